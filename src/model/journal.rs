@@ -1,0 +1,434 @@
+//! Wishes and what is known of them (MONEY.md 2, 3 and 7): keys, the requests that are sent once, the events of the
+//! journal, and the one table of legal transitions. A wish's status is a fold of its events; the column in our state
+//! is only a cache of that fold.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ids::{
+    AccountId, ItemId, LicenseId, LicenseKey, Mark, RunningOperationId, UpstreamAddonId, UpstreamPricelistId, WishId,
+};
+use super::license::Family;
+use super::period::{MonthCount, Period};
+
+/// One life of an item: its number, its day of creation and how many closes were finished for these.
+/// A reused number, or a service opened again after its end, is another life.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ItemLife {
+    /// item.id
+    pub item: ItemId,
+    /// item.createdate as the panel's database words it.
+    pub created: String,
+    /// Closes finished.
+    pub closes: u32,
+}
+
+impl fmt::Display for ItemLife {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.item, self.created, self.closes)
+    }
+}
+
+/// What makes two runs want the same thing (MONEY.md 2). One key, one send.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WishKey {
+    /// A license for an item life, perhaps in place of one that is gone.
+    Order {
+        /// For whom.
+        life: ItemLife,
+        /// The license that it replaces.
+        replaces: Option<LicenseId>,
+    },
+    /// One aligned period for a license that runs out on a known day.
+    Renewal {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        license: LicenseId,
+        /// Its expiry before.
+        before: NaiveDate,
+    },
+    /// Another tariff.
+    Tariff {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        license: LicenseId,
+        /// The tariff before.
+        from: UpstreamPricelistId,
+        /// The tariff wanted.
+        to: UpstreamPricelistId,
+        /// Finished changes of this license before this one.
+        finished: u32,
+    },
+    /// Another number of nodes.
+    Nodes {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        license: LicenseId,
+        /// Nodes before.
+        from: u32,
+        /// Nodes wanted.
+        to: u32,
+        /// Finished changes of this license before this one.
+        finished: u32,
+    },
+    /// A new key.
+    NewKey {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        license: LicenseId,
+        /// Fingerprint of the key before.
+        before: String,
+    },
+    /// The end of a license, for good.
+    Delete {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        license: LicenseId,
+    },
+}
+
+impl fmt::Display for WishKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order { life, replaces: None } => write!(f, "order:{life}:-"),
+            Self::Order { life, replaces: Some(license) } => write!(f, "order:{life}:{license}"),
+            Self::Renewal { account, license, before } => write!(f, "renewal:{account}:{license}:{before}"),
+            Self::Tariff { account, license, from, to, finished } => {
+                write!(f, "tariff:{account}:{license}:{from}:{to}:{finished}")
+            }
+            Self::Nodes { account, license, from, to, finished } => {
+                write!(f, "nodes:{account}:{license}:{from}:{to}:{finished}")
+            }
+            Self::NewKey { account, license, before } => write!(f, "newkey:{account}:{license}:{before}"),
+            Self::Delete { account, license } => write!(f, "delete:{account}:{license}"),
+        }
+    }
+}
+
+/// An order as it is sent. The stored copy is what a doubt is searched with, whatever the item says by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderRequest {
+    /// Which functions.
+    pub family: Family,
+    /// What is bought.
+    pub pricelist: UpstreamPricelistId,
+    /// For how long.
+    pub period: Period,
+    /// The address, where the product needs one.
+    pub ip: Option<IpAddr>,
+    /// The name.
+    pub licname: String,
+    /// The mark, sent as remoteid.
+    pub mark: Mark,
+    /// The node addon and the number of nodes, where the product has one.
+    pub nodes: Option<(UpstreamAddonId, u32)>,
+    /// For a module: the license it belongs to (`item`).
+    pub parent: Option<LicenseId>,
+}
+
+/// Every call that is sent once, with a recorded intent, never repeated blindly (MONEY.md 1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnceRequest {
+    /// `*.order.param`
+    Order(OrderRequest),
+    /// `service.prolong elid period`
+    Prolong {
+        /// elid
+        license: LicenseId,
+        /// months
+        period: MonthCount,
+    },
+    /// `service.changepricelist elid pricelist period`
+    ChangePricelist {
+        /// elid
+        license: LicenseId,
+        /// The tariff wanted.
+        pricelist: UpstreamPricelistId,
+        /// months, or the trial's number
+        period: Period,
+    },
+    /// `*.edit elid sok=ok addon_N`
+    SetNodes {
+        /// Which functions.
+        family: Family,
+        /// elid
+        license: LicenseId,
+        /// The N of `addon_N`.
+        addon: UpstreamAddonId,
+        /// The whole number wanted, included ones counted.
+        nodes: u32,
+    },
+    /// `*.edit elid sok=ok clicked_button=newkey`
+    NewKey {
+        /// Which functions.
+        family: Family,
+        /// elid
+        license: LicenseId,
+    },
+    /// `*.delete elid sok=ok`
+    Delete {
+        /// Which functions.
+        family: Family,
+        /// elid
+        license: LicenseId,
+    },
+}
+
+impl OnceRequest {
+    /// The existing license that the request is about; `None` for an order.
+    pub fn license(&self) -> Option<LicenseId> {
+        match self {
+            Self::Order(_) => None,
+            Self::Prolong { license, .. }
+            | Self::ChangePricelist { license, .. }
+            | Self::SetNodes { license, .. }
+            | Self::NewKey { license, .. }
+            | Self::Delete { license, .. } => Some(*license),
+        }
+    }
+
+    /// One word for the journal: order, renewal, tariff, nodes, newkey, delete.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Order(_) => "order",
+            Self::Prolong { .. } => "renewal",
+            Self::ChangePricelist { .. } => "tariff",
+            Self::SetNodes { .. } => "nodes",
+            Self::NewKey { .. } => "newkey",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+/// What upstream answered to a call that was sent once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnceAnswer {
+    /// An order: the license's number, where the answer held one.
+    Ordered(Option<LicenseId>),
+    /// A renewal: the new expiry, where the answer held one.
+    Prolonged(Option<NaiveDate>),
+    /// A new key, where the answer held it.
+    Key(Option<LicenseKey>),
+    /// Done; the answer says no more.
+    Changed,
+}
+
+/// What became of a wish, event by event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WishEvent {
+    /// The intent was written; the request may leave from now on.
+    Recorded,
+    /// Upstream said done.
+    Done {
+        /// The license ordered or changed.
+        license: Option<LicenseId>,
+    },
+    /// Upstream refused, and a look confirmed it.
+    Refused {
+        /// Its words.
+        reason: String,
+    },
+    /// It never left this machine.
+    NotSent {
+        /// Why.
+        reason: String,
+    },
+    /// It left, and no trustworthy answer came.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+    /// A complete look after the settling time found no trace.
+    CleanLook,
+    /// Found upstream and taken for the wish's own.
+    Adopted {
+        /// Which license.
+        license: LicenseId,
+    },
+    /// It did not happen, as looks or a person decided.
+    NotHappened {
+        /// Who says so.
+        reason: String,
+    },
+    /// A person must look.
+    HandedOver {
+        /// Why.
+        reason: String,
+    },
+    /// Its item was closed meanwhile: what appears is freed.
+    FreeWhenAppears,
+    /// Its item was opened again: what appears is adopted after all.
+    WantedAgain,
+}
+
+/// Where a wish stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WishStatus {
+    /// Recorded, and no trustworthy outcome yet: look first.
+    InDoubt,
+    /// In doubt, its item closed: free what appears.
+    FreeWhenAppears,
+    /// A person must end it.
+    HandedOver,
+    /// Ended: it happened, once.
+    Done,
+    /// Ended: upstream refused.
+    Refused,
+    /// Ended: it never left.
+    NotSent,
+    /// Ended: looked for and not found, or a person said so.
+    NotHappened,
+}
+
+impl WishStatus {
+    /// The word stored in our state.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InDoubt => "in_doubt",
+            Self::FreeWhenAppears => "free_when_appears",
+            Self::HandedOver => "handed_over",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::NotSent => "not_sent",
+            Self::NotHappened => "not_happened",
+        }
+    }
+
+    /// From the word stored in our state.
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::InDoubt,
+            Self::FreeWhenAppears,
+            Self::HandedOver,
+            Self::Done,
+            Self::Refused,
+            Self::NotSent,
+            Self::NotHappened,
+        ]
+        .into_iter()
+        .find(|status| status.word() == word)
+    }
+
+    /// Whether the outcome is certain.
+    pub fn is_ended(self) -> bool {
+        match self {
+            Self::InDoubt | Self::FreeWhenAppears | Self::HandedOver => false,
+            Self::Done | Self::Refused | Self::NotSent | Self::NotHappened => true,
+        }
+    }
+
+    /// The one table of legal transitions; `None`: illegal, nothing may be written.
+    pub fn after(self, event: &WishEvent) -> Option<Self> {
+        use WishEvent as E;
+        match (self, event) {
+            (Self::InDoubt, E::Done { .. })
+            | (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::Adopted { .. }) => Some(Self::Done),
+            (Self::InDoubt, E::Refused { .. }) => Some(Self::Refused),
+            (Self::InDoubt, E::NotSent { .. }) => Some(Self::NotSent),
+            (Self::InDoubt, E::Unknown { .. } | E::CleanLook) => Some(Self::InDoubt),
+            (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::NotHappened { .. }) => {
+                Some(Self::NotHappened)
+            }
+            (Self::InDoubt | Self::HandedOver, E::HandedOver { .. }) => Some(Self::HandedOver),
+            (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::FreeWhenAppears) => {
+                Some(Self::FreeWhenAppears)
+            }
+            (Self::FreeWhenAppears, E::WantedAgain) => Some(Self::InDoubt),
+            _ => None,
+        }
+    }
+
+    /// The status that a whole history of events leads to; `None` when it does not begin with its recording or takes
+    /// an illegal step.
+    pub fn fold(events: &[WishEvent]) -> Option<Self> {
+        let (first, rest) = events.split_first()?;
+        (*first == WishEvent::Recorded).then_some(())?;
+        rest.iter().try_fold(Self::InDoubt, |status, event| status.after(event))
+    }
+}
+
+/// A wish of a call that is sent once, as our state has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Its number in our state: what `resolve --wish` names.
+    pub id: WishId,
+    /// The text of its key.
+    pub key: String,
+    /// The item that it serves.
+    pub item: Option<ItemId>,
+    /// The account that it is sent to.
+    pub account: AccountId,
+    /// The request as it was sent.
+    pub request: OnceRequest,
+    /// For an order: the highest license number known upstream just before; 0 when none was known.
+    pub highest_license: LicenseId,
+    /// When the intent was written (UTC); no request left before.
+    pub recorded_at: DateTime<Utc>,
+    /// When the first complete look after the settling time found nothing (UTC).
+    pub clean_look_at: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub status: WishStatus,
+    /// The license that it ended with.
+    pub license: Option<LicenseId>,
+    /// The run that recorded it, for people.
+    pub operation: Option<RunningOperationId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ended is ended: no event moves a wish whose outcome is certain, and none begins without its recording.
+    #[test]
+    fn legal_transitions() {
+        let license = LicenseId(9);
+        let reason = || String::from("x");
+        let events = [
+            WishEvent::Recorded,
+            WishEvent::Done { license: Some(license) },
+            WishEvent::Refused { reason: reason() },
+            WishEvent::NotSent { reason: reason() },
+            WishEvent::Unknown { reason: reason() },
+            WishEvent::CleanLook,
+            WishEvent::Adopted { license },
+            WishEvent::NotHappened { reason: reason() },
+            WishEvent::HandedOver { reason: reason() },
+            WishEvent::FreeWhenAppears,
+            WishEvent::WantedAgain,
+        ];
+        for ended in [WishStatus::Done, WishStatus::Refused, WishStatus::NotSent, WishStatus::NotHappened] {
+            assert!(ended.is_ended());
+            assert!(events.iter().all(|event| ended.after(event).is_none()), "{ended:?}");
+        }
+        // A late answer cannot turn what a person holds into "refused" or "not sent".
+        for event in [&events[2], &events[3]] {
+            assert_eq!(WishStatus::HandedOver.after(event), None);
+            assert_eq!(WishStatus::FreeWhenAppears.after(event), None);
+        }
+        assert_eq!(WishStatus::fold(&events[1..2]), None);
+        assert_eq!(WishStatus::fold(&[WishEvent::Recorded]), Some(WishStatus::InDoubt));
+        assert_eq!(
+            WishStatus::fold(&[WishEvent::Recorded, events[4].clone(), events[5].clone(), events[7].clone()]),
+            Some(WishStatus::NotHappened)
+        );
+    }
+
+    /// The stored words read back.
+    #[test]
+    fn words() {
+        for word in ["in_doubt", "free_when_appears", "handed_over", "done", "refused", "not_sent", "not_happened"] {
+            assert_eq!(WishStatus::parse(word).map(WishStatus::word), Some(word));
+        }
+        assert_eq!(WishStatus::parse("?"), None);
+    }
+}

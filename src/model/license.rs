@@ -1,0 +1,247 @@
+//! A license as upstream shows it, and money. Every remote word that we do not know stays visible as `Unknown`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{LicenseId, LicenseKey, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId};
+use super::period::Period;
+
+/// Which functions of upstream serve a license: the prefix of its verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// The seller's own products: `soft.*`.
+    Soft,
+    /// Third-party licenses: `softexternal.*`.
+    SoftExternal,
+    /// Modules of a license: `addition.*`.
+    Addition,
+}
+
+impl Family {
+    /// The prefix of upstream's functions.
+    pub fn func(self) -> &'static str {
+        match self {
+            Self::Soft => "soft",
+            Self::SoftExternal => "softexternal",
+            Self::Addition => "addition",
+        }
+    }
+
+    /// From the text of the settings file or of our state.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Soft, Self::SoftExternal, Self::Addition].into_iter().find(|family| family.func() == text)
+    }
+}
+
+/// `status` of a license upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LicenseStatus {
+    /// 1: ordered, not paid.
+    Ordered,
+    /// 2
+    Active,
+    /// 3: stopped, by us, by the seller, or because it ran out.
+    Stopped,
+    /// 4
+    Deleted,
+    /// 5: in processing.
+    Processing,
+    /// Anything else: nothing is decided on it.
+    Unknown(i32),
+}
+
+impl LicenseStatus {
+    /// From upstream's number.
+    pub fn from_number(number: i32) -> Self {
+        match number {
+            1 => Self::Ordered,
+            2 => Self::Active,
+            3 => Self::Stopped,
+            4 => Self::Deleted,
+            5 => Self::Processing,
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// Upstream's number again.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Ordered => 1,
+            Self::Active => 2,
+            Self::Stopped => 3,
+            Self::Deleted => 4,
+            Self::Processing => 5,
+            Self::Unknown(other) => other,
+        }
+    }
+}
+
+/// What upstream says in the field remoteid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RemoteId {
+    /// The field is not in the answer at all.
+    Absent,
+    /// The field is there and empty.
+    Empty,
+    /// A text: perhaps a mark of ours, perhaps somebody else's.
+    Text(String),
+}
+
+impl RemoteId {
+    /// The mark, when it is one of ours (of any installation).
+    pub fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Text(text) => Mark::parse(text),
+            Self::Absent | Self::Empty => None,
+        }
+    }
+
+    /// Whether this is exactly that mark.
+    pub fn is(&self, mark: &Mark) -> bool {
+        matches!(self, Self::Text(text) if *text == mark.to_string())
+    }
+
+    /// Whether upstream said nothing about whose the license is.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Absent | Self::Empty)
+    }
+
+    /// The mark of this installation, if it bears one.
+    pub fn mark_of(&self, panel: &PanelId) -> Option<Mark> {
+        self.mark().filter(|mark| mark.panel() == panel)
+    }
+}
+
+/// The tariff of a license; lists may give its name instead of its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LicenseTariff {
+    /// The number that is ordered.
+    Id(UpstreamPricelistId),
+    /// Only the tariff's name is known.
+    Name(String),
+    /// The answer says nothing.
+    Absent,
+}
+
+impl LicenseTariff {
+    /// The number, where known.
+    pub fn id(&self) -> Option<UpstreamPricelistId> {
+        match self {
+            Self::Id(id) => Some(*id),
+            Self::Name(_) | Self::Absent => None,
+        }
+    }
+
+    /// Whether it may be that tariff: a name or silence excludes nothing.
+    pub fn may_be(&self, wanted: UpstreamPricelistId) -> bool {
+        self.id().is_none_or(|id| id == wanted)
+    }
+}
+
+/// A license as `soft.edit` or a row of `soft` shows it. A field that the answer leaves out is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct License {
+    /// Its number upstream.
+    pub id: LicenseId,
+    /// Its name (licname).
+    pub name: String,
+    /// Its address; `None` when empty or not an address.
+    pub ip: Option<IpAddr>,
+    /// Whose it is.
+    pub remoteid: RemoteId,
+    /// Its tariff.
+    pub tariff: LicenseTariff,
+    /// Its period as upstream sells it.
+    pub period: Option<Period>,
+    /// Its status.
+    pub status: LicenseStatus,
+    /// A change is under way (special_status 1).
+    pub changing: bool,
+    /// Its key; `None` until it is issued, and in lists.
+    pub key: Option<LicenseKey>,
+    /// The day it was ordered.
+    pub created: Option<NaiveDate>,
+    /// The day it runs out (good through the day before); `None` without an end.
+    pub expires: Option<NaiveDate>,
+    /// Whether upstream would renew it by itself.
+    pub autoprolong: Option<bool>,
+    /// The day of the last change of address (real_ipchange).
+    pub ip_changed: Option<NaiveDate>,
+    /// The day of the last change of key (real_keychange).
+    pub key_changed: Option<NaiveDate>,
+    /// Values of its addons (`addon_N`).
+    pub addons: BTreeMap<UpstreamAddonId, u32>,
+    /// What it costs, as upstream words it (for people only).
+    pub cost: Option<String>,
+}
+
+/// The name of a license that nobody uses (LICENSING.md 7).
+pub const FREE_NAME: &str = "free.lic";
+
+/// The address of a license that nobody uses.
+pub const FREE_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+impl License {
+    /// Whether it carries name and address of a free one.
+    pub fn looks_free(&self) -> bool {
+        self.name == FREE_NAME && self.ip == Some(FREE_IP)
+    }
+}
+
+/// An amount in minor units (cents, kopecks) of a currency; amounts of different currencies never meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// Minor units; negative for a debt.
+    pub minor: i64,
+    /// ISO 4217 code, upper case.
+    pub currency: String,
+}
+
+impl Money {
+    /// Reads a decimal amount such as `12.5`, `-3` or `1 200,00`; `None` when it is not one.
+    pub fn parse(amount: &str, currency: &str) -> Option<Self> {
+        let cleaned: String = amount.chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').collect();
+        let cleaned = cleaned.replace(',', ".");
+        let (negative, digits) = match cleaned.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, cleaned.as_str()),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let only_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !only_digits(whole) || !only_digits(fraction) {
+            return None;
+        }
+        let cents = format!("{fraction:0<2}");
+        let minor = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents.get(..2)?.parse::<i64>().ok()?)?;
+        Some(Self { minor: if negative { -minor } else { minor }, currency: currency.trim().to_uppercase() })
+    }
+}
+
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let minor = self.minor.unsigned_abs();
+        write!(f, "{sign}{}.{:02} {}", minor / 100, minor % 100, self.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Amounts are read without floats, and rubbish is no amount.
+    #[test]
+    fn money() {
+        for (text, minor) in [("10", 1000), ("10.5", 1050), ("1 200,00", 120_000), ("-3.07", -307), ("0.999", 99)] {
+            assert_eq!(Money::parse(text, "eur").map(|m| m.minor), Some(minor), "{text}");
+        }
+        for text in ["", "abc", "1.x", ".", "1e5", "--1"] {
+            assert_eq!(Money::parse(text, "EUR"), None, "{text}");
+        }
+        assert_eq!(Money { minor: -5, currency: "EUR".into() }.to_string(), "-0.05 EUR");
+    }
+}

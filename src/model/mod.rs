@@ -1,0 +1,10 @@
+//! Pure nouns: what the panel and upstream talk about. No I/O, no clock, no text for people.
+//! Strings are parsed into these types by the shell that reads them and leave through the shell that sends them.
+
+pub mod catalogue;
+pub mod ids;
+pub mod item;
+pub mod journal;
+pub mod license;
+pub mod period;
+pub mod rules;

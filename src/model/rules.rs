@@ -1,0 +1,116 @@
+//! The provider's choices for one processing module: what the settings file says, top level and `[module.ID]` merged.
+//! Defaults stand here and nowhere else.
+
+use super::catalogue::Catalogue;
+use super::ids::{ModuleId, PanelId};
+use super::license::Money;
+use super::period::AlignmentRule;
+
+/// What becomes of a license when its service is closed (LICENSING.md 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnClose {
+    /// Freed for the next client.
+    #[default]
+    Pool,
+    /// Stopped, and left to run out.
+    Stop,
+    /// Deleted upstream, at once and for good.
+    Delete,
+}
+
+/// Which call tells the panel that a service is open (PANEL.md 8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PostOpen {
+    /// `ITEMTYPE.open`
+    #[default]
+    Itemtype,
+    /// `service.postopen`
+    Service,
+}
+
+/// How doubts are settled, and how upstream is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamRules {
+    /// Seconds that one call may take in all.
+    pub timeout_s: u32,
+    /// Seconds to connect, TLS included.
+    pub connect_timeout_s: u32,
+    /// Seconds after which upstream no longer carries out a request that it received (MONEY.md 3).
+    pub settle_s: u32,
+    /// Whether a purchase that left no trace is sent once more.
+    pub resend: bool,
+    /// A PEM file with a CA of the seller's own, trusted beside the public ones.
+    pub ca_file: Option<std::path::PathBuf>,
+    /// The local address that requests leave from.
+    pub source_ip: Option<std::net::IpAddr>,
+}
+
+impl Default for UpstreamRules {
+    fn default() -> Self {
+        Self { timeout_s: 60, connect_timeout_s: 10, settle_s: 900, resend: true, ca_file: None, source_ip: None }
+    }
+}
+
+/// The provider's choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Pins the P of the mark, so that it outlives the state file.
+    pub panel_id: Option<PanelId>,
+    /// All products, built in and added.
+    pub catalogue: Catalogue,
+    /// What becomes of a license when its service is closed.
+    pub on_close: OnClose,
+    /// Which call tells the panel that a service is open.
+    pub post_open: PostOpen,
+    /// Whether `free.lic` that somebody else freed may be taken.
+    pub pool_foreign: bool,
+    /// sync renews a license that runs out within so many days.
+    pub renew_before_days: u32,
+    /// A run that acts on many stops above so many changes of a kind (MONEY.md 6).
+    pub max_changes: u32,
+    /// Below this balance nothing is bought; `None`: off.
+    pub minimum_balance: Option<i64>,
+    /// Names of the whole-number addon that counts additional nodes.
+    pub nodes_addons: Vec<String>,
+    /// Names of the enumeration that holds the control panel; empty: told by its values.
+    pub panel_addons: Vec<String>,
+    /// Server modules whose services we license.
+    pub bundled: Vec<ModuleId>,
+    /// The license server of bundled services.
+    pub bundled_module: Option<ModuleId>,
+    /// Whether a wrong clock stops sync, sweep and reconcile.
+    pub clock_check: bool,
+    /// Alignment rules of the settings file; the panel's come before them.
+    pub alignment: Vec<AlignmentRule>,
+    /// Upstream.
+    pub upstream: UpstreamRules,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            panel_id: None,
+            catalogue: Catalogue::builtin(),
+            on_close: OnClose::default(),
+            post_open: PostOpen::default(),
+            pool_foreign: false,
+            renew_before_days: 1,
+            max_changes: 10,
+            minimum_balance: None,
+            nodes_addons: vec!["nodes".to_owned()],
+            panel_addons: Vec::new(),
+            bundled: Vec::new(),
+            bundled_module: None,
+            clock_check: true,
+            alignment: Vec::new(),
+            upstream: UpstreamRules::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// Whether a balance is below what the provider wants to keep (minor units of the account's currency).
+    pub fn is_below_minimum(&self, balance: &Money) -> bool {
+        self.minimum_balance.is_some_and(|minimum| balance.minor < minimum)
+    }
+}

@@ -1,0 +1,373 @@
+//! The outside world as the engine sees it: upstream, the panel, its database, the clock and the locks.
+//! Traits in model types only; the shells implement them for production, the simulator for its world.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
+use crate::model::item::Item;
+use crate::model::journal::OnceAnswer;
+use crate::model::license::{Family, License, Money};
+use crate::model::period::{AlignmentRule, Period};
+use crate::store::RecordedIntent;
+
+/// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
+/// extend matches types and texts (CONTRACT.md 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusalKind {
+    /// Login refused, two-factor login included.
+    Auth,
+    /// Too little money.
+    NoMoney,
+    /// The account is blocked, for instance by overdue invoices.
+    Blocked,
+    /// The address changed less than a month ago.
+    IpTooYoung,
+    /// The key changed less than a month ago.
+    KeyTooYoung,
+    /// The address has such a license already.
+    IpBusy,
+    /// The tariff is no longer sold, or not known.
+    SaleClosed,
+    /// The tariff is not sold for that period.
+    PeriodNotSold,
+    /// There is no such license in this account.
+    NotFound,
+    /// Anything unmatched.
+    Other,
+}
+
+/// Upstream's own words when it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What it means to us.
+    pub kind: RefusalKind,
+    /// `error/@type`
+    pub error_type: String,
+    /// `error/@object`
+    pub object: String,
+    /// `error/msg`
+    pub message: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.error_type, self.object, self.message)
+    }
+}
+
+/// What is known after a call that is sent once. Deliberately no `Result`: no `?` can skip the writing down.
+#[derive(Debug)]
+#[must_use = "an outcome must be written into the journal"]
+pub enum Outcome {
+    /// Upstream says that it was done.
+    Done(OnceAnswer),
+    /// An error document. For a purchase it is believed only after a look.
+    Refused(Refusal),
+    /// It failed before the first byte of the request: name, connection, TLS, proxy CONNECT.
+    NotSent(String),
+    /// Anything else: it may have been carried out.
+    Unknown(String),
+}
+
+/// A read or repeatable call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallError {
+    /// An error document.
+    Refused(Refusal),
+    /// Upstream was not reached, or did not answer in time.
+    Unreachable(String),
+    /// It answered something that cannot be trusted (`bad_answer`).
+    BadAnswer(String),
+}
+
+/// Changes that may be repeated: they name the target itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repeatable {
+    /// `*.suspend elid`
+    Suspend,
+    /// `*.resume elid`
+    Resume,
+    /// `*.edit elid sok=ok` with the fields that are set.
+    Edit(Edit),
+}
+
+/// Fields of a repeatable `*.edit`; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// ip
+    pub ip: Option<IpAddr>,
+    /// licname
+    pub licname: Option<String>,
+    /// remoteid; an empty text clears it.
+    pub remoteid: Option<String>,
+    /// `autoprolong=null`: no automatic renewal.
+    pub no_autoprolong: bool,
+}
+
+/// One page of a list of licenses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its rows.
+    pub rows: Vec<License>,
+    /// p_elems: rows in all pages; `None` when the answer does not say.
+    pub total: Option<u32>,
+}
+
+/// Rows asked for in one page (p_cnt): a page of this size stays far below the limit of 16 MiB.
+pub const PAGE_ROWS: u32 = 500;
+
+/// One account of the selling BILLmanager.
+pub trait Upstream {
+    /// Sends what was recorded, once. Consumes the intent: it cannot be sent again.
+    fn send_once(&mut self, intent: RecordedIntent) -> Outcome;
+
+    /// A repeatable change.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] may follow an earlier attempt that took effect: read before believing it.
+    fn change(&mut self, family: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError>;
+
+    /// `*.edit elid`: the license with all its fields.
+    ///
+    /// # Errors
+    /// `Refused` with [`RefusalKind::NotFound`] when the account has no such license.
+    fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError>;
+
+    /// Page `number` (from 1) of the list of a family.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    fn page(&mut self, family: Family, number: u32) -> Result<Page, CallError>;
+
+    /// `soft.checkip`.
+    ///
+    /// # Errors
+    /// `Refused` with [`RefusalKind::IpBusy`] when the address has such a license already.
+    fn check_ip(&mut self, pricelist: UpstreamPricelistId, period: Period, ip: IpAddr) -> Result<(), CallError>;
+
+    /// `whoami`: succeeds when the login does.
+    ///
+    /// # Errors
+    /// `Refused` with [`RefusalKind::Auth`].
+    fn whoami(&mut self) -> Result<String, CallError>;
+
+    /// `subaccount`: the balance.
+    ///
+    /// # Errors
+    /// `BadAnswer` when no balance can be read.
+    fn balance(&mut self) -> Result<Money, CallError>;
+
+    /// The Date header of the last answer, UTC.
+    fn server_date(&self) -> Option<DateTime<Utc>>;
+}
+
+/// Where a processing module buys: its settings in the panel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ModuleAccess {
+    /// Which module.
+    pub module: ModuleId,
+    /// The seller's address.
+    pub url: String,
+    /// The account's user.
+    pub username: String,
+    /// Its password; never printed.
+    pub password: String,
+}
+
+impl std::fmt::Debug for ModuleAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModuleAccess({} {} {})", self.module, self.url, self.username)
+    }
+}
+
+/// Opens upstream for a module: the engine asks, `run` knows how.
+pub trait Connector {
+    /// A client for that account. No request is sent yet.
+    ///
+    /// # Errors
+    /// [`ModuleError`](crate::error::ModuleError) `config` when the address or a setting cannot be used.
+    fn connect(&self, access: &ModuleAccess) -> Result<Box<dyn Upstream>, crate::error::ModuleError>;
+}
+
+/// The calls of the panel's tool that change something, or that only it can answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PanelCall {
+    /// `service.saveparam sok=ok elid NAME=VALUE… crypted=off`, then the older form for what has not arrived.
+    SaveParams {
+        /// elid
+        item: ItemId,
+        /// Names and values, in order; a key among them is a secret.
+        values: Vec<(&'static str, String)>,
+    },
+    /// The older form for one parameter: `service.saveparam sok=ok elid name=NAME value=VALUE`.
+    SaveParamOld {
+        /// elid
+        item: ItemId,
+        /// name
+        name: &'static str,
+        /// value
+        value: String,
+    },
+    /// A post-call such as `service.postsuspend elid sok=ok`, or `soft.open elid sok=ok`.
+    Post {
+        /// The whole function.
+        func: String,
+        /// elid
+        item: ItemId,
+    },
+    /// `processing.import.service …`; the answer holds service_id.
+    Import {
+        /// Names and values, in order.
+        values: Vec<(&'static str, String)>,
+    },
+    /// `problems.register …`
+    RegisterProblem {
+        /// Names and values, in order.
+        values: Vec<(&'static str, String)>,
+    },
+}
+
+/// A call of the panel's tool that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PanelError {
+    /// The tool could not be started: nothing happened.
+    NotStarted(String),
+    /// The panel answered with an error document, or the tool with a non-zero exit and an error document.
+    Refused {
+        /// error/@type
+        error_type: String,
+        /// error/@object
+        object: String,
+        /// error/msg
+        message: String,
+    },
+    /// Killed after its limit, rubbish, a non-zero exit without a document: it may have taken effect.
+    Unknown(String),
+}
+
+/// The panel, as changed through its tool `mgrctl`.
+pub trait Panel {
+    /// Carries out a call; the answer's text fields by name (children of `<doc>`).
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn call(&mut self, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError>;
+}
+
+/// The panel's database could not answer; a text without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DbError(pub String);
+
+/// A row of runningoperation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningOperation {
+    /// item; `None` when the row names none.
+    pub item: Option<ItemId>,
+    /// intname: the command; empty when the row names none.
+    pub command: String,
+    /// trycount
+    pub tries: i64,
+}
+
+/// A row of processingmodule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// id
+    pub id: ModuleId,
+    /// name
+    pub name: String,
+    /// module: the executable.
+    pub program: String,
+    /// active
+    pub active: bool,
+}
+
+/// The panel's database, read only (CONTRACT.md 4). Every method is one short read; nothing is cached between calls.
+pub trait BillDb {
+    /// The item with its parameters, addons and addresses; `None` when there is no such row.
+    ///
+    /// # Errors
+    /// The database is away or its tables are not as expected.
+    fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError>;
+
+    /// Values of itemparam for an item, by name: to look up what was saved.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError>;
+
+    /// A running operation.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError>;
+
+    /// Whether a task names the running operation.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn has_task(&mut self, id: RunningOperationId) -> Result<bool, DbError>;
+
+    /// All processing modules.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn modules(&mut self) -> Result<Vec<Module>, DbError>;
+
+    /// Rows of processingparam of a module named `period_align`, in order of id.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn alignment_rules(&mut self, module: ModuleId) -> Result<Vec<AlignmentRule>, DbError>;
+
+    /// Items handled by a module that are not deleted, ids ascending, above `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn items_of_module(&mut self, module: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError>;
+
+    /// Items that have the parameter licid with that number.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError>;
+}
+
+/// Time comes in from outside.
+pub trait Clock {
+    /// Now, UTC.
+    fn now(&self) -> DateTime<Utc>;
+    /// Today's calendar day of the seller (setting upstream_timezone).
+    fn today(&self) -> NaiveDate;
+    /// Waits; the simulator only moves its clock.
+    fn sleep(&self, duration: Duration);
+}
+
+/// What a lock holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LockName {
+    /// An item: taken first.
+    Item(ItemId),
+    /// A license: taken second.
+    License(AccountId, LicenseId),
+}
+
+/// A held lock; released when dropped or when the process dies.
+pub trait LockGuard {}
+
+/// Lock files.
+pub trait Locks {
+    /// The lock, or `None` while another run holds it.
+    ///
+    /// # Errors
+    /// The lock file cannot be made: a text.
+    fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String>;
+}
+
+/// A key and the license it belongs to, as saved to an item.
+pub type Issued = (LicenseId, LicenseKey);

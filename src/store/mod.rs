@@ -1,0 +1,3 @@
+//! Our state.
+mod journal;
+pub use journal::RecordedIntent;

@@ -1,0 +1,1 @@
+//! A small reader and writer over quick-xml; knows no func.
