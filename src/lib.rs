@@ -1,5 +1,7 @@
 //! pmisplicense: a processing module of BILLmanager that resells licenses bought from the vendor's BILLmanager.
 
+pub mod argv;
+pub mod cli;
 pub mod error;
 pub mod log;
 pub mod model;
