@@ -3,6 +3,7 @@
 pub mod error;
 pub mod log;
 pub mod model;
+pub mod plan;
 pub mod ports;
 pub mod settings;
 pub mod store;
