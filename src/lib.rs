@@ -5,6 +5,7 @@ pub mod cli;
 pub mod error;
 pub mod log;
 pub mod model;
+pub mod plan;
 pub mod ports;
 pub mod settings;
 pub mod store;

@@ -371,3 +371,11 @@ pub trait Locks {
 
 /// A key and the license it belongs to, as saved to an item.
 pub type Issued = (LicenseId, LicenseKey);
+
+/// Where the engine says what it does and why: the log.
+pub trait Notes {
+    /// An effect or a decision, in words.
+    fn note(&self, text: &crate::error::Text);
+    /// Something that a person should know.
+    fn warn(&self, text: &crate::error::Text);
+}

@@ -145,6 +145,8 @@ pub enum OnceRequest {
         license: LicenseId,
         /// months
         period: MonthCount,
+        /// Its expiry before: a later one is the evidence that the renewal happened.
+        before: NaiveDate,
     },
     /// `service.changepricelist elid pricelist period`
     ChangePricelist {
@@ -172,6 +174,8 @@ pub enum OnceRequest {
         family: Family,
         /// elid
         license: LicenseId,
+        /// Fingerprint of the key before: another key is the evidence.
+        before: String,
     },
     /// `*.delete elid sok=ok`
     Delete {
@@ -246,6 +250,11 @@ pub enum WishEvent {
     Unknown {
         /// What happened.
         reason: String,
+    },
+    /// Upstream named a license, but it could not be read back yet: where to look first.
+    Answered {
+        /// Which license.
+        license: LicenseId,
     },
     /// A complete look after the settling time found no trace.
     CleanLook,
@@ -335,7 +344,7 @@ impl WishStatus {
             | (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::Adopted { .. }) => Some(Self::Done),
             (Self::InDoubt, E::Refused { .. }) => Some(Self::Refused),
             (Self::InDoubt, E::NotSent { .. }) => Some(Self::NotSent),
-            (Self::InDoubt, E::Unknown { .. } | E::CleanLook) => Some(Self::InDoubt),
+            (Self::InDoubt, E::Unknown { .. } | E::Answered { .. } | E::CleanLook) => Some(Self::InDoubt),
             (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::NotHappened { .. }) => {
                 Some(Self::NotHappened)
             }

@@ -2,6 +2,7 @@
 //! Strings are parsed into these types by the shell that reads them and leave through the shell that sends them.
 
 pub mod catalogue;
+pub mod held;
 pub mod ids;
 pub mod item;
 pub mod journal;

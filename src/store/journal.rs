@@ -1,19 +1,262 @@
-//! The journal.
-use crate::model::ids::WishId;
-use crate::model::journal::OnceRequest;
-/// A request whose intent is on disk.
+//! Wishes and their events. The only maker of [`RecordedIntent`]: no request that is sent once exists before COMMIT
+//! returned without error (MONEY.md 7).
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError, Tx, moment};
+use crate::error::Text;
+use crate::model::ids::{AccountId, ItemId, LicenseId, RunningOperationId, WishId};
+use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
+
+/// A request whose intent is on disk. Neither `Clone` nor made from a row: it dies with the process, and sending
+/// consumes it. What is found in the state afterwards is a [`Wish`] in doubt, which can only be looked for.
 #[derive(Debug)]
 pub struct RecordedIntent {
     wish: WishId,
     request: OnceRequest,
 }
+
 impl RecordedIntent {
     /// The request as recorded.
     pub fn request(&self) -> &OnceRequest {
         &self.request
     }
+
     /// Its wish.
     pub fn wish(&self) -> WishId {
         self.wish
+    }
+}
+
+/// A wish about to be recorded.
+#[derive(Debug)]
+pub struct NewWish<'w> {
+    /// Its key.
+    pub key: &'w WishKey,
+    /// The item that it serves.
+    pub item: Option<ItemId>,
+    /// The account that it is sent to.
+    pub account: AccountId,
+    /// The highest license number known upstream just before.
+    pub highest_license: LicenseId,
+    /// The run that records it.
+    pub operation: Option<RunningOperationId>,
+    /// Why, in words.
+    pub reason: &'w Text,
+}
+
+/// What recording led to.
+#[derive(Debug)]
+pub enum Recorded {
+    /// It may be sent, once.
+    Intent(RecordedIntent),
+    /// The key has been recorded before and did not end without effect: nothing may be sent.
+    Existing(Box<Wish>),
+}
+
+const COLUMNS: &str =
+    "id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, license, operation";
+
+fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
+    let bad = |column: usize, why: String| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
+    };
+    let request: String = row.get(4)?;
+    let status: String = row.get(8)?;
+    Ok(Wish {
+        id: WishId(row.get(0)?),
+        key: row.get(1)?,
+        item: row.get::<_, Option<u32>>(2)?.map(ItemId),
+        account: AccountId(row.get(3)?),
+        request: serde_json::from_str(&request).map_err(|error| bad(4, error.to_string()))?,
+        highest_license: LicenseId(row.get(5)?),
+        recorded_at: moment(row.get(6)?),
+        clean_look_at: row.get::<_, Option<i64>>(7)?.map(moment),
+        status: WishStatus::parse(&status).ok_or_else(|| bad(8, format!("status {status}")))?,
+        license: row.get::<_, Option<u32>>(9)?.map(LicenseId),
+        operation: row.get::<_, Option<u32>>(10)?.map(RunningOperationId),
+    })
+}
+
+impl Store {
+    /// Records an intent. Only the `Ok(Intent)` that follows a successful COMMIT may be sent.
+    ///
+    /// # Errors
+    /// SQLite's own; a COMMIT that failed counts as "perhaps written": the row, if there, reads as in doubt.
+    pub fn record_intent(
+        &self,
+        now: chrono::DateTime<chrono::Utc>,
+        wish: &NewWish<'_>,
+        request: impl FnOnce(&Tx<'_>) -> Result<OnceRequest, StoreError>,
+    ) -> Result<Recorded, StoreError> {
+        self.write(now, |tx| {
+            let key = wish.key.to_string();
+            if let Some(existing) = self.wish_by_key(&key)? {
+                return Ok(Recorded::Existing(Box::new(existing)));
+            }
+            let request = request(tx)?;
+            let id = tx.insert_wish(&key, wish, &request)?;
+            Ok(Recorded::Intent(RecordedIntent { wish: id, request }))
+        })
+    }
+
+    /// The wish of a key that is in doubt, in a person's hands or done; `None` when the key may be sent.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn wish_by_key(&self, key: &str) -> Result<Option<Wish>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM wish WHERE key = ?1
+             AND status IN ('in_doubt', 'free_when_appears', 'handed_over', 'done')"
+        );
+        Ok(self.conn.prepare_cached(&sql)?.query_row([key], read_wish).optional()?)
+    }
+
+    /// A wish by its number.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn wish(&self, id: WishId) -> Result<Option<Wish>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM wish WHERE id = ?1");
+        Ok(self.conn.prepare_cached(&sql)?.query_row([id.0], read_wish).optional()?)
+    }
+
+    fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM wish WHERE {condition} ORDER BY id");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(params, read_wish)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Wishes of an item without an ended outcome, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn open_wishes_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes("item = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')", params![item.0])
+    }
+
+    /// Wishes about a license without an ended outcome, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn open_wishes_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes(
+            "account = ?1 AND target = ?2 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')",
+            params![account.0, license.0],
+        )
+    }
+
+    /// All wishes without an ended outcome, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn open_wishes(&self) -> Result<Vec<Wish>, StoreError> {
+        self.wishes("status IN ('in_doubt', 'free_when_appears', 'handed_over')", &[])
+    }
+
+    /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn done_by_run(
+        &self,
+        account: AccountId,
+        license: LicenseId,
+        kind: &str,
+        operation: RunningOperationId,
+    ) -> Result<bool, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT 1 FROM wish WHERE account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done'",
+        )?;
+        Ok(statement.exists(params![account.0, license.0, kind, operation.0])?)
+    }
+
+    /// The events of a wish, oldest first: its status is the fold of these.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn events(&self, wish: WishId) -> Result<Vec<WishEvent>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT event FROM journal WHERE wish = ?1 ORDER BY id")?;
+        let rows = statement.query_map([wish.0], |row| row.get::<_, String>(0))?;
+        let mut events = Vec::new();
+        for row in rows {
+            events.push(serde_json::from_str(&row?).map_err(|error| StoreError::Unusable(error.to_string()))?);
+        }
+        Ok(events)
+    }
+}
+
+impl Tx<'_> {
+    fn insert_wish(&self, key: &str, wish: &NewWish<'_>, request: &OnceRequest) -> Result<WishId, StoreError> {
+        let json = serde_json::to_string(request).map_err(|error| StoreError::Unusable(error.to_string()))?;
+        let mut statement = self.tx.prepare_cached(
+            "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, operation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9) RETURNING id",
+        )?;
+        let id: u32 = statement.query_row(
+            params![
+                key,
+                request.kind(),
+                wish.item.map(|item| item.0),
+                wish.account.0,
+                request.license().map(|license| license.0),
+                json,
+                wish.highest_license.0,
+                self.now.timestamp(),
+                wish.operation.map(|operation| operation.0)
+            ],
+            |row| row.get(0),
+        )?;
+        let license = request.license().map(|license| (wish.account, license));
+        self.wish_line(id, wish.item, license, &WishEvent::Recorded, wish.reason)?;
+        Ok(WishId(id))
+    }
+
+    fn wish_line(
+        &self,
+        wish: u32,
+        item: Option<ItemId>,
+        license: Option<(AccountId, LicenseId)>,
+        event: &WishEvent,
+        reason: &Text,
+    ) -> Result<(), StoreError> {
+        let json = serde_json::to_string(event).map_err(|error| StoreError::Unusable(error.to_string()))?;
+        self.journal_line(Some(wish), item, license, &json, reason)
+    }
+
+    /// Appends an event to a wish and moves its status.
+    ///
+    /// # Errors
+    /// [`StoreError::IllegalStep`] when the table of transitions forbids it, for instance because another run ended
+    /// the wish meanwhile; then the whole write is undone.
+    pub fn event(&self, wish: &Wish, event: &WishEvent, reason: &Text) -> Result<(), StoreError> {
+        let mut statement = self.tx.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
+        let word: String = statement.query_row([wish.id.0], |row| row.get(0))?;
+        let illegal =
+            |from: &'static str| StoreError::IllegalStep { wish: wish.id.0, from, event: format!("{event:?}") };
+        let status = WishStatus::parse(&word).ok_or_else(|| illegal("?"))?;
+        let next = status.after(event).ok_or_else(|| illegal(status.word()))?;
+        let license = match event {
+            WishEvent::Done { license } => *license,
+            WishEvent::Adopted { license } | WishEvent::Answered { license } => Some(*license),
+            WishEvent::Recorded
+            | WishEvent::Refused { .. }
+            | WishEvent::NotSent { .. }
+            | WishEvent::Unknown { .. }
+            | WishEvent::CleanLook
+            | WishEvent::NotHappened { .. }
+            | WishEvent::HandedOver { .. }
+            | WishEvent::FreeWhenAppears
+            | WishEvent::WantedAgain => None,
+        };
+        let clean_look = matches!(event, WishEvent::CleanLook).then_some(self.now.timestamp());
+        self.run(
+            "UPDATE wish SET status = ?2, license = coalesce(?3, license), clean_look_at = coalesce(?4, clean_look_at)
+             WHERE id = ?1",
+            params![wish.id.0, next.word(), license.map(|license| license.0), clean_look],
+        )?;
+        let about = license.or(wish.request.license()).map(|license| (wish.account, license));
+        self.wish_line(wish.id.0, wish.item, about, event, reason)
     }
 }

@@ -1,3 +1,326 @@
-//! Our state.
+//! Our state: one SQLite file. Opening, permissions, the single way to write (a transaction that ends before anybody
+//! talks to upstream or the panel) and what is known of accounts and modules. SQL stays in this folder.
+//!
+//! What survives: a write that returned `Ok` survives a power loss (WAL with full sync). One that failed counts as
+//! "perhaps written": nothing is sent on its strength, and a recorded wish reads as in doubt.
+
+mod file;
+mod items;
 mod journal;
-pub use journal::RecordedIntent;
+mod licenses;
+mod schema;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use chrono::{DateTime, NaiveDate, TimeZone, Utc};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::error::Text;
+use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId, PanelId};
+pub use file::open_file;
+pub use items::{ItemRow, Payment};
+pub use journal::{NewWish, Recorded, RecordedIntent};
+pub use licenses::Binding;
+
+/// Our state could not be used; nothing was changed, or it counts as perhaps written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file or its folder.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Written by a newer program.
+    #[error("the state has version {found}, this program knows {known}")]
+    Newer {
+        /// Its version.
+        found: i32,
+        /// Ours.
+        known: i32,
+    },
+    /// Not ours, or damaged; left alone.
+    #[error("not a usable state file: {0}")]
+    Unusable(String),
+    /// SQLite.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A step that the table of transitions forbids: a defect of ours, nothing was written.
+    #[error("illegal step of wish {wish}: {from} after {event}")]
+    IllegalStep {
+        /// Which wish.
+        wish: u32,
+        /// Its status.
+        from: &'static str,
+        /// The event.
+        event: String,
+    },
+}
+
+/// An account upstream as our state knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its number here.
+    pub id: AccountId,
+    /// Its address.
+    pub url: String,
+    /// Its user.
+    pub username: String,
+    /// Whether `soft.edit` was seen to return remoteid; `None`: not known yet.
+    pub returns_remoteid: Option<bool>,
+    /// The highest license number seen in it.
+    pub highest_license: LicenseId,
+    /// A purchase was refused for lack of money or because the account is blocked: which of the two, when (UTC), and
+    /// the balance then in minor units.
+    pub refused: Option<(String, DateTime<Utc>, Option<i64>)>,
+}
+
+/// The state, one open connection. Cheap to clone: clones share the connection.
+#[derive(Clone)]
+pub struct Store {
+    conn: Rc<Connection>,
+    /// Set while a transaction is open: no call to upstream or the panel may happen then.
+    writing: Rc<Cell<bool>>,
+}
+
+/// An open transaction: everything that changes our state goes through its methods.
+pub struct Tx<'t> {
+    tx: Transaction<'t>,
+    /// The moment of the write (UTC).
+    pub now: DateTime<Utc>,
+}
+
+pub(crate) fn moment(seconds: i64) -> DateTime<Utc> {
+    Utc.timestamp_opt(seconds, 0).single().unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// A day from its stored text.
+pub(crate) fn stored_day(text: Option<String>) -> Option<NaiveDate> {
+    text.and_then(|text| text.parse().ok())
+}
+
+impl Store {
+    /// Wraps a connection whose schema is current: an open file, or the simulator's image.
+    pub fn from_connection(conn: Rc<Connection>) -> Self {
+        conn.set_prepared_statement_cache_capacity(64);
+        Self { conn, writing: Rc::new(Cell::new(false)) }
+    }
+
+    /// A new state in memory, for tests and the simulator.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn in_memory(panel: &PanelId) -> Result<Self, StoreError> {
+        let conn = Connection::open_in_memory()?;
+        schema::migrate(&conn, 0)?;
+        let store = Self::from_connection(Rc::new(conn));
+        store.write(moment(0), |tx| tx.set_meta("panel_id", panel.as_str()))?;
+        Ok(store)
+    }
+
+    /// The one way to change the state: all of `work` or nothing.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, or a COMMIT that failed: then it is not known whether it was written.
+    pub fn write<T>(
+        &self,
+        now: DateTime<Utc>,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let tx = Transaction::new_unchecked(&self.conn, rusqlite::TransactionBehavior::Immediate)?;
+        self.writing.set(true);
+        let tx = Tx { tx, now };
+        let result = work(&tx);
+        self.writing.set(false);
+        let value = result?;
+        tx.tx.commit()?;
+        Ok(value)
+    }
+
+    /// Whether a transaction is open: asserted false at every call to upstream and the panel.
+    pub fn is_writing(&self) -> bool {
+        self.writing.get()
+    }
+
+    /// A single value.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// Which installation this is: the P of our marks.
+    ///
+    /// # Errors
+    /// The state has none: it is damaged.
+    pub fn panel_id(&self) -> Result<PanelId, StoreError> {
+        let text = self.meta("panel_id")?.unwrap_or_default();
+        PanelId::parse(&text).ok_or_else(|| StoreError::Unusable("panel_id is missing".to_owned()))
+    }
+
+    /// The running number of the newest order.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn last_number(&self) -> Result<u32, StoreError> {
+        Ok(self.meta("last_number")?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// The account that a module was first seen with.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn account_of_module(&self, module: ModuleId) -> Result<Option<Account>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT a.id, a.url, a.username, a.returns_remoteid, a.highest_license, a.refused_kind, a.refused_at,
+                a.refused_balance FROM module m JOIN account a ON a.id = m.account WHERE m.id = ?1",
+        )?;
+        Ok(statement.query_row([module.0], read_account).optional()?)
+    }
+
+    /// An account by its number.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, url, username, returns_remoteid, highest_license, refused_kind, refused_at, refused_balance
+             FROM account WHERE id = ?1",
+        )?;
+        Ok(statement.query_row([id.0], read_account).optional()?)
+    }
+}
+
+fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
+    let kind: Option<String> = row.get(5)?;
+    let at: Option<i64> = row.get(6)?;
+    let balance: Option<i64> = row.get(7)?;
+    Ok(Account {
+        id: AccountId(row.get(0)?),
+        url: row.get(1)?,
+        username: row.get(2)?,
+        returns_remoteid: row.get(3)?,
+        highest_license: LicenseId(row.get(4)?),
+        refused: kind.zip(at).map(|(kind, at)| (kind, moment(at), balance)),
+    })
+}
+
+impl Tx<'_> {
+    /// Sets a single value.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+            params![name, value],
+        )
+    }
+
+    /// Takes the next running number of orders, for a mark.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn next_mark(&self, panel: &PanelId, item: ItemId) -> Result<Mark, StoreError> {
+        let mut statement = self.tx.prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('last_number', '1')
+             ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)",
+        )?;
+        let number = statement.query_row([], |row| row.get(0))?;
+        Ok(Mark::Order { panel: panel.clone(), item, number })
+    }
+
+    /// Remembers with which account a module is seen, for the first time or after a person accepted another.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_account(&self, module: ModuleId, url: &str, username: &str) -> Result<AccountId, StoreError> {
+        self.run("INSERT INTO account (url, username) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![url, username])?;
+        let mut statement = self.tx.prepare_cached("SELECT id FROM account WHERE url = ?1 AND username = ?2")?;
+        let id: u32 = statement.query_row(params![url, username], |row| row.get(0))?;
+        self.run(
+            "INSERT INTO module (id, account) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET account = ?2",
+            params![module.0, id],
+        )?;
+        Ok(AccountId(id))
+    }
+
+    /// Remembers whether `soft.edit` of an account returns remoteid.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_returns_remoteid(&self, account: AccountId, returns: bool) -> Result<(), StoreError> {
+        self.run("UPDATE account SET returns_remoteid = ?2 WHERE id = ?1", params![account.0, returns])
+    }
+
+    /// Remembers the highest license number seen.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn raise_highest_license(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE account SET highest_license = max(highest_license, ?2) WHERE id = ?1",
+            params![account.0, license.0],
+        )
+    }
+
+    /// Remembers that a purchase was refused for lack of money or because the account is blocked; `None` lifts it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_refused(&self, account: AccountId, refused: Option<(&str, Option<i64>)>) -> Result<(), StoreError> {
+        let (kind, balance) = refused.unzip();
+        let at = kind.map(|_| self.now.timestamp());
+        self.run(
+            "UPDATE account SET refused_kind = ?2, refused_at = ?3, refused_balance = ?4 WHERE id = ?1",
+            params![account.0, kind, at, balance.flatten()],
+        )
+    }
+
+    /// A line of the journal that belongs to no wish: a decision and its reason in words.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn note(
+        &self,
+        item: Option<ItemId>,
+        license: Option<(AccountId, LicenseId)>,
+        event: &str,
+        reason: &Text,
+    ) -> Result<(), StoreError> {
+        self.journal_line(None, item, license, event, reason)
+    }
+
+    fn journal_line(
+        &self,
+        wish: Option<u32>,
+        item: Option<ItemId>,
+        license: Option<(AccountId, LicenseId)>,
+        event: &str,
+        reason: &Text,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO journal (at, wish, item, account, license, event, en, ru) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                self.now.timestamp(),
+                wish,
+                item.map(|item| item.0),
+                license.map(|(account, _)| account.0),
+                license.map(|(_, license)| license.0),
+                event,
+                reason.en,
+                reason.ru
+            ],
+        )
+    }
+
+    fn run(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+        self.tx.prepare_cached(sql)?.execute(params)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! A license that is ours, as our state knows it: what we hold it for beside what upstream last showed.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
+use super::license::{Family, License, LicenseStatus};
+
+/// What we hold a license for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LicenseState {
+    /// It serves an item.
+    Bound,
+    /// It is being taken from the pool for an item.
+    Claimed,
+    /// Its service ended; it waits to be freed.
+    ToFree,
+    /// Free, waiting for the next client.
+    Pool,
+    /// Its service ended; it is stopped and left to run out.
+    Stopped,
+    /// No longer there upstream.
+    Deleted,
+}
+
+impl LicenseState {
+    /// The word stored in our state.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bound => "bound",
+            Self::Claimed => "claimed",
+            Self::ToFree => "to_free",
+            Self::Pool => "pool",
+            Self::Stopped => "stopped",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// From the word stored in our state.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Bound, Self::Claimed, Self::ToFree, Self::Pool, Self::Stopped, Self::Deleted]
+            .into_iter()
+            .find(|state| state.word() == word)
+    }
+}
+
+/// A license as our state knows it; the fields of upstream are those of the last look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LicenseRow {
+    /// Its account; it never changes.
+    pub account: AccountId,
+    /// Its number.
+    pub id: LicenseId,
+    /// Which functions serve it.
+    pub family: Family,
+    /// The module that it was bound with.
+    pub module: ModuleId,
+    /// What we hold it for.
+    pub state: LicenseState,
+    /// The text of the life that it serves (bound, claimed).
+    pub life: Option<String>,
+    /// The item that it serves or served last.
+    pub item: Option<ItemId>,
+    /// The internal name that it was ordered for.
+    pub internal_name: String,
+    /// Our mark on it.
+    pub mark: Option<Mark>,
+    /// Its tariff as last ordered or adopted.
+    pub pricelist: UpstreamPricelistId,
+    /// Its number of nodes as last ordered or seen.
+    pub nodes: Option<u32>,
+    /// Finished changes of tariff and nodes.
+    pub changes: u32,
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// The address of the service that it served last.
+    pub last_ip: Option<IpAddr>,
+    /// Its status.
+    pub status: LicenseStatus,
+    /// Its key.
+    pub key: Option<LicenseKey>,
+    /// Fingerprint of the key when it was claimed from the pool: the new client must see another one.
+    pub key_before: Option<String>,
+    /// The day it was ordered.
+    pub created: Option<NaiveDate>,
+    /// The day it runs out.
+    pub expires: Option<NaiveDate>,
+    /// The day of the last change of address.
+    pub ip_changed: Option<NaiveDate>,
+    /// The day of the last change of key.
+    pub key_changed: Option<NaiveDate>,
+    /// Since when it is in this state (UTC).
+    pub since: DateTime<Utc>,
+    /// Not tried again before (UTC): a refused change, a candidate put aside.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Why it is put aside or waits.
+    pub reason: Option<String>,
+}
+
+impl LicenseRow {
+    /// Whether a look shows anything that this row does not hold yet. A list has no key, so its silence is no change.
+    pub fn differs(&self, seen: &License) -> bool {
+        self.name != seen.name
+            || self.ip != seen.ip
+            || self.status != seen.status
+            || self.expires != seen.expires
+            || (seen.key.is_some() && self.key != seen.key)
+            || (seen.ip_changed.is_some() && self.ip_changed != seen.ip_changed)
+            || (seen.key_changed.is_some() && self.key_changed != seen.key_changed)
+            || seen.tariff.id().is_some_and(|id| id != self.pricelist)
+    }
+}

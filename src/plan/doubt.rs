@@ -1,0 +1,218 @@
+//! Doubt (MONEY.md 3 and 4): what a look may believe, when a purchase counts as never made, and who decides.
+//!
+//! Why this is safe. An intent is on disk before its request leaves, and its key admits no second row, so at most one
+//! request of a key is under way. When its outcome is unknown, the license it may have bought bears the mark that the
+//! request carried; nothing else decides, because names and addresses are typed by clients. The request is sent again
+//! only when upstream can no longer carry out the first one (`settle_s` after the sending) and two complete lists, a
+//! while apart, both taken after that, show no trace: one list may lag behind. When a list cannot be shown to be
+//! complete, or something looks like ours without a mark, a person decides; the program does not guess with money.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+
+use crate::error::Text;
+use crate::model::ids::LicenseId;
+use crate::model::journal::{OnceRequest, OrderRequest, Wish};
+use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::text;
+
+/// Two clean looks lie at least this far apart, or `settle_s` if that is less.
+const LOOKS_APART_S: u32 = 60;
+
+/// For how long a purchase of a closed item is looked for, in days.
+pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
+
+/// What to do after a look that found nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Upstream may still carry it out: the run fails, the panel tries again.
+    Wait {
+        /// When it will be known (UTC).
+        until: DateTime<Utc>,
+    },
+    /// The first clean look: write it down, and look again later.
+    FirstCleanLook {
+        /// When the second one counts (UTC).
+        again: DateTime<Utc>,
+    },
+    /// It never happened: it may be sent once more.
+    NeverHappened,
+    /// A person must end it.
+    HandOver(Text),
+}
+
+/// Decides after a look that found no trace of a wish. `complete`: the look can show that nothing was left out.
+pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
+    let settled = wish.recorded_at + Duration::seconds(i64::from(settle_s));
+    if now < settled {
+        return Verdict::Wait { until: settled };
+    }
+    if !resend {
+        return Verdict::HandOver(text!("the setting resend is off", "настройка resend выключена"));
+    }
+    if !complete {
+        return Verdict::HandOver(text!(
+            "the list of licenses cannot be shown to be complete",
+            "нельзя убедиться, что список лицензий полон"
+        ));
+    }
+    let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
+    match wish.clean_look_at {
+        None => Verdict::FirstCleanLook { again: now + apart },
+        Some(first) if now - first >= apart => Verdict::NeverHappened,
+        Some(first) => Verdict::Wait { until: first + apart },
+    }
+}
+
+/// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
+pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
+    let intent_day = (wish.recorded_at - Duration::days(1)).date_naive();
+    let young = row.id > wish.highest_license || row.created.is_some_and(|created| created >= intent_day);
+    let ours = row.remoteid.is(&request.mark);
+    ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
+}
+
+/// What an opened license says about being the one that was ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// It bears the mark.
+    Mark,
+    /// It bears none, and name, address and tariff are what was ordered.
+    LookAlike,
+    /// It is another one.
+    No,
+}
+
+/// Compares an opened license with an order.
+pub fn compare(request: &OrderRequest, seen: &License) -> Match {
+    match &seen.remoteid {
+        RemoteId::Text(_) if seen.remoteid.is(&request.mark) => Match::Mark,
+        RemoteId::Text(_) => Match::No,
+        RemoteId::Absent | RemoteId::Empty => {
+            let alike = seen.name == request.licname && mismatch(request, seen).is_none();
+            if alike { Match::LookAlike } else { Match::No }
+        }
+    }
+}
+
+/// Where a license that was read back after an order differs from what was asked: the field, for the error.
+pub fn mismatch(request: &OrderRequest, seen: &License) -> Option<&'static str> {
+    if !seen.tariff.may_be(request.pricelist) {
+        return Some("pricelist");
+    }
+    if request.ip.is_some() && seen.ip != request.ip {
+        return Some("ip");
+    }
+    let nodes = request.nodes.and_then(|(addon, asked)| seen.addons.get(&addon).map(|have| *have != asked));
+    (nodes == Some(true)).then_some("nodes")
+}
+
+/// What became of an order, after looking through the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// This license is the one.
+    One(Box<License>),
+    /// Nothing bears the mark, and nothing looks like it.
+    Nothing,
+    /// Something looks like it, but it cannot be told: these licenses.
+    Unclear(Vec<LicenseId>),
+}
+
+/// Decides over the opened candidates. Look-alikes are believed only where upstream is known to return no remoteid
+/// (`returns_remoteid` = `Some(false)`), and only when one license and one open order fit.
+pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>, only_order: bool) -> Found {
+    let mut alike = Vec::new();
+    for license in opened {
+        match compare(request, &license) {
+            Match::Mark => return Found::One(Box::new(license)),
+            Match::LookAlike => alike.push(license),
+            Match::No => {}
+        }
+    }
+    if returns_remoteid == Some(true) {
+        // On an account that returns marks an empty one is somebody else's, however much it looks like ours.
+        alike.retain(|license| license.remoteid == RemoteId::Absent);
+    }
+    match (alike.len(), returns_remoteid) {
+        (0, _) => Found::Nothing,
+        (1, Some(false)) if only_order => alike.pop().map_or(Found::Nothing, |license| Found::One(Box::new(license))),
+        _ => Found::Unclear(alike.iter().map(|license| license.id).collect()),
+    }
+}
+
+/// Whether the effect of a call about an existing license can be seen on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It happened.
+    Visible,
+    /// It did not, as far as this look tells.
+    NotVisible,
+    /// The answer leaves out what would tell.
+    CannotTell,
+}
+
+/// Looks for the effect of a call that was sent once. `seen`: `None` when the license does not exist any more.
+pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
+    let gone = seen.is_none_or(|license| license.status == LicenseStatus::Deleted);
+    let tell = |visible: Option<bool>| match visible {
+        Some(true) => Effect::Visible,
+        Some(false) => Effect::NotVisible,
+        None => Effect::CannotTell,
+    };
+    let Some(seen) = seen else {
+        return if matches!(request, OnceRequest::Delete { .. }) { Effect::Visible } else { Effect::NotVisible };
+    };
+    match request {
+        OnceRequest::Order(_) => Effect::CannotTell,
+        OnceRequest::Prolong { before, .. } => tell(seen.expires.map(|expires| expires > *before)),
+        OnceRequest::ChangePricelist { pricelist, .. } => tell(seen.tariff.id().map(|id| id == *pricelist)),
+        OnceRequest::SetNodes { addon, nodes, .. } => tell(seen.addons.get(addon).map(|have| have == nodes)),
+        OnceRequest::NewKey { before, .. } => tell(seen.key.as_ref().map(|key| key.fingerprint() != *before)),
+        OnceRequest::Delete { .. } => tell(Some(gone)),
+    }
+}
+
+/// Whether a list was read whole (MONEY.md 3): its pages add up, its length did not change, no number came twice, and
+/// the newest licenses that we know are in it.
+#[derive(Debug, Default)]
+pub struct Completeness {
+    seen: BTreeSet<LicenseId>,
+    rows: u32,
+    total: Option<u32>,
+    broken: bool,
+}
+
+impl Completeness {
+    /// Notes one row.
+    pub fn row(&mut self, id: LicenseId) {
+        self.rows += 1;
+        self.broken |= !self.seen.insert(id);
+    }
+
+    /// Notes the total that a page gave.
+    pub fn page_total(&mut self, total: Option<u32>) {
+        self.broken |= total.is_none() || self.total.is_some_and(|before| Some(before) != total);
+        self.total = total;
+    }
+
+    /// Whether all rows that the pages promised have come.
+    pub fn has_all_rows(&self) -> bool {
+        self.total.is_some_and(|total| self.rows >= total)
+    }
+
+    /// Whether a license was in the list.
+    pub fn contains(&self, id: LicenseId) -> bool {
+        self.seen.contains(&id)
+    }
+
+    /// Whether the list can be shown to be complete.
+    pub fn is_complete(&self, newest_known: &[LicenseId]) -> bool {
+        !self.broken && self.total == Some(self.rows) && newest_known.iter().all(|id| self.seen.contains(id))
+    }
+}
+
+/// The day from which an expiry date counts as run out.
+pub fn has_run_out(license: &License, today: NaiveDate) -> bool {
+    license.expires.is_some_and(|expires| expires <= today)
+}

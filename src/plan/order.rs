@@ -1,0 +1,237 @@
+//! What is ordered for a service: product, period, end of sale (LICENSING.md 3, 4 and 6), and whether it may be at all.
+
+use chrono::NaiveDate;
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::catalogue::{Catalogue, NOPANEL, Product, Region};
+use crate::model::item::{ChoiceError, Item};
+use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignment};
+use crate::text;
+
+/// What will be asked of upstream, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms<'c> {
+    /// The product ordered: for a trial the trial's own.
+    pub product: &'c Product,
+    /// The period ordered.
+    pub period: Period,
+    /// Why this period, in words.
+    pub reason: Text,
+}
+
+/// What a service asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted<'c> {
+    /// No control panel: nothing is ordered.
+    Nopanel,
+    /// A product of the catalogue.
+    Product(&'c Product),
+}
+
+/// Reads the internal name that a service asks for.
+///
+/// # Errors
+/// `unknown_internal_name` with the known names and where to add one; `missed` when the service names none.
+pub fn wanted<'c>(item: &Item, panel_addons: &[String], catalogue: &'c Catalogue) -> Result<Wanted<'c>, ModuleError> {
+    let name = internal_name(item, panel_addons, catalogue)?;
+    if name == NOPANEL {
+        return Ok(Wanted::Nopanel);
+    }
+    catalogue.get(&name).map(Wanted::Product).ok_or_else(|| unknown_name(&name, catalogue))
+}
+
+/// The internal name itself, known or not.
+///
+/// # Errors
+/// `missed` when the service names none, or several enumerations could be meant.
+pub fn internal_name(item: &Item, panel_addons: &[String], catalogue: &Catalogue) -> Result<String, ModuleError> {
+    let id = item.id;
+    item.internal_name(panel_addons, catalogue).map_err(|error| match error {
+        ChoiceError::SeveralEnumerations(names) => {
+            let list = names.join(", ");
+            ModuleError::new(
+                ErrorKind::Missed,
+                "panel_addons",
+                &list,
+                text!(
+                    "service {id} has several enumerations that hold a control panel ({list}); nothing was ordered; name the right one in the setting panel_addons",
+                    "у услуги {id} несколько перечислений с панелью управления ({list}); ничего не заказано; укажите нужное в настройке panel_addons"
+                ),
+            )
+        }
+        ChoiceError::NothingChosen(addon) => ModuleError::new(
+            ErrorKind::Missed,
+            "intname",
+            &addon,
+            text!(
+                "the addon {addon} of service {id} has no chosen value; nothing was ordered; choose one, or set a default in the tariff",
+                "у дополнения {addon} услуги {id} не выбрано значение; ничего не заказано; выберите его или задайте значение по умолчанию в тарифе"
+            ),
+        ),
+        ChoiceError::NoName if item.is_license_type() => ModuleError::new(
+            ErrorKind::Missed,
+            "intname",
+            item.tariff,
+            text!(
+                "tariff {} of service {id} has no internal name; nothing was ordered; set it to a code of the catalogue, for example 55227",
+                "у тарифа {} услуги {id} нет внутреннего имени; ничего не заказано; задайте код из каталога, например 55227",
+                item.tariff
+            ),
+        ),
+        ChoiceError::NoName => ModuleError::new(
+            ErrorKind::UnsupportedModule,
+            "item",
+            id,
+            text!(
+                "service {id} of module {} has no control-panel addon: it is not ours; nothing was done",
+                "у услуги {id} модуля {} нет дополнения «панель управления»: она не наша; ничего не сделано",
+                item.module_program
+            ),
+        ),
+    })
+}
+
+fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
+    let known = catalogue.known_names().join(", ");
+    ModuleError::new(
+        ErrorKind::UnknownInternalName,
+        "intname",
+        name,
+        text!(
+            "the internal name \"{name}\" is not in the catalogue; nothing was ordered; known: {known}; add one as [[product]] in the settings file",
+            "внутреннего имени «{name}» нет в каталоге; ничего не заказано; известны: {known}; добавить новое можно как [[product]] в файле настроек"
+        ),
+    )
+}
+
+/// Which period of which product is ordered for a service (LICENSING.md 4), and whether it is still sold (6).
+///
+/// # Errors
+/// `period_not_sold`, `sale_closed`.
+pub fn terms<'c>(
+    product: &'c Product,
+    item: &Item,
+    rules: &[AlignmentRule],
+    catalogue: &'c Catalogue,
+    today: NaiveDate,
+) -> Result<Terms<'c>, ModuleError> {
+    if item.period == Period::Trial {
+        return trial_terms(product, catalogue, today);
+    }
+    check_sale(product, today)?;
+    let name = &product.internal_name;
+    if product.is_only_trial() {
+        // The trial's own code, sold for whatever period the tariff has: the trial is all there is to order.
+        let reason = text!("{name} is a trial", "{name} — пробная лицензия");
+        return Ok(Terms { product, period: Period::Trial, reason });
+    }
+    let rule = alignment(rules, item.period, &item.itemtype, item.tariff);
+    let period = rule.map_or(item.period, |rule| Period::Months(rule.into));
+    let months = sold_months(product, period).ok_or_else(|| period_not_sold(product, item.period))?;
+    let reason = match rule {
+        Some(rule) => text!(
+            "ordered for {} months: period alignment {} -> {}",
+            "заказ на {} мес.: выравнивание периода {} -> {}",
+            months.0,
+            rule.from.number(),
+            rule.into.0
+        ),
+        None => text!(
+            "ordered for {} months: period of the service {}",
+            "заказ на {} мес.: период услуги {}",
+            months.0,
+            item.period.number()
+        ),
+    };
+    Ok(Terms { product, period: Period::Months(months), reason })
+}
+
+/// The months that are bought for a period: the period itself where it is sold, else the shortest sold.
+fn sold_months(product: &Product, period: Period) -> Option<MonthCount> {
+    match period {
+        Period::Months(months) if product.sells(period) => Some(months),
+        Period::Months(_) | Period::Lifetime => product.shortest(),
+        Period::Trial | Period::Day | Period::Unknown(_) => None,
+    }
+}
+
+/// The aligned period of a service for its renewals: as for an order.
+pub fn aligned_months(product: &Product, item: &Item, rules: &[AlignmentRule]) -> Option<MonthCount> {
+    let rule = alignment(rules, item.period, &item.itemtype, item.tariff);
+    sold_months(product, rule.map_or(item.period, |rule| Period::Months(rule.into)))
+}
+
+fn trial_terms<'c>(product: &'c Product, catalogue: &'c Catalogue, today: NaiveDate) -> Result<Terms<'c>, ModuleError> {
+    let trial = match &product.trial {
+        Some(name) => catalogue.get(name),
+        None => product.sells_trial.then_some(product),
+    };
+    let trial = trial.ok_or_else(|| period_not_sold(product, Period::Trial))?;
+    check_sale(trial, today)?;
+    let name = &trial.internal_name;
+    Ok(Terms {
+        product: trial, period: Period::Trial, reason: text!("trial {name}", "пробная лицензия {name}")
+    })
+}
+
+fn check_sale(product: &Product, today: NaiveDate) -> Result<(), ModuleError> {
+    match product.no_order_from {
+        Some(from) if today >= from => Err(sale_closed(product, from)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The error about a product that is no longer sold or renewed, naming its successors.
+pub fn sale_closed(product: &Product, from: NaiveDate) -> ModuleError {
+    let name = &product.internal_name;
+    let successors = product.successors.join(", ");
+    ModuleError::new(
+        ErrorKind::SaleClosed,
+        "intname",
+        name,
+        text!(
+            "{} ({name}) is not sold or renewed since {from}; nothing was sent; order instead: {successors}",
+            "{} ({name}) не продаётся и не продлевается с {from}; ничего не отправлено; вместо него: {successors}",
+            product.name
+        ),
+    )
+}
+
+fn period_not_sold(product: &Product, period: Period) -> ModuleError {
+    let sold: Vec<String> = product.periods.iter().map(|months| months.0.to_string()).collect();
+    let (number, sold, name) = (period.number(), sold.join(", "), &product.internal_name);
+    ModuleError::new(
+        ErrorKind::PeriodNotSold,
+        "period",
+        number,
+        text!(
+            "{} ({name}) is not sold for the period {number}; nothing was ordered; sold for months: {sold}; a period alignment rule can replace the period",
+            "{} ({name}) не продаётся на период {number}; ничего не заказано; продаётся на месяцы: {sold}; период можно заменить правилом выравнивания",
+            product.name
+        ),
+    )
+}
+
+/// When upstream refuses the aligned period of a product whose end is near: the longest period that still fits before
+/// `not_past`, if shorter (LICENSING.md 6).
+pub fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount) -> Option<MonthCount> {
+    let end = product.not_past?;
+    product.periods.iter().copied().filter(|&months| months < refused && add_months(from, months) <= end).max()
+}
+
+/// The advice for a code that upstream does not know: each billing of the vendor has a set of its own.
+pub fn code_advice(product: &Product) -> Text {
+    match product.region {
+        Some(Region::International) => text!(
+            "{} is a code of the international billing (api.ispmanager.com); the Russian one has codes of its own (55231, 55232, 55233)",
+            "{} — код международного биллинга (api.ispmanager.com); у российского свои коды (55231, 55232, 55233)",
+            product.internal_name
+        ),
+        Some(Region::Russian) => text!(
+            "{} is a code of the Russian billing (api.ispmanager.ru); the international one has codes of its own (55227 to 55230)",
+            "{} — код российского биллинга (api.ispmanager.ru); у международного свои коды (55227–55230)",
+            product.internal_name
+        ),
+        None => Text::default(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Which freed license may be given out again, in which order, and why not (LICENSING.md 7).
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+
+use crate::error::Text;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::UpstreamPricelistId;
+use crate::model::license::LicenseStatus;
+use crate::text;
+
+/// What a new service needs of a pooled license.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The tariff.
+    pub pricelist: UpstreamPricelistId,
+    /// The number of nodes, for products that have them.
+    pub nodes: Option<u32>,
+    /// The address.
+    pub ip: Option<IpAddr>,
+    /// The date until which the license must last; `None`: as long as possible.
+    pub until: Option<NaiveDate>,
+}
+
+/// The moment of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Today {
+    /// The seller's calendar day.
+    pub day: NaiveDate,
+    /// The moment (UTC).
+    pub now: DateTime<Utc>,
+    /// The setting: a candidate must last beyond today and so many days, so that taking never buys.
+    pub renew_before_days: u32,
+}
+
+/// The day from which something changed on `changed` may be changed again: a month later.
+pub fn changeable_from(changed: NaiveDate) -> NaiveDate {
+    changed.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+}
+
+/// Whether it still has or had the address that is wanted: then it is the first candidate whatever its dates.
+pub fn has_address(row: &LicenseRow, need: &Need) -> bool {
+    need.ip.is_some_and(|ip| row.ip == Some(ip) || row.last_ip == Some(ip))
+}
+
+/// Why a license cannot be given out now; `None` when it can.
+pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
+    let lasts_until = today.day.checked_add_days(Days::new(u64::from(today.renew_before_days)));
+    let too_young = |changed: Option<NaiveDate>| changed.map(changeable_from).filter(|&from| from >= today.day);
+    let same_address = has_address(row, need);
+    if row.pricelist != need.pricelist {
+        return Some(text!("another tariff", "другой тариф"));
+    }
+    if row.nodes.unwrap_or(0) != need.nodes.unwrap_or(0) {
+        return Some(text!("another number of nodes", "другое число узлов"));
+    }
+    match row.expires {
+        None => return Some(text!("no expiry date", "нет срока действия")),
+        Some(expires) if lasts_until.is_none_or(|until| expires <= until) => {
+            return Some(text!("runs out on {expires}", "истекает {expires}"));
+        }
+        Some(_) => {}
+    }
+    if !matches!(row.status, LicenseStatus::Active | LicenseStatus::Stopped) {
+        return Some(text!("status {}", "состояние {}", row.status.number()));
+    }
+    if let Some(until) = row.not_before.filter(|&until| until > today.now && !same_address) {
+        let reason = row.reason.as_deref().unwrap_or("-");
+        return Some(text!("put aside until {until}: {reason}", "отложена до {until}: {reason}"));
+    }
+    if same_address {
+        return None;
+    }
+    if row.state != LicenseState::Pool {
+        return Some(text!("still to be freed", "ещё не освобождена"));
+    }
+    if let Some(from) = too_young(row.ip_changed) {
+        return Some(text!("its address cannot change before {from}", "IP нельзя сменить раньше {from}"));
+    }
+    too_young(row.key_changed)
+        .map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
+}
+
+/// Candidates in the order in which they are tried: the same address first; then, among those that cover the need, the
+/// one that expires soonest; else the one that expires latest; ties by lower id.
+pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<&'r LicenseRow> {
+    let mut fitting: Vec<&LicenseRow> = rows.iter().filter(|row| why_not(row, need, today).is_none()).collect();
+    let rank = |row: &LicenseRow| {
+        let expires = row.expires.unwrap_or(NaiveDate::MIN);
+        let days = i64::from(chrono::Datelike::num_days_from_ce(&expires));
+        let covers = need.until.is_some_and(|until| expires >= until);
+        (!has_address(row, need), !covers, if covers { days } else { -days }, row.id)
+    };
+    fitting.sort_by_key(|row| rank(row));
+    fitting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{AccountId, LicenseId, ModuleId};
+    use crate::model::license::{FREE_IP, FREE_NAME, Family};
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn row(id: u32, expires: &str) -> LicenseRow {
+        LicenseRow {
+            account: AccountId(1),
+            id: LicenseId(id),
+            family: Family::Soft,
+            module: ModuleId(7),
+            state: LicenseState::Pool,
+            life: None,
+            item: None,
+            internal_name: "55227".into(),
+            mark: None,
+            pricelist: UpstreamPricelistId(55227),
+            nodes: None,
+            changes: 0,
+            name: FREE_NAME.into(),
+            ip: Some(FREE_IP),
+            last_ip: None,
+            status: LicenseStatus::Stopped,
+            key: None,
+            key_before: None,
+            created: None,
+            expires: expires.parse().ok(),
+            ip_changed: None,
+            key_changed: None,
+            since: DateTime::<Utc>::MIN_UTC,
+            not_before: None,
+            reason: None,
+        }
+    }
+
+    fn need(until: &str) -> Need {
+        let ip = "192.0.2.10".parse().ok();
+        Need { pricelist: UpstreamPricelistId(55227), nodes: None, ip, until: until.parse().ok() }
+    }
+
+    fn today() -> Today {
+        let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
+        Today { day: day("2027-01-10"), now, renew_before_days: 1 }
+    }
+
+    /// The choice of LICENSING.md 7: covering and soonest, else latest, ties by lower id, the same address first.
+    #[test]
+    fn choice() {
+        let ids = |rows: &[LicenseRow], until| {
+            candidates(rows, &need(until), today()).iter().map(|r| r.id.0).collect::<Vec<_>>()
+        };
+        let rows = [row(1, "2027-03-01"), row(2, "2027-06-01"), row(3, "2027-12-01"), row(4, "2027-12-01")];
+        assert_eq!(ids(&rows, "2027-05-01"), [2, 3, 4, 1]);
+        assert_eq!(ids(&rows, "2028-05-01"), [3, 4, 2, 1]);
+        assert_eq!(ids(&rows, ""), [3, 4, 2, 1], "no end: the one that lasts longest");
+        let same = LicenseRow {
+            state: LicenseState::ToFree,
+            ip: need("").ip,
+            ip_changed: Some(day("2027-01-09")),
+            ..row(9, "2027-02-01")
+        };
+        assert_eq!(ids(&[row(2, "2027-06-01"), same], "2027-05-01"), [9, 2]);
+    }
+
+    /// Every reason not to give a license out.
+    #[test]
+    fn reasons() {
+        let fits = row(1, "2027-06-01");
+        assert_eq!(why_not(&fits, &need(""), today()), None);
+        let later = today().now + chrono::Duration::hours(1);
+        for (case, other) in [
+            ("tariff", LicenseRow { pricelist: UpstreamPricelistId(1), ..fits.clone() }),
+            ("nodes", LicenseRow { nodes: Some(3), ..fits.clone() }),
+            ("no expiry", LicenseRow { expires: None, ..fits.clone() }),
+            ("runs out tomorrow", LicenseRow { expires: Some(day("2027-01-11")), ..fits.clone() }),
+            ("status", LicenseRow { status: LicenseStatus::Processing, ..fits.clone() }),
+            ("put aside", LicenseRow { not_before: Some(later), ..fits.clone() }),
+            ("to be freed", LicenseRow { state: LicenseState::ToFree, ..fits.clone() }),
+            ("young address", LicenseRow { ip_changed: Some(day("2026-12-10")), ..fits.clone() }),
+            ("young key", LicenseRow { key_changed: Some(day("2027-01-01")), ..fits.clone() }),
+        ] {
+            assert!(why_not(&other, &need(""), today()).is_some(), "{case}");
+        }
+        let old_enough = LicenseRow { ip_changed: Some(day("2026-12-09")), ..fits };
+        assert_eq!(why_not(&old_enough, &need(""), today()), None, "more than a month ago");
+    }
+}

@@ -1,0 +1,183 @@
+//! Renewal (LICENSING.md 5): the paid end of a prolong, and what sync renews. Buying too little is harmless, because
+//! sync renews what is about to run out while the service is paid; buying too much is not.
+
+use chrono::NaiveDate;
+
+use super::order::sale_closed;
+use crate::error::{ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::period::{MonthCount, Period, add_months, add_period, days_between};
+use crate::text;
+
+/// Until when the service is paid once this `prolong` is done: right whether the panel moves the end before the call
+/// (`item_end` is later than what is settled) or by the post-call (it is not). `None` for a service without end.
+pub fn paid_end(item_end: Option<NaiveDate>, settled_end: Option<NaiveDate>, period: Period) -> Option<NaiveDate> {
+    let end = item_end?;
+    let moved_already = settled_end.is_some_and(|settled| end > settled);
+    Some(if moved_already { end } else { add_period(end, period) })
+}
+
+/// Whether a product may be renewed today.
+///
+/// # Errors
+/// `sale_closed`: no renewals any more, or the license already lasts as long as upstream grants.
+pub fn check_renewal(product: &Product, expires: NaiveDate, today: NaiveDate) -> Result<(), ModuleError> {
+    if let Some(from) = product.no_renewal_from.filter(|&from| today >= from) {
+        return Err(sale_closed(product, from));
+    }
+    match (product.limited_from, product.not_past) {
+        (Some(from), Some(end)) if today >= from && expires >= end => Err(sale_closed(product, from)),
+        _ => Ok(()),
+    }
+}
+
+/// What a service gives as its need: until when its license must last. `None`: no end.
+pub fn need(item: &Item) -> Option<NaiveDate> {
+    match item.period {
+        Period::Lifetime | Period::Day => None,
+        Period::Trial | Period::Months(_) | Period::Unknown(_) => item.expires,
+    }
+}
+
+/// Whether only the panel's word says that this service is paid today: active, its end ahead.
+pub fn is_paid(item: &Item, today: NaiveDate) -> bool {
+    item.status == ItemStatus::Active && need(item).is_none_or(|end| end > today)
+}
+
+/// A renewal that sync owes, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// For how long.
+    pub months: MonthCount,
+    /// Why, in words.
+    pub reason: Text,
+}
+
+/// Whether sync renews a license, and for how long: the item is paid, its end lies beyond the license's expiry, and
+/// that is near. For one aligned period, or a shorter sold one when that already reaches the service's end.
+pub fn due(
+    item: &Item,
+    product: &Product,
+    aligned: Option<MonthCount>,
+    expires: Option<NaiveDate>,
+    today: NaiveDate,
+    renew_before_days: u32,
+) -> Option<Due> {
+    let expires = expires?;
+    let aligned = aligned?;
+    let end = need(item);
+    let left_days = days_between(today, expires);
+    if !is_paid(item, today) || product.is_only_trial() || item.period == Period::Trial {
+        return None;
+    }
+    if end.is_some_and(|end| end <= expires) || left_days > i64::from(renew_before_days) {
+        return None;
+    }
+    let base = expires.max(today);
+    let reaches = |months: &MonthCount| end.is_some_and(|end| add_months(base, *months) >= end);
+    let shorter = product.periods.iter().copied().filter(|months| *months < aligned).find(reaches);
+    let months = shorter.unwrap_or(aligned);
+    let shown_end = end.map_or_else(|| "-".to_owned(), |end| end.to_string());
+    let reason = text!(
+        "renewed for {} months: the license runs out on {expires}, in {left_days} days; the service is paid until {shown_end}",
+        "продление на {} мес.: лицензия истекает {expires}, через {left_days} дн.; услуга оплачена до {shown_end}",
+        months.0
+    );
+    Some(Due { months, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{ClientId, ItemId, PricelistId};
+    use crate::model::item::ItemParams;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn service(period: i32, status: i32, end: &str) -> Item {
+        Item {
+            id: ItemId(42),
+            name: "shop".into(),
+            client: ClientId(5),
+            parent: None,
+            tariff: PricelistId(17),
+            tariff_intname: "55227".into(),
+            itemtype: "soft".into(),
+            module: None,
+            module_program: "pmisplicense".into(),
+            period: Period::from_panel(period),
+            status: ItemStatus::from_number(status),
+            expires: end.parse().ok(),
+            created: "2026-11-01".into(),
+            previous_tariff: None,
+            params: ItemParams::default(),
+            addons: Vec::new(),
+            ips: Vec::new(),
+        }
+    }
+
+    /// The paid end is right in both worlds of the panel, edges of months included (LICENSING.md 5).
+    #[test]
+    fn paid_end_in_both_worlds() {
+        for (case, end, settled, period, want) in [
+            ("end moved before the call", "2027-02-01", "2027-01-01", 1, "2027-02-01"),
+            ("end moved by the post-call", "2027-01-01", "2027-01-01", 1, "2027-02-01"),
+            ("never settled", "2027-01-31", "", 1, "2027-02-28"),
+            ("a year", "2028-02-29", "2028-02-29", 12, "2029-02-28"),
+            ("panel moved the end back", "2026-12-01", "2027-01-01", 1, "2027-01-01"),
+        ] {
+            let got = paid_end(end.parse().ok(), settled.parse().ok(), Period::from_panel(period));
+            assert_eq!(got, Some(day(want)), "{case}");
+        }
+        assert_eq!(paid_end(None, None, Period::Lifetime), None);
+    }
+
+    /// sync renews what is about to run out while the service is paid, and nothing else (LICENSING.md 5).
+    #[test]
+    fn due_table() {
+        let product = Product { periods: vec![MonthCount(1), MonthCount(12)], ..Product::new("55227", "Lite", 55227) };
+        let today = day("2027-01-04");
+        for (case, period, status, end, expires, aligned, want) in [
+            ("due today + 1", 1, 2, "2027-02-05", "2027-01-05", 1, Some(1)),
+            ("not yet", 1, 2, "2027-02-05", "2027-01-06", 1, None),
+            ("ran out yesterday", 1, 2, "2027-02-05", "2027-01-03", 1, Some(1)),
+            ("suspended", 1, 3, "2027-02-05", "2027-01-05", 1, None),
+            ("ordered", 1, 1, "2027-02-05", "2027-01-05", 1, None),
+            ("overdue service", 1, 2, "2027-01-04", "2027-01-03", 1, None),
+            ("the license covers the service", 1, 2, "2027-01-05", "2027-01-05", 1, None),
+            ("aligned year", 1, 2, "2028-06-01", "2027-01-05", 12, Some(12)),
+            ("a shorter one reaches the end", 1, 2, "2027-02-05", "2027-01-05", 12, Some(1)),
+            ("lifetime", 0, 2, "", "2027-01-05", 1, Some(1)),
+            ("a trial", -100, 2, "2027-02-05", "2027-01-05", 1, None),
+        ] {
+            let got =
+                due(&service(period, status, end), &product, Some(MonthCount(aligned)), expires.parse().ok(), today, 1);
+            assert_eq!(got.map(|due| due.months.0), want, "{case}");
+        }
+        let forever = due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), None, today, 1);
+        assert_eq!(forever, None, "a license without expiry is never renewed");
+    }
+
+    /// The last days of sale of ISPmanager 5 (LICENSING.md 6).
+    #[test]
+    fn renewal_of_an_ended_product() {
+        let product = Product {
+            limited_from: Some(day("2021-04-08")),
+            not_past: Some(day("2021-12-31")),
+            no_renewal_from: Some(day("2021-06-15")),
+            ..Product::new("3541", "ISPmanager 5 Lite", 3541)
+        };
+        for (today, expires, allowed) in [
+            ("2021-04-07", "2022-01-10", true),
+            ("2021-04-08", "2021-12-30", true),
+            ("2021-04-08", "2021-12-31", false),
+            ("2021-06-14", "2021-07-01", true),
+            ("2021-06-15", "2021-07-01", false),
+        ] {
+            assert_eq!(check_renewal(&product, day(expires), day(today)).is_ok(), allowed, "{today} {expires}");
+        }
+    }
+}

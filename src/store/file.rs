@@ -1,0 +1,151 @@
+//! The state as a file: where it may lie, who may read it, how an old one is brought forward and a bad one is left alone.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+
+use super::{Store, StoreError, schema};
+use crate::model::ids::PanelId;
+
+/// How long a write waits for another process's write. Transactions here are short: no call to anybody in between.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The first bytes of every SQLite file.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + '_ {
+    move |source| StoreError::Io { path: path.display().to_string(), source }
+}
+
+/// Opens the state, making folder (0700) and file (0600) at first use. `pinned`: the setting panel_id; `fresh`: the id
+/// of a new state without it. `machine`: what this machine calls itself.
+///
+/// # Errors
+/// A newer file is refused with both versions named; one that is not ours or damaged is left as it is; an older one is
+/// brought forward with a copy `state.db.vN` kept beside it.
+pub fn open_file(
+    path: &Path,
+    pinned: Option<&PanelId>,
+    fresh: &PanelId,
+    machine: &str,
+    now: DateTime<Utc>,
+) -> Result<Store, StoreError> {
+    make_private(path)?;
+    check_magic(path)?;
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    let version = pragma_i32(&conn, "user_version").map_err(unusable)?;
+    if version > schema::version() {
+        return Err(StoreError::Newer { found: version, known: schema::version() });
+    }
+    let is_new = version == 0 && pragma_i32(&conn, "schema_version").map_err(unusable)? == 0;
+    if !is_new && pragma_i32(&conn, "application_id").map_err(unusable)? != schema::APPLICATION_ID {
+        return Err(StoreError::Unusable("another program's database".to_owned()));
+    }
+    settle_pragmas(&conn)?;
+    if version < schema::version() {
+        if !is_new {
+            keep_copy(&conn, path, version)?;
+        }
+        bring_forward(&conn)?;
+    }
+    let store = Store::from_connection(Rc::new(conn));
+    let known = store.meta("panel_id")?;
+    let wanted = pinned.or(if known.is_none() { Some(fresh) } else { None });
+    if let Some(id) = wanted.filter(|id| known.as_deref() != Some(id.as_str())) {
+        store.write(now, |tx| {
+            tx.set_meta("panel_id", id.as_str())?;
+            if known.is_none() { tx.set_meta("machine", machine) } else { Ok(()) }
+        })?;
+    }
+    Ok(store)
+}
+
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        if let Some(above) = folder.parent() {
+            fs::create_dir_all(above).map_err(io(above))?;
+        }
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(io(folder))?,
+        }
+    }
+    // Made before SQLite does, so that it is never readable by others; SQLite gives its journals the same mode.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let mode = fs::metadata(path).map_err(io(path))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io(path))?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(io(path)(error)),
+    }
+}
+
+/// An empty file is a new one; anything else must begin like SQLite does, or SQLite would overwrite it.
+fn check_magic(path: &Path) -> Result<(), StoreError> {
+    let mut head = Vec::new();
+    fs::File::open(path).map_err(io(path))?.take(16).read_to_end(&mut head).map_err(io(path))?;
+    if head.is_empty() || head == MAGIC { Ok(()) } else { Err(StoreError::Unusable("not an SQLite file".to_owned())) }
+}
+
+/// Full sync, set and read back: a RecordedIntent must survive a power loss.
+fn settle_pragmas(conn: &Connection) -> Result<(), StoreError> {
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(unusable)?;
+    let wanted = if mode == "wal" { 2 } else { 3 };
+    if mode != "wal" {
+        let mode: String = conn.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+        if mode != "delete" {
+            return Err(StoreError::Unusable(format!("journal mode {mode}")));
+        }
+    }
+    conn.pragma_update(None, "synchronous", wanted)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    let synchronous = pragma_i32(conn, "synchronous")?;
+    if synchronous == wanted { Ok(()) } else { Err(StoreError::Unusable(format!("synchronous {synchronous}"))) }
+}
+
+fn keep_copy(conn: &Connection, path: &Path, version: i32) -> Result<(), StoreError> {
+    let copy = path.with_extension(format!("db.v{version}"));
+    if copy.exists() {
+        return Ok(());
+    }
+    conn.execute("VACUUM INTO ?1", [copy.display().to_string()])?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).map_err(io(&copy))
+}
+
+/// Two processes may meet a new or old file at once: the one that comes second finds the work done.
+fn bring_forward(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let result = pragma_i32(conn, "user_version").and_then(|version| schema::migrate(conn, version));
+    match result {
+        Ok(()) => Ok(conn.execute_batch("COMMIT")?),
+        Err(error) => {
+            // The error that is reported is the first one; a failing ROLLBACK leaves the file as it was all the same.
+            let _ = conn.execute_batch("ROLLBACK");
+            Err(error.into())
+        }
+    }
+}
+
+fn pragma_i32(conn: &Connection, name: &str) -> rusqlite::Result<i32> {
+    conn.pragma_query_value(None, name, |row| row.get(0))
+}
+
+fn unusable(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            StoreError::Unusable(error.to_string())
+        }
+        _ => StoreError::Sqlite(error),
+    }
+}

@@ -1,0 +1,205 @@
+//! What our state remembers of items: closes, the choice last carried out, the settled end, payments (LICENSING.md 5).
+
+use chrono::{Duration, NaiveDate};
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError, Tx, stored_day};
+use crate::model::ids::{ClientId, ItemId, LicenseId, RunningOperationId};
+use crate::model::item::Item;
+use crate::model::journal::ItemLife;
+
+/// How long a running operation goes on standing for the paid end of its first run.
+const PAYMENT_RUN_DAYS: i64 = 20;
+
+/// What is remembered of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRow {
+    /// Whose service it was when first seen.
+    pub client: ClientId,
+    /// Closes finished.
+    pub closes: u32,
+    /// The internal name last carried out.
+    pub choice: Option<String>,
+    /// The license that its present life held last.
+    pub last_license: Option<LicenseId>,
+    /// The end that is settled: later ones are new payments.
+    pub settled_end: Option<NaiveDate>,
+}
+
+/// One payment of the panel, as the first run for its paid end found things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Until when the service is paid once `prolong` is done.
+    pub paid_end: NaiveDate,
+    /// The license at the first run.
+    pub license: Option<LicenseId>,
+    /// Its expiry at the first run; `None` without a license or an end.
+    pub expires_before: Option<NaiveDate>,
+    /// item.expiredate at the first run: the post-call is repeated only while it still is that.
+    pub item_end_before: Option<NaiveDate>,
+    /// Whether the post-call was seen to succeed.
+    pub finished: bool,
+}
+
+impl Store {
+    /// What is remembered of an item; `None` for one that was never touched.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn item(&self, item: ItemId, created: &str) -> Result<Option<ItemRow>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT client, closes, choice, last_license, settled_end FROM item WHERE id = ?1 AND created = ?2",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(ItemRow {
+                client: ClientId(row.get(0)?),
+                closes: row.get(1)?,
+                choice: row.get(2)?,
+                last_license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
+                settled_end: stored_day(row.get(4)?),
+            })
+        };
+        Ok(statement.query_row(params![item.0, created], read).optional()?)
+    }
+
+    /// The present life of an item.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn life(&self, item: &Item) -> Result<ItemLife, StoreError> {
+        let closes = self.item(item.id, &item.created)?.map_or(0, |row| row.closes);
+        Ok(ItemLife { item: item.id, created: item.created.clone(), closes })
+    }
+
+    /// The paid end that a running operation stands for, if it ran within the last 20 days.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn payment_of_run(
+        &self,
+        life: &ItemLife,
+        operation: Option<RunningOperationId>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<Option<NaiveDate>, StoreError> {
+        let oldest = (now - Duration::days(PAYMENT_RUN_DAYS)).timestamp();
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT paid_end FROM payment_run WHERE life = ?1 AND operation = ?2 AND at >= ?3")?;
+        let operation = operation.map_or(0, |operation| operation.0);
+        let day: Option<String> =
+            statement.query_row(params![life.to_string(), operation, oldest], |row| row.get(0)).optional()?;
+        Ok(stored_day(day))
+    }
+
+    /// A payment by its paid end.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn payment(&self, life: &ItemLife, paid_end: NaiveDate) -> Result<Option<Payment>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT license, expires_before, item_end_before, finished FROM payment WHERE life = ?1 AND paid_end = ?2",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Payment {
+                paid_end,
+                license: row.get::<_, Option<u32>>(0)?.map(LicenseId),
+                expires_before: stored_day(row.get(1)?),
+                item_end_before: stored_day(row.get(2)?),
+                finished: row.get(3)?,
+            })
+        };
+        Ok(statement.query_row(params![life.to_string(), paid_end.to_string()], read).optional()?)
+    }
+}
+
+impl Tx<'_> {
+    /// Makes sure that the item has a row; its client stays that of the first time.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn touch_item(&self, item: &Item) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO item (id, created, client) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![item.id.0, item.created, item.client.0],
+        )
+    }
+
+    /// Remembers the internal name that was carried out.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_choice(&self, item: &Item, internal_name: &str) -> Result<(), StoreError> {
+        self.touch_item(item)?;
+        self.run(
+            "UPDATE item SET choice = ?3 WHERE id = ?1 AND created = ?2",
+            params![item.id.0, item.created, internal_name],
+        )
+    }
+
+    /// Remembers the settled end; `None` for a service without end.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_settled_end(&self, item: &Item, end: Option<NaiveDate>) -> Result<(), StoreError> {
+        self.touch_item(item)?;
+        self.run(
+            "UPDATE item SET settled_end = ?3 WHERE id = ?1 AND created = ?2",
+            params![item.id.0, item.created, end.map(|day| day.to_string())],
+        )
+    }
+
+    /// Counts a finished close: the next license of this item belongs to another life.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn end_life(&self, life: &ItemLife) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE item SET closes = ?3 + 1, choice = NULL, last_license = NULL, settled_end = NULL
+             WHERE id = ?1 AND created = ?2 AND closes = ?3",
+            params![life.item.0, life.created, life.closes],
+        )
+    }
+
+    /// Writes down what the first run for a paid end found; later runs change nothing.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn begin_payment(
+        &self,
+        life: &ItemLife,
+        operation: Option<RunningOperationId>,
+        payment: &Payment,
+    ) -> Result<(), StoreError> {
+        let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
+        let paid_end = payment.paid_end.to_string();
+        self.run(
+            "INSERT INTO payment (life, paid_end, license, expires_before, item_end_before) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+            params![
+                life.to_string(),
+                paid_end,
+                payment.license.map(|license| license.0),
+                day(payment.expires_before),
+                day(payment.item_end_before)
+            ],
+        )?;
+        self.run(
+            "INSERT INTO payment_run (life, operation, paid_end, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET paid_end = ?3, at = ?4",
+            params![life.to_string(), operation.map_or(0, |operation| operation.0), paid_end, self.now.timestamp()],
+        )
+    }
+
+    /// A payment is done: its paid end is settled, unless a later one already is.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn finish_payment(&self, life: &ItemLife, paid_end: NaiveDate) -> Result<(), StoreError> {
+        let day = paid_end.to_string();
+        self.run("UPDATE payment SET finished = 1 WHERE life = ?1 AND paid_end = ?2", params![life.to_string(), day])?;
+        self.run(
+            "UPDATE item SET settled_end = ?3 WHERE id = ?1 AND created = ?2 AND (settled_end IS NULL OR settled_end < ?3)",
+            params![life.item.0, life.created, day],
+        )
+    }
+}

@@ -1,0 +1,341 @@
+//! Licenses that are ours: bound, claimed, to be freed, pooled, stopped, deleted. Binding and claiming are one
+//! transaction each, and the schema admits one license a life and one row a license.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rusqlite::params;
+
+use super::{Store, StoreError, Tx, moment, stored_day};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
+use crate::model::journal::ItemLife;
+use crate::model::license::{Family, License, LicenseStatus};
+
+const COLUMNS: &str = "account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
+     name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason";
+
+fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
+    let bad = |column: usize| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, "not a known word".into())
+    };
+    let family: String = row.get(2)?;
+    let state: String = row.get(4)?;
+    let address = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    Ok(LicenseRow {
+        account: AccountId(row.get(0)?),
+        id: LicenseId(row.get(1)?),
+        family: Family::parse(&family).ok_or_else(|| bad(2))?,
+        module: ModuleId(row.get(3)?),
+        state: LicenseState::parse(&state).ok_or_else(|| bad(4))?,
+        life: row.get(5)?,
+        item: row.get::<_, Option<u32>>(6)?.map(ItemId),
+        internal_name: row.get(7)?,
+        mark: row.get::<_, Option<String>>(8)?.as_deref().and_then(Mark::parse),
+        pricelist: UpstreamPricelistId(row.get(9)?),
+        nodes: row.get(10)?,
+        changes: row.get(11)?,
+        name: row.get(12)?,
+        ip: address(row.get(13)?),
+        last_ip: address(row.get(14)?),
+        status: LicenseStatus::from_number(row.get(15)?),
+        key: row.get::<_, Option<String>>(16)?.as_deref().and_then(LicenseKey::parse),
+        key_before: row.get(17)?,
+        created: stored_day(row.get(18)?),
+        expires: stored_day(row.get(19)?),
+        ip_changed: stored_day(row.get(20)?),
+        key_changed: stored_day(row.get(21)?),
+        since: moment(row.get(22)?),
+        not_before: row.get::<_, Option<i64>>(23)?.map(moment),
+        reason: row.get(24)?,
+    })
+}
+
+impl Store {
+    fn license_rows(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<LicenseRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM license WHERE {condition}");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(params, read_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A license of ours.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn license(&self, account: AccountId, id: LicenseId) -> Result<Option<LicenseRow>, StoreError> {
+        Ok(self.license_rows("account = ?1 AND id = ?2", params![account.0, id.0])?.pop())
+    }
+
+    /// The license that a life holds, bound or being taken.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn license_of(&self, life: &ItemLife) -> Result<Option<LicenseRow>, StoreError> {
+        Ok(self.license_rows("life = ?1 AND state IN ('bound', 'claimed')", params![life.to_string()])?.pop())
+    }
+
+    /// All licenses that serve or served an item, any life.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_of_item(&self, item: ItemId) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows("item = ?1 ORDER BY account, id", params![item.0])
+    }
+
+    /// Pooled licenses, and those waiting to be freed, of a tariff.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn free_licenses(
+        &self,
+        account: AccountId,
+        pricelist: UpstreamPricelistId,
+    ) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "account = ?1 AND pricelist = ?2 AND state IN ('pool', 'to_free') ORDER BY expires, id",
+            params![account.0, pricelist.0],
+        )
+    }
+
+    /// Licenses that wait to be freed.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_to_free(&self, account: AccountId) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows("account = ?1 AND state = 'to_free' ORDER BY id", params![account.0])
+    }
+
+    /// Licenses of an account in a state, above `after`, at most `limit`, ids ascending.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_in(
+        &self,
+        account: AccountId,
+        state: LicenseState,
+        after: LicenseId,
+        limit: u32,
+    ) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "account = ?1 AND state = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+            params![account.0, state.word(), after.0, limit],
+        )
+    }
+
+    /// The numbers of the newest licenses that we know in an account and believe to exist, at most 20.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn newest_licenses(&self, account: AccountId, family: Family) -> Result<Vec<LicenseId>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id FROM license WHERE account = ?1 AND family = ?2 AND state != 'deleted' AND status != 4
+             ORDER BY id DESC LIMIT 20",
+        )?;
+        let rows = statement.query_map(params![account.0, family.func()], |row| row.get(0).map(LicenseId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// What a license is bound with.
+#[derive(Debug)]
+pub struct Binding<'b> {
+    /// Its account.
+    pub account: AccountId,
+    /// Which functions serve it.
+    pub family: Family,
+    /// The module.
+    pub module: ModuleId,
+    /// The internal name that it was ordered for.
+    pub internal_name: &'b str,
+    /// Our mark on it.
+    pub mark: Option<&'b Mark>,
+    /// Its tariff.
+    pub pricelist: UpstreamPricelistId,
+    /// Its nodes.
+    pub nodes: Option<u32>,
+}
+
+impl Tx<'_> {
+    /// Writes a license in a state: bound to a life, or waiting to be freed when it comes without one.
+    ///
+    /// # Errors
+    /// The schema refuses a second license for the life.
+    pub fn put_license(
+        &self,
+        binding: &Binding<'_>,
+        seen: &License,
+        state: LicenseState,
+        life: Option<&ItemLife>,
+    ) -> Result<(), StoreError> {
+        let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
+        self.run(
+            "INSERT INTO license (account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes,
+                 name, ip, last_ip, status, lickey, created, expires, ip_changed, key_changed, since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+             ON CONFLICT DO UPDATE SET family = ?3, module = ?4, state = ?5, life = ?6, item = coalesce(?7, item),
+                 internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = ?12, ip = ?13,
+                 last_ip = coalesce(?13, last_ip), status = ?14, lickey = coalesce(?15, lickey),
+                 created = coalesce(?16, created), expires = ?17, ip_changed = coalesce(?18, ip_changed),
+                 key_changed = coalesce(?19, key_changed), since = ?20, not_before = NULL, reason = NULL",
+            params![
+                binding.account.0,
+                seen.id.0,
+                binding.family.func(),
+                binding.module.0,
+                state.word(),
+                life.map(ToString::to_string),
+                life.map(|life| life.item.0),
+                binding.internal_name,
+                binding.mark.map(ToString::to_string),
+                binding.pricelist.0,
+                binding.nodes,
+                seen.name,
+                seen.ip.map(|ip| ip.to_string()),
+                seen.status.number(),
+                seen.key.as_ref().map(LicenseKey::reveal),
+                day(seen.created),
+                day(seen.expires),
+                day(seen.ip_changed),
+                day(seen.key_changed),
+                self.now.timestamp()
+            ],
+        )?;
+        self.raise_highest_license(binding.account, seen.id)?;
+        match life {
+            Some(life) => self.run(
+                "UPDATE item SET last_license = ?3 WHERE id = ?1 AND created = ?2",
+                params![life.item.0, life.created, seen.id.0],
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes over what a look showed; what we hold the license for stays.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn refresh_license(&self, account: AccountId, seen: &License) -> Result<(), StoreError> {
+        let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
+        self.run(
+            "UPDATE license SET name = ?3, ip = ?4, status = ?5, lickey = coalesce(?6, lickey),
+                 created = coalesce(?7, created), expires = ?8, ip_changed = coalesce(?9, ip_changed),
+                 key_changed = coalesce(?10, key_changed), pricelist = coalesce(?11, pricelist)
+             WHERE account = ?1 AND id = ?2",
+            params![
+                account.0,
+                seen.id.0,
+                seen.name,
+                seen.ip.map(|ip| ip.to_string()),
+                seen.status.number(),
+                seen.key.as_ref().map(LicenseKey::reveal),
+                day(seen.created),
+                day(seen.expires),
+                day(seen.ip_changed),
+                day(seen.key_changed),
+                seen.tariff.id().map(|id| id.0)
+            ],
+        )
+    }
+
+    /// Moves a license to a state in which it serves nobody.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn release_license(
+        &self,
+        row: &LicenseRow,
+        state: LicenseState,
+        not_before: Option<DateTime<Utc>>,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET state = ?3, life = NULL, key_before = NULL, since = ?4, not_before = ?5, reason = ?6,
+                 last_ip = CASE WHEN ip IS NULL OR ip = '0.0.0.0' THEN last_ip ELSE ip END
+             WHERE account = ?1 AND id = ?2",
+            params![
+                row.account.0,
+                row.id.0,
+                state.word(),
+                self.now.timestamp(),
+                not_before.map(|moment| moment.timestamp()),
+                reason
+            ],
+        )
+    }
+
+    /// Puts off the next attempt at something that was refused.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn put_off(
+        &self,
+        row: &LicenseRow,
+        not_before: Option<DateTime<Utc>>,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET not_before = ?3, reason = ?4 WHERE account = ?1 AND id = ?2",
+            params![row.account.0, row.id.0, not_before.map(|moment| moment.timestamp()), reason],
+        )
+    }
+
+    /// Claims a free license for a life; `false` when another run was faster. The key as it is now is remembered: the
+    /// new client must see another one.
+    ///
+    /// # Errors
+    /// The schema refuses a second license for the life.
+    pub fn claim(
+        &self,
+        row: &LicenseRow,
+        life: &ItemLife,
+        mark: &Mark,
+        internal_name: &str,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .tx
+            .prepare_cached(
+                "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
+                     key_before = NULL, not_before = NULL, reason = NULL
+                 WHERE account = ?1 AND id = ?2 AND state IN ('pool', 'to_free') AND state = ?8",
+            )?
+            .execute(params![
+                row.account.0,
+                row.id.0,
+                life.to_string(),
+                life.item.0,
+                mark.to_string(),
+                internal_name,
+                self.now.timestamp(),
+                row.state.word()
+            ])?;
+        Ok(changed == 1)
+    }
+
+    /// Remembers the fingerprint of the key that the next client must not see.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_key_before(&self, row: &LicenseRow, fingerprint: &str) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET key_before = ?3 WHERE account = ?1 AND id = ?2",
+            params![row.account.0, row.id.0, fingerprint],
+        )
+    }
+
+    /// Counts a finished change of tariff or nodes.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn finish_change(
+        &self,
+        row: &LicenseRow,
+        internal_name: &str,
+        pricelist: UpstreamPricelistId,
+        nodes: Option<u32>,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET changes = changes + 1, internal_name = ?3, pricelist = ?4, nodes = ?5
+             WHERE account = ?1 AND id = ?2",
+            params![row.account.0, row.id.0, internal_name, pricelist.0, nodes],
+        )
+    }
+}

@@ -1,0 +1,154 @@
+//! The schema of the state file as numbered forward migrations. A migration that was released is
+//! never edited: frozen files of every version are opened by a test.
+
+use rusqlite::Connection;
+
+/// `PRAGMA application_id`: tells our file from any other SQLite file.
+pub const APPLICATION_ID: i32 = 0x706d_6c31;
+
+/// Migrations in order; after number N the file's `user_version` is N.
+pub const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// The version that this program writes.
+pub fn version() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+/// Days are texts `YYYY-MM-DD`, moments are seconds since 1970 (UTC), keys of wishes and lives are the texts of
+/// `model::journal`.
+const VERSION_1: &str = "
+-- Single values: panel_id, machine, next_number (of orders), restored.
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Accounts upstream that this state has met. returns_remoteid: 1 seen, 0 seen that it does not, NULL not known.
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,
+    username TEXT NOT NULL,
+    returns_remoteid INTEGER,
+    highest_license INTEGER NOT NULL DEFAULT 0,
+    refused_kind TEXT,
+    refused_at INTEGER,
+    refused_balance INTEGER,
+    UNIQUE (url, username)
+) STRICT;
+
+-- The account that a processing module of the panel was first seen with.
+CREATE TABLE module (id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account (id)) STRICT;
+
+-- Items by number and day of creation. choice: the internal name last carried out (nopanel included).
+CREATE TABLE item (
+    id INTEGER NOT NULL,
+    created TEXT NOT NULL,
+    client INTEGER NOT NULL,
+    closes INTEGER NOT NULL DEFAULT 0,
+    choice TEXT,
+    last_license INTEGER,
+    settled_end TEXT,
+    PRIMARY KEY (id, created)
+) STRICT, WITHOUT ROWID;
+
+-- Licenses that are ours. state: bound, claimed, to_free, pool, stopped, deleted. life: of bound and claimed ones.
+CREATE TABLE license (
+    account INTEGER NOT NULL REFERENCES account (id),
+    id INTEGER NOT NULL,
+    family TEXT NOT NULL,
+    module INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    life TEXT,
+    item INTEGER,
+    internal_name TEXT NOT NULL,
+    mark TEXT,
+    pricelist INTEGER NOT NULL,
+    nodes INTEGER,
+    changes INTEGER NOT NULL DEFAULT 0,
+    name TEXT NOT NULL,
+    ip TEXT,
+    last_ip TEXT,
+    status INTEGER NOT NULL,
+    lickey TEXT,
+    key_before TEXT,
+    created TEXT,
+    expires TEXT,
+    ip_changed TEXT,
+    key_changed TEXT,
+    since INTEGER NOT NULL,
+    not_before INTEGER,
+    reason TEXT,
+    PRIMARY KEY (account, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX license_life ON license (life) WHERE state IN ('bound', 'claimed');
+CREATE INDEX license_item ON license (item) WHERE item IS NOT NULL;
+CREATE INDEX license_free ON license (account, pricelist, expires) WHERE state IN ('pool', 'to_free');
+
+-- Wishes: one row a send. status is a cache of the fold of the journal's events.
+CREATE TABLE wish (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    item INTEGER,
+    account INTEGER NOT NULL REFERENCES account (id),
+    target INTEGER,
+    request TEXT NOT NULL,
+    highest_license INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    clean_look_at INTEGER,
+    status TEXT NOT NULL,
+    license INTEGER,
+    operation INTEGER
+) STRICT;
+-- One key, one send: a key in doubt, in a person's hands or done admits no second row.
+CREATE UNIQUE INDEX wish_key ON wish (key) WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over', 'done');
+CREATE INDEX wish_open ON wish (item) WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over');
+CREATE INDEX wish_target ON wish (account, target);
+
+-- Append-only. event: a WishEvent as JSON for rows with a wish, else a word. en, ru: the reason in words.
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    wish INTEGER REFERENCES wish (id),
+    item INTEGER,
+    account INTEGER,
+    license INTEGER,
+    event TEXT NOT NULL,
+    en TEXT NOT NULL,
+    ru TEXT NOT NULL
+) STRICT;
+CREATE INDEX journal_item ON journal (item) WHERE item IS NOT NULL;
+CREATE INDEX journal_license ON journal (account, license) WHERE license IS NOT NULL;
+CREATE INDEX journal_wish ON journal (wish) WHERE wish IS NOT NULL;
+
+-- Payments of the panel: what the license and the item had at the first run for a paid end (LICENSING.md 5).
+CREATE TABLE payment (
+    life TEXT NOT NULL,
+    paid_end TEXT NOT NULL,
+    license INTEGER,
+    expires_before TEXT,
+    item_end_before TEXT,
+    finished INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (life, paid_end)
+) STRICT, WITHOUT ROWID;
+
+-- Which paid end a running operation stands for; kept 20 days. operation 0: a run without one.
+CREATE TABLE payment_run (
+    life TEXT NOT NULL,
+    operation INTEGER NOT NULL,
+    paid_end TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (life, operation)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings a file from version `from` to the current one; the caller holds the transaction around it.
+///
+/// # Errors
+/// SQLite's own.
+pub fn migrate(conn: &Connection, from: i32) -> rusqlite::Result<()> {
+    let done = usize::try_from(from).unwrap_or(0);
+    for (index, step) in MIGRATIONS.iter().enumerate().skip(done) {
+        conn.execute_batch(step)?;
+        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+        conn.pragma_update(None, "user_version", i32::try_from(index + 1).unwrap_or(i32::MAX))?;
+    }
+    Ok(())
+}
