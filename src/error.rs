@@ -202,7 +202,13 @@ pub struct ModuleError {
 impl ModuleError {
     /// An error about `object` = `value`.
     pub fn new(kind: ErrorKind, object: &str, value: impl fmt::Display, message: Text) -> Self {
-        Self { kind, object: object.to_owned(), value: value.to_string(), message: Box::new(message), causes: Vec::new() }
+        Self {
+            kind,
+            object: object.to_owned(),
+            value: value.to_string(),
+            message: Box::new(message),
+            causes: Vec::new(),
+        }
     }
 
     /// What the panel reads on stdout: the stable type, and the message in its language (CONTRACT.md 2). Secrets are

@@ -94,7 +94,6 @@ struct Layer {
     source_ip: Option<std::net::IpAddr>,
     products: Vec<ProductPatch>,
     alignment: Vec<AlignmentRule>,
-    refusals: Vec<RefusalSetting>,
 }
 
 /// The settings of a run.
@@ -108,6 +107,8 @@ pub struct Settings {
     pub log: PathBuf,
     /// The settings file, there or not.
     pub config: PathBuf,
+    /// Further words by which refusals are understood.
+    pub refusals: Vec<RefusalSetting>,
     top: Layer,
     modules: BTreeMap<ModuleId, Layer>,
 }
@@ -131,6 +132,7 @@ impl Settings {
             state: environment.state.clone().unwrap_or_else(|| beneath(state, "var/pmisplicense/state.db")),
             log: beneath(log, "var/pmisplicense.log"),
             config: environment.config(option),
+            refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),
             root,
@@ -172,6 +174,7 @@ impl Settings {
         let root = table.take("mgr_root").map(|f| absolute(&f)).transpose()?;
         let mut settings = Self::assemble(environment, option, root, path_of("state")?, path_of("log")?);
         settings.top = Layer::read(&table)?;
+        settings.refusals = many(&table, "refusal", product::refusal)?;
         let mut modules = BTreeMap::new();
         if let Some(field) = table.take("module") {
             for (name, field) in field.table()?.fields() {
@@ -236,10 +239,9 @@ impl Settings {
         own.or(self.top.zone).unwrap_or_default()
     }
 
-    /// Further words by which refusals are understood, the module's own first.
-    pub fn refusals(&self, module: Option<ModuleId>) -> Vec<RefusalSetting> {
-        let own = module.and_then(|module| self.modules.get(&module)).map(|layer| layer.refusals.clone());
-        own.unwrap_or_default().into_iter().chain(self.top.refusals.iter().cloned()).collect()
+    /// Modules that have choices of their own.
+    pub fn modules(&self) -> impl Iterator<Item = ModuleId> {
+        self.modules.keys().copied()
     }
 
     /// The folder of files that stand beside the state: locks, spool.
@@ -345,7 +347,6 @@ impl Layer {
         }
         layer.products = many(table, "product", ProductPatch::read)?;
         layer.alignment = many(table, "period_alignment", product::alignment)?;
-        layer.refusals = many(table, "refusal", product::refusal)?;
         for (index, patch) in layer.products.iter().enumerate() {
             let name = patch.internal_name();
             if layer.products.iter().take(index).any(|earlier| earlier.internal_name() == name) {

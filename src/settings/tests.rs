@@ -23,7 +23,7 @@ fn sample_equals_defaults() {
     assert_eq!(sample.rules(None), Rules::default());
     assert_eq!((&sample.root, &sample.state, &sample.log), (&nothing.root, &nothing.state, &nothing.log));
     assert_eq!(sample.zone(None), Zone::default());
-    assert_eq!(sample.refusals(None), nothing.refusals(None));
+    assert_eq!(sample.refusals, nothing.refusals);
 }
 
 /// The examples in the sample's comments are valid too, and every key that can be read stands in it.
@@ -51,7 +51,7 @@ fn sample_examples_are_valid() {
     assert!(rules.catalogue.get("60009").expect("its trial").is_only_trial());
     assert_eq!(product.nodes_addon, Some(UpstreamAddonId(60005)));
     assert_eq!(rules.alignment.len(), 1);
-    assert_eq!(settings.refusals(None)[0].means, RefusalKind::IpTooYoung);
+    assert_eq!(settings.refusals[0].means, RefusalKind::IpTooYoung);
     assert_eq!(settings.rules(Some(ModuleId(7))).on_close, OnClose::Stop);
     assert_eq!(settings.rules(Some(ModuleId(7))).upstream.timeout_s, 120);
     assert_eq!(settings.rules(Some(ModuleId(8))), rules);
