@@ -19,6 +19,12 @@ pub trait PanelData: BillDb {
     /// # Errors
     /// The database is away or its tables are not as expected.
     fn stored_access(&mut self, module: ModuleId) -> Result<Option<ModuleAccess>, DbError>;
+
+    /// Number and value of the module's rows of a custom parameter, ordered by number.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError>;
 }
 
 /// What only the panel's tool can do besides [`Panel`]: finding the database, module settings, failure reports.
@@ -73,6 +79,14 @@ impl Data {
     /// Nothing is fetched yet.
     pub fn new(tool: Box<dyn PanelTool>, log: Arc<Log>) -> Self {
         Self { tool, log, database: None, accesses: BTreeMap::new() }
+    }
+
+    /// Number and value of the module's rows of a custom parameter.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, ModuleError> {
+        self.connected()?.custom_rows(module, name).map_err(database_error)
     }
 
     fn connected(&mut self) -> Result<&mut dyn PanelData, ModuleError> {

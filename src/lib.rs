@@ -1,12 +1,23 @@
 //! pmisplicense: a processing module of BILLmanager that resells licenses bought from the vendor's BILLmanager.
 
 pub mod argv;
+pub mod billdb;
 pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod context;
 pub mod error;
+pub mod event;
+pub mod locks;
 pub mod log;
+pub mod mgrctl;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod report;
+pub mod run;
+pub mod secret;
 pub mod settings;
 pub mod store;
+pub mod upstream;
 pub mod xml;

@@ -3,7 +3,7 @@
 //! logged and never hides the error it is about.
 
 use crate::context::Context;
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, ModuleError, VALUE_CHARS};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::xml::Element;
 
@@ -137,14 +137,15 @@ fn document(date: &str, module: Option<&(ModuleId, String)>, error: &ModuleError
             .with_attribute("name", name);
         doc = doc.with_child(module);
     }
+    let value: String = error.value.chars().take(VALUE_CHARS).collect();
     let mut backtrace = vec![error.message.en.as_str()];
     backtrace.extend(error.causes.iter().map(String::as_str));
     let row = Element::new("error")
         .with_attribute("date", date)
         .with_attribute("type", error.kind.word())
         .with_attribute("object", &error.object)
-        .with_attribute("value", &error.value)
-        .with_child(Element::new("param").with_attribute("name", "value").with_text(&error.value))
+        .with_attribute("value", &value)
+        .with_child(Element::new("param").with_attribute("name", "value").with_text(&value))
         .with_child(Element::new("backtrace").with_text(&backtrace.join("\n")))
         .with_child(Element::new("log").with_text(&last_lines(log)));
     doc.with_child(row).to_fragment()

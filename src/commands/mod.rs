@@ -3,6 +3,8 @@
 
 mod check;
 mod connection;
+#[cfg(test)]
+mod description;
 pub mod features;
 pub mod module;
 mod tuning;

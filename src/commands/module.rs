@@ -157,13 +157,22 @@ mod tests {
         let (own, server) = (item(7, MODULE_PROGRAM), item(3, "pmvmmanager"));
         let id = |number: u32| Some(ModuleId(number));
         let ok = |number: u32, bundled| Ok((ModuleId(number), bundled));
-        let unsupported = |object: &str, value: &str| Err((ErrorKind::UnsupportedModule, object.to_owned(), value.to_owned()));
+        let unsupported =
+            |object: &str, value: &str| Err((ErrorKind::UnsupportedModule, object.to_owned(), value.to_owned()));
         for (case, item, modules, setting, option, licensed, want) in [
             ("own", &own, &two[..], None, None, false, ok(7, false)),
             ("own, same module named", &own, &two[..], id(8), id(7), false, ok(7, false)),
             ("own, another named", &own, &two[..], None, id(8), false, unsupported("module", "8")),
             ("own, a foreign module named", &own, &two[..], None, id(3), false, unsupported("module", "3")),
-            ("own, no such module", &own, &two[..], None, id(9), false, Err((ErrorKind::Missed, "module".into(), "9".into()))),
+            (
+                "own, no such module",
+                &own,
+                &two[..],
+                None,
+                id(9),
+                false,
+                Err((ErrorKind::Missed, "module".into(), "9".into())),
+            ),
             ("server without addon", &server, &one[..], id(7), id(7), false, unsupported("item", "42")),
             ("server, module named", &server, &two[..], id(7), id(8), true, ok(8, true)),
             ("server, setting", &server, &two[..], id(8), None, true, ok(8, true)),
