@@ -1,5 +1,6 @@
 //! pmisplicense: a processing module of BILLmanager that resells licenses bought from the vendor's BILLmanager.
 
+pub mod engine;
 pub mod error;
 pub mod log;
 pub mod model;

@@ -2,6 +2,7 @@
 //! every rule of LICENSING.md and MONEY.md that decides something stands here, beside a table of its cases.
 
 pub mod change;
+pub mod check;
 pub mod doubt;
 pub mod order;
 pub mod pool;
