@@ -1,1 +1,4 @@
+//! Entry point.
+#[path = "../mod.rs"]
+mod support;
 fn main() {}
