@@ -57,7 +57,9 @@ impl Test {
 
     /// Another tariff with this internal name; the panel keeps the one before in `lastpricelist`. Its id.
     pub fn change_tariff(&self, item: u32, intname: &str) -> u64 {
-        let kind = self.db.value("SELECT p.itemtype FROM item i JOIN pricelist p ON p.id = i.pricelist WHERE i.id = ?", (item,));
+        let kind = self
+            .db
+            .value("SELECT p.itemtype FROM item i JOIN pricelist p ON p.id = i.pricelist WHERE i.id = ?", (item,));
         let tariff = self.tariff(intname, kind.and_then(|k| k.parse().ok()).unwrap_or(SOFT));
         self.db.exec("UPDATE item SET lastpricelist = pricelist, pricelist = ? WHERE id = ?", (tariff, item));
         tariff
@@ -82,7 +84,8 @@ impl Test {
     pub fn enumeration(&self, intname: &str) -> u64 {
         let found = self.db.value("SELECT id FROM enumerationitem WHERE enumeration = 1 AND intname = ?", (intname,));
         found.and_then(|id| id.parse().ok()).unwrap_or_else(|| {
-            self.db.insert("INSERT INTO enumerationitem (enumeration, intname, name) VALUES (1, ?, ?)", (intname, intname))
+            self.db
+                .insert("INSERT INTO enumerationitem (enumeration, intname, name) VALUES (1, ?, ?)", (intname, intname))
         })
     }
 }
@@ -204,7 +207,17 @@ impl<'t> NewItem<'t> {
         let tariff = self.test.tariff(&intname, self.itemtype);
         let sql = "INSERT INTO item (id, name, account, pricelist, processingmodule, period, status, expiredate, createdate) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let row = (self.id, &self.name, self.account, tariff, self.module, self.period, self.status, &self.expires, &self.created);
+        let row = (
+            self.id,
+            &self.name,
+            self.account,
+            tariff,
+            self.module,
+            self.period,
+            self.status,
+            &self.expires,
+            &self.created,
+        );
         db.exec(sql, row);
         for (name, value) in &self.params {
             self.test.set_param(self.id, name, value);
@@ -214,7 +227,9 @@ impl<'t> NewItem<'t> {
             self.enumeration_addon(tariff, "panel", PANEL, default, chosen);
         }
         if self.os {
-            let os = |name: &str| db.value("SELECT id FROM enumerationitem WHERE intname = ?", (name,)).unwrap().parse().unwrap();
+            let os = |name: &str| {
+                db.value("SELECT id FROM enumerationitem WHERE intname = ?", (name,)).unwrap().parse().unwrap()
+            };
             self.enumeration_addon(tariff, "ostempl", OSTEMPL, os("Debian-12"), os("Ubuntu-24.04"));
         }
         if let Some(nodes) = self.nodes {

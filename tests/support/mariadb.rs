@@ -13,45 +13,58 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-pub const MISSING: &str = "MariaDB is missing: install the Debian package mariadb-server (programs mariadbd and mariadb-install-db)";
+pub const MISSING: &str =
+    "MariaDB is missing: install the Debian package mariadb-server (programs mariadbd and mariadb-install-db)";
 const SCHEMA: &str = include_str!("schema.sql");
 
 pub struct MariaDb {
     pub socket: PathBuf,
     pub port: u16,
     pub dir: PathBuf,
-    guard: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    guard: Mutex<Guard>,
+}
+
+struct Guard {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
 }
 
 impl MariaDb {
     /// The one of this process, started at first use.
     pub fn shared() -> &'static Self {
         static ONE: OnceLock<MariaDb> = OnceLock::new();
-        ONE.get_or_init(|| Self::start(&[]))
+        ONE.get_or_init(Self::start)
     }
 
-    /// A server of one's own, to be stopped and started. `doomed` folders are removed with it.
-    pub fn start(doomed: &[&Path]) -> Self {
+    /// A server of one's own, to be stopped and started.
+    pub fn start() -> Self {
         let dir = tempfile::Builder::new().prefix("sandbox-db-").tempdir().expect("a temporary folder").keep();
         let mut guard = Command::new(super::sandbox_exe());
-        guard.arg("mariadb-guard").arg(&dir).args(doomed);
+        guard.arg("mariadb-guard").arg(&dir);
         // A group of its own: Ctrl-C in a terminal must not reach it before it has cleaned up.
-        let mut child = guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the guard starts");
-        let input = child.stdin.take().expect("a pipe to the guard");
-        let mut output = BufReader::new(child.stdout.take().expect("a pipe from the guard"));
+        guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = guard.spawn().expect("the guard starts");
+        let input = process.stdin.take();
+        let mut output = BufReader::new(process.stdout.take().expect("a pipe from the guard"));
         let mut line = String::new();
         let _ = output.read_line(&mut line);
         let port = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("{}", line.trim()));
         let port = port.parse().expect("the guard tells the port");
-        Self { socket: dir.join("s"), port, dir, guard: Mutex::new((input, output)) }
+        Self { socket: dir.join("s"), port, dir, guard: Mutex::new(Guard { process, input, output }) }
     }
 
     fn tell(&self, word: &str) {
         let mut guard = self.guard.lock().unwrap();
-        writeln!(guard.0, "{word}").expect("the guard lives");
+        writeln!(guard.input.as_mut().expect("a pipe to the guard"), "{word}").expect("the guard lives");
         let mut line = String::new();
-        let _ = guard.1.read_line(&mut line);
+        let _ = guard.output.read_line(&mut line);
         assert_eq!(line.trim(), "ok", "the guard was told to {word}");
+    }
+
+    /// This folder is to be removed with the server, however the process ends.
+    pub fn doom(&self, folder: &Path) {
+        self.tell(&format!("doom {}", folder.display()));
     }
 
     /// The database is gone, with its socket, until `resume`.
@@ -84,6 +97,14 @@ impl MariaDb {
             conn.query_drop(format!("GRANT SELECT ON {name}.* TO '{user}'@'{host}' IDENTIFIED BY '{quoted}'")).unwrap();
         }
         Database { name, user, password, conn: Mutex::new(Some(conn)), socket: self.socket.clone(), port: self.port }
+    }
+}
+
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        let mut guard = self.guard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        drop(guard.input.take());
+        let _ = guard.process.wait();
     }
 }
 
@@ -163,32 +184,27 @@ fn text(value: &mysql::Value) -> Option<String> {
     }
 }
 
-/// `sandbox mariadb-guard DIR [FOLDER…]`: says `ready PORT`, obeys `stop` and `start`, and at the end of its stdin kills
-/// the server and removes DIR and the folders.
+/// `sandbox mariadb-guard DIR`: says `ready PORT`, obeys `stop`, `start` and `doom FOLDER`, and at the end of its stdin
+/// kills the server and removes DIR and the doomed folders.
 pub fn guard(args: &[String]) -> i32 {
     let Some(dir) = args.first().map(PathBuf::from) else { return 2 };
+    let mut doomed = vec![dir.clone()];
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map_or(0, |a| a.port());
-    let mut server = match prepare(&dir).and_then(|()| launch(&dir, port)) {
-        Ok(child) => Some(child),
-        Err(e) => {
-            say(&e);
-            None
-        }
-    };
-    if server.is_some() {
-        say(&format!("ready {port}"));
-    }
+    let started = prepare(&dir).and_then(|()| launch(&dir, port));
+    say(&started.as_ref().map_or_else(String::clone, |_| format!("ready {port}")));
+    let mut server = started.ok();
     for line in std::io::stdin().lines().map_while(Result::ok) {
-        if line == "stop" {
-            end(server.take());
-        } else if server.is_none() {
-            server = launch(&dir, port).ok();
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("doom", folder) => doomed.push(PathBuf::from(folder)),
+            ("stop", _) => end(server.take()),
+            ("start", _) if server.is_none() => server = launch(&dir, port).ok(),
+            _ => {}
         }
-        say(if server.is_some() == (line == "start") { "ok" } else { "failed" });
+        say(if line == "start" && server.is_none() { "failed" } else { "ok" });
     }
     end(server.take());
-    for doomed in args {
-        let _ = std::fs::remove_dir_all(doomed);
+    for folder in doomed {
+        let _ = std::fs::remove_dir_all(folder);
     }
     0
 }
@@ -247,7 +263,12 @@ fn launch(dir: &Path, port: u16) -> Result<Child, String> {
         .arg(format!("--port={port}"))
         .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--max-connections=400"])
         .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--innodb-doublewrite=0"])
-        .args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=4M", "--performance-schema=OFF", "--sync-frm=0"])
+        .args([
+            "--innodb-buffer-pool-size=32M",
+            "--innodb-log-file-size=4M",
+            "--performance-schema=OFF",
+            "--sync-frm=0",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -257,7 +278,7 @@ fn launch(dir: &Path, port: u16) -> Result<Child, String> {
     while UnixStream::connect(&socket).is_err() {
         if child.try_wait().map_err(|e| e.to_string())?.is_some() || start.elapsed() > Duration::from_secs(60) {
             let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
-            let last = log.lines().filter(|l| l.contains("ERROR")).next_back().unwrap_or("").to_owned();
+            let last = log.lines().rfind(|l| l.contains("ERROR")).unwrap_or("").to_owned();
             end(Some(child));
             return Err(format!("mariadbd does not start: {last}"));
         }

@@ -47,7 +47,8 @@ fn newest(dir: &Path) -> SystemTime {
     let mut latest = SystemTime::UNIX_EPOCH;
     for entry in std::fs::read_dir(dir).expect("the sources of the sandbox").flatten() {
         let path = entry.path();
-        let changed = if path.is_dir() { newest(&path) } else { entry.metadata().and_then(|m| m.modified()).unwrap_or(latest) };
+        let changed =
+            if path.is_dir() { newest(&path) } else { entry.metadata().and_then(|m| m.modified()).unwrap_or(latest) };
         latest = latest.max(changed);
     }
     latest

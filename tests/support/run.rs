@@ -48,7 +48,13 @@ impl<'t> Program<'t> {
     }
 
     pub fn spawn(mut self) -> Running {
-        let mut child = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
         let mut input = child.stdin.take().expect("a pipe");
         let text = self.stdin;
         thread::spawn(move || input.write_all(&text));
@@ -113,7 +119,12 @@ impl Running {
             let bytes = pipe.and_then(|p| p.join().ok()).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Output { code: status.code(), stdout: text(self.stdout.take()), stderr: text(self.stderr.take()), story: String::new() }
+        Output {
+            code: status.code(),
+            stdout: text(self.stdout.take()),
+            stderr: text(self.stderr.take()),
+            story: String::new(),
+        }
     }
 }
 

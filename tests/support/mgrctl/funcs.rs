@@ -57,7 +57,11 @@ impl Desk<'_> {
     }
 
     fn sok(&self) -> Result<(), Failure> {
-        if self.call.get("sok") == Some("ok") { Ok(()) } else { Err(Failure::new("missed", "sok", "Nothing was done without sok=ok")) }
+        if self.call.get("sok") == Some("ok") {
+            Ok(())
+        } else {
+            Err(Failure::new("missed", "sok", "Nothing was done without sok=ok"))
+        }
     }
 
     fn rows<P: Into<Params>>(&mut self, sql: &str, params: P) -> Result<Vec<Vec<Option<String>>>, Failure> {
@@ -75,7 +79,11 @@ impl Desk<'_> {
         self.sok()?;
         let elid = self.need("elid")?.to_owned();
         let found = self.rows("SELECT id FROM item WHERE id = ?", (&elid,))?;
-        if found.is_empty() { Err(Failure::new("missed", "elid", &format!("There is no service {elid}"))) } else { Ok(elid) }
+        if found.is_empty() {
+            Err(Failure::new("missed", "elid", &format!("There is no service {elid}")))
+        } else {
+            Ok(elid)
+        }
     }
 
     fn posted(&mut self) -> Done {
@@ -129,7 +137,8 @@ impl Desk<'_> {
             return Err(Failure::new("missed", "name", "The required field name is empty"));
         }
         let own = ["elid", "sok", "crypted", "out", "lang"];
-        let named: Vec<(String, String)> = self.call.args.iter().filter(|(n, _)| !own.contains(&n.as_str())).cloned().collect();
+        let named: Vec<(String, String)> =
+            self.call.args.iter().filter(|(n, _)| !own.contains(&n.as_str())).cloned().collect();
         for (name, value) in named {
             self.save_one(&elid, &name, Some(value), crypted)?;
         }
@@ -167,7 +176,11 @@ impl Desk<'_> {
     fn prolong(&mut self) -> Done {
         let elid = self.item()?;
         if self.panel.post_moves_end {
-            let row = self.rows("SELECT expiredate, period FROM item WHERE id = ?", (&elid,))?.into_iter().next().unwrap_or_default();
+            let row = self
+                .rows("SELECT expiredate, period FROM item WHERE id = ?", (&elid,))?
+                .into_iter()
+                .next()
+                .unwrap_or_default();
             let mut row = row.into_iter().map(Option::unwrap_or_default);
             let (end, period) = (row.next().unwrap_or_default(), row.next().unwrap_or_default());
             let next = end.parse().ok().and_then(|end| moved(end, period.parse().unwrap_or(0)));
@@ -191,7 +204,11 @@ impl Desk<'_> {
     fn operation(&mut self) -> Result<String, Failure> {
         let elid = self.need("elid")?.to_owned();
         let found = self.rows("SELECT id FROM runningoperation WHERE id = ?", (&elid,))?;
-        if found.is_empty() { Err(Failure::new("missed", "elid", &format!("There is no operation {elid}"))) } else { Ok(elid) }
+        if found.is_empty() {
+            Err(Failure::new("missed", "elid", &format!("There is no operation {elid}")))
+        } else {
+            Ok(elid)
+        }
     }
 
     fn errorxml(&mut self) -> Done {
@@ -205,7 +222,8 @@ impl Desk<'_> {
     fn task(&mut self) -> Done {
         self.sok()?;
         self.need("type")?;
-        let (operation, item) = (self.call.get("runningoperation").map(str::to_owned), self.call.get("item").map(str::to_owned));
+        let (operation, item) =
+            (self.call.get("runningoperation").map(str::to_owned), self.call.get("item").map(str::to_owned));
         self.exec("INSERT INTO task (runningoperation, item, status) VALUES (?, ?, 0)", (operation, item))?;
         Ok(element("id", &self.conn.last_insert_id().to_string()))
     }
@@ -219,9 +237,10 @@ impl Desk<'_> {
             return Err(Failure::new("missed", "import_pricelist_intname", &format!("There is no tariff plan {code}")));
         };
         let name = self.need("import_service_name")?.to_owned();
-        let (period, status, end) = (self.need("period")?.to_owned(), self.need("status")?.to_owned(), self.call.get("expiredate"));
+        let (period, status, end) =
+            (self.need("period")?.to_owned(), self.need("status")?.to_owned(), self.call.get("expiredate"));
         let insert = params! { "name" => name, "tariff" => tariff, "module" => module, "period" => period,
-            "status" => status, "end" => end.filter(|e| !e.is_empty()) };
+        "status" => status, "end" => end.filter(|e| !e.is_empty()) };
         self.exec(
             "INSERT INTO item (name, pricelist, processingmodule, period, status, expiredate, opendate, createdate) \
              VALUES (:name, :tariff, :module, :period, :status, :end, CURRENT_DATE, NOW())",

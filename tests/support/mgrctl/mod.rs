@@ -77,7 +77,8 @@ pub fn read_journal(root: &Path) -> Vec<Call> {
 
 /// Held while the journal or the faults are read and written.
 pub fn lock(root: &Path) -> File {
-    let file = OpenOptions::new().create(true).append(true).open(folder(root).join("lock")).expect("the sandbox's lock");
+    let file =
+        OpenOptions::new().create(true).append(true).open(folder(root).join("lock")).expect("the sandbox's lock");
     file.lock().expect("the sandbox's lock");
     file
 }

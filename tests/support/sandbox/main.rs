@@ -4,6 +4,9 @@
 #[path = "../mod.rs"]
 mod support;
 
+mod demo;
+mod up;
+
 use std::process::exit;
 
 const USAGE: &str = "usage: sandbox up | demo\n\
@@ -18,6 +21,8 @@ fn main() {
     }
     match argv.get(1).map(String::as_str) {
         Some("mariadb-guard") => exit(support::mariadb::guard(&argv[2..])),
+        Some("up") => exit(up::up()),
+        Some("demo") => exit(demo::demo()),
         _ => {
             print!("{USAGE}");
             exit(2);

@@ -1,5 +1,6 @@
 //! Each fault as a raw client sees it, and what it leaves behind.
 use super::*;
+use crate::support::upstream::funcs::foreign;
 use crate::support::upstream::{Answer, Fault, Options, Tls};
 use std::time::Instant;
 
@@ -156,7 +157,9 @@ fn faults_choose_their_call() {
 
 #[test]
 fn certificates_good_and_wrong() {
-    for (tls, good) in [(Tls::Good, true), (Tls::WrongName, false), (Tls::UnknownAuthority, false), (Tls::Expired, false)] {
+    for (tls, good) in
+        [(Tls::Good, true), (Tls::WrongName, false), (Tls::UnknownAuthority, false), (Tls::Expired, false)]
+    {
         let up = Upstream::start_with(Options::default(), tls);
         let authority = reqwest::Certificate::from_pem(up.ca_pem().as_bytes()).unwrap();
         let client = reqwest::blocking::Client::builder().add_root_certificate(authority).build().unwrap();
@@ -164,4 +167,34 @@ fn certificates_good_and_wrong() {
         assert_eq!(answer.is_ok(), good, "{tls:?}: {answer:?}");
         assert_eq!(up.requests().len(), usize::from(good));
     }
+}
+
+#[test]
+fn a_request_is_held_before_and_after_its_effect() {
+    let up = Upstream::start();
+    for (after, bills) in [(false, 0), (true, 1)] {
+        let held = if after { up.hold_after(ORDER) } else { up.hold_before(ORDER) };
+        let body = body(&up, ORDER, &format!("{BUY} {LITE}"));
+        let port = up.port();
+        let client = std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(&post(&body)).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).map(|_| text).unwrap()
+        });
+        held.reached();
+        assert_eq!((up.ledger().len(), client.is_finished()), (bills, false));
+        held.release();
+        assert!(client.join().unwrap().contains("200 OK"));
+        up.with(|w| (w.licenses.clear(), w.ledger.clear()));
+    }
+}
+
+#[test]
+fn something_happens_just_before_a_request() {
+    let up = Upstream::start();
+    up.before("soft", 2, |world| {
+        foreign(world, 55227, 1, "192.0.2.9", "late");
+    });
+    assert_eq!([(); 3].map(|()| yes(&up, "soft", "").element("p_elems").to_owned()), ["0", "1", "1"]);
 }

@@ -19,7 +19,11 @@ fn mgrctl(t: &Test, args: &[&str]) -> Output {
 fn yes(t: &Test, args: &[&str]) -> String {
     let done = mgrctl(t, args);
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success() && !text.contains("<error"), "{args:?}: {text} {}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success() && !text.contains("<error"),
+        "{args:?}: {text} {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     text
 }
 
@@ -38,8 +42,14 @@ fn settings_of_panel_and_module() {
     let list = yes(&t, &["paramlist"]);
     assert!(list.contains("<elem><DBHost>localhost</DBHost></elem>") && list.contains("<DBSocket>"), "{list}");
     let module = yes(&t, &["processing.edit", "elid=7"]);
-    assert!(module.contains(&format!("<url>{}</url>", t.upstream.url())) && module.contains("<username>reseller</username>"));
-    assert!(module.contains("<password>p&lt;&amp;&gt;ss</password><") || module.contains("<password>p&lt;&amp;&gt;ss</password>"));
+    assert!(
+        module.contains(&format!("<url>{}</url>", t.upstream.url()))
+            && module.contains("<username>reseller</username>")
+    );
+    assert!(
+        module.contains("<password>p&lt;&amp;&gt;ss</password><")
+            || module.contains("<password>p&lt;&amp;&gt;ss</password>")
+    );
     no(&t, &["processing.edit", "elid=99"], "missed/elid");
     no(&t, &["nonsense.func"], "missed/func");
     assert_eq!(mgrctl(&t, &["-z"]).status.code(), Some(1));
@@ -60,7 +70,9 @@ fn what_is_posted_changes_the_item() {
     };
     let today = chrono::Utc::now().date_naive().to_string();
     assert_eq!((item.status, item.expiredate.clone()), (2, Some(month(&today))));
-    for (func, status) in [("service.postsuspend", 3), ("service.postresume", 2), ("service.postclose", 4), ("service.postreopen", 2)] {
+    for (func, status) in
+        [("service.postsuspend", 3), ("service.postresume", 2), ("service.postclose", 4), ("service.postreopen", 2)]
+    {
         yes(&t, &[func, "elid=42", "sok=ok"]);
         assert_eq!(t.item(42).status, status, "{func}");
     }
@@ -98,7 +110,11 @@ fn parameters_are_saved_in_both_forms() {
     no(&t, &["service.saveparam", "sok=ok", "elid=42", "licid=5002"], "missed/name");
     let call = t.mgrctl_calls().remove(0);
     assert_eq!((call.by_env, call.ssh_connection.as_deref()), (vec!["lickey".to_owned()], Some("pmisplicense")));
-    assert!(!call.argv.join(" ").contains("of the client") && call.open_fds.is_empty(), "{call:?}", call = t.mgrctl_calls()[0]);
+    assert!(
+        !call.argv.join(" ").contains("of the client") && call.open_fds.is_empty(),
+        "{call:?}",
+        call = t.mgrctl_calls()[0]
+    );
     assert_eq!(call.cwd.canonicalize().unwrap(), t.root().canonicalize().unwrap());
 }
 
@@ -117,10 +133,21 @@ fn failures_are_noted_and_services_imported() {
     yes(&t, &["task.edit", "sok=ok", "item=42", &format!("runningoperation={operation}"), "type=6"]);
     assert_eq!(t.db.value("SELECT COUNT(*) FROM task WHERE runningoperation = ?", (operation,)).as_deref(), Some("1"));
     yes(&t, &["problems.register", "sok=ok", "level=error", "name=processingmodule_connect"]);
-    let told = yes(&t, &[
-        "processing.import.service", "sok=ok", "module=7", "status=2", "expiredate=2030-01-01", "period=12",
-        "import_pricelist_intname=55228", "import_service_name=Imported", "ip=192.0.2.77", "licid=5009",
-    ]);
+    let told = yes(
+        &t,
+        &[
+            "processing.import.service",
+            "sok=ok",
+            "module=7",
+            "status=2",
+            "expiredate=2030-01-01",
+            "period=12",
+            "import_pricelist_intname=55228",
+            "import_service_name=Imported",
+            "ip=192.0.2.77",
+            "licid=5009",
+        ],
+    );
     let id: u32 = between(&told, "<service_id>", "<").parse().unwrap();
     let item = t.item(id);
     assert_eq!((item.status, item.period, item.expiredate.as_deref()), (2, 12, Some("2030-01-01")));
@@ -193,7 +220,8 @@ fn fixtures_have_the_shape_of_the_panels_tables() {
 fn the_programs_database_user_may_only_read() {
     let t = Test::new();
     let opts = |tcp: bool| {
-        let opts = mysql::OptsBuilder::new().user(Some(&t.db.user)).pass(Some(&t.db.password)).db_name(Some(&t.db.name));
+        let opts =
+            mysql::OptsBuilder::new().user(Some(&t.db.user)).pass(Some(&t.db.password)).db_name(Some(&t.db.name));
         if tcp {
             opts.ip_or_hostname(Some("127.0.0.1")).tcp_port(t.db.port).prefer_socket(false)
         } else {
@@ -203,7 +231,10 @@ fn the_programs_database_user_may_only_read() {
     for tcp in [false, true] {
         let mut conn = mysql::Conn::new(opts(tcp)).unwrap();
         use mysql::prelude::Queryable;
-        assert_eq!(conn.query_first::<String, _>("SELECT intname FROM itemtype WHERE id = 1").unwrap().unwrap(), "soft");
+        assert_eq!(
+            conn.query_first::<String, _>("SELECT intname FROM itemtype WHERE id = 1").unwrap().unwrap(),
+            "soft"
+        );
         assert!(conn.query_drop("UPDATE item SET status = 2").is_err());
     }
 }
@@ -219,4 +250,30 @@ fn a_database_of_ones_own_stops_and_starts() {
     yes(&t, &["soft.open", "elid=42", "sok=ok"]);
     assert_eq!(t.item(42).status, 2);
     assert!(std::fs::read_to_string(t.root().join("etc/billmgr.pem")).unwrap().contains("PRIVATE KEY"));
+}
+
+#[test]
+fn an_end_is_judged_by_code_and_document() {
+    use super::super::Output;
+    let end = |code, stdout: &str| Output {
+        code: Some(code),
+        stdout: stdout.into(),
+        stderr: String::new(),
+        story: String::new(),
+    };
+    let error = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc><error type=\"nomoney\" object=\"\" value=\"x\">\
+                 <param name=\"value\">x</param><msg>No money &amp; so on</msg></error></doc>\n";
+    end(0, "<doc/>").ok().stdout("<doc/>");
+    end(1, error).fails("nomoney");
+    assert_eq!(
+        (end(1, error).attribute("value").to_owned(), end(1, error).message()),
+        ("x".into(), "No money &amp; so on")
+    );
+    let wrong =
+        [end(0, error), end(1, ""), end(1, &error.replace("nomoney", "client")), end(1, &format!("log\n{error}"))];
+    let wrong = wrong.into_iter().chain([end(1, &error.replace("&amp;", "&")), end(1, &format!("{error}x"))]);
+    for output in wrong {
+        let judged = std::panic::catch_unwind(|| output.fails("nomoney").code);
+        assert!(judged.is_err(), "{output:?}");
+    }
 }

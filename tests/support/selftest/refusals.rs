@@ -10,9 +10,11 @@ fn day(text: &str) -> NaiveDate {
 #[test]
 fn a_wrong_password_is_refused_and_so_is_the_url() {
     let up = Upstream::start();
-    let wrong = send(&up, &post("func=soft&out=xml&lang=en&authinfo=reseller%3Awrong"), Duration::from_secs(5)).unwrap();
+    let wrong =
+        send(&up, &post("func=soft&out=xml&lang=en&authinfo=reseller%3Awrong"), Duration::from_secs(5)).unwrap();
     assert_eq!((wrong.status(), wrong.error().as_str()), (200, "auth/badpassword"));
-    let query = b"POST /manager/billmgr?func=soft HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let query =
+        b"POST /manager/billmgr?func=soft HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert_eq!(send(&up, query, Duration::from_secs(5)).unwrap().status(), 405);
     assert!(up.violations().iter().any(|v| v.contains("in the URL")), "{:?}", up.violations());
     let get = b"GET /manager/billmgr HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -99,7 +101,9 @@ fn unknown_codes_and_those_of_the_other_country_are_refused() {
 #[test]
 fn periods_that_are_not_sold_are_refused() {
     let up = Upstream::start();
-    for (code, period) in [("55227", "3"), ("55227", "-100"), ("55239", "1"), ("55384", "1"), ("55382", "12"), ("55227", "0")] {
+    for (code, period) in
+        [("55227", "3"), ("55227", "-100"), ("55239", "1"), ("55384", "1"), ("55382", "12"), ("55227", "0")]
+    {
         no_buy(&up, &format!("pricelist={code} period={period} ip=192.0.2.10"), "value/period");
     }
     let trial = buy(&up, "pricelist=55239 period=-100 ip=192.0.2.10");

@@ -74,7 +74,11 @@ fn renewing_counts_from_the_end_or_from_today() {
 fn time_stops_and_deletes_and_renews_what_renews_itself() {
     let up = Upstream::start();
     let id = buy(&up, LITE);
-    let own = ask(&up, "soft.order.param", "clicked_button=finish sok=ok skipbasket=on pricelist=55228 period=1 ip=192.0.2.11");
+    let own = ask(
+        &up,
+        "soft.order.param",
+        "clicked_button=finish sok=ok skipbasket=on pricelist=55228 period=1 ip=192.0.2.11",
+    );
     let own: u64 = own.element("id").parse().unwrap();
     let end = up.license(id).expires.unwrap();
     up.set_today(end - Days::new(1));
@@ -153,7 +157,8 @@ fn a_late_key_comes_with_reads_or_by_hand() {
 fn the_other_families_work_alike() {
     let up = Upstream::start();
     let id = buy(&up, LITE);
-    let ask_id = |func: &str, params: &str| yes(&up, func, &format!("{BUY} {params}")).element("id").parse::<u64>().unwrap();
+    let ask_id =
+        |func: &str, params: &str| yes(&up, func, &format!("{BUY} {params}")).element("id").parse::<u64>().unwrap();
     let linux = ask_id("softexternal.order.param", "pricelist=9203 period=1 ip=192.0.2.10");
     let ninja = ask_id("softexternal.order.param", "pricelist=55369 period=3");
     let module = ask_id("addition.order.param", &format!("pricelist=55371 period=6 item={id}"));
@@ -193,10 +198,18 @@ fn the_control_door_serves_people() {
     let up = Upstream::start();
     let id = buy(&up, LITE);
     let control = |json: &str| {
-        let head = format!("POST /control HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{json}", json.len());
+        let head = format!(
+            "POST /control HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{json}",
+            json.len()
+        );
         send(&up, head.as_bytes(), Duration::from_secs(5)).unwrap().body().trim().to_owned()
     };
-    assert_eq!(control(&format!("{{\"do\":\"edit\",\"id\":{id},\"set\":{{\"ip\":\"203.0.113.9\",\"expires\":\"2030-01-01\"}}}}")), "\"ok\"");
+    assert_eq!(
+        control(&format!(
+            "{{\"do\":\"edit\",\"id\":{id},\"set\":{{\"ip\":\"203.0.113.9\",\"expires\":\"2030-01-01\"}}}}"
+        )),
+        "\"ok\""
+    );
     assert_eq!(up.license(id).ip, "203.0.113.9");
     assert_eq!(control("{\"do\":\"fault\",\"func\":\"soft\",\"fault\":\"refused\",\"word\":\"blocked\"}"), "\"ok\"");
     no(&up, "soft", "", "blocked/account");

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub fn dump(state: &State) -> Value {
-    let faults: Vec<Value> = state.faults.iter().map(|f| json!({"func": f.func, "fault": f.name, "when": format!("{:?}", f.when)})).collect();
+    let faults: Vec<Value> = state
+        .faults
+        .iter()
+        .map(|f| json!({"func": f.func, "fault": f.name, "when": format!("{:?}", f.when)}))
+        .collect();
     json!({
         "today": state.world.today().to_string(),
         "balance": state.world.balance,
@@ -59,10 +63,16 @@ fn act(shared: &Arc<Shared>, wish: &Value) -> Value {
             let _ = state.land_late();
             Ok(())
         }
-        Some("issue_keys") => Ok(state.world.issue_keys()),
+        Some("issue_keys") => {
+            state.world.issue_keys();
+            Ok(())
+        }
         Some("pay") => state.world.pay(id).map_err(|no| no.text),
         Some("balance") => number("amount").map(|n| state.world.balance = n).ok_or_else(|| "amount?".into()),
-        Some("block") => Ok(state.world.blocked = wish["on"].as_bool().unwrap_or(true)),
+        Some("block") => {
+            state.world.blocked = wish["on"].as_bool().unwrap_or(true);
+            Ok(())
+        }
         Some("today") => today(&mut state, word("date").unwrap_or("")),
         Some("advance") => advance(&mut state, number("days").unwrap_or(1)),
         Some("edit") => edit(&mut state, id, &wish["set"]),

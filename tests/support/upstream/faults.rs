@@ -179,7 +179,8 @@ impl Fault {
     }
 
     pub fn doctype(self) -> Self {
-        let body = "<?xml version=\"1.0\"?><!DOCTYPE doc [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><doc><id>&x;</id></doc>";
+        let body =
+            "<?xml version=\"1.0\"?><!DOCTYPE doc [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><doc><id>&x;</id></doc>";
         self.named("doctype", Effect::Normal, Answer::Body(body.into()))
     }
 
@@ -253,10 +254,37 @@ impl Fault {
 
     /// Names understood by `by_name`, for those who want to try every fault.
     pub const NAMES: &'static [&'static str] = &[
-        "drop_before", "drop_after", "late", "late_ms", "doubled", "doubled_drop", "refused", "refused_after", "unpaid",
-        "unpaid_drop", "http_500", "http_502", "http_500_before", "http_503_before", "redirect", "html", "truncated",
-        "cut_short", "empty", "garbage", "oversized", "doctype", "entity_bomb", "answer_of_another", "slow", "hang",
-        "key_late", "lag", "lag_drop", "skewed", "then_refuse",
+        "drop_before",
+        "drop_after",
+        "late",
+        "late_ms",
+        "doubled",
+        "doubled_drop",
+        "refused",
+        "refused_after",
+        "unpaid",
+        "unpaid_drop",
+        "http_500",
+        "http_502",
+        "http_500_before",
+        "http_503_before",
+        "redirect",
+        "html",
+        "truncated",
+        "cut_short",
+        "empty",
+        "garbage",
+        "oversized",
+        "doctype",
+        "entity_bomb",
+        "answer_of_another",
+        "slow",
+        "hang",
+        "key_late",
+        "lag",
+        "lag_drop",
+        "skewed",
+        "then_refuse",
     ];
 
     /// A fault by its name, with a number (milliseconds, reads, bytes, seconds) and a word (type, address) where one fits.

@@ -2,7 +2,9 @@
 //! Each looks at everything first and changes nothing when it refuses.
 use super::catalogue::{Family, Tariff};
 use super::refusals::Refusal;
-use super::world::{ACTIVE, DELETED, License, ORDERED, PROCESSING, STOPPED, StoppedBy, World, add_period, within_month};
+use super::world::{
+    ACTIVE, DELETED, License, ORDERED, PROCESSING, STOPPED, StoppedBy, World, add_period, within_month,
+};
 use super::{element, escape};
 use std::net::IpAddr;
 
@@ -63,7 +65,9 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
         "suspend" => suspend(world, family, call),
         "resume" => resume(world, family, call),
         "delete" => delete(world, family, call),
-        "checkip" if family == Family::Soft => super::reads::check_ip(world, call.need("pricelist")?, call.need("ip")?, call.period()?),
+        "checkip" if family == Family::Soft => {
+            super::reads::check_ip(world, call.need("pricelist")?, call.need("ip")?, call.period()?)
+        }
         _ => Err(Refusal::new("unknown_func", &call.func)),
     }
 }
@@ -95,7 +99,8 @@ fn address(text: &str, clearing: bool) -> Result<String, Refusal> {
 fn order(world: &mut World, family: Family, call: &Call) -> Reply {
     let tariff = world.tariff(family, call.need("pricelist")?)?;
     let period = call.period()?;
-    let (expires, amount) = world.quote(&tariff, period, tariff.nodes.as_ref().map_or(0, |n| n.included), world.today())?;
+    let (expires, amount) =
+        world.quote(&tariff, period, tariff.nodes.as_ref().map_or(0, |n| n.included), world.today())?;
     let item = if family == Family::Addition {
         Some(world.license(Family::Soft, call.need("item")?).map(|l| l.id)?)
     } else {
@@ -208,9 +213,9 @@ fn edit(world: &mut World, family: Family, call: &Call) -> Reply {
 /// More nodes are charged to the end of the period paid for, in whole days of a 30-day month; fewer are free.
 fn edit_nodes(world: &World, call: &Call, before: &License, after: &mut License) -> Result<Option<i64>, Refusal> {
     let tariff = world.tariff(before.family, &before.pricelist.to_string()).ok();
-    let addons = call.params.iter().filter(|(n, _)| n.starts_with("addon_"));
+    let mut addons = call.params.iter().filter(|(n, _)| n.starts_with("addon_"));
     let Some(tariff) = tariff.filter(|t| t.nodes.is_some()) else {
-        return addons.last().map_or(Ok(None), |(n, v)| Err(Refusal::about("nodes", n, v)));
+        return addons.next_back().map_or(Ok(None), |(n, v)| Err(Refusal::about("nodes", n, v)));
     };
     let Some(rule) = &tariff.nodes else { return Ok(None) };
     if call.get(&format!("addon_{}", rule.addon)).is_none() {

@@ -5,6 +5,7 @@ mod control;
 mod day;
 pub mod faults;
 pub mod funcs;
+mod gates;
 pub mod http;
 mod reads;
 pub mod refusals;
@@ -14,6 +15,7 @@ pub mod world;
 
 pub use catalogue::{Country, Family, Tariff};
 pub use faults::{Answer, Effect, Fault, When};
+pub use gates::Held;
 pub use tls::Tls;
 pub use world::{Entry, License, Options, StoppedBy, World};
 
@@ -83,6 +85,7 @@ pub(crate) struct State {
     pub counts: std::collections::HashMap<String, u64>,
     /// Accepted, not carried out yet.
     pub late: Vec<Call>,
+    pub gates: gates::Gates,
     pub last_answer: Option<String>,
     pub connections: u64,
 }
@@ -127,6 +130,7 @@ impl Upstream {
             faults: Vec::new(),
             counts: std::collections::HashMap::new(),
             late: Vec::new(),
+            gates: gates::Gates::default(),
             last_answer: None,
             connections: 0,
         };
@@ -144,7 +148,11 @@ impl Upstream {
 
     /// The same without a path.
     pub fn base(&self) -> String {
-        if self.tls == Tls::Off { format!("http://127.0.0.1:{}", self.port) } else { format!("https://localhost:{}", self.port) }
+        if self.tls == Tls::Off {
+            format!("http://127.0.0.1:{}", self.port)
+        } else {
+            format!("https://localhost:{}", self.port)
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -245,6 +253,21 @@ impl Upstream {
     /// Faults asked for and not met yet (`Always` ones count).
     pub fn pending_faults(&self) -> usize {
         self.shared.lock().faults.len()
+    }
+
+    /// The next request of that func or purpose waits before it takes effect, until the test lets it go.
+    pub fn hold_before(&self, func: &str) -> Held {
+        self.shared.lock().gates.hold(func, false)
+    }
+
+    /// The same after the effect, before the answer.
+    pub fn hold_after(&self, func: &str) -> Held {
+        self.shared.lock().gates.hold(func, true)
+    }
+
+    /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes effect.
+    pub fn before(&self, func: &str, nth: u64, act: impl FnOnce(&mut World) + Send + 'static) {
+        self.shared.lock().gates.before(func, nth, Box::new(act));
     }
 
     /// Carries out what was accepted and kept; how many.

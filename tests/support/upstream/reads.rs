@@ -104,20 +104,24 @@ fn list(world: &mut World, family: Family, call: &Call) -> Reply {
     let count = |name, default| call.get(name).and_then(|v| v.parse().ok()).filter(|n| *n > 0).unwrap_or(default);
     let (page, size): (usize, usize) = (count("p_num", 1), count("p_cnt", world.options.page_default));
     let (account, deleted) = (world.account, world.options.list_deleted);
-    let mut shown: Vec<License> = Vec::new();
-    for l in world.licenses.values_mut().filter(|l| l.family == family && l.account == account) {
-        if !l.unlisted && (deleted || l.status != DELETED) && seen(l) {
-            shown.push(l.clone());
+    let wanted =
+        |l: &License| l.family == family && l.account == account && !l.unlisted && (deleted || l.status != DELETED);
+    let mut shown = Vec::new();
+    for l in world.licenses.values_mut().filter(|l| wanted(l)) {
+        if seen(l) {
+            shown.push(l.id);
         }
     }
     if world.options.list_newest_first {
         shown.reverse();
     }
     let mut out = String::new();
-    for l in shown.iter().skip((page - 1) * size).take(size) {
+    let on_page = shown.iter().skip((page - 1) * size).take(size);
+    for l in on_page.filter_map(|id| world.licenses.get(id)) {
         out.push_str("<elem>");
         out.push_str(&number(world, "id", l.id));
-        let tariff = if world.options.list_pricelist_name { tariff_name(world, l.pricelist) } else { l.pricelist.to_string() };
+        let tariff =
+            if world.options.list_pricelist_name { tariff_name(world, l.pricelist) } else { l.pricelist.to_string() };
         out.push_str(&element("pricelist", &tariff));
         if world.options.list_remoteid {
             out.push_str(&element("remoteid", &l.remoteid));

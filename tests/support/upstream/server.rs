@@ -154,7 +154,12 @@ fn answer(shared: &Arc<Shared>, connection: u64, request: &HttpRequest, wire: &m
     let params = http::form(&body);
     let violations = violations(request, &params);
     let call = Call { func: value(&params, "func"), connection, params, ..Call::default() };
-    let (fault, number) = note(&mut shared.lock(), &call, &violations);
+    let (fault, number, mut gates) = {
+        let mut state = shared.lock();
+        let (fault, number) = note(&mut state, &call, &violations);
+        let gates = state.gates.take(&call.func, &purpose(&call.func, &call.params));
+        (fault, number, gates)
+    };
     if request.path != "/manager/billmgr" {
         return plain(wire, 404, "text/html", b"<html><body>Not Found</body></html>", 0);
     }
@@ -162,7 +167,10 @@ fn answer(shared: &Arc<Shared>, connection: u64, request: &HttpRequest, wire: &m
         return plain(wire, 405, "text/html", b"<html><body>Only POST, and nothing in the URL</body></html>", 0);
     }
     thread::sleep(Duration::from_millis(fault.before_ms));
+    gates.wait(false);
+    gates.act(&mut shared.lock().world);
     let text = effect(shared, call, &fault, number);
+    gates.wait(true);
     thread::sleep(Duration::from_millis(fault.after_ms));
     if let Some(ms) = fault.then_refuse_ms {
         pause(shared, ms);
@@ -318,9 +326,13 @@ fn send(shared: &Shared, wire: &mut dyn Wire, fault: &Fault, right: &str) -> io:
     let (mut head, mut body) = match &fault.answer {
         Answer::Drop => return Ok(false),
         Answer::Normal => whole(200, xml, None, right.as_bytes()),
-        Answer::Refused(kind) => whole(200, xml, None, document(&super::refusals::Refusal::new(kind, "").xml()).as_bytes()),
+        Answer::Refused(kind) => {
+            whole(200, xml, None, document(&super::refusals::Refusal::new(kind, "").xml()).as_bytes())
+        }
         Answer::Status(code, page, to) => whole(*code, "text/html", to.clone(), page.as_bytes()),
-        Answer::Body(bytes) => whole(200, if bytes.starts_with(b"<!DOCTYPE html") { "text/html" } else { xml }, None, bytes),
+        Answer::Body(bytes) => {
+            whole(200, if bytes.starts_with(b"<!DOCTYPE html") { "text/html" } else { xml }, None, bytes)
+        }
         Answer::Truncated => whole(200, xml, None, &right.as_bytes()[..right.len() / 2]),
         Answer::OfAnother => whole(200, xml, None, before.unwrap_or_else(|| document("<id>999999</id>")).as_bytes()),
         Answer::CutShort | Answer::Unsized => whole(200, xml, None, right.as_bytes()),

@@ -201,14 +201,24 @@ impl World {
     pub fn busy(&self, pricelist: u32, ip: &str, except: u64) -> bool {
         !ip.is_empty()
             && ip != "0.0.0.0"
-            && self.licenses.values().any(|l| l.id != except && l.status != DELETED && l.pricelist == pricelist && l.ip == ip)
+            && self
+                .licenses
+                .values()
+                .any(|l| l.id != except && l.status != DELETED && l.pricelist == pricelist && l.ip == ip)
     }
 
     /// Until when a period from `from` lasts and what it costs, ends of sale included (days are charged there).
-    pub fn quote(&self, tariff: &Tariff, period: i32, nodes: i64, from: NaiveDate) -> Result<(NaiveDate, i64), Refusal> {
+    pub fn quote(
+        &self,
+        tariff: &Tariff,
+        period: i32,
+        nodes: i64,
+        from: NaiveDate,
+    ) -> Result<(NaiveDate, i64), Refusal> {
         let price = tariff.price(period).ok_or_else(|| Refusal::new("period", &period.to_string()))?;
         let end = add_period(from, period);
-        let extra = tariff.nodes.as_ref().map_or(0, |n| (nodes - n.included).max(0) * n.month * i64::from(period.max(0)));
+        let extra =
+            tariff.nodes.as_ref().map_or(0, |n| (nodes - n.included).max(0) * n.month * i64::from(period.max(0)));
         let Some(sale) = &tariff.end else { return Ok((end, price + extra)) };
         let closed = || Refusal::new("sale_closed", &tariff.code.to_string());
         if self.today() >= sale.closed || (self.today() >= sale.limited && from >= sale.not_past) {
@@ -279,8 +289,12 @@ impl World {
     /// 30 days later it is deleted. An expiry date is good through the day before it.
     pub fn tick(&mut self) {
         let today = self.today();
-        let over: Vec<u64> =
-            self.licenses.values().filter(|l| l.expires.is_some_and(|e| e <= today) && l.status != DELETED).map(|l| l.id).collect();
+        let over: Vec<u64> = self
+            .licenses
+            .values()
+            .filter(|l| l.expires.is_some_and(|e| e <= today) && l.status != DELETED)
+            .map(|l| l.id)
+            .collect();
         for id in over {
             while self.renew_by_itself(id, today) {}
             let Some(l) = self.licenses.get_mut(&id) else { continue };
