@@ -57,14 +57,15 @@ impl Setup {
     }
 
     pub fn start(self) -> Test {
+        // The server first: its guard is to know of the root as soon as there is one.
+        let own = self.own_database.then(MariaDb::start);
+        let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
         let root = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
+        server.doom(root.path());
         for folder in ["etc/xml", "var", "sbin", "processing", "addon", ".sandbox"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         std::os::unix::fs::symlink(super::sandbox_exe(), root.path().join("sbin/mgrctl")).unwrap();
-        let own = self.own_database.then(MariaDb::start);
-        let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
-        server.doom(root.path());
         let db = server.create();
         let upstream = Upstream::start_with(self.options, self.tls.unwrap_or(Tls::Off));
         let panel = panel(&db, self.tcp);

@@ -36,7 +36,7 @@ pub struct Fault {
     pub always: bool,
     #[serde(default = "one")]
     pub code: i32,
-    #[serde(default)]
+    #[serde(default = "minute")]
     pub ms: u64,
     #[serde(default)]
     pub word: String,
@@ -44,6 +44,10 @@ pub struct Fault {
 
 fn one() -> i32 {
     1
+}
+
+fn minute() -> u64 {
+    60_000
 }
 
 impl Fault {

@@ -277,3 +277,25 @@ fn an_end_is_judged_by_code_and_document() {
         assert!(judged.is_err(), "{output:?}");
     }
 }
+
+#[test]
+fn other_setups() {
+    use super::super::Tls;
+    use base64::Engine;
+    use rsa::pkcs1::DecodeRsaPrivateKey;
+    let t = Test::setup().tls(Tls::Good).tcp().crypt_key().options(|o| o.password = "other".into()).start();
+    let settings = std::fs::read_to_string(t.root().join("etc/pmisplicense.toml")).unwrap();
+    let authority = between(&settings, "ca_file = \"", "\"");
+    assert_eq!(std::fs::read_to_string(authority).unwrap(), t.upstream.ca_pem());
+    assert!(t.upstream.url().starts_with("https://localhost:"));
+    let list = yes(&t, &["paramlist"]);
+    assert!(
+        list.contains("<DBHost>127.0.0.1</DBHost>") && list.contains("<DBPort>") && !list.contains("DBSocket"),
+        "{list}"
+    );
+    let pem = std::fs::read_to_string(t.root().join("etc/billmgr.pem")).unwrap();
+    let secret = t.db.value("SELECT value FROM processingcryptedparam WHERE processingmodule = 7", ()).unwrap();
+    let secret = base64::engine::general_purpose::STANDARD.decode(secret).unwrap();
+    let key = rsa::RsaPrivateKey::from_pkcs1_pem(&pem).unwrap();
+    assert_eq!(key.decrypt(rsa::Pkcs1v15Encrypt, &secret).unwrap(), b"other");
+}
