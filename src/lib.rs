@@ -1,11 +1,17 @@
 //! pmisplicense: a processing module of BILLmanager that resells licenses bought from the vendor's BILLmanager.
 
+pub mod billdb;
+pub mod clock;
 pub mod engine;
 pub mod error;
+pub mod locks;
 pub mod log;
+pub mod mgrctl;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod secret;
 pub mod settings;
 pub mod store;
+pub mod upstream;
 pub mod xml;

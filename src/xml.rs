@@ -1,1 +1,423 @@
 //! A small reader and writer over quick-xml; knows no func.
+//! The reader trusts nothing: bytes, depth and elements are limited, a DOCTYPE is refused (so no entity can be
+//! declared), text must be UTF-8, and nothing but white space, comments and processing instructions may stand around
+//! the one root. Small documents become a tree; long lists are read row by row, and only rows asked for are kept.
+
+use std::io::{BufRead, BufReader, Read};
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
+use quick_xml::reader::Reader;
+
+/// Elements inside one another. The deepest documents of the panel (forms) stay below 20.
+pub const MAX_DEPTH: usize = 64;
+
+/// Elements kept of one document, or of one row of a list: a form with all its lists and messages stays below 20 000.
+pub const MAX_ELEMENTS: usize = 100_000;
+
+/// Why a document cannot be trusted. Never quotes the document: it may hold secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum XmlError {
+    /// The bytes could not be read.
+    #[error("the document could not be read: {0}")]
+    Io(std::io::Error),
+    /// More bytes than allowed.
+    #[error("the document is longer than {0} bytes")]
+    TooLong(u64),
+    /// Elements inside one another beyond [`MAX_DEPTH`].
+    #[error("the document is nested deeper than {MAX_DEPTH} elements")]
+    TooDeep,
+    /// More elements than [`MAX_ELEMENTS`].
+    #[error("the document has more than {MAX_ELEMENTS} elements")]
+    TooMany,
+    /// A DOCTYPE: entities could be declared there.
+    #[error("the document has a DOCTYPE")]
+    Doctype,
+    /// Another encoding than UTF-8 is declared.
+    #[error("the document is not in UTF-8")]
+    Encoding,
+    /// An entity that XML does not predefine, or a reference to an illegal character.
+    #[error("the document uses an entity that is not predefined")]
+    Entity,
+    /// It ends before its root does, or is empty.
+    #[error("the document is cut off or empty")]
+    CutOff,
+    /// Text or elements around the root.
+    #[error("the document has something besides its root element")]
+    Rubbish,
+    /// Anything else; where, in bytes.
+    #[error("not well-formed XML at byte {0}")]
+    Malformed(u64),
+}
+
+/// An element: a light tree for small documents. Text of mixed content is joined, before the children.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Element {
+    /// Its name as written, prefix included.
+    pub name: String,
+    /// Its attributes in order.
+    pub attributes: Vec<(String, String)>,
+    /// Its own text, joined and not trimmed.
+    pub text: String,
+    /// Its children in order.
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    /// An empty element.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// With a text.
+    #[must_use]
+    pub fn with_text(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.text);
+        self
+    }
+
+    /// With one more attribute.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: &str) -> Self {
+        self.attributes.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With one more child.
+    #[must_use]
+    pub fn with_child(mut self, child: Element) -> Self {
+        self.children.push(child);
+        self
+    }
+
+    /// The first child of that name.
+    pub fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// All children of that name.
+    pub fn children_named<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Element> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Its value: the text without white space around it, else the attribute `v`, where the panel sometimes puts it.
+    pub fn value(&self) -> &str {
+        let text = self.text.trim();
+        if text.is_empty() { self.attribute("v").unwrap_or_default().trim() } else { text }
+    }
+
+    /// [`Element::value`] of the first child of that name; `None` when there is no such child.
+    pub fn value_of(&self, name: &str) -> Option<&str> {
+        self.child(name).map(Element::value)
+    }
+
+    /// The element alone, without a declaration.
+    pub fn to_fragment(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// A whole document: declaration, a new line, the element, a new line.
+    pub fn to_document(&self) -> String {
+        let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        self.write(&mut out);
+        out.push('\n');
+        out
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('<');
+        out.push_str(&self.name);
+        for (name, value) in &self.attributes {
+            out.push(' ');
+            out.push_str(name);
+            out.push_str("=\"");
+            escape_into(value, true, out);
+            out.push('"');
+        }
+        if self.text.is_empty() && self.children.is_empty() {
+            out.push_str("/>");
+            return;
+        }
+        out.push('>');
+        escape_into(&self.text, false, out);
+        for child in &self.children {
+            child.write(out);
+        }
+        out.push_str("</");
+        out.push_str(&self.name);
+        out.push('>');
+    }
+}
+
+/// Whether XML 1.0 allows the character at all, even as a reference.
+fn is_legal(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+}
+
+/// A text as it may stand in XML, in an element or an attribute; characters illegal in XML 1.0 are left out.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape_into(text, true, &mut out);
+    out
+}
+
+fn escape_into(text: &str, in_attribute: bool, out: &mut String) {
+    for c in text.chars().filter(|c| is_legal(*c)) {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' if in_attribute => out.push_str("&quot;"),
+            '\'' if in_attribute => out.push_str("&apos;"),
+            // A reader would turn these into a new line, and any white space of an attribute into spaces.
+            '\r' => out.push_str("&#13;"),
+            '\n' if in_attribute => out.push_str("&#10;"),
+            '\t' if in_attribute => out.push_str("&#9;"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// Reads a small document of at most `limit` bytes into a tree.
+///
+/// # Errors
+/// [`XmlError`]
+pub fn parse(bytes: &[u8], limit: u64) -> Result<Element, XmlError> {
+    walk(bytes, limit, &mut Some)
+}
+
+/// Reads a small document of at most `limit` bytes from a stream into a tree.
+///
+/// # Errors
+/// [`XmlError`]
+pub fn parse_stream(stream: impl Read, limit: u64) -> Result<Element, XmlError> {
+    walk(BufReader::new(stream), limit, &mut Some)
+}
+
+/// What a list said besides its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListFrame {
+    /// The root with its attributes and the children that were to be kept.
+    pub root: Element,
+    /// Rows handed over.
+    pub rows: usize,
+}
+
+/// Reads a list of at most `limit` bytes: children of the root named `row` are handed over one at a time, children
+/// named in `keep` stay in the frame, all else is checked and forgotten. The rows are to be believed only when the
+/// whole has been read without error: the caller drops what it gathered otherwise.
+///
+/// # Errors
+/// [`XmlError`]
+pub fn read_rows(
+    stream: impl Read,
+    limit: u64,
+    row: &str,
+    keep: &[&str],
+    on_row: &mut dyn FnMut(Element),
+) -> Result<ListFrame, XmlError> {
+    let mut rows = 0;
+    let root = walk(BufReader::new(stream), limit, &mut |element: Element| {
+        if element.name == row {
+            rows += 1;
+            on_row(element);
+            None
+        } else {
+            keep.contains(&element.name.as_str()).then_some(element)
+        }
+    })?;
+    Ok(ListFrame { root, rows })
+}
+
+/// Counts what was read; says when there was more than allowed.
+struct Limited<R> {
+    stream: R,
+    left: u64,
+    exceeded: bool,
+}
+
+impl<R: BufRead> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let available = self.fill_buf()?;
+        let count = available.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&available[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Limited<R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        let available = self.stream.fill_buf()?;
+        if self.left == 0 && !available.is_empty() {
+            self.exceeded = true;
+            return Err(std::io::Error::other("too long"));
+        }
+        let count = available.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        Ok(&available[..count])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.left = self.left.saturating_sub(count as u64);
+        self.stream.consume(count);
+    }
+}
+
+/// The one loop over events. `child_of_root` sees each finished child of the root and says whether the root keeps it.
+fn walk(
+    stream: impl BufRead,
+    limit: u64,
+    child_of_root: &mut dyn FnMut(Element) -> Option<Element>,
+) -> Result<Element, XmlError> {
+    let mut reader = Reader::from_reader(Limited { stream, left: limit, exceeded: false });
+    let mut buffer = Vec::new();
+    let mut builder = Builder { open: Vec::new(), root: None, count: 0, staying: 1, child_of_root };
+    let mut first = true;
+    loop {
+        buffer.clear();
+        let event = match reader.read_event_into(&mut buffer) {
+            Ok(event) => event,
+            Err(_) if reader.get_mut().exceeded => return Err(XmlError::TooLong(limit)),
+            Err(quick_xml::Error::Io(error)) => {
+                return Err(XmlError::Io(std::io::Error::new(error.kind(), error)));
+            }
+            Err(quick_xml::Error::Syntax(_)) => return Err(XmlError::CutOff),
+            Err(_) => return Err(XmlError::Malformed(reader.error_position())),
+        };
+        let position = reader.buffer_position();
+        match event {
+            Event::Decl(declaration) if first => check_declaration(&declaration)?,
+            Event::Decl(_) => return Err(XmlError::Malformed(position)),
+            Event::DocType(_) => return Err(XmlError::Doctype),
+            Event::Start(start) => builder.start(&start, position)?,
+            Event::Empty(start) => {
+                builder.start(&start, position)?;
+                builder.end()?;
+            }
+            Event::End(_) => builder.end()?,
+            Event::Text(text) => builder.text(&text.xml10_content())?,
+            Event::CData(text) => builder.cdata(&text.xml10_content())?,
+            Event::GeneralRef(reference) => builder.reference(&reference)?,
+            Event::Comment(_) | Event::PI(_) => {}
+            Event::Eof => return builder.finish(),
+        }
+        first = false;
+    }
+}
+
+fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
+    match declaration.encoding() {
+        None => Ok(()),
+        Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("us-ascii") => Ok(()),
+        Some(_) => Err(XmlError::Encoding),
+    }
+}
+
+struct Builder<'c> {
+    open: Vec<Element>,
+    root: Option<Element>,
+    /// Elements in memory now.
+    count: usize,
+    /// Of these, the root and what it keeps for good.
+    staying: usize,
+    child_of_root: &'c mut dyn FnMut(Element) -> Option<Element>,
+}
+
+impl Builder<'_> {
+    fn start(&mut self, start: &BytesStart<'_>, position: u64) -> Result<(), XmlError> {
+        if self.root.is_some() {
+            return Err(XmlError::Rubbish);
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(XmlError::TooDeep);
+        }
+        self.count += 1;
+        if self.count > MAX_ELEMENTS {
+            return Err(XmlError::TooMany);
+        }
+        let mut element = Element::new(checked_name(start.name().as_ref(), position)?);
+        for attribute in start.attributes() {
+            let attribute = attribute.map_err(|_| XmlError::Malformed(position))?;
+            let name = checked_name(attribute.key.as_ref(), position)?.to_owned();
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| XmlError::Entity)?;
+            element.attributes.push((name, value.chars().filter(|c| is_legal(*c)).collect()));
+        }
+        self.open.push(element);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), XmlError> {
+        let element = self.open.pop().ok_or(XmlError::Rubbish)?;
+        let depth = self.open.len();
+        match self.open.last_mut() {
+            None => self.root = Some(element),
+            Some(root) if depth == 1 => {
+                if let Some(kept) = (self.child_of_root)(element) {
+                    root.children.push(kept);
+                    self.staying = self.count;
+                }
+                // What was handed over or forgotten no longer counts: only what stays in memory is limited.
+                self.count = self.staying;
+            }
+            Some(parent) => parent.children.push(element),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), XmlError> {
+        match self.open.last_mut() {
+            Some(element) => {
+                // Raw control characters make no difference to us; one bad name must not hide a whole list.
+                element.text.extend(text.chars().filter(|c| is_legal(*c)));
+                Ok(())
+            }
+            None if text.trim().is_empty() => Ok(()),
+            None => Err(XmlError::Rubbish),
+        }
+    }
+
+    fn cdata(&mut self, text: &str) -> Result<(), XmlError> {
+        if self.open.is_empty() { Err(XmlError::Rubbish) } else { self.text(text) }
+    }
+
+    fn reference(&mut self, reference: &BytesRef<'_>) -> Result<(), XmlError> {
+        let element = self.open.last_mut().ok_or(XmlError::Rubbish)?;
+        let c = match reference.resolve_char_ref() {
+            Ok(Some(c)) => c,
+            Ok(None) => match &**reference {
+                "amp" => '&',
+                "lt" => '<',
+                "gt" => '>',
+                "quot" => '"',
+                "apos" => '\'',
+                _ => return Err(XmlError::Entity),
+            },
+            Err(_) => return Err(XmlError::Entity),
+        };
+        if !is_legal(c) {
+            return Err(XmlError::Entity);
+        }
+        element.text.push(c);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Element, XmlError> {
+        if self.open.is_empty() { self.root.ok_or(XmlError::CutOff) } else { Err(XmlError::CutOff) }
+    }
+}
+
+/// A name that can be written again without becoming markup.
+fn checked_name(name: &str, position: u64) -> Result<&str, XmlError> {
+    let strange = |c: char| c.is_whitespace() || c.is_control() || "<>&\"'=/".contains(c);
+    if name.is_empty() || name.contains(strange) { Err(XmlError::Malformed(position)) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests;

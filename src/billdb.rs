@@ -1,0 +1,448 @@
+//! Reads the panel's database: bound parameters only, tables and columns of CONTRACT.md 4 only, never a write (the session
+//! is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is read as text
+//! first. The connection is made at the first read, and made again once when it was lost.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use mysql::consts::ColumnType;
+use mysql::prelude::Queryable;
+use mysql::{Conn, OptsBuilder, Params, Row, Value};
+
+use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
+use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus};
+use crate::model::period::{AlignmentRule, Period, parse_alignment};
+use crate::ports::{BillDb, DbError, Module, RunningOperation};
+
+/// To connect over TCP.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For one answer of the database: our reads are short.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a database on this machine listens, tried in this order as the panel's own library does.
+const SOCKETS: [&str; 3] = ["/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
+
+/// The port where the panel names none.
+const DEFAULT_PORT: u16 = 3306;
+
+/// `item.status` of a service that is deleted, as SQL compares it.
+const DELETED: i32 = 4;
+
+/// Where the panel's database is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DbParams {
+    /// DBHost
+    pub host: String,
+    /// DBPort
+    pub port: u16,
+    /// DBUser
+    pub user: String,
+    /// DBPassword; never printed.
+    pub password: String,
+    /// DBName
+    pub name: String,
+    /// DBSocket; used for a database on this machine only.
+    pub socket: Option<String>,
+}
+
+impl std::fmt::Debug for DbParams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DbParams({} {} {})", self.user, self.name, self.address())
+    }
+}
+
+impl DbParams {
+    /// From the panel's `paramlist`; what it leaves out has the panel's defaults.
+    pub fn from_paramlist(params: &BTreeMap<String, String>) -> Self {
+        let text = |name: &str| params.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let or = |name: &str, default: &str| text(name).unwrap_or(default).to_owned();
+        Self {
+            host: or("DBHost", "localhost"),
+            port: text("DBPort").and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT),
+            user: or("DBUser", "root"),
+            password: params.get("DBPassword").cloned().unwrap_or_default(),
+            name: or("DBName", "billmgr"),
+            socket: text("DBSocket").map(str::to_owned),
+        }
+    }
+
+    /// The socket of a database on this machine: the one named, else the first standard one that exists.
+    fn socket(&self) -> Option<&str> {
+        if self.host != "localhost" {
+            return None;
+        }
+        self.socket.as_deref().or_else(|| SOCKETS.into_iter().find(|path| Path::new(path).exists()))
+    }
+
+    fn address(&self) -> String {
+        match self.socket() {
+            Some(socket) => socket.to_owned(),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    fn options(&self) -> OptsBuilder {
+        let options = OptsBuilder::new()
+            .user(Some(&self.user))
+            .pass(Some(&self.password))
+            .db_name(Some(&self.name))
+            // The library would otherwise ask a server reached over TCP for its socket, and change over to it.
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            .read_timeout(Some(READ_TIMEOUT))
+            .write_timeout(Some(READ_TIMEOUT))
+            .init(vec!["SET SESSION TRANSACTION READ ONLY"]);
+        match self.socket() {
+            Some(socket) => options.socket(Some(socket)),
+            None => options.ip_or_hostname(Some(&self.host)).tcp_port(self.port),
+        }
+    }
+}
+
+/// The panel's database.
+#[derive(Debug)]
+pub struct MysqlBillDb {
+    params: DbParams,
+    connection: Option<Conn>,
+}
+
+impl MysqlBillDb {
+    /// For a database; the connection is made at the first read.
+    pub fn connect(params: &DbParams) -> Self {
+        Self { params: params.clone(), connection: None }
+    }
+
+    /// Values of processingparam of a module, by name.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
+        let sql = "SELECT intname, value FROM processingparam WHERE processingmodule = ? ORDER BY id";
+        self.pairs(sql, module.0)
+    }
+
+    /// Values of processingcryptedparam of a module, by name: base64, for [`secret::decrypt`](crate::secret::decrypt).
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn module_secret_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
+        let sql = "SELECT intname, value FROM processingcryptedparam WHERE processingmodule = ? ORDER BY id";
+        self.pairs(sql, module.0)
+    }
+
+    /// One processing module; `None` when there is no such row.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn module(&mut self, module: ModuleId) -> Result<Option<Module>, DbError> {
+        let sql = "SELECT id, name, module, active FROM processingmodule WHERE id = ?";
+        Ok(self.rows(sql, (module.0,))?.iter().find_map(read_module))
+    }
+
+    fn pairs(&mut self, sql: &str, id: u32) -> Result<BTreeMap<String, String>, DbError> {
+        let rows = self.rows(sql, (id,))?;
+        Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
+    }
+
+    /// Reads rows; a lost connection is made again once, which a read allows.
+    fn rows(&mut self, sql: &str, params: impl Into<Params>) -> Result<Vec<Columns>, DbError> {
+        let params = params.into();
+        let result = match self.try_rows(sql, params.clone()) {
+            Err(error) if is_lost(&error) && self.connection.take().is_some() => self.try_rows(sql, params),
+            first => first,
+        };
+        result.map_err(|error| {
+            self.connection = None;
+            DbError(format!("database {} at {}: {error}", self.params.name, self.params.address()))
+        })
+    }
+
+    fn try_rows(&mut self, sql: &str, params: Params) -> Result<Vec<Columns>, mysql::Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => self.connection.insert(connection),
+            None => self.connection.insert(Conn::new(self.params.options())?),
+        };
+        Ok(connection.exec::<Row, _, _>(sql, params)?.into_iter().map(Columns::new).collect())
+    }
+
+    fn addons(&mut self, item: ItemId, tariff: PricelistId) -> Result<Vec<Addon>, DbError> {
+        let rows = self.rows(ADDONS, (item.0, tariff.0))?;
+        let mut addons = Vec::new();
+        let mut last = None;
+        for row in &rows {
+            // Several rows of one addon (one of them deleted): the first is the one that counts.
+            let tariff_row = row.text(0);
+            if last.as_ref() == Some(&tariff_row) || !is_kept(row) {
+                continue;
+            }
+            last = Some(tariff_row);
+            let value = match row.number(A_TYPE) {
+                Some(1) => AddonValue::Flag(row.flag(A_ITEM_FLAG).or(row.flag(A_FLAG)).unwrap_or(false)),
+                Some(2) => AddonValue::Number(addon_number(row)),
+                Some(3) => self.choice(row)?,
+                Some(_) | None => continue,
+            };
+            let own_name = row.text(A_NAME);
+            let name = if own_name.is_empty() { row.text(A_TYPE_NAME) } else { own_name };
+            addons.push(Addon { name, value });
+        }
+        Ok(addons)
+    }
+
+    /// An enumeration: what the service chose, else the tariff's default. A choice whose row is gone is no choice: the
+    /// default would be another product than the one that was asked for.
+    fn choice(&mut self, row: &Columns) -> Result<AddonValue, DbError> {
+        let is_chosen = row.id(A_ITEM_CHOICE).is_some();
+        let chosen = row.text(if is_chosen { A_ITEM_CHOICE_NAME } else { A_CHOICE_NAME });
+        let enumeration = row.id(A_ITEM_ENUMERATION).filter(|_| is_chosen).or(row.id(A_ENUMERATION));
+        let all = match enumeration {
+            None => Vec::new(),
+            Some(id) => {
+                let sql = "SELECT intname FROM enumerationitem WHERE enumeration = ? ORDER BY id";
+                self.rows(sql, (id,))?.iter().map(|row| row.text(0)).filter(|name| !name.is_empty()).collect()
+            }
+        };
+        Ok(AddonValue::Choice { chosen, all })
+    }
+}
+
+const ITEM: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.intname, t.intname, i.processingmodule, \
+     m.module, i.period, i.status, i.expiredate, i.createdate, i.lastpricelist \
+     FROM item i LEFT JOIN pricelist p ON p.id = i.pricelist LEFT JOIN itemtype t ON t.id = p.itemtype \
+     LEFT JOIN processingmodule m ON m.id = i.processingmodule WHERE i.id = ?";
+
+/// Rows that are not deleted come first, then the newest.
+const ADDONS: &str = "SELECT p.id, p.intname, t.intname, p.active, p.billtype, p.addontype, p.compound, p.addonlimit, \
+     p.addonmax, p.addonbool, pe.intname, pe.enumeration, a.id, a.intvalue, a.boolvalue, a.addonlimit, \
+     a.enumerationitem, ae.intname, ae.enumeration \
+     FROM pricelist p LEFT JOIN item a ON a.pricelist = p.id AND a.parent = ? \
+     LEFT JOIN itemtype t ON t.id = p.itemtype \
+     LEFT JOIN enumerationitem pe ON pe.id = p.enumerationitem \
+     LEFT JOIN enumerationitem ae ON ae.id = a.enumerationitem \
+     WHERE p.parent = ? ORDER BY p.id, COALESCE(a.status, 0) = 4, a.id DESC";
+
+// Columns of ADDONS.
+const A_NAME: usize = 1;
+const A_TYPE_NAME: usize = 2;
+const A_ACTIVE: usize = 3;
+const A_BILLTYPE: usize = 4;
+const A_TYPE: usize = 5;
+const A_COMPOUND: usize = 6;
+const A_LIMIT: usize = 7;
+const A_MAX: usize = 8;
+const A_FLAG: usize = 9;
+const A_CHOICE_NAME: usize = 10;
+const A_ENUMERATION: usize = 11;
+const A_ITEM: usize = 12;
+const A_ITEM_NUMBER: usize = 13;
+const A_ITEM_FLAG: usize = 14;
+const A_ITEM_LIMIT: usize = 15;
+const A_ITEM_CHOICE: usize = 16;
+const A_ITEM_CHOICE_NAME: usize = 17;
+const A_ITEM_ENUMERATION: usize = 18;
+
+/// billtype: counted by the panel itself, its value is the limit.
+const BILL_STAT: i64 = 3;
+/// billtype: a compound of other addons.
+const BILL_COMPOUND: i64 = 4;
+/// billtype: settled by hand.
+const BILL_MANUAL: i64 = 10;
+
+/// Addresses bound to the service itself or to an addon of the type `ip`.
+const IPS: &str = "SELECT ip.name FROM ip LEFT JOIN item a ON a.id = ip.item LEFT JOIN pricelist p ON p.id = a.pricelist \
+     LEFT JOIN itemtype t ON t.id = p.itemtype \
+     WHERE ip.item = ? OR (a.parent = ? AND t.intname = 'ip') ORDER BY ip.id";
+
+/// Whether an addon row counts (CONTRACT.md 4).
+fn is_kept(row: &Columns) -> bool {
+    let exists = row.id(A_ITEM).is_some();
+    let billtype = row.number(A_BILLTYPE);
+    (row.flag(A_ACTIVE).unwrap_or(false) || exists)
+        && billtype != Some(BILL_COMPOUND)
+        && billtype != Some(BILL_MANUAL)
+        && (row.id(A_COMPOUND).is_none() || exists)
+}
+
+/// The value of a whole-number addon (CONTRACT.md 4).
+fn addon_number(row: &Columns) -> i64 {
+    let limit = row.number(A_ITEM_LIMIT);
+    if row.number(A_BILLTYPE) == Some(BILL_STAT) {
+        limit.or(row.number(A_MAX)).or(row.number(A_LIMIT)).unwrap_or(0)
+    } else {
+        let included = limit.or(row.number(A_LIMIT)).unwrap_or(0);
+        included.saturating_add(row.number(A_ITEM_NUMBER).unwrap_or(0))
+    }
+}
+
+/// Whether an error means that the connection is gone, so that a read may be tried over a new one.
+fn is_lost(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::IoError(_) | mysql::Error::CodecError(_) | mysql::Error::DriverError(_) => true,
+        // 1053 server is going down, 1927 connection was killed, 4031 idle for too long.
+        mysql::Error::MySqlError(error) => matches!(error.code, 1053 | 1927 | 4031),
+        mysql::Error::UrlError(_) | mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => false,
+    }
+}
+
+/// A row with every column as text.
+struct Columns(Vec<Option<String>>);
+
+impl Columns {
+    fn new(row: Row) -> Self {
+        let types: Vec<ColumnType> = row.columns_ref().iter().map(mysql::Column::column_type).collect();
+        Self(row.unwrap().into_iter().zip(types).map(|(value, kind)| text_of(value, kind)).collect())
+    }
+
+    /// The text of a column; empty for NULL.
+    fn text(&self, column: usize) -> String {
+        self.0.get(column).cloned().flatten().unwrap_or_default()
+    }
+
+    /// A whole number; a fraction (`2.0000`) is cut off.
+    fn number(&self, column: usize) -> Option<i64> {
+        let text = self.text(column);
+        text.trim().split('.').next()?.parse().ok()
+    }
+
+    /// A reference to another row; `None` for NULL and 0.
+    fn id(&self, column: usize) -> Option<u32> {
+        self.number(column).and_then(|number| u32::try_from(number).ok()).filter(|id| *id > 0)
+    }
+
+    /// `on` and `off`; `None` for NULL and an empty text.
+    fn flag(&self, column: usize) -> Option<bool> {
+        match self.text(column).trim() {
+            "" => None,
+            text => Some(matches!(text, "on" | "1" | "yes" | "true")),
+        }
+    }
+
+    fn day(&self, column: usize) -> Option<chrono::NaiveDate> {
+        chrono::NaiveDate::parse_from_str(self.text(column).trim().get(..10)?, "%Y-%m-%d").ok()
+    }
+}
+
+/// A value as the database words it.
+fn text_of(value: Value, kind: ColumnType) -> Option<String> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::UInt(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Double(number) => Some(number.to_string()),
+        Value::Date(year, month, day, hour, minute, second, micro) => {
+            let mut text = format!("{year:04}-{month:02}-{day:02}");
+            if kind != ColumnType::MYSQL_TYPE_DATE {
+                text.push_str(&format!(" {hour:02}:{minute:02}:{second:02}"));
+            }
+            if micro > 0 {
+                text.push_str(&format!(".{micro:06}"));
+            }
+            Some(text)
+        }
+        Value::Time(negative, days, hours, minutes, seconds, _) => {
+            let sign = if negative { "-" } else { "" };
+            let hours = days.saturating_mul(24).saturating_add(u32::from(hours));
+            Some(format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"))
+        }
+    }
+}
+
+fn read_module(row: &Columns) -> Option<Module> {
+    Some(Module {
+        id: ModuleId(row.id(0)?),
+        name: row.text(1),
+        program: row.text(2),
+        active: row.flag(3).unwrap_or(false),
+    })
+}
+
+fn read_params(params: &BTreeMap<String, String>) -> ItemParams {
+    let text = |name: &str| params.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    ItemParams {
+        ip: text("ip"),
+        licname: text("licname"),
+        licid: text("licid").and_then(|number| number.parse().ok()).filter(|id: &LicenseId| id.0 > 0),
+        lickey: text("lickey").as_deref().and_then(LicenseKey::parse),
+    }
+}
+
+impl BillDb for MysqlBillDb {
+    fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
+        let rows = self.rows(ITEM, (item.0,))?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let small = |column: usize| row.number(column).and_then(|number| i32::try_from(number).ok());
+        let tariff = PricelistId(row.id(4).unwrap_or(0));
+        let params = self.item_params(item)?;
+        let addons = if tariff.0 > 0 { self.addons(item, tariff)? } else { Vec::new() };
+        let ips = self.rows(IPS, (item.0, item.0))?;
+        Ok(Some(Item {
+            id: item,
+            name: row.text(1),
+            client: ClientId(row.id(2).unwrap_or(0)),
+            parent: row.id(3).map(ItemId),
+            tariff,
+            tariff_intname: row.text(5).trim().to_owned(),
+            itemtype: row.text(6).trim().to_owned(),
+            module: row.id(7).map(ModuleId),
+            module_program: row.text(8).trim().to_owned(),
+            // A period that is NULL or no number must not pass for "lifetime", which is 0.
+            period: Period::from_panel(small(9).unwrap_or(i32::MIN)),
+            status: ItemStatus::from_number(small(10).unwrap_or(0)),
+            expires: row.day(11),
+            created: row.text(12),
+            previous_tariff: row.id(13).map(PricelistId),
+            params: read_params(&params),
+            addons,
+            ips: ips.iter().filter_map(|row| row.text(0).trim().parse().ok()).collect(),
+        }))
+    }
+
+    fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
+        self.pairs("SELECT intname, value FROM itemparam WHERE item = ?", item.0)
+    }
+
+    fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
+        let rows = self.rows("SELECT item, intname, trycount FROM runningoperation WHERE id = ?", (id.0,))?;
+        Ok(rows.first().map(|row| RunningOperation {
+            item: row.id(0).map(ItemId),
+            command: row.text(1),
+            tries: row.number(2).unwrap_or(0),
+        }))
+    }
+
+    fn has_task(&mut self, id: RunningOperationId) -> Result<bool, DbError> {
+        Ok(!self.rows("SELECT id FROM task WHERE runningoperation = ? LIMIT 1", (id.0,))?.is_empty())
+    }
+
+    fn modules(&mut self) -> Result<Vec<Module>, DbError> {
+        let rows = self.rows("SELECT id, name, module, active FROM processingmodule ORDER BY id", ())?;
+        Ok(rows.iter().filter_map(read_module).collect())
+    }
+
+    fn alignment_rules(&mut self, module: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {
+        let sql =
+            "SELECT value FROM processingparam WHERE processingmodule = ? AND intname = 'period_align' ORDER BY id";
+        let rows = self.rows(sql, (module.0,))?;
+        Ok(rows.iter().filter_map(|row| parse_alignment(&row.text(0))).collect())
+    }
+
+    fn items_of_module(&mut self, module: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {
+        let sql = "SELECT id FROM item WHERE processingmodule = ? AND id > ? AND COALESCE(status, 0) <> ? \
+                   ORDER BY id LIMIT ?";
+        let rows = self.rows(sql, (module.0, after.0, DELETED, limit))?;
+        Ok(rows.iter().filter_map(|row| row.id(0).map(ItemId)).collect())
+    }
+
+    fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
+        let sql = "SELECT DISTINCT item FROM itemparam WHERE intname = 'licid' AND TRIM(value) = ? ORDER BY item";
+        let rows = self.rows(sql, (license.to_string(),))?;
+        Ok(rows.iter().filter_map(|row| row.id(0).map(ItemId)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

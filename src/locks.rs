@@ -1,0 +1,84 @@
+//! Locks as files: `item-42.lock`, `license-3-1001.lock`. Held by the open file, so the system releases a lock when its
+//! process dies; never removed, because a removed file could be locked twice. The standard library opens files
+//! close-on-exec: the panel's tool, which may outlive us, does not inherit them.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use crate::ports::{LockGuard, LockName, Locks};
+
+/// Lock files in one folder.
+#[derive(Debug, Clone)]
+pub struct FileLocks {
+    dir: PathBuf,
+}
+
+impl FileLocks {
+    /// Locks in `dir`, which is made (0700) at the first lock.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+}
+
+fn file_name(name: LockName) -> String {
+    match name {
+        LockName::Item(item) => format!("item-{item}.lock"),
+        LockName::License(account, license) => format!("license-{account}-{license}.lock"),
+    }
+}
+
+/// An open, locked file.
+struct Held {
+    _file: File,
+}
+
+impl LockGuard for Held {}
+
+impl Locks for FileLocks {
+    fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        let path = self.dir.join(file_name(name));
+        let text = |error: std::io::Error| format!("the lock file {} cannot be used: {error}", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(text)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(text)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(Held { _file: file }))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(text(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{AccountId, ItemId, LicenseId};
+    use std::os::unix::fs::PermissionsExt;
+
+    /// One holder at a time, other names free, released with the guard; files and folder are private and stay.
+    #[test]
+    fn one_holder() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let locks = FileLocks::new(dir.path().join("locks"));
+        let item = LockName::Item(ItemId(42));
+        let license = LockName::License(AccountId(3), LicenseId(1001));
+        let held = locks.try_lock(item).expect("a lock file").expect("free");
+        assert!(locks.try_lock(item).expect("a lock file").is_none());
+        assert!(locks.try_lock(license).expect("a lock file").is_some());
+        drop(held);
+        assert!(locks.try_lock(item).expect("a lock file").is_some());
+        for (path, mode) in [("locks", 0o700), ("locks/item-42.lock", 0o600), ("locks/license-3-1001.lock", 0o600)] {
+            let found = dir.path().join(path).metadata().expect(path).permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{path}");
+        }
+    }
+
+    /// A folder that cannot be made is an error that names the file.
+    #[test]
+    fn no_folder() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("file"), "").expect("a file");
+        let error = FileLocks::new(dir.path().join("file")).try_lock(LockName::Item(ItemId(1))).err();
+        assert!(error.is_some_and(|text| text.contains("item-1.lock")));
+    }
+}

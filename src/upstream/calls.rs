@@ -1,0 +1,433 @@
+//! One method for each func of upstream: its parameters, whether it may be repeated, and what a lost answer leaves open.
+//! Parameters and answers are those of CONTRACT.md 5; calls that are sent once are reached through
+//! [`Upstream::send_once`] only, which consumes a recorded intent.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+
+use super::client::{Failure, HttpUpstream, Repeat};
+use super::decode;
+use crate::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
+use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
+use crate::model::license::{Family, License, Money};
+use crate::model::period::{MonthCount, Period};
+use crate::ports::{CallError, Edit, Outcome, PAGE_ROWS, Page, Repeatable, Upstream};
+use crate::store::RecordedIntent;
+use crate::xml::Element;
+
+type Param = (&'static str, String);
+
+fn ok() -> Param {
+    ("sok", "ok".to_owned())
+}
+
+fn elid(license: LicenseId) -> Param {
+    ("elid", license.to_string())
+}
+
+/// `addon_N`: the only parameter whose name holds a number.
+fn addon_name(addon: UpstreamAddonId) -> String {
+    format!("addon_{addon}")
+}
+
+impl HttpUpstream {
+    /// `*.order.param clicked_button=finish sok=ok skipbasket=on pricelist period ip licname remoteid autoprolong=null
+    /// addon_N`; a module (`addition`) has `item`, the license's number, instead of ip and licname. Period in months, -100
+    /// for a trial. **Once**: a lost answer leaves open whether a license was bought; its mark (remoteid) tells.
+    fn order(&mut self, order: &OrderRequest) -> Result<OnceAnswer, Failure> {
+        let mut params = vec![
+            ("clicked_button", "finish".to_owned()),
+            ok(),
+            ("skipbasket", "on".to_owned()),
+            ("pricelist", order.pricelist.to_string()),
+            ("period", order.period.number().to_string()),
+        ];
+        match order.family {
+            Family::Soft | Family::SoftExternal => {
+                params.extend(order.ip.map(|ip| ("ip", ip.to_string())));
+                params.push(("licname", order.licname.clone()));
+            }
+            Family::Addition => params.extend(order.parent.map(|license| ("item", license.to_string()))),
+        }
+        params.push(("remoteid", order.mark.to_string()));
+        params.push(("autoprolong", "null".to_owned()));
+        let addon = order.nodes.map(|(addon, nodes)| (addon_name(addon), nodes.to_string()));
+        let mut params: Vec<(&str, String)> = params;
+        if let Some((name, nodes)) = &addon {
+            params.push((name, nodes.clone()));
+        }
+        let func = format!("{}.order.param", order.family.func());
+        let doc = self.document(Repeat::Once, &func, &params)?;
+        // Without a number it cannot be said which license was bought: that is for a look to find out.
+        match doc.value_of("id").and_then(|text| text.parse::<LicenseId>().ok()).filter(|id| id.0 > 0) {
+            Some(id) => Ok(OnceAnswer::Ordered(Some(id))),
+            None => Err(Failure::Bad(format!("{func}: the answer holds no license number"))),
+        }
+    }
+
+    /// `service.prolong elid period sok=ok`, months. Answer: newexpiredate under doc or doc/doc. **Once**: a lost answer
+    /// leaves open whether a period was bought; the license's expiry tells.
+    fn prolong(&mut self, license: LicenseId, period: MonthCount) -> Result<OnceAnswer, Failure> {
+        let params = [elid(license), ("period", period.0.to_string()), ok()];
+        let doc = self.document(Repeat::Once, "service.prolong", &params)?;
+        let inner = doc.child("doc").and_then(|inner| inner.value_of("newexpiredate"));
+        Ok(OnceAnswer::Prolonged(doc.value_of("newexpiredate").or(inner).and_then(decode::date)))
+    }
+
+    /// `service.changepricelist elid pricelist period sok=ok`. **Once**: a lost answer leaves open whether the difference
+    /// was paid; the license's tariff tells.
+    fn change_pricelist(
+        &mut self,
+        license: LicenseId,
+        pricelist: UpstreamPricelistId,
+        period: Period,
+    ) -> Result<OnceAnswer, Failure> {
+        let params =
+            [elid(license), ("pricelist", pricelist.to_string()), ("period", period.number().to_string()), ok()];
+        self.document(Repeat::Once, "service.changepricelist", &params).map(|_| OnceAnswer::Changed)
+    }
+
+    /// `*.edit elid sok=ok addon_N`, the whole number of nodes. **Once**: a lost answer leaves open whether nodes were
+    /// bought; the license's `addon_N` tells.
+    fn set_nodes(
+        &mut self,
+        family: Family,
+        license: LicenseId,
+        addon: UpstreamAddonId,
+        nodes: u32,
+    ) -> Result<OnceAnswer, Failure> {
+        let name = addon_name(addon);
+        let params: [(&str, String); 3] = [elid(license), ok(), (&name, nodes.to_string())];
+        self.document(Repeat::Once, &edit(family), &params).map(|_| OnceAnswer::Changed)
+    }
+
+    /// `*.edit elid sok=ok clicked_button=newkey`. Answer: lickey, which may still be empty. **Once**, because it is
+    /// limited to one a month: a lost answer leaves open whether the key changed; the license's key tells.
+    fn new_key(&mut self, family: Family, license: LicenseId) -> Result<OnceAnswer, Failure> {
+        let params = [elid(license), ok(), ("clicked_button", "newkey".to_owned())];
+        let doc = self.document(Repeat::Once, &edit(family), &params)?;
+        Ok(OnceAnswer::Key(doc.value_of("lickey").and_then(LicenseKey::parse)))
+    }
+
+    /// `*.delete elid sok=ok`. **Once**: a lost answer leaves open whether the license is gone; its status tells.
+    fn delete(&mut self, family: Family, license: LicenseId) -> Result<OnceAnswer, Failure> {
+        let func = format!("{}.delete", family.func());
+        self.document(Repeat::Once, &func, &[elid(license), ok()]).map(|_| OnceAnswer::Changed)
+    }
+
+    /// `*.suspend elid` and `*.resume elid`. **Repeatable**; a lost answer leaves the status open, a read tells.
+    fn switch(&mut self, family: Family, license: LicenseId, verb: &str) -> Result<(), Failure> {
+        let func = format!("{}.{verb}", family.func());
+        self.document(Repeat::Repeatable, &func, &[elid(license)]).map(drop)
+    }
+
+    /// `*.edit elid sok=ok` with any of ip, licname, remoteid, autoprolong=null; a module has neither ip nor licname.
+    /// **Repeatable**; a lost answer leaves the fields open, a read tells. A new ip is limited to one a month.
+    fn edit(&mut self, family: Family, license: LicenseId, change: &Edit) -> Result<(), Failure> {
+        let mut params = vec![elid(license), ok()];
+        match family {
+            Family::Soft | Family::SoftExternal => {
+                params.extend(change.ip.map(|ip| ("ip", ip.to_string())));
+                params.extend(change.licname.clone().map(|name| ("licname", name)));
+            }
+            Family::Addition => {}
+        }
+        params.extend(change.remoteid.clone().map(|mark| ("remoteid", mark)));
+        if change.no_autoprolong {
+            params.push(("autoprolong", "null".to_owned()));
+        }
+        self.document(Repeat::Repeatable, &edit(family), &params).map(drop)
+    }
+
+    /// Hands a recorded request to its method.
+    fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
+        match request {
+            OnceRequest::Order(order) => self.order(order),
+            OnceRequest::Prolong { license, period, .. } => self.prolong(*license, *period),
+            OnceRequest::ChangePricelist { license, pricelist, period } => {
+                self.change_pricelist(*license, *pricelist, *period)
+            }
+            OnceRequest::SetNodes { family, license, addon, nodes } => {
+                self.set_nodes(*family, *license, *addon, *nodes)
+            }
+            OnceRequest::NewKey { family, license, .. } => self.new_key(*family, *license),
+            OnceRequest::Delete { family, license } => self.delete(*family, *license),
+        }
+    }
+}
+
+fn edit(family: Family) -> String {
+    format!("{}.edit", family.func())
+}
+
+/// What is known after a call that was sent once: everything but a clean answer, a refusal and a connection that was
+/// never made is unknown.
+fn outcome(result: Result<OnceAnswer, Failure>) -> Outcome {
+    match result {
+        Ok(answer) => Outcome::Done(answer),
+        Err(Failure::Refused(refusal)) => Outcome::Refused(refusal),
+        Err(Failure::NotSent(text)) => Outcome::NotSent(text),
+        Err(Failure::Lost(text) | Failure::Bad(text)) => Outcome::Unknown(text),
+    }
+}
+
+impl Upstream for HttpUpstream {
+    fn send_once(&mut self, intent: RecordedIntent) -> Outcome {
+        outcome(self.send_request(intent.request()))
+    }
+
+    fn change(&mut self, family: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {
+        match change {
+            Repeatable::Suspend => self.switch(family, license, "suspend")?,
+            Repeatable::Resume => self.switch(family, license, "resume")?,
+            Repeatable::Edit(fields) => self.edit(family, license, fields)?,
+        }
+        Ok(())
+    }
+
+    /// `*.edit elid`. **Read**. An answer about another license is not believed.
+    fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
+        let func = edit(family);
+        let mut doc = self.document(Repeat::Read, &func, &[elid(license)])?;
+        if doc.value_of("id").is_none_or(str::is_empty)
+            && let Some(id) = doc.value_of("elid").map(str::to_owned)
+        {
+            // Forms of the panel name what they edit as elid, and need not repeat it as a field. With neither, an answer
+            // without any field would pass for a license about which nothing is known.
+            doc.children.insert(0, Element::new("id").with_text(&id));
+        }
+        match decode::license(&doc) {
+            Some(found) if found.id == license => Ok(found),
+            Some(found) => {
+                let text = format!("{func}: asked for license {license}, the answer is about {}", found.id);
+                Err(CallError::BadAnswer(text))
+            }
+            None => Err(CallError::BadAnswer(format!("{func}: the answer holds no license number"))),
+        }
+    }
+
+    /// `soft` or `softexternal` with `p_num p_cnt`. **Read**. A row without a number makes the page unbelievable: an
+    /// incomplete list must never pass for a complete one.
+    fn page(&mut self, family: Family, number: u32) -> Result<Page, CallError> {
+        let func = family.func();
+        let params = [("p_num", number.to_string()), ("p_cnt", PAGE_ROWS.to_string())];
+        let (rows, frame) = self.list(func, &params, &["p_elems"], |row| decode::license(&row))?;
+        let rows: Option<Vec<License>> = rows.into_iter().collect();
+        let rows = rows.ok_or_else(|| CallError::BadAnswer(format!("{func}: a row holds no license number")))?;
+        Ok(Page { rows, total: frame.value_of("p_elems").and_then(|text| text.parse().ok()) })
+    }
+
+    /// `soft.checkip pricelist period ip`. **Read**.
+    fn check_ip(&mut self, pricelist: UpstreamPricelistId, period: Period, ip: IpAddr) -> Result<(), CallError> {
+        let params =
+            [("pricelist", pricelist.to_string()), ("period", period.number().to_string()), ("ip", ip.to_string())];
+        self.document(Repeat::Read, "soft.checkip", &params)?;
+        Ok(())
+    }
+
+    /// `whoami`. **Read**. The user's name where the answer holds it, else nothing.
+    fn whoami(&mut self) -> Result<String, CallError> {
+        let doc = self.document(Repeat::Read, "whoami", &[])?;
+        Ok(decode::user(&doc).unwrap_or_default())
+    }
+
+    /// `subaccount`. **Read**. The first subaccount that shows a balance; the currency is empty when it shows none.
+    fn balance(&mut self) -> Result<Money, CallError> {
+        let (rows, frame) = self.list("subaccount", &[], &["balance", "currency"], |row| row)?;
+        decode::balance(&rows, &frame)
+            .ok_or_else(|| CallError::BadAnswer("subaccount: the answer shows no balance".to_owned()))
+    }
+
+    fn server_date(&self) -> Option<DateTime<Utc>> {
+        self.last_date
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client_tests::{Act, Seller};
+    use super::*;
+    use crate::model::ids::{ItemId, Mark, PanelId};
+    use crate::ports::RefusalKind;
+
+    const LOGIN: &str = "&out=xml&lang=en&authinfo=me%3ASE%26CRET";
+
+    fn order(family: Family) -> OrderRequest {
+        OrderRequest {
+            family,
+            pricelist: UpstreamPricelistId(55230),
+            period: Period::Trial,
+            ip: "2001:db8::1".parse().ok(),
+            licname: "Item #42 shop & co".to_owned(),
+            mark: Mark::Order { panel: PanelId::from_bytes([0; 8]), item: ItemId(42), number: 1 },
+            nodes: (family == Family::Soft).then_some((UpstreamAddonId(55236), 3)),
+            parent: (family == Family::Addition).then_some(LicenseId(7)),
+        }
+    }
+
+    /// What each request looks like, and what its answer means.
+    #[test]
+    fn once_requests() {
+        let license = LicenseId(1001);
+        let day = "2026-12-01".parse().ok();
+        for (request, sent, answer, want) in [
+            (
+                OnceRequest::Order(order(Family::Soft)),
+                "soft.order.param|clicked_button=finish&sok=ok&skipbasket=on&pricelist=55230&period=-100&\
+                 ip=2001%3Adb8%3A%3A1&licname=Item+%2342+shop+%26+co&remoteid=pml-aaaaaaaa-42-1&autoprolong=null&\
+                 addon_55236=3",
+                "<doc><id v='1001'/></doc>",
+                OnceAnswer::Ordered(Some(license)),
+            ),
+            (
+                OnceRequest::Order(order(Family::Addition)),
+                "addition.order.param|clicked_button=finish&sok=ok&skipbasket=on&pricelist=55230&period=-100&item=7&\
+                 remoteid=pml-aaaaaaaa-42-1&autoprolong=null",
+                "<doc><id> 1001 </id><id>1002</id></doc>",
+                OnceAnswer::Ordered(Some(license)),
+            ),
+            (
+                OnceRequest::Prolong { license, period: MonthCount(12), before: chrono::NaiveDate::MIN },
+                "service.prolong|elid=1001&period=12&sok=ok",
+                "<doc><doc><newexpiredate>2026-12-01</newexpiredate></doc></doc>",
+                OnceAnswer::Prolonged(day),
+            ),
+            (
+                OnceRequest::Prolong { license, period: MonthCount(1), before: chrono::NaiveDate::MIN },
+                "service.prolong|elid=1001&period=1&sok=ok",
+                "<doc/>",
+                OnceAnswer::Prolonged(None),
+            ),
+            (
+                OnceRequest::ChangePricelist {
+                    license,
+                    pricelist: UpstreamPricelistId(55228),
+                    period: Period::Months(MonthCount(1)),
+                },
+                "service.changepricelist|elid=1001&pricelist=55228&period=1&sok=ok",
+                "<doc/>",
+                OnceAnswer::Changed,
+            ),
+            (
+                OnceRequest::SetNodes { family: Family::Soft, license, addon: UpstreamAddonId(55236), nodes: 4 },
+                "soft.edit|elid=1001&sok=ok&addon_55236=4",
+                "<doc/>",
+                OnceAnswer::Changed,
+            ),
+            (
+                OnceRequest::NewKey { family: Family::SoftExternal, license, before: "none".into() },
+                "softexternal.edit|elid=1001&sok=ok&clicked_button=newkey",
+                "<doc><lickey>NEW</lickey></doc>",
+                OnceAnswer::Key(LicenseKey::parse("NEW")),
+            ),
+            (
+                OnceRequest::NewKey { family: Family::Soft, license, before: "none".into() },
+                "soft.edit|elid=1001&sok=ok&clicked_button=newkey",
+                "<doc><lickey/></doc>",
+                OnceAnswer::Key(None),
+            ),
+            (
+                OnceRequest::Delete { family: Family::Soft, license },
+                "soft.delete|elid=1001&sok=ok",
+                "<doc/>",
+                OnceAnswer::Changed,
+            ),
+        ] {
+            let seller = Seller::new(vec![Act::Answer(answer)]);
+            match outcome(seller.upstream().send_request(&request)) {
+                Outcome::Done(found) => assert_eq!(found, want, "{sent}"),
+                other => panic!("{sent}: {other:?}"),
+            }
+            let (func, params) = sent.split_once('|').expect("a func");
+            assert_eq!(seller.seen().bodies, [format!("func={func}{LOGIN}&{params}")]);
+        }
+    }
+
+    /// An order is done only with a license number; an error document is a refusal, whatever else it holds.
+    #[test]
+    fn order_answers() {
+        for answer in ["<doc/>", "<doc><id/></doc>", "<doc><id>0</id></doc>", "<doc><id>1,2</id></doc>", "<html/>"] {
+            let seller = Seller::new(vec![Act::Answer(answer)]);
+            let request = OnceRequest::Order(order(Family::Soft));
+            let found = outcome(seller.upstream().send_request(&request));
+            assert!(matches!(found, Outcome::Unknown(_)), "{answer}: {found:?}");
+        }
+        let seller = Seller::new(vec![Act::Answer("<doc><id>5</id><error type='no_money'/></doc>")]);
+        let found = outcome(seller.upstream().send_request(&OnceRequest::Order(order(Family::Soft))));
+        assert!(matches!(&found, Outcome::Refused(refusal) if refusal.kind == RefusalKind::NoMoney), "{found:?}");
+    }
+
+    /// Repeatable changes name their target and nothing that was not asked for.
+    #[test]
+    fn changes() {
+        let fields = Edit {
+            ip: "0.0.0.0".parse().ok(),
+            licname: Some("free.lic".into()),
+            remoteid: Some(String::new()),
+            no_autoprolong: true,
+        };
+        for (family, change, sent) in [
+            (Family::Soft, Repeatable::Suspend, "func=soft.suspend{}&elid=7"),
+            (Family::Addition, Repeatable::Resume, "func=addition.resume{}&elid=7"),
+            (
+                Family::Soft,
+                Repeatable::Edit(fields.clone()),
+                "func=soft.edit{}&elid=7&sok=ok&ip=0.0.0.0&licname=free.lic&remoteid=&autoprolong=null",
+            ),
+            (
+                Family::Addition,
+                Repeatable::Edit(fields),
+                "func=addition.edit{}&elid=7&sok=ok&remoteid=&autoprolong=null",
+            ),
+            (Family::Soft, Repeatable::Edit(Edit::default()), "func=soft.edit{}&elid=7&sok=ok"),
+        ] {
+            let seller = Seller::new(vec![Act::Answer("<doc/>")]);
+            assert_eq!(seller.upstream().change(family, LicenseId(7), &change), Ok(()));
+            assert_eq!(seller.seen().bodies, [sent.replace("{}", LOGIN)]);
+        }
+    }
+
+    /// Reads: a license under its number only, pages with every row or not at all, who is logged in, the balance.
+    #[test]
+    fn reads() {
+        let seller = Seller::new(vec![
+            Act::Answer("<doc><elid>7</elid><licname>a</licname><remoteid/></doc>"),
+            Act::Answer("<doc><id>8</id></doc>"),
+            Act::Answer("<doc/>"),
+            Act::Answer("<doc><error type='missed' object='elid'/></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem><elem><id>2</id></elem><p_elems>2</p_elems></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem><elem><id/></elem></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem><error type='auth'/></doc>"),
+            Act::Answer("<doc><error type='exists' object='ip'/></doc>"),
+            Act::Answer("<doc><user name='me'/></doc>"),
+            Act::Answer("<doc><elem><balance>12.50</balance><currency>EUR</currency></elem></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem></doc>"),
+        ]);
+        let mut upstream = seller.upstream();
+        let kind = |error: CallError| match error {
+            CallError::Refused(refusal) => format!("{:?}", refusal.kind),
+            CallError::Unreachable(_) => "unreachable".to_owned(),
+            CallError::BadAnswer(_) => "bad answer".to_owned(),
+        };
+        let mut license = || upstream.license(Family::Soft, LicenseId(7)).map(|l| l.id).map_err(kind);
+        assert_eq!(license(), Ok(LicenseId(7)));
+        assert_eq!(license(), Err("bad answer".to_owned()));
+        assert_eq!(license(), Err("bad answer".to_owned()));
+        assert_eq!(license(), Err("NotFound".to_owned()));
+        let mut page = || upstream.page(Family::Soft, 3).map(|p| (p.rows.len(), p.total)).map_err(kind);
+        assert_eq!(page(), Ok((2, Some(2))));
+        assert_eq!(page(), Err("bad answer".to_owned()));
+        assert_eq!(page(), Err("Auth".to_owned()));
+        let ip = IpAddr::from([192, 0, 2, 7]);
+        let busy = upstream.check_ip(UpstreamPricelistId(1), Period::Trial, ip).map_err(kind);
+        assert_eq!(busy, Err("IpBusy".to_owned()));
+        assert_eq!(upstream.whoami().as_deref(), Ok("me"));
+        assert_eq!(upstream.balance().map(|money| money.to_string()).as_deref(), Ok("12.50 EUR"));
+        assert_eq!(upstream.balance().map_err(kind), Err("bad answer".to_owned()));
+        let seen = seller.seen();
+        assert_eq!(seen.bodies[4], format!("func=soft{LOGIN}&p_num=3&p_cnt=500"));
+        assert_eq!(seen.bodies[7], format!("func=soft.checkip{LOGIN}&pricelist=1&period=-100&ip=192.0.2.7"));
+        assert!(upstream.server_date().is_some());
+    }
+}

@@ -1,0 +1,338 @@
+//! One HTTP exchange with upstream, and what is known after it. A POST with everything in the body; HTTP/1.1, no
+//! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection itself was
+//! being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one can swallow it.
+//! Neither the login nor a request's body nor an answer's text gets into an error.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use reqwest::blocking::{Client, Response};
+use reqwest::{Certificate, StatusCode, Url};
+
+use super::is_loopback;
+use super::refusal::RefusalTable;
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::rules::UpstreamRules;
+use crate::ports::{CallError, ModuleAccess, Refusal};
+use crate::text;
+use crate::xml::{self, Element, XmlError};
+
+/// Bytes of one page of a list.
+pub(super) const MAX_LIST: u64 = 16 << 20;
+
+/// Bytes of any other answer.
+pub(super) const MAX_ANSWER: u64 = 1 << 20;
+
+/// Before a read is repeated: long enough for a server that is being reloaded.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// A read is repeated only while at least this much of its time is left.
+const RETRY_NEEDS: Duration = Duration::from_secs(1);
+
+/// A kept connection is used again within this time only: servers close idle ones, often after 5 s.
+const KEEP_IDLE: Duration = Duration::from_secs(4);
+
+/// Shorter passwords are not searched for in upstream's words: they would be found everywhere.
+const MASKED_LENGTH: usize = 4;
+
+/// How often a call may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Changes nothing: repeated once when it was not answered, connections kept.
+    Read,
+    /// Names its target: repeated like a read.
+    Repeatable,
+    /// Costs money or cannot be undone: sent once over a fresh connection, whatever happens.
+    Once,
+}
+
+/// A call that did not succeed: what is known.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// An error document.
+    Refused(Refusal),
+    /// It failed before the first byte of the request.
+    NotSent(String),
+    /// It may have been received; no answer came.
+    Lost(String),
+    /// An answer came that cannot be trusted.
+    Bad(String),
+}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::NotSent(text) | Failure::Lost(text) => Self::Unreachable(text),
+            Failure::Bad(text) => Self::BadAnswer(text),
+        }
+    }
+}
+
+/// One account of the selling BILLmanager over HTTP.
+pub struct HttpUpstream {
+    url: Url,
+    username: String,
+    password: String,
+    timeout: Duration,
+    connect_timeout: Duration,
+    source_ip: Option<std::net::IpAddr>,
+    authorities: Vec<Certificate>,
+    refusals: RefusalTable,
+    /// Keeps its connection between reads; built at first use, because that costs time.
+    keeping: Option<Client>,
+    /// A fresh connection for each call.
+    fresh: Option<Client>,
+    pub(super) last_date: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for HttpUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpUpstream({} {})", self.url, self.username)
+    }
+}
+
+impl HttpUpstream {
+    /// A client for an address that [`check_url`](super::check_url) made. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `config`, object `ca_file`, when that file is not a PEM file with certificates.
+    pub fn new(
+        url: Url,
+        access: &ModuleAccess,
+        rules: &UpstreamRules,
+        refusals: RefusalTable,
+    ) -> Result<Self, ModuleError> {
+        Ok(Self {
+            url,
+            username: access.username.clone(),
+            password: access.password.clone(),
+            timeout: Duration::from_secs(u64::from(rules.timeout_s.max(1))),
+            connect_timeout: Duration::from_secs(u64::from(rules.connect_timeout_s.max(1))),
+            source_ip: rules.source_ip,
+            authorities: read_authorities(rules)?,
+            refusals,
+            keeping: None,
+            fresh: None,
+            last_date: None,
+        })
+    }
+
+    /// Sends a call and returns its document, whose root is `<doc>` and which has no `<error>`.
+    pub(super) fn document(
+        &mut self,
+        repeat: Repeat,
+        func: &str,
+        params: &[(&str, String)],
+    ) -> Result<Element, Failure> {
+        let doc = self.send(repeat, func, params, MAX_ANSWER, &mut |body| xml::parse_stream(body, MAX_ANSWER))?;
+        self.checked(func, doc)
+    }
+
+    /// Sends a read whose answer is a list: each row `<elem>` becomes what `on_row` makes of it, and the rest of the
+    /// document is returned with the children named in `keep`.
+    pub(super) fn list<T>(
+        &mut self,
+        func: &str,
+        params: &[(&str, String)],
+        keep: &[&str],
+        on_row: fn(Element) -> T,
+    ) -> Result<(Vec<T>, Element), Failure> {
+        let keep = [keep, &["error"]].concat();
+        let (rows, doc) = self.send(Repeat::Read, func, params, MAX_LIST, &mut |body| {
+            let mut rows = Vec::new();
+            let frame = xml::read_rows(body, MAX_LIST, "elem", &keep, &mut |row| rows.push(on_row(row)))?;
+            Ok((rows, frame.root))
+        })?;
+        Ok((rows, self.checked(func, doc)?))
+    }
+
+    fn checked(&self, func: &str, doc: Element) -> Result<Element, Failure> {
+        if doc.name != "doc" {
+            return Err(Failure::Bad(format!("{func}: the answer is not a <doc>")));
+        }
+        match self.refusals.refusal(&doc) {
+            None => Ok(doc),
+            Some(refusal) => Err(Failure::Refused(Refusal {
+                error_type: self.masked(refusal.error_type),
+                object: self.masked(refusal.object),
+                message: self.masked(refusal.message),
+                ..refusal
+            })),
+        }
+    }
+
+    /// Upstream may quote what it was sent.
+    fn masked(&self, text: String) -> String {
+        if self.password.len() < MASKED_LENGTH { text } else { text.replace(&self.password, "***") }
+    }
+
+    fn send<T>(
+        &mut self,
+        repeat: Repeat,
+        func: &str,
+        params: &[(&str, String)],
+        limit: u64,
+        read: &mut dyn FnMut(&mut Body) -> Result<T, XmlError>,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        let first = self.attempt(repeat, func, params, limit, deadline, read);
+        let may_repeat = match (&first, repeat) {
+            (Err(Failure::NotSent(_) | Failure::Lost(_)), Repeat::Read | Repeat::Repeatable) => true,
+            (_, Repeat::Once) | (Ok(_) | Err(Failure::Refused(_) | Failure::Bad(_)), _) => false,
+        };
+        if !may_repeat || deadline.saturating_duration_since(Instant::now()) < RETRY_NEEDS + RETRY_PAUSE {
+            return first;
+        }
+        std::thread::sleep(RETRY_PAUSE);
+        self.attempt(repeat, func, params, limit, deadline, read)
+    }
+
+    fn attempt<T>(
+        &mut self,
+        repeat: Repeat,
+        func: &str,
+        params: &[(&str, String)],
+        limit: u64,
+        deadline: Instant,
+        read: &mut dyn FnMut(&mut Body) -> Result<T, XmlError>,
+    ) -> Result<T, Failure> {
+        let login = format!("{}:{}", self.username, self.password);
+        let mut form = vec![("func", func), ("out", "xml"), ("lang", "en"), ("authinfo", &login)];
+        form.extend(params.iter().map(|(key, value)| (*key, value.as_str())));
+        let url = self.url.clone();
+        let call = format!("{func} at {}", self.url.host_str().unwrap_or_default());
+        let client = self.client(repeat).map_err(|error| Failure::NotSent(format!("{call}: {}", words(error))))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let response = client.post(url).timeout(left).form(&form).send().map_err(|error| {
+            let before_sending = error.is_connect() || error.is_builder();
+            let text = format!("{call}: {}", words(error));
+            if before_sending { Failure::NotSent(text) } else { Failure::Lost(text) }
+        })?;
+        self.last_date = date_of(&response);
+        if response.status() != StatusCode::OK {
+            return Err(Failure::Bad(format!("{call}: answered with HTTP status {}", response.status().as_u16())));
+        }
+        if response.content_length().is_some_and(|length| length > limit) {
+            return Err(Failure::Bad(format!("{call}: the answer is longer than {limit} bytes")));
+        }
+        let mut body = Body { response, deadline, timed_out: false };
+        read(&mut body).map_err(|error| {
+            if body.timed_out {
+                Failure::Lost(format!("{call}: the answer did not arrive in time"))
+            } else {
+                Failure::Bad(format!("{call}: {}", what_is_wrong(&error)))
+            }
+        })
+    }
+
+    fn client(&mut self, repeat: Repeat) -> Result<&Client, reqwest::Error> {
+        let (slot, kept) = match repeat {
+            Repeat::Read | Repeat::Repeatable => (&mut self.keeping, 1),
+            Repeat::Once => (&mut self.fresh, 0),
+        };
+        let client = match slot.take() {
+            Some(client) => client,
+            None => {
+                let mut builder = Client::builder()
+                    .user_agent(concat!("pmisplicense/", env!("CARGO_PKG_VERSION")))
+                    .http1_only()
+                    .https_only(self.url.scheme() == "https")
+                    .redirect(reqwest::redirect::Policy::none())
+                    .retry(reqwest::retry::never())
+                    .pool_max_idle_per_host(kept)
+                    .pool_idle_timeout(KEEP_IDLE)
+                    .connect_timeout(self.connect_timeout)
+                    .local_address(self.source_ip);
+                if is_loopback(&self.url) {
+                    builder = builder.no_proxy();
+                }
+                for authority in &self.authorities {
+                    builder = builder.add_root_certificate(authority.clone());
+                }
+                builder.build()?
+            }
+        };
+        Ok(slot.insert(client))
+    }
+}
+
+pub(super) fn read_authorities(rules: &UpstreamRules) -> Result<Vec<Certificate>, ModuleError> {
+    let Some(path) = &rules.ca_file else { return Ok(Vec::new()) };
+    let refuse = |cause: String| {
+        let path = path.display();
+        let message = text!(
+            "the file {path} with the license server's CA (setting ca_file) cannot be used: it must hold certificates in PEM",
+            "файл {path} с центром сертификации сервера лицензий (параметр ca_file) не подходит: в нём должны быть \
+             сертификаты в формате PEM"
+        );
+        ModuleError::new(ErrorKind::Config, "ca_file", path, message).because(cause)
+    };
+    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(refuse("no certificate in it".to_owned())),
+        Err(error) => Err(refuse(words(error))),
+    }
+}
+
+/// An error of the library with what lay behind it, without the address (which the caller knows).
+fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+fn what_is_wrong(error: &XmlError) -> String {
+    match error {
+        // The connection ended inside the answer.
+        XmlError::Io(_) => XmlError::CutOff.to_string(),
+        XmlError::TooLong(_)
+        | XmlError::TooDeep
+        | XmlError::TooMany
+        | XmlError::Doctype
+        | XmlError::Encoding
+        | XmlError::Entity
+        | XmlError::CutOff
+        | XmlError::Rubbish
+        | XmlError::Malformed(_) => error.to_string(),
+    }
+}
+
+fn date_of(response: &Response) -> Option<DateTime<Utc>> {
+    let text = response.headers().get(reqwest::header::DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
+}
+
+/// An answer's body; remembers whether it ended because its time was over.
+pub(super) struct Body {
+    response: Response,
+    deadline: Instant,
+    timed_out: bool,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if Instant::now() >= self.deadline {
+            self.timed_out = true;
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        self.response.read(buffer).inspect_err(|error| {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+            self.timed_out =
+                error.kind() == std::io::ErrorKind::TimedOut || inner.is_some_and(reqwest::Error::is_timeout);
+        })
+    }
+}

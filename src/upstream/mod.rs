@@ -1,0 +1,183 @@
+//! The selling BILLmanager over HTTPS: addresses are checked here, `client` sends and classifies, `calls` has one method
+//! per func, `decode` reads licenses, `refusal` says what an error means. No decisions.
+
+mod calls;
+mod client;
+#[cfg(test)]
+mod client_tests;
+mod decode;
+pub mod refusal;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+pub use client::HttpUpstream;
+use refusal::{RefusalRule, RefusalTable};
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::ids::ModuleId;
+use crate::model::rules::UpstreamRules;
+use crate::ports::{Connector, ModuleAccess, Upstream};
+use crate::text;
+
+/// What is called where the address names no path.
+const DEFAULT_PATH: &str = "/manager/billmgr";
+
+/// Opens the seller's BILLmanager for a processing module.
+#[derive(Debug, Clone, Default)]
+pub struct HttpConnector {
+    rules: UpstreamRules,
+    of_modules: BTreeMap<ModuleId, UpstreamRules>,
+    refusals: RefusalTable,
+}
+
+impl HttpConnector {
+    /// `rules` hold for every module without rules of its own; `refusals` come before the built-in table.
+    pub fn new(rules: UpstreamRules, refusals: Vec<RefusalRule>) -> Self {
+        Self { rules, of_modules: BTreeMap::new(), refusals: RefusalTable::new(refusals) }
+    }
+
+    /// With the rules of one module (`[module.ID]` of the settings).
+    #[must_use]
+    pub fn with_module(mut self, module: ModuleId, rules: UpstreamRules) -> Self {
+        self.of_modules.insert(module, rules);
+        self
+    }
+
+    /// As [`Connector::connect`], with the concrete type.
+    ///
+    /// # Errors
+    /// `config` when the address, the user or `ca_file` cannot be used.
+    pub fn open(&self, access: &ModuleAccess) -> Result<HttpUpstream, ModuleError> {
+        let module = access.module;
+        let url = check_url(&access.url, module)?;
+        if access.username.trim().is_empty() {
+            return Err(ModuleError::new(
+                ErrorKind::Config,
+                "username",
+                "",
+                text!(
+                    "processing module {module} has no user of the license server: set it in the module's settings",
+                    "у модуля обработки {module} не задан пользователь сервера лицензий: укажите его в настройках модуля"
+                ),
+            ));
+        }
+        let rules = self.of_modules.get(&module).unwrap_or(&self.rules);
+        HttpUpstream::new(url, access, rules, self.refusals.clone())
+    }
+}
+
+impl Connector for HttpConnector {
+    fn connect(&self, access: &ModuleAccess) -> Result<Box<dyn Upstream>, ModuleError> {
+        Ok(Box::new(self.open(access)?))
+    }
+}
+
+/// The address that is called: `https`, or `http` on this very machine; `/manager/billmgr` where no path is given. A query
+/// or fragment, as copied from a browser, is dropped.
+///
+/// # Errors
+/// `config`, object `url`: empty, not an address, without TLS, or with a password in it (which is not repeated).
+pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
+    let address = address.trim();
+    // What stands before an @ may be a password.
+    let shown = if address.contains('@') { "" } else { address };
+    let refuse = |message| Err(ModuleError::new(ErrorKind::Config, "url", shown, message));
+    if address.is_empty() {
+        return refuse(text!(
+            "processing module {module} has no address of the license server: set it in the module's settings, \
+                 for instance https://api.ispmanager.com",
+            "у модуля обработки {module} не задан адрес сервера лицензий: укажите его в настройках модуля, \
+                 например https://api.ispmanager.com"
+        ));
+    }
+    let Ok(mut url) = Url::parse(address) else {
+        return refuse(text!(
+            "the address of the license server of processing module {module} is not an address: write it as \
+                 https://api.ispmanager.com",
+            "адрес сервера лицензий модуля обработки {module} не является адресом: укажите его в виде \
+                 https://api.ispmanager.com"
+        ));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse(text!(
+            "the address of the license server of processing module {module} holds a user or password: move them \
+                 into the fields of the module's settings",
+            "адрес сервера лицензий модуля обработки {module} содержит имя или пароль: перенесите их в поля \
+                 настроек модуля"
+        ));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let allowed = match url.scheme() {
+        "https" => url.host_str().is_some(),
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    if !allowed {
+        return refuse(text!(
+            "the address of the license server of processing module {module} must begin with https:// (http:// is \
+                 accepted for this machine only: the password is sent there)",
+            "адрес сервера лицензий модуля обработки {module} должен начинаться с https:// (http:// допускается \
+                 только для этой же машины: туда отправляется пароль)"
+        ));
+    }
+    if matches!(url.path(), "" | "/") {
+        url.set_path(DEFAULT_PATH);
+    }
+    Ok(url)
+}
+
+/// Whether the address is this machine itself.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses as people write them become the address that is called.
+    #[test]
+    fn good_addresses() {
+        for (address, want) in [
+            ("https://api.ispmanager.com", "https://api.ispmanager.com/manager/billmgr"),
+            (" https://api.ispmanager.com/ ", "https://api.ispmanager.com/manager/billmgr"),
+            ("https://my.example.com/billmgr", "https://my.example.com/billmgr"),
+            ("https://my.example.com:1500/billmgr?func=x#y", "https://my.example.com:1500/billmgr"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/manager/billmgr"),
+            ("http://localhost/x", "http://localhost/x"),
+            ("http://[::1]:8080/", "http://[::1]:8080/manager/billmgr"),
+        ] {
+            assert_eq!(check_url(address, ModuleId(7)).map(String::from).as_deref(), Ok(want), "{address}");
+        }
+    }
+
+    /// Anything else is refused with words in both languages, and a password in it is never repeated.
+    #[test]
+    fn bad_addresses() {
+        for (address, want) in [
+            ("", "has no address"),
+            ("   ", "has no address"),
+            ("api.ispmanager.com", "not an address"),
+            ("api.ispmanager.com:443", "https://"),
+            ("http://api.ispmanager.com", "https://"),
+            ("http://127.0.0.1.example.com", "https://"),
+            ("ftp://127.0.0.1", "https://"),
+            ("file:///etc/passwd", "https://"),
+            ("https://", "not an address"),
+            ("https://me:SECRET@api.ispmanager.com", "holds a user"),
+            ("me:SECRET@x y", "https://"),
+        ] {
+            let error = check_url(address, ModuleId(7)).expect_err(address);
+            assert_eq!((error.kind, error.object.as_str()), (ErrorKind::Config, "url"), "{address}");
+            assert!(error.message.en.contains(want), "{address}: {}", error.message.en);
+            assert!(error.message.ru.contains("модуля обработки 7"), "{}", error.message.ru);
+            assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
+        }
+    }
+}
