@@ -160,9 +160,13 @@ impl Text {
     }
 }
 
-/// A [`Text`](crate::error::Text) from two format strings, English first.
+/// A [`Text`](crate::error::Text) from two format strings, English first, with the same arguments; or, in brackets, with
+/// arguments of their own: `text!(["{}: done", what.en], ["{}: готово", what.ru])`.
 #[macro_export]
 macro_rules! text {
+    ([$en:literal $($en_args:tt)*], [$ru:literal $($ru_args:tt)*]) => {
+        $crate::error::Text { en: format!($en $($en_args)*), ru: format!($ru $($ru_args)*) }
+    };
     ($en:literal, $ru:literal $(, $($args:tt)*)?) => {
         $crate::error::Text { en: format!($en $(, $($args)*)?), ru: format!($ru $(, $($args)*)?) }
     };

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod context;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod locks;

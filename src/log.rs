@@ -216,6 +216,16 @@ impl Log {
     }
 }
 
+impl crate::ports::Notes for Log {
+    fn note(&self, text: &crate::error::Text) {
+        self.info(&text.en);
+    }
+
+    fn warn(&self, text: &crate::error::Text) {
+        self.warning(&text.en);
+    }
+}
+
 fn mask(text: &str, secrets: &[String]) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| {
         if text.contains(secret.as_str()) { text.replace(secret.as_str(), "***") } else { text }

@@ -342,3 +342,6 @@ impl Panel for Mgrctl {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ pub const NAME_CHARS: usize = 255;
 
 /// An address that may be ordered for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedIp {
+pub struct Checked {
     /// The address.
     pub ip: IpAddr,
     /// Something a person may want to know: a private address works behind NAT only.
@@ -26,7 +26,7 @@ pub struct CheckedIp {
 ///
 /// # Errors
 /// `bad_value` about `ip`.
-pub fn check_ip(text: &str, product: Option<&Product>) -> Result<CheckedIp, ModuleError> {
+pub fn check_ip(text: &str, product: Option<&Product>) -> Result<Checked, ModuleError> {
     check_address(text, product.is_some_and(|product| product.ipv6))
 }
 
@@ -34,7 +34,7 @@ pub fn check_ip(text: &str, product: Option<&Product>) -> Result<CheckedIp, Modu
 ///
 /// # Errors
 /// `bad_value` about `ip`.
-pub fn check_address(text: &str, ipv6: bool) -> Result<CheckedIp, ModuleError> {
+pub fn check_address(text: &str, ipv6: bool) -> Result<Checked, ModuleError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(bad_ip(text, &text!("no address is given", "адрес не указан")));
@@ -74,7 +74,7 @@ pub fn check_address(text: &str, ipv6: bool) -> Result<CheckedIp, ModuleError> {
             "{ip} — частный или учебный адрес: лицензия заработает, только если сервер виден продавцу под ним"
         )
     });
-    Ok(CheckedIp { ip, warning })
+    Ok(Checked { ip, warning })
 }
 
 fn bad_ip(value: &str, why: &Text) -> ModuleError {

@@ -260,3 +260,16 @@ impl Tx<'_> {
         self.wish_line(wish.id.0, wish.item, about, event, reason)
     }
 }
+
+impl Tx<'_> {
+    /// A purchase was carried out: whatever kept runs from buying is lifted.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_refused_lifted(&self, wish: &Wish) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE account SET refused_kind = NULL WHERE id = ?1 AND refused_kind IS NOT NULL",
+            params![wish.account.0],
+        )
+    }
+}

@@ -164,6 +164,7 @@ impl Tx<'_> {
         binding: &Binding<'_>,
         seen: &License,
         state: LicenseState,
+        item: Option<ItemId>,
         life: Option<&ItemLife>,
     ) -> Result<(), StoreError> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
@@ -183,7 +184,7 @@ impl Tx<'_> {
                 binding.module.0,
                 state.word(),
                 life.map(ToString::to_string),
-                life.map(|life| life.item.0),
+                item.map(|item| item.0),
                 binding.internal_name,
                 binding.mark.map(ToString::to_string),
                 binding.pricelist.0,

@@ -144,14 +144,14 @@ impl HttpUpstream {
     fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
         match request {
             OnceRequest::Order(order) => self.order(order),
-            OnceRequest::Prolong { license, period, before: _ } => self.prolong(*license, *period),
+            OnceRequest::Prolong { license, period, .. } => self.prolong(*license, *period),
             OnceRequest::ChangePricelist { license, pricelist, period } => {
                 self.change_pricelist(*license, *pricelist, *period)
             }
             OnceRequest::SetNodes { family, license, addon, nodes } => {
                 self.set_nodes(*family, *license, *addon, *nodes)
             }
-            OnceRequest::NewKey { family, license, before: _ } => self.new_key(*family, *license),
+            OnceRequest::NewKey { family, license, .. } => self.new_key(*family, *license),
             OnceRequest::Delete { family, license } => self.delete(*family, *license),
         }
     }
@@ -190,9 +190,11 @@ impl Upstream for HttpUpstream {
     fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
         let func = edit(family);
         let mut doc = self.document(Repeat::Read, &func, &[elid(license)])?;
-        if doc.value_of("id").is_none_or(str::is_empty) {
-            // Forms of the panel name what they edit as elid, and need not repeat it as a field.
-            let id = doc.value_of("elid").filter(|text| !text.is_empty()).map_or(license.to_string(), str::to_owned);
+        if doc.value_of("id").is_none_or(str::is_empty)
+            && let Some(id) = doc.value_of("elid").map(str::to_owned)
+        {
+            // Forms of the panel name what they edit as elid, and need not repeat it as a field. With neither, an answer
+            // without any field would pass for a license about which nothing is known.
             doc.children.insert(0, Element::new("id").with_text(&id));
         }
         match decode::license(&doc) {
@@ -239,5 +241,193 @@ impl Upstream for HttpUpstream {
 
     fn server_date(&self) -> Option<DateTime<Utc>> {
         self.last_date
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client_tests::{Act, Seller};
+    use super::*;
+    use crate::model::ids::{ItemId, Mark, PanelId};
+    use crate::ports::RefusalKind;
+
+    const LOGIN: &str = "&out=xml&lang=en&authinfo=me%3ASE%26CRET";
+
+    fn order(family: Family) -> OrderRequest {
+        OrderRequest {
+            family,
+            pricelist: UpstreamPricelistId(55230),
+            period: Period::Trial,
+            ip: "2001:db8::1".parse().ok(),
+            licname: "Item #42 shop & co".to_owned(),
+            mark: Mark::Order { panel: PanelId::from_bytes([0; 8]), item: ItemId(42), number: 1 },
+            nodes: (family == Family::Soft).then_some((UpstreamAddonId(55236), 3)),
+            parent: (family == Family::Addition).then_some(LicenseId(7)),
+        }
+    }
+
+    /// What each request looks like, and what its answer means.
+    #[test]
+    fn once_requests() {
+        let license = LicenseId(1001);
+        let day = "2026-12-01".parse().ok();
+        for (request, sent, answer, want) in [
+            (
+                OnceRequest::Order(order(Family::Soft)),
+                "soft.order.param|clicked_button=finish&sok=ok&skipbasket=on&pricelist=55230&period=-100&\
+                 ip=2001%3Adb8%3A%3A1&licname=Item+%2342+shop+%26+co&remoteid=pml-aaaaaaaa-42-1&autoprolong=null&\
+                 addon_55236=3",
+                "<doc><id v='1001'/></doc>",
+                OnceAnswer::Ordered(Some(license)),
+            ),
+            (
+                OnceRequest::Order(order(Family::Addition)),
+                "addition.order.param|clicked_button=finish&sok=ok&skipbasket=on&pricelist=55230&period=-100&item=7&\
+                 remoteid=pml-aaaaaaaa-42-1&autoprolong=null",
+                "<doc><id> 1001 </id><id>1002</id></doc>",
+                OnceAnswer::Ordered(Some(license)),
+            ),
+            (
+                OnceRequest::Prolong { license, period: MonthCount(12), before: chrono::NaiveDate::MIN },
+                "service.prolong|elid=1001&period=12&sok=ok",
+                "<doc><doc><newexpiredate>2026-12-01</newexpiredate></doc></doc>",
+                OnceAnswer::Prolonged(day),
+            ),
+            (
+                OnceRequest::Prolong { license, period: MonthCount(1), before: chrono::NaiveDate::MIN },
+                "service.prolong|elid=1001&period=1&sok=ok",
+                "<doc/>",
+                OnceAnswer::Prolonged(None),
+            ),
+            (
+                OnceRequest::ChangePricelist {
+                    license,
+                    pricelist: UpstreamPricelistId(55228),
+                    period: Period::Months(MonthCount(1)),
+                },
+                "service.changepricelist|elid=1001&pricelist=55228&period=1&sok=ok",
+                "<doc/>",
+                OnceAnswer::Changed,
+            ),
+            (
+                OnceRequest::SetNodes { family: Family::Soft, license, addon: UpstreamAddonId(55236), nodes: 4 },
+                "soft.edit|elid=1001&sok=ok&addon_55236=4",
+                "<doc/>",
+                OnceAnswer::Changed,
+            ),
+            (
+                OnceRequest::NewKey { family: Family::SoftExternal, license, before: "none".into() },
+                "softexternal.edit|elid=1001&sok=ok&clicked_button=newkey",
+                "<doc><lickey>NEW</lickey></doc>",
+                OnceAnswer::Key(LicenseKey::parse("NEW")),
+            ),
+            (
+                OnceRequest::NewKey { family: Family::Soft, license, before: "none".into() },
+                "soft.edit|elid=1001&sok=ok&clicked_button=newkey",
+                "<doc><lickey/></doc>",
+                OnceAnswer::Key(None),
+            ),
+            (
+                OnceRequest::Delete { family: Family::Soft, license },
+                "soft.delete|elid=1001&sok=ok",
+                "<doc/>",
+                OnceAnswer::Changed,
+            ),
+        ] {
+            let seller = Seller::new(vec![Act::Answer(answer)]);
+            match outcome(seller.upstream().send_request(&request)) {
+                Outcome::Done(found) => assert_eq!(found, want, "{sent}"),
+                other => panic!("{sent}: {other:?}"),
+            }
+            let (func, params) = sent.split_once('|').expect("a func");
+            assert_eq!(seller.seen().bodies, [format!("func={func}{LOGIN}&{params}")]);
+        }
+    }
+
+    /// An order is done only with a license number; an error document is a refusal, whatever else it holds.
+    #[test]
+    fn order_answers() {
+        for answer in ["<doc/>", "<doc><id/></doc>", "<doc><id>0</id></doc>", "<doc><id>1,2</id></doc>", "<html/>"] {
+            let seller = Seller::new(vec![Act::Answer(answer)]);
+            let request = OnceRequest::Order(order(Family::Soft));
+            let found = outcome(seller.upstream().send_request(&request));
+            assert!(matches!(found, Outcome::Unknown(_)), "{answer}: {found:?}");
+        }
+        let seller = Seller::new(vec![Act::Answer("<doc><id>5</id><error type='no_money'/></doc>")]);
+        let found = outcome(seller.upstream().send_request(&OnceRequest::Order(order(Family::Soft))));
+        assert!(matches!(&found, Outcome::Refused(refusal) if refusal.kind == RefusalKind::NoMoney), "{found:?}");
+    }
+
+    /// Repeatable changes name their target and nothing that was not asked for.
+    #[test]
+    fn changes() {
+        let fields = Edit {
+            ip: "0.0.0.0".parse().ok(),
+            licname: Some("free.lic".into()),
+            remoteid: Some(String::new()),
+            no_autoprolong: true,
+        };
+        for (family, change, sent) in [
+            (Family::Soft, Repeatable::Suspend, "func=soft.suspend{}&elid=7"),
+            (Family::Addition, Repeatable::Resume, "func=addition.resume{}&elid=7"),
+            (
+                Family::Soft,
+                Repeatable::Edit(fields.clone()),
+                "func=soft.edit{}&elid=7&sok=ok&ip=0.0.0.0&licname=free.lic&remoteid=&autoprolong=null",
+            ),
+            (
+                Family::Addition,
+                Repeatable::Edit(fields),
+                "func=addition.edit{}&elid=7&sok=ok&remoteid=&autoprolong=null",
+            ),
+            (Family::Soft, Repeatable::Edit(Edit::default()), "func=soft.edit{}&elid=7&sok=ok"),
+        ] {
+            let seller = Seller::new(vec![Act::Answer("<doc/>")]);
+            assert_eq!(seller.upstream().change(family, LicenseId(7), &change), Ok(()));
+            assert_eq!(seller.seen().bodies, [sent.replace("{}", LOGIN)]);
+        }
+    }
+
+    /// Reads: a license under its number only, pages with every row or not at all, who is logged in, the balance.
+    #[test]
+    fn reads() {
+        let seller = Seller::new(vec![
+            Act::Answer("<doc><elid>7</elid><licname>a</licname><remoteid/></doc>"),
+            Act::Answer("<doc><id>8</id></doc>"),
+            Act::Answer("<doc/>"),
+            Act::Answer("<doc><error type='missed' object='elid'/></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem><elem><id>2</id></elem><p_elems>2</p_elems></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem><elem><id/></elem></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem><error type='auth'/></doc>"),
+            Act::Answer("<doc><error type='exists' object='ip'/></doc>"),
+            Act::Answer("<doc><user name='me'/></doc>"),
+            Act::Answer("<doc><elem><balance>12.50</balance><currency>EUR</currency></elem></doc>"),
+            Act::Answer("<doc><elem><id>1</id></elem></doc>"),
+        ]);
+        let mut upstream = seller.upstream();
+        let kind = |error: CallError| match error {
+            CallError::Refused(refusal) => format!("{:?}", refusal.kind),
+            CallError::Unreachable(_) => "unreachable".to_owned(),
+            CallError::BadAnswer(_) => "bad answer".to_owned(),
+        };
+        let mut license = || upstream.license(Family::Soft, LicenseId(7)).map(|l| l.id).map_err(kind);
+        assert_eq!(license(), Ok(LicenseId(7)));
+        assert_eq!(license(), Err("bad answer".to_owned()));
+        assert_eq!(license(), Err("bad answer".to_owned()));
+        assert_eq!(license(), Err("NotFound".to_owned()));
+        let mut page = || upstream.page(Family::Soft, 3).map(|p| (p.rows.len(), p.total)).map_err(kind);
+        assert_eq!(page(), Ok((2, Some(2))));
+        assert_eq!(page(), Err("bad answer".to_owned()));
+        assert_eq!(page(), Err("Auth".to_owned()));
+        let ip = IpAddr::from([192, 0, 2, 7]);
+        let busy = upstream.check_ip(UpstreamPricelistId(1), Period::Trial, ip).map_err(kind);
+        assert_eq!(busy, Err("IpBusy".to_owned()));
+        assert_eq!(upstream.whoami().as_deref(), Ok("me"));
+        assert_eq!(upstream.balance().map(|money| money.to_string()).as_deref(), Ok("12.50 EUR"));
+        assert_eq!(upstream.balance().map_err(kind), Err("bad answer".to_owned()));
+        let seen = seller.seen();
+        assert_eq!(seen.bodies[4], format!("func=soft{LOGIN}&p_num=3&p_cnt=500"));
+        assert_eq!(seen.bodies[7], format!("func=soft.checkip{LOGIN}&pricelist=1&period=-100&ip=192.0.2.7"));
+        assert!(upstream.server_date().is_some());
     }
 }

@@ -132,8 +132,8 @@ impl HttpUpstream {
         self.checked(func, doc)
     }
 
-    /// Sends a read whose answer is a list: rows `<elem>` go to `on_row`, the rest of the document is returned with the
-    /// children named in `keep`. `on_start` is called before the first row of each attempt.
+    /// Sends a read whose answer is a list: each row `<elem>` becomes what `on_row` makes of it, and the rest of the
+    /// document is returned with the children named in `keep`.
     pub(super) fn list<T>(
         &mut self,
         func: &str,
@@ -204,26 +204,27 @@ impl HttpUpstream {
         let mut form = vec![("func", func), ("out", "xml"), ("lang", "en"), ("authinfo", &login)];
         form.extend(params.iter().map(|(key, value)| (*key, value.as_str())));
         let url = self.url.clone();
-        let client = self.client(repeat).map_err(|error| Failure::NotSent(format!("{func}: {}", words(error))))?;
+        let call = format!("{func} at {}", self.url.host_str().unwrap_or_default());
+        let client = self.client(repeat).map_err(|error| Failure::NotSent(format!("{call}: {}", words(error))))?;
         let left = deadline.saturating_duration_since(Instant::now());
         let response = client.post(url).timeout(left).form(&form).send().map_err(|error| {
             let before_sending = error.is_connect() || error.is_builder();
-            let text = format!("{func}: {}", words(error));
+            let text = format!("{call}: {}", words(error));
             if before_sending { Failure::NotSent(text) } else { Failure::Lost(text) }
         })?;
         self.last_date = date_of(&response);
         if response.status() != StatusCode::OK {
-            return Err(Failure::Bad(format!("{func}: answered with HTTP status {}", response.status().as_u16())));
+            return Err(Failure::Bad(format!("{call}: answered with HTTP status {}", response.status().as_u16())));
         }
         if response.content_length().is_some_and(|length| length > limit) {
-            return Err(Failure::Bad(format!("{func}: the answer is longer than {limit} bytes")));
+            return Err(Failure::Bad(format!("{call}: the answer is longer than {limit} bytes")));
         }
         let mut body = Body { response, deadline, timed_out: false };
         read(&mut body).map_err(|error| {
             if body.timed_out {
-                Failure::Lost(format!("{func}: the answer did not arrive in time"))
+                Failure::Lost(format!("{call}: the answer did not arrive in time"))
             } else {
-                Failure::Bad(format!("{func}: {}", what_is_wrong(&error)))
+                Failure::Bad(format!("{call}: {}", what_is_wrong(&error)))
             }
         })
     }
@@ -259,7 +260,7 @@ impl HttpUpstream {
     }
 }
 
-fn read_authorities(rules: &UpstreamRules) -> Result<Vec<Certificate>, ModuleError> {
+pub(super) fn read_authorities(rules: &UpstreamRules) -> Result<Vec<Certificate>, ModuleError> {
     let Some(path) = &rules.ca_file else { return Ok(Vec::new()) };
     let refuse = |cause: String| {
         let path = path.display();

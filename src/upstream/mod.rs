@@ -3,6 +3,8 @@
 
 mod calls;
 mod client;
+#[cfg(test)]
+mod client_tests;
 mod decode;
 pub mod refusal;
 
@@ -80,40 +82,32 @@ impl Connector for HttpConnector {
 /// `config`, object `url`: empty, not an address, without TLS, or with a password in it (which is not repeated).
 pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
     let address = address.trim();
-    let refuse = |shown: &str, message| Err(ModuleError::new(ErrorKind::Config, "url", shown, message));
+    // What stands before an @ may be a password.
+    let shown = if address.contains('@') { "" } else { address };
+    let refuse = |message| Err(ModuleError::new(ErrorKind::Config, "url", shown, message));
     if address.is_empty() {
-        return refuse(
-            "",
-            text!(
-                "processing module {module} has no address of the license server: set it in the module's settings, \
+        return refuse(text!(
+            "processing module {module} has no address of the license server: set it in the module's settings, \
                  for instance https://api.ispmanager.com",
-                "у модуля обработки {module} не задан адрес сервера лицензий: укажите его в настройках модуля, \
+            "у модуля обработки {module} не задан адрес сервера лицензий: укажите его в настройках модуля, \
                  например https://api.ispmanager.com"
-            ),
-        );
+        ));
     }
     let Ok(mut url) = Url::parse(address) else {
-        let shown = if address.contains('@') { "" } else { address };
-        return refuse(
-            shown,
-            text!(
-                "the address of the license server of processing module {module} is not an address: write it as \
+        return refuse(text!(
+            "the address of the license server of processing module {module} is not an address: write it as \
                  https://api.ispmanager.com",
-                "адрес сервера лицензий модуля обработки {module} не является адресом: укажите его в виде \
+            "адрес сервера лицензий модуля обработки {module} не является адресом: укажите его в виде \
                  https://api.ispmanager.com"
-            ),
-        );
+        ));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse(
-            "",
-            text!(
-                "the address of the license server of processing module {module} holds a user or password: move them \
+        return refuse(text!(
+            "the address of the license server of processing module {module} holds a user or password: move them \
                  into the fields of the module's settings",
-                "адрес сервера лицензий модуля обработки {module} содержит имя или пароль: перенесите их в поля \
+            "адрес сервера лицензий модуля обработки {module} содержит имя или пароль: перенесите их в поля \
                  настроек модуля"
-            ),
-        );
+        ));
     }
     url.set_query(None);
     url.set_fragment(None);
@@ -123,15 +117,12 @@ pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
         _ => false,
     };
     if !allowed {
-        return refuse(
-            address,
-            text!(
-                "the address of the license server of processing module {module} must begin with https:// (http:// is \
+        return refuse(text!(
+            "the address of the license server of processing module {module} must begin with https:// (http:// is \
                  accepted for this machine only: the password is sent there)",
-                "адрес сервера лицензий модуля обработки {module} должен начинаться с https:// (http:// допускается \
+            "адрес сервера лицензий модуля обработки {module} должен начинаться с https:// (http:// допускается \
                  только для этой же машины: туда отправляется пароль)"
-            ),
-        );
+        ));
     }
     if matches!(url.path(), "" | "/") {
         url.set_path(DEFAULT_PATH);
@@ -180,7 +171,7 @@ mod tests {
             ("file:///etc/passwd", "https://"),
             ("https://", "not an address"),
             ("https://me:SECRET@api.ispmanager.com", "holds a user"),
-            ("me:SECRET@x y", "not an address"),
+            ("me:SECRET@x y", "https://"),
         ] {
             let error = check_url(address, ModuleId(7)).expect_err(address);
             assert_eq!((error.kind, error.object.as_str()), (ErrorKind::Config, "url"), "{address}");

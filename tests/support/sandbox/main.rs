@@ -1,1 +1,31 @@
-fn main() {}
+//! The sandbox as an executable: mgrctl when started by that name, the guard of MariaDB, and for people `up` and `demo`.
+#![allow(clippy::print_stdout)]
+
+#[path = "../mod.rs"]
+mod support;
+
+mod demo;
+mod up;
+
+use std::process::exit;
+
+const USAGE: &str = "usage: sandbox up | demo\n\
+    up    starts both neighbours with a few services and says what to type; ends with Ctrl-C\n\
+    demo  plays the life of some licenses and checks it\n";
+
+fn main() {
+    let argv: Vec<String> = std::env::args().collect();
+    let name = argv.first().map_or("", |a| a.rsplit('/').next().unwrap_or(""));
+    if name == "mgrctl" {
+        exit(support::mgrctl::main(&argv));
+    }
+    match argv.get(1).map(String::as_str) {
+        Some("mariadb-guard") => exit(support::mariadb::guard(&argv[2..])),
+        Some("up") => exit(up::up()),
+        Some("demo") => exit(demo::demo()),
+        _ => {
+            print!("{USAGE}");
+            exit(2);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What can be told without a database: parameters, addon rules, dates.
+
+use super::*;
+
+/// Defaults, sockets and TCP as the panel's parameters say; the password shows nowhere.
+#[test]
+fn parameters() {
+    let params = |pairs: &[(&str, &str)]| {
+        let map = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        DbParams::from_paramlist(&map)
+    };
+    let default = params(&[]);
+    assert_eq!((default.host.as_str(), default.user.as_str(), default.name.as_str()), ("localhost", "root", "billmgr"));
+    assert_eq!((default.password.as_str(), default.port), ("", 3306));
+    let socket = params(&[("DBSocket", "/run/x.sock"), ("DBPassword", " SECRET ")]);
+    assert_eq!((socket.address().as_str(), socket.password.as_str()), ("/run/x.sock", " SECRET "));
+    assert!(!format!("{socket:?}").contains("SECRET"));
+    let remote = params(&[("DBHost", "db.example.com"), ("DBPort", "3307"), ("DBSocket", "/run/x.sock")]);
+    assert_eq!(remote.address(), "db.example.com:3307");
+}
+
+/// A database that is away is an error that names it, without the password, and is not waited for.
+#[test]
+fn away() {
+    let mut map = BTreeMap::from([("DBPassword".to_owned(), "SECRET".to_owned())]);
+    map.insert("DBSocket".to_owned(), "/nonexistent/mysql.sock".to_owned());
+    let mut db = MysqlBillDb::connect(&DbParams::from_paramlist(&map));
+    let error = db.modules().expect_err("no database").to_string();
+    assert!(error.starts_with("database billmgr at /nonexistent/mysql.sock: "), "{error}");
+    assert!(!error.contains("SECRET"), "{error}");
+}
+
+/// The rules of CONTRACT.md 4 for numbers, and which rows count.
+#[test]
+fn addon_rows() {
+    let row = |pairs: &[(usize, &str)]| {
+        let mut columns = vec![None; 19];
+        for (column, text) in pairs {
+            columns[*column] = Some((*text).to_owned());
+        }
+        Columns(columns)
+    };
+    for (pairs, want) in [
+        (vec![], 0),
+        (vec![(A_LIMIT, "1"), (A_ITEM_NUMBER, "2")], 3),
+        (vec![(A_LIMIT, "1"), (A_ITEM_LIMIT, "5"), (A_ITEM_NUMBER, "2.0000")], 7),
+        (vec![(A_BILLTYPE, "3"), (A_LIMIT, "1"), (A_ITEM_NUMBER, "2")], 1),
+        (vec![(A_BILLTYPE, "3"), (A_MAX, "9"), (A_LIMIT, "1")], 9),
+        (vec![(A_BILLTYPE, "3"), (A_ITEM_LIMIT, "4"), (A_MAX, "9")], 4),
+    ] {
+        assert_eq!(addon_number(&row(&pairs)), want, "{pairs:?}");
+    }
+    for (pairs, want) in [
+        (vec![(A_ACTIVE, "on")], true),
+        (vec![(A_ACTIVE, "off")], false),
+        (vec![(A_ACTIVE, "off"), (A_ITEM, "7")], true),
+        (vec![(A_ACTIVE, "on"), (A_BILLTYPE, "4")], false),
+        (vec![(A_ITEM, "7"), (A_BILLTYPE, "10")], false),
+        (vec![(A_ACTIVE, "on"), (A_COMPOUND, "3")], false),
+        (vec![(A_ACTIVE, "on"), (A_COMPOUND, "3"), (A_ITEM, "7")], true),
+        (vec![(A_ACTIVE, "on"), (A_COMPOUND, "0")], true),
+    ] {
+        assert_eq!(is_kept(&row(&pairs)), want, "{pairs:?}");
+    }
+}
+
+/// Dates are worded as the database does; a day is read from any of them.
+#[test]
+fn dates() {
+    let date = || Value::Date(2026, 11, 1, 0, 0, 0, 0);
+    assert_eq!(text_of(date(), ColumnType::MYSQL_TYPE_DATE).as_deref(), Some("2026-11-01"));
+    assert_eq!(text_of(date(), ColumnType::MYSQL_TYPE_DATETIME).as_deref(), Some("2026-11-01 00:00:00"));
+    let days = Columns(vec![Some("2026-11-01 10:00:00".into()), Some("0000-00-00".into()), Some("x".into()), None]);
+    assert_eq!(days.day(0), chrono::NaiveDate::from_ymd_opt(2026, 11, 1));
+    assert_eq!([days.day(1), days.day(2), days.day(3)], [None, None, None]);
+}

@@ -1,0 +1,355 @@
+//! Changes of a license that its item wants: running or stopped, address, name, tariff, nodes, key (LICENSING.md 8).
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::catalogue::{NOPANEL, Product};
+use crate::model::held::LicenseRow;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::{ItemLife, OnceRequest, WishKey};
+use crate::model::license::{License, LicenseStatus};
+use crate::model::period::Period;
+use crate::plan::change::{Difference, Target, differences};
+use crate::plan::order::{Wanted, aligned_months, terms, wanted};
+use crate::plan::pool::changeable_from;
+use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
+use crate::text;
+
+use super::once::Failed;
+use super::{Engine, errors, is_deleted};
+
+impl Engine<'_> {
+    /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
+    /// look that follows: an earlier attempt may have taken effect.
+    pub(super) async fn try_change(
+        &mut self,
+        row: &LicenseRow,
+        change: &Repeatable,
+    ) -> Result<Result<(), CallError>, ModuleError> {
+        self.step("change").await?;
+        let result = self.ports.upstream.change(row.family, row.id, change);
+        self.step("changed").await?;
+        Ok(result)
+    }
+
+    /// A repeatable change that must succeed.
+    pub(super) async fn change(
+        &mut self,
+        row: &LicenseRow,
+        change: &Repeatable,
+        what: &str,
+    ) -> Result<(), ModuleError> {
+        let what = text!("{what} of license {}", "{what}: лицензия {}", row.id);
+        self.try_change(row, change).await?.map_err(|error| errors::call(&error, &what, row.id))
+    }
+
+    /// Stops a license; read before and after.
+    pub(super) async fn stop(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
+        if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Processing) {
+            return Ok(seen);
+        }
+        self.switch(row, &Repeatable::Suspend, LicenseStatus::Stopped).await
+    }
+
+    /// Starts a license that has time left; read before and after.
+    pub(super) async fn start(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
+        if seen.status == LicenseStatus::Active {
+            return Ok(seen);
+        }
+        self.switch(row, &Repeatable::Resume, LicenseStatus::Active).await
+    }
+
+    async fn switch(
+        &mut self,
+        row: &LicenseRow,
+        change: &Repeatable,
+        want: LicenseStatus,
+    ) -> Result<License, ModuleError> {
+        let id = row.id;
+        let what = match change {
+            Repeatable::Suspend => text!("stopping license {id}", "остановка лицензии {id}"),
+            Repeatable::Resume | Repeatable::Edit(_) => text!("starting license {id}", "запуск лицензии {id}"),
+        };
+        let answer = self.try_change(row, change).await?;
+        let after = self.read(row.family, row.id).await?;
+        match (after, answer) {
+            (Some(after), _) if after.status == want => Ok(after),
+            (_, Err(error)) => Err(errors::call(&error, &what, id)),
+            (after, Ok(())) if is_deleted(&after) => {
+                Err(errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), id))
+            }
+            (_, Ok(())) => Err(ModuleError::new(
+                ErrorKind::Upstream,
+                "licid",
+                id,
+                text!(
+                    ["{}: upstream said done and does not show it yet; it is tried again", what.en],
+                    ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
+                ),
+            )),
+        }
+    }
+
+    /// setparam: the client changed something; each difference is carried out, then the panel is told.
+    pub(super) async fn setparam(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Wanted::Nopanel => self.drop_panel(item, &life).await?,
+            Wanted::Product(product) => self.apply_wanted(item, &life, product).await?,
+        }
+        self.post(item, "service.postsetparam").await
+    }
+
+    /// From a panel to `nopanel`: the license is freed, the choice remembered.
+    async fn drop_panel(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.settle_orders(item, life).await?;
+        self.open_nothing(item, life).await
+    }
+
+    async fn apply_wanted(&mut self, item: &Item, life: &ItemLife, product: &Product) -> Result<(), ModuleError> {
+        self.settle_orders(item, life).await?;
+        let Some((row, seen)) = self.present_license(item, life).await? else {
+            let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+            let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
+            if had_nothing || item.status == ItemStatus::Active {
+                let (row, seen) = self.ensure_license(item, life, product).await?;
+                self.hand_out(item, &row, seen).await?;
+                return self.settle_end(item).await;
+            }
+            return Ok(());
+        };
+        if self.is_trial_to_paid(item, &row, product) {
+            return self.replace_trial(item, life, &row, product).await;
+        }
+        let seen = self.carry_out_differences(item, &row, product, seen, false).await?;
+        self.save_license(item, &seen).await?;
+        self.remember_choice(item, &product.internal_name).await
+    }
+
+    fn is_trial_to_paid(&self, item: &Item, row: &LicenseRow, product: &Product) -> bool {
+        let held = self.product_of(row);
+        held.is_some_and(Product::is_only_trial) && item.period != Period::Trial && !product.is_only_trial()
+    }
+
+    /// A trial that became a paid service: the paid product is obtained, then the trial stopped (LICENSING.md 5).
+    pub(super) async fn replace_trial(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        trial: &LicenseRow,
+        product: &Product,
+    ) -> Result<(), ModuleError> {
+        let rules = self.alignment().await?;
+        terms(product, item, &rules, &self.rules.catalogue, self.today())?;
+        // The trial steps back first: one life holds one license, and "to be freed" is never lost.
+        let trial = trial.clone();
+        let reason =
+            text!("trial {} is replaced by a paid license", "пробная лицензия {} заменяется оплаченной", trial.id);
+        let released = trial.clone();
+        self.commit("trial ends", move |tx| {
+            tx.release_license(&released, crate::model::held::LicenseState::ToFree, None, Some("trial became paid"))?;
+            tx.note(released.item, Some((released.account, released.id)), "to_free", &reason)
+        })
+        .await?;
+        let (row, seen) = self.ensure_license(item, life, product).await?;
+        self.hand_out(item, &row, seen).await?;
+        let trial = self.store.license(trial.account, trial.id).map_err(errors::state)?.unwrap_or(trial);
+        self.free(item, &trial).await?;
+        self.remember_choice(item, &product.internal_name).await
+    }
+
+    /// What the item wants of its license.
+    pub(super) fn target(&self, item: &Item, product: &Product) -> Result<Target, ModuleError> {
+        let asked = self.asked(item, product)?;
+        Ok(Target { pricelist: product.pricelist, ip: asked.ip, licname: asked.licname, nodes: asked.nodes })
+    }
+
+    /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of failing.
+    pub(super) async fn carry_out_differences(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        product: &Product,
+        mut seen: License,
+        quiet: bool,
+    ) -> Result<License, ModuleError> {
+        let wanted =
+            if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
+        let target = self.target(item, wanted)?;
+        let mut first_error = None;
+        for difference in differences(item, &target, row, &seen, self.today()) {
+            match self.carry_out(item, row, &seen, difference, quiet).await {
+                Ok(Some(after)) => seen = after,
+                Ok(None) => {}
+                Err(error) if quiet => {
+                    self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"))
+                }
+                Err(error) if error.kind == ErrorKind::IpChangeLimit => first_error = first_error.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        self.refresh(row, &seen).await?;
+        first_error.map_or(Ok(seen), Err)
+    }
+
+    /// A trial license held for a service in its trial period: its own tariff is what is wanted.
+    fn is_trial_of(&self, item: &Item, row: &LicenseRow, product: &Product) -> bool {
+        item.period == Period::Trial
+            && product.trial.is_some()
+            && self.product_of(row).is_some_and(Product::is_only_trial)
+    }
+
+    async fn carry_out(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+        difference: Difference,
+        quiet: bool,
+    ) -> Result<Option<License>, ModuleError> {
+        let id = row.id;
+        let edit = match difference {
+            Difference::Tariff { from, to } => return self.change_tariff(item, row, from, to).await,
+            Difference::Nodes { from, to } => return self.change_nodes(row, from, to).await,
+            Difference::Running => return self.stop(row, seen.clone()).await.map(Some),
+            Difference::NotRunning if quiet => return self.start(row, seen.clone()).await.map(Some),
+            Difference::NotRunning => return Ok(None),
+            Difference::Ip(ip) => {
+                let too_young = seen.ip_changed.map(changeable_from).is_some_and(|from| from >= self.today());
+                if quiet && (too_young || row.not_before.is_some_and(|until| until > self.now())) {
+                    self.note(&text!(
+                        "license {id} cannot move to {ip} yet",
+                        "лицензию {id} пока нельзя перенести на {ip}"
+                    ));
+                    return Ok(None);
+                }
+                Edit { ip: Some(ip), ..Edit::default() }
+            }
+            Difference::Name(name) => Edit { licname: Some(name), ..Edit::default() },
+            Difference::Autoprolong => Edit { no_autoprolong: true, ..Edit::default() },
+        };
+        self.edit(row, seen, edit).await.map(Some)
+    }
+
+    /// A repeatable edit, read afterwards; a refused address is told with the day from which it will work.
+    async fn edit(&mut self, row: &LicenseRow, seen: &License, edit: Edit) -> Result<License, ModuleError> {
+        let id = row.id;
+        let what = text!("change of license {id}", "изменение лицензии {id}");
+        let answer = self.try_change(row, &Repeatable::Edit(edit.clone())).await?;
+        let after = self
+            .read(row.family, id)
+            .await?
+            .ok_or_else(|| errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), id))?;
+        let arrived = edit.ip.is_none_or(|ip| after.ip == Some(ip))
+            && edit.licname.as_ref().is_none_or(|name| after.name == *name)
+            && (!edit.no_autoprolong || after.autoprolong != Some(true));
+        match answer {
+            _ if arrived => {
+                self.note(&what);
+                Ok(after)
+            }
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpTooYoung => {
+                let ip = edit.ip.map_or_else(String::new, |ip| ip.to_string());
+                self.put_off_address(row).await?;
+                Err(errors::ip_limit(&refusal, id, ip, after.ip_changed.or(seen.ip_changed)))
+            }
+            Err(error) => Err(errors::call(&error, &what, id)),
+            Ok(()) => Err(ModuleError::new(
+                ErrorKind::Upstream,
+                "licid",
+                id,
+                text!(
+                    ["{}: upstream said done and does not show it yet; it is tried again", what.en],
+                    ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
+                ),
+            )),
+        }
+    }
+
+    async fn put_off_address(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        let (row, later) = (row.clone(), self.now() + chrono::Duration::days(1));
+        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some("its address cannot change yet"))).await
+    }
+
+    /// Another tariff upstream; the license and its key stay. Only what upstream refused is rolled back in the panel.
+    async fn change_tariff(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        from: crate::model::ids::UpstreamPricelistId,
+        to: crate::model::ids::UpstreamPricelistId,
+    ) -> Result<Option<License>, ModuleError> {
+        let product = self.rules.catalogue.by_pricelist(to).cloned();
+        let rules = self.alignment().await?;
+        let months = product.as_ref().and_then(|product| aligned_months(product, item, &rules));
+        let period = months.map_or(item.period, Period::Months);
+        let key = WishKey::Tariff { account: row.account, license: row.id, from, to, finished: row.changes };
+        let request = OnceRequest::ChangePricelist { license: row.id, pricelist: to, period };
+        let what = text!(
+            "change of license {} from tariff {from} to {to}",
+            "смена тарифа лицензии {} с {from} на {to}",
+            row.id
+        );
+        match self.once(row, &key, request, &what).await {
+            Ok(seen) => Ok(seen),
+            Err(Failed::Refused(_, error)) => {
+                if item.previous_tariff.is_some() {
+                    self.post(item, "service.changepricelist.rollback").await?;
+                }
+                Err(error)
+            }
+            Err(Failed::Other(error)) => Err(error),
+        }
+    }
+
+    async fn change_nodes(&mut self, row: &LicenseRow, from: u32, to: u32) -> Result<Option<License>, ModuleError> {
+        let Some(addon) = self.product_of(row).and_then(|product| product.nodes_addon) else { return Ok(None) };
+        let key = WishKey::Nodes { account: row.account, license: row.id, from, to, finished: row.changes };
+        let request = OnceRequest::SetNodes { family: row.family, license: row.id, addon, nodes: to };
+        let what = text!(
+            "change of license {} from {from} to {to} nodes",
+            "смена числа узлов лицензии {} с {from} на {to}",
+            row.id
+        );
+        Ok(self.once(row, &key, request, &what).await?)
+    }
+
+    /// gen_key: a new key upstream, then on the item. A repeated run of the same operation asks for no second one.
+    pub(super) async fn gen_key(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        self.settle_orders(item, &life).await?;
+        let Some((row, seen)) = self.present_license(item, &life).await? else {
+            return Err(errors::license_gone(
+                item.id,
+                self.last_license(item)?.unwrap_or(crate::model::ids::LicenseId(0)),
+            ));
+        };
+        let done = match self.operation {
+            Some(operation) => {
+                self.store.done_by_run(row.account, row.id, "newkey", operation).map_err(errors::state)?
+            }
+            None => false,
+        };
+        let seen = if done { seen } else { self.new_key(&row, &seen).await?.unwrap_or(seen) };
+        self.save_license(item, &seen).await
+    }
+
+    /// A new key for a held license.
+    pub(super) async fn new_key(&mut self, row: &LicenseRow, seen: &License) -> Result<Option<License>, Failed> {
+        let id = row.id;
+        let before = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
+        let key = WishKey::NewKey { account: row.account, license: id, before: before.clone() };
+        let request = OnceRequest::NewKey { family: row.family, license: id, before };
+        let what = text!("new key of license {id}", "новый ключ лицензии {id}");
+        match self.once(row, &key, request, &what).await {
+            Err(Failed::Refused(refusal, mut error)) if refusal.kind == RefusalKind::KeyTooYoung => {
+                if let Some(from) = seen.key_changed.map(changeable_from) {
+                    *error.message = text!(
+                        ["{}; it will work from {from} on", error.message.en],
+                        ["{}; это станет возможно с {from}", error.message.ru]
+                    );
+                }
+                Err(Failed::Refused(refusal, error))
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! close and suspend, and freeing a license: a service must always be closable (LICENSING.md 7).
+
+use crate::error::ModuleError;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::Mark;
+use crate::model::item::Item;
+use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatus};
+use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
+use crate::model::rules::OnClose;
+use crate::plan::pool::changeable_from;
+use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
+use crate::text;
+
+use super::doubt::order_of;
+use super::{Engine, errors, is_deleted};
+
+/// A license that waits to be freed is tried again this much later when upstream gives no date.
+const TRY_FREEING_AGAIN_HOURS: i64 = 24;
+
+impl Engine<'_> {
+    /// suspend: the license is stopped. One that is deleted, was never bought, or is `nopanel` succeeds.
+    pub(super) async fn suspend(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        self.settle_orders(item, &life).await?;
+        if let Some(row) = self.held_by(&life)? {
+            self.lock_license(row.id).await?;
+            let seen = self.read(row.family, row.id).await?;
+            if let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) {
+                let seen = self.stop(&row, seen).await?;
+                self.refresh(&row, &seen).await?;
+            }
+        }
+        self.post(item, "service.postsuspend").await
+    }
+
+    /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the life ends.
+    pub(super) async fn close(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.store.life(item).map_err(errors::state)?;
+        self.free_doubts(item).await?;
+        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let own = |row: &&LicenseRow| row.life == Some(life.to_string()) || row.state == LicenseState::ToFree;
+        for row in held.iter().filter(own) {
+            self.free(item, row).await?;
+        }
+        self.post(item, "service.postclose").await?;
+        self.end_life(item, &life).await
+    }
+
+    async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        if known.is_none_or(|row| row.choice.is_none() && row.last_license.is_none() && row.settled_end.is_none()) {
+            return Ok(());
+        }
+        let life = life.clone();
+        self.commit("end life", move |tx| tx.end_life(&life)).await
+    }
+
+    /// Orders of a closed item that are in doubt: "free it when it appears".
+    async fn free_doubts(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
+        for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.status != WishStatus::FreeWhenAppears) {
+            let reason = text!(
+                "the service was closed while its order is in doubt",
+                "услуга закрыта, пока её заказ под вопросом"
+            );
+            self.warn(&reason);
+            self.write_event(wish, WishEvent::FreeWhenAppears, &reason).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what a license is held for: pooled, stopped or deleted, as the rules say. Written down first, so that a
+    /// crash in between leaves a license that waits to be freed, never one that nobody knows of.
+    pub(super) async fn free(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        if row.state != LicenseState::ToFree {
+            let (row, id) = (row.clone(), row.id);
+            let reason = text!("service {} gave license {id} back", "услуга {} вернула лицензию {id}", item.id);
+            self.note(&reason);
+            self.commit("to free", move |tx| {
+                tx.release_license(&row, LicenseState::ToFree, None, None)?;
+                tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
+            })
+            .await?;
+        }
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        if row.account != self.account {
+            // Its own module's sync frees it: a license stays with the account that it was bound with.
+            return Ok(());
+        }
+        match self.free_upstream(&row).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // The service closes all the same; sync carries on with what is remembered as "to be freed".
+                self.warn(&text!(
+                    "license {} is freed later: {error}",
+                    "лицензия {} будет освобождена позже: {error}",
+                    row.id
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out the freeing of a license that is written down as "to be freed".
+    pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        self.settle_license(row).await?;
+        let seen = self.read(row.family, row.id).await?;
+        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
+            return self.release(row, LicenseState::Deleted, None, "gone upstream").await;
+        };
+        let pooled = self.product_of(row).is_some_and(|product| product.pooled) && seen.expires.is_some();
+        match self.rules.on_close {
+            OnClose::Delete => self.delete(row).await,
+            OnClose::Pool if pooled => self.free_into_pool(row, seen).await,
+            OnClose::Pool | OnClose::Stop => {
+                let seen = self.stop(row, seen).await?;
+                self.forbid_autoprolong(row, &seen).await?;
+                self.refresh(row, &seen).await?;
+                self.release(row, LicenseState::Stopped, None, "stopped").await
+            }
+        }
+    }
+
+    async fn release(
+        &mut self,
+        row: &LicenseRow,
+        state: LicenseState,
+        not_before: Option<chrono::DateTime<chrono::Utc>>,
+        why: &'static str,
+    ) -> Result<(), ModuleError> {
+        let (row, reason) = (row.clone(), text!("license {}: {why}", "лицензия {}: {why}", row.id));
+        self.note(&reason);
+        self.commit("release", move |tx| {
+            tx.release_license(&row, state, not_before, Some(why))?;
+            tx.note(row.item, Some((row.account, row.id)), state.word(), &reason)
+        })
+        .await
+    }
+
+    async fn delete(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        let key = WishKey::Delete { account: row.account, license: row.id };
+        let request = OnceRequest::Delete { family: row.family, license: row.id };
+        let what = text!("deletion of license {}", "удаление лицензии {}", row.id);
+        self.once(row, &key, request, &what).await?;
+        Ok(())
+    }
+
+    async fn free_into_pool(&mut self, row: &LicenseRow, seen: License) -> Result<(), ModuleError> {
+        let mut seen = self.stop(row, seen).await?;
+        let mark = Mark::Pool { panel: self.panel_id.clone() };
+        if !seen.looks_free() || !seen.remoteid.is(&mark) {
+            let edit = Edit {
+                ip: Some(FREE_IP),
+                licname: Some(FREE_NAME.to_owned()),
+                remoteid: Some(mark.to_string()),
+                no_autoprolong: true,
+            };
+            if let Err(error) = self.try_change(row, &Repeatable::Edit(edit)).await? {
+                return self.not_freed(row, seen, &error).await;
+            }
+            let again = self.read(row.family, row.id).await?;
+            if is_deleted(&again) {
+                return self.release(row, LicenseState::Deleted, None, "gone upstream").await;
+            }
+            seen = again.unwrap_or(seen);
+        }
+        self.refresh(row, &seen).await?;
+        if seen.looks_free() {
+            return self.release(row, LicenseState::Pool, None, "freed into the pool").await;
+        }
+        let later = self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS);
+        self.release(row, LicenseState::ToFree, Some(later), "upstream does not show it free yet").await
+    }
+
+    /// Upstream refused to clear the address: stopped, and remembered until the month is over.
+    async fn not_freed(&mut self, row: &LicenseRow, seen: License, error: &CallError) -> Result<(), ModuleError> {
+        self.forbid_autoprolong(row, &seen).await?;
+        self.refresh(row, &seen).await?;
+        let CallError::Refused(refusal) = error else {
+            let what = text!("freeing license {}", "освобождение лицензии {}", row.id);
+            return Err(errors::call(error, &what, row.id));
+        };
+        let by_date = seen.ip_changed.filter(|_| refusal.kind == RefusalKind::IpTooYoung).map(changeable_from);
+        let later =
+            by_date.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
+        let later = later.unwrap_or_else(|| self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS));
+        self.release(row, LicenseState::ToFree, Some(later), "its address cannot be cleared yet").await
+    }
+
+    pub(super) async fn forbid_autoprolong(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        if seen.autoprolong == Some(false) {
+            return Ok(());
+        }
+        let edit = Edit { no_autoprolong: true, ..Edit::default() };
+        self.change(row, &Repeatable::Edit(edit), "switching off automatic renewal").await
+    }
+}

@@ -1,0 +1,298 @@
+//! Looking for orders whose outcome is unknown, and adopting what is found (MONEY.md 3 and 4). The rules stand in
+//! `plan::doubt`; here they are carried out.
+
+use crate::error::{ModuleError, Text};
+use crate::model::held::LicenseState;
+use crate::model::ids::LicenseId;
+use crate::model::item::Item;
+use crate::model::journal::{ItemLife, OnceRequest, OrderRequest, Wish, WishEvent, WishStatus};
+use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::plan::doubt::{
+    Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, compare, decide, is_candidate,
+    mismatch,
+};
+use crate::store::Binding;
+use crate::text;
+
+use super::once::describe;
+use super::{Engine, errors};
+
+/// Licenses opened in one search: more candidates than this, and a person must look.
+const MAX_OPENED: usize = 60;
+
+/// Pages read in one search: a hundred thousand licenses.
+const MAX_PAGES: u32 = 200;
+
+/// The order inside a wish; other wishes never get here.
+pub(super) fn order_of(wish: &Wish) -> Option<&OrderRequest> {
+    match &wish.request {
+        OnceRequest::Order(order) => Some(order),
+        OnceRequest::Prolong { .. }
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. } => None,
+    }
+}
+
+impl Engine<'_> {
+    /// Settles the orders of an item that are in doubt: each ends adopted, or as never made, or this run fails. Later
+    /// wishes of the item wait for that.
+    pub(super) async fn settle_orders(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
+        let account = self.account;
+        for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
+            self.settle_order(wish, Some(life)).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for one doubtful order. `life`: whom to bind what is found to; without one it is to be freed.
+    pub(super) async fn settle_order(
+        &mut self,
+        wish: &Wish,
+        life: Option<&ItemLife>,
+    ) -> Result<Option<License>, ModuleError> {
+        let Some(order) = order_of(wish).cloned() else { return Ok(None) };
+        let what = describe(wish);
+        let (found, complete) = self.search(wish, &order).await?;
+        match found {
+            Found::One(license) => self.adopt(wish, &order, *license, life, &what).await.map(Some),
+            Found::Unclear(ids) => {
+                let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let why = text!("these licenses may be it: {list}", "возможно, это одна из лицензий: {list}");
+                Err(self.hand_over(wish, &what, &why).await?)
+            }
+            Found::Nothing if wish.status == WishStatus::HandedOver => {
+                let why = text!("a person must look", "решить должен человек");
+                Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
+            }
+            Found::Nothing if life.is_none() => self.not_yet(wish, &what).await.map(|()| None),
+            Found::Nothing => self.after_nothing(wish, complete, &what).await.map(|()| None),
+        }
+    }
+
+    async fn after_nothing(&mut self, wish: &Wish, complete: bool, what: &Text) -> Result<(), ModuleError> {
+        let rules = &self.rules.upstream;
+        let value = wish.item.map_or(0, |item| item.0);
+        match after_clean_look(wish, self.now(), rules.settle_s, rules.resend, complete) {
+            Verdict::Wait { until } => Err(errors::in_doubt(what, until, "item", value)),
+            Verdict::FirstCleanLook { again } => {
+                if wish.status == WishStatus::FreeWhenAppears {
+                    self.write_event(wish, WishEvent::WantedAgain, what).await?;
+                }
+                self.write_event(wish, WishEvent::CleanLook, what).await?;
+                Err(errors::in_doubt(what, again, "item", value))
+            }
+            Verdict::NeverHappened => {
+                let reason = "two complete lists after the settling time show no trace".to_owned();
+                self.write_event(wish, WishEvent::NotHappened { reason }, what).await
+            }
+            Verdict::HandOver(why) => Err(self.hand_over(wish, what, &why).await?),
+        }
+    }
+
+    /// The item is closed: what has not appeared within 30 days never will.
+    async fn not_yet(&mut self, wish: &Wish, what: &Text) -> Result<(), ModuleError> {
+        if self.now() - wish.recorded_at < chrono::Duration::days(FREE_WHEN_APPEARS_DAYS) {
+            return Ok(());
+        }
+        let reason = format!("nothing appeared within {FREE_WHEN_APPEARS_DAYS} days of the closing");
+        self.write_event(wish, WishEvent::NotHappened { reason }, what).await
+    }
+
+    /// Hands a doubt to a person; returns the error that says so.
+    pub(super) async fn hand_over(&mut self, wish: &Wish, what: &Text, why: &Text) -> Result<ModuleError, ModuleError> {
+        if wish.status == WishStatus::InDoubt {
+            self.write_event(wish, WishEvent::HandedOver { reason: why.en.clone() }, why).await?;
+        }
+        Ok(errors::order_unknown(what, why, wish.item, wish.id.0))
+    }
+
+    /// Searches the account for an order: the license that upstream named first, then the lists. The second value says
+    /// whether absence from what was read proves anything.
+    pub(super) async fn search(&mut self, wish: &Wish, order: &OrderRequest) -> Result<(Found, bool), ModuleError> {
+        if let Some(hint) = wish.license
+            && let Some(seen) = self.read(order.family, hint).await?
+            && compare(order, &seen) == Match::Mark
+        {
+            return Ok((Found::One(Box::new(seen)), true));
+        }
+        let (candidates, mut complete) = self.list_candidates(wish, order).await?;
+        complete &= candidates.len() <= MAX_OPENED;
+        let mut opened = Vec::new();
+        let mut returns = self.returns_remoteid()?;
+        for id in candidates.into_iter().take(MAX_OPENED) {
+            let Some(seen) = self.read(order.family, id).await? else { continue };
+            let is_it = compare(order, &seen) == Match::Mark;
+            if seen.remoteid == RemoteId::Absent && returns.is_none() {
+                returns = Some(false);
+                self.remember_remoteid(false).await?;
+            }
+            opened.push(seen);
+            if is_it {
+                break;
+            }
+        }
+        let only_order = self.is_only_order(order)?;
+        Ok((decide(order, opened, returns, only_order), complete))
+    }
+
+    /// Numbers worth opening, those that bear the mark in the list first.
+    async fn list_candidates(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+    ) -> Result<(Vec<LicenseId>, bool), ModuleError> {
+        let mut list = Completeness::default();
+        let (mut marked, mut others) = (Vec::new(), Vec::new());
+        for number in 1..=MAX_PAGES {
+            let page = self.page(order.family, number).await?;
+            list.page_total(page.total);
+            for row in &page.rows {
+                list.row(row.id);
+                if !is_candidate(order, wish, row) || self.is_held(row.id)? {
+                    continue;
+                }
+                if row.remoteid.is(&order.mark) { marked.push(row.id) } else { others.push(row.id) }
+            }
+            if page.rows.is_empty() || list.has_all_rows() {
+                break;
+            }
+        }
+        let newest = self.store.newest_licenses(self.account, order.family).map_err(errors::state)?;
+        others.sort_unstable_by(|a, b| b.cmp(a));
+        marked.extend(others);
+        Ok((marked, list.is_complete(&newest)))
+    }
+
+    pub(super) async fn page(
+        &mut self,
+        family: crate::model::license::Family,
+        number: u32,
+    ) -> Result<crate::ports::Page, ModuleError> {
+        self.step("read list").await?;
+        self.ports.upstream.page(family, number).map_err(|error| {
+            let what =
+                text!("reading the list of licenses, page {number}", "чтение списка лицензий, страница {number}");
+            errors::call(&error, &what, number)
+        })
+    }
+
+    fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {
+        Ok(self.store.license(self.account, id).map_err(errors::state)?.is_some())
+    }
+
+    pub(super) fn returns_remoteid(&self) -> Result<Option<bool>, ModuleError> {
+        let account = self.store.account(self.account).map_err(errors::state)?;
+        Ok(account.and_then(|account| account.returns_remoteid))
+    }
+
+    pub(super) async fn remember_remoteid(&mut self, returns: bool) -> Result<(), ModuleError> {
+        if self.returns_remoteid()? == Some(returns) {
+            return Ok(());
+        }
+        let account = self.account;
+        self.commit("remember remoteid", move |tx| tx.set_returns_remoteid(account, returns)).await
+    }
+
+    /// Whether no other open order asks for the same name, address and tariff.
+    fn is_only_order(&self, order: &OrderRequest) -> Result<bool, ModuleError> {
+        let open = self.store.open_wishes().map_err(errors::state)?;
+        let same = |other: &&OrderRequest| {
+            other.pricelist == order.pricelist && other.ip == order.ip && other.licname == order.licname
+        };
+        Ok(open.iter().filter(|wish| wish.account == self.account).filter_map(order_of).filter(same).count() <= 1)
+    }
+
+    /// Takes a found license for the wish's own: the outcome and the binding are one transaction. A license that is not
+    /// what was ordered is bound by nobody; one for a life that has a license already is a duplicate, to be freed.
+    pub(super) async fn adopt(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        seen: License,
+        life: Option<&ItemLife>,
+        what: &Text,
+    ) -> Result<License, ModuleError> {
+        if let Some(field) = mismatch(order, &seen) {
+            let id = seen.id;
+            let why = text!(
+                "license {id} differs in {field} from what was ordered",
+                "лицензия {id} отличается от заказа: {field}"
+            );
+            return Err(self.hand_over(wish, what, &why).await?);
+        }
+        let event = WishEvent::Adopted { license: seen.id };
+        self.bind_order(wish, order, &seen, life, event, what).await?;
+        Ok(seen)
+    }
+
+    /// Writes an order's good end: the event and the license's row in one transaction.
+    pub(super) async fn bind_order(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        seen: &License,
+        life: Option<&ItemLife>,
+        event: WishEvent,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        let taken = match life {
+            Some(life) => self.store.license_of(life).map_err(errors::state)?.is_some(),
+            None => false,
+        };
+        let state = if life.is_some() && !taken { LicenseState::Bound } else { LicenseState::ToFree };
+        let life = life.filter(|_| !taken).cloned();
+        let product = self.rules.catalogue.by_pricelist(order.pricelist);
+        let internal_name = product.map_or_else(|| order.pricelist.to_string(), |p| p.internal_name.clone());
+        let (account, module) = (self.account, self.module);
+        let returns = match seen.remoteid {
+            RemoteId::Text(_) => true,
+            RemoteId::Absent | RemoteId::Empty => false,
+        };
+        let (wish, order, seen, what) = (wish.clone(), order.clone(), seen.clone(), what.clone());
+        let (note, item) = (bound_note(&seen, state), wish.item);
+        self.note(&note);
+        self.commit("bind", move |tx| {
+            tx.event(&wish, &event, &what)?;
+            let binding = Binding {
+                account,
+                family: order.family,
+                module,
+                internal_name: &internal_name,
+                mark: Some(&order.mark),
+                pricelist: order.pricelist,
+                nodes: order.nodes.map(|(_, nodes)| nodes),
+            };
+            tx.put_license(&binding, &seen, state, item, life.as_ref())?;
+            tx.set_returns_remoteid(account, returns)?;
+            tx.set_refused_lifted(&wish)?;
+            tx.note(item, Some((account, seen.id)), state.word(), &note)
+        })
+        .await
+    }
+}
+
+fn bound_note(seen: &License, state: LicenseState) -> Text {
+    let (id, expires) = (seen.id, super::show_day(seen.expires));
+    match state {
+        LicenseState::Bound if seen.status == LicenseStatus::Ordered => {
+            text!("license {id} is ordered and waits for payment", "лицензия {id} заказана и ждёт оплаты")
+        }
+        LicenseState::Bound => {
+            text!("license {id} bound, good until {expires}", "лицензия {id} привязана, срок до {expires}")
+        }
+        LicenseState::Claimed
+        | LicenseState::ToFree
+        | LicenseState::Pool
+        | LicenseState::Stopped
+        | LicenseState::Deleted => {
+            text!(
+                "license {id} is a duplicate or came too late: to be freed",
+                "лицензия {id} — дубликат или пришла поздно: к освобождению"
+            )
+        }
+    }
+}

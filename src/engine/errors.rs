@@ -1,0 +1,248 @@
+//! The engine's errors in words: what was attempted, what is certain, what to do next.
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::plan::pool::changeable_from;
+use crate::ports::{CallError, DbError, LockName, PanelError, Refusal, RefusalKind};
+use crate::store::StoreError;
+use crate::text;
+
+/// Our state failed.
+pub fn state(error: StoreError) -> ModuleError {
+    let certain = match &error {
+        StoreError::Newer { found, known } => text!(
+            "the state file has version {found}, this program knows {known}; nothing was changed; install the newer program",
+            "версия файла состояния {found}, программа знает {known}; ничего не изменено; установите более новую программу"
+        ),
+        StoreError::Unusable(why) => text!(
+            "the state file cannot be used ({why}); it was left as it is; restore a backup, or move it away and run: pmisplicense reconcile",
+            "файл состояния непригоден ({why}); он оставлен как есть; восстановите копию или уберите его и выполните: pmisplicense reconcile"
+        ),
+        StoreError::Io { path, .. } => text!(
+            "the state at {path} cannot be used; nothing was sent; check the folder, its rights and the free space",
+            "состояние {path} недоступно; ничего не отправлено; проверьте каталог, права и свободное место"
+        ),
+        StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
+            "the state file could not be written; what was recorded before is looked for at the next run; check the free space and run: pmisplicense doctor",
+            "файл состояния не удалось записать; записанное ранее будет проверено при следующем запуске; проверьте место на диске и выполните: pmisplicense doctor"
+        ),
+    };
+    ModuleError::new(ErrorKind::State, "state", "", certain).because(error)
+}
+
+/// The panel's database failed.
+pub fn database(error: &DbError) -> ModuleError {
+    let words = text!(
+        "the panel's database did not answer; nothing was changed by this step; check that it runs",
+        "база данных панели не ответила; этим шагом ничего не изменено; проверьте, работает ли она"
+    );
+    ModuleError::new(ErrorKind::Database, "database", "", words).because(error)
+}
+
+/// There is no such item.
+pub fn no_item(item: ItemId) -> ModuleError {
+    let words = text!(
+        "there is no service {item} in the panel; nothing was done; check the number",
+        "в панели нет услуги {item}; ничего не сделано; проверьте номер"
+    );
+    ModuleError::new(ErrorKind::Missed, "item", item, words)
+}
+
+/// Another run holds what this one needs.
+pub fn busy(name: LockName) -> ModuleError {
+    let (object, value) = match name {
+        LockName::Item(item) => ("item", item.to_string()),
+        LockName::License(_, license) => ("licid", license.to_string()),
+    };
+    let words = text!(
+        "another run holds {object} {value} for more than 30 seconds; nothing was done; it is tried again",
+        "другой запуск держит {object} {value} дольше 30 секунд; ничего не сделано; запуск повторится"
+    );
+    ModuleError::new(ErrorKind::Busy, object, value, words)
+}
+
+/// A lock file cannot be made.
+pub fn lock_failed(why: &str) -> ModuleError {
+    let words = text!(
+        "a lock file cannot be made beside the state; nothing was done; check the folder's rights and the free space",
+        "не удаётся создать файл блокировки рядом с состоянием; ничего не сделано; проверьте права и свободное место"
+    );
+    ModuleError::new(ErrorKind::State, "lock", "", words).because(why)
+}
+
+/// A run that does not end.
+pub fn too_many_steps(limit: u32) -> ModuleError {
+    let words = text!(
+        "the run took more than {limit} steps and was stopped; what it recorded is looked for at the next run; please report this",
+        "запуск сделал более {limit} шагов и остановлен; записанное будет проверено при следующем запуске; сообщите об этом"
+    );
+    ModuleError::new(ErrorKind::State, "steps", limit, words)
+}
+
+/// A refusal of upstream in its own words, typed by what it means.
+pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fmt::Display) -> ModuleError {
+    let kind = match refusal.kind {
+        RefusalKind::Auth => ErrorKind::Auth,
+        RefusalKind::NoMoney => ErrorKind::Nomoney,
+        RefusalKind::Blocked => ErrorKind::Blocked,
+        RefusalKind::IpTooYoung => ErrorKind::IpChangeLimit,
+        RefusalKind::KeyTooYoung => ErrorKind::KeyChangeLimit,
+        RefusalKind::IpBusy => ErrorKind::IpBusy,
+        RefusalKind::SaleClosed => ErrorKind::SaleClosed,
+        RefusalKind::PeriodNotSold => ErrorKind::PeriodNotSold,
+        RefusalKind::NotFound => ErrorKind::LicenseGone,
+        RefusalKind::Other => ErrorKind::Upstream,
+    };
+    let next = match refusal.kind {
+        RefusalKind::Auth => text!(
+            "check user and password of the module; an account with two-factor login cannot be used by a program",
+            "проверьте имя и пароль в модуле; учётная запись с двухфакторным входом программе недоступна"
+        ),
+        RefusalKind::NoMoney => text!("top up the account at the seller", "пополните счёт у продавца"),
+        RefusalKind::Blocked => text!("pay the overdue invoices at the seller", "оплатите счета у продавца"),
+        RefusalKind::IpTooYoung => text!("an address may change once a month", "IP можно менять раз в месяц"),
+        RefusalKind::KeyTooYoung => text!("a key may change once a month", "ключ можно менять раз в месяц"),
+        RefusalKind::IpBusy => text!(
+            "the address has such a license already: remove it there or use another address",
+            "на этом IP уже есть такая лицензия: снимите её или укажите другой IP"
+        ),
+        RefusalKind::SaleClosed => text!("choose another product", "выберите другой продукт"),
+        RefusalKind::PeriodNotSold => {
+            text!("use another period or an alignment rule", "выберите другой период или задайте выравнивание")
+        }
+        RefusalKind::NotFound => {
+            text!("resume or prolong obtains a new license", "resume или prolong получат новую лицензию")
+        }
+        RefusalKind::Other => text!("read upstream's words and its panel", "смотрите ответ продавца и его панель"),
+    };
+    let words = refusal.to_string();
+    let message = text!(
+        ["{}: upstream refused: {words}; nothing was changed by it; {}", what.en, next.en],
+        ["{}: продавец отказал: {words}; ничего не изменено; {}", what.ru, next.ru]
+    );
+    ModuleError::new(kind, object, value, message).because(words)
+}
+
+/// A read or repeatable call that failed.
+pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> ModuleError {
+    match error {
+        CallError::Refused(refusal) => refused(refusal, what, "licid", value),
+        CallError::Unreachable(why) => unreachable(what, why, value),
+        CallError::BadAnswer(why) => {
+            let message = text!(
+                [
+                    "{}: upstream's answer cannot be trusted; nothing was bought by this step; it is tried again",
+                    what.en
+                ],
+                ["{}: ответу продавца нельзя доверять; этим шагом ничего не куплено; попытка повторится", what.ru]
+            );
+            ModuleError::new(ErrorKind::BadAnswer, "url", value, message).because(why)
+        }
+    }
+}
+
+/// Upstream was not reached before anything was sent, or a read had no answer.
+pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> ModuleError {
+    let message = text!(
+        ["{}: upstream was not reached; nothing was bought by this step; it is tried again", what.en],
+        ["{}: продавец недоступен; этим шагом ничего не куплено; попытка повторится", what.ru]
+    );
+    ModuleError::new(ErrorKind::Client, "url", value, message).because(why)
+}
+
+/// A call that is sent once has no trustworthy outcome yet.
+pub fn in_doubt(
+    what: &Text,
+    until: chrono::DateTime<chrono::Utc>,
+    object: &str,
+    value: impl std::fmt::Display,
+) -> ModuleError {
+    let until = until.format("%Y-%m-%d %H:%M:%S UTC");
+    let message = text!(
+        [
+            "{}: the request left, and whether it was carried out is not known yet; it is not sent again before {until}; each run looks for it, none buys meanwhile",
+            what.en
+        ],
+        [
+            "{}: запрос отправлен, выполнен ли он — пока неизвестно; до {until} он не повторяется; каждый запуск ищет результат и ничего не покупает",
+            what.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::Client, object, value, message)
+}
+
+/// A person must end a doubt.
+pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, wish: u32) -> ModuleError {
+    let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
+    let message = text!(
+        [
+            "{}: it cannot be told whether it happened ({}); nothing more is sent; look at upstream's panel, then run: pmisplicense resolve {item} --wish {wish} --bought LICENSE, or --not-bought",
+            what.en,
+            why.en
+        ],
+        [
+            "{}: нельзя сказать, выполнено ли это ({}); больше ничего не отправляется; проверьте в панели продавца и выполните: pmisplicense resolve {item} --wish {wish} --bought ЛИЦЕНЗИЯ или --not-bought",
+            what.ru,
+            why.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::OrderUnknown, "wish", wish, message)
+}
+
+/// The panel's tool failed.
+pub fn panel(error: &PanelError, func: &str, item: ItemId) -> ModuleError {
+    let (certain, why) = match error {
+        PanelError::NotStarted(why) => (text!("the tool did not start", "программа не запустилась"), why.clone()),
+        PanelError::Refused { error_type, object, message } => (
+            text!(
+                "the panel refused: {error_type} {object} {message}",
+                "панель отказала: {error_type} {object} {message}"
+            ),
+            format!("{error_type} {object}"),
+        ),
+        PanelError::Unknown(why) => {
+            (text!("it is not known whether it took effect", "неизвестно, подействовал ли вызов"), why.clone())
+        }
+    };
+    let message = text!(
+        ["{func} for service {item}: {}; the license itself is in order; the run is to be repeated", certain.en],
+        ["{func} для услуги {item}: {}; с самой лицензией всё в порядке; запуск нужно повторить", certain.ru]
+    );
+    ModuleError::new(ErrorKind::Mgrctl, func, item, message).because(why)
+}
+
+/// The license of an item is no longer there.
+pub fn license_gone(item: ItemId, license: LicenseId) -> ModuleError {
+    let words = text!(
+        "license {license} of service {item} is no longer there upstream; nothing was changed; resume, or prolong of an active service, obtains a new one",
+        "лицензии {license} услуги {item} у продавца больше нет; ничего не изменено; новую получат resume или prolong активной услуги"
+    );
+    ModuleError::new(ErrorKind::LicenseGone, "licid", license, words)
+}
+
+/// The address changed less than a month ago: with the day from which it will work.
+pub fn ip_limit(
+    refusal: &Refusal,
+    license: LicenseId,
+    ip: impl std::fmt::Display,
+    changed: Option<chrono::NaiveDate>,
+) -> ModuleError {
+    let from = changed.map_or_else(
+        || text!("a month after the last change", "через месяц после прошлой смены"),
+        |day| {
+            let from = changeable_from(day);
+            text!("from {from} on", "начиная с {from}")
+        },
+    );
+    let words = text!(
+        [
+            "license {license} cannot move to {ip} yet: upstream allows one change of address a month; it keeps its present address; the wish is kept and sync carries it out {}",
+            from.en
+        ],
+        [
+            "лицензию {license} пока нельзя перенести на {ip}: продавец разрешает одну смену IP в месяц; адрес остался прежним; желание сохранено, sync выполнит его {}",
+            from.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::IpChangeLimit, "ip", ip, words).because(refusal)
+}

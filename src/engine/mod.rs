@@ -1,0 +1,389 @@
+//! The engine: observe, plan, record, act, look, record. The only caller of ports that change anything.
+//!
+//! It is straight-line `async` code that never waits for anything: in production every future is ready at once. The
+//! awaits are the places where the simulator may stop a run, let another one go on, or let it die: before and after
+//! every commit and every call that changes something (see [`Engine::step`]).
+//!
+//! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
+
+mod change;
+mod close;
+mod doubt;
+mod errors;
+mod once;
+mod open;
+mod order;
+mod panel;
+mod pool;
+mod renew;
+mod sync;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::held::LicenseRow;
+use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
+use crate::model::item::Item;
+use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::period::AlignmentRule;
+use crate::model::rules::Rules;
+use crate::ports::{
+    BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Panel, RefusalKind, Upstream,
+};
+use crate::store::{Store, StoreError, Tx};
+use crate::text;
+pub use sync::{Allow, Summary};
+
+/// How long a run waits for a lock before it fails with `busy`.
+pub const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// How often a held lock is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(100);
+
+/// Steps that one run may take: far above the longest honest one, so that a defect ends in an error.
+const MAX_STEPS: u32 = 100_000;
+
+/// The outside world of one run.
+pub struct Ports<'p> {
+    /// The account that the module buys from.
+    pub upstream: &'p mut dyn Upstream,
+    /// The panel's tool.
+    pub panel: &'p mut dyn Panel,
+    /// The panel's database.
+    pub billdb: &'p mut dyn BillDb,
+    /// Time.
+    pub clock: &'p dyn Clock,
+    /// Lock files.
+    pub locks: &'p dyn Locks,
+    /// The log.
+    pub notes: &'p dyn Notes,
+}
+
+/// A command about one item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ItemCommand {
+    /// open
+    Open,
+    /// suspend
+    Suspend,
+    /// resume
+    Resume,
+    /// close
+    Close,
+    /// prolong
+    Prolong,
+    /// cancel_prolong
+    CancelProlong,
+    /// reopen
+    Reopen,
+    /// setparam
+    Setparam,
+    /// sync_item
+    SyncItem,
+    /// gen_key
+    GenKey,
+}
+
+/// Where a run may be stopped by the simulator: the name of the step about to happen, or just done.
+pub type StepName = Rc<Cell<&'static str>>;
+
+/// One run of one command.
+pub struct Engine<'p> {
+    ports: Ports<'p>,
+    store: Store,
+    rules: &'p Rules,
+    account: AccountId,
+    module: ModuleId,
+    operation: Option<RunningOperationId>,
+    panel_id: PanelId,
+    held: Vec<(LockName, Box<dyn LockGuard>)>,
+    alignment: Option<Vec<AlignmentRule>>,
+    steps: u32,
+    stepping: Option<StepName>,
+}
+
+/// What identifies a run to its engine.
+pub struct Run<'r> {
+    /// The module whose account is used.
+    pub access: &'r ModuleAccess,
+    /// The panel's attempt.
+    pub operation: Option<RunningOperationId>,
+    /// What this machine calls itself.
+    pub machine: &'r str,
+    /// Set by the simulator only: where the run stands, and that every step is to be waited for.
+    pub stepping: Option<StepName>,
+}
+
+/// Runs a future that is always ready. Production code never waits inside the engine.
+pub fn run_to_end<T>(future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        // Only the simulator's steps are ever pending, and they are ready when asked again.
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
+
+/// Pending once, then ready: hands control to the simulator's scheduler.
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl<'p> Engine<'p> {
+    /// Makes a run ready: the account that the module stands for is looked up, or remembered at first sight.
+    ///
+    /// # Errors
+    /// `config` when the module's address or user changed since (MONEY.md 6); `state` when the state was made on
+    /// another machine.
+    pub fn begin(ports: Ports<'p>, store: Store, rules: &'p Rules, run: Run<'_>) -> Result<Self, ModuleError> {
+        assert!(!store.is_writing(), "no transaction is open when a run begins");
+        let now = ports.clock.now();
+        check_machine(&store, run.machine)?;
+        let account = account_of(&store, now, run.access)?;
+        let panel_id = store.panel_id().map_err(errors::state)?;
+        Ok(Self {
+            ports,
+            store,
+            rules,
+            account,
+            module: run.access.module,
+            operation: run.operation,
+            panel_id,
+            held: Vec::new(),
+            alignment: None,
+            steps: 0,
+            stepping: run.stepping,
+        })
+    }
+
+    /// Carries out a command about one item.
+    ///
+    /// # Errors
+    /// What was attempted, what is certain, what to do next.
+    pub async fn item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
+        self.lock(LockName::Item(item)).await?;
+        let result = self.locked_item_command(command, item).await;
+        self.held.clear();
+        result
+    }
+
+    async fn locked_item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
+        let item = self.item(item).await?;
+        match command {
+            ItemCommand::Open => self.open(&item, false).await,
+            ItemCommand::Reopen => self.open(&item, true).await,
+            ItemCommand::Suspend => self.suspend(&item).await,
+            ItemCommand::Resume => self.resume(&item).await,
+            ItemCommand::Close => self.close(&item).await,
+            ItemCommand::Prolong => self.prolong(&item).await,
+            ItemCommand::CancelProlong => self.cancel_prolong(&item).await,
+            ItemCommand::Setparam => self.setparam(&item).await,
+            ItemCommand::SyncItem => self.sync_item(&item).await,
+            ItemCommand::GenKey => self.gen_key(&item).await,
+        }
+    }
+
+    /// A place where the simulator may stop this run. Nothing may hold a transaction open here.
+    async fn step(&mut self, name: &'static str) -> Result<(), ModuleError> {
+        debug_assert!(!self.store.is_writing(), "no transaction is open across {name}");
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return Err(errors::too_many_steps(MAX_STEPS));
+        }
+        if let Some(at) = &self.stepping {
+            at.set(name);
+            Yield(false).await;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.ports.clock.now()
+    }
+
+    fn today(&self) -> NaiveDate {
+        self.ports.clock.today()
+    }
+
+    /// Writes to our state: all or nothing, and never while anybody is called.
+    async fn commit<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, ModuleError> {
+        self.step(name).await?;
+        let result = self.store.write(self.ports.clock.now(), work).map_err(errors::state);
+        self.step("committed").await?;
+        result
+    }
+
+    /// Takes a lock, waiting for its holder for at most 30 seconds; a lock that this run holds already is taken.
+    async fn lock(&mut self, name: LockName) -> Result<(), ModuleError> {
+        if self.held.iter().any(|(held, _)| *held == name) {
+            return Ok(());
+        }
+        let since = self.now();
+        loop {
+            self.step("lock").await?;
+            match self.ports.locks.try_lock(name) {
+                Ok(Some(guard)) => {
+                    self.held.push((name, guard));
+                    return Ok(());
+                }
+                Ok(None) if (self.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT => {
+                    return Err(errors::busy(name));
+                }
+                Ok(None) => self.ports.clock.sleep(LOCK_RETRY),
+                Err(why) => return Err(errors::lock_failed(&why)),
+            }
+        }
+    }
+
+    fn unlock(&mut self, name: LockName) {
+        self.held.retain(|(held, _)| *held != name);
+    }
+
+    async fn lock_license(&mut self, license: LicenseId) -> Result<(), ModuleError> {
+        self.lock(LockName::License(self.account, license)).await
+    }
+
+    /// The item as the database has it now.
+    async fn item(&mut self, item: ItemId) -> Result<Item, ModuleError> {
+        self.step("read item").await?;
+        let found = self.ports.billdb.item(item).map_err(|error| errors::database(&error))?;
+        found.ok_or_else(|| errors::no_item(item))
+    }
+
+    /// A license as upstream has it now; `None` when this account has no such license.
+    async fn read(&mut self, family: Family, license: LicenseId) -> Result<Option<License>, ModuleError> {
+        match self.try_read(family, license).await? {
+            Ok(seen) => Ok(seen),
+            Err(error) => {
+                let what = text!("reading license {license}", "чтение лицензии {license}");
+                Err(errors::call(&error, &what, license))
+            }
+        }
+    }
+
+    /// As [`Engine::read`], the failure kept for callers that must write something down first.
+    async fn try_read(
+        &mut self,
+        family: Family,
+        license: LicenseId,
+    ) -> Result<Result<Option<License>, CallError>, ModuleError> {
+        self.step("read license").await?;
+        Ok(match self.ports.upstream.license(family, license) {
+            Ok(seen) if seen.id == license => Ok(Some(seen)),
+            Ok(seen) => Err(CallError::BadAnswer(format!("asked for license {license}, answered with {}", seen.id))),
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Ok(None),
+            Err(other) => Err(other),
+        })
+    }
+
+    /// The product that a held license was ordered as; the catalogue may have lost it, and nothing but money needs it.
+    fn product_of(&self, row: &LicenseRow) -> Option<&'p Product> {
+        let rules: &'p Rules = self.rules;
+        rules.catalogue.by_pricelist(row.pricelist).or_else(|| rules.catalogue.get(&row.internal_name))
+    }
+
+    /// Alignment rules: the panel's, then the settings file's.
+    async fn alignment(&mut self) -> Result<Vec<AlignmentRule>, ModuleError> {
+        if let Some(rules) = &self.alignment {
+            return Ok(rules.clone());
+        }
+        self.step("read alignment").await?;
+        let mut rules = self.ports.billdb.alignment_rules(self.module).map_err(|error| errors::database(&error))?;
+        rules.extend(self.rules.alignment.iter().cloned());
+        self.alignment = Some(rules.clone());
+        Ok(rules)
+    }
+
+    /// Takes over what a look showed, when it differs from what we have: no write for nothing.
+    async fn refresh(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        if !row.differs(seen) {
+            return Ok(());
+        }
+        let account = row.account;
+        let moved = row.expires != seen.expires;
+        let (before, after) = (show_day(row.expires), show_day(seen.expires));
+        let reason = if moved {
+            text!("seen upstream: expiry {before} -> {after}", "видно у продавца: срок {before} -> {after}")
+        } else {
+            text!("seen upstream: license changed", "видно у продавца: лицензия изменилась")
+        };
+        let (item, id, seen) = (row.item, row.id, seen.clone());
+        self.commit("refresh", move |tx| {
+            tx.refresh_license(account, &seen)?;
+            tx.note(item, Some((account, id)), "seen", &reason)
+        })
+        .await
+    }
+
+    fn note(&self, text: &Text) {
+        self.ports.notes.note(text);
+    }
+
+    fn warn(&self, text: &Text) {
+        self.ports.notes.warn(text);
+    }
+}
+
+/// A day for people; a dash for none.
+fn show_day(day: Option<NaiveDate>) -> String {
+    day.map_or_else(|| "-".to_owned(), |day| day.to_string())
+}
+
+/// Whether a license that was read is gone for good as far as one look tells.
+fn is_deleted(seen: &Option<License>) -> bool {
+    seen.as_ref().is_none_or(|license| license.status == LicenseStatus::Deleted)
+}
+
+fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
+    let known = store.meta("machine").map_err(errors::state)?.unwrap_or_default();
+    if known.is_empty() || machine.is_empty() || known == machine {
+        return Ok(());
+    }
+    Err(ModuleError::new(
+        ErrorKind::State,
+        "machine",
+        machine,
+        text!(
+            "this state file was made on another machine; nothing was changed, here or upstream; if the panel moved here for good, run: pmisplicense state claim",
+            "этот файл состояния создан на другой машине; ничего не изменено; если панель переехала сюда навсегда, выполните: pmisplicense state claim"
+        ),
+    ))
+}
+
+fn account_of(store: &Store, now: DateTime<Utc>, access: &ModuleAccess) -> Result<AccountId, ModuleError> {
+    let (module, url, user) = (access.module, access.url.trim_end_matches('/'), access.username.as_str());
+    match store.account_of_module(module).map_err(errors::state)? {
+        Some(known) if known.url == url && known.username == user => Ok(known.id),
+        Some(known) => Err(ModuleError::new(
+            ErrorKind::Config,
+            "module",
+            module,
+            text!(
+                "module {module} was used with {} at {} until now, its settings say {user} at {url}; nothing was changed upstream; if the account changed on purpose, run: pmisplicense doctor --accept-account --module {module}",
+                "модуль {module} до сих пор работал с {} на {}, а в настройках {user} на {url}; у продавца ничего не изменено; если учётная запись сменилась намеренно, выполните: pmisplicense doctor --accept-account --module {module}",
+                known.username,
+                known.url
+            ),
+        )),
+        None => store.write(now, |tx| tx.set_account(module, url, user)).map_err(errors::state),
+    }
+}

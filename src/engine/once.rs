@@ -1,0 +1,297 @@
+//! Calls that are sent once about a license that exists: renewal, tariff, nodes, key, deletion. Write down the intent,
+//! send it, look whether the effect is there, write down the outcome. Orders are in `order.rs`: they have nothing to
+//! look at beforehand.
+
+use crate::error::{ModuleError, Text};
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
+use crate::model::license::License;
+use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect};
+use crate::ports::{Outcome, RefusalKind};
+use crate::store::{NewWish, Recorded, RecordedIntent, StoreError, Tx};
+use crate::text;
+
+use super::{Engine, errors};
+
+/// What upstream did not do, and said so: decided by callers that have another way.
+pub(super) enum Failed {
+    /// It refused, and a look showed that nothing happened.
+    Refused(crate::ports::Refusal, ModuleError),
+    /// Anything else; the error says what is certain.
+    Other(ModuleError),
+}
+
+impl From<ModuleError> for Failed {
+    fn from(error: ModuleError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failed> for ModuleError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(_, error) | Failed::Other(error) => error,
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Carries out a call that is sent once about a held license, or finds that it was carried out before. The license
+    /// lock is held by the caller. Returns the license after it; `None` when it is gone.
+    pub(super) async fn once(
+        &mut self,
+        row: &LicenseRow,
+        key: &WishKey,
+        request: OnceRequest,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        self.settle_license(row).await?;
+        let wish = NewWish {
+            key,
+            item: row.item,
+            account: row.account,
+            highest_license: LicenseId(0),
+            operation: self.operation,
+            reason: what,
+        };
+        self.step("record intent").await?;
+        let recorded = self.store.record_intent(self.now(), &wish, |_| Ok(request)).map_err(errors::state);
+        self.step("intent recorded").await?;
+        match recorded? {
+            Recorded::Intent(intent) => self.send_about(row, intent, what).await,
+            Recorded::Existing(wish) => self.done_before(row, &wish, what).await,
+        }
+    }
+
+    /// The key was carried out before: nothing is sent, the license is looked at.
+    async fn done_before(&mut self, row: &LicenseRow, wish: &Wish, what: &Text) -> Result<Option<License>, Failed> {
+        let seen = self.read(row.family, row.id).await?;
+        match effect(&wish.request, seen.as_ref()) {
+            Effect::Visible | Effect::CannotTell => Ok(seen),
+            Effect::NotVisible => Err(Failed::Other(self.cannot_tell(
+                wish,
+                what,
+                &text!(
+                    "it was carried out before, and upstream does not show it",
+                    "это уже было выполнено, но у продавца этого не видно"
+                ),
+            ))),
+        }
+    }
+
+    fn cannot_tell(&self, wish: &Wish, what: &Text, why: &Text) -> ModuleError {
+        errors::order_unknown(what, why, wish.item, wish.id.0)
+    }
+
+    /// Sends a recorded intent and writes down what became of it. No `?` stands between the two.
+    async fn send_about(
+        &mut self,
+        row: &LicenseRow,
+        intent: RecordedIntent,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        let wish = self
+            .store
+            .wish(intent.wish())
+            .map_err(errors::state)?
+            .ok_or_else(|| errors::state(StoreError::Unusable("a recorded wish is missing".to_owned())))?;
+        self.step("send").await?;
+        let outcome = self.ports.upstream.send_once(intent);
+        self.step("sent").await?;
+        match outcome {
+            Outcome::NotSent(why) => {
+                let error = errors::unreachable(what, &why, row.id);
+                let event = WishEvent::NotSent { reason: why };
+                self.write_event(&wish, event, what).await?;
+                Err(Failed::Other(error))
+            }
+            Outcome::Done(answer) => {
+                let looked = self.try_read(row.family, row.id).await?;
+                match looked {
+                    Ok(seen) if effect(&wish.request, seen.as_ref()) != Effect::NotVisible => {
+                        self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, seen, what).await
+                    }
+                    Ok(_) => self.unknown(row, &wish, format!("answered {answer:?}, not visible yet"), what).await,
+                    Err(error) => self.unknown(row, &wish, format!("answered, then {error:?}"), what).await,
+                }
+            }
+            Outcome::Refused(refusal) => match self.try_read(row.family, row.id).await? {
+                // A refusal is believed only after a look: the call may have taken effect all the same.
+                Ok(seen) if effect(&wish.request, seen.as_ref()) == Effect::Visible => {
+                    self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, seen, what).await
+                }
+                Ok(_) => {
+                    self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
+                    self.remember_refusal(&refusal).await?;
+                    let error = errors::refused(&refusal, what, "licid", row.id);
+                    Err(Failed::Refused(refusal, error))
+                }
+                Err(error) => self.unknown(row, &wish, format!("{refusal}, then {error:?}"), what).await,
+            },
+            Outcome::Unknown(why) => {
+                self.write_event(&wish, WishEvent::Unknown { reason: why }, what).await?;
+                match self.try_read(row.family, row.id).await? {
+                    Ok(seen) if effect(&wish.request, seen.as_ref()) == Effect::Visible => {
+                        self.carried_out(row, &wish, WishEvent::Adopted { license: row.id }, seen, what).await
+                    }
+                    _ => Err(Failed::Other(self.still_in_doubt(&wish, what))),
+                }
+            }
+        }
+    }
+
+    async fn unknown(
+        &mut self,
+        row: &LicenseRow,
+        wish: &Wish,
+        why: String,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        let _ = row;
+        self.write_event(wish, WishEvent::Unknown { reason: why }, what).await?;
+        Err(Failed::Other(self.still_in_doubt(wish, what)))
+    }
+
+    pub(super) fn still_in_doubt(&self, wish: &Wish, what: &Text) -> ModuleError {
+        let until = wish.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        match wish.request.license() {
+            Some(license) => errors::in_doubt(what, until, "licid", license),
+            None => errors::in_doubt(what, until, "item", wish.item.map_or(0, |item| item.0)),
+        }
+    }
+
+    pub(super) async fn write_event(
+        &mut self,
+        wish: &Wish,
+        event: WishEvent,
+        reason: &Text,
+    ) -> Result<(), ModuleError> {
+        let (wish, reason) = (wish.clone(), reason.clone());
+        self.commit("record outcome", move |tx| tx.event(&wish, &event, &reason)).await
+    }
+
+    /// Writes down that a call was carried out, with all that follows from it, in one transaction.
+    async fn carried_out(
+        &mut self,
+        row: &LicenseRow,
+        wish: &Wish,
+        event: WishEvent,
+        seen: Option<License>,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        self.note(what);
+        let catalogue = &self.rules.catalogue;
+        let internal_name = match &wish.request {
+            OnceRequest::ChangePricelist { pricelist, .. } => catalogue
+                .by_pricelist(*pricelist)
+                .map_or(row.internal_name.clone(), |product| product.internal_name.clone()),
+            _ => row.internal_name.clone(),
+        };
+        let (row, wish, what, after) = (row.clone(), wish.clone(), what.clone(), seen.clone());
+        self.commit("record outcome", move |tx| {
+            tx.event(&wish, &event, &what)?;
+            if let Some(after) = &after {
+                tx.refresh_license(row.account, after)?;
+            }
+            tx.set_refused_lifted(&wish)?;
+            follow_up(tx, &row, &wish, &internal_name)
+        })
+        .await?;
+        Ok(seen)
+    }
+
+    /// Settles every wish about a license that is in doubt: until then nobody sends for it (MONEY.md 2).
+    pub(super) async fn settle_license(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
+        for wish in open {
+            self.settle_about(row, &wish).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for the effect of one doubtful wish about a license. `Ok`: it has ended, one way or the other.
+    async fn settle_about(&mut self, row: &LicenseRow, wish: &Wish) -> Result<(), ModuleError> {
+        let what = describe(wish);
+        let seen = self.read(row.family, row.id).await?;
+        let found = effect(&wish.request, seen.as_ref());
+        if found == Effect::Visible {
+            self.carried_out(row, wish, WishEvent::Adopted { license: row.id }, seen, &what).await?;
+            return Ok(());
+        }
+        if wish.status == WishStatus::HandedOver {
+            return Err(self.cannot_tell(wish, &what, &text!("a person must look", "решить должен человек")));
+        }
+        let rules = &self.rules.upstream;
+        match after_clean_look(wish, self.now(), rules.settle_s, rules.resend, found == Effect::NotVisible) {
+            Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
+            Verdict::FirstCleanLook { again } => {
+                self.write_event(wish, WishEvent::CleanLook, &what).await?;
+                Err(errors::in_doubt(&what, again, "licid", row.id))
+            }
+            Verdict::NeverHappened => {
+                let reason = "two looks after the settling time found no effect".to_owned();
+                self.write_event(wish, WishEvent::NotHappened { reason }, &what).await
+            }
+            Verdict::HandOver(why) => {
+                self.write_event(wish, WishEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(self.cannot_tell(wish, &what, &why))
+            }
+        }
+    }
+
+    /// Remembers a refusal for lack of money, so that the next runs only ask the balance (LICENSING.md 10).
+    pub(super) async fn remember_refusal(&mut self, refusal: &crate::ports::Refusal) -> Result<(), ModuleError> {
+        let kind = match refusal.kind {
+            RefusalKind::NoMoney => "nomoney",
+            RefusalKind::Blocked => "blocked",
+            RefusalKind::Auth
+            | RefusalKind::IpTooYoung
+            | RefusalKind::KeyTooYoung
+            | RefusalKind::IpBusy
+            | RefusalKind::SaleClosed
+            | RefusalKind::PeriodNotSold
+            | RefusalKind::NotFound
+            | RefusalKind::Other => return Ok(()),
+        };
+        self.step("ask balance").await?;
+        let balance = self.ports.upstream.balance().ok().map(|money| money.minor);
+        let account = self.account;
+        self.commit("remember refusal", move |tx| tx.set_refused(account, Some((kind, balance)))).await
+    }
+}
+
+fn follow_up(tx: &Tx<'_>, row: &LicenseRow, wish: &Wish, internal_name: &str) -> Result<(), StoreError> {
+    match &wish.request {
+        OnceRequest::ChangePricelist { pricelist, .. } => tx.finish_change(row, internal_name, *pricelist, row.nodes),
+        OnceRequest::SetNodes { nodes, .. } => tx.finish_change(row, internal_name, row.pricelist, Some(*nodes)),
+        OnceRequest::Delete { .. } => {
+            tx.release_license(row, crate::model::held::LicenseState::Deleted, None, Some("deleted"))
+        }
+        OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::NewKey { .. } => Ok(()),
+    }
+}
+
+/// A wish in words, for messages long after it was recorded.
+pub(super) fn describe(wish: &Wish) -> Text {
+    let item = wish.item.unwrap_or(ItemId(0));
+    match &wish.request {
+        OnceRequest::Order(order) => {
+            text!("order of {} for service {item}", "заказ {} для услуги {item}", order.pricelist)
+        }
+        OnceRequest::Prolong { license, period, before } => text!(
+            "renewal of license {license} from {before} for {} months",
+            "продление лицензии {license} с {before} на {} мес.",
+            period.0
+        ),
+        OnceRequest::ChangePricelist { license, pricelist, .. } => {
+            text!("change of license {license} to tariff {pricelist}", "смена тарифа лицензии {license} на {pricelist}")
+        }
+        OnceRequest::SetNodes { license, nodes, .. } => {
+            text!("change of license {license} to {nodes} nodes", "смена числа узлов лицензии {license} на {nodes}")
+        }
+        OnceRequest::NewKey { license, .. } => text!("new key of license {license}", "новый ключ лицензии {license}"),
+        OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),
+    }
+}

@@ -1,0 +1,342 @@
+//! open and reopen, and what every command needs that must end with a license: the one that the item has, one that is
+//! found, one from the pool, or a new one, in this order (LICENSING.md 3).
+
+use std::time::Duration;
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::catalogue::{NOPANEL, Product};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::LicenseId;
+use crate::model::item::Item;
+use crate::model::journal::ItemLife;
+use crate::model::license::{License, LicenseStatus};
+use crate::plan::doubt::has_run_out;
+use crate::plan::order::{Terms, Wanted, terms, wanted};
+use crate::ports::Repeatable;
+use crate::text;
+
+use super::order::is_marked;
+use super::{Engine, errors, is_deleted};
+
+/// How long open waits for a key that is not issued yet, before one more look; the next sync brings it otherwise.
+const KEY_WAIT: Duration = Duration::from_secs(3);
+
+impl Engine<'_> {
+    /// open, and reopen: what open would still have to do, with a post-call of its own.
+    pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Wanted::Nopanel => self.open_nothing(item, &life).await?,
+            Wanted::Product(product) => {
+                let (row, seen) = self.ensure_license(item, &life, product).await?;
+                self.hand_out(item, &row, seen).await?;
+            }
+        }
+        if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
+    }
+
+    pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
+            // The client went back to no panel before the license was opened: it is freed like any other.
+            self.free(item, &row).await?;
+        }
+        self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
+        self.remember_choice(item, NOPANEL).await
+    }
+
+    pub(super) async fn remember_choice(&mut self, item: &Item, choice: &str) -> Result<(), ModuleError> {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        if known.and_then(|row| row.choice).as_deref() == Some(choice) {
+            return Ok(());
+        }
+        let choice = choice.to_owned();
+        self.commit("remember choice", |tx| tx.set_choice(item, &choice)).await
+    }
+
+    /// The present life of an item, after making sure that what our state holds for its number is really its own.
+    pub(super) fn life_of(&self, item: &Item) -> Result<ItemLife, ModuleError> {
+        let life = self.store.life(item).map_err(errors::state)?;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        if known.is_some_and(|row| row.client != item.client) {
+            return Err(other_owner(item, None));
+        }
+        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let stranger = held.iter().find(|row| {
+            matches!(row.state, LicenseState::Bound | LicenseState::Claimed) && row.life != Some(life.to_string())
+        });
+        match stranger {
+            Some(row) => Err(other_owner(item, Some(row.id))),
+            None => Ok(life),
+        }
+    }
+
+    /// The license that a life holds; it must belong to the account that the module buys from now.
+    pub(super) fn held_by(&self, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
+        let row = self.store.license_of(life).map_err(errors::state)?;
+        match row {
+            Some(row) if row.account != self.account => {
+                let (license, module) = (row.id, row.module);
+                Err(ModuleError::new(
+                    ErrorKind::Config,
+                    "module",
+                    self.module,
+                    text!(
+                        "license {license} was bound with module {module} and stays with its account; nothing was changed; move the service back to that module, or run: pmisplicense move {}",
+                        "лицензия {license} привязана через модуль {module} и остаётся на его учётной записи; ничего не изменено; верните услугу на тот модуль или выполните: pmisplicense move {}",
+                        life.item
+                    ),
+                ))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Makes sure that the life has a license of that product, buying one only when there is no other way.
+    pub(super) async fn ensure_license(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        product: &Product,
+    ) -> Result<(LicenseRow, License), ModuleError> {
+        if let Some(found) = self.present_license(item, life).await? {
+            return Ok(found);
+        }
+        self.settle_orders(item, life).await?;
+        if let Some(found) = self.present_license(item, life).await? {
+            return Ok(found);
+        }
+        self.check_witness(item, product).await?;
+        let rules = self.alignment().await?;
+        let catalogue = &self.rules.catalogue;
+        let terms = terms(product, item, &rules, catalogue, self.today())?;
+        let asked = self.asked(item, terms.product)?;
+        let replaces = self.last_license(item)?;
+        if terms.product.pooled
+            && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?
+        {
+            return Ok(found);
+        }
+        let seen = self.buy(item, life, &terms, &asked, replaces).await?;
+        self.checked_after_buying(life, seen)
+    }
+
+    /// Orders; where the end of sale makes upstream refuse the period, the longest one that still fits.
+    async fn buy(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        terms: &Terms<'_>,
+        asked: &super::order::Asked,
+        replaces: Option<LicenseId>,
+    ) -> Result<License, ModuleError> {
+        use crate::model::period::Period;
+        match self.order(item, life, terms, asked, replaces).await {
+            Err(error) if matches!(error.kind, ErrorKind::PeriodNotSold | ErrorKind::SaleClosed) => {
+                let Period::Months(refused) = terms.period else { return Err(error) };
+                let Some(shorter) = crate::plan::order::longest_that_fits(terms.product, self.today(), refused) else {
+                    return Err(error);
+                };
+                let shorter = Terms { period: Period::Months(shorter), ..terms.clone() };
+                self.order(item, life, &shorter, asked, replaces).await
+            }
+            other => other,
+        }
+    }
+
+    fn checked_after_buying(&self, life: &ItemLife, seen: License) -> Result<(LicenseRow, License), ModuleError> {
+        let row = self.store.license_of(life).map_err(errors::state)?;
+        let row = row.ok_or_else(|| errors::license_gone(life.item, seen.id))?;
+        usable(life, row, seen)
+    }
+
+    pub(super) fn last_license(&self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        Ok(known.and_then(|row| row.last_license))
+    }
+
+    /// The license that the life holds, if it is still there; a claimed one is taken to its end first. `None`: it has
+    /// none, or its last one is gone for good and that was written down.
+    pub(super) async fn present_license(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+    ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
+        let Some(row) = self.held_by(life)? else { return Ok(None) };
+        self.lock_license(row.id).await?;
+        // A call in doubt is settled before anything is decided on what a read shows.
+        self.settle_license(&row).await?;
+        if row.state == LicenseState::Claimed {
+            return self.continue_taking(item, life, &row).await;
+        }
+        let seen = self.read(row.family, row.id).await?;
+        if is_deleted(&seen) {
+            self.confirm_gone(&row, &seen).await?;
+            return Ok(None);
+        }
+        let Some(seen) = seen else { return Ok(None) };
+        self.refresh(&row, &seen).await?;
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
+        usable(life, row, seen).map(Some)
+    }
+
+    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it does
+    /// not exist while another license of the account can be read (MONEY.md 3).
+    ///
+    /// # Errors
+    /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
+    pub(super) async fn confirm_gone(&mut self, row: &LicenseRow, seen: &Option<License>) -> Result<(), ModuleError> {
+        if row.state == LicenseState::Deleted {
+            return Ok(());
+        }
+        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let now = self.now();
+        let certain = match (seen, row.not_before, row.reason.as_deref()) {
+            (Some(_), ..) => true,
+            (None, Some(until), Some(MISSING)) => now >= until && self.another_is_readable(row).await?,
+            (None, ..) => false,
+        };
+        let (row, id) = (row.clone(), row.id);
+        if certain {
+            let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
+            self.warn(&reason);
+            return self
+                .commit("license gone", move |tx| {
+                    tx.release_license(&row, LicenseState::Deleted, None, Some("deleted upstream"))?;
+                    tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
+                })
+                .await;
+        }
+        let item = row.item;
+        if row.reason.as_deref() != Some(MISSING) {
+            self.commit("license missing", move |tx| tx.put_off(&row, Some(now + settle), Some(MISSING))).await?;
+        }
+        Err(errors::license_gone(item.unwrap_or(crate::model::ids::ItemId(0)), id))
+    }
+
+    async fn another_is_readable(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        let page = self.page(row.family, 1).await?;
+        Ok(page.rows.iter().any(|other| other.id != row.id))
+    }
+
+    /// The item names a license that our state does not know: it was bound by somebody else, or our state is old.
+    /// Nothing is bought beside a license that is there (MONEY.md 6).
+    async fn check_witness(&mut self, item: &Item, product: &Product) -> Result<(), ModuleError> {
+        let Some(named) = item.params.licid else { return Ok(()) };
+        if self.store.license(self.account, named).map_err(errors::state)?.is_some() {
+            return Ok(());
+        }
+        let Some(seen) = self.read(product.family, named).await? else { return Ok(()) };
+        if seen.status == LicenseStatus::Deleted {
+            return Ok(());
+        }
+        let id = item.id;
+        let advice = if is_marked(&seen.remoteid) {
+            text!(
+                "it bears our mark: the state is old; run: pmisplicense reconcile --apply",
+                "на ней наша метка: состояние устарело; выполните: pmisplicense reconcile --apply"
+            )
+        } else {
+            text!("bind it with: pmisplicense bind {id} {named}", "привяжите её: pmisplicense bind {id} {named}")
+        };
+        Err(ModuleError::new(
+            ErrorKind::State,
+            "licid",
+            named,
+            text!(
+                [
+                    "service {id} names license {named}, which this state does not know; nothing was bought; {}",
+                    advice.en
+                ],
+                ["услуга {id} называет лицензию {named}, которой нет в состоянии; ничего не куплено; {}", advice.ru]
+            ),
+        ))
+    }
+
+    /// Starts the license if it is stopped and has time left, waits briefly for a late key, gives it its name, and saves
+    /// number, key and name to the item.
+    pub(super) async fn hand_out(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        mut seen: License,
+    ) -> Result<(), ModuleError> {
+        if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
+            seen = self.start(row, seen).await?;
+        }
+        if seen.key.is_none() {
+            self.ports.clock.sleep(KEY_WAIT);
+            if let Some(again) = self.read(row.family, row.id).await? {
+                seen = again;
+            }
+            self.refresh(row, &seen).await?;
+            if seen.key.is_none() {
+                let id = row.id;
+                self.warn(&text!(
+                    "license {id} has no key yet: the next sync brings it",
+                    "у лицензии {id} ещё нет ключа: его принесёт следующий sync"
+                ));
+            }
+        }
+        let carries_mark = row.mark.as_ref().is_some_and(|mark| seen.name.ends_with(&mark.to_string()));
+        if carries_mark {
+            seen = self.rename_after_binding(item, row, seen).await?;
+        }
+        self.save_license(item, &seen).await
+    }
+
+    async fn rename_after_binding(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        mut seen: License,
+    ) -> Result<License, ModuleError> {
+        let name = item.params.licname.clone().unwrap_or_else(|| item.default_license_name());
+        let edit = crate::ports::Edit { licname: Some(name.clone()), ..Default::default() };
+        self.change(row, &Repeatable::Edit(edit), "rename").await?;
+        seen.name = name;
+        self.refresh(row, &seen).await?;
+        Ok(seen)
+    }
+}
+
+/// The word stored while a license that we know is not shown by upstream.
+const MISSING: &str = "missing upstream";
+
+fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow, License), ModuleError> {
+    let (item, license) = (life.item, seen.id);
+    match seen.status {
+        LicenseStatus::Active | LicenseStatus::Stopped | LicenseStatus::Processing => Ok((row, seen)),
+        LicenseStatus::Ordered => Err(ModuleError::new(
+            ErrorKind::Nomoney,
+            "licid",
+            license,
+            text!(
+                "license {license} for service {item} is ordered and waits for payment upstream; it is never ordered anew; top up the account, then the run is repeated",
+                "лицензия {license} для услуги {item} заказана и ждёт оплаты у продавца; заново она не заказывается; пополните счёт, запуск повторится"
+            ),
+        )),
+        LicenseStatus::Deleted => Err(errors::license_gone(item, license)),
+        LicenseStatus::Unknown(number) => Err(ModuleError::new(
+            ErrorKind::Upstream,
+            "licid",
+            license,
+            text!(
+                "license {license} of service {item} has the status {number}, which is not known; nothing was changed; look at upstream's panel",
+                "у лицензии {license} услуги {item} неизвестное состояние {number}; ничего не изменено; посмотрите в панели продавца"
+            ),
+        )),
+    }
+}
+
+fn other_owner(item: &Item, license: Option<LicenseId>) -> ModuleError {
+    let (id, shown) = (item.id, license.map_or_else(|| "-".to_owned(), |license| license.to_string()));
+    ModuleError::new(
+        ErrorKind::State,
+        "item",
+        id,
+        text!(
+            "the state holds license {shown} for another service or client with the number {id}; nothing was saved, shown or changed; run: pmisplicense reconcile",
+            "состояние хранит лицензию {shown} другой услуги или другого клиента с номером {id}; ничего не сохранено и не изменено; выполните: pmisplicense reconcile"
+        ),
+    )
+}

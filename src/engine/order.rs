@@ -1,0 +1,356 @@
+//! Buying: the look before, the recorded intent, the order, the look after (LICENSING.md 3, MONEY.md).
+
+use std::net::IpAddr;
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::ids::{LicenseId, Mark};
+use crate::model::item::Item;
+use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
+use crate::model::license::{Family, License, RemoteId};
+use crate::plan::check::{check_ip, check_licname, clean_licname};
+use crate::plan::doubt::{Match, compare, mismatch};
+use crate::plan::order::{Terms, code_advice};
+use crate::ports::{Outcome, RefusalKind};
+use crate::store::{NewWish, Recorded, RecordedIntent, StoreError};
+use crate::text;
+
+use super::doubt::order_of;
+use super::{Engine, errors};
+
+/// How long a remembered refusal for lack of money keeps runs from ordering (LICENSING.md 10).
+const BACK_OFF_MINUTES: i64 = 15;
+
+/// What a service asks of its license, checked before money is spent.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) ip: Option<IpAddr>,
+    pub(super) licname: String,
+    pub(super) nodes: Option<(crate::model::ids::UpstreamAddonId, u32)>,
+}
+
+impl Engine<'_> {
+    /// Checks and collects address, name and nodes of an item (LICENSING.md 3).
+    pub(super) fn asked(&self, item: &Item, product: &Product) -> Result<Asked, ModuleError> {
+        let licname = match &item.params.licname {
+            Some(name) => {
+                check_licname(name)?;
+                name.clone()
+            }
+            None => clean_licname(&item.default_license_name()),
+        };
+        let nodes = product
+            .nodes_addon
+            .map(|addon| (addon, product.nodes_included + item.additional_nodes(&self.rules.nodes_addons)));
+        Ok(Asked { ip: self.asked_ip(item, product)?, licname, nodes })
+    }
+
+    fn asked_ip(&self, item: &Item, product: &Product) -> Result<Option<IpAddr>, ModuleError> {
+        let own = item.params.ip.clone().or_else(|| {
+            let mut ips: Vec<&IpAddr> = item.ips.iter().filter(|ip| ip.is_ipv4() || product.ipv6).collect();
+            ips.sort_by_key(|ip| ip.is_ipv6());
+            ips.first().filter(|_| !item.is_license_type()).map(|ip| ip.to_string())
+        });
+        let id = item.id;
+        match own {
+            Some(text) => {
+                let checked = check_ip(&text, Some(product))?;
+                if let Some(warning) = checked.warning {
+                    self.note(&warning);
+                }
+                Ok(Some(checked.ip))
+            }
+            None if product.needs_ip => Err(ModuleError::new(
+                ErrorKind::Missed,
+                "ip",
+                "",
+                text!(
+                    "service {id} has no IP address; nothing was ordered; set the parameter ip of the service",
+                    "у услуги {id} нет IP-адреса; ничего не заказано; задайте параметр ip услуги"
+                ),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// Buys a license for an item life. The key admits one purchase: what was recorded before is never sent again.
+    pub(super) async fn order(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        terms: &Terms<'_>,
+        asked: &Asked,
+        replaces: Option<LicenseId>,
+    ) -> Result<License, ModuleError> {
+        let (name, id) = (&terms.product.internal_name, item.id);
+        let what = text!(
+            ["order of {name} for service {id}, {}", terms.reason.en],
+            ["заказ {name} для услуги {id}, {}", terms.reason.ru]
+        );
+        self.check_money(&what).await?;
+        let highest = self.look_before(terms.product.family).await?;
+        self.check_address(terms, asked, &what).await?;
+        let key = WishKey::Order { life: life.clone(), replaces };
+        let returns = self.returns_remoteid()?;
+        let new = NewWish {
+            key: &key,
+            item: Some(item.id),
+            account: self.account,
+            highest_license: highest,
+            operation: self.operation,
+            reason: &what,
+        };
+        self.step("record intent").await?;
+        let panel = self.panel_id.clone();
+        let (account, choice) = (self.account, name.clone());
+        let recorded = self.store.record_intent(self.now(), &new, |tx| {
+            let mark = tx.next_mark(&panel, item.id)?;
+            tx.touch_item(item)?;
+            tx.set_choice(item, &choice)?;
+            tx.raise_highest_license(account, highest)?;
+            Ok(OnceRequest::Order(request(terms, asked, mark, returns)))
+        });
+        self.step("intent recorded").await?;
+        match recorded.map_err(errors::state)? {
+            Recorded::Intent(intent) => self.send_order(intent, life, &what).await,
+            Recorded::Existing(wish) => Err(self.still_in_doubt(&wish, &what)),
+        }
+    }
+
+    /// One list page: the highest number known just before, and whether marks of ours say that this state is old.
+    async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
+        let page = self.page(family, 1).await?;
+        let last = self.store.last_number().map_err(errors::state)?;
+        for row in &page.rows {
+            if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
+                && number > last
+            {
+                return Err(old_state(row.id, number, last));
+            }
+        }
+        let known = self.store.account(self.account).map_err(errors::state)?;
+        let known = known.map_or(LicenseId(0), |account| account.highest_license);
+        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+    }
+
+    async fn check_address(&mut self, terms: &Terms<'_>, asked: &Asked, what: &Text) -> Result<(), ModuleError> {
+        let (Family::Soft, Some(ip)) = (terms.product.family, asked.ip) else { return Ok(()) };
+        self.step("check ip").await?;
+        match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
+            Ok(()) => Ok(()),
+            Err(crate::ports::CallError::Refused(refusal)) => Err(errors::refused(&refusal, what, "ip", ip)),
+            Err(error) => Err(errors::call(&error, what, ip)),
+        }
+    }
+
+    /// Money before buying: the provider's minimum, and the back-off after a refusal, which ends as soon as the
+    /// balance has grown.
+    pub(super) async fn check_money(&mut self, what: &Text) -> Result<(), ModuleError> {
+        let account = self.store.account(self.account).map_err(errors::state)?;
+        let backing_off = account
+            .and_then(|account| account.refused)
+            .filter(|(_, since, _)| self.now() - *since < chrono::Duration::minutes(BACK_OFF_MINUTES));
+        if backing_off.is_none() && self.rules.minimum_balance.is_none() {
+            return Ok(());
+        }
+        self.step("ask balance").await?;
+        let balance = self.ports.upstream.balance().map_err(|error| errors::call(&error, what, "balance"))?;
+        let grown = |before: Option<i64>| before.is_some_and(|before| balance.minor > before);
+        if let Some((kind, since, before)) = backing_off
+            && !grown(before)
+        {
+            let kind = if kind == "blocked" { ErrorKind::Blocked } else { ErrorKind::Nomoney };
+            let until = (since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
+            let message = text!(
+                [
+                    "{}: upstream refused for money at the last try, the balance is still {balance}; nothing was sent; tried again after {until}, or as soon as the balance grows",
+                    what.en
+                ],
+                [
+                    "{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}; ничего не отправлено; повтор после {until} или как только баланс вырастет",
+                    what.ru
+                ]
+            );
+            return Err(ModuleError::new(kind, "balance", &balance, message));
+        }
+        if self.rules.is_below_minimum(&balance) {
+            let message = text!(
+                [
+                    "{}: the balance {balance} is below the setting minimum_balance; nothing was bought; top up the account",
+                    what.en
+                ],
+                ["{}: баланс {balance} ниже настройки minimum_balance; ничего не куплено; пополните счёт", what.ru]
+            );
+            return Err(ModuleError::new(ErrorKind::Nomoney, "minimum_balance", &balance, message));
+        }
+        Ok(())
+    }
+
+    /// Sends a recorded order and writes down what became of it.
+    async fn send_order(
+        &mut self,
+        intent: RecordedIntent,
+        life: &ItemLife,
+        what: &Text,
+    ) -> Result<License, ModuleError> {
+        let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
+        let wish = self.store.wish(intent.wish()).map_err(errors::state)?.ok_or_else(missing)?;
+        let order = order_of(&wish).cloned().ok_or_else(missing)?;
+        self.step("send").await?;
+        let outcome = self.ports.upstream.send_once(intent);
+        self.step("sent").await?;
+        match outcome {
+            Outcome::NotSent(why) => {
+                let error = errors::unreachable(what, &why, life.item);
+                self.write_event(&wish, WishEvent::NotSent { reason: why }, what).await?;
+                Err(error)
+            }
+            Outcome::Done(OnceAnswer::Ordered(Some(license))) => {
+                self.read_back(&wish, &order, license, life, what).await
+            }
+            Outcome::Done(answer) => self.lost(&wish, life, format!("no license number in {answer:?}"), what).await,
+            Outcome::Unknown(why) => self.lost(&wish, life, why, what).await,
+            Outcome::Refused(refusal) => {
+                // Believed only after a look that finds nothing with the mark: an unpaid order is the wish's own.
+                let (found, complete) = self.search_again(&wish, &order).await?;
+                match found {
+                    Some(license) => self.adopt(&wish, &order, license, Some(life), what).await,
+                    None if !complete => Err(self.still_in_doubt(&wish, what)),
+                    None => {
+                        self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
+                        self.remember_refusal(&refusal).await?;
+                        Err(self.refused_order(&refusal, &order, what))
+                    }
+                }
+            }
+        }
+    }
+
+    fn refused_order(&self, refusal: &crate::ports::Refusal, order: &OrderRequest, what: &Text) -> ModuleError {
+        let mut error = match (refusal.kind, order.ip) {
+            (RefusalKind::IpBusy | RefusalKind::IpTooYoung, Some(ip)) => errors::refused(refusal, what, "ip", ip),
+            _ => errors::refused(refusal, what, "intname", order.pricelist),
+        };
+        let product = self.rules.catalogue.by_pricelist(order.pricelist);
+        if refusal.kind == RefusalKind::SaleClosed
+            && let Some(product) = product
+        {
+            let advice = code_advice(product);
+            *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
+        }
+        error
+    }
+
+    async fn search_again(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+    ) -> Result<(Option<License>, bool), ModuleError> {
+        use crate::plan::doubt::Found;
+        Ok(match self.search(wish, order).await? {
+            (Found::One(license), complete) => (Some(*license), complete),
+            (Found::Nothing, complete) => (None, complete),
+            (Found::Unclear(_), _) => (None, false),
+        })
+    }
+
+    /// The answer is lost: written down, and looked for at once. A run that finds nothing fails.
+    async fn lost(&mut self, wish: &Wish, life: &ItemLife, why: String, what: &Text) -> Result<License, ModuleError> {
+        self.write_event(wish, WishEvent::Unknown { reason: why }, what).await?;
+        match self.settle_order(wish, Some(life)).await? {
+            Some(license) => Ok(license),
+            None => Err(self.still_in_doubt(wish, what)),
+        }
+    }
+
+    /// Reads the license that upstream named and compares it with what was asked, before anything is believed.
+    async fn read_back(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        license: LicenseId,
+        life: &ItemLife,
+        what: &Text,
+    ) -> Result<License, ModuleError> {
+        let seen = match self.try_read(order.family, license).await? {
+            Ok(Some(seen)) => seen,
+            other => {
+                self.write_event(wish, WishEvent::Answered { license }, what).await?;
+                self.warn(&text!(
+                    "upstream named license {license}, it cannot be read yet: {other:?}",
+                    "продавец назвал лицензию {license}, прочитать её пока нельзя: {other:?}"
+                ));
+                return Err(self.still_in_doubt(wish, what));
+            }
+        };
+        let known_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
+        match compare(order, &seen) {
+            Match::Mark => {}
+            Match::LookAlike if known_silent => {}
+            Match::LookAlike | Match::No => return self.another_answer(wish, order, license, life, what).await,
+        }
+        if let Some(field) = mismatch(order, &seen) {
+            let why = text!(
+                "license {license} differs in {field} from what was ordered",
+                "лицензия {license} отличается от заказа: {field}"
+            );
+            return Err(self.hand_over(wish, what, &why).await?);
+        }
+        self.bind_order(wish, order, &seen, Some(life), WishEvent::Done { license: Some(license) }, what).await?;
+        Ok(seen)
+    }
+
+    /// The answer named somebody else's license: ours is looked for, and a person is asked when it is not there.
+    async fn another_answer(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        named: LicenseId,
+        life: &ItemLife,
+        what: &Text,
+    ) -> Result<License, ModuleError> {
+        if let (Some(license), _) = self.search_again(wish, order).await? {
+            return self.adopt(wish, order, license, Some(life), what).await;
+        }
+        let why = text!(
+            "upstream named license {named}, which is another one",
+            "продавец назвал лицензию {named}, а это другая"
+        );
+        Err(self.hand_over(wish, what, &why).await?)
+    }
+}
+
+fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
+    // Where upstream never returns remoteid the name carries the mark until the number is recorded (MONEY.md 4).
+    let licname = match returns_remoteid {
+        Some(false) => format!("{} {mark}", asked.licname),
+        Some(true) | None => asked.licname.clone(),
+    };
+    OrderRequest {
+        family: terms.product.family,
+        pricelist: terms.product.pricelist,
+        period: terms.period,
+        ip: asked.ip,
+        licname,
+        mark,
+        nodes: asked.nodes,
+        parent: None,
+    }
+}
+
+fn old_state(license: LicenseId, number: u32, last: u32) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::State,
+        "licid",
+        license,
+        text!(
+            "license {license} bears our mark number {number}, this state knows only {last}: the state is old; nothing was bought; run: pmisplicense reconcile --apply",
+            "на лицензии {license} наша метка с номером {number}, а состояние знает лишь {last}: состояние устарело; ничего не куплено; выполните: pmisplicense reconcile --apply"
+        ),
+    )
+}
+
+/// Whether a remoteid says that the license is ours, of whatever installation.
+pub(super) fn is_marked(remoteid: &RemoteId) -> bool {
+    remoteid.mark().is_some()
+}

@@ -1,0 +1,106 @@
+//! What the panel is told: saved parameters, looked up afterwards, and the post-calls (CONTRACT.md 3). Everything here
+//! may be repeated; what may not (`service.postprolong`) is guarded by its caller.
+
+use std::collections::BTreeMap;
+
+use crate::error::ModuleError;
+use crate::model::item::Item;
+use crate::model::license::License;
+use crate::model::rules::PostOpen;
+use crate::ports::{PanelCall, PanelError};
+
+use super::{Engine, errors};
+
+impl Engine<'_> {
+    /// Saves number, key and name of the license to the item: only what changed, then looked up; what has not arrived,
+    /// or was answered with an error, in the older form.
+    pub(super) async fn save_license(&mut self, item: &Item, seen: &License) -> Result<(), ModuleError> {
+        let mut values = Vec::new();
+        if let Some(key) = seen.key.as_ref().filter(|key| item.params.lickey.as_ref() != Some(key)) {
+            values.push(("lickey", key.reveal().to_owned()));
+        }
+        if item.params.licid != Some(seen.id) {
+            values.push(("licid", seen.id.to_string()));
+        }
+        // A name that the client set is his wish, never overwritten by what upstream has.
+        if item.params.licname.is_none() {
+            values.push(("licname", seen.name.clone()));
+        }
+        self.save_params(item, &values).await
+    }
+
+    async fn save_params(&mut self, item: &Item, values: &[(&'static str, String)]) -> Result<(), ModuleError> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let call = PanelCall::SaveParams { item: item.id, values: values.to_vec() };
+        let first = self.panel_call(&call).await?;
+        if matches!(first, Err(PanelError::NotStarted(_))) {
+            return first.map(drop).map_err(|error| errors::panel(&error, "service.saveparam", item.id));
+        }
+        for (name, value) in self.not_arrived(item, values).await? {
+            let call = PanelCall::SaveParamOld { item: item.id, name, value };
+            self.panel_call(&call).await?.map_err(|error| errors::panel(&error, "service.saveparam", item.id))?;
+        }
+        match self.not_arrived(item, values).await?.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let error = PanelError::Unknown(format!("the parameter {name} was saved and cannot be found"));
+                Err(errors::panel(&error, "service.saveparam", item.id))
+            }
+        }
+    }
+
+    async fn not_arrived(
+        &mut self,
+        item: &Item,
+        values: &[(&'static str, String)],
+    ) -> Result<Vec<(&'static str, String)>, ModuleError> {
+        self.step("look up parameters").await?;
+        let saved = self.ports.billdb.item_params(item.id).map_err(|error| errors::database(&error))?;
+        Ok(values.iter().filter(|(name, value)| saved.get(*name) != Some(value)).cloned().collect())
+    }
+
+    /// One call of the panel's tool; its failure is kept for callers that have another way.
+    pub(super) async fn panel_call(
+        &mut self,
+        call: &PanelCall,
+    ) -> Result<Result<BTreeMap<String, String>, PanelError>, ModuleError> {
+        self.step("panel call").await?;
+        let result = self.ports.panel.call(call);
+        self.step("panel called").await?;
+        Ok(result)
+    }
+
+    /// A post-call: only for items of ours; a server's own service is never touched (CONTRACT.md 4).
+    pub(super) async fn post(&mut self, item: &Item, func: &str) -> Result<(), ModuleError> {
+        if !item.is_ours() {
+            return Ok(());
+        }
+        let call = PanelCall::Post { func: func.to_owned(), item: item.id };
+        self.panel_call(&call).await?.map(drop).map_err(|error| errors::panel(&error, func, item.id))
+    }
+
+    /// Tells the panel that the service is open, and settles its end as the panel has it then (LICENSING.md 5).
+    pub(super) async fn post_open(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let func = match self.rules.post_open {
+            PostOpen::Itemtype => format!("{}.open", item.itemtype),
+            PostOpen::Service => "service.postopen".to_owned(),
+        };
+        self.post(item, &func).await?;
+        self.settle_end(item).await
+    }
+
+    /// Remembers the service's end as settled, once a life: later ones are payments.
+    pub(super) async fn settle_end(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        if known.is_some_and(|row| row.settled_end.is_some()) {
+            return Ok(());
+        }
+        let fresh = self.item(item.id).await?;
+        if fresh.expires.is_none() {
+            return Ok(());
+        }
+        self.commit("settle end", |tx| tx.set_settled_end(item, fresh.expires)).await
+    }
+}

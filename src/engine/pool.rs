@@ -1,0 +1,367 @@
+//! Taking a freed license for a new service, each step recorded (LICENSING.md 7): claim, read, new key while nobody has
+//! its address, address and mark, start, look, bind. A crash continues with the claimed one.
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::item::Item;
+use crate::model::journal::ItemLife;
+use crate::model::license::{License, LicenseStatus};
+use crate::model::period::{Period, add_period};
+use crate::plan::order::Terms;
+use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
+use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
+use crate::store::Binding;
+use crate::text;
+
+use super::once::Failed;
+use super::order::Asked;
+use super::{Engine, errors, is_deleted};
+
+/// Candidates tried in one run; the next run goes on with the rest.
+const MAX_CANDIDATES: usize = 5;
+
+/// A candidate that was refused without a date is tried again this much later.
+const PUT_ASIDE_DAYS: i64 = 1;
+
+/// A license taken, or `None` when this candidate cannot be had and the next one may be tried.
+type Taken = Option<(LicenseRow, License)>;
+
+impl Engine<'_> {
+    /// Takes the best freed license that fits; `None`: there is none, buy.
+    pub(super) async fn take_from_pool(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        terms: &Terms<'_>,
+        asked: &Asked,
+    ) -> Result<Taken, ModuleError> {
+        let today = Today { day: self.today(), now: self.now(), renew_before_days: self.rules.renew_before_days };
+        let end = item.expires.filter(|end| *end > today.day).unwrap_or_else(|| add_period(today.day, terms.period));
+        let need = Need {
+            pricelist: terms.product.pricelist,
+            nodes: asked.nodes.map(|(_, nodes)| nodes),
+            ip: asked.ip,
+            until: (item.period != Period::Lifetime).then_some(end),
+        };
+        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
+        let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        for row in order.into_iter().take(MAX_CANDIDATES) {
+            if let Some(taken) = self.try_candidate(item, life, &row, &need, asked, terms).await? {
+                return Ok(Some(taken));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn try_candidate(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        row: &LicenseRow,
+        need: &Need,
+        asked: &Asked,
+        terms: &Terms<'_>,
+    ) -> Result<Taken, ModuleError> {
+        self.lock_license(row.id).await?;
+        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
+        if !open.is_empty() {
+            self.unlock(crate::ports::LockName::License(row.account, row.id));
+            return Ok(None);
+        }
+        let (panel, name) = (self.panel_id.clone(), terms.product.internal_name.clone());
+        let reason = text!(
+            "license {} is taken from the pool for service {}",
+            "лицензия {} берётся из пула для услуги {}",
+            row.id,
+            item.id
+        );
+        self.note(&reason);
+        let claimed = self
+            .commit("claim", |tx| {
+                tx.touch_item(item)?;
+                let mark = tx.next_mark(&panel, item.id)?;
+                let claimed = tx.claim(row, life, &mark, &name)?;
+                if claimed {
+                    tx.set_choice(item, &name)?;
+                    tx.note(Some(item.id), Some((row.account, row.id)), "claimed", &reason)?;
+                }
+                Ok(claimed)
+            })
+            .await?;
+        if !claimed {
+            self.unlock(crate::ports::LockName::License(row.account, row.id));
+            return Ok(None);
+        }
+        let keeps_address = has_address(row, need);
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        self.take(item, life, &row, asked, keeps_address).await
+    }
+
+    /// A crash left a claimed license: it is taken to its end, or given back.
+    pub(super) async fn continue_taking(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        row: &LicenseRow,
+    ) -> Result<Taken, ModuleError> {
+        let Some(product) = self.product_of(row) else {
+            self.give_back(row, None, &text!("its product is not in the catalogue", "её продукта нет в каталоге"))
+                .await?;
+            return Ok(None);
+        };
+        let asked = self.asked(item, product)?;
+        let keeps_address = asked.ip.is_some() && (row.ip == asked.ip || row.last_ip == asked.ip);
+        self.take(item, life, row, &asked, keeps_address).await
+    }
+
+    async fn take(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        row: &LicenseRow,
+        asked: &Asked,
+        keeps_address: bool,
+    ) -> Result<Taken, ModuleError> {
+        let seen = self.read(row.family, row.id).await?;
+        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
+            let row = row.clone();
+            self.commit("pool license gone", move |tx| {
+                tx.release_license(&row, LicenseState::Deleted, None, Some("gone upstream"))
+            })
+            .await?;
+            return Ok(None);
+        };
+        let given = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark))
+            || (seen.remoteid.is_silent() && seen.name == asked.licname && seen.ip == asked.ip);
+        if given && self.key_is_new(row, &seen) {
+            return self.finish_taking(item, life, row, asked, seen).await.map(Some);
+        }
+        let is_free = seen.looks_free() || (keeps_address && (seen.ip == asked.ip || seen.looks_free()));
+        let tariff_fits = seen.tariff.may_be(row.pricelist);
+        if !(is_free && tariff_fits) {
+            self.give_back(row, None, &text!("it is not free any more", "она больше не свободна")).await?;
+            return Ok(None);
+        }
+        match self.renew_key(row, seen, keeps_address).await? {
+            Some(seen) => self.give_address(item, life, row, asked, seen).await,
+            None => Ok(None),
+        }
+    }
+
+    fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
+        match (&row.key_before, &seen.key) {
+            (Some(before), Some(key)) => key.fingerprint() != *before,
+            (Some(_), None) | (None, _) => false,
+        }
+    }
+
+    /// Step 3: a new key, before the new client can see anything. `None`: this candidate was given back.
+    async fn renew_key(
+        &mut self,
+        row: &LicenseRow,
+        seen: License,
+        keeps_address: bool,
+    ) -> Result<Option<License>, ModuleError> {
+        if self.key_is_new(row, &seen) {
+            return Ok(Some(seen));
+        }
+        if row.key_before.is_none() {
+            let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
+            let row = row.clone();
+            self.commit("key before", move |tx| tx.set_key_before(&row, &fingerprint)).await?;
+        }
+        let mut started = false;
+        let mut seen = seen;
+        loop {
+            match self.new_key(row, &seen).await {
+                Ok(Some(after)) => return Ok(Some(after)),
+                Ok(None) => {
+                    self.give_back(row, None, &text!("gone upstream", "исчезла у продавца")).await?;
+                    return Ok(None);
+                }
+                Err(Failed::Refused(refusal, _))
+                    if refusal.kind == RefusalKind::Other && !started && seen.status == LicenseStatus::Stopped =>
+                {
+                    started = true;
+                    seen = self.start(row, seen).await?;
+                }
+                Err(Failed::Refused(refusal, error)) => {
+                    let from = seen.key_changed.map(changeable_from);
+                    self.give_back(
+                        row,
+                        from,
+                        &text!("its key was refused: {refusal}", "в новом ключе отказано: {refusal}"),
+                    )
+                    .await?;
+                    return if keeps_address { Err(self.busy_address(row, from, &error)) } else { Ok(None) };
+                }
+                Err(Failed::Other(error)) => {
+                    let doubtful =
+                        !self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?.is_empty();
+                    if !doubtful {
+                        return Err(error);
+                    }
+                    self.put_aside(row).await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn busy_address(&self, row: &LicenseRow, from: Option<chrono::NaiveDate>, error: &ModuleError) -> ModuleError {
+        let (id, from) = (row.id, super::show_day(from));
+        ModuleError::new(
+            ErrorKind::IpBusy,
+            "ip",
+            row.ip.or(row.last_ip).map_or_else(String::new, |ip| ip.to_string()),
+            text!(
+                "license {id} of ours still has this address, and its key cannot change before {from}; nothing was bought; wait, or use another address",
+                "этот IP ещё занят нашей лицензией {id}, а её ключ нельзя сменить раньше {from}; ничего не куплено; подождите или укажите другой IP"
+            ),
+        )
+        .because(error)
+    }
+
+    /// The key's outcome is unknown: the candidate rests until it is settled, the next one is tried.
+    async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let state = self.state_to_return(row);
+        let row = row.clone();
+        self.commit("put aside", move |tx| {
+            tx.release_license(&row, state, Some(until), Some("its new key is in doubt"))
+        })
+        .await
+    }
+
+    fn state_to_return(&self, row: &LicenseRow) -> LicenseState {
+        if row.name == crate::model::license::FREE_NAME { LicenseState::Pool } else { LicenseState::ToFree }
+    }
+
+    /// Gives a claimed license back: stopped again, with the reason and the day from which it may be tried again.
+    async fn give_back(
+        &mut self,
+        row: &LicenseRow,
+        from: Option<chrono::NaiveDate>,
+        why: &Text,
+    ) -> Result<(), ModuleError> {
+        let seen = self.read(row.family, row.id).await?;
+        if let Some(seen) = seen.filter(|seen| seen.status == LicenseStatus::Active) {
+            self.stop(row, seen).await?;
+        }
+        let midnight =
+            from.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
+        let until = midnight.unwrap_or_else(|| self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
+        let state = self.state_to_return(row);
+        self.note(&text!(
+            ["license {} goes back: {}", row.id, why.en],
+            ["лицензия {} возвращается: {}", row.id, why.ru]
+        ));
+        let (row, why) = (row.clone(), why.clone());
+        self.commit("give back", move |tx| {
+            tx.release_license(&row, state, Some(until), Some(&why.en))?;
+            tx.note(row.item, Some((row.account, row.id)), "given_back", &why)
+        })
+        .await
+    }
+
+    /// Step 4: name, address and mark in one edit; after it there is no way back.
+    async fn give_address(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        row: &LicenseRow,
+        asked: &Asked,
+        seen: License,
+    ) -> Result<Taken, ModuleError> {
+        let edit = Edit {
+            ip: asked.ip,
+            licname: Some(asked.licname.clone()),
+            remoteid: row.mark.as_ref().map(ToString::to_string),
+            no_autoprolong: seen.autoprolong == Some(true),
+        };
+        let change = Repeatable::Edit(edit);
+        for attempt in 0..2 {
+            let answer = self.try_change(row, &change).await?;
+            let after = self.read(row.family, row.id).await?;
+            let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
+                return Err(errors::license_gone(item.id, row.id));
+            };
+            let arrived = after.name == asked.licname && (asked.ip.is_none() || after.ip == asked.ip);
+            match answer {
+                _ if arrived => return self.finish_taking(item, life, row, asked, after).await.map(Some),
+                Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpBusy => {
+                    let what = text!("taking license {}", "взятие лицензии {}", row.id);
+                    self.give_back(row, None, &text!("the address is busy", "IP занят")).await?;
+                    return Err(errors::refused(
+                        &refusal,
+                        &what,
+                        "ip",
+                        asked.ip.map_or_else(String::new, |ip| ip.to_string()),
+                    ));
+                }
+                Err(CallError::Refused(refusal)) => {
+                    let from = after.ip_changed.map(changeable_from);
+                    self.give_back(
+                        row,
+                        from,
+                        &text!("its address was refused: {refusal}", "в смене IP отказано: {refusal}"),
+                    )
+                    .await?;
+                    return Ok(None);
+                }
+                // Not known, and not visible: repeated once; after that the claim is kept, it may yet take the address.
+                _ if attempt == 0 => {}
+                Ok(()) => break,
+                Err(error) => {
+                    let what = text!("giving license {} its address", "назначение IP лицензии {}", row.id);
+                    return Err(errors::call(&error, &what, row.id));
+                }
+            }
+        }
+        let what = text!("giving license {} its address", "назначение IP лицензии {}", row.id);
+        Err(errors::unreachable(&what, "upstream said done and does not show it", row.id))
+    }
+
+    /// Steps 5 to 7: start, look, bind.
+    async fn finish_taking(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        row: &LicenseRow,
+        asked: &Asked,
+        seen: License,
+    ) -> Result<(LicenseRow, License), ModuleError> {
+        let seen = self.start(row, seen).await?;
+        let marked = row.mark.as_ref().is_none_or(|mark| seen.remoteid.is(mark)) || seen.remoteid.is_silent();
+        let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
+        if is_deleted(&Some(seen.clone())) || !fits {
+            let what = text!("taking license {}", "взятие лицензии {}", row.id);
+            return Err(errors::unreachable(&what, "what was read back is not what was asked", row.id));
+        }
+        let reason = text!(
+            "license {} from the pool bound to service {}",
+            "лицензия {} из пула привязана к услуге {}",
+            row.id,
+            item.id
+        );
+        self.note(&reason);
+        let (row, life, bound, account, module) = (row.clone(), life.clone(), seen.clone(), self.account, self.module);
+        self.commit("bind", move |tx| {
+            let binding = Binding {
+                account,
+                family: row.family,
+                module,
+                internal_name: &row.internal_name,
+                mark: row.mark.as_ref(),
+                pricelist: row.pricelist,
+                nodes: row.nodes,
+            };
+            tx.put_license(&binding, &bound, LicenseState::Bound, Some(life.item), Some(&life))?;
+            tx.note(Some(life.item), Some((account, bound.id)), "bound", &reason)
+        })
+        .await?;
+        let row = self.store.license(account, seen.id).map_err(errors::state)?;
+        let id = seen.id;
+        row.map(|row| (row, seen)).ok_or_else(|| errors::license_gone(item.id, id))
+    }
+}

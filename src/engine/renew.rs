@@ -1,0 +1,274 @@
+//! Renewal: prolong, resume, cancel_prolong, and the money step that they share with sync (LICENSING.md 5).
+
+use chrono::NaiveDate;
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::held::LicenseRow;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::{ItemLife, OnceRequest, WishKey};
+use crate::model::license::{License, LicenseStatus};
+use crate::model::period::{MonthCount, Period};
+use crate::plan::doubt::has_run_out;
+use crate::plan::order::{Wanted, aligned_months, wanted};
+use crate::plan::renew::{check_renewal, due, need, paid_end};
+use crate::store::Payment;
+use crate::text;
+
+use super::{Engine, errors};
+
+impl Engine<'_> {
+    /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
+    /// second run, or another command, finds it done.
+    pub(super) async fn renew(
+        &mut self,
+        row: &LicenseRow,
+        seen: &License,
+        months: MonthCount,
+        reason: &Text,
+    ) -> Result<License, ModuleError> {
+        let Some(before) = seen.expires else { return Ok(seen.clone()) };
+        if let Some(product) = self.product_of(row) {
+            check_renewal(product, before, self.today())?;
+        }
+        self.check_money(reason).await?;
+        let key = WishKey::Renewal { account: row.account, license: row.id, before };
+        let request = OnceRequest::Prolong { license: row.id, period: months, before };
+        let after = self.once(row, &key, request, reason).await?;
+        let after =
+            after.ok_or_else(|| errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), row.id))?;
+        self.refresh(row, &after).await?;
+        Ok(after)
+    }
+
+    /// prolong: pays up to the paid end, once, and tells the panel.
+    pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        self.settle_orders(item, &life).await?;
+        let held = self.license_to_prolong(item, &life).await?;
+        let payment = self.payment(item, &life, held.as_ref()).await?;
+        if let Some((row, seen)) = held {
+            self.pay(item, &life, &row, seen, payment.as_ref()).await?;
+        }
+        self.finish_prolong(item, &life, payment).await
+    }
+
+    /// The license that a prolong is about; an active item whose license is gone obtains a new one, which is all that
+    /// this payment buys.
+    async fn license_to_prolong(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+    ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
+        if item.status == ItemStatus::Suspended {
+            return self.held_by(life).map(|_| None);
+        }
+        if let Some(found) = self.present_license(item, life).await? {
+            return Ok(Some(found));
+        }
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Wanted::Nopanel => Ok(None),
+            Wanted::Product(product) => {
+                self.payment(item, life, None).await?;
+                let (row, seen) = self.ensure_license(item, life, product).await?;
+                let id = row.id;
+                self.warn(&text!(
+                    "license {id} is new: its key must be put on the server",
+                    "лицензия {id} новая: её ключ нужно ввести на сервере"
+                ));
+                self.hand_out(item, &row, seen).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The payment that this run stands for, written down at its first run. `None`: a service without end.
+    async fn payment(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        held: Option<&(LicenseRow, License)>,
+    ) -> Result<Option<Payment>, ModuleError> {
+        let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        let settled = known.and_then(|row| row.settled_end);
+        let Some(paid_end) = of_run.or_else(|| paid_end(item.expires, settled, item.period)) else { return Ok(None) };
+        let first = Payment {
+            paid_end,
+            license: held.map(|(row, _)| row.id),
+            expires_before: held.and_then(|(_, seen)| seen.expires),
+            item_end_before: item.expires,
+            finished: false,
+        };
+        let recorded = self.store.payment(life, paid_end).map_err(errors::state)?;
+        if of_run.is_none() || recorded.is_none() {
+            let (operation, first, life) = (self.operation, first.clone(), life.clone());
+            self.commit("begin payment", |tx| {
+                tx.touch_item(item)?;
+                tx.begin_payment(&life, operation, &first)
+            })
+            .await?;
+        }
+        Ok(Some(recorded.unwrap_or(first)))
+    }
+
+    async fn pay(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        row: &LicenseRow,
+        seen: License,
+        payment: Option<&Payment>,
+    ) -> Result<(), ModuleError> {
+        let product = self.product_of(row);
+        if product.is_some_and(Product::is_only_trial) && item.period != Period::Trial {
+            let Wanted::Product(paid) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+                return Ok(());
+            };
+            return self.replace_trial(item, life, row, paid).await;
+        }
+        let owed = payment.and_then(|payment| owed_from(payment, row, &seen));
+        let seen = match (owed, product) {
+            (Some(paid_end), Some(product)) => {
+                let rules = self.alignment().await?;
+                let months = aligned_months(product, item, &rules).ok_or_else(|| no_period(item))?;
+                let (id, expires) = (row.id, super::show_day(seen.expires));
+                let reason = text!(
+                    "prolong: license {id} runs out on {expires}, paid until {paid_end}: renewed for {} months",
+                    "prolong: лицензия {id} истекает {expires}, оплачено до {paid_end}: продление на {} мес.",
+                    months.0
+                );
+                self.renew(row, &seen, months, &reason).await?
+            }
+            (None, _) | (_, None) => seen,
+        };
+        if seen.status == LicenseStatus::Stopped
+            && item.status == ItemStatus::Active
+            && !has_run_out(&seen, self.today())
+        {
+            let seen = self.start(row, seen).await?;
+            self.refresh(row, &seen).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it twice.
+    async fn finish_prolong(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        payment: Option<Payment>,
+    ) -> Result<(), ModuleError> {
+        let Some(payment) = payment else { return self.post(item, "service.postprolong").await };
+        let fresh = self.item(item.id).await?;
+        if fresh.expires == payment.item_end_before {
+            self.post(item, "service.postprolong").await?;
+        }
+        if payment.finished {
+            return Ok(());
+        }
+        let life = life.clone();
+        self.commit("finish payment", move |tx| tx.finish_payment(&life, payment.paid_end)).await
+    }
+
+    /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
+    pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        self.settle_orders(item, &life).await?;
+        match self.present_license(item, &life).await? {
+            Some((row, seen)) => self.resume_license(item, &row, seen).await?,
+            None => {
+                if let Wanted::Product(product) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+                    let (row, seen) = self.ensure_license(item, &life, product).await?;
+                    let id = row.id;
+                    self.warn(&text!(
+                        "license {id} is new: its key must be put on the server",
+                        "лицензия {id} новая: её ключ нужно ввести на сервере"
+                    ));
+                    self.hand_out(item, &row, seen).await?;
+                }
+            }
+        }
+        self.post(item, "service.postresume").await
+    }
+
+    async fn resume_license(&mut self, item: &Item, row: &LicenseRow, mut seen: License) -> Result<(), ModuleError> {
+        let today = self.today();
+        let active = Item { status: ItemStatus::Active, ..item.clone() };
+        if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
+            return Err(not_paid(item, today));
+        }
+        if !has_run_out(&seen, today) {
+            seen = self.start(row, seen).await?;
+        }
+        seen = self.renew_if_due(&active, row, seen).await?;
+        if seen.status != LicenseStatus::Active {
+            seen = self.start(row, seen).await?;
+        }
+        self.refresh(row, &seen).await
+    }
+
+    /// Renews a license when sync's rule says so.
+    pub(super) async fn renew_if_due(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: License,
+    ) -> Result<License, ModuleError> {
+        let Some(product) = self.product_of(row) else { return Ok(seen) };
+        let today = self.today();
+        // Only what is near its end needs the panel's alignment rules read.
+        let near = due(item, product, product.shortest(), seen.expires, today, self.rules.renew_before_days);
+        if near.is_none() {
+            return Ok(seen);
+        }
+        let rules = self.alignment().await?;
+        let aligned = aligned_months(product, item, &rules);
+        match due(item, product, aligned, seen.expires, today, self.rules.renew_before_days) {
+            Some(due) => self.renew(row, &seen, due.months, &due.reason).await,
+            None => Ok(seen),
+        }
+    }
+
+    /// cancel_prolong: upstream must not renew by itself. No post-call.
+    pub(super) async fn cancel_prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let life = self.life_of(item)?;
+        let Some(row) = self.held_by(&life)? else { return Ok(()) };
+        self.lock_license(row.id).await?;
+        let edit = crate::ports::Edit { no_autoprolong: true, ..Default::default() };
+        self.change(&row, &crate::ports::Repeatable::Edit(edit), "switching off automatic renewal").await
+    }
+}
+
+/// Until when this payment still owes the license a period; `None`: it covers it, or was bought before.
+fn owed_from(payment: &Payment, row: &LicenseRow, seen: &License) -> Option<NaiveDate> {
+    let (before, now) = (payment.expires_before?, seen.expires?);
+    let same_license = payment.license == Some(row.id);
+    (same_license && now <= before && before < payment.paid_end).then_some(payment.paid_end)
+}
+
+fn no_period(item: &Item) -> ModuleError {
+    let (id, period) = (item.id, item.period.number());
+    ModuleError::new(
+        ErrorKind::PeriodNotSold,
+        "period",
+        period,
+        text!(
+            "service {id} has the period {period}, for which nothing is sold; nothing was renewed; add a period alignment rule",
+            "у услуги {id} период {period}, на который ничего не продаётся; ничего не продлено; добавьте правило выравнивания"
+        ),
+    )
+}
+
+fn not_paid(item: &Item, today: NaiveDate) -> ModuleError {
+    let (id, end) = (item.id, super::show_day(item.expires));
+    ModuleError::new(
+        ErrorKind::Missed,
+        "expiredate",
+        &end,
+        text!(
+            "the license of service {id} ran out, and the service itself is paid until {end} only (today {today}); nothing was renewed; the run is repeated once the panel has moved the end",
+            "лицензия услуги {id} истекла, а сама услуга оплачена лишь до {end} (сегодня {today}); ничего не продлено; запуск повторится, когда панель сдвинет срок"
+        ),
+    )
+}

@@ -1,0 +1,118 @@
+//! Documents as the panel sends them, and as an enemy would.
+
+use super::*;
+
+const LIMIT: u64 = 1 << 20;
+
+fn tree(text: &str) -> Result<Element, XmlError> {
+    parse(text.as_bytes(), LIMIT)
+}
+
+/// What the panel sends comes out: attributes, text, entities, CDATA, comments, processing instructions, a BOM.
+#[test]
+fn reads() {
+    let doc = tree(
+        "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<?x y?><doc a='1 &amp; &#x41;'><!-- no --><id v=\"7\"/>\
+         <t> &lt;b&gt;<![CDATA[<&]]> &#8364; </t><t>2</t></doc>\n<!-- end -->",
+    )
+    .expect("a document");
+    assert_eq!(doc.attribute("a"), Some("1 & A"));
+    assert_eq!(doc.value_of("id"), Some("7"));
+    assert_eq!(doc.value_of("t"), Some("<b><& €"));
+    assert_eq!(doc.child("t").map(|t| t.text.as_str()), Some(" <b><& € "));
+    assert_eq!(doc.children_named("t").count(), 2);
+    assert_eq!(doc.value_of("none"), None);
+}
+
+/// What is written reads back the same, whatever stands in it; characters that XML cannot hold are left out.
+#[test]
+fn writes_and_reads_back() {
+    let nasty = "a<b>&\"'\r\n\t\u{1}\u{fffe}]]> ü 😀";
+    let element = Element::new("doc")
+        .with_attribute("a", nasty)
+        .with_text(nasty)
+        .with_child(Element::new("empty"))
+        .with_child(Element::new("c").with_text("x"));
+    let cleaned = "a<b>&\"'\r\n\t]]> ü 😀";
+    let back = tree(&element.to_document()).expect("own document");
+    assert_eq!(back.attribute("a"), Some(cleaned));
+    assert_eq!(back.text, cleaned);
+    assert_eq!(back.children, element.children);
+    assert_eq!(Element::new("ok").to_fragment(), "<ok/>");
+}
+
+/// Hostile and broken documents are refused, each for its own reason, without quoting them.
+#[test]
+fn refuses() {
+    let deep = "<a>".repeat(MAX_DEPTH + 1);
+    let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+    let bomb = "<!DOCTYPE d [<!ENTITY a \"SECRET\"><!ENTITY b \"&a;&a;\">]><d>&b;</d>";
+    for (text, want) in [
+        (deep.as_str(), "nested"),
+        (many.as_str(), "more than"),
+        (bomb, "DOCTYPE"),
+        ("<!DOCTYPE html><html></html>", "DOCTYPE"),
+        ("<d>&unknown;</d>", "entity"),
+        ("<d a='&unknown;'/>", "entity"),
+        ("<d>&#1;</d>", "entity"),
+        ("<d>&#0;</d>", "entity"),
+        ("<d>&#xD800;</d>", "entity"),
+        ("", "cut off"),
+        ("  \n", "cut off"),
+        ("<d>", "cut off"),
+        ("<d><e></e>", "cut off"),
+        ("<d><e", "cut off"),
+        ("<d><!-- ", "cut off"),
+        ("<d><![CDATA[x", "cut off"),
+        ("<d></e>", "well-formed"),
+        ("<d a='1' a='2'/>", "well-formed"),
+        ("<d & ></d>", "well-formed"),
+        ("<d/>SECRET", "besides"),
+        ("<d/><d/>", "besides"),
+        ("<d/>&amp;", "besides"),
+        ("<d/><![CDATA[]]>", "besides"),
+        ("SECRET", "besides"),
+        ("{\"SECRET\":1}", "besides"),
+        ("</d>", "well-formed"),
+        ("<?xml version=\"1.0\" encoding=\"windows-1251\"?><d/>", "UTF-8"),
+        ("<d/><?xml version=\"1.0\"?>", "well-formed"),
+    ] {
+        let error = tree(text).expect_err(text).to_string();
+        let start: String = text.chars().take(60).collect();
+        assert!(error.contains(want), "{start}: {error}, expected {want}");
+        assert!(!error.contains("SECRET"), "{error}");
+    }
+    assert!(matches!(parse(b"<d>\xff\xfe</d>", LIMIT), Err(XmlError::Malformed(_))));
+    assert!(matches!(parse(b"<d a='\xc3'/>", LIMIT), Err(XmlError::Malformed(_))));
+}
+
+/// The limit on bytes holds to the byte.
+#[test]
+fn limit_of_bytes() {
+    assert!(parse(b"<d>1234</d>", 11).is_ok());
+    assert!(matches!(parse(b"<d>1234</d>", 10), Err(XmlError::TooLong(10))));
+    let endless = std::io::repeat(b' ');
+    assert!(matches!(parse_stream(endless, 1000), Err(XmlError::TooLong(1000))));
+}
+
+/// A list is read row by row, with far more rows in all than a tree may have elements; only what was asked for stays.
+#[test]
+fn rows() {
+    let mut list = String::from("<doc lang='en'><metadata><elem>no</elem></metadata>");
+    for id in 0..MAX_ELEMENTS {
+        list.push_str(&format!("<elem><id>{id}</id></elem>"));
+    }
+    list.push_str("<p_elems>100000</p_elems></doc>");
+    let mut seen = 0;
+    let frame = read_rows(list.as_bytes(), 16 << 20, "elem", &["p_elems", "error"], &mut |row| {
+        assert_eq!(row.value_of("id"), Some(seen.to_string().as_str()));
+        seen += 1;
+    })
+    .expect("a list");
+    assert_eq!((seen, frame.rows), (MAX_ELEMENTS, MAX_ELEMENTS));
+    assert_eq!(frame.root.value_of("p_elems"), Some("100000"));
+    assert_eq!(frame.root.children.len(), 1);
+    assert_eq!(frame.root.attribute("lang"), Some("en"));
+    let cut = &list.as_bytes()[..list.len() - 20];
+    assert!(matches!(read_rows(cut, 16 << 20, "elem", &[], &mut |_| ()), Err(XmlError::CutOff)));
+}

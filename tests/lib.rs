@@ -1,0 +1,2 @@
+//! The binary against the sandbox.
+mod support;

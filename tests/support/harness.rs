@@ -1,0 +1,430 @@
+//! One test's world: a root folder as the panel's, a database of its own, an upstream of its own, the program run
+//! between them, and what can be asked of all three afterwards. `items` fills the database, `run` starts the program.
+use super::mariadb::{Database, MariaDb};
+use super::mgrctl::{self, Call, Panel};
+use super::run::{Output, Program, Running};
+use super::upstream::{Options, Tls, Upstream};
+use base64::Engine;
+use chrono::{Months, NaiveDate};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Id of our processing module in every test; SERVERS is one of another kind.
+pub const MODULE: u32 = 7;
+pub const SERVERS: u32 = 3;
+
+/// What differs from the usual world, before it is made.
+#[derive(Default)]
+pub struct Setup {
+    options: Options,
+    tls: Option<Tls>,
+    own_database: bool,
+    tcp: bool,
+    crypt_key: bool,
+}
+
+impl Setup {
+    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// HTTPS on localhost; the authority is in `etc/ca.pem`, and a settings file names it.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// A MariaDB of its own, for `database_server().stop()`.
+    pub fn own_database(mut self) -> Self {
+        self.own_database = true;
+        self
+    }
+
+    /// paramlist names 127.0.0.1 and a port instead of a socket.
+    pub fn tcp(mut self) -> Self {
+        self.tcp = true;
+        self
+    }
+
+    /// `etc/billmgr.pem` is there, and the module's password can be decrypted with it.
+    pub fn crypt_key(mut self) -> Self {
+        self.crypt_key = true;
+        self
+    }
+
+    pub fn start(self) -> Test {
+        // The server first: its guard is to know of the root as soon as there is one.
+        let own = self.own_database.then(MariaDb::start);
+        let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
+        let root = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
+        server.doom(root.path());
+        for folder in ["etc/xml", "var", "sbin", "processing", "addon", ".sandbox"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        std::os::unix::fs::symlink(super::sandbox_exe(), root.path().join("sbin/mgrctl")).unwrap();
+        let db = server.create();
+        let upstream = Upstream::start_with(self.options, self.tls.unwrap_or(Tls::Off));
+        let panel = panel(&db, self.tcp);
+        let mut test = Test { upstream, db, own, panel, root };
+        test.write_panel();
+        test.add_module(MODULE, "pmisplicense");
+        test.add_module(SERVERS, "pmvmmanager");
+        test.connect_module(MODULE, &test.upstream.url());
+        if self.crypt_key {
+            test.write_crypt_key();
+        }
+        if test.upstream.url().starts_with("https") {
+            fs::write(test.root().join("etc/ca.pem"), test.upstream.ca_pem()).unwrap();
+            test.settings("[upstream]\nca_file = \"{root}/etc/ca.pem\"\n");
+        }
+        test
+    }
+}
+
+fn panel(db: &Database, tcp: bool) -> Panel {
+    let mut list = BTreeMap::new();
+    let mut put = |name: &str, value: String| list.insert(name.to_owned(), value);
+    put("DBUser", db.user.clone());
+    put("DBPassword", db.password.clone());
+    put("DBName", db.name.clone());
+    put("CryptKey", "etc/billmgr.pem".to_owned());
+    if tcp {
+        put("DBHost", "127.0.0.1".to_owned());
+        put("DBPort", db.port.to_string());
+    } else {
+        put("DBHost", "localhost".to_owned());
+        put("DBSocket", db.socket.display().to_string());
+    }
+    Panel {
+        socket: db.socket.clone(),
+        database: db.name.clone(),
+        paramlist: list,
+        passwords: BTreeMap::new(),
+        post_moves_end: true,
+        task_type: "6".to_owned(),
+        saveparam_refuses_names: false,
+        known_fds: mgrctl::inherited(),
+    }
+}
+
+/// An item as the database has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub status: i32,
+    pub expiredate: Option<String>,
+    pub opendate: Option<String>,
+    pub period: i32,
+    pub pricelist: i64,
+    pub lastpricelist: Option<i64>,
+    pub params: BTreeMap<String, String>,
+    pub crypted: BTreeMap<String, String>,
+}
+
+impl Item {
+    /// A parameter; empty when it is not there.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+}
+
+pub struct Test {
+    pub upstream: Upstream,
+    pub db: Database,
+    own: Option<MariaDb>,
+    panel: Panel,
+    root: tempfile::TempDir,
+}
+
+impl Test {
+    /// The usual world: plain HTTP on loopback, the panel moves the end by `postprolong`.
+    pub fn new() -> Self {
+        Setup::default().start()
+    }
+
+    pub fn setup() -> Setup {
+        Setup::default()
+    }
+
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Writes `etc/pmisplicense.toml`; `{root}` stands for the root folder.
+    pub fn settings(&self, toml: &str) {
+        let text = toml.replace("{root}", &self.root().display().to_string());
+        fs::write(self.root().join("etc/pmisplicense.toml"), text).unwrap();
+    }
+
+    /// `<root>/etc/billmgr.DoNothing`, there or not.
+    pub fn do_nothing(&self, on: bool) {
+        let path = self.root().join("etc/billmgr.DoNothing");
+        if on { fs::write(path, "").unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+
+    pub fn state_path(&self) -> PathBuf {
+        self.root().join("var/pmisplicense/state.db")
+    }
+
+    /// The program's log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.root().join("var/pmisplicense.log")).unwrap_or_default()
+    }
+
+    /// A run to be described further: stdin, environment, time limit.
+    pub fn program<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Program<'_> {
+        Program::new(self, args)
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        self.program(args).run()
+    }
+
+    /// `--command NAME --item ITEM`
+    pub fn cmd(&self, command: &str, item: u32) -> Output {
+        self.run(["--command", command, "--item", &item.to_string()])
+    }
+
+    /// The same for a running operation.
+    pub fn cmd_op(&self, command: &str, item: u32, operation: u64) -> Output {
+        self.run(["--command", command, "--item", &item.to_string(), "--runningoperation", &operation.to_string()])
+    }
+
+    /// Started and not waited for, to be killed.
+    pub fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        self.program(args).spawn()
+    }
+
+    /// Every call of mgrctl so far.
+    pub fn mgrctl_calls(&self) -> Vec<Call> {
+        mgrctl::read_journal(self.root())
+    }
+
+    /// `func name=value …` of the calls that change something; reads (paramlist, processing.edit, task.gettype) left out.
+    pub fn panel_changes(&self) -> Vec<String> {
+        let reads = ["paramlist", "processing.edit", "task.gettype"];
+        self.mgrctl_calls().iter().filter(|c| !reads.contains(&c.func.as_str())).map(Call::line).collect()
+    }
+
+    pub fn clear_mgrctl(&self) {
+        let _lock = mgrctl::lock(self.root());
+        let _ = fs::remove_file(mgrctl::journal_path(self.root()));
+    }
+
+    pub fn mgrctl_fault(&self, fault: mgrctl::faults::Fault) {
+        let _lock = mgrctl::lock(self.root());
+        let mut all = mgrctl::faults::read(self.root());
+        all.push(fault);
+        mgrctl::faults::write(self.root(), &all);
+    }
+
+    pub fn clear_mgrctl_faults(&self) {
+        let _lock = mgrctl::lock(self.root());
+        mgrctl::faults::write(self.root(), &[]);
+    }
+
+    /// Changes how the panel behaves from the next mgrctl call on.
+    pub fn panel(&mut self, change: impl FnOnce(&mut Panel)) {
+        change(&mut self.panel);
+        self.write_panel();
+    }
+
+    /// The world in which the payment moves the end, before `prolong` is called.
+    pub fn end_moves_before_prolong(&mut self) {
+        self.panel(|p| p.post_moves_end = false);
+    }
+
+    fn write_panel(&self) {
+        let path = mgrctl::folder(self.root()).join("panel.json");
+        // By rename: a call of mgrctl may be reading it.
+        let fresh = path.with_extension("new");
+        fs::write(&fresh, serde_json::to_vec_pretty(&self.panel).unwrap()).unwrap();
+        fs::rename(fresh, path).unwrap();
+    }
+
+    pub fn add_module(&mut self, id: u32, module: &str) {
+        self.db.exec("INSERT INTO processingmodule VALUES (?, ?, ?, 'on')", (id, format!("Module {id}"), module));
+    }
+
+    /// Points a module at an upstream with the right user and password.
+    pub fn connect_module(&mut self, id: u32, url: &str) {
+        let (user, password) = self.upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
+        self.module_param(id, "url", url);
+        self.module_param(id, "username", &user);
+        self.module_password(id, &password);
+    }
+
+    /// Replaces a parameter of a module.
+    pub fn module_param(&self, id: u32, name: &str, value: &str) {
+        self.db.exec("DELETE FROM processingparam WHERE processingmodule = ? AND intname = ?", (id, name));
+        self.db
+            .exec("INSERT INTO processingparam (processingmodule, intname, value) VALUES (?, ?, ?)", (id, name, value));
+    }
+
+    /// In clear text by processing.edit; in the table encrypted, readable only with `Setup::crypt_key`.
+    pub fn module_password(&mut self, id: u32, password: &str) {
+        self.panel(|p| drop(p.passwords.insert(id.to_string(), password.to_owned())));
+        self.db.exec("DELETE FROM processingcryptedparam WHERE processingmodule = ? AND intname = 'password'", (id,));
+        let secret = base64::engine::general_purpose::STANDARD.encode(encrypt(password));
+        let sql = "INSERT INTO processingcryptedparam (processingmodule, intname, value) VALUES (?, 'password', ?)";
+        self.db.exec(sql, (id, secret));
+    }
+
+    /// A row of the period-alignment table: `from;to;itemtype;pricelist`.
+    pub fn period_align(&self, row: &str) {
+        let sql = "INSERT INTO processingparam (processingmodule, intname, value) VALUES (?, 'period_align', ?)";
+        self.db.exec(sql, (MODULE, row));
+    }
+
+    fn write_crypt_key(&self) {
+        use rsa::pkcs1::{EncodeRsaPrivateKey, LineEnding};
+        let pem = key().to_pkcs1_pem(LineEnding::LF).unwrap();
+        fs::write(self.root().join("etc/billmgr.pem"), pem.as_bytes()).unwrap();
+    }
+
+    /// The MariaDB of `Setup::own_database`.
+    pub fn database_server(&self) -> &MariaDb {
+        self.own.as_ref().expect("Test::setup().own_database()")
+    }
+
+    pub fn item(&self, id: u32) -> Item {
+        let sql = "SELECT status, expiredate, opendate, period, pricelist, lastpricelist FROM item WHERE id = ?";
+        let row = self.db.rows(sql, (id,)).into_iter().next().unwrap_or_else(|| panic!("no item {id}"));
+        let text = |i: usize| row[i].clone();
+        let number = |i: usize| text(i).and_then(|t| t.parse::<i64>().ok());
+        let small = |i: usize| number(i).and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
+        Item {
+            status: small(0),
+            expiredate: text(1),
+            opendate: text(2),
+            period: small(3),
+            pricelist: number(4).unwrap_or(0),
+            lastpricelist: number(5),
+            params: self.pairs("itemparam", id),
+            crypted: self.pairs("itemcryptedparam", id),
+        }
+    }
+
+    fn pairs(&self, table: &str, item: u32) -> BTreeMap<String, String> {
+        let rows = self.db.rows(&format!("SELECT intname, value FROM {table} WHERE item = ?"), (item,));
+        rows.into_iter().map(|r| (r[0].clone().unwrap_or_default(), r[1].clone().unwrap_or_default())).collect()
+    }
+
+    /// A new running operation, as the panel makes one before it calls us.
+    pub fn operation(&self, item: u32, command: &str) -> u64 {
+        self.db.insert("INSERT INTO runningoperation (item, intname) VALUES (?, ?)", (item, command))
+    }
+
+    /// The panel counts the tries of an operation.
+    pub fn set_tries(&self, operation: u64, tries: u32) {
+        self.db.exec("UPDATE runningoperation SET trycount = ? WHERE id = ?", (tries, operation));
+    }
+
+    pub fn errorxml(&self, operation: u64) -> Option<String> {
+        self.db.value("SELECT errorxml FROM runningoperation WHERE id = ?", (operation,))
+    }
+
+    /// A client has paid the next period: in the one world the end moves now, in the other by `postprolong`. The running
+    /// operation that the panel makes for it.
+    pub fn prolong_paid(&self, item: u32) -> u64 {
+        let now = self.item(item);
+        if let (false, Some(end), Ok(months)) = (self.panel.post_moves_end, now.expiredate, u32::try_from(now.period)) {
+            let end: NaiveDate = end.parse().unwrap();
+            let moved = end.checked_add_months(Months::new(months)).unwrap();
+            self.db.exec("UPDATE item SET expiredate = ? WHERE id = ?", (moved.to_string(), item));
+        }
+        self.operation(item, "prolong")
+    }
+
+    /// What was sent or called against CONTRACT.md 1, 5 and 6: form, secrets, environment, inherited files.
+    pub fn problems(&self) -> Vec<String> {
+        let mut found = self.upstream.violations();
+        let password = self.upstream.with(|w| w.options.password.clone());
+        let licenses = self.upstream.licenses();
+        let keys: Vec<&String> =
+            licenses.iter().flat_map(|l| l.old_keys.iter().chain([&l.key])).filter(|k| !k.is_empty()).collect();
+        let secret = |text: &str| text.contains(&password) || keys.iter().any(|k| text.contains(k.as_str()));
+        let root = self.root().canonicalize().ok();
+        for call in self.mgrctl_calls() {
+            let mut check = |wrong: bool, text: &str| {
+                if wrong {
+                    found.push(format!("mgrctl {}: {text}", call.func));
+                }
+            };
+            check(call.ssh_connection.as_deref() != Some("pmisplicense"), "SSH_CONNECTION is not pmisplicense");
+            check(call.cwd.canonicalize().ok() != root, "the working folder is not the root");
+            check(!call.open_fds.is_empty(), &format!("inherited {:?}", call.open_fds));
+            check(secret(&call.argv.join(" ")), "a secret stands in the process list");
+        }
+        if secret(&self.log()) {
+            found.push("a secret stands in the log".to_owned());
+        }
+        found
+    }
+
+    pub fn assert_clean(&self) {
+        assert_eq!(self.problems(), Vec::<String>::new());
+    }
+
+    /// What went on, for the message of a failing assertion.
+    pub fn story(&self) -> String {
+        let sent = self.upstream.requests();
+        let sent: Vec<String> = sent.iter().map(|r| format!("  {} -> {} {:?}", r.line(), r.outcome, r.fault)).collect();
+        let calls: Vec<String> = self.mgrctl_calls().iter().map(|c| format!("  {} {:?}", c.line(), c.fault)).collect();
+        format!("upstream:\n{}\nmgrctl:\n{}\nlog:\n{}", sent.join("\n"), calls.join("\n"), self.log())
+    }
+}
+
+impl Default for Test {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Two primes for a key that protects nothing; finding them anew takes an unoptimised build a minute.
+const PRIMES: [&str; 2] = [
+    "DF5023884BEEC73AD2618C0DAC998EB6CE95BC833A4F8EDBFDCD1A5DE7329F0A\
+     2A18BDE536361E526B250189BA8B9BD957150E783F8B698261D3E47DC497EBBD",
+    "CC8228678A252B1BFF7C21706B51D2ADF5841C46C8372865C76B2E31CFC4F419\
+     A6C5580877407D31836E29FCFEF96772926CA4E8C9DE987BDC667BC9C0BE9B75",
+];
+
+fn key() -> &'static rsa::RsaPrivateKey {
+    static KEY: OnceLock<rsa::RsaPrivateKey> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let prime = |hex: &str| rsa::BigUint::parse_bytes(hex.as_bytes(), 16).unwrap();
+        let [p, q] = PRIMES.map(prime);
+        rsa::RsaPrivateKey::from_p_q(p, q, rsa::BigUint::from(65537_u32)).expect("a key pair")
+    })
+}
+
+fn encrypt(text: &str) -> Vec<u8> {
+    key().to_public_key().encrypt(&mut Dice, rsa::Pkcs1v15Encrypt, text.as_bytes()).expect("a short text")
+}
+
+/// Random numbers of the system, for the crate rsa.
+struct Dice;
+
+impl rsa::rand_core::RngCore for Dice {
+    fn next_u32(&mut self) -> u32 {
+        getrandom::u32().unwrap()
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        getrandom::u64().unwrap()
+    }
+
+    fn fill_bytes(&mut self, dest: &mut [u8]) {
+        getrandom::fill(dest).unwrap();
+    }
+
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
+        self.fill_bytes(dest);
+        Ok(())
+    }
+}
+
+impl rsa::rand_core::CryptoRng for Dice {}

@@ -1,0 +1,228 @@
+//! `sandbox demo`: the life of some licenses, played with the real program and told step by step: the command, what went
+//! to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo fail.
+use crate::support::upstream::{Fault, License};
+use crate::support::{Output, Test, program_exe};
+
+pub fn demo() -> i32 {
+    if !program_exe().is_file() {
+        println!("There is no program at {}: build it first (cargo build).", program_exe().display());
+        return 1;
+    }
+    let mut stage = Stage { t: Test::new(), step: 0, failed: Vec::new() };
+    three_orders(&mut stage);
+    stop_and_start(&mut stage);
+    renewal(&mut stage);
+    closing(&mut stage);
+    second_life(&mut stage);
+    lost_answer(&mut stage);
+    stage.check("nothing was sent or called against the contract", stage.t.problems().is_empty());
+    for problem in stage.t.problems() {
+        println!("      {problem}");
+    }
+    stage.tables();
+    if stage.failed.is_empty() {
+        println!("\nEverything held.");
+        return 0;
+    }
+    println!("\nNot as it should be:");
+    for text in &stage.failed {
+        println!("  {text}");
+    }
+    1
+}
+
+struct Stage {
+    t: Test,
+    step: u32,
+    failed: Vec<String>,
+}
+
+impl Stage {
+    fn title(&mut self, text: &str) {
+        self.step += 1;
+        println!("\n{}. {text}", self.step);
+    }
+
+    /// One command of the panel, with a running operation, and what it did.
+    fn play(&self, command: &str, item: u32) -> Output {
+        let operation = if command == "prolong" { self.t.prolong_paid(item) } else { self.t.operation(item, command) };
+        self.again(command, item, operation)
+    }
+
+    fn again(&self, command: &str, item: u32, operation: u64) -> Output {
+        let (sent, called) = (self.t.upstream.requests().len(), self.t.mgrctl_calls().len());
+        println!("  $ pmisplicense --command {command} --item {item} --runningoperation {operation}");
+        let output = self.t.cmd_op(command, item, operation);
+        for request in &self.t.upstream.requests()[sent..] {
+            let fault = request.fault.as_ref().map(|f| format!(" [{f}]")).unwrap_or_default();
+            println!("      seller: {} -> {}{fault}", request.line(), request.outcome);
+        }
+        for call in &self.t.mgrctl_calls()[called..] {
+            println!("      panel:  {}", discreet(&call.line()));
+        }
+        match output.code {
+            Some(0) => println!("      exit 0"),
+            code => println!("      exit {code:?}: {} {}", output.attribute("type"), output.message()),
+        }
+        output
+    }
+
+    fn check(&mut self, text: &str, held: bool) {
+        println!("    {} {text}", if held { "ok: " } else { "NOT:" });
+        if !held {
+            self.failed.push(format!("step {}: {text}", self.step));
+        }
+    }
+
+    /// The license that the item's parameters name.
+    fn license_of(&self, item: u32) -> Option<License> {
+        let id = self.t.item(item).param("licid").parse::<u64>().ok()?;
+        self.t.upstream.licenses().into_iter().find(|l| l.id == id)
+    }
+
+    fn orders(&self) -> usize {
+        self.t.upstream.billed("soft.order.param")
+    }
+
+    /// The last thing the panel was told.
+    fn told(&self, line: &str) -> bool {
+        self.t.panel_changes().last().is_some_and(|last| last == line)
+    }
+
+    fn tables(&self) {
+        println!("\nServices\n  id  status  until       license  name");
+        for id in [42, 43, 44, 45, 46] {
+            let item = self.t.item(id);
+            let until = item.expiredate.clone().unwrap_or_default();
+            println!("  {id}  {:<6}  {until:<10}  {:<7}  {}", item.status, item.param("licid"), item.param("licname"));
+        }
+        println!("Licenses\n  id    tariff  status  until       ip           name");
+        for l in self.t.upstream.licenses() {
+            let until = l.expires.map(|d| d.to_string()).unwrap_or_default();
+            println!("  {}  {:<6}  {:<6}  {until:<10}  {:<11}  {}", l.id, l.pricelist, l.status, l.ip, l.licname);
+        }
+        println!("Billed\n  no  what              license  amount");
+        for e in self.t.upstream.ledger() {
+            println!(
+                "  {:<2}  {:<16}  {:<7}  {}.{:02} {}",
+                e.number,
+                e.func,
+                e.license,
+                e.amount / 100,
+                e.amount % 100,
+                e.currency
+            );
+        }
+    }
+}
+
+/// License keys are not for the screen.
+fn discreet(line: &str) -> String {
+    let hide = |word: &str| if word.starts_with("lickey=") { "lickey=…".to_owned() } else { word.to_owned() };
+    line.split(' ').map(hide).collect::<Vec<_>>().join(" ")
+}
+
+fn three_orders(s: &mut Stage) {
+    s.title("Three orders; the third wants no control panel");
+    s.t.soft_item(42, "55227", 12).ip("192.0.2.42").licname("shop.example.com").add();
+    s.t.soft_item(43, "55228", 1).ip("192.0.2.43").add();
+    s.t.soft_item(44, "nopanel", 1).ip("192.0.2.44").add();
+    for item in [42, 43] {
+        let done = s.play("open", item).code == Some(0);
+        s.check("the order is carried out", done);
+        let told = s.told(&format!("soft.open elid={item} sok=ok"));
+        s.check("the panel is told by soft.open, and the service is active", told && s.t.item(item).status == 2);
+        let license = s.license_of(item);
+        let key =
+            license.is_some_and(|l| l.status == 2 && !l.key.is_empty() && l.key == s.t.item(item).param("lickey"));
+        s.check("number and key of an active license are saved to the service", key);
+    }
+    let done = s.play("open", 44).code == Some(0);
+    s.check("nopanel succeeds, and the service is active", done && s.t.item(44).status == 2);
+    s.check("two licenses were bought, not three", s.orders() == 2 && s.t.upstream.licenses().len() == 2);
+    let licenses = s.t.upstream.licenses();
+    let ours = !licenses.is_empty() && licenses.iter().all(|l| l.autoprolong == "null");
+    s.check("the seller may not renew by itself", ours);
+}
+
+fn stop_and_start(s: &mut Stage) {
+    s.title("Suspended and resumed");
+    let status = |s: &Stage| s.license_of(42).map_or(0, |l| l.status);
+    let done = s.play("suspend", 42).code == Some(0);
+    s.check("the license is stopped, the service suspended", done && status(s) == 3 && s.t.item(42).status == 3);
+    let done = s.play("resume", 42).code == Some(0);
+    s.check("the license runs again, the service too", done && status(s) == 2 && s.t.item(42).status == 2);
+    s.check("that cost nothing", s.t.upstream.ledger().len() == 2);
+}
+
+fn renewal(s: &mut Stage) {
+    s.title("The client pays another month");
+    let before = s.license_of(43).and_then(|l| l.expires);
+    let operation = s.t.prolong_paid(43);
+    let done = s.again("prolong", 43, operation).code == Some(0);
+    let after = s.license_of(43).and_then(|l| l.expires);
+    s.check("one month is renewed", done && s.t.upstream.billed("service.prolong") == 1 && after > before);
+    s.check("the panel is told by service.postprolong", s.told("service.postprolong elid=43 sok=ok"));
+    println!("  The panel repeats the same operation:");
+    let end = s.t.item(43).expiredate;
+    let done = s.again("prolong", 43, operation).code == Some(0);
+    s.check("nothing is renewed twice", done && s.t.upstream.billed("service.prolong") == 1);
+    s.check("the service's end did not move again", s.t.item(43).expiredate == end);
+}
+
+fn closing(s: &mut Stage) {
+    s.title("A yearly license is freed when its service is closed");
+    let id = s.license_of(42).map_or(0, |l| l.id);
+    let done = s.play("close", 42).code == Some(0);
+    s.check("the service is closed", done && s.t.item(42).status == 4);
+    let freed = s.t.upstream.licenses().into_iter().find(|l| l.id == id);
+    let pooled =
+        freed.is_some_and(|l| l.licname == "free.lic" && l.ip == "0.0.0.0" && l.status == 3 && l.autoprolong == "null");
+    s.check("the license is stopped, named free.lic, at 0.0.0.0, and not deleted", pooled);
+}
+
+fn second_life(s: &mut Stage) {
+    s.title("The same license is given out again");
+    s.t.soft_item(45, "55227", 12).ip("192.0.2.45").licname("blog.example.com").add();
+    let free = s.t.upstream.licenses().into_iter().find(|l| l.licname == "free.lic");
+    let Some(free) = free else { return s.check("there is a freed license to give out", false) };
+    s.t.upstream.age(free.id, 40);
+    println!("  (40 days pass for license {}: its address and its key may be changed again)", free.id);
+    let orders = s.orders();
+    let done = s.play("open", 45).code == Some(0);
+    s.check("the service is active", done && s.t.item(45).status == 2);
+    let now = s.t.upstream.licenses().into_iter().find(|l| l.id == free.id);
+    let Some(now) = now else { return s.check("the license is still there", false) };
+    println!(
+        "  {} orders before, {} after; service 45 has license {}",
+        orders,
+        s.orders(),
+        s.t.item(45).param("licid")
+    );
+    s.check("nothing was bought", s.orders() == orders);
+    s.check("it has the freed license", s.license_of(45).map(|l| l.id) == Some(free.id));
+    let moved = now.ip == "192.0.2.45" && now.licname == "blog.example.com" && now.status == 2;
+    s.check("address and name are the new client's, and it runs", moved);
+    let (old, new) = (free.key.clone(), s.t.item(45).param("lickey").to_owned());
+    s.check("the key is new and the one on the service", !new.is_empty() && new != old && new == now.key);
+}
+
+fn lost_answer(s: &mut Stage) {
+    s.title("The seller's answer to an order is lost");
+    s.t.soft_item(46, "55229", 1).ip("192.0.2.46").add();
+    let orders = s.orders();
+    s.t.upstream.fault(Fault::on("soft.order.param").drop_after());
+    let operation = s.t.operation(46, "open");
+    let mut done = s.again("open", 46, operation).code == Some(0);
+    for _ in 0..2 {
+        if !done {
+            println!("  The panel tries again:");
+            done = s.again("open", 46, operation).code == Some(0);
+        }
+    }
+    s.check("the fault was met", s.t.upstream.pending_faults() == 0);
+    s.check("the service is active in the end", done && s.t.item(46).status == 2);
+    s.check("exactly one license was billed", s.orders() == orders + 1);
+    let license = s.license_of(46);
+    s.check("it is the one on the service", license.is_some_and(|l| l.pricelist == 55229 && l.ip == "192.0.2.46"));
+}

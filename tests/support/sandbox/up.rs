@@ -1,0 +1,55 @@
+//! `sandbox up`: both neighbours with a few services, for a person with a shell. Says in plain words what to type and
+//! stays until its stdin ends or somebody stops it; the guard of MariaDB removes everything even after a SIGKILL.
+use crate::support::{Test, program_exe};
+use std::path::Path;
+
+pub fn up() -> i32 {
+    let t = Test::setup().own_database().start();
+    t.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop.example.com").add();
+    t.soft_item(43, "nopanel", 1).ip("192.0.2.43").add();
+    t.soft_item(44, "55230", 12).ip("192.0.2.44").nodes(2).add();
+    t.soft_item(45, "55228", 1).ip("192.0.2.45").active_until("2030-01-31").add();
+    t.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
+    let operation = t.operation(42, "open");
+    tell(&t, &program_exe(), operation);
+    for line in std::io::stdin().lines() {
+        if line.is_err() {
+            break;
+        }
+    }
+    println!("The sandbox ends; its folder and its database are removed.");
+    0
+}
+
+fn tell(t: &Test, program: &Path, operation: u64) {
+    let (root, program) = (t.root().display(), program.display());
+    let (control, socket) = (format!("{}/control", t.upstream.base()), t.db.socket.display());
+    let database = &t.db.name;
+    println!(
+        "The sandbox is up. The seller listens at {}, the panel's root is {root}.\n\
+         Services: 42 (ISPmanager 6 Lite), 43 (nopanel), 44 (Business, 2 more nodes), 45 (Pro, active), 50 (a server of\n\
+         another module with ISPmanager 6 Host). The license server is module 7. A running operation of 42: {operation}.\n\
+         \n\
+         In another shell:\n\
+         \x20 export PMISPLICENSE_MGR_ROOT={root}\n\
+         \x20 {program} --command open --item 42 --runningoperation {operation}\n\
+         \x20 {program} --command sync --module 7\n\
+         \n\
+         What happened:\n\
+         \x20 curl -s {control}                     # licenses, bills, requests\n\
+         \x20 cat {root}/.sandbox/mgrctl.jsonl      # calls of mgrctl\n\
+         \x20 cat {root}/var/pmisplicense.log\n\
+         \x20 mariadb -S {socket} -u root {database} -e 'SELECT * FROM itemparam'\n\
+         \n\
+         Let something go wrong (func, fault, when: next, a number, always; n and word where they fit):\n\
+         \x20 curl -s {control} -d '{{\"do\":\"fault\",\"func\":\"soft.order.param\",\"fault\":\"drop_after\"}}'\n\
+         \x20 curl -s {control} -d '{{\"do\":\"fault\",\"func\":\"soft.edit\",\"fault\":\"refused\",\"word\":\"ip_change\",\"when\":\"always\"}}'\n\
+         \x20 echo '[{{\"func\":\"soft.open\",\"kind\":\"lost\"}}]' > {root}/.sandbox/mgrctl-faults.json\n\
+         \x20 curl -s {control} -d '{{\"do\":\"help\"}}'    # what else there is: today, advance, balance, block, pay, edit\n\
+         Faults of the seller: {}.\n\
+         \n\
+         Ctrl-C, or the end of its stdin, ends it.",
+        t.upstream.url(),
+        crate::support::Fault::NAMES.join(" ")
+    );
+}

@@ -1,0 +1,94 @@
+//! Where a test steps between the program and its effect: a request is held at a gate while the test kills the program or
+//! starts another, or something happens upstream just before it.
+use super::World;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// No request waits longer than this, whatever the test forgot.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Gate {
+    /// Somebody stands before it; it is open.
+    state: Mutex<(bool, bool)>,
+    changed: Condvar,
+}
+
+/// A request to be held. Let go at the latest when this is dropped.
+pub struct Held(Arc<Gate>);
+
+impl Held {
+    /// Waits until the request is there.
+    pub fn reached(&self) -> &Self {
+        let state = self.0.state.lock().unwrap();
+        let (state, waited) = self.0.changed.wait_timeout_while(state, LIMIT, |s| !s.0).unwrap();
+        assert!(!waited.timed_out(), "no such request came");
+        drop(state);
+        self
+    }
+
+    pub fn release(self) {}
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap().1 = true;
+        self.0.changed.notify_all();
+    }
+}
+
+type Act = Box<dyn FnOnce(&mut World) + Send>;
+
+#[derive(Default)]
+pub struct Gates {
+    held: Vec<(String, bool, Arc<Gate>)>,
+    acts: Vec<(String, u64, Act)>,
+}
+
+/// What concerns one request.
+pub struct Mine {
+    held: Vec<(String, bool, Arc<Gate>)>,
+    acts: Vec<Act>,
+}
+
+impl Gates {
+    pub fn hold(&mut self, func: &str, after: bool) -> Held {
+        let gate = Arc::new(Gate::default());
+        self.held.push((func.to_owned(), after, Arc::clone(&gate)));
+        Held(gate)
+    }
+
+    pub fn before(&mut self, func: &str, nth: u64, act: Act) {
+        self.acts.push((func.to_owned(), nth, act));
+    }
+
+    /// Takes out what was waiting for this request; a gate holds one request.
+    pub fn take(&mut self, func: &str, purpose: &str) -> Mine {
+        let meant = |name: &str| name == func || name == purpose || name == "*";
+        let (held, rest) = std::mem::take(&mut self.held).into_iter().partition(|h| meant(&h.0));
+        self.held = rest;
+        for (_, left, _) in self.acts.iter_mut().filter(|a| meant(&a.0)) {
+            *left = left.saturating_sub(1);
+        }
+        let (due, rest) = std::mem::take(&mut self.acts).into_iter().partition::<Vec<_>, _>(|a| a.1 == 0);
+        self.acts = rest;
+        Mine { held, acts: due.into_iter().map(|a| a.2).collect() }
+    }
+}
+
+impl Mine {
+    pub fn wait(&self, after: bool) {
+        for (_, _, gate) in self.held.iter().filter(|h| h.1 == after) {
+            let mut state = gate.state.lock().unwrap();
+            state.0 = true;
+            gate.changed.notify_all();
+            drop(gate.changed.wait_timeout_while(state, LIMIT, |s| !s.1));
+        }
+    }
+
+    pub fn act(&mut self, world: &mut World) {
+        for act in self.acts.drain(..) {
+            act(world);
+        }
+    }
+}

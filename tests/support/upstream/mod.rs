@@ -1,0 +1,360 @@
+//! The selling BILLmanager, as an HTTP server on a loopback port, and the handle by which a test looks into it, moves
+//! its calendar and asks for faults. Built from CONTRACT.md 5, LICENSING.md and PROVING.md 1; it shares nothing with src/.
+pub mod catalogue;
+mod control;
+mod day;
+pub mod faults;
+pub mod funcs;
+mod gates;
+pub mod http;
+mod reads;
+pub mod refusals;
+mod server;
+pub mod tls;
+pub mod world;
+
+pub use catalogue::{Country, Family, Tariff};
+pub use faults::{Answer, Effect, Fault, When};
+pub use gates::Held;
+pub use tls::Tls;
+pub use world::{Entry, License, Options, StoppedBy, World};
+
+use chrono::{Days, NaiveDate};
+use funcs::Call;
+use serde::Serialize;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+/// One request as it came. `authinfo` is masked; `params` hold the rest of the body in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Request {
+    pub number: u64,
+    pub connection: u64,
+    pub func: String,
+    pub params: Vec<(String, String)>,
+    /// The fault that met it.
+    pub fault: Option<String>,
+    /// `ok`, `refused TYPE`, `no effect`, `late`.
+    pub outcome: String,
+    /// What CONTRACT.md 5 forbids: a query string, another method, no out=xml …
+    pub violations: Vec<String>,
+}
+
+impl Request {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// `soft.edit?set` and the like: what this request is for.
+    pub fn purpose(&self) -> String {
+        purpose(&self.func, &self.params)
+    }
+
+    /// `func name=value …`, without what every request has.
+    pub fn line(&self) -> String {
+        let dull = ["authinfo", "out", "lang", "func"];
+        let shown = self.params.iter().filter(|(n, _)| !dull.contains(&n.as_str()));
+        shown.fold(self.func.clone(), |line, (n, v)| format!("{line} {n}={v}"))
+    }
+}
+
+/// The three uses of an edit are told apart: `soft.edit?read`, `?set`, `?newkey`; every other func is itself.
+pub fn purpose(func: &str, params: &[(String, String)]) -> String {
+    let has = |n: &str, v: &str| params.iter().any(|(name, value)| name == n && value == v);
+    if !func.ends_with(".edit") {
+        return func.to_owned();
+    }
+    let use_of = match () {
+        () if has("clicked_button", "newkey") => "newkey",
+        () if has("sok", "ok") => "set",
+        () => "read",
+    };
+    format!("{func}?{use_of}")
+}
+
+/// What the server's threads share with the handle.
+pub(crate) struct Shared {
+    pub state: Mutex<State>,
+    pub listening: server::Listening,
+}
+
+pub(crate) struct State {
+    pub world: World,
+    pub requests: Vec<Request>,
+    pub faults: Vec<Fault>,
+    pub counts: std::collections::HashMap<String, u64>,
+    /// Accepted, not carried out yet.
+    pub late: Vec<Call>,
+    pub gates: gates::Gates,
+    pub last_answer: Option<String>,
+    pub connections: u64,
+}
+
+impl Shared {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Everything that waits takes effect now, as if nothing had happened in between.
+    pub fn land_late(&mut self) -> usize {
+        let late: Vec<Call> = self.late.drain(..).collect();
+        for call in &late {
+            let _ = funcs::perform(&mut self.world, call);
+        }
+        late.len()
+    }
+}
+
+pub struct Upstream {
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+    port: u16,
+    tls: Tls,
+    ca_pem: String,
+}
+
+impl Upstream {
+    /// Plain HTTP on a free loopback port.
+    pub fn start() -> Self {
+        Self::start_with(Options::default(), Tls::Off)
+    }
+
+    pub fn start_with(options: Options, tls: Tls) -> Self {
+        let identity = (tls != Tls::Off).then(|| tls::identity(tls));
+        let (ca_pem, config) = identity.map_or((String::new(), None), |i| (i.ca_pem, Some(i.config)));
+        let state = State {
+            world: World::new(options),
+            requests: Vec::new(),
+            faults: Vec::new(),
+            counts: std::collections::HashMap::new(),
+            late: Vec::new(),
+            gates: gates::Gates::default(),
+            last_answer: None,
+            connections: 0,
+        };
+        let (listener, listening) = server::bind();
+        let port = listening.port;
+        let shared = Arc::new(Shared { state: Mutex::new(state), listening });
+        let acceptor = Some(server::start(Arc::clone(&shared), listener, config));
+        Self { shared, acceptor, port, tls, ca_pem }
+    }
+
+    /// What belongs into the module's settings.
+    pub fn url(&self) -> String {
+        format!("{}/manager/billmgr", self.base())
+    }
+
+    /// The same without a path.
+    pub fn base(&self) -> String {
+        if self.tls == Tls::Off {
+            format!("http://127.0.0.1:{}", self.port)
+        } else {
+            format!("https://localhost:{}", self.port)
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The authority's certificate, for the setting `ca_file`.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Anything else: the whole state under its lock.
+    pub fn with<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
+        f(&mut self.shared.lock().world)
+    }
+
+    pub fn options(&self, f: impl FnOnce(&mut Options)) {
+        self.with(|w| f(&mut w.options));
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// The purposes of all requests in their order: `soft.checkip`, `soft.order.param`, `soft.edit?read` …
+    pub fn funcs(&self) -> Vec<String> {
+        self.requests().iter().map(Request::purpose).collect()
+    }
+
+    /// Requests of one func or purpose.
+    pub fn requests_of(&self, func: &str) -> Vec<Request> {
+        self.requests().into_iter().filter(|r| r.func == func || r.purpose() == func).collect()
+    }
+
+    pub fn clear_requests(&self) {
+        self.shared.lock().requests.clear();
+    }
+
+    /// What CONTRACT.md 5 forbids and was done all the same.
+    pub fn violations(&self) -> Vec<String> {
+        let tell = |r: &Request| r.violations.iter().map(|v| format!("{}: {v}", r.func)).collect::<Vec<_>>();
+        self.requests().iter().flat_map(tell).collect()
+    }
+
+    pub fn ledger(&self) -> Vec<Entry> {
+        self.with(|w| w.ledger.clone())
+    }
+
+    /// How often that func was billed (orders: `soft.order.param`).
+    pub fn billed(&self, func: &str) -> usize {
+        self.ledger().iter().filter(|e| e.func == func).count()
+    }
+
+    pub fn licenses(&self) -> Vec<License> {
+        self.with(|w| {
+            w.tick();
+            w.licenses.values().cloned().collect()
+        })
+    }
+
+    /// Panics when there is none.
+    pub fn license(&self, id: u64) -> License {
+        let found = self.licenses().into_iter().find(|l| l.id == id);
+        found.unwrap_or_else(|| panic!("upstream has no license {id}"))
+    }
+
+    /// The hand of the seller's administrator.
+    pub fn edit_license(&self, id: u64, change: impl FnOnce(&mut License)) {
+        self.with(|w| change(w.licenses.get_mut(&id).unwrap_or_else(|| panic!("upstream has no license {id}"))));
+    }
+
+    /// So many days pass for this license alone: its past moves back, its end stays.
+    pub fn age(&self, id: u64, days: u64) {
+        self.edit_license(id, |l| {
+            l.created = l.created - Days::new(days);
+            l.ip_changed = l.ip_changed.map(|d| d - Days::new(days));
+            l.key_changed = l.key_changed.map(|d| d - Days::new(days));
+        });
+    }
+
+    /// A license that nobody ordered through this server; not in the ledger. Active, one period ahead.
+    pub fn add_foreign(&self, pricelist: u32, period: i32, ip: &str, licname: &str) -> u64 {
+        self.with(|w| funcs::foreign(w, pricelist, period, ip, licname))
+    }
+
+    pub fn add_tariff(&self, tariff: Tariff) {
+        self.with(|w| w.tariffs.push(tariff));
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.shared.lock().faults.push(fault);
+    }
+
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// Faults asked for and not met yet (`Always` ones count).
+    pub fn pending_faults(&self) -> usize {
+        self.shared.lock().faults.len()
+    }
+
+    /// The next request of that func or purpose waits before it takes effect, until the test lets it go.
+    pub fn hold_before(&self, func: &str) -> Held {
+        self.shared.lock().gates.hold(func, false)
+    }
+
+    /// The same after the effect, before the answer.
+    pub fn hold_after(&self, func: &str) -> Held {
+        self.shared.lock().gates.hold(func, true)
+    }
+
+    /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes effect.
+    pub fn before(&self, func: &str, nth: u64, act: impl FnOnce(&mut World) + Send + 'static) {
+        self.shared.lock().gates.before(func, nth, Box::new(act));
+    }
+
+    /// Carries out what was accepted and kept; how many.
+    pub fn land_late(&self) -> usize {
+        self.shared.lock().land_late()
+    }
+
+    pub fn issue_keys(&self) {
+        self.with(World::issue_keys);
+    }
+
+    /// The client's order that was left at status 1 is paid.
+    pub fn pay(&self, id: u64) {
+        self.with(|w| w.pay(id)).unwrap_or_else(|no| panic!("paying {id}: {no:?}"));
+    }
+
+    pub fn today(&self) -> NaiveDate {
+        self.with(|w| w.today())
+    }
+
+    pub fn set_today(&self, today: NaiveDate) {
+        self.with(|w| {
+            w.today = Some(today);
+            w.tick();
+        });
+    }
+
+    /// Day after day, so that nothing is skipped.
+    pub fn advance_days(&self, days: u64) {
+        for _ in 0..days {
+            self.set_today(self.today() + Days::new(1));
+        }
+    }
+
+    /// Minor units.
+    pub fn set_balance(&self, amount: i64) {
+        self.with(|w| w.balance = amount);
+    }
+
+    pub fn block(&self, on: bool) {
+        self.with(|w| w.blocked = on);
+    }
+
+    /// Another account answers from now on; its licenses are others.
+    pub fn swap_account(&self, account: u64) {
+        self.with(|w| w.account = account);
+    }
+
+    /// Nobody listens from now on: connections are refused, nothing is sent.
+    pub fn stop_listening(&self) {
+        self.shared.listening.stop();
+    }
+
+    pub fn listen_again(&self) {
+        self.shared.listening.resume();
+    }
+
+    /// All of it, as `GET /control` shows it.
+    pub fn dump(&self) -> serde_json::Value {
+        control::dump(&self.shared.lock())
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.shared.listening.close();
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+/// Text as it may stand in XML.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+pub fn element(tag: &str, text: &str) -> String {
+    if text.is_empty() { format!("<{tag}/>") } else { format!("<{tag}>{}</{tag}>", escape(text)) }
+}

@@ -1,0 +1,157 @@
+//! The calls of CONTRACT.md 5 that only read: lists with paging, one license, checkip, whoami, subaccount.
+use super::catalogue::Family;
+use super::element;
+use super::funcs::{Call, Reply};
+use super::refusals::Refusal;
+use super::world::{DELETED, License, World};
+
+pub fn perform(world: &mut World, call: &Call) -> Reply {
+    match call.func.as_str() {
+        "soft" => list(world, Family::Soft, call),
+        "softexternal" => list(world, Family::SoftExternal, call),
+        "whoami" => Ok(whoami(world)),
+        "subaccount" => Ok(subaccount(world)),
+        other => Err(Refusal::new("unknown_func", other)),
+    }
+}
+
+/// A number as text, or in the attribute `v`, as the account's BILLmanager does it.
+pub fn number(world: &World, tag: &str, n: u64) -> String {
+    if world.options.ids_in_attribute { format!("<{tag} v=\"{n}\"/>") } else { element(tag, &n.to_string()) }
+}
+
+pub fn check_ip(world: &World, pricelist: &str, ip: &str, period: i32) -> Reply {
+    let tariff = world.tariff(Family::Soft, pricelist)?;
+    if tariff.price(period).is_none() {
+        return Err(Refusal::new("period", &period.to_string()));
+    }
+    if world.busy(tariff.code, ip, 0) { Err(Refusal::new("ip_busy", ip)) } else { Ok("<ok/>".into()) }
+}
+
+/// Whether this read sees the license at all; each look brings it nearer.
+fn seen(license: &mut License) -> bool {
+    let hidden = license.unseen_reads > 0;
+    license.unseen_reads = license.unseen_reads.saturating_sub(1);
+    !hidden
+}
+
+/// A late key is issued when so many reads found none; the next read shows it.
+fn nearer_key(world: &mut World, id: u64) {
+    let Some(license) = world.licenses.get_mut(&id) else { return };
+    match license.key_after {
+        0 | u32::MAX => {}
+        1 => world.issue_key(id),
+        _ => license.key_after -= 1,
+    }
+}
+
+/// All fields of one license.
+pub fn card(world: &mut World, family: Family, elid: &str) -> Reply {
+    let license = world.license(family, elid)?;
+    if !seen(license) {
+        return Err(Refusal::new("no_license", elid));
+    }
+    let license = license.clone();
+    let id = license.id;
+    nearer_key(world, id);
+    let name = tariff_name(world, license.pricelist);
+    let mut out = element("elid", elid) + &number(world, "id", id);
+    let mut put = |tag: &str, text: &str| out.push_str(&element(tag, text));
+    put("name", &format!("{name} #{id}"));
+    put("pricelist", &license.pricelist.to_string());
+    put("pricelist_name", &name);
+    put("lickey", &license.key);
+    if world.options.remoteid_returned {
+        put("remoteid", &license.remoteid);
+    }
+    let addon = world.tariffs.iter().find(|t| t.code == license.pricelist).and_then(|t| t.nodes.as_ref());
+    if let Some(nodes) = addon {
+        put(&format!("addon_{}", nodes.addon), &license.nodes.to_string());
+    }
+    out.push_str(&common(world, &license, world.options.edit_dates));
+    Ok(if world.options.nested_doc { format!("<doc>{out}</doc>") } else { out })
+}
+
+/// What card and list have in common.
+fn common(world: &World, license: &License, dates: bool) -> String {
+    let mut out = String::new();
+    let mut put = |tag: &str, text: &str| out.push_str(&element(tag, text));
+    put("licname", &license.licname);
+    put("ip", &license.ip);
+    put("period", &license.period.to_string());
+    if dates {
+        let date = |d: Option<chrono::NaiveDate>| d.map(|d| d.to_string()).unwrap_or_default();
+        put("real_ipchange", &date(license.ip_changed));
+        put("real_keychange", &date(license.key_changed));
+    }
+    put("createdate", &license.created.to_string());
+    put("expiredate", &license.expires.map(|d| d.to_string()).unwrap_or_default());
+    put("autoprolong", &license.autoprolong);
+    put("status", &license.status.to_string());
+    put("special_status", &license.special_status.to_string());
+    put("account", &license.account.to_string());
+    let tariff = world.tariffs.iter().find(|t| t.code == license.pricelist);
+    let price = tariff.and_then(|t| t.price(license.period)).unwrap_or(0);
+    put("cost", &format!("{}.{:02} {} / {} mon.", price / 100, price % 100, world.currency(), license.period));
+    out
+}
+
+fn tariff_name(world: &World, code: u32) -> String {
+    world.tariffs.iter().find(|t| t.code == code).map_or_else(|| format!("Tariff {code}"), |t| t.name.clone())
+}
+
+fn list(world: &mut World, family: Family, call: &Call) -> Reply {
+    let count = |name, default| call.get(name).and_then(|v| v.parse().ok()).filter(|n| *n > 0).unwrap_or(default);
+    let (page, size): (usize, usize) = (count("p_num", 1), count("p_cnt", world.options.page_default));
+    let (account, deleted) = (world.account, world.options.list_deleted);
+    let wanted =
+        |l: &License| l.family == family && l.account == account && !l.unlisted && (deleted || l.status != DELETED);
+    let mut shown = Vec::new();
+    for l in world.licenses.values_mut().filter(|l| wanted(l)) {
+        if seen(l) {
+            shown.push(l.id);
+        }
+    }
+    if world.options.list_newest_first {
+        shown.reverse();
+    }
+    let mut out = String::new();
+    let on_page = shown.iter().skip((page - 1) * size).take(size);
+    for l in on_page.filter_map(|id| world.licenses.get(id)) {
+        out.push_str("<elem>");
+        out.push_str(&number(world, "id", l.id));
+        let tariff =
+            if world.options.list_pricelist_name { tariff_name(world, l.pricelist) } else { l.pricelist.to_string() };
+        out.push_str(&element("pricelist", &tariff));
+        if world.options.list_remoteid {
+            out.push_str(&element("remoteid", &l.remoteid));
+        }
+        out.push_str(&common(world, l, world.options.list_dates));
+        out.push_str("</elem>");
+    }
+    for (tag, n) in [("p_num", page), ("p_cnt", size), ("p_elems", shown.len())] {
+        out.push_str(&element(tag, &n.to_string()));
+    }
+    Ok(out)
+}
+
+fn whoami(world: &World) -> String {
+    let (name, account) = (super::escape(&world.options.user), world.account);
+    format!("<user id=\"{account}\" name=\"{name}\" level=\"16\" account=\"{account}\"/>")
+        + &element("id", &account.to_string())
+        + &element("name", &world.options.user)
+        + &element("account", &account.to_string())
+}
+
+fn subaccount(world: &World) -> String {
+    let sign = if world.balance < 0 { "-" } else { "" };
+    let balance = format!("{sign}{}.{:02}", world.balance.abs() / 100, world.balance.abs() % 100);
+    format!(
+        "<elem>{}{}{}{}</elem>{}",
+        number(world, "id", world.account),
+        element("name", &world.options.user),
+        element("balance", &balance),
+        element("currency", world.currency()),
+        element("p_elems", "1"),
+    )
+}

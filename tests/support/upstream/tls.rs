@@ -1,0 +1,53 @@
+//! A private certificate authority for `https://localhost:PORT`, and the ways in which a certificate can be wrong.
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain HTTP.
+    Off,
+    /// Signed by the authority that `ca_pem()` hands out.
+    Good,
+    /// Signed by it, but for another host.
+    WrongName,
+    /// Signed by an authority that nobody knows.
+    UnknownAuthority,
+    Expired,
+}
+
+pub struct Identity {
+    pub ca_pem: String,
+    pub config: Arc<ServerConfig>,
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority(name: &str) -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    Authority::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+pub fn identity(kind: Tls) -> Identity {
+    let (known, stranger) = (authority("Sandbox authority"), authority("Stranger"));
+    let host = if kind == Tls::WrongName { "other.example.com" } else { "localhost" };
+    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    if kind == Tls::Expired {
+        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let key = KeyPair::generate().unwrap();
+    let signer = if kind == Tls::UnknownAuthority { &stranger } else { &known };
+    let leaf = params.signed_by(&key, signer).unwrap();
+    let secret = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], secret)
+        .unwrap();
+    Identity { ca_pem: known.pem(), config: Arc::new(config) }
+}
