@@ -1,2 +1,3 @@
 //! The binary against the sandbox.
+mod protocol;
 mod support;
