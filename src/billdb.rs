@@ -141,6 +141,16 @@ impl MysqlBillDb {
         Ok(self.rows(sql, (module.0,))?.iter().find_map(read_module))
     }
 
+    /// Rows of processingparam of a module with that name, number and value, ordered by number.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn module_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        let sql = "SELECT id, value FROM processingparam WHERE processingmodule = ? AND intname = ? ORDER BY id";
+        let rows = self.rows(sql, (module.0, name))?;
+        Ok(rows.iter().filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
+    }
+
     fn pairs(&mut self, sql: &str, id: u32) -> Result<BTreeMap<String, String>, DbError> {
         let rows = self.rows(sql, (id,))?;
         Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())

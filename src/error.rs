@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::xml::escape;
+
 /// Stable types of errors; each has texts in the XML description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -170,6 +172,22 @@ macro_rules! text {
     };
 }
 
+/// How every document of ours begins.
+pub const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+
+/// The longest value at fault that is shown; a longer one is somebody's file.
+pub const VALUE_CHARS: usize = 500;
+
+/// The longest message that is shown.
+pub const MESSAGE_CHARS: usize = 4000;
+
+fn shortened(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// A failed run: what was attempted and on which id, what is certain now, what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleError {
@@ -179,8 +197,8 @@ pub struct ModuleError {
     pub object: String,
     /// The value at fault.
     pub value: String,
-    /// For people.
-    pub message: Text,
+    /// For people. Boxed, so that a result with an error in it stays small.
+    pub message: Box<Text>,
     /// What lay behind it, outermost first; never a secret.
     pub causes: Vec<String>,
 }
@@ -188,7 +206,34 @@ pub struct ModuleError {
 impl ModuleError {
     /// An error about `object` = `value`.
     pub fn new(kind: ErrorKind, object: &str, value: impl fmt::Display, message: Text) -> Self {
-        Self { kind, object: object.to_owned(), value: value.to_string(), message, causes: Vec::new() }
+        Self {
+            kind,
+            object: object.to_owned(),
+            value: value.to_string(),
+            message: Box::new(message),
+            causes: Vec::new(),
+        }
+    }
+
+    /// What the panel reads on stdout: the stable type, and the message in its language (CONTRACT.md 2). Secrets are
+    /// masked by the caller. Ends with a line break.
+    pub fn document(&self, lang: Lang) -> String {
+        let value = escape(&shortened(&self.value, VALUE_CHARS));
+        format!(
+            "{XML_HEAD}<doc><error type=\"{}\" object=\"{}\" value=\"{value}\"><param name=\"value\">{value}</param>\
+             <msg>{}</msg></error></doc>\n",
+            self.kind.word(),
+            escape(&self.object),
+            escape(&shortened(self.message.in_lang(lang), MESSAGE_CHARS)),
+        )
+    }
+
+    /// The same error with every text passed through `mask`, which takes the secrets out.
+    #[must_use]
+    pub fn mapped(mut self, mask: impl Fn(&str) -> String) -> Self {
+        let texts = [&mut self.object, &mut self.value, &mut self.message.en, &mut self.message.ru];
+        texts.into_iter().chain(&mut self.causes).for_each(|text| *text = mask(text));
+        self
     }
 
     /// With a cause added below those it has.
@@ -207,3 +252,42 @@ impl fmt::Display for ModuleError {
 }
 
 impl std::error::Error for ModuleError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The exact bytes that the panel gets, in its language, whatever the value holds.
+    #[test]
+    fn document() {
+        let error = ModuleError::new(
+            ErrorKind::BadValue,
+            "ip",
+            "a\"<b>&'\u{1}",
+            text!("{} is no address", "{}: это не адрес", "x & y"),
+        );
+        let want = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc><error type=\"bad_value\" object=\"ip\" \
+                    value=\"VALUE\"><param name=\"value\">VALUE</param><msg>x &amp; y is no address</msg></error></doc>\n";
+        let value = escape("a\"<b>&'\u{1}");
+        assert_eq!(error.document(Lang::En), want.replace("VALUE", &value));
+        assert!(error.document(Lang::parse("ru_RU.UTF-8")).contains("<msg>x &amp; y: это не адрес</msg>"));
+        let long = ModuleError::new(ErrorKind::Missed, "item", "я".repeat(5000), Text::same("m"));
+        assert!(long.document(Lang::En).chars().count() < 2 * VALUE_CHARS + 300);
+    }
+
+    /// A secret leaves every part of an error.
+    #[test]
+    fn masked() {
+        let error = ModuleError::new(ErrorKind::Client, "url", "s3cret", Text::same("s3cret")).because("s3cret");
+        assert!(!format!("{:?}", error.mapped(|text| text.replace("s3cret", "***"))).contains("s3cret"));
+    }
+
+    /// The words are stable and each kind has its own.
+    #[test]
+    fn words() {
+        let mut words: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.word()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), ErrorKind::ALL.len());
+    }
+}

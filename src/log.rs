@@ -1,2 +1,344 @@
 //! The log: one line per effect, secrets masked, never stdout (PANEL.md 6). Keeps the run's last lines for the error
-//! that is saved to the running operation.
+//! that is saved to the running operation. A log that cannot be written never stops a run.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use chrono::NaiveDateTime;
+
+/// Lines kept in memory: as many as the vendor's own modules save with an error.
+pub const KEPT_LINES: usize = 100;
+
+/// The longest line in bytes, so that one upstream answer cannot fill the disk.
+pub const LINE_BYTES: usize = 8 * 1024;
+
+/// How much a line matters: the levels of the vendor's library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// 2
+    Critical,
+    /// 3
+    Error,
+    /// 4
+    Warning,
+    /// 5
+    Info,
+    /// 6: the default.
+    Extinfo,
+    /// 9
+    Debug,
+}
+
+impl Level {
+    fn from_number(number: u32) -> Self {
+        match number {
+            0..=2 => Self::Critical,
+            3 => Self::Error,
+            4 => Self::Warning,
+            5 => Self::Info,
+            6..=8 => Self::Extinfo,
+            9.. => Self::Debug,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "CRITICAL",
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::Info => "INFO",
+            Self::Extinfo => "EXTINFO",
+            Self::Debug => "DEBUG",
+        }
+    }
+
+    fn color(self) -> &'static str {
+        match self {
+            Self::Critical | Self::Error => "1;31",
+            Self::Warning => "1;35",
+            Self::Info => "1;32",
+            Self::Extinfo => "1;36",
+            Self::Debug => "1;33",
+        }
+    }
+}
+
+/// The level that `etc/debug.conf` gives a program: lines that contain its name, the last word a number, the last
+/// line wins.
+pub fn level_from_debug_conf(text: &str, program: &str) -> Level {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#') && line.contains(program))
+        .filter_map(|line| line.split_whitespace().next_back()?.parse().ok())
+        .next_back()
+        .map_or(Level::Extinfo, Level::from_number)
+}
+
+enum Sink {
+    Unopened,
+    Open(File),
+    /// Could not be opened: said once on stderr, then left alone.
+    Broken,
+}
+
+struct Inner {
+    sink: Sink,
+    secrets: Vec<String>,
+    kept: VecDeque<String>,
+}
+
+/// The log of one run.
+pub struct Log {
+    path: PathBuf,
+    /// `etc/debug.conf`, read at the first line.
+    debug_conf: PathBuf,
+    level: OnceLock<Level>,
+    pid: u32,
+    now: Box<dyn Fn() -> NaiveDateTime + Send + Sync>,
+    inner: Mutex<Inner>,
+}
+
+impl Log {
+    /// A log that is opened at its first line; `debug_conf` gives the level, `now` the local time that lines bear.
+    pub fn new(
+        path: &Path,
+        debug_conf: &Path,
+        pid: u32,
+        now: impl Fn() -> NaiveDateTime + Send + Sync + 'static,
+    ) -> Self {
+        let inner = Inner { sink: Sink::Unopened, secrets: Vec::new(), kept: VecDeque::new() };
+        let (path, debug_conf) = (path.to_owned(), debug_conf.to_owned());
+        Self { path, debug_conf, level: OnceLock::new(), pid, now: Box::new(now), inner: Mutex::new(inner) }
+    }
+
+    fn level(&self) -> Level {
+        // The vendor's logger fails when the file is missing; without it ours has its default level.
+        *self.level.get_or_init(|| {
+            let text = std::fs::read(&self.debug_conf).unwrap_or_default();
+            level_from_debug_conf(&String::from_utf8_lossy(&text), "pmisplicense")
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the text is masked wherever it stands, also as it looks in a form, in XML or quoted.
+    pub fn secret(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let mut inner = self.lock();
+        for form in [text.to_owned(), form_encoded(text), xml_escaped(text), text.escape_debug().to_string()] {
+            if !inner.secrets.contains(&form) {
+                inner.secrets.push(form);
+            }
+        }
+        // Longer ones first, so that a secret inside another leaves nothing of it.
+        inner.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// The text with all secrets masked: for error documents.
+    pub fn masked(&self, text: &str) -> String {
+        mask(text, &self.lock().secrets)
+    }
+
+    /// Writes one line.
+    pub fn line(&self, level: Level, text: &str) {
+        if level > self.level().max(Level::Extinfo) {
+            return;
+        }
+        let mut inner = self.lock();
+        let text = clean(&mask(text, &inner.secrets));
+        let time = (self.now)().format("%Y-%m-%d %H:%M:%S,%3f");
+        let (pid, word) = (self.pid, level.word());
+        if inner.kept.len() == KEPT_LINES {
+            inner.kept.pop_front();
+        }
+        inner.kept.push_back(format!("{time} [{pid}] {word} {text}"));
+        if level > self.level() {
+            return;
+        }
+        let color = level.color();
+        let line = format!("{time} [{pid}] pmisplicense \x1b[{color}m {word} {text} \x1b[0m\n");
+        self.write(&mut inner, &line);
+    }
+
+    fn write(&self, inner: &mut Inner, line: &str) {
+        if matches!(inner.sink, Sink::Unopened) {
+            let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path);
+            inner.sink = match opened {
+                Ok(file) => Sink::Open(file),
+                Err(error) => {
+                    // stderr is not part of the protocol; without a log it is the only place left.
+                    let _ = writeln!(std::io::stderr(), "pmisplicense: {}: {error}", self.path.display());
+                    Sink::Broken
+                }
+            };
+        }
+        if let Sink::Open(file) = &mut inner.sink {
+            // One write a line, so that lines of several processes do not mix.
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+
+    /// The run's last lines, oldest first.
+    pub fn kept(&self) -> Vec<String> {
+        self.lock().kept.iter().cloned().collect()
+    }
+
+    /// For the curious: every step.
+    pub fn debug(&self, text: &str) {
+        self.line(Level::Debug, text);
+    }
+
+    /// Every call of a neighbour.
+    pub fn extinfo(&self, text: &str) {
+        self.line(Level::Extinfo, text);
+    }
+
+    /// Every effect.
+    pub fn info(&self, text: &str) {
+        self.line(Level::Info, text);
+    }
+
+    /// Something unusual that the run survives.
+    pub fn warning(&self, text: &str) {
+        self.line(Level::Warning, text);
+    }
+
+    /// Why a run failed.
+    pub fn error(&self, text: &str) {
+        self.line(Level::Error, text);
+    }
+}
+
+impl crate::ports::Notes for Log {
+    fn note(&self, text: &crate::error::Text) {
+        self.info(&text.en);
+    }
+
+    fn warn(&self, text: &crate::error::Text) {
+        self.warning(&text.en);
+    }
+}
+
+fn mask(text: &str, secrets: &[String]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        if text.contains(secret.as_str()) { text.replace(secret.as_str(), "***") } else { text }
+    })
+}
+
+/// One line, whatever foreign text it holds: no line breaks, no terminal sequences, no more than [`LINE_BYTES`].
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if out.len() >= LINE_BYTES {
+            out.push('…');
+            break;
+        }
+        match letter {
+            '\t' => out.push(' '),
+            _ if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') => {
+                out.extend(letter.escape_default());
+            }
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+fn form_encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"*-._".contains(&byte);
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b' ' => out.push('+'),
+            _ if plain(byte) => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+fn xml_escaped(text: &str) -> String {
+    let pairs = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&apos;")];
+    pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(*from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn log_in(folder: &Path, level: u32) -> Log {
+        let time = chrono::NaiveDate::from_ymd_opt(2026, 11, 21).and_then(|d| d.and_hms_milli_opt(8, 9, 10, 11));
+        let conf = folder.join("debug.conf");
+        let _ = std::fs::write(&conf, format!("pmisplicense.* {level}\n"));
+        Log::new(&folder.join("pmisplicense.log"), &conf, 77, move || time.expect("a time"))
+    }
+
+    /// The line has the form of the vendor's library; the file is ours alone.
+    #[test]
+    fn line_form() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = log_in(folder.path(), 5);
+        let path = folder.path().join("pmisplicense.log");
+        log.debug("not shown");
+        assert!(!path.exists(), "opened at the first line only");
+        log.info("license 5 bound to item 42");
+        log.extinfo("kept, not written");
+        let text = std::fs::read_to_string(&path).expect("the log");
+        let want = "2026-11-21 08:09:10,011 [77] pmisplicense \x1b[1;32m INFO license 5 bound to item 42 \x1b[0m\n";
+        assert_eq!(text, want);
+        assert_eq!(std::fs::metadata(&path).expect("the log").permissions().mode() & 0o777, 0o600);
+        assert_eq!(log.kept().len(), 2);
+    }
+
+    /// Foreign text cannot forge a line, nor show a secret in any of its spellings.
+    #[test]
+    fn injection_and_secrets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = log_in(folder.path(), 9);
+        log.secret("p&ss word");
+        log.secret("p&ss");
+        log.secret("");
+        log.error("bad\n2026 [1] INFO forged\x1b[0m p&ss word, p%26ss+word, p&amp;ss word");
+        let text = std::fs::read_to_string(folder.path().join("pmisplicense.log")).expect("the log");
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.contains("bad\\n2026 [1] INFO forged\\u{1b}[0m ***, ***, ***"), "{text}");
+        assert_eq!(log.masked("a p&ss b"), "a *** b");
+    }
+
+    /// A long run keeps its last lines only; a line has a limit; a log that cannot be written stops nothing.
+    #[test]
+    fn limits() {
+        let log = log_in(Path::new("/nonexistent"), 6);
+        for number in 0..(KEPT_LINES + 5) {
+            log.info(&format!("line {number}"));
+        }
+        assert_eq!(log.kept().len(), KEPT_LINES);
+        assert!(log.kept()[0].ends_with("line 5"));
+        log.info(&"x".repeat(LINE_BYTES * 2));
+        assert!(log.kept().last().expect("a line").len() < LINE_BYTES + 100);
+    }
+
+    /// PANEL.md 6: comments, other programs, the last match.
+    #[test]
+    fn debug_conf() {
+        for (text, want) in [
+            ("", Level::Extinfo),
+            ("# pmisplicense.* 9\n", Level::Extinfo),
+            ("core.* 9\npmother 3", Level::Extinfo),
+            ("pmisplicense.* 9", Level::Debug),
+            ("pmisplicense.* 9\npmisplicense.db 4", Level::Warning),
+            ("pmisplicense.* loud", Level::Extinfo),
+            ("pmisplicense 2\n", Level::Critical),
+        ] {
+            assert_eq!(level_from_debug_conf(text, "pmisplicense"), want, "{text:?}");
+        }
+    }
+}

@@ -342,7 +342,7 @@ impl Engine<'_> {
         match self.once(row, &key, request, &what).await {
             Err(Failed::Refused(refusal, mut error)) if refusal.kind == RefusalKind::KeyTooYoung => {
                 if let Some(from) = seen.key_changed.map(changeable_from) {
-                    error.message = text!(
+                    *error.message = text!(
                         ["{}; it will work from {from} on", error.message.en],
                         ["{}; это станет возможно с {from}", error.message.ru]
                     );

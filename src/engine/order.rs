@@ -8,7 +8,7 @@ use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
 use crate::model::license::{Family, License, RemoteId};
-use crate::plan::check::{check_ip, check_licname};
+use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::{Terms, code_advice};
 use crate::ports::{Outcome, RefusalKind};
@@ -37,7 +37,7 @@ impl Engine<'_> {
                 check_licname(name)?;
                 name.clone()
             }
-            None => item.default_license_name(),
+            None => clean_licname(&item.default_license_name()),
         };
         let nodes = product
             .nodes_addon
@@ -236,7 +236,7 @@ impl Engine<'_> {
             && let Some(product) = product
         {
             let advice = code_advice(product);
-            error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
+            *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
         }
         error
     }

@@ -1,37 +1,255 @@
-//! Checks of what clients type: addresses and names of licenses (LICENSING.md 3), before money is spent.
+//! What a client may type: one address, a name, an internal name (LICENSING.md 3). The same checks stand before an order
+//! and behind `check_param`, so that nothing is refused later that was accepted at the door.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::order::unknown_name;
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::catalogue::Product;
+use crate::model::catalogue::{Catalogue, NOPANEL, Product};
+use crate::model::ids::MARK_PREFIX;
+use crate::model::license::FREE_NAME;
 use crate::text;
 
-/// An address that may be ordered for, perhaps with a warning for the log.
-#[derive(Debug)]
+/// The longest name of a license in characters; the panel's own fields hold 255.
+pub const NAME_CHARS: usize = 255;
+
+/// An address that may be ordered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// The address.
     pub ip: IpAddr,
-    /// Why it may not work.
+    /// Something a person may want to know: a private address works behind NAT only.
     pub warning: Option<Text>,
 }
 
-/// Reads an address.
+/// One address for a license of `product`; without a product the strictest rule holds.
 ///
 /// # Errors
-/// `bad_value`.
+/// `bad_value` about `ip`.
 pub fn check_ip(text: &str, product: Option<&Product>) -> Result<Checked, ModuleError> {
-    let _ = product;
-    let ip = text.trim().parse().map_err(|_| {
-        ModuleError::new(ErrorKind::BadValue, "ip", text, text!("\"{text}\" is not an address", "«{text}» — не IP"))
-    })?;
-    Ok(Checked { ip, warning: None })
+    check_address(text, product.is_some_and(|product| product.ipv6))
 }
 
-/// Checks a name.
+/// One address; `ipv6`: whether a long one will do.
 ///
 /// # Errors
-/// `bad_value`.
+/// `bad_value` about `ip`.
+pub fn check_address(text: &str, ipv6: bool) -> Result<Checked, ModuleError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(bad_ip(text, &text!("no address is given", "адрес не указан")));
+    }
+    if text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).count() > 1 {
+        return Err(bad_ip(text, &text!("it is more than one address", "указано больше одного адреса")));
+    }
+    let Ok(ip) = text.parse::<IpAddr>() else {
+        return Err(bad_ip(text, &text!("it is not an IP address", "это не IP-адрес")));
+    };
+    // ::ffff:192.0.2.1 is the IPv4 address that it wraps.
+    let ip = ip.to_canonical();
+    let reserved = match ip {
+        IpAddr::V4(v4) => is_reserved_v4(v4),
+        IpAddr::V6(_) if !ipv6 => {
+            return Err(bad_ip(
+                text,
+                &text!("this license needs an IPv4 address", "для этой лицензии нужен адрес IPv4"),
+            ));
+        }
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_loopback() || v6.is_multicast(),
+    };
+    if reserved {
+        let why = text!(
+            "it belongs to no server (reserved range)",
+            "такой адрес не может быть у сервера (служебный диапазон)"
+        );
+        return Err(bad_ip(text, &why));
+    }
+    let private = match ip {
+        IpAddr::V4(v4) => is_private_v4(v4),
+        IpAddr::V6(v6) => is_private_v6(v6),
+    };
+    let warning = private.then(|| {
+        text!(
+            "{ip} is a private or documentation address: the license works only if the server reaches the seller under it",
+            "{ip} — частный или учебный адрес: лицензия заработает, только если сервер виден продавцу под ним"
+        )
+    });
+    Ok(Checked { ip, warning })
+}
+
+fn bad_ip(value: &str, why: &Text) -> ModuleError {
+    let (en, ru) = (&why.en, &why.ru);
+    let message = text!(
+        "The address {value:?} cannot have a license: {en}. Nothing was ordered or changed. Enter exactly one address of the server.",
+        "Лицензия на адрес {value:?} невозможна: {ru}. Ничего не заказано и не изменено. Укажите ровно один адрес сервера."
+    );
+    ModuleError::new(ErrorKind::BadValue, "ip", value, message)
+}
+
+/// 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3.
+fn is_reserved_v4(ip: Ipv4Addr) -> bool {
+    let first = ip.octets()[0];
+    first == 0 || first == 127 || first >= 224
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    let shared = a == 100 && (64..128).contains(&b);
+    let benchmark = a == 198 && (b == 18 || b == 19);
+    ip.is_private() || ip.is_link_local() || ip.is_documentation() || shared || benchmark
+}
+
+fn is_private_v6(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.segments();
+    ip.is_unique_local() || ip.is_unicast_link_local() || (first == 0x2001 && second == 0x0db8)
+}
+
+/// A name that a client gives a license; an empty one means the default.
+///
+/// # Errors
+/// `bad_value` about `licname`: the name of free licenses, one that begins like a mark of ours, quotes and markup.
 pub fn check_licname(text: &str) -> Result<(), ModuleError> {
-    let _ = text;
-    Ok(())
+    let name = text.trim();
+    let lower = name.to_lowercase();
+    let why = if lower == FREE_NAME {
+        text!("it is the name of licenses that nobody uses", "так называются никем не занятые лицензии")
+    } else if lower.starts_with(MARK_PREFIX) {
+        text!(
+            "names that begin with {MARK_PREFIX} are for internal use",
+            "имена, начинающиеся с {MARK_PREFIX}, служебные"
+        )
+    } else if name.chars().count() > NAME_CHARS {
+        text!("it is longer than {NAME_CHARS} characters", "оно длиннее {NAME_CHARS} символов")
+    } else if name.chars().any(is_markup) {
+        text!(
+            "quotes, angle brackets and control characters are not allowed",
+            "кавычки, угловые скобки и управляющие символы недопустимы"
+        )
+    } else {
+        return Ok(());
+    };
+    let Text { en, ru } = why;
+    let message = text!(
+        "A license cannot have the name {name:?}: {en}. Nothing was ordered or changed. Enter another name, or none.",
+        "Лицензию нельзя назвать {name:?}: {ru}. Ничего не заказано и не изменено. Укажите другое имя или никакого."
+    );
+    Err(ModuleError::new(ErrorKind::BadValue, "licname", name, message))
+}
+
+fn is_markup(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '"' | '\'' | '<' | '>' | '`' | '\u{2028}' | '\u{2029}')
+}
+
+/// A name of our own making (from a service's name) in which everything that [`check_licname`] refuses is a space.
+pub fn clean_licname(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if is_markup(c) { ' ' } else { c }).take(NAME_CHARS).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The product of an internal name; `None` for `nopanel`.
+///
+/// # Errors
+/// `unknown_internal_name`, with the known names and where to add one.
+pub fn check_internal_name<'c>(name: &str, catalogue: &'c Catalogue) -> Result<Option<&'c Product>, ModuleError> {
+    if name == NOPANEL {
+        return Ok(None);
+    }
+    catalogue.get(name).map(Some).ok_or_else(|| unknown_name(name, catalogue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// LICENSING.md 3, edges of each range: what is refused, what passes, what passes with a warning.
+    #[test]
+    fn addresses() {
+        for text in [
+            "",
+            " ",
+            "x",
+            "192.0.2",
+            "192.0.2.256",
+            "192.0.2.1 192.0.2.2",
+            "192.0.2.1,192.0.2.2",
+            "192.0.2.1;",
+            "192.0.2.1/32",
+            "192.0.2.1:80",
+            "0.0.0.0",
+            "0.255.255.255",
+            "127.0.0.1",
+            "127.255.255.255",
+            "224.0.0.0",
+            "255.255.255.255",
+            "2a00::1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "010.0.0.1",
+            "<b>",
+            "192.0.2.1\n192.0.2.2",
+        ] {
+            let error = check_ip(text, None).expect_err(text);
+            assert_eq!((error.kind, error.object.as_str()), (ErrorKind::BadValue, "ip"), "{text}");
+        }
+        for (text, ip, warned) in [
+            ("1.0.0.0", "1.0.0.0", false),
+            (" 8.8.8.8 ", "8.8.8.8", false),
+            ("126.255.255.255", "126.255.255.255", false),
+            ("128.0.0.1", "128.0.0.1", false),
+            ("223.255.255.255", "223.255.255.255", false),
+            ("::ffff:8.8.8.8", "8.8.8.8", false),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("172.31.0.1", "172.31.0.1", true),
+            ("172.32.0.1", "172.32.0.1", false),
+            ("100.64.0.1", "100.64.0.1", true),
+            ("100.128.0.1", "100.128.0.1", false),
+            ("169.254.1.1", "169.254.1.1", true),
+            ("192.0.2.10", "192.0.2.10", true),
+            ("198.19.0.1", "198.19.0.1", true),
+        ] {
+            let checked = check_ip(text, None).expect(text);
+            assert_eq!((checked.ip.to_string().as_str(), checked.warning.is_some()), (ip, warned), "{text}");
+        }
+    }
+
+    /// IPv6 only where the product says so, and then no loopback either.
+    #[test]
+    fn long_addresses() {
+        let mut product = Product::new("x", "x", 1);
+        assert!(check_ip("2a00::1", Some(&product)).is_err());
+        product.ipv6 = true;
+        assert_eq!(check_ip("2a00::1", Some(&product)).expect("allowed").warning, None);
+        assert!(check_ip("2001:db8::1", Some(&product)).expect("allowed").warning.is_some());
+        for text in ["::", "::1", "ff02::1", "2a00::1 2a00::2"] {
+            assert!(check_ip(text, Some(&product)).is_err(), "{text}");
+        }
+    }
+
+    /// Names that would be taken for ours, and names that would break a page.
+    #[test]
+    fn names() {
+        let long = "я".repeat(NAME_CHARS + 1);
+        for text in ["free.lic", " Free.LIC ", "pml-abcdefgh-1-2", "PML-x", "a\"b", "a'b", "<b>", "a\nb", long.as_str()]
+        {
+            let error = check_licname(text).expect_err(text);
+            assert_eq!((error.kind, error.object.as_str()), (ErrorKind::BadValue, "licname"), "{text}");
+            assert!(check_licname(&clean_licname(text)).is_ok() || !text.chars().any(is_markup), "{text}");
+        }
+        for text in ["", "shop", "Магазин №5", "a & b", "my free.lic", "xpml-1", "50% off; \\o/"] {
+            assert_eq!(check_licname(text), Ok(()), "{text}");
+        }
+        assert_eq!(clean_licname("Item #42  \"<b>shop</b>\""), "Item #42 b shop /b");
+    }
+
+    /// An unknown name is told with the known ones.
+    #[test]
+    fn internal_names() {
+        let catalogue = Catalogue::builtin();
+        assert_eq!(check_internal_name(NOPANEL, &catalogue), Ok(None));
+        let product = check_internal_name("55227", &catalogue).expect("known").expect("a product");
+        assert_eq!(product.internal_name, "55227");
+        let error = check_internal_name("lite", &catalogue).expect_err("unknown");
+        assert_eq!((error.kind, error.value.as_str()), (ErrorKind::UnknownInternalName, "lite"));
+        assert!(error.message.en.contains("55227, ") && error.message.ru.contains("nopanel"));
+    }
 }

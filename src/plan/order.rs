@@ -91,7 +91,8 @@ pub fn internal_name(item: &Item, panel_addons: &[String], catalogue: &Catalogue
     })
 }
 
-fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
+/// The error of an internal name that no product has.
+pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
     let known = catalogue.known_names().join(", ");
     ModuleError::new(
         ErrorKind::UnknownInternalName,

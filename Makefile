@@ -1,0 +1,90 @@
+# pmisplicense: thin wrappers around cargo, and the installation beneath the panel's folder.
+
+MGR_ROOT ?= /usr/local/mgr5
+DESTDIR ?=
+CARGO ?= cargo
+SIM_MINUTES ?= 1
+
+to = $(DESTDIR)$(MGR_ROOT)
+logo = skins/common/plugin-logo/billmanager-plugin-pmisplicense.png
+
+.PHONY: build test check demo sandbox sim bench install uninstall clean mariadb reload
+
+build:
+	$(CARGO) build --release --locked
+
+# A private MariaDB is part of the tests; on Debian it is installed when it is missing and we may.
+mariadb:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
+	command -v mariadbd >/dev/null || command -v mysqld >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; \
+	else \
+		echo "MariaDB is missing: install the package mariadb-server, then repeat" >&2; exit 1; \
+	fi
+
+test: mariadb
+	$(CARGO) test --locked
+
+check: mariadb
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked
+	$(MAKE) sim SIM_MINUTES=1
+	$(MAKE) demo
+
+# The whole life of some licenses against a stand-in seller and panel, step by step.
+demo: mariadb
+	$(CARGO) build --locked
+	$(CARGO) run --locked --quiet --example sandbox -- demo
+
+# The same stand-ins, left running for commands by hand.
+sandbox: mariadb
+	$(CARGO) build --locked
+	$(CARGO) run --locked --quiet --example sandbox -- up
+
+# Random histories with faults, SIM_MINUTES long.
+sim:
+	@if [ -f tests/sim.rs ] || [ -d tests/sim ]; then \
+		$(CARGO) test --locked --release --test sim -- --minutes $(SIM_MINUTES); \
+	else \
+		echo "sim: there is no simulator in this tree yet"; \
+	fi
+
+bench:
+	@if [ -d benches ]; then $(CARGO) bench --locked; else echo "bench: there is no benchmark in this tree yet"; fi
+
+install: build
+	install -d $(to)/processing $(to)/addon $(to)/etc/xml $(dir $(to)/$(logo)) $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d
+	install -m 0755 target/release/pmisplicense $(to)/processing/pmisplicense
+	ln -sfn ../processing/pmisplicense $(to)/addon/pmisplicense-event
+	install -m 0644 xml/billmgr_mod_pmisplicense.xml xml/billmgr_mod_pmisplicense_event.xml $(to)/etc/xml/
+	[ -e $(to)/etc/pmisplicense.toml ] || { \
+		sed 's,"/usr/local/mgr5","$(MGR_ROOT)",' etc/pmisplicense.toml > $(to)/etc/pmisplicense.toml && \
+		chmod 0600 $(to)/etc/pmisplicense.toml; }
+	install -m 0644 dist/billmanager-plugin-pmisplicense.png $(to)/$(logo)
+	sed 's,@MGR_ROOT@,$(MGR_ROOT),' dist/pmisplicense.cron > $(DESTDIR)/etc/cron.d/pmisplicense
+	sed 's,@MGR_ROOT@,$(MGR_ROOT),' dist/pmisplicense.logrotate > $(DESTDIR)/etc/logrotate.d/pmisplicense
+	chmod 0644 $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense
+	$(MAKE) --no-print-directory reload
+
+# Settings, state and log stay: they say what was bought.
+uninstall:
+	rm -f $(to)/processing/pmisplicense $(to)/addon/pmisplicense-event $(to)/$(logo)
+	rm -f $(to)/etc/xml/billmgr_mod_pmisplicense.xml $(to)/etc/xml/billmgr_mod_pmisplicense_event.xml
+	rm -f $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense
+	$(MAKE) --no-print-directory reload
+
+# The panel reads descriptions and features at its start. A panel that is down reads them when it comes up.
+reload:
+	@if [ -n "$(DESTDIR)" ] || [ ! -x $(MGR_ROOT)/sbin/mgrctl ]; then \
+		echo "no panel to reload here"; \
+	else \
+		[ ! -x $(MGR_ROOT)/sbin/xmlinstall ] || { \
+			$(MGR_ROOT)/sbin/xmlinstall -m billmgr --meta-cache --apply || true; \
+			$(MGR_ROOT)/sbin/xmlinstall -m billmgr --lang-cache ru --base en --apply || true; }; \
+		$(MGR_ROOT)/sbin/mgrctl -m billmgr exit || echo "the panel did not answer: it reads the new files at its next start"; \
+	fi
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,385 @@
+//! Reads the panel's command line: pure, tolerant of options that a newer panel may add, strict about those it knows
+//! (CONTRACT.md 2). An unknown option, with or without a value, never hides a known one after it.
+
+use std::collections::BTreeMap;
+
+use crate::cli::{Command, Common, EngineCommand, ItemCommand, OPTIONS, Opt, Tuning};
+use crate::error::{ErrorKind, Lang, ModuleError};
+use crate::model::ids::{ItemId, ModuleId};
+use crate::text;
+
+/// The options as given: `None` for one without a value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    values: BTreeMap<Opt, Option<String>>,
+    /// For the log: unknown options and repeated ones, by name only, because a value may be a secret.
+    pub remarks: Vec<String>,
+}
+
+/// How one argument reads.
+enum Arg<'a> {
+    Known { opt: Opt, attached: Option<&'a str> },
+    UnknownOption(&'a str),
+    Word,
+}
+
+fn classify(arg: &str) -> Arg<'_> {
+    if let Some(long) = arg.strip_prefix("--") {
+        let (name, attached) = match long.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (long, None),
+        };
+        return match OPTIONS.iter().find(|(known, ..)| *known == name) {
+            Some((.., opt)) => Arg::Known { opt: *opt, attached },
+            None => Arg::UnknownOption(name),
+        };
+    }
+    let Some(short) = arg.strip_prefix('-').filter(|rest| !rest.is_empty()) else { return Arg::Word };
+    let mut letters = short.chars();
+    let letter = letters.next();
+    let rest = letters.as_str();
+    let known = OPTIONS.iter().find(|(_, short, _)| short.is_some() && *short == letter).map(|(.., opt)| *opt);
+    match known {
+        Some(opt) if rest.is_empty() => Arg::Known { opt, attached: None },
+        Some(opt) if rest.starts_with('=') => Arg::Known { opt, attached: rest.get(1..) },
+        Some(opt) if rest.bytes().all(|b| b.is_ascii_digit()) => Arg::Known { opt, attached: Some(rest) },
+        Some(_) | None if short.bytes().all(|b| b.is_ascii_digit() || b == b'.') => Arg::Word,
+        // Only the letter is told: what follows may be the value of an unknown option before it, even a secret.
+        Some(_) | None => Arg::UnknownOption(short.get(..letter.map_or(0, char::len_utf8)).unwrap_or_default()),
+    }
+}
+
+/// Reads the arguments after the program's name. Of a repeated option the last one counts.
+pub fn read(args: &[String]) -> Given {
+    let mut given = Given::default();
+    let mut rest = args.iter().map(String::as_str).peekable();
+    while let Some(arg) = rest.next() {
+        match classify(arg) {
+            Arg::Known { opt, attached } => {
+                let value = match attached {
+                    Some(value) => Some(value.to_owned()),
+                    // The next argument is the value, unless it is an option that we know.
+                    None => rest.next_if(|next| !matches!(classify(next), Arg::Known { .. })).map(str::to_owned),
+                };
+                if given.values.insert(opt, value).is_some() {
+                    given.remarks.push(format!("option --{} given twice: the last one counts", opt.name()));
+                }
+            }
+            Arg::UnknownOption(name) => given.remarks.push(format!("unknown option {name:.40} passed over")),
+            Arg::Word => {}
+        }
+    }
+    given
+}
+
+impl Given {
+    /// Whether this is the panel calling, as opposed to an administrator.
+    pub fn is_protocol(&self) -> bool {
+        self.values.contains_key(&Opt::Command)
+    }
+
+    /// The command's name as given; empty when it is missing.
+    pub fn command(&self) -> &str {
+        self.text(Opt::Command).unwrap_or_default()
+    }
+
+    /// The language asked for.
+    pub fn lang(&self) -> Lang {
+        self.text(Opt::Lang).map(Lang::parse).unwrap_or_default()
+    }
+
+    fn text(&self, opt: Opt) -> Option<&str> {
+        self.values.get(&opt)?.as_deref()
+    }
+
+    fn filled(&self, opt: Opt) -> Option<&str> {
+        self.text(opt).filter(|text| !text.is_empty())
+    }
+
+    fn required(&self, opt: Opt) -> Result<&str, ModuleError> {
+        self.filled(opt).ok_or_else(|| self.missed(opt))
+    }
+
+    fn missed(&self, opt: Opt) -> ModuleError {
+        let (command, name) = (self.command(), opt.name());
+        ModuleError::new(
+            ErrorKind::Missed,
+            name,
+            "",
+            text!(
+                "Command {command:?} was called without --{name}. Nothing was done. Repeat it with --{name} VALUE.",
+                "Команда {command:?} вызвана без --{name}. Ничего не сделано. Повторите её с --{name} ЗНАЧЕНИЕ."
+            ),
+        )
+    }
+
+    /// A number greater than zero; an option that was not given at all is `None`.
+    fn number<T: From32>(&self, opt: Opt) -> Result<Option<T>, ModuleError> {
+        let Some(value) = self.values.get(&opt) else { return Ok(None) };
+        let Some(value) = value.as_deref().filter(|text| !text.is_empty()) else { return Err(self.missed(opt)) };
+        let digits = value.bytes().all(|b| b.is_ascii_digit());
+        let number = value.parse::<u32>().ok().filter(|number| digits && *number > 0);
+        number.map(|number| Some(T::from32(number))).ok_or_else(|| {
+            let name = opt.name();
+            let limit = u32::MAX;
+            ModuleError::new(
+                ErrorKind::BadValue,
+                name,
+                value,
+                text!(
+                    "--{name} {value:?} is not a number from 1 to {limit}. Nothing was done. Repeat the command with a number.",
+                    "--{name} {value:?} не является числом от 1 до {limit}. Ничего не сделано. Повторите команду с числом."
+                ),
+            )
+        })
+    }
+
+    fn required_number<T: From32>(&self, opt: Opt) -> Result<T, ModuleError> {
+        self.number(opt)?.ok_or_else(|| self.missed(opt))
+    }
+
+    /// What comes with any command, checked.
+    ///
+    /// # Errors
+    /// `bad_value` or `missed` with the option's name.
+    pub fn common(&self) -> Result<Common, ModuleError> {
+        // A malformed item is an error with any command: better than acting on the rest of the line.
+        self.number::<ItemId>(Opt::Item)?;
+        Ok(Common {
+            lang: self.lang(),
+            module: self.number(Opt::Module)?,
+            running_operation: self.number(Opt::RunningOperation)?,
+            config: self.config(),
+        })
+    }
+
+    /// `--config`.
+    pub fn config(&self) -> Option<std::path::PathBuf> {
+        self.filled(Opt::Config).map(Into::into)
+    }
+
+    /// The checked command.
+    ///
+    /// # Errors
+    /// `missed`, `bad_value` with the option's name; `unknown_command`.
+    pub fn check(&self) -> Result<Command, ModuleError> {
+        let name = self.required(Opt::Command)?;
+        if let Some(command) = ItemCommand::ALL.into_iter().find(|command| command.word() == name) {
+            let item = self.required_number(Opt::Item)?;
+            return Ok(Command::Engine(EngineCommand::Item { command, item }));
+        }
+        Ok(match name {
+            "features" => Command::Features,
+            "check_connection" => Command::CheckConnection,
+            "tune_connection" => Command::TuneConnection,
+            "tuning_param" => Command::TuningParam(self.tuning()),
+            "check_param" => Command::CheckParam {
+                param: self.required(Opt::Param)?.to_owned(),
+                value: self.text(Opt::Value).ok_or_else(|| self.missed(Opt::Value))?.to_owned(),
+            },
+            "check_addon" => Command::CheckAddon {
+                addon: [Opt::Param, Opt::Intname, Opt::Addon]
+                    .into_iter()
+                    .find_map(|opt| self.filled(opt))
+                    .ok_or_else(|| self.missed(Opt::Param))?
+                    .to_owned(),
+                value: self.text(Opt::Value).ok_or_else(|| self.missed(Opt::Value))?.to_owned(),
+            },
+            "sync_server" => Command::Engine(EngineCommand::SyncServer { module: self.required_number(Opt::Module)? }),
+            "sync" => Command::Engine(EngineCommand::Sync { module: self.number(Opt::Module)? }),
+            "import" => Command::Engine(EngineCommand::Import {
+                module: self.required_number(Opt::Module)?,
+                itemtype: self.required(Opt::Itemtype)?.to_owned(),
+                search: self.filled(Opt::Param).map(str::to_owned),
+            }),
+            "import_pricelist" => Command::ImportPricelist { module: self.required_number(Opt::Module)? },
+            // Questions that have an empty answer: no module is preferred, no user is made, nothing is measured.
+            "get_suitable_module" | "usercreate" | "stat" | "get_server_config" | "sync_pricelist" | "sync_iplist" => {
+                Command::Empty
+            }
+            other => self.known_but_not_ours(other)?,
+        })
+    }
+
+    fn tuning(&self) -> Tuning {
+        match self.text(Opt::Subcommand) {
+            Some("List") => Tuning::List,
+            Some("TableFormTune") => Tuning::TableFormTune,
+            Some("TableGet") => Tuning::TableGet,
+            Some("TableSet") => Tuning::TableSet,
+            Some(_) | None => Tuning::Other,
+        }
+    }
+
+    fn known_but_not_ours(&self, name: &str) -> Result<Command, ModuleError> {
+        if let Some(known) = NOT_SUPPORTED.into_iter().find(|known| *known == name) {
+            return Ok(Command::NotSupported(known));
+        }
+        Err(ModuleError::new(
+            ErrorKind::UnknownCommand,
+            "command",
+            name,
+            text!(
+                "There is no command {name:?}. Nothing was done. Commands that exist are listed by --command features.",
+                "Команды {name:?} нет. Ничего не сделано. Имеющиеся команды перечисляет --command features."
+            ),
+        ))
+    }
+}
+
+/// Commands of the protocol that mean nothing for licenses.
+pub const NOT_SUPPORTED: [&str; 15] = [
+    "transition_control_panel",
+    "prolong_addon",
+    "start",
+    "stop",
+    "reboot",
+    "hardreboot",
+    "changepassword",
+    "transfer",
+    "update_ns",
+    "whois",
+    "approver",
+    "getbalance",
+    "get_contact_type",
+    "tune_service_profile",
+    "validate_service_profile",
+];
+
+/// Numbers of any kind of id.
+trait From32 {
+    fn from32(number: u32) -> Self;
+}
+
+impl From32 for ItemId {
+    fn from32(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl From32 for ModuleId {
+    fn from32(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl From32 for crate::model::ids::RunningOperationId {
+    fn from32(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Given {
+        read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn item_of(line: &str) -> Option<u32> {
+        match parse(line).check() {
+            Ok(Command::Engine(command)) => command.item().map(|item| item.0),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Both spellings, shorts, unknown options with and without values: the item is found wherever it stands.
+    #[test]
+    fn tolerant() {
+        for line in [
+            "--command open --item 42",
+            "--command=open --item=42",
+            "-c open -i 42",
+            "-c open -i42",
+            "-c=open -i=42",
+            "--foo bar --command open --item 42",
+            "--foo --command open --item 42",
+            "--foo=bar --command open --item 42",
+            "--command open --foo --item 42 --bar",
+            "--command open -x --item 42 -y 7",
+            "--command open bare words --item 42 more",
+            "--command open --item 41 --item 42",
+            "--command open --item 42 --tld com --searchstring a b",
+            "--command open --userid 3 --password -secret --item 42",
+            "--command open -- --item 42",
+            "--command open --period -50 --item 42",
+            "--command open --item 42 --level",
+        ] {
+            assert_eq!(item_of(line), Some(42), "{line}");
+        }
+    }
+
+    /// What is passed over is told by name; values, which may be secrets, are not told.
+    #[test]
+    fn remarks_hold_no_values() {
+        let given = parse("--command open --secret=hunter2 --token hunter2 --item 1 --item 2");
+        assert_eq!(
+            given.remarks,
+            [
+                "unknown option secret passed over",
+                "unknown option token passed over",
+                "option --item given twice: the last one counts"
+            ]
+        );
+    }
+
+    /// Each command names the option that it lacks; a malformed number is told with its text.
+    #[test]
+    fn required() {
+        use ErrorKind::{BadValue, Missed, UnknownCommand};
+        for (line, kind, object, value) in [
+            ("--command", Missed, "command", ""),
+            ("--command --item 3", Missed, "command", ""),
+            ("--command open", Missed, "item", ""),
+            ("--command open --item", Missed, "item", ""),
+            ("--command open --item=", Missed, "item", ""),
+            ("--command open --item --module 7", Missed, "item", ""),
+            ("--command sync_item --module 7", Missed, "item", ""),
+            ("--command gen_key", Missed, "item", ""),
+            ("--command open --item abc", BadValue, "item", "abc"),
+            ("--command open --item 0", BadValue, "item", "0"),
+            ("--command open --item -5", BadValue, "item", "-5"),
+            ("--command open --item +5", BadValue, "item", "+5"),
+            ("--command open --item 4294967296", BadValue, "item", "4294967296"),
+            ("--command sync_server", Missed, "module", ""),
+            ("--command sync_server --module x", BadValue, "module", "x"),
+            ("--command sync --module x", BadValue, "module", "x"),
+            ("--command import", Missed, "module", ""),
+            ("--command import --module 7", Missed, "itemtype", ""),
+            ("--command import_pricelist", Missed, "module", ""),
+            ("--command check_param --value 1", Missed, "param", ""),
+            ("--command check_param --param ip", Missed, "value", ""),
+            ("--command check_addon", Missed, "param", ""),
+            ("--command check_addon --intname panel", Missed, "value", ""),
+            ("--command nosuch --item 42", UnknownCommand, "command", "nosuch"),
+        ] {
+            let error = parse(line).check().expect_err(line);
+            assert_eq!((error.kind, error.object.as_str(), error.value.as_str()), (kind, object, value), "{line}");
+        }
+        for line in ["--command open --item 1 --runningoperation x", "--command open --item 1 --module x"] {
+            assert_eq!(parse(line).common().expect_err(line).kind, BadValue, "{line}");
+        }
+        assert_eq!(parse("--command features --item x").common().expect_err("item").object, "item");
+    }
+
+    /// An empty value is a value where that makes sense.
+    #[test]
+    fn empty_value() {
+        let given = read(&["--command=check_param", "--param=licname", "--value="].map(str::to_owned));
+        assert_eq!(given.check(), Ok(Command::CheckParam { param: "licname".into(), value: String::new() }));
+    }
+
+    /// Commands that the protocol knows and we do not carry out never look like unknown ones.
+    #[test]
+    fn answered_without_work() {
+        for name in NOT_SUPPORTED {
+            assert_eq!(parse(&format!("--command {name}")).check(), Ok(Command::NotSupported(name)));
+        }
+        for name in ["stat", "usercreate", "get_suitable_module", "get_server_config", "sync_pricelist", "sync_iplist"]
+        {
+            assert_eq!(parse(&format!("--command {name}")).check(), Ok(Command::Empty), "{name}");
+        }
+        assert!(!parse("sync --module 7").is_protocol());
+    }
+}

@@ -1,0 +1,59 @@
+//! `check_param` and `check_addon`: what a client typed or chose, before the panel takes it.
+
+use super::{Reply, stdin_document};
+use crate::context::Context;
+use crate::error::{ErrorKind, ModuleError};
+use crate::plan::check::{check_address, check_internal_name, check_licname};
+use crate::text;
+
+/// The most additional nodes that anybody orders.
+const MAX_NODES: u32 = 10_000;
+
+/// A parameter of a service: address or name; others are not ours to judge.
+pub fn param(ctx: &mut Context, param: &str, value: &str) -> Result<Reply, ModuleError> {
+    stdin_document(ctx)?;
+    match param {
+        "ip" => {
+            // Which product the tariff leads to is not in the document: a long address passes when some product takes
+            // one; `open` looks again at the product itself.
+            let ipv6 = ctx.settings.rules(ctx.module).catalogue.iter().any(|product| product.ipv6);
+            if let Some(warning) = check_address(value, ipv6)?.warning {
+                ctx.log.warning(&warning.en);
+            }
+        }
+        "licname" => check_licname(value)?,
+        other => ctx.log.debug(&format!("parameter {other} is not checked")),
+    }
+    Ok(Reply::ok())
+}
+
+/// An addon of a service: the number of nodes, or the internal name of a control panel.
+pub fn addon(ctx: &mut Context, addon: &str, value: &str) -> Result<Reply, ModuleError> {
+    stdin_document(ctx)?;
+    let rules = ctx.settings.rules(ctx.module);
+    let named = |names: &[String]| names.iter().any(|name| name == addon);
+    if named(&rules.nodes_addons) {
+        return nodes(addon, value);
+    }
+    if rules.panel_addons.is_empty() || named(&rules.panel_addons) {
+        check_internal_name(value.trim(), &rules.catalogue)?;
+    }
+    Ok(Reply::ok())
+}
+
+fn nodes(addon: &str, value: &str) -> Result<Reply, ModuleError> {
+    let value = value.trim();
+    let digits = value.bytes().all(|b| b.is_ascii_digit());
+    if value.parse::<u32>().is_ok_and(|count| digits && count <= MAX_NODES) {
+        return Ok(Reply::ok());
+    }
+    Err(ModuleError::new(
+        ErrorKind::BadValue,
+        addon,
+        value,
+        text!(
+            "The number of additional nodes {value:?} is not a number from 0 to {MAX_NODES}. Nothing was ordered or changed. Enter another number.",
+            "Число дополнительных узлов {value:?} не лежит между 0 и {MAX_NODES}. Ничего не заказано и не изменено. Введите другое число."
+        ),
+    ))
+}

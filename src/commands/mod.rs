@@ -1,0 +1,189 @@
+//! Commands of the panel's protocol, a file each (twins share one): check the input, hand over to the engine, word the
+//! reply. No loops of their own, no process, no connection: those come with the context.
+
+mod check;
+mod connection;
+#[cfg(test)]
+mod description;
+pub mod features;
+pub mod module;
+mod tuning;
+
+use std::io::Read;
+
+use crate::cli::{Command, EngineCommand};
+use crate::context::Context;
+use crate::error::{ErrorKind, ModuleError, XML_HEAD};
+use crate::ports::{CallError, RefusalKind};
+use crate::text;
+use crate::xml::{self, Element};
+
+/// The longest document on stdin in bytes: the largest form of the panel stays far below.
+const STDIN_BYTES: u64 = 1024 * 1024;
+
+/// What a finished run prints.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply(pub String);
+
+impl Reply {
+    /// Nothing at all.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// `<doc/>`: a valid empty answer.
+    pub fn empty() -> Self {
+        Self::document(&Element::new("doc"))
+    }
+
+    /// `<doc><ok/></doc>`
+    pub fn ok() -> Self {
+        Self::document(&Element::new("doc").with_child(Element::new("ok")))
+    }
+
+    /// Any document.
+    pub fn document(doc: &Element) -> Self {
+        Self(format!("{XML_HEAD}{}\n", doc.to_fragment()))
+    }
+}
+
+/// Commands that need neither settings nor panel: the panel asks them at its own start.
+pub fn without_context(command: &Command) -> Option<Result<Reply, ModuleError>> {
+    match command {
+        Command::Features => Some(Ok(Reply::document(&features::document()))),
+        Command::Empty => Some(Ok(Reply::empty())),
+        Command::NotSupported(name) => Some(Err(not_supported(name))),
+        Command::CheckConnection
+        | Command::TuneConnection
+        | Command::TuningParam(_)
+        | Command::CheckParam { .. }
+        | Command::CheckAddon { .. }
+        | Command::ImportPricelist { .. }
+        | Command::Engine(_) => None,
+    }
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// Whatever stands in its way.
+pub fn run(ctx: &mut Context, command: &Command) -> Result<Reply, ModuleError> {
+    match command {
+        Command::CheckConnection => connection::check(ctx),
+        Command::TuneConnection => connection::tune(ctx),
+        Command::TuningParam(tuning) => tuning::run(ctx, tuning),
+        Command::CheckParam { param, value } => check::param(ctx, param, value),
+        Command::CheckAddon { addon, value } => check::addon(ctx, addon, value),
+        Command::ImportPricelist { .. } => Err(not_supported("import_pricelist")),
+        Command::Engine(command) => engine_command(ctx, command),
+        Command::Features | Command::Empty | Command::NotSupported(_) => {
+            without_context(command).unwrap_or_else(|| Ok(Reply::empty()))
+        }
+    }
+}
+
+/// The only door to everything that may change a license or spend money.
+///
+/// # Errors
+/// Whatever stands in its way.
+pub fn engine_command(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleError> {
+    ctx.log.debug(&format!("command {}", command.word()));
+    Err(not_supported(command.word()))
+}
+
+/// The error of a command that this module does not carry out.
+pub fn not_supported(name: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::NotSupported,
+        "command",
+        name,
+        text!(
+            "The command {name} is not carried out by this module. Nothing was done. It means nothing for licenses; no action is needed.",
+            "Команда {name} этим модулем не выполняется. Ничего не сделано. Для лицензий она ничего не значит, действий не требуется."
+        ),
+    )
+}
+
+/// The document on stdin; `None` when nothing is there.
+fn stdin_document(ctx: &mut Context) -> Result<Option<Element>, ModuleError> {
+    let wrong = |value: &str, cause: String| {
+        let message = text!(
+            "The document on standard input cannot be read: {cause}. Nothing was done. The panel's log shows what it sent.",
+            "Документ на стандартном вводе не читается: {cause}. Ничего не сделано. Что было передано, видно в логе панели."
+        );
+        ModuleError::new(ErrorKind::BadValue, "stdin", value, message)
+    };
+    let mut bytes = Vec::new();
+    let read = (&mut ctx.stdin).take(STDIN_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| wrong("", error.to_string()))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    xml::parse(&bytes, STDIN_BYTES).map(Some).map_err(|error| wrong("", error.to_string()))
+}
+
+/// The document on stdin, which must be there.
+fn required_document(ctx: &mut Context) -> Result<Element, ModuleError> {
+    stdin_document(ctx)?.ok_or_else(|| {
+        let message = text!(
+            "The command expects a document on standard input and got none. Nothing was done. Pass the form as XML.",
+            "Команда ждёт документ на стандартном вводе, но его нет. Ничего не сделано. Передайте форму в виде XML."
+        );
+        ModuleError::new(ErrorKind::Missed, "stdin", "", message)
+    })
+}
+
+/// What a refusal means to the panel.
+pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
+    match kind {
+        RefusalKind::Auth => ErrorKind::Auth,
+        RefusalKind::NoMoney => ErrorKind::Nomoney,
+        RefusalKind::Blocked => ErrorKind::Blocked,
+        RefusalKind::IpTooYoung => ErrorKind::IpChangeLimit,
+        RefusalKind::KeyTooYoung => ErrorKind::KeyChangeLimit,
+        RefusalKind::IpBusy => ErrorKind::IpBusy,
+        RefusalKind::SaleClosed => ErrorKind::SaleClosed,
+        RefusalKind::PeriodNotSold => ErrorKind::PeriodNotSold,
+        RefusalKind::NotFound => ErrorKind::LicenseGone,
+        RefusalKind::Other => ErrorKind::Upstream,
+    }
+}
+
+/// The error of a reading call to the license server `url`.
+fn call_error(url: &str, error: &CallError) -> ModuleError {
+    match error {
+        CallError::Refused(refusal) => {
+            let kind = refusal_kind(refusal.kind);
+            let message = if kind == ErrorKind::Auth {
+                text!(
+                    "The license server {url} refused the login: {refusal}. Nothing was changed. Check user and password; an account with two-factor login cannot be used by a program.",
+                    "Сервер лицензий {url} отклонил вход: {refusal}. Ничего не изменено. Проверьте имя и пароль; учётная запись с двухфакторным входом программе недоступна."
+                )
+            } else {
+                text!(
+                    "The license server {url} refused: {refusal}. Nothing was changed. Correct the cause that it names and repeat.",
+                    "Сервер лицензий {url} отказал: {refusal}. Ничего не изменено. Устраните названную причину и повторите."
+                )
+            };
+            ModuleError::new(kind, "url", url, message)
+        }
+        CallError::Unreachable(why) => ModuleError::new(
+            ErrorKind::Client,
+            "url",
+            url,
+            text!(
+                "The license server {url} was not reached: {why}. Nothing was changed. Check address and network, then repeat.",
+                "Сервер лицензий {url} недоступен: {why}. Ничего не изменено. Проверьте адрес и сеть и повторите."
+            ),
+        ),
+        CallError::BadAnswer(why) => ModuleError::new(
+            ErrorKind::BadAnswer,
+            "url",
+            url,
+            text!(
+                "The license server {url} gave an answer that cannot be trusted: {why}. Nothing was changed. Check that the address is that of a BILLmanager, then repeat.",
+                "Сервер лицензий {url} дал ответ, которому нельзя верить: {why}. Ничего не изменено. Проверьте, что это адрес BILLmanager, и повторите."
+            ),
+        ),
+    }
+}

@@ -1,0 +1,196 @@
+//! What a command works with. Each piece is made at first use and at most once, because most are processes: an `open`
+//! starts the panel's tool four times, a `sync_item` twice at most (PROVING.md 5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::{ErrorKind, Lang, ModuleError};
+use crate::log::Log;
+use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
+use crate::ports::{BillDb, Clock, Connector, DbError, Locks, ModuleAccess, Panel, PanelError};
+use crate::settings::Settings;
+use crate::text;
+
+/// The panel's database, and the module settings that it holds encrypted.
+pub trait PanelData: BillDb {
+    /// url, username, password of a module from processingparam and processingcryptedparam; `None` when they cannot be
+    /// read there (no key, no such rows), and the panel has to be asked.
+    ///
+    /// # Errors
+    /// The database is away or its tables are not as expected.
+    fn stored_access(&mut self, module: ModuleId) -> Result<Option<ModuleAccess>, DbError>;
+
+    /// Number and value of the module's rows of a custom parameter, ordered by number.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError>;
+}
+
+/// What only the panel's tool can do besides [`Panel`]: finding the database, module settings, failure reports.
+pub trait PanelTool {
+    /// Asks where the database is (`paramlist`), and connects.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    fn database(&mut self) -> Result<Box<dyn PanelData>, ModuleError>;
+    /// `processing.edit elid=MODULE`
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn module_settings(&mut self, module: ModuleId) -> Result<ModuleAccess, PanelError>;
+    /// `runningoperation.edit sok=ok elid errorxml`
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn save_error(&mut self, operation: RunningOperationId, errorxml: &str) -> Result<(), PanelError>;
+    /// `runningoperation.setmanual elid sok=ok`
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn set_manual(&mut self, operation: RunningOperationId) -> Result<(), PanelError>;
+    /// `task.gettype operation item`; empty: the panel wants no task.
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn task_type(&mut self, command: &str, item: ItemId) -> Result<String, PanelError>;
+    /// `task.edit sok=ok item runningoperation type`
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn add_task(&mut self, item: ItemId, operation: RunningOperationId, task_type: &str) -> Result<(), PanelError>;
+    /// `problems.register … name=processingmodule_connect`
+    ///
+    /// # Errors
+    /// See [`PanelError`].
+    fn register_problem(&mut self, module: ModuleId, name: &str, message: &str) -> Result<(), PanelError>;
+}
+
+/// The panel's data: database and module settings, each fetched once.
+pub struct Data {
+    /// The tool, for what the database does not hold.
+    pub tool: Box<dyn PanelTool>,
+    log: Arc<Log>,
+    database: Option<Box<dyn PanelData>>,
+    accesses: BTreeMap<ModuleId, ModuleAccess>,
+}
+
+impl Data {
+    /// Nothing is fetched yet.
+    pub fn new(tool: Box<dyn PanelTool>, log: Arc<Log>) -> Self {
+        Self { tool, log, database: None, accesses: BTreeMap::new() }
+    }
+
+    /// Number and value of the module's rows of a custom parameter.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, ModuleError> {
+        self.connected()?.custom_rows(module, name).map_err(database_error)
+    }
+
+    fn connected(&mut self) -> Result<&mut dyn PanelData, ModuleError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => self.tool.database()?,
+        };
+        Ok(self.database.insert(database).as_mut())
+    }
+
+    /// The panel's database; connects at first use (one process).
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn billdb(&mut self) -> Result<&mut dyn BillDb, ModuleError> {
+        Ok(self.connected()?)
+    }
+
+    /// Where a module buys: from the database where the panel's key can be read, else from the panel (one process).
+    ///
+    /// # Errors
+    /// `mgrctl`, `database`; `missed` when the module has no address, user or password.
+    pub fn access(&mut self, module: ModuleId) -> Result<ModuleAccess, ModuleError> {
+        if let Some(access) = self.accesses.get(&module) {
+            return Ok(access.clone());
+        }
+        let stored = self.connected()?.stored_access(module).map_err(database_error)?;
+        let access = match stored {
+            Some(access) => access,
+            None => self.tool.module_settings(module).map_err(|error| panel_error("processing.edit", &error))?,
+        };
+        self.log.secret(&access.password);
+        complete(&access)?;
+        self.accesses.insert(module, access.clone());
+        Ok(access)
+    }
+}
+
+/// All of a run.
+pub struct Context {
+    /// The settings file, environment and defaults.
+    pub settings: Settings,
+    /// The log.
+    pub log: Arc<Log>,
+    /// The language of messages.
+    pub lang: Lang,
+    /// `--module`
+    pub module: Option<ModuleId>,
+    /// `--runningoperation`
+    pub running_operation: Option<RunningOperationId>,
+    /// The time.
+    pub clock: Box<dyn Clock>,
+    /// Lock files.
+    pub locks: Box<dyn Locks>,
+    /// Opens upstream for a module.
+    pub connector: Box<dyn Connector>,
+    /// The panel, as changed.
+    pub panel: Box<dyn Panel>,
+    /// The panel, as read.
+    pub data: Data,
+    /// What the panel hands over on stdin.
+    pub stdin: Box<dyn std::io::Read>,
+}
+
+/// Settings without which no license server can be asked.
+///
+/// # Errors
+/// `missed`, object `url`, `username` or `password`, value the module.
+pub fn complete(access: &ModuleAccess) -> Result<(), ModuleError> {
+    let module = access.module;
+    let fields = [("url", &access.url), ("username", &access.username), ("password", &access.password)];
+    let Some((name, _)) = fields.into_iter().find(|(_, value)| value.trim().is_empty()) else { return Ok(()) };
+    Err(ModuleError::new(
+        ErrorKind::Missed,
+        name,
+        module,
+        text!(
+            "Processing module {module} has no {name}. Nothing was done. Fill in the field in the module's settings in the panel and repeat.",
+            "У модуля обработки {module} не заполнено поле {name}. Ничего не сделано. Заполните его в настройках модуля в панели и повторите."
+        ),
+    ))
+}
+
+/// The error of a panel's database that does not answer.
+pub fn database_error(error: DbError) -> ModuleError {
+    let message = text!(
+        "The panel's database could not be read. Nothing was done that is not in the journal. See the log, then repeat the command.",
+        "База данных панели не читается. Сверх записанного в журнале ничего не сделано. Посмотрите лог и повторите команду."
+    );
+    ModuleError::new(ErrorKind::Database, "database", "", message).because(error)
+}
+
+/// The error of a call of the panel's tool.
+pub fn panel_error(func: &str, error: &PanelError) -> ModuleError {
+    let (value, cause) = match error {
+        PanelError::NotStarted(why) => ("", format!("not started: {why}")),
+        PanelError::Refused { error_type, object, message } => {
+            (error_type.as_str(), format!("refused: {error_type} {object} {message}"))
+        }
+        PanelError::Unknown(why) => ("", format!("no answer that can be trusted: {why}")),
+    };
+    let message = text!(
+        "The panel did not carry out {func}: {cause}. Nothing else was done. See the log, then repeat the command.",
+        "Панель не выполнила {func}: {cause}. Больше ничего не сделано. Посмотрите лог и повторите команду."
+    );
+    ModuleError::new(ErrorKind::Mgrctl, func, value, message)
+}

@@ -1,0 +1,76 @@
+//! The event handler (CONTRACT.md 4): runs inside the panel's own operation, so it only notes the service in a spool
+//! beside the state, says `<doc/>`, and never fails. The next sync carries out what was noted.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::model::ids::ItemId;
+use crate::run::do_nothing;
+use crate::settings::{Environment, Settings};
+
+/// The name by which the handler is started: a link to the program.
+pub const HANDLER: &str = "pmisplicense-event";
+
+/// All that the panel needs to hear.
+pub const ANSWER: &str = "<doc/>\n";
+
+/// Whether the program was started as the handler.
+pub fn is_handler(program: &str) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name == HANDLER)
+}
+
+/// The spool: a file named by the number of each service that something happened to.
+pub fn spool(settings: &Settings) -> PathBuf {
+    settings.state_folder().join("spool")
+}
+
+/// Notes a service; what to print. Several events of one service are one note: sync looks at the service itself.
+pub fn note(environment: &Environment, item: &str) -> String {
+    // A broken settings file must not break the panel's operation; its default paths are the best guess.
+    let settings = Settings::load(environment, None).unwrap_or_else(|_| Settings::without_file(environment, None));
+    if do_nothing(&environment.root()) || do_nothing(&settings.root) {
+        return String::new();
+    }
+    let digits = !item.is_empty() && item.bytes().all(|b| b.is_ascii_digit());
+    if let Some(id) = item.parse::<ItemId>().ok().filter(|id| digits && id.0 > 0) {
+        let spool = spool(&settings);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
+        let file =
+            || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(spool.join(id.to_string()));
+        // Lost is only the hint: sync finds the service anyway.
+        let _ = made.and_then(|()| file());
+    }
+    ANSWER.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Known by its name, wherever the link lies.
+    #[test]
+    fn name() {
+        assert!(is_handler("/usr/local/mgr5/addon/pmisplicense-event") && is_handler("pmisplicense-event"));
+        assert!(!is_handler("pmisplicense") && !is_handler("/x/pmisplicense-event/pmisplicense"));
+    }
+
+    /// Notes numbers only, answers always, and is silent under DoNothing.
+    #[test]
+    fn notes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = Environment { root: Some(folder.path().into()), ..Environment::default() };
+        for item in ["42", "42", "", "../7", "4 2", "0", "+5", "99999999999"] {
+            assert_eq!(note(&environment, item), ANSWER, "{item:?}");
+        }
+        let spool = folder.path().join("var/pmisplicense/spool");
+        let names: Vec<_> = std::fs::read_dir(&spool).expect("the spool").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(names, ["42"]);
+        std::fs::create_dir_all(folder.path().join("etc")).expect("etc");
+        std::fs::write(folder.path().join("etc/pmisplicense.toml"), "broken").expect("settings");
+        assert_eq!(note(&environment, "43"), ANSWER);
+        std::fs::write(folder.path().join("etc/billmgr.DoNothing"), "").expect("the switch");
+        assert_eq!(note(&environment, "44"), "");
+        assert!(spool.join("43").exists() && !spool.join("44").exists());
+    }
+}

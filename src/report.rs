@@ -1,0 +1,166 @@
+//! What the panel is told about a failed run (CONTRACT.md 2): the error saved to the running operation, after ten tries
+//! a task for a person, and a registered problem when the license server cannot be reached. A report that fails is
+//! logged and never hides the error it is about.
+
+use crate::context::Context;
+use crate::error::{ErrorKind, ModuleError, VALUE_CHARS};
+use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
+use crate::xml::Element;
+
+/// After so many tries a person gets a task: the number that the vendor's own modules use.
+pub const MAX_TRIES: i64 = 10;
+
+/// The longest log line in the document, and the longest document: an argument of a process has a limit of 128 KiB.
+const LINE_CHARS: usize = 600;
+const LOG_BYTES: usize = 48 * 1024;
+
+/// Of which run.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'r> {
+    /// The command.
+    pub command: &'r str,
+    /// Its item.
+    pub item: Option<ItemId>,
+    /// The module it concerns, as far as known.
+    pub module: Option<ModuleId>,
+    /// Local date and time.
+    pub date: &'r str,
+}
+
+/// Tells the panel about a failure.
+pub fn failure(ctx: &mut Context, run: Run<'_>, error: &ModuleError) {
+    let module = run.module.map(|module| (module, module_name(ctx, module)));
+    if let Some(operation) = ctx.running_operation {
+        let document = document(run.date, module.as_ref(), error, &ctx.log.kept());
+        let document = ctx.log.masked(&document);
+        let saved = ctx.data.tool.save_error(operation, &document);
+        noted(ctx, "runningoperation.edit", saved);
+        if let Some(item) = run.item {
+            hand_over(ctx, run.command, operation, item, error.kind);
+        }
+    }
+    if let (ErrorKind::Client | ErrorKind::Auth, Some((module, name))) = (error.kind, module) {
+        let message = ctx.log.masked(&error.message.en);
+        let registered = ctx.data.tool.register_problem(module, &name, &message);
+        noted(ctx, "problems.register", registered);
+    }
+}
+
+fn noted<T>(ctx: &Context, func: &str, result: Result<T, crate::ports::PanelError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            ctx.log.warning(&format!("{func} failed while reporting an error: {error:?}"));
+            None
+        }
+    }
+}
+
+fn module_name(ctx: &mut Context, module: ModuleId) -> String {
+    let modules = ctx.data.billdb().and_then(|db| db.modules().map_err(crate::context::database_error));
+    match modules {
+        Ok(modules) => modules.into_iter().find(|row| row.id == module).map(|row| row.name).unwrap_or_default(),
+        Err(error) => {
+            ctx.log.warning(&format!("name of module {module}: {error}"));
+            String::new()
+        }
+    }
+}
+
+/// Whether a person has to act now. `busy` ends by itself; a doubt about money does not.
+fn needs_person(kind: ErrorKind, tries: i64) -> bool {
+    match kind {
+        ErrorKind::OrderUnknown => true,
+        ErrorKind::Busy => false,
+        ErrorKind::Missed
+        | ErrorKind::BadValue
+        | ErrorKind::UnknownCommand
+        | ErrorKind::UnknownInternalName
+        | ErrorKind::SaleClosed
+        | ErrorKind::PeriodNotSold
+        | ErrorKind::Nomoney
+        | ErrorKind::Blocked
+        | ErrorKind::IpChangeLimit
+        | ErrorKind::KeyChangeLimit
+        | ErrorKind::IpBusy
+        | ErrorKind::LicenseGone
+        | ErrorKind::Auth
+        | ErrorKind::Client
+        | ErrorKind::Upstream
+        | ErrorKind::BadAnswer
+        | ErrorKind::Database
+        | ErrorKind::Mgrctl
+        | ErrorKind::State
+        | ErrorKind::Config
+        | ErrorKind::UnsupportedModule
+        | ErrorKind::NotSupported => tries >= MAX_TRIES,
+    }
+}
+
+fn hand_over(ctx: &mut Context, command: &str, operation: RunningOperationId, item: ItemId, kind: ErrorKind) {
+    if kind == ErrorKind::Busy {
+        return;
+    }
+    // Read after the error was saved: saving it may count as a try.
+    let seen = ctx.data.billdb().and_then(|db| {
+        let row = db.running_operation(operation).map_err(crate::context::database_error)?;
+        let has_task = db.has_task(operation).map_err(crate::context::database_error)?;
+        Ok((row.map_or(0, |row| row.tries), has_task))
+    });
+    let (tries, has_task) = match seen {
+        Ok(seen) => seen,
+        Err(error) => {
+            ctx.log.warning(&format!("tries of running operation {operation}: {error}"));
+            return;
+        }
+    };
+    if has_task || !needs_person(kind, tries) {
+        return;
+    }
+    let manual = ctx.data.tool.set_manual(operation);
+    noted(ctx, "runningoperation.setmanual", manual);
+    let wanted = ctx.data.tool.task_type(command, item);
+    let Some(task_type) = noted(ctx, "task.gettype", wanted).filter(|task_type| !task_type.is_empty()) else { return };
+    let added = ctx.data.tool.add_task(item, operation, &task_type);
+    if noted(ctx, "task.edit", added).is_some() {
+        ctx.log.info(&format!("item {item}: a person was asked to look (running operation {operation})"));
+    }
+}
+
+/// The errorxml document.
+fn document(date: &str, module: Option<&(ModuleId, String)>, error: &ModuleError, log: &[String]) -> String {
+    let mut doc = Element::new("doc");
+    if let Some((id, name)) = module {
+        let module = Element::new("processingmodule")
+            .with_attribute("date", date)
+            .with_attribute("id", &id.to_string())
+            .with_attribute("name", name);
+        doc = doc.with_child(module);
+    }
+    let value: String = error.value.chars().take(VALUE_CHARS).collect();
+    let mut backtrace = vec![error.message.en.as_str()];
+    backtrace.extend(error.causes.iter().map(String::as_str));
+    let row = Element::new("error")
+        .with_attribute("date", date)
+        .with_attribute("type", error.kind.word())
+        .with_attribute("object", &error.object)
+        .with_attribute("value", &value)
+        .with_child(Element::new("param").with_attribute("name", "value").with_text(&value))
+        .with_child(Element::new("backtrace").with_text(&backtrace.join("\n")))
+        .with_child(Element::new("log").with_text(&last_lines(log)));
+    doc.with_child(row).to_fragment()
+}
+
+/// The newest lines that fit, oldest first.
+fn last_lines(log: &[String]) -> String {
+    let mut bytes = 0;
+    let shortened = log.iter().rev().map(|line| line.chars().take(LINE_CHARS).collect::<String>());
+    let mut lines: Vec<String> = shortened
+        .take_while(|line| {
+            bytes += line.len() + 1;
+            bytes <= LOG_BYTES
+        })
+        .collect();
+    lines.reverse();
+    lines.join("\n")
+}

@@ -1,0 +1,274 @@
+//! One run: arguments in, one result out. Assembles the context, keeps the DoNothing gate, checks the running operation,
+//! and turns every failure, a panic included, into an error document. Knows no rule of licensing.
+
+mod admin;
+mod shells;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::argv::{self, Given};
+use crate::cli::{Command, Common, EngineCommand};
+use crate::commands::{self, Reply};
+use crate::context::{Context, Data, database_error};
+use crate::error::{ErrorKind, Lang, ModuleError};
+use crate::event;
+use crate::log::Log;
+use crate::model::ids::{ModuleId, RunningOperationId};
+use crate::report;
+use crate::settings::{Environment, Settings};
+use crate::text;
+
+/// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finished {
+    /// For the panel, or for a person who typed a subcommand.
+    pub stdout: String,
+    /// For a person only.
+    pub stderr: String,
+    /// 0 done, 1 failed, 2 a subcommand was misspelt.
+    pub code: u8,
+}
+
+impl From<Reply> for Finished {
+    fn from(reply: Reply) -> Self {
+        Self { stdout: reply.0, ..Self::default() }
+    }
+}
+
+/// Commands of the protocol that do nothing while `etc/billmgr.DoNothing` exists (CONTRACT.md 1).
+const STOPPED: [&str; 15] = [
+    "open",
+    "suspend",
+    "resume",
+    "close",
+    "prolong",
+    "prolong_addon",
+    "cancel_prolong",
+    "reopen",
+    "setparam",
+    "sync_item",
+    "sync_server",
+    "sync",
+    "stat",
+    "gen_key",
+    "import",
+];
+
+/// The panel's switch: nothing that changes anything is done while it exists.
+pub fn do_nothing(root: &std::path::Path) -> bool {
+    root.join("etc/billmgr.DoNothing").exists()
+}
+
+/// Runs. `program` is the name it was started by; `variable` reads the environment.
+pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(Into::into);
+    let environment = Environment {
+        root: path("PMISPLICENSE_MGR_ROOT"),
+        config: path("PMISPLICENSE_CONFIG"),
+        state: path("PMISPLICENSE_STATE"),
+    };
+    if event::is_handler(program) {
+        let item = variable("PARAM_elid").unwrap_or_default();
+        let noted = caught(|| Ok(event::note(&environment, &item.to_string_lossy())));
+        return Finished { stdout: noted.unwrap_or_else(|_| event::ANSWER.to_owned()), ..Finished::default() };
+    }
+    let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let given = argv::read(&words);
+    if !given.is_protocol() {
+        return admin::run(&args, &environment);
+    }
+    let lang = given.lang();
+    caught(|| Ok(protocol(&given, &environment))).unwrap_or_else(|error| failed(&error, lang))
+}
+
+fn failed(error: &ModuleError, lang: Lang) -> Finished {
+    Finished { stdout: error.document(lang), stderr: String::new(), code: 1 }
+}
+
+fn new_log(settings: &Settings) -> Arc<Log> {
+    let conf = settings.root.join("etc/debug.conf");
+    Arc::new(Log::new(&settings.log, &conf, std::process::id(), || chrono::Local::now().naive_local()))
+}
+
+fn protocol(given: &Given, environment: &Environment) -> Finished {
+    if STOPPED.contains(&given.command()) && do_nothing(&environment.root()) {
+        return Finished::default();
+    }
+    let checked = given.check().and_then(|command| Ok((command, given.common()?)));
+    let (command, common) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            let log = new_log(&Settings::without_file(environment, given.config().as_deref()));
+            remark(&log, given);
+            log.error(&error.to_string());
+            return failed(&error, given.lang());
+        }
+    };
+    if let Some(result) = commands::without_context(&command) {
+        if !given.remarks.is_empty() {
+            remark(&new_log(&Settings::without_file(environment, common.config.as_deref())), given);
+        }
+        return result.map_or_else(|error| failed(&error, common.lang), Finished::from);
+    }
+    let loaded = Settings::load(environment, common.config.as_deref());
+    let (settings, broken) = match loaded {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::without_file(environment, common.config.as_deref()), Some(error)),
+    };
+    // The settings file may name another root, with a switch of its own.
+    if STOPPED.contains(&given.command()) && do_nothing(&settings.root) {
+        return Finished::default();
+    }
+    let mut ctx = context(settings, &common);
+    remark(&ctx.log, given);
+    let result = match broken {
+        Some(error) => Err(Failure::Reported(error)),
+        None => carried_out(&mut ctx, &command),
+    };
+    finish(&mut ctx, &command, given.command(), result)
+}
+
+fn remark(log: &Log, given: &Given) {
+    given.remarks.iter().for_each(|remark| log.warning(remark));
+}
+
+/// How a failure is told.
+enum Failure {
+    /// On stdout only: nothing was touched, and the running operation is not ours to write to.
+    Untouched(ModuleError),
+    /// To the panel as well.
+    Reported(ModuleError),
+}
+
+fn carried_out(ctx: &mut Context, command: &Command) -> Result<Reply, Failure> {
+    if let (Command::Engine(engine), Some(operation)) = (command, ctx.running_operation) {
+        match caught(|| mismatch(ctx, engine, operation)) {
+            Ok(None) => {}
+            Ok(Some(error)) => return Err(Failure::Untouched(error)),
+            Err(error) => return Err(Failure::Reported(error)),
+        }
+    }
+    caught(|| commands::run(ctx, command)).map_err(Failure::Reported)
+}
+
+/// The error of a running operation that names another item or command than ours (MONEY.md 2); an empty field of the row
+/// says nothing, and no row at all is logged.
+fn mismatch(
+    ctx: &mut Context,
+    command: &EngineCommand,
+    operation: RunningOperationId,
+) -> Result<Option<ModuleError>, ModuleError> {
+    let Some(row) = ctx.data.billdb()?.running_operation(operation).map_err(database_error)? else {
+        ctx.log.warning(&format!("there is no running operation {operation}; the run goes on"));
+        return Ok(None);
+    };
+    let other_item = row.item.zip(command.item()).filter(|(theirs, ours)| theirs != ours).map(|(theirs, _)| theirs);
+    let other_command = (!row.command.is_empty() && row.command != command.word()).then_some(row.command.as_str());
+    if other_item.is_none() && other_command.is_none() {
+        return Ok(None);
+    }
+    let word = command.word();
+    let theirs = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+    let row_command = if row.command.is_empty() { "-" } else { &row.command };
+    let message = text!(
+        "Running operation {operation} belongs to {row_command} of service {theirs}, not to this {word}. Nothing was done. Repeat with the right --runningoperation, or without it.",
+        "Операция {operation} относится к {row_command} услуги {theirs}, а не к этой команде {word}. Ничего не сделано. Повторите с верным --runningoperation или без него."
+    );
+    Ok(Some(ModuleError::new(ErrorKind::Missed, "runningoperation", operation, message)))
+}
+
+fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
+    let (error, tell) = match result {
+        Ok(reply) => return reply.into(),
+        Err(Failure::Untouched(error)) => (error, false),
+        Err(Failure::Reported(error)) => (error, true),
+    };
+    let log = Arc::clone(&ctx.log);
+    let error = error.mapped(|text| log.masked(text));
+    ctx.log.error(&format!("{word}: {error}"));
+    if tell {
+        let date = chrono::Local::now().format("%Y-%m-%d %H:%M:%S").to_string();
+        let item = match command {
+            Command::Engine(command) => command.item(),
+            Command::Features
+            | Command::CheckConnection
+            | Command::TuneConnection
+            | Command::TuningParam(_)
+            | Command::CheckParam { .. }
+            | Command::CheckAddon { .. }
+            | Command::ImportPricelist { .. }
+            | Command::Empty
+            | Command::NotSupported(_) => None,
+        };
+        let told = caught(|| {
+            let module = concerned(ctx, command, &error);
+            report::failure(ctx, report::Run { command: word, item, module, date: &date }, &error);
+            Ok(())
+        });
+        if let Err(panic) = told {
+            ctx.log.error(&format!("the report of the error failed: {panic}"));
+        }
+    }
+    failed(&error, ctx.lang)
+}
+
+/// The module that a failure is about, as far as it is worth asking for.
+fn concerned(ctx: &mut Context, command: &Command, error: &ModuleError) -> Option<ModuleId> {
+    let Command::Engine(engine) = command else { return ctx.module };
+    let unreachable = matches!(error.kind, ErrorKind::Client | ErrorKind::Auth);
+    if ctx.module.is_some() || !(unreachable || ctx.running_operation.is_some()) {
+        return ctx.module;
+    }
+    if let EngineCommand::SyncServer { module } | EngineCommand::Import { module, .. } = engine {
+        return Some(*module);
+    }
+    let item = engine.item()?;
+    let row = ctx.data.billdb().ok()?.item(item).ok()??;
+    if row.is_ours() { row.module } else { ctx.settings.rules(None).bundled_module }
+}
+
+fn context(settings: Settings, common: &Common) -> Context {
+    let log = new_log(&settings);
+    let mgrctl = crate::mgrctl::Mgrctl::new(&settings.root);
+    let tool = shells::Tool::new(mgrctl.clone(), &settings.root, Arc::clone(&log));
+    Context {
+        lang: common.lang,
+        module: common.module,
+        running_operation: common.running_operation,
+        clock: shells::clock(settings.zone(common.module)),
+        locks: Box::new(crate::locks::FileLocks::new(settings.state_folder().join("locks"))),
+        connector: shells::connector(&settings),
+        panel: Box::new(mgrctl),
+        data: Data::new(Box::new(tool), Arc::clone(&log)),
+        stdin: Box::new(std::io::stdin()),
+        log,
+        settings,
+    }
+}
+
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// From now on a panic is kept for the log instead of being printed: for the process as a whole, so `main` decides.
+pub fn silence_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
+    }));
+}
+
+/// A panic becomes an error. Of the stable types `state` is the honest one: what is certain is what the state file holds,
+/// and the next run goes on from there.
+fn caught<T>(work: impl FnOnce() -> Result<T, ModuleError>) -> Result<T, ModuleError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let cause = std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner));
+        let message = text!(
+            "The program stopped at a fault of its own. What was done is in its state file, and nothing is repeated blindly. Run the command again; if it stops again, send the log to the developers.",
+            "Программа остановилась из-за собственной ошибки. Сделанное записано в файле состояния, вслепую ничего не повторяется. Выполните команду ещё раз; если не поможет, передайте лог разработчикам."
+        );
+        Err(ModuleError::new(ErrorKind::State, "panic", "", message).because(cause))
+    })
+}
+
+#[cfg(test)]
+mod tests;

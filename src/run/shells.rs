@@ -1,0 +1,179 @@
+//! The real neighbours, put together: the only place that knows concrete shells.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+
+use crate::billdb::{DbParams, MysqlBillDb};
+use crate::clock::SystemClock;
+use crate::context::{PanelData, PanelTool, panel_error};
+use crate::error::ModuleError;
+use crate::log::Log;
+use crate::mgrctl::Mgrctl;
+use crate::model::ids::{ItemId, LicenseId, ModuleId, RunningOperationId};
+use crate::model::item::Item;
+use crate::model::period::AlignmentRule;
+use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
+use crate::secret;
+use crate::settings::{Settings, Zone};
+use crate::upstream::HttpConnector;
+use crate::upstream::refusal::RefusalRule;
+
+/// The panel's tool.
+pub struct Tool {
+    mgrctl: Mgrctl,
+    root: PathBuf,
+    log: Arc<Log>,
+}
+
+impl Tool {
+    /// Nothing is started yet.
+    pub fn new(mgrctl: Mgrctl, root: &Path, log: Arc<Log>) -> Self {
+        Self { mgrctl, root: root.to_owned(), log }
+    }
+}
+
+impl PanelTool for Tool {
+    fn database(&mut self) -> Result<Box<dyn PanelData>, ModuleError> {
+        let params = self.mgrctl.paramlist().map_err(|error| panel_error("paramlist", &error))?;
+        self.log.secret(params.get("DBPassword").map(String::as_str).unwrap_or_default());
+        let key = params.get("CryptKey").map(String::as_str).filter(|key| !key.is_empty()).unwrap_or("etc/billmgr.pem");
+        let pem = std::fs::read_to_string(self.root.join(key)).ok();
+        let db = MysqlBillDb::connect(&DbParams::from_paramlist(&params));
+        Ok(Box::new(Database { db, pem, log: Arc::clone(&self.log) }))
+    }
+
+    fn module_settings(&mut self, module: ModuleId) -> Result<ModuleAccess, PanelError> {
+        self.mgrctl.processing_edit(module)
+    }
+
+    fn save_error(&mut self, operation: RunningOperationId, errorxml: &str) -> Result<(), PanelError> {
+        self.mgrctl.save_error(operation, errorxml)
+    }
+
+    fn set_manual(&mut self, operation: RunningOperationId) -> Result<(), PanelError> {
+        self.mgrctl.set_manual(operation)
+    }
+
+    fn task_type(&mut self, command: &str, item: ItemId) -> Result<String, PanelError> {
+        self.mgrctl.task_type(command, item)
+    }
+
+    fn add_task(&mut self, item: ItemId, operation: RunningOperationId, task_type: &str) -> Result<(), PanelError> {
+        self.mgrctl.add_task(item, operation, task_type)
+    }
+
+    fn register_problem(&mut self, module: ModuleId, name: &str, message: &str) -> Result<(), PanelError> {
+        self.mgrctl.register_problem(module, name, message)
+    }
+}
+
+/// The panel's database with the panel's key, where that can be read.
+struct Database {
+    db: MysqlBillDb,
+    pem: Option<String>,
+    log: Arc<Log>,
+}
+
+impl PanelData for Database {
+    fn stored_access(&mut self, module: ModuleId) -> Result<Option<ModuleAccess>, DbError> {
+        let Some(pem) = &self.pem else { return Ok(None) };
+        let mut values = self.db.module_params(module)?;
+        for (name, stored) in self.db.module_secret_params(module)? {
+            match secret::decrypt(pem, &stored) {
+                Ok(value) => drop(values.insert(name, value)),
+                Err(error) => {
+                    // Not fatal: the panel itself can still be asked.
+                    self.log.warning(&format!("module {module}, {name}: {error}; the panel is asked instead"));
+                    return Ok(None);
+                }
+            }
+        }
+        let mut take = |name: &str| values.remove(name).unwrap_or_default();
+        let access = ModuleAccess { module, url: take("url"), username: take("username"), password: take("password") };
+        let whole = ![&access.url, &access.username, &access.password].iter().any(|value| value.is_empty());
+        Ok(whole.then_some(access))
+    }
+
+    fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        self.db.module_rows(module, name)
+    }
+}
+
+impl BillDb for Database {
+    fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
+        self.db.item(item)
+    }
+
+    fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
+        self.db.item_params(item)
+    }
+
+    fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
+        self.db.running_operation(id)
+    }
+
+    fn has_task(&mut self, id: RunningOperationId) -> Result<bool, DbError> {
+        self.db.has_task(id)
+    }
+
+    fn modules(&mut self) -> Result<Vec<Module>, DbError> {
+        self.db.modules()
+    }
+
+    fn alignment_rules(&mut self, module: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {
+        self.db.alignment_rules(module)
+    }
+
+    fn items_of_module(&mut self, module: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {
+        self.db.items_of_module(module, after, limit)
+    }
+
+    fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
+        self.db.items_with_license(license)
+    }
+}
+
+/// Days of a fixed offset, for sellers without a named zone.
+struct FixedClock(FixedOffset);
+
+impl Clock for FixedClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn today(&self) -> NaiveDate {
+        self.now().with_timezone(&self.0).date_naive()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// The system's clock with the seller's days.
+pub fn clock(zone: Zone) -> Box<dyn Clock> {
+    match zone {
+        Zone::Named(zone) => Box::new(SystemClock::new(zone)),
+        Zone::Fixed(offset) => Box::new(FixedClock(offset)),
+    }
+}
+
+/// Upstream over HTTPS, with the rules of each module.
+pub fn connector(settings: &Settings) -> Box<dyn Connector> {
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let rules = settings.refusals.iter().map(|rule| RefusalRule {
+        error_type: given(&rule.error_type),
+        object: given(&rule.object),
+        text: given(&rule.text),
+        means: rule.means,
+    });
+    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect());
+    Box::new(
+        settings
+            .modules()
+            .fold(connector, |connector, module| connector.with_module(module, settings.rules(Some(module)).upstream)),
+    )
+}

@@ -1,0 +1,93 @@
+use super::*;
+
+fn run_in(root: &std::path::Path, line: &str) -> Finished {
+    let args = line.split_whitespace().map(OsString::from).collect();
+    let root = root.as_os_str().to_owned();
+    run("pmisplicense", args, &move |name| (name == "PMISPLICENSE_MGR_ROOT").then(|| root.clone()))
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(folder.path().join("etc")).expect("etc");
+    std::fs::create_dir_all(folder.path().join("var")).expect("var");
+    folder
+}
+
+/// `features` needs nothing but the binary, and leaves nothing behind.
+#[test]
+fn features_need_nothing() {
+    let folder = folder();
+    std::fs::write(folder.path().join("etc/pmisplicense.toml"), "broken").expect("settings");
+    let finished = run_in(folder.path(), "--command features");
+    assert!(finished.stdout.contains("<feature name=\"open\"/>"));
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    assert_eq!(std::fs::read_dir(folder.path().join("var")).expect("var").count(), 0);
+}
+
+/// The switch comes before arguments and settings; it does not stop questions.
+#[test]
+fn do_nothing_gate() {
+    let folder = folder();
+    std::fs::write(folder.path().join("etc/billmgr.DoNothing"), "").expect("the switch");
+    std::fs::write(folder.path().join("etc/pmisplicense.toml"), "broken").expect("settings");
+    for command in STOPPED {
+        assert_eq!(run_in(folder.path(), &format!("--command {command}")), Finished::default(), "{command}");
+    }
+    assert!(run_in(folder.path(), "--command features").stdout.contains("itemtypes"));
+    assert_eq!(run_in(folder.path(), "sync").code, 1, "settings of a subcommand are read first");
+    std::fs::write(folder.path().join("etc/pmisplicense.toml"), "").expect("settings");
+    assert_eq!(run_in(folder.path(), "sync"), Finished::default());
+    let refused = run_in(folder.path(), "resolve 42 --not-bought");
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("billmgr.DoNothing"), "{}", refused.stderr);
+}
+
+/// Errors of the command line are documents in the panel's language, with exit 1, before anything is touched.
+#[test]
+fn errors_are_documents() {
+    let folder = folder();
+    for (line, head) in [
+        ("--command open", "<error type=\"missed\" object=\"item\" value=\"\">"),
+        ("--command open --item x --runningoperation 3", "<error type=\"bad_value\" object=\"item\" value=\"x\">"),
+        ("--command nosuch", "<error type=\"unknown_command\" object=\"command\" value=\"nosuch\">"),
+        ("--command reboot --item 1", "<error type=\"not_supported\" object=\"command\" value=\"reboot\">"),
+    ] {
+        let finished = run_in(folder.path(), line);
+        assert_eq!(finished.code, 1, "{line}");
+        let want = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc>{head}<param name=\"value\">");
+        assert!(finished.stdout.starts_with(&want), "{}", finished.stdout);
+        assert!(finished.stdout.ends_with("</msg></error></doc>\n"), "{}", finished.stdout);
+    }
+    assert!(run_in(folder.path(), "--command open --lang ru").stdout.contains("Ничего не сделано"));
+    std::fs::write(folder.path().join("etc/pmisplicense.toml"), "\non_clsoe = 1").expect("settings");
+    let finished = run_in(folder.path(), "--command sync_item --item 1");
+    assert!(finished.stdout.contains("type=\"config\" object=\"on_clsoe\" value=\"2\""), "{}", finished.stdout);
+}
+
+/// What is passed over is told in the log.
+#[test]
+fn unknown_options_are_logged() {
+    let folder = folder();
+    run_in(folder.path(), "--command features --shiny hunter2");
+    let log = std::fs::read_to_string(folder.path().join("var/pmisplicense.log")).expect("the log");
+    assert!(log.contains("unknown option shiny passed over") && !log.contains("hunter2"), "{log}");
+}
+
+/// A panic is an error like any other, and is told to nobody but the log.
+#[test]
+fn panic_becomes_an_error() {
+    let error = caught::<()>(|| panic!("a fault")).expect_err("a panic");
+    assert_eq!((error.kind, error.object.as_str()), (ErrorKind::State, "panic"));
+}
+
+/// People get words, help and version; a misspelt subcommand is told with exit 2.
+#[test]
+fn people() {
+    let folder = folder();
+    let help = run_in(folder.path(), "--help");
+    assert!(help.code == 0 && help.stdout.contains("resolve"));
+    assert!(run_in(folder.path(), "--version").stdout.starts_with("pmisplicense "));
+    let wrong = run_in(folder.path(), "sinc");
+    assert!(wrong.code == 2 && wrong.stdout.is_empty() && !wrong.stderr.is_empty());
+    assert_eq!(run_in(folder.path(), "").code, 2);
+}

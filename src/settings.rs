@@ -1,1 +1,0 @@
-//! Root, paths, settings file, environment. Errors name key and line; defaults stand in `model::rules`.
