@@ -16,6 +16,7 @@ mod order;
 mod panel;
 mod pool;
 mod renew;
+mod resolve;
 mod sync;
 
 use std::cell::Cell;
@@ -40,6 +41,7 @@ use crate::ports::{
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
+pub use resolve::Verdict;
 pub use sync::{Allow, Summary};
 
 /// How long a run waits for a lock before it fails with `busy`.
