@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use crate::engine::ItemCommand;
 use crate::error::Lang;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, RunningOperationId};
 
@@ -69,63 +70,6 @@ impl Opt {
     /// The long name without hyphens: what an error calls it.
     pub fn name(self) -> &'static str {
         OPTIONS.iter().find(|(.., opt)| *opt == self).map_or("", |(name, ..)| *name)
-    }
-}
-
-/// A command about one service that may change its license.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ItemCommand {
-    /// A license for a new service.
-    Open,
-    /// Stop it.
-    Suspend,
-    /// Start it again.
-    Resume,
-    /// The service ends: free, stop or delete the license.
-    Close,
-    /// A period was paid.
-    Prolong,
-    /// No automatic renewal.
-    CancelProlong,
-    /// What `open` would still have to do.
-    Reopen,
-    /// The client changed address, name, nodes or tariff.
-    Setparam,
-    /// Look at one license.
-    SyncItem,
-    /// A new key.
-    GenKey,
-}
-
-impl ItemCommand {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Open,
-        Self::Suspend,
-        Self::Resume,
-        Self::Close,
-        Self::Prolong,
-        Self::CancelProlong,
-        Self::Reopen,
-        Self::Setparam,
-        Self::SyncItem,
-        Self::GenKey,
-    ];
-
-    /// The protocol's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Close => "close",
-            Self::Prolong => "prolong",
-            Self::CancelProlong => "cancel_prolong",
-            Self::Reopen => "reopen",
-            Self::Setparam => "setparam",
-            Self::SyncItem => "sync_item",
-            Self::GenKey => "gen_key",
-        }
     }
 }
 
@@ -274,6 +218,9 @@ pub enum AdminCommand {
         /// Only this processing module
         #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
         module: Option<ModuleId>,
+        /// Go on even when far more would be renewed or freed than usual
+        #[arg(long)]
+        allow_many: bool,
     },
     /// End a doubt: say whether a purchase happened that the program could not tell
     Resolve {

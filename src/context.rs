@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
-use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
+use crate::model::ids::{ItemId, ModuleId, PanelId, RunningOperationId};
 use crate::ports::{BillDb, Clock, Connector, DbError, Locks, ModuleAccess, Panel, PanelError};
 use crate::settings::Settings;
 use crate::text;
@@ -147,6 +147,10 @@ pub struct Context {
     pub panel: Box<dyn Panel>,
     /// The panel, as read.
     pub data: Data,
+    /// What this machine calls itself: a state file knows the machine that it belongs to.
+    pub machine: String,
+    /// The id of this installation, should the state have to be made.
+    pub fresh_panel: PanelId,
     /// What the panel hands over on stdin.
     pub stdin: Box<dyn std::io::Read>,
 }

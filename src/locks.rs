@@ -30,7 +30,14 @@ fn file_name(name: LockName) -> String {
 
 /// An open, locked file.
 struct Held {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child that was just forked and has not started its program yet.
+        self.file.unlock().ok();
+    }
 }
 
 impl LockGuard for Held {}
@@ -42,7 +49,7 @@ impl Locks for FileLocks {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(text)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(text)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(Held { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(Held { file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(text(error)),
         }

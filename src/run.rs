@@ -242,6 +242,8 @@ fn context(settings: Settings, common: &Common) -> Context {
         connector: shells::connector(&settings),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
+        machine: shells::machine(),
+        fresh_panel: shells::fresh_panel(),
         stdin: Box::new(std::io::stdin()),
         log,
         settings,

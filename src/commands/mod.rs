@@ -6,12 +6,13 @@ mod connection;
 #[cfg(test)]
 mod description;
 pub mod features;
+pub mod licenses;
 pub mod module;
 mod tuning;
 
 use std::io::Read;
 
-use crate::cli::{Command, EngineCommand};
+use crate::cli::Command;
 use crate::context::Context;
 use crate::error::{ErrorKind, ModuleError, XML_HEAD};
 use crate::ports::{CallError, RefusalKind};
@@ -75,20 +76,11 @@ pub fn run(ctx: &mut Context, command: &Command) -> Result<Reply, ModuleError> {
         Command::CheckParam { param, value } => check::param(ctx, param, value),
         Command::CheckAddon { addon, value } => check::addon(ctx, addon, value),
         Command::ImportPricelist { .. } => Err(not_supported("import_pricelist")),
-        Command::Engine(command) => engine_command(ctx, command),
+        Command::Engine(command) => licenses::run(ctx, command),
         Command::Features | Command::Empty | Command::NotSupported(_) => {
             without_context(command).unwrap_or_else(|| Ok(Reply::empty()))
         }
     }
-}
-
-/// The only door to everything that may change a license or spend money.
-///
-/// # Errors
-/// Whatever stands in its way.
-pub fn engine_command(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleError> {
-    ctx.log.debug(&format!("command {}", command.word()));
-    Err(not_supported(command.word()))
 }
 
 /// The error of a command that this module does not carry out.

@@ -41,6 +41,7 @@ use crate::ports::{
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
+pub use errors::{no_item, state as state_error};
 pub use resolve::Verdict;
 pub use sync::{Allow, Summary};
 
@@ -69,29 +70,61 @@ pub struct Ports<'p> {
     pub notes: &'p dyn Notes,
 }
 
-/// A command about one item.
+/// A command about one service that may change its license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ItemCommand {
-    /// open
+    /// A license for a new service.
     Open,
-    /// suspend
+    /// Stop it.
     Suspend,
-    /// resume
+    /// Start it again.
     Resume,
-    /// close
+    /// The service ends: free, stop or delete the license.
     Close,
-    /// prolong
+    /// A period was paid.
     Prolong,
-    /// cancel_prolong
+    /// No automatic renewal.
     CancelProlong,
-    /// reopen
+    /// What `open` would still have to do.
     Reopen,
-    /// setparam
+    /// The client changed address, name, nodes or tariff.
     Setparam,
-    /// sync_item
+    /// Look at one license.
     SyncItem,
-    /// gen_key
+    /// A new key.
     GenKey,
+}
+
+impl ItemCommand {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Open,
+        Self::Suspend,
+        Self::Resume,
+        Self::Close,
+        Self::Prolong,
+        Self::CancelProlong,
+        Self::Reopen,
+        Self::Setparam,
+        Self::SyncItem,
+        Self::GenKey,
+    ];
+
+    /// The protocol's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Close => "close",
+            Self::Prolong => "prolong",
+            Self::CancelProlong => "cancel_prolong",
+            Self::Reopen => "reopen",
+            Self::Setparam => "setparam",
+            Self::SyncItem => "sync_item",
+            Self::GenKey => "gen_key",
+        }
+    }
 }
 
 /// Where a run may be stopped by the simulator: the name of the step about to happen, or just done.

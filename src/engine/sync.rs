@@ -39,6 +39,16 @@ pub struct Summary {
     pub failures: Vec<(Option<ItemId>, ModuleError)>,
 }
 
+impl Summary {
+    /// Adds what another module's pass did.
+    pub fn add(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.refreshed += other.refreshed;
+        self.handled += other.handled;
+        self.failures.extend(other.failures);
+    }
+}
+
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
 

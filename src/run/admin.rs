@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing};
-use crate::cli::{AdminArgs, AdminCommand, Common, EngineCommand, StateCommand};
-use crate::commands::{self, Reply};
+use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
+use crate::commands::{self, Reply, licenses};
 use crate::context::Context;
-use crate::error::{ErrorKind, Lang, ModuleError};
+use crate::engine::{Allow, Summary, Verdict};
+use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::model::ids::WishId;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
@@ -51,7 +53,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment) -> Resul
         }
     }
     let module = match &args.command {
-        AdminCommand::Sync { module } => *module,
+        AdminCommand::Sync { module, .. } => *module,
         AdminCommand::Doctor { accept_account } => *accept_account,
         AdminCommand::Resolve { .. } | AdminCommand::State { .. } => None,
     };
@@ -75,10 +77,27 @@ fn switched_off() -> ModuleError {
 
 /// The subcommands themselves.
 fn admin(ctx: &mut Context, command: &AdminCommand) -> Result<Reply, ModuleError> {
+    let lang = ctx.lang;
+    let say = |text: Text| Reply(format!("{}\n", text.in_lang(lang)));
     match command {
-        AdminCommand::Sync { module } => commands::engine_command(ctx, &EngineCommand::Sync { module: *module }),
-        AdminCommand::Resolve { .. } => Err(commands::not_supported("resolve")),
-        AdminCommand::State { command: StateCommand::Claim } => Err(commands::not_supported("state claim")),
-        AdminCommand::Doctor { .. } => Err(commands::not_supported("doctor")),
+        AdminCommand::Sync { module, allow_many } => {
+            let allow = if *allow_many { Allow::Many } else { Allow::Guarded };
+            licenses::sync(ctx, *module, allow).map(|summary| say(told(&summary)))
+        }
+        AdminCommand::Resolve { item, wish, bought, .. } => {
+            let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
+            licenses::resolve(ctx, *item, wish.map(WishId), verdict).map(say)
+        }
+        AdminCommand::State { command: StateCommand::Claim } => licenses::claim_state(ctx).map(say),
+        AdminCommand::Doctor { accept_account: Some(module) } => licenses::accept_account(ctx, *module).map(say),
+        AdminCommand::Doctor { accept_account: None } => Err(commands::not_supported("doctor")),
     }
+}
+
+fn told(summary: &Summary) -> Text {
+    let Summary { seen, refreshed, handled, .. } = summary;
+    text!(
+        "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
+        "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
+    )
 }

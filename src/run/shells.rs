@@ -12,7 +12,7 @@ use crate::context::{PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
-use crate::model::ids::{ItemId, LicenseId, ModuleId, RunningOperationId};
+use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::period::AlignmentRule;
 use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
@@ -176,4 +176,21 @@ pub fn connector(settings: &Settings) -> Box<dyn Connector> {
             .modules()
             .fold(connector, |connector, module| connector.with_module(module, settings.rules(Some(module)).upstream)),
     )
+}
+
+/// What this machine calls itself: its machine-id, which survives a reboot and a change of address, and is not copied
+/// along with the panel. Empty when it has none: then nothing is compared.
+pub fn machine() -> String {
+    std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// A new id of an installation.
+pub fn fresh_panel() -> PanelId {
+    let mut bytes = [0; PanelId::LENGTH];
+    if getrandom::fill(&mut bytes).is_err() {
+        // No randomness this early in a boot: the time in nanoseconds is still not another installation's.
+        let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default();
+        bytes = nanos.to_le_bytes();
+    }
+    PanelId::from_bytes(bytes)
 }

@@ -335,10 +335,9 @@ mod tests {
             ),
         ] {
             let seller = Seller::new(vec![Act::Answer(answer)]);
-            match outcome(seller.upstream().send_request(&request)) {
-                Outcome::Done(found) => assert_eq!(found, want, "{sent}"),
-                other => panic!("{sent}: {other:?}"),
-            }
+            let found = outcome(seller.upstream().send_request(&request));
+            let Outcome::Done(found) = found else { panic!("{sent}: {found:?}") };
+            assert_eq!(found, want, "{sent}");
             let (func, params) = sent.split_once('|').expect("a func");
             assert_eq!(seller.seen().bodies, [format!("func={func}{LOGIN}&{params}")]);
         }
