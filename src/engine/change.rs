@@ -76,15 +76,7 @@ impl Engine<'_> {
             (after, Ok(())) if is_deleted(&after) => {
                 Err(errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), id))
             }
-            (_, Ok(())) => Err(ModuleError::new(
-                ErrorKind::Upstream,
-                "licid",
-                id,
-                text!(
-                    ["{}: upstream said done and does not show it yet; it is tried again", what.en],
-                    ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
-                ),
-            )),
+            (_, Ok(())) => Err(errors::not_visible(&what, id)),
         }
     }
 
@@ -252,15 +244,7 @@ impl Engine<'_> {
                 Err(errors::ip_limit(&refusal, id, ip, after.ip_changed.or(seen.ip_changed)))
             }
             Err(error) => Err(errors::call(&error, &what, id)),
-            Ok(()) => Err(ModuleError::new(
-                ErrorKind::Upstream,
-                "licid",
-                id,
-                text!(
-                    ["{}: upstream said done and does not show it yet; it is tried again", what.en],
-                    ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
-                ),
-            )),
+            Ok(()) => Err(errors::not_visible(&what, id)),
         }
     }
 

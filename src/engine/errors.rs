@@ -150,6 +150,15 @@ pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> Mod
     ModuleError::new(ErrorKind::Client, "url", value, message).because(why)
 }
 
+/// Upstream said done, and what it shows is not what was asked.
+pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
+    let message = text!(
+        ["{}: upstream said done and does not show it yet; it is tried again", what.en],
+        ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
+    );
+    ModuleError::new(ErrorKind::Upstream, "licid", license, message)
+}
+
 /// A call that is sent once has no trustworthy outcome yet.
 pub fn in_doubt(
     what: &Text,

@@ -111,12 +111,13 @@ impl Engine<'_> {
         let terms = terms(product, item, &rules, catalogue, self.today())?;
         let asked = self.asked(item, terms.product)?;
         let replaces = self.last_license(item)?;
+        let highest = self.look_before(terms.product.family).await?;
         if terms.product.pooled
             && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?
         {
             return Ok(found);
         }
-        let seen = self.buy(item, life, &terms, &asked, replaces).await?;
+        let seen = self.buy(item, life, &terms, &asked, (replaces, highest)).await?;
         self.checked_after_buying(life, seen)
     }
 
@@ -127,17 +128,17 @@ impl Engine<'_> {
         life: &ItemLife,
         terms: &Terms<'_>,
         asked: &super::order::Asked,
-        replaces: Option<LicenseId>,
+        (replaces, highest): (Option<LicenseId>, LicenseId),
     ) -> Result<License, ModuleError> {
         use crate::model::period::Period;
-        match self.order(item, life, terms, asked, replaces).await {
+        match self.order(item, life, terms, asked, replaces, highest).await {
             Err(error) if matches!(error.kind, ErrorKind::PeriodNotSold | ErrorKind::SaleClosed) => {
                 let Period::Months(refused) = terms.period else { return Err(error) };
                 let Some(shorter) = crate::plan::order::longest_that_fits(terms.product, self.today(), refused) else {
                     return Err(error);
                 };
                 let shorter = Terms { period: Period::Months(shorter), ..terms.clone() };
-                self.order(item, life, &shorter, asked, replaces).await
+                self.order(item, life, &shorter, asked, replaces, highest).await
             }
             other => other,
         }

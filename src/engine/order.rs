@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
+use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
@@ -81,6 +82,7 @@ impl Engine<'_> {
         terms: &Terms<'_>,
         asked: &Asked,
         replaces: Option<LicenseId>,
+        highest: LicenseId,
     ) -> Result<License, ModuleError> {
         let (name, id) = (&terms.product.internal_name, item.id);
         let what = text!(
@@ -88,7 +90,6 @@ impl Engine<'_> {
             ["заказ {name} для услуги {id}, {}", terms.reason.ru]
         );
         self.check_money(&what).await?;
-        let highest = self.look_before(terms.product.family).await?;
         self.check_address(terms, asked, &what).await?;
         let key = WishKey::Order { life: life.clone(), replaces };
         let returns = self.returns_remoteid()?;
@@ -117,8 +118,9 @@ impl Engine<'_> {
         }
     }
 
-    /// One list page: the highest number known just before, and whether marks of ours say that this state is old.
-    async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
+    /// One list page: the highest number known just before, whether marks of ours say that this state is old, and what
+    /// upstream's own dates say of our free licenses.
+    pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
         let page = self.page(family, 1).await?;
         let last = self.store.last_number().map_err(errors::state)?;
         for row in &page.rows {
@@ -128,9 +130,27 @@ impl Engine<'_> {
                 return Err(old_state(row.id, number, last));
             }
         }
+        self.refresh_free(&page.rows).await?;
         let known = self.store.account(self.account).map_err(errors::state)?;
         let known = known.map_or(LicenseId(0), |account| account.highest_license);
         Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+    }
+
+    async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {
+        let mut changed = Vec::new();
+        for seen in rows {
+            let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+            let is_free = |row: &LicenseRow| matches!(row.state, LicenseState::Pool | LicenseState::ToFree);
+            if row.is_some_and(|row| is_free(&row) && row.differs(seen)) {
+                changed.push(seen.clone());
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let account = self.account;
+        self.commit("refresh pool", move |tx| changed.iter().try_for_each(|seen| tx.refresh_license(account, seen)))
+            .await
     }
 
     async fn check_address(&mut self, terms: &Terms<'_>, asked: &Asked, what: &Text) -> Result<(), ModuleError> {

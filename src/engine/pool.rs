@@ -142,8 +142,9 @@ impl Engine<'_> {
             self.give_back(row, None, &text!("it is not free any more", "она больше не свободна")).await?;
             return Ok(None);
         }
-        match self.renew_key(row, seen, keeps_address).await? {
-            Some(seen) => self.give_address(item, life, row, asked, seen).await,
+        let row = self.remember_key_before(row, &seen).await?;
+        match self.renew_key(&row, seen, keeps_address).await? {
+            Some(seen) => self.give_address(item, life, &row, asked, seen).await,
             None => Ok(None),
         }
     }
@@ -155,6 +156,17 @@ impl Engine<'_> {
         }
     }
 
+    /// Which key the new client must not see: written down before a new one is asked for.
+    async fn remember_key_before(&mut self, row: &LicenseRow, seen: &License) -> Result<LicenseRow, ModuleError> {
+        if row.key_before.is_some() {
+            return Ok(row.clone());
+        }
+        let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
+        let row = LicenseRow { key_before: Some(fingerprint.clone()), ..row.clone() };
+        self.commit("key before", |tx| tx.set_key_before(&row, &fingerprint)).await?;
+        Ok(row)
+    }
+
     /// Step 3: a new key, before the new client can see anything. `None`: this candidate was given back.
     async fn renew_key(
         &mut self,
@@ -164,11 +176,6 @@ impl Engine<'_> {
     ) -> Result<Option<License>, ModuleError> {
         if self.key_is_new(row, &seen) {
             return Ok(Some(seen));
-        }
-        if row.key_before.is_none() {
-            let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
-            let row = row.clone();
-            self.commit("key before", move |tx| tx.set_key_before(&row, &fingerprint)).await?;
         }
         let mut started = false;
         let mut seen = seen;
@@ -319,7 +326,7 @@ impl Engine<'_> {
             }
         }
         let what = text!("giving license {} its address", "назначение IP лицензии {}", row.id);
-        Err(errors::unreachable(&what, "upstream said done and does not show it", row.id))
+        Err(errors::not_visible(&what, row.id))
     }
 
     /// Steps 5 to 7: start, look, bind.
@@ -336,7 +343,7 @@ impl Engine<'_> {
         let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
         if is_deleted(&Some(seen.clone())) || !fits {
             let what = text!("taking license {}", "взятие лицензии {}", row.id);
-            return Err(errors::unreachable(&what, "what was read back is not what was asked", row.id));
+            return Err(errors::not_visible(&what, row.id));
         }
         let reason = text!(
             "license {} from the pool bound to service {}",
