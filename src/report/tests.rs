@@ -129,6 +129,8 @@ fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
         connector: Box::new(fake.clone()),
         panel: Box::new(fake.clone()),
         data: Data::new(Box::new(fake), Arc::clone(&log)),
+        machine: "test".to_owned(),
+        fresh_panel: crate::model::ids::PanelId::from_bytes([1; 8]),
         stdin: Box::new(std::io::empty()),
         log,
         settings,
