@@ -186,7 +186,11 @@ impl Engine<'_> {
             OnceRequest::ChangePricelist { pricelist, .. } => catalogue
                 .by_pricelist(*pricelist)
                 .map_or(row.internal_name.clone(), |product| product.internal_name.clone()),
-            _ => row.internal_name.clone(),
+            OnceRequest::Order(_)
+            | OnceRequest::Prolong { .. }
+            | OnceRequest::SetNodes { .. }
+            | OnceRequest::NewKey { .. }
+            | OnceRequest::Delete { .. } => row.internal_name.clone(),
         };
         let (row, wish, what, after) = (row.clone(), wish.clone(), what.clone(), seen.clone());
         self.commit("record outcome", move |tx| {
