@@ -265,6 +265,11 @@ impl Upstream {
         self.shared.lock().gates.hold(func, true)
     }
 
+    /// Gates that no request has met are taken away.
+    pub fn clear_gates(&self) {
+        self.shared.lock().gates.clear();
+    }
+
     /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes effect.
     pub fn before(&self, func: &str, nth: u64, act: impl FnOnce(&mut World) + Send + 'static) {
         self.shared.lock().gates.before(func, nth, Box::new(act));
