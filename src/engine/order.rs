@@ -114,6 +114,13 @@ impl Engine<'_> {
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
             Recorded::Intent(intent) => self.send_order(intent, life, &what).await,
+            Recorded::Existing(wish) if wish.status.is_ended() => {
+                let why = text!(
+                    "it was carried out before, and its license is not held any more",
+                    "он уже был выполнен, а его лицензии больше нет"
+                );
+                Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
+            }
             Recorded::Existing(wish) => Err(self.still_in_doubt(&wish, &what)),
         }
     }
