@@ -152,7 +152,13 @@ impl Engine<'_> {
     /// What the item wants of its license.
     pub(super) fn target(&self, item: &Item, product: &Product) -> Result<Target, ModuleError> {
         let asked = self.asked(item, product)?;
-        Ok(Target { pricelist: product.pricelist, ip: asked.ip, licname: asked.licname, nodes: asked.nodes })
+        Ok(Target {
+            internal_name: product.internal_name.clone(),
+            pricelist: product.pricelist,
+            ip: asked.ip,
+            licname: asked.licname,
+            nodes: asked.nodes,
+        })
     }
 
     /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of failing.
