@@ -202,10 +202,8 @@ mod tests {
         let new_ip = "192.0.2.11".parse().expect("an address");
         let stopped = || License { status: LicenseStatus::Stopped, ..seen() };
         assert_eq!(found(2, &target(), &seen()), []);
-        assert_eq!(
-            found(2, &Target { pricelist: PRO, ..target() }, &seen()),
-            [Difference::Tariff { from: LITE, to: PRO }]
-        );
+        let pro = || Target { internal_name: "55228".into(), pricelist: PRO, ..target() };
+        assert_eq!(found(2, &pro(), &seen()), [Difference::Tariff { from: LITE, to: PRO }]);
         let seller_changed = License { tariff: LicenseTariff::Id(PRO), ..seen() };
         assert_eq!(found(2, &target(), &seller_changed), [], "the seller's change of tariff is adopted");
         assert_eq!(found(2, &pro(), &seller_changed), [], "already there");
