@@ -129,18 +129,27 @@ impl Engine<'_> {
     /// upstream's own dates say of our free licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
         let page = self.page(family, 1).await?;
+        self.check_marks(&page.rows)?;
+        self.refresh_free(&page.rows).await?;
+        let known = self.store.account(self.account).map_err(errors::state)?;
+        let known = known.map_or(LicenseId(0), |account| account.highest_license);
+        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+    }
+
+    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (MONEY.md 6).
+    ///
+    /// # Errors
+    /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
+    pub(super) fn check_marks(&self, rows: &[License]) -> Result<(), ModuleError> {
         let last = self.store.last_number().map_err(errors::state)?;
-        for row in &page.rows {
+        for row in rows {
             if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
                 && number > last
             {
                 return Err(old_state(row.id, number, last));
             }
         }
-        self.refresh_free(&page.rows).await?;
-        let known = self.store.account(self.account).map_err(errors::state)?;
-        let known = known.map_or(LicenseId(0), |account| account.highest_license);
-        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+        Ok(())
     }
 
     async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {

@@ -250,6 +250,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
+            self.check_marks(&page.rows)?;
             let mut changed = Vec::new();
             for seen in &page.rows {
                 list.row(seen.id);
