@@ -321,13 +321,10 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {
-            let rows =
-                self.store.licenses_in(self.account, LicenseState::Bound, after, BATCH).map_err(errors::state)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.id;
-            items.extend(
-                rows.iter().filter(|row| row.family == family && !list.contains(row.id)).filter_map(|row| row.item),
-            );
+            let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = *last;
+            items.extend(rows.iter().filter(|(id, _)| !list.contains(*id)).filter_map(|(_, item)| *item));
         }
     }
 
@@ -337,7 +334,7 @@ impl Engine<'_> {
         if allow == Allow::Many {
             return Ok(());
         }
-        let bound = self.count_bound()?;
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
         let mut renewals = 0;
         for id in items {
             self.step("read item").await?;
@@ -363,18 +360,6 @@ impl Engine<'_> {
             return Err(too_many("licenses to free", to_free, max_changes));
         }
         Ok(())
-    }
-
-    fn count_bound(&self) -> Result<usize, ModuleError> {
-        let mut after = LicenseId(0);
-        let mut count = 0;
-        loop {
-            let rows =
-                self.store.licenses_in(self.account, LicenseState::Bound, after, BATCH).map_err(errors::state)?;
-            let Some(last) = rows.last() else { return Ok(count) };
-            after = last.id;
-            count += rows.len();
-        }
     }
 
     /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
