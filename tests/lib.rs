@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod doubt;
+mod open;
 mod protocol;
+mod service;
 mod support;
