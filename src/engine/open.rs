@@ -31,7 +31,7 @@ impl Engine<'_> {
             }
             Wanted::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
-                self.hand_out(item, &row, product, seen).await?;
+                self.hand_out(&running(item), &row, product, seen).await?;
             }
         }
         if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
@@ -304,6 +304,11 @@ impl Engine<'_> {
         let seen = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
+}
+
+/// The service as it is once this command has ended: running, whatever it was before.
+pub(super) fn running(item: &Item) -> Item {
+    Item { status: ItemStatus::Active, ..item.clone() }
 }
 
 /// The word stored while a license that we know is not shown by upstream.

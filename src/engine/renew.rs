@@ -16,6 +16,7 @@ use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::store::Payment;
 use crate::text;
 
+use super::open::running;
 use super::{Engine, errors};
 
 impl Engine<'_> {
@@ -199,7 +200,7 @@ impl Engine<'_> {
                         "license {id} is new: its key must be put on the server",
                         "лицензия {id} новая: её ключ нужно ввести на сервере"
                     ));
-                    self.hand_out(item, &row, product, seen).await?;
+                    self.hand_out(&running(item), &row, product, seen).await?;
                 }
             }
         }
@@ -208,14 +209,13 @@ impl Engine<'_> {
 
     async fn resume_license(&mut self, item: &Item, row: &LicenseRow, mut seen: License) -> Result<(), ModuleError> {
         let today = self.today();
-        let active = Item { status: ItemStatus::Active, ..item.clone() };
         if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
             return Err(not_paid(item, today));
         }
         if !has_run_out(&seen, today) {
             seen = self.start(row, seen).await?;
         }
-        seen = self.renew_if_due(&active, row, seen).await?;
+        seen = self.renew_if_due(&running(item), row, seen).await?;
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
