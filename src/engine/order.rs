@@ -114,6 +114,13 @@ impl Engine<'_> {
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
             Recorded::Intent(intent) => self.send_order(intent, life, &what).await,
+            Recorded::Existing(wish) if wish.status.is_ended() => {
+                let why = text!(
+                    "it was carried out before, and its license is not held any more",
+                    "он уже был выполнен, а его лицензии больше нет"
+                );
+                Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
+            }
             Recorded::Existing(wish) => Err(self.still_in_doubt(&wish, &what)),
         }
     }
@@ -122,18 +129,27 @@ impl Engine<'_> {
     /// upstream's own dates say of our free licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
         let page = self.page(family, 1).await?;
+        self.check_marks(&page.rows)?;
+        self.refresh_free(&page.rows).await?;
+        let known = self.store.account(self.account).map_err(errors::state)?;
+        let known = known.map_or(LicenseId(0), |account| account.highest_license);
+        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+    }
+
+    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (MONEY.md 6).
+    ///
+    /// # Errors
+    /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
+    pub(super) fn check_marks(&self, rows: &[License]) -> Result<(), ModuleError> {
         let last = self.store.last_number().map_err(errors::state)?;
-        for row in &page.rows {
+        for row in rows {
             if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
                 && number > last
             {
                 return Err(old_state(row.id, number, last));
             }
         }
-        self.refresh_free(&page.rows).await?;
-        let known = self.store.account(self.account).map_err(errors::state)?;
-        let known = known.map_or(LicenseId(0), |account| account.highest_license);
-        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+        Ok(())
     }
 
     async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {

@@ -123,14 +123,11 @@ impl Engine<'_> {
         keeps_address: bool,
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
-        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
-            let row = row.clone();
-            self.commit("pool license gone", move |tx| {
-                tx.release_license(&row, LicenseState::Deleted, None, Some("gone upstream"))
-            })
-            .await?;
+        if is_deleted(&seen) {
+            self.is_gone(row, &seen, self.state_to_return(row)).await?;
             return Ok(None);
-        };
+        }
+        let Some(seen) = seen else { return Ok(None) };
         let given = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark))
             || (seen.remoteid.is_silent() && seen.name == asked.licname && seen.ip == asked.ip);
         if given && self.key_is_new(row, &seen) {
@@ -139,14 +136,27 @@ impl Engine<'_> {
         let is_free = seen.looks_free() || (keeps_address && (seen.ip == asked.ip || seen.looks_free()));
         let tariff_fits = seen.tariff.may_be(row.pricelist);
         if !(is_free && tariff_fits) {
-            self.give_back(row, None, &text!("it is not free any more", "она больше не свободна")).await?;
-            return Ok(None);
+            return self.no_longer_free(row, &seen).await.map(|()| None);
         }
         let row = self.remember_key_before(row, &seen).await?;
         match self.renew_key(&row, seen, keeps_address).await? {
             Some(seen) => self.give_address(item, life, &row, asked, seen).await,
             None => Ok(None),
         }
+    }
+
+    /// Somebody else changed it meanwhile. One that bears another's mark is not ours any more, and never touched again.
+    async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        let ours = seen.remoteid.is_silent() || seen.remoteid.mark_of(&self.panel_id).is_some();
+        let state = if ours { self.state_to_return(row) } else { LicenseState::Stopped };
+        let why = text!("license {} is not free any more", "лицензия {} больше не свободна", row.id);
+        self.warn(&why);
+        let (row, until) = (row.clone(), self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
+        self.commit("no longer free", move |tx| {
+            tx.release_license(&row, state, Some(until), Some(&why.en))?;
+            tx.note(row.item, Some((row.account, row.id)), state.word(), &why)
+        })
+        .await
     }
 
     fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
@@ -183,7 +193,7 @@ impl Engine<'_> {
             match self.new_key(row, &seen).await {
                 Ok(Some(after)) => return Ok(Some(after)),
                 Ok(None) => {
-                    self.give_back(row, None, &text!("gone upstream", "исчезла у продавца")).await?;
+                    self.is_gone(row, &None, self.state_to_return(row)).await?;
                     return Ok(None);
                 }
                 Err(Failed::Refused(refusal, _))
@@ -291,7 +301,7 @@ impl Engine<'_> {
             let answer = self.try_change(row, &change).await?;
             let after = self.read(row.family, row.id).await?;
             let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
-                return Err(errors::license_gone(item.id, row.id));
+                return Err(errors::license_gone(Some(item.id), row.id));
             };
             let arrived = after.name == asked.licname && (asked.ip.is_none() || after.ip == asked.ip);
             match answer {
@@ -369,6 +379,6 @@ impl Engine<'_> {
         .await?;
         let row = self.store.license(account, seen.id).map_err(errors::state)?;
         let id = seen.id;
-        row.map(|row| (row, seen)).ok_or_else(|| errors::license_gone(item.id, id))
+        row.map(|row| (row, seen)).ok_or_else(|| errors::license_gone(Some(item.id), id))
     }
 }

@@ -12,9 +12,11 @@ use crate::model::period::{MonthCount, Period};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted};
 use crate::plan::renew::{check_renewal, due, need, paid_end};
+use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::store::Payment;
 use crate::text;
 
+use super::open::running;
 use super::{Engine, errors};
 
 impl Engine<'_> {
@@ -31,12 +33,25 @@ impl Engine<'_> {
         if let Some(product) = self.product_of(row) {
             check_renewal(product, before, self.today())?;
         }
+        let mut seen = seen.clone();
+        if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
+            // Upstream counts the renewal of a stopped license from today: the time that is left would be lost.
+            seen = self.start(row, seen).await?;
+        }
+        if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
+            let what = text!(
+                "renewal of license {}, status {}",
+                "продление лицензии {}, состояние {}",
+                row.id,
+                seen.status.number()
+            );
+            return Err(errors::not_visible(&what, row.id));
+        }
         self.check_money(reason).await?;
         let key = WishKey::Renewal { account: row.account, license: row.id, before };
         let request = OnceRequest::Prolong { license: row.id, period: months, before };
         let after = self.once(row, &key, request, reason).await?;
-        let after =
-            after.ok_or_else(|| errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), row.id))?;
+        let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
         self.refresh(row, &after).await?;
         Ok(after)
     }
@@ -44,7 +59,7 @@ impl Engine<'_> {
     /// prolong: pays up to the paid end, once, and tells the panel.
     pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_orders(item, &life).await?;
+        self.settle_orders(item, &life, None).await?;
         let held = self.license_to_prolong(item, &life).await?;
         let payment = self.payment(item, &life, held.as_ref()).await?;
         if let Some((row, seen)) = held {
@@ -76,7 +91,7 @@ impl Engine<'_> {
                     "license {id} is new: its key must be put on the server",
                     "лицензия {id} новая: её ключ нужно ввести на сервере"
                 ));
-                self.hand_out(item, &row, seen).await?;
+                self.hand_out(item, &row, product, seen).await?;
                 Ok(None)
             }
         }
@@ -174,7 +189,7 @@ impl Engine<'_> {
     /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_orders(item, &life).await?;
+        self.settle_orders(item, &life, None).await?;
         match self.present_license(item, &life).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
             None => {
@@ -185,7 +200,7 @@ impl Engine<'_> {
                         "license {id} is new: its key must be put on the server",
                         "лицензия {id} новая: её ключ нужно ввести на сервере"
                     ));
-                    self.hand_out(item, &row, seen).await?;
+                    self.hand_out(&running(item), &row, product, seen).await?;
                 }
             }
         }
@@ -194,14 +209,13 @@ impl Engine<'_> {
 
     async fn resume_license(&mut self, item: &Item, row: &LicenseRow, mut seen: License) -> Result<(), ModuleError> {
         let today = self.today();
-        let active = Item { status: ItemStatus::Active, ..item.clone() };
         if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
             return Err(not_paid(item, today));
         }
         if !has_run_out(&seen, today) {
             seen = self.start(row, seen).await?;
         }
-        seen = self.renew_if_due(&active, row, seen).await?;
+        seen = self.renew_if_due(&running(item), row, seen).await?;
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
@@ -235,8 +249,20 @@ impl Engine<'_> {
         let life = self.life_of(item)?;
         let Some(row) = self.held_by(&life)? else { return Ok(()) };
         self.lock_license(row.id).await?;
-        let edit = crate::ports::Edit { no_autoprolong: true, ..Default::default() };
-        self.change(&row, &crate::ports::Repeatable::Edit(edit), "switching off automatic renewal").await
+        let edit = Edit { no_autoprolong: true, ..Edit::default() };
+        match self.try_change(&row, &Repeatable::Edit(edit)).await? {
+            Ok(()) => Ok(()),
+            // What is gone renews nothing.
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Ok(()),
+            Err(error) => {
+                let what = text!(
+                    "switching off automatic renewal of license {}",
+                    "отключение автопродления лицензии {}",
+                    row.id
+                );
+                Err(errors::call(&error, &what, row.id))
+            }
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::WishStatus;
+use crate::model::journal::{ItemLife, WishStatus};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
-use crate::ports::LockName;
+use crate::ports::{LockName, PanelCall};
 use crate::text;
 
 use super::doubt::order_of;
@@ -49,6 +49,9 @@ impl Summary {
     }
 }
 
+/// The word stored while a license has no key an hour after it was bound.
+const KEY_LATE: &str = "its key is late";
+
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
 
@@ -62,7 +65,7 @@ impl Engine<'_> {
     /// sync_item: one request upstream and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_or_free_orders(item).await?;
+        self.settle_or_free_orders(item.id, Some(&life)).await?;
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             if row.state == LicenseState::ToFree && row.account == self.account {
                 self.free_if_time(&row).await?;
@@ -74,53 +77,75 @@ impl Engine<'_> {
         let Some((row, seen)) = self.present_license(item, &life).await? else {
             return self.without_license(item);
         };
+        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+        if self.open_is_owed(item)?
+            && let Ok(Wanted::Product(product)) = wanted
+        {
+            // Whichever run finds the license makes the post-call that is still owed (MONEY.md 3).
+            self.hand_out(item, &row, product, seen).await?;
+            return self.post_open(item).await;
+        }
         let mut seen = self.renew_if_due(item, &row, seen).await?;
-        if let Ok(Wanted::Product(product)) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+        if let Ok(Wanted::Product(product)) = wanted {
             seen = self.carry_out_differences(item, &row, product, seen, true).await?;
         }
         self.save_license(item, &seen).await?;
-        self.key_reminder(&row, &seen);
-        Ok(())
+        self.remind_of_key(item, &row, &seen).await
+    }
+
+    /// The service has its license, and the panel was never told that it is open.
+    fn open_is_owed(&self, item: &Item) -> Result<bool, ModuleError> {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        let never_told = known.is_none_or(|row| row.settled_end.is_none());
+        Ok(never_told && item.is_ours() && matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing))
     }
 
     /// An active service whose license is gone: sync never orders, but somebody must know.
     fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         match self.last_license(item)? {
-            Some(last) if is_paid(item, self.today()) => Err(errors::license_gone(item.id, last)),
+            Some(last) if is_paid(item, self.today()) => Err(errors::license_gone(Some(item.id), last)),
             Some(_) | None => Ok(()),
         }
     }
 
-    fn key_reminder(&self, row: &LicenseRow, seen: &License) {
-        if seen.key.is_none() && self.now() - row.since > chrono::Duration::hours(1) {
-            let id = row.id;
-            self.warn(&text!(
-                "license {id} still has no key after an hour: ask the seller",
-                "у лицензии {id} уже час нет ключа: спросите продавца"
-            ));
+    /// A key that is missing after an hour is a problem that the panel shows, once (LICENSING.md 3).
+    async fn remind_of_key(&mut self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        let told = row.reason.as_deref() == Some(KEY_LATE);
+        if seen.key.is_some() && told {
+            let row = row.clone();
+            return self.commit("key came", move |tx| tx.put_off(&row, None, None)).await;
         }
+        if seen.key.is_some() || told || self.now() - row.since < chrono::Duration::hours(1) {
+            return Ok(());
+        }
+        let id = row.id;
+        let problem = text!(
+            "license {id} of service {} still has no key after an hour: ask the seller",
+            "у лицензии {id} услуги {} уже час нет ключа: спросите продавца",
+            item.id
+        );
+        self.warn(&problem);
+        let values = vec![
+            ("level", "error".to_owned()),
+            ("name", "processingmodule_connect".to_owned()),
+            ("id", self.module.to_string()),
+            ("param_pm_id", self.module.to_string()),
+            ("param_errormsg", problem.en.clone()),
+        ];
+        let registered = self.panel_call(&PanelCall::RegisterProblem { values }).await?;
+        registered.map_err(|error| errors::panel(&error, "problems.register", item.id))?;
+        let row = row.clone();
+        self.commit("key late", move |tx| tx.put_off(&row, None, Some(KEY_LATE))).await
     }
 
     /// Doubtful orders: of an open service they are settled, of a closed one what appears is to be freed.
-    async fn settle_or_free_orders(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.store.life(item).map_err(errors::state)?;
-        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
+    async fn settle_or_free_orders(&mut self, item: ItemId, life: Option<&ItemLife>) -> Result<(), ModuleError> {
+        let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         let account = self.account;
         for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
-            let wanted_still = wish.status != WishStatus::FreeWhenAppears;
-            if let Some(found) = self.settle_order(wish, wanted_still.then_some(&life)).await?
-                && wanted_still
-                && matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing)
-                && let Some((row, seen)) = self.present_license(item, &life).await?
-            {
-                // Whichever run finds the license makes the post-call that is still owed (MONEY.md 3).
-                let id = found.id;
-                self.note(&text!(
-                    "license {id} found by sync: service opened",
-                    "sync нашёл лицензию {id}: услуга открыта"
-                ));
-                self.hand_out(item, &row, seen).await?;
-                self.post_open(item).await?;
+            let life = life.filter(|_| wish.status != WishStatus::FreeWhenAppears);
+            if life.is_some() || wish.status == WishStatus::FreeWhenAppears {
+                self.settle_order(wish, life).await?;
             }
         }
         Ok(())
@@ -177,14 +202,23 @@ impl Engine<'_> {
 
     async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
         let result = match self.lock(LockName::Item(item)).await {
-            Ok(()) => match self.item(item).await {
-                Ok(item) => self.sync_item(&item).await,
-                Err(error) => Err(error),
-            },
+            Ok(()) => self.sync_locked(item).await,
             Err(error) => Err(error),
         };
         self.held.clear();
         result
+    }
+
+    async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        self.step("read item").await?;
+        match self.ports.billdb.item(item).map_err(|error| errors::database(&error))? {
+            Some(item) => self.sync_item(&item).await,
+            // A row that is missing is not a closed one (MONEY.md 6): only what is to be freed anyway is freed.
+            None => {
+                self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
+                self.settle_or_free_orders(item, None).await
+            }
+        }
     }
 
     async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
@@ -216,6 +250,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
+            self.check_marks(&page.rows)?;
             let mut changed = Vec::new();
             for seen in &page.rows {
                 list.row(seen.id);
@@ -286,13 +321,10 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {
-            let rows =
-                self.store.licenses_in(self.account, LicenseState::Bound, after, BATCH).map_err(errors::state)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.id;
-            items.extend(
-                rows.iter().filter(|row| row.family == family && !list.contains(row.id)).filter_map(|row| row.item),
-            );
+            let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = *last;
+            items.extend(rows.iter().filter(|(id, _)| !list.contains(*id)).filter_map(|(_, item)| *item));
         }
     }
 
@@ -302,7 +334,7 @@ impl Engine<'_> {
         if allow == Allow::Many {
             return Ok(());
         }
-        let bound = self.count_bound()?;
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
         let mut renewals = 0;
         for id in items {
             self.step("read item").await?;
@@ -328,18 +360,6 @@ impl Engine<'_> {
             return Err(too_many("licenses to free", to_free, max_changes));
         }
         Ok(())
-    }
-
-    fn count_bound(&self) -> Result<usize, ModuleError> {
-        let mut after = LicenseId(0);
-        let mut count = 0;
-        loop {
-            let rows =
-                self.store.licenses_in(self.account, LicenseState::Bound, after, BATCH).map_err(errors::state)?;
-            let Some(last) = rows.last() else { return Ok(count) };
-            after = last.id;
-            count += rows.len();
-        }
     }
 
     /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.

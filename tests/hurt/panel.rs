@@ -30,7 +30,6 @@ pub struct Paid {
 #[derive(Debug, Clone)]
 pub struct Wish {
     pub args: Vec<String>,
-    pub item: Option<u32>,
 }
 
 /// How repeating a command ended.
@@ -81,11 +80,11 @@ impl Office {
         };
         let (item_text, operation) = (item.to_string(), operation.to_string());
         let args = ["--command", command, "--item", &item_text, "--runningoperation", &operation];
-        Wish { args: args.map(str::to_owned).to_vec(), item: Some(item) }
+        Wish { args: args.map(str::to_owned).to_vec() }
     }
 
     pub fn sync(&self) -> Wish {
-        Wish { args: ["--command", "sync"].map(str::to_owned).to_vec(), item: None }
+        Wish { args: ["--command", "sync"].map(str::to_owned).to_vec() }
     }
 
     /// Runs a command until it ends. `each` runs it once: killed, or beside a fault.

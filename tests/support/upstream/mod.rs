@@ -250,6 +250,11 @@ impl Upstream {
         self.shared.lock().faults.clear();
     }
 
+    /// Calls of one func or purpose since the server started: what `Fault::nth` counts.
+    pub fn count_of(&self, func: &str) -> u64 {
+        self.shared.lock().counts.get(func).copied().unwrap_or(0)
+    }
+
     /// Faults asked for and not met yet (`Always` ones count).
     pub fn pending_faults(&self) -> usize {
         self.shared.lock().faults.len()
