@@ -208,7 +208,9 @@ fn every_fault_on_every_call() {
     let cells = if everything { all.clone() } else { sample(&all, &mut dice) };
     let jobs: Vec<(Cell, u64)> = cells
         .iter()
-        .map(|cell| (cell.clone(), 1 + dice.below(usize::try_from(calls[cell.command][&cell.call]).unwrap_or(1)) as u64))
+        .map(|cell| {
+            (cell.clone(), 1 + dice.below(usize::try_from(calls[cell.command][&cell.call]).unwrap_or(1)) as u64)
+        })
         .collect();
     let ends = in_parallel(&jobs, |(cell, occurrence)| play(cell, *occurrence));
 

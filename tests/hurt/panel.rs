@@ -65,7 +65,11 @@ impl Office {
         let ip = format!("192.0.2.{}", id - 30);
         let nodes = choice == "55230";
         let new = self.test.soft_item(id, choice, 1).ip(&ip);
-        if nodes { new.nodes(2).add() } else { new.add() };
+        if nodes {
+            new.nodes(2).add()
+        } else {
+            new.add()
+        };
         self.paid.orders.insert(id, 1);
         id
     }

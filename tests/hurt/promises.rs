@@ -93,7 +93,8 @@ fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, pa
     for license in ours.filter(|l| !known.contains(&l.id)) {
         let named = open.iter().any(|request| request.contains(&license.remoteid));
         // A duplicate made behind our back bears the mark of its twin: that is what names it.
-        let twin = licenses.iter().any(|l| l.id != license.id && l.remoteid == license.remoteid && known.contains(&l.id));
+        let twin =
+            licenses.iter().any(|l| l.id != license.id && l.remoteid == license.remoteid && known.contains(&l.id));
         if !named && !(paid.doubled && twin) {
             found.push(format!("license {} ({}) is lost", license.id, license.remoteid));
             nameless += 1;
