@@ -1,9 +1,7 @@
 //! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
 //! settling time, or handed to a person (MONEY.md 3 and 4).
-use crate::service::{changes, forget, licid, only_license, state, told, wait};
+use crate::service::{changes, forget, licid, only_license, settle, state, told};
 use crate::support::{Fault, Test};
-
-const QUICK: &str = "[upstream]\nsettle_s = 1\n";
 
 fn ordered(settings: &str, fault: Fault) -> Test {
     let test = Test::new();
@@ -71,15 +69,15 @@ fn answer_of_another() {
 /// While nothing is found the run fails with `client`, says until when, and sends nothing; then it is sent once more.
 #[test]
 fn sent_once_more_after_settling() {
-    let test = ordered(QUICK, Fault::on("soft.order.param").drop_before());
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
     let first = test.cmd("open", 42);
     assert_eq!((first.fails("client").attribute("object"), first.attribute("value")), ("item", "42"));
     assert!(first.message().contains("it is not sent again before 20"), "{}", first.message());
     test.cmd("open", 42).fails("client");
-    wait(1);
+    settle(&test);
     test.cmd("open", 42).fails("client");
     assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1, "one clean look is not enough");
-    wait(1);
+    settle(&test);
     test.cmd("open", 42).ok();
     assert_eq!((test.upstream.requests_of("soft.order.param").len(), billed(&test)), (2, 1));
     assert_eq!(licid(&test, 42), only_license(&test).id);
@@ -107,11 +105,11 @@ fn late_effect_is_adopted() {
 /// What appears after it was sent once more is a duplicate: freed, never bound beside the other one.
 #[test]
 fn duplicate_is_freed() {
-    let test = ordered(QUICK, Fault::on("soft.order.param").late());
+    let test = ordered("", Fault::on("soft.order.param").late());
     test.cmd("open", 42).fails("client");
-    wait(1);
+    settle(&test);
     test.cmd("open", 42).fails("client");
-    wait(1);
+    settle(&test);
     // The second order is refused by upstream if the first one lands before: so it lands now.
     test.cmd("open", 42).ok();
     let bound = licid(&test, 42);
@@ -127,9 +125,9 @@ fn duplicate_is_freed() {
 /// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
 #[test]
 fn a_person_decides() {
-    let test = ordered("[upstream]\nsettle_s = 1\nresend = false\n", Fault::on("soft.order.param").drop_before());
+    let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
-    wait(1);
+    settle(&test);
     forget(&test);
     let operation = test.operation(42, "open");
     let asked = test.cmd_op("open", 42, operation);
@@ -141,12 +139,14 @@ fn a_person_decides() {
     );
     // To a person at once, whatever the number of tries.
     assert_eq!(told(&test)[..], ["runningoperation.edit", "runningoperation.setmanual", "task.edit"].map(String::from));
-    wait(1);
+    settle(&test);
     test.cmd("open", 42).fails("order_unknown");
-    for command in ["suspend", "resume", "prolong", "setparam", "gen_key"] {
+    for command in ["resume", "prolong", "setparam", "gen_key"] {
         test.cmd(command, 42).fails("order_unknown");
     }
-    assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1);
+    // What is in a person's hands does not keep a service from being stopped.
+    test.cmd("suspend", 42).ok();
+    assert_eq!(changes(&test), Vec::<String>::new());
     let said = test.run(["resolve", "42", "--not-bought"]);
     assert_eq!(
         said.ok().stdout,
@@ -178,13 +178,13 @@ fn resolved_as_bought() {
 /// A license of a neighbour with the same name and address is never adopted for ours.
 #[test]
 fn never_by_address() {
-    let test = ordered(QUICK, Fault::on("soft.order.param").drop_before());
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     let foreign = test.upstream.add_foreign(55227, 1, "192.0.2.10", "Item #42 Service 42");
-    wait(1);
+    settle(&test);
     for _ in 0..3 {
         assert_eq!(test.cmd("open", 42).code, Some(1));
-        wait(1);
+        settle(&test);
     }
     assert_eq!((test.item(42).param("licid"), billed(&test)), ("", 0));
     assert_eq!(test.upstream.license(foreign).remoteid, "");
@@ -213,7 +213,6 @@ fn upstream_without_remoteid() {
 #[test]
 fn incomplete_list() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
-    test.settings(QUICK);
     test.soft_item(41, "55228", 1).ip("192.0.2.41").add();
     test.upstream.fault(Fault::on("soft.order.param").nth(2).drop_before());
     // The first order belongs to 42, whose neighbour 41 is bought in between.
@@ -222,7 +221,7 @@ fn incomplete_list() {
     test.cmd("open", 41).ok();
     let known = licid(&test, 41);
     test.upstream.edit_license(known, |l| l.unlisted = true);
-    wait(1);
+    settle(&test);
     test.cmd("open", 42).fails("order_unknown");
     assert_eq!(billed(&test), 1);
 }

@@ -55,7 +55,7 @@ impl Engine<'_> {
         self.end_life(item, &life).await
     }
 
-    async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+    pub(super) async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         if known.is_none_or(|row| row.choice.is_none() && row.last_license.is_none() && row.settled_end.is_none()) {
             return Ok(());
