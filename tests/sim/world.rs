@@ -126,7 +126,7 @@ impl World {
 
     pub fn say(&mut self, words: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
-            let line = format!("{} {}", moment(self.now_ms).format("%m-%d %H:%M:%S%.1f"), words(self));
+            let line = format!("{} {}", moment(self.now_ms).format("%m-%d %H:%M:%S"), words(self));
             if let Some(trace) = &mut self.trace {
                 trace.push(line);
             }
