@@ -31,6 +31,11 @@ impl Engine<'_> {
         if let Some(product) = self.product_of(row) {
             check_renewal(product, before, self.today())?;
         }
+        // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
+        // the evidence of the renewal, might not move at all.
+        if seen.status == LicenseStatus::Stopped && !has_run_out(seen, self.today()) {
+            self.start(row, seen.clone()).await?;
+        }
         self.check_money(reason).await?;
         let key = WishKey::Renewal { account: row.account, license: row.id, before };
         let request = OnceRequest::Prolong { license: row.id, period: months, before };
