@@ -234,6 +234,8 @@ fn ends(world: &mut World) {
     let mut found = Vec::new();
     for op in world.panel.ops.iter().filter(|op| !op.done && !op.dropped) {
         match &op.last_error {
+            // A clock that was set back leaves waits that end in what was the future.
+            Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
             Some((kind, words)) if !crate::play::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));
@@ -261,7 +263,10 @@ pub fn repeatable(world: &World) -> Vec<usize> {
             }
             ItemCommand::Suspend => status == Some(ItemStatus::Suspended),
             ItemCommand::Close => status == Some(ItemStatus::Deleted),
-            ItemCommand::Prolong => status == Some(ItemStatus::Active) && op.last_error.is_none(),
+            // A running operation stands for its payment for 20 days.
+            ItemCommand::Prolong => {
+                status == Some(ItemStatus::Active) && world.now_ms - op.made_ms < 19 * 86_400_000 && !world.clock_moved
+            }
             ItemCommand::CancelProlong | ItemCommand::GenKey | ItemCommand::SyncItem => false,
         };
         let paid = world.panel.service(op.item).is_some_and(|service| {

@@ -163,6 +163,7 @@ pub fn begin(world: &mut World, item: u32, command: ItemCommand, pick: u32, paym
     let op = world.panel.begin(item, command, payment);
     let expires = license_of(world, item).and_then(|lic| lic.expires);
     world.panel.ops[op].expires_before = expires;
+    world.panel.ops[op].made_ms = world.now_ms;
     match command {
         ItemCommand::Prolong if world.panel.habits.moves_before => {
             world.panel.change(item, |item| item.expires = item.expires.map(|end| add_period(end, item.period)));

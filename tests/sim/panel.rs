@@ -42,6 +42,8 @@ pub struct Op {
     pub expires_before: Option<NaiveDate>,
     /// The kind of error that its last run ended with.
     pub last_error: Option<(pmisplicense::error::ErrorKind, String)>,
+    /// When it was made.
+    pub made_ms: i64,
     pub end_before: Option<NaiveDate>,
 }
 
@@ -138,6 +140,7 @@ impl Panel {
             dropped: false,
             expires_before: None,
             last_error: None,
+            made_ms: 0,
             end_before,
         });
         self.ops.len() - 1
@@ -198,7 +201,9 @@ impl World {
             return;
         }
         let open = self.store.open_wishes_of_item(item).unwrap_or_default();
-        if let Some(wish) = open.first() {
+        let named = self.panel.service(item.0).and_then(|service| service.item.params.licid);
+        // A candidate of the pool that was put aside is no part of what is told.
+        if let Some(wish) = open.iter().find(|wish| wish.request.license().is_none_or(|about| named == Some(about))) {
             let what = format!("run {run}: {func} while wish {} ({}) is {:?}", wish.id, wish.key, wish.status);
             self.violation("S5", "post-call while the outcome is unknown", what);
         }
@@ -262,7 +267,10 @@ impl World {
                 }
             }),
             "postprolong" if !habits.moves_before => {
-                if let Some(payment) = payment {
+                let has_end = self.panel.service(item.0).is_some_and(|service| {
+                    service.item.expires.is_some() && service.item.period != Period::Lifetime
+                });
+                if let Some(payment) = payment.filter(|_| has_end) {
                     if self.panel.posted.contains(&payment) && !self.runs[run].lagged {
                         let what = format!("run {run}: payment {payment} of item {item} moves the end twice");
                         self.violation("S5", "postprolong repeated after the end moved", what);

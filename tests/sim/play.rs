@@ -146,6 +146,7 @@ impl<'a> Stage<'a> {
                         0 | 1 => first,
                         2 => Job::SyncAll,
                         3 => Job::Item { item, command: ItemCommand::SyncItem, op: None },
+                        _ if other == item => first,
                         _ => crate::life::next_job(&mut world, other, pick >> 3),
                     };
                     let mut jobs = vec![first, second];
@@ -193,6 +194,7 @@ impl<'a> Stage<'a> {
                 end: None,
                 hurt: false,
                 lagged: false,
+                refused_but_done: false,
             });
             let number = operation.map(|op| RunningOperationId(world.panel.ops[op].number));
             (world.runs.len() - 1, number)
@@ -357,6 +359,10 @@ impl<'a> Stage<'a> {
             }
         }
         crate::checks::at_the_end(&mut self.world.borrow_mut());
+        // Late keys are there by now; sync brings them, so that repeated runs have nothing to wait for.
+        self.world.borrow_mut().advance(600_000);
+        tag += 8;
+        self.group(&[Job::SyncAll], tag);
         self.repeat_finished(tag + 8);
     }
 

@@ -204,6 +204,6 @@ fn print(stats: &Stats, spent: [f64; 3], took: Duration) {
         row[usize::from(attempt.saturating_sub(1)).min(2)] += count;
     }
     for ((step, kind), [first, second, later]) in table {
-        println!("  {step:24} {kind:24} {first:>8} {second:>8} {later:>8}");
+        println!("  {step:22} {kind:22} {first:>8} {second:>8} {later:>8}");
     }
 }

@@ -108,6 +108,7 @@ impl World {
         let step = send_step(&request);
         let fault = self.ask(run, Class::Once(matches!(request, OnceRequest::Order(_))), step);
         self.say(|_| format!("run {run} sends {request:?}"));
+        self.runs[run].refused_but_done |= fault == Some(Fault::RefusedButDone);
         let outcome = self.deliver(request, tag, fault);
         self.say(|_| format!("run {run} gets {outcome:?}"));
         outcome
@@ -277,7 +278,7 @@ impl World {
         let mut rows: Vec<License> =
             page.filter_map(|id| self.seller.get(*id)).map(|lic| self.seller.row(lic, self.now_ms)).collect();
         match fault {
-            Some(F::ListLags) => {
+            Some(F::ListLags) if !self.runs[run].refused_but_done => {
                 if rows.pop().is_some() {
                     total = total.map(|total| total - 1);
                 }

@@ -79,6 +79,8 @@ pub struct Run {
     pub hurt: bool,
     /// A read of the database that showed the past, in this run.
     pub lagged: bool,
+    /// Its order was refused though it took effect: the list that it is then looked for in does not lag as well.
+    pub refused_but_done: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
