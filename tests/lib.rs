@@ -4,6 +4,7 @@
 
 mod close;
 mod doubt;
+mod hurt;
 mod open;
 mod prolong;
 mod protocol;

@@ -303,6 +303,23 @@ impl Engine<'_> {
         let seen = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
+
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not name
+    /// it yet.
+    pub(super) async fn hand_out_if_owed(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        if item.params.licid == Some(row.id) {
+            return Ok(());
+        }
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
+            Ok(Wanted::Nopanel) | Err(_) => self.save_license(item, seen).await,
+        }
+    }
 }
 
 /// The service as it is once this command has ended: running, whatever it was before.
