@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod bundled;
 mod close;
 mod doubt;
 mod hurt;

@@ -97,6 +97,10 @@ impl Engine<'_> {
             // Its own module's sync frees it: a license stays with the account that it was bound with.
             return Ok(());
         }
+        if row.not_before.is_some_and(|until| until > self.now()) {
+            // Refused, with the day from which it will work: sync frees it then, a repeated close asks nothing.
+            return Ok(());
+        }
         match self.free_upstream(&row).await {
             Ok(()) => Ok(()),
             Err(error) => {

@@ -6,10 +6,12 @@
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
+mod bundled;
 mod change;
 mod close;
 mod doubt;
 mod errors;
+mod import;
 mod once;
 mod open;
 mod order;
@@ -42,7 +44,9 @@ use crate::ports::{
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
+pub use bundled::{Server, Swept};
 pub use errors::{no_item, state as state_error};
+pub use import::Imported;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 

@@ -35,7 +35,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // Upstream counts the renewal of a stopped license from today: the time that is left would be lost.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
+            // the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {

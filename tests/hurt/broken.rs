@@ -128,8 +128,12 @@ fn without_database(test: &Test, wish: &Wish, func: &str, after: bool) -> Output
 fn database_stops() {
     let mut office = Office::with(Test::setup().own_database());
     let item = office.item("55227");
-    let steps =
-        [("open", "soft.order.param"), ("prolong", "service.prolong"), ("suspend", "soft.suspend"), ("close", "soft.edit?read")];
+    let steps = [
+        ("open", "soft.order.param"),
+        ("prolong", "service.prolong"),
+        ("suspend", "soft.suspend"),
+        ("close", "soft.edit?read"),
+    ];
     for (command, func) in steps {
         let wish = office.wish(command, item);
         for after in [false, true] {
