@@ -16,7 +16,10 @@ mod order;
 mod panel;
 mod pool;
 mod renew;
+mod repair;
+mod repair_errors;
 mod resolve;
+mod survey;
 mod sync;
 
 use std::cell::Cell;
@@ -43,6 +46,7 @@ use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use errors::{no_item, state as state_error};
 pub use resolve::Verdict;
+pub use survey::{Explained, RESTORED};
 pub use sync::{Allow, Summary};
 
 /// How long a run waits for a lock before it fails with `busy`.
@@ -211,6 +215,7 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// What was attempted, what is certain, what to do next.
     pub async fn item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
+        self.check_restored()?;
         self.lock(LockName::Item(item)).await?;
         let result = self.locked_item_command(command, item).await;
         self.held.clear();

@@ -171,6 +171,7 @@ impl Engine<'_> {
     /// # Errors
     /// The first failure, after everything was tried; what failed is in the summary's place in the log.
     pub async fn sync_all(&mut self, allow: Allow) -> Result<Summary, ModuleError> {
+        self.check_restored()?;
         let mut summary = Summary::default();
         let mut items = BTreeSet::new();
         let mut unheld = BTreeSet::new();
@@ -364,7 +365,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn count_bound(&self) -> Result<usize, ModuleError> {
+    pub(super) fn count_bound(&self) -> Result<usize, ModuleError> {
         let mut after = LicenseId(0);
         let mut count = 0;
         loop {
@@ -377,7 +378,7 @@ impl Engine<'_> {
     }
 
     /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
-    fn check_clock(&mut self) -> Result<(), ModuleError> {
+    pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
         let Some(theirs) = self.ports.upstream.server_date().filter(|_| self.rules.clock_check) else { return Ok(()) };
         let ours = self.now();
         if (ours - theirs).abs() <= chrono::Duration::days(1) {

@@ -4,6 +4,9 @@
 pub mod change;
 pub mod check;
 pub mod doubt;
+pub mod explain;
+pub mod finding;
 pub mod order;
 pub mod pool;
+pub mod reconcile;
 pub mod renew;
