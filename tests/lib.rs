@@ -4,10 +4,13 @@
 
 mod close;
 mod doubt;
+mod gen_key;
 mod open;
 mod prolong;
 mod protocol;
 mod resume;
 mod service;
+mod setparam;
 mod support;
 mod suspend;
+mod sync;
