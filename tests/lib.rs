@@ -5,6 +5,7 @@
 mod close;
 mod doubt;
 mod gen_key;
+mod hurt;
 mod open;
 mod prolong;
 mod protocol;

@@ -14,6 +14,7 @@ mod once;
 mod open;
 mod order;
 mod panel;
+mod pass;
 mod pool;
 mod renew;
 mod resolve;
@@ -42,8 +43,8 @@ use crate::ports::{
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use errors::{no_item, state as state_error};
+pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
-pub use sync::{Allow, Summary};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -140,6 +141,7 @@ pub struct Engine<'p> {
     operation: Option<RunningOperationId>,
     panel_id: PanelId,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
+    withheld: pass::Withheld,
     alignment: Option<Vec<AlignmentRule>>,
     steps: u32,
     stepping: Option<StepName>,
@@ -200,6 +202,7 @@ impl<'p> Engine<'p> {
             operation: run.operation,
             panel_id,
             held: Vec::new(),
+            withheld: pass::Withheld::default(),
             alignment: None,
             steps: 0,
             stepping: run.stepping,

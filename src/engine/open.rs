@@ -288,9 +288,8 @@ impl Engine<'_> {
         }
         if seen.key.is_none() {
             self.ports.clock.sleep(KEY_WAIT);
-            if let Some(again) = self.read(row.family, row.id).await? {
-                seen = again;
-            }
+            let again = self.read(row.family, row.id).await?;
+            seen = again.ok_or_else(|| errors::license_gone(item.id, row.id))?;
             self.refresh(row, &seen).await?;
             if seen.key.is_none() {
                 let id = row.id;
@@ -303,6 +302,23 @@ impl Engine<'_> {
         // What was bought was asked for by the item of that moment; the client may have changed his mind since.
         let seen = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
+    }
+
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not name
+    /// it yet.
+    pub(super) async fn hand_out_if_owed(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        if item.params.licid == Some(row.id) {
+            return Ok(());
+        }
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
+            Ok(Wanted::Nopanel) | Err(_) => self.save_license(item, seen).await,
+        }
     }
 }
 

@@ -187,10 +187,16 @@ impl Engine<'_> {
         if self.key_is_new(row, &seen) {
             return Ok(Some(seen));
         }
+        let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
+        if seen.key.is_none() {
+            // Asked for already, by a run before: another one would be refused, or be one too many.
+            return Err(errors::not_visible(&late, row.id));
+        }
         let mut started = false;
         let mut seen = seen;
         loop {
             match self.new_key(row, &seen).await {
+                Ok(Some(after)) if after.key.is_none() => return Err(errors::not_visible(&late, row.id)),
                 Ok(Some(after)) => return Ok(Some(after)),
                 Ok(None) => {
                     self.is_gone(row, &None, self.state_to_return(row)).await?;

@@ -35,7 +35,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // Upstream counts the renewal of a stopped license from today: the time that is left would be lost.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
+            // the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -78,8 +79,9 @@ impl Engine<'_> {
         if item.status == ItemStatus::Suspended {
             return self.held_by(life).map(|_| None);
         }
-        if let Some(found) = self.present_license(item, life).await? {
-            return Ok(Some(found));
+        if let Some((row, seen)) = self.present_license(item, life).await? {
+            self.hand_out_if_owed(item, &row, &seen).await?;
+            return Ok(Some((row, seen)));
         }
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => Ok(None),
@@ -219,7 +221,8 @@ impl Engine<'_> {
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
-        self.refresh(row, &seen).await
+        self.refresh(row, &seen).await?;
+        self.hand_out_if_owed(&running(item), row, &seen).await
     }
 
     /// Renews a license when sync's rule says so.
