@@ -289,7 +289,7 @@ impl Engine<'_> {
         if seen.key.is_none() {
             self.ports.clock.sleep(KEY_WAIT);
             let again = self.read(row.family, row.id).await?;
-            seen = again.ok_or_else(|| errors::license_gone(item.id, row.id))?;
+            seen = again.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;
             self.refresh(row, &seen).await?;
             if seen.key.is_none() {
                 let id = row.id;
