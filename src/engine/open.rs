@@ -36,6 +36,7 @@ impl Engine<'_> {
     }
 
     pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.settle_orders(item, life).await?;
         if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
