@@ -45,7 +45,9 @@ fn no_document() {
         office
     };
     let item = "42";
-    for fault in ["html", "empty", "garbage", "truncated", "doctype", "entity_bomb", "http_500", "http_502", "oversized"] {
+    for fault in
+        ["html", "empty", "garbage", "truncated", "doctype", "entity_bomb", "http_500", "http_502", "oversized"]
+    {
         let start = Instant::now();
         let made = Fault::by_name("*", fault, None, None).expect("a known fault").always();
         office.test.upstream.fault(made);
@@ -101,7 +103,12 @@ fn downgrades() {
     office.test.settings(SETTINGS);
     let item = office.item("55227");
     office.test.cmd("open", item).fails("client");
-    for url in ["http://203.0.113.5/manager/billmgr", "http://localhost.example.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com"] {
+    for url in [
+        "http://203.0.113.5/manager/billmgr",
+        "http://localhost.example.com",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1.example.com",
+    ] {
         office.test.module_param(7, "url", url);
         let output = office.test.cmd("open", item);
         output.fails("config");

@@ -172,7 +172,9 @@ fn unusable_state() {
 
     fs::remove_file(&path).unwrap();
     let other = Connection::open(&path).unwrap();
-    other.execute_batch("CREATE TABLE album (title TEXT); PRAGMA application_id = 42; PRAGMA user_version = 1").unwrap();
+    other
+        .execute_batch("CREATE TABLE album (title TEXT); PRAGMA application_id = 42; PRAGMA user_version = 1")
+        .unwrap();
     other.close().unwrap();
     refused_untouched(&mut office, item, "another program's", &["another program"]);
 

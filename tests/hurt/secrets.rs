@@ -65,7 +65,8 @@ fn run_watched(test: &Test, wish: &Wish, seen: &mut Vec<u8>) -> Output {
             let name = entry.file_name().to_string_lossy().into_owned();
             let Ok(number) = name.parse::<u32>() else { continue };
             let parent = fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
-            let is_child = parent.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&pid.to_string());
+            let is_child =
+                parent.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&pid.to_string());
             if number == pid || is_child {
                 seen.extend(fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default());
                 seen.push(b'\n');
