@@ -5,11 +5,14 @@
 mod bundled;
 mod close;
 mod doubt;
+mod gen_key;
 mod hurt;
 mod open;
 mod prolong;
 mod protocol;
 mod resume;
 mod service;
+mod setparam;
 mod support;
 mod suspend;
+mod sync;

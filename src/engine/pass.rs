@@ -94,6 +94,7 @@ impl Engine<'_> {
     /// # Errors
     /// A list that cannot be read, an old state, a wrong clock. What failed item by item stands in the summary.
     pub async fn sync_all(&mut self, allow: Allow) -> Result<Summary, ModuleError> {
+        self.check_restored()?;
         let mut summary = Summary::default();
         let mut work = Work::default();
         for family in [Family::Soft, Family::SoftExternal] {

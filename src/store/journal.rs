@@ -121,7 +121,7 @@ impl Store {
         Ok(self.conn.prepare_cached(&sql)?.query_row([id.0], read_wish).optional()?)
     }
 
-    fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
+    pub(super) fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM wish WHERE {condition} ORDER BY id");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params, read_wish)?;
