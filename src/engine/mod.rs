@@ -10,6 +10,7 @@ mod change;
 mod close;
 mod doubt;
 mod errors;
+mod late;
 mod once;
 mod open;
 mod order;
