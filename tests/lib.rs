@@ -4,6 +4,7 @@
 
 mod alignment;
 mod budgets;
+mod bundled;
 mod bundled_items;
 mod catalogue;
 mod close;

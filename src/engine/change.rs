@@ -93,7 +93,6 @@ impl Engine<'_> {
 
     /// From a panel to `nopanel`: the license is freed, the choice remembered.
     async fn drop_panel(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        self.settle_orders(item, life, None).await?;
         self.open_nothing(item, life).await
     }
 

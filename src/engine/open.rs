@@ -25,10 +25,7 @@ impl Engine<'_> {
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => {
-                self.settle_orders(item, &life, None).await?;
-                self.open_nothing(item, &life).await?;
-            }
+            Wanted::Nopanel => self.open_nothing(item, &life).await?,
             Wanted::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
@@ -38,6 +35,7 @@ impl Engine<'_> {
     }
 
     pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.settle_orders(item, life, None).await?;
         if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;

@@ -95,6 +95,7 @@ impl Engine<'_> {
     /// # Errors
     /// A list that cannot be read, an old state, a wrong clock. What failed item by item stands in the summary.
     pub async fn sync_all(&mut self, allow: Allow) -> Result<Summary, ModuleError> {
+        self.check_restored()?;
         let mut summary = Summary::default();
         let mut work = Work::default();
         for family in [Family::Soft, Family::SoftExternal] {
@@ -301,7 +302,7 @@ impl Engine<'_> {
     }
 
     /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
-    fn check_clock(&mut self) -> Result<(), ModuleError> {
+    pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
         let Some(theirs) = self.ports.upstream.server_date().filter(|_| self.rules.clock_check) else { return Ok(()) };
         let ours = self.now();
         if (ours - theirs).abs() <= chrono::Duration::days(1) {

@@ -48,23 +48,29 @@ impl Engine<'_> {
         };
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
-        for row in order.into_iter().take(MAX_CANDIDATES) {
-            if let Some(taken) = self.try_candidate(item, life, &row, &need, asked, terms).await? {
+        let mut tried = 0;
+        for free in order {
+            // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
+            let Some(row) = self.claim(item, life, &free, terms).await? else { continue };
+            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, &need)).await? {
                 return Ok(Some(taken));
+            }
+            tried += 1;
+            if tried == MAX_CANDIDATES {
+                break;
             }
         }
         Ok(None)
     }
 
-    async fn try_candidate(
+    /// Writes down that this life takes the license; `None`: it cannot be had.
+    async fn claim(
         &mut self,
         item: &Item,
         life: &ItemLife,
         row: &LicenseRow,
-        need: &Need,
-        asked: &Asked,
         terms: &Terms<'_>,
-    ) -> Result<Taken, ModuleError> {
+    ) -> Result<Option<LicenseRow>, ModuleError> {
         self.lock_license(row.id).await?;
         let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
         if !open.is_empty() {
@@ -78,7 +84,6 @@ impl Engine<'_> {
             row.id,
             item.id
         );
-        self.note(&reason);
         let claimed = self
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
@@ -95,9 +100,9 @@ impl Engine<'_> {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
-        let keeps_address = has_address(row, need);
+        self.note(&reason);
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
-        self.take(item, life, &row, asked, keeps_address).await
+        Ok(Some(row))
     }
 
     /// A crash left a claimed license: it is taken to its end, or given back.
@@ -127,7 +132,11 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            self.is_gone(row, &seen, self.state_to_return(row)).await?;
+            // Once a new key was asked for it may have the client's address: nothing takes its place before it is certain.
+            match row.key_before {
+                Some(_) => self.confirm_gone(row, &seen).await?,
+                None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
+            }
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };

@@ -109,7 +109,12 @@ impl Engine<'_> {
         let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
-        let Some(paid_end) = of_run.or_else(|| paid_end(item.expires, settled, item.period)) else { return Ok(None) };
+        let stands_for = match of_run {
+            None => self.paid_before(item, life)?,
+            known => known,
+        };
+        let paid_end = stands_for.or_else(|| paid_end(item.expires, settled, item.period));
+        let Some(paid_end) = paid_end else { return Ok(None) };
         let first = Payment {
             paid_end,
             license: held.map(|(row, _)| row.id),
@@ -127,6 +132,14 @@ impl Engine<'_> {
             .await?;
         }
         Ok(Some(recorded.unwrap_or(first)))
+    }
+
+    /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
+    /// call, so another operation without another move is for the same payment.
+    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
+        let Some(end) = item.expires else { return Ok(None) };
+        let known = self.store.payment(life, end).map_err(errors::state)?;
+        Ok(known.filter(|payment| payment.item_end_before == Some(end)).map(|payment| payment.paid_end))
     }
 
     async fn pay(

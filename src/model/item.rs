@@ -225,6 +225,30 @@ impl Item {
     }
 }
 
+/// An active service of ours for tables of tests: a month of 55227 by its tariff.
+#[cfg(test)]
+pub fn test_item(id: u32) -> Item {
+    Item {
+        id: ItemId(id),
+        name: "shop".into(),
+        client: ClientId(5),
+        parent: None,
+        tariff: PricelistId(17),
+        tariff_intname: "55227".into(),
+        itemtype: "soft".into(),
+        module: Some(ModuleId(7)),
+        module_program: MODULE_PROGRAM.into(),
+        period: Period::from_panel(1),
+        status: ItemStatus::Active,
+        expires: "2027-02-01".parse().ok(),
+        created: "2026-11-01".into(),
+        previous_tariff: None,
+        params: ItemParams::default(),
+        addons: Vec::new(),
+        ips: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -64,6 +64,9 @@ impl PanelData for Fake {
     fn custom_rows(&mut self, _: ModuleId, _: &str) -> Result<Vec<(u32, String)>, DbError> {
         Ok(Vec::new())
     }
+    fn module_params(&mut self, _: ModuleId) -> Result<std::collections::BTreeMap<String, String>, DbError> {
+        Ok(std::collections::BTreeMap::new())
+    }
 }
 
 impl BillDb for Fake {

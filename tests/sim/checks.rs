@@ -23,7 +23,7 @@ pub fn told(world: &mut World, run: usize) {
     let Some(service) = world.panel.service(item) else { return };
     let Some(wanted) = info.last_item.clone() else { return };
     let saved = service.item.params.licid;
-    let last = info.last_license.clone();
+    let last = world.last_answer(run, saved.map(|id| id.0));
     let today = day_of(world.machine_ms());
     let nopanel = wanted.tariff_intname == "nopanel";
     let wrong = match (command, last) {
@@ -90,7 +90,7 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
         return None;
     }
     let paid_end = if world.panel.habits.moves_before { wanted.expires? } else { end };
-    let (id, seen) = world.runs[run].last_license.clone()?;
+    let (id, seen) = world.last_answer(run, wanted.params.licid.map(|id| id.0))?;
     let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
     let seen = seen.filter(|_| row.item == Some(ItemId(item)))?;
     (before < paid_end && seen.expires.is_some_and(|expires| expires <= before))
@@ -238,6 +238,8 @@ fn ends(world: &mut World) {
         match &op.last_error {
             // A clock that was set back leaves waits that end in what was the future.
             Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
+            // A license that does not run refuses a new key for as long as it does not run.
+            Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
             Some((kind, words)) if !crate::play::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));
@@ -252,6 +254,10 @@ fn ends(world: &mut World) {
 
 /// Finished operations that may be repeated without being another wish: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
+    // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
+    if world.meddled || world.runs.iter().any(|run| run.lagged) {
+        return Vec::new();
+    }
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, op) in world.panel.ops.iter().enumerate() {
         last.insert(op.item, index);

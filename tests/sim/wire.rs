@@ -252,9 +252,9 @@ impl World {
         };
         self.say(|_| format!("run {run} reads {license}: {}", brief(&result)));
         match &result {
-            Ok(seen) if seen.id == license => self.runs[run].last_license = Some((license.0, Some(seen.clone()))),
+            Ok(seen) if seen.id == license => self.runs[run].answers.push((license.0, Some(seen.clone()))),
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
-                self.runs[run].last_license = Some((license.0, None));
+                self.runs[run].answers.push((license.0, None));
             }
             _ => {}
         }
