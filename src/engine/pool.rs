@@ -72,8 +72,7 @@ impl Engine<'_> {
         terms: &Terms<'_>,
     ) -> Result<Option<LicenseRow>, ModuleError> {
         self.lock_license(row.id).await?;
-        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
-        if !open.is_empty() {
+        if !self.settled(row).await? {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
@@ -103,6 +102,18 @@ impl Engine<'_> {
         self.note(&reason);
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
         Ok(Some(row))
+    }
+
+    /// Whether nothing is in doubt about a free license, after a look at what was: until then it is not given out.
+    pub(super) async fn settled(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        match self.settle_license(row).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, ErrorKind::Client | ErrorKind::OrderUnknown) => {
+                self.note(&text!("license {} is passed over: {error}", "лицензия {} пропущена: {error}", row.id));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A crash left a claimed license: it is taken to its end, or given back.
