@@ -58,6 +58,7 @@ fn license_only() {
     assert_eq!(told(&test), Vec::<String>::new());
     test.cmd("gen_key", 42).ok().stdout(&format!("{HEAD}<doc><ok/></doc>\n"));
     assert_eq!(told(&test), ["service.saveparam"]);
+    test.upstream.age(id, 40);
     test.cmd("close", 42).ok().stdout("");
     assert_eq!((test.upstream.license(id).licname.as_str(), service(&test)), ("free.lic", before));
     assert_eq!(told(&test), ["service.saveparam"]);
