@@ -2,12 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod alignment;
+mod budgets;
 mod bundled;
+mod bundled_items;
+mod catalogue;
 mod close;
 mod doubt;
 mod gen_key;
 mod hurt;
 mod open;
+mod pool;
 mod prolong;
 mod protocol;
 mod resume;

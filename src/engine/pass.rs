@@ -70,6 +70,7 @@ enum Why {
 struct Work {
     items: BTreeMap<ItemId, Why>,
     unheld: BTreeSet<LicenseId>,
+    strays: Vec<(Family, LicenseId)>,
 }
 
 impl Work {
@@ -106,6 +107,9 @@ impl Engine<'_> {
             }
         }
         self.check_clock()?;
+        for (family, id) in std::mem::take(&mut work.strays) {
+            work.unheld.extend(self.keep_duplicate(family, id).await?);
+        }
         let kept_back = self.weigh(&mut work, allow).await?;
         for item in work.items.into_keys() {
             summary.handled += 1;
@@ -183,7 +187,12 @@ impl Engine<'_> {
             for seen in &page.rows {
                 list.row(seen.id);
                 summary.seen += 1;
-                let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else { continue };
+                let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else {
+                    if self.is_stray(seen) {
+                        work.strays.push((family, seen.id));
+                    }
+                    continue;
+                };
                 self.sort_row(&row, seen, work);
                 if row.differs(seen) {
                     changed.push(seen.clone());
