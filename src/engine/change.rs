@@ -212,6 +212,7 @@ impl Engine<'_> {
         let edit = match difference {
             Difference::Tariff { from, to } => return self.change_tariff(item, row, from, to).await,
             Difference::Nodes { from, to } => return self.change_nodes(row, from, to).await,
+            Difference::Running if self.withheld.stops => return Ok(None),
             Difference::Running => return self.stop(row, seen.clone()).await.map(Some),
             Difference::NotRunning if quiet => return self.start(row, seen.clone()).await.map(Some),
             Difference::NotRunning => return Ok(None),

@@ -16,6 +16,7 @@ mod once;
 mod open;
 mod order;
 mod panel;
+mod pass;
 mod pool;
 mod renew;
 mod resolve;
@@ -45,9 +46,12 @@ use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bundled::{Server, Swept};
 pub use errors::{no_item, state as state_error};
+<<<<<<< HEAD
 pub use import::Imported;
+=======
+pub use pass::{Allow, Summary};
+>>>>>>> main
 pub use resolve::Verdict;
-pub use sync::{Allow, Summary};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -144,6 +148,7 @@ pub struct Engine<'p> {
     operation: Option<RunningOperationId>,
     panel_id: PanelId,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
+    withheld: pass::Withheld,
     alignment: Option<Vec<AlignmentRule>>,
     steps: u32,
     stepping: Option<StepName>,
@@ -204,6 +209,7 @@ impl<'p> Engine<'p> {
             operation: run.operation,
             panel_id,
             held: Vec::new(),
+            withheld: pass::Withheld::default(),
             alignment: None,
             steps: 0,
             stepping: run.stepping,

@@ -31,7 +31,7 @@ impl Engine<'_> {
             }
             Wanted::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
-                self.hand_out(item, &row, product, seen).await?;
+                self.hand_out(&running(item), &row, product, seen).await?;
             }
         }
         if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
@@ -288,9 +288,8 @@ impl Engine<'_> {
         }
         if seen.key.is_none() {
             self.ports.clock.sleep(KEY_WAIT);
-            if let Some(again) = self.read(row.family, row.id).await? {
-                seen = again;
-            }
+            let again = self.read(row.family, row.id).await?;
+            seen = again.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;
             self.refresh(row, &seen).await?;
             if seen.key.is_none() {
                 let id = row.id;
@@ -304,6 +303,28 @@ impl Engine<'_> {
         let seen = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
+
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not name
+    /// it yet.
+    pub(super) async fn hand_out_if_owed(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        if item.params.licid == Some(row.id) {
+            return Ok(());
+        }
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
+            Ok(Wanted::Nopanel) | Err(_) => self.save_license(item, seen).await,
+        }
+    }
+}
+
+/// The service as it is once this command has ended: running, whatever it was before.
+pub(super) fn running(item: &Item) -> Item {
+    Item { status: ItemStatus::Active, ..item.clone() }
 }
 
 /// The word stored while a license that we know is not shown by upstream.

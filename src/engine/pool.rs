@@ -23,6 +23,9 @@ const MAX_CANDIDATES: usize = 5;
 /// A candidate that was refused without a date is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
 
+/// Stands for the fingerprint of a key that upstream does not show.
+const NO_KEY: &str = "none";
+
 /// A license taken, or `None` when this candidate cannot be had and the next one may be tried.
 type Taken = Option<(LicenseRow, License)>;
 
@@ -171,7 +174,7 @@ impl Engine<'_> {
         if row.key_before.is_some() {
             return Ok(row.clone());
         }
-        let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
+        let fingerprint = seen.key.as_ref().map_or_else(|| NO_KEY.to_owned(), |key| key.fingerprint());
         let row = LicenseRow { key_before: Some(fingerprint.clone()), ..row.clone() };
         self.commit("key before", |tx| tx.set_key_before(&row, &fingerprint)).await?;
         Ok(row)
@@ -187,10 +190,21 @@ impl Engine<'_> {
         if self.key_is_new(row, &seen) {
             return Ok(Some(seen));
         }
+        let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
+        if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
+            // Upstream shows none at all: nobody could tell that the new client gets another one.
+            self.give_back(row, None, &text!("upstream shows no key of it", "продавец не показывает её ключ")).await?;
+            return Ok(None);
+        }
+        if seen.key.is_none() {
+            // Asked for already, by a run before: another one would be refused, or be one too many.
+            return Err(errors::not_visible(&late, row.id));
+        }
         let mut started = false;
         let mut seen = seen;
         loop {
             match self.new_key(row, &seen).await {
+                Ok(Some(after)) if after.key.is_none() => return Err(errors::not_visible(&late, row.id)),
                 Ok(Some(after)) => return Ok(Some(after)),
                 Ok(None) => {
                     self.is_gone(row, &None, self.state_to_return(row)).await?;

@@ -1,65 +1,22 @@
-//! sync_item, sync_server and sync: our state is brought up to what upstream has, and what was left to do is done
-//! (CONTRACT.md 3). The client's wishes are never overwritten by what upstream has.
+//! sync_item: our state is brought up to what upstream has, and what was left to do is done (CONTRACT.md 3). The client's
+//! wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
 
-use std::collections::BTreeSet;
-
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::ModuleError;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, WishStatus};
-use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license::License;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
-use crate::ports::{LockName, PanelCall};
+use crate::ports::PanelCall;
 use crate::text;
 
 use super::doubt::order_of;
 use super::{Engine, errors};
 
-/// A run over all licenses may go beyond its guards only when a person says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allow {
-    /// The guards of MONEY.md 6 hold.
-    Guarded,
-    /// `--allow-many`
-    Many,
-}
-
-/// What a run over all licenses did.
-#[derive(Debug, Default)]
-pub struct Summary {
-    /// Licenses seen in the lists.
-    pub seen: u32,
-    /// Rows of ours brought up to date from the lists.
-    pub refreshed: u32,
-    /// Items and licenses that were looked at one by one.
-    pub handled: u32,
-    /// What failed, item by item.
-    pub failures: Vec<(Option<ItemId>, ModuleError)>,
-}
-
-impl Summary {
-    /// Adds what another module's pass did.
-    pub fn add(&mut self, other: Self) {
-        self.seen += other.seen;
-        self.refreshed += other.refreshed;
-        self.handled += other.handled;
-        self.failures.extend(other.failures);
-    }
-}
-
 /// The word stored while a license has no key an hour after it was bound.
 const KEY_LATE: &str = "its key is late";
-
-/// Rows of our state read at once.
-const BATCH: u32 = 500;
-
-/// Renewals that one run may make beyond 5 % of what is bound (MONEY.md 6).
-const MAX_RENEWALS: usize = 20;
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 impl Engine<'_> {
     /// sync_item: one request upstream and no write when there is nothing new.
@@ -72,7 +29,7 @@ impl Engine<'_> {
             }
         }
         if item.status == ItemStatus::Deleted {
-            return Ok(());
+            return self.free_of_closed(item, &life).await;
         }
         let Some((row, seen)) = self.present_license(item, &life).await? else {
             return self.without_license(item);
@@ -85,12 +42,19 @@ impl Engine<'_> {
             self.hand_out(item, &row, product, seen).await?;
             return self.post_open(item).await;
         }
-        let mut seen = self.renew_if_due(item, &row, seen).await?;
+        let mut seen = if self.withheld.renewals { seen } else { self.renew_if_due(item, &row, seen).await? };
         if let Ok(Wanted::Product(product)) = wanted {
             seen = self.carry_out_differences(item, &row, product, seen, true).await?;
         }
         self.save_license(item, &seen).await?;
         self.remind_of_key(item, &row, &seen).await
+    }
+
+    /// The panel closed the service without us: what it held is freed.
+    async fn free_of_closed(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        let Some(row) = self.held_by(life)?.filter(|_| !self.withheld.frees) else { return Ok(()) };
+        self.free(item, &row).await?;
+        self.end_life(item, life).await
     }
 
     /// The service has its license, and the panel was never told that it is open.
@@ -139,7 +103,11 @@ impl Engine<'_> {
     }
 
     /// Doubtful orders: of an open service they are settled, of a closed one what appears is to be freed.
-    async fn settle_or_free_orders(&mut self, item: ItemId, life: Option<&ItemLife>) -> Result<(), ModuleError> {
+    pub(super) async fn settle_or_free_orders(
+        &mut self,
+        item: ItemId,
+        life: Option<&ItemLife>,
+    ) -> Result<(), ModuleError> {
         let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         let account = self.account;
         for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
@@ -151,8 +119,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    async fn free_if_time(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        if row.not_before.is_some_and(|until| until > self.now()) {
+    pub(super) async fn free_if_time(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        if self.withheld.frees || row.not_before.is_some_and(|until| until > self.now()) {
             return Ok(());
         }
         if let Err(error) = self.free_upstream(row).await {
@@ -164,6 +132,7 @@ impl Engine<'_> {
         }
         Ok(())
     }
+<<<<<<< HEAD
 
     /// sync_server and sync of one module: one pass over the lists upstream, and a call of its own only for what needs
     /// one.
@@ -391,4 +360,6 @@ fn too_many(kind: &str, count: usize, limit: usize) -> ModuleError {
             "sync сделал бы {count} ({kind}) — больше {limit} за раз: не сделано ничего; посмотрите список: sync --dry-run, затем разрешите: sync --allow-many"
         ),
     )
+=======
+>>>>>>> main
 }

@@ -153,6 +153,11 @@ impl Item {
         matches!(self.itemtype.as_str(), "soft" | "softexternal")
     }
 
+    /// A license service of another module is that module's to order: its tariff's name says nothing to us.
+    fn is_own_license(&self) -> bool {
+        self.is_ours() && self.is_license_type()
+    }
+
     /// Which internal name the service asks for (LICENSING.md 2). `panel_addons`: the setting; empty: not set.
     ///
     /// # Errors
@@ -161,7 +166,7 @@ impl Item {
         match self.panel_enumeration(panel_addons, catalogue)? {
             Some((name, "")) => Err(ChoiceError::NothingChosen(name.to_owned())),
             Some((_, chosen)) => Ok(chosen.to_owned()),
-            None if self.is_license_type() && !self.tariff_intname.is_empty() => Ok(self.tariff_intname.clone()),
+            None if self.is_own_license() && !self.tariff_intname.is_empty() => Ok(self.tariff_intname.clone()),
             None => Err(ChoiceError::NoName),
         }
     }
@@ -184,7 +189,7 @@ impl Item {
         } else {
             enumerations().filter(|(name, ..)| panel_addons.iter().any(|a| a == name)).map(|(n, c, _)| (n, c)).collect()
         };
-        if fitting.is_empty() && self.is_license_type() {
+        if fitting.is_empty() && self.is_own_license() {
             // A license's own tariff with a single enumeration means that one, even if its values are not known (yet).
             let all: Vec<_> = enumerations().map(|(name, chosen, _)| (name, chosen)).collect();
             if all.len() == 1 && catalogue.get(&self.tariff_intname).is_none() {

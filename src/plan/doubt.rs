@@ -68,7 +68,8 @@ pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: 
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
     let intent_day = (wish.recorded_at - Duration::days(1)).date_naive();
-    let young = row.id > wish.highest_license || row.created.is_some_and(|created| created >= intent_day);
+    // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
+    let young = row.id > wish.highest_license || row.created.is_none_or(|created| created >= intent_day);
     let ours = row.remoteid.is(&request.mark);
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
 }

@@ -251,6 +251,14 @@ impl Tx<'_> {
         )
     }
 
+    /// The key that we have is not valid any more, and the new one is not issued yet: sync brings it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn forget_key(&self, row: &LicenseRow) -> Result<(), StoreError> {
+        self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
+    }
+
     /// Moves a license to a state in which it serves nobody.
     ///
     /// # Errors
