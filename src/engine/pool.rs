@@ -142,10 +142,22 @@ impl Engine<'_> {
             self.give_back(row, None, &text!("it is not free any more", "она больше не свободна")).await?;
             return Ok(None);
         }
-        match self.renew_key(row, seen, keeps_address).await? {
-            Some(seen) => self.give_address(item, life, row, asked, seen).await,
+        let row = self.with_key_before(row, &seen).await?;
+        match self.renew_key(&row, seen, keeps_address).await? {
+            Some(seen) => self.give_address(item, life, &row, asked, seen).await,
             None => Ok(None),
         }
+    }
+
+    /// Writes down which key the new client must not see; the row with it, because all that follows compares with it.
+    async fn with_key_before(&mut self, row: &LicenseRow, seen: &License) -> Result<LicenseRow, ModuleError> {
+        let mut row = row.clone();
+        if row.key_before.is_none() {
+            let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
+            self.commit("key before", |tx| tx.set_key_before(&row, &fingerprint)).await?;
+            row.key_before = Some(fingerprint);
+        }
+        Ok(row)
     }
 
     fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
@@ -164,11 +176,6 @@ impl Engine<'_> {
     ) -> Result<Option<License>, ModuleError> {
         if self.key_is_new(row, &seen) {
             return Ok(Some(seen));
-        }
-        if row.key_before.is_none() {
-            let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
-            let row = row.clone();
-            self.commit("key before", move |tx| tx.set_key_before(&row, &fingerprint)).await?;
         }
         let mut started = false;
         let mut seen = seen;
