@@ -7,6 +7,7 @@ use crate::model::item::Item;
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
+use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
@@ -382,7 +383,9 @@ impl Engine<'_> {
         asked: &Asked,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        let seen = self.start(row, seen).await?;
+        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it; sync
+        // renews it when the service is paid.
+        let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
         let marked = row.mark.as_ref().is_none_or(|mark| seen.remoteid.is(mark)) || seen.remoteid.is_silent();
         let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
         if is_deleted(&Some(seen.clone())) || !fits {

@@ -77,7 +77,12 @@ impl Engine<'_> {
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended {
-            return self.held_by(life).map(|_| None);
+            if let Some(row) = self.held_by(life)? {
+                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is told.
+                self.lock_license(row.id).await?;
+                self.settle_license(&row).await?;
+            }
+            return Ok(None);
         }
         if let Some((row, seen)) = self.present_license(item, life).await? {
             self.hand_out_if_owed(item, &row, &seen).await?;
