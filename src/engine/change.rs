@@ -160,7 +160,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of failing.
+    /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of
+    /// failing.
     pub(super) async fn carry_out_differences(
         &mut self,
         item: &Item,

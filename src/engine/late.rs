@@ -1,5 +1,6 @@
 //! What appears after it was given up: a license with a mark of ours that nobody holds, because its order was sent once
-//! more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to be freed.
+//! more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to be
+//! freed.
 
 use crate::error::ModuleError;
 use crate::model::held::LicenseState;

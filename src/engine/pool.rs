@@ -144,7 +144,8 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            // Once a new key was asked for it may have the client's address: nothing takes its place before it is certain.
+            // Once a new key was asked for it may have the client's address: nothing takes its place before it is
+            // certain.
             match row.key_before {
                 Some(_) => self.confirm_gone(row, &seen).await?,
                 None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,

@@ -35,8 +35,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
-            // the evidence of the renewal, might not move at all.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which
+            // is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -78,7 +78,8 @@ impl Engine<'_> {
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended {
             if let Some(row) = self.held_by(life)? {
-                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is told.
+                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
+                // told.
                 self.lock_license(row.id).await?;
                 self.settle_license(&row).await?;
             }
@@ -187,7 +188,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it twice.
+    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it
+    /// twice.
     async fn finish_prolong(
         &mut self,
         item: &Item,
