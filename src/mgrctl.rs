@@ -117,7 +117,8 @@ impl Mgrctl {
         self.run("task.edit", &params).map(drop)
     }
 
-    /// `problems.register sok=ok level=error name=processingmodule_connect …`: the module cannot reach its license server.
+    /// `problems.register sok=ok level=error name=processingmodule_connect …`: the module cannot reach its license
+    /// server.
     ///
     /// # Errors
     /// See [`PanelError`].

@@ -83,7 +83,8 @@ fn sent_once_more_after_settling() {
     assert_eq!(licid(&test, 42), only_license(&test).id);
 }
 
-/// An effect that lands before the settling time ends is adopted by whoever looks next, sync too; the service is opened.
+/// An effect that lands before the settling time ends is adopted by whoever looks next, sync too; the service is
+/// opened.
 #[test]
 fn late_effect_is_adopted() {
     for command in ["open", "sync_item"] {
@@ -192,8 +193,8 @@ fn never_by_address() {
     assert_eq!(test.upstream.license(foreign).remoteid, "");
 }
 
-/// Where upstream returns no remoteid at all, name, address and tariff together decide, and the ordered name ends in the
-/// mark until the number is recorded.
+/// Where upstream returns no remoteid at all, name, address and tariff together decide, and the ordered name ends in
+/// the mark until the number is recorded.
 #[test]
 fn upstream_without_remoteid() {
     let test = Test::new();

@@ -1,6 +1,6 @@
-//! What must hold for any bytes at all, one function for each kind of foreign input: nothing panics, what was read can be
-//! written and read again as the same, and no error quotes what may be a secret. Called by the fuzz targets and, over
-//! tests/corpus and seeded mutations of it, by the normal tests.
+//! What must hold for any bytes at all, one function for each kind of foreign input: nothing panics, what was read can
+//! be written and read again as the same, and no error quotes what may be a secret. Called by the fuzz targets and,
+//! over tests/corpus and seeded mutations of it, by the normal tests.
 
 use pmisplicense::settings::{Environment, Settings};
 use pmisplicense::xml::{self, Element};

@@ -12,6 +12,7 @@ mod close;
 mod doubt;
 mod errors;
 mod import;
+mod late;
 mod once;
 mod open;
 mod order;

@@ -184,8 +184,8 @@ impl Engine<'_> {
         usable(life, row, seen).map(Some)
     }
 
-    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it does
-    /// not exist while another license of the account can be read (MONEY.md 3).
+    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it
+    /// does not exist while another license of the account can be read (MONEY.md 3).
     ///
     /// # Errors
     /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
@@ -302,8 +302,8 @@ impl Engine<'_> {
         self.save_license(item, &seen).await
     }
 
-    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not name
-    /// it yet.
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not
+    /// name it yet.
     pub(super) async fn hand_out_if_owed(
         &mut self,
         item: &Item,

@@ -174,7 +174,13 @@ impl Engine<'_> {
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
-            Err(crate::ports::CallError::Refused(refusal)) => Err(errors::refused(&refusal, what, "ip", ip)),
+            Err(crate::ports::CallError::Refused(refusal)) => {
+                let error = match refusal.kind {
+                    RefusalKind::IpBusy | RefusalKind::IpTooYoung => errors::refused(&refusal, what, "ip", ip),
+                    _ => errors::refused(&refusal, what, "intname", terms.product.pricelist),
+                };
+                Err(advised(error, &refusal, Some(terms.product)))
+            }
             Err(error) => Err(errors::call(&error, what, ip)),
         }
     }
@@ -263,18 +269,11 @@ impl Engine<'_> {
     }
 
     fn refused_order(&self, refusal: &crate::ports::Refusal, order: &OrderRequest, what: &Text) -> ModuleError {
-        let mut error = match (refusal.kind, order.ip) {
+        let error = match (refusal.kind, order.ip) {
             (RefusalKind::IpBusy | RefusalKind::IpTooYoung, Some(ip)) => errors::refused(refusal, what, "ip", ip),
             _ => errors::refused(refusal, what, "intname", order.pricelist),
         };
-        let product = self.rules.catalogue.by_pricelist(order.pricelist);
-        if refusal.kind == RefusalKind::SaleClosed
-            && let Some(product) = product
-        {
-            let advice = code_advice(product);
-            *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
-        }
-        error
+        advised(error, refusal, self.rules.catalogue.by_pricelist(order.pricelist))
     }
 
     async fn search_again(
@@ -354,6 +353,15 @@ impl Engine<'_> {
         );
         Err(self.hand_over(wish, what, &why).await?)
     }
+}
+
+/// A refused code may belong to the vendor's other billing: the error says which set fits (LICENSING.md 1).
+fn advised(mut error: ModuleError, refusal: &crate::ports::Refusal, product: Option<&Product>) -> ModuleError {
+    let advice = product.filter(|_| refusal.kind == RefusalKind::SaleClosed).map(code_advice);
+    if let Some(advice) = advice.filter(|advice| !advice.en.is_empty()) {
+        *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
+    }
+    error
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {

@@ -7,6 +7,7 @@ use crate::model::item::Item;
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
+use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
@@ -72,8 +73,7 @@ impl Engine<'_> {
         terms: &Terms<'_>,
     ) -> Result<Option<LicenseRow>, ModuleError> {
         self.lock_license(row.id).await?;
-        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
-        if !open.is_empty() {
+        if !self.settled(row).await? {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
@@ -105,6 +105,18 @@ impl Engine<'_> {
         Ok(Some(row))
     }
 
+    /// Whether nothing is in doubt about a free license, after a look at what was: until then it is not given out.
+    pub(super) async fn settled(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        match self.settle_license(row).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, ErrorKind::Client | ErrorKind::OrderUnknown) => {
+                self.note(&text!("license {} is passed over: {error}", "лицензия {} пропущена: {error}", row.id));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// A crash left a claimed license: it is taken to its end, or given back.
     pub(super) async fn continue_taking(
         &mut self,
@@ -132,7 +144,8 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            // Once a new key was asked for it may have the client's address: nothing takes its place before it is certain.
+            // Once a new key was asked for it may have the client's address: nothing takes its place before it is
+            // certain.
             match row.key_before {
                 Some(_) => self.confirm_gone(row, &seen).await?,
                 None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
@@ -371,7 +384,9 @@ impl Engine<'_> {
         asked: &Asked,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        let seen = self.start(row, seen).await?;
+        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it; sync
+        // renews it when the service is paid.
+        let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
         let marked = row.mark.as_ref().is_none_or(|mark| seen.remoteid.is(mark)) || seen.remoteid.is_silent();
         let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
         if is_deleted(&Some(seen.clone())) || !fits {

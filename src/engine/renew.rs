@@ -35,8 +35,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
-            // the evidence of the renewal, might not move at all.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which
+            // is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -77,7 +77,13 @@ impl Engine<'_> {
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended {
-            return self.held_by(life).map(|_| None);
+            if let Some(row) = self.held_by(life)? {
+                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
+                // told.
+                self.lock_license(row.id).await?;
+                self.settle_license(&row).await?;
+            }
+            return Ok(None);
         }
         if let Some((row, seen)) = self.present_license(item, life).await? {
             self.hand_out_if_owed(item, &row, &seen).await?;
@@ -182,7 +188,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it twice.
+    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it
+    /// twice.
     async fn finish_prolong(
         &mut self,
         item: &Item,

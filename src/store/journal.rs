@@ -136,6 +136,14 @@ impl Store {
         self.wishes("item = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')", params![item.0])
     }
 
+    /// Every order that was ever recorded for an item, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn orders_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes("item = ?1 AND kind = 'order'", params![item.0])
+    }
+
     /// Wishes about a license without an ended outcome, oldest first.
     ///
     /// # Errors

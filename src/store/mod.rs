@@ -122,7 +122,7 @@ pub(crate) fn stored_day(text: Option<String>) -> Option<NaiveDate> {
 impl Store {
     /// Wraps a connection whose schema is current: an open file, or the simulator's image.
     pub fn from_connection(conn: Rc<Connection>) -> Self {
-        conn.set_prepared_statement_cache_capacity(64);
+        conn.set_prepared_statement_cache_capacity(128);
         Self { conn, writing: Rc::new(Cell::new(false)), commit_hook: None }
     }
 

@@ -1,5 +1,5 @@
-//! The selling BILLmanager over HTTPS: addresses are checked here, `client` sends and classifies, `calls` has one method
-//! per func, `decode` reads licenses, `refusal` says what an error means. No decisions.
+//! The selling BILLmanager over HTTPS: addresses are checked here, `client` sends and classifies, `calls` has one
+//! method per func, `decode` reads licenses, `refusal` says what an error means. No decisions.
 
 mod calls;
 mod client;
@@ -38,7 +38,8 @@ pub struct Understood {
     pub user: Option<String>,
 }
 
-/// Reads the bytes of an answer as the calls do, whatever was asked: for tools that look at recorded or hostile answers.
+/// Reads the bytes of an answer as the calls do, whatever was asked: for tools that look at recorded or hostile
+/// answers.
 ///
 /// # Errors
 /// [`XmlError`], beyond [`MAX_ANSWER`] too.
@@ -116,8 +117,8 @@ impl Connector for HttpConnector {
     }
 }
 
-/// The address that is called: `https`, or `http` on this very machine; `/manager/billmgr` where no path is given. A query
-/// or fragment, as copied from a browser, is dropped.
+/// The address that is called: `https`, or `http` on this very machine; `/manager/billmgr` where no path is given. A
+/// query or fragment, as copied from a browser, is dropped.
 ///
 /// # Errors
 /// `config`, object `url`: empty, not an address, without TLS, or with a password in it (which is not repeated).

@@ -1,5 +1,6 @@
-//! A seller that lies or is not who he says: gigabytes, entity bombs, pages of HTML, redirects, a downgrade to HTTP, wrong
-//! certificates. Each on the order and on the reads: nothing bought twice, nothing sent elsewhere, memory and time bounded.
+//! A seller that lies or is not who he says: gigabytes, entity bombs, pages of HTML, redirects, a downgrade to HTTP,
+//! wrong certificates. Each on the order and on the reads: nothing bought twice, nothing sent elsewhere, memory and
+//! time bounded.
 use super::panel::{End, Office, SETTINGS};
 use super::promises;
 use crate::support::{Fault, Test, Tls, Upstream};
@@ -95,8 +96,8 @@ fn certificates() {
     }
 }
 
-/// HTTPS from now on, the certificate known to nobody: without ca_file it is refused; plain HTTP to an address that is not
-/// this machine is refused before a byte leaves.
+/// HTTPS from now on, the certificate known to nobody: without ca_file it is refused; plain HTTP to an address that is
+/// not this machine is refused before a byte leaves.
 #[test]
 fn downgrades() {
     let mut office = Office::with(Test::setup().tls(Tls::Good));

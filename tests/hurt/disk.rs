@@ -1,5 +1,6 @@
-//! Our own side broken: a full disk, a read-only folder, a state file that is corrupt, newer, another program's, another
-//! machine's. What is there is never overwritten, nothing is bought without a record, and what was bought is found again.
+//! Our own side broken: a full disk, a read-only folder, a state file that is corrupt, newer, another program's,
+//! another machine's. What is there is never overwritten, nothing is bought without a record, and what was bought is
+//! found again.
 use super::panel::{End, Office, SETTINGS};
 use super::promises;
 use crate::support::{Output, Test};
@@ -43,8 +44,8 @@ fn fill(folder: &Path, leave: u64) {
     file.set_len(size.saturating_sub(leave)).unwrap();
 }
 
-/// The disk is full, from no byte left up to nearly enough: whatever step it hits, nothing is bought twice and nothing is
-/// lost once there is room again.
+/// The disk is full, from no byte left up to nearly enough: whatever step it hits, nothing is bought twice and nothing
+/// is lost once there is room again.
 #[test]
 fn full_disk() {
     let mut office = Office::new();
@@ -88,8 +89,8 @@ fn without_mount(office: &mut Office) {
     }
 }
 
-/// The folder is read-only (a bind mount, because rights do not bind root; a plain file in its place where nothing may be
-/// mounted): nothing leaves, and the error says where to look.
+/// The folder is read-only (a bind mount, because rights do not bind root; a plain file in its place where nothing may
+/// be mounted): nothing leaves, and the error says where to look.
 #[test]
 fn read_only_folder() {
     let mut office = Office::new();
@@ -121,7 +122,8 @@ fn read_only_folder() {
     promises::hold(&office, "after a read-only folder");
 }
 
-/// Every command that needs the state refuses, nothing reaches the seller but reads, and not a byte of the file changes.
+/// Every command that needs the state refuses, nothing reaches the seller but reads, and not a byte of the file
+/// changes.
 fn refused_untouched(office: &mut Office, item: u32, context: &str, words: &[&str]) {
     let path = office.test.state_path();
     let before = fs::read(&path).unwrap();
@@ -231,8 +233,8 @@ fn state_of_another_machine() {
 }
 
 /// The state is gone, the licenses are there. Where the setting panel_id outlived it, the marks say so and nothing is
-/// bought for anybody; without the setting the item's own number is the witness that keeps its license from being bought
-/// again.
+/// bought for anybody; without the setting the item's own number is the witness that keeps its license from being
+/// bought again.
 #[test]
 fn lost_state() {
     for pinned in [true, false] {

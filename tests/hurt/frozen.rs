@@ -1,5 +1,5 @@
-//! States of old schemas, frozen: each is an SQL dump under tests/states, made by the program itself (its head says how),
-//! brought to life as a file and used. What it holds must be understood as long as this program exists.
+//! States of old schemas, frozen: each is an SQL dump under tests/states, made by the program itself (its head says
+//! how), brought to life as a file and used. What it holds must be understood as long as this program exists.
 //! HURT_FREEZE=1 writes the present schema's dump anew, which is done once, before a version is released.
 use super::panel::{End, Office};
 use super::promises;
@@ -15,8 +15,8 @@ fn frozen(version: i32) -> PathBuf {
 
 const PANEL: &str = "abcdefgh";
 
-/// The story that every frozen state holds the end of: item 42 has a bound license, item 43 gave one back into the pool,
-/// the order of item 44 left and its answer never came.
+/// The story that every frozen state holds the end of: item 42 has a bound license, item 43 gave one back into the
+/// pool, the order of item 44 left and its answer never came.
 fn story() -> Office {
     let mut office = Office::new();
     office.test.settings(&format!("panel_id = \"{PANEL}\"\n[upstream]\ntimeout_s = 2\n"));
@@ -99,7 +99,8 @@ fn freeze() {
 }
 
 /// The same story is played without the state, then a frozen one is put in its place: item 42 keeps its license, the
-/// pooled one serves a new item, the doubt is settled, nothing is bought twice. An older version leaves a copy of itself.
+/// pooled one serves a new item, the doubt is settled, nothing is bought twice. An older version leaves a copy of
+/// itself.
 #[test]
 fn frozen_states_live() {
     let all = versions();
@@ -148,8 +149,8 @@ fn same_lives(conn: &Connection, office: &Office) {
     }
 }
 
-/// An older file is brought forward in one transaction with a copy kept beside it, and a second start finds nothing to do.
-/// With one version only, the oldest file there can be is the empty one of version 0 that bears our mark.
+/// An older file is brought forward in one transaction with a copy kept beside it, and a second start finds nothing to
+/// do. With one version only, the oldest file there can be is the empty one of version 0 that bears our mark.
 #[test]
 fn an_older_file_is_kept() {
     let mut office = Office::new();

@@ -86,7 +86,8 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let Job::Item { op: Some(op), .. } = world.runs[run].job else { return None };
     let op = &world.panel.ops[op];
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
-    if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 {
+    let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
+    if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }
     let paid_end = if world.panel.habits.moves_before { wanted.expires? } else { end };
@@ -128,7 +129,9 @@ fn bought(world: &mut World) {
                     Job::Item { command, .. } => command == ItemCommand::Prolong,
                     Job::SyncAll => false,
                 };
-                if is_prolong {
+                // An operation stands for its payment for 20 days.
+                let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
+                if is_prolong && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
                     by_payment.entry(payment).or_default().push(tag.send);
                 }
             }
@@ -165,7 +168,8 @@ fn lost(world: &mut World) {
         let Some(tag) = lic.tag else { continue };
         let row = world.store.license(ACCOUNT, LicenseId(lic.id)).ok().flatten();
         let entry = world.seller.ledger.iter().find(|entry| entry.kind == Kind::Order && entry.license == lic.id);
-        let extra = entry.is_none_or(|entry| entry.doubled || !entry.in_time);
+        let twin = world.seller.ledger.iter().any(|entry| entry.doubled && entry.tag.map(|t| t.send) == Some(tag.send));
+        let extra = twin || entry.is_none_or(|entry| !entry.in_time);
         match row.map(|row| (row.state, row.life)) {
             Some((LicenseState::Deleted, _)) if !lic.denied => {
                 found.push(("held for deleted, and there", format!("license {}", lic.id)));

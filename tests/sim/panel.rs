@@ -40,6 +40,8 @@ pub struct Op {
     pub dropped: bool,
     /// The expiry of the item's license when the operation was made.
     pub expires_before: Option<NaiveDate>,
+    /// The license that the item named then.
+    pub license_before: Option<LicenseId>,
     /// The kind of error that its last run ended with.
     pub last_error: Option<(pmisplicense::error::ErrorKind, String)>,
     /// When it was made.
@@ -139,6 +141,7 @@ impl Panel {
             done: false,
             dropped: false,
             expires_before: None,
+            license_before: self.service(item).and_then(|service| service.item.params.licid),
             last_error: None,
             made_ms: 0,
             end_before,

@@ -1,5 +1,5 @@
-//! The wire between a run and the seller: the port `Upstream` with everything that can go wrong on the way. Here are also
-//! the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
+//! The wire between a run and the seller: the port `Upstream` with everything that can go wrong on the way. Here are
+//! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
 
 use chrono::{DateTime, Utc};
 use pmisplicense::model::ids::{LicenseId, UpstreamPricelistId};
