@@ -6,8 +6,11 @@ use pmisplicense::settings::{Environment, Settings};
 use pmisplicense::xml::{self, Element};
 use pmisplicense::{argv, commands, mgrctl, upstream};
 
-/// The kinds, by the names of their folders in tests/corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+/// A kind: the name of its folder in tests/corpus, and what takes one input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All kinds.
+pub const TARGETS: [Target; 6] = [
     ("upstream_answer", upstream_answer),
     ("list_page", list_page),
     ("stdin_document", stdin_document),

@@ -95,7 +95,7 @@ fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, pa
         // A duplicate made behind our back bears the mark of its twin: that is what names it.
         let twin =
             licenses.iter().any(|l| l.id != license.id && l.remoteid == license.remoteid && known.contains(&l.id));
-        if !named && !(paid.doubled && twin) {
+        if !(named || paid.doubled && twin) {
             found.push(format!("license {} ({}) is lost", license.id, license.remoteid));
             nameless += 1;
         }
