@@ -164,3 +164,6 @@ fn last_lines(log: &[String]) -> String {
     lines.reverse();
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,2 +1,23 @@
-//! The binary against the sandbox.
+//! The binary against the sandbox, one module a feature.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+
+mod alignment;
+mod budgets;
+mod bundled;
+mod bundled_items;
+mod catalogue;
+mod close;
+mod doubt;
+mod gen_key;
+mod hurt;
+mod open;
+mod pool;
+mod prolong;
+mod protocol;
+mod resume;
+mod service;
+mod setparam;
 mod support;
+mod suspend;
+mod sync;

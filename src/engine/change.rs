@@ -8,13 +8,16 @@ use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::Period;
 use crate::plan::change::{Difference, Target, differences};
-use crate::plan::order::{Wanted, aligned_months, terms, wanted};
+use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::once::Failed;
 use super::{Engine, errors, is_deleted};
+
+/// The word stored while a change of address waits for the month to be over.
+const ADDRESS_WAITS: &str = "its address cannot change yet";
 
 impl Engine<'_> {
     /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
@@ -73,18 +76,8 @@ impl Engine<'_> {
         match (after, answer) {
             (Some(after), _) if after.status == want => Ok(after),
             (_, Err(error)) => Err(errors::call(&error, &what, id)),
-            (after, Ok(())) if is_deleted(&after) => {
-                Err(errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), id))
-            }
-            (_, Ok(())) => Err(ModuleError::new(
-                ErrorKind::Upstream,
-                "licid",
-                id,
-                text!(
-                    ["{}: upstream said done and does not show it yet; it is tried again", what.en],
-                    ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
-                ),
-            )),
+            (after, Ok(())) if is_deleted(&after) => Err(errors::license_gone(row.item, id)),
+            (_, Ok(())) => Err(errors::not_visible(&what, id)),
         }
     }
 
@@ -104,13 +97,13 @@ impl Engine<'_> {
     }
 
     async fn apply_wanted(&mut self, item: &Item, life: &ItemLife, product: &Product) -> Result<(), ModuleError> {
-        self.settle_orders(item, life).await?;
+        self.settle_orders(item, life, Some(product)).await?;
         let Some((row, seen)) = self.present_license(item, life).await? else {
             let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
             let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
             if had_nothing || item.status == ItemStatus::Active {
                 let (row, seen) = self.ensure_license(item, life, product).await?;
-                self.hand_out(item, &row, seen).await?;
+                self.hand_out(item, &row, product, seen).await?;
                 return self.settle_end(item).await;
             }
             return Ok(());
@@ -149,7 +142,7 @@ impl Engine<'_> {
         })
         .await?;
         let (row, seen) = self.ensure_license(item, life, product).await?;
-        self.hand_out(item, &row, seen).await?;
+        self.hand_out(item, &row, product, seen).await?;
         let trial = self.store.license(trial.account, trial.id).map_err(errors::state)?.unwrap_or(trial);
         self.free(item, &trial).await?;
         self.remember_choice(item, &product.internal_name).await
@@ -158,7 +151,13 @@ impl Engine<'_> {
     /// What the item wants of its license.
     pub(super) fn target(&self, item: &Item, product: &Product) -> Result<Target, ModuleError> {
         let asked = self.asked(item, product)?;
-        Ok(Target { pricelist: product.pricelist, ip: asked.ip, licname: asked.licname, nodes: asked.nodes })
+        Ok(Target {
+            internal_name: product.internal_name.clone(),
+            pricelist: product.pricelist,
+            ip: asked.ip,
+            licname: asked.licname,
+            nodes: asked.nodes,
+        })
     }
 
     /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of failing.
@@ -186,6 +185,10 @@ impl Engine<'_> {
             }
         }
         self.refresh(row, &seen).await?;
+        if row.reason.as_deref() == Some(ADDRESS_WAITS) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
+            let row = row.clone();
+            self.commit("address changed", move |tx| tx.put_off(&row, None, None)).await?;
+        }
         first_error.map_or(Ok(seen), Err)
     }
 
@@ -208,6 +211,7 @@ impl Engine<'_> {
         let edit = match difference {
             Difference::Tariff { from, to } => return self.change_tariff(item, row, from, to).await,
             Difference::Nodes { from, to } => return self.change_nodes(row, from, to).await,
+            Difference::Running if self.withheld.stops => return Ok(None),
             Difference::Running => return self.stop(row, seen.clone()).await.map(Some),
             Difference::NotRunning if quiet => return self.start(row, seen.clone()).await.map(Some),
             Difference::NotRunning => return Ok(None),
@@ -233,10 +237,7 @@ impl Engine<'_> {
         let id = row.id;
         let what = text!("change of license {id}", "изменение лицензии {id}");
         let answer = self.try_change(row, &Repeatable::Edit(edit.clone())).await?;
-        let after = self
-            .read(row.family, id)
-            .await?
-            .ok_or_else(|| errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), id))?;
+        let after = self.read(row.family, id).await?.ok_or_else(|| errors::license_gone(row.item, id))?;
         let arrived = edit.ip.is_none_or(|ip| after.ip == Some(ip))
             && edit.licname.as_ref().is_none_or(|name| after.name == *name)
             && (!edit.no_autoprolong || after.autoprolong != Some(true));
@@ -251,21 +252,13 @@ impl Engine<'_> {
                 Err(errors::ip_limit(&refusal, id, ip, after.ip_changed.or(seen.ip_changed)))
             }
             Err(error) => Err(errors::call(&error, &what, id)),
-            Ok(()) => Err(ModuleError::new(
-                ErrorKind::Upstream,
-                "licid",
-                id,
-                text!(
-                    ["{}: upstream said done and does not show it yet; it is tried again", what.en],
-                    ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
-                ),
-            )),
+            Ok(()) => Err(errors::not_visible(&what, id)),
         }
     }
 
     async fn put_off_address(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let (row, later) = (row.clone(), self.now() + chrono::Duration::days(1));
-        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some("its address cannot change yet"))).await
+        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some(ADDRESS_WAITS))).await
     }
 
     /// Another tariff upstream; the license and its key stay. Only what upstream refused is rolled back in the panel.
@@ -277,6 +270,9 @@ impl Engine<'_> {
         to: crate::model::ids::UpstreamPricelistId,
     ) -> Result<Option<License>, ModuleError> {
         let product = self.rules.catalogue.by_pricelist(to).cloned();
+        if let Some(product) = &product {
+            check_sale(product, self.today())?;
+        }
         let rules = self.alignment().await?;
         let months = product.as_ref().and_then(|product| aligned_months(product, item, &rules));
         let period = months.map_or(item.period, Period::Months);
@@ -314,12 +310,12 @@ impl Engine<'_> {
     /// gen_key: a new key upstream, then on the item. A repeated run of the same operation asks for no second one.
     pub(super) async fn gen_key(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_orders(item, &life).await?;
+        self.settle_orders(item, &life, None).await?;
         let Some((row, seen)) = self.present_license(item, &life).await? else {
-            return Err(errors::license_gone(
-                item.id,
-                self.last_license(item)?.unwrap_or(crate::model::ids::LicenseId(0)),
-            ));
+            return Err(match self.last_license(item)? {
+                Some(last) => errors::license_gone(Some(item.id), last),
+                None => errors::no_license(item.id),
+            });
         };
         let done = match self.operation {
             Some(operation) => {

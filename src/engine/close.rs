@@ -1,6 +1,6 @@
 //! close and suspend, and freeing a license: a service must always be closable (LICENSING.md 7).
 
-use crate::error::ModuleError;
+use crate::error::{ErrorKind, ModuleError};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::Mark;
 use crate::model::item::Item;
@@ -17,13 +17,22 @@ use super::{Engine, errors, is_deleted};
 /// A license that waits to be freed is tried again this much later when upstream gives no date.
 const TRY_FREEING_AGAIN_HOURS: i64 = 24;
 
+/// A doubt that a person holds is past the time in which upstream could still carry it out: stopping goes on.
+fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
+    match settled {
+        Err(error) if error.kind != ErrorKind::OrderUnknown => Err(error),
+        Err(_) | Ok(()) => Ok(()),
+    }
+}
+
 impl Engine<'_> {
     /// suspend: the license is stopped. One that is deleted, was never bought, or is `nopanel` succeeds.
     pub(super) async fn suspend(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_orders(item, &life).await?;
+        unless_handed_over(self.settle_orders(item, &life, None).await)?;
         if let Some(row) = self.held_by(&life)? {
             self.lock_license(row.id).await?;
+            unless_handed_over(self.settle_license(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
             if let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) {
                 let seen = self.stop(&row, seen).await?;
@@ -46,7 +55,7 @@ impl Engine<'_> {
         self.end_life(item, &life).await
     }
 
-    async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+    pub(super) async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         if known.is_none_or(|row| row.choice.is_none() && row.last_license.is_none() && row.settled_end.is_none()) {
             return Ok(());
@@ -111,9 +120,10 @@ impl Engine<'_> {
         self.lock_license(row.id).await?;
         self.settle_license(row).await?;
         let seen = self.read(row.family, row.id).await?;
-        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
-            return self.release(row, LicenseState::Deleted, None, "gone upstream").await;
-        };
+        if is_deleted(&seen) {
+            return self.is_gone(row, &seen, LicenseState::ToFree).await.map(drop);
+        }
+        let Some(seen) = seen else { return Ok(()) };
         let pooled = self.product_of(row).is_some_and(|product| product.pooled) && seen.expires.is_some();
         match self.rules.on_close {
             OnClose::Delete => self.delete(row).await,
@@ -166,7 +176,7 @@ impl Engine<'_> {
             }
             let again = self.read(row.family, row.id).await?;
             if is_deleted(&again) {
-                return self.release(row, LicenseState::Deleted, None, "gone upstream").await;
+                return self.is_gone(row, &again, LicenseState::ToFree).await.map(drop);
             }
             seen = again.unwrap_or(seen);
         }

@@ -2,6 +2,7 @@
 //! `plan::doubt`; here they are carried out.
 
 use crate::error::{ModuleError, Text};
+use crate::model::catalogue::Product;
 use crate::model::held::LicenseState;
 use crate::model::ids::LicenseId;
 use crate::model::item::Item;
@@ -38,12 +39,20 @@ pub(super) fn order_of(wish: &Wish) -> Option<&OrderRequest> {
 impl Engine<'_> {
     /// Settles the orders of an item that are in doubt: each ends adopted, or as never made, or this run fails. Later
     /// wishes of the item wait for that.
-    pub(super) async fn settle_orders(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+    /// `product`: what the item wants now. What a closed life ordered is taken for the new one only when it is that.
+    pub(super) async fn settle_orders(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        product: Option<&Product>,
+    ) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
         let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
         for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
-            self.settle_order(wish, Some(life)).await?;
+            let fits = order_of(wish).zip(product).is_some_and(|(order, product)| order.pricelist == product.pricelist);
+            let wanted = wish.status != WishStatus::FreeWhenAppears || fits;
+            self.settle_order(wish, wanted.then_some(life)).await?;
         }
         Ok(())
     }

@@ -150,6 +150,15 @@ pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> Mod
     ModuleError::new(ErrorKind::Client, "url", value, message).because(why)
 }
 
+/// Upstream said done, and what it shows is not what was asked.
+pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
+    let message = text!(
+        ["{}: upstream said done and does not show it yet; it is tried again", what.en],
+        ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
+    );
+    ModuleError::new(ErrorKind::Upstream, "licid", license, message)
+}
+
 /// A call that is sent once has no trustworthy outcome yet.
 pub fn in_doubt(
     what: &Text,
@@ -212,12 +221,22 @@ pub fn panel(error: &PanelError, func: &str, item: ItemId) -> ModuleError {
 }
 
 /// The license of an item is no longer there.
-pub fn license_gone(item: ItemId, license: LicenseId) -> ModuleError {
+pub fn license_gone(item: Option<ItemId>, license: LicenseId) -> ModuleError {
+    let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
     let words = text!(
         "license {license} of service {item} is no longer there upstream; nothing was changed; resume, or prolong of an active service, obtains a new one",
         "лицензии {license} услуги {item} у продавца больше нет; ничего не изменено; новую получат resume или prolong активной услуги"
     );
     ModuleError::new(ErrorKind::LicenseGone, "licid", license, words)
+}
+
+/// The item has no license, and never had one in its present life.
+pub fn no_license(item: ItemId) -> ModuleError {
+    let words = text!(
+        "service {item} has no license; nothing was changed; open obtains one",
+        "у услуги {item} нет лицензии; ничего не изменено; её получает open"
+    );
+    ModuleError::new(ErrorKind::Missed, "licid", item, words)
 }
 
 /// The address changed less than a month ago: with the day from which it will work.

@@ -7,12 +7,11 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::LicenseId;
-use crate::model::item::Item;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
-use crate::ports::Repeatable;
 use crate::text;
 
 use super::order::is_marked;
@@ -29,14 +28,14 @@ impl Engine<'_> {
             Wanted::Nopanel => self.open_nothing(item, &life).await?,
             Wanted::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
-                self.hand_out(item, &row, seen).await?;
+                self.hand_out(&running(item), &row, product, seen).await?;
             }
         }
         if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
     }
 
     pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        self.settle_orders(item, life).await?;
+        self.settle_orders(item, life, None).await?;
         if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
@@ -102,7 +101,7 @@ impl Engine<'_> {
         if let Some(found) = self.present_license(item, life).await? {
             return Ok(found);
         }
-        self.settle_orders(item, life).await?;
+        self.settle_orders(item, life, Some(product)).await?;
         if let Some(found) = self.present_license(item, life).await? {
             return Ok(found);
         }
@@ -112,12 +111,13 @@ impl Engine<'_> {
         let terms = terms(product, item, &rules, catalogue, self.today())?;
         let asked = self.asked(item, terms.product)?;
         let replaces = self.last_license(item)?;
+        let highest = self.look_before(terms.product.family).await?;
         if terms.product.pooled
             && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?
         {
             return Ok(found);
         }
-        let seen = self.buy(item, life, &terms, &asked, replaces).await?;
+        let seen = self.buy(item, life, &terms, &asked, (replaces, highest)).await?;
         self.checked_after_buying(life, seen)
     }
 
@@ -128,17 +128,17 @@ impl Engine<'_> {
         life: &ItemLife,
         terms: &Terms<'_>,
         asked: &super::order::Asked,
-        replaces: Option<LicenseId>,
+        (replaces, highest): (Option<LicenseId>, LicenseId),
     ) -> Result<License, ModuleError> {
         use crate::model::period::Period;
-        match self.order(item, life, terms, asked, replaces).await {
+        match self.order(item, life, terms, asked, replaces, highest).await {
             Err(error) if matches!(error.kind, ErrorKind::PeriodNotSold | ErrorKind::SaleClosed) => {
                 let Period::Months(refused) = terms.period else { return Err(error) };
                 let Some(shorter) = crate::plan::order::longest_that_fits(terms.product, self.today(), refused) else {
                     return Err(error);
                 };
                 let shorter = Terms { period: Period::Months(shorter), ..terms.clone() };
-                self.order(item, life, &shorter, asked, replaces).await
+                self.order(item, life, &shorter, asked, replaces, highest).await
             }
             other => other,
         }
@@ -146,7 +146,7 @@ impl Engine<'_> {
 
     fn checked_after_buying(&self, life: &ItemLife, seen: License) -> Result<(LicenseRow, License), ModuleError> {
         let row = self.store.license_of(life).map_err(errors::state)?;
-        let row = row.ok_or_else(|| errors::license_gone(life.item, seen.id))?;
+        let row = row.ok_or_else(|| errors::license_gone(Some(life.item), seen.id))?;
         usable(life, row, seen)
     }
 
@@ -175,6 +175,10 @@ impl Engine<'_> {
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
+        if row.reason.as_deref() == Some(MISSING) {
+            let shown = row.clone();
+            self.commit("license shown again", move |tx| tx.put_off(&shown, None, None)).await?;
+        }
         self.refresh(&row, &seen).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         usable(life, row, seen).map(Some)
@@ -186,8 +190,19 @@ impl Engine<'_> {
     /// # Errors
     /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
     pub(super) async fn confirm_gone(&mut self, row: &LicenseRow, seen: &Option<License>) -> Result<(), ModuleError> {
+        if self.is_gone(row, seen, row.state).await? { Ok(()) } else { Err(errors::license_gone(row.item, row.id)) }
+    }
+
+    /// As [`Engine::confirm_gone`]: whether it is certain by now. Until then the license stays what it is, or becomes
+    /// `meanwhile`.
+    pub(super) async fn is_gone(
+        &mut self,
+        row: &LicenseRow,
+        seen: &Option<License>,
+        meanwhile: LicenseState,
+    ) -> Result<bool, ModuleError> {
         if row.state == LicenseState::Deleted {
-            return Ok(());
+            return Ok(true);
         }
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let now = self.now();
@@ -200,18 +215,21 @@ impl Engine<'_> {
         if certain {
             let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
             self.warn(&reason);
-            return self
-                .commit("license gone", move |tx| {
-                    tx.release_license(&row, LicenseState::Deleted, None, Some("deleted upstream"))?;
-                    tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
-                })
-                .await;
+            self.commit("license gone", move |tx| {
+                tx.release_license(&row, LicenseState::Deleted, None, Some("deleted upstream"))?;
+                tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
+            })
+            .await?;
+            return Ok(true);
         }
-        let item = row.item;
-        if row.reason.as_deref() != Some(MISSING) {
-            self.commit("license missing", move |tx| tx.put_off(&row, Some(now + settle), Some(MISSING))).await?;
+        let until = row.not_before.filter(|_| row.reason.as_deref() == Some(MISSING)).unwrap_or(now + settle);
+        if row.state != meanwhile {
+            self.commit("license missing", move |tx| tx.release_license(&row, meanwhile, Some(until), Some(MISSING)))
+                .await?;
+        } else if row.reason.as_deref() != Some(MISSING) {
+            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(MISSING))).await?;
         }
-        Err(errors::license_gone(item.unwrap_or(crate::model::ids::ItemId(0)), id))
+        Ok(false)
     }
 
     async fn another_is_readable(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
@@ -253,21 +271,23 @@ impl Engine<'_> {
         ))
     }
 
-    /// Starts the license if it is stopped and has time left, waits briefly for a late key, gives it its name, and saves
-    /// number, key and name to the item.
+    /// Starts the license if it is stopped and has time left, waits briefly for a late key, carries out what the item
+    /// wants by now, and saves number, key and name to the item.
     pub(super) async fn hand_out(
         &mut self,
         item: &Item,
         row: &LicenseRow,
+        product: &Product,
         mut seen: License,
     ) -> Result<(), ModuleError> {
-        if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
+        let may_run = item.status != ItemStatus::Suspended && !has_run_out(&seen, self.today());
+        if seen.status == LicenseStatus::Stopped && may_run {
             seen = self.start(row, seen).await?;
         }
         if seen.key.is_none() {
             self.ports.clock.sleep(KEY_WAIT);
             let again = self.read(row.family, row.id).await?;
-            seen = again.ok_or_else(|| errors::license_gone(item.id, row.id))?;
+            seen = again.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;
             self.refresh(row, &seen).await?;
             if seen.key.is_none() {
                 let id = row.id;
@@ -277,26 +297,32 @@ impl Engine<'_> {
                 ));
             }
         }
-        let carries_mark = row.mark.as_ref().is_some_and(|mark| seen.name.ends_with(&mark.to_string()));
-        if carries_mark {
-            seen = self.rename_after_binding(item, row, seen).await?;
-        }
+        // What was bought was asked for by the item of that moment; the client may have changed his mind since.
+        let seen = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
 
-    async fn rename_after_binding(
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not name
+    /// it yet.
+    pub(super) async fn hand_out_if_owed(
         &mut self,
         item: &Item,
         row: &LicenseRow,
-        mut seen: License,
-    ) -> Result<License, ModuleError> {
-        let name = item.params.licname.clone().unwrap_or_else(|| item.default_license_name());
-        let edit = crate::ports::Edit { licname: Some(name.clone()), ..Default::default() };
-        self.change(row, &Repeatable::Edit(edit), "rename").await?;
-        seen.name = name;
-        self.refresh(row, &seen).await?;
-        Ok(seen)
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        if item.params.licid == Some(row.id) {
+            return Ok(());
+        }
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
+            Ok(Wanted::Nopanel) | Err(_) => self.save_license(item, seen).await,
+        }
     }
+}
+
+/// The service as it is once this command has ended: running, whatever it was before.
+pub(super) fn running(item: &Item) -> Item {
+    Item { status: ItemStatus::Active, ..item.clone() }
 }
 
 /// The word stored while a license that we know is not shown by upstream.
@@ -315,7 +341,7 @@ fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow
                 "лицензия {license} для услуги {item} заказана и ждёт оплаты у продавца; заново она не заказывается; пополните счёт, запуск повторится"
             ),
         )),
-        LicenseStatus::Deleted => Err(errors::license_gone(item, license)),
+        LicenseStatus::Deleted => Err(errors::license_gone(Some(item), license)),
         LicenseStatus::Unknown(number) => Err(ModuleError::new(
             ErrorKind::Upstream,
             "licid",

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
+use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
@@ -81,6 +82,7 @@ impl Engine<'_> {
         terms: &Terms<'_>,
         asked: &Asked,
         replaces: Option<LicenseId>,
+        highest: LicenseId,
     ) -> Result<License, ModuleError> {
         let (name, id) = (&terms.product.internal_name, item.id);
         let what = text!(
@@ -88,7 +90,6 @@ impl Engine<'_> {
             ["заказ {name} для услуги {id}, {}", terms.reason.ru]
         );
         self.check_money(&what).await?;
-        let highest = self.look_before(terms.product.family).await?;
         self.check_address(terms, asked, &what).await?;
         let key = WishKey::Order { life: life.clone(), replaces };
         let returns = self.returns_remoteid()?;
@@ -113,24 +114,59 @@ impl Engine<'_> {
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
             Recorded::Intent(intent) => self.send_order(intent, life, &what).await,
+            Recorded::Existing(wish) if wish.status.is_ended() => {
+                let why = text!(
+                    "it was carried out before, and its license is not held any more",
+                    "он уже был выполнен, а его лицензии больше нет"
+                );
+                Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
+            }
             Recorded::Existing(wish) => Err(self.still_in_doubt(&wish, &what)),
         }
     }
 
-    /// One list page: the highest number known just before, and whether marks of ours say that this state is old.
-    async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
+    /// One list page: the highest number known just before, whether marks of ours say that this state is old, and what
+    /// upstream's own dates say of our free licenses.
+    pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
         let page = self.page(family, 1).await?;
+        self.check_marks(&page.rows)?;
+        self.refresh_free(&page.rows).await?;
+        let known = self.store.account(self.account).map_err(errors::state)?;
+        let known = known.map_or(LicenseId(0), |account| account.highest_license);
+        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+    }
+
+    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (MONEY.md 6).
+    ///
+    /// # Errors
+    /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
+    pub(super) fn check_marks(&self, rows: &[License]) -> Result<(), ModuleError> {
         let last = self.store.last_number().map_err(errors::state)?;
-        for row in &page.rows {
+        for row in rows {
             if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
                 && number > last
             {
                 return Err(old_state(row.id, number, last));
             }
         }
-        let known = self.store.account(self.account).map_err(errors::state)?;
-        let known = known.map_or(LicenseId(0), |account| account.highest_license);
-        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+        Ok(())
+    }
+
+    async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {
+        let mut changed = Vec::new();
+        for seen in rows {
+            let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+            let is_free = |row: &LicenseRow| matches!(row.state, LicenseState::Pool | LicenseState::ToFree);
+            if row.is_some_and(|row| is_free(&row) && row.differs(seen)) {
+                changed.push(seen.clone());
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let account = self.account;
+        self.commit("refresh pool", move |tx| changed.iter().try_for_each(|seen| tx.refresh_license(account, seen)))
+            .await
     }
 
     async fn check_address(&mut self, terms: &Terms<'_>, asked: &Asked, what: &Text) -> Result<(), ModuleError> {
@@ -138,7 +174,13 @@ impl Engine<'_> {
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
-            Err(crate::ports::CallError::Refused(refusal)) => Err(errors::refused(&refusal, what, "ip", ip)),
+            Err(crate::ports::CallError::Refused(refusal)) => {
+                let error = match refusal.kind {
+                    RefusalKind::IpBusy | RefusalKind::IpTooYoung => errors::refused(&refusal, what, "ip", ip),
+                    _ => errors::refused(&refusal, what, "intname", terms.product.pricelist),
+                };
+                Err(advised(error, &refusal, Some(terms.product)))
+            }
             Err(error) => Err(errors::call(&error, what, ip)),
         }
     }
@@ -227,18 +269,11 @@ impl Engine<'_> {
     }
 
     fn refused_order(&self, refusal: &crate::ports::Refusal, order: &OrderRequest, what: &Text) -> ModuleError {
-        let mut error = match (refusal.kind, order.ip) {
+        let error = match (refusal.kind, order.ip) {
             (RefusalKind::IpBusy | RefusalKind::IpTooYoung, Some(ip)) => errors::refused(refusal, what, "ip", ip),
             _ => errors::refused(refusal, what, "intname", order.pricelist),
         };
-        let product = self.rules.catalogue.by_pricelist(order.pricelist);
-        if refusal.kind == RefusalKind::SaleClosed
-            && let Some(product) = product
-        {
-            let advice = code_advice(product);
-            *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
-        }
-        error
+        advised(error, refusal, self.rules.catalogue.by_pricelist(order.pricelist))
     }
 
     async fn search_again(
@@ -318,6 +353,15 @@ impl Engine<'_> {
         );
         Err(self.hand_over(wish, what, &why).await?)
     }
+}
+
+/// A refused code may belong to the vendor's other billing: the error says which set fits (LICENSING.md 1).
+fn advised(mut error: ModuleError, refusal: &crate::ports::Refusal, product: Option<&Product>) -> ModuleError {
+    let advice = product.filter(|_| refusal.kind == RefusalKind::SaleClosed).map(code_advice);
+    if let Some(advice) = advice.filter(|advice| !advice.en.is_empty()) {
+        *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
+    }
+    error
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {

@@ -24,6 +24,9 @@ const MAX_CANDIDATES: usize = 5;
 /// A candidate that was refused without a date is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
 
+/// Stands for the fingerprint of a key that upstream does not show.
+const NO_KEY: &str = "none";
+
 /// A license taken, or `None` when this candidate cannot be had and the next one may be tried.
 type Taken = Option<(LicenseRow, License)>;
 
@@ -46,23 +49,29 @@ impl Engine<'_> {
         };
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
-        for row in order.into_iter().take(MAX_CANDIDATES) {
-            if let Some(taken) = self.try_candidate(item, life, &row, &need, asked, terms).await? {
+        let mut tried = 0;
+        for free in order {
+            // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
+            let Some(row) = self.claim(item, life, &free, terms).await? else { continue };
+            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, &need)).await? {
                 return Ok(Some(taken));
+            }
+            tried += 1;
+            if tried == MAX_CANDIDATES {
+                break;
             }
         }
         Ok(None)
     }
 
-    async fn try_candidate(
+    /// Writes down that this life takes the license; `None`: it cannot be had.
+    async fn claim(
         &mut self,
         item: &Item,
         life: &ItemLife,
         row: &LicenseRow,
-        need: &Need,
-        asked: &Asked,
         terms: &Terms<'_>,
-    ) -> Result<Taken, ModuleError> {
+    ) -> Result<Option<LicenseRow>, ModuleError> {
         self.lock_license(row.id).await?;
         let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
         if !open.is_empty() {
@@ -76,7 +85,6 @@ impl Engine<'_> {
             row.id,
             item.id
         );
-        self.note(&reason);
         let claimed = self
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
@@ -93,9 +101,9 @@ impl Engine<'_> {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
-        let keeps_address = has_address(row, need);
+        self.note(&reason);
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
-        self.take(item, life, &row, asked, keeps_address).await
+        Ok(Some(row))
     }
 
     /// A crash left a claimed license: it is taken to its end, or given back.
@@ -124,14 +132,15 @@ impl Engine<'_> {
         keeps_address: bool,
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
-        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
-            let row = row.clone();
-            self.commit("pool license gone", move |tx| {
-                tx.release_license(&row, LicenseState::Deleted, None, Some("gone upstream"))
-            })
-            .await?;
+        if is_deleted(&seen) {
+            // Once a new key was asked for it may have the client's address: nothing takes its place before it is certain.
+            match row.key_before {
+                Some(_) => self.confirm_gone(row, &seen).await?,
+                None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
+            }
             return Ok(None);
-        };
+        }
+        let Some(seen) = seen else { return Ok(None) };
         let given = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark))
             || (seen.remoteid.is_silent() && seen.name == asked.licname && seen.ip == asked.ip);
         if given && self.key_is_new(row, &seen) {
@@ -140,25 +149,27 @@ impl Engine<'_> {
         let is_free = seen.looks_free() || (keeps_address && (seen.ip == asked.ip || seen.looks_free()));
         let tariff_fits = seen.tariff.may_be(row.pricelist);
         if !(is_free && tariff_fits) {
-            self.give_back(row, None, &text!("it is not free any more", "она больше не свободна")).await?;
-            return Ok(None);
+            return self.no_longer_free(row, &seen).await.map(|()| None);
         }
-        let row = self.with_key_before(row, &seen).await?;
+        let row = self.remember_key_before(row, &seen).await?;
         match self.renew_key(&row, seen, keeps_address).await? {
             Some(seen) => self.give_address(item, life, &row, asked, seen).await,
             None => Ok(None),
         }
     }
 
-    /// Writes down which key the new client must not see; the row with it, because all that follows compares with it.
-    async fn with_key_before(&mut self, row: &LicenseRow, seen: &License) -> Result<LicenseRow, ModuleError> {
-        let mut row = row.clone();
-        if row.key_before.is_none() {
-            let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
-            self.commit("key before", |tx| tx.set_key_before(&row, &fingerprint)).await?;
-            row.key_before = Some(fingerprint);
-        }
-        Ok(row)
+    /// Somebody else changed it meanwhile. One that bears another's mark is not ours any more, and never touched again.
+    async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        let ours = seen.remoteid.is_silent() || seen.remoteid.mark_of(&self.panel_id).is_some();
+        let state = if ours { self.state_to_return(row) } else { LicenseState::Stopped };
+        let why = text!("license {} is not free any more", "лицензия {} больше не свободна", row.id);
+        self.warn(&why);
+        let (row, until) = (row.clone(), self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
+        self.commit("no longer free", move |tx| {
+            tx.release_license(&row, state, Some(until), Some(&why.en))?;
+            tx.note(row.item, Some((row.account, row.id)), state.word(), &why)
+        })
+        .await
     }
 
     fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
@@ -166,6 +177,17 @@ impl Engine<'_> {
             (Some(before), Some(key)) => key.fingerprint() != *before,
             (Some(_), None) | (None, _) => false,
         }
+    }
+
+    /// Which key the new client must not see: written down before a new one is asked for.
+    async fn remember_key_before(&mut self, row: &LicenseRow, seen: &License) -> Result<LicenseRow, ModuleError> {
+        if row.key_before.is_some() {
+            return Ok(row.clone());
+        }
+        let fingerprint = seen.key.as_ref().map_or_else(|| NO_KEY.to_owned(), |key| key.fingerprint());
+        let row = LicenseRow { key_before: Some(fingerprint.clone()), ..row.clone() };
+        self.commit("key before", |tx| tx.set_key_before(&row, &fingerprint)).await?;
+        Ok(row)
     }
 
     /// Step 3: a new key, before the new client can see anything. `None`: this candidate was given back.
@@ -178,13 +200,24 @@ impl Engine<'_> {
         if self.key_is_new(row, &seen) {
             return Ok(Some(seen));
         }
+        let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
+        if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
+            // Upstream shows none at all: nobody could tell that the new client gets another one.
+            self.give_back(row, None, &text!("upstream shows no key of it", "продавец не показывает её ключ")).await?;
+            return Ok(None);
+        }
+        if seen.key.is_none() {
+            // Asked for already, by a run before: another one would be refused, or be one too many.
+            return Err(errors::not_visible(&late, row.id));
+        }
         let mut started = false;
         let mut seen = seen;
         loop {
             match self.new_key(row, &seen).await {
+                Ok(Some(after)) if after.key.is_none() => return Err(errors::not_visible(&late, row.id)),
                 Ok(Some(after)) => return Ok(Some(after)),
                 Ok(None) => {
-                    self.give_back(row, None, &text!("gone upstream", "исчезла у продавца")).await?;
+                    self.is_gone(row, &None, self.state_to_return(row)).await?;
                     return Ok(None);
                 }
                 Err(Failed::Refused(refusal, _))
@@ -292,7 +325,7 @@ impl Engine<'_> {
             let answer = self.try_change(row, &change).await?;
             let after = self.read(row.family, row.id).await?;
             let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
-                return Err(errors::license_gone(item.id, row.id));
+                return Err(errors::license_gone(Some(item.id), row.id));
             };
             let arrived = after.name == asked.licname && (asked.ip.is_none() || after.ip == asked.ip);
             match answer {
@@ -327,7 +360,7 @@ impl Engine<'_> {
             }
         }
         let what = text!("giving license {} its address", "назначение IP лицензии {}", row.id);
-        Err(errors::unreachable(&what, "upstream said done and does not show it", row.id))
+        Err(errors::not_visible(&what, row.id))
     }
 
     /// Steps 5 to 7: start, look, bind.
@@ -346,7 +379,7 @@ impl Engine<'_> {
         let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
         if is_deleted(&Some(seen.clone())) || !fits {
             let what = text!("taking license {}", "взятие лицензии {}", row.id);
-            return Err(errors::unreachable(&what, "what was read back is not what was asked", row.id));
+            return Err(errors::not_visible(&what, row.id));
         }
         let reason = text!(
             "license {} from the pool bound to service {}",
@@ -372,6 +405,6 @@ impl Engine<'_> {
         .await?;
         let row = self.store.license(account, seen.id).map_err(errors::state)?;
         let id = seen.id;
-        row.map(|row| (row, seen)).ok_or_else(|| errors::license_gone(item.id, id))
+        row.map(|row| (row, seen)).ok_or_else(|| errors::license_gone(Some(item.id), id))
     }
 }

@@ -12,10 +12,12 @@ use crate::model::period::{MonthCount, Period};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted};
 use crate::plan::renew::{check_renewal, due, need, paid_end};
+use crate::ports::{Edit, Repeatable};
 use crate::store::Payment;
 use crate::text;
 
-use super::{Engine, errors};
+use super::open::running;
+use super::{Engine, errors, is_deleted};
 
 impl Engine<'_> {
     /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
@@ -31,17 +33,26 @@ impl Engine<'_> {
         if let Some(product) = self.product_of(row) {
             check_renewal(product, before, self.today())?;
         }
-        // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
-        // the evidence of the renewal, might not move at all.
-        if seen.status == LicenseStatus::Stopped && !has_run_out(seen, self.today()) {
-            self.start(row, seen.clone()).await?;
+        let mut seen = seen.clone();
+        if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
+            // the evidence of the renewal, might not move at all.
+            seen = self.start(row, seen).await?;
+        }
+        if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
+            let what = text!(
+                "renewal of license {}, status {}",
+                "продление лицензии {}, состояние {}",
+                row.id,
+                seen.status.number()
+            );
+            return Err(errors::not_visible(&what, row.id));
         }
         self.check_money(reason).await?;
         let key = WishKey::Renewal { account: row.account, license: row.id, before };
         let request = OnceRequest::Prolong { license: row.id, period: months, before };
         let after = self.once(row, &key, request, reason).await?;
-        let after =
-            after.ok_or_else(|| errors::license_gone(row.item.unwrap_or(crate::model::ids::ItemId(0)), row.id))?;
+        let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
         self.refresh(row, &after).await?;
         Ok(after)
     }
@@ -49,7 +60,7 @@ impl Engine<'_> {
     /// prolong: pays up to the paid end, once, and tells the panel.
     pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_orders(item, &life).await?;
+        self.settle_orders(item, &life, None).await?;
         let held = self.license_to_prolong(item, &life).await?;
         let payment = self.payment(item, &life, held.as_ref()).await?;
         if let Some((row, seen)) = held {
@@ -73,8 +84,9 @@ impl Engine<'_> {
             }
             return Ok(None);
         }
-        if let Some(found) = self.present_license(item, life).await? {
-            return Ok(Some(found));
+        if let Some((row, seen)) = self.present_license(item, life).await? {
+            self.hand_out_if_owed(item, &row, &seen).await?;
+            return Ok(Some((row, seen)));
         }
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => Ok(None),
@@ -86,7 +98,7 @@ impl Engine<'_> {
                     "license {id} is new: its key must be put on the server",
                     "лицензия {id} новая: её ключ нужно ввести на сервере"
                 ));
-                self.hand_out(item, &row, seen).await?;
+                self.hand_out(item, &row, product, seen).await?;
                 Ok(None)
             }
         }
@@ -197,7 +209,7 @@ impl Engine<'_> {
     /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_orders(item, &life).await?;
+        self.settle_orders(item, &life, None).await?;
         match self.present_license(item, &life).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
             None => {
@@ -208,7 +220,7 @@ impl Engine<'_> {
                         "license {id} is new: its key must be put on the server",
                         "лицензия {id} новая: её ключ нужно ввести на сервере"
                     ));
-                    self.hand_out(item, &row, seen).await?;
+                    self.hand_out(&running(item), &row, product, seen).await?;
                 }
             }
         }
@@ -217,18 +229,18 @@ impl Engine<'_> {
 
     async fn resume_license(&mut self, item: &Item, row: &LicenseRow, mut seen: License) -> Result<(), ModuleError> {
         let today = self.today();
-        let active = Item { status: ItemStatus::Active, ..item.clone() };
         if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
             return Err(not_paid(item, today));
         }
         if !has_run_out(&seen, today) {
             seen = self.start(row, seen).await?;
         }
-        seen = self.renew_if_due(&active, row, seen).await?;
+        seen = self.renew_if_due(&running(item), row, seen).await?;
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
-        self.refresh(row, &seen).await
+        self.refresh(row, &seen).await?;
+        self.hand_out_if_owed(&running(item), row, &seen).await
     }
 
     /// Renews a license when sync's rule says so.
@@ -258,8 +270,16 @@ impl Engine<'_> {
         let life = self.life_of(item)?;
         let Some(row) = self.held_by(&life)? else { return Ok(()) };
         self.lock_license(row.id).await?;
-        let edit = crate::ports::Edit { no_autoprolong: true, ..Default::default() };
-        self.change(&row, &crate::ports::Repeatable::Edit(edit), "switching off automatic renewal").await
+        let edit = Edit { no_autoprolong: true, ..Edit::default() };
+        let Err(error) = self.try_change(&row, &Repeatable::Edit(edit)).await? else { return Ok(()) };
+        let after = self.read(row.family, row.id).await?;
+        // What is gone renews nothing; and a refusal is believed only by the look: the call may have taken effect.
+        if is_deleted(&after) || after.is_some_and(|after| after.autoprolong == Some(false)) {
+            return Ok(());
+        }
+        let what =
+            text!("switching off automatic renewal of license {}", "отключение автопродления лицензии {}", row.id);
+        Err(errors::call(&error, &what, row.id))
     }
 }
 

@@ -72,7 +72,7 @@ impl Engine<'_> {
         }
         let seen = self.read(order.family, license).await?;
         let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
-            return Err(errors::license_gone(item, license));
+            return Err(errors::license_gone(Some(item), license));
         };
         let life = match wish.status {
             WishStatus::FreeWhenAppears => None,

@@ -13,6 +13,8 @@ use crate::model::license::{License, LicenseStatus};
 /// What the item wants of its license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    /// The internal name that the item asks for.
+    pub internal_name: String,
     /// The tariff upstream.
     pub pricelist: UpstreamPricelistId,
     /// The address; `None`: the product needs none, or the item names none.
@@ -63,7 +65,8 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let have = seen.tariff.id().unwrap_or(row.pricelist);
-    if target.pricelist != row.pricelist && target.pricelist != have {
+    // Our row follows upstream's tariff, its internal name is what the client's wish was last: only a new wish changes it.
+    if target.pricelist != have && target.internal_name != row.internal_name {
         found.push(Difference::Tariff { from: have, to: target.pricelist });
     }
     if let Some((addon, to)) = target.nodes {
@@ -88,4 +91,135 @@ pub fn differences(
         _ => {}
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::held::LicenseState;
+    use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, PricelistId};
+    use crate::model::item::ItemParams;
+    use crate::model::license::{Family, LicenseTariff, RemoteId};
+    use crate::model::period::Period;
+
+    const LITE: UpstreamPricelistId = UpstreamPricelistId(55227);
+    const PRO: UpstreamPricelistId = UpstreamPricelistId(55228);
+    const NODES: UpstreamAddonId = UpstreamAddonId(55236);
+
+    fn item(status: i32) -> Item {
+        Item {
+            id: ItemId(42),
+            name: "shop".into(),
+            client: ClientId(5),
+            parent: None,
+            tariff: PricelistId(17),
+            tariff_intname: "55227".into(),
+            itemtype: "soft".into(),
+            module: None,
+            module_program: "pmisplicense".into(),
+            period: Period::from_panel(1),
+            status: ItemStatus::from_number(status),
+            expires: None,
+            created: "2026-11-01".into(),
+            previous_tariff: None,
+            params: ItemParams::default(),
+            addons: Vec::new(),
+            ips: Vec::new(),
+        }
+    }
+
+    fn seen() -> License {
+        License {
+            id: LicenseId(9),
+            name: "shop".into(),
+            ip: "192.0.2.10".parse().ok(),
+            remoteid: RemoteId::Absent,
+            tariff: LicenseTariff::Id(LITE),
+            period: None,
+            status: LicenseStatus::Active,
+            changing: false,
+            key: None,
+            created: None,
+            expires: "2027-02-01".parse().ok(),
+            autoprolong: Some(false),
+            ip_changed: None,
+            key_changed: None,
+            addons: std::collections::BTreeMap::new(),
+            cost: None,
+        }
+    }
+
+    fn row() -> LicenseRow {
+        LicenseRow {
+            account: AccountId(1),
+            id: LicenseId(9),
+            family: Family::Soft,
+            module: ModuleId(7),
+            state: LicenseState::Bound,
+            life: None,
+            item: None,
+            internal_name: "55227".into(),
+            mark: None,
+            pricelist: LITE,
+            nodes: Some(1),
+            changes: 0,
+            name: "shop".into(),
+            ip: None,
+            last_ip: None,
+            status: LicenseStatus::Active,
+            key: None,
+            key_before: None,
+            created: None,
+            expires: None,
+            ip_changed: None,
+            key_changed: None,
+            since: chrono::DateTime::<chrono::Utc>::MIN_UTC,
+            not_before: None,
+            reason: None,
+        }
+    }
+
+    fn target() -> Target {
+        Target {
+            internal_name: "55227".into(),
+            pricelist: LITE,
+            ip: "192.0.2.10".parse().ok(),
+            licname: "shop".into(),
+            nodes: None,
+        }
+    }
+
+    /// LICENSING.md 8, row by row; and what the seller changed is adopted, not undone (LICENSING.md 5).
+    #[test]
+    fn table() {
+        let found = |status, target: &Target, seen: &License| {
+            differences(&item(status), target, &row(), seen, "2027-01-10".parse().expect("a date"))
+        };
+        let nodes = |have: &[u32], want| {
+            let seen = License { addons: have.iter().map(|have| (NODES, *have)).collect(), ..seen() };
+            found(2, &Target { nodes: Some((NODES, want)), ..target() }, &seen)
+        };
+        let new_ip = "192.0.2.11".parse().expect("an address");
+        let stopped = || License { status: LicenseStatus::Stopped, ..seen() };
+        assert_eq!(found(2, &target(), &seen()), []);
+        let pro = || Target { internal_name: "55228".into(), pricelist: PRO, ..target() };
+        assert_eq!(found(2, &pro(), &seen()), [Difference::Tariff { from: LITE, to: PRO }]);
+        let seller_changed = License { tariff: LicenseTariff::Id(PRO), ..seen() };
+        assert_eq!(found(2, &target(), &seller_changed), [], "the seller's change of tariff is adopted");
+        assert_eq!(found(2, &pro(), &seller_changed), [], "already there");
+        assert_eq!(nodes(&[3], 3), []);
+        assert_eq!(nodes(&[3], 2), [Difference::Nodes { from: 3, to: 2 }], "fewer");
+        assert_eq!(nodes(&[], 4), [Difference::Nodes { from: 1, to: 4 }], "upstream shows none: our record");
+        assert_eq!(found(2, &Target { ip: Some(new_ip), ..target() }, &seen()), [Difference::Ip(new_ip)]);
+        assert_eq!(found(2, &Target { ip: None, ..target() }, &seen()), [], "no address wanted");
+        let renamed = Target { licname: "new".into(), ..target() };
+        assert_eq!(found(2, &renamed, &seen()), [Difference::Name("new".into())]);
+        let automatic = License { autoprolong: Some(true), ..seen() };
+        assert_eq!(found(2, &target(), &automatic), [Difference::Autoprolong]);
+        assert_eq!(found(3, &target(), &seen()), [Difference::Running]);
+        assert_eq!(found(2, &target(), &stopped()), [Difference::NotRunning]);
+        assert_eq!(found(3, &target(), &stopped()), []);
+        let ran_out = License { expires: "2027-01-10".parse().ok(), ..stopped() };
+        assert_eq!(found(2, &target(), &ran_out), [], "what ran out is renewed, not started");
+    }
 }

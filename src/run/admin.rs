@@ -6,9 +6,10 @@ use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
+use crate::commands::bundled::{self, Sync};
 use crate::commands::{self, Reply, licenses};
 use crate::context::Context;
-use crate::engine::{Allow, Summary, Verdict};
+use crate::engine::{Allow, Summary, Swept, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::WishId;
 use crate::settings::{Environment, Settings};
@@ -80,9 +81,10 @@ fn admin(ctx: &mut Context, command: &AdminCommand) -> Result<Reply, ModuleError
     let lang = ctx.lang;
     let say = |text: Text| Reply(format!("{}\n", text.in_lang(lang)));
     match command {
-        AdminCommand::Sync { module, allow_many } => {
+        AdminCommand::Sync { module, allow_many, sweep, adopt } => {
             let allow = if *allow_many { Allow::Many } else { Allow::Guarded };
-            licenses::sync(ctx, *module, allow).map(|summary| say(told(&summary)))
+            let what = Sync { module: *module, allow, sweep: *sweep, adopt: *adopt };
+            bundled::sync(ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
@@ -94,10 +96,19 @@ fn admin(ctx: &mut Context, command: &AdminCommand) -> Result<Reply, ModuleError
     }
 }
 
-fn told(summary: &Summary) -> Text {
+fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Reply {
     let Summary { seen, refreshed, handled, .. } = summary;
-    text!(
-        "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
-        "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
-    )
+    let mut lines = Vec::new();
+    if !only_sweep {
+        lines.push(text!(
+            "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
+            "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
+        ));
+    }
+    lines.extend(swept.reports.iter().cloned());
+    if only_sweep || swept.carried_out > 0 {
+        let count = swept.carried_out;
+        lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
+    }
+    Reply(lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect())
 }

@@ -8,6 +8,7 @@ mod file;
 mod items;
 mod journal;
 mod licenses;
+mod report;
 mod schema;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ pub use file::open_file;
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
+pub use report::{JournalLine, LicenseFilter};
 
 /// Our state could not be used; nothing was changed, or it counts as perhaps written.
 #[derive(Debug, thiserror::Error)]

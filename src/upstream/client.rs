@@ -21,10 +21,10 @@ use crate::text;
 use crate::xml::{self, Element, XmlError};
 
 /// Bytes of one page of a list.
-pub(super) const MAX_LIST: u64 = 16 << 20;
+pub const MAX_LIST: u64 = 16 << 20;
 
 /// Bytes of any other answer.
-pub(super) const MAX_ANSWER: u64 = 1 << 20;
+pub const MAX_ANSWER: u64 = 1 << 20;
 
 /// Before a read is repeated: long enough for a server that is being reloaded.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);

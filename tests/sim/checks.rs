@@ -222,7 +222,9 @@ fn shared(world: &mut World) {
             Job::SyncAll => false,
         });
         let synced = last.is_some_and(|run| run.end == Some(End::Ok));
-        let Some(lic) = world.seller.get(named.0).filter(|_| synced && item.status == ItemStatus::Active) else { continue };
+        let Some(lic) = world.seller.get(named.0).filter(|_| synced && item.status == ItemStatus::Active) else {
+            continue;
+        };
         let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
         if !valid && lic.status != LicenseStatus::Deleted && lic.key_from_ms <= world.now_ms {
             found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
@@ -279,9 +281,10 @@ pub fn repeatable(world: &World) -> Vec<usize> {
             }
             ItemCommand::CancelProlong | ItemCommand::GenKey | ItemCommand::SyncItem => false,
         };
-        let paid = world.panel.service(op.item).is_some_and(|service| {
-            service.item.expires.is_none_or(|end| end > day_of(world.now_ms))
-        });
+        let paid = world
+            .panel
+            .service(op.item)
+            .is_some_and(|service| service.item.expires.is_none_or(|end| end > day_of(world.now_ms)));
         let alive = crate::life::license_of(world, op.item).is_none_or(|lic| lic.status != LicenseStatus::Deleted);
         op.done && stands && alive && (paid || op.command == ItemCommand::Close)
     };

@@ -199,9 +199,7 @@ impl Class {
         use Fault as F;
         let delay = |rng: &mut Rng| rng.pick(&DELAYS);
         match self {
-            Self::Step if rng.chance(60) => {
-                F::ClockJump(rng.pick(&[-3_600, 3_600, -86_400, 2 * 86_400, 31 * 86_400]))
-            }
+            Self::Step if rng.chance(60) => F::ClockJump(rng.pick(&[-3_600, 3_600, -86_400, 2 * 86_400, 31 * 86_400])),
             Self::Step => F::Death,
             Self::Once(order) => match rng.below(if order { 18 } else { 13 }) {
                 0 => F::NotSent,
@@ -273,9 +271,7 @@ impl Faults {
         }
         let fault = match &self.mode {
             Mode::Off => None,
-            Mode::Random(intensity) => {
-                rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng))
-            }
+            Mode::Random(intensity) => rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng)),
             Mode::Fixed(list) => list.iter().find(|(r, p, _)| *r == run && *p == point).map(|(_, _, fault)| *fault),
         };
         if let Some(fault) = fault {

@@ -206,9 +206,10 @@ pub fn client_types(world: &mut World, item: u32, pick: u32) {
 /// The seller's administrator, or a neighbour on the account.
 pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
     let (today, now) = (world.seller.today, world.now_ms);
-    let licname = world.panel.service(item).map(|service| {
-        service.item.params.licname.clone().unwrap_or_else(|| service.item.default_license_name())
-    });
+    let licname = world
+        .panel
+        .service(item)
+        .map(|service| service.item.params.licname.clone().unwrap_or_else(|| service.item.default_license_name()));
     let ip = world.panel.service(item).and_then(|service| service.item.params.ip.clone());
     let target = license_of(world, item).map(|lic| lic.id);
     let what = match pick % 12 {

@@ -270,9 +270,10 @@ impl World {
                 }
             }),
             "postprolong" if !habits.moves_before => {
-                let has_end = self.panel.service(item.0).is_some_and(|service| {
-                    service.item.expires.is_some() && service.item.period != Period::Lifetime
-                });
+                let has_end = self
+                    .panel
+                    .service(item.0)
+                    .is_some_and(|service| service.item.expires.is_some() && service.item.period != Period::Lifetime);
                 if let Some(payment) = payment.filter(|_| has_end) {
                     if self.panel.posted.contains(&payment) && !self.stands_no_more(run) {
                         let what = format!("run {run}: payment {payment} of item {item} moves the end twice");

@@ -300,13 +300,7 @@ impl Seller {
         Ok(OnceAnswer::Ordered(Some(LicenseId(id))))
     }
 
-    fn prolong(
-        &mut self,
-        id: u32,
-        months: u16,
-        before: NaiveDate,
-        how: &Arrival,
-    ) -> Result<OnceAnswer, Refusal> {
+    fn prolong(&mut self, id: u32, months: u16, before: NaiveDate, how: &Arrival) -> Result<OnceAnswer, Refusal> {
         self.alive(id)?;
         self.bill(500 * i64::from(months))?;
         let (today, starts) = (self.today, self.habits.renewal_starts);

@@ -165,7 +165,9 @@ impl World {
         match (fault, result) {
             (Some(F::LostAfter | F::UnpaidLost), _) => lost(),
             (Some(F::Garbled), _) => Outcome::Unknown("sim: cut off".to_owned()),
-            (Some(F::RefusedButDone), _) => Outcome::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none")),
+            (Some(F::RefusedButDone), _) => {
+                Outcome::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none"))
+            }
             (Some(F::EmptyAnswer), Ok(_)) => Outcome::Done(OnceAnswer::Ordered(None)),
             (Some(F::WrongAnswer), Ok(_)) => {
                 let other = self.seller.licenses.iter().map(|lic| lic.id).min().unwrap_or(1);

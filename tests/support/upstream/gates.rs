@@ -27,6 +27,11 @@ impl Held {
         self
     }
 
+    /// Whether the request is there already.
+    pub fn is_reached(&self) -> bool {
+        self.0.state.lock().unwrap().0
+    }
+
     pub fn release(self) {}
 }
 
@@ -60,6 +65,12 @@ impl Gates {
 
     pub fn before(&mut self, func: &str, nth: u64, act: Act) {
         self.acts.push((func.to_owned(), nth, act));
+    }
+
+    /// Nothing waits for a request any more.
+    pub fn clear(&mut self) {
+        self.held.clear();
+        self.acts.clear();
     }
 
     /// Takes out what was waiting for this request; a gate holds one request.

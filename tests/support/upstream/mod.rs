@@ -250,6 +250,11 @@ impl Upstream {
         self.shared.lock().faults.clear();
     }
 
+    /// Calls of one func or purpose since the server started: what `Fault::nth` counts.
+    pub fn count_of(&self, func: &str) -> u64 {
+        self.shared.lock().counts.get(func).copied().unwrap_or(0)
+    }
+
     /// Faults asked for and not met yet (`Always` ones count).
     pub fn pending_faults(&self) -> usize {
         self.shared.lock().faults.len()
@@ -263,6 +268,11 @@ impl Upstream {
     /// The same after the effect, before the answer.
     pub fn hold_after(&self, func: &str) -> Held {
         self.shared.lock().gates.hold(func, true)
+    }
+
+    /// Gates that no request has met are taken away.
+    pub fn clear_gates(&self) {
+        self.shared.lock().gates.clear();
     }
 
     /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes effect.

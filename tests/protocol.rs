@@ -1,0 +1,279 @@
+//! The protocol through the binary: questions with their exact bytes, arguments, DoNothing, failure reports.
+use crate::support::run::{between, well_formed};
+use crate::support::{MgrctlFault, MgrctlFaultKind, Test};
+
+const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+
+/// Functions of mgrctl called so far.
+fn funcs(test: &Test) -> Vec<String> {
+    test.mgrctl_calls().iter().map(|call| call.func.clone()).collect()
+}
+
+/// `features` from a bare folder: nothing is read, called or written.
+#[test]
+fn features() {
+    let bare = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(crate::support::program_exe())
+        .args(["--command", "features"])
+        .current_dir(bare.path())
+        .env("PMISPLICENSE_MGR_ROOT", bare.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && well_formed(&text), "{text}");
+    assert!(text.starts_with(&format!("{HEAD}<doc><itemtypes><itemtype name=\"soft\"/>")), "{text}");
+    assert!(text.contains("<param name=\"password\" crypted=\"yes\"/><customparam name=\"period_align\"/></params>"));
+    assert_eq!(std::fs::read_dir(bare.path()).unwrap().count(), 0);
+}
+
+/// Commands that mean nothing for licenses answer validly, each with its exact bytes.
+#[test]
+fn empty_answers() {
+    let test = Test::new();
+    for name in ["get_suitable_module", "usercreate", "stat", "get_server_config", "sync_pricelist", "sync_iplist"] {
+        test.run(["--command", name, "--module", "7"]).ok().stdout(&format!("{HEAD}<doc/>\n"));
+    }
+    for name in ["transition_control_panel", "prolong_addon", "start", "stop", "reboot"] {
+        let output = test.run(["--command", name, "--item", "1"]);
+        assert_eq!(output.fails("not_supported").attribute("value"), name);
+    }
+    assert_eq!(funcs(&test), Vec::<String>::new());
+}
+
+/// The login is tried with what stands on stdin, and with nothing else.
+#[test]
+fn check_connection() {
+    let test = Test::new();
+    let (user, password) = test.upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
+    let check = |url: &str, password: &str| {
+        let password = crate::support::upstream::escape(password);
+        let doc = format!(
+            "<doc><processingmodule><url>{url}</url><username>{user}</username><password>{password}</password>\
+             </processingmodule></doc>"
+        );
+        test.program(["--command", "check_connection"]).stdin(doc).run()
+    };
+    let url = test.upstream.url();
+    check(&url, &password).ok().stdout(&format!("{HEAD}<doc><ok/></doc>\n"));
+    let refused = check(&url, "wrong-secret-word");
+    refused.fails("auth");
+    assert!(!refused.stdout.contains("wrong-secret-word") && !test.log().contains("wrong-secret-word"));
+    assert_eq!(check("", &password).fails("missed").attribute("object"), "url");
+    check("http://127.0.0.1:1", &password).fails("client");
+    let plain = check("http://203.0.113.5", &password);
+    assert!(plain.code == Some(1), "a password is not sent in clear text over a network");
+    for stdin in ["", "not xml", "<doc><cut", "<!DOCTYPE a [<!ENTITY e 'x'>]><doc>&e;</doc>"] {
+        let output = test.program(["--command", "check_connection"]).stdin(stdin).run();
+        assert_eq!(output.code, Some(1), "{stdin}");
+        assert_eq!(output.attribute("object"), "stdin", "{stdin}");
+    }
+    let huge = format!("<doc>{}</doc>", "x".repeat(2 << 20));
+    assert_eq!(
+        test.program(["--command", "check_connection"]).stdin(huge).run().fails("bad_value").attribute("object"),
+        "stdin"
+    );
+    test.assert_clean();
+    assert_eq!(funcs(&test), Vec::<String>::new());
+}
+
+/// The form comes back whole, with the known addresses and the one that is set.
+#[test]
+fn tune_connection() {
+    let test = Test::new();
+    let form =
+        "<doc lang=\"ru\" func=\"processing.edit\"><metadata name=\"m\"/><url>https://billing.example.com</url></doc>";
+    let output = test.program(["--command", "tune_connection"]).stdin(form).run();
+    let address = |url: &str| format!("<msg key=\"{url}\">{url}</msg>");
+    let known = [
+        "api.ispmanager.com",
+        "api-eu.ispmanager.com",
+        "api.ispmanager.ru",
+        "api.ispsystem.com",
+        "billing.example.com",
+    ];
+    let list: String = known.iter().map(|host| address(&format!("https://{host}"))).collect();
+    let body = form.strip_suffix("</doc>").unwrap();
+    output.ok().stdout(&format!("{HEAD}{body}<slist name=\"url\">{list}</slist></doc>\n"));
+}
+
+/// The period-alignment table: rows are listed once, a form becomes the stored text and the form again.
+#[test]
+fn tuning_param() {
+    let test = Test::new();
+    test.period_align("1;12;soft;17");
+    let tune =
+        |action: &str, doc: &str| test.program(["--command", "tuning_param", "--subcommand", action]).stdin(doc).run();
+    let session = |params: &str| format!("<session_params>{params}</session_params>");
+    let elid = "<param name=\"elid\" value=\"7\"/>";
+    let listed = tune("List", &format!("<doc>{}</doc>", session(elid)));
+    let id = between(&listed.ok().stdout, "<id>", "</id>").to_owned();
+    let row = format!("<elem><id>{id}</id><param>period_align</param><value>1;12;soft;17</value></elem>");
+    listed.stdout(&format!("{HEAD}<doc><session_params/>{row}{}</doc>\n", session(elid)));
+    let again = tune("List", &format!("<doc>{row}{}</doc>", session(elid)));
+    again.ok().stdout(&format!("{HEAD}<doc>{row}<session_params/>{}</doc>\n", session(elid)));
+
+    let form = "<source_period>1</source_period><change_into>12</change_into><compare_tariff>on</compare_tariff>\
+                <itemtype>soft</itemtype><pricelist>17</pricelist>";
+    let param = "<param name=\"param\" value=\"period_align\"/>";
+    let set = tune("TableSet", &format!("<doc>{form}{}</doc>", session(param)));
+    let value = format!("{param}<param name=\"value\" value=\"1;12;soft;17\"/>");
+    set.ok().stdout(&format!("{HEAD}<doc>{form}<session_params/>{}</doc>\n", session(&value)));
+    let get = tune("TableGet", &format!("<doc>{}</doc>", session(&value)));
+    get.ok().stdout(&format!("{HEAD}<doc><session_params/>{form}{}</doc>\n", session(&value)));
+    let bad = form.replace(">12<", ">0<");
+    assert_eq!(
+        tune("TableSet", &format!("<doc>{bad}{}</doc>", session(param))).fails("bad_value").attribute("object"),
+        "change_into"
+    );
+    let other = tune("Whatever", &format!("<doc><a/>{}</doc>", session(param)));
+    other.ok().stdout(&format!("{HEAD}<doc><a/><session_params/>{}</doc>\n", session(param)));
+    assert!(
+        tune("TableFormTune", &format!("<doc>{}</doc>", session(param)))
+            .ok()
+            .stdout
+            .contains("<slist name=\"source_period\">")
+    );
+}
+
+/// Addresses, names and internal names before the panel takes them.
+#[test]
+fn check_param_and_addon() {
+    let test = Test::new();
+    let ok = format!("{HEAD}<doc><ok/></doc>\n");
+    let param = |name: &str, value: &str| test.run(["--command", "check_param", "--param", name, "--value", value]);
+    let addon = |name: &str, value: &str| test.run(["--command", "check_addon", "--param", name, "--value", value]);
+    for (name, value) in [("ip", "192.0.2.10"), ("licname", "shop"), ("licname", ""), ("other", "<x>")] {
+        param(name, value).ok().stdout(&ok);
+    }
+    for (name, value) in [
+        ("ip", ""),
+        ("ip", "192.0.2.1 192.0.2.2"),
+        ("ip", "127.0.0.1"),
+        ("licname", "free.lic"),
+        ("licname", "\"<b>\""),
+    ] {
+        assert_eq!(param(name, value).fails("bad_value").attribute("object"), name, "{value}");
+    }
+    for (name, value) in [("panel", "nopanel"), ("panel", "55227"), ("nodes", "3")] {
+        addon(name, value).ok().stdout(&ok);
+    }
+    assert!(addon("panel", "lite").fails("unknown_internal_name").message().contains("55227"));
+    addon("nodes", "-1").fails("bad_value");
+    assert_eq!(funcs(&test), Vec::<String>::new());
+}
+
+/// Errors of the command line touch nothing, not even the running operation that they name.
+#[test]
+fn bad_arguments_touch_nothing() {
+    let test = Test::new();
+    let operation = test.operation(42, "open").to_string();
+    for (args, kind, object) in [
+        (vec!["--command", "open", "--runningoperation", &operation], "missed", "item"),
+        (vec!["--command", "open", "--item", "4x", "--runningoperation", &operation], "bad_value", "item"),
+        (vec!["--command", "open", "--item", "42", "--runningoperation", "x"], "bad_value", "runningoperation"),
+        (vec!["--command", "nosuch", "--item", "42", "--runningoperation", &operation], "unknown_command", "command"),
+        (vec!["--command", "import", "--module", "7"], "missed", "itemtype"),
+    ] {
+        assert_eq!(test.run(&args).fails(kind).attribute("object"), object, "{args:?}");
+    }
+    assert_eq!(funcs(&test), Vec::<String>::new());
+    assert!(test.upstream.requests().is_empty() && !test.state_path().exists());
+}
+
+/// A row that names another item or command is an error before anything is touched, and is not written to.
+#[test]
+fn foreign_running_operation() {
+    let test = Test::new();
+    for operation in [test.operation(41, "open"), test.operation(42, "close")] {
+        let output = test.cmd_op("open", 42, operation);
+        assert_eq!(output.fails("missed").attribute("object"), "runningoperation");
+        assert_eq!(output.attribute("value"), operation.to_string());
+        assert_eq!(test.errorxml(operation), None);
+    }
+    assert!(funcs(&test).iter().all(|func| func == "paramlist"));
+    assert!(test.upstream.requests().is_empty() && !test.state_path().exists());
+    // No such row: logged, and the run goes on to whatever it finds.
+    let output = test.cmd_op("open", 4242, 999);
+    assert_ne!(output.attribute("object"), "runningoperation");
+    assert!(test.log().contains("no running operation 999"));
+}
+
+/// A failure is saved with type, causes and log; after ten tries a person gets a task, once.
+#[test]
+fn failure_report() {
+    let test = Test::new();
+    let operation = test.operation(4242, "open");
+    let output = test.cmd_op("open", 4242, operation);
+    assert_eq!(output.code, Some(1));
+    let saved = test.errorxml(operation).expect("an error document");
+    assert!(well_formed(&saved) && saved.starts_with("<doc>"), "{saved}");
+    assert!(saved.contains(&format!(
+        " type=\"{}\" object=\"{}\"",
+        output.attribute("type"),
+        output.attribute("object")
+    )));
+    assert!(saved.contains("<backtrace>") && between(&saved, "<log>", "</log>").contains("ERROR open:"), "{saved}");
+    assert_eq!(funcs(&test), ["paramlist", "runningoperation.edit"]);
+
+    test.set_tries(operation, 10);
+    test.clear_mgrctl();
+    test.cmd_op("open", 4242, operation);
+    let calls = ["paramlist", "runningoperation.edit", "runningoperation.setmanual", "task.gettype", "task.edit"];
+    assert_eq!(funcs(&test), calls);
+    let changes = test.panel_changes();
+    assert_eq!(changes[1], format!("runningoperation.setmanual elid={operation} sok=ok"));
+    assert_eq!(changes[2], format!("task.edit sok=ok item=4242 runningoperation={operation} type=6"));
+
+    test.clear_mgrctl();
+    test.cmd_op("open", 4242, operation);
+    assert_eq!(funcs(&test), ["paramlist", "runningoperation.edit"], "one task is enough");
+}
+
+/// A panel that takes no report does not hide the error.
+#[test]
+fn failing_report() {
+    let test = Test::new();
+    let operation = test.operation(4242, "open");
+    let plain = test.cmd("open", 4242);
+    test.mgrctl_fault(MgrctlFault::on("runningoperation.edit", MgrctlFaultKind::ErrorDocument));
+    let reported = test.cmd_op("open", 4242, operation);
+    assert_eq!((reported.code, reported.stdout), (plain.code, plain.stdout));
+    assert!(test.log().contains("runningoperation.edit failed while reporting"), "{}", test.log());
+}
+
+/// DoNothing: no output, no call, no state, exit 0; the event handler too.
+#[test]
+fn do_nothing() {
+    let test = Test::new();
+    test.do_nothing(true);
+    for name in [
+        "open",
+        "suspend",
+        "close",
+        "prolong",
+        "prolong_addon",
+        "sync_item",
+        "sync_server",
+        "sync",
+        "stat",
+        "gen_key",
+        "import",
+    ] {
+        test.run(["--command", name, "--item", "42", "--module", "7"]).ok().stdout("");
+    }
+    test.program(Vec::<String>::new()).arg0("addon/pmisplicense-event").env("PARAM_elid", "42").run().ok().stdout("");
+    assert!(funcs(&test).is_empty() && !test.state_path().parent().unwrap().exists());
+}
+
+/// The event handler notes the item and answers, whatever it is handed and in whatever state the settings are.
+#[test]
+fn event_handler() {
+    let test = Test::new();
+    test.settings("broken");
+    for item in ["42", "", "x/../y"] {
+        let output = test.program(Vec::<String>::new()).arg0("addon/pmisplicense-event").env("PARAM_elid", item).run();
+        output.ok().stdout("<doc/>\n");
+    }
+    let spool = test.state_path().parent().unwrap().join("spool");
+    assert_eq!(std::fs::read_dir(spool).unwrap().flatten().map(|e| e.file_name()).collect::<Vec<_>>(), ["42"]);
+}
