@@ -17,7 +17,7 @@ use crate::ports::LockName;
 use crate::text;
 
 use super::doubt::order_of;
-use super::sync::Allow;
+use super::pass::Allow;
 use super::{Engine, ItemCommand, errors};
 
 /// Items read from the panel at once.

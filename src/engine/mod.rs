@@ -6,11 +6,13 @@
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
+mod addition;
 mod bundled;
 mod change;
 mod close;
 mod doubt;
 mod errors;
+mod foreign;
 mod import;
 mod once;
 mod open;
@@ -46,11 +48,8 @@ use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bundled::{Server, Swept};
 pub use errors::{no_item, state as state_error};
-<<<<<<< HEAD
 pub use import::Imported;
-=======
 pub use pass::{Allow, Summary};
->>>>>>> main
 pub use resolve::Verdict;
 
 /// How long a run waits for a lock before it fails with `busy`.

@@ -99,6 +99,9 @@ impl Engine<'_> {
         for family in [Family::Soft, Family::SoftExternal] {
             self.look_through(family, &mut summary, &mut work).await?;
         }
+        for item in self.modules_near_end()? {
+            work.item(item, Why::Always);
+        }
         for wish in self.store.open_wishes().map_err(errors::state)? {
             if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
                 work.item(item, Why::Always);
@@ -292,7 +295,7 @@ impl Engine<'_> {
     }
 
     /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
-    fn check_clock(&mut self) -> Result<(), ModuleError> {
+    pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
         let Some(theirs) = self.ports.upstream.server_date().filter(|_| self.rules.clock_check) else { return Ok(()) };
         let ours = self.now();
         if (ours - theirs).abs() <= chrono::Duration::days(1) {

@@ -48,8 +48,28 @@ impl Engine<'_> {
         };
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        if let Some(taken) = self.try_candidates(item, life, order, &need, asked, terms).await? {
+            return Ok(Some(taken));
+        }
+        if !self.rules.pool_foreign || self.take_in_foreign(terms.product).await? == 0 {
+            return Ok(None);
+        }
+        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
+        let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        self.try_candidates(item, life, order, &need, asked, terms).await
+    }
+
+    async fn try_candidates(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        order: Vec<LicenseRow>,
+        need: &Need,
+        asked: &Asked,
+        terms: &Terms<'_>,
+    ) -> Result<Taken, ModuleError> {
         for row in order.into_iter().take(MAX_CANDIDATES) {
-            if let Some(taken) = self.try_candidate(item, life, &row, &need, asked, terms).await? {
+            if let Some(taken) = self.try_candidate(item, life, &row, need, asked, terms).await? {
                 return Ok(Some(taken));
             }
         }

@@ -5,6 +5,7 @@
 mod support;
 
 mod demo;
+mod demo_more;
 mod up;
 
 use std::process::exit;
