@@ -83,7 +83,8 @@ fn sent_once_more_after_settling() {
     assert_eq!(licid(&test, 42), only_license(&test).id);
 }
 
-/// An effect that lands before the settling time ends is adopted by whoever looks next, sync too; the service is opened.
+/// An effect that lands before the settling time ends is adopted by whoever looks next, sync too; the service is
+/// opened.
 #[test]
 fn late_effect_is_adopted() {
     for command in ["open", "sync_item"] {
@@ -110,16 +111,18 @@ fn duplicate_is_freed() {
     settle(&test);
     test.cmd("open", 42).fails("client");
     settle(&test);
-    // The second order is refused by upstream if the first one lands before: so it lands now.
     test.cmd("open", 42).ok();
     let bound = licid(&test, 42);
-    assert_eq!(billed(&test), 1);
-    test.upstream.land_late();
-    test.cmd("open", 42).ok();
-    assert_eq!(
-        (licid(&test, 42), state(&test, "SELECT count(*) FROM license WHERE state = 'bound'")),
-        (bound, "1".into())
-    );
+    // The first request lands after all; upstream lets it through while the address looks free.
+    test.upstream.edit_license(bound, |l| l.ip = "192.0.2.99".into());
+    assert_eq!(test.upstream.land_late(), 1);
+    test.upstream.edit_license(bound, |l| l.ip = "192.0.2.10".into());
+    assert_eq!(billed(&test), 2);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    let twin = test.upstream.licenses().into_iter().find(|l| l.id != bound).unwrap();
+    assert_eq!((twin.licname.as_str(), twin.ip.as_str(), twin.status), ("free.lic", "0.0.0.0", 3), "{}", test.story());
+    assert!(test.log().contains("duplicate"), "{}", test.log());
+    assert_eq!((licid(&test, 42), test.upstream.license(bound).status), (bound, 2));
 }
 
 /// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
@@ -190,8 +193,8 @@ fn never_by_address() {
     assert_eq!(test.upstream.license(foreign).remoteid, "");
 }
 
-/// Where upstream returns no remoteid at all, name, address and tariff together decide, and the ordered name ends in the
-/// mark until the number is recorded.
+/// Where upstream returns no remoteid at all, name, address and tariff together decide, and the ordered name ends in
+/// the mark until the number is recorded.
 #[test]
 fn upstream_without_remoteid() {
     let test = Test::new();

@@ -3,7 +3,8 @@
 use crate::service::{OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
-/// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is open.
+/// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
+/// open.
 #[test]
 fn first_open() {
     let test = Test::new();

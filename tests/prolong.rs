@@ -73,7 +73,8 @@ fn lost_answer() {
     }
 }
 
-/// Nothing happened, and nobody can know: not sent again before it is settled; then once more, and the payment is whole.
+/// Nothing happened, and nobody can know: not sent again before it is settled; then once more, and the payment is
+/// whole.
 #[test]
 fn in_doubt() {
     for test in worlds() {

@@ -1,5 +1,5 @@
-//! sync as a whole: all licenses of our modules, then the servers of other modules (LICENSING.md 9): what events noted in
-//! the spool, and the sweep. Which license server serves which server module, and whether it may, is decided here.
+//! sync as a whole: all licenses of our modules, then the servers of other modules (LICENSING.md 9): what events noted
+//! in the spool, and the sweep. Which license server serves which server module, and whether it may, is decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;

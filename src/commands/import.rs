@@ -31,11 +31,11 @@ pub fn licenses(ctx: &mut Context, id: ModuleId, itemtype: &str, param: Option<&
     Err(ModuleError { message: Box::new(message), ..error.clone() })
 }
 
-/// The tariffs that can be resold from the module's address: `<doc>` with an `<elem>` for each, in order of the internal
-/// name, with the children intname, name, itemtype, pricelist (the code upstream), period (one a month count, -100 for a
-/// trial of the same code), trial (the internal name of the trial), nodes_addon and nodes_included, and price with the
-/// attributes period and currency. Products whose sale has ended and hidden ones are left out, and so are the codes of
-/// the vendor's other billing where the address is one of the vendor's own.
+/// The tariffs that can be resold from the module's address: `<doc>` with an `<elem>` for each, in order of the
+/// internal name, with the children intname, name, itemtype, pricelist (the code upstream), period (one a month count,
+/// -100 for a trial of the same code), trial (the internal name of the trial), nodes_addon and nodes_included, and
+/// price with the attributes period and currency. Products whose sale has ended and hidden ones are left out, and so
+/// are the codes of the vendor's other billing where the address is one of the vendor's own.
 ///
 /// # Errors
 /// `unsupported_module`, or why the module's settings cannot be read.

@@ -22,7 +22,7 @@ use crate::text;
 use crate::xml::{self, Element};
 
 /// The longest document on stdin in bytes: the largest form of the panel stays far below.
-const STDIN_BYTES: u64 = 1024 * 1024;
+pub const STDIN_BYTES: u64 = 1024 * 1024;
 
 /// What a finished run prints.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -14,6 +14,7 @@ mod doubt;
 mod errors;
 mod foreign;
 mod import;
+mod late;
 mod once;
 mod open;
 mod order;
@@ -21,7 +22,10 @@ mod panel;
 mod pass;
 mod pool;
 mod renew;
+mod repair;
+mod repair_errors;
 mod resolve;
+mod survey;
 mod sync;
 
 use std::cell::Cell;
@@ -51,6 +55,7 @@ pub use errors::{no_item, state as state_error};
 pub use import::Imported;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
+pub use survey::{Explained, RESTORED};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -220,6 +225,7 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// What was attempted, what is certain, what to do next.
     pub async fn item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
+        self.check_restored()?;
         self.lock(LockName::Item(item)).await?;
         let result = self.locked_item_command(command, item).await;
         self.held.clear();

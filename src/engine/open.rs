@@ -25,10 +25,7 @@ impl Engine<'_> {
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => {
-                self.settle_orders(item, &life, None).await?;
-                self.open_nothing(item, &life).await?;
-            }
+            Wanted::Nopanel => self.open_nothing(item, &life).await?,
             Wanted::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
@@ -38,6 +35,7 @@ impl Engine<'_> {
     }
 
     pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.settle_orders(item, life, None).await?;
         if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
@@ -187,8 +185,8 @@ impl Engine<'_> {
         usable(life, row, seen).map(Some)
     }
 
-    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it does
-    /// not exist while another license of the account can be read (MONEY.md 3).
+    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it
+    /// does not exist while another license of the account can be read (MONEY.md 3).
     ///
     /// # Errors
     /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
@@ -308,8 +306,8 @@ impl Engine<'_> {
         self.save_license(item, &seen).await
     }
 
-    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not name
-    /// it yet.
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not
+    /// name it yet.
     pub(super) async fn hand_out_if_owed(
         &mut self,
         item: &Item,

@@ -182,7 +182,11 @@ impl Engine<'_> {
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
             Err(crate::ports::CallError::Refused(refusal)) => {
-                Err(advised(errors::refused(&refusal, what, "ip", ip), &refusal, terms.product))
+                let error = match refusal.kind {
+                    RefusalKind::IpBusy | RefusalKind::IpTooYoung => errors::refused(&refusal, what, "ip", ip),
+                    _ => errors::refused(&refusal, what, "intname", terms.product.pricelist),
+                };
+                Err(advised(error, &refusal, Some(terms.product)))
             }
             Err(error) => Err(errors::call(&error, what, ip)),
         }
@@ -277,10 +281,7 @@ impl Engine<'_> {
             (RefusalKind::IpBusy | RefusalKind::IpTooYoung, Some(ip)) => errors::refused(refusal, what, "ip", ip),
             _ => errors::refused(refusal, what, "intname", order.pricelist),
         };
-        match self.rules.catalogue.by_pricelist(order.pricelist) {
-            Some(product) => advised(error, refusal, product),
-            None => error,
-        }
+        advised(error, refusal, self.rules.catalogue.by_pricelist(order.pricelist))
     }
 
     async fn search_again(
@@ -362,12 +363,10 @@ impl Engine<'_> {
     }
 }
 
-/// A code that this billing does not know is refused as a wrong tariff: the error says which set fits.
-fn advised(mut error: ModuleError, refusal: &crate::ports::Refusal, product: &Product) -> ModuleError {
-    let wrong_code = refusal.kind == RefusalKind::SaleClosed
-        || (refusal.kind == RefusalKind::Other && refusal.object == "pricelist");
-    let advice = code_advice(product);
-    if wrong_code && !advice.en.is_empty() {
+/// A refused code may belong to the vendor's other billing: the error says which set fits (LICENSING.md 1).
+fn advised(mut error: ModuleError, refusal: &crate::ports::Refusal, product: Option<&Product>) -> ModuleError {
+    let advice = product.filter(|_| refusal.kind == RefusalKind::SaleClosed).map(code_advice);
+    if let Some(advice) = advice.filter(|advice| !advice.en.is_empty()) {
         *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
     }
     error

@@ -70,6 +70,8 @@ enum Why {
 struct Work {
     items: BTreeMap<ItemId, Why>,
     unheld: BTreeSet<LicenseId>,
+    strays: Vec<(Family, LicenseId)>,
+    doubts: BTreeSet<LicenseId>,
 }
 
 impl Work {
@@ -94,6 +96,7 @@ impl Engine<'_> {
     /// # Errors
     /// A list that cannot be read, an old state, a wrong clock. What failed item by item stands in the summary.
     pub async fn sync_all(&mut self, allow: Allow) -> Result<Summary, ModuleError> {
+        self.check_restored()?;
         let mut summary = Summary::default();
         let mut work = Work::default();
         for family in [Family::Soft, Family::SoftExternal] {
@@ -106,9 +109,16 @@ impl Engine<'_> {
             if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
                 work.item(item, Why::Always);
             }
+            work.doubts.extend(wish.request.license().filter(|_| wish.account == self.account));
         }
         self.check_clock()?;
+        for (family, id) in std::mem::take(&mut work.strays) {
+            work.unheld.extend(self.keep_duplicate(family, id).await?);
+        }
         let kept_back = self.weigh(&mut work, allow).await?;
+        for id in work.doubts {
+            self.settle_free(id).await?;
+        }
         for item in work.items.into_keys() {
             summary.handled += 1;
             if let Err(error) = self.sync_one(item).await {
@@ -152,6 +162,19 @@ impl Engine<'_> {
         self.ports.billdb.item(item).map_err(|error| errors::database(&error))
     }
 
+    /// A call in doubt about a license that no item holds is nobody else's to settle.
+    async fn settle_free(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.lock_license(id).await?;
+        let row = self.store.license(self.account, id).map_err(errors::state)?;
+        let free = row.filter(|row| matches!(row.state, LicenseState::Pool | LicenseState::Stopped));
+        let settled = match &free {
+            Some(row) => self.settled(row).await.map(drop),
+            None => Ok(()),
+        };
+        self.held.clear();
+        settled
+    }
+
     async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
         let result = match self.lock_license(id).await {
             Ok(()) => match self.store.license(self.account, id).map_err(errors::state) {
@@ -185,7 +208,12 @@ impl Engine<'_> {
             for seen in &page.rows {
                 list.row(seen.id);
                 summary.seen += 1;
-                let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else { continue };
+                let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else {
+                    if self.is_stray(seen) {
+                        work.strays.push((family, seen.id));
+                    }
+                    continue;
+                };
                 self.sort_row(&row, seen, work);
                 if row.differs(seen) {
                     changed.push(seen.clone());

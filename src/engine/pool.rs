@@ -7,6 +7,7 @@ use crate::model::item::Item;
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
+use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
@@ -68,26 +69,31 @@ impl Engine<'_> {
         asked: &Asked,
         terms: &Terms<'_>,
     ) -> Result<Taken, ModuleError> {
-        for row in order.into_iter().take(MAX_CANDIDATES) {
-            if let Some(taken) = self.try_candidate(item, life, &row, need, asked, terms).await? {
+        let mut tried = 0;
+        for free in order {
+            // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
+            let Some(row) = self.claim(item, life, &free, terms).await? else { continue };
+            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, need)).await? {
                 return Ok(Some(taken));
+            }
+            tried += 1;
+            if tried == MAX_CANDIDATES {
+                break;
             }
         }
         Ok(None)
     }
 
-    async fn try_candidate(
+    /// Writes down that this life takes the license; `None`: it cannot be had.
+    async fn claim(
         &mut self,
         item: &Item,
         life: &ItemLife,
         row: &LicenseRow,
-        need: &Need,
-        asked: &Asked,
         terms: &Terms<'_>,
-    ) -> Result<Taken, ModuleError> {
+    ) -> Result<Option<LicenseRow>, ModuleError> {
         self.lock_license(row.id).await?;
-        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
-        if !open.is_empty() {
+        if !self.settled(row).await? {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
@@ -98,7 +104,6 @@ impl Engine<'_> {
             row.id,
             item.id
         );
-        self.note(&reason);
         let claimed = self
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
@@ -115,9 +120,21 @@ impl Engine<'_> {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
-        let keeps_address = has_address(row, need);
+        self.note(&reason);
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
-        self.take(item, life, &row, asked, keeps_address).await
+        Ok(Some(row))
+    }
+
+    /// Whether nothing is in doubt about a free license, after a look at what was: until then it is not given out.
+    pub(super) async fn settled(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        match self.settle_license(row).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, ErrorKind::Client | ErrorKind::OrderUnknown) => {
+                self.note(&text!("license {} is passed over: {error}", "лицензия {} пропущена: {error}", row.id));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A crash left a claimed license: it is taken to its end, or given back.
@@ -147,7 +164,12 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            self.is_gone(row, &seen, self.state_to_return(row)).await?;
+            // Once a new key was asked for it may have the client's address: nothing takes its place before it is
+            // certain.
+            match row.key_before {
+                Some(_) => self.confirm_gone(row, &seen).await?,
+                None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
+            }
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
@@ -382,7 +404,9 @@ impl Engine<'_> {
         asked: &Asked,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        let seen = self.start(row, seen).await?;
+        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it; sync
+        // renews it when the service is paid.
+        let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
         let marked = row.mark.as_ref().is_none_or(|mark| seen.remoteid.is(mark)) || seen.remoteid.is_silent();
         let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
         if is_deleted(&Some(seen.clone())) || !fits {

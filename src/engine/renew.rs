@@ -35,8 +35,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which is
-            // the evidence of the renewal, might not move at all.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which
+            // is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -77,7 +77,13 @@ impl Engine<'_> {
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended {
-            return self.held_by(life).map(|_| None);
+            if let Some(row) = self.held_by(life)? {
+                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
+                // told.
+                self.lock_license(row.id).await?;
+                self.settle_license(&row).await?;
+            }
+            return Ok(None);
         }
         if let Some((row, seen)) = self.present_license(item, life).await? {
             self.hand_out_if_owed(item, &row, &seen).await?;
@@ -109,7 +115,12 @@ impl Engine<'_> {
         let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
-        let Some(paid_end) = of_run.or_else(|| paid_end(item.expires, settled, item.period)) else { return Ok(None) };
+        let stands_for = match of_run {
+            None => self.paid_before(item, life)?,
+            known => known,
+        };
+        let paid_end = stands_for.or_else(|| paid_end(item.expires, settled, item.period));
+        let Some(paid_end) = paid_end else { return Ok(None) };
         let first = Payment {
             paid_end,
             license: held.map(|(row, _)| row.id),
@@ -127,6 +138,14 @@ impl Engine<'_> {
             .await?;
         }
         Ok(Some(recorded.unwrap_or(first)))
+    }
+
+    /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
+    /// call, so another operation without another move is for the same payment.
+    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
+        let Some(end) = item.expires else { return Ok(None) };
+        let known = self.store.payment(life, end).map_err(errors::state)?;
+        Ok(known.filter(|payment| payment.item_end_before == Some(end)).map(|payment| payment.paid_end))
     }
 
     async fn pay(
@@ -171,7 +190,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it twice.
+    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it
+    /// twice.
     async fn finish_prolong(
         &mut self,
         item: &Item,

@@ -1,5 +1,5 @@
-//! sync_item: our state is brought up to what upstream has, and what was left to do is done (CONTRACT.md 3). The client's
-//! wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
+//! sync_item: our state is brought up to what upstream has, and what was left to do is done (CONTRACT.md 3). The
+//! client's wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
 
 use crate::error::ModuleError;
 use crate::model::held::{LicenseRow, LicenseState};

@@ -1,5 +1,5 @@
-//! What the panel wants for a server with a control panel, against what there is (LICENSING.md 9). The sweep carries the
-//! step out through the same commands as the panel's own, so doing it twice does no harm.
+//! What the panel wants for a server with a control panel, against what there is (LICENSING.md 9). The sweep carries
+//! the step out through the same commands as the panel's own, so doing it twice does no harm.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -317,7 +317,7 @@ mod tests {
         let mark = RemoteId::Text(order().mark.to_string());
         for (case, row, want) in [
             ("above the highest", row(1001, ""), true),
-            ("below it", row(1000, ""), false),
+            ("below it, no date in the list", row(1000, ""), true),
             ("below it, of the intent's day", row(900, "2027-01-10"), true),
             ("below it, of the day before (time zones)", row(900, "2027-01-09"), true),
             ("below it, older", row(900, "2027-01-08"), false),

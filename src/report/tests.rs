@@ -1,3 +1,5 @@
+//! What a failed run leaves in the panel: running operation, task, problem, and the saved document to the letter.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

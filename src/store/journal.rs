@@ -121,7 +121,7 @@ impl Store {
         Ok(self.conn.prepare_cached(&sql)?.query_row([id.0], read_wish).optional()?)
     }
 
-    fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
+    pub(super) fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM wish WHERE {condition} ORDER BY id");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params, read_wish)?;
@@ -134,6 +134,14 @@ impl Store {
     /// SQLite's own.
     pub fn open_wishes_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
         self.wishes("item = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')", params![item.0])
+    }
+
+    /// Every order that was ever recorded for an item, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn orders_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes("item = ?1 AND kind = 'order'", params![item.0])
     }
 
     /// Wishes about a license without an ended outcome, oldest first.

@@ -50,7 +50,11 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
 }
 
 impl Store {
-    fn license_rows(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<LicenseRow>, StoreError> {
+    pub(super) fn license_rows(
+        &self,
+        condition: &str,
+        params: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<LicenseRow>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM license WHERE {condition}");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params, read_row)?;

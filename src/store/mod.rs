@@ -9,6 +9,7 @@ mod file;
 mod items;
 mod journal;
 mod licenses;
+mod report;
 mod schema;
 
 use std::cell::Cell;
@@ -24,6 +25,7 @@ pub use file::open_file;
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
+pub use report::{JournalLine, LicenseFilter};
 
 /// Our state could not be used; nothing was changed, or it counts as perhaps written.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +124,7 @@ pub(crate) fn stored_day(text: Option<String>) -> Option<NaiveDate> {
 impl Store {
     /// Wraps a connection whose schema is current: an open file, or the simulator's image.
     pub fn from_connection(conn: Rc<Connection>) -> Self {
-        conn.set_prepared_statement_cache_capacity(64);
+        conn.set_prepared_statement_cache_capacity(128);
         Self { conn, writing: Rc::new(Cell::new(false)), commit_hook: None }
     }
 

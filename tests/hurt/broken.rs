@@ -1,5 +1,6 @@
 //! The panel's side broken: its database stopped in the middle of a command, mgrctl failing, hanging, killed, printing
-//! rubbish on each of its functions. The command is repeated until the panel is well again, then the promises are checked.
+//! rubbish on each of its functions. The command is repeated until the panel is well again, then the promises are
+//! checked.
 use super::panel::{End, Office, Wish};
 use super::promises;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
@@ -83,8 +84,8 @@ fn months_between(from: Option<&str>, to: Option<&str>) -> i32 {
     (to.year() - from.year()) * 12 + i32::try_from(to.month()).unwrap_or(0) - i32::try_from(from.month()).unwrap_or(0)
 }
 
-/// A panel's tool that never answers is stopped after the program's own limit of a minute, with all that it started, and
-/// the run fails. Two minutes long, so only with HURT_ALL=1.
+/// A panel's tool that never answers is stopped after the program's own limit of a minute, with all that it started,
+/// and the run fails. Two minutes long, so only with HURT_ALL=1.
 #[test]
 fn mgrctl_hangs() {
     if super::setting("HURT_ALL").is_none() {
@@ -123,7 +124,8 @@ fn without_database(test: &Test, wish: &Wish, func: &str, after: bool) -> Output
     output
 }
 
-/// MariaDB stops in the middle of a command, at its first request upstream or at the one that costs money, and comes back.
+/// MariaDB stops in the middle of a command, at its first request upstream or at the one that costs money, and comes
+/// back.
 #[test]
 fn database_stops() {
     let mut office = Office::with(Test::setup().own_database());

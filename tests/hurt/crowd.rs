@@ -19,12 +19,9 @@ fn on_one_item() {
     let mut office = Office::new();
     let item = office.item("55227");
     for command in ["open", "prolong", "setparam", "suspend", "resume", "close"] {
-        match command {
-            "setparam" => {
-                office.test.choose(item, "55228");
-                office.paid.others.insert("service.changepricelist", 1);
-            }
-            _ => {}
+        if command == "setparam" {
+            office.test.choose(item, "55228");
+            office.paid.others.insert("service.changepricelist", 1);
         }
         let wish = office.wish(command, item);
         let outputs = at_once(&office, &vec![wish.clone(); CROWD]);

@@ -1,6 +1,6 @@
-//! The panel as it treats us: a command belongs to a running operation and is repeated until it ends, with what a person
-//! would do about the errors that ask for one (money, an unpaid order). Counts what was paid for, so that `promises`
-//! can hold the seller's ledger against it.
+//! The panel as it treats us: a command belongs to a running operation and is repeated until it ends, with what a
+//! person would do about the errors that ask for one (money, an unpaid order). Counts what was paid for, so that
+//! `promises` can hold the seller's ledger against it.
 use crate::support::upstream::world::ORDERED;
 use crate::support::{Output, Setup, Test};
 use std::collections::BTreeMap;

@@ -95,7 +95,7 @@ fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, pa
         // A duplicate made behind our back bears the mark of its twin: that is what names it.
         let twin =
             licenses.iter().any(|l| l.id != license.id && l.remoteid == license.remoteid && known.contains(&l.id));
-        if !named && !(paid.doubled && twin) {
+        if !(named || paid.doubled && twin) {
             found.push(format!("license {} ({}) is lost", license.id, license.remoteid));
             nameless += 1;
         }
@@ -106,8 +106,8 @@ fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, pa
     }
 }
 
-/// 3 and 8: what an item shows is its own bound license, under its mark, with the key that is valid upstream; no license
-/// stands on two items.
+/// 3 and 8: what an item shows is its own bound license, under its mark, with the key that is valid upstream; no
+/// license stands on two items.
 fn keys_agree(test: &Test, licenses: &[License], held: &[Held], found: &mut Vec<String>) {
     let sql = "SELECT i.id, i.status, p.intname, p.value FROM item i JOIN itemparam p ON p.item = i.id \
                WHERE p.intname IN ('licid', 'lickey') AND i.status <> 4";

@@ -23,7 +23,7 @@ pub fn told(world: &mut World, run: usize) {
     let Some(service) = world.panel.service(item) else { return };
     let Some(wanted) = info.last_item.clone() else { return };
     let saved = service.item.params.licid;
-    let last = info.last_license.clone();
+    let last = world.last_answer(run, saved.map(|id| id.0));
     let today = day_of(world.machine_ms());
     let nopanel = wanted.tariff_intname == "nopanel";
     let wrong = match (command, last) {
@@ -86,11 +86,12 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let Job::Item { op: Some(op), .. } = world.runs[run].job else { return None };
     let op = &world.panel.ops[op];
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
-    if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 {
+    let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
+    if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }
     let paid_end = if world.panel.habits.moves_before { wanted.expires? } else { end };
-    let (id, seen) = world.runs[run].last_license.clone()?;
+    let (id, seen) = world.last_answer(run, wanted.params.licid.map(|id| id.0))?;
     let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
     let seen = seen.filter(|_| row.item == Some(ItemId(item)))?;
     (before < paid_end && seen.expires.is_some_and(|expires| expires <= before))
@@ -128,7 +129,9 @@ fn bought(world: &mut World) {
                     Job::Item { command, .. } => command == ItemCommand::Prolong,
                     Job::SyncAll => false,
                 };
-                if is_prolong {
+                // An operation stands for its payment for 20 days.
+                let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
+                if is_prolong && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
                     by_payment.entry(payment).or_default().push(tag.send);
                 }
             }
@@ -165,7 +168,8 @@ fn lost(world: &mut World) {
         let Some(tag) = lic.tag else { continue };
         let row = world.store.license(ACCOUNT, LicenseId(lic.id)).ok().flatten();
         let entry = world.seller.ledger.iter().find(|entry| entry.kind == Kind::Order && entry.license == lic.id);
-        let extra = entry.is_none_or(|entry| entry.doubled || !entry.in_time);
+        let twin = world.seller.ledger.iter().any(|entry| entry.doubled && entry.tag.map(|t| t.send) == Some(tag.send));
+        let extra = twin || entry.is_none_or(|entry| !entry.in_time);
         match row.map(|row| (row.state, row.life)) {
             Some((LicenseState::Deleted, _)) if !lic.denied => {
                 found.push(("held for deleted, and there", format!("license {}", lic.id)));
@@ -238,6 +242,8 @@ fn ends(world: &mut World) {
         match &op.last_error {
             // A clock that was set back leaves waits that end in what was the future.
             Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
+            // A license that does not run refuses a new key for as long as it does not run.
+            Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
             Some((kind, words)) if !crate::play::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));
@@ -252,6 +258,10 @@ fn ends(world: &mut World) {
 
 /// Finished operations that may be repeated without being another wish: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
+    // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
+    if world.meddled || world.runs.iter().any(|run| run.lagged) {
+        return Vec::new();
+    }
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, op) in world.panel.ops.iter().enumerate() {
         last.insert(op.item, index);

@@ -1,5 +1,5 @@
-//! What can go wrong, where, and who decides it: by chance in a random history, by a list in a shrunk or enumerated one.
-//! Every injected fault is remembered by run and point, so that a history can be replayed with fewer of them.
+//! What can go wrong, where, and who decides it: by chance in a random history, by a list in a shrunk or enumerated
+//! one. Every injected fault is remembered by run and point, so that a history can be replayed with fewer of them.
 
 use std::collections::HashMap;
 

@@ -40,6 +40,8 @@ pub struct Op {
     pub dropped: bool,
     /// The expiry of the item's license when the operation was made.
     pub expires_before: Option<NaiveDate>,
+    /// The license that the item named then.
+    pub license_before: Option<LicenseId>,
     /// The kind of error that its last run ended with.
     pub last_error: Option<(pmisplicense::error::ErrorKind, String)>,
     /// When it was made.
@@ -139,6 +141,7 @@ impl Panel {
             done: false,
             dropped: false,
             expires_before: None,
+            license_before: self.service(item).and_then(|service| service.item.params.licid),
             last_error: None,
             made_ms: 0,
             end_before,
@@ -272,7 +275,7 @@ impl World {
                     .service(item.0)
                     .is_some_and(|service| service.item.expires.is_some() && service.item.period != Period::Lifetime);
                 if let Some(payment) = payment.filter(|_| has_end) {
-                    if self.panel.posted.contains(&payment) && !self.runs[run].lagged {
+                    if self.panel.posted.contains(&payment) && !self.stands_no_more(run) {
                         let what = format!("run {run}: payment {payment} of item {item} moves the end twice");
                         self.violation("S5", "postprolong repeated after the end moved", what);
                     }
@@ -282,6 +285,15 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// An operation stands for its payment for 20 days; and who reads the past cannot know that the end moved.
+    fn stands_no_more(&self, run: usize) -> bool {
+        let old = match self.runs[run].job {
+            Job::Item { op: Some(op), .. } => self.now_ms - self.panel.ops[op].made_ms > 19 * 86_400_000,
+            Job::Item { .. } | Job::SyncAll => false,
+        };
+        old || self.clock_moved || self.runs.iter().any(|run| run.lagged)
     }
 
     fn db(&mut self, run: usize, step: &'static str) -> Result<Option<Fault>, DbError> {

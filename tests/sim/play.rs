@@ -92,6 +92,7 @@ pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &
     let world = World {
         now_ms: BEGIN_MS,
         skew_ms: 0,
+        meddled: false,
         clock_moved: false,
         seller,
         panel,
@@ -126,6 +127,7 @@ impl<'a> Stage<'a> {
     fn act(&mut self, index: usize, action: Action) {
         let tag = index * 8;
         self.world.borrow_mut().say(|_| format!("--- {index}: {action:?}"));
+        self.world.borrow_mut().meddled |= matches!(action, Action::Seller { .. } | Action::Client { .. });
         match action {
             Action::Step { item, pick } => {
                 let job = crate::life::next_job(&mut self.world.borrow_mut(), item, pick);
@@ -188,7 +190,7 @@ impl<'a> Stage<'a> {
                 disk_full: false,
                 requests: 0,
                 last_item: None,
-                last_license: None,
+                answers: Vec::new(),
                 posts: 0,
                 started_ms,
                 end: None,

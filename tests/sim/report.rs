@@ -1,5 +1,5 @@
-//! Runs histories on threads, adds up what they did, and prints it: histories, steps, faults by kind, coverage, and each
-//! violation with its seed and its shrunk history.
+//! Runs histories on threads, adds up what they did, and prints it: histories, steps, faults by kind, coverage, and
+//! each violation with its seed and its shrunk history.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

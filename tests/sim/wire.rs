@@ -1,5 +1,5 @@
-//! The wire between a run and the seller: the port `Upstream` with everything that can go wrong on the way. Here are also
-//! the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
+//! The wire between a run and the seller: the port `Upstream` with everything that can go wrong on the way. Here are
+//! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
 
 use chrono::{DateTime, Utc};
 use pmisplicense::model::ids::{LicenseId, UpstreamPricelistId};
@@ -252,9 +252,9 @@ impl World {
         };
         self.say(|_| format!("run {run} reads {license}: {}", brief(&result)));
         match &result {
-            Ok(seen) if seen.id == license => self.runs[run].last_license = Some((license.0, Some(seen.clone()))),
+            Ok(seen) if seen.id == license => self.runs[run].answers.push((license.0, Some(seen.clone()))),
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
-                self.runs[run].last_license = Some((license.0, None));
+                self.runs[run].answers.push((license.0, None));
             }
             _ => {}
         }

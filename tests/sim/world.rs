@@ -1,5 +1,5 @@
-//! The world of one history: time, the seller, the panel, locks, effects that are still on their way, and what every run
-//! did. Everything that a run can see goes through the ports in `wire.rs` and `office.rs`.
+//! The world of one history: time, the seller, the panel, locks, effects that are still on their way, and what every
+//! run did. Everything that a run can see goes through the ports in `wire.rs` and `office.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -70,8 +70,8 @@ pub struct Run {
     pub requests: u32,
     /// The last answer of the panel's database about an item.
     pub last_item: Option<Item>,
-    /// The last answer of upstream about a license, by number.
-    pub last_license: Option<(u32, Option<License>)>,
+    /// The last answer of upstream about each license.
+    pub answers: Vec<(u32, Option<License>)>,
     pub posts: u32,
     pub started_ms: i64,
     pub end: Option<End>,
@@ -96,6 +96,8 @@ pub struct World {
     pub now_ms: i64,
     /// The machine's clock minus the world's.
     pub skew_ms: i64,
+    /// The seller's administrator or a client changed something that no run was told of.
+    pub meddled: bool,
     /// The clock was moved by more than the settling time.
     pub clock_moved: bool,
     pub seller: Seller,
@@ -122,6 +124,13 @@ pub fn moment(ms: i64) -> DateTime<Utc> {
 }
 
 impl World {
+    /// What upstream answered a run last about the license that its item names, else about any.
+    pub fn last_answer(&self, run: usize, named: Option<u32>) -> Option<(u32, Option<License>)> {
+        let answers = &self.runs[run].answers;
+        let about = answers.iter().rev().find(|(id, _)| Some(*id) == named);
+        about.or(answers.last()).cloned()
+    }
+
     pub fn machine_ms(&self) -> i64 {
         self.now_ms + self.skew_ms
     }

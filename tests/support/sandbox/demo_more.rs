@@ -36,7 +36,8 @@ pub fn bundled_server(s: &mut Stage) {
     println!("  The server's own module suspends it, and the event is lost; sync sees it:");
     let done = s.admin(&["sync"]).code == Some(0);
     s.check("its license is stopped", done && s.license_of(50).is_some_and(|l| l.status == 3));
-    let touched = s.t.panel_changes().iter().any(|line| line.contains("elid=50") && !line.starts_with("service.saveparam"));
+    let touched =
+        s.t.panel_changes().iter().any(|line| line.contains("elid=50") && !line.starts_with("service.saveparam"));
     s.check("nothing of the server itself was touched", !touched && s.t.item(50).status == 3);
 }
 
@@ -44,7 +45,8 @@ pub fn end_of_sale(s: &mut Stage) {
     s.title("The end of a sale");
     let today = Utc::now().date_naive();
     let (began, over, last) = (today - Days::new(5), today + Days::new(30), today + Days::new(100));
-    s.t.upstream.add_tariff(Tariff::new(60001, "Old product", Family::Soft, &[(1, 400), (12, 4400)]).ends(began, last, over));
+    s.t.upstream
+        .add_tariff(Tariff::new(60001, "Old product", Family::Soft, &[(1, 400), (12, 4400)]).ends(began, last, over));
     let product = |over: chrono::NaiveDate| {
         format!(
             "bundled = [3]\n[[product]]\ninternal_name = \"60001\"\nname = \"Old product\"\nperiods = [1, 12]\n\
@@ -62,7 +64,10 @@ pub fn end_of_sale(s: &mut Stage) {
     s.t.soft_item(49, "60001", 1).ip("192.0.2.49").add();
     let (requests, output) = (s.t.upstream.requests().len(), s.play("open", 49));
     let refused = output.attribute("type") == "sale_closed" && output.message().contains("55227");
-    s.check("an order is refused before anything is sent, and the successor named", refused && s.t.upstream.requests().len() == requests);
+    s.check(
+        "an order is refused before anything is sent, and the successor named",
+        refused && s.t.upstream.requests().len() == requests,
+    );
     let done = s.play("suspend", 48).code == Some(0) && s.play("resume", 48).code == Some(0);
     s.check("what was sold goes on working", done && s.license_of(48).is_some_and(|l| l.status == 2));
 }

@@ -1,5 +1,6 @@
 //! The selling BILLmanager, as an HTTP server on a loopback port, and the handle by which a test looks into it, moves
-//! its calendar and asks for faults. Built from CONTRACT.md 5, LICENSING.md and PROVING.md 1; it shares nothing with src/.
+//! its calendar and asks for faults. Built from CONTRACT.md 5, LICENSING.md and PROVING.md 1; it shares nothing with
+//! src/.
 pub mod catalogue;
 mod control;
 mod day;

@@ -1,0 +1,399 @@
+//! What a person orders about one service or one license: bind, unbind, move, obtain, take in. The same journal, locks
+//! and looks as for the panel's commands; nothing foreign is touched unless it is named.
+
+use crate::error::{ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::ItemLife;
+use crate::model::license::{Family, License};
+use crate::plan::change::differences;
+use crate::plan::order::{Wanted, wanted};
+use crate::ports::{Edit, LockName, PanelCall, Repeatable};
+use crate::store::Binding;
+use crate::text;
+
+use super::doubt::order_of;
+use super::repair_errors::{
+    another_installation, closed, has_license, no_key, not_elsewhere, not_marked, not_yet, order_open, serves_another,
+    wants_nothing,
+};
+use super::{Engine, errors, is_deleted};
+
+impl Engine<'_> {
+    /// Binds a license to a service, a foreign one too: a person says so. `replace`: what the service holds is freed.
+    ///
+    /// # Errors
+    /// `bad_value`: the license serves another service, or is marked by another installation; `missed`: the service has
+    /// a license; `license_gone`.
+    pub async fn bind(&mut self, item: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
+        let result = self.bind_locked(item, license, replace).await;
+        self.held.clear();
+        result
+    }
+
+    async fn bind_locked(&mut self, id: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        if item.status == ItemStatus::Deleted {
+            return Err(closed(id));
+        }
+        let life = self.life_of(&item)?;
+        self.no_open_order(id)?;
+        let before = self.held_by(&life)?;
+        if let Some(row) = &before
+            && row.id != license
+            && !replace
+        {
+            return Err(has_license(id, row.id, license));
+        }
+        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+            return Err(wants_nothing(id));
+        };
+        self.lock_license(license).await?;
+        let known = self.store.license(self.account, license).map_err(errors::state)?;
+        if let Some(row) = &known {
+            if row.life.is_some() && row.item != Some(id) {
+                return Err(serves_another(license, row.item));
+            }
+            self.settle_license(row).await?;
+        }
+        let family = known.as_ref().map_or(product.family, |row| row.family);
+        let seen = self.read(family, license).await?;
+        if is_deleted(&seen) {
+            return Err(errors::license_gone(Some(id), license));
+        }
+        let Some(seen) = seen else { return Err(errors::license_gone(Some(id), license)) };
+        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id) {
+            return Err(another_installation(license, &mark));
+        }
+        let replaced = before.filter(|row| row.id != license);
+        let row = self.write_binding(&item, &life, family, product, &seen, replaced.clone()).await?;
+        let seen = self.mark_bound(&row, seen).await?;
+        self.hand_out(&item, &row, product, seen).await?;
+        self.settle_end(&item).await?;
+        let mut done =
+            text!("license {license} is bound to service {id}", "лицензия {license} привязана к услуге {id}");
+        if let Some(old) = replaced {
+            let old = self.store.license(old.account, old.id).map_err(errors::state)?.unwrap_or(old);
+            self.free(&item, &old).await?;
+            let old = old.id;
+            done = text!(["{}; license {old} goes to the pool", done.en], ["{}; лицензия {old} уходит в пул", done.ru]);
+        }
+        Ok(done)
+    }
+
+    /// One transaction: what the life held steps back, the license is the life's, its mark is reserved.
+    async fn write_binding(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        family: Family,
+        product: &Product,
+        seen: &License,
+        replaced: Option<LicenseRow>,
+    ) -> Result<LicenseRow, ModuleError> {
+        let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
+        let (id, license) = (item.id, seen.id);
+        let reason = text!(
+            "license {license} bound to service {id} by hand",
+            "лицензия {license} привязана к услуге {id} вручную"
+        );
+        self.note(&reason);
+        let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
+        self.commit("bind by hand", |tx| {
+            tx.set_choice(item, &product.internal_name)?;
+            if let Some(old) = &replaced {
+                tx.release_license(old, LicenseState::ToFree, None, Some("replaced by hand"))?;
+                tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
+            }
+            // A mark of ours stays: it says for whom it was bought.
+            let mark = match seen.remoteid.mark_of(&panel) {
+                Some(mark @ Mark::Order { item: of, .. }) if of == id => mark,
+                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => tx.next_mark(&panel, id)?,
+            };
+            let binding = Binding {
+                account,
+                family,
+                module,
+                internal_name: &product.internal_name,
+                mark: Some(&mark),
+                pricelist: seen.tariff.id().unwrap_or(product.pricelist),
+                nodes,
+            };
+            tx.put_license(&binding, seen, LicenseState::Bound, Some(id), Some(life))?;
+            tx.note(Some(id), Some((account, license)), "bound", &reason)
+        })
+        .await?;
+        let row = self.store.license(account, license).map_err(errors::state)?;
+        row.ok_or_else(|| errors::license_gone(Some(id), license))
+    }
+
+    /// From now on it bears our mark, and upstream does not renew it by itself.
+    async fn mark_bound(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
+        let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
+        if marked && seen.autoprolong != Some(true) {
+            return Ok(seen);
+        }
+        let remoteid = row.mark.as_ref().map(ToString::to_string);
+        let edit = Edit { remoteid, no_autoprolong: true, ..Edit::default() };
+        self.change(row, &Repeatable::Edit(edit), "marking").await?;
+        let after = self.read(row.family, row.id).await?;
+        let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
+        self.refresh(row, &after).await?;
+        Ok(after)
+    }
+
+    fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
+        let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
+        match open.iter().find(|wish| order_of(wish).is_some()) {
+            Some(wish) => Err(order_open(item, wish.id.0)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what a service holds, whatever life it was bound to: freed, and no longer shown.
+    ///
+    /// # Errors
+    /// `missed`: it holds nothing and shows nothing.
+    pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
+        let result = self.unbind_locked(item).await;
+        self.held.clear();
+        result
+    }
+
+    async fn unbind_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        self.no_open_order(id)?;
+        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        let mut freed = Vec::new();
+        let account = self.account;
+        for row in rows.iter().filter(|row| row.life.is_some() && row.account == account) {
+            self.release_by_hand(row).await?;
+            freed.push(row.id.to_string());
+        }
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        let shows = item.as_ref().is_some_and(|item| item.params.licid.is_some() || item.params.lickey.is_some());
+        if let Some(item) = item.filter(|_| shows) {
+            let values = vec![("lickey", String::new()), ("licid", String::new())];
+            let call = PanelCall::SaveParams { item: item.id, values };
+            self.panel_call(&call).await?.map_err(|error| errors::panel(&error, "service.saveparam", id))?;
+        }
+        if freed.is_empty() && !shows {
+            return Err(errors::no_license(id));
+        }
+        let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
+        Ok(text!(
+            "service {id} holds no license any more; freed: {list}",
+            "у услуги {id} больше нет лицензии; освобождены: {list}"
+        ))
+    }
+
+    /// Written down first, then carried out; what upstream refuses now sync carries out later.
+    pub(super) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        let (id, held) = (row.id, row.clone());
+        let reason =
+            text!("license {id} is to be freed: a person said so", "лицензию {id} освободить: так решил человек");
+        self.note(&reason);
+        self.commit("to free", move |tx| {
+            tx.release_license(&held, LicenseState::ToFree, None, None)?;
+            tx.note(held.item, Some((held.account, held.id)), "to_free", &reason)
+        })
+        .await?;
+        let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        if let Err(error) = self.free_upstream(&row).await {
+            self.warn(&text!("license {id} is freed later: {error}", "лицензия {id} будет освобождена позже: {error}"));
+        }
+        Ok(())
+    }
+
+    /// The service buys from this module's account from now on: what it holds elsewhere is freed by that module's own
+    /// sync, and a license is obtained here.
+    ///
+    /// # Errors
+    /// `missed`: it holds nothing of another account; whatever stands in the way of obtaining one.
+    pub async fn move_here(&mut self, item: ItemId) -> Result<Text, ModuleError> {
+        let result = self.move_locked(item).await;
+        self.held.clear();
+        result
+    }
+
+    async fn move_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        let life = self.life_of(&item)?;
+        self.no_open_order(id)?;
+        let row = self.store.license_of(&life).map_err(errors::state)?;
+        let Some(row) = row.filter(|row| row.account != self.account) else { return Err(not_elsewhere(id)) };
+        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+            return Err(wants_nothing(id));
+        };
+        let what = text!("move of service {id}", "перенос услуги {id}");
+        self.asked(&item, product)?;
+        self.check_money(&what).await?;
+        let old = row.id;
+        let reason = text!(
+            "service {id} moved away: license {old} is to be freed",
+            "услуга {id} перенесена: лицензию {old} освободить"
+        );
+        self.commit("move away", move |tx| {
+            tx.release_license(&row, LicenseState::ToFree, None, Some("its service moved to another module"))?;
+            tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
+        })
+        .await?;
+        let new = self.obtain_for(&item, &life, product).await?;
+        Ok(text!(
+            "service {id} has license {new} now; {old} is freed by the sync of its own module",
+            "у услуги {id} теперь лицензия {new}; {old} освободит sync её модуля"
+        ))
+    }
+
+    /// A license for a paid service that has none: its own that was lost, from the pool, or bought.
+    pub(super) async fn obtain(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        if !crate::plan::renew::is_paid(&item, self.today()) {
+            return Err(errors::no_license(id));
+        }
+        let life = self.life_of(&item)?;
+        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+            return Err(wants_nothing(id));
+        };
+        let license = self.obtain_for(&item, &life, product).await?;
+        Ok(text!("service {id} has license {license}", "у услуги {id} лицензия {license}"))
+    }
+
+    async fn obtain_for(&mut self, item: &Item, life: &ItemLife, product: &Product) -> Result<LicenseId, ModuleError> {
+        let (row, seen) = self.ensure_license(item, life, product).await?;
+        self.hand_out(item, &row, product, seen).await?;
+        self.settle_end(item).await?;
+        Ok(row.id)
+    }
+
+    /// A license with our mark that this state lost: bound to its service where that still needs it, else freed.
+    pub(super) async fn take_in(&mut self, license: LicenseId, item: Option<ItemId>) -> Result<Text, ModuleError> {
+        if let Some(item) = item {
+            self.lock(LockName::Item(item)).await?;
+        }
+        self.lock_license(license).await?;
+        let known = self.store.license(self.account, license).map_err(errors::state)?;
+        if known.is_some_and(|row| row.state != LicenseState::Deleted) {
+            return Ok(text!("license {license} is known by now", "лицензия {license} уже известна"));
+        }
+        let (family, seen) = self.read_any(license).await?;
+        if seen.remoteid.mark_of(&self.panel_id).is_none() {
+            return Err(not_marked(license));
+        }
+        match item {
+            Some(id) => self.bind_locked(id, license, false).await,
+            None => self.take_in_free(family, &seen).await,
+        }
+    }
+
+    async fn take_in_free(&mut self, family: Family, seen: &License) -> Result<Text, ModuleError> {
+        let (account, module, id) = (self.account, self.module, seen.id);
+        let product = seen.tariff.id().and_then(|pricelist| self.rules.catalogue.by_pricelist(pricelist));
+        let internal_name = product.map_or_else(String::new, |product| product.internal_name.clone());
+        let pricelist = seen.tariff.id().or(product.map(|product| product.pricelist)).ok_or_else(|| not_marked(id))?;
+        let nodes = product.and_then(|product| product.nodes_addon).and_then(|addon| seen.addons.get(&addon).copied());
+        let mark = seen.remoteid.mark_of(&self.panel_id);
+        let item = match &mark {
+            Some(Mark::Order { item, .. }) => Some(*item),
+            Some(Mark::Pool { .. }) | None => None,
+        };
+        let reason = text!("license {id} was lost and is taken in", "лицензия {id} была потеряна и принята");
+        self.note(&reason);
+        let seen = seen.clone();
+        self.commit("take in", move |tx| {
+            let binding = Binding {
+                account,
+                family,
+                module,
+                internal_name: &internal_name,
+                mark: mark.as_ref(),
+                pricelist,
+                nodes,
+            };
+            tx.put_license(&binding, &seen, LicenseState::ToFree, item, None)?;
+            tx.note(item, Some((account, id)), "to_free", &reason)
+        })
+        .await?;
+        self.free_now(id).await
+    }
+
+    /// Frees a license that serves nobody, or whose service is closed by now.
+    pub(super) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let row = row.ok_or_else(|| errors::license_gone(None, license))?;
+        if row.life.is_some() {
+            let id = row.item.unwrap_or(ItemId(0));
+            self.lock(LockName::Item(id)).await?;
+            let item = self.item(id).await?;
+            if item.status != ItemStatus::Deleted {
+                return Err(serves_another(license, row.item));
+            }
+            self.free(&item, &row).await?;
+            let life = self.store.life(&item).map_err(errors::state)?;
+            self.commit("end life", move |tx| tx.end_life(&life)).await?;
+        } else {
+            self.lock_license(license).await?;
+            self.free_upstream(&row).await?;
+        }
+        let after = self.store.license(self.account, license).map_err(errors::state)?;
+        let state = after.as_ref().map_or("-", |row| row.state.word());
+        Ok(text!("license {license} is {state} now", "лицензия {license}: теперь {state}"))
+    }
+
+    /// Switches automatic renewal off for a license of ours that nobody uses.
+    pub(super) async fn switch_off(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
+        self.lock_license(license).await?;
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let row = row.ok_or_else(|| errors::license_gone(None, license))?;
+        let edit = Edit { no_autoprolong: true, ..Edit::default() };
+        self.change(&row, &Repeatable::Edit(edit), "switching off automatic renewal").await?;
+        Ok(text!("automatic renewal of license {license} is off", "автопродление лицензии {license} отключено"))
+    }
+
+    /// Looks at a service as sync does, then says whether anything still differs.
+    pub(super) async fn look(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        self.sync_item(&item).await?;
+        let item = self.item(id).await?;
+        let life = self.store.life(&item).map_err(errors::state)?;
+        let Some(row) = self.held_by(&life)? else {
+            return Ok(text!("service {id} looked at", "услуга {id} просмотрена"));
+        };
+        let seen = self.read(row.family, row.id).await?;
+        let Some(seen) = seen else { return Err(errors::license_gone(Some(id), row.id)) };
+        let left = match wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => {
+                let target = self.target(&item, self.served(&item, product))?;
+                differences(&item, &target, &row, &seen, self.today()).len()
+            }
+            Ok(Wanted::Nopanel) | Err(_) => 0,
+        };
+        if left > 0 {
+            return Err(not_yet(id, row.id));
+        }
+        if seen.key.is_none() {
+            return Err(no_key(id, row.id));
+        }
+        Ok(text!("service {id} is right", "услуга {id} в порядке"))
+    }
+
+    /// A license of whichever family.
+    async fn read_any(&mut self, license: LicenseId) -> Result<(Family, License), ModuleError> {
+        for family in [Family::Soft, Family::SoftExternal] {
+            if let Some(seen) = self.read(family, license).await?
+                && !is_deleted(&Some(seen.clone()))
+            {
+                return Ok((family, seen));
+            }
+        }
+        Err(errors::license_gone(None, license))
+    }
+}

@@ -1,0 +1,247 @@
+//! What the next look at a service would do, and why, in words. Pure: the same rules that the look itself follows.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::Text;
+use crate::model::catalogue::Product;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::item::ItemStatus;
+use crate::model::journal::{Wish, WishStatus};
+use crate::model::license::{License, LicenseStatus};
+use crate::model::period::MonthCount;
+use crate::model::rules::Rules;
+use crate::plan::change::{Difference, differences};
+use crate::plan::finding::{ItemView, Want};
+use crate::plan::pool::changeable_from;
+use crate::plan::renew::{due, is_paid};
+use crate::text;
+
+/// All that the answer depends on.
+pub struct Question<'q> {
+    /// The service.
+    pub view: &'q ItemView,
+    /// The license that its present life holds.
+    pub held: Option<&'q LicenseRow>,
+    /// All licenses that it holds or held.
+    pub rows: &'q [LicenseRow],
+    /// Its wishes without an ended outcome.
+    pub open: &'q [Wish],
+    /// Its license as upstream has it.
+    pub seen: Option<&'q License>,
+    /// The product of its license.
+    pub product: Option<&'q Product>,
+    /// For how long it is renewed.
+    pub aligned: Option<MonthCount>,
+    /// The seller's day.
+    pub today: NaiveDate,
+    /// The moment.
+    pub now: DateTime<Utc>,
+    /// The provider's choices.
+    pub rules: &'q Rules,
+}
+
+/// The lines, in the order in which things would be done.
+pub fn explain(q: &Question<'_>) -> Vec<Text> {
+    let mut lines = Vec::new();
+    for wish in q.open {
+        lines.push(doubt(q, wish));
+    }
+    for row in q.rows.iter().filter(|row| row.state == LicenseState::ToFree) {
+        lines.push(freeing(q, row));
+    }
+    match &q.view.want {
+        Want::Unclear(why) => {
+            lines.push(text!(["nothing can be ordered: {}", why.en], ["ничего не заказать: {}", why.ru]))
+        }
+        Want::Nothing => lines.push(text!("the service asks for no panel", "услуга не требует панели")),
+        Want::License(_) => {}
+    }
+    match (q.held, q.seen) {
+        (Some(row), Some(seen)) => license(q, row, seen, &mut lines),
+        (Some(row), None) => lines.push(text!(
+            "license {} is not shown upstream: looked at twice before it counts as gone",
+            "лицензии {} у продавца не видно: до вывода «исчезла» будет два просмотра",
+            row.id
+        )),
+        (None, _) => lines.push(without(q)),
+    }
+    lines
+}
+
+fn doubt(q: &Question<'_>, wish: &Wish) -> Text {
+    let settled = wish.recorded_at + chrono::Duration::seconds(i64::from(q.rules.upstream.settle_s));
+    doubt_words(wish, settled)
+}
+
+fn doubt_words(wish: &Wish, settled: DateTime<Utc>) -> Text {
+    let (kind, id) = (wish.request.kind(), wish.id);
+    let until = settled.format("%Y-%m-%d %H:%M UTC");
+    match wish.status {
+        WishStatus::HandedOver => text!(
+            "{kind} (wish {id}) waits for you: pmisplicense resolve",
+            "{kind} (wish {id}) ждёт вас: pmisplicense resolve"
+        ),
+        WishStatus::FreeWhenAppears => {
+            text!("{kind} (wish {id}) is looked for, to be freed", "{kind} (wish {id}) ищется, чтобы освободить")
+        }
+        WishStatus::InDoubt
+        | WishStatus::Done
+        | WishStatus::Refused
+        | WishStatus::NotSent
+        | WishStatus::NotHappened => {
+            text!(
+                "{kind} (wish {id}) is looked for; its answer was lost; sent again not before {until}",
+                "{kind} (wish {id}) ищется: ответ потерян; повтор не раньше {until}"
+            )
+        }
+    }
+}
+
+fn freeing(q: &Question<'_>, row: &LicenseRow) -> Text {
+    let id = row.id;
+    match row.not_before.filter(|until| *until > q.now) {
+        Some(until) => {
+            let (until, why) = (until.format("%Y-%m-%d"), row.reason.as_deref().unwrap_or("-"));
+            text!("license {id} is freed from {until} on: {why}", "лицензия {id} освободится с {until}: {why}")
+        }
+        None => text!("license {id} is freed: its service ended", "лицензия {id} будет освобождена: услуга окончена"),
+    }
+}
+
+fn without(q: &Question<'_>) -> Text {
+    let id = q.view.item.id;
+    match (&q.view.want, q.view.item.status) {
+        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => text!(
+            "it is paid and has no license: sync never orders; pmisplicense reconcile --apply, or bind {id} LICENSE",
+            "она оплачена, а лицензии нет: sync не заказывает; pmisplicense reconcile --apply или bind {id} ЛИЦЕНЗИЯ"
+        ),
+        (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
+            text!("no license yet: open obtains one", "лицензии ещё нет: её получит open")
+        }
+        (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => {
+            text!("no license, and none is obtained", "лицензии нет, и получать её не нужно")
+        }
+    }
+}
+
+fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<Text>) {
+    let (item, id) = (&q.view.item, row.id);
+    let before = lines.len();
+    if let Want::License(target) = &q.view.want {
+        for difference in differences(item, target, row, seen, q.today) {
+            lines.push(change(q, seen, difference));
+        }
+    }
+    if seen.key.is_none() {
+        lines.push(text!(
+            "the key of license {id} is asked for: it has none yet",
+            "у лицензии {id} ещё нет ключа: он запрашивается"
+        ));
+    } else if item.params.lickey != seen.key {
+        lines.push(text!("the key of license {id} is saved to the service", "ключ лицензии {id} сохранится в услугу"));
+    }
+    if seen.status == LicenseStatus::Ordered {
+        lines.push(text!("license {id} waits for payment upstream", "лицензия {id} ждёт оплаты у продавца"));
+    }
+    let renewal =
+        q.product.and_then(|product| due(item, product, q.aligned, seen.expires, q.today, q.rules.renew_before_days));
+    match renewal {
+        Some(due) => lines.push(due.reason),
+        None if lines.len() == before => lines.push(calm(q, seen)),
+        None => {}
+    }
+}
+
+/// Why nothing is due.
+fn calm(q: &Question<'_>, seen: &License) -> Text {
+    let day = |day: Option<NaiveDate>| day.map_or_else(|| "-".to_owned(), |day| day.to_string());
+    let (end, expires) = (day(q.view.item.expires), day(seen.expires));
+    let from = seen
+        .expires
+        .and_then(|expires| expires.checked_sub_days(chrono::Days::new(u64::from(q.rules.renew_before_days))));
+    let from = day(from);
+    if !is_paid(&q.view.item, q.today) {
+        return text!(
+            "nothing: the service is not active and paid (paid until {end}); the license lasts until {expires}",
+            "ничего: услуга не активна или не оплачена (до {end}); лицензия действует до {expires}"
+        );
+    }
+    if seen.expires.is_some_and(|expires| q.view.item.expires.is_some_and(|end| end <= expires)) {
+        return text!(
+            "nothing: the license lasts until {expires}, the service until {end}",
+            "ничего: лицензия до {expires}, услуга до {end}"
+        );
+    }
+    text!(
+        "nothing: the license lasts until {expires} and is renewed from {from} on (service paid until {end})",
+        "ничего: лицензия до {expires}, продление начнётся с {from} (услуга оплачена до {end})"
+    )
+}
+
+fn change(q: &Question<'_>, seen: &License, difference: Difference) -> Text {
+    let id = seen.id;
+    match difference {
+        Difference::Tariff { from, to } => text!(
+            "tariff of license {id}: {from} -> {to}, the client chose it",
+            "тариф лицензии {id}: {from} -> {to}, выбор клиента"
+        ),
+        Difference::Nodes { from, to } => {
+            text!("nodes of license {id}: {from} -> {to}", "узлы лицензии {id}: {from} -> {to}")
+        }
+        Difference::Ip(ip) => match seen.ip_changed.map(changeable_from).filter(|from| *from >= q.today) {
+            Some(from) => text!(
+                "address of license {id} -> {ip}, from {from} on: one change a month",
+                "IP лицензии {id} -> {ip}, начиная с {from}: одна смена в месяц"
+            ),
+            None => text!("address of license {id} -> {ip}", "IP лицензии {id} -> {ip}"),
+        },
+        Difference::Name(name) => text!("name of license {id} -> {name}", "имя лицензии {id} -> {name}"),
+        Difference::Autoprolong => {
+            text!("automatic renewal of license {id} is switched off", "автопродление лицензии {id} отключится")
+        }
+        Difference::Running => text!(
+            "license {id} is stopped: the service is suspended",
+            "лицензия {id} остановится: услуга приостановлена"
+        ),
+        Difference::NotRunning => {
+            text!("license {id} is started: the service is active", "лицензия {id} запустится: услуга активна")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{AccountId, LicenseId, WishId};
+    use crate::model::journal::OnceRequest;
+    use crate::model::license::Family;
+
+    /// A doubt is told with the moment before which nothing is sent again, a person's with the command.
+    #[test]
+    fn doubts() {
+        let at = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
+        let wish = |status| Wish {
+            id: WishId(3),
+            key: "k".into(),
+            item: None,
+            account: AccountId(1),
+            request: OnceRequest::Delete { family: Family::Soft, license: LicenseId(5) },
+            highest_license: LicenseId(0),
+            recorded_at: at,
+            clean_look_at: None,
+            status,
+            license: None,
+            operation: None,
+        };
+        let rules = Rules::default();
+        let text = |status| doubt_text(&rules, &wish(status), at);
+        assert!(text(WishStatus::InDoubt).contains("not before 2027-01-10 12:15 UTC"));
+        assert!(text(WishStatus::HandedOver).contains("pmisplicense resolve"));
+    }
+
+    fn doubt_text(rules: &Rules, wish: &Wish, now: DateTime<Utc>) -> String {
+        let settled = wish.recorded_at + chrono::Duration::seconds(i64::from(rules.upstream.settle_s));
+        assert!(settled > now);
+        super::doubt_words(wish, settled).en
+    }
+}

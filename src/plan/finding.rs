@@ -1,0 +1,216 @@
+//! What reconcile finds, and what is done about it: stable words for programs, plain ones for people.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::Text;
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId};
+use crate::model::item::Item;
+use crate::model::journal::{ItemLife, Wish};
+use crate::model::license::License;
+use crate::plan::change::Target;
+use crate::text;
+
+/// What an item asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    /// A license like this.
+    License(Target),
+    /// No panel.
+    Nothing,
+    /// It cannot be told: an unknown name, no address.
+    Unclear(Text),
+}
+
+/// An item as the panel has it, with what our state knows of its number.
+#[derive(Debug, Clone)]
+pub struct ItemView {
+    /// The panel's row.
+    pub item: Item,
+    /// Its present life.
+    pub life: ItemLife,
+    /// The client that our state knows for this life.
+    pub known_client: Option<ClientId>,
+    /// What it asks for.
+    pub want: Want,
+}
+
+/// All that is compared: one account.
+#[derive(Debug)]
+pub struct World<'w> {
+    /// The module whose items are compared.
+    pub module: ModuleId,
+    /// Items of the module, of rows and of marks.
+    pub items: &'w BTreeMap<ItemId, ItemView>,
+    /// Licenses of ours.
+    pub rows: &'w [LicenseRow],
+    /// All licenses of the lists.
+    pub upstream: &'w BTreeMap<LicenseId, License>,
+    /// Wishes without an ended outcome.
+    pub open: &'w [Wish],
+    /// This installation.
+    pub panel: &'w PanelId,
+    /// The newest running number of this state.
+    pub last_number: u32,
+    /// The state was restored from a backup.
+    pub restored: bool,
+    /// The seller's day.
+    pub today: NaiveDate,
+    /// The moment.
+    pub now: DateTime<Utc>,
+}
+
+/// What is wrong. The words are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A license with our mark that this state does not know.
+    Unowned,
+    /// A second license for one service.
+    Duplicate,
+    /// This state is older than what was done with it.
+    OldState,
+    /// An outcome is not known yet.
+    Doubt,
+    /// A person must end a doubt.
+    HandedOver,
+    /// A paid service without a license.
+    NoLicense,
+    /// A license that upstream does not show any more.
+    Gone,
+    /// Ordered and not paid upstream.
+    Unpaid,
+    /// The service is closed, its license is not.
+    Closed,
+    /// The panel has no such service.
+    NoItem,
+    /// The license was bound to another service or client of this number.
+    OtherLife,
+    /// Two services show one license.
+    TwoItems,
+    /// Upstream renews by itself.
+    Autoprolong,
+    /// Another address.
+    Address,
+    /// Another name.
+    Name,
+    /// Another tariff.
+    Tariff,
+    /// Another number of nodes.
+    Nodes,
+    /// Running or stopped, and should not be.
+    Status,
+    /// The service shows another key or number.
+    Key,
+    /// The key never came.
+    KeyLate,
+    /// It waits to be freed.
+    ToFree,
+    /// A pooled license that somebody uses.
+    NotFree,
+}
+
+impl Kind {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unowned => "unowned",
+            Self::Duplicate => "duplicate",
+            Self::OldState => "old_state",
+            Self::Doubt => "doubt",
+            Self::HandedOver => "handed_over",
+            Self::NoLicense => "no_license",
+            Self::Gone => "gone",
+            Self::Unpaid => "unpaid",
+            Self::Closed => "closed",
+            Self::NoItem => "no_item",
+            Self::OtherLife => "other_life",
+            Self::TwoItems => "two_items",
+            Self::Autoprolong => "autoprolong",
+            Self::Address => "ip",
+            Self::Name => "name",
+            Self::Tariff => "tariff",
+            Self::Nodes => "nodes",
+            Self::Status => "status",
+            Self::Key => "key",
+            Self::KeyLate => "key_late",
+            Self::ToFree => "to_free",
+            Self::NotFree => "not_free",
+        }
+    }
+}
+
+/// What is done about it, in the order in which it is done.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remedy {
+    /// Taken into the state: bound to the item, or freed.
+    TakeIn(LicenseId, Option<ItemId>),
+    /// The running number is raised, the state counts as current.
+    Renew(u32),
+    /// The item is looked at as by `sync_item`: differences carried out, doubts settled, parameters saved.
+    Look(ItemId),
+    /// No automatic renewal.
+    SwitchOff(LicenseId),
+    /// Freed, stopped or deleted, as the settings say.
+    Free(LicenseId),
+    /// From the pool, or bought.
+    Obtain(ItemId),
+    /// Nothing by itself; the command that a person may give.
+    Person(String),
+}
+
+impl Remedy {
+    /// The stable word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::TakeIn(_, Some(_)) => "bind",
+            Self::TakeIn(_, None) | Self::Free(_) => "free",
+            Self::Renew(_) => "renew_state",
+            Self::Look(_) => "sync",
+            Self::SwitchOff(_) => "switch_off",
+            Self::Obtain(_) => "obtain",
+            Self::Person(_) => "person",
+        }
+    }
+
+    /// What would be done, in words.
+    pub fn describe(&self) -> Text {
+        match self {
+            Self::TakeIn(id, Some(item)) => {
+                text!("bind license {id} to service {item}", "привязать {id} к услуге {item}")
+            }
+            Self::TakeIn(id, None) | Self::Free(id) => text!("free license {id}", "освободить лицензию {id}"),
+            Self::Renew(number) => text!("go on from number {number}", "продолжить с номера {number}"),
+            Self::Look(item) => text!("set service {item} right", "исправить услугу {item}"),
+            Self::SwitchOff(id) => text!("switch off renewal of {id}", "отключить автопродление {id}"),
+            Self::Obtain(item) => text!("obtain a license for {item}", "получить лицензию для {item}"),
+            Self::Person(command) => text!("you decide: {command}", "решать вам: {command}"),
+        }
+    }
+
+    /// Whether it orders or frees: what the guards of MONEY.md 6 count.
+    pub fn is_weighty(&self) -> bool {
+        match self {
+            Self::TakeIn(_, None) | Self::Free(_) | Self::Obtain(_) => true,
+            Self::TakeIn(_, Some(_)) | Self::Renew(_) | Self::Look(_) | Self::SwitchOff(_) | Self::Person(_) => false,
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub kind: Kind,
+    /// With which service.
+    pub item: Option<ItemId>,
+    /// With which license.
+    pub license: Option<LicenseId>,
+    /// In words.
+    pub what: Text,
+    /// What would be done.
+    pub remedy: Remedy,
+    /// What the license costs, as upstream words it.
+    pub cost: Option<String>,
+}

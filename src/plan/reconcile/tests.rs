@@ -1,0 +1,230 @@
+//! The table of cases of reconcile: one world each, what is found in it, and what would be done.
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::model::ids::{AccountId, ClientId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId};
+use crate::model::item::{Item, ItemParams};
+use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
+use crate::model::period::Period;
+use crate::plan::change::Target;
+
+const PRICELIST: UpstreamPricelistId = UpstreamPricelistId(55227);
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().expect("a date")
+}
+
+fn view(id: u32) -> ItemView {
+    let item = Item {
+        id: ItemId(id),
+        name: "shop".into(),
+        client: ClientId(5),
+        parent: None,
+        tariff: PricelistId(17),
+        tariff_intname: "55227".into(),
+        itemtype: "soft".into(),
+        module: Some(ModuleId(7)),
+        module_program: "pmisplicense".into(),
+        period: Period::from_panel(1),
+        status: ItemStatus::Active,
+        expires: Some(day("2027-02-01")),
+        created: "2026-12-01 10:00:00".into(),
+        previous_tariff: None,
+        params: ItemParams {
+            ip: Some("192.0.2.10".into()),
+            licname: Some("shop".into()),
+            licid: Some(LicenseId(5001)),
+            lickey: LicenseKey::parse("KEY-1"),
+        },
+        addons: Vec::new(),
+        ips: Vec::new(),
+    };
+    let life = ItemLife { item: item.id, created: item.created.clone(), closes: 0 };
+    let ip = "192.0.2.10".parse().ok();
+    let want = Want::License(Target {
+        internal_name: "55227".into(),
+        pricelist: PRICELIST,
+        ip,
+        licname: "shop".into(),
+        nodes: None,
+    });
+    ItemView { item, life, known_client: Some(ClientId(5)), want }
+}
+
+fn row(id: u32, view: &ItemView) -> LicenseRow {
+    LicenseRow {
+        account: AccountId(1),
+        id: LicenseId(id),
+        family: Family::Soft,
+        module: ModuleId(7),
+        state: LicenseState::Bound,
+        life: Some(view.life.to_string()),
+        item: Some(view.item.id),
+        internal_name: "55227".into(),
+        mark: None,
+        pricelist: PRICELIST,
+        nodes: None,
+        changes: 0,
+        name: "shop".into(),
+        ip: "192.0.2.10".parse().ok(),
+        last_ip: None,
+        status: LicenseStatus::Active,
+        key: LicenseKey::parse("KEY-1"),
+        key_before: None,
+        created: None,
+        expires: Some(day("2027-02-01")),
+        ip_changed: None,
+        key_changed: None,
+        since: now() - chrono::Duration::days(9),
+        not_before: None,
+        reason: None,
+    }
+}
+
+fn seen(id: u32, mark: &str) -> License {
+    License {
+        id: LicenseId(id),
+        name: "shop".into(),
+        ip: "192.0.2.10".parse().ok(),
+        remoteid: if mark.is_empty() { RemoteId::Empty } else { RemoteId::Text(mark.into()) },
+        tariff: LicenseTariff::Id(PRICELIST),
+        period: None,
+        status: LicenseStatus::Active,
+        changing: false,
+        key: None,
+        created: Some(day("2026-12-01")),
+        expires: Some(day("2027-02-01")),
+        autoprolong: Some(false),
+        ip_changed: None,
+        key_changed: None,
+        addons: BTreeMap::new(),
+        cost: None,
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc()
+}
+
+const MARK: &str = "pml-abcdefgh-42-1";
+
+fn found(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(Kind, &'static str)> {
+    let items = items.iter().map(|view| (view.item.id, view.clone())).collect();
+    let upstream = upstream.iter().map(|seen| (seen.id, seen.clone())).collect();
+    let world = World {
+        module: ModuleId(7),
+        items: &items,
+        rows,
+        upstream: &upstream,
+        open: &[],
+        panel: &PanelId::parse("abcdefgh").expect("an id"),
+        last_number: 3,
+        restored: false,
+        today: now().date_naive(),
+        now: now(),
+    };
+    compare(&world).iter().map(|finding| (finding.kind, finding.remedy.word())).collect()
+}
+
+/// Nothing is found where all three agree.
+#[test]
+fn agreement() {
+    let item = view(42);
+    assert_eq!(found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)]), []);
+    assert_eq!(found(&[], &[], &[seen(7000, ""), seen(7001, "pml-anotherp-1-1")]), [], "foreign ones are left alone");
+}
+
+/// One bound license, one thing wrong with it.
+#[test]
+fn one_wrong() {
+    let item = view(42);
+    let ours = row(5001, &item);
+    let there = seen(5001, MARK);
+    let with = |change: fn(&mut License)| {
+        let mut seen = there.clone();
+        change(&mut seen);
+        found(&[item.clone()], &[ours.clone()], &[seen])
+    };
+    for (case, got, want) in [
+        ("ip", with(|s| s.ip = "192.0.2.99".parse().ok()), (Kind::Address, "sync")),
+        ("name", with(|s| s.name = "other".into()), (Kind::Name, "sync")),
+        ("autoprolong", with(|s| s.autoprolong = Some(true)), (Kind::Autoprolong, "sync")),
+        ("stopped", with(|s| s.status = LicenseStatus::Stopped), (Kind::Status, "sync")),
+        ("unpaid", with(|s| s.status = LicenseStatus::Ordered), (Kind::Unpaid, "person")),
+        ("deleted", with(|s| s.status = LicenseStatus::Deleted), (Kind::Gone, "sync")),
+    ] {
+        assert_eq!(got, [want], "{case}");
+    }
+    assert_eq!(found(&[item.clone()], &[ours.clone()], &[]), [(Kind::Gone, "sync")]);
+    assert_eq!(found(&[], &[ours.clone()], &[there.clone()]), [(Kind::NoItem, "person")]);
+    let item_with = |change: fn(&mut Item)| {
+        let mut other = item.clone();
+        change(&mut other.item);
+        other.life.created.clone_from(&other.item.created);
+        found(&[other], &[ours.clone()], &[there.clone()])
+    };
+    for (case, got, want) in [
+        ("closed", item_with(|i| i.status = ItemStatus::Deleted), (Kind::Closed, "free")),
+        ("number used again", item_with(|i| i.created = "2027-01-02 10:00:00".into()), (Kind::OtherLife, "person")),
+        ("another client", item_with(|i| i.client = ClientId(6)), (Kind::OtherLife, "person")),
+        ("key", item_with(|i| i.params.lickey = None), (Kind::Key, "sync")),
+        ("number", item_with(|i| i.params.licid = None), (Kind::Key, "sync")),
+        ("suspended", item_with(|i| i.status = ItemStatus::Suspended), (Kind::Status, "sync")),
+    ] {
+        assert_eq!(got, [want], "{case}");
+    }
+    let keyless = LicenseRow { key: None, ..ours.clone() };
+    assert_eq!(found(&[item.clone()], &[keyless], &[there.clone()]), [(Kind::KeyLate, "sync")]);
+}
+
+/// What was paid and nobody has: bound to its service, freed when it does not need it, an old state renewed after it.
+#[test]
+fn unowned() {
+    let item = view(42);
+    let marked = |id, number: u32| seen(id, &format!("pml-abcdefgh-42-{number}"));
+    assert_eq!(found(&[item.clone()], &[], &[marked(5001, 1)]), [(Kind::Unowned, "bind")]);
+    assert_eq!(found(&[], &[], &[marked(5001, 1)]), [(Kind::Duplicate, "free")]);
+    let two = found(&[item.clone()], &[], &[marked(5001, 1), marked(5002, 2)]);
+    assert_eq!(two, [(Kind::Unowned, "bind"), (Kind::Duplicate, "free")], "the one that the service shows");
+    let beside = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 1), marked(5002, 2)]);
+    assert_eq!(beside, [(Kind::Duplicate, "free")]);
+    let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
+    assert_eq!(newer, [(Kind::OldState, "renew_state")]);
+    let mut free = seen(5003, "pml-abcdefgh-free");
+    (free.name, free.ip) = (FREE_NAME.into(), Some(FREE_IP));
+    assert_eq!(found(&[], &[], &[free]), [(Kind::Unowned, "free")]);
+    let old = License { created: Some(day("2026-01-01")), ..marked(5001, 1) };
+    assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier life");
+}
+
+/// A paid service without a license; bought by hand beside it, or shown by two.
+#[test]
+fn without_license() {
+    let item = view(42);
+    assert_eq!(found(&[item.clone()], &[], &[]), [(Kind::NoLicense, "obtain")]);
+    assert_eq!(found(&[item.clone()], &[], &[seen(7000, "")]), [(Kind::NoLicense, "person")], "one is there");
+    let mut unpaid = item.clone();
+    unpaid.item.expires = Some(day("2027-01-01"));
+    assert_eq!(found(&[unpaid], &[], &[]), []);
+    let twice = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), seen(7000, "")]);
+    assert_eq!(twice, [(Kind::Duplicate, "person")]);
+    let mut other = view(43);
+    other.want = Want::Nothing;
+    let shared = found(&[item.clone(), other], &[row(5001, &item)], &[seen(5001, MARK)]);
+    assert_eq!(shared, [(Kind::TwoItems, "person")]);
+}
+
+/// What nobody uses: to be freed, renewed by itself, or used by somebody.
+#[test]
+fn unheld() {
+    let item = view(42);
+    let free = |state| LicenseRow { state, life: None, item: None, ..row(5001, &item) };
+    let mut pooled = seen(5001, "pml-abcdefgh-free");
+    (pooled.name, pooled.ip, pooled.status) = (FREE_NAME.into(), Some(FREE_IP), LicenseStatus::Stopped);
+    assert_eq!(found(&[], &[free(LicenseState::Pool)], &[pooled.clone()]), []);
+    assert_eq!(found(&[], &[free(LicenseState::ToFree)], &[pooled.clone()]), [(Kind::ToFree, "free")]);
+    let renewing = License { autoprolong: Some(true), ..pooled };
+    assert_eq!(found(&[], &[free(LicenseState::Stopped)], &[renewing]), [(Kind::Autoprolong, "switch_off")]);
+    assert_eq!(found(&[], &[free(LicenseState::Pool)], &[seen(5001, "")]), [(Kind::NotFree, "person")]);
+}

@@ -1,0 +1,299 @@
+//! Reads for people: lists, the journal, marks, and the file itself (integrity, copy, pruning). Nothing here decides
+//! anything about a license.
+
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rusqlite::params;
+
+use super::{Account, Store, StoreError, Tx, moment, read_account};
+use crate::error::Text;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, WishId};
+use crate::model::journal::{Wish, WishEvent};
+
+/// Which licenses of ours are asked for; `None` excludes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LicenseFilter<'f> {
+    /// What they are held for.
+    pub state: Option<LicenseState>,
+    /// The internal name that they were ordered for.
+    pub product: Option<&'f str>,
+    /// The module that they were bound with.
+    pub module: Option<ModuleId>,
+    /// They run out before this day.
+    pub expires_before: Option<NaiveDate>,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalLine {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// The wish that it belongs to.
+    pub wish: Option<WishId>,
+    /// The item it is about.
+    pub item: Option<ItemId>,
+    /// The license it is about.
+    pub license: Option<LicenseId>,
+    /// One word for what happened: the event of a wish, or of a decision.
+    pub event: String,
+    /// What upstream or the network said, where the event holds it.
+    pub detail: String,
+    /// Why, in words.
+    pub reason: Text,
+}
+
+/// The word of an event, and the words that it holds.
+fn event_words(event: &WishEvent) -> (&'static str, String) {
+    match event {
+        WishEvent::Recorded => ("recorded", String::new()),
+        WishEvent::Done { .. } => ("done", String::new()),
+        WishEvent::Refused { reason } => ("refused", reason.clone()),
+        WishEvent::NotSent { reason } => ("not_sent", reason.clone()),
+        WishEvent::Unknown { reason } => ("unknown", reason.clone()),
+        WishEvent::Answered { .. } => ("answered", String::new()),
+        WishEvent::CleanLook => ("clean_look", String::new()),
+        WishEvent::Adopted { .. } => ("adopted", String::new()),
+        WishEvent::NotHappened { reason } => ("not_happened", reason.clone()),
+        WishEvent::HandedOver { reason } => ("handed_over", reason.clone()),
+        WishEvent::FreeWhenAppears => ("free_when_appears", String::new()),
+        WishEvent::WantedAgain => ("wanted_again", String::new()),
+    }
+}
+
+fn read_line(row: &rusqlite::Row<'_>) -> rusqlite::Result<JournalLine> {
+    let stored: String = row.get(4)?;
+    let (event, detail) = match serde_json::from_str::<WishEvent>(&stored) {
+        Ok(event) => {
+            let (word, detail) = event_words(&event);
+            (word.to_owned(), detail)
+        }
+        Err(_) => (stored, String::new()),
+    };
+    Ok(JournalLine {
+        at: moment(row.get(0)?),
+        wish: row.get::<_, Option<u32>>(1)?.map(WishId),
+        item: row.get::<_, Option<u32>>(2)?.map(ItemId),
+        license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
+        event,
+        detail,
+        reason: Text { en: row.get(5)?, ru: row.get(6)? },
+    })
+}
+
+impl Store {
+    /// Licenses of ours that fit, by account and number.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_that(&self, filter: LicenseFilter<'_>) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2) AND (?3 IS NULL OR module = ?3)
+             AND (?4 IS NULL OR expires < ?4) ORDER BY account, id",
+            params![
+                filter.state.map(LicenseState::word),
+                filter.product,
+                filter.module.map(|module| module.0),
+                filter.expires_before.map(|day| day.to_string())
+            ],
+        )
+    }
+
+    /// Licenses of ours with that number, in whatever account.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_numbered(&self, id: LicenseId) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows("id = ?1 ORDER BY account", params![id.0])
+    }
+
+    /// Licenses of ours that have or last had that address.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_at(&self, ip: std::net::IpAddr) -> Result<Vec<LicenseRow>, StoreError> {
+        let text = ip.to_string();
+        self.license_rows("ip = ?1 OR last_ip = ?1 ORDER BY (ip = ?1) DESC, account, id", params![text])
+    }
+
+    /// Licenses of ours whose key contains that text, whatever its case.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_keyed(&self, part: &str) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows("instr(upper(lickey), upper(?1)) > 0 ORDER BY account, id", params![part])
+    }
+
+    /// The journal about an item, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn journal_of_item(&self, item: ItemId) -> Result<Vec<JournalLine>, StoreError> {
+        self.journal("item = ?1", params![item.0])
+    }
+
+    /// The journal about a license, oldest first; its order stands in lines that knew no number yet.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn journal_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<JournalLine>, StoreError> {
+        self.journal(
+            "(account = ?1 AND license = ?2) OR wish IN (SELECT id FROM wish WHERE account = ?1 AND license = ?2)",
+            params![account.0, license.0],
+        )
+    }
+
+    fn journal(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<JournalLine>, StoreError> {
+        let sql = format!("SELECT at, wish, item, license, event, en, ru FROM journal WHERE {condition} ORDER BY id");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(params, read_line)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Wishes that ended well from one moment to another, oldest first: what was bought and changed.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn done_wishes(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Wish>, StoreError> {
+        self.wishes(
+            "status = 'done' AND recorded_at >= ?1 AND recorded_at < ?2",
+            params![from.timestamp(), until.timestamp()],
+        )
+    }
+
+    /// How often a decision was noted in the journal between two moments.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn count_notes(&self, event: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u32, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT count(*) FROM journal WHERE event = ?1 AND at >= ?2 AND at < ?3")?;
+        Ok(statement.query_row(params![event, from.timestamp(), until.timestamp()], |row| row.get(0))?)
+    }
+
+    /// Orders of an account, whatever became of them: whose marks upstream may show.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn orders(&self, account: AccountId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes("account = ?1 AND kind = 'order'", params![account.0])
+    }
+
+    /// Items whose newest order or renewal upstream refused, and which were not served since.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn refused_wishes(&self) -> Result<Vec<Wish>, StoreError> {
+        self.wishes(
+            "status = 'refused' AND kind IN ('order', 'renewal') AND item IS NOT NULL AND NOT EXISTS
+             (SELECT 1 FROM wish w WHERE w.item = wish.item AND w.kind IN ('order', 'renewal') AND w.id > wish.id)",
+            &[],
+        )
+    }
+
+    /// The clients that a state has met under the number of an item: a day of creation each.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn lives_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT created, client, closes FROM item WHERE id = ?1")?;
+        let rows = statement.query_map([item.0], |row| Ok((row.get(0)?, ClientId(row.get(1)?), row.get(2)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All accounts that this state has met.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, url, username, returns_remoteid, highest_license, refused_kind, refused_at, refused_balance
+             FROM account ORDER BY id",
+        )?;
+        let rows = statement.query_map([], read_account)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What SQLite finds wrong with the file; empty: nothing.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.conn.prepare("PRAGMA integrity_check(20)")?;
+        let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// The version of the schema.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn version(&self) -> Result<i32, StoreError> {
+        Ok(self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    }
+
+    /// Writes a whole copy of the state to a file that must not hold anything yet; safe while others write.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.conn.execute("VACUUM INTO ?1", [path.display().to_string()])?;
+        Ok(())
+    }
+}
+
+/// Lines that belong to nothing any more: no wish that is open, no item that has a license, no license that we hold
+/// (MONEY.md 8). `?1`: older than this.
+const PRUNABLE: &str = "at < ?1
+    AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over')))
+    AND (item IS NULL OR item IN (SELECT value FROM json_each(?2)))
+    AND NOT EXISTS (SELECT 1 FROM license l WHERE l.account = journal.account AND l.id = journal.license
+        AND l.state != 'deleted')";
+
+impl Tx<'_> {
+    /// Removes lines of the journal older than a moment that are about closed items and licenses that are gone.
+    /// Bindings and wishes stay.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn prune_journal(&self, before: DateTime<Utc>, closed: &[ItemId]) -> Result<usize, StoreError> {
+        let ids: Vec<u32> = closed.iter().map(|item| item.0).collect();
+        let json = serde_json::to_string(&ids).map_err(|error| StoreError::Unusable(error.to_string()))?;
+        let sql = format!("DELETE FROM journal WHERE {PRUNABLE}");
+        Ok(self.tx.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
+    }
+
+    /// Raises the running number of orders to what was seen upstream.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn raise_last_number(&self, number: u32) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO meta (name, value) VALUES ('last_number', ?1)
+             ON CONFLICT DO UPDATE SET value = ?1 WHERE CAST(value AS INTEGER) < CAST(?1 AS INTEGER)",
+            params![number.to_string()],
+        )
+    }
+
+    /// Forgets a single value.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn remove_meta(&self, name: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM meta WHERE name = ?1", params![name])
+    }
+}
+
+impl Store {
+    /// Items that lines of the journal older than a moment are about: whoever prunes asks the panel which are closed.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn items_before(&self, before: DateTime<Utc>) -> Result<Vec<ItemId>, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT DISTINCT item FROM journal WHERE at < ?1 AND item IS NOT NULL")?;
+        let rows = statement.query_map([before.timestamp()], |row| row.get(0).map(ItemId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
