@@ -39,12 +39,12 @@ impl Engine<'_> {
         }
         let mut taken = 0;
         for id in free.into_iter().take(MAX_OPENED) {
-            taken += usize::from(self.take_in(product, id).await?);
+            taken += usize::from(self.pool_one(product, id).await?);
         }
         Ok(taken)
     }
 
-    async fn take_in(&mut self, product: &Product, id: LicenseId) -> Result<bool, ModuleError> {
+    async fn pool_one(&mut self, product: &Product, id: LicenseId) -> Result<bool, ModuleError> {
         let Some(seen) = self.read(product.family, id).await? else { return Ok(false) };
         let fits = is_free(&seen) && seen.tariff.id() == Some(product.pricelist) && seen.expires.is_some();
         if !fits {

@@ -182,9 +182,10 @@ impl Engine<'_> {
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
             Err(crate::ports::CallError::Refused(refusal)) => {
-                let error = match refusal.kind {
-                    RefusalKind::IpBusy | RefusalKind::IpTooYoung => errors::refused(&refusal, what, "ip", ip),
-                    _ => errors::refused(&refusal, what, "intname", terms.product.pricelist),
+                let error = if matches!(refusal.kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung) {
+                    errors::refused(&refusal, what, "ip", ip)
+                } else {
+                    errors::refused(&refusal, what, "intname", terms.product.pricelist)
                 };
                 Err(advised(error, &refusal, Some(terms.product)))
             }
