@@ -1,13 +1,14 @@
 //! Declarations of the command line, two kinds (CONTRACT.md 2): the panel's protocol options and commands, and the
 //! administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
 
+mod people;
+
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
-
+pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
 pub use crate::engine::ItemCommand;
 use crate::error::Lang;
-use crate::model::ids::{ItemId, LicenseId, ModuleId, RunningOperationId};
+use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 
 /// A protocol option that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -190,94 +191,13 @@ pub struct Common {
     pub config: Option<PathBuf>,
 }
 
-/// The administrator's command line.
-#[derive(Debug, Parser)]
-#[command(
-    name = "pmisplicense",
-    version,
-    about = "Resells ispmanager licenses through BILLmanager. The panel calls it with --command NAME; \
-             the commands below are for people."
-)]
-pub struct AdminArgs {
-    /// Settings file (default: etc/pmisplicense.toml beneath the panel's folder)
-    #[arg(long, global = true, value_name = "PATH")]
-    pub config: Option<PathBuf>,
-    /// Language of messages: en or ru
-    #[arg(long, global = true, value_name = "LANG")]
-    pub lang: Option<String>,
-    /// What to do
-    #[command(subcommand)]
-    pub command: AdminCommand,
-}
-
-/// The administrator's subcommands.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum AdminCommand {
-    /// Refresh all licenses, renew what is due, finish what was left to do (cron, hourly)
-    Sync {
-        /// Only this processing module
-        #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
-        module: Option<ModuleId>,
-        /// Go on even when far more would be renewed or freed than usual
-        #[arg(long)]
-        allow_many: bool,
-        /// Only compare the servers of the modules in `bundled` with their licenses, and carry out the difference
-        #[arg(long)]
-        sweep: bool,
-        /// Confirm the first sweep of these modules, which otherwise only reports
-        #[arg(long, requires = "sweep")]
-        adopt: bool,
-    },
-    /// End a doubt: say whether a purchase happened that the program could not tell
-    Resolve {
-        /// The service
-        #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
-        item: ItemId,
-        /// Which wish, when the service has several in doubt
-        #[arg(long, value_name = "N")]
-        wish: Option<u32>,
-        /// It was bought: the license's number upstream
-        #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]
-        bought: Option<LicenseId>,
-        /// It was not bought: the next run may order again
-        #[arg(long)]
-        not_bought: bool,
-    },
-    /// The state file: whose it is
-    State {
-        /// What to do with it
-        #[command(subcommand)]
-        command: StateCommand,
-    },
-    /// Look for what is wrong or unusual, and say what to do
-    Doctor {
-        /// Accept the account upstream that a module now logs in to
-        #[arg(long, value_name = "MODULE", value_parser = number::<ModuleId>)]
-        accept_account: Option<ModuleId>,
-    },
-}
-
-/// `state …`
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum StateCommand {
-    /// Confirm that this installation owns the state file
-    Claim,
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text} is not a number"))
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
-    /// clap itself finds the declaration sound, and every protocol option has one name.
+    /// Every protocol option has one name.
     #[test]
     fn declarations() {
-        AdminArgs::command().debug_assert();
         for (name, _, opt) in OPTIONS {
             assert_eq!(opt.name(), name);
         }

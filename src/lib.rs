@@ -1,5 +1,6 @@
 //! pmisplicense: a processing module of BILLmanager that resells licenses bought from the vendor's BILLmanager.
 
+pub mod admin;
 pub mod argv;
 pub mod billdb;
 pub mod cli;

@@ -77,7 +77,7 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
     let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let given = argv::read(&words);
     if !given.is_protocol() {
-        return admin::run(&args, &environment);
+        return admin::run(&args, &environment, variable);
     }
     let lang = given.lang();
     caught(|| Ok(protocol(&given, &environment))).unwrap_or_else(|error| failed(&error, lang))

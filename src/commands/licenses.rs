@@ -56,7 +56,10 @@ fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<R
 }
 
 /// Which module's account a service is licensed from (CONTRACT.md 4).
-fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleError> {
+///
+/// # Errors
+/// `missed`: no such item; `unsupported_module`.
+pub fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleError> {
     let item = ctx.data.billdb()?.item(id).map_err(database_error)?.ok_or_else(|| crate::engine::no_item(id))?;
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     // A choice of the server's own module comes before the general one.

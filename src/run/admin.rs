@@ -1,22 +1,30 @@
-//! The administrator's subcommands: plain words on stdout, errors on stderr.
+//! The administrator's subcommands: plain words on stdout, errors on stderr. Language from --lang or the locale, width from
+//! the terminal; a person is asked only where there is one.
 
 use std::ffi::OsString;
+use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing};
+use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
 use crate::commands::bundled::{self, Sync};
-use crate::commands::{self, Reply, licenses};
-use crate::context::Context;
+use crate::commands::licenses;
 use crate::engine::{Allow, Summary, Swept, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::WishId;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
-/// Runs a subcommand.
-pub fn run(args: &[OsString], environment: &Environment) -> Finished {
+/// Columns where nobody says: nothing is cut for a file or another program.
+const UNLIMITED: usize = 250;
+
+/// Columns of a terminal that does not say.
+const USUAL: usize = 80;
+
+/// Runs a subcommand. `variable` reads the environment.
+pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
     let program = OsString::from("pmisplicense");
     let args = match AdminArgs::try_parse_from(std::iter::once(&program).chain(args)) {
         Ok(args) => args,
@@ -30,42 +38,81 @@ pub fn run(args: &[OsString], environment: &Environment) -> Finished {
             };
         }
     };
-    let lang = args.lang.as_deref().map(Lang::parse).unwrap_or_default();
-    match caught(|| carried_out(&args, lang, environment)) {
-        Ok(reply) => reply.into(),
-        Err(error) => {
-            let causes: String = error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
-            let text = format!("{}: {}{causes}\n", error.kind.word(), error.message.in_lang(lang));
-            Finished { stderr: text, code: 1, ..Finished::default() }
+    let lang = language(args.lang.as_deref(), variable);
+    match caught(|| carried_out(&args, lang, environment, columns(variable))) {
+        Ok(answer) => {
+            let stdout = if args.json { format!("{:#}\n", answer.json) } else { answer.text };
+            Finished { stdout, stderr: String::new(), code: answer.code }
         }
+        Err(error) => failed(&error, lang, args.json),
     }
 }
 
-fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment) -> Result<Reply, ModuleError> {
-    let settings = Settings::load(environment, args.config.as_deref())?;
-    if do_nothing(&environment.root()) || do_nothing(&settings.root) {
-        match &args.command {
-            // From cron: as quiet as the panel's own call.
-            AdminCommand::Sync { .. } => return Ok(Reply::nothing()),
-            AdminCommand::Doctor { accept_account: None } => {}
-            AdminCommand::Resolve { .. } | AdminCommand::State { .. } | AdminCommand::Doctor { .. } => {
-                return Err(switched_off());
-            }
-        }
-    }
-    let module = match &args.command {
-        AdminCommand::Sync { module, .. } => *module,
-        AdminCommand::Doctor { accept_account } => *accept_account,
-        AdminCommand::Resolve { .. } | AdminCommand::State { .. } => None,
+fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
+    let causes: String = error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
+    let stderr = format!("{}: {}{causes}\n", error.kind.word(), error.message.in_lang(lang));
+    let stdout = if json {
+        let error = serde_json::json!({
+            "type": error.kind.word(), "object": error.object, "value": error.value,
+            "message": error.message.in_lang(lang), "causes": error.causes,
+        });
+        format!("{:#}\n", serde_json::json!({ "version": 1, "error": error }))
+    } else {
+        String::new()
     };
-    let common = Common { lang, module, running_operation: None, config: args.config.clone() };
+    Finished { stdout, stderr, code: 1 }
+}
+
+/// --lang, else the locale as every program reads it.
+fn language(option: Option<&str>, variable: &dyn Fn(&str) -> Option<OsString>) -> Lang {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
+    option.map(Lang::parse).or_else(|| locale().map(|text| Lang::parse(&text.to_string_lossy()))).unwrap_or_default()
+}
+
+fn columns(variable: &dyn Fn(&str) -> Option<OsString>) -> usize {
+    let said = variable("COLUMNS").and_then(|text| text.to_str().and_then(|text| text.parse::<usize>().ok()));
+    let stdout = std::io::stdout();
+    let terminal =
+        || stdout.is_terminal().then(|| terminal_size::terminal_size().map_or(USUAL, |(width, _)| width.0.into()));
+    said.or_else(terminal).unwrap_or(UNLIMITED).max(40)
+}
+
+fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: usize) -> Result<Answer, ModuleError> {
+    let settings = Settings::load(environment, args.config.as_deref())?;
+    if args.command.changes() && (do_nothing(&environment.root()) || do_nothing(&settings.root)) {
+        if matches!(args.command, AdminCommand::Sync { .. }) {
+            // From cron: as quiet as the panel's own call.
+            return Ok(Answer { text: String::new(), json: serde_json::json!({}), code: 0 });
+        }
+        return Err(switched_off());
+    }
+    let common = Common { lang, module: args.command.module(), running_operation: None, config: args.config.clone() };
     let mut ctx = context(settings, &common);
     let log = std::sync::Arc::clone(&ctx.log);
-    admin(&mut ctx, &args.command).map_err(|error| {
+    let mut ask = |question: &str| {
+        let _ = std::io::stderr().write_all(question.as_bytes());
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).is_ok() && is_yes(&line)
+    };
+    let loud = std::io::stderr().is_terminal();
+    let mut tell = |words: &str| {
+        // A line that is written over and over makes sense on a terminal only.
+        let words = if loud { words } else { words.trim_start_matches('\r') };
+        let end = if loud || words.ends_with('\n') { "" } else { "\n" };
+        let _ = std::io::stderr().write_all(format!("{words}{end}").as_bytes());
+    };
+    let person = std::io::stdin().is_terminal();
+    let mut desk = Desk { ctx: &mut ctx, width, ask: if person { Some(&mut ask) } else { None }, tell: &mut tell };
+    dispatch(&mut desk, &args.command).map_err(|error| {
         let error = error.mapped(|text| log.masked(text));
         log.error(&error.to_string());
         error
     })
+}
+
+fn is_yes(line: &str) -> bool {
+    matches!(line.trim().to_lowercase().as_str(), "y" | "yes" | "д" | "да")
 }
 
 fn switched_off() -> ModuleError {
@@ -77,27 +124,51 @@ fn switched_off() -> ModuleError {
 }
 
 /// The subcommands themselves.
-fn admin(ctx: &mut Context, command: &AdminCommand) -> Result<Reply, ModuleError> {
-    let lang = ctx.lang;
-    let say = |text: Text| Reply(format!("{}\n", text.in_lang(lang)));
+fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, ModuleError> {
+    let lang = desk.ctx.lang;
+    let allow = |many: bool| if many { Allow::Many } else { Allow::Guarded };
+    let say = |name: &str, text: Text| Answer::sentence(name, lang, &text);
     match command {
+        AdminCommand::List(args) => admin::list::list(desk, args),
+        AdminCommand::Show { what } => admin::show::show(desk, what),
+        AdminCommand::History { what } => admin::history::history(desk, what),
+        AdminCommand::Explain { item } => admin::explain::explain(desk, *item),
+        AdminCommand::Pool => admin::list::pool(desk),
+        AdminCommand::Doctor { accept_account: Some(module) } => {
+            licenses::accept_account(desk.ctx, *module).map(|text| say("doctor", text))
+        }
+        AdminCommand::Doctor { accept_account: None } => admin::doctor::doctor(desk),
+        AdminCommand::Reconcile { apply, allow_many, module } => {
+            admin::reconcile::reconcile(desk, *module, *apply, allow(*allow_many))
+        }
+        AdminCommand::Bind { item, license, replace, yes } => {
+            admin::repair::bind(desk, *item, *license, *replace, *yes)
+        }
+        AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
+        AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
+        AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
+        AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
+        AdminCommand::Report { month, csv } => admin::report::report(desk, month.as_deref(), *csv),
         AdminCommand::Sync { module, allow_many, sweep, adopt } => {
-            let allow = if *allow_many { Allow::Many } else { Allow::Guarded };
-            let what = Sync { module: *module, allow, sweep: *sweep, adopt: *adopt };
-            bundled::sync(ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
+            let what = Sync { module: *module, allow: allow(*allow_many), sweep: *sweep, adopt: *adopt };
+            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
-            licenses::resolve(ctx, *item, wish.map(WishId), verdict).map(say)
+            licenses::resolve(desk.ctx, *item, wish.map(WishId), verdict).map(|text| say("resolve", text))
         }
-        AdminCommand::State { command: StateCommand::Claim } => licenses::claim_state(ctx).map(say),
-        AdminCommand::Doctor { accept_account: Some(module) } => licenses::accept_account(ctx, *module).map(say),
-        AdminCommand::Doctor { accept_account: None } => Err(commands::not_supported("doctor")),
+        AdminCommand::Backup { file } => admin::keep::backup(desk, file),
+        AdminCommand::Restore { file, yes } => admin::keep::restore(desk, file, *yes),
+        AdminCommand::Prune { older_than } => admin::keep::prune(desk, *older_than),
+        AdminCommand::State { command: StateCommand::Claim } => {
+            licenses::claim_state(desk.ctx).map(|text| say("state", text))
+        }
     }
 }
 
-fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Reply {
+fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
+    let count = swept.carried_out;
     let mut lines = Vec::new();
     if !only_sweep {
         lines.push(text!(
@@ -106,9 +177,13 @@ fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Reply
         ));
     }
     lines.extend(swept.reports.iter().cloned());
-    if only_sweep || swept.carried_out > 0 {
-        let count = swept.carried_out;
+    if only_sweep || count > 0 {
         lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
     }
-    Reply(lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect())
+    let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();
+    let json = serde_json::json!({
+        "version": 1, "command": "sync", "seen": seen, "refreshed": refreshed, "handled": handled,
+        "servers": { "carried_out": count, "reports": reports },
+    });
+    Answer { text: lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect(), json, code: 0 }
 }

@@ -259,6 +259,14 @@ impl Tx<'_> {
         )
     }
 
+    /// Sets a single value unless it has one.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_meta_once(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.run("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![name, value])
+    }
+
     /// Takes the next running number of orders, for a mark.
     ///
     /// # Errors

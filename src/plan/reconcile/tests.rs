@@ -1,5 +1,7 @@
 //! The table of cases of reconcile: one world each, what is found in it, and what would be done.
 
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "a world owns what is in it")]
+
 use chrono::{DateTime, Utc};
 
 use super::*;

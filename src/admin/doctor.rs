@@ -1,0 +1,370 @@
+//! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one that
+//! cannot be made says so and hides no other.
+
+mod upstream;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::table::wrapped;
+use super::{Answer, Desk};
+use crate::commands::licenses::open_state;
+use crate::engine::{RESTORED, state_error};
+use crate::error::{ModuleError, Text};
+use crate::model::held::LicenseState;
+use crate::model::journal::WishStatus;
+use crate::store::{LicenseFilter, Store};
+use crate::text;
+
+/// The descriptions that belong to this program.
+const XML: [(&str, &str); 2] = [
+    ("billmgr_mod_pmisplicense.xml", include_str!("../../xml/billmgr_mod_pmisplicense.xml")),
+    ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
+];
+
+/// Where cron looks.
+const CRON: &str = "/etc/cron.d/pmisplicense";
+
+/// Below this much free space beside the state somebody should know.
+const FREE_BYTES: u64 = 100 << 20;
+
+/// How bad a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Ok,
+    Warning,
+    Problem,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+/// One line: a stable name, how bad, what is so, and what to do.
+struct Check {
+    name: &'static str,
+    level: Level,
+    what: Text,
+    next: Option<Text>,
+}
+
+/// The lines so far.
+#[derive(Default)]
+struct Checks(Vec<Check>);
+
+impl Checks {
+    fn ok(&mut self, name: &'static str, what: Text) {
+        self.0.push(Check { name, level: Level::Ok, what, next: None });
+    }
+
+    fn warning(&mut self, name: &'static str, what: Text, next: Text) {
+        self.0.push(Check { name, level: Level::Warning, what, next: Some(next) });
+    }
+
+    fn problem(&mut self, name: &'static str, what: Text, next: Text) {
+        self.0.push(Check { name, level: Level::Problem, what, next: Some(next) });
+    }
+
+    /// A step that failed with an error of its own, which says what to do.
+    fn failed(&mut self, name: &'static str, error: &ModuleError) {
+        let causes = error.causes.first().map_or_else(String::new, |cause| format!(" ({cause})"));
+        let what = text!(["{}{causes}", error.message.en], ["{}{causes}", error.message.ru]);
+        self.0.push(Check { name, level: Level::Problem, what, next: None });
+    }
+}
+
+/// `doctor`
+///
+/// # Errors
+/// None: what fails is a line.
+pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
+    let mut checks = Checks::default();
+    installation(desk, &mut checks);
+    let store = state(desk, &mut checks);
+    upstream::database_and_modules(desk, store.as_ref(), &mut checks);
+    if let Some(store) = &store
+        && let Err(error) = waiting(desk, store, &mut checks)
+    {
+        checks.failed("waiting", &error);
+    }
+    Ok(told(desk, &checks.0))
+}
+
+fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
+    let mut text = String::new();
+    let mut list = Vec::new();
+    for check in checks {
+        let head = match check.level {
+            Level::Ok => text!("ok       ", "ок       "),
+            Level::Warning => text!("warning  ", "внимание "),
+            Level::Problem => text!("PROBLEM  ", "ПРОБЛЕМА "),
+        };
+        let room = desk.width.saturating_sub(9);
+        text.push_str(&format!("{}{}\n", desk.say(&head), wrapped(desk.say(&check.what), room, 9)));
+        if let Some(next) = &check.next {
+            text.push_str(&format!("         -> {}\n", wrapped(desk.say(next), room.saturating_sub(3), 12)));
+        }
+        let next = check.next.as_ref().map(|next| desk.say(next));
+        list.push(
+            json!({ "check": check.name, "level": check.level.word(), "what": desk.say(&check.what), "next": next }),
+        );
+    }
+    let count = |level| checks.iter().filter(|check| check.level == level).count();
+    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let sum = text!("{problems} problems, {warnings} warnings", "проблем: {problems}, предупреждений: {warnings}");
+    text.push_str(&format!("{}\n", desk.say(&sum)));
+    let json = json!({ "checks": list, "problems": problems, "warnings": warnings });
+    Answer::new("doctor", text, json).with_code(u8::from(problems > 0))
+}
+
+fn installation(desk: &Desk<'_>, checks: &mut Checks) {
+    let root = &desk.ctx.settings.root;
+    let shown = root.display();
+    let tool = root.join("sbin/mgrctl");
+    if tool.exists() {
+        checks.ok("root", text!("panel in {shown}", "панель в {shown}"));
+    } else {
+        checks.problem(
+            "root",
+            text!("{} is not there", "{} не найден", tool.display()),
+            text!(
+                "set mgr_root in the settings, or PMISPLICENSE_MGR_ROOT",
+                "задайте mgr_root в настройках или PMISPLICENSE_MGR_ROOT"
+            ),
+        );
+    }
+    if crate::run::do_nothing(root) {
+        checks.warning(
+            "do_nothing",
+            text!("the panel is switched to doing nothing", "панель в режиме бездействия"),
+            text!("remove {shown}/etc/billmgr.DoNothing", "удалите {shown}/etc/billmgr.DoNothing"),
+        );
+    }
+    for (name, wanted) in XML {
+        let path = root.join("etc/xml").join(name);
+        let install = text!("run: make install", "выполните: make install");
+        match std::fs::read_to_string(&path) {
+            Ok(found) if found == wanted => {
+                checks.ok("xml", text!("description {name} is installed", "описание {name} установлено"))
+            }
+            Ok(_) => checks.warning(
+                "xml",
+                text!("description {name} is of another version", "описание {name} другой версии"),
+                install,
+            ),
+            Err(_) => checks.problem(
+                "xml",
+                text!("description {name} is not installed", "описание {name} не установлено"),
+                install,
+            ),
+        }
+    }
+    let handler = root.join("addon").join(crate::event::HANDLER);
+    if handler.exists() {
+        checks.ok("events", text!("the event handler is in place", "обработчик событий на месте"));
+    } else {
+        checks.warning(
+            "events",
+            text!(
+                "no event handler: services bundled with servers wait for the next sync",
+                "нет обработчика событий: лицензии серверов ждут следующего sync"
+            ),
+            text!("run: make install", "выполните: make install"),
+        );
+    }
+    let cron = std::fs::read_to_string(CRON).is_ok_and(|text| text.contains("pmisplicense sync"));
+    if cron {
+        checks.ok("cron", text!("cron runs sync", "cron запускает sync"));
+    } else {
+        checks.warning(
+            "cron",
+            text!(
+                "cron does not run sync: nothing is renewed or finished by itself",
+                "cron не запускает sync: продления и доделки не выполняются сами"
+            ),
+            text!(
+                "copy dist/pmisplicense.cron to {CRON} (make install does)",
+                "скопируйте dist/pmisplicense.cron в {CRON} (это делает make install)"
+            ),
+        );
+    }
+}
+
+fn state(desk: &Desk<'_>, checks: &mut Checks) -> Option<Store> {
+    let path = &desk.ctx.settings.state;
+    if !path.exists() {
+        checks.ok(
+            "state",
+            text!(
+                "no state yet: nothing was bought by this installation",
+                "состояния ещё нет: эта установка ничего не покупала"
+            ),
+        );
+        return None;
+    }
+    let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777).unwrap_or(0);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder_mode = std::fs::metadata(folder).map(|meta| meta.mode() & 0o777).unwrap_or(0);
+    let shown = path.display();
+    if mode & 0o077 != 0 || folder_mode & 0o077 != 0 {
+        checks.problem(
+            "permissions",
+            text!(
+                "others may read {shown} (mode {mode:o}, folder {folder_mode:o})",
+                "{shown} доступен другим (права {mode:o}, каталог {folder_mode:o})"
+            ),
+            text!(
+                "run: chmod 700 {}; chmod 600 {shown}",
+                "выполните: chmod 700 {}; chmod 600 {shown}",
+                folder.display()
+            ),
+        );
+    }
+    let store = match open_state(desk.ctx) {
+        Ok(store) => store,
+        Err(error) => {
+            checks.failed("state", &error);
+            return None;
+        }
+    };
+    if let Err(error) = inside(desk, &store, checks) {
+        checks.failed("state", &error);
+    }
+    free_space(folder, checks);
+    Some(store)
+}
+
+fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
+    let wrong = store.integrity().map_err(state_error)?;
+    let version = store.version().map_err(state_error)?;
+    match wrong.first() {
+        None => checks.ok("state", text!("the state is whole, version {version}", "состояние цело, версия {version}")),
+        Some(first) => checks.problem(
+            "state",
+            text!("the state is damaged: {first}", "состояние повреждено: {first}"),
+            text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore FILE"),
+        ),
+    }
+    let known = store.meta("machine").map_err(state_error)?.unwrap_or_default();
+    let machine = &desk.ctx.machine;
+    if !known.is_empty() && !machine.is_empty() && known != *machine {
+        checks.problem(
+            "machine",
+            text!(
+                "the state was made on another machine: only reads",
+                "состояние создано на другой машине: только чтение"
+            ),
+            text!(
+                "if the panel moved here for good: pmisplicense state claim",
+                "если панель переехала насовсем: pmisplicense state claim"
+            ),
+        );
+    }
+    if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
+        checks.problem(
+            "restored",
+            text!("the state was restored at {when}: only reads", "состояние восстановлено {when}: только чтение"),
+            text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
+        );
+    }
+    Ok(())
+}
+
+fn free_space(folder: &Path, checks: &mut Checks) {
+    let Ok(stat) = rustix::fs::statvfs(folder) else { return };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let mib = free >> 20;
+    if free < FREE_BYTES {
+        checks.problem(
+            "space",
+            text!("{mib} MiB free beside the state", "рядом с состоянием свободно {mib} МиБ"),
+            text!(
+                "make room: without it nothing is bought or renewed",
+                "освободите место: без него ничего не покупается и не продлевается"
+            ),
+        );
+    } else {
+        checks.ok("space", text!("{mib} MiB free beside the state", "рядом с состоянием свободно {mib} МиБ"));
+    }
+}
+
+/// Doubts, licenses to be freed, keys that never came.
+fn waiting(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
+    let now = desk.ctx.clock.now();
+    let before = checks.0.len();
+    for wish in store.open_wishes().map_err(state_error)? {
+        let (kind, id) = (wish.request.kind(), wish.id);
+        let item = wish.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+        let since = wish.recorded_at.format("%Y-%m-%d %H:%M UTC");
+        if wish.status == WishStatus::HandedOver {
+            checks.problem(
+                "handed_over",
+                text!(
+                    "{kind} for service {item} of {since}: a person must say whether it happened",
+                    "{kind} для услуги {item} от {since}: решить должен человек"
+                ),
+                text!(
+                    "pmisplicense resolve {item} --wish {id} --bought LICENSE, or --not-bought",
+                    "pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ или --not-bought"
+                ),
+            );
+        } else {
+            checks.warning(
+                "doubt",
+                text!(
+                    "{kind} for service {item} of {since}: its answer was lost, it is looked for",
+                    "{kind} для услуги {item} от {since}: ответ потерян, ищется"
+                ),
+                text!(
+                    "sync settles it; at once: pmisplicense reconcile --apply",
+                    "это завершит sync; сразу: pmisplicense reconcile --apply"
+                ),
+            );
+        }
+    }
+    let bound = LicenseFilter { state: Some(LicenseState::Bound), ..LicenseFilter::default() };
+    for row in store.licenses_that(bound).map_err(state_error)? {
+        if row.key.is_none() && now - row.since > chrono::Duration::hours(1) {
+            let (id, item) = (row.id, super::dash(row.item));
+            checks.problem(
+                "key_late",
+                text!(
+                    "license {id} of service {item} has no key for over an hour",
+                    "у лицензии {id} услуги {item} больше часа нет ключа"
+                ),
+                text!(
+                    "pmisplicense retry {item}; if that brings none, ask the seller",
+                    "pmisplicense retry {item}; если не поможет, спросите продавца"
+                ),
+            );
+        }
+    }
+    let to_free = LicenseFilter { state: Some(LicenseState::ToFree), ..LicenseFilter::default() };
+    let overdue = store.licenses_that(to_free).map_err(state_error)?;
+    let overdue = overdue
+        .iter()
+        .filter(|row| row.not_before.is_none_or(|until| until < now - chrono::Duration::hours(2)))
+        .count();
+    if overdue > 0 {
+        checks.warning(
+            "to_free",
+            text!("{overdue} licenses wait to be freed", "ждут освобождения: {overdue}"),
+            text!("run: pmisplicense sync", "выполните: pmisplicense sync"),
+        );
+    }
+    if checks.0.len() == before {
+        checks.ok(
+            "waiting",
+            text!("nothing waits: no doubt, no late key", "ничего не ждёт: вопросов и поздних ключей нет"),
+        );
+    }
+    Ok(())
+}

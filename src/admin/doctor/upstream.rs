@@ -1,0 +1,163 @@
+//! Of doctor: the panel's database, the settings of each module, and the account that it buys from.
+
+use super::Checks;
+use crate::admin::Desk;
+use crate::engine::state_error;
+use crate::error::ModuleError;
+use crate::model::ids::ModuleId;
+use crate::model::item::MODULE_PROGRAM;
+use crate::ports::{CallError, ModuleAccess, RefusalKind, Upstream};
+use crate::store::Store;
+use crate::text;
+
+/// Beyond this difference of clocks nothing is bought by sync (MONEY.md 6).
+const CLOCK_DAY: chrono::Duration = chrono::Duration::days(1);
+
+/// Beyond this one somebody should look.
+const CLOCK_MINUTES: chrono::Duration = chrono::Duration::minutes(5);
+
+pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
+    let read = desk.ctx.data.billdb().and_then(|db| db.modules().map_err(crate::context::database_error));
+    let modules = match read {
+        Ok(modules) => modules,
+        Err(error) => return checks.failed("database", &error),
+    };
+    checks.ok("database", text!("the panel's database answers", "база панели отвечает"));
+    let ours: Vec<_> = modules.iter().filter(|module| module.program == MODULE_PROGRAM && module.active).collect();
+    if ours.is_empty() {
+        checks.problem(
+            "module",
+            text!("no active processing module is ours", "нет активного модуля обработки нашего типа"),
+            text!(
+                "add the module \"ispmanager licenses\" in the panel",
+                "добавьте в панели модуль «лицензии ispmanager»"
+            ),
+        );
+    }
+    for module in ours {
+        if let Err(error) = one_module(desk, module.id, store, checks) {
+            checks.failed("module", &error);
+        }
+    }
+}
+
+fn one_module(
+    desk: &mut Desk<'_>,
+    id: ModuleId,
+    store: Option<&Store>,
+    checks: &mut Checks,
+) -> Result<(), ModuleError> {
+    let access = desk.ctx.data.access(id)?;
+    let (url, user) = (&access.url, &access.username);
+    checks.ok("module", text!("module {id} buys as {user} at {url}", "модуль {id} покупает как {user} на {url}"));
+    if let Some(store) = store {
+        account(store, id, &access, checks)?;
+    }
+    let mut client = desk.ctx.connector.connect(&access)?;
+    if let Err(error) = client.whoami() {
+        unreachable(&access, &error, checks);
+        return Ok(());
+    }
+    checks.ok("login", text!("module {id}: upstream lets us in", "модуль {id}: продавец пускает"));
+    balance(desk, id, client.as_mut(), checks);
+    clock(desk, id, client.as_ref(), checks);
+    Ok(())
+}
+
+fn account(store: &Store, id: ModuleId, access: &ModuleAccess, checks: &mut Checks) -> Result<(), ModuleError> {
+    let Some(known) = store.account_of_module(id).map_err(state_error)? else { return Ok(()) };
+    if known.url != access.url.trim_end_matches('/') || known.username != access.username {
+        let (url, user) = (&known.url, &known.username);
+        checks.problem(
+            "account",
+            text!(
+                "module {id} was used with {user} at {url}: nothing is changed until somebody accepts the new account",
+                "модуль {id} работал с {user} на {url}: пока новую учётную запись не приняли, ничего не меняется"
+            ),
+            text!("pmisplicense doctor --accept-account {id}", "pmisplicense doctor --accept-account {id}"),
+        );
+    }
+    if let Some((kind, since, _)) = &known.refused {
+        let since = since.format("%Y-%m-%d %H:%M UTC");
+        checks.problem(
+            "refused",
+            text!("upstream refused a purchase at {since}: {kind}", "продавец отказал в покупке {since}: {kind}"),
+            text!(
+                "top up or pay, then: pmisplicense retry --type {kind} --all",
+                "пополните или оплатите счёт, затем: pmisplicense retry --type {kind} --all"
+            ),
+        );
+    }
+    Ok(())
+}
+
+fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
+    let url = &access.url;
+    match error {
+        CallError::Refused(refusal) if refusal.kind == RefusalKind::Auth => checks.problem(
+            "login",
+            text!("{url} refused the login: {refusal}", "{url} отклонил вход: {refusal}"),
+            text!(
+                "check user and password of the module; two-factor login cannot be used",
+                "проверьте имя и пароль модуля; двухфакторный вход не подходит"
+            ),
+        ),
+        CallError::Refused(refusal) => checks.problem(
+            "login",
+            text!("{url} refused: {refusal}", "{url} отказал: {refusal}"),
+            text!("look at the account there", "посмотрите учётную запись там"),
+        ),
+        CallError::Unreachable(why) => checks.problem(
+            "upstream",
+            text!("{url} was not reached: {why}", "{url} недоступен: {why}"),
+            text!(
+                "check address, name service, firewall, certificate",
+                "проверьте адрес, DNS, межсетевой экран, сертификат"
+            ),
+        ),
+        CallError::BadAnswer(why) => checks.problem(
+            "upstream",
+            text!("{url} gives no answer that can be trusted: {why}", "{url} отвечает непонятно: {why}"),
+            text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager"),
+        ),
+    }
+}
+
+fn balance(desk: &Desk<'_>, id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) {
+    match client.balance() {
+        Ok(balance) if desk.ctx.settings.rules(Some(id)).is_below_minimum(&balance) => checks.problem(
+            "balance",
+            text!(
+                "module {id}: balance {balance} is below minimum_balance: nothing is bought",
+                "модуль {id}: баланс {balance} ниже minimum_balance: покупок нет"
+            ),
+            text!("top up the account", "пополните счёт"),
+        ),
+        Ok(balance) => checks.ok("balance", text!("module {id}: balance {balance}", "модуль {id}: баланс {balance}")),
+        Err(error) => checks.warning(
+            "balance",
+            text!("module {id}: the balance cannot be read: {error:?}", "модуль {id}: баланс не читается: {error:?}"),
+            text!("give the user the right to see it", "дайте пользователю право его видеть"),
+        ),
+    }
+}
+
+fn clock(desk: &Desk<'_>, id: ModuleId, client: &dyn Upstream, checks: &mut Checks) {
+    let Some(theirs) = client.server_date() else { return };
+    let apart = (desk.ctx.clock.now() - theirs).abs();
+    let seconds = apart.num_seconds();
+    let what = text!("module {id}: clocks are {seconds} s apart", "модуль {id}: часы расходятся на {seconds} с");
+    let next = || {
+        text!(
+            "set this machine's clock (timedatectl set-ntp true)",
+            "исправьте часы этой машины (timedatectl set-ntp true)"
+        )
+    };
+    if apart > CLOCK_DAY {
+        checks.problem("clock", what, next());
+    } else if apart > CLOCK_MINUTES {
+        checks.warning("clock", what, next());
+    } else {
+        checks.ok("clock", what);
+    }
+}

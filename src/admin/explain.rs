@@ -1,0 +1,35 @@
+//! explain: what the next look at a service would do, and why.
+
+use serde_json::json;
+
+use super::table::wrapped;
+use super::{Answer, Desk};
+use crate::commands::licenses::{module_of_item, with_engine};
+use crate::engine::run_to_end;
+use crate::error::ModuleError;
+use crate::model::ids::ItemId;
+use crate::text;
+
+/// `explain`
+///
+/// # Errors
+/// `missed`: no such service.
+pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError> {
+    let module = module_of_item(desk.ctx, item)?;
+    let explained = with_engine(desk.ctx, module, |engine| run_to_end(engine.explain(item)))?;
+    let mut text = String::new();
+    if let Some(why) = &explained.away {
+        let words = text!(
+            "upstream is away ({why}): told from its last look",
+            "продавец недоступен ({why}): по последнему просмотру"
+        );
+        text.push_str(&format!("{}\n", wrapped(desk.say(&words), desk.width, 2)));
+    }
+    let title = text!("the next sync of service {item}:", "следующий sync услуги {item}:");
+    text.push_str(&format!("{}\n", desk.say(&title)));
+    for line in &explained.lines {
+        text.push_str(&format!("- {}\n", wrapped(desk.say(line), desk.width.saturating_sub(2), 2)));
+    }
+    let lines: Vec<&str> = explained.lines.iter().map(|line| desk.say(line)).collect();
+    Ok(Answer::new("explain", text, json!({ "item": item.0, "lines": lines, "upstream_away": explained.away })))
+}

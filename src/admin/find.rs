@@ -1,0 +1,119 @@
+//! What a person means by a word: a service, a license, an address, a part of a key. Nothing is guessed: what fits several is an
+//! error that lists them.
+
+use std::net::IpAddr;
+
+use super::Desk;
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::store::Store;
+use crate::text;
+
+/// Characters of a key that a part must have at least.
+const KEY_PART: usize = 4;
+
+/// What was meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A service.
+    Item(ItemId),
+    /// A license of ours.
+    License(Box<LicenseRow>),
+    /// A number that this state does not know.
+    Stranger(LicenseId),
+}
+
+/// Finds out what a word means.
+///
+/// # Errors
+/// `missed`: nothing fits; `bad_value`: several things do, each named.
+pub fn subject(desk: &mut Desk<'_>, store: &Store, word: &str) -> Result<Subject, ModuleError> {
+    let word = word.trim();
+    if let Some(number) = word.strip_prefix("item:") {
+        return number.parse().map(Subject::Item).map_err(|_| nothing(word));
+    }
+    if let Some(number) = word.strip_prefix("license:") {
+        let id: LicenseId = number.parse().map_err(|_| nothing(word))?;
+        let rows = store.licenses_numbered(id).map_err(crate::engine::state_error)?;
+        return if rows.is_empty() { Ok(Subject::Stranger(id)) } else { one(word, rows) };
+    }
+    if let Ok(number) = word.parse::<u32>() {
+        return numbered(desk, store, word, number);
+    }
+    if let Ok(ip) = word.parse::<IpAddr>() {
+        let mut rows = store.licenses_at(ip).map_err(crate::engine::state_error)?;
+        if rows.iter().any(|row| row.ip == Some(ip)) {
+            rows.retain(|row| row.ip == Some(ip));
+        }
+        return one(word, rows);
+    }
+    if word.chars().count() < KEY_PART {
+        return Err(ModuleError::new(
+            ErrorKind::BadValue,
+            "what",
+            word,
+            text!(
+                "{word:?} is too short for a part of a key: {KEY_PART} characters at least",
+                "{word:?} — слишком короткая часть ключа: нужно не меньше {KEY_PART} знаков"
+            ),
+        ));
+    }
+    one(word, store.licenses_keyed(word).map_err(crate::engine::state_error)?)
+}
+
+fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Result<Subject, ModuleError> {
+    let rows = store.licenses_numbered(LicenseId(number)).map_err(crate::engine::state_error)?;
+    let item = ItemId(number);
+    let known = !store.licenses_of_item(item).map_err(crate::engine::state_error)?.is_empty()
+        || !store.lives_of_item(item).map_err(crate::engine::state_error)?.is_empty();
+    // The panel may be away: then the state alone answers.
+    let mut in_panel = || desk.ctx.data.billdb().ok().and_then(|db| db.item(item).ok().flatten()).is_some();
+    match (known || in_panel(), rows.is_empty()) {
+        (true, true) => Ok(Subject::Item(item)),
+        (false, false) => one(word, rows),
+        (true, false) => Err(ModuleError::new(
+            ErrorKind::BadValue,
+            "what",
+            word,
+            text!(
+                "{number} is a service and a license; say item:{number} or license:{number}",
+                "{number} — и услуга, и лицензия; укажите item:{number} или license:{number}"
+            ),
+        )),
+        (false, true) => Err(nothing(word)),
+    }
+}
+
+fn one(word: &str, mut rows: Vec<LicenseRow>) -> Result<Subject, ModuleError> {
+    match (rows.pop(), rows.is_empty()) {
+        (None, _) => Err(nothing(word)),
+        (Some(row), true) => Ok(Subject::License(Box::new(row))),
+        (Some(last), false) => {
+            rows.push(last);
+            let list: Vec<String> = rows.iter().take(20).map(|row| format!("license:{}", row.id)).collect();
+            let (count, list) = (rows.len(), list.join(", "));
+            Err(ModuleError::new(
+                ErrorKind::BadValue,
+                "what",
+                word,
+                text!(
+                    "{word} fits {count} licenses: {list}; name one",
+                    "{word} подходит к {count} лицензиям: {list}; укажите одну"
+                ),
+            ))
+        }
+    }
+}
+
+fn nothing(word: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Missed,
+        "what",
+        word,
+        text!(
+            "{word}: no service, license, address or key of ours is called so; what there is: pmisplicense list",
+            "{word}: нет такой услуги, лицензии, адреса или ключа; что есть: pmisplicense list"
+        ),
+    )
+}

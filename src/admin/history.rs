@@ -1,0 +1,102 @@
+//! history: the journal in words, with times and reasons.
+
+use serde_json::json;
+
+use super::find::{Subject, subject};
+use super::table::wrapped;
+use super::{Answer, Desk};
+use crate::engine::state_error;
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::store::JournalLine;
+use crate::text;
+
+/// `history`
+///
+/// # Errors
+/// `missed`: nothing is known of it; `state`.
+pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
+    let store = desk.store()?;
+    let (title, lines) = match subject(desk, &store, word)? {
+        Subject::Item(item) => {
+            (text!("service {item}", "услуга {item}"), store.journal_of_item(item).map_err(state_error)?)
+        }
+        Subject::License(row) => {
+            let id = row.id;
+            let lines = store.journal_of_license(row.account, id).map_err(state_error)?;
+            (text!("license {id}", "лицензия {id}"), lines)
+        }
+        Subject::Stranger(id) => return Err(unknown(id)),
+    };
+    let mut text = format!("{}\n", desk.say(&title));
+    if lines.is_empty() {
+        text.push_str(desk.say(&text!("nothing was done yet\n", "пока ничего не делалось\n")));
+    }
+    for line in &lines {
+        let at = line.at.format("%Y-%m-%d %H:%M:%S");
+        let words = words(desk, line);
+        text.push_str(&format!("{at}  {}\n", wrapped(&words, desk.width.saturating_sub(21), 21)));
+    }
+    let json: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            json!({
+                "at": line.at,
+                "event": line.event,
+                "wish": line.wish.map(|wish| wish.0),
+                "item": line.item.map(|item| item.0),
+                "license": line.license.map(|license| license.0),
+                "reason": line.reason.en,
+                "detail": line.detail,
+            })
+        })
+        .collect();
+    Ok(Answer::new("history", text, json!({ "lines": json })))
+}
+
+fn words(desk: &Desk<'_>, line: &JournalLine) -> String {
+    let event = event_word(&line.event);
+    let mut words = format!("{}: {}", desk.say(&event), desk.say(&line.reason));
+    if !line.detail.is_empty() {
+        words.push_str(&format!(" ({})", line.detail));
+    }
+    words
+}
+
+/// A word of the journal for people.
+fn event_word(word: &str) -> Text {
+    match word {
+        "recorded" => text!("recorded", "записано"),
+        "done" => text!("done", "выполнено"),
+        "refused" => text!("refused", "отказ"),
+        "not_sent" => text!("not sent", "не отправлено"),
+        "unknown" => text!("answer lost", "ответ потерян"),
+        "answered" => text!("answered, not visible yet", "ответ есть, ещё не видно"),
+        "clean_look" => text!("looked for, not found", "искали, не нашли"),
+        "adopted" => text!("found", "найдено"),
+        "not_happened" => text!("did not happen", "не произошло"),
+        "handed_over" => text!("a person must look", "решить должен человек"),
+        "free_when_appears" => text!("to be freed when it appears", "освободить, когда появится"),
+        "wanted_again" => text!("wanted again", "снова нужно"),
+        "seen" => text!("seen", "видно"),
+        "bound" => text!("bound", "привязано"),
+        "claimed" => text!("taken from the pool", "взято из пула"),
+        "given_back" => text!("given back", "возвращено"),
+        "to_free" => text!("to be freed", "к освобождению"),
+        "pool" => text!("in the pool", "в пуле"),
+        "stopped" => text!("stopped", "остановлено"),
+        "deleted" => text!("deleted", "удалено"),
+        other => Text::same(other),
+    }
+}
+
+fn unknown(id: crate::model::ids::LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Missed,
+        "license",
+        id,
+        text!(
+            "license {id} is not ours: this state did nothing with it",
+            "лицензия {id} не наша: это состояние с ней не работало"
+        ),
+    )
+}

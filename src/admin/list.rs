@@ -1,0 +1,216 @@
+//! list and pool: licenses of ours from the state alone, so that they answer while everybody else is away.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::table::table;
+use super::{Answer, Desk, dash, day};
+use crate::cli::{ListArgs, SortBy};
+use crate::engine::state_error;
+use crate::error::{ModuleError, Text};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::license::Money;
+use crate::model::period::{MonthCount, days_between};
+use crate::plan::pool::{Need, Today, changeable_from, why_not};
+use crate::store::{LicenseFilter, Store};
+use crate::text;
+
+/// `list`
+///
+/// # Errors
+/// `state`
+pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError> {
+    let store = desk.store()?;
+    let filter = LicenseFilter {
+        state: args.status.map(Into::into).or(args.pool.then_some(LicenseState::Pool)),
+        product: args.product.as_deref(),
+        module: args.module,
+        expires_before: args.expires_before,
+    };
+    let mut rows = store.licenses_that(filter).map_err(state_error)?;
+    if args.problems {
+        let now = desk.ctx.clock.now();
+        let mut troubled = Vec::new();
+        for row in rows {
+            if !problems(&store, &row, now)?.is_empty() {
+                troubled.push(row);
+            }
+        }
+        rows = troubled;
+    }
+    match args.sort {
+        SortBy::License => {}
+        SortBy::Item => rows.sort_by_key(|row| (row.item, row.id)),
+        SortBy::Expires => rows.sort_by_key(|row| (row.expires.is_none(), row.expires, row.id)),
+        SortBy::Product => rows.sort_by(|a, b| (&a.internal_name, a.id).cmp(&(&b.internal_name, b.id))),
+    }
+    let mut cells = Vec::new();
+    let mut json = Vec::new();
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for row in &rows {
+        *counts.entry(row.state.word()).or_default() += 1;
+        let problems = problems(&store, row, desk.ctx.clock.now())?;
+        cells.push(line(row, !problems.is_empty()));
+        json.push(license_json(row, &problems));
+    }
+    let head = text!("LICENSE|HELD|ITEM|PRODUCT|EXPIRES|IP|NAME", "ЛИЦЕНЗИЯ|ЗАЧЕМ|УСЛУГА|ПРОДУКТ|СРОК|IP|ИМЯ");
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let mut text = if rows.is_empty() { String::new() } else { table(&head, &cells, desk.width) };
+    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
+    let (total, parts) = (rows.len(), if parts.is_empty() { "-".to_owned() } else { parts.join(", ") });
+    text.push_str(desk.say(&text!("{total} licenses: {parts}", "лицензий: {total}; {parts}")));
+    text.push('\n');
+    let code = u8::from(args.problems && !rows.is_empty());
+    Ok(Answer::new("list", text, json!({ "licenses": json, "counts": counts })).with_code(code))
+}
+
+fn line(row: &LicenseRow, troubled: bool) -> Vec<String> {
+    let mark = if troubled { "!" } else { "" };
+    vec![
+        format!("{}{mark}", row.id),
+        row.state.word().to_owned(),
+        dash(row.item),
+        row.internal_name.clone(),
+        day(row.expires),
+        dash(row.ip),
+        row.name.clone(),
+    ]
+}
+
+/// Stable words for what needs somebody.
+pub fn problems(
+    store: &Store,
+    row: &LicenseRow,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<&'static str>, ModuleError> {
+    let mut found = Vec::new();
+    if !store.open_wishes_of_license(row.account, row.id).map_err(state_error)?.is_empty() {
+        found.push("doubt");
+    }
+    match row.state {
+        LicenseState::Bound if row.key.is_none() && now - row.since > chrono::Duration::hours(1) => {
+            found.push("key_late")
+        }
+        LicenseState::Bound if row.status == crate::model::license::LicenseStatus::Ordered => found.push("unpaid"),
+        LicenseState::Claimed => found.push("claimed"),
+        LicenseState::ToFree => found.push("to_free"),
+        LicenseState::Bound | LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => {}
+    }
+    Ok(found)
+}
+
+/// A license as every answer shows it. The key stays out: only its end.
+pub fn license_json(row: &LicenseRow, problems: &[&str]) -> Value {
+    json!({
+        "license": row.id.0,
+        "account": row.account.0,
+        "module": row.module.0,
+        "family": row.family.func(),
+        "held": row.state.word(),
+        "item": row.item.map(|item| item.0),
+        "product": row.internal_name,
+        "pricelist": row.pricelist.0,
+        "nodes": row.nodes,
+        "name": row.name,
+        "ip": row.ip,
+        "status": row.status.number(),
+        "key_end": row.key.as_ref().map(|key| key_end(key.reveal())),
+        "created": row.created,
+        "expires": row.expires,
+        "not_before": row.not_before,
+        "reason": row.reason,
+        "problems": problems,
+    })
+}
+
+/// The end of a key, by which a person tells keys apart.
+pub fn key_end(key: &str) -> String {
+    let count = key.chars().count();
+    let end: String = key.chars().skip(count.saturating_sub(4).max(count / 2)).collect();
+    format!("…{end}")
+}
+
+/// `pool`
+///
+/// # Errors
+/// `state`
+pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
+    let store = desk.store()?;
+    let mut rows = Vec::new();
+    for state in [LicenseState::Pool, LicenseState::ToFree] {
+        let filter = LicenseFilter { state: Some(state), ..LicenseFilter::default() };
+        rows.extend(store.licenses_that(filter).map_err(state_error)?);
+    }
+    rows.sort_by_key(|row| (row.pricelist, row.expires, row.id));
+    let (mut cells, mut json, mut free, mut days) = (Vec::new(), Vec::new(), 0_u32, 0_i64);
+    for row in &rows {
+        let rules = desk.ctx.settings.rules(Some(row.module));
+        let today = Today {
+            day: desk.ctx.clock.today(),
+            now: desk.ctx.clock.now(),
+            renew_before_days: rules.renew_before_days,
+        };
+        let need = Need { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
+        let why = why_not(row, &need, today);
+        let from = reusable_from(row, today);
+        let left = row.expires.map_or(0, |expires| days_between(today.day, expires).max(0));
+        let worth = rules
+            .catalogue
+            .by_pricelist(row.pricelist)
+            .and_then(|product| worth(product.prices.get(&MonthCount(12)), left));
+        free += u32::from(why.is_none());
+        days += left;
+        let reason = why.as_ref().map_or_else(String::new, |why| desk.say(why).to_owned());
+        let from = if why.is_none() { desk.say(&text!("now", "сейчас")).to_owned() } else { day(from) };
+        cells.push(vec![
+            row.id.to_string(),
+            row.internal_name.clone(),
+            day(row.expires),
+            left.to_string(),
+            dash(worth.as_ref()),
+            from,
+            reason,
+        ]);
+        let mut one = license_json(row, &[]);
+        if let Some(fields) = one.as_object_mut() {
+            fields.insert("days_left".into(), left.into());
+            fields.insert("worth".into(), json!(worth.map(|worth| worth.to_string())));
+            fields.insert("free".into(), why.is_none().into());
+            fields.insert("reusable_from".into(), json!(reusable_from(row, today)));
+            fields.insert("why_not".into(), json!(why.map(|why| why.en)));
+        }
+        json.push(one);
+    }
+    let head = text!(
+        "LICENSE|PRODUCT|EXPIRES|DAYS|WORTH|FROM|WHY NOT NOW",
+        "ЛИЦЕНЗИЯ|ПРОДУКТ|СРОК|ДНЕЙ|ЦЕНА|С ДНЯ|ПОЧЕМУ НЕТ"
+    );
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let mut text = if rows.is_empty() { String::new() } else { table(&head, &cells, desk.width) };
+    let total = rows.len();
+    text.push_str(desk.say(&summary(total, free, days)));
+    text.push('\n');
+    Ok(Answer::new("pool", text, json!({ "licenses": json, "free": free, "total": total, "days_left": days })))
+}
+
+fn summary(total: usize, free: u32, days: i64) -> Text {
+    text!(
+        "{total} licenses, {free} can be given out now, {days} paid days left",
+        "лицензий: {total}; можно выдать сейчас: {free}; оплаченных дней: {days}"
+    )
+}
+
+/// The list price of the days that are left, as part of a year's.
+pub fn worth(year: Option<&Money>, days: i64) -> Option<Money> {
+    year.map(|year| Money { minor: year.minor.saturating_mul(days) / 365, currency: year.currency.clone() })
+}
+
+/// From which day a freed license can be given out; `None`: not at all, or when is not known.
+fn reusable_from(row: &LicenseRow, today: Today) -> Option<chrono::NaiveDate> {
+    let after_change = |changed: Option<chrono::NaiveDate>| changed.map(changeable_from).and_then(|day| day.succ_opt());
+    let put_aside = row.not_before.map(|until| until.date_naive());
+    let days = [after_change(row.ip_changed), after_change(row.key_changed), put_aside, Some(today.day)];
+    let from = days.into_iter().flatten().max()?;
+    row.expires.filter(|expires| *expires > from).map(|_| from)
+}

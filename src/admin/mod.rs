@@ -1,0 +1,120 @@
+//! The administrator's side: look, understand, check, repair. Words and tables for people, a stable JSON for programs.
+//! Whatever changes the world goes through the engine; nothing here sends or writes by itself.
+
+pub mod doctor;
+pub mod explain;
+mod find;
+pub mod history;
+pub mod keep;
+pub mod list;
+pub mod reconcile;
+pub mod repair;
+pub mod report;
+pub mod show;
+mod table;
+
+use serde_json::{Value, json};
+
+use crate::commands::licenses::open_state;
+use crate::context::Context;
+use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::store::Store;
+use crate::text;
+
+/// Version of the JSON answers: raised when a field changes its meaning or goes away.
+const JSON_VERSION: u32 = 1;
+
+/// What a command of a person works with, beside the context.
+pub struct Desk<'d> {
+    /// The run.
+    pub ctx: &'d mut Context,
+    /// Columns that a line may have.
+    pub width: usize,
+    /// Asks a person; `None`: nobody is there to answer.
+    pub ask: Option<&'d mut dyn FnMut(&str) -> bool>,
+    /// Says how far it is, at once.
+    pub tell: &'d mut dyn FnMut(&str),
+}
+
+/// What a command answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+    /// 0 fine, 1 problems.
+    pub code: u8,
+}
+
+impl Answer {
+    /// A table or page, and the same for programs: the fields of `json` beside version and command.
+    fn new(command: &str, text: String, json: Value) -> Self {
+        let mut whole = json!({ "version": JSON_VERSION, "command": command });
+        if let (Some(whole), Value::Object(fields)) = (whole.as_object_mut(), json) {
+            whole.extend(fields);
+        }
+        Self { text, json: whole, code: 0 }
+    }
+
+    /// One sentence.
+    pub fn sentence(command: &str, lang: Lang, text: &Text) -> Self {
+        let words = text.in_lang(lang);
+        Self::new(command, format!("{words}\n"), json!({ "text": words }))
+    }
+
+    fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+}
+
+impl Desk<'_> {
+    fn say<'t>(&self, text: &'t Text) -> &'t str {
+        text.in_lang(self.ctx.lang)
+    }
+
+    /// The state for reading; an empty one while there is no file, which is not made for a look.
+    fn store(&self) -> Result<Store, ModuleError> {
+        if self.ctx.settings.state.exists() {
+            return open_state(self.ctx);
+        }
+        Store::in_memory(&self.ctx.fresh_panel).map_err(crate::engine::state_error)
+    }
+
+    /// Shows what is about to happen and asks; `yes`: asked before.
+    ///
+    /// # Errors
+    /// `missed`: nobody is there to answer, or the answer is no.
+    fn confirm(&mut self, plan: &Text, yes: bool) -> Result<(), ModuleError> {
+        let plan = plan.in_lang(self.ctx.lang).to_owned();
+        if yes {
+            (self.tell)(&format!("{plan}\n"));
+            return Ok(());
+        }
+        let question = text!("{plan}\nGo on? [y/N] ", "{plan}\nПродолжить? [y/N] ");
+        let question = self.say(&question).to_owned();
+        match self.ask.as_mut().map(|ask| ask(&question)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(refused(text!("nothing was done, as you said", "ничего не сделано, как вы и сказали"))),
+            None => Err(refused(text!(
+                "{plan}: nothing was done, because nobody is there to be asked; add --yes",
+                "{plan}: ничего не сделано — спросить некого; добавьте --yes"
+            ))),
+        }
+    }
+}
+
+fn refused(words: Text) -> ModuleError {
+    ModuleError::new(ErrorKind::Missed, "yes", "", words)
+}
+
+/// A day for people; a dash for none.
+fn day(day: Option<chrono::NaiveDate>) -> String {
+    day.map_or_else(|| "-".to_owned(), |day| day.to_string())
+}
+
+/// An optional value for people.
+fn dash(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,176 @@
+//! reconcile: what the three disagree about, and, with --apply, the putting right, one after the other.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::show::our_modules;
+use super::table::wrapped;
+use super::{Answer, Desk};
+use crate::commands::licenses::with_engine;
+use crate::commands::module;
+use crate::engine::{Allow, run_to_end};
+use crate::error::ModuleError;
+use crate::model::ids::ModuleId;
+use crate::plan::finding::{Finding, Remedy};
+use crate::text;
+
+/// What became of a finding.
+enum Outcome {
+    /// Only named.
+    Named,
+    /// Put right.
+    Done(String),
+    /// It did not work.
+    Failed(String),
+}
+
+/// `reconcile`
+///
+/// # Errors
+/// Whatever stands in the way of comparing; what could not be put right is in the answer.
+pub fn reconcile(
+    desk: &mut Desk<'_>,
+    only: Option<ModuleId>,
+    apply: bool,
+    allow: Allow,
+) -> Result<Answer, ModuleError> {
+    let modules = match only {
+        Some(id) => {
+            let all = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
+            vec![module::ours(&all, id)?.id]
+        }
+        None => our_modules(desk)?,
+    };
+    let lang = desk.ctx.lang;
+    let (mut results, mut first_error) = (Vec::new(), None);
+    for module in modules {
+        let tell = &mut *desk.tell;
+        let done = with_engine(desk.ctx, module, |engine| {
+            let findings = run_to_end(engine.survey(&mut |count, total| {
+                let of = total.map_or_else(String::new, |total| format!("/{total}"));
+                tell(&format!(
+                    "\r{}",
+                    text!("module {module}: licenses {count}{of}", "модуль {module}: лицензий {count}{of}")
+                        .in_lang(lang)
+                ));
+            }))?;
+            tell("\n");
+            if !apply {
+                return Ok(findings.into_iter().map(|finding| (finding, Outcome::Named)).collect());
+            }
+            engine.guard(&findings, allow)?;
+            let total = findings.len();
+            let mut remembered: BTreeMap<Remedy, Result<String, String>> = BTreeMap::new();
+            let mut done = Vec::new();
+            for (index, finding) in findings.into_iter().enumerate() {
+                if matches!(finding.remedy, Remedy::Person(_)) {
+                    done.push((finding, Outcome::Named));
+                    continue;
+                }
+                // An old state stays old until everything it missed is taken in.
+                let blocked = matches!(finding.remedy, Remedy::Renew(_))
+                    && remembered
+                        .iter()
+                        .any(|(remedy, result)| matches!(remedy, Remedy::TakeIn(..)) && result.is_err());
+                let number = index + 1;
+                tell(&format!("{number}/{total} {}\n", finding.remedy.describe().in_lang(lang)));
+                let result = if blocked {
+                    Err(text!("not everything was taken in yet", "ещё не всё принято").in_lang(lang).to_owned())
+                } else {
+                    remembered
+                        .entry(finding.remedy.clone())
+                        .or_insert_with(|| {
+                            let result = run_to_end(engine.repair(&finding.remedy));
+                            result
+                                .map(|text| text.in_lang(lang).to_owned())
+                                .map_err(|error| error.message.in_lang(lang).to_owned())
+                        })
+                        .clone()
+                };
+                let outcome = result.map_or_else(Outcome::Failed, Outcome::Done);
+                done.push((finding, outcome));
+            }
+            Ok(done)
+        });
+        match done {
+            Ok(list) => results.extend(list.into_iter().map(|(finding, outcome)| (module, finding, outcome))),
+            Err(error) => {
+                desk.ctx.log.error(&format!("reconcile of module {module}: {error}"));
+                first_error = first_error.or(Some(error));
+            }
+        }
+    }
+    match first_error {
+        Some(error) if results.is_empty() => Err(error),
+        other => Ok(told(desk, &results, other.as_ref(), apply)),
+    }
+}
+
+fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option<&ModuleError>, apply: bool) -> Answer {
+    let lang = desk.ctx.lang;
+    let (mut text, mut list, mut left) = (String::new(), Vec::new(), 0_u32);
+    for (module, finding, outcome) in results {
+        let (sign, after) = match outcome {
+            Outcome::Named => ('-', finding.remedy.describe().in_lang(lang).to_owned()),
+            Outcome::Done(words) => ('+', words.clone()),
+            Outcome::Failed(words) => ('!', words.clone()),
+        };
+        left += u32::from(!matches!(outcome, Outcome::Done(_)));
+        let kind = finding.kind.word();
+        text.push_str(&format!(
+            "{sign} {}\n",
+            wrapped(&format!("{kind}: {}", finding.what.in_lang(lang)), desk.width.saturating_sub(2), 2)
+        ));
+        if let Some(cost) = &finding.cost {
+            text.push_str(&format!("  {}\n", text!("costs {cost}", "стоит {cost}").in_lang(lang)));
+        }
+        text.push_str(&format!("  -> {}\n", wrapped(&after, desk.width.saturating_sub(5), 5)));
+        list.push(finding_json(*module, finding, outcome));
+    }
+    if let Some(error) = error {
+        text.push_str(&format!("! {}\n", wrapped(error.message.in_lang(lang), desk.width.saturating_sub(2), 2)));
+    }
+    let total = results.len();
+    let sum = match (total, apply) {
+        (0, _) if error.is_none() => text!("panel, state and upstream agree", "панель, состояние и продавец согласны"),
+        (_, true) => text!("{total} differences, {left} left", "различий: {total}, осталось: {left}"),
+        (_, false) => text!(
+            "{total} differences; to put right what can be: pmisplicense reconcile --apply",
+            "различий: {total}; исправить, что можно: pmisplicense reconcile --apply"
+        ),
+    };
+    text.push_str(&format!("{}\n", wrapped(sum.in_lang(lang), desk.width, 2)));
+    let code = u8::from(left > 0 || error.is_some());
+    let json = json!({ "differences": list, "left": left, "error": error.map(|error| error.message.en.clone()) });
+    Answer::new("reconcile", text, json).with_code(code)
+}
+
+fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome) -> Value {
+    let (outcome, words) = match outcome {
+        Outcome::Named => ("named", None),
+        Outcome::Done(words) => ("done", Some(words)),
+        Outcome::Failed(words) => ("failed", Some(words)),
+    };
+    let command = match &finding.remedy {
+        Remedy::Person(command) => Some(command.as_str()),
+        Remedy::TakeIn(..)
+        | Remedy::Renew(_)
+        | Remedy::Look(_)
+        | Remedy::SwitchOff(_)
+        | Remedy::Free(_)
+        | Remedy::Obtain(_) => None,
+    };
+    json!({
+        "module": module.0,
+        "kind": finding.kind.word(),
+        "item": finding.item.map(|item| item.0),
+        "license": finding.license.map(|license| license.0),
+        "what": finding.what.en,
+        "remedy": finding.remedy.word(),
+        "command": command,
+        "cost": finding.cost,
+        "outcome": outcome,
+        "result": words,
+    })
+}

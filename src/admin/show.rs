@@ -1,0 +1,298 @@
+//! show: one service or license, panel, state and upstream side by side. Whoever is away is named, and the others answer.
+
+use serde_json::json;
+
+use super::find::{Subject, subject};
+use super::list::{key_end, problems};
+use super::table::{table, wrapped};
+use super::{Answer, Desk, dash, day};
+use crate::engine::state_error;
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::item::{Item, ItemStatus, MODULE_PROGRAM};
+use crate::model::license::{Family, License, LicenseStatus};
+use crate::text;
+
+/// One line: what it is, and how panel, state and upstream have it.
+type Line = (&'static str, Text, [String; 3]);
+
+/// `show`
+///
+/// # Errors
+/// `missed`, `bad_value`: nothing or several things are called so.
+pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
+    let store = desk.store()?;
+    let mut notes = Vec::new();
+    let (item, row, number) = match subject(desk, &store, word)? {
+        Subject::Item(item) => {
+            let mut rows = store.licenses_of_item(item).map_err(state_error)?;
+            rows.sort_by_key(|row| row.life.is_some());
+            (Some(item), rows.pop().filter(|row| row.life.is_some()), None)
+        }
+        Subject::License(row) => (row.item, Some(*row), None),
+        Subject::Stranger(id) => (None, None, Some(id)),
+    };
+    let panel = item.and_then(|item| in_panel(desk, item, &mut notes));
+    let shown = panel.as_ref().and_then(|item| item.params.licid);
+    let number = number.or(row.as_ref().map(|row| row.id)).or(shown);
+    let module = row.as_ref().map(|row| row.module).or(panel.as_ref().and_then(|item| item.module));
+    let family = row.as_ref().map(|row| row.family);
+    let seen = number.and_then(|id| upstream(desk, module, family, id, &mut notes));
+    if item.is_none() && row.is_none() && seen.is_none() {
+        return Err(nowhere(word, &notes));
+    }
+    if let (Some(item), Some(row)) = (item, &row)
+        && row.life.is_none()
+    {
+        notes.push(text!(
+            "license {} served service {item} last",
+            "лицензия {} последней обслуживала услугу {item}",
+            row.id
+        ));
+    }
+    let problems = match &row {
+        Some(row) => problems(&store, row, desk.ctx.clock.now())?,
+        None => Vec::new(),
+    };
+    Ok(page(desk, item, panel.as_ref(), row.as_ref(), seen.as_ref(), &notes, &problems))
+}
+
+fn in_panel(desk: &mut Desk<'_>, item: ItemId, notes: &mut Vec<Text>) -> Option<Item> {
+    let read = desk.ctx.data.billdb().and_then(|db| db.item(item).map_err(crate::context::database_error));
+    match read {
+        Ok(Some(item)) => Some(item),
+        Ok(None) => {
+            notes.push(text!("the panel has no service {item}", "в панели нет услуги {item}"));
+            None
+        }
+        Err(error) => {
+            notes.push(text!("the panel's database is away: {error}", "база панели недоступна: {error}"));
+            None
+        }
+    }
+}
+
+fn upstream(
+    desk: &mut Desk<'_>,
+    module: Option<ModuleId>,
+    family: Option<Family>,
+    id: LicenseId,
+    notes: &mut Vec<Text>,
+) -> Option<License> {
+    let modules = match module {
+        Some(module) => vec![module],
+        None => our_modules(desk).unwrap_or_default(),
+    };
+    let families = family.map_or_else(|| vec![Family::Soft, Family::SoftExternal], |family| vec![family]);
+    for module in modules {
+        let client = desk.ctx.data.access(module).and_then(|access| desk.ctx.connector.connect(&access));
+        let mut client = match client {
+            Ok(client) => client,
+            Err(error) => {
+                notes.push(text!("module {module} cannot be used: {error}", "модуль {module} непригоден: {error}"));
+                continue;
+            }
+        };
+        for family in &families {
+            match client.license(*family, id) {
+                Ok(seen) => return Some(seen),
+                Err(crate::ports::CallError::Refused(refusal))
+                    if refusal.kind == crate::ports::RefusalKind::NotFound => {}
+                Err(error) => {
+                    notes.push(text!(
+                        "upstream is away, the state answers: {error:?}",
+                        "продавец недоступен, отвечает состояние: {error:?}"
+                    ));
+                    return None;
+                }
+            }
+        }
+    }
+    notes.push(text!("upstream has no license {id}", "у продавца нет лицензии {id}"));
+    None
+}
+
+/// Active modules of ours.
+///
+/// # Errors
+/// `mgrctl`, `database`
+pub fn our_modules(desk: &mut Desk<'_>) -> Result<Vec<ModuleId>, ModuleError> {
+    let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
+    Ok(modules
+        .iter()
+        .filter(|module| module.program == MODULE_PROGRAM && module.active)
+        .map(|module| module.id)
+        .collect())
+}
+
+fn page(
+    desk: &Desk<'_>,
+    item: Option<ItemId>,
+    panel: Option<&Item>,
+    row: Option<&LicenseRow>,
+    seen: Option<&License>,
+    notes: &[Text],
+    problems: &[&str],
+) -> Answer {
+    let lines = lines(panel, row, seen);
+    let mut cells = Vec::new();
+    let mut fields = serde_json::Map::new();
+    for (name, title, values) in &lines {
+        let differs = differs(values);
+        let mark = if differs { "*" } else { " " };
+        let mut cell = vec![format!("{mark}{}", desk.say(title))];
+        cell.extend(values.iter().cloned());
+        cells.push(cell);
+        let [panel, state, upstream] = values;
+        fields.insert(
+            (*name).to_owned(),
+            json!({ "panel": panel, "state": state, "upstream": upstream, "differs": differs }),
+        );
+    }
+    let head = text!(" |PANEL|STATE|UPSTREAM", " |ПАНЕЛЬ|СОСТОЯНИЕ|ПРОДАВЕЦ");
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let mut text = String::new();
+    if let Some(item) = item {
+        let name = panel.map_or("", |item| item.name.as_str());
+        text.push_str(&format!("{} {name}\n", desk.say(&text!("service {item}", "услуга {item}"))));
+    }
+    if let Some(row) = row {
+        let (id, held) = (row.id, row.state.word());
+        text.push_str(&format!("{}\n", desk.say(&text!("license {id}, {held}", "лицензия {id}, {held}"))));
+    }
+    text.push_str(&table(&head, &cells, desk.width));
+    for note in notes {
+        text.push_str(&format!("{}\n", wrapped(desk.say(note), desk.width, 2)));
+    }
+    for problem in problems {
+        text.push_str(&format!("! {problem}\n"));
+    }
+    let notes: Vec<&str> = notes.iter().map(|note| desk.say(note)).collect();
+    let json = json!({
+        "item": item.map(|item| item.0),
+        "license": row.map(|row| row.id).or(seen.map(|seen| seen.id)).map(|id| id.0),
+        "held": row.map(|row| row.state.word()),
+        "fields": fields,
+        "notes": notes,
+        "problems": problems,
+    });
+    Answer::new("show", text, json)
+}
+
+/// Whether two of the three that say something say different things.
+fn differs(values: &[String; 3]) -> bool {
+    let said: Vec<&String> = values.iter().filter(|value| *value != "-").collect();
+    said.windows(2).any(|pair| pair[0] != pair[1])
+}
+
+fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>) -> Vec<Line> {
+    let none = || "-".to_owned();
+    let of = |panel: String, state: String, upstream: String| [panel, state, upstream];
+    let key = |key: Option<&crate::model::ids::LicenseKey>| key.map_or_else(none, |key| key_end(key.reveal()));
+    vec![
+        (
+            "license",
+            text!("number", "номер"),
+            of(dash(panel.and_then(|i| i.params.licid)), dash(row.map(|r| r.id)), dash(seen.map(|s| s.id))),
+        ),
+        (
+            "name",
+            text!("name", "имя"),
+            of(
+                dash(panel.and_then(|i| i.params.licname.clone())),
+                dash(row.map(|r| &r.name)),
+                dash(seen.map(|s| &s.name)),
+            ),
+        ),
+        (
+            "ip",
+            text!("address", "IP"),
+            of(
+                dash(panel.and_then(|i| i.params.ip.clone().or_else(|| i.ips.first().map(ToString::to_string)))),
+                dash(row.and_then(|r| r.ip)),
+                dash(seen.and_then(|s| s.ip)),
+            ),
+        ),
+        (
+            "key",
+            text!("key", "ключ"),
+            of(
+                key(panel.and_then(|i| i.params.lickey.as_ref())),
+                key(row.and_then(|r| r.key.as_ref())),
+                key(seen.and_then(|s| s.key.as_ref())),
+            ),
+        ),
+        (
+            "tariff",
+            text!("tariff", "тариф"),
+            of(none(), dash(row.map(|r| r.pricelist)), dash(seen.and_then(|s| s.tariff.id()))),
+        ),
+        (
+            "status",
+            text!("status", "статус"),
+            of(
+                panel.map_or_else(none, |i| item_status(i.status)),
+                row.map_or_else(none, |r| status(r.status)),
+                seen.map_or_else(none, |s| status(s.status)),
+            ),
+        ),
+        (
+            "expires",
+            text!("license until", "лицензия до"),
+            of(none(), row.map_or_else(none, |r| day(r.expires)), seen.map_or_else(none, |s| day(s.expires))),
+        ),
+        (
+            "paid_until",
+            text!("paid until", "оплачено до"),
+            of(panel.map_or_else(none, |i| day(i.expires)), none(), none()),
+        ),
+        (
+            "autoprolong",
+            text!("renews itself", "автопродление"),
+            of(
+                none(),
+                none(),
+                seen.and_then(|s| s.autoprolong).map_or_else(none, |on| if on { "on".into() } else { "off".into() }),
+            ),
+        ),
+        (
+            "ip_changed",
+            text!("address since", "IP с"),
+            of(none(), row.map_or_else(none, |r| day(r.ip_changed)), seen.map_or_else(none, |s| day(s.ip_changed))),
+        ),
+    ]
+}
+
+fn status(status: LicenseStatus) -> String {
+    match status {
+        LicenseStatus::Ordered => "ordered".into(),
+        LicenseStatus::Active => "active".into(),
+        LicenseStatus::Stopped => "stopped".into(),
+        LicenseStatus::Deleted => "deleted".into(),
+        LicenseStatus::Processing => "processing".into(),
+        LicenseStatus::Unknown(number) => number.to_string(),
+    }
+}
+
+/// The words of a license for a service: a suspended one has its license stopped.
+fn item_status(item: ItemStatus) -> String {
+    match item {
+        ItemStatus::Ordered => "ordered".into(),
+        ItemStatus::Active => "active".into(),
+        ItemStatus::Suspended => "stopped".into(),
+        ItemStatus::Deleted => "deleted".into(),
+        ItemStatus::Processing => "processing".into(),
+        ItemStatus::Unknown(number) => number.to_string(),
+    }
+}
+
+fn nowhere(word: &str, notes: &[Text]) -> ModuleError {
+    let list = |of: fn(&Text) -> &String| notes.iter().map(|note| of(note).as_str()).collect::<Vec<_>>().join("; ");
+    ModuleError::new(
+        ErrorKind::Missed,
+        "what",
+        word,
+        text!(["{word} is nowhere: {}", list(|text| &text.en)], ["{word} нигде нет: {}", list(|text| &text.ru)]),
+    )
+}

@@ -1,0 +1,95 @@
+//! Tables for people: as wide as their contents, and never wider than the terminal. The widest column gives way first.
+
+/// Spaces between columns.
+const GAP: usize = 2;
+
+/// A column is never narrower than this.
+const NARROWEST: usize = 6;
+
+/// Lines of a table with its head, each ended.
+pub fn table(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|title| title.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    fit(&mut widths, width);
+    let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
+    std::iter::once(&head).chain(rows).map(|row| line(row, &widths)).collect()
+}
+
+fn fit(widths: &mut [usize], width: usize) {
+    let gaps = GAP * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        let Some(widest) = widths.iter_mut().max() else { return };
+        if *widest <= NARROWEST {
+            return;
+        }
+        *widest -= 1;
+    }
+}
+
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        let shown = shortened(cell, *width);
+        let room = width.saturating_sub(shown.chars().count()) + GAP;
+        line.push_str(&shown);
+        line.push_str(&" ".repeat(room));
+    }
+    format!("{}\n", line.trim_end())
+}
+
+fn shortened(cell: &str, width: usize) -> String {
+    let flat: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if flat.chars().count() <= width {
+        return flat;
+    }
+    let kept: String = flat.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// A text in lines of at most `width`, each after `indent` spaces but the first.
+pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    let mut room = width.max(20);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        if used > 0 && used + 1 + length > room {
+            lines.push(String::new());
+            room = width.saturating_sub(indent).max(20);
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The widest column gives way, letters are counted and not bytes, line breaks of clients do no harm.
+    #[test]
+    fn fits() {
+        let rows = vec![
+            vec!["5001".to_owned(), "магазин с очень длинным именем".to_owned()],
+            vec!["7".to_owned(), "a\nb".to_owned()],
+        ];
+        let text = table(&["ID", "NAME"], &rows, 20);
+        assert_eq!(text, "ID    NAME\n5001  магазин с оче…\n7     a b\n");
+        assert!(text.lines().all(|line| line.chars().count() <= 20));
+    }
+
+    /// Words stay whole, later lines are indented.
+    #[test]
+    fn wraps() {
+        assert_eq!(wrapped("one two three four five six", 20, 2), "one two three four\n  five six");
+    }
+}

@@ -1,0 +1,361 @@
+//! The administrator's subcommands (CONTRACT.md 2): declarations only.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::model::held::LicenseState;
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+
+/// The administrator's command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pmisplicense",
+    version,
+    about = "Resells ispmanager licenses through BILLmanager. The panel calls it with --command NAME; \
+             the commands below are for people.",
+    after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
+                  pmisplicense reconcile           what is wrong with licenses\n  \
+                  pmisplicense reconcile --apply   put it right\n\n\
+                  Exit codes: 0 done, 1 failed or problems found, 2 misspelt."
+)]
+pub struct AdminArgs {
+    /// Settings file (default: etc/pmisplicense.toml beneath the panel's folder)
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Language of messages: en or ru (default: the locale's)
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<String>,
+    /// Answer as JSON, in the form that docs/admin.md describes
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: AdminCommand,
+}
+
+/// What a license is held for, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HeldFor {
+    /// It serves a service.
+    Bound,
+    /// It is being taken from the pool.
+    Claimed,
+    /// It waits to be freed.
+    ToFree,
+    /// It waits for the next client.
+    Pool,
+    /// It is left to run out.
+    Stopped,
+    /// It is gone.
+    Deleted,
+}
+
+impl From<HeldFor> for LicenseState {
+    fn from(held: HeldFor) -> Self {
+        match held {
+            HeldFor::Bound => Self::Bound,
+            HeldFor::Claimed => Self::Claimed,
+            HeldFor::ToFree => Self::ToFree,
+            HeldFor::Pool => Self::Pool,
+            HeldFor::Stopped => Self::Stopped,
+            HeldFor::Deleted => Self::Deleted,
+        }
+    }
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SortBy {
+    /// Number of the license.
+    #[default]
+    License,
+    /// Service.
+    Item,
+    /// Day on which it runs out.
+    Expires,
+    /// Product.
+    Product,
+}
+
+/// Filters of `list`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ListArgs {
+    /// Held for: bound, claimed, to-free, pool, stopped, deleted
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub status: Option<HeldFor>,
+    /// Internal name, for example 55227
+    #[arg(long, value_name = "NAME")]
+    pub product: Option<String>,
+    /// Processing module
+    #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
+    pub module: Option<ModuleId>,
+    /// Runs out before this day, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    pub expires_before: Option<chrono::NaiveDate>,
+    /// Only the pool: the same as --status pool
+    #[arg(long, conflicts_with = "status")]
+    pub pool: bool,
+    /// Only what needs somebody: doubts, late keys, licenses to be freed. Exit code 1 when there are any
+    #[arg(long)]
+    pub problems: bool,
+    /// Sorted by
+    #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
+    pub sort: SortBy,
+}
+
+/// The administrator's subcommands.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum AdminCommand {
+    /// Licenses of ours, from the state
+    #[command(after_help = "Examples:\n  pmisplicense list --expires-before 2027-01-31 --sort expires\n  \
+                            pmisplicense list --status to-free\n  pmisplicense list --json | jq '.licenses[].license'")]
+    List(ListArgs),
+    /// One service or license: panel, state and upstream side by side
+    #[command(after_help = "Examples:\n  pmisplicense show 42\n  pmisplicense show license:5001\n  \
+                            pmisplicense show 192.0.2.10\n  pmisplicense show 1A2B    (part of a key, 4 characters at least)")]
+    Show {
+        /// Service, license, address, or part of a key; item:42 and license:42 tell numbers apart
+        #[arg(value_name = "ITEM|LICENSE|IP|KEY")]
+        what: String,
+    },
+    /// What was done with a service or a license, when, and why
+    #[command(after_help = "Examples:\n  pmisplicense history 42\n  pmisplicense history license:5001 --json")]
+    History {
+        /// Service or license; item:42 and license:42 tell numbers apart
+        #[arg(value_name = "ITEM|LICENSE")]
+        what: String,
+    },
+    /// What the next sync would do with a service, and why
+    Explain {
+        /// The service
+        #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
+        item: ItemId,
+    },
+    /// Freed licenses: from when each can be given out, why not now, paid days left
+    Pool,
+    /// Look for what is wrong with the installation, and say what to do. Exit code 1: problems
+    Doctor {
+        /// Accept the account upstream that a module now logs in to
+        #[arg(long, value_name = "MODULE", value_parser = number::<ModuleId>)]
+        accept_account: Option<ModuleId>,
+    },
+    /// Compare panel, state and upstream; with --apply put right what differs. Exit code 1: something differs
+    #[command(
+        after_help = "Examples:\n  pmisplicense reconcile           name each difference and what would be done\n  \
+                            pmisplicense reconcile --apply   do it, one after the other; may be repeated at any time"
+    )]
+    Reconcile {
+        /// Do it
+        #[arg(long)]
+        apply: bool,
+        /// Go on even when far more would be ordered or freed than usual
+        #[arg(long)]
+        allow_many: bool,
+        /// Only this processing module
+        #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
+        module: Option<ModuleId>,
+    },
+    /// Bind a license to a service, a foreign one too
+    #[command(
+        after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
+    )]
+    Bind {
+        /// The service
+        #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
+        item: ItemId,
+        /// The license's number upstream
+        #[arg(value_name = "LICENSE", value_parser = number::<LicenseId>)]
+        license: LicenseId,
+        /// Free the license that the service has
+        #[arg(long)]
+        replace: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Take the license from a service: it goes to the pool
+    Unbind {
+        /// The service
+        #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
+        item: ItemId,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Give a service that changed its processing module a license of the new module's account
+    Move {
+        /// The service
+        #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
+        item: ItemId,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Repeat what a service still lacks: open, suspend, close or sync, as its status says
+    #[command(
+        after_help = "Examples:\n  pmisplicense retry 42\n  pmisplicense retry --type nomoney --all   list them, ask, then repeat"
+    )]
+    Retry {
+        /// The service
+        #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
+        item: Option<ItemId>,
+        /// All services whose last purchase was refused
+        #[arg(long, conflicts_with = "item")]
+        all: bool,
+        /// Only refusals of this kind
+        #[arg(long = "type", value_name = "TYPE", requires = "all", value_enum)]
+        kind: Option<RefusedFor>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Licenses by product, what was bought, renewed and reused in a month
+    Report {
+        /// YYYY-MM (default: this month)
+        #[arg(long, value_name = "MONTH")]
+        month: Option<String>,
+        /// As CSV
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+    },
+    /// Refresh all licenses, renew what is due, finish what was left to do (cron, hourly)
+    Sync {
+        /// Only this processing module
+        #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
+        module: Option<ModuleId>,
+        /// Go on even when far more would be renewed or freed than usual
+        #[arg(long)]
+        allow_many: bool,
+        /// Only compare the servers of the modules in `bundled` with their licenses, and carry out the difference
+        #[arg(long)]
+        sweep: bool,
+        /// Confirm the first sweep of these modules, which otherwise only reports
+        #[arg(long, requires = "sweep")]
+        adopt: bool,
+    },
+    /// End a doubt: say whether a purchase happened that the program could not tell
+    Resolve {
+        /// The service
+        #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
+        item: ItemId,
+        /// Which wish, when the service has several in doubt
+        #[arg(long, value_name = "N")]
+        wish: Option<u32>,
+        /// It was bought: the license's number upstream
+        #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]
+        bought: Option<LicenseId>,
+        /// It was not bought: the next run may order again
+        #[arg(long)]
+        not_bought: bool,
+    },
+    /// Write a copy of the state to a new file; safe while everything runs
+    Backup {
+        /// The file; it must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a copy in the state's place; the present one is kept beside it
+    Restore {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Remove old lines of the journal about closed services and licenses that are gone
+    Prune {
+        /// Days
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..))]
+        older_than: u16,
+    },
+    /// The state file: whose it is
+    State {
+        /// What to do with it
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+}
+
+impl AdminCommand {
+    /// Whether it changes something: refused while the panel is switched to doing nothing.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::List(_)
+            | Self::Show { .. }
+            | Self::History { .. }
+            | Self::Explain { .. }
+            | Self::Pool
+            | Self::Report { .. }
+            | Self::Backup { .. }
+            | Self::Doctor { accept_account: None }
+            | Self::Reconcile { apply: false, .. } => false,
+            Self::Doctor { .. }
+            | Self::Reconcile { .. }
+            | Self::Bind { .. }
+            | Self::Unbind { .. }
+            | Self::Move { .. }
+            | Self::Retry { .. }
+            | Self::Sync { .. }
+            | Self::Resolve { .. }
+            | Self::Restore { .. }
+            | Self::Prune { .. }
+            | Self::State { .. } => true,
+        }
+    }
+
+    /// The processing module that it names.
+    pub fn module(&self) -> Option<ModuleId> {
+        match self {
+            Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
+            Self::Doctor { accept_account } => *accept_account,
+            Self::List(_)
+            | Self::Show { .. }
+            | Self::History { .. }
+            | Self::Explain { .. }
+            | Self::Pool
+            | Self::Report { .. }
+            | Self::Backup { .. }
+            | Self::Bind { .. }
+            | Self::Unbind { .. }
+            | Self::Move { .. }
+            | Self::Retry { .. }
+            | Self::Resolve { .. }
+            | Self::Restore { .. }
+            | Self::Prune { .. }
+            | Self::State { .. } => None,
+        }
+    }
+}
+
+/// Why a purchase was refused, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RefusedFor {
+    /// Too little money.
+    Nomoney,
+    /// The account is blocked.
+    Blocked,
+}
+
+/// `state …`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum StateCommand {
+    /// Confirm that this installation owns the state file
+    Claim,
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text} is not a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    /// clap itself finds the declaration sound.
+    #[test]
+    fn declarations() {
+        super::AdminArgs::command().debug_assert();
+    }
+}

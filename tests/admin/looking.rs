@@ -1,0 +1,184 @@
+//! Commands that only look: they answer from whoever is there, fit the terminal, and change nothing.
+use super::{day_in, fine, in_state, json, opened, person, refused, troubled};
+use crate::support::Test;
+
+/// Everything that only looks, in one world: no request that changes, no call that changes.
+#[test]
+fn looking_changes_nothing() {
+    let t = opened();
+    t.upstream.clear_requests();
+    t.clear_mgrctl();
+    for line in
+        ["list", "show 42", "show license:5001", "show 192.0.2.10", "history 42", "explain 42", "pool", "report"]
+    {
+        let text = fine(&t, line);
+        assert!(text.lines().all(|l| l.chars().count() <= 60), "{line}\n{text}");
+        assert_eq!(json(&t, line)["version"], 1, "{line}");
+    }
+    person(&t, "doctor");
+    fine(&t, "reconcile");
+    let changes: Vec<_> =
+        t.upstream.funcs().into_iter().filter(|f| f.ends_with("?set") || f.contains("order")).collect();
+    assert_eq!((changes, t.panel_changes()), (Vec::<String>::new(), Vec::<String>::new()));
+    t.assert_clean();
+}
+
+/// A fresh installation: looks make no state file.
+#[test]
+fn fresh() {
+    let t = Test::new();
+    assert!(fine(&t, "list").contains("0 licenses"));
+    fine(&t, "pool");
+    refused(&t, "show 42");
+    refused(&t, "backup out.db");
+    assert!(!t.state_path().exists());
+}
+
+/// Filters, sorting, counts; the key shows its end only.
+#[test]
+fn list() {
+    let t = opened();
+    t.soft_item(43, "55228", 12).ip("192.0.2.11").expires(&day_in(365)).add();
+    t.cmd("open", 43).ok();
+    let ids = |line: &str| -> Vec<u64> {
+        let all = json(&t, line);
+        all["licenses"].as_array().unwrap().iter().map(|l| l["license"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(ids("list"), [5001, 5002]);
+    assert_eq!(ids("list --product 55228"), [5002]);
+    assert_eq!(ids(&format!("list --expires-before {}", day_in(100))), [5001]);
+    assert_eq!(ids("list --status pool"), Vec::<u64>::new());
+    assert_eq!(ids("list --sort expires --module 7"), [5001, 5002]);
+    fine(&t, "list --problems");
+    let key = t.upstream.license(5001).key;
+    let end = json(&t, "list")["licenses"][0]["key_end"].as_str().unwrap().to_owned();
+    assert!(key.ends_with(end.trim_start_matches('…')) && !fine(&t, "list --json").contains(&key));
+    assert_eq!(json(&t, "list")["counts"]["bound"], 2);
+    assert_eq!(person(&t, "list --status nosuch").code, Some(2));
+    assert_eq!(person(&t, "lits").code, Some(2));
+    assert!(person(&t, "lits").stderr.contains("list"), "did you mean");
+}
+
+/// A part of a key, a number that is two things, an address of nobody.
+#[test]
+fn what_is_meant() {
+    let t = opened();
+    let key = t.upstream.license(5001).key;
+    let part: String = key.chars().skip(key.len() - 8).collect();
+    assert!(fine(&t, &format!("show {}", part.to_lowercase())).contains("license 5001"));
+    t.soft_item(5001, "55227", 1).ip("192.0.2.12").add();
+    let error = refused(&t, "show 5001");
+    assert!(error.contains("item:5001") && error.contains("license:5001"), "{error}");
+    fine(&t, "show item:5001");
+    t.soft_item(43, "55227", 1).ip("192.0.2.11").expires(&day_in(31)).add();
+    t.cmd("open", 43).ok();
+    assert!(refused(&t, "show ISPKEY").contains("fits 2 licenses"));
+    for word in ["999999", "198.51.100.1", "ab", "nosuchkey", "item:x"] {
+        refused(&t, &format!("show {word}"));
+        refused(&t, &format!("history {word}"));
+    }
+    refused(&t, "explain 999999");
+    let error = json(&t, "show 999999");
+    assert_eq!(error["error"]["type"], "missed");
+}
+
+/// Upstream is away: what the state knows is still told, and that it is only that.
+#[test]
+fn upstream_away() {
+    let t = opened();
+    t.upstream.stop_listening();
+    let shown = fine(&t, "show 42");
+    assert!(shown.contains("upstream is away") && shown.contains("5001"), "{shown}");
+    assert!(fine(&t, "explain 42").contains("upstream is away"));
+    fine(&t, "list");
+    fine(&t, "history 42");
+    assert!(refused(&t, "reconcile").contains("not reached"));
+    assert!(troubled(&t, "doctor").contains("was not reached"));
+}
+
+/// The journal in words: the order, its reason, the license.
+#[test]
+fn history() {
+    let t = opened();
+    let text = fine(&t, "history 42");
+    assert!(text.contains("recorded: order of 55227") && text.contains("bound"), "{text}");
+    let license = json(&t, "history license:5001");
+    let events: Vec<&str> = license["lines"].as_array().unwrap().iter().filter_map(|l| l["event"].as_str()).collect();
+    assert!(events.contains(&"recorded") && events.contains(&"done"), "{events:?}");
+}
+
+/// Russian by locale and by option; the words of programs stay.
+#[test]
+fn language() {
+    let t = opened();
+    let russian = t.program(["list"]).env("LC_ALL", "ru_RU.UTF-8").run();
+    assert!(russian.ok().stdout.contains("лицензий: 1"), "{}", russian.stdout);
+    let russian = t.program(["explain", "42", "--lang", "ru"]).env("LC_ALL", "C").run();
+    assert!(russian.ok().stdout.contains("ничего"), "{}", russian.stdout);
+    let english = t.program(["list"]).env("LC_ALL", "C").env("LANG", "ru_RU.UTF-8").run();
+    assert!(english.ok().stdout.contains("1 licenses"), "LC_ALL comes first");
+}
+
+/// A pooled license: from when it can be given out, and why not now.
+#[test]
+fn pool() {
+    let t = opened();
+    t.set_item(42, "status", "4");
+    t.cmd("close", 42).ok();
+    let pool = json(&t, "pool");
+    assert_eq!((pool["total"].as_u64(), pool["free"].as_u64()), (Some(1), Some(0)), "{pool:#}");
+    assert!(pool["licenses"][0]["why_not"].as_str().unwrap().contains("address"), "{pool:#}");
+    in_state(&t, "UPDATE license SET ip_changed = date('now', '-40 days'), key_changed = NULL");
+    assert!(fine(&t, "pool").contains("1 can be given out now"), "{}", t.story());
+}
+
+/// A line each, problems with their next step; readable permissions are one.
+#[test]
+fn doctor() {
+    let t = opened();
+    let checks = json(&t, "doctor");
+    let of = |name: &str| {
+        let list = checks["checks"].as_array().unwrap().clone();
+        list.into_iter().find(|c| c["check"] == name).unwrap_or_else(|| panic!("{name} in {checks:#}"))
+    };
+    for name in ["root", "state", "database", "module", "login", "balance", "clock", "waiting", "space"] {
+        assert_eq!(of(name)["level"], "ok", "{name}: {checks:#}");
+    }
+    assert_eq!(of("xml")["level"], "problem", "the sandbox has none installed");
+    assert!(of("xml")["next"].as_str().unwrap().contains("make install"));
+    for name in ["billmgr_mod_pmisplicense.xml", "billmgr_mod_pmisplicense_event.xml"] {
+        let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("xml").join(name);
+        std::fs::copy(from, t.root().join("etc/xml").join(name)).unwrap();
+    }
+    fine(&t, "doctor");
+    t.module_param(7, "username", "somebody");
+    let text = troubled(&t, "doctor");
+    assert!(text.contains("--accept-account 7"), "{text}");
+}
+
+/// What a month bought; sheets for other programs.
+#[test]
+fn report() {
+    let t = opened();
+    let report = json(&t, "report");
+    assert_eq!(report["products"][0]["bought"], 1, "{report:#}");
+    assert_eq!(report["products"][0]["cost"], "5.00 EUR");
+    assert_eq!(report["months_below_programme"], 6);
+    assert!(fine(&t, "report --csv").contains("55227,\"ISPmanager 6 Lite\",1,0,1,0,5.00 EUR"));
+    assert_eq!(json(&t, "report --month 2020-01")["products"][0]["bought"], 0);
+    refused(&t, "report --month soon");
+}
+
+/// A reader that goes away early is nobody's failure.
+#[test]
+fn closed_pipe() {
+    let t = opened();
+    let mut child = std::process::Command::new(crate::support::program_exe())
+        .args(["list", "--json"])
+        .env("PMISPLICENSE_MGR_ROOT", t.root())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

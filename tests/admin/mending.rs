@@ -1,0 +1,158 @@
+//! Commands that change something: asked first, refused where they would do harm, whole when they are done.
+use super::{day_in, difference, fine, in_state, json, opened, person, refused, troubled};
+use crate::support::Test;
+
+/// Nobody is there to be asked: nothing is done. The panel's switch stops them, looking goes on.
+#[test]
+fn asked_first() {
+    let t = opened();
+    for line in ["unbind 42", "bind 42 5001", "move 42", "retry 42"] {
+        assert!(refused(&t, line).contains("--yes"), "{line}");
+    }
+    assert_eq!(t.item(42).param("licid"), "5001");
+    t.do_nothing(true);
+    for line in ["unbind 42 --yes", "reconcile --apply", "retry 42 --yes", "prune --older-than 30"] {
+        assert!(refused(&t, line).contains("DoNothing"), "{line}");
+    }
+    fine(&t, "list");
+    fine(&t, "show 42");
+}
+
+/// A foreign license becomes a service's own, and goes back to the pool.
+#[test]
+fn bind_and_unbind() {
+    let t = Test::new();
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&day_in(20)).add();
+    let id = t.upstream.add_foreign(55227, 12, "192.0.2.10", "shop");
+    let one = difference(&json(&t, "reconcile"), "no_license");
+    assert_eq!(one["command"].as_str(), Some(format!("pmisplicense bind 42 {id}").as_str()), "never bought beside it");
+    fine(&t, &format!("bind 42 {id} --yes"));
+    fine(&t, &format!("bind 42 {id} --yes"));
+    assert_eq!(t.item(42).param("lickey"), t.upstream.license(id).key);
+    assert!(t.upstream.license(id).remoteid.starts_with("pml-"));
+    t.soft_item(43, "55227", 1).ip("192.0.2.11").active_until(&day_in(20)).add();
+    assert!(refused(&t, &format!("bind 43 {id} --yes")).contains("serves service 42"));
+    let other = t.upstream.add_foreign(55227, 12, "192.0.2.12", "other");
+    assert!(refused(&t, &format!("bind 42 {other} --yes")).contains("--replace"));
+    t.upstream.edit_license(other, |l| l.remoteid = "pml-zzzzzzzz-9-9".into());
+    assert!(refused(&t, &format!("bind 43 {other} --yes")).contains("another installation"));
+    refused(&t, "bind 42 777777 --yes --replace");
+    refused(&t, "bind 999999 5001 --yes");
+    fine(&t, "unbind 42 --yes");
+    assert_eq!((t.item(42).param("licid"), t.item(42).param("lickey")), ("", ""));
+    assert_eq!(t.upstream.license(id).licname, "free.lic");
+    refused(&t, "unbind 42 --yes");
+    assert_eq!(t.upstream.billed("soft.order.param"), 0);
+    t.assert_clean();
+}
+
+/// A state from a backup only reads; reconcile takes in what it missed, and nothing is bought twice.
+#[test]
+fn restored_state() {
+    let t = opened();
+    let copy = t.root().join("copy.db").display().to_string();
+    fine(&t, &format!("backup {copy}"));
+    assert!(refused(&t, &format!("backup {copy}")).contains("cannot be used"), "never overwritten");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    t.soft_item(43, "55227", 1).ip("192.0.2.11").expires(&day_in(31)).add();
+    t.cmd("open", 43).ok();
+    std::fs::write(t.root().join("rubbish"), "no state").unwrap();
+    let rubbish = t.root().join("rubbish").display().to_string();
+    refused(&t, &format!("restore {rubbish} --yes"));
+    refused(&t, "restore nosuch --yes");
+    assert!(refused(&t, &format!("restore {copy}")).contains("--yes"));
+    assert_eq!(json(&t, "list")["counts"]["bound"], 2, "untouched so far");
+    fine(&t, &format!("restore {copy} --yes"));
+    assert_eq!(json(&t, "list")["counts"]["bound"], 1);
+    t.cmd("sync_item", 42).fails("state");
+    refused(&t, "sync");
+    assert!(troubled(&t, "doctor").contains("restored"));
+    let found = json(&t, "reconcile");
+    assert_eq!(difference(&found, "unowned")["remedy"], "bind");
+    assert_eq!(difference(&found, "old_state")["remedy"], "renew_state");
+    fine(&t, "reconcile --apply");
+    assert_eq!(json(&t, "list")["counts"]["bound"], 2);
+    t.cmd("sync_item", 43).ok();
+    t.soft_item(44, "55227", 1).ip("192.0.2.12").expires(&day_in(31)).add();
+    t.cmd("open", 44).ok();
+    assert!(fine(&t, "reconcile").contains("agree"));
+    assert_eq!(t.upstream.billed("soft.order.param"), 3);
+    let folder = t.state_path().parent().unwrap().to_owned();
+    let kept =
+        std::fs::read_dir(folder).unwrap().flatten().any(|e| e.file_name().to_string_lossy().contains("before-"));
+    assert!(kept, "the state before is kept");
+    t.assert_clean();
+}
+
+/// Refused for lack of money: listed, and tried again when there is some.
+#[test]
+fn retry_after_refusal() {
+    let t = Test::new();
+    t.upstream.set_balance(0);
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
+    t.cmd("open", 42).fails("nomoney");
+    assert!(troubled(&t, "doctor").contains("retry --type nomoney --all"));
+    assert!(fine(&t, "retry --type blocked --all --yes").contains("no service waits"));
+    refused(&t, "retry --type nomoney --all");
+    t.upstream.set_balance(100_000);
+    fine(&t, "retry --type nomoney --all --yes");
+    assert_eq!((t.item(42).param("licid"), t.item(42).status), ("5001", 2));
+    assert!(fine(&t, "retry --all --yes").contains("no service waits"));
+    refused(&t, "retry 999999 --yes");
+    assert_eq!(person(&t, "retry").code, Some(2));
+}
+
+/// A service moved to a module with another account gets a license there; its old one is freed where it is.
+#[test]
+fn moved() {
+    let mut t = opened();
+    refused(&t, "move 42 --yes");
+    t.add_module(8, "pmisplicense");
+    let elsewhere = crate::support::Upstream::start();
+    elsewhere.with(|w| w.next_id = 9001);
+    t.connect_module(8, &elsewhere.url());
+    t.set_item(42, "processingmodule", "8");
+    t.cmd("sync_item", 42).fails("config");
+    fine(&t, "move 42 --yes");
+    assert_eq!(t.item(42).param("licid"), "9001");
+    fine(&t, "sync --module 7");
+    assert_eq!(t.upstream.license(5001).licname, "free.lic");
+    assert_eq!((t.upstream.billed("soft.order.param"), elsewhere.billed("soft.order.param")), (1, 1));
+}
+
+/// A close that the panel never told us of, a renewal by upstream itself, a guard against many.
+#[test]
+fn reconcile_others() {
+    let t = opened();
+    t.upstream.edit_license(5001, |l| l.autoprolong = "1".into());
+    assert_eq!(difference(&json(&t, "reconcile"), "autoprolong")["remedy"], "sync");
+    fine(&t, "reconcile --apply");
+    assert_eq!(t.upstream.license(5001).autoprolong, "null");
+    t.set_item(42, "status", "4");
+    assert_eq!(difference(&json(&t, "reconcile"), "closed")["remedy"], "free");
+    fine(&t, "reconcile --apply");
+    assert_eq!(t.upstream.license(5001).licname, "free.lic");
+    t.settings("max_changes = 1\n");
+    for id in 50..52 {
+        t.soft_item(id, "55228", 1).ip(&format!("192.0.2.{id}")).active_until(&day_in(20)).add();
+    }
+    assert!(refused(&t, "reconcile --apply").contains("--allow-many"));
+    assert_eq!(t.upstream.billed("soft.order.param"), 1);
+    fine(&t, "reconcile --apply --allow-many");
+    assert_eq!(t.upstream.billed("soft.order.param"), 3);
+}
+
+/// Old lines about closed services go; bindings, wishes and what is open stay.
+#[test]
+fn prune() {
+    let t = opened();
+    in_state(&t, "UPDATE journal SET at = at - 400 * 86400");
+    let before = json(&t, "history 42")["lines"].as_array().unwrap().len();
+    assert!(fine(&t, "prune --older-than 365").starts_with("0 lines"));
+    assert_eq!(json(&t, "history 42")["lines"].as_array().unwrap().len(), before);
+    t.set_item(42, "status", "4");
+    in_state(&t, "UPDATE license SET state = 'deleted', life = NULL");
+    assert!(!fine(&t, "prune --older-than 365").starts_with("0 lines"));
+    assert_eq!(person(&t, "prune --older-than 3").code, Some(2), "too young");
+}
