@@ -7,6 +7,7 @@ mod find;
 pub mod history;
 pub mod keep;
 pub mod list;
+pub mod manual;
 pub mod reconcile;
 pub mod repair;
 pub mod report;

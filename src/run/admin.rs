@@ -37,6 +37,10 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
             };
         }
     };
+    // Neither settings nor panel: they are asked for while packages are built.
+    if let Some(stdout) = paper(&args.command) {
+        return Finished { stdout, ..Finished::default() };
+    }
     let lang = language(args.lang.as_deref(), variable);
     match caught(|| carried_out(&args, lang, environment, columns(variable))) {
         Ok(answer) => {
@@ -45,6 +49,13 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
         }
         Err(error) => failed(&error, lang, args.json),
     }
+}
+
+fn paper(command: &AdminCommand) -> Option<String> {
+    if let AdminCommand::Completions { shell } = command {
+        return Some(admin::manual::completions(*shell));
+    }
+    matches!(command, AdminCommand::Man).then(admin::manual::page)
 }
 
 fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
@@ -158,6 +169,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Backup { file } => admin::keep::backup(desk, file),
         AdminCommand::Restore { file, yes } => admin::keep::restore(desk, file, *yes),
         AdminCommand::Prune { older_than } => admin::keep::prune(desk, *older_than),
+        AdminCommand::Completions { .. } | AdminCommand::Man => {
+            Ok(say("man", Text::same(paper(command).unwrap_or_default())))
+        }
         AdminCommand::State { command: StateCommand::Claim } => {
             licenses::claim_state(desk.ctx).map(|text| say("state", text))
         }
