@@ -3,12 +3,14 @@
 MGR_ROOT ?= /usr/local/mgr5
 DESTDIR ?=
 CARGO ?= cargo
+PROGRAM ?= target/release/pmisplicense
+TARGET ?= x86_64-unknown-linux-gnu
 SIM_MINUTES ?= 1
 
 to = $(DESTDIR)$(MGR_ROOT)
 logo = skins/common/plugin-logo/billmanager-plugin-pmisplicense.png
 
-.PHONY: build test check demo sandbox sim bench install uninstall clean mariadb reload
+.PHONY: build test check demo sandbox sim bench dist install install-files uninstall clean mariadb reload
 
 build:
 	$(CARGO) build --release --locked
@@ -54,9 +56,12 @@ sim:
 bench:
 	@if [ -d benches ]; then $(CARGO) bench --locked; else echo "bench: there is no benchmark in this tree yet"; fi
 
-install: build
+install: build install-files reload
+
+# Copies only: packages are made of it too.
+install-files:
 	install -d $(to)/processing $(to)/addon $(to)/etc/xml $(dir $(to)/$(logo)) $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d
-	install -m 0755 target/release/pmisplicense $(to)/processing/pmisplicense
+	install -m 0755 $(PROGRAM) $(to)/processing/pmisplicense
 	ln -sfn ../processing/pmisplicense $(to)/addon/pmisplicense-event
 	install -m 0644 xml/billmgr_mod_pmisplicense.xml xml/billmgr_mod_pmisplicense_event.xml $(to)/etc/xml/
 	[ -e $(to)/etc/pmisplicense.toml ] || { \
@@ -66,7 +71,10 @@ install: build
 	sed 's,@MGR_ROOT@,$(MGR_ROOT),' dist/pmisplicense.cron > $(DESTDIR)/etc/cron.d/pmisplicense
 	sed 's,@MGR_ROOT@,$(MGR_ROOT),' dist/pmisplicense.logrotate > $(DESTDIR)/etc/logrotate.d/pmisplicense
 	chmod 0644 $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense
-	$(MAKE) --no-print-directory reload
+
+# Tarball, .deb and .rpm in target/dist, for glibc 2.17 and later.
+dist:
+	dist/build.sh $(TARGET)
 
 # Settings, state and log stay: they say what was bought.
 uninstall:

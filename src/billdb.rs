@@ -1,6 +1,6 @@
-//! Reads the panel's database: bound parameters only, tables and columns of CONTRACT.md 4 only, never a write (the session
-//! is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is read as text
-//! first. The connection is made at the first read, and made again once when it was lost.
+//! Reads the panel's database: bound parameters only, tables and columns of CONTRACT.md 4 only, never a write (the
+//! session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is
+//! read as text first. The connection is made at the first read, and made again once when it was lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;

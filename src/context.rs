@@ -25,6 +25,12 @@ pub trait PanelData: BillDb {
     /// # Errors
     /// As [`PanelData::stored_access`].
     fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError>;
+
+    /// Values of processingparam of a module of any kind, by name.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError>;
 }
 
 /// What only the panel's tool can do besides [`Panel`]: finding the database, module settings, failure reports.
@@ -87,6 +93,14 @@ impl Data {
     /// `mgrctl` or `database`.
     pub fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, ModuleError> {
         self.connected()?.custom_rows(module, name).map_err(database_error)
+    }
+
+    /// Values of processingparam of a module of any kind, by name.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, ModuleError> {
+        self.connected()?.module_params(module).map_err(database_error)
     }
 
     fn connected(&mut self) -> Result<&mut dyn PanelData, ModuleError> {

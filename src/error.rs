@@ -160,8 +160,8 @@ impl Text {
     }
 }
 
-/// A [`Text`](crate::error::Text) from two format strings, English first, with the same arguments; or, in brackets, with
-/// arguments of their own: `text!(["{}: done", what.en], ["{}: готово", what.ru])`.
+/// A [`Text`](crate::error::Text) from two format strings, English first, with the same arguments; or, in brackets,
+/// with arguments of their own: `text!(["{}: done", what.en], ["{}: готово", what.ru])`.
 #[macro_export]
 macro_rules! text {
     ([$en:literal $($en_args:tt)*], [$ru:literal $($ru_args:tt)*]) => {

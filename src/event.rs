@@ -1,9 +1,11 @@
 //! The event handler (CONTRACT.md 4): runs inside the panel's own operation, so it only notes the service in a spool
 //! beside the state, says `<doc/>`, and never fails. The next sync carries out what was noted.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::model::ids::ItemId;
 use crate::run::do_nothing;
@@ -42,6 +44,26 @@ pub fn note(environment: &Environment, item: &str) -> String {
         let _ = made.and_then(|()| file());
     }
     ANSWER.to_owned()
+}
+
+/// What was noted, and when: by number of the service.
+pub fn notes(settings: &Settings) -> BTreeMap<ItemId, SystemTime> {
+    let Ok(entries) = std::fs::read_dir(spool(settings)) else { return BTreeMap::new() };
+    let read = |entry: std::fs::DirEntry| {
+        let item = entry.file_name().to_str()?.parse::<ItemId>().ok()?;
+        Some((item, entry.metadata().ok()?.modified().ok()?))
+    };
+    entries.flatten().filter_map(read).collect()
+}
+
+/// Removes a note that was carried out, unless it was written again meanwhile.
+pub fn forget(settings: &Settings, item: ItemId, written: SystemTime) {
+    let path = spool(settings).join(item.to_string());
+    let now = std::fs::metadata(&path).and_then(|about| about.modified());
+    if now.is_ok_and(|now| now == written) {
+        // One that stays is carried out again, which does no harm.
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 #[cfg(test)]

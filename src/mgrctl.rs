@@ -26,7 +26,7 @@ const PIPE_GRACE: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Bytes of an answer: far above the longest form.
-const MAX_ANSWER: u64 = 16 << 20;
+pub const MAX_ANSWER: u64 = 16 << 20;
 
 /// Bytes of stderr kept for an error's cause.
 const MAX_COMPLAINT: u64 = 4096;
@@ -117,7 +117,8 @@ impl Mgrctl {
         self.run("task.edit", &params).map(drop)
     }
 
-    /// `problems.register sok=ok level=error name=processingmodule_connect …`: the module cannot reach its license server.
+    /// `problems.register sok=ok level=error name=processingmodule_connect …`: the module cannot reach its license
+    /// server.
     ///
     /// # Errors
     /// See [`PanelError`].
@@ -267,6 +268,14 @@ fn await_end(child: &mut Child, ended: &Receiver<()>, deadline: Instant) -> Opti
             open_pipes -= 1;
         }
     }
+}
+
+/// What the bytes of a tool that ended well mean: for tools that look at recorded or hostile answers.
+///
+/// # Errors
+/// See [`PanelError`].
+pub fn read_answer(func: &str, answer: &[u8], complaint: &[u8]) -> Result<Element, PanelError> {
+    judge(func, ExitStatus::default(), answer, complaint)
 }
 
 /// What the panel's answer means. An error document is believed with any exit code; without one only exit 0 and a

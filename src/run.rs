@@ -1,5 +1,5 @@
-//! One run: arguments in, one result out. Assembles the context, keeps the DoNothing gate, checks the running operation,
-//! and turns every failure, a panic included, into an error document. Knows no rule of licensing.
+//! One run: arguments in, one result out. Assembles the context, keeps the DoNothing gate, checks the running
+//! operation, and turns every failure, a panic included, into an error document. Knows no rule of licensing.
 
 mod admin;
 mod shells;
@@ -153,8 +153,8 @@ fn carried_out(ctx: &mut Context, command: &Command) -> Result<Reply, Failure> {
     caught(|| commands::run(ctx, command)).map_err(Failure::Reported)
 }
 
-/// The error of a running operation that names another item or command than ours (MONEY.md 2); an empty field of the row
-/// says nothing, and no row at all is logged.
+/// The error of a running operation that names another item or command than ours (MONEY.md 2); an empty field of the
+/// row says nothing, and no row at all is logged.
 fn mismatch(
     ctx: &mut Context,
     command: &EngineCommand,
@@ -259,8 +259,8 @@ pub fn silence_panics() {
     }));
 }
 
-/// A panic becomes an error. Of the stable types `state` is the honest one: what is certain is what the state file holds,
-/// and the next run goes on from there.
+/// A panic becomes an error. Of the stable types `state` is the honest one: what is certain is what the state file
+/// holds, and the next run goes on from there.
 fn caught<T>(work: impl FnOnce() -> Result<T, ModuleError>) -> Result<T, ModuleError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let cause = std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner));

@@ -3,5 +3,25 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod admin;
+mod alignment;
+mod budgets;
+mod bundled;
+mod bundled_items;
+mod catalogue;
+mod close;
+mod doubt;
+mod gen_key;
+mod hurt;
+mod messages;
+mod open;
+mod pool;
+mod prolong;
 mod protocol;
+mod resume;
+mod service;
+mod setparam;
+mod settings;
 mod support;
+mod suspend;
+mod sync;
+mod tidy;

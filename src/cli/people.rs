@@ -227,6 +227,12 @@ pub enum AdminCommand {
         /// Go on even when far more would be renewed or freed than usual
         #[arg(long)]
         allow_many: bool,
+        /// Only compare the servers of the modules in `bundled` with their licenses, and carry out the difference
+        #[arg(long)]
+        sweep: bool,
+        /// Confirm the first sweep of these modules, which otherwise only reports
+        #[arg(long, requires = "sweep")]
+        adopt: bool,
     },
     /// End a doubt: say whether a purchase happened that the program could not tell
     Resolve {

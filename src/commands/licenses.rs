@@ -15,6 +15,7 @@ use crate::ports::Notes;
 use crate::store::{Store, open_file};
 use crate::text;
 
+use super::bundled::{self, Sync};
 use super::{Reply, module};
 
 /// The engine's words, in the log.
@@ -38,8 +39,13 @@ pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleEr
     match command {
         EngineCommand::Item { command, item } => item_command(ctx, *command, *item),
         EngineCommand::SyncServer { module } => sync(ctx, Some(*module), Allow::Guarded).map(|_| Reply::nothing()),
-        EngineCommand::Sync { module } => sync(ctx, *module, Allow::Guarded).map(|_| Reply::nothing()),
-        EngineCommand::Import { .. } => Err(super::not_supported(command.word())),
+        EngineCommand::Sync { module } => {
+            let what = Sync { module: *module, allow: Allow::Guarded, sweep: false, adopt: false };
+            bundled::sync(ctx, what).map(|_| Reply::nothing())
+        }
+        EngineCommand::Import { module, itemtype, search } => {
+            super::import::licenses(ctx, *module, itemtype, search.as_deref())
+        }
     }
 }
 
@@ -56,7 +62,8 @@ fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<R
 pub fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleError> {
     let item = ctx.data.billdb()?.item(id).map_err(database_error)?.ok_or_else(|| crate::engine::no_item(id))?;
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
-    let setting = ctx.settings.rules(None).bundled_module;
+    // A choice of the server's own module comes before the general one.
+    let setting = ctx.settings.rules(item.module).bundled_module;
     let licensed = item.is_ours() || asks_for_panel(&item, &ctx.settings.rules(ctx.module)) || has_license(ctx, id)?;
     module::of_item(&item, &modules, setting, ctx.module, licensed).map(|handled| handled.module.id)
 }

@@ -1,11 +1,13 @@
 //! Commands of the panel's protocol, a file each (twins share one): check the input, hand over to the engine, word the
 //! reply. No loops of their own, no process, no connection: those come with the context.
 
+pub mod bundled;
 mod check;
 mod connection;
 #[cfg(test)]
 mod description;
 pub mod features;
+mod import;
 pub mod licenses;
 pub mod module;
 mod tuning;
@@ -20,7 +22,7 @@ use crate::text;
 use crate::xml::{self, Element};
 
 /// The longest document on stdin in bytes: the largest form of the panel stays far below.
-const STDIN_BYTES: u64 = 1024 * 1024;
+pub const STDIN_BYTES: u64 = 1024 * 1024;
 
 /// What a finished run prints.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,7 +77,7 @@ pub fn run(ctx: &mut Context, command: &Command) -> Result<Reply, ModuleError> {
         Command::TuningParam(tuning) => tuning::run(ctx, tuning),
         Command::CheckParam { param, value } => check::param(ctx, param, value),
         Command::CheckAddon { addon, value } => check::addon(ctx, addon, value),
-        Command::ImportPricelist { .. } => Err(not_supported("import_pricelist")),
+        Command::ImportPricelist { module } => import::pricelist(ctx, *module),
         Command::Engine(command) => licenses::run(ctx, command),
         Command::Features | Command::Empty | Command::NotSupported(_) => {
             without_context(command).unwrap_or_else(|| Ok(Reply::empty()))

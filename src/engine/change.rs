@@ -8,7 +8,7 @@ use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::Period;
 use crate::plan::change::{Difference, Target, differences};
-use crate::plan::order::{Wanted, aligned_months, terms, wanted};
+use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
@@ -93,7 +93,6 @@ impl Engine<'_> {
 
     /// From a panel to `nopanel`: the license is freed, the choice remembered.
     async fn drop_panel(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        self.settle_orders(item, life, None).await?;
         self.open_nothing(item, life).await
     }
 
@@ -161,7 +160,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of failing.
+    /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of
+    /// failing.
     pub(super) async fn carry_out_differences(
         &mut self,
         item: &Item,
@@ -212,6 +212,7 @@ impl Engine<'_> {
         let edit = match difference {
             Difference::Tariff { from, to } => return self.change_tariff(item, row, from, to).await,
             Difference::Nodes { from, to } => return self.change_nodes(row, from, to).await,
+            Difference::Running if self.withheld.stops => return Ok(None),
             Difference::Running => return self.stop(row, seen.clone()).await.map(Some),
             Difference::NotRunning if quiet => return self.start(row, seen.clone()).await.map(Some),
             Difference::NotRunning => return Ok(None),
@@ -270,6 +271,9 @@ impl Engine<'_> {
         to: crate::model::ids::UpstreamPricelistId,
     ) -> Result<Option<License>, ModuleError> {
         let product = self.rules.catalogue.by_pricelist(to).cloned();
+        if let Some(product) = &product {
+            check_sale(product, self.today())?;
+        }
         let rules = self.alignment().await?;
         let months = product.as_ref().and_then(|product| aligned_months(product, item, &rules));
         let period = months.map_or(item.period, Period::Months);

@@ -55,7 +55,7 @@ impl Engine<'_> {
         self.end_life(item, &life).await
     }
 
-    async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+    pub(super) async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         if known.is_none_or(|row| row.choice.is_none() && row.last_license.is_none() && row.settled_end.is_none()) {
             return Ok(());
@@ -95,6 +95,10 @@ impl Engine<'_> {
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
         if row.account != self.account {
             // Its own module's sync frees it: a license stays with the account that it was bound with.
+            return Ok(());
+        }
+        if row.not_before.is_some_and(|until| until > self.now()) {
+            // Refused, with the day from which it will work: sync frees it then, a repeated close asks nothing.
             return Ok(());
         }
         match self.free_upstream(&row).await {

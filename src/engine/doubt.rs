@@ -133,7 +133,11 @@ impl Engine<'_> {
         let mut opened = Vec::new();
         let mut returns = self.returns_remoteid()?;
         for id in candidates.into_iter().take(MAX_OPENED) {
-            let Some(seen) = self.read(order.family, id).await? else { continue };
+            let Some(seen) = self.read(order.family, id).await? else {
+                // Listed, and denied when opened: what it is cannot be told, so absence is not shown either.
+                complete = false;
+                continue;
+            };
             let is_it = compare(order, &seen) == Match::Mark;
             if seen.remoteid == RemoteId::Absent && returns.is_none() {
                 returns = Some(false);

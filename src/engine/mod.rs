@@ -6,14 +6,18 @@
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
+mod bundled;
 mod change;
 mod close;
 mod doubt;
 mod errors;
+mod import;
+mod late;
 mod once;
 mod open;
 mod order;
 mod panel;
+mod pass;
 mod pool;
 mod renew;
 mod repair;
@@ -44,10 +48,12 @@ use crate::ports::{
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
+pub use bundled::{Server, Swept};
 pub use errors::{no_item, state as state_error};
+pub use import::Imported;
+pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, RESTORED};
-pub use sync::{Allow, Summary};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -144,6 +150,7 @@ pub struct Engine<'p> {
     operation: Option<RunningOperationId>,
     panel_id: PanelId,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
+    withheld: pass::Withheld,
     alignment: Option<Vec<AlignmentRule>>,
     steps: u32,
     stepping: Option<StepName>,
@@ -204,6 +211,7 @@ impl<'p> Engine<'p> {
             operation: run.operation,
             panel_id,
             held: Vec::new(),
+            withheld: pass::Withheld::default(),
             alignment: None,
             steps: 0,
             stepping: run.stepping,

@@ -199,7 +199,7 @@ impl Engine<'_> {
                 tx.refresh_license(row.account, after)?;
             }
             tx.set_refused_lifted(&wish)?;
-            follow_up(tx, &row, &wish, &internal_name)
+            follow_up(tx, &row, &wish, &internal_name, after.as_ref())
         })
         .await?;
         Ok(seen)
@@ -266,13 +266,20 @@ impl Engine<'_> {
     }
 }
 
-fn follow_up(tx: &Tx<'_>, row: &LicenseRow, wish: &Wish, internal_name: &str) -> Result<(), StoreError> {
+fn follow_up(
+    tx: &Tx<'_>,
+    row: &LicenseRow,
+    wish: &Wish,
+    internal_name: &str,
+    after: Option<&License>,
+) -> Result<(), StoreError> {
     match &wish.request {
         OnceRequest::ChangePricelist { pricelist, .. } => tx.finish_change(row, internal_name, *pricelist, row.nodes),
         OnceRequest::SetNodes { nodes, .. } => tx.finish_change(row, internal_name, row.pricelist, Some(*nodes)),
         OnceRequest::Delete { .. } => {
             tx.release_license(row, crate::model::held::LicenseState::Deleted, None, Some("deleted"))
         }
+        OnceRequest::NewKey { .. } if after.is_some_and(|license| license.key.is_none()) => tx.forget_key(row),
         OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::NewKey { .. } => Ok(()),
     }
 }

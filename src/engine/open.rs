@@ -25,19 +25,17 @@ impl Engine<'_> {
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => {
-                self.settle_orders(item, &life, None).await?;
-                self.open_nothing(item, &life).await?;
-            }
+            Wanted::Nopanel => self.open_nothing(item, &life).await?,
             Wanted::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
-                self.hand_out(item, &row, product, seen).await?;
+                self.hand_out(&running(item), &row, product, seen).await?;
             }
         }
         if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
     }
 
     pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.settle_orders(item, life, None).await?;
         if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
@@ -186,8 +184,8 @@ impl Engine<'_> {
         usable(life, row, seen).map(Some)
     }
 
-    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it does
-    /// not exist while another license of the account can be read (MONEY.md 3).
+    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it
+    /// does not exist while another license of the account can be read (MONEY.md 3).
     ///
     /// # Errors
     /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
@@ -288,9 +286,8 @@ impl Engine<'_> {
         }
         if seen.key.is_none() {
             self.ports.clock.sleep(KEY_WAIT);
-            if let Some(again) = self.read(row.family, row.id).await? {
-                seen = again;
-            }
+            let again = self.read(row.family, row.id).await?;
+            seen = again.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;
             self.refresh(row, &seen).await?;
             if seen.key.is_none() {
                 let id = row.id;
@@ -304,6 +301,28 @@ impl Engine<'_> {
         let seen = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
+
+    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not
+    /// name it yet.
+    pub(super) async fn hand_out_if_owed(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        if item.params.licid == Some(row.id) {
+            return Ok(());
+        }
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
+            Ok(Wanted::Nopanel) | Err(_) => self.save_license(item, seen).await,
+        }
+    }
+}
+
+/// The service as it is once this command has ended: running, whatever it was before.
+pub(super) fn running(item: &Item) -> Item {
+    Item { status: ItemStatus::Active, ..item.clone() }
 }
 
 /// The word stored while a license that we know is not shown by upstream.

@@ -129,18 +129,27 @@ impl Engine<'_> {
     /// upstream's own dates say of our free licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
         let page = self.page(family, 1).await?;
+        self.check_marks(&page.rows)?;
+        self.refresh_free(&page.rows).await?;
+        let known = self.store.account(self.account).map_err(errors::state)?;
+        let known = known.map_or(LicenseId(0), |account| account.highest_license);
+        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+    }
+
+    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (MONEY.md 6).
+    ///
+    /// # Errors
+    /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
+    pub(super) fn check_marks(&self, rows: &[License]) -> Result<(), ModuleError> {
         let last = self.store.last_number().map_err(errors::state)?;
-        for row in &page.rows {
+        for row in rows {
             if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
                 && number > last
             {
                 return Err(old_state(row.id, number, last));
             }
         }
-        self.refresh_free(&page.rows).await?;
-        let known = self.store.account(self.account).map_err(errors::state)?;
-        let known = known.map_or(LicenseId(0), |account| account.highest_license);
-        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+        Ok(())
     }
 
     async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {
@@ -165,7 +174,13 @@ impl Engine<'_> {
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
-            Err(crate::ports::CallError::Refused(refusal)) => Err(errors::refused(&refusal, what, "ip", ip)),
+            Err(crate::ports::CallError::Refused(refusal)) => {
+                let error = match refusal.kind {
+                    RefusalKind::IpBusy | RefusalKind::IpTooYoung => errors::refused(&refusal, what, "ip", ip),
+                    _ => errors::refused(&refusal, what, "intname", terms.product.pricelist),
+                };
+                Err(advised(error, &refusal, Some(terms.product)))
+            }
             Err(error) => Err(errors::call(&error, what, ip)),
         }
     }
@@ -254,18 +269,11 @@ impl Engine<'_> {
     }
 
     fn refused_order(&self, refusal: &crate::ports::Refusal, order: &OrderRequest, what: &Text) -> ModuleError {
-        let mut error = match (refusal.kind, order.ip) {
+        let error = match (refusal.kind, order.ip) {
             (RefusalKind::IpBusy | RefusalKind::IpTooYoung, Some(ip)) => errors::refused(refusal, what, "ip", ip),
             _ => errors::refused(refusal, what, "intname", order.pricelist),
         };
-        let product = self.rules.catalogue.by_pricelist(order.pricelist);
-        if refusal.kind == RefusalKind::SaleClosed
-            && let Some(product) = product
-        {
-            let advice = code_advice(product);
-            *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
-        }
-        error
+        advised(error, refusal, self.rules.catalogue.by_pricelist(order.pricelist))
     }
 
     async fn search_again(
@@ -345,6 +353,15 @@ impl Engine<'_> {
         );
         Err(self.hand_over(wish, what, &why).await?)
     }
+}
+
+/// A refused code may belong to the vendor's other billing: the error says which set fits (LICENSING.md 1).
+fn advised(mut error: ModuleError, refusal: &crate::ports::Refusal, product: Option<&Product>) -> ModuleError {
+    let advice = product.filter(|_| refusal.kind == RefusalKind::SaleClosed).map(code_advice);
+    if let Some(advice) = advice.filter(|advice| !advice.en.is_empty()) {
+        *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
+    }
+    error
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {

@@ -7,6 +7,7 @@ use crate::model::item::Item;
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
+use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
@@ -22,6 +23,9 @@ const MAX_CANDIDATES: usize = 5;
 
 /// A candidate that was refused without a date is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
+
+/// Stands for the fingerprint of a key that upstream does not show.
+const NO_KEY: &str = "none";
 
 /// A license taken, or `None` when this candidate cannot be had and the next one may be tried.
 type Taken = Option<(LicenseRow, License)>;
@@ -45,26 +49,31 @@ impl Engine<'_> {
         };
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
-        for row in order.into_iter().take(MAX_CANDIDATES) {
-            if let Some(taken) = self.try_candidate(item, life, &row, &need, asked, terms).await? {
+        let mut tried = 0;
+        for free in order {
+            // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
+            let Some(row) = self.claim(item, life, &free, terms).await? else { continue };
+            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, &need)).await? {
                 return Ok(Some(taken));
+            }
+            tried += 1;
+            if tried == MAX_CANDIDATES {
+                break;
             }
         }
         Ok(None)
     }
 
-    async fn try_candidate(
+    /// Writes down that this life takes the license; `None`: it cannot be had.
+    async fn claim(
         &mut self,
         item: &Item,
         life: &ItemLife,
         row: &LicenseRow,
-        need: &Need,
-        asked: &Asked,
         terms: &Terms<'_>,
-    ) -> Result<Taken, ModuleError> {
+    ) -> Result<Option<LicenseRow>, ModuleError> {
         self.lock_license(row.id).await?;
-        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
-        if !open.is_empty() {
+        if !self.settled(row).await? {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
@@ -75,7 +84,6 @@ impl Engine<'_> {
             row.id,
             item.id
         );
-        self.note(&reason);
         let claimed = self
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
@@ -92,9 +100,21 @@ impl Engine<'_> {
             self.unlock(crate::ports::LockName::License(row.account, row.id));
             return Ok(None);
         }
-        let keeps_address = has_address(row, need);
+        self.note(&reason);
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
-        self.take(item, life, &row, asked, keeps_address).await
+        Ok(Some(row))
+    }
+
+    /// Whether nothing is in doubt about a free license, after a look at what was: until then it is not given out.
+    pub(super) async fn settled(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        match self.settle_license(row).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, ErrorKind::Client | ErrorKind::OrderUnknown) => {
+                self.note(&text!("license {} is passed over: {error}", "лицензия {} пропущена: {error}", row.id));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A crash left a claimed license: it is taken to its end, or given back.
@@ -124,7 +144,12 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            self.is_gone(row, &seen, self.state_to_return(row)).await?;
+            // Once a new key was asked for it may have the client's address: nothing takes its place before it is
+            // certain.
+            match row.key_before {
+                Some(_) => self.confirm_gone(row, &seen).await?,
+                None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
+            }
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
@@ -171,7 +196,7 @@ impl Engine<'_> {
         if row.key_before.is_some() {
             return Ok(row.clone());
         }
-        let fingerprint = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
+        let fingerprint = seen.key.as_ref().map_or_else(|| NO_KEY.to_owned(), |key| key.fingerprint());
         let row = LicenseRow { key_before: Some(fingerprint.clone()), ..row.clone() };
         self.commit("key before", |tx| tx.set_key_before(&row, &fingerprint)).await?;
         Ok(row)
@@ -187,10 +212,21 @@ impl Engine<'_> {
         if self.key_is_new(row, &seen) {
             return Ok(Some(seen));
         }
+        let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
+        if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
+            // Upstream shows none at all: nobody could tell that the new client gets another one.
+            self.give_back(row, None, &text!("upstream shows no key of it", "продавец не показывает её ключ")).await?;
+            return Ok(None);
+        }
+        if seen.key.is_none() {
+            // Asked for already, by a run before: another one would be refused, or be one too many.
+            return Err(errors::not_visible(&late, row.id));
+        }
         let mut started = false;
         let mut seen = seen;
         loop {
             match self.new_key(row, &seen).await {
+                Ok(Some(after)) if after.key.is_none() => return Err(errors::not_visible(&late, row.id)),
                 Ok(Some(after)) => return Ok(Some(after)),
                 Ok(None) => {
                     self.is_gone(row, &None, self.state_to_return(row)).await?;
@@ -348,7 +384,9 @@ impl Engine<'_> {
         asked: &Asked,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        let seen = self.start(row, seen).await?;
+        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it; sync
+        // renews it when the service is paid.
+        let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
         let marked = row.mark.as_ref().is_none_or(|mark| seen.remoteid.is(mark)) || seen.remoteid.is_silent();
         let fits = marked && (asked.ip.is_none() || seen.ip == asked.ip) && self.key_is_new(row, &seen);
         if is_deleted(&Some(seen.clone())) || !fits {

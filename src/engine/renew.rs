@@ -12,11 +12,12 @@ use crate::model::period::{MonthCount, Period};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted};
 use crate::plan::renew::{check_renewal, due, need, paid_end};
-use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
+use crate::ports::{Edit, Repeatable};
 use crate::store::Payment;
 use crate::text;
 
-use super::{Engine, errors};
+use super::open::running;
+use super::{Engine, errors, is_deleted};
 
 impl Engine<'_> {
     /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
@@ -34,7 +35,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // Upstream counts the renewal of a stopped license from today: the time that is left would be lost.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which
+            // is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -75,10 +77,17 @@ impl Engine<'_> {
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended {
-            return self.held_by(life).map(|_| None);
+            if let Some(row) = self.held_by(life)? {
+                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
+                // told.
+                self.lock_license(row.id).await?;
+                self.settle_license(&row).await?;
+            }
+            return Ok(None);
         }
-        if let Some(found) = self.present_license(item, life).await? {
-            return Ok(Some(found));
+        if let Some((row, seen)) = self.present_license(item, life).await? {
+            self.hand_out_if_owed(item, &row, &seen).await?;
+            return Ok(Some((row, seen)));
         }
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => Ok(None),
@@ -106,7 +115,12 @@ impl Engine<'_> {
         let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
-        let Some(paid_end) = of_run.or_else(|| paid_end(item.expires, settled, item.period)) else { return Ok(None) };
+        let stands_for = match of_run {
+            None => self.paid_before(item, life)?,
+            known => known,
+        };
+        let paid_end = stands_for.or_else(|| paid_end(item.expires, settled, item.period));
+        let Some(paid_end) = paid_end else { return Ok(None) };
         let first = Payment {
             paid_end,
             license: held.map(|(row, _)| row.id),
@@ -124,6 +138,14 @@ impl Engine<'_> {
             .await?;
         }
         Ok(Some(recorded.unwrap_or(first)))
+    }
+
+    /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
+    /// call, so another operation without another move is for the same payment.
+    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
+        let Some(end) = item.expires else { return Ok(None) };
+        let known = self.store.payment(life, end).map_err(errors::state)?;
+        Ok(known.filter(|payment| payment.item_end_before == Some(end)).map(|payment| payment.paid_end))
     }
 
     async fn pay(
@@ -166,7 +188,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it twice.
+    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it
+    /// twice.
     async fn finish_prolong(
         &mut self,
         item: &Item,
@@ -199,7 +222,7 @@ impl Engine<'_> {
                         "license {id} is new: its key must be put on the server",
                         "лицензия {id} новая: её ключ нужно ввести на сервере"
                     ));
-                    self.hand_out(item, &row, product, seen).await?;
+                    self.hand_out(&running(item), &row, product, seen).await?;
                 }
             }
         }
@@ -208,18 +231,18 @@ impl Engine<'_> {
 
     async fn resume_license(&mut self, item: &Item, row: &LicenseRow, mut seen: License) -> Result<(), ModuleError> {
         let today = self.today();
-        let active = Item { status: ItemStatus::Active, ..item.clone() };
         if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
             return Err(not_paid(item, today));
         }
         if !has_run_out(&seen, today) {
             seen = self.start(row, seen).await?;
         }
-        seen = self.renew_if_due(&active, row, seen).await?;
+        seen = self.renew_if_due(&running(item), row, seen).await?;
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
-        self.refresh(row, &seen).await
+        self.refresh(row, &seen).await?;
+        self.hand_out_if_owed(&running(item), row, &seen).await
     }
 
     /// Renews a license when sync's rule says so.
@@ -250,19 +273,15 @@ impl Engine<'_> {
         let Some(row) = self.held_by(&life)? else { return Ok(()) };
         self.lock_license(row.id).await?;
         let edit = Edit { no_autoprolong: true, ..Edit::default() };
-        match self.try_change(&row, &Repeatable::Edit(edit)).await? {
-            Ok(()) => Ok(()),
-            // What is gone renews nothing.
-            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Ok(()),
-            Err(error) => {
-                let what = text!(
-                    "switching off automatic renewal of license {}",
-                    "отключение автопродления лицензии {}",
-                    row.id
-                );
-                Err(errors::call(&error, &what, row.id))
-            }
+        let Err(error) = self.try_change(&row, &Repeatable::Edit(edit)).await? else { return Ok(()) };
+        let after = self.read(row.family, row.id).await?;
+        // What is gone renews nothing; and a refusal is believed only by the look: the call may have taken effect.
+        if is_deleted(&after) || after.is_some_and(|after| after.autoprolong == Some(false)) {
+            return Ok(());
         }
+        let what =
+            text!("switching off automatic renewal of license {}", "отключение автопродления лицензии {}", row.id);
+        Err(errors::call(&error, &what, row.id))
     }
 }
 

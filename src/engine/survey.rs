@@ -18,7 +18,7 @@ use crate::plan::reconcile::{Finding, ItemView, Remedy, Want, World, compare};
 use crate::store::LicenseFilter;
 use crate::text;
 
-use super::sync::Allow;
+use super::pass::Allow;
 use super::{Engine, errors};
 
 /// Items asked for at once.
@@ -181,7 +181,7 @@ impl Engine<'_> {
     pub fn guard(&mut self, findings: &[Finding], allow: Allow) -> Result<(), ModuleError> {
         self.check_clock()?;
         let weighty = findings.iter().filter(|finding| finding.remedy.is_weighty()).count();
-        let bound = self.count_bound()?;
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
         let limit = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
         if allow == Allow::Many || weighty <= limit {
             return Ok(());

@@ -113,3 +113,35 @@ impl LicenseRow {
             || seen.tariff.id().is_some_and(|id| id != self.pricelist)
     }
 }
+
+/// A bound license for tables of tests: a month of ISPmanager 6 Lite at 192.0.2.10.
+#[cfg(test)]
+pub fn test_row(id: u32) -> LicenseRow {
+    LicenseRow {
+        account: AccountId(1),
+        id: LicenseId(id),
+        family: Family::Soft,
+        module: ModuleId(7),
+        state: LicenseState::Bound,
+        life: None,
+        item: Some(ItemId(42)),
+        internal_name: "55227".into(),
+        mark: None,
+        pricelist: UpstreamPricelistId(55227),
+        nodes: None,
+        changes: 0,
+        name: "shop".into(),
+        ip: "192.0.2.10".parse().ok(),
+        last_ip: None,
+        status: LicenseStatus::Active,
+        key: None,
+        key_before: None,
+        created: None,
+        expires: "2027-02-01".parse().ok(),
+        ip_changed: None,
+        key_changed: None,
+        since: DateTime::<Utc>::MIN_UTC,
+        not_before: None,
+        reason: None,
+    }
+}

@@ -153,6 +153,11 @@ impl Item {
         matches!(self.itemtype.as_str(), "soft" | "softexternal")
     }
 
+    /// A license service of another module is that module's to order: its tariff's name says nothing to us.
+    fn is_own_license(&self) -> bool {
+        self.is_ours() && self.is_license_type()
+    }
+
     /// Which internal name the service asks for (LICENSING.md 2). `panel_addons`: the setting; empty: not set.
     ///
     /// # Errors
@@ -161,7 +166,7 @@ impl Item {
         match self.panel_enumeration(panel_addons, catalogue)? {
             Some((name, "")) => Err(ChoiceError::NothingChosen(name.to_owned())),
             Some((_, chosen)) => Ok(chosen.to_owned()),
-            None if self.is_license_type() && !self.tariff_intname.is_empty() => Ok(self.tariff_intname.clone()),
+            None if self.is_own_license() && !self.tariff_intname.is_empty() => Ok(self.tariff_intname.clone()),
             None => Err(ChoiceError::NoName),
         }
     }
@@ -184,7 +189,7 @@ impl Item {
         } else {
             enumerations().filter(|(name, ..)| panel_addons.iter().any(|a| a == name)).map(|(n, c, _)| (n, c)).collect()
         };
-        if fitting.is_empty() && self.is_license_type() {
+        if fitting.is_empty() && self.is_own_license() {
             // A license's own tariff with a single enumeration means that one, even if its values are not known (yet).
             let all: Vec<_> = enumerations().map(|(name, chosen, _)| (name, chosen)).collect();
             if all.len() == 1 && catalogue.get(&self.tariff_intname).is_none() {
@@ -217,6 +222,30 @@ impl Item {
         } else {
             format!("Item #{} addon {}", self.id, self.name)
         }
+    }
+}
+
+/// An active service of ours for tables of tests: a month of 55227 by its tariff.
+#[cfg(test)]
+pub fn test_item(id: u32) -> Item {
+    Item {
+        id: ItemId(id),
+        name: "shop".into(),
+        client: ClientId(5),
+        parent: None,
+        tariff: PricelistId(17),
+        tariff_intname: "55227".into(),
+        itemtype: "soft".into(),
+        module: Some(ModuleId(7)),
+        module_program: MODULE_PROGRAM.into(),
+        period: Period::from_panel(1),
+        status: ItemStatus::Active,
+        expires: "2027-02-01".parse().ok(),
+        created: "2026-11-01".into(),
+        previous_tariff: None,
+        params: ItemParams::default(),
+        addons: Vec::new(),
+        ips: Vec::new(),
     }
 }
 

@@ -229,6 +229,29 @@ impl std::fmt::Display for Money {
     }
 }
 
+/// A license for tables of tests: a month of ISPmanager 6 Lite at 192.0.2.10.
+#[cfg(test)]
+pub fn test_license(id: u32) -> License {
+    License {
+        id: LicenseId(id),
+        name: "shop".into(),
+        ip: "192.0.2.10".parse().ok(),
+        remoteid: RemoteId::Empty,
+        tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
+        period: Some(Period::from_panel(1)),
+        status: LicenseStatus::Active,
+        changing: false,
+        key: None,
+        created: None,
+        expires: "2027-02-01".parse().ok(),
+        autoprolong: Some(false),
+        ip_changed: None,
+        key_changed: None,
+        addons: BTreeMap::new(),
+        cost: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,7 +65,8 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let have = seen.tariff.id().unwrap_or(row.pricelist);
-    // Our row follows upstream's tariff, its internal name is what the client's wish was last: only a new wish changes it.
+    // Our row follows upstream's tariff, its internal name is what the client's wish was last: only a new wish changes
+    // it.
     if target.pricelist != have && target.internal_name != row.internal_name {
         found.push(Difference::Tariff { from: have, to: target.pricelist });
     }

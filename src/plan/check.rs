@@ -1,5 +1,5 @@
-//! What a client may type: one address, a name, an internal name (LICENSING.md 3). The same checks stand before an order
-//! and behind `check_param`, so that nothing is refused later that was accepted at the door.
+//! What a client may type: one address, a name, an internal name (LICENSING.md 3). The same checks stand before an
+//! order and behind `check_param`, so that nothing is refused later that was accepted at the door.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -68,7 +68,8 @@ pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: 
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
     let intent_day = (wish.recorded_at - Duration::days(1)).date_naive();
-    let young = row.id > wish.highest_license || row.created.is_some_and(|created| created >= intent_day);
+    // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
+    let young = row.id > wish.highest_license || row.created.is_none_or(|created| created >= intent_day);
     let ours = row.remoteid.is(&request.mark);
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
 }
@@ -316,7 +317,7 @@ mod tests {
         let mark = RemoteId::Text(order().mark.to_string());
         for (case, row, want) in [
             ("above the highest", row(1001, ""), true),
-            ("below it", row(1000, ""), false),
+            ("below it, no date in the list", row(1000, ""), true),
             ("below it, of the intent's day", row(900, "2027-01-10"), true),
             ("below it, of the day before (time zones)", row(900, "2027-01-09"), true),
             ("below it, older", row(900, "2027-01-08"), false),

@@ -1,11 +1,13 @@
 //! Pure decisions: from what is wanted and what was seen, today, to what is done next. No I/O, no clock, no state:
 //! every rule of LICENSING.md and MONEY.md that decides something stands here, beside a table of its cases.
 
+pub mod bundled;
 pub mod change;
 pub mod check;
 pub mod doubt;
 pub mod explain;
 pub mod finding;
+pub mod import;
 pub mod order;
 pub mod pool;
 pub mod reconcile;

@@ -175,7 +175,11 @@ fn trial_terms<'c>(product: &'c Product, catalogue: &'c Catalogue, today: NaiveD
     })
 }
 
-fn check_sale(product: &Product, today: NaiveDate) -> Result<(), ModuleError> {
+/// Whether a product may be ordered, or changed to, on a day.
+///
+/// # Errors
+/// `sale_closed`, naming the successors.
+pub fn check_sale(product: &Product, today: NaiveDate) -> Result<(), ModuleError> {
     match product.no_order_from {
         Some(from) if today >= from => Err(sale_closed(product, from)),
         Some(_) | None => Ok(()),

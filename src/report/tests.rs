@@ -1,3 +1,5 @@
+//! What a failed run leaves in the panel: running operation, task, problem, and the saved document to the letter.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -63,6 +65,9 @@ impl PanelData for Fake {
     }
     fn custom_rows(&mut self, _: ModuleId, _: &str) -> Result<Vec<(u32, String)>, DbError> {
         Ok(Vec::new())
+    }
+    fn module_params(&mut self, _: ModuleId) -> Result<std::collections::BTreeMap<String, String>, DbError> {
+        Ok(std::collections::BTreeMap::new())
     }
 }
 

@@ -9,8 +9,9 @@ use clap::Parser;
 use super::{Finished, caught, context, do_nothing};
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
+use crate::commands::bundled::{self, Sync};
 use crate::commands::licenses;
-use crate::engine::{Allow, Summary, Verdict};
+use crate::engine::{Allow, Summary, Swept, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::WishId;
 use crate::settings::{Environment, Settings};
@@ -159,8 +160,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
         AdminCommand::Report { month, csv } => admin::report::report(desk, month.as_deref(), *csv),
-        AdminCommand::Sync { module, allow_many } => {
-            licenses::sync(desk.ctx, *module, allow(*allow_many)).map(|summary| say("sync", told(&summary)))
+        AdminCommand::Sync { module, allow_many, sweep, adopt } => {
+            let what = Sync { module: *module, allow: allow(*allow_many), sweep: *sweep, adopt: *adopt };
+            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
@@ -178,10 +180,20 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
     }
 }
 
-fn told(summary: &Summary) -> Text {
+fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
-    text!(
-        "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
-        "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
-    )
+    let mut lines = Vec::new();
+    if !only_sweep {
+        lines.push(text!(
+            "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
+            "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
+        ));
+    }
+    lines.extend(swept.reports.iter().cloned());
+    if only_sweep || swept.carried_out > 0 {
+        let count = swept.carried_out;
+        lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
+    }
+    let text: String = lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect();
+    Answer::counted("sync", text, &[("seen", *seen), ("refreshed", *refreshed), ("handled", *handled)])
 }

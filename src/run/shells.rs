@@ -100,6 +100,10 @@ impl PanelData for Database {
     fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError> {
         self.db.module_rows(module, name)
     }
+
+    fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
+        self.db.module_params(module)
+    }
 }
 
 impl BillDb for Database {

@@ -1,3 +1,5 @@
+//! One run from arguments to its result, without a panel: gates, panics, arguments.
+
 use super::*;
 
 fn run_in(root: &std::path::Path, line: &str) -> Finished {

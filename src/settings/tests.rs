@@ -1,3 +1,5 @@
+//! The settings file: every key, errors with key and line, the sample.
+
 use super::*;
 use crate::model::ids::{PricelistId, UpstreamAddonId, UpstreamPricelistId};
 use crate::model::license::Family;

@@ -1,4 +1,5 @@
-//! The state as a file: where it may lie, who may read it, how an old one is brought forward and a bad one is left alone.
+//! The state as a file: where it may lie, who may read it, how an old one is brought forward and a bad one is left
+//! alone.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read;

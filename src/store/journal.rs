@@ -136,6 +136,14 @@ impl Store {
         self.wishes("item = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')", params![item.0])
     }
 
+    /// Every order that was ever recorded for an item, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn orders_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes("item = ?1 AND kind = 'order'", params![item.0])
+    }
+
     /// Wishes about a license without an ended outcome, oldest first.
     ///
     /// # Errors
@@ -170,6 +178,23 @@ impl Store {
             "SELECT 1 FROM wish WHERE account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done'",
         )?;
         Ok(statement.exists(params![account.0, license.0, kind, operation.0])?)
+    }
+
+    /// The last word of the journal about importing a license, and when it was written.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn last_import(
+        &self,
+        account: AccountId,
+        license: LicenseId,
+    ) -> Result<Option<(String, chrono::DateTime<chrono::Utc>)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT event, at FROM journal WHERE account = ?1 AND license = ?2 AND wish IS NULL AND event LIKE 'import%'
+             ORDER BY id DESC LIMIT 1",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, moment(row.get(1)?)));
+        Ok(statement.query_row(params![account.0, license.0], read).optional()?)
     }
 
     /// The events of a wish, oldest first: its status is the fold of these.

@@ -108,21 +108,35 @@ impl Store {
         self.license_rows("account = ?1 AND state = 'to_free' ORDER BY id", params![account.0])
     }
 
-    /// Licenses of an account in a state, above `after`, at most `limit`, ids ascending.
+    /// Numbers and items of the bound licenses of a family, above `after`, at most `limit`, numbers ascending.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn licenses_in(
+    pub fn bound_licenses(
         &self,
         account: AccountId,
-        state: LicenseState,
+        family: Family,
         after: LicenseId,
         limit: u32,
-    ) -> Result<Vec<LicenseRow>, StoreError> {
-        self.license_rows(
-            "account = ?1 AND state = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
-            params![account.0, state.word(), after.0, limit],
-        )
+    ) -> Result<Vec<(LicenseId, Option<ItemId>)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, item FROM license WHERE account = ?1 AND id > ?2 AND state = 'bound' AND family = ?3
+             ORDER BY id LIMIT ?4",
+        )?;
+        let rows = statement.query_map(params![account.0, after.0, family.func(), limit], |row| {
+            Ok((LicenseId(row.get(0)?), row.get::<_, Option<u32>>(1)?.map(ItemId)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many licenses of an account are bound.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn count_bound(&self, account: AccountId) -> Result<usize, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT count(*) FROM license WHERE account = ?1 AND state = 'bound'")?;
+        Ok(statement.query_row([account.0], |row| row.get::<_, u32>(0)).map(|count| count as usize)?)
     }
 
     /// The numbers of the newest licenses that we know in an account and believe to exist, at most 20.
@@ -239,6 +253,14 @@ impl Tx<'_> {
                 seen.tariff.id().map(|id| id.0)
             ],
         )
+    }
+
+    /// The key that we have is not valid any more, and the new one is not issued yet: sync brings it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn forget_key(&self, row: &LicenseRow) -> Result<(), StoreError> {
+        self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
     }
 
     /// Moves a license to a state in which it serves nobody.

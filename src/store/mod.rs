@@ -80,12 +80,27 @@ pub struct Account {
     pub refused: Option<(String, DateTime<Utc>, Option<i64>)>,
 }
 
+/// What a failing disk does to a COMMIT.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitFault {
+    /// Nothing is written.
+    NotWritten,
+    /// It is written, and COMMIT reports an error all the same.
+    Written,
+}
+
+/// Asked before each COMMIT. Set by the simulator only: what must hold after a failed COMMIT can be tried nowhere else.
+#[doc(hidden)]
+pub type CommitHook = Rc<dyn Fn() -> Option<CommitFault>>;
+
 /// The state, one open connection. Cheap to clone: clones share the connection.
 #[derive(Clone)]
 pub struct Store {
     conn: Rc<Connection>,
     /// Set while a transaction is open: no call to upstream or the panel may happen then.
     writing: Rc<Cell<bool>>,
+    commit_hook: Option<CommitHook>,
 }
 
 /// An open transaction: everything that changes our state goes through its methods.
@@ -107,8 +122,15 @@ pub(crate) fn stored_day(text: Option<String>) -> Option<NaiveDate> {
 impl Store {
     /// Wraps a connection whose schema is current: an open file, or the simulator's image.
     pub fn from_connection(conn: Rc<Connection>) -> Self {
-        conn.set_prepared_statement_cache_capacity(64);
-        Self { conn, writing: Rc::new(Cell::new(false)) }
+        conn.set_prepared_statement_cache_capacity(128);
+        Self { conn, writing: Rc::new(Cell::new(false)), commit_hook: None }
+    }
+
+    /// The same connection, its commits failing when the hook says so.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_commit_hook(self, hook: CommitHook) -> Self {
+        Self { commit_hook: Some(hook), ..self }
     }
 
     /// A new state in memory, for tests and the simulator.
@@ -138,7 +160,14 @@ impl Store {
         let result = work(&tx);
         self.writing.set(false);
         let value = result?;
-        tx.tx.commit()?;
+        match self.commit_hook.as_ref().and_then(|hook| hook()) {
+            None => tx.tx.commit()?,
+            Some(CommitFault::NotWritten) => return Err(commit_failed()),
+            Some(CommitFault::Written) => {
+                tx.tx.commit()?;
+                return Err(commit_failed());
+            }
+        }
         Ok(value)
     }
 
@@ -196,6 +225,10 @@ impl Store {
         )?;
         Ok(statement.query_row([id.0], read_account).optional()?)
     }
+}
+
+fn commit_failed() -> StoreError {
+    StoreError::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None))
 }
 
 fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {

@@ -252,8 +252,8 @@ const PRUNABLE: &str = "at < ?1
         AND l.state != 'deleted')";
 
 impl Tx<'_> {
-    /// Removes lines of the journal older than a moment that are about closed items and licenses that are gone. Bindings
-    /// and wishes stay.
+    /// Removes lines of the journal older than a moment that are about closed items and licenses that are gone.
+    /// Bindings and wishes stay.
     ///
     /// # Errors
     /// SQLite's own.

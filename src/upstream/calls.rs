@@ -1,5 +1,5 @@
-//! One method for each func of upstream: its parameters, whether it may be repeated, and what a lost answer leaves open.
-//! Parameters and answers are those of CONTRACT.md 5; calls that are sent once are reached through
+//! One method for each func of upstream: its parameters, whether it may be repeated, and what a lost answer leaves
+//! open. Parameters and answers are those of CONTRACT.md 5; calls that are sent once are reached through
 //! [`Upstream::send_once`] only, which consumes a recorded intent.
 
 use std::net::IpAddr;
@@ -33,8 +33,8 @@ fn addon_name(addon: UpstreamAddonId) -> String {
 
 impl HttpUpstream {
     /// `*.order.param clicked_button=finish sok=ok skipbasket=on pricelist period ip licname remoteid autoprolong=null
-    /// addon_N`; a module (`addition`) has `item`, the license's number, instead of ip and licname. Period in months, -100
-    /// for a trial. **Once**: a lost answer leaves open whether a license was bought; its mark (remoteid) tells.
+    /// addon_N`; a module (`addition`) has `item`, the license's number, instead of ip and licname. Period in months,
+    /// -100 for a trial. **Once**: a lost answer leaves open whether a license was bought; its mark (remoteid) tells.
     fn order(&mut self, order: &OrderRequest) -> Result<OnceAnswer, Failure> {
         let mut params = vec![
             ("clicked_button", "finish".to_owned()),
@@ -66,8 +66,8 @@ impl HttpUpstream {
         }
     }
 
-    /// `service.prolong elid period sok=ok`, months. Answer: newexpiredate under doc or doc/doc. **Once**: a lost answer
-    /// leaves open whether a period was bought; the license's expiry tells.
+    /// `service.prolong elid period sok=ok`, months. Answer: newexpiredate under doc or doc/doc. **Once**: a lost
+    /// answer leaves open whether a period was bought; the license's expiry tells.
     fn prolong(&mut self, license: LicenseId, period: MonthCount) -> Result<OnceAnswer, Failure> {
         let params = [elid(license), ("period", period.0.to_string()), ok()];
         let doc = self.document(Repeat::Once, "service.prolong", &params)?;
@@ -75,8 +75,8 @@ impl HttpUpstream {
         Ok(OnceAnswer::Prolonged(doc.value_of("newexpiredate").or(inner).and_then(decode::date)))
     }
 
-    /// `service.changepricelist elid pricelist period sok=ok`. **Once**: a lost answer leaves open whether the difference
-    /// was paid; the license's tariff tells.
+    /// `service.changepricelist elid pricelist period sok=ok`. **Once**: a lost answer leaves open whether the
+    /// difference was paid; the license's tariff tells.
     fn change_pricelist(
         &mut self,
         license: LicenseId,
@@ -193,8 +193,8 @@ impl Upstream for HttpUpstream {
         if doc.value_of("id").is_none_or(str::is_empty)
             && let Some(id) = doc.value_of("elid").map(str::to_owned)
         {
-            // Forms of the panel name what they edit as elid, and need not repeat it as a field. With neither, an answer
-            // without any field would pass for a license about which nothing is known.
+            // Forms of the panel name what they edit as elid, and need not repeat it as a field. With neither, an
+            // answer without any field would pass for a license about which nothing is known.
             doc.children.insert(0, Element::new("id").with_text(&id));
         }
         match decode::license(&doc) {

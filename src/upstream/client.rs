@@ -1,7 +1,7 @@
 //! One HTTP exchange with upstream, and what is known after it. A POST with everything in the body; HTTP/1.1, no
-//! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection itself was
-//! being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one can swallow it.
-//! Neither the login nor a request's body nor an answer's text gets into an error.
+//! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection itself
+//! was being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one can
+//! swallow it. Neither the login nor a request's body nor an answer's text gets into an error.
 
 use std::error::Error as _;
 use std::fmt;
@@ -21,10 +21,10 @@ use crate::text;
 use crate::xml::{self, Element, XmlError};
 
 /// Bytes of one page of a list.
-pub(super) const MAX_LIST: u64 = 16 << 20;
+pub const MAX_LIST: u64 = 16 << 20;
 
 /// Bytes of any other answer.
-pub(super) const MAX_ANSWER: u64 = 1 << 20;
+pub const MAX_ANSWER: u64 = 1 << 20;
 
 /// Before a read is repeated: long enough for a server that is being reloaded.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);

@@ -1,4 +1,5 @@
-//! How exchanges are classified, against small sellers on this machine that answer, break off, hang, drip, or speak TLS.
+//! How exchanges are classified, against small sellers on this machine that answer, break off, hang, drip, or speak
+//! TLS.
 
 use std::io::Read;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Reads licenses and amounts out of upstream's documents. Fields may be missing, unknown, or stand in an attribute `v`;
-//! only the license's number is needed.
+//! Reads licenses and amounts out of upstream's documents. Fields may be missing, unknown, or stand in an attribute
+//! `v`; only the license's number is needed.
 
 use std::collections::BTreeMap;
 

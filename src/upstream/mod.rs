@@ -1,5 +1,5 @@
-//! The selling BILLmanager over HTTPS: addresses are checked here, `client` sends and classifies, `calls` has one method
-//! per func, `decode` reads licenses, `refusal` says what an error means. No decisions.
+//! The selling BILLmanager over HTTPS: addresses are checked here, `client` sends and classifies, `calls` has one
+//! method per func, `decode` reads licenses, `refusal` says what an error means. No decisions.
 
 mod calls;
 mod client;
@@ -9,18 +9,60 @@ mod decode;
 pub mod refusal;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::IpAddr;
 
 use reqwest::Url;
 
-pub use client::HttpUpstream;
+pub use client::{HttpUpstream, MAX_ANSWER, MAX_LIST};
 use refusal::{RefusalRule, RefusalTable};
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::ModuleId;
+use crate::model::license::{License, Money};
 use crate::model::rules::UpstreamRules;
-use crate::ports::{Connector, ModuleAccess, Upstream};
+use crate::ports::{Connector, ModuleAccess, Refusal, Upstream};
 use crate::text;
+use crate::xml::{self, XmlError};
+
+/// What a document of upstream says, as far as anything of it is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Understood {
+    /// The license of `*.edit`.
+    pub license: Option<License>,
+    /// What an error document means.
+    pub refusal: Option<Refusal>,
+    /// The balance of `subaccount`.
+    pub balance: Option<Money>,
+    /// The user of `whoami`.
+    pub user: Option<String>,
+}
+
+/// Reads the bytes of an answer as the calls do, whatever was asked: for tools that look at recorded or hostile
+/// answers.
+///
+/// # Errors
+/// [`XmlError`], beyond [`MAX_ANSWER`] too.
+pub fn read_answer(bytes: impl Read) -> Result<Understood, XmlError> {
+    let doc = xml::parse_stream(bytes, MAX_ANSWER)?;
+    Ok(Understood {
+        license: decode::license(&doc),
+        refusal: RefusalTable::default().refusal(&doc),
+        balance: decode::balance(&doc.children, &doc),
+        user: decode::user(&doc),
+    })
+}
+
+/// Reads the bytes of a list page as the calls do: its rows (`None`: one without a number) and its total.
+///
+/// # Errors
+/// [`XmlError`], beyond [`MAX_LIST`] too.
+pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>), XmlError> {
+    let mut rows = Vec::new();
+    let keep = ["p_elems", "error"];
+    let frame = xml::read_rows(bytes, MAX_LIST, "elem", &keep, &mut |row| rows.push(decode::license(&row)))?;
+    Ok((rows, frame.root.value_of("p_elems").and_then(|text| text.parse().ok())))
+}
 
 /// What is called where the address names no path.
 const DEFAULT_PATH: &str = "/manager/billmgr";
@@ -75,8 +117,8 @@ impl Connector for HttpConnector {
     }
 }
 
-/// The address that is called: `https`, or `http` on this very machine; `/manager/billmgr` where no path is given. A query
-/// or fragment, as copied from a browser, is dropped.
+/// The address that is called: `https`, or `http` on this very machine; `/manager/billmgr` where no path is given. A
+/// query or fragment, as copied from a browser, is dropped.
 ///
 /// # Errors
 /// `config`, object `url`: empty, not an address, without TLS, or with a password in it (which is not repeated).

@@ -26,8 +26,8 @@ impl RefusalRule {
     }
 }
 
-/// A built-in rule: empty lists fit anything. `words` are groups, each with one of its words in the message: lower case,
-/// punctuation as single spaces, a space at either end.
+/// A built-in rule: empty lists fit anything. `words` are groups, each with one of its words in the message: lower
+/// case, punctuation as single spaces, a space at either end.
 struct Builtin {
     types: &'static [&'static str],
     objects: &'static [&'static str],
@@ -47,8 +47,8 @@ const fn rule(
     Builtin { types, objects, words, means }
 }
 
-/// Limits on changes come before money ("not enough days have passed"), money before sale and existence; `NotFound` asks
-/// for the license itself as object, since an order may follow from it.
+/// Limits on changes come before money ("not enough days have passed"), money before sale and existence; `NotFound`
+/// asks for the license itself as object, since an order may follow from it.
 const BUILTIN: &[Builtin] = &[
     rule(
         &["ip_change", "ipchange", "ip_change_limit", "ipchange_limit", "change_ip"],

@@ -203,7 +203,8 @@ impl Test {
         mgrctl::read_journal(self.root())
     }
 
-    /// `func name=value …` of the calls that change something; reads (paramlist, processing.edit, task.gettype) left out.
+    /// `func name=value …` of the calls that change something; reads (paramlist, processing.edit, task.gettype) left
+    /// out.
     pub fn panel_changes(&self) -> Vec<String> {
         let reads = ["paramlist", "processing.edit", "task.gettype"];
         self.mgrctl_calls().iter().filter(|c| !reads.contains(&c.func.as_str())).map(Call::line).collect()
@@ -327,8 +328,8 @@ impl Test {
         self.db.value("SELECT errorxml FROM runningoperation WHERE id = ?", (operation,))
     }
 
-    /// A client has paid the next period: in the one world the end moves now, in the other by `postprolong`. The running
-    /// operation that the panel makes for it.
+    /// A client has paid the next period: in the one world the end moves now, in the other by `postprolong`. The
+    /// running operation that the panel makes for it.
     pub fn prolong_paid(&self, item: u32) -> u64 {
         let now = self.item(item);
         if let (false, Some(end), Ok(months)) = (self.panel.post_moves_end, now.expiredate, u32::try_from(now.period)) {

@@ -1,4 +1,5 @@
-//! What can go wrong with mgrctl, kept in `<root>/.sandbox/mgrctl-faults.json` because every call is a process of its own.
+//! What can go wrong with mgrctl, kept in `<root>/.sandbox/mgrctl-faults.json` because every call is a process of its
+//! own.
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The fake `mgrctl`: the sandbox executable started as `<root>/sbin/mgrctl`. Reads its command line as the real one
-//! does, writes each call into a journal, plays the faults asked for, and leaves the work on the panel's tables to `funcs`.
-//! Everything it needs lies in `<root>/.sandbox/`.
+//! does, writes each call into a journal, plays the faults asked for, and leaves the work on the panel's tables to
+//! `funcs`. Everything it needs lies in `<root>/.sandbox/`.
 pub mod faults;
 mod funcs;
 

@@ -1,5 +1,5 @@
-//! `sandbox demo`: the life of some licenses, played with the real program and told step by step: the command, what went
-//! to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo fail.
+//! `sandbox demo`: the life of some licenses, played with the real program and told step by step: the command, what
+//! went to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo fail.
 use crate::support::upstream::{Fault, License};
 use crate::support::{Output, Test, program_exe};
 

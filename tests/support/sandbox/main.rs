@@ -1,4 +1,5 @@
-//! The sandbox as an executable: mgrctl when started by that name, the guard of MariaDB, and for people `up` and `demo`.
+//! The sandbox as an executable: mgrctl when started by that name, the guard of MariaDB, and for people `up` and
+//! `demo`.
 #![allow(clippy::print_stdout)]
 
 #[path = "../mod.rs"]

@@ -1,5 +1,6 @@
-//! Tests of the sandbox itself, without the program: every refusal is tripped by a raw request, every fault is seen by a
-//! raw client, mgrctl is called by hand. A stand-in that does not bite proves nothing about what is tested against it.
+//! Tests of the sandbox itself, without the program: every refusal is tripped by a raw request, every fault is seen by
+//! a raw client, mgrctl is called by hand. A stand-in that does not bite proves nothing about what is tested against
+//! it.
 mod faults;
 mod panel;
 mod refusals;
@@ -57,7 +58,8 @@ pub fn post(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// `name=value` pairs as a logged-in client sends them; `params` is `name=value name=value`, a comma stands for a space.
+/// `name=value` pairs as a logged-in client sends them; `params` is `name=value name=value`, a comma stands for a
+/// space.
 pub fn body(upstream: &Upstream, func: &str, params: &str) -> String {
     let (user, password) = upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
     let mut out = format!("func={func}&out=xml&lang=en&authinfo={}", http::encode(&format!("{user}:{password}")));

@@ -119,7 +119,7 @@ fn ispmanager() -> Vec<Tariff> {
         t(55229, "ISPmanager 6 Host", &[(1, 1500), (12, 16500)]),
         t(55230, "ISPmanager 6 Business", &[(1, 2000), (12, 22000)]).nodes(55236, 1, 500),
         t(55239, "ISPmanager 6 trial", &[(-100, 0)]),
-        t(55240, "ISPmanager 6 Business trial", &[(-100, 0)]).nodes(55236, 1, 0),
+        t(55240, "ISPmanager 6 Business trial", &[(-100, 0)]),
         five(t(3541, "ISPmanager 5 Lite", &[(1, 400), (12, 4400)])),
         five(t(4601, "ISPmanager 5 Business", &[(1, 1200), (12, 13200)]).nodes(4602, 1, 300)),
         t(55382, "BILLmanager 6 Hosting&Cloud, month", &[(1, 3000)]),

@@ -287,7 +287,8 @@ impl Fault {
         "then_refuse",
     ];
 
-    /// A fault by its name, with a number (milliseconds, reads, bytes, seconds) and a word (type, address) where one fits.
+    /// A fault by its name, with a number (milliseconds, reads, bytes, seconds) and a word (type, address) where one
+    /// fits.
     pub fn by_name(func: &str, name: &str, n: Option<i64>, word: Option<&str>) -> Option<Self> {
         let f = Self::on(func);
         let ms = |default: i64| u64::try_from(n.unwrap_or(default)).unwrap_or(0);

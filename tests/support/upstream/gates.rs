@@ -1,5 +1,5 @@
-//! Where a test steps between the program and its effect: a request is held at a gate while the test kills the program or
-//! starts another, or something happens upstream just before it.
+//! Where a test steps between the program and its effect: a request is held at a gate while the test kills the program
+//! or starts another, or something happens upstream just before it.
 use super::World;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -25,6 +25,11 @@ impl Held {
         assert!(!waited.timed_out(), "no such request came");
         drop(state);
         self
+    }
+
+    /// Whether the request is there already.
+    pub fn is_reached(&self) -> bool {
+        self.0.state.lock().unwrap().0
     }
 
     pub fn release(self) {}
@@ -60,6 +65,12 @@ impl Gates {
 
     pub fn before(&mut self, func: &str, nth: u64, act: Act) {
         self.acts.push((func.to_owned(), nth, act));
+    }
+
+    /// Nothing waits for a request any more.
+    pub fn clear(&mut self) {
+        self.held.clear();
+        self.acts.clear();
     }
 
     /// Takes out what was waiting for this request; a gate holds one request.

@@ -1,5 +1,6 @@
 //! The selling BILLmanager, as an HTTP server on a loopback port, and the handle by which a test looks into it, moves
-//! its calendar and asks for faults. Built from CONTRACT.md 5, LICENSING.md and PROVING.md 1; it shares nothing with src/.
+//! its calendar and asks for faults. Built from CONTRACT.md 5, LICENSING.md and PROVING.md 1; it shares nothing with
+//! src/.
 pub mod catalogue;
 mod control;
 mod day;
@@ -250,6 +251,11 @@ impl Upstream {
         self.shared.lock().faults.clear();
     }
 
+    /// Calls of one func or purpose since the server started: what `Fault::nth` counts.
+    pub fn count_of(&self, func: &str) -> u64 {
+        self.shared.lock().counts.get(func).copied().unwrap_or(0)
+    }
+
     /// Faults asked for and not met yet (`Always` ones count).
     pub fn pending_faults(&self) -> usize {
         self.shared.lock().faults.len()
@@ -263,6 +269,11 @@ impl Upstream {
     /// The same after the effect, before the answer.
     pub fn hold_after(&self, func: &str) -> Held {
         self.shared.lock().gates.hold(func, true)
+    }
+
+    /// Gates that no request has met are taken away.
+    pub fn clear_gates(&self) {
+        self.shared.lock().gates.clear();
     }
 
     /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes effect.

@@ -1,0 +1,284 @@
+//! sync as a whole: all licenses of our modules, then the servers of other modules (LICENSING.md 9): what events noted
+//! in the spool, and the sweep. Which license server serves which server module, and whether it may, is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use crate::context::{Context, database_error};
+use crate::engine::{Allow, Server, Summary, Swept, run_to_end};
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::event;
+use crate::model::ids::{ItemId, ModuleId};
+use crate::model::item::MODULE_PROGRAM;
+use crate::ports::Module;
+use crate::text;
+
+use super::{licenses, module};
+
+/// What a run of sync is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sync {
+    /// Only this module: a license server of ours, or (for the sweep) a module of servers.
+    pub module: Option<ModuleId>,
+    /// The guards of MONEY.md 6.
+    pub allow: Allow,
+    /// Only the sweep.
+    pub sweep: bool,
+    /// The first sweep is confirmed: from now on it acts.
+    pub adopt: bool,
+}
+
+/// Words in the name of a module's parameter that say: a license server of its own. The names that modules use are
+/// published nowhere, so any parameter is meant whose name begins with `lic` or holds `license`, and any whose value
+/// names a host at which ispmanager licenses are sold.
+const LICENSE_WORDS: [&str; 2] = ["license", "licence"];
+
+/// Hosts at which ispmanager licenses are sold (CONTRACT.md 5).
+const SELLERS: [&str; 4] = ["api.ispmanager.com", "api-eu.ispmanager.com", "api.ispmanager.ru", "api.ispsystem.com"];
+
+/// Values of a parameter that say: none.
+const NO_SERVER: [&str; 6] = ["", "off", "no", "none", "null", "0"];
+
+/// Reports shown with an error; the log holds all of them.
+const SHOWN_REPORTS: usize = 20;
+
+/// Carries out sync.
+///
+/// # Errors
+/// The first failure, after everything was tried.
+pub fn sync(ctx: &mut Context, what: Sync) -> Result<(Summary, Swept), ModuleError> {
+    let licenses = if what.sweep { Ok(Summary::default()) } else { licenses::sync(ctx, what.module, what.allow) };
+    let swept = sweep(ctx, what);
+    for report in swept.iter().flat_map(|swept| &swept.reports) {
+        ctx.log.warning(&report.en);
+    }
+    let (summary, swept) = (licenses?, swept?);
+    match swept.failures.first() {
+        None => Ok((summary, swept)),
+        Some((item, error)) => {
+            let (count, item) = (swept.failures.len(), item.map_or_else(|| "-".to_owned(), |item| item.to_string()));
+            let shown = |words: fn(&Text) -> &str| {
+                swept
+                    .reports
+                    .iter()
+                    .take(SHOWN_REPORTS)
+                    .map(|report| format!("\n{}", words(report)))
+                    .collect::<String>()
+            };
+            let message = text!(
+                [
+                    "sweep: {count} failed, the others are done; the first, server {item}: {}{}",
+                    error.message.en,
+                    shown(|report| &report.en)
+                ],
+                [
+                    "сверка: не удалось {count}, остальное сделано; первая, сервер {item}: {}{}",
+                    error.message.ru,
+                    shown(|report| &report.ru)
+                ]
+            );
+            Err(ModuleError { message: Box::new(message), ..error.clone() })
+        }
+    }
+}
+
+fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
+    let bundled = ctx.settings.rules(None).bundled;
+    let notes = event::notes(&ctx.settings);
+    let mut total = Swept::default();
+    if bundled.is_empty() && notes.is_empty() {
+        return Ok(total);
+    }
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let by_module = sort_notes(ctx, &bundled, &notes)?;
+    for id in bundled {
+        let noted = by_module.get(&id).cloned().unwrap_or_default();
+        let done = sweep_module(ctx, &modules, id, &noted, what);
+        match done {
+            Ok(swept) => {
+                let settled = swept.settled.iter().filter(|item| noted.contains(item));
+                settled.for_each(|item| forget(ctx, *item, &notes));
+                total.add(swept);
+            }
+            Err(error) => {
+                ctx.log.error(&format!("sweep of module {id}: {error}"));
+                total.failures.push((None, error));
+            }
+        }
+    }
+    Ok(total)
+}
+
+fn forget(ctx: &Context, item: ItemId, notes: &BTreeMap<ItemId, SystemTime>) {
+    if let Some(written) = notes.get(&item) {
+        event::forget(&ctx.settings, item, *written);
+    }
+}
+
+/// Notes by the module that handles the service; those of services that nobody licenses are removed.
+fn sort_notes(
+    ctx: &mut Context,
+    bundled: &[ModuleId],
+    notes: &BTreeMap<ItemId, SystemTime>,
+) -> Result<BTreeMap<ModuleId, BTreeSet<ItemId>>, ModuleError> {
+    let mut by_module: BTreeMap<ModuleId, BTreeSet<ItemId>> = BTreeMap::new();
+    for item in notes.keys() {
+        let found = ctx.data.billdb()?.item(*item).map_err(database_error)?;
+        match found.as_ref().and_then(|item| item.module).filter(|module| bundled.contains(module)) {
+            Some(module) => drop(by_module.entry(module).or_default().insert(*item)),
+            None => {
+                if found.is_none() {
+                    ctx.log.warning(&format!("an event named service {item}, which is not in the panel"));
+                }
+                forget(ctx, *item, notes);
+            }
+        }
+    }
+    Ok(by_module)
+}
+
+fn sweep_module(
+    ctx: &mut Context,
+    modules: &[Module],
+    id: ModuleId,
+    noted: &BTreeSet<ItemId>,
+    what: Sync,
+) -> Result<Swept, ModuleError> {
+    let servers = modules.iter().find(|module| module.id == id).ok_or_else(|| no_such(id))?;
+    if servers.program == MODULE_PROGRAM {
+        return Err(ours_in_bundled(servers));
+    }
+    let seller = license_server(ctx, modules, servers, what.module)?;
+    let Some(seller) = seller else { return Ok(Swept::default()) };
+    refuse_own_server(ctx, servers, &seller)?;
+    let key = format!("adopted:{id}");
+    let store = licenses::open_state(ctx)?;
+    if what.adopt {
+        store.write(ctx.clock.now(), |tx| tx.set_meta(&key, "yes")).map_err(crate::engine::state_error)?;
+    }
+    let adopted = store.meta(&key).map_err(crate::engine::state_error)?.is_some();
+    let server = Server { module: id, adopted, whole: true };
+    let mut swept =
+        licenses::with_engine(ctx, seller.id, |engine| run_to_end(engine.sweep(server, noted, what.allow)))?;
+    if !adopted && !swept.reports.is_empty() {
+        swept.reports.push(text!(
+            "module {id} ({}) was only compared; confirm and carry out with: pmisplicense sync --sweep --adopt --module {id}",
+            "модуль {id} ({}) только сверен; подтвердить и выполнить: pmisplicense sync --sweep --adopt --module {id}",
+            servers.name
+        ));
+    }
+    Ok(swept)
+}
+
+/// The license server of a server module; `None` when the run is about another one.
+fn license_server(
+    ctx: &Context,
+    modules: &[Module],
+    servers: &Module,
+    only: Option<ModuleId>,
+) -> Result<Option<Module>, ModuleError> {
+    let setting = ctx.settings.rules(Some(servers.id)).bundled_module;
+    let active: Vec<&Module> = modules.iter().filter(|m| m.program == MODULE_PROGRAM && m.active).collect();
+    let seller = match (setting, active.as_slice()) {
+        (Some(id), _) => module::ours(modules, id)?.clone(),
+        (None, [one]) => (*one).clone(),
+        (None, several) => return Err(which_server(servers, several)),
+    };
+    let meant = only.is_none_or(|only| only == seller.id || only == servers.id);
+    Ok(meant.then_some(seller))
+}
+
+/// A server module with a license server of its own would order panels itself: two masters buy twice.
+fn refuse_own_server(ctx: &mut Context, servers: &Module, seller: &Module) -> Result<(), ModuleError> {
+    let url = ctx.data.access(seller.id)?.url;
+    let own_host = host_of(&url);
+    for (name, value) in ctx.data.module_params(servers.id)? {
+        let lower = name.to_lowercase();
+        let value = value.trim().to_lowercase();
+        let says_license = lower.starts_with("lic") || LICENSE_WORDS.iter().any(|word| lower.contains(word));
+        let host = host_of(&value);
+        let sells = SELLERS.contains(&host) || (!own_host.is_empty() && host == own_host);
+        if (says_license && !NO_SERVER.contains(&value.as_str())) || sells {
+            return Err(own_server(servers, seller, &name));
+        }
+    }
+    Ok(())
+}
+
+/// The host of an address, with its port; the text itself when it is none.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+fn own_server(servers: &Module, seller: &Module, param: &str) -> ModuleError {
+    let (id, name, ours, our_name) = (servers.id, &servers.name, seller.id, &seller.name);
+    ModuleError::new(
+        ErrorKind::Config,
+        "bundled",
+        id,
+        text!(
+            "processing module {id} ({name}) has a license server of its own in its parameter {param}, and the setting bundled gives its servers licenses from {ours} ({our_name}); nothing was done: two masters buy twice; clear {param} in the panel, or take {id} out of bundled",
+            "у модуля обработки {id} ({name}) в параметре {param} указан свой сервер лицензий, а настройка bundled даёт его серверам лицензии от {ours} ({our_name}); ничего не сделано: два хозяина купят дважды; очистите {param} в панели или уберите {id} из bundled"
+        ),
+    )
+}
+
+fn no_such(id: ModuleId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Config,
+        "bundled",
+        id,
+        text!(
+            "the setting bundled names processing module {id}, which does not exist; nothing was done for it; correct the settings file",
+            "настройка bundled называет модуль обработки {id}, которого нет; для него ничего не сделано; исправьте файл настроек"
+        ),
+    )
+}
+
+fn ours_in_bundled(module: &Module) -> ModuleError {
+    let id = module.id;
+    ModuleError::new(
+        ErrorKind::Config,
+        "bundled",
+        id,
+        text!(
+            "the setting bundled names processing module {id} ({}), which sells licenses itself; nothing was done for it; name modules of servers there",
+            "настройка bundled называет модуль обработки {id} ({}), который сам продаёт лицензии; для него ничего не сделано; укажите модули серверов",
+            module.name
+        ),
+    )
+}
+
+fn which_server(servers: &Module, several: &[&Module]) -> ModuleError {
+    let id = servers.id;
+    let list = several.iter().map(|module| format!("{} ({})", module.id, module.name)).collect::<Vec<_>>().join(", ");
+    ModuleError::new(
+        ErrorKind::UnsupportedModule,
+        "bundled_module",
+        &list,
+        text!(
+            "which license server serves processing module {id} cannot be told, active ones: {list}; nothing was done for it; name one in the setting bundled_module",
+            "нельзя понять, какой сервер лицензий обслуживает модуль обработки {id}, включены: {list}; для него ничего не сделано; укажите его в настройке bundled_module"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses in every spelling lead to the same host.
+    #[test]
+    fn hosts() {
+        for (url, host) in [
+            ("https://api.ispmanager.com", "api.ispmanager.com"),
+            ("https://api.ispmanager.com/manager/billmgr", "api.ispmanager.com"),
+            ("api.ispsystem.com", "api.ispsystem.com"),
+            ("http://127.0.0.1:8080/x?y", "127.0.0.1:8080"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+    }
+}

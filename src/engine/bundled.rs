@@ -1,0 +1,388 @@
+//! The sweep over servers of other modules (LICENSING.md 9): what the panel wants is compared with what there is, and
+//! the difference is carried out by the commands themselves, each checked again under the item's lock. The rules stand
+//! in `plan::bundled`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::catalogue::NOPANEL;
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
+use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
+use crate::plan::change::Target;
+use crate::plan::doubt::Completeness;
+use crate::plan::order::{Wanted, wanted};
+use crate::ports::LockName;
+use crate::text;
+
+use super::doubt::order_of;
+use super::pass::Allow;
+use super::{Engine, ItemCommand, errors};
+
+/// Items read from the panel at once.
+const BATCH: u32 = 500;
+
+/// Pages read in one run: beyond any account that we believe in.
+const MAX_PAGES: u32 = 10_000;
+
+/// A module of servers whose control panels we license.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Its number.
+    pub module: ModuleId,
+    /// A person confirmed the first sweep; until then only what an event named is carried out.
+    pub adopted: bool,
+    /// All its servers are compared, not only those that events named.
+    pub whole: bool,
+}
+
+/// What a sweep did.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What a person should know, and what would be done.
+    pub reports: Vec<Text>,
+    /// Noted items that are done with.
+    pub settled: BTreeSet<ItemId>,
+    /// Steps carried out.
+    pub carried_out: u32,
+    /// What failed.
+    pub failures: Vec<(Option<ItemId>, ModuleError)>,
+}
+
+impl Swept {
+    /// Adds what another module's sweep did.
+    pub fn add(&mut self, other: Self) {
+        for report in other.reports {
+            if !self.reports.contains(&report) {
+                self.reports.push(report);
+            }
+        }
+        self.settled.extend(other.settled);
+        self.carried_out += other.carried_out;
+        self.failures.extend(other.failures);
+    }
+}
+
+/// What the comparison found to do, by item.
+type Steps = BTreeMap<ItemId, (Step, Text)>;
+
+impl Engine<'_> {
+    /// Compares the servers of a module, and those that events named, and carries out the difference.
+    ///
+    /// # Errors
+    /// Whatever keeps the comparison from being made; what failed of a single server is in the result.
+    pub async fn sweep(
+        &mut self,
+        server: Server,
+        noted: &BTreeSet<ItemId>,
+        allow: Allow,
+    ) -> Result<Swept, ModuleError> {
+        let mut swept = Swept::default();
+        let items = self.servers(server, noted).await?;
+        let mut steps = self.compare_all(server, &items, noted, &mut swept).await?;
+        self.leave_found(&mut steps, &mut swept).await?;
+        if !steps.is_empty() {
+            self.check_clock()?;
+        }
+        if !server.adopted {
+            let events = |id: &ItemId| noted.contains(id);
+            let waiting: Vec<ItemId> = steps.keys().copied().filter(|id| !events(id)).collect();
+            for id in waiting {
+                if let Some((step, reason)) = steps.remove(&id) {
+                    swept.reports.push(would(step, &reason));
+                }
+            }
+        }
+        self.guard_steps(&mut steps, allow, &mut swept)?;
+        for (id, (step, _)) in steps {
+            match self.carry_out_step(server, id, step, noted.contains(&id)).await {
+                Ok(()) => {
+                    swept.carried_out += 1;
+                    swept.settled.insert(id);
+                }
+                Err(error) => {
+                    self.warn(&text!("server {id}: {error}", "сервер {id}: {error}"));
+                    swept.failures.push((Some(id), error));
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Servers that are not deleted, noted ones, and those that hold a license of ours and are deleted or missing.
+    async fn servers(&mut self, server: Server, noted: &BTreeSet<ItemId>) -> Result<BTreeSet<ItemId>, ModuleError> {
+        let mut items = noted.clone();
+        if !server.whole {
+            return Ok(items);
+        }
+        items.extend(self.items_of(server.module).await?);
+        // Our own services are the panel's to close: only what else holds a license is looked at.
+        let own: BTreeSet<ItemId> = self.items_of(self.module).await?.into_iter().collect();
+        for family in [Family::Soft, Family::SoftExternal, Family::Addition] {
+            let mut after = LicenseId(0);
+            loop {
+                let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
+                let Some((last, _)) = rows.last() else { break };
+                after = *last;
+                items.extend(rows.iter().filter_map(|(_, item)| *item).filter(|item| !own.contains(item)));
+            }
+        }
+        let open = self.store.open_wishes().map_err(errors::state)?;
+        let ordering = open.iter().filter(|wish| wish.account == self.account && order_of(wish).is_some());
+        items.extend(ordering.filter_map(|wish| wish.item).filter(|item| !own.contains(item)));
+        Ok(items)
+    }
+
+    async fn items_of(&mut self, module: ModuleId) -> Result<Vec<ItemId>, ModuleError> {
+        let mut all = Vec::new();
+        let mut after = ItemId(0);
+        loop {
+            self.step("read items").await?;
+            let page = self.ports.billdb.items_of_module(module, after, BATCH);
+            let page = page.map_err(|error| errors::database(&error))?;
+            let Some(last) = page.last() else { return Ok(all) };
+            after = *last;
+            all.extend(page);
+        }
+    }
+
+    async fn compare_all(
+        &mut self,
+        server: Server,
+        items: &BTreeSet<ItemId>,
+        noted: &BTreeSet<ItemId>,
+        swept: &mut Swept,
+    ) -> Result<Steps, ModuleError> {
+        let mut steps = Steps::new();
+        let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for &id in items {
+            self.step("read item").await?;
+            let found = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+            let Some(item) = found else {
+                // Only a row with status 4 counts as closed (MONEY.md 6).
+                swept.settled.insert(id);
+                swept.reports.push(text!(
+                    "service {id} is not in the panel any more; nothing of its license was changed; run: pmisplicense reconcile",
+                    "услуги {id} в панели больше нет; с её лицензией ничего не сделано; выполните: pmisplicense reconcile"
+                ));
+                continue;
+            };
+            if item.module != Some(server.module) || item.is_ours() {
+                continue;
+            }
+            match self.plan_server(&item, noted.contains(&id)) {
+                Ok(Plan::Nothing) => drop(swept.settled.insert(id)),
+                Ok(Plan::Do(step, reason)) => drop(steps.insert(id, (step, reason))),
+                Ok(Plan::Report(text)) => {
+                    swept.settled.insert(id);
+                    swept.reports.push(text);
+                }
+                Ok(Plan::UnknownName(name)) => {
+                    swept.settled.insert(id);
+                    unknown.entry(name).or_default().push(id.to_string());
+                }
+                Err(error) => swept.failures.push((Some(id), error)),
+            }
+        }
+        for (name, ids) in unknown {
+            let list = ids.join(", ");
+            swept.reports.push(text!(
+                "the internal name \"{name}\" is not in the catalogue, skipped: servers {list}; add it as [[product]] in the settings file",
+                "внутреннего имени «{name}» нет в каталоге, пропущены серверы {list}; добавьте его как [[product]] в файле настроек"
+            ));
+        }
+        Ok(steps)
+    }
+
+    fn plan_server(&self, item: &Item, noted: bool) -> Result<Plan, ModuleError> {
+        let life = if item.status == ItemStatus::Deleted {
+            self.store.life(item).map_err(errors::state)?
+        } else {
+            self.life_of(item)?
+        };
+        let row = self.store.license_of(&life).map_err(errors::state)?;
+        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        let given_back = known.as_ref().and_then(|known| known.choice.as_deref()) == Some(NOPANEL);
+        let lost = known.and_then(|known| known.last_license).filter(|_| row.is_none() && !given_back);
+        let in_doubt = open
+            .iter()
+            .any(|wish| order_of(wish).is_some() && wish.status != crate::model::journal::WishStatus::FreeWhenAppears);
+        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+        let target = match &wanted {
+            Ok(Wanted::Product(product)) => Some(self.target(item, product)),
+            Ok(Wanted::Nopanel) | Err(_) => None,
+        };
+        let have = Have { row: row.as_ref(), in_doubt, lost, noted };
+        Ok(plan(item, &wanted, target.as_ref(), have, self.today(), self.now()))
+    }
+
+    /// A server without a license in our state is first looked for upstream: what is found is reported for take-over.
+    async fn leave_found(&mut self, steps: &mut Steps, swept: &mut Swept) -> Result<(), ModuleError> {
+        let opening: Vec<ItemId> =
+            steps.iter().filter(|(_, (step, _))| *step == Step::Open).map(|(id, _)| *id).collect();
+        if opening.is_empty() {
+            return Ok(());
+        }
+        let mut lists: BTreeMap<&'static str, (Vec<License>, bool)> = BTreeMap::new();
+        for id in opening {
+            let item = self.item(id).await?;
+            let open = self.store.open_wishes_of_item(id).map_err(errors::state)?;
+            if open.iter().any(|wish| order_of(wish).is_some()) {
+                // What its own order bought is the order's to find.
+                continue;
+            }
+            let Ok(Wanted::Product(product)) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
+                continue;
+            };
+            let Ok(target) = self.target(&item, product) else { continue };
+            let family = product.family;
+            if !lists.contains_key(family.func()) {
+                let list = self.strangers(family).await?;
+                lists.insert(family.func(), list);
+            }
+            let Some((strangers, complete)) = lists.get(family.func()) else { continue };
+            let complete = *complete;
+            let near: Vec<License> = strangers.iter().filter(|seen| may_belong(seen, &target)).cloned().collect();
+            let found = self.first_of(family, near, &target).await?;
+            let report = match found {
+                Some(seen) => {
+                    let license = seen.id;
+                    text!(
+                        "server {id}: license {license} of this product and address is at the seller already; nothing was ordered; take it over with: pmisplicense bind {id} {license}",
+                        "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом; ничего не заказано; возьмите её: pmisplicense bind {id} {license}"
+                    )
+                }
+                None if complete => continue,
+                None => text!(
+                    "server {id}: the list of licenses cannot be shown to be complete; nothing was ordered; the next sweep looks again",
+                    "сервер {id}: нельзя убедиться, что список лицензий полон; ничего не заказано; следующая сверка посмотрит снова"
+                ),
+            };
+            steps.remove(&id);
+            if complete {
+                swept.settled.insert(id);
+            }
+            swept.reports.push(report);
+        }
+        Ok(())
+    }
+
+    /// Lists may give a tariff's name only: then the license itself is read.
+    async fn first_of(
+        &mut self,
+        family: Family,
+        near: Vec<License>,
+        target: &Target,
+    ) -> Result<Option<License>, ModuleError> {
+        for seen in near {
+            if matches!(seen.tariff, LicenseTariff::Id(_)) {
+                return Ok(Some(seen));
+            }
+            if let Some(seen) = self.read(family, seen.id).await?.filter(|seen| may_belong(seen, target)) {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Licenses of the account that our state does not know, and whether the list was whole.
+    async fn strangers(&mut self, family: Family) -> Result<(Vec<License>, bool), ModuleError> {
+        let mut list = Completeness::default();
+        let mut strangers = Vec::new();
+        if family == Family::Addition {
+            return Ok((strangers, true));
+        }
+        for number in 1..=MAX_PAGES {
+            let page = self.page(family, number).await?;
+            list.page_total(page.total);
+            self.check_marks(&page.rows)?;
+            for seen in page.rows.iter().filter(|seen| seen.status != LicenseStatus::Deleted) {
+                if self.store.license(self.account, seen.id).map_err(errors::state)?.is_none() {
+                    strangers.push(seen.clone());
+                }
+            }
+            page.rows.iter().for_each(|seen| list.row(seen.id));
+            if page.rows.is_empty() || list.has_all_rows() {
+                break;
+            }
+        }
+        let newest = self.store.newest_licenses(self.account, family).map_err(errors::state)?;
+        Ok((strangers, list.is_complete(&newest)))
+    }
+
+    /// More of a kind than usual means that something else is wrong: none of that kind is done (MONEY.md 6).
+    fn guard_steps(&self, steps: &mut Steps, allow: Allow, swept: &mut Swept) -> Result<(), ModuleError> {
+        if allow == Allow::Many {
+            return Ok(());
+        }
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
+        let limit = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for kind in steps.values().filter_map(|(step, _)| step.kind()) {
+            *counts.entry(kind).or_default() += 1;
+        }
+        for (kind, count) in counts.into_iter().filter(|(_, count)| *count > limit) {
+            let stopped: Vec<ItemId> =
+                steps.iter().filter(|(_, (step, _))| step.kind() == Some(kind)).map(|(id, _)| *id).collect();
+            for id in stopped {
+                if let Some((step, reason)) = steps.remove(&id) {
+                    swept.reports.push(would(step, &reason));
+                }
+            }
+            swept.failures.push((None, too_many(kind, count, limit)));
+        }
+        Ok(())
+    }
+
+    /// One step, the comparison made again under the item's lock: what changed meanwhile is the next sweep's.
+    async fn carry_out_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let result = self.locked_step(server, id, step, noted).await;
+        self.held.clear();
+        result
+    }
+
+    async fn locked_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+        let item = self.item(id).await?;
+        let again = self.plan_server(&item, noted)?;
+        let reason = match again {
+            Plan::Do(now, reason) if now == step && item.module == Some(server.module) => reason,
+            Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::UnknownName(_) => return Ok(()),
+        };
+        self.note(&reason);
+        self.commit("sweep", |tx| tx.note(Some(id), None, "sweep", &reason)).await?;
+        let command = match step {
+            Step::Open => ItemCommand::Open,
+            Step::Suspend => ItemCommand::Suspend,
+            Step::Resume => ItemCommand::Resume,
+            Step::Close => ItemCommand::Close,
+            Step::Drop | Step::Change => ItemCommand::Setparam,
+        };
+        self.locked_item_command(command, id).await
+    }
+}
+
+fn would(step: Step, reason: &Text) -> Text {
+    let (en, ru) = match step {
+        Step::Open => ("would order a license", "была бы заказана лицензия"),
+        Step::Suspend => ("would stop its license", "лицензия была бы остановлена"),
+        Step::Resume => ("would start its license", "лицензия была бы запущена"),
+        Step::Close | Step::Drop => ("would free its license", "лицензия была бы освобождена"),
+        Step::Change => ("would change its license", "лицензия была бы изменена"),
+    };
+    text!(["{}: {en}", reason.en], ["{}: {ru}", reason.ru])
+}
+
+fn too_many(kind: &str, count: usize, limit: usize) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Config,
+        "max_changes",
+        count,
+        text!(
+            "the sweep would make {count} {kind}, more than {limit} at once: none of them was made; look at them with: pmisplicense sync --sweep; allow them with: pmisplicense sync --sweep --allow-many",
+            "сверка сделала бы сразу {count} ({kind}), больше чем {limit}: ничего из этого не сделано; посмотрите список: pmisplicense sync --sweep; разрешить: pmisplicense sync --sweep --allow-many"
+        ),
+    )
+}

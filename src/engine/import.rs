@@ -1,0 +1,304 @@
+//! import: licenses upstream that no service has become services of the panel (CONTRACT.md 3). The call to the panel is
+//! written down before it is made; one whose answer was lost is looked for among the items first.
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::Item;
+use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::period::Period;
+use crate::plan::doubt::is_candidate;
+use crate::plan::import::{Choice, Known, Search, choose};
+use crate::ports::{LockName, PanelCall, PanelError};
+use crate::store::Binding;
+use crate::text;
+
+use super::doubt::order_of;
+use super::{Engine, errors};
+
+/// The function of the panel that makes a service.
+const FUNC: &str = "processing.import.service";
+
+/// Words of the journal: about to call, carried out, certainly not carried out.
+const SENT: &str = "import_sent";
+const IMPORTED: &str = "imported";
+const NOT_IMPORTED: &str = "import_refused";
+
+/// Pages read in one run: beyond any account that we believe in.
+const MAX_PAGES: u32 = 10_000;
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// Licenses that became services.
+    pub services: Vec<(LicenseId, ItemId)>,
+    /// Licenses that were asked for and left alone, with the reason.
+    pub left: Vec<Text>,
+    /// What failed.
+    pub failures: Vec<ModuleError>,
+}
+
+impl Engine<'_> {
+    /// Imports what the search means. `itemtype`: `soft` or `softexternal`.
+    ///
+    /// # Errors
+    /// `bad_value`: another type; whatever keeps the list from being read. What failed of a single license is in the
+    /// result.
+    pub async fn import(&mut self, itemtype: &str, search: &Search) -> Result<Imported, ModuleError> {
+        let family = match Family::parse(itemtype) {
+            Some(family @ (Family::Soft | Family::SoftExternal)) => family,
+            Some(Family::Addition) | None => return Err(bad_type(itemtype)),
+        };
+        let mut done = Imported::default();
+        for id in self.chosen(family, search, &mut done).await? {
+            let result = self.import_one(family, id, search, &mut done).await;
+            self.held.clear();
+            match result {
+                Ok(Some(item)) => done.services.push((id, item)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.warn(&text!("import of license {id}: {error}", "импорт лицензии {id}: {error}"));
+                    done.failures.push(error);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// One pass over the list: rows only point.
+    async fn chosen(
+        &mut self,
+        family: Family,
+        search: &Search,
+        done: &mut Imported,
+    ) -> Result<Vec<LicenseId>, ModuleError> {
+        let mut list = crate::plan::doubt::Completeness::default();
+        let mut chosen = Vec::new();
+        for number in 1..=MAX_PAGES {
+            let page = self.page(family, number).await?;
+            list.page_total(page.total);
+            self.check_marks(&page.rows)?;
+            for seen in &page.rows {
+                list.row(seen.id);
+                let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+                match self.choice(seen, row.as_ref(), search)? {
+                    Choice::Import => chosen.push(seen.id),
+                    Choice::Leave(why) => done.left.push(why),
+                    Choice::NotMeant => {}
+                }
+            }
+            if page.rows.is_empty() || list.has_all_rows() {
+                break;
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn choice(&self, seen: &License, row: Option<&LicenseRow>, search: &Search) -> Result<Choice, ModuleError> {
+        let open = self.store.open_wishes().map_err(errors::state)?;
+        let in_doubt = open.iter().filter(|wish| wish.account == self.account).any(|wish| {
+            order_of(wish).is_some_and(|order| {
+                let may_be = seen.remoteid.is_silent() || seen.remoteid.is(&order.mark);
+                may_be && is_candidate(order, wish, seen)
+            })
+        });
+        let mark = seen.remoteid.mark_of(&self.panel_id);
+        Ok(choose(seen, Known { row, mark: mark.as_ref(), in_doubt }, search))
+    }
+
+    async fn import_one(
+        &mut self,
+        family: Family,
+        id: LicenseId,
+        search: &Search,
+        done: &mut Imported,
+    ) -> Result<Option<ItemId>, ModuleError> {
+        self.lock_license(id).await?;
+        let Some(seen) = self.read(family, id).await? else { return Ok(None) };
+        let row = self.store.license(self.account, id).map_err(errors::state)?;
+        match self.choice(&seen, row.as_ref(), search)? {
+            Choice::Import => {}
+            Choice::Leave(why) => {
+                done.left.push(why);
+                return Ok(None);
+            }
+            Choice::NotMeant => return Ok(None),
+        }
+        let Some(code) = self.code_of(&seen, row.as_ref()) else {
+            done.left.push(text!("the tariff of license {id} is not known", "тариф лицензии {id} неизвестен"));
+            return Ok(None);
+        };
+        let before = self.store.last_import(self.account, id).map_err(errors::state)?;
+        let sent = before.filter(|(event, _)| event == SENT).map(|(_, at)| at);
+        let item = match (self.owners(id).await?.as_slice(), sent) {
+            ([], sent) => self.make_service(&seen, &code, sent).await?,
+            // An import of ours whose answer was lost.
+            ([one], Some(_)) => *one,
+            (owners, _) => {
+                let list = owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                done.left.push(text!(
+                    "license {id} stands on service {list} already; bind it with: pmisplicense bind {list} {id}",
+                    "лицензия {id} уже указана у услуги {list}; привяжите её: pmisplicense bind {list} {id}"
+                ));
+                return Ok(None);
+            }
+        };
+        // The order of locks: the item, then its license.
+        self.held.clear();
+        self.bind_imported(item, family, id, &code).await?;
+        Ok(Some(item))
+    }
+
+    /// The internal name under which the panel knows the license's tariff.
+    fn code_of(&self, seen: &License, row: Option<&LicenseRow>) -> Option<String> {
+        let of_row = row.map(|row| (row.pricelist, row.internal_name.clone()));
+        let tariff = seen.tariff.id().or(of_row.as_ref().map(|(pricelist, _)| *pricelist))?;
+        let kept = of_row.filter(|(pricelist, _)| *pricelist == tariff).map(|(_, name)| name);
+        let known = || self.rules.catalogue.by_pricelist(tariff).map(|product| product.internal_name.clone());
+        Some(kept.or_else(known).unwrap_or_else(|| tariff.to_string()))
+    }
+
+    async fn owners(&mut self, id: LicenseId) -> Result<Vec<ItemId>, ModuleError> {
+        self.step("look for importing items").await?;
+        self.ports.billdb.items_with_license(id).map_err(|error| errors::database(&error))
+    }
+
+    /// Asks the panel for a service; written down before. `sent`: an earlier call whose outcome is not known.
+    async fn make_service(
+        &mut self,
+        seen: &License,
+        code: &str,
+        sent: Option<DateTime<Utc>>,
+    ) -> Result<ItemId, ModuleError> {
+        let (account, id) = (self.account, seen.id);
+        let what = text!("import of license {id} as {code}", "импорт лицензии {id} как {code}");
+        let settled = sent.map(|at| at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s)));
+        if let Some(until) = settled.filter(|until| *until > self.now()) {
+            return Err(errors::in_doubt(&what, until, "licid", id));
+        }
+        self.commit("import sent", |tx| tx.note(None, Some((account, id)), SENT, &what)).await?;
+        let call = PanelCall::Import { values: self.import_values(seen, code) };
+        let answer = self.panel_call(&call).await?;
+        let named = answer.as_ref().ok().and_then(|fields| fields.get("service_id")?.trim().parse::<ItemId>().ok());
+        match (named.filter(|item| item.0 > 0), answer) {
+            (Some(item), _) => Ok(item),
+            (None, Err(error @ (PanelError::NotStarted(_) | PanelError::Refused { .. }))) => {
+                self.commit("import refused", |tx| tx.note(None, Some((account, id)), NOT_IMPORTED, &what)).await?;
+                Err(refused(&what, id, code, &error))
+            }
+            (None, Ok(_) | Err(PanelError::Unknown(_))) => match self.owners(id).await?.as_slice() {
+                [one] => Ok(*one),
+                _ => {
+                    let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+                    Err(errors::in_doubt(&what, self.now() + settle, "licid", id))
+                }
+            },
+        }
+    }
+
+    fn import_values(&self, seen: &License, code: &str) -> Vec<(&'static str, String)> {
+        let shortest = || self.rules.catalogue.get(code).and_then(|product| product.shortest()).map_or(1, |m| m.0);
+        let period = match seen.period {
+            Some(period @ (Period::Months(_) | Period::Trial)) => period.number(),
+            Some(Period::Day | Period::Lifetime | Period::Unknown(_)) | None => i32::from(shortest()),
+        };
+        let status = if seen.status == LicenseStatus::Stopped { 3 } else { 2 };
+        let mut values = vec![("module", self.module.to_string()), ("status", status.to_string())];
+        values.extend(seen.expires.map(|day| ("expiredate", day.to_string())));
+        values.push(("period", period.to_string()));
+        values.push(("import_pricelist_intname", code.to_owned()));
+        let name = if seen.name.is_empty() { format!("License {}", seen.id) } else { seen.name.clone() };
+        values.push(("import_service_name", name));
+        values.extend(seen.ip.map(|ip| ("ip", ip.to_string())));
+        values.push(("licname", seen.name.clone()));
+        values.extend(seen.key.as_ref().map(|key| ("lickey", key.reveal().to_owned())));
+        values.push(("licid", seen.id.to_string()));
+        values
+    }
+
+    /// Binds the license to the service that the panel made, whose life is read from the panel's database.
+    async fn bind_imported(
+        &mut self,
+        item: ItemId,
+        family: Family,
+        id: LicenseId,
+        code: &str,
+    ) -> Result<(), ModuleError> {
+        self.lock(LockName::Item(item)).await?;
+        self.lock_license(id).await?;
+        let item = self.item(item).await?;
+        let life = self.life_of(&item)?;
+        let row = self.store.license(self.account, id).map_err(errors::state)?;
+        let held = self.store.license_of(&life).map_err(errors::state)?;
+        let is_taken = row.is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
+        if is_taken || held.is_some() || !item.is_ours() || item.module != Some(self.module) {
+            return Err(not_bound(&item, id));
+        }
+        let seen = self.read(family, id).await?.ok_or_else(|| errors::license_gone(Some(item.id), id))?;
+        let pricelist = seen.tariff.id().or_else(|| self.rules.catalogue.get(code).map(|product| product.pricelist));
+        let Some(pricelist) = pricelist else { return Err(not_bound(&item, id)) };
+        let addon = self.rules.catalogue.get(code).and_then(|product| product.nodes_addon);
+        let nodes = addon.and_then(|addon| seen.addons.get(&addon).copied());
+        let mark = seen.remoteid.mark_of(&self.panel_id);
+        let reason = text!("license {id} imported as service {}", "лицензия {id} импортирована как услуга {}", item.id);
+        self.note(&reason);
+        let (account, module, bound) = (self.account, self.module, seen.clone());
+        self.commit("bind", |tx| {
+            tx.touch_item(&item)?;
+            tx.set_choice(&item, code)?;
+            let binding =
+                Binding { account, family, module, internal_name: code, mark: mark.as_ref(), pricelist, nodes };
+            tx.put_license(&binding, &bound, LicenseState::Bound, Some(item.id), Some(&life))?;
+            tx.note(Some(item.id), Some((account, id)), IMPORTED, &reason)
+        })
+        .await?;
+        self.save_license(&item, &seen).await?;
+        self.settle_end(&item).await
+    }
+}
+
+fn bad_type(itemtype: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "itemtype",
+        itemtype,
+        text!(
+            "licenses are imported as soft or softexternal, not as {itemtype:?}; nothing was done; repeat with one of these",
+            "лицензии импортируются как soft или softexternal, а не {itemtype:?}; ничего не сделано; укажите один из этих типов"
+        ),
+    )
+}
+
+fn refused(what: &Text, id: LicenseId, code: &str, error: &PanelError) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Mgrctl,
+        FUNC,
+        id,
+        text!(
+            [
+                "{}: the panel did not do it; no service was made; check that a tariff with the internal name {code} exists there, then repeat",
+                what.en
+            ],
+            [
+                "{}: панель этого не сделала; услуга не создана; проверьте, что в ней есть тариф с внутренним именем {code}, и повторите",
+                what.ru
+            ]
+        ),
+    )
+    .because(format!("{error:?}"))
+}
+
+fn not_bound(item: &Item, license: LicenseId) -> ModuleError {
+    let id = item.id;
+    ModuleError::new(
+        ErrorKind::State,
+        "licid",
+        license,
+        text!(
+            "service {id} shows the imported license {license} and cannot be bound to it: one of them has another partner by now; nothing was changed; run: pmisplicense reconcile",
+            "услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: у одной из них уже другая пара; ничего не изменено; выполните: pmisplicense reconcile"
+        ),
+    )
+}

@@ -1,0 +1,71 @@
+//! What appears after it was given up: a license with a mark of ours that nobody holds, because its order was sent once
+//! more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to be
+//! freed.
+
+use crate::error::ModuleError;
+use crate::model::held::LicenseState;
+use crate::model::ids::{LicenseId, Mark};
+use crate::model::license::{Family, License, LicenseStatus};
+use crate::ports::LockName;
+use crate::store::Binding;
+use crate::text;
+
+use super::doubt::order_of;
+use super::{Engine, errors};
+
+impl Engine<'_> {
+    /// Whether a row of a list bears a mark of ours that no open wish waits for; the caller knows that nobody holds it.
+    pub(super) fn is_stray(&self, seen: &License) -> bool {
+        let is_there = !matches!(seen.status, LicenseStatus::Deleted | LicenseStatus::Ordered);
+        is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
+    }
+
+    /// Writes such a license down as to be freed. `None`: its order is still in doubt, or not in this state.
+    pub(super) async fn keep_duplicate(
+        &mut self,
+        family: Family,
+        id: LicenseId,
+    ) -> Result<Option<LicenseId>, ModuleError> {
+        self.lock_license(id).await?;
+        let kept = self.keep_locked(family, id).await;
+        self.unlock(LockName::License(self.account, id));
+        kept
+    }
+
+    async fn keep_locked(&mut self, family: Family, id: LicenseId) -> Result<Option<LicenseId>, ModuleError> {
+        if self.store.license(self.account, id).map_err(errors::state)?.is_some() {
+            return Ok(None);
+        }
+        let Some(seen) = self.read(family, id).await?.filter(|seen| self.is_stray(seen)) else { return Ok(None) };
+        let Some(mark @ Mark::Order { item, .. }) = seen.remoteid.mark_of(&self.panel_id) else { return Ok(None) };
+        let orders = self.store.orders_of_item(item).map_err(errors::state)?;
+        let wish = orders.into_iter().find(|wish| order_of(wish).is_some_and(|order| order.mark == mark));
+        let Some(wish) = wish.filter(|wish| wish.status.is_ended() && wish.account == self.account) else {
+            return Ok(None);
+        };
+        let Some(order) = order_of(&wish).cloned() else { return Ok(None) };
+        let reason = text!(
+            "license {id} is a duplicate: it bears the mark of an order of service {item} that had ended; to be freed",
+            "лицензия {id} — дубликат: на ней метка уже завершённого заказа услуги {item}; будет освобождена"
+        );
+        self.warn(&reason);
+        let product = self.rules.catalogue.by_pricelist(order.pricelist);
+        let internal_name = product.map_or_else(|| order.pricelist.to_string(), |p| p.internal_name.clone());
+        let (account, module) = (self.account, self.module);
+        self.commit("keep duplicate", move |tx| {
+            let binding = Binding {
+                account,
+                family,
+                module,
+                internal_name: &internal_name,
+                mark: Some(&mark),
+                pricelist: order.pricelist,
+                nodes: order.nodes.map(|(_, nodes)| nodes),
+            };
+            tx.put_license(&binding, &seen, LicenseState::ToFree, Some(item), None)?;
+            tx.note(Some(item), Some((account, id)), "duplicate", &reason)
+        })
+        .await?;
+        Ok(Some(id))
+    }
+}

@@ -1,0 +1,357 @@
+//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. The guards of
+//! everything that acts on many stand here (MONEY.md 6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::period::days_between;
+use crate::plan::doubt::Completeness;
+use crate::plan::renew::due;
+use crate::ports::LockName;
+use crate::text;
+
+use super::{Engine, errors};
+
+/// A run over all licenses may go beyond its guards only when a person says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allow {
+    /// The guards of MONEY.md 6 hold.
+    Guarded,
+    /// `--allow-many`
+    Many,
+}
+
+/// What a run over all licenses did.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Licenses seen in the lists.
+    pub seen: u32,
+    /// Rows of ours brought up to date from the lists.
+    pub refreshed: u32,
+    /// Items and licenses that were looked at one by one.
+    pub handled: u32,
+    /// What failed, item by item; what a guard kept back comes last, without an item.
+    pub failures: Vec<(Option<ItemId>, ModuleError)>,
+}
+
+impl Summary {
+    /// Adds what another module's pass did.
+    pub fn add(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.refreshed += other.refreshed;
+        self.handled += other.handled;
+        self.failures.extend(other.failures);
+    }
+}
+
+/// Kinds of changes that a guard keeps back in this run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Withheld {
+    pub(super) renewals: bool,
+    pub(super) frees: bool,
+    pub(super) stops: bool,
+}
+
+/// Why an item is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// Only because its license is stopped or runs out: nothing to do while the service is suspended.
+    UnlessSuspended,
+    /// Whatever the service is.
+    Always,
+}
+
+/// What the lists gave to do.
+#[derive(Debug, Default)]
+struct Work {
+    items: BTreeMap<ItemId, Why>,
+    unheld: BTreeSet<LicenseId>,
+    strays: Vec<(Family, LicenseId)>,
+    doubts: BTreeSet<LicenseId>,
+}
+
+impl Work {
+    fn item(&mut self, item: ItemId, why: Why) {
+        let known = self.items.entry(item).or_insert(why);
+        *known = (*known).max(why);
+    }
+}
+
+/// Rows of our state read at once.
+const BATCH: u32 = 500;
+
+/// Renewals that one run may make beyond what fell due before today (MONEY.md 6); or 5 % of what is bound, if more.
+const MAX_RENEWALS: usize = 20;
+
+/// Pages read in one run: beyond any account that we believe in.
+const MAX_PAGES: u32 = 10_000;
+
+impl Engine<'_> {
+    /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one.
+    ///
+    /// # Errors
+    /// A list that cannot be read, an old state, a wrong clock. What failed item by item stands in the summary.
+    pub async fn sync_all(&mut self, allow: Allow) -> Result<Summary, ModuleError> {
+        self.check_restored()?;
+        let mut summary = Summary::default();
+        let mut work = Work::default();
+        for family in [Family::Soft, Family::SoftExternal] {
+            self.look_through(family, &mut summary, &mut work).await?;
+        }
+        for wish in self.store.open_wishes().map_err(errors::state)? {
+            if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
+                work.item(item, Why::Always);
+            }
+            work.doubts.extend(wish.request.license().filter(|_| wish.account == self.account));
+        }
+        self.check_clock()?;
+        for (family, id) in std::mem::take(&mut work.strays) {
+            work.unheld.extend(self.keep_duplicate(family, id).await?);
+        }
+        let kept_back = self.weigh(&mut work, allow).await?;
+        for id in work.doubts {
+            self.settle_free(id).await?;
+        }
+        for item in work.items.into_keys() {
+            summary.handled += 1;
+            if let Err(error) = self.sync_one(item).await {
+                self.warn(&text!("service {item}: {error}", "услуга {item}: {error}"));
+                summary.failures.push((Some(item), error));
+            }
+        }
+        for id in work.unheld {
+            summary.handled += 1;
+            if let Err(error) = self.free_one(id).await {
+                summary.failures.push((None, error));
+            }
+        }
+        self.withheld = Withheld::default();
+        summary.failures.extend(kept_back.into_iter().map(|error| (None, error)));
+        Ok(summary)
+    }
+
+    async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        let result = match self.lock(LockName::Item(item)).await {
+            Ok(()) => self.sync_locked(item).await,
+            Err(error) => Err(error),
+        };
+        self.held.clear();
+        result
+    }
+
+    async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        match self.item_row(item).await? {
+            Some(item) => self.sync_item(&item).await,
+            // A row that is missing is not a closed one (MONEY.md 6): only what is to be freed anyway is freed.
+            None => {
+                self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
+                self.settle_or_free_orders(item, None).await
+            }
+        }
+    }
+
+    async fn item_row(&mut self, item: ItemId) -> Result<Option<Item>, ModuleError> {
+        self.step("read item").await?;
+        self.ports.billdb.item(item).map_err(|error| errors::database(&error))
+    }
+
+    /// A call in doubt about a license that no item holds is nobody else's to settle.
+    async fn settle_free(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.lock_license(id).await?;
+        let row = self.store.license(self.account, id).map_err(errors::state)?;
+        let free = row.filter(|row| matches!(row.state, LicenseState::Pool | LicenseState::Stopped));
+        let settled = match &free {
+            Some(row) => self.settled(row).await.map(drop),
+            None => Ok(()),
+        };
+        self.held.clear();
+        settled
+    }
+
+    async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        let result = match self.lock_license(id).await {
+            Ok(()) => match self.store.license(self.account, id).map_err(errors::state) {
+                Ok(Some(row)) if row.state == LicenseState::ToFree => self.free_if_time(&row).await,
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        self.held.clear();
+        result
+    }
+
+    /// One pass over a family's list: rows that we hold are brought up to date in one write a page, and those that need
+    /// a call of their own are collected.
+    async fn look_through(
+        &mut self,
+        family: Family,
+        summary: &mut Summary,
+        work: &mut Work,
+    ) -> Result<(), ModuleError> {
+        if self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty() {
+            return Ok(());
+        }
+        let mut list = Completeness::default();
+        for number in 1..=MAX_PAGES {
+            let page = self.page(family, number).await?;
+            list.page_total(page.total);
+            self.check_marks(&page.rows)?;
+            let mut changed = Vec::new();
+            for seen in &page.rows {
+                list.row(seen.id);
+                summary.seen += 1;
+                let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else {
+                    if self.is_stray(seen) {
+                        work.strays.push((family, seen.id));
+                    }
+                    continue;
+                };
+                self.sort_row(&row, seen, work);
+                if row.differs(seen) {
+                    changed.push(seen.clone());
+                }
+            }
+            if !changed.is_empty() {
+                summary.refreshed += u32::try_from(changed.len()).unwrap_or(u32::MAX);
+                let account = self.account;
+                let refresh = move |tx: &crate::store::Tx<'_>| {
+                    changed.iter().try_for_each(|seen| tx.refresh_license(account, seen))
+                };
+                self.commit("refresh page", refresh).await?;
+            }
+            if page.rows.is_empty() || list.has_all_rows() {
+                break;
+            }
+        }
+        self.collect_absent(family, &list, work)
+    }
+
+    /// What a row of the list gives to do: renewals that may be due, differences, a missing key, freeing.
+    fn sort_row(&self, row: &LicenseRow, seen: &License, work: &mut Work) {
+        let near = seen
+            .expires
+            .is_some_and(|expires| days_between(self.today(), expires) <= i64::from(self.rules.renew_before_days));
+        let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
+        let always = row.key.is_none()
+            || key_moved
+            || seen.autoprolong == Some(true)
+            || row.name != seen.name
+            || row.ip != seen.ip
+            || row.reason.is_some()
+            || row.status != seen.status
+            || row.state == LicenseState::Claimed;
+        let unless_suspended = near || seen.status != LicenseStatus::Active;
+        match (row.state, row.item) {
+            (LicenseState::Bound | LicenseState::Claimed, Some(item)) if always => work.item(item, Why::Always),
+            (LicenseState::Bound | LicenseState::Claimed, Some(item)) if unless_suspended => {
+                work.item(item, Why::UnlessSuspended);
+            }
+            (LicenseState::ToFree, _) if row.not_before.is_none_or(|until| until <= self.now()) => {
+                work.unheld.insert(row.id);
+            }
+            (
+                LicenseState::Bound
+                | LicenseState::Claimed
+                | LicenseState::ToFree
+                | LicenseState::Pool
+                | LicenseState::Stopped
+                | LicenseState::Deleted,
+                _,
+            ) => {}
+        }
+    }
+
+    /// Licenses that we hold and that the list does not show: absence proves nothing, so each is looked at.
+    fn collect_absent(&self, family: Family, list: &Completeness, work: &mut Work) -> Result<(), ModuleError> {
+        let mut after = LicenseId(0);
+        loop {
+            let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = *last;
+            for item in rows.iter().filter(|(id, _)| !list.contains(*id)).filter_map(|(_, item)| *item) {
+                work.item(item, Why::Always);
+            }
+        }
+    }
+
+    /// Drops what a suspended service gives no reason to look at, and counts what the rest would change: far more than
+    /// usual means that something else is wrong, and none of that kind is done. Returns what was kept back, in words.
+    async fn weigh(&mut self, work: &mut Work, allow: Allow) -> Result<Vec<ModuleError>, ModuleError> {
+        let (mut renewals, mut stops, mut quiet) = (0, 0, Vec::new());
+        let today = self.today();
+        let yesterday = today.pred_opt().unwrap_or(today);
+        let days = self.rules.renew_before_days;
+        for (id, why) in &work.items {
+            let Some(item) = self.item_row(*id).await? else { continue };
+            let life = self.store.life(&item).map_err(errors::state)?;
+            let Some(row) = self.store.license_of(&life).map_err(errors::state)? else { continue };
+            let suspended = item.status == ItemStatus::Suspended;
+            if suspended && *why == Why::UnlessSuspended && row.status == LicenseStatus::Stopped {
+                quiet.push(*id);
+            }
+            stops += usize::from(suspended && row.status == LicenseStatus::Active);
+            if let Some(product) = self.product_of(&row) {
+                let due_on = |day| due(&item, product, product.shortest(), row.expires, day, days).is_some();
+                renewals += usize::from(due_on(today) && !due_on(yesterday));
+            }
+        }
+        work.items.retain(|id, _| !quiet.contains(id));
+        let frees = work.unheld.len();
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
+        let max_renewals = MAX_RENEWALS.max(bound / 20);
+        let max_changes = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
+        let mut kept_back = Vec::new();
+        let mut beyond = |count: usize, limit: usize, kind: Text| {
+            let many = allow == Allow::Guarded && count > limit;
+            kept_back.extend(many.then(|| too_many(&kind, count, limit)));
+            many
+        };
+        self.withheld = Withheld {
+            renewals: beyond(renewals, max_renewals, text!("renewals", "продлений")),
+            frees: beyond(frees, max_changes, text!("licenses to free", "лицензий к освобождению")),
+            stops: beyond(stops, max_changes, text!("licenses to stop", "лицензий к остановке")),
+        };
+        Ok(kept_back)
+    }
+
+    /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
+    pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
+        let Some(theirs) = self.ports.upstream.server_date().filter(|_| self.rules.clock_check) else { return Ok(()) };
+        let ours = self.now();
+        if (ours - theirs).abs() <= chrono::Duration::days(1) {
+            return Ok(());
+        }
+        Err(ModuleError::new(
+            ErrorKind::Config,
+            "clock_check",
+            theirs,
+            text!(
+                "this machine says {ours}, upstream {theirs}: nothing was bought, freed or deleted; set the clock, or clock_check = false",
+                "на этой машине {ours}, у продавца {theirs}: ничего не куплено, не освобождено и не удалено; исправьте часы или задайте clock_check = false"
+            ),
+        ))
+    }
+}
+
+fn too_many(kind: &Text, count: usize, limit: usize) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Config,
+        "max_changes",
+        count,
+        text!(
+            [
+                "sync would make {count} {}, more than {limit} at once: none of these was made, the rest is done; if they are right, allow them: pmisplicense sync --allow-many",
+                kind.en
+            ],
+            [
+                "sync сделал бы {count} {} — больше {limit} за раз: ни одно не сделано, остальное готово; если всё верно, разрешите: pmisplicense sync --allow-many",
+                kind.ru
+            ]
+        ),
+    )
+}

@@ -1,0 +1,320 @@
+//! What the panel wants for a server with a control panel, against what there is (LICENSING.md 9). The sweep carries
+//! the step out through the same commands as the panel's own, so doing it twice does no harm.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::change::{Difference, Target, differences};
+use super::order::Wanted;
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::held::LicenseRow;
+use crate::model::ids::LicenseId;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license::{License, LicenseTariff, RemoteId};
+use crate::text;
+
+/// What is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The server has no license yet.
+    Open,
+    /// The server is suspended, its license runs.
+    Suspend,
+    /// The server is active, its license is stopped.
+    Resume,
+    /// The server is closed.
+    Close,
+    /// No control panel is wanted any more.
+    Drop,
+    /// Another product, address, name or number of nodes.
+    Change,
+}
+
+impl Step {
+    /// The kind that the guard of many changes counts (MONEY.md 6); `None`: not counted.
+    pub fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Open => Some("orders"),
+            Self::Suspend => Some("stops"),
+            Self::Close | Self::Drop => Some("licenses to free"),
+            Self::Change => Some("changes"),
+            Self::Resume => None,
+        }
+    }
+}
+
+/// What the comparison of one server led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing is to be done.
+    Nothing,
+    /// This, for that reason.
+    Do(Step, Text),
+    /// A person should know; nothing is done.
+    Report(Text),
+    /// The name chosen is in no catalogue: skipped, and listed with the others.
+    UnknownName(String),
+}
+
+/// What we have for a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Have<'h> {
+    /// The license that its present life holds.
+    pub row: Option<&'h LicenseRow>,
+    /// An order of it is in doubt.
+    pub in_doubt: bool,
+    /// The license that its present life held last, when that was not given back on purpose.
+    pub lost: Option<LicenseId>,
+    /// An event of the panel named this server.
+    pub noted: bool,
+}
+
+/// Compares one server. `target`: what it asks of its license, or why that cannot be told.
+pub fn plan(
+    item: &Item,
+    wanted: &Result<Wanted<'_>, ModuleError>,
+    target: Option<&Result<Target, ModuleError>>,
+    have: Have<'_>,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Plan {
+    let id = item.id;
+    match item.status {
+        ItemStatus::Deleted if have.row.is_some() || have.in_doubt => {
+            return Plan::Do(Step::Close, text!("server {id} is closed", "сервер {id} закрыт"));
+        }
+        ItemStatus::Active | ItemStatus::Suspended => {}
+        ItemStatus::Deleted | ItemStatus::Ordered | ItemStatus::Processing => return Plan::Nothing,
+        ItemStatus::Unknown(number) => {
+            return Plan::Report(text!("server {id} has the status {number}", "сервер {id} в состоянии {number}"));
+        }
+    }
+    match wanted {
+        Ok(Wanted::Nopanel) if have.row.is_some() => {
+            Plan::Do(Step::Drop, text!("server {id} wants no control panel", "серверу {id} не нужна панель управления"))
+        }
+        Ok(Wanted::Nopanel) => Plan::Nothing,
+        Ok(Wanted::Product(_)) => match (have.row, target) {
+            (Some(row), Some(Ok(target))) => compare(item, row, target, today, now),
+            (None, Some(Ok(_))) => without_license(item, have),
+            (_, Some(Err(error))) => Plan::Report(about(item, error)),
+            (_, None) => Plan::Nothing,
+        },
+        Err(error) if error.kind == ErrorKind::UnknownInternalName => Plan::UnknownName(error.value.clone()),
+        Err(error) if error.kind == ErrorKind::UnsupportedModule && have.row.is_none() => Plan::Nothing,
+        Err(error) => Plan::Report(about(item, error)),
+    }
+}
+
+fn about(item: &Item, error: &ModuleError) -> Text {
+    let id = item.id;
+    text!(["server {id}: {}", error.message.en], ["сервер {id}: {}", error.message.ru])
+}
+
+fn without_license(item: &Item, have: Have<'_>) -> Plan {
+    let id = item.id;
+    match (item.status, have.lost) {
+        (ItemStatus::Active, None) => Plan::Do(
+            Step::Open,
+            text!("server {id} is active and has no license", "сервер {id} активен, лицензии у него нет"),
+        ),
+        (ItemStatus::Active, Some(license)) if have.noted => Plan::Do(
+            Step::Resume,
+            text!("license {license} of server {id} is gone", "лицензии {license} сервера {id} больше нет"),
+        ),
+        (ItemStatus::Active, Some(license)) => Plan::Report(text!(
+            "license {license} of server {id} is gone; nothing was ordered by itself; resume the server, or run: pmisplicense --command resume --item {id}",
+            "лицензии {license} сервера {id} больше нет; сама по себе новая не заказывается; возобновите сервер или выполните: pmisplicense --command resume --item {id}"
+        )),
+        // A server that is not active gets nothing new.
+        _ => Plan::Nothing,
+    }
+}
+
+fn compare(item: &Item, row: &LicenseRow, target: &Target, today: NaiveDate, now: DateTime<Utc>) -> Plan {
+    let (id, license) = (item.id, row.id);
+    let seen = last_look(row, target);
+    let waits = row.not_before.is_some_and(|until| until > now);
+    let found = differences(item, target, row, &seen, today);
+    let due = |difference: &&Difference| !(waits && matches!(difference, Difference::Ip(_)));
+    if found.contains(&Difference::Running) {
+        return Plan::Do(
+            Step::Suspend,
+            text!(
+                "server {id} is suspended, license {license} runs",
+                "сервер {id} приостановлен, лицензия {license} работает"
+            ),
+        );
+    }
+    if found.contains(&Difference::NotRunning) {
+        return Plan::Do(
+            Step::Resume,
+            text!(
+                "server {id} is active, license {license} is stopped",
+                "сервер {id} активен, лицензия {license} остановлена"
+            ),
+        );
+    }
+    let names: Vec<&'static str> = found.iter().filter(due).map(name_of).collect();
+    if names.is_empty() {
+        return Plan::Nothing;
+    }
+    let list = names.join(", ");
+    Plan::Do(
+        Step::Change,
+        text!(
+            "license {license} differs from what server {id} wants: {list}",
+            "лицензия {license} отличается от того, чего хочет сервер {id}: {list}"
+        ),
+    )
+}
+
+fn name_of(difference: &Difference) -> &'static str {
+    match difference {
+        Difference::Tariff { .. } => "pricelist",
+        Difference::Nodes { .. } => "nodes",
+        Difference::Ip(_) => "ip",
+        Difference::Name(_) => "licname",
+        Difference::Autoprolong => "autoprolong",
+        Difference::Running | Difference::NotRunning => "status",
+    }
+}
+
+/// The license as our state saw it last: the command itself looks again.
+fn last_look(row: &LicenseRow, target: &Target) -> License {
+    License {
+        id: row.id,
+        name: row.name.clone(),
+        ip: row.ip,
+        remoteid: RemoteId::Absent,
+        tariff: LicenseTariff::Id(row.pricelist),
+        period: None,
+        status: row.status,
+        changing: false,
+        key: row.key.clone(),
+        created: row.created,
+        expires: row.expires,
+        autoprolong: None,
+        ip_changed: row.ip_changed,
+        key_changed: row.key_changed,
+        addons: target.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect(),
+        cost: None,
+    }
+}
+
+/// Whether a license that our state does not know may be the server's own: the same address and product, or the same
+/// name where the product needs no address.
+pub fn may_belong(seen: &License, target: &Target) -> bool {
+    let same_place = match target.ip {
+        Some(ip) => seen.ip == Some(ip),
+        None => seen.name == target.licname,
+    };
+    same_place && seen.tariff.may_be(target.pricelist) && !seen.looks_free()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalogue::Catalogue;
+    use crate::model::held::test_row;
+    use crate::model::item::test_item;
+    use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, test_license};
+    use crate::plan::order::unknown_name;
+
+    fn target(internal_name: &str, ip: &str) -> Target {
+        Target {
+            internal_name: internal_name.into(),
+            pricelist: crate::model::ids::UpstreamPricelistId(internal_name.parse().expect("a number")),
+            ip: ip.parse().ok(),
+            licname: "shop".into(),
+            nodes: None,
+        }
+    }
+
+    fn step(plan: &Plan) -> &'static str {
+        match plan {
+            Plan::Nothing => "nothing",
+            Plan::Do(Step::Open, _) => "open",
+            Plan::Do(Step::Suspend, _) => "suspend",
+            Plan::Do(Step::Resume, _) => "resume",
+            Plan::Do(Step::Close, _) => "close",
+            Plan::Do(Step::Drop, _) => "drop",
+            Plan::Do(Step::Change, _) => "change",
+            Plan::Report(_) => "report",
+            Plan::UnknownName(_) => "unknown",
+        }
+    }
+
+    /// LICENSING.md 9: active, suspended, resumed, closed, addon and address changed, and what is only reported.
+    #[test]
+    fn table() {
+        let catalogue = Catalogue::builtin();
+        let lite = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
+        let pro = || Ok(Wanted::Product(catalogue.get("55228").expect("Pro")));
+        let no_addon = || Err(ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no", "нет")));
+        let unknown = || Err(unknown_name("odd", &catalogue));
+        let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
+        let (same, moved) = (target("55227", "192.0.2.10"), target("55227", "192.0.2.11"));
+        let other = target("55228", "192.0.2.10");
+        let no_ip = || Err(ModuleError::new(ErrorKind::Missed, "ip", "", text!("no", "нет")));
+        let runs = test_row(5001);
+        let stopped = LicenseRow { status: LicenseStatus::Stopped, ..runs.clone() };
+        let over = LicenseRow { expires: "2027-01-10".parse().ok(), ..stopped.clone() };
+        let waits = LicenseRow { not_before: Some(now + chrono::Duration::hours(1)), ..runs.clone() };
+        let none = Have { row: None, in_doubt: false, lost: None, noted: false };
+        let has = |row| Have { row: Some(row), ..none };
+        let lost = Have { lost: Some(LicenseId(5001)), ..none };
+        for (case, status, wanted, target, have, want) in [
+            ("became active", 2, lite(), Ok(same.clone()), none, "open"),
+            ("ordered, not active yet", 1, lite(), Ok(same.clone()), none, "nothing"),
+            ("in processing", 5, lite(), Ok(same.clone()), none, "nothing"),
+            ("suspended, never had one", 3, lite(), Ok(same.clone()), none, "nothing"),
+            ("as it should be", 2, lite(), Ok(same.clone()), has(&runs), "nothing"),
+            ("suspended", 3, lite(), Ok(same.clone()), has(&runs), "suspend"),
+            ("suspended and stopped", 3, lite(), Ok(same.clone()), has(&stopped), "nothing"),
+            ("resumed", 2, lite(), Ok(same.clone()), has(&stopped), "resume"),
+            ("stopped because it ran out", 2, lite(), Ok(same.clone()), has(&over), "nothing"),
+            ("closed", 4, lite(), Ok(same.clone()), has(&runs), "close"),
+            ("closed without", 4, lite(), Ok(same.clone()), none, "nothing"),
+            ("closed in doubt", 4, lite(), Ok(same.clone()), Have { in_doubt: true, ..none }, "close"),
+            ("closed, unknown name", 4, unknown(), Ok(same.clone()), has(&runs), "close"),
+            ("another panel", 2, pro(), Ok(other), has(&runs), "change"),
+            ("another address", 2, lite(), Ok(moved.clone()), has(&runs), "change"),
+            ("another address, month not over", 2, lite(), Ok(moved), has(&waits), "nothing"),
+            ("panel dropped", 2, Ok(Wanted::Nopanel), Ok(same.clone()), has(&runs), "drop"),
+            ("no panel, none held", 2, Ok(Wanted::Nopanel), Ok(same.clone()), none, "nothing"),
+            ("unknown name", 2, unknown(), Ok(same.clone()), none, "unknown"),
+            ("no addon", 2, no_addon(), Ok(same.clone()), none, "nothing"),
+            ("addon taken away", 2, no_addon(), Ok(same.clone()), has(&runs), "report"),
+            ("no address yet", 2, lite(), no_ip(), none, "report"),
+            ("license gone", 2, lite(), Ok(same.clone()), lost, "report"),
+            ("license gone, resumed", 2, lite(), Ok(same.clone()), Have { noted: true, ..lost }, "resume"),
+            ("unknown status", 9, lite(), Ok(same.clone()), has(&runs), "report"),
+        ] {
+            let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(status), ..test_item(42) };
+            let got = plan(&item, &wanted, Some(&target), have, now.date_naive(), now);
+            assert_eq!(step(&got), want, "{case}: {got:?}");
+        }
+    }
+
+    /// What is found upstream for a server without a license in our state is not ordered again.
+    #[test]
+    fn found_upstream() {
+        let here = test_license(5001);
+        let no_address = Target { ip: None, ..target("55227", "") };
+        for (case, seen, target, want) in [
+            ("same address and product", here.clone(), target("55227", "192.0.2.10"), true),
+            ("another address", here.clone(), target("55227", "192.0.2.11"), false),
+            ("another product", here.clone(), target("55228", "192.0.2.10"), false),
+            (
+                "product not told",
+                License { tariff: LicenseTariff::Absent, ..here.clone() },
+                target("55228", "192.0.2.10"),
+                true,
+            ),
+            ("by name where no address is needed", here.clone(), no_address, true),
+            ("free", License { name: FREE_NAME.into(), ip: Some(FREE_IP), ..here }, target("55227", "0.0.0.0"), false),
+        ] {
+            assert_eq!(may_belong(&seen, &target), want, "{case}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Which licenses upstream become services of the panel (CONTRACT.md 3): ours that no item has, and foreign ones only
+//! when a person named their numbers. What the pool holds, what waits to be freed, and what an order in doubt may have
+//! bought is left alone.
+
+use std::collections::BTreeSet;
+
+use crate::error::Text;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{LicenseId, Mark};
+use crate::model::license::{License, LicenseStatus};
+use crate::text;
+
+/// What `--param` asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Licenses named by their numbers, foreign ones included.
+    ids: BTreeSet<LicenseId>,
+    /// A part of a name or an address, lower case; empty: everything.
+    text: String,
+}
+
+impl Search {
+    /// From `--param`: a comma list of numbers names licenses, and everything is also a part of a name or an address.
+    pub fn parse(param: Option<&str>) -> Self {
+        let text = param.unwrap_or_default().trim().to_lowercase();
+        let numbers: Option<BTreeSet<LicenseId>> =
+            text.split(',').map(|part| part.trim().parse::<LicenseId>().ok().filter(|id| id.0 > 0)).collect();
+        Self { ids: numbers.unwrap_or_default(), text }
+    }
+
+    /// Whether a person named exactly this license.
+    pub fn names(&self, id: LicenseId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    fn fits(&self, seen: &License) -> bool {
+        let ip = seen.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        self.names(seen.id) || seen.name.to_lowercase().contains(&self.text) || ip.contains(&self.text)
+    }
+}
+
+/// What is known of a license beside what upstream shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'r> {
+    /// Our state's row.
+    pub row: Option<&'r LicenseRow>,
+    /// The mark of this installation on it.
+    pub mark: Option<&'r Mark>,
+    /// An order in doubt may have bought it.
+    pub in_doubt: bool,
+}
+
+/// What becomes of one license of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// It becomes a service.
+    Import,
+    /// It was asked for and cannot be had: why.
+    Leave(Text),
+    /// Nobody asked for it.
+    NotMeant,
+}
+
+/// Decides over one license of the list.
+pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
+    let state = known.row.map(|row| row.state);
+    let given_up = matches!(state, Some(LicenseState::Stopped | LicenseState::Deleted));
+    let ours = (known.row.is_some() && !given_up) || known.mark.is_some();
+    let meant = if ours { search.fits(seen) } else { search.names(seen.id) };
+    if !meant {
+        return Choice::NotMeant;
+    }
+    let id = seen.id;
+    match state {
+        Some(LicenseState::Bound | LicenseState::Claimed) => {
+            let item = known.row.and_then(|row| row.item).map_or_else(|| "-".to_owned(), |item| item.to_string());
+            return Choice::Leave(text!(
+                "license {id} serves service {item}",
+                "лицензия {id} обслуживает услугу {item}"
+            ));
+        }
+        Some(LicenseState::Pool | LicenseState::ToFree) => return Choice::Leave(pooled(id)),
+        Some(LicenseState::Stopped | LicenseState::Deleted) | None => {}
+    }
+    if seen.looks_free() || matches!(known.mark, Some(Mark::Pool { .. })) {
+        return Choice::Leave(pooled(id));
+    }
+    if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
+        let number = seen.status.number();
+        return Choice::Leave(text!("license {id} has the status {number}", "лицензия {id} в состоянии {number}"));
+    }
+    if known.in_doubt {
+        return Choice::Leave(text!(
+            "license {id} may have been bought by an order that is still in doubt",
+            "лицензию {id}, возможно, купил заказ, исход которого ещё неизвестен"
+        ));
+    }
+    Choice::Import
+}
+
+fn pooled(id: LicenseId) -> Text {
+    text!("license {id} is free or waits to be freed", "лицензия {id} свободна или ждёт освобождения")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::held::test_row;
+    use crate::model::ids::{ItemId, PanelId};
+    use crate::model::license::test_license;
+
+    /// CONTRACT.md 3, import: ours by state or mark, foreign only by number, never what is in use, free or in doubt.
+    #[test]
+    fn choices() {
+        let mark = |pool: bool| {
+            let panel = PanelId::from_bytes([0; 8]);
+            if pool { Mark::Pool { panel } } else { Mark::Order { panel, item: ItemId(42), number: 1 } }
+        };
+        let (order, pool) = (mark(false), mark(true));
+        let row = |state| LicenseRow { state, ..test_row(5001) };
+        let rows = [
+            row(LicenseState::Bound),
+            row(LicenseState::Claimed),
+            row(LicenseState::Pool),
+            row(LicenseState::ToFree),
+            row(LicenseState::Stopped),
+        ];
+        let seen = License { name: "Shop.example".into(), ip: "192.0.2.10".parse().ok(), ..test_license(5001) };
+        let free = License { name: "free.lic".into(), ip: "0.0.0.0".parse().ok(), ..seen.clone() };
+        let unpaid = License { status: LicenseStatus::Ordered, ..seen.clone() };
+        let nothing = || Known { row: None, mark: None, in_doubt: false };
+        let marked = |mark| Known { mark: Some(mark), ..nothing() };
+        let held = |index: usize| Known { row: rows.get(index), ..nothing() };
+        for (case, seen, known, search, want) in [
+            ("marked, all", &seen, marked(&order), "", "import"),
+            ("marked, part of the name", &seen, marked(&order), "shop", "import"),
+            ("marked, part of the address", &seen, marked(&order), "192.0.2", "import"),
+            ("marked, another name", &seen, marked(&order), "blog", "not meant"),
+            ("marked, its number", &seen, marked(&order), "4001, 5001", "import"),
+            ("foreign, all", &seen, nothing(), "", "not meant"),
+            ("foreign, part of the name", &seen, nothing(), "shop", "not meant"),
+            ("foreign, named", &seen, nothing(), "5001", "import"),
+            ("foreign, another named", &seen, nothing(), "5002,5003", "not meant"),
+            ("in use", &seen, held(0), "", "leave"),
+            ("being taken", &seen, held(1), "5001", "leave"),
+            ("pooled", &seen, held(2), "5001", "leave"),
+            ("to be freed", &seen, held(3), "", "leave"),
+            ("stopped after its service", &seen, held(4), "", "not meant"),
+            ("stopped after its service, named", &seen, held(4), "5001", "import"),
+            ("pool mark", &seen, marked(&pool), "", "leave"),
+            ("looks free, named", &free, nothing(), "5001", "leave"),
+            ("unpaid", &unpaid, marked(&order), "", "leave"),
+            ("in doubt", &seen, Known { in_doubt: true, ..marked(&order) }, "", "leave"),
+        ] {
+            let got = match choose(seen, known, &Search::parse(Some(search))) {
+                Choice::Import => "import",
+                Choice::Leave(_) => "leave",
+                Choice::NotMeant => "not meant",
+            };
+            assert_eq!(got, want, "{case}");
+        }
+        assert_eq!(Search::parse(None), Search::parse(Some(" ")));
+    }
+}

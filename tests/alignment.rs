@@ -1,0 +1,77 @@
+//! Period alignment: another period is bought than the service has, by the most specific rule; the panel's rules win.
+use crate::service::{day, end, forget, ip_of, license, months};
+use crate::support::Test;
+
+fn bought(test: &Test, item: u32, name: &str, period: i32) -> String {
+    test.soft_item(item, name, period).ip(&ip_of(item)).add();
+    forget(test);
+    test.cmd("open", item).ok();
+    let orders = test.upstream.requests_of("soft.order.param");
+    orders[0].get("period").unwrap().to_owned()
+}
+
+/// A general rule: years are bought for months, for orders and renewals alike.
+#[test]
+fn years_for_months() {
+    let test = Test::new();
+    test.period_align("1;12;;");
+    assert_eq!(bought(&test, 42, "55227", 1), "12");
+    let first = license(&test, 42);
+    assert_eq!(end(&first), months(&day(0), 12));
+    // Eleven months are covered; the one that is not buys the next year.
+    crate::service::ends_in(&test, first.id, 20);
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!(end(&license(&test, 42)), months(&day(20), 12));
+}
+
+/// The most specific rule wins: tariff, product type, general; rules of another type or period do not count.
+#[test]
+fn most_specific() {
+    let test = Test::new();
+    for row in ["1;12;vds;", "12;1;;", "x;y;;", "1;6;soft;"] {
+        test.period_align(row);
+    }
+    test.settings("[[product]]\ninternal_name = \"9\"\nname = \"n\"\npricelist = 55227\nperiods = [1, 6, 12]\n");
+    test.upstream.with(|w| {
+        for tariff in w.tariffs.iter_mut().filter(|t| t.code == 55227) {
+            tariff.periods.push((6, 2900));
+        }
+    });
+    assert_eq!(bought(&test, 1, "9", 1), "6");
+    assert_eq!(bought(&test, 2, "9", 12), "1");
+    test.soft_item(3, "9", 1).ip("192.0.2.3").add();
+    test.period_align(&format!("1;12;;{}", test.item(3).pricelist));
+    forget(&test);
+    test.cmd("open", 3).ok();
+    assert_eq!(test.upstream.requests_of("soft.order.param")[0].get("period"), Some("12"));
+    assert_eq!(bought(&test, 4, "9", 1), "6", "another tariff");
+}
+
+/// Rules of the settings file hold where the panel has none; a day becomes sold by a rule that names it.
+#[test]
+fn settings_file() {
+    let test = Test::new();
+    test.settings("[[period_alignment]]\nfrom = 1\nto = 12\n[[period_alignment]]\nfrom = -50\nto = 1\n[[period_alignment]]\nfrom = 0\nto = 12\n");
+    assert_eq!(bought(&test, 1, "55227", 1), "12");
+    assert_eq!(bought(&test, 2, "55227", -50), "1");
+    assert_eq!(bought(&test, 3, "55227", 0), "12");
+    test.period_align("1;1;;");
+    assert_eq!(bought(&test, 4, "55227", 1), "1", "the panel's rules win");
+}
+
+/// A rule to a period that is not sold: the shortest that is.
+#[test]
+fn unsold_target() {
+    let test = Test::new();
+    test.period_align("1;5;;");
+    assert_eq!(bought(&test, 42, "55227", 1), "1");
+}
+
+/// A trial stays a trial, whatever the rules say.
+#[test]
+fn trial() {
+    let test = Test::new();
+    test.period_align("-100;12;;");
+    assert_eq!(bought(&test, 42, "55227", -100), "-100");
+}

@@ -1,0 +1,89 @@
+//! Counts of PROVING.md 5, exact: requests upstream, processes of the panel's tool, writes to the state.
+use crate::service::{OPEN, called, forget, license, opened, sent};
+use crate::support::{Setup, Test};
+
+/// open, first time: the look before (one list page, checkip), the order, one read; four processes of mgrctl.
+#[test]
+fn open() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(test.upstream.funcs(), OPEN);
+    assert_eq!(called(&test), ["paramlist", "processing.edit", "service.saveparam", "soft.open"]);
+}
+
+/// Where the panel's key is readable the module's settings need no process.
+#[test]
+fn open_with_the_panels_key() {
+    let test = Setup::default().crypt_key().start();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(called(&test), ["paramlist", "service.saveparam", "soft.open"]);
+    assert_eq!(test.upstream.funcs(), OPEN);
+    test.assert_clean();
+}
+
+/// A running operation costs no process when all is well.
+#[test]
+fn open_of_an_operation() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let operation = test.operation(42, "open");
+    test.cmd_op("open", 42, operation).ok();
+    assert_eq!((test.upstream.funcs().len(), called(&test).len()), (4, 4));
+}
+
+/// sync_item with nothing new: one request, two processes, no write.
+#[test]
+fn sync_item() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    // The first look after open may settle what open left; the second has nothing new.
+    test.cmd("sync_item", 42).ok();
+    forget(&test);
+    let before = std::fs::read(test.state_path()).unwrap();
+    test.cmd("sync_item", 42).ok().stdout("");
+    assert_eq!(sent(&test), [format!("soft.edit elid={id}")]);
+    assert_eq!(called(&test), ["paramlist", "processing.edit"]);
+    assert!(std::fs::read(test.state_path()).unwrap() == before, "the state was written to");
+    let log = test.state_path().with_file_name("state.db-wal");
+    assert!(std::fs::metadata(log).map_or(true, |file| file.len() == 0), "the state has writes under way");
+}
+
+/// Every other command about a license that is as it should be: one request, and no write upstream.
+#[test]
+fn nothing_to_do() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    for command in ["open", "resume", "setparam", "sync_item"] {
+        forget(&test);
+        test.cmd(command, 42).ok();
+        assert_eq!(test.upstream.funcs(), ["soft.edit?read"], "{command}");
+        assert!(called(&test).len() <= 3, "{command}: {:?}", called(&test));
+    }
+}
+
+/// sync of many with nothing new: one page for the list, not one request a license.
+#[test]
+fn sync_of_many() {
+    let test = Test::new();
+    for item in 1..=12 {
+        opened(&test, item, "55227", 1);
+    }
+    forget(&test);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(sent(&test), ["soft p_cnt=500 p_num=1"]);
+    assert_eq!(called(&test), ["paramlist", "processing.edit"]);
+}
+
+/// A renewal: the look, the payment, the look after it.
+#[test]
+fn prolong() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!(test.upstream.funcs(), ["soft.edit?read", "service.prolong", "soft.edit?read"]);
+    assert_eq!(called(&test), ["paramlist", "processing.edit", "service.postprolong"]);
+    assert_eq!(license(&test, 42).expires.map(|d| d.to_string()), test.item(42).expiredate);
+}

@@ -1,0 +1,159 @@
+//! import: licenses upstream become services of the panel (CONTRACT.md 3).
+use super::licid;
+use crate::support::run::well_formed;
+use crate::support::{MgrctlFault, MgrctlFaultKind, Test};
+
+fn import(test: &Test, param: &str) -> crate::support::Output {
+    let mut args = vec!["--command", "import", "--module", "7", "--itemtype", "soft"];
+    if !param.is_empty() {
+        args.extend(["--param", param]);
+    }
+    test.run(args)
+}
+
+fn imports(test: &Test) -> Vec<String> {
+    test.panel_changes().into_iter().filter(|line| line.starts_with("processing.import.service")).collect()
+}
+
+/// Services whose licid is that license.
+fn services(test: &Test, license: u64) -> Vec<u32> {
+    let rows = test.db.rows("SELECT item FROM itemparam WHERE intname = 'licid' AND value = ?", (license.to_string(),));
+    rows.into_iter().filter_map(|row| row[0].as_ref()?.parse().ok()).collect()
+}
+
+/// A foreign license is imported only when named; the service is bound to it and lives on as any other.
+#[test]
+fn foreign_only_when_named() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop & co");
+    import(&test, "").ok().stdout("");
+    import(&test, "shop").ok();
+    assert_eq!(imports(&test), Vec::<String>::new());
+    import(&test, &license.to_string()).ok().stdout("");
+    let end = test.upstream.license(license).expires.unwrap();
+    let line = imports(&test).pop().unwrap();
+    let want = format!(
+        "processing.import.service sok=ok module=7 status=2 expiredate={end} period=1 import_pricelist_intname=55227 \
+         import_service_name=shop & co ip=192.0.2.77 licname=shop & co"
+    );
+    assert!(line.starts_with(&want), "{line}");
+    let item = services(&test, license)[0];
+    assert_eq!(test.item(item).param("lickey"), test.upstream.license(license).key);
+    // It is there now: nothing is imported twice, and the service is closed as any other.
+    import(&test, &license.to_string()).ok();
+    assert_eq!(imports(&test).len(), 1);
+    test.upstream.age(license, 40);
+    test.cmd("close", item).ok();
+    assert_eq!(test.upstream.license(license).licname, "free.lic");
+    import(&test, &license.to_string()).ok();
+    assert_eq!(imports(&test).len(), 1, "the pool is never imported");
+    test.assert_clean();
+}
+
+/// Ours are known by the mark; the search narrows by name and address; what serves an item stays.
+#[test]
+fn ours_by_mark() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop").add();
+    test.cmd("open", 42).ok();
+    import(&test, "").ok();
+    assert_eq!(imports(&test), Vec::<String>::new(), "it serves an item");
+    let mark = test.upstream.license(licid(&test, 42)).remoteid;
+    let first = test.upstream.add_foreign(55227, 1, "192.0.2.78", "first");
+    let second = test.upstream.add_foreign(55227, 12, "192.0.2.79", "second");
+    for id in [first, second] {
+        test.upstream.edit_license(id, |license| license.remoteid = mark.clone());
+    }
+    import(&test, "nothing-like-it").ok();
+    assert_eq!(imports(&test), Vec::<String>::new());
+    import(&test, "SECO").ok();
+    assert_eq!((services(&test, first).len(), services(&test, second).len()), (0, 1));
+    import(&test, "192.0.2.78").ok();
+    assert_eq!(services(&test, first).len(), 1);
+    assert_eq!(test.upstream.billed("soft.order.param"), 1, "an import buys nothing");
+}
+
+/// The answer is lost: the next run looks in the panel first, and binds what it finds there.
+#[test]
+fn lost_answer() {
+    let test = Test::new();
+    test.settings("[upstream]\nsettle_s = 2\n");
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    test.mgrctl_fault(MgrctlFault::on("processing.import.service", MgrctlFaultKind::Lost));
+    import(&test, &license.to_string()).ok();
+    let item = services(&test, license)[0];
+    assert_eq!(services(&test, license).len(), 1, "found in the panel at once");
+    test.cmd("suspend", item).ok();
+    assert_eq!(test.upstream.license(license).status, 3, "bound");
+    import(&test, &license.to_string()).ok();
+    assert_eq!(imports(&test).len(), 1);
+}
+
+/// What the panel refuses leaves nothing behind, and is repeated when the tariff is there.
+#[test]
+fn refused_then_repeated() {
+    let test = Test::new();
+    let license = test.upstream.add_foreign(55228, 1, "192.0.2.77", "shop");
+    let output = import(&test, &license.to_string());
+    assert!(output.fails("mgrctl").message().contains("55228"), "{}", output.message());
+    assert!(services(&test, license).is_empty());
+    test.tariff("55228", 1);
+    import(&test, &license.to_string()).ok();
+    assert_eq!(services(&test, license).len(), 1);
+}
+
+/// A license that an order in doubt may have bought is the order's own.
+#[test]
+fn orders_in_doubt_are_left() {
+    use crate::support::Fault;
+    let test = Test::new();
+    test.tariff("55227", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_after());
+    test.upstream.fault(Fault::on("soft").nth(2).refused("missed"));
+    test.cmd("open", 42);
+    test.upstream.clear_faults();
+    assert_eq!(test.upstream.billed("soft.order.param"), 1);
+    let license = test.upstream.licenses()[0].id;
+    import(&test, "").ok();
+    import(&test, &license.to_string()).ok();
+    assert_eq!(imports(&test), Vec::<String>::new());
+    test.cmd("open", 42).ok();
+    assert_eq!(licid(&test, 42), license);
+}
+
+/// Another product type, and a module that is not ours.
+#[test]
+fn bad_questions() {
+    let test = Test::new();
+    let run = |module: &str, kind: &str| test.run(["--command", "import", "--module", module, "--itemtype", kind]);
+    assert_eq!(run("7", "vds").fails("bad_value").attribute("object"), "itemtype");
+    run("3", "soft").fails("unsupported_module");
+    test.run(["--command", "import_pricelist", "--module", "3"]).fails("unsupported_module");
+    run("7", "softexternal").ok();
+    assert!(imports(&test).is_empty());
+}
+
+/// The tariffs that can be resold: codes, names, periods, trials, nodes; nothing whose sale has ended.
+#[test]
+fn import_pricelist() {
+    let test = Test::new();
+    let output = test.run(["--command", "import_pricelist", "--module", "7"]);
+    let text = &output.ok().stdout;
+    assert!(well_formed(text), "{text}");
+    let lite = "<elem><intname>55227</intname><name>ISPmanager 6 Lite</name><itemtype>soft</itemtype>\
+                <pricelist>55227</pricelist><period>1</period><period>12</period><trial>55239</trial>\
+                <price period=\"1\" currency=\"EUR\">5.00</price><price period=\"12\" currency=\"EUR\">55.00</price></elem>";
+    assert!(text.contains(lite), "{text}");
+    assert!(text.contains("<nodes_addon>55236</nodes_addon><nodes_included>1</nodes_included>"), "{text}");
+    assert!(text.contains("<intname>55231</intname>"), "an address of nobody's has both sets of codes");
+    assert!(!text.contains("<intname>3541</intname>"), "its sale has ended");
+    assert!(!text.contains("<intname>3045</intname>"), "hidden");
+    test.module_param(7, "url", "https://api.ispmanager.ru");
+    let russian = test.run(["--command", "import_pricelist", "--module", "7"]).ok().stdout.clone();
+    assert!(russian.contains("<intname>55231</intname>") && !russian.contains("<intname>55227</intname>"));
+    assert!(test.upstream.requests().is_empty());
+}

@@ -1,0 +1,174 @@
+//! `close`: the license is freed, stopped or deleted as the settings say, and a service can always be closed.
+use crate::service::{changes, day, forget, license, opened, sent, settle, state, told};
+use crate::support::{Fault, Test};
+
+fn free(id: u64) -> String {
+    format!("soft.edit autoprolong=null elid={id} ip=0.0.0.0 licname=free.lic remoteid=pml-P-free sok=ok")
+}
+
+/// Closing frees the license into the pool: stopped, name, address and mark cleared, no renewal; then the post-call.
+#[test]
+fn frees_into_the_pool() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    test.cmd("close", 42).ok().stdout("");
+    assert_eq!(changes(&test), [format!("soft.suspend elid={id}"), free(id)]);
+    assert_eq!(test.panel_changes(), ["service.postclose elid=42 sok=ok"]);
+    assert_eq!((test.item(42).status, state(&test, "SELECT state FROM license")), (4, "pool".into()));
+    forget(&test);
+    test.cmd("close", 42).ok().stdout("");
+    assert_eq!(sent(&test), Vec::<String>::new(), "nothing is left to free");
+    assert_eq!(told(&test), ["service.postclose"]);
+    test.assert_clean();
+}
+
+/// on_close = "stop": stopped and left to run out; "delete": deleted once, at once; for one module as well.
+#[test]
+fn other_ways_to_close() {
+    for (setting, want, status) in [
+        ("on_close = \"stop\"", "soft.suspend elid=ID", 3),
+        ("on_close = \"delete\"", "soft.delete elid=ID sok=ok", 4),
+        ("[module.7]\non_close = \"delete\"", "soft.delete elid=ID sok=ok", 4),
+    ] {
+        let test = Test::new();
+        test.settings(setting);
+        let id = opened(&test, 42, "55227", 1);
+        test.cmd("close", 42).ok().stdout("");
+        assert_eq!(changes(&test), [want.replace("ID", &id.to_string())], "{setting}");
+        let license = test.upstream.license(id);
+        assert_eq!((license.status, license.ip.as_str(), test.item(42).status), (status, "192.0.2.42", 4), "{setting}");
+        forget(&test);
+        test.cmd("close", 42).ok();
+        assert_eq!(changes(&test), Vec::<String>::new(), "{setting}");
+    }
+}
+
+/// Trials, third-party licenses and ended products are stopped, never pooled.
+#[test]
+fn never_pooled() {
+    let test = Test::new();
+    test.soft_item(1, "55227", -100).ip("192.0.2.1").add();
+    test.soft_item(2, "9203", 1).external().ip("192.0.2.2").add();
+    for (item, stop) in [(1, "soft.suspend"), (2, "softexternal.suspend")] {
+        test.cmd("open", item).ok();
+        let id = test.item(item).param("licid").to_owned();
+        forget(&test);
+        test.cmd("close", item).ok();
+        assert_eq!(changes(&test), [format!("{stop} elid={id}")]);
+        assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {id}")), "stopped");
+    }
+}
+
+/// What was never bought, is `nopanel`, or has a name that nobody knows, closes and suspends without a request.
+#[test]
+fn nothing_to_free() {
+    let test = Test::new();
+    test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
+    test.soft_item(2, "nopanel", 1).add();
+    test.cmd("open", 2).ok();
+    test.soft_item(3, "gone-from-the-catalogue", 1).add();
+    test.soft_item(4, "", 1).on_tariff().add();
+    for item in 1..=4 {
+        forget(&test);
+        test.cmd("suspend", item).ok().stdout("");
+        test.cmd("close", item).ok().stdout("");
+        assert_eq!(
+            (sent(&test), told(&test)),
+            (Vec::new(), ["service.postsuspend", "service.postclose"].map(String::from).to_vec())
+        );
+    }
+}
+
+/// A license that is gone upstream: status 4, or not there at all; the service closes and suspends all the same.
+#[test]
+fn gone_upstream() {
+    for forgets in [false, true] {
+        for command in ["close", "suspend"] {
+            let test = Test::new();
+            let id = opened(&test, 42, "55227", 1);
+            test.upstream.options(|o| o.forget_deleted = forgets);
+            test.upstream.edit_license(id, |l| l.status = 4);
+            test.cmd(command, 42).ok().stdout("");
+            assert_eq!((changes(&test), told(&test)), (Vec::new(), vec![format!("service.post{command}")]));
+        }
+    }
+}
+
+/// Upstream does not let go of the address yet: stopped, remembered, freed by sync when the month is over.
+#[test]
+fn address_too_young() {
+    let test = Test::new();
+    test.upstream.options(|o| o.order_counts_as_change = true);
+    let id = opened(&test, 42, "55227", 12);
+    test.cmd("close", 42).ok().stdout("");
+    let held = test.upstream.license(id);
+    assert_eq!((held.status, held.ip.as_str(), test.item(42).status), (3, "192.0.2.42", 4));
+    assert_eq!(state(&test, "SELECT state FROM license"), "to_free");
+    forget(&test);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(changes(&test), Vec::<String>::new(), "not before the month is over");
+    test.upstream.age(id, 40);
+    crate::service::alter_state(&test, "UPDATE license SET not_before = 1");
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(changes(&test), [free(id)]);
+    assert_eq!(state(&test, "SELECT state FROM license"), "pool");
+}
+
+/// Answers are lost, upstream is away, the panel fails: the service closes, and what is left is done by sync, once.
+#[test]
+fn faults() {
+    for fault in ["soft.suspend", "soft.edit?set", "soft.edit?read"] {
+        for name in ["drop_before", "drop_after", "html", "refused"] {
+            let test = Test::new();
+            let id = opened(&test, 42, "55227", 12);
+            test.upstream.fault(Fault::by_name(fault, name, None, Some("something_odd")).unwrap());
+            test.cmd("close", 42).ok().stdout("");
+            assert_eq!((test.item(42).status, test.upstream.pending_faults()), (4, 0), "{fault} {name}");
+            crate::service::alter_state(&test, "UPDATE license SET not_before = NULL");
+            test.run(["--command", "sync", "--module", "7"]).ok();
+            let license = test.upstream.license(id);
+            assert_eq!((license.licname.as_str(), license.status), ("free.lic", 3), "{fault} {name}");
+            assert_eq!(state(&test, "SELECT state FROM license"), "pool", "{fault} {name}");
+        }
+    }
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    test.upstream.stop_listening();
+    test.cmd("close", 42).ok().stdout("");
+    assert_eq!((test.item(42).status, state(&test, "SELECT state FROM license")), (4, "to_free".into()));
+    test.upstream.listen_again();
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(changes(&test), [format!("soft.suspend elid={id}"), free(id)]);
+}
+
+/// A deletion whose answer is lost is not sent again before it is settled, and never twice once it is seen.
+#[test]
+fn deletion_in_doubt() {
+    let test = Test::new();
+    test.settings("on_close = \"delete\"");
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("soft.delete").drop_before());
+    test.cmd("close", 42).ok();
+    for _ in 0..3 {
+        settle(&test);
+        test.run(["--command", "sync", "--module", "7"]);
+    }
+    assert_eq!((test.upstream.license(id).status, test.upstream.requests_of("soft.delete").len()), (4, 2));
+    assert_eq!(state(&test, "SELECT state FROM license"), "deleted");
+}
+
+/// An item of a life that ended and begins anew is another wish: it may buy again.
+#[test]
+fn opened_again_after_close() {
+    let test = Test::new();
+    test.settings("on_close = \"stop\"");
+    let first = opened(&test, 42, "55227", 1);
+    test.cmd("close", 42).ok();
+    test.upstream.edit_license(first, |l| l.ip = "192.0.2.99".into());
+    test.set_item(42, "status", "1");
+    test.cmd("open", 42).ok();
+    let second = license(&test, 42);
+    assert!(second.id != first && second.status == 2);
+    assert_eq!(test.upstream.billed("soft.order.param"), 2);
+    assert_eq!(second.created.to_string(), day(0));
+}

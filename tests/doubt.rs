@@ -1,0 +1,283 @@
+//! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
+//! settling time, or handed to a person (MONEY.md 3 and 4).
+use crate::service::{changes, forget, licid, only_license, settle, state, told};
+use crate::support::{Fault, Test};
+
+fn ordered(settings: &str, fault: Fault) -> Test {
+    let test = Test::new();
+    test.settings(settings);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(fault);
+    test
+}
+
+fn billed(test: &Test) -> usize {
+    test.upstream.billed("soft.order.param")
+}
+
+/// The order took effect and its answer is of no use: the license is found by its mark in the same run.
+#[test]
+fn lost_answer_is_adopted() {
+    for name in [
+        "drop_after",
+        "http_500",
+        "http_502",
+        "html",
+        "truncated",
+        "cut_short",
+        "empty",
+        "garbage",
+        "doctype",
+        "entity_bomb",
+        "oversized",
+        "doubled_drop",
+    ] {
+        let test = ordered("", Fault::by_name("soft.order.param", name, Some(2 << 20), None).unwrap());
+        let output = test.cmd("open", 42);
+        assert_eq!(output.ok().stdout, "", "{name}");
+        let twins = test.upstream.licenses().len();
+        assert_eq!(twins, if name == "doubled_drop" { 2 } else { 1 }, "{name}");
+        let license = test.upstream.license(licid(&test, 42));
+        assert!(license.remoteid.starts_with("pml-") && license.remoteid.ends_with("-42-1"), "{}", license.remoteid);
+        assert_eq!((test.item(42).status, test.item(42).param("lickey")), (2, license.key.as_str()), "{name}");
+        assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1, "{name}");
+        test.assert_clean();
+    }
+}
+
+/// It says no although it did it: believed only after a look.
+#[test]
+fn refusal_that_took_effect() {
+    let test = ordered("", Fault::on("soft.order.param").refused_after("no_money"));
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
+}
+
+/// The answer of another request names no license of ours: ours is looked for.
+#[test]
+fn answer_of_another() {
+    let test = Test::new();
+    test.soft_item(41, "55227", 1).ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    test.soft_item(42, "55228", 1).ip("192.0.2.10").add();
+    // What the request before got: a list, then nothing of use either.
+    test.upstream.fault(Fault::on("soft.order.param").answer_of_another());
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), test.upstream.license(licid(&test, 42)).ip.as_str()), (2, "192.0.2.10"));
+}
+
+/// While nothing is found the run fails with `client`, says until when, and sends nothing; then it is sent once more.
+#[test]
+fn sent_once_more_after_settling() {
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
+    let first = test.cmd("open", 42);
+    assert_eq!((first.fails("client").attribute("object"), first.attribute("value")), ("item", "42"));
+    assert!(first.message().contains("it is not sent again before 20"), "{}", first.message());
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    test.cmd("open", 42).fails("client");
+    assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1, "one clean look is not enough");
+    settle(&test);
+    test.cmd("open", 42).ok();
+    assert_eq!((test.upstream.requests_of("soft.order.param").len(), billed(&test)), (2, 1));
+    assert_eq!(licid(&test, 42), only_license(&test).id);
+}
+
+/// An effect that lands before the settling time ends is adopted by whoever looks next, sync too; the service is
+/// opened.
+#[test]
+fn late_effect_is_adopted() {
+    for command in ["open", "sync_item"] {
+        let test = ordered("", Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.upstream.land_late();
+        forget(&test);
+        test.cmd(command, 42).ok().stdout("");
+        assert_eq!(
+            (billed(&test), licid(&test, 42), test.item(42).status),
+            (1, only_license(&test).id, 2),
+            "{command}"
+        );
+        assert_eq!(changes(&test), Vec::<String>::new());
+        assert_eq!(told(&test), ["service.saveparam", "soft.open"], "{command}");
+    }
+}
+
+/// What appears after it was sent once more is a duplicate: freed, never bound beside the other one.
+#[test]
+fn duplicate_is_freed() {
+    let test = ordered("", Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    test.cmd("open", 42).ok();
+    let bound = licid(&test, 42);
+    // The first request lands after all; upstream lets it through while the address looks free.
+    test.upstream.edit_license(bound, |l| l.ip = "192.0.2.99".into());
+    assert_eq!(test.upstream.land_late(), 1);
+    test.upstream.edit_license(bound, |l| l.ip = "192.0.2.10".into());
+    assert_eq!(billed(&test), 2);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    let twin = test.upstream.licenses().into_iter().find(|l| l.id != bound).unwrap();
+    assert_eq!((twin.licname.as_str(), twin.ip.as_str(), twin.status), ("free.lic", "0.0.0.0", 3), "{}", test.story());
+    assert!(test.log().contains("duplicate"), "{}", test.log());
+    assert_eq!((licid(&test, 42), test.upstream.license(bound).status), (bound, 2));
+}
+
+/// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
+#[test]
+fn a_person_decides() {
+    let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    forget(&test);
+    let operation = test.operation(42, "open");
+    let asked = test.cmd_op("open", 42, operation);
+    assert!(
+        asked
+            .fails("order_unknown")
+            .message()
+            .contains("pmisplicense resolve 42 --wish 1 --bought LICENSE, or --not-bought")
+    );
+    // To a person at once, whatever the number of tries.
+    assert_eq!(told(&test)[..], ["runningoperation.edit", "runningoperation.setmanual", "task.edit"].map(String::from));
+    settle(&test);
+    test.cmd("open", 42).fails("order_unknown");
+    for command in ["resume", "prolong", "setparam", "gen_key"] {
+        test.cmd(command, 42).fails("order_unknown");
+    }
+    // What is in a person's hands does not keep a service from being stopped.
+    test.cmd("suspend", 42).ok();
+    assert_eq!(changes(&test), Vec::<String>::new());
+    let said = test.run(["resolve", "42", "--not-bought"]);
+    assert_eq!(
+        said.ok().stdout,
+        "order of 55227 for service 42: ended as not bought; the next run may send it again\n"
+    );
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
+    assert!(
+        test.run(["resolve", "42", "--not-bought"]).stderr.starts_with("missed: nothing of service 42 is in doubt")
+    );
+}
+
+/// A person names the license that was bought: bound, and the next run makes the post-call.
+#[test]
+fn resolved_as_bought() {
+    let test = ordered("", Fault::on("soft.order.param").late());
+    test.upstream.options(|o| o.list_remoteid = false);
+    test.cmd("open", 42).fails("client");
+    test.upstream.land_late();
+    let id = only_license(&test).id;
+    // The seller's administrator wrote over the mark.
+    test.upstream.edit_license(id, |l| l.remoteid = "crm-17".into());
+    test.cmd("open", 42).code.filter(|code| *code == 1).expect("nothing with the mark is there");
+    test.run(["resolve", "42", "--bought", &id.to_string()]).ok();
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42), test.item(42).status), (1, id, 2));
+}
+
+/// A license of a neighbour with the same name and address is never adopted for ours.
+#[test]
+fn never_by_address() {
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    let foreign = test.upstream.add_foreign(55227, 1, "192.0.2.10", "Item #42 Service 42");
+    settle(&test);
+    for _ in 0..3 {
+        assert_eq!(test.cmd("open", 42).code, Some(1));
+        settle(&test);
+    }
+    assert_eq!((test.item(42).param("licid"), billed(&test)), ("", 0));
+    assert_eq!(test.upstream.license(foreign).remoteid, "");
+}
+
+/// Where upstream returns no remoteid at all, name, address and tariff together decide, and the ordered name ends in
+/// the mark until the number is recorded.
+#[test]
+fn upstream_without_remoteid() {
+    let test = Test::new();
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    test.soft_item(41, "55227", 1).ip("192.0.2.41").licname("first").add();
+    test.cmd("open", 41).ok();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").licname("second").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_after());
+    forget(&test);
+    test.cmd("open", 42).ok();
+    let ordered = test.upstream.requests_of("soft.order.param");
+    let name = ordered[0].get("licname").unwrap();
+    assert!(name.starts_with("second pml-") && name.ends_with("-42-2"), "{name}");
+    let license = test.upstream.license(licid(&test, 42));
+    assert_eq!((license.licname.as_str(), test.item(42).param("licname"), billed(&test)), ("second", "second", 2));
+}
+
+/// A list that is not complete proves nothing: nothing is sent again, a person is asked.
+#[test]
+fn incomplete_list() {
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
+    test.soft_item(41, "55228", 1).ip("192.0.2.41").add();
+    test.upstream.fault(Fault::on("soft.order.param").nth(2).drop_before());
+    // The first order belongs to 42, whose neighbour 41 is bought in between.
+    test.cmd("open", 42).fails("client");
+    test.upstream.clear_faults();
+    test.cmd("open", 41).ok();
+    let known = licid(&test, 41);
+    test.upstream.edit_license(known, |l| l.unlisted = true);
+    settle(&test);
+    test.cmd("open", 42).fails("order_unknown");
+    assert_eq!(billed(&test), 1);
+}
+
+/// Connection refused before the first byte is certain: no doubt remains, and the next run orders.
+#[test]
+fn not_sent() {
+    let test = ordered("", Fault::on("soft.checkip").then_refuse(0));
+    let output = test.cmd("open", 42);
+    assert_eq!(output.fails("client").attribute("object"), "url");
+    assert!(output.message().contains("nothing was bought"), "{}", output.message());
+    assert_eq!(state(&test, "SELECT status FROM wish"), "not_sent");
+    assert!(told(&test).contains(&"problems.register".to_owned()));
+    test.upstream.listen_again();
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), test.upstream.licenses().len()), (1, 1));
+}
+
+/// A service closed while its order is in doubt closes; what appears is freed by sync, or adopted after reopening.
+#[test]
+fn closed_in_doubt() {
+    for again in [false, true] {
+        let test = ordered("", Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.cmd("close", 42).ok().stdout("");
+        assert_eq!(test.item(42).status, 4);
+        test.upstream.land_late();
+        let id = only_license(&test).id;
+        if again {
+            test.set_item(42, "status", "1");
+            test.cmd("open", 42).ok();
+            assert_eq!(licid(&test, 42), id);
+        } else {
+            test.run(["--command", "sync", "--module", "7"]).ok();
+            let license = test.upstream.license(id);
+            assert_eq!((license.licname.as_str(), license.ip.as_str(), license.status), ("free.lic", "0.0.0.0", 3));
+            assert_eq!(
+                (told(&test).last().map(String::as_str), test.item(42).param("licid")),
+                (Some("service.postclose"), "")
+            );
+        }
+        assert_eq!(billed(&test), 1);
+    }
+}
+
+/// Items cannot overtake their own doubt: whatever is asked of the item waits, close excepted.
+#[test]
+fn later_wishes_wait() {
+    let test = ordered("", Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    forget(&test);
+    for command in ["suspend", "resume", "prolong", "setparam", "gen_key", "sync_item", "reopen"] {
+        test.cmd(command, 42).fails("client");
+    }
+    assert_eq!(changes(&test), Vec::<String>::new());
+}

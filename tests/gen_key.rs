@@ -1,0 +1,108 @@
+//! `gen_key`: one new key, saved to the item, never asked for twice for the same wish.
+use crate::service::{HEAD, changes, forget, license, opened, settle, told};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
+
+/// A new key upstream and on the item; the answer says ok.
+#[test]
+fn new_key() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let before = license(&test, 42).key;
+    test.cmd("gen_key", 42).ok().stdout(&format!("{HEAD}<doc><ok/></doc>\n"));
+    let after = license(&test, 42).key;
+    assert_eq!(changes(&test), [format!("soft.edit clicked_button=newkey elid={id} sok=ok")]);
+    assert!(after != before && test.item(42).param("lickey") == after);
+    assert_eq!(told(&test), ["service.saveparam"]);
+    test.assert_clean();
+}
+
+/// A lost answer: the new key is seen by the look; the repeated operation asks for no second one.
+#[test]
+fn lost_answer() {
+    for name in ["drop_after", "html", "refused_after", "http_500"] {
+        let test = Test::new();
+        opened(&test, 42, "55227", 1);
+        let operation = test.operation(42, "gen_key");
+        test.upstream.fault(Fault::by_name("soft.edit?newkey", name, None, None).unwrap());
+        test.cmd_op("gen_key", 42, operation).ok();
+        test.cmd_op("gen_key", 42, operation).ok();
+        let license = license(&test, 42);
+        assert_eq!((license.old_keys.len(), test.item(42).param("lickey")), (1, license.key.as_str()), "{name}");
+    }
+}
+
+/// The key was made, the panel failed: the repeated operation saves it, and makes no other.
+#[test]
+fn panel_fails() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let operation = test.operation(42, "gen_key");
+    test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::ErrorDocument).always());
+    test.cmd_op("gen_key", 42, operation).fails("mgrctl");
+    test.clear_mgrctl_faults();
+    test.cmd_op("gen_key", 42, operation).ok();
+    let license = license(&test, 42);
+    assert_eq!((license.old_keys.len(), test.item(42).param("lickey")), (1, license.key.as_str()));
+}
+
+/// Nothing happened and nobody knows: not sent again before it is settled.
+#[test]
+fn in_doubt() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("soft.edit?newkey").drop_before());
+    for _ in 0..3 {
+        test.cmd("gen_key", 42).fails("client");
+    }
+    assert_eq!(test.upstream.requests_of("soft.edit?newkey").len(), 1);
+    settle(&test);
+    test.cmd("gen_key", 42).fails("client");
+    settle(&test);
+    test.cmd("gen_key", 42).ok();
+    assert_eq!(license(&test, 42).old_keys.len(), 1);
+}
+
+/// One key a month: told with the day from which it will work; other refusals with their type.
+#[test]
+fn refused() {
+    let test = Test::new();
+    test.upstream.options(|o| o.order_counts_as_change = true);
+    opened(&test, 42, "55227", 1);
+    let output = test.cmd("gen_key", 42);
+    assert!(
+        output.fails("key_change_limit").message().contains(&crate::service::months(&crate::service::day(0), 1)),
+        "{}",
+        output.message()
+    );
+    test.upstream.fault(Fault::on("soft.edit?newkey").refused("odd"));
+    test.cmd("gen_key", 42).fails("upstream");
+    assert_eq!(told(&test), Vec::<String>::new());
+}
+
+/// Without a license: never bought, `nopanel`, deleted.
+#[test]
+fn no_license() {
+    let test = Test::new();
+    test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
+    test.soft_item(2, "nopanel", 1).add();
+    let id = opened(&test, 3, "55227", 1);
+    test.upstream.edit_license(id, |l| l.status = 4);
+    forget(&test);
+    for (item, kind) in [(1, "missed"), (2, "missed"), (3, "license_gone")] {
+        test.cmd("gen_key", item).fails(kind);
+    }
+    test.cmd("gen_key", 4242).fails("missed");
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+}
+
+/// Upstream away: nothing happened, the next run makes the key.
+#[test]
+fn not_sent() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("soft.edit?read").then_refuse(0));
+    test.cmd("gen_key", 42).fails("client");
+    test.upstream.listen_again();
+    test.cmd("gen_key", 42).ok();
+    assert_eq!(license(&test, 42).old_keys.len(), 1);
+}

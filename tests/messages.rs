@@ -1,0 +1,256 @@
+//! The exact words of errors, English and Russian, as the panel shows them (CONTRACT.md 2): what was attempted, what is
+//! certain, what to do next.
+use crate::service::{HEAD, ends_in, opened};
+use crate::support::{Fault, Test};
+
+/// The document of an error, to the byte.
+fn document(kind: &str, object: &str, value: &str, message: &str) -> String {
+    format!(
+        "{HEAD}<doc><error type=\"{kind}\" object=\"{object}\" value=\"{value}\"><param name=\"value\">{value}</param>\
+         <msg>{message}</msg></error></doc>\n"
+    )
+}
+
+/// Runs a command in both languages and compares whole documents.
+fn says(test: &Test, command: &str, item: u32, kind: &str, object: &str, value: &str, words: [&str; 2]) {
+    for (lang, words) in ["en", "ru"].iter().zip(words) {
+        let item = item.to_string();
+        let output = test.run(["--command", command, "--item", &item, "--lang", lang]);
+        assert_eq!((output.code, output.stdout), (Some(1), document(kind, object, value, words)), "{}", test.log());
+    }
+}
+
+/// What is wrong with the service itself.
+#[test]
+fn service() {
+    let test = Test::new();
+    test.soft_item(1, "55227", 1).add();
+    test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
+    test.soft_item(3, "55227", 1).ip("192.0.2.3").licname("a\"<b>").add();
+    test.soft_item(4, "3541", 1).ip("192.0.2.4").add();
+    test.soft_item(5, "55227", -50).ip("192.0.2.5").add();
+    test.vds_item(6, "", 1).on_tariff().add();
+    for (item, kind, object, value, words) in [
+        (
+            99,
+            "missed",
+            "item",
+            "99",
+            [
+                "there is no service 99 in the panel; nothing was done; check the number",
+                "в панели нет услуги 99; ничего не сделано; проверьте номер",
+            ],
+        ),
+        (
+            1,
+            "missed",
+            "ip",
+            "",
+            [
+                "service 1 has no IP address; nothing was ordered; set the parameter ip of the service",
+                "у услуги 1 нет IP-адреса; ничего не заказано; задайте параметр ip услуги",
+            ],
+        ),
+        (
+            2,
+            "bad_value",
+            "ip",
+            "192.0.2.1 192.0.2.2",
+            [
+                "The address &quot;192.0.2.1 192.0.2.2&quot; cannot have a license: it is more than one address. Nothing was ordered or changed. Enter exactly one address of the server.",
+                "Лицензия на адрес &quot;192.0.2.1 192.0.2.2&quot; невозможна: указано больше одного адреса. Ничего не заказано и не изменено. Укажите ровно один адрес сервера.",
+            ],
+        ),
+        (
+            3,
+            "bad_value",
+            "licname",
+            "a&quot;&lt;b&gt;",
+            [
+                "A license cannot have the name &quot;a\\&quot;&lt;b&gt;&quot;: quotes, angle brackets and control characters are not allowed. Nothing was ordered or changed. Enter another name, or none.",
+                "Лицензию нельзя назвать &quot;a\\&quot;&lt;b&gt;&quot;: кавычки, угловые скобки и управляющие символы недопустимы. Ничего не заказано и не изменено. Укажите другое имя или никакого.",
+            ],
+        ),
+        (
+            4,
+            "sale_closed",
+            "intname",
+            "3541",
+            [
+                "ISPmanager 5 Lite (3541) is not sold or renewed since 2021-06-15; nothing was sent; order instead: 55227, 55228, 55229",
+                "ISPmanager 5 Lite (3541) не продаётся и не продлевается с 2021-06-15; ничего не отправлено; вместо него: 55227, 55228, 55229",
+            ],
+        ),
+        (
+            5,
+            "period_not_sold",
+            "period",
+            "-50",
+            [
+                "ISPmanager 6 Lite (55227) is not sold for the period -50; nothing was ordered; sold for months: 1, 12; a period alignment rule can replace the period",
+                "ISPmanager 6 Lite (55227) не продаётся на период -50; ничего не заказано; продаётся на месяцы: 1, 12; период можно заменить правилом выравнивания",
+            ],
+        ),
+        (
+            6,
+            "unsupported_module",
+            "item",
+            "6",
+            [
+                "Service 6 is handled by &quot;pmvmmanager&quot; and has no control-panel addon: it is not ours. Nothing was done. For a bundled license give its tariff an enumeration with &quot;nopanel&quot; or a product&apos;s code.",
+                "Услугу 6 обслуживает &quot;pmvmmanager&quot;, дополнения с панелью управления у неё нет: она не наша. Ничего не сделано. Для лицензии при сервере добавьте в тариф перечисление со значением &quot;nopanel&quot; или кодом продукта.",
+            ],
+        ),
+    ] {
+        says(&test, "open", item, kind, object, value, words);
+    }
+}
+
+/// What upstream refused, in its own words with ours around them.
+#[test]
+fn refusals() {
+    let test = Test::new();
+    test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
+    test.upstream.fault(Fault::on("soft.order.param").refused("odd").always());
+    says(
+        &test,
+        "open",
+        1,
+        "upstream",
+        "intname",
+        "55227",
+        [
+            "order of 55227 for service 1, ordered for 1 months: period of the service 1: upstream refused: odd  The operation was refused; nothing was changed by it; read upstream&apos;s words and its panel",
+            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: odd  The operation was refused; ничего не изменено; смотрите ответ продавца и его панель",
+        ],
+    );
+    test.upstream.clear_faults();
+    test.upstream.add_foreign(55227, 1, "192.0.2.1", "somebody's");
+    says(
+        &test,
+        "open",
+        1,
+        "ip_busy",
+        "ip",
+        "192.0.2.1",
+        [
+            "order of 55227 for service 1, ordered for 1 months: period of the service 1: upstream refused: exists ip A license for this IP address already exists; nothing was changed by it; the address has such a license already: remove it there or use another address",
+            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: exists ip A license for this IP address already exists; ничего не изменено; на этом IP уже есть такая лицензия: снимите её или укажите другой IP",
+        ],
+    );
+}
+
+/// What happened to the license: gone, not paid, unreachable.
+#[test]
+fn license() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let shown = id.to_string();
+    test.cmd("suspend", 42).ok();
+    ends_in(&test, id, -2);
+    let today = crate::service::day(0);
+    test.set_item(42, "expiredate", &today);
+    says(
+        &test,
+        "resume",
+        42,
+        "missed",
+        "expiredate",
+        &today,
+        [
+            &format!(
+                "the license of service 42 ran out, and the service itself is paid until {today} only (today {today}); nothing was renewed; the run is repeated once the panel has moved the end"
+            ),
+            &format!(
+                "лицензия услуги 42 истекла, а сама услуга оплачена лишь до {today} (сегодня {today}); ничего не продлено; запуск повторится, когда панель сдвинет срок"
+            ),
+        ],
+    );
+    test.upstream.stop_listening();
+    says(
+        &test,
+        "resume",
+        42,
+        "client",
+        "url",
+        &shown,
+        [
+            &format!(
+                "reading license {id}: upstream was not reached; nothing was bought by this step; it is tried again"
+            ),
+            &format!("чтение лицензии {id}: продавец недоступен; этим шагом ничего не куплено; попытка повторится"),
+        ],
+    );
+    test.upstream.listen_again();
+    test.upstream.edit_license(id, |l| l.status = 4);
+    says(
+        &test,
+        "gen_key",
+        42,
+        "license_gone",
+        "licid",
+        &shown,
+        [
+            &format!(
+                "license {id} of service 42 is no longer there upstream; nothing was changed; resume, or prolong of an active service, obtains a new one"
+            ),
+            &format!(
+                "лицензии {id} услуги 42 у продавца больше нет; ничего не изменено; новую получат resume или prolong активной услуги"
+            ),
+        ],
+    );
+}
+
+/// A doubt says until when nothing is sent; one for a person names the command that ends it.
+#[test]
+fn doubt() {
+    let test = Test::new();
+    test.settings("[upstream]\nresend = false\n");
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_before());
+    let first = test.cmd("open", 42);
+    let words = first.fails("client").message().to_owned();
+    let (start, until) = words.split_once("it is not sent again before ").unwrap();
+    assert_eq!(
+        start,
+        "order of 55227 for service 42: the request left, and whether it was carried out is not known yet; "
+    );
+    assert!(until.ends_with(" UTC; each run looks for it, none buys meanwhile"), "{until}");
+    crate::service::settle(&test);
+    test.cmd("open", 42).fails("order_unknown");
+    says(
+        &test,
+        "open",
+        42,
+        "order_unknown",
+        "wish",
+        "1",
+        [
+            "order of 55227 for service 42: it cannot be told whether it happened (a person must look); nothing more is sent; look at upstream&apos;s panel, then run: pmisplicense resolve 42 --wish 1 --bought LICENSE, or --not-bought",
+            "заказ 55227 для услуги 42: нельзя сказать, выполнено ли это (решить должен человек); больше ничего не отправляется; проверьте в панели продавца и выполните: pmisplicense resolve 42 --wish 1 --bought ЛИЦЕНЗИЯ или --not-bought",
+        ],
+    );
+}
+
+/// A module without an address, an HTML answer, a state that is not ours.
+#[test]
+fn surroundings() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft").html().always());
+    let answer = test.cmd("open", 42);
+    assert_eq!((answer.fails("bad_answer").attribute("object"), answer.attribute("value")), ("url", "1"));
+    assert_eq!(
+        answer.message(),
+        "reading the list of licenses, page 1: upstream&apos;s answer cannot be trusted; nothing was bought by this step; it is tried again"
+    );
+    test.upstream.clear_faults();
+    test.module_param(7, "url", "");
+    let output = test.cmd("open", 42);
+    assert_eq!(output.fails("missed").attribute("object"), "url");
+    let url = test.upstream.url();
+    test.module_param(7, "url", &url);
+    std::fs::write(test.state_path(), "not a database, but somebody's file").unwrap();
+    assert!(test.cmd("open", 42).fails("state").message().contains("it was left as it is"));
+    assert_eq!(std::fs::read_to_string(test.state_path()).unwrap(), "not a database, but somebody's file");
+}

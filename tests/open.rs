@@ -1,0 +1,274 @@
+//! `open`: exact order, exact words to the panel, once. Doubts about an order are in `doubt.rs`, what the catalogue
+//! sells in `catalogue.rs`.
+use crate::service::{OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
+
+/// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
+/// open.
+#[test]
+fn first_open() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").licname("shop").add();
+    test.cmd("open", 42).ok().stdout("");
+    let license = only_license(&test);
+    let order = "soft.order.param autoprolong=null clicked_button=finish ip=192.0.2.10 licname=shop period=1 \
+                 pricelist=55227 remoteid=pml-P-42-1 skipbasket=on sok=ok";
+    assert_eq!(changes(&test), [order]);
+    assert_eq!(test.upstream.funcs(), OPEN);
+    assert_eq!(sent(&test)[1], "soft.checkip ip=192.0.2.10 period=1 pricelist=55227");
+    let saved = format!("service.saveparam sok=ok elid=42 licid={} crypted=off lickey={}", license.id, license.key);
+    assert_eq!(test.panel_changes(), [saved, "soft.open elid=42 sok=ok".to_owned()]);
+    let item = test.item(42);
+    assert_eq!((item.status, item.param("lickey"), item.param("licname")), (2, license.key.as_str(), "shop"));
+    assert!(item.crypted.is_empty(), "the key is shown to the client: not a crypted parameter");
+    assert_eq!((license.autoprolong.as_str(), license.expires.map(|d| d.to_string())), ("null", item.expiredate));
+    test.assert_clean();
+}
+
+/// Without a name of the client's the license is called after the service; quotes and markup do not reach upstream.
+#[test]
+fn default_name() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").name("Shop \"<b>A</b>\" & Co").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(only_license(&test).licname, "Item #42 Shop b A /b & Co");
+    assert_eq!(test.item(42).param("licname"), "Item #42 Shop b A /b & Co");
+}
+
+/// A repeated open finds its license: one read, nothing bought, only the post-call again.
+#[test]
+fn repeated() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    for _ in 0..3 {
+        forget(&test);
+        test.cmd("open", 42).ok().stdout("");
+        assert_eq!(sent(&test), [format!("soft.edit elid={id}")]);
+        assert_eq!(test.panel_changes(), ["soft.open elid=42 sok=ok"]);
+    }
+    assert_eq!(test.upstream.billed("soft.order.param"), 1);
+    // Another running operation of the panel is no other wish.
+    let operation = test.operation(42, "open");
+    test.cmd_op("open", 42, operation).ok();
+    assert_eq!((test.upstream.billed("soft.order.param"), licid(&test, 42)), (1, id));
+}
+
+/// Items that cannot be opened are refused with their own error, and nothing is sent.
+#[test]
+fn refused_before_anything() {
+    let test = Test::new();
+    test.soft_item(1, "55227", 1).add();
+    test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
+    test.soft_item(3, "55227", 1).ip("127.0.0.1").add();
+    test.soft_item(4, "55227", 1).ip("2001:db8::1").add();
+    test.soft_item(5, "55227", 1).ip("192.0.2.5").licname("\"><script>").add();
+    test.soft_item(6, "55227", 1).ip("192.0.2.6").licname("free.lic").add();
+    test.soft_item(7, "55227", 1).ip("192.0.2.7").licname("pml-abcdefgh-1-1").add();
+    test.soft_item(8, "", 1).on_tariff().ip("192.0.2.8").add();
+    test.soft_item(9, "lite", 1).ip("192.0.2.9").add();
+    test.soft_item(10, "55227", 1).ip("192.0.2.10").module(crate::support::harness::SERVERS).on_tariff().add();
+    test.soft_item(11, "55227", -50).ip("192.0.2.11").add();
+    test.soft_item(12, "whmcs", 1).ip("192.0.2.12").add();
+    for (item, kind, object) in [
+        (1, "missed", "ip"),
+        (2, "bad_value", "ip"),
+        (3, "bad_value", "ip"),
+        (4, "bad_value", "ip"),
+        (5, "bad_value", "licname"),
+        (6, "bad_value", "licname"),
+        (7, "bad_value", "licname"),
+        (8, "missed", "intname"),
+        (9, "unknown_internal_name", "intname"),
+        (10, "unsupported_module", "item"),
+        (11, "period_not_sold", "period"),
+        (12, "unknown_internal_name", "intname"),
+        (4242, "missed", "item"),
+    ] {
+        let output = test.cmd("open", item);
+        assert_eq!(output.fails(kind).attribute("object"), object, "{item}");
+    }
+    assert_eq!(sent(&test), Vec::<String>::new());
+    assert_eq!(told(&test), Vec::<String>::new());
+}
+
+/// The words of a refusal reach the panel with their type, the run may be repeated, nothing is opened.
+#[test]
+fn refused_by_upstream() {
+    let test = Test::new();
+    for (item, words, kind) in [
+        (1, "no_money", "nomoney"),
+        (2, "blocked", "blocked"),
+        (3, "ip_busy", "ip_busy"),
+        (4, "sale_closed", "sale_closed"),
+        (5, "period", "period_not_sold"),
+        (6, "tariff", "sale_closed"),
+        (7, "something_odd", "upstream"),
+    ] {
+        let ip = ip_of(item);
+        test.soft_item(item, "55227", 1).ip(&ip).add();
+        test.upstream.fault(Fault::on("soft.order.param").refused(words));
+        test.cmd("open", item).fails(kind);
+        assert_eq!((test.item(item).status, test.item(item).param("licid")), (1, ""), "{words}");
+        test.upstream.set_balance(2_000_000 + i64::from(item));
+        test.cmd("open", item).ok();
+        assert_eq!(test.upstream.licenses().iter().filter(|l| l.ip == ip).count(), 1, "{words}");
+    }
+    assert_eq!(test.upstream.billed("soft.order.param"), 7);
+}
+
+/// An address that has such a license already is found before the order.
+#[test]
+fn busy_address() {
+    let test = Test::new();
+    test.upstream.add_foreign(55227, 1, "192.0.2.10", "somebody's");
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let output = test.cmd("open", 42);
+    assert_eq!((output.fails("ip_busy").attribute("object"), output.attribute("value")), ("ip", "192.0.2.10"));
+    assert_eq!(changes(&test), Vec::<String>::new());
+    assert_eq!(state(&test, "SELECT count(*) FROM wish"), "0");
+}
+
+/// A login that fails is `auth` and registered as a problem of the module; nothing is ordered.
+#[test]
+fn login_refused() {
+    let mut test = Test::new();
+    test.module_password(7, "wrong");
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).fails("auth");
+    assert_eq!(changes(&test), Vec::<String>::new());
+    let problem = &test.panel_changes()[0];
+    let start = "problems.register sok=ok level=error name=processingmodule_connect id=7 param_pm_id=7";
+    assert!(problem.starts_with(start) && problem.contains("param_errormsg="), "{problem}");
+    test.upstream.options(|o| o.two_factor = true);
+    let password = test.upstream.with(|w| w.options.password.clone());
+    test.module_password(7, &password);
+    assert!(test.cmd("open", 42).fails("auth").message().contains("two-factor"));
+}
+
+/// A license left unpaid at status 1 is waited for, never ordered anew, and opens the service once it is paid.
+#[test]
+fn unpaid_order() {
+    let test = Test::new();
+    test.upstream.options(|o| o.no_money_leaves_order = true);
+    test.upstream.set_balance(100);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let first = test.cmd("open", 42);
+    let id = only_license(&test).id.to_string();
+    assert_eq!((first.fails("nomoney").attribute("object"), first.attribute("value")), ("licid", id.as_str()));
+    forget(&test);
+    for _ in 0..2 {
+        test.cmd("open", 42).fails("nomoney");
+    }
+    assert_eq!(changes(&test), Vec::<String>::new());
+    assert_eq!(told(&test), Vec::<String>::new());
+    assert_eq!(test.item(42).status, 1);
+    test.upstream.set_balance(1_000);
+    test.upstream.pay(only_license(&test).id);
+    test.cmd("open", 42).ok().stdout("");
+    assert_eq!((test.item(42).status, licid(&test, 42).to_string()), (2, id));
+    assert_eq!((test.upstream.billed("soft.order.param"), test.upstream.licenses().len()), (1, 1));
+}
+
+/// A key that is late does not keep the service closed; the next sync brings it.
+#[test]
+fn late_key() {
+    for status in [2, 5] {
+        let test = Test::new();
+        test.upstream.options(|o| (o.key_after_reads, o.late_key_status) = (u32::MAX, status));
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        test.cmd("open", 42).ok().stdout("");
+        assert_eq!((test.item(42).status, test.item(42).param("lickey")), (2, ""));
+        assert!(test.log().contains("has no key yet"));
+        test.cmd("sync_item", 42).ok();
+        assert_eq!(test.item(42).param("lickey"), "");
+        test.upstream.issue_keys();
+        forget(&test);
+        test.cmd("sync_item", 42).ok().stdout("");
+        assert_eq!(test.item(42).param("lickey"), only_license(&test).key);
+        assert_eq!(told(&test), ["service.saveparam"]);
+        test.assert_clean();
+    }
+}
+
+/// A key that appears at the second look is saved by open itself, with one read more.
+#[test]
+fn key_at_the_second_look() {
+    let test = Test::new();
+    test.upstream.options(|o| o.key_after_reads = 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(test.upstream.funcs(), [&OPEN[..], &["soft.edit?read"]].concat());
+    assert_eq!(test.item(42).param("lickey"), only_license(&test).key);
+}
+
+/// A panel that fails after the purchase: nothing is bought again, what is missing is told at the next run.
+#[test]
+fn panel_fails_after_the_purchase() {
+    for (func, kind) in [
+        ("service.saveparam", MgrctlFaultKind::ErrorDocument),
+        ("service.saveparam", MgrctlFaultKind::Lost),
+        ("service.saveparam", MgrctlFaultKind::NoEffect),
+        ("soft.open", MgrctlFaultKind::ErrorDocument),
+        ("soft.open", MgrctlFaultKind::Lost),
+        ("soft.open", MgrctlFaultKind::Rubbish),
+        ("soft.open", MgrctlFaultKind::Killed),
+    ] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        test.mgrctl_fault(MgrctlFault::on(func, kind).always());
+        test.cmd("open", 42);
+        test.clear_mgrctl_faults();
+        test.cmd("open", 42).ok();
+        let license = only_license(&test);
+        let item = test.item(42);
+        assert_eq!((item.status, item.param("lickey"), licid(&test, 42)), (2, license.key.as_str(), license.id));
+        assert_eq!(test.upstream.billed("soft.order.param"), 1, "{func} {kind:?}");
+    }
+}
+
+/// An older panel takes parameters one by one, in the older form.
+#[test]
+fn older_panel() {
+    let mut test = Test::new();
+    test.panel(|p| p.saveparam_refuses_names = true);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").licname("shop").add();
+    test.cmd("open", 42).ok();
+    let license = only_license(&test);
+    assert_eq!((test.item(42).param("lickey"), licid(&test, 42)), (license.key.as_str(), license.id));
+    let second = format!("service.saveparam sok=ok elid=42 name=licid value={}", license.id);
+    assert!(test.panel_changes().contains(&second), "{:?}", test.panel_changes());
+    test.assert_clean();
+}
+
+/// reopen does what open would still have to do, and ends with a post-call of its own.
+#[test]
+fn reopen() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.set_item(42, "status", "3");
+    test.cmd("reopen", 42).ok().stdout("");
+    assert_eq!(test.panel_changes(), ["service.postreopen elid=42 sok=ok"]);
+    assert_eq!(sent(&test), [format!("soft.edit elid={id}")]);
+    test.soft_item(43, "55228", 12).ip("192.0.2.43").add();
+    forget(&test);
+    test.cmd("reopen", 43).ok();
+    assert_eq!(told(&test), ["service.saveparam", "service.postreopen"]);
+    let license = test.upstream.license(licid(&test, 43));
+    assert_eq!((license.pricelist, license.expires.map(|d| d.to_string())), (55228, Some(months(&day(0), 12))));
+    assert_eq!(test.upstream.billed("soft.order.param"), 2);
+}
+
+/// An item's number used again, for another client: the license of the former one is neither shown nor changed.
+#[test]
+fn number_used_again() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.set_item(42, "account", "777");
+    for command in ["open", "suspend", "prolong", "sync_item", "gen_key"] {
+        assert_eq!(test.cmd(command, 42).fails("state").attribute("object"), "item", "{command}");
+    }
+    test.set_item(42, "account", "501");
+    test.set_item(42, "createdate", "2020-01-01 10:00:00");
+    test.cmd("open", 42).fails("state");
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+}

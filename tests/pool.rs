@@ -1,0 +1,251 @@
+//! The pool through the binary: which freed license is given out again, its new key, what is put aside, and that no
+//! license serves two items (LICENSING.md 7).
+use crate::service::{OPEN, changes, day, ends_in, forget, ip_of, license, licid, opened, settle, state};
+use crate::support::{Fault, Test};
+
+/// A service that was opened and closed again: its license waits in the pool, its changes so many days old.
+fn pooled(test: &Test, item: u32, name: &str, days: u64) -> u64 {
+    let id = opened(test, item, name, 12);
+    test.cmd("close", item).ok();
+    if days > 0 {
+        test.upstream.age(id, days);
+    }
+    forget(test);
+    id
+}
+
+/// Several of them: opened before any is closed, or the first would serve the second.
+fn pooled_many(test: &Test, items: std::ops::RangeInclusive<u32>) -> Vec<u64> {
+    let ids: Vec<u64> = items.clone().map(|item| opened(test, item, "55227", 12)).collect();
+    for (item, id) in items.zip(&ids) {
+        test.cmd("close", item).ok();
+        test.upstream.age(*id, 40);
+    }
+    forget(test);
+    ids
+}
+
+fn open(test: &Test, item: u32, name: &str, period: i32) -> crate::support::Output {
+    test.soft_item(item, name, period).ip(&ip_of(item)).add();
+    test.cmd("open", item)
+}
+
+fn orders(test: &Test) -> usize {
+    test.upstream.requests_of("soft.order.param").len()
+}
+
+/// Taken in this order: a new key while nobody has the address, then name, address and mark in one edit, then started.
+#[test]
+fn taken() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    let old_key = test.upstream.license(id).key;
+    test.soft_item(42, "55227", 1).ip("192.0.2.142").licname("second").add();
+    test.cmd("open", 42).ok().stdout("");
+    assert_eq!(
+        changes(&test),
+        [
+            format!("soft.edit clicked_button=newkey elid={id} sok=ok"),
+            format!("soft.edit elid={id} ip=192.0.2.142 licname=second remoteid=pml-P-42-2 sok=ok"),
+            format!("soft.resume elid={id}"),
+        ]
+    );
+    let now = license(&test, 42);
+    assert!(now.id == id && now.key != old_key && test.item(42).param("lickey") == now.key);
+    assert_eq!((now.status, test.item(42).status, test.upstream.billed("soft.order.param")), (2, 2, 1));
+    // And it is no longer there for the next one.
+    open(&test, 43, "55227", 1).ok();
+    assert_eq!((orders(&test), licid(&test, 43) != id), (1, true));
+    test.assert_clean();
+}
+
+/// Not given out: too young, another tariff, about to run out, a trial, put into another state, foreign.
+#[test]
+fn not_taken() {
+    for (case, days, name) in [
+        ("too young", 0, "55227"),
+        ("too young by a day", 29, "55227"),
+        ("another tariff", 40, "55228"),
+        ("runs out", 40, "55227"),
+        ("deleted", 40, "55227"),
+        ("renamed by the seller", 40, "55227"),
+        ("busy elsewhere", 40, "55227"),
+    ] {
+        let test = Test::new();
+        let id = pooled(&test, 41, name, days);
+        match case {
+            "runs out" => ends_in(&test, id, 1),
+            "deleted" => test.upstream.edit_license(id, |l| l.status = 4),
+            "renamed by the seller" => test.upstream.edit_license(id, |l| l.licname = "taken by hand".into()),
+            "busy elsewhere" => test.upstream.edit_license(id, |l| l.ip = "198.51.100.7".into()),
+            _ => {}
+        }
+        open(&test, 142, "55227", 1).ok();
+        assert_eq!((orders(&test), licid(&test, 142) != id), (1, true), "{case}");
+    }
+    let test = Test::new();
+    opened(&test, 41, "55228", 1);
+    let foreign = test.upstream.add_foreign(55227, 12, "0.0.0.0", "free.lic");
+    test.upstream.edit_license(foreign, |l| l.status = 3);
+    open(&test, 142, "55227", 1).ok();
+    assert!(licid(&test, 142) != foreign);
+}
+
+/// Among those that cover the need the one that ends soonest; else the one that ends latest.
+#[test]
+fn choice() {
+    for (period, want) in [(1, 1), (12, 2)] {
+        let test = Test::new();
+        let ids = pooled_many(&test, 1..=3);
+        for (id, days) in ids.iter().zip([20, 60, 200]) {
+            ends_in(&test, *id, days);
+        }
+        open(&test, 142, "55227", period).ok();
+        assert_eq!((licid(&test, 142), orders(&test)), (ids[want], 0), "{period}: {}", test.story());
+    }
+}
+
+/// The number of nodes must be the same.
+#[test]
+fn nodes() {
+    let test = Test::new();
+    test.soft_item(41, "55230", 12).nodes(2).ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    let id = licid(&test, 41);
+    test.cmd("close", 41).ok();
+    test.upstream.age(id, 40);
+    forget(&test);
+    test.soft_item(42, "55230", 1).nodes(1).ip("192.0.2.142").add();
+    test.cmd("open", 42).ok();
+    assert!(licid(&test, 42) != id);
+    test.soft_item(43, "55230", 1).nodes(2).ip("192.0.2.143").add();
+    test.cmd("open", 43).ok();
+    assert_eq!(licid(&test, 43), id);
+}
+
+/// The service comes back to its own address: its former license is the first candidate; a key too young is told.
+#[test]
+fn same_address() {
+    let test = Test::new();
+    test.upstream.options(|o| o.order_counts_as_change = true);
+    let id = opened(&test, 41, "55227", 12);
+    test.cmd("close", 41).ok();
+    assert_eq!(state(&test, "SELECT state FROM license"), "to_free");
+    test.soft_item(42, "55227", 1).ip(&ip_of(41)).add();
+    forget(&test);
+    let busy = test.cmd("open", 42);
+    assert!(busy.fails("ip_busy").message().contains(&id.to_string()), "{}", busy.message());
+    assert_eq!((orders(&test), test.item(42).param("licid")), (0, ""));
+    test.upstream.age(id, 40);
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), orders(&test), license(&test, 42).old_keys.len()), (id, 0, 1));
+}
+
+/// Refused at the key or the address: given back, stopped, and the next candidate or an order takes its place.
+#[test]
+fn refused() {
+    for (func, words) in
+        [("soft.edit?newkey", "key_change"), ("soft.edit?set", "ip_change"), ("soft.edit?newkey", "odd")]
+    {
+        let test = Test::new();
+        let ids = pooled_many(&test, 1..=2);
+        test.upstream.fault(Fault::on(func).refused(words).times(if words == "odd" { 2 } else { 1 }));
+        open(&test, 142, "55227", 1).ok();
+        assert_eq!((licid(&test, 142), orders(&test)), (ids[1], 0), "{func} {words}: {}", test.story());
+        assert_eq!(test.upstream.license(ids[0]).status, 3, "stopped again");
+        assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {}", ids[0])), "pool");
+    }
+}
+
+/// The address is busy upstream: the run ends with that, nothing is bought.
+#[test]
+fn busy_address() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    test.upstream.add_foreign(55227, 1, "192.0.2.142", "somebody's");
+    open(&test, 142, "55227", 1).fails("ip_busy");
+    assert_eq!(
+        (orders(&test), state(&test, &format!("SELECT state FROM license WHERE id = {id}"))),
+        (0, "pool".into())
+    );
+}
+
+/// The key's answer is lost: seen by the look; not seen: put aside until it is settled, another one serves.
+#[test]
+fn key_in_doubt() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    test.upstream.fault(Fault::on("soft.edit?newkey").drop_after());
+    open(&test, 142, "55227", 1).ok();
+    assert_eq!((licid(&test, 142), license(&test, 142).old_keys.len()), (id, 1));
+
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    test.upstream.fault(Fault::on("soft.edit?newkey").late());
+    open(&test, 142, "55227", 1).ok();
+    assert!(licid(&test, 142) != id && orders(&test) == 1);
+    open(&test, 143, "55227", 1).ok();
+    assert!(licid(&test, 143) != id, "its key is still in doubt");
+    test.upstream.land_late();
+    settle(&test);
+    test.upstream.age(id, 40);
+    open(&test, 144, "55227", 1).ok();
+    assert_eq!(licid(&test, 144), id);
+}
+
+/// The edit's answer is lost or the run ends there: the claim is kept and continued, no order is placed.
+#[test]
+fn continued() {
+    for name in ["drop_after", "drop_before", "html"] {
+        let test = Test::new();
+        let id = pooled(&test, 41, "55227", 40);
+        test.upstream.fault(Fault::by_name("soft.edit?set", name, None, None).unwrap().always());
+        open(&test, 142, "55227", 1);
+        test.upstream.clear_faults();
+        test.cmd("open", 142).ok();
+        assert_eq!((licid(&test, 142), orders(&test), license(&test, 142).old_keys.len()), (id, 0, 1), "{name}");
+        assert_eq!((license(&test, 142).status, test.item(142).status), (2, 2), "{name}");
+    }
+}
+
+/// Where the key wants a running license it is started for that, still without an address.
+#[test]
+fn key_needs_a_running_license() {
+    let test = Test::new();
+    test.upstream.options(|o| o.newkey_needs_active = true);
+    let id = pooled(&test, 41, "55227", 40);
+    open(&test, 142, "55227", 1).ok();
+    assert_eq!((licid(&test, 142), license(&test, 142).old_keys.len(), license(&test, 142).status), (id, 1, 2));
+}
+
+/// Two services at once: the pool's only license goes to one of them, the other one buys.
+#[test]
+fn two_at_once() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    let runs: Vec<_> = [142, 143]
+        .into_iter()
+        .map(|item| {
+            test.soft_item(item, "55227", 1).ip(&ip_of(item)).add();
+            test.spawn(["--command", "open", "--item", &item.to_string()])
+        })
+        .collect();
+    for run in runs {
+        run.wait().ok();
+    }
+    let got = [licid(&test, 142), licid(&test, 143)];
+    assert!(got[0] != got[1] && got.contains(&id), "{got:?}");
+    assert_eq!((orders(&test), license(&test, 142).key != license(&test, 143).key), (1, true));
+}
+
+/// A product that is not pooled by the settings buys, and is stopped at the end.
+#[test]
+fn switched_off() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    test.settings("[[product]]\ninternal_name = \"55227\"\npooled = false\n");
+    open(&test, 142, "55227", 1).ok();
+    assert!(licid(&test, 142) != id);
+    assert_eq!(test.upstream.funcs(), OPEN);
+    assert_eq!(test.upstream.license(id).expires.map(|d| d.to_string()), Some(crate::service::months(&day(0), 12)));
+}

@@ -1,0 +1,250 @@
+//! `prolong`: one aligned period up to the paid end, once a payment, in both worlds of the panel (LICENSING.md 5).
+use crate::service::{
+    alter_state, changes, day, end, ends_in, forget, license, licid, months, opened, settle, state, told,
+};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
+
+fn worlds() -> [Test; 2] {
+    let mut before = Test::new();
+    before.end_moves_before_prolong();
+    [Test::new(), before]
+}
+
+fn renewed(test: &Test) -> usize {
+    test.upstream.billed("service.prolong")
+}
+
+/// One payment, one period, whether the panel moves the end before the call or by the post-call; repeated runs buy
+/// nothing more.
+#[test]
+fn one_period_a_payment() {
+    for test in worlds() {
+        let id = opened(&test, 42, "55227", 1);
+        let first = test.item(42).expiredate.unwrap();
+        for payment in 1..=3 {
+            forget(&test);
+            let operation = test.prolong_paid(42);
+            test.cmd_op("prolong", 42, operation).ok().stdout("");
+            let paid = months(&first, payment);
+            assert_eq!(
+                (test.item(42).expiredate, end(&license(&test, 42))),
+                (Some(paid.clone()), paid.clone()),
+                "{}",
+                test.story()
+            );
+            assert_eq!(changes(&test), [format!("service.prolong elid={id} period=1 sok=ok")]);
+            assert_eq!(told(&test), ["service.postprolong"]);
+            // The same operation again: the panel repeats what it is not sure of.
+            test.cmd_op("prolong", 42, operation).ok();
+            assert_eq!((renewed(&test), test.item(42).expiredate), (payment as usize, Some(paid)));
+        }
+        test.assert_clean();
+    }
+}
+
+/// Without a running operation a payment is told by the panel's end alone.
+#[test]
+fn without_operation() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let first = test.item(42).expiredate.unwrap();
+    test.cmd("prolong", 42).ok();
+    assert_eq!(
+        (renewed(&test), test.item(42).expiredate, end(&license(&test, 42))),
+        (1, Some(months(&first, 1)), months(&first, 1))
+    );
+}
+
+/// The answer is lost: seen by the look, one billing, the panel told.
+#[test]
+fn lost_answer() {
+    for name in ["drop_after", "html", "http_502", "truncated", "refused_after", "empty", "answer_of_another"] {
+        for test in worlds() {
+            opened(&test, 42, "55227", 1);
+            let operation = test.prolong_paid(42);
+            test.upstream.fault(Fault::by_name("service.prolong", name, None, None).unwrap());
+            test.cmd_op("prolong", 42, operation).ok();
+            assert_eq!(
+                (renewed(&test), test.item(42).expiredate),
+                (1, license(&test, 42).expires.map(|d| d.to_string())),
+                "{name}"
+            );
+        }
+    }
+}
+
+/// Nothing happened, and nobody can know: not sent again before it is settled; then once more, and the payment is
+/// whole.
+#[test]
+fn in_doubt() {
+    for test in worlds() {
+        let id = opened(&test, 42, "55227", 1);
+        let operation = test.prolong_paid(42);
+        let end_before = test.item(42).expiredate;
+        test.upstream.fault(Fault::on("service.prolong").drop_before());
+        let output = test.cmd_op("prolong", 42, operation);
+        assert_eq!(
+            (output.fails("client").attribute("object"), output.attribute("value")),
+            ("licid", id.to_string().as_str())
+        );
+        assert_eq!(
+            (told(&test).contains(&"service.postprolong".to_owned()), test.item(42).expiredate),
+            (false, end_before)
+        );
+        test.cmd_op("prolong", 42, operation).fails("client");
+        settle(&test);
+        test.cmd_op("prolong", 42, operation).fails("client");
+        assert_eq!(test.upstream.requests_of("service.prolong").len(), 1);
+        settle(&test);
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!((test.upstream.requests_of("service.prolong").len(), renewed(&test)), (2, 1));
+        assert_eq!(test.item(42).expiredate, Some(end(&license(&test, 42))));
+    }
+}
+
+/// It was not reached: certain, so the next run sends it at once.
+#[test]
+fn not_sent() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let operation = test.prolong_paid(42);
+    test.upstream.fault(Fault::on("soft.edit?read").then_refuse(0));
+    test.cmd_op("prolong", 42, operation).fails("client");
+    test.upstream.listen_again();
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!((renewed(&test), test.item(42).expiredate), (1, Some(end(&license(&test, 42)))));
+}
+
+/// Refused: the type says why, the panel is not told, the repeated run pays.
+#[test]
+fn refused() {
+    for (words, kind) in [
+        ("no_money", "nomoney"),
+        ("blocked", "blocked"),
+        ("period", "period_not_sold"),
+        ("sale_closed", "sale_closed"),
+        ("odd", "upstream"),
+    ] {
+        let test = Test::new();
+        opened(&test, 42, "55227", 1);
+        let operation = test.prolong_paid(42);
+        test.upstream.fault(Fault::on("service.prolong").refused(words));
+        test.cmd_op("prolong", 42, operation).fails(kind);
+        assert!(!told(&test).contains(&"service.postprolong".to_owned()), "{words}");
+        test.upstream.set_balance(2_000_000);
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!(renewed(&test), 1, "{words}");
+    }
+}
+
+/// A license that lasts beyond the paid end (a year under a monthly service) is not renewed; the panel is told.
+#[test]
+fn covered() {
+    let test = Test::new();
+    test.period_align("1;12;;");
+    opened(&test, 42, "55227", 1);
+    for _ in 0..2 {
+        let operation = test.prolong_paid(42);
+        test.cmd_op("prolong", 42, operation).ok().stdout("");
+    }
+    assert_eq!((renewed(&test), end(&license(&test, 42))), (0, months(&day(0), 12)));
+    assert_eq!(test.item(42).expiredate, Some(months(&months(&day(0), 1), 2)));
+}
+
+/// A suspended service: nothing is bought, the panel is told; resume starts it, and sync renews it when it is due.
+#[test]
+fn suspended() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("suspend", 42).ok();
+    let operation = test.prolong_paid(42);
+    forget(&test);
+    test.cmd_op("prolong", 42, operation).ok().stdout("");
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), vec!["service.postprolong".to_owned()]));
+    test.cmd("resume", 42).ok();
+    assert_eq!(renewed(&test), 0, "it has time left");
+    ends_in(&test, id, 1);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((renewed(&test), end(&license(&test, 42))), (1, months(&day(1), 1)));
+}
+
+/// An active service whose license upstream has deleted gets a new one: that is all that this payment buys.
+#[test]
+fn deleted() {
+    for test in worlds() {
+        let first = opened(&test, 42, "55227", 1);
+        test.upstream.edit_license(first, |l| l.status = 4);
+        let operation = test.prolong_paid(42);
+        test.cmd_op("prolong", 42, operation).ok().stdout("");
+        assert!(licid(&test, 42) != first);
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!((renewed(&test), test.upstream.billed("soft.order.param")), (0, 2));
+        assert_eq!((license(&test, 42).status, test.item(42).expiredate), (2, Some(months(&months(&day(0), 1), 1))));
+    }
+}
+
+/// The post-call's outcome is lost: it is sent again only while the item's end is what it was.
+#[test]
+fn post_call_lost() {
+    for (kind, again) in [(MgrctlFaultKind::Lost, false), (MgrctlFaultKind::ErrorDocument, true)] {
+        let test = Test::new();
+        opened(&test, 42, "55227", 1);
+        let operation = test.prolong_paid(42);
+        test.mgrctl_fault(MgrctlFault::on("service.postprolong", kind));
+        test.cmd_op("prolong", 42, operation);
+        forget(&test);
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!(told(&test).contains(&"service.postprolong".to_owned()), again, "{kind:?}");
+        assert_eq!((renewed(&test), test.item(42).expiredate), (1, Some(end(&license(&test, 42)))), "{kind:?}");
+    }
+}
+
+/// What prolong bought, sync does not buy again; and the other way round.
+#[test]
+fn shared_with_sync() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    ends_in(&test, id, 1);
+    test.set_item(42, "expiredate", &day(20));
+    alter_state(&test, &format!("UPDATE item SET settled_end = '{}'", day(20)));
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((renewed(&test), end(&license(&test, 42))), (1, months(&day(1), 1)));
+    test.cmd("sync_item", 42).ok();
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).ok();
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(renewed(&test), 2);
+    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status <> 'done'"), "0");
+}
+
+/// The first prolong of a trial turns it into a paid license, and the trial is stopped.
+#[test]
+fn trial_becomes_paid() {
+    let test = Test::new();
+    test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    let trial = licid(&test, 42);
+    assert_eq!(test.upstream.license(trial).pricelist, 55239);
+    test.set_item(42, "period", "1");
+    test.set_item(42, "expiredate", &day(5));
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).ok();
+    let paid = license(&test, 42);
+    assert!(paid.id != trial && test.item(42).param("lickey") == paid.key);
+    assert_eq!((paid.pricelist, paid.status, test.upstream.license(trial).status), (55227, 2, 3));
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!((test.upstream.billed("soft.order.param"), renewed(&test)), (2, 0));
+}
+
+/// `nopanel` and a service without an end cost nothing and succeed.
+#[test]
+fn nothing_to_pay() {
+    let test = Test::new();
+    test.soft_item(1, "nopanel", 1).active_until(&day(10)).add();
+    opened(&test, 2, "55227", 0);
+    for item in [1, 2] {
+        forget(&test);
+        test.cmd("prolong", item).ok().stdout("");
+        assert_eq!((changes(&test), told(&test)), (Vec::new(), vec!["service.postprolong".to_owned()]));
+    }
+}

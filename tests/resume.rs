@@ -1,0 +1,123 @@
+//! `resume`: starts what has time left, renews what ran out, obtains anew what upstream has deleted (LICENSING.md 5).
+use crate::service::{changes, day, end, ends_in, forget, license, licid, months, opened, sent, told};
+use crate::support::{Fault, Test};
+
+fn suspended(test: &Test) -> u64 {
+    let id = opened(test, 42, "55227", 1);
+    test.cmd("suspend", 42).ok();
+    forget(test);
+    id
+}
+
+/// A license with time left is started, not renewed.
+#[test]
+fn starts() {
+    let test = Test::new();
+    let id = suspended(&test);
+    test.cmd("resume", 42).ok().stdout("");
+    assert_eq!(changes(&test), [format!("soft.resume elid={id}")]);
+    assert_eq!(test.panel_changes(), ["service.postresume elid=42 sok=ok"]);
+    assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
+    forget(&test);
+    test.cmd("resume", 42).ok();
+    assert_eq!(
+        (sent(&test), told(&test)),
+        (vec![format!("soft.edit elid={id}")], vec!["service.postresume".to_owned()])
+    );
+}
+
+/// One that ran out is renewed for a period of the service, once, from today; the service's end lies ahead.
+#[test]
+fn ran_out() {
+    let test = Test::new();
+    let id = suspended(&test);
+    ends_in(&test, id, -3);
+    test.set_item(42, "expiredate", &day(20));
+    test.cmd("resume", 42).ok();
+    assert_eq!(changes(&test)[..1], [format!("service.prolong elid={id} period=1 sok=ok")]);
+    let license = license(&test, 42);
+    assert_eq!((license.status, end(&license)), (2, months(&day(0), 1)));
+    test.cmd("resume", 42).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+}
+
+/// One about to run out is started first and renewed then: renewing a stopped license would lose its time.
+#[test]
+fn due_after_start() {
+    let test = Test::new();
+    let id = suspended(&test);
+    ends_in(&test, id, 1);
+    test.set_item(42, "expiredate", &day(20));
+    test.cmd("resume", 42).ok();
+    assert_eq!(
+        changes(&test),
+        [format!("soft.resume elid={id}"), format!("service.prolong elid={id} period=1 sok=ok")]
+    );
+    assert_eq!(end(&license(&test, 42)), months(&day(1), 1));
+}
+
+/// It ran out, and the service itself is not paid beyond today: the run fails, nothing is bought.
+#[test]
+fn not_paid() {
+    let test = Test::new();
+    let id = suspended(&test);
+    ends_in(&test, id, -3);
+    test.set_item(42, "expiredate", &day(0));
+    assert_eq!(test.cmd("resume", 42).fails("missed").attribute("object"), "expiredate");
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+    assert_eq!(test.item(42).status, 3);
+}
+
+/// Upstream deleted it: a new one is ordered, running, with its key on the item, and the log says so. Once.
+#[test]
+fn deleted() {
+    let test = Test::new();
+    let first = suspended(&test);
+    let key = test.item(42).param("lickey").to_owned();
+    test.upstream.edit_license(first, |l| l.status = 4);
+    test.cmd("resume", 42).ok().stdout("");
+    let second = licid(&test, 42);
+    assert!(second != first && test.item(42).param("lickey") != key);
+    assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
+    assert!(test.log().contains(&format!("license {second} is new: its key must be put on the server")));
+    assert_eq!(told(&test), ["service.saveparam", "service.postresume"]);
+    test.cmd("resume", 42).ok();
+    assert_eq!((test.upstream.billed("soft.order.param"), licid(&test, 42)), (2, second));
+}
+
+/// A license that upstream does not show any more is replaced only when two looks, a settling time apart, say so.
+#[test]
+fn not_shown() {
+    let test = Test::new();
+    opened(&test, 41, "55228", 1);
+    let first = suspended(&test);
+    test.upstream.options(|o| o.forget_deleted = true);
+    test.upstream.edit_license(first, |l| l.status = 4);
+    test.cmd("resume", 42).fails("license_gone");
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+    crate::service::settle(&test);
+    test.cmd("resume", 42).ok();
+    assert!(licid(&test, 42) != first);
+    assert_eq!(license(&test, 42).status, 2);
+}
+
+/// The answer of the renewal is lost: seen by the look, never sent twice.
+#[test]
+fn renewal_with_a_lost_answer() {
+    let test = Test::new();
+    let id = suspended(&test);
+    ends_in(&test, id, -3);
+    test.set_item(42, "expiredate", &day(20));
+    test.upstream.fault(Fault::on("service.prolong").drop_after());
+    test.cmd("resume", 42).ok();
+    assert_eq!((test.upstream.billed("service.prolong"), license(&test, 42).status), (1, 2));
+}
+
+/// `nopanel` has nothing to start.
+#[test]
+fn nopanel() {
+    let test = Test::new();
+    test.soft_item(42, "nopanel", 1).status(3).add();
+    test.cmd("resume", 42).ok().stdout("");
+    assert_eq!((sent(&test), told(&test)), (Vec::new(), vec!["service.postresume".to_owned()]));
+}

@@ -1,0 +1,249 @@
+//! `setparam`: address, name, nodes and tariff that the client changed; what upstream refuses, what is rolled back.
+use crate::service::{
+    alter_state, changes, day, forget, license, licid, months, only_license, opened, sent, state, told,
+};
+use crate::support::{Fault, Test};
+
+/// Another address and another name are passed on, then the panel is told; a second run reads only.
+#[test]
+fn address_and_name() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.set_param(42, "ip", "192.0.2.77");
+    test.set_param(42, "licname", "new name");
+    test.cmd("setparam", 42).ok().stdout("");
+    assert_eq!(
+        changes(&test),
+        [format!("soft.edit elid={id} ip=192.0.2.77 sok=ok"), format!("soft.edit elid={id} licname=new name sok=ok")]
+    );
+    assert_eq!(test.panel_changes(), ["service.postsetparam elid=42 sok=ok"]);
+    forget(&test);
+    test.cmd("setparam", 42).ok();
+    assert_eq!(
+        (sent(&test), told(&test)),
+        (vec![format!("soft.edit elid={id}")], vec!["service.postsetparam".to_owned()])
+    );
+    assert_eq!((test.item(42).param("ip"), test.item(42).param("licname")), ("192.0.2.77", "new name"));
+}
+
+/// One address a month: told with the day from which it will work; the wish is kept and sync carries it out.
+#[test]
+fn address_limit() {
+    let test = Test::new();
+    test.upstream.options(|o| o.order_counts_as_change = true);
+    let id = opened(&test, 42, "55227", 12);
+    test.set_param(42, "ip", "192.0.2.77");
+    let output = test.cmd("setparam", 42);
+    assert_eq!((output.fails("ip_change_limit").attribute("object"), output.attribute("value")), ("ip", "192.0.2.77"));
+    assert!(output.message().contains(&format!("from {} on", months(&day(0), 1))), "{}", output.message());
+    assert!(told(&test).is_empty());
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((license(&test, 42).ip.as_str(), test.item(42).param("ip")), ("192.0.2.42", "192.0.2.77"));
+    test.upstream.age(id, 40);
+    crate::service::pass(&test, 40 * 86_400);
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(changes(&test), [format!("soft.edit elid={id} ip=192.0.2.77 sok=ok")]);
+}
+
+/// Bad values of the client's change nothing.
+#[test]
+fn bad_values() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    for (name, value) in
+        [("ip", "127.0.0.1"), ("ip", "192.0.2.1,192.0.2.2"), ("licname", "free.lic"), ("licname", "<b>")]
+    {
+        let was = test.item(42).param(name).to_owned();
+        test.set_param(42, name, value);
+        assert_eq!(test.cmd("setparam", 42).fails("bad_value").attribute("object"), name);
+        test.set_param(42, name, &was);
+    }
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+}
+
+/// A busy address is refused by upstream and nothing is told.
+#[test]
+fn busy_address() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.upstream.add_foreign(55227, 1, "192.0.2.77", "somebody's");
+    test.set_param(42, "ip", "192.0.2.77");
+    test.cmd("setparam", 42).fails("ip_busy");
+    assert_eq!((told(&test), license(&test, 42).ip.as_str()), (Vec::new(), "192.0.2.42"));
+}
+
+/// Nodes: the included ones plus the client's, charged once even when the answer is lost.
+#[test]
+fn nodes() {
+    for name in ["none", "drop_after", "refused_after"] {
+        let test = Test::new();
+        test.soft_item(42, "55230", 1).nodes(2).ip("192.0.2.10").add();
+        test.cmd("open", 42).ok();
+        let id = licid(&test, 42);
+        assert_eq!(license(&test, 42).nodes, 3);
+        forget(&test);
+        test.set_nodes(42, 5);
+        if let Some(fault) = Fault::by_name("soft.edit?set", name, None, None) {
+            test.upstream.fault(fault);
+        }
+        test.cmd("setparam", 42).ok().stdout("");
+        assert_eq!(changes(&test), [format!("soft.edit addon_55236=6 elid={id} sok=ok")], "{name}");
+        test.cmd("setparam", 42).ok();
+        assert_eq!((test.upstream.billed("soft.edit"), license(&test, 42).nodes), (1, 6), "{name}");
+        // Fewer, then more again: another wish, though the numbers were seen before.
+        test.set_nodes(42, 2);
+        test.cmd("setparam", 42).ok();
+        test.set_nodes(42, 5);
+        test.cmd("setparam", 42).ok();
+        assert_eq!(license(&test, 42).nodes, 6, "{name}");
+    }
+}
+
+/// Another panel: the tariff changes upstream, license and key stay; a repeated run sends nothing.
+#[test]
+fn tariff() {
+    for name in ["none", "drop_after", "html", "refused_after"] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        let key = license(&test, 42).key;
+        test.choose(42, "55228");
+        if let Some(fault) = Fault::by_name("service.changepricelist", name, None, None) {
+            test.upstream.fault(fault);
+        }
+        test.cmd("setparam", 42).ok().stdout("");
+        assert_eq!(
+            changes(&test),
+            [format!("service.changepricelist elid={id} period=1 pricelist=55228 sok=ok")],
+            "{name}"
+        );
+        assert_eq!(told(&test), ["service.postsetparam"]);
+        test.cmd("setparam", 42).ok();
+        let now = license(&test, 42);
+        assert_eq!(
+            (now.id, now.pricelist, now.key, test.upstream.billed("service.changepricelist")),
+            (id, 55228, key, 1)
+        );
+        // And back, and again: three changes, three wishes.
+        for choice in ["55227", "55228"] {
+            test.choose(42, choice);
+            test.cmd("setparam", 42).ok();
+        }
+        assert_eq!(license(&test, 42).pricelist, 55228);
+        assert_eq!(test.upstream.requests_of("service.changepricelist").len(), 3, "{name}");
+    }
+}
+
+/// Only what upstream refused is rolled back in the panel, and only when there is a tariff to go back to.
+#[test]
+fn rollback() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).on_tariff().ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    let first = test.item(42).pricelist;
+    test.change_tariff(42, "55229");
+    forget(&test);
+    test.upstream.fault(Fault::on("service.changepricelist").refused("no_money"));
+    test.cmd("setparam", 42).fails("nomoney");
+    assert_eq!(test.panel_changes(), ["service.changepricelist.rollback elid=42 sok=ok"]);
+    assert_eq!((test.item(42).pricelist, license(&test, 42).pricelist), (first, 55227));
+    // Without lastpricelist: refused, and nothing to go back to.
+    let other = Test::new();
+    opened(&other, 42, "55227", 1);
+    other.choose(42, "55229");
+    other.upstream.fault(Fault::on("service.changepricelist").refused("odd"));
+    other.cmd("setparam", 42).fails("upstream");
+    assert_eq!(told(&other), Vec::<String>::new());
+}
+
+/// Unknown, or never sent: no rollback; the run fails and is repeated.
+#[test]
+fn no_rollback() {
+    for not_sent in [false, true] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).on_tariff().ip("192.0.2.10").add();
+        test.cmd("open", 42).ok();
+        test.change_tariff(42, "55229");
+        forget(&test);
+        let fault = if not_sent {
+            Fault::on("soft.edit?read").then_refuse(0)
+        } else {
+            Fault::on("service.changepricelist").drop_before()
+        };
+        test.upstream.fault(fault);
+        test.cmd("setparam", 42).fails("client");
+        assert_eq!(told(&test), ["problems.register"], "{not_sent}");
+        test.upstream.listen_again();
+        if !not_sent {
+            for _ in 0..2 {
+                test.cmd("setparam", 42).fails("client");
+                crate::service::settle(&test);
+            }
+        }
+        test.cmd("setparam", 42).ok();
+        assert_eq!((license(&test, 42).pricelist, test.upstream.billed("service.changepricelist")), (55229, 1));
+        assert!(!told(&test).contains(&"service.changepricelist.rollback".to_owned()));
+    }
+}
+
+/// From no panel to a panel: an order; from a panel to none: freed; each remembered.
+#[test]
+fn nopanel() {
+    let test = Test::new();
+    test.soft_item(42, "nopanel", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok().stdout("");
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.choose(42, "55227");
+    forget(&test);
+    test.cmd("setparam", 42).ok().stdout("");
+    assert_eq!(told(&test), ["service.saveparam", "service.postsetparam"]);
+    let id = only_license(&test).id;
+    assert_eq!(licid(&test, 42), id);
+    forget(&test);
+    test.cmd("setparam", 42).ok();
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.choose(42, "nopanel");
+    test.cmd("setparam", 42).ok();
+    assert_eq!(
+        (only_license(&test).licname.as_str(), state(&test, "SELECT state FROM license")),
+        ("free.lic", "pool".into())
+    );
+    assert_eq!(test.upstream.billed("soft.order.param"), 1);
+    test.cmd("setparam", 42).ok();
+    test.cmd("suspend", 42).ok();
+}
+
+/// From ISPmanager 5, whose sale is over, to 6: not refused; back to it: refused before anything is sent.
+#[test]
+fn away_from_an_ended_product() {
+    let test = Test::new();
+    test.upstream.set_today("2021-04-01".parse().unwrap());
+    let old = test.upstream.add_foreign(3541, 12, "192.0.2.42", "old");
+    test.upstream.with(|w| w.today = None);
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(old, |l| l.status = 4);
+    // As if it had been bought while 5 was sold.
+    test.upstream.edit_license(id, |l| l.pricelist = 3541);
+    alter_state(&test, "UPDATE license SET pricelist = 3541, internal_name = '3541'");
+    test.choose(42, "55227");
+    test.cmd("setparam", 42).ok();
+    assert_eq!(changes(&test), [format!("service.changepricelist elid={id} period=1 pricelist=55227 sok=ok")]);
+    forget(&test);
+    test.choose(42, "3541");
+    test.cmd("setparam", 42).fails("sale_closed");
+    assert_eq!((changes(&test), license(&test, 42).pricelist), (Vec::new(), 55227));
+}
+
+/// Upstream away: `client`, nothing told.
+#[test]
+fn not_reached() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.set_param(42, "licname", "x");
+    test.upstream.stop_listening();
+    test.cmd("setparam", 42).fails("client");
+    assert_eq!(told(&test), ["problems.register"]);
+    test.upstream.listen_again();
+    test.cmd("setparam", 42).ok();
+    assert_eq!(license(&test, 42).licname, "x");
+}

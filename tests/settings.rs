@@ -1,0 +1,134 @@
+//! The settings file through the binary: where it is found, what is refused with key and line, the sample file, choices
+//! for one module, and money: the smallest balance and the back-off after a refusal.
+use crate::service::{changes, forget, opened, sent, state, told};
+use crate::support::{Fault, Test};
+
+/// A bad file stops every command that needs it, names key and line, and nothing is touched.
+#[test]
+fn bad_files() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    for (text, key, line) in [
+        ("on_close = \"keep\"\n", "on_close", "1"),
+        ("\n\nno_such_key = 1\n", "no_such_key", "3"),
+        ("[upstream]\nsettle_s = 0\n", "settle_s", "2"),
+        ("[upstream]\nsettle_s = \"x\"\n", "settle_s", "2"),
+        ("[[product]]\ninternal_name = \"a\"\npricelist = 1\nperiods = [0]\n", "periods", "4"),
+        ("[[period_alignment]]\nfrom = 1\nto = 0\n", "to", "3"),
+        ("panel_id = \"Ab\"\n", "panel_id", "1"),
+        ("renew_before_days = -1\n", "renew_before_days", "1"),
+        ("upstream_timezone = \"Mars/Base\"\n", "upstream_timezone", "1"),
+    ] {
+        test.settings(text);
+        let output = test.cmd("open", 42);
+        let words = output.fails("config").message().to_owned();
+        assert!(words.contains(key) || output.attribute("object").contains(key), "{text}: {}", output.stdout);
+        assert!(words.contains(line), "{text}: {words}");
+        assert_eq!((sent(&test), test.state_path().exists()), (Vec::new(), false), "{text}");
+    }
+    test.settings("= [\n");
+    test.cmd("open", 42).fails("config");
+    assert_eq!(told(&test), Vec::<String>::new());
+}
+
+/// The sample file is what the program does without one.
+#[test]
+fn sample() {
+    let test = Test::new();
+    let sample = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/etc/pmisplicense.toml")).unwrap();
+    let root = test.root().display().to_string();
+    test.settings(&sample.replace("/usr/local/mgr5", &root));
+    opened(&test, 42, "55227", 1);
+    assert!(test.state_path().exists() && test.root().join("var/pmisplicense.log").exists());
+}
+
+/// --config and the environment name the file; state and log go where they say, readable by nobody else.
+#[test]
+fn places() {
+    use std::os::unix::fs::PermissionsExt;
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let other = test.root().join("other.toml");
+    std::fs::write(&other, "on_close = \"keep\"\n").unwrap();
+    let path = other.display().to_string();
+    test.run(["--command", "open", "--item", "42", "--config", &path]).fails("config");
+    test.program(["--command", "open", "--item", "42"]).env("PMISPLICENSE_CONFIG", &path).run().fails("config");
+    let elsewhere = test.root().join("elsewhere/state.db");
+    let run = test.program(["--command", "open", "--item", "42"]).env("PMISPLICENSE_STATE", &elsewhere).run();
+    run.ok();
+    assert!(elsewhere.exists() && !test.state_path().exists());
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&elsewhere), mode(elsewhere.parent().unwrap())), (0o600, 0o700));
+}
+
+/// post_open = "service": another call tells the panel that the service is open.
+#[test]
+fn post_open() {
+    let test = Test::new();
+    test.settings("post_open = \"service\"\n");
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(
+        (told(&test), test.item(42).status),
+        (["service.saveparam", "service.postopen"].map(String::from).to_vec(), 2)
+    );
+}
+
+/// panel_id is pinned: marks bear it whatever state file there is.
+#[test]
+fn panel_id() {
+    let test = Test::new();
+    test.settings("panel_id = \"abcd1234\"\n");
+    opened(&test, 42, "55227", 1);
+    assert_eq!(crate::service::only_license(&test).remoteid, "pml-abcd1234-42-1");
+}
+
+/// Below the smallest balance nothing is bought or renewed; closing and stopping go on.
+#[test]
+fn minimum_balance() {
+    let test = Test::new();
+    opened(&test, 41, "55228", 1);
+    test.settings("[module.7]\nminimum_balance = \"50.00\"\n");
+    test.upstream.set_balance(4_999);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    assert_eq!(test.cmd("open", 42).fails("nomoney").attribute("object"), "minimum_balance");
+    let operation = test.prolong_paid(41);
+    test.cmd_op("prolong", 41, operation).fails("nomoney");
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.cmd("suspend", 41).ok();
+    test.cmd("resume", 41).ok();
+    test.upstream.set_balance(5_000);
+    test.cmd("open", 42).ok();
+}
+
+/// After a refusal for money a run only asks the balance, until it has grown or fifteen minutes are over.
+#[test]
+fn back_off() {
+    for (words, kind) in [("no_money", "nomoney"), ("blocked", "blocked")] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        test.upstream.fault(Fault::on("soft.order.param").refused(words).times(2));
+        test.cmd("open", 42).fails(kind);
+        forget(&test);
+        test.cmd("open", 42).fails(kind);
+        assert_eq!(test.upstream.funcs(), ["soft", "subaccount"], "{words}");
+        // Time passes: tried again, refused again.
+        crate::service::alter_state(&test, "UPDATE account SET refused_at = refused_at - 901");
+        test.cmd("open", 42).fails(kind);
+        assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1, "{words}");
+        // Money comes: tried at once, and a success lifts the back-off for everybody.
+        test.upstream.set_balance(2_000_000);
+        test.cmd("open", 42).ok();
+        assert_eq!(state(&test, "SELECT count(*) FROM account WHERE refused_kind IS NOT NULL"), "0");
+    }
+}
+
+/// Words of a seller are understood by a table that the settings extend.
+#[test]
+fn refusal_words() {
+    let test = Test::new();
+    test.settings("[[refusal]]\ntype = \"odd\"\nmeans = \"nomoney\"\n");
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").refused("odd"));
+    test.cmd("open", 42).fails("nomoney");
+}

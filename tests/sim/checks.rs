@@ -1,0 +1,338 @@
+//! What must hold (PROVING.md 3, S1 to S8). S4, S8 and parts of S3, S5, S6 are checked where the call is made; here are
+//! what a run told (S5), what is left at the end (S1, S2, S3, S6), and that finished things stay finished (S7).
+
+use std::collections::BTreeMap;
+
+use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::held::LicenseState;
+use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, WishId};
+use pmisplicense::model::item::{Item, ItemStatus};
+use pmisplicense::model::journal::WishStatus;
+use pmisplicense::model::license::{License, LicenseStatus};
+
+use crate::seller::{Entry, Kind};
+use crate::world::{End, Job, World, day_of};
+
+/// The only account of a history.
+const ACCOUNT: AccountId = AccountId(1);
+
+/// S5: what a run that ended with 0 says must agree with what upstream answered it last.
+pub fn told(world: &mut World, run: usize) {
+    let info = &world.runs[run];
+    let Job::Item { item, command, .. } = info.job else { return };
+    let Some(service) = world.panel.service(item) else { return };
+    let Some(wanted) = info.last_item.clone() else { return };
+    let saved = service.item.params.licid;
+    let last = world.last_answer(run, saved.map(|id| id.0));
+    let today = day_of(world.machine_ms());
+    let nopanel = wanted.tariff_intname == "nopanel";
+    let wrong = match (command, last) {
+        (ItemCommand::Open | ItemCommand::Reopen, last) if !nopanel => match last {
+            Some((id, Some(seen))) => open_is_wrong(&wanted, saved, id, &seen, today),
+            Some((id, None)) => Some(format!("license {id} is not there")),
+            None => Some("no license was read".to_owned()),
+        },
+        (ItemCommand::Suspend, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
+            Some(format!("license {id} still runs"))
+        }
+        (ItemCommand::Resume, Some((id, Some(seen)))) if seen.status != LicenseStatus::Active && !nopanel => {
+            Some(format!("license {id} is {:?}", seen.status))
+        }
+        (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => setparam_is_wrong(&wanted, id, &seen),
+        (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
+            let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
+            let waits = row.is_none_or(|row| row.state == LicenseState::ToFree);
+            (!waits).then(|| format!("license {id} still runs"))
+        }
+        (ItemCommand::Prolong, _) => prolong_is_wrong(world, run, item, &wanted),
+        _ => None,
+    };
+    if let Some(what) = wrong {
+        world.violation("S5", "told what is not so", format!("run {run} {}: {what}", command.word()));
+    }
+}
+
+fn open_is_wrong(
+    wanted: &Item,
+    saved: Option<LicenseId>,
+    id: u32,
+    seen: &License,
+    today: chrono::NaiveDate,
+) -> Option<String> {
+    let over = seen.expires.is_some_and(|expires| expires <= today);
+    if saved != Some(LicenseId(id)) {
+        return Some(format!("the item names {saved:?}, upstream was asked about {id}"));
+    }
+    match seen.status {
+        LicenseStatus::Active | LicenseStatus::Processing => None,
+        LicenseStatus::Stopped if over || wanted.status == ItemStatus::Suspended => None,
+        other => Some(format!("license {id} is {other:?}")),
+    }
+}
+
+fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License) -> Option<String> {
+    let ip = wanted.params.ip.as_deref().and_then(|ip| ip.parse().ok());
+    if ip.is_some() && seen.ip != ip {
+        return Some(format!("license {id} has the address {:?}, wanted {ip:?}", seen.ip));
+    }
+    let tariff = seen.tariff.id().map(|id| id.0.to_string());
+    let trial = wanted.period.number() == -100;
+    (tariff.is_some_and(|tariff| tariff != wanted.tariff_intname) && !trial)
+        .then(|| format!("license {id} has the tariff {:?}, wanted {}", seen.tariff, wanted.tariff_intname))
+}
+
+/// A payment that ended well left the license as far as it had to reach: a period bought, or none needed.
+fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Option<String> {
+    let Job::Item { op: Some(op), .. } = world.runs[run].job else { return None };
+    let op = &world.panel.ops[op];
+    let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
+    let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
+    if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
+        return None;
+    }
+    let paid_end = if world.panel.habits.moves_before { wanted.expires? } else { end };
+    let (id, seen) = world.last_answer(run, wanted.params.licid.map(|id| id.0))?;
+    let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
+    let seen = seen.filter(|_| row.item == Some(ItemId(item)))?;
+    (before < paid_end && seen.expires.is_some_and(|expires| expires <= before))
+        .then(|| format!("license {id} still ends on {before}, paid until {paid_end}"))
+}
+
+/// S1, S2, S3, S6 after drain, quiet and sync.
+pub fn at_the_end(world: &mut World) {
+    bought(world);
+    lost(world);
+    shared(world);
+    ends(world);
+}
+
+fn was_deleted(world: &World, license: u32) -> bool {
+    world.seller.get(license).is_none_or(|lic| lic.status == LicenseStatus::Deleted)
+}
+
+/// S1: at most one purchase a payment, at most one renewal for an expiry, no change that changed nothing.
+fn bought(world: &mut World) {
+    let counts = |entry: &&Entry| entry.in_time && !entry.doubled && entry.tag.is_some();
+    let mut orders: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    let mut renewals: BTreeMap<(u32, chrono::NaiveDate), Vec<u32>> = BTreeMap::new();
+    let mut by_payment: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    for entry in world.seller.ledger.iter().filter(counts) {
+        let Some(tag) = entry.tag else { continue };
+        let payment = (tag.item.unwrap_or(0), tag.payment.unwrap_or(0));
+        match (entry.kind, entry.before) {
+            (Kind::Order, _) if !was_deleted(world, entry.license) => {
+                orders.entry(payment).or_default().push(entry.license);
+            }
+            (Kind::Renewal, Some(before)) => {
+                renewals.entry((entry.license, before)).or_default().push(tag.send);
+                let is_prolong = match world.runs[tag.run].job {
+                    Job::Item { command, .. } => command == ItemCommand::Prolong,
+                    Job::SyncAll => false,
+                };
+                // An operation stands for its payment for 20 days.
+                let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
+                if is_prolong && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
+                    by_payment.entry(payment).or_default().push(tag.send);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for ((item, payment), licenses) in orders.iter().filter(|(_, licenses)| licenses.len() > 1) {
+        found.push(("two orders for one payment", format!("item {item} payment {payment}: licenses {licenses:?}")));
+    }
+    for ((license, before), sends) in renewals.iter().filter(|(_, sends)| sends.len() > 1) {
+        found.push(("renewed twice", format!("license {license} from {before}: sendings {sends:?}")));
+    }
+    for ((item, payment), sends) in by_payment.iter().filter(|(_, sends)| sends.len() > 1) {
+        found.push(("two renewals for one payment", format!("item {item} payment {payment}: sendings {sends:?}")));
+    }
+    for (rule, what) in found {
+        world.violation("S1", rule, what);
+    }
+}
+
+/// Lives that the panel's services have now, by their text.
+fn present_lives(world: &World) -> Vec<(String, ItemStatus, u32)> {
+    let services = world.panel.services.iter();
+    let life = |item: &Item| world.store.life(item).map(|life| life.to_string()).unwrap_or_default();
+    services.map(|service| (life(&service.item), service.item.status, service.item.id.0)).collect()
+}
+
+/// S2: every license that our sendings bought is bound once, pooled, to be freed, or named.
+fn lost(world: &mut World) {
+    let lives = present_lives(world);
+    let mut found = Vec::new();
+    for lic in world.seller.licenses.iter().filter(|lic| lic.status != LicenseStatus::Deleted) {
+        let Some(tag) = lic.tag else { continue };
+        let row = world.store.license(ACCOUNT, LicenseId(lic.id)).ok().flatten();
+        let entry = world.seller.ledger.iter().find(|entry| entry.kind == Kind::Order && entry.license == lic.id);
+        let twin = world.seller.ledger.iter().any(|entry| entry.doubled && entry.tag.map(|t| t.send) == Some(tag.send));
+        let extra = twin || entry.is_none_or(|entry| !entry.in_time);
+        match row.map(|row| (row.state, row.life)) {
+            Some((LicenseState::Deleted, _)) if !lic.denied => {
+                found.push(("held for deleted, and there", format!("license {}", lic.id)));
+            }
+            Some((LicenseState::Bound | LicenseState::Claimed, life)) => {
+                let life = life.unwrap_or_default();
+                match lives.iter().find(|(text, ..)| *text == life) {
+                    None => found.push(("bound to a life that is over", format!("license {} to {life}", lic.id))),
+                    Some((_, ItemStatus::Deleted, item)) if world.panel.open_op(*item).is_none() => {
+                        found.push(("bound to a closed service", format!("license {} to {life}", lic.id)));
+                    }
+                    Some(_) => {}
+                }
+            }
+            Some(_) => {}
+            None => {
+                let wish = world.store.wish(WishId(tag.wish)).ok().flatten();
+                let named = wish.as_ref().is_some_and(|wish| !wish.status.is_ended());
+                if !named && !extra {
+                    let status = wish.map(|wish| wish.status);
+                    found.push(("billed and unknown", format!("license {}, its wish {} {status:?}", lic.id, tag.wish)));
+                }
+            }
+        }
+    }
+    for (rule, what) in found {
+        world.violation("S2", rule, what);
+    }
+}
+
+/// S3: no license on two items, and the key that an item shows is the license's.
+fn shared(world: &mut World) {
+    let mut found = Vec::new();
+    let mut by_license: BTreeMap<u32, u32> = BTreeMap::new();
+    for service in &world.panel.services {
+        let item = &service.item;
+        if item.status == ItemStatus::Deleted || item.tariff_intname == "nopanel" {
+            continue;
+        }
+        let Some(named) = item.params.licid else { continue };
+        // A reopened service shows what it had before until its new run has ended well.
+        if world.panel.open_op(item.id.0).is_some() {
+            continue;
+        }
+        if let Some(other) = by_license.insert(named.0, item.id.0) {
+            found.push(("one license on two items", format!("license {named} on {other} and {}", item.id)));
+        }
+        let last = world.runs.iter().rev().find(|run| match run.job {
+            Job::Item { item: of, command, .. } => of == item.id.0 && command == ItemCommand::SyncItem,
+            Job::SyncAll => false,
+        });
+        let synced = last.is_some_and(|run| run.end == Some(End::Ok));
+        let Some(lic) = world.seller.get(named.0).filter(|_| synced && item.status == ItemStatus::Active) else {
+            continue;
+        };
+        let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
+        if !valid && lic.status != LicenseStatus::Deleted && lic.key_from_ms <= world.now_ms {
+            found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
+        }
+    }
+    for (rule, what) in found {
+        world.violation("S3", rule, what);
+    }
+}
+
+/// S6: what is still unfinished has a cause that lasts.
+fn ends(world: &mut World) {
+    let mut found = Vec::new();
+    for op in world.panel.ops.iter().filter(|op| !op.done && !op.dropped) {
+        match &op.last_error {
+            // A clock that was set back leaves waits that end in what was the future.
+            Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
+            // A license that does not run refuses a new key for as long as it does not run.
+            Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
+            Some((kind, words)) if !crate::play::may_last(*kind) => {
+                let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
+                found.push(("unfinished without a lasting cause", what));
+            }
+            Some(_) | None => {}
+        }
+    }
+    for (rule, what) in found {
+        world.violation("S6", rule, what);
+    }
+}
+
+/// Finished operations that may be repeated without being another wish: the last one of each item.
+pub fn repeatable(world: &World) -> Vec<usize> {
+    // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
+    if world.meddled || world.runs.iter().any(|run| run.lagged) {
+        return Vec::new();
+    }
+    let mut last: BTreeMap<u32, usize> = BTreeMap::new();
+    for (index, op) in world.panel.ops.iter().enumerate() {
+        last.insert(op.item, index);
+    }
+    let fits = |index: &usize| {
+        let op = &world.panel.ops[*index];
+        let status = world.panel.service(op.item).map(|service| service.item.status);
+        let stands = match op.command {
+            ItemCommand::Open | ItemCommand::Reopen | ItemCommand::Resume | ItemCommand::Setparam => {
+                status == Some(ItemStatus::Active)
+            }
+            ItemCommand::Suspend => status == Some(ItemStatus::Suspended),
+            ItemCommand::Close => status == Some(ItemStatus::Deleted),
+            // A running operation stands for its payment for 20 days.
+            ItemCommand::Prolong => {
+                status == Some(ItemStatus::Active) && world.now_ms - op.made_ms < 19 * 86_400_000 && !world.clock_moved
+            }
+            ItemCommand::CancelProlong | ItemCommand::GenKey | ItemCommand::SyncItem => false,
+        };
+        let paid = world
+            .panel
+            .service(op.item)
+            .is_some_and(|service| service.item.expires.is_none_or(|end| end > day_of(world.now_ms)));
+        let alive = crate::life::license_of(world, op.item).is_none_or(|lic| lic.status != LicenseStatus::Deleted);
+        op.done && stands && alive && (paid || op.command == ItemCommand::Close)
+    };
+    last.into_values().filter(fits).collect()
+}
+
+/// What must not move when a finished thing is done again.
+pub struct Stillness {
+    requests: u32,
+    sends: u32,
+    ledger: usize,
+    wishes: Vec<(WishId, WishStatus)>,
+    runs: usize,
+    item_ends: Vec<Option<chrono::NaiveDate>>,
+}
+
+impl Stillness {
+    pub fn of(world: &World) -> Self {
+        Self {
+            requests: world.runs.iter().map(|run| run.requests).sum(),
+            sends: world.sends,
+            ledger: world.seller.ledger.len(),
+            wishes: open(world),
+            runs: world.runs.len(),
+            item_ends: world.panel.services.iter().map(|service| service.item.expires).collect(),
+        }
+    }
+
+    pub fn compare(self, world: &mut World, op: usize) {
+        let after = Self::of(world);
+        let (item, command) = (world.panel.ops[op].item, world.panel.ops[op].command);
+        if world.runs[self.runs].end != Some(End::Ok) {
+            return;
+        }
+        let what = format!("item {item} {}", command.word());
+        if after.sends != self.sends || after.ledger != self.ledger {
+            world.violation("S7", "a finished wish bought again", what);
+        } else if after.requests - self.requests > 1 {
+            let reads = after.requests - self.requests;
+            world.violation("S7", "a finished wish asks too much", format!("{what}: {reads} requests"));
+        } else if after.wishes != self.wishes {
+            world.violation("S7", "a finished wish changes wishes", what);
+        } else if after.item_ends != self.item_ends {
+            world.violation("S7", "the end moved again", what);
+        }
+    }
+}
+
+fn open(world: &World) -> Vec<(WishId, WishStatus)> {
+    world.store.open_wishes().unwrap_or_default().into_iter().map(|wish| (wish.id, wish.status)).collect()
+}

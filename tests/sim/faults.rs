@@ -1,0 +1,311 @@
+//! What can go wrong, where, and who decides it: by chance in a random history, by a list in a shrunk or enumerated
+//! one. Every injected fault is remembered by run and point, so that a history can be replayed with fewer of them.
+
+use std::collections::HashMap;
+
+use crate::rng::Rng;
+
+/// Kinds of places where something can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Between any two steps of a run.
+    Step,
+    /// A call that is sent once; the second value: it is an order.
+    Once(bool),
+    /// A repeatable change.
+    Change,
+    /// `soft.edit elid`
+    Read,
+    /// A page of the list.
+    List,
+    /// checkip, balance.
+    Probe,
+    /// The panel's tool.
+    Panel,
+    /// The panel's database.
+    Db,
+    /// A COMMIT of our state.
+    Commit,
+}
+
+/// One thing that goes wrong. Times are seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The process dies here.
+    Death,
+    /// The machine's clock jumps by so much.
+    ClockJump(i64),
+    /// Refused by the network before the first byte left.
+    NotSent,
+    /// Sent, lost before it took effect.
+    LostBefore,
+    /// Took effect, the answer lost.
+    LostAfter,
+    /// No answer, and it takes effect so much later.
+    Late(i64),
+    /// A proxy sends it twice.
+    Doubled,
+    /// A proxy sends it a second time so much later.
+    DoubledLate(i64),
+    /// Refused for no reason, without effect.
+    Refused,
+    /// An error document though it took effect.
+    RefusedButDone,
+    /// The order is left unpaid.
+    Unpaid,
+    /// The order is left unpaid, and the answer lost.
+    UnpaidLost,
+    /// Done, and invisible for so long.
+    NotReadable(i64),
+    /// Done, and the answer names another license.
+    WrongAnswer,
+    /// Done, and the answer names none.
+    EmptyAnswer,
+    /// Done, and the answer cannot be read.
+    Garbled,
+    /// The account has no money left when it arrives.
+    NoMoney,
+    /// The read shows how it was before the last change.
+    Stale,
+    /// The read says that there is no such license.
+    NotFound,
+    /// The read shows another license.
+    Another,
+    /// The page leaves out its newest row, and the total with it.
+    ListLags,
+    /// The page leaves out a row, the total stays.
+    ListShort,
+    /// The list changes between the pages: a row comes twice.
+    ListTwice,
+    /// The list does not say how long it is.
+    ListNoTotal,
+    /// mgrctl cannot be started.
+    ToolMissing,
+    /// The panel refuses, without effect.
+    ToolRefused,
+    /// mgrctl is killed before it did anything.
+    ToolLostBefore,
+    /// mgrctl is killed after it did everything.
+    ToolLostAfter,
+    /// The database is away.
+    DbAway,
+    /// The database shows how the item was before its last change.
+    DbLag,
+    /// COMMIT fails, nothing written.
+    CommitLost,
+    /// COMMIT fails, everything written.
+    CommitWritten,
+    /// The disk is full from here to the end of the run.
+    DiskFull,
+}
+
+impl Fault {
+    /// The kind alone, for tables.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Death => "death",
+            Self::ClockJump(_) => "clock jump",
+            Self::NotSent => "not sent",
+            Self::LostBefore => "lost before effect",
+            Self::LostAfter => "answer lost",
+            Self::Late(delay) if delay <= 900 => "late",
+            Self::Late(_) => "late beyond settle_s",
+            Self::Doubled => "doubled",
+            Self::DoubledLate(_) => "doubled late",
+            Self::Refused => "refused",
+            Self::RefusedButDone => "refused but done",
+            Self::Unpaid => "unpaid",
+            Self::UnpaidLost => "unpaid, answer lost",
+            Self::NotReadable(_) => "not yet readable",
+            Self::WrongAnswer => "another's answer",
+            Self::EmptyAnswer => "empty answer",
+            Self::Garbled => "garbled",
+            Self::NoMoney => "no money",
+            Self::Stale => "stale read",
+            Self::NotFound => "false not found",
+            Self::Another => "another license read",
+            Self::ListLags => "list lags",
+            Self::ListShort => "list short",
+            Self::ListTwice => "list row twice",
+            Self::ListNoTotal => "list without total",
+            Self::ToolMissing => "mgrctl not started",
+            Self::ToolRefused => "mgrctl refused",
+            Self::ToolLostBefore => "mgrctl lost before",
+            Self::ToolLostAfter => "mgrctl lost after",
+            Self::DbAway => "database away",
+            Self::DbLag => "database lag",
+            Self::CommitLost => "commit failed",
+            Self::CommitWritten => "commit failed, written",
+            Self::DiskFull => "disk full",
+        }
+    }
+}
+
+/// Delays of late effects: within the settling time (900 s), just beyond, and days.
+const DELAYS: [i64; 12] = [1, 5, 30, 60, 120, 300, 600, 850, 1_500, 7_200, 86_400, 5 * 86_400];
+
+impl Class {
+    /// Everything that can go wrong at such a place, one value of each kind: for enumeration.
+    pub fn all(self) -> Vec<Fault> {
+        use Fault as F;
+        let read = [F::NotSent, F::Garbled, F::Refused];
+        match self {
+            Self::Step => vec![F::Death],
+            Self::Once(order) => {
+                let mut all = vec![
+                    F::NotSent,
+                    F::LostBefore,
+                    F::LostAfter,
+                    F::Late(300),
+                    F::Doubled,
+                    F::DoubledLate(300),
+                    F::Refused,
+                    F::RefusedButDone,
+                    F::NotReadable(120),
+                    F::Garbled,
+                    F::NoMoney,
+                ];
+                if order {
+                    all.extend([F::Late(86_400), F::Unpaid, F::UnpaidLost, F::WrongAnswer, F::EmptyAnswer]);
+                }
+                all
+            }
+            Self::Change => {
+                vec![F::NotSent, F::LostAfter, F::Late(20), F::Refused, F::RefusedButDone, F::NotReadable(20)]
+            }
+            Self::Read => [&read[..], &[F::Stale, F::NotFound, F::Another]].concat(),
+            Self::List => [&read[..], &[F::ListLags, F::ListShort, F::ListTwice, F::ListNoTotal]].concat(),
+            Self::Probe => read.to_vec(),
+            Self::Panel => vec![F::ToolMissing, F::ToolRefused, F::ToolLostBefore, F::ToolLostAfter],
+            Self::Db => vec![F::DbAway, F::DbLag],
+            Self::Commit => vec![F::CommitLost, F::CommitWritten, F::DiskFull],
+        }
+    }
+
+    /// How often something goes wrong here, in thousandths, at full intensity.
+    fn weight(self) -> u32 {
+        match self {
+            Self::Step => 12,
+            Self::Once(_) => 450,
+            Self::Change => 120,
+            Self::Read | Self::List | Self::Probe => 60,
+            Self::Panel => 90,
+            Self::Db => 25,
+            Self::Commit => 30,
+        }
+    }
+
+    fn draw(self, rng: &mut Rng) -> Fault {
+        use Fault as F;
+        let delay = |rng: &mut Rng| rng.pick(&DELAYS);
+        match self {
+            Self::Step if rng.chance(60) => F::ClockJump(rng.pick(&[-3_600, 3_600, -86_400, 2 * 86_400, 31 * 86_400])),
+            Self::Step => F::Death,
+            Self::Once(order) => match rng.below(if order { 18 } else { 13 }) {
+                0 => F::NotSent,
+                1 | 2 => F::LostBefore,
+                3 | 4 => F::LostAfter,
+                5 | 6 => F::Late(delay(rng)),
+                7 => F::Doubled,
+                8 => F::DoubledLate(rng.pick(&[1, 20, 400])),
+                9 => F::Refused,
+                10 => F::RefusedButDone,
+                11 => F::NotReadable(rng.pick(&[2, 30, 300])),
+                12 => rng.pick(&[F::Garbled, F::NoMoney]),
+                13 | 14 => F::Unpaid,
+                15 => F::UnpaidLost,
+                16 => F::WrongAnswer,
+                _ => F::EmptyAnswer,
+            },
+            Self::Change => match rng.below(6) {
+                0 => F::NotSent,
+                1 => F::LostAfter,
+                2 => F::Late(rng.pick(&[2, 20, 200])),
+                3 => F::Refused,
+                4 => F::RefusedButDone,
+                _ => F::NotReadable(rng.pick(&[2, 20, 200])),
+            },
+            Self::Read | Self::List | Self::Probe | Self::Panel | Self::Db | Self::Commit => rng.pick(&self.all()),
+        }
+    }
+}
+
+/// A fault that was injected: by which run, at its how-many-eth point, and where that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Injected {
+    pub run: usize,
+    pub point: u32,
+    pub fault: Fault,
+    pub step: &'static str,
+}
+
+/// Who decides.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// Nothing goes wrong.
+    Off,
+    /// By chance; in thousandths of the full intensity.
+    Random(u32),
+    /// Exactly these.
+    Fixed(Vec<(usize, u32, Fault)>),
+}
+
+/// The source of faults of one history.
+#[derive(Debug)]
+pub struct Faults {
+    pub mode: Mode,
+    pub injected: Vec<Injected>,
+    /// Points of every run, where the list of them was asked for: what enumeration goes through.
+    pub points: Option<Vec<(usize, u32, Class, &'static str)>>,
+}
+
+impl Faults {
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, injected: Vec::new(), points: None }
+    }
+
+    /// Whether something goes wrong at this point of a run.
+    pub fn ask(&mut self, run: usize, point: u32, rng: &mut Rng, class: Class, step: &'static str) -> Option<Fault> {
+        if let Some(points) = self.points.as_mut().filter(|_| !matches!(self.mode, Mode::Off)) {
+            points.push((run, point, class, step));
+        }
+        let fault = match &self.mode {
+            Mode::Off => None,
+            Mode::Random(intensity) => rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng)),
+            Mode::Fixed(list) => list.iter().find(|(r, p, _)| *r == run && *p == point).map(|(_, _, fault)| *fault),
+        };
+        if let Some(fault) = fault {
+            self.injected.push(Injected { run, point, fault, step });
+        }
+        fault
+    }
+}
+
+/// Counts over many histories.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub histories: u64,
+    pub runs: u64,
+    pub steps: u64,
+    pub by_mark: u64,
+    pub named: u64,
+    /// (step, fault, attempt) -> times.
+    pub coverage: HashMap<(&'static str, &'static str, u8), u64>,
+    pub ends: HashMap<&'static str, u64>,
+}
+
+impl Stats {
+    pub fn add(&mut self, other: Self) {
+        self.histories += other.histories;
+        self.runs += other.runs;
+        self.steps += other.steps;
+        self.by_mark += other.by_mark;
+        self.named += other.named;
+        for (key, count) in other.coverage {
+            *self.coverage.entry(key).or_default() += count;
+        }
+        for (key, count) in other.ends {
+            *self.ends.entry(key).or_default() += count;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Where the state lives. Tier 1: one connection in memory, emptied for every history, statements cached. Tier 2: a
+//! connection a run on one shared in-memory database. Tier 3: files with the shipped pragmas, opened anew by every run.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use pmisplicense::model::ids::PanelId;
+use pmisplicense::store::{Store, open_file};
+use rusqlite::Connection;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    One,
+    Two,
+    Three,
+}
+
+pub struct Image {
+    tier: Tier,
+    anchor: Rc<Connection>,
+    store: Store,
+    uri: String,
+    dir: tempfile::TempDir,
+}
+
+const EMPTY: &str = "
+    BEGIN IMMEDIATE;
+    DELETE FROM journal; DELETE FROM payment_run; DELETE FROM payment; DELETE FROM wish; DELETE FROM license;
+    DELETE FROM item; DELETE FROM module; DELETE FROM account; DELETE FROM meta;
+    INSERT INTO meta (name, value) VALUES ('panel_id', 'simulate'), ('machine', 'sim');
+    COMMIT;";
+
+pub fn panel_id() -> PanelId {
+    PanelId::parse("simulate").expect("eight letters")
+}
+
+/// Makes an empty state file and takes its schema as statements.
+fn schema(dir: &std::path::Path) -> Vec<String> {
+    let path = dir.join("template").join("state.db");
+    drop(open_file(&path, None, &panel_id(), "sim", chrono::DateTime::UNIX_EPOCH).expect("a state file"));
+    let conn = Connection::open(&path).expect("the template");
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("a checkpoint");
+    let mut statement = conn.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").expect("its schema");
+    let rows = statement.query_map([], |row| row.get(0)).expect("its schema");
+    rows.map(|row| row.expect("a statement")).collect()
+}
+
+impl Image {
+    /// `number`: tells the databases of several threads apart.
+    pub fn new(tier: Tier, number: u32) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let schema = schema(dir.path());
+        let uri = match tier {
+            Tier::One | Tier::Three => ":memory:".to_owned(),
+            Tier::Two => format!("file:sim{number}?mode=memory&cache=shared"),
+        };
+        let conn = Connection::open(&uri).expect("a database in memory");
+        for statement in &schema {
+            conn.execute_batch(statement).expect("a table");
+        }
+        let anchor = Rc::new(conn);
+        let store = Store::from_connection(Rc::clone(&anchor));
+        Self { tier, anchor, store, uri, dir }
+    }
+
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("state").join("state.db")
+    }
+
+    /// An empty state for the next history.
+    pub fn empty(&self) {
+        match self.tier {
+            Tier::One | Tier::Two => self.anchor.execute_batch(EMPTY).expect("an emptied state"),
+            Tier::Three => {
+                let folder = self.dir.path().join("state");
+                let _ = std::fs::remove_dir_all(&folder);
+                std::fs::create_dir(&folder).expect("a folder");
+                std::fs::copy(self.dir.path().join("template").join("state.db"), self.file()).expect("a copy");
+            }
+        }
+    }
+
+    /// The state as one run opens it.
+    pub fn open(&self) -> Store {
+        match self.tier {
+            Tier::One => self.store.clone(),
+            Tier::Two => Store::from_connection(Rc::new(Connection::open(&self.uri).expect("a connection"))),
+            Tier::Three => {
+                open_file(&self.file(), None, &panel_id(), "sim", chrono::DateTime::UNIX_EPOCH).expect("the state file")
+            }
+        }
+    }
+
+    /// The state as checks look at it.
+    pub fn look(&self) -> Store {
+        match self.tier {
+            Tier::One | Tier::Two => self.store.clone(),
+            Tier::Three => self.open(),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What happens in a history: services and foreign licenses at the beginning, what the panel, its clients, the seller's
+//! administrator and neighbours on the account do.
+
+use chrono::{Days, Months, NaiveDate};
+use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::ids::{ClientId, PricelistId};
+use pmisplicense::model::item::{AddonValue, ItemStatus};
+use pmisplicense::model::license::{FREE_IP, FREE_NAME, Family, LicenseStatus};
+use pmisplicense::model::period::{AlignmentRule, MonthCount, Period};
+
+use crate::panel::{Panel, Service, add_period, new_item, nodes};
+use crate::script::Script;
+use crate::seller::{Lic, Seller};
+use crate::world::{Job, World, day_of};
+
+fn address(last: u32) -> String {
+    format!("93.184.{}.{}", last / 200, 1 + last % 200)
+}
+
+pub fn populate(script: &Script, seller: &mut Seller, panel: &mut Panel, today: NaiveDate) {
+    if script.align_year {
+        let from = Period::Months(MonthCount(1));
+        panel.alignment.push(AlignmentRule { from, into: MonthCount(12), itemtype: None, tariff: None });
+    }
+    for (index, start) in script.starts.iter().enumerate() {
+        let id = u32::try_from(index).unwrap_or(0) + 1;
+        let ip = Some(address(start.ip.into()));
+        let mut item = new_item(id, start.client, start.code, start.itemtype, start.period, ip);
+        if !script.panel.end_at_open && item.period != Period::Lifetime {
+            item.expires = Some(add_period(today, item.period));
+        }
+        item.addons.extend(start.nodes.map(nodes));
+        if start.licname {
+            item.params.licname = Some(format!("client {id}"));
+        }
+        panel.services.push(Service { item, before: None, lives: 0 });
+        let command = if start.period == 12 && start.licname { ItemCommand::Reopen } else { ItemCommand::Open };
+        panel.begin(id, command, None);
+    }
+    for index in 0..script.foreign {
+        let key = seller.fresh_key();
+        let id = 900 + index;
+        seller.licenses.push(foreign(id, 55227, key, today, index == 0));
+    }
+}
+
+/// Somebody else's license on the same account; `free`: another panel's freed one.
+fn foreign(id: u32, pricelist: u32, key: String, today: NaiveDate, free: bool) -> Lic {
+    Lic {
+        id,
+        family: Family::Soft,
+        pricelist,
+        name: if free { FREE_NAME.to_owned() } else { format!("neighbour {id}") },
+        ip: if free { Some(FREE_IP) } else { address(150 + id % 40).parse().ok() },
+        remoteid: if free { "pml-otherpan-free".to_owned() } else { String::new() },
+        period: Period::Months(MonthCount(12)),
+        status: if free { LicenseStatus::Stopped } else { LicenseStatus::Active },
+        key,
+        key_from_ms: 0,
+        created: today - Days::new(100),
+        expires: Some(today + Months::new(9)),
+        autoprolong: false,
+        ip_changed: Some(today - Days::new(60)),
+        key_changed: Some(today - Days::new(60)),
+        nodes: None,
+        foreign: true,
+        tag: None,
+        hidden_until_ms: 0,
+        stale_until_ms: 0,
+        before: None,
+        denied: false,
+    }
+}
+
+pub fn is_closed(world: &World, item: u32) -> bool {
+    world.panel.service(item).is_none_or(|service| service.item.status == ItemStatus::Deleted)
+}
+
+/// What the panel does next for an item: mostly what is due; sometimes it forgets, or runs something else first.
+pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
+    if let Some(op) = world.panel.open_op(item) {
+        let (command, payment) = (world.panel.ops[op].command, world.panel.ops[op].payment);
+        let job = |op, command| Job::Item { item, command, op: Some(op) };
+        return match pick % 16 {
+            // The operation is lost, and a new one is made for what was paid.
+            1 => {
+                world.panel.ops[op].dropped = true;
+                let op = world.panel.begin(item, command, Some(payment));
+                job(op, command)
+            }
+            // Another command runs first.
+            2 | 3 => {
+                let status = world.panel.service(item).map(|service| service.item.status);
+                let command = match status {
+                    Some(ItemStatus::Active) if pick & 16 == 0 => ItemCommand::Suspend,
+                    Some(_) | None if pick & 16 == 0 => ItemCommand::SyncItem,
+                    Some(_) | None => ItemCommand::Close,
+                };
+                if command == ItemCommand::Close {
+                    world.panel.ops[op].dropped = true;
+                }
+                if command == ItemCommand::SyncItem {
+                    return Job::Item { item, command, op: None };
+                }
+                let op = begin(world, item, command, pick, None);
+                job(op, command)
+            }
+            _ => job(op, command),
+        };
+    }
+    let status = world.panel.service(item).map_or(ItemStatus::Deleted, |service| service.item.status);
+    let command = match status {
+        ItemStatus::Active => match pick % 100 {
+            0..=34 => ItemCommand::Prolong,
+            35..=46 => ItemCommand::Suspend,
+            47..=66 => ItemCommand::Setparam,
+            67..=82 => ItemCommand::Close,
+            83..=87 => ItemCommand::GenKey,
+            88..=90 => ItemCommand::CancelProlong,
+            _ => ItemCommand::SyncItem,
+        },
+        ItemStatus::Suspended => match pick % 100 {
+            0..=54 => ItemCommand::Resume,
+            55..=79 => ItemCommand::Close,
+            80..=91 => ItemCommand::Prolong,
+            _ => ItemCommand::SyncItem,
+        },
+        ItemStatus::Deleted => {
+            live_again(world, item, pick);
+            ItemCommand::Open
+        }
+        ItemStatus::Ordered | ItemStatus::Processing | ItemStatus::Unknown(_) => ItemCommand::Open,
+    };
+    if command == ItemCommand::SyncItem {
+        return Job::Item { item, command, op: None };
+    }
+    let op = begin(world, item, command, pick, None);
+    Job::Item { item, command, op: Some(op) }
+}
+
+/// A closed service is opened again, or its number is given to another client.
+fn live_again(world: &mut World, item: u32, pick: u32) {
+    let (today, habits) = (day_of(world.now_ms), world.panel.habits);
+    if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
+        service.lives += 1;
+        let lives = service.lives;
+        let item = &mut service.item;
+        item.status = ItemStatus::Ordered;
+        if pick & 1 == 0 {
+            item.created = format!("2026-11-{:02}", 1 + lives.min(27));
+            item.client = ClientId(50 + lives + item.id.0 * 10);
+            item.params.licid = None;
+            item.params.lickey = None;
+            item.params.licname = None;
+        }
+        item.expires = (!habits.end_at_open && item.period != Period::Lifetime).then(|| add_period(today, item.period));
+        service.before = None;
+    }
+}
+
+/// Makes an operation, with what goes with it: a payment moves the end, a client's change is saved first.
+pub fn begin(world: &mut World, item: u32, command: ItemCommand, pick: u32, payment: Option<u32>) -> usize {
+    let op = world.panel.begin(item, command, payment);
+    let expires = license_of(world, item).and_then(|lic| lic.expires);
+    world.panel.ops[op].expires_before = expires;
+    world.panel.ops[op].made_ms = world.now_ms;
+    match command {
+        ItemCommand::Prolong if world.panel.habits.moves_before => {
+            world.panel.change(item, |item| item.expires = item.expires.map(|end| add_period(end, item.period)));
+        }
+        ItemCommand::Setparam => client_types(world, item, pick >> 7),
+        _ => {}
+    }
+    op
+}
+
+/// The license that the panel's item names, as upstream has it.
+pub fn license_of(world: &World, item: u32) -> Option<&Lic> {
+    let named = world.panel.service(item)?.item.params.licid?;
+    world.seller.get(named.0)
+}
+
+/// The client changes something of his service.
+pub fn client_types(world: &mut World, item: u32, pick: u32) {
+    let today = world.now_ms.rem_euclid(97);
+    let fresh = 40 + u32::try_from(today).unwrap_or(0);
+    world.panel.change(item, |item| match pick % 8 {
+        0..=2 => item.params.ip = Some(address(fresh)),
+        3 => item.params.licname = Some(format!("renamed {pick}")),
+        4 | 5 if item.tariff_intname == "55227" => {
+            item.previous_tariff = Some(PricelistId(17));
+            item.tariff_intname = "55228".to_owned();
+        }
+        4 | 5 if item.tariff_intname == "nopanel" => item.tariff_intname = "55227".to_owned(),
+        6 if item.itemtype == "soft" && pick % 3 == 0 => item.tariff_intname = "nopanel".to_owned(),
+        _ => {
+            for addon in &mut item.addons {
+                if let AddonValue::Number(number) = &mut addon.value {
+                    *number += 1;
+                }
+            }
+        }
+    });
+}
+
+/// The seller's administrator, or a neighbour on the account.
+pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
+    let (today, now) = (world.seller.today, world.now_ms);
+    let licname = world
+        .panel
+        .service(item)
+        .map(|service| service.item.params.licname.clone().unwrap_or_else(|| service.item.default_license_name()));
+    let ip = world.panel.service(item).and_then(|service| service.item.params.ip.clone());
+    let target = license_of(world, item).map(|lic| lic.id);
+    let what = match pick % 12 {
+        0 => "renames",
+        1 => "stops",
+        2 => "deletes",
+        3 => "moves the address",
+        4 | 5 => "switches automatic renewal on",
+        6 => "gives it another expiry",
+        7 => "lets the balance run out",
+        8 => "fills the balance",
+        9 => "a neighbour frees a license",
+        10 => "a neighbour buys one that looks like ours",
+        _ => "collects unpaid orders",
+    };
+    world.say(|_| format!("seller: {what} ({target:?})"));
+    let seller = &mut world.seller;
+    match pick % 12 {
+        7 => seller.balance = 100,
+        8 => seller.balance = 1_000_000,
+        9 | 10 => {
+            seller.next_id += 1;
+            let (id, key) = (seller.next_id, seller.fresh_key());
+            let mut lic = foreign(id, 55227, key, today, pick % 12 == 9);
+            if pick % 12 == 10 {
+                lic.created = today;
+                lic.name = licname.unwrap_or_default();
+                lic.ip = ip.and_then(|ip| ip.parse().ok());
+            }
+            seller.licenses.push(lic);
+        }
+        11 => {
+            for lic in &mut seller.licenses {
+                if lic.status == LicenseStatus::Ordered {
+                    lic.status = LicenseStatus::Active;
+                    lic.key_from_ms = now;
+                }
+            }
+        }
+        kind => {
+            let Some(lic) = target.and_then(|id| seller.get_mut(id)).filter(|lic| !lic.foreign) else { return };
+            match kind {
+                0 => lic.name = "renamed by the seller".to_owned(),
+                1 if lic.status == LicenseStatus::Active => lic.status = LicenseStatus::Stopped,
+                2 if pick % 5 == 0 => lic.status = LicenseStatus::Deleted,
+                3 => {
+                    lic.ip = address(190).parse().ok();
+                    lic.ip_changed = Some(today);
+                }
+                4 | 5 => lic.autoprolong = true,
+                6 => lic.expires = lic.expires.map(|end| end + Days::new(40)),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The simulator (PROVING.md 3): the real engine, plan and SQLite state under a seeded world of panel, seller, clock
+//! and processes, with faults. `cargo test` plays a short form; `cargo test --profile sim --test sim` with HISTORIES,
+//! MINUTES or SEEDS plays as many as asked for, SEED=n one of them readably. TIER=1, 2 or 3 keeps to one kind of state.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
+    clippy::float_arithmetic
+)]
+
+mod checks;
+mod faults;
+mod image;
+mod life;
+mod panel;
+mod play;
+mod report;
+mod rng;
+mod script;
+mod seller;
+mod shrink;
+mod wire;
+mod world;
+
+fn main() {
+    report::run();
+}

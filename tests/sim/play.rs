@@ -1,0 +1,443 @@
+//! Plays one history: starts runs of the real engine as futures, picks which goes on, lets some die, and ends with a
+//! drain (all that is on its way arrives), a quiet (each unfinished run again and again, then sync), and the checks.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, Run as EngineRun};
+use pmisplicense::error::{ErrorKind, ModuleError};
+use pmisplicense::model::ids::{ItemId, RunningOperationId};
+use pmisplicense::model::license::LicenseStatus;
+use pmisplicense::model::rules::{OnClose, PostOpen, Rules};
+use pmisplicense::ports::ModuleAccess;
+use pmisplicense::store::CommitFault;
+
+use crate::faults::{Class, Fault, Faults, Injected, Mode, Stats};
+use crate::image::Image;
+use crate::panel::{Db, MODULE, Panel, Tool};
+use crate::rng::Rng;
+use crate::script::{Action, Script};
+use crate::seller::Seller;
+use crate::wire::Wire;
+use crate::world::{End, Job, Run, SETTLE_S, Shared, SimClock, SimLocks, SimNotes, Violation, World, day_of};
+
+/// 2026-12-01 10:00 UTC
+const BEGIN_MS: i64 = 1_796_119_200_000;
+
+/// Steps that a run may take in a history this small.
+const MAX_STEPS: u32 = 3_000;
+
+/// Time that a run may take, its neighbours' waiting included.
+const MAX_RUN_MS: i64 = 3_600_000;
+
+/// Runs of the quiet have tags from here on: nothing goes wrong there.
+const QUIET: usize = 1 << 32;
+
+/// The settings that histories choose from.
+pub fn rules() -> Vec<Rules> {
+    let base = Rules::default();
+    let mut all = vec![base.clone(), base.clone(), base.clone(), base.clone(), base.clone(), base.clone(), base];
+    all[1].on_close = OnClose::Stop;
+    all[2].on_close = OnClose::Delete;
+    all[3].upstream.resend = false;
+    all[4].post_open = PostOpen::Service;
+    all
+}
+
+/// What came out of a history.
+pub struct Played {
+    pub violations: Vec<Violation>,
+    pub injected: Vec<Injected>,
+    pub trace: Vec<String>,
+    pub points: Vec<(usize, u32, Class, &'static str)>,
+}
+
+/// How to play it.
+#[derive(Clone)]
+pub struct How {
+    pub mode: Mode,
+    pub tracing: bool,
+    pub points: bool,
+    /// Actions left out (shrinking); empty: none.
+    pub without: Vec<bool>,
+}
+
+type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ModuleError>> + 'a>>;
+
+/// A run under way.
+struct Going<'a> {
+    run: usize,
+    future: RunFuture<'a>,
+}
+
+pub struct Stage<'a> {
+    pub world: Shared,
+    image: &'a Image,
+    rules: &'a Rules,
+    access: ModuleAccess,
+    pub seed: u64,
+}
+
+/// Plays a history and checks it.
+pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &mut Stats) -> Played {
+    image.empty();
+    let mut seller = Seller::new(script.seller, day_of(BEGIN_MS));
+    let mut panel = Panel::new(script.panel);
+    crate::life::populate(script, &mut seller, &mut panel, day_of(BEGIN_MS));
+    let mut faults = Faults::new(how.mode.clone());
+    faults.points = how.points.then(Vec::new);
+    let world = World {
+        now_ms: BEGIN_MS,
+        skew_ms: 0,
+        meddled: false,
+        clock_moved: false,
+        seller,
+        panel,
+        faults,
+        pending: Vec::new(),
+        runs: Vec::new(),
+        locks: Vec::new(),
+        violations: Vec::new(),
+        trace: how.tracing.then(Vec::new),
+        store: image.look(),
+        sends: 0,
+        noise: Rng::fork(script.seed, 2),
+    };
+    let access = ModuleAccess {
+        module: MODULE,
+        url: "https://sim.invalid".to_owned(),
+        username: "sim".to_owned(),
+        password: String::new(),
+    };
+    let rules = &rules[script.rules % rules.len()];
+    let mut stage = Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: script.seed };
+    for (index, action) in script.actions.iter().enumerate() {
+        if how.without.get(index) != Some(&true) {
+            stage.act(index, *action);
+        }
+    }
+    stage.quiet();
+    stage.finish(stats)
+}
+
+impl<'a> Stage<'a> {
+    fn act(&mut self, index: usize, action: Action) {
+        let tag = index * 8;
+        self.world.borrow_mut().say(|_| format!("--- {index}: {action:?}"));
+        self.world.borrow_mut().meddled |= matches!(action, Action::Seller { .. } | Action::Client { .. });
+        match action {
+            Action::Step { item, pick } => {
+                let job = crate::life::next_job(&mut self.world.borrow_mut(), item, pick);
+                self.group(&[job], tag);
+            }
+            Action::Do { item, command } => {
+                let mut world = self.world.borrow_mut();
+                let open = world.panel.open_op(item).filter(|op| world.panel.ops[*op].command == command);
+                let op = open.unwrap_or_else(|| crate::life::begin(&mut world, item, command, 0, None));
+                drop(world);
+                self.group(&[Job::Item { item, command, op: Some(op) }], tag);
+            }
+            Action::Group { item, other, pick } => {
+                let jobs = {
+                    let mut world = self.world.borrow_mut();
+                    let first = crate::life::next_job(&mut world, item, pick);
+                    let second = match pick % 5 {
+                        0 | 1 => first,
+                        2 => Job::SyncAll,
+                        3 => Job::Item { item, command: ItemCommand::SyncItem, op: None },
+                        _ if other == item => first,
+                        _ => crate::life::next_job(&mut world, other, pick >> 3),
+                    };
+                    let mut jobs = vec![first, second];
+                    if pick % 11 == 0 {
+                        jobs.push(Job::SyncAll);
+                    }
+                    jobs
+                };
+                self.group(&jobs, tag);
+            }
+            Action::Sync => self.group(&[Job::SyncAll], tag),
+            Action::Wait { s } => self.world.borrow_mut().advance(s * 1000),
+            Action::Seller { item, pick } => crate::life::seller_acts(&mut self.world.borrow_mut(), item, pick),
+            Action::Client { item, pick } => crate::life::client_types(&mut self.world.borrow_mut(), item, pick),
+        }
+    }
+
+    fn start(&self, job: Job, tag: usize) -> Going<'a> {
+        let at = Rc::new(Cell::new("begin"));
+        let (run, operation) = {
+            let mut world = self.world.borrow_mut();
+            let operation = match job {
+                Job::Item { op: Some(op), .. } => {
+                    world.panel.ops[op].tries = world.panel.ops[op].tries.saturating_add(1);
+                    Some(op)
+                }
+                Job::Item { .. } | Job::SyncAll => None,
+            };
+            let attempt = operation.map_or(1, |op| world.panel.ops[op].tries);
+            let started_ms = world.now_ms;
+            world.runs.push(Run {
+                tag,
+                job,
+                rng: Rng::fork(self.seed, 1000 + u64::try_from(tag).unwrap_or(0)),
+                points: 0,
+                attempt,
+                at: Rc::clone(&at),
+                steps: 0,
+                disk_full: false,
+                requests: 0,
+                last_item: None,
+                answers: Vec::new(),
+                posts: 0,
+                started_ms,
+                end: None,
+                hurt: false,
+                lagged: false,
+                refused_but_done: false,
+            });
+            let number = operation.map(|op| RunningOperationId(world.panel.ops[op].number));
+            (world.runs.len() - 1, number)
+        };
+        self.world.borrow_mut().say(|_| format!("run {run} begins: {job:?} {operation:?}"));
+        let world = Rc::clone(&self.world);
+        let store = self.image.open();
+        let hook = Rc::clone(&self.world);
+        let store = store.with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
+        let (rules, access) = (self.rules, self.access.clone());
+        let future = async move {
+            let mut wire = Wire { world: Rc::clone(&world), run };
+            let mut tool = Tool { world: Rc::clone(&world), run };
+            let mut db = Db { world: Rc::clone(&world), run };
+            let clock = SimClock(Rc::clone(&world));
+            let locks = SimLocks(Rc::clone(&world), run);
+            let notes = SimNotes(Rc::clone(&world), run);
+            let ports = Ports {
+                upstream: &mut wire,
+                panel: &mut tool,
+                billdb: &mut db,
+                clock: &clock,
+                locks: &locks,
+                notes: &notes,
+            };
+            let identity = EngineRun { access: &access, operation, machine: "sim", stepping: Some(at) };
+            let mut engine = Engine::begin(ports, store, rules, identity)?;
+            match job {
+                Job::Item { item, command, .. } => engine.item_command(command, ItemId(item)).await,
+                Job::SyncAll => {
+                    let allow = if tag >= QUIET { Allow::Many } else { Allow::Guarded };
+                    let summary = engine.sync_all(allow).await?;
+                    summary.failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+                }
+            }
+        };
+        Going { run, future: Box::pin(future) }
+    }
+
+    /// Runs several at once to their ends, in an order that chance decides.
+    pub fn group(&mut self, jobs: &[Job], tag: usize) {
+        let mut order = Rng::fork(self.seed, 77 + u64::try_from(tag).unwrap_or(0));
+        let mut going: Vec<Going<'a>> =
+            jobs.iter().enumerate().map(|(member, job)| self.start(*job, tag + member)).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut index = 0;
+        while !going.is_empty() {
+            if going.len() > 1 && (index >= going.len() || order.chance(400)) {
+                index = usize::try_from(order.below(u32::try_from(going.len()).unwrap_or(1))).unwrap_or(0);
+            }
+            index = index.min(going.len() - 1);
+            let run = going[index].run;
+            if let Some(end) = self.before_step(run) {
+                // The process is gone: what it held is released, what it had written stays.
+                drop(going.swap_remove(index));
+                self.ended(run, end);
+                continue;
+            }
+            if let Poll::Ready(result) = going[index].future.as_mut().poll(&mut context) {
+                drop(going.swap_remove(index));
+                let end = match result {
+                    Ok(()) => End::Ok,
+                    Err(error) => End::Failed(error.kind, error.message.en.clone()),
+                };
+                self.ended(run, end);
+            }
+        }
+    }
+
+    fn before_step(&self, run: usize) -> Option<End> {
+        let mut world = self.world.borrow_mut();
+        let (step, now) = (world.step_of(run), world.now_ms);
+        let info = &mut world.runs[run];
+        info.steps += 1;
+        if info.steps > MAX_STEPS || now - info.started_ms > MAX_RUN_MS + 120_000 {
+            let what = format!("run {run} stands at {step} after {} steps", info.steps);
+            world.violation("S6", "a run does not end", what);
+            return Some(End::Stuck);
+        }
+        match world.ask(run, Class::Step, step) {
+            Some(Fault::ClockJump(seconds)) => {
+                world.skew_ms += seconds * 1000;
+                world.clock_moved |= seconds.abs() > SETTLE_S;
+                None
+            }
+            Some(_) => Some(End::Died),
+            None => None,
+        }
+    }
+
+    fn ended(&mut self, run: usize, end: End) {
+        let mut world = self.world.borrow_mut();
+        world.say(|_| format!("run {run} ends: {end:?}"));
+        if let Job::Item { op: Some(op), .. } = world.runs[run].job {
+            let op = &mut world.panel.ops[op];
+            match &end {
+                End::Ok => {
+                    op.done = true;
+                    op.last_error = None;
+                }
+                End::Failed(kind, words) => op.last_error = Some((*kind, words.clone())),
+                End::Died | End::Stuck => op.last_error = None,
+            }
+        }
+        let is_ok = end == End::Ok;
+        world.runs[run].end = Some(end);
+        if is_ok {
+            crate::checks::told(&mut world, run);
+        }
+    }
+
+    /// Everything on its way arrives, causes go away, and each unfinished run is repeated.
+    fn quiet(&mut self) {
+        {
+            let mut world = self.world.borrow_mut();
+            world.say(|_| "--- drain".to_owned());
+            world.faults.mode = Mode::Off;
+            world.skew_ms = 0;
+            world.seller.balance = 100_000_000;
+            while let Some(due) = world.pending.iter().map(|pending| pending.due_ms).max() {
+                let ms = (due - world.now_ms).max(0) + 1;
+                world.advance(ms);
+            }
+            for lic in &mut world.seller.licenses {
+                if lic.status == LicenseStatus::Ordered {
+                    lic.status = LicenseStatus::Active;
+                }
+            }
+            world.advance((SETTLE_S + 60) * 1000);
+        }
+        let items: Vec<u32> = self.world.borrow().panel.services.iter().map(|service| service.item.id.0).collect();
+        let mut tag = QUIET;
+        for _ in 0..4 {
+            let mut open: Vec<usize> = Vec::new();
+            for (index, op) in self.world.borrow().panel.ops.iter().enumerate() {
+                if !op.done && !op.dropped {
+                    open.push(index);
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+            for op in open {
+                let (item, command) = {
+                    let world = self.world.borrow();
+                    (world.panel.ops[op].item, world.panel.ops[op].command)
+                };
+                self.group(&[Job::Item { item, command, op: Some(op) }], tag);
+                tag += 8;
+            }
+            self.world.borrow_mut().advance(120_000);
+        }
+        self.group(&[Job::SyncAll], tag);
+        tag += 8;
+        self.world.borrow_mut().advance(120_000);
+        self.group(&[Job::SyncAll], tag);
+        for item in items {
+            tag += 8;
+            let closed = crate::life::is_closed(&self.world.borrow(), item);
+            if !closed {
+                self.group(&[Job::Item { item, command: ItemCommand::SyncItem, op: None }], tag);
+            }
+        }
+        crate::checks::at_the_end(&mut self.world.borrow_mut());
+        // Late keys are there by now; sync brings them, so that repeated runs have nothing to wait for.
+        self.world.borrow_mut().advance(600_000);
+        tag += 8;
+        self.group(&[Job::SyncAll], tag);
+        self.repeat_finished(tag + 8);
+    }
+
+    /// S7: what is finished is done again, and nothing happens but the post-call.
+    fn repeat_finished(&mut self, mut tag: usize) {
+        let ops: Vec<usize> = crate::checks::repeatable(&self.world.borrow());
+        for op in ops {
+            tag += 8;
+            let before = crate::checks::Stillness::of(&self.world.borrow());
+            let (item, command) = {
+                let world = self.world.borrow();
+                (world.panel.ops[op].item, world.panel.ops[op].command)
+            };
+            self.group(&[Job::Item { item, command, op: Some(op) }], tag);
+            before.compare(&mut self.world.borrow_mut(), op);
+        }
+    }
+
+    fn finish(self, stats: &mut Stats) -> Played {
+        let mut world = self.world.borrow_mut();
+        stats.histories += 1;
+        stats.runs += u64::try_from(world.runs.len()).unwrap_or(0);
+        for run in &world.runs {
+            stats.steps += u64::from(run.steps);
+            let word = match &run.end {
+                Some(End::Ok) => "ok",
+                Some(End::Failed(kind, _)) => kind.word(),
+                Some(End::Died) => "died",
+                Some(End::Stuck) | None => "stuck",
+            };
+            *stats.ends.entry(word).or_default() += 1;
+        }
+        let injected = std::mem::take(&mut world.faults.injected);
+        for one in &injected {
+            let attempt = world.runs.iter().find(|run| run.tag == one.run).map_or(1, |run| run.attempt.min(3));
+            *stats.coverage.entry((one.step, one.fault.kind(), attempt)).or_default() += 1;
+        }
+        Played {
+            violations: std::mem::take(&mut world.violations),
+            injected,
+            trace: world.trace.take().unwrap_or_default(),
+            points: world.faults.points.take().unwrap_or_default(),
+        }
+    }
+}
+
+fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
+    let mut world = world.borrow_mut();
+    if world.runs[run].disk_full {
+        return Some(CommitFault::NotWritten);
+    }
+    let step = world.step_of(run);
+    match world.ask(run, Class::Commit, step) {
+        Some(Fault::CommitLost) => Some(CommitFault::NotWritten),
+        Some(Fault::CommitWritten) => Some(CommitFault::Written),
+        Some(Fault::DiskFull) => {
+            world.runs[run].disk_full = true;
+            Some(CommitFault::NotWritten)
+        }
+        _ => None,
+    }
+}
+
+/// Kinds that a finished quiet may leave an operation with: their causes lie outside and last.
+pub fn may_last(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::OrderUnknown
+            | ErrorKind::IpBusy
+            | ErrorKind::IpChangeLimit
+            | ErrorKind::KeyChangeLimit
+            | ErrorKind::LicenseGone
+            | ErrorKind::PeriodNotSold
+            | ErrorKind::Missed
+    )
+}

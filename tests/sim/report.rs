@@ -1,0 +1,209 @@
+//! Runs histories on threads, adds up what they did, and prints it: histories, steps, faults by kind, coverage, and
+//! each violation with its seed and its shrunk history.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::faults::{Mode, Stats};
+use crate::image::{Image, Tier};
+use crate::play::{How, play, rules};
+use crate::script::Script;
+use crate::shrink::shrink;
+use crate::world::Violation;
+
+/// What was asked for.
+struct Asked {
+    histories: u64,
+    minutes: Option<f64>,
+    first_seed: u64,
+    tier: Option<Tier>,
+    threads: u32,
+    show: usize,
+}
+
+fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+fn asked() -> Asked {
+    let args: Vec<String> = std::env::args().collect();
+    let after = |flag: &str| {
+        args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1)).and_then(|text| text.parse().ok())
+    };
+    let minutes = number("MINUTES").or_else(|| after("--minutes"));
+    let tier = number("TIER").and_then(|tier: u32| match tier {
+        1 => Some(Tier::One),
+        2 => Some(Tier::Two),
+        3 => Some(Tier::Three),
+        _ => None,
+    });
+    let short = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
+    Asked {
+        histories: number("HISTORIES").or(number("SEEDS")).unwrap_or(if minutes.is_some() { u64::MAX } else { short }),
+        minutes,
+        first_seed: number("FIRST").unwrap_or(1),
+        tier,
+        threads: number("THREADS").unwrap_or(2),
+        show: number("SHOW").unwrap_or(5),
+    }
+}
+
+/// The tier of a seed: of a thousand histories 978 are of the first, 20 of the second, 2 of the third.
+fn tier_of(seed: u64) -> Tier {
+    match seed % 1000 {
+        0..=1 => Tier::Three,
+        2..=21 => Tier::Two,
+        _ => Tier::One,
+    }
+}
+
+fn random(script: &Script) -> How {
+    How { mode: Mode::Random(script.intensity), tracing: false, points: false, without: Vec::new() }
+}
+
+/// A violation as it was met.
+struct Met {
+    seed: u64,
+    tier: Tier,
+    violation: Violation,
+}
+
+fn worker(number: u32, asked: &Asked, next: &AtomicU64, stop: &AtomicBool, met: &Mutex<Vec<Met>>) -> (Stats, [f64; 3]) {
+    let mut stats = Stats::default();
+    let mut spent = [0.0; 3];
+    let rules = rules();
+    let images = [Tier::One, Tier::Two, Tier::Three].map(|tier| Image::new(tier, number));
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        if index >= asked.histories || stop.load(Ordering::Relaxed) {
+            return (stats, spent);
+        }
+        let seed = asked.first_seed + index;
+        let tier = asked.tier.unwrap_or_else(|| tier_of(seed));
+        let at = match tier {
+            Tier::One => 0,
+            Tier::Two => 1,
+            Tier::Three => 2,
+        };
+        let script = Script::draw(seed);
+        let began = Instant::now();
+        let played = play(&script, &random(&script), &images[at], &rules, &mut stats);
+        spent[at] += began.elapsed().as_secs_f64();
+        if let Some(violation) = played.violations.into_iter().next() {
+            let mut met = met.lock().expect("the list");
+            met.push(Met { seed, tier, violation });
+        }
+    }
+}
+
+/// Plays one history and prints it whole.
+fn replay(seed: u64, tier: Tier) -> bool {
+    let (image, rules, script) = (Image::new(tier, 0), rules(), Script::draw(seed));
+    let how = How { tracing: true, ..random(&script) };
+    let played = play(&script, &how, &image, &rules, &mut Stats::default());
+    println!("{script:#?}");
+    for line in &played.trace {
+        println!("{line}");
+    }
+    played.violations.is_empty()
+}
+
+fn show(met: &Met) {
+    let (image, rules, script) = (Image::new(met.tier, 99), rules(), Script::draw(met.seed));
+    let first = play(&script, &random(&script), &image, &rules, &mut Stats::default());
+    let Violation { check, rule, what } = &met.violation;
+    println!("\n{check} {rule}: {what}\n  seed {} tier {:?}; replay: SEED={}", met.seed, met.tier, met.seed);
+    let Some(small) = shrink(&script, &first, &met.violation, &image, &rules) else {
+        println!("  (it cannot be shrunk)");
+        return;
+    };
+    println!("  shrunk to {} faults, {} actions; settings {}", small.faults, small.actions, script.rules % rules.len());
+    println!("  {:?} {:?}", script.seller, script.panel);
+    let played = play(&script, &small.how, &image, &rules, &mut Stats::default());
+    for line in &played.trace {
+        println!("    {line}");
+    }
+}
+
+pub fn run() {
+    let asked = Arc::new(asked());
+    if let Some(seed) = number::<u64>("SEED") {
+        let good = replay(seed, asked.tier.unwrap_or(Tier::One));
+        std::process::exit(i32::from(!good));
+    }
+    let began = Instant::now();
+    let (next, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let met = Arc::new(Mutex::new(Vec::new()));
+    let workers: Vec<_> = (0..asked.threads)
+        .map(|number| {
+            let (asked, next, stop, met) = (Arc::clone(&asked), Arc::clone(&next), Arc::clone(&stop), Arc::clone(&met));
+            std::thread::spawn(move || worker(number, &asked, &next, &stop, &met))
+        })
+        .collect();
+    if let Some(minutes) = asked.minutes {
+        let until = began + Duration::from_secs_f64(minutes * 60.0);
+        while Instant::now() < until && !workers.iter().all(std::thread::JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        stop.store(true, Ordering::Relaxed);
+    }
+    let mut stats = Stats::default();
+    let mut spent = [0.0; 3];
+    for worker in workers {
+        let (part, times) = worker.join().expect("a worker");
+        stats.add(part);
+        for (sum, time) in spent.iter_mut().zip(times) {
+            *sum += time;
+        }
+    }
+    let mut met = std::mem::take(&mut *met.lock().expect("the list"));
+    print(&stats, spent, began.elapsed());
+    met.sort_by_key(|met| met.seed);
+    let mut by_rule: BTreeMap<(&str, &str), Vec<&Met>> = BTreeMap::new();
+    for one in &met {
+        by_rule.entry((one.violation.check, one.violation.rule)).or_default().push(one);
+    }
+    println!("violations: {}", met.len());
+    for ((check, rule), list) in &by_rule {
+        let seeds: Vec<u64> = list.iter().take(8).map(|met| met.seed).collect();
+        println!("  {check} {rule}: {} (seeds {seeds:?})", list.len());
+    }
+    for list in by_rule.values().take(asked.show) {
+        show(list[0]);
+    }
+    if !met.is_empty() {
+        std::process::exit(1);
+    }
+}
+
+fn print(stats: &Stats, spent: [f64; 3], took: Duration) {
+    println!(
+        "histories {}, runs {}, steps {}, in {:.1} s ({:.3} ms of one thread a history; by tier {:.1} {:.1} {:.1} s)",
+        stats.histories,
+        stats.runs,
+        stats.steps,
+        took.as_secs_f64(),
+        spent.iter().sum::<f64>() * 1000.0 / stats.histories.max(1) as f64,
+        spent[0],
+        spent[1],
+        spent[2]
+    );
+    let ends: BTreeMap<_, _> = stats.ends.iter().collect();
+    println!("runs ended: {}", ends.iter().map(|(end, count)| format!("{end} {count}")).collect::<Vec<_>>().join(", "));
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for ((_, kind, _), count) in &stats.coverage {
+        *kinds.entry(kind).or_default() += count;
+    }
+    println!("faults: {}", kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", "));
+    println!("coverage: step, fault: times at the first, second, later attempt");
+    let mut table: BTreeMap<(&str, &str), [u64; 3]> = BTreeMap::new();
+    for ((step, kind, attempt), count) in &stats.coverage {
+        let row = table.entry((step, kind)).or_default();
+        row[usize::from(attempt.saturating_sub(1)).min(2)] += count;
+    }
+    for ((step, kind), [first, second, later]) in table {
+        println!("  {step:22} {kind:22} {first:>8} {second:>8} {later:>8}");
+    }
+}

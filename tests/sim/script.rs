@@ -1,0 +1,134 @@
+//! A history before it is played: what the world is like and what happens in it, all from one seed. Actions decide by
+//! numbers drawn beforehand, so that leaving one out changes as little as possible for the others.
+
+use pmisplicense::engine::ItemCommand;
+
+use crate::panel::PanelHabits;
+use crate::rng::Rng;
+use crate::seller::Habits;
+
+/// A service that exists at the beginning, ordered and not yet opened.
+#[derive(Debug, Clone)]
+pub struct Start {
+    pub client: u32,
+    pub code: &'static str,
+    pub itemtype: &'static str,
+    pub period: i32,
+    /// The last number of its address; two services may have the same.
+    pub ip: u8,
+    pub nodes: Option<i64>,
+    pub licname: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The panel runs what is due for an item, or makes a new operation.
+    Step { item: u32, pick: u32 },
+    /// A certain operation: for histories that are written down, not drawn.
+    Do { item: u32, command: ItemCommand },
+    /// Several runs at once.
+    Group { item: u32, other: u32, pick: u32 },
+    /// `sync` over everything.
+    Sync,
+    /// Time goes by.
+    Wait { s: i64 },
+    /// The seller's administrator, or a neighbour on the account, does something.
+    Seller { item: u32, pick: u32 },
+    /// The client types something without a run.
+    Client { item: u32, pick: u32 },
+}
+
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub seed: u64,
+    pub seller: Habits,
+    pub panel: PanelHabits,
+    pub align_year: bool,
+    /// Which of the prepared settings.
+    pub rules: usize,
+    pub starts: Vec<Start>,
+    pub foreign: u32,
+    pub actions: Vec<Action>,
+    /// Faults in thousandths of the full intensity.
+    pub intensity: u32,
+}
+
+impl Script {
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::fork(seed, 1);
+        let rng = &mut rng;
+        let seller = Habits::draw(rng);
+        let panel = PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300) };
+        let items = rng.pick(&[1, 2, 2, 3, 3, 4]);
+        let starts = (0..items).map(|index| start(rng, index)).collect();
+        let count = 4 + rng.below(6);
+        let mut actions = Vec::new();
+        for item in 1..=items {
+            actions.push(Action::Step { item, pick: 0 });
+        }
+        for _ in 0..count {
+            actions.push(action(rng, items));
+        }
+        Self {
+            seed,
+            seller,
+            panel,
+            align_year: rng.chance(150),
+            rules: usize::try_from(rng.below(1000)).unwrap_or(0),
+            starts,
+            foreign: rng.pick(&[0, 0, 1, 2]),
+            actions,
+            intensity: rng.pick(&[0, 300, 600, 1000, 1000, 1500]),
+        }
+    }
+}
+
+fn start(rng: &mut Rng, index: u32) -> Start {
+    let (code, itemtype) = rng.pick(&[
+        ("55227", "soft"),
+        ("55227", "soft"),
+        ("55227", "soft"),
+        ("55228", "soft"),
+        ("55230", "soft"),
+        ("9203", "softexternal"),
+        ("nopanel", "soft"),
+    ]);
+    let nodes = (code == "55230").then(|| i64::from(rng.below(3)));
+    Start {
+        client: 1 + if rng.chance(200) { 0 } else { index },
+        code,
+        itemtype,
+        period: if code == "9203" { 1 } else { rng.pick(&[1, 1, 1, 12, 12, 3, 0, -100]) },
+        ip: if rng.chance(80) { 1 } else { u8::try_from(index).unwrap_or(0) + 1 },
+        nodes,
+        licname: rng.chance(300),
+    }
+}
+
+fn action(rng: &mut Rng, items: u32) -> Action {
+    let item = 1 + rng.below(items);
+    let pick = u32::try_from(rng.next() >> 33).unwrap_or(0);
+    match rng.below(100) {
+        0..=44 => Action::Step { item, pick },
+        45..=57 => Action::Group { item, other: 1 + rng.below(items), pick },
+        58..=65 => Action::Sync,
+        66..=85 => Action::Wait {
+            s: rng.pick(&[
+                5,
+                60,
+                70,
+                300,
+                901,
+                1_000,
+                3_600,
+                86_400,
+                86_400 * 10,
+                86_400 * 31,
+                86_400 * 33,
+                86_400 * 70,
+            ]),
+        },
+        86..=95 => Action::Seller { item, pick },
+        _ => Action::Client { item, pick },
+    }
+}

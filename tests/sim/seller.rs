@@ -1,0 +1,494 @@
+//! The selling BILLmanager by its own rules (LICENSING.md, CONTRACT.md 5): licenses, money, one change of address and
+//! key a month, busy addresses, late keys, expiry and deletion. It shares no rule with `src/`. Its ledger is what
+//! upstream billed, each entry tagged, outside the protocol, with the run that sent it.
+
+use std::net::IpAddr;
+
+use chrono::{Datelike, Days, Months, NaiveDate};
+use pmisplicense::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
+use pmisplicense::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
+use pmisplicense::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
+use pmisplicense::model::period::Period;
+use pmisplicense::ports::{Edit, Refusal, RefusalKind, Repeatable};
+
+use crate::rng::Rng;
+
+/// How this seller differs from others: none of it is known for certain about the real one.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
+    /// Whether lists show remoteid.
+    pub mark_in_list: bool,
+    /// Whether `soft.edit` does.
+    pub mark_in_edit: bool,
+    /// Whether lists show dates.
+    pub dates_in_list: bool,
+    /// Whether lists show the tariff's name instead of its number.
+    pub tariff_name_in_list: bool,
+    /// Whether an order for a busy address is refused.
+    pub refuses_busy: bool,
+    /// Whether a new key needs a running license.
+    pub key_needs_running: bool,
+    /// Whether ordering counts as a change of address and key.
+    pub order_starts_month: bool,
+    /// Whether deleted licenses are still shown, with status 4.
+    pub shows_deleted: bool,
+    /// Whether renewing a license that ran out starts it.
+    pub renewal_starts: bool,
+    /// Whether an order without money is taken and left unpaid.
+    pub takes_unpaid: bool,
+    /// Whether a license id that was given once only grows.
+    pub ids_grow: bool,
+    /// Rows in a page of the list.
+    pub page_rows: u32,
+    /// Seconds until a key is issued.
+    pub key_delay_s: i64,
+    /// Whether changes of address are refused within a month of the last one.
+    pub month_rule: bool,
+}
+
+impl Habits {
+    pub fn draw(rng: &mut Rng) -> Self {
+        let mark_in_edit = rng.chance(850);
+        Self {
+            mark_in_edit,
+            mark_in_list: mark_in_edit && rng.chance(500),
+            dates_in_list: rng.chance(600),
+            tariff_name_in_list: rng.chance(300),
+            refuses_busy: rng.chance(600),
+            key_needs_running: rng.chance(300),
+            order_starts_month: rng.chance(400),
+            shows_deleted: rng.chance(500),
+            renewal_starts: rng.chance(500),
+            takes_unpaid: rng.chance(300),
+            ids_grow: rng.chance(900),
+            page_rows: rng.pick(&[500, 500, 500, 3]),
+            key_delay_s: rng.pick(&[0, 0, 0, 2, 600]),
+            month_rule: rng.chance(700),
+        }
+    }
+}
+
+/// Who caused something upstream: written beside the request, never inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    pub run: usize,
+    /// Number of the sending; a doubled request has one.
+    pub send: u32,
+    pub wish: u32,
+    pub item: Option<u32>,
+    /// What of the panel it was for: a payment or an operation that may buy.
+    pub payment: Option<u32>,
+    pub sent_ms: i64,
+    /// The machine's own clock then.
+    pub sent_machine_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Order,
+    Renewal,
+    Tariff,
+    Nodes,
+    Key,
+    Delete,
+}
+
+/// One line of what was billed or changed for good.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub kind: Kind,
+    pub license: u32,
+    /// `None`: upstream itself, or its administrator.
+    pub tag: Option<Tag>,
+    /// The second effect of one sending.
+    pub doubled: bool,
+    /// It took effect within settle_s of the sending, by upstream's clock and the machine's.
+    pub in_time: bool,
+    /// For a renewal: the expiry that the request was made for, and the months.
+    pub before: Option<NaiveDate>,
+    pub months: u16,
+}
+
+#[derive(Debug, Clone)]
+pub struct Lic {
+    pub id: u32,
+    pub family: Family,
+    pub pricelist: u32,
+    pub name: String,
+    pub ip: Option<IpAddr>,
+    pub remoteid: String,
+    pub period: Period,
+    pub status: LicenseStatus,
+    pub key: String,
+    pub key_from_ms: i64,
+    pub created: NaiveDate,
+    pub expires: Option<NaiveDate>,
+    pub autoprolong: bool,
+    pub ip_changed: Option<NaiveDate>,
+    pub key_changed: Option<NaiveDate>,
+    pub nodes: Option<(UpstreamAddonId, u32)>,
+    /// Somebody else's on the same account.
+    pub foreign: bool,
+    /// Who ordered it; `None` for foreign ones.
+    pub tag: Option<Tag>,
+    /// Nobody can see it before that moment.
+    pub hidden_until_ms: i64,
+    /// How it was before its last change, shown until that moment.
+    pub stale_until_ms: i64,
+    pub before: Option<Box<Lic>>,
+    /// A read lied about its existence once already.
+    pub denied: bool,
+}
+
+#[derive(Debug)]
+pub struct Seller {
+    pub habits: Habits,
+    pub licenses: Vec<Lic>,
+    pub ledger: Vec<Entry>,
+    /// Minor units.
+    pub balance: i64,
+    pub next_id: u32,
+    keys: u32,
+    pub today: NaiveDate,
+}
+
+pub fn refusal(kind: RefusalKind, words: &str) -> Refusal {
+    Refusal { kind, error_type: "sim".to_owned(), object: String::new(), message: words.to_owned() }
+}
+
+/// How an effect arrives.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    pub tag: Tag,
+    pub now_ms: i64,
+    pub in_time: bool,
+    pub doubled: bool,
+    /// Left unpaid, money or not.
+    pub unpaid: bool,
+}
+
+impl Seller {
+    pub fn new(habits: Habits, today: NaiveDate) -> Self {
+        Self { habits, licenses: Vec::new(), ledger: Vec::new(), balance: 1_000_000, next_id: 1000, keys: 0, today }
+    }
+
+    pub fn get(&self, id: u32) -> Option<&Lic> {
+        self.licenses.iter().find(|lic| lic.id == id)
+    }
+
+    pub fn get_mut(&mut self, id: u32) -> Option<&mut Lic> {
+        self.licenses.iter_mut().find(|lic| lic.id == id)
+    }
+
+    pub fn fresh_key(&mut self) -> String {
+        self.keys += 1;
+        format!("KEY-{}", self.keys)
+    }
+
+    fn bill(&mut self, cost: i64) -> Result<(), Refusal> {
+        if self.balance < cost {
+            return Err(refusal(RefusalKind::NoMoney, "not enough money"));
+        }
+        self.balance -= cost;
+        Ok(())
+    }
+
+    fn entry(&mut self, kind: Kind, license: u32, how: &Arrival, before: Option<NaiveDate>, months: u16) {
+        self.ledger.push(Entry {
+            kind,
+            license,
+            tag: Some(how.tag),
+            doubled: how.doubled,
+            in_time: how.in_time,
+            before,
+            months,
+        });
+    }
+
+    fn is_busy(&self, pricelist: u32, ip: IpAddr, but: u32) -> bool {
+        !ip.is_unspecified()
+            && self.licenses.iter().any(|lic| {
+                lic.id != but
+                    && lic.pricelist == pricelist
+                    && lic.ip == Some(ip)
+                    && lic.status != LicenseStatus::Deleted
+            })
+    }
+
+    pub fn check_ip(&self, pricelist: u32, ip: IpAddr) -> Result<(), Refusal> {
+        if self.is_busy(pricelist, ip, 0) { Err(refusal(RefusalKind::IpBusy, "busy")) } else { Ok(()) }
+    }
+
+    /// A call that is sent once takes effect.
+    pub fn once(&mut self, request: &OnceRequest, how: &Arrival) -> Result<OnceAnswer, Refusal> {
+        match request {
+            OnceRequest::Order(order) => self.order(order, how),
+            OnceRequest::Prolong { license, period, before } => self.prolong(license.0, period.0, *before, how),
+            OnceRequest::ChangePricelist { license, pricelist, .. } => {
+                self.bill(300)?;
+                let lic = self.alive(license.0)?;
+                lic.pricelist = pricelist.0;
+                self.entry(Kind::Tariff, license.0, how, None, 0);
+                Ok(OnceAnswer::Changed)
+            }
+            OnceRequest::SetNodes { license, addon, nodes, .. } => {
+                self.bill(200)?;
+                let lic = self.alive(license.0)?;
+                lic.nodes = Some((*addon, *nodes));
+                self.entry(Kind::Nodes, license.0, how, None, 0);
+                Ok(OnceAnswer::Changed)
+            }
+            OnceRequest::NewKey { license, .. } => self.new_key(license.0, how),
+            OnceRequest::Delete { license, .. } => {
+                self.alive(license.0)?.status = LicenseStatus::Deleted;
+                self.entry(Kind::Delete, license.0, how, None, 0);
+                Ok(OnceAnswer::Changed)
+            }
+        }
+    }
+
+    fn alive(&mut self, id: u32) -> Result<&mut Lic, Refusal> {
+        let gone = || refusal(RefusalKind::NotFound, "no such license");
+        let lic = self.get_mut(id).ok_or_else(gone)?;
+        if lic.status == LicenseStatus::Deleted { Err(gone()) } else { Ok(lic) }
+    }
+
+    fn order(&mut self, order: &OrderRequest, how: &Arrival) -> Result<OnceAnswer, Refusal> {
+        if let Some(ip) = order.ip.filter(|_| self.habits.refuses_busy)
+            && self.is_busy(order.pricelist.0, ip, 0)
+        {
+            return Err(refusal(RefusalKind::IpBusy, "busy"));
+        }
+        let months = match order.period {
+            Period::Months(months) => months.0,
+            _ => 0,
+        };
+        let paid = !how.unpaid && self.bill(500 * i64::from(months)).is_ok();
+        if !paid && !how.unpaid && !self.habits.takes_unpaid {
+            return Err(refusal(RefusalKind::NoMoney, "not enough money"));
+        }
+        self.next_id += 1;
+        let id = if self.habits.ids_grow { self.next_id } else { 5000 - (self.next_id % 7) * 500 + self.next_id };
+        let today = self.today;
+        let since = self.habits.order_starts_month.then_some(today);
+        let lic = Lic {
+            id,
+            family: order.family,
+            pricelist: order.pricelist.0,
+            name: order.licname.clone(),
+            ip: order.ip,
+            remoteid: order.mark.to_string(),
+            period: order.period,
+            status: if paid { LicenseStatus::Active } else { LicenseStatus::Ordered },
+            key: self.fresh_key(),
+            key_from_ms: how.now_ms + self.habits.key_delay_s * 1000,
+            created: today,
+            expires: Some(if months == 0 { today + Days::new(14) } else { today + Months::new(months.into()) }),
+            autoprolong: false,
+            ip_changed: since,
+            key_changed: since,
+            nodes: order.nodes,
+            foreign: false,
+            tag: Some(how.tag),
+            hidden_until_ms: 0,
+            stale_until_ms: 0,
+            before: None,
+            denied: false,
+        };
+        self.licenses.push(lic);
+        self.entry(Kind::Order, id, how, None, months);
+        Ok(OnceAnswer::Ordered(Some(LicenseId(id))))
+    }
+
+    fn prolong(&mut self, id: u32, months: u16, before: NaiveDate, how: &Arrival) -> Result<OnceAnswer, Refusal> {
+        self.alive(id)?;
+        self.bill(500 * i64::from(months))?;
+        let (today, starts) = (self.today, self.habits.renewal_starts);
+        let lic = self.alive(id)?;
+        // A stopped license counts from the day of renewal, whatever time it had left.
+        let from = match (lic.expires, lic.status) {
+            (Some(expires), LicenseStatus::Active) => expires.max(today),
+            _ => today,
+        };
+        let ran_out = lic.expires.is_some_and(|expires| expires <= today);
+        lic.expires = Some(from + Months::new(months.into()));
+        if ran_out && starts {
+            lic.status = LicenseStatus::Active;
+        }
+        let after = lic.expires;
+        self.entry(Kind::Renewal, id, how, Some(before), months);
+        Ok(OnceAnswer::Prolonged(after))
+    }
+
+    fn new_key(&mut self, id: u32, how: &Arrival) -> Result<OnceAnswer, Refusal> {
+        let (today, needs) = (self.today, self.habits.key_needs_running);
+        let rule = self.habits.month_rule;
+        let key = self.fresh_key();
+        let lic = self.alive(id)?;
+        if needs && lic.status != LicenseStatus::Active {
+            return Err(refusal(RefusalKind::Other, "the license does not run"));
+        }
+        if rule && lic.key_changed.is_some_and(|changed| changed + Months::new(1) > today) {
+            return Err(refusal(RefusalKind::KeyTooYoung, "the key changed less than a month ago"));
+        }
+        lic.key.clone_from(&key);
+        lic.key_changed = Some(today);
+        self.entry(Kind::Key, id, how, None, 0);
+        Ok(OnceAnswer::Key(LicenseKey::parse(&key)))
+    }
+
+    /// A repeatable change takes effect.
+    pub fn change(&mut self, id: u32, change: &Repeatable) -> Result<(), Refusal> {
+        let today = self.today;
+        match change {
+            Repeatable::Suspend => {
+                let lic = self.alive(id)?;
+                match lic.status {
+                    LicenseStatus::Active | LicenseStatus::Processing => lic.status = LicenseStatus::Stopped,
+                    LicenseStatus::Stopped => return Err(refusal(RefusalKind::Other, "stopped already")),
+                    _ => return Err(refusal(RefusalKind::Other, "not running")),
+                }
+                Ok(())
+            }
+            Repeatable::Resume => {
+                let lic = self.alive(id)?;
+                if lic.expires.is_some_and(|expires| expires <= today) {
+                    return Err(refusal(RefusalKind::Other, "ran out"));
+                }
+                match lic.status {
+                    LicenseStatus::Stopped | LicenseStatus::Processing => lic.status = LicenseStatus::Active,
+                    LicenseStatus::Active => return Err(refusal(RefusalKind::Other, "runs already")),
+                    _ => return Err(refusal(RefusalKind::Other, "not paid")),
+                }
+                Ok(())
+            }
+            Repeatable::Edit(edit) => self.edit(id, edit),
+        }
+    }
+
+    fn edit(&mut self, id: u32, edit: &Edit) -> Result<(), Refusal> {
+        let (today, rule) = (self.today, self.habits.month_rule);
+        let pricelist = self.alive(id)?.pricelist;
+        let moves = edit.ip.filter(|ip| self.get(id).is_some_and(|lic| lic.ip != Some(*ip)));
+        if let Some(ip) = moves {
+            if self.is_busy(pricelist, ip, id) {
+                return Err(refusal(RefusalKind::IpBusy, "busy"));
+            }
+            let changed = self.get(id).and_then(|lic| lic.ip_changed);
+            if rule && changed.is_some_and(|changed| changed + Months::new(1) > today) {
+                return Err(refusal(RefusalKind::IpTooYoung, "the address changed less than a month ago"));
+            }
+        }
+        let lic = self.alive(id)?;
+        if let Some(ip) = moves {
+            lic.ip = Some(ip);
+            lic.ip_changed = Some(today);
+        }
+        if let Some(name) = &edit.licname {
+            lic.name.clone_from(name);
+        }
+        if let Some(remoteid) = &edit.remoteid {
+            lic.remoteid.clone_from(remoteid);
+        }
+        if edit.no_autoprolong {
+            lic.autoprolong = false;
+        }
+        Ok(())
+    }
+
+    /// A calendar day begins: what ran out stops or is renewed by upstream itself, and goes after 30 days.
+    pub fn new_day(&mut self, today: NaiveDate) {
+        self.today = today;
+        for index in 0..self.licenses.len() {
+            let lic = &mut self.licenses[index];
+            let Some(expires) = lic.expires else { continue };
+            let late = today.num_days_from_ce() - expires.num_days_from_ce();
+            if lic.status == LicenseStatus::Active && late >= 0 && lic.autoprolong {
+                lic.expires = Some(expires + Months::new(1));
+                let (license, before) = (lic.id, Some(expires));
+                self.ledger.push(Entry {
+                    kind: Kind::Renewal,
+                    license,
+                    tag: None,
+                    doubled: false,
+                    in_time: true,
+                    before,
+                    months: 1,
+                });
+            } else if lic.status == LicenseStatus::Active && late >= 0 {
+                lic.status = LicenseStatus::Stopped;
+            } else if late >= 30 && !lic.foreign {
+                lic.status = LicenseStatus::Deleted;
+            }
+        }
+    }
+
+    /// How a license looks now to somebody who reads it; `None`: not there.
+    pub fn view(&self, id: u32, now_ms: i64) -> Option<License> {
+        let lic = self.get(id)?;
+        if lic.hidden_until_ms > now_ms {
+            return None;
+        }
+        let lic = lic.before.as_deref().filter(|_| lic.stale_until_ms > now_ms).unwrap_or(lic);
+        if lic.status == LicenseStatus::Deleted && !self.habits.shows_deleted {
+            return None;
+        }
+        Some(self.shown(lic, now_ms))
+    }
+
+    pub fn shown(&self, lic: &Lic, now_ms: i64) -> License {
+        let remoteid = match (self.habits.mark_in_edit, lic.remoteid.is_empty()) {
+            (false, _) => RemoteId::Absent,
+            (true, true) => RemoteId::Empty,
+            (true, false) => RemoteId::Text(lic.remoteid.clone()),
+        };
+        License {
+            id: LicenseId(lic.id),
+            name: lic.name.clone(),
+            ip: lic.ip,
+            remoteid,
+            tariff: LicenseTariff::Id(UpstreamPricelistId(lic.pricelist)),
+            period: Some(lic.period),
+            status: lic.status,
+            changing: false,
+            key: if lic.key_from_ms > now_ms { None } else { LicenseKey::parse(&lic.key) },
+            created: Some(lic.created),
+            expires: lic.expires,
+            autoprolong: Some(lic.autoprolong),
+            ip_changed: lic.ip_changed,
+            key_changed: lic.key_changed,
+            addons: lic.nodes.into_iter().collect(),
+            cost: None,
+        }
+    }
+
+    /// The same license as a row of the list.
+    pub fn row(&self, lic: &Lic, now_ms: i64) -> License {
+        let lic = lic.before.as_deref().filter(|_| lic.stale_until_ms > now_ms).unwrap_or(lic);
+        let mut row = self.shown(lic, now_ms);
+        row.key = None;
+        row.addons.clear();
+        if !self.habits.mark_in_list {
+            row.remoteid = RemoteId::Absent;
+        }
+        if !self.habits.dates_in_list {
+            row.ip_changed = None;
+            row.key_changed = None;
+            row.created = None;
+        }
+        if self.habits.tariff_name_in_list {
+            row.tariff = LicenseTariff::Name(format!("tariff {}", lic.pricelist));
+        }
+        row
+    }
+
+    /// Ids in the list of a family now, newest last.
+    pub fn listed(&self, family: Family, now_ms: i64) -> Vec<u32> {
+        let there = |lic: &&Lic| {
+            lic.family == family
+                && lic.hidden_until_ms <= now_ms
+                && (lic.status != LicenseStatus::Deleted || self.habits.shows_deleted)
+        };
+        self.licenses.iter().filter(there).map(|lic| lic.id).collect()
+    }
+}

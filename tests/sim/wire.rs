@@ -1,0 +1,371 @@
+//! The wire between a run and the seller: the port `Upstream` with everything that can go wrong on the way. Here are
+//! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
+
+use chrono::{DateTime, Utc};
+use pmisplicense::model::ids::{LicenseId, UpstreamPricelistId};
+use pmisplicense::model::item::ItemStatus;
+use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
+use pmisplicense::model::license::{Family, License, Money};
+use pmisplicense::model::period::Period;
+use pmisplicense::ports::{CallError, Outcome, Page, RefusalKind, Repeatable, Upstream};
+use pmisplicense::store::RecordedIntent;
+
+use crate::faults::{Class, Fault};
+use crate::seller::{Tag, refusal};
+use crate::world::{Effect, Job, Pending, Shared, World, day_of, moment};
+
+/// One run's line to the seller.
+pub struct Wire {
+    pub world: Shared,
+    pub run: usize,
+}
+
+fn unreachable() -> CallError {
+    CallError::Unreachable("sim: no answer".to_owned())
+}
+
+fn garbled() -> CallError {
+    CallError::BadAnswer("sim: cut off".to_owned())
+}
+
+fn send_step(request: &OnceRequest) -> &'static str {
+    match request {
+        OnceRequest::Order(_) => "send order",
+        OnceRequest::Prolong { .. } => "send renewal",
+        OnceRequest::ChangePricelist { .. } => "send tariff",
+        OnceRequest::SetNodes { .. } => "send nodes",
+        OnceRequest::NewKey { .. } => "send newkey",
+        OnceRequest::Delete { .. } => "send delete",
+    }
+}
+
+impl World {
+    /// A call takes its time, and nobody calls with a transaction open.
+    pub fn call_begins(&mut self, run: usize) {
+        if self.store.is_writing() {
+            self.violation("S6", "a transaction is open during a call", format!("run {run}"));
+        }
+        let ms = 20 + i64::from(self.noise.below(500));
+        self.advance(ms);
+    }
+
+    fn check_paid(&mut self, run: usize, request: &OnceRequest) {
+        let by_sync = match self.runs[run].job {
+            Job::SyncAll => true,
+            Job::Item { command, .. } => command == pmisplicense::engine::ItemCommand::SyncItem,
+        };
+        if !by_sync {
+            return;
+        }
+        match request {
+            OnceRequest::Order(_) => self.violation("S4", "sync orders", format!("run {run}")),
+            OnceRequest::Prolong { license, before, .. } => {
+                let today = day_of(self.machine_ms());
+                let paid = self.runs[run].last_item.as_ref().is_some_and(|item| {
+                    let endless = matches!(item.period, Period::Lifetime | Period::Day);
+                    let ahead = item.expires.is_none_or(|end| end > today && end > *before);
+                    item.status == ItemStatus::Active && (endless || ahead)
+                });
+                if !paid {
+                    let item = self.runs[run].last_item.as_ref().map(|item| (item.id, item.status, item.expires));
+                    self.violation("S4", "sync renews what nobody pays", format!("license {license} for {item:?}"));
+                }
+            }
+            OnceRequest::ChangePricelist { .. }
+            | OnceRequest::SetNodes { .. }
+            | OnceRequest::NewKey { .. }
+            | OnceRequest::Delete { .. } => {}
+        }
+    }
+
+    fn check_own(&mut self, run: usize, license: LicenseId, what: &str) {
+        if self.seller.get(license.0).is_some_and(|lic| lic.foreign) {
+            self.violation("S8", "foreign license changed", format!("run {run}: {what} of license {license}"));
+        }
+    }
+
+    fn send(&mut self, run: usize, wish: u32, request: OnceRequest) -> Outcome {
+        self.call_begins(run);
+        self.runs[run].requests += 1;
+        self.check_paid(run, &request);
+        if let Some(license) = request.license() {
+            self.check_own(run, license, request.kind());
+        }
+        self.sends += 1;
+        let (item, payment) = match self.runs[run].job {
+            Job::Item { item, op, .. } => (Some(item), op.map(|op| self.panel.ops[op].payment)),
+            Job::SyncAll => (self.runs[run].last_item.as_ref().map(|item| item.id.0), None),
+        };
+        let tag = Tag {
+            run,
+            send: self.sends,
+            wish,
+            item,
+            payment,
+            sent_ms: self.now_ms,
+            sent_machine_ms: self.machine_ms(),
+        };
+        let step = send_step(&request);
+        let fault = self.ask(run, Class::Once(matches!(request, OnceRequest::Order(_))), step);
+        self.say(|_| format!("run {run} sends {request:?}"));
+        self.runs[run].refused_but_done |= fault == Some(Fault::RefusedButDone);
+        let outcome = self.deliver(request, tag, fault);
+        self.say(|_| format!("run {run} gets {outcome:?}"));
+        outcome
+    }
+
+    fn deliver(&mut self, request: OnceRequest, tag: Tag, fault: Option<Fault>) -> Outcome {
+        use Fault as F;
+        let lost = || Outcome::Unknown("sim: no answer".to_owned());
+        match fault {
+            Some(F::NotSent) => return Outcome::NotSent("sim: no connection".to_owned()),
+            Some(F::LostBefore) => return lost(),
+            Some(F::Refused) => return Outcome::Refused(refusal(RefusalKind::Other, "sim: not now")),
+            Some(F::Late(delay)) => {
+                let due_ms = self.now_ms + delay * 1000;
+                self.pending.push(Pending { due_ms, effect: Effect::Once { request, tag, doubled: false } });
+                return lost();
+            }
+            Some(F::NoMoney) => self.seller.balance = self.seller.balance.min(0),
+            _ => {}
+        }
+        let stale = request.license().and_then(|id| self.seller.get(id.0).cloned());
+        let unpaid = matches!(fault, Some(F::Unpaid | F::UnpaidLost));
+        let how = self.arrival(tag, false, unpaid);
+        let result = self.seller.once(&request, &how);
+        match fault {
+            Some(F::Doubled) => {
+                let again = self.arrival(tag, true, false);
+                let _ = self.seller.once(&request, &again);
+            }
+            Some(F::DoubledLate(delay)) => {
+                let due_ms = self.now_ms + delay * 1000;
+                let effect = Effect::Once { request: request.clone(), tag, doubled: true };
+                self.pending.push(Pending { due_ms, effect });
+            }
+            Some(F::NotReadable(delay)) => {
+                let until = self.now_ms + delay * 1000;
+                match (&result, stale) {
+                    (Ok(OnceAnswer::Ordered(Some(id))), _) => {
+                        if let Some(lic) = self.seller.get_mut(id.0) {
+                            lic.hidden_until_ms = until;
+                        }
+                    }
+                    (Ok(_), Some(before)) => {
+                        if let Some(lic) = self.seller.get_mut(before.id) {
+                            lic.stale_until_ms = until;
+                            lic.before = Some(Box::new(before));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        match (fault, result) {
+            (Some(F::LostAfter | F::UnpaidLost), _) => lost(),
+            (Some(F::Garbled), _) => Outcome::Unknown("sim: cut off".to_owned()),
+            (Some(F::RefusedButDone), _) => {
+                Outcome::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none"))
+            }
+            (Some(F::EmptyAnswer), Ok(_)) => Outcome::Done(OnceAnswer::Ordered(None)),
+            (Some(F::WrongAnswer), Ok(_)) => {
+                let other = self.seller.licenses.iter().map(|lic| lic.id).min().unwrap_or(1);
+                Outcome::Done(OnceAnswer::Ordered(Some(LicenseId(other))))
+            }
+            (_, Ok(answer)) => Outcome::Done(answer),
+            (_, Err(words)) => Outcome::Refused(words),
+        }
+    }
+
+    fn change(&mut self, run: usize, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {
+        use Fault as F;
+        self.call_begins(run);
+        self.runs[run].requests += 1;
+        let step = match change {
+            Repeatable::Suspend => "send suspend",
+            Repeatable::Resume => "send resume",
+            Repeatable::Edit(_) => "send edit",
+        };
+        self.check_own(run, license, step);
+        let fault = self.ask(run, Class::Change, step);
+        self.say(|_| format!("run {run} changes {license}: {change:?}"));
+        let result = match fault {
+            Some(F::NotSent) => Err(unreachable()),
+            Some(F::Refused) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
+            Some(F::Late(delay)) => {
+                let effect = Effect::Change { license: license.0, change: change.clone() };
+                self.pending.push(Pending { due_ms: self.now_ms + delay * 1000, effect });
+                Err(unreachable())
+            }
+            _ => {
+                let before = self.seller.get(license.0).cloned();
+                let result = self.seller.change(license.0, change).map_err(CallError::Refused);
+                if let (Some(F::NotReadable(delay)), Some(before), Ok(())) = (fault, before, &result) {
+                    let until = self.now_ms + delay * 1000;
+                    if let Some(lic) = self.seller.get_mut(license.0) {
+                        lic.stale_until_ms = until;
+                        lic.before = Some(Box::new(before));
+                    }
+                }
+                match fault {
+                    Some(F::LostAfter) => Err(unreachable()),
+                    Some(F::RefusedButDone) => {
+                        Err(CallError::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none")))
+                    }
+                    _ => result,
+                }
+            }
+        };
+        self.say(|_| format!("run {run} gets {result:?}"));
+        result
+    }
+
+    fn read(&mut self, run: usize, license: LicenseId) -> Result<License, CallError> {
+        use Fault as F;
+        self.call_begins(run);
+        self.runs[run].requests += 1;
+        let fault = self.ask(run, Class::Read, "read license");
+        let (now, gone) = (self.now_ms, || CallError::Refused(refusal(RefusalKind::NotFound, "no such license")));
+        let fresh = self.seller.view(license.0, now);
+        let result = match fault {
+            Some(F::NotSent) => Err(unreachable()),
+            Some(F::Garbled) => Err(garbled()),
+            Some(F::Refused) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
+            Some(F::NotFound) => match self.seller.get_mut(license.0) {
+                // A seller that denies a license again and again is believed in the end: once is what is promised.
+                Some(lic) if !lic.denied => {
+                    lic.denied = true;
+                    Err(gone())
+                }
+                _ => fresh.ok_or_else(gone),
+            },
+            Some(F::Another) => {
+                let other = self.seller.licenses.iter().find(|lic| lic.id != license.0);
+                other.map(|lic| self.seller.shown(lic, now)).or(fresh).ok_or_else(gone)
+            }
+            Some(F::Stale) => {
+                let before = self.seller.get(license.0).and_then(|lic| lic.before.as_deref());
+                before.map(|lic| self.seller.shown(lic, now)).or(fresh).ok_or_else(gone)
+            }
+            _ => fresh.ok_or_else(gone),
+        };
+        self.say(|_| format!("run {run} reads {license}: {}", brief(&result)));
+        match &result {
+            Ok(seen) if seen.id == license => self.runs[run].answers.push((license.0, Some(seen.clone()))),
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
+                self.runs[run].answers.push((license.0, None));
+            }
+            _ => {}
+        }
+        result
+    }
+
+    fn page(&mut self, run: usize, family: Family, number: u32) -> Result<Page, CallError> {
+        use Fault as F;
+        self.call_begins(run);
+        self.runs[run].requests += 1;
+        let fault = self.ask(run, Class::List, "read list");
+        match fault {
+            Some(F::NotSent) => return Err(unreachable()),
+            Some(F::Garbled) => return Err(garbled()),
+            Some(F::Refused) => return Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
+            _ => {}
+        }
+        let ids = self.seller.listed(family, self.now_ms);
+        let mut total = u32::try_from(ids.len()).ok();
+        let size = self.seller.habits.page_rows;
+        let from = usize::try_from((number - 1) * size).unwrap_or(0);
+        let page = ids.iter().skip(from).take(usize::try_from(size).unwrap_or(0));
+        let mut rows: Vec<License> =
+            page.filter_map(|id| self.seller.get(*id)).map(|lic| self.seller.row(lic, self.now_ms)).collect();
+        match fault {
+            Some(F::ListLags) if !self.runs[run].refused_but_done => {
+                if rows.pop().is_some() {
+                    total = total.map(|total| total - 1);
+                }
+            }
+            Some(F::ListShort) => drop(rows.pop()),
+            Some(F::ListTwice) => {
+                if let Some(last) = rows.first().cloned() {
+                    rows.pop();
+                    rows.push(last);
+                }
+            }
+            Some(F::ListNoTotal) => total = None,
+            _ => {}
+        }
+        self.say(|_| {
+            let ids: Vec<u32> = rows.iter().map(|row| row.id.0).collect();
+            format!("run {run} lists {} page {number}: {ids:?} of {total:?}", family.func())
+        });
+        Ok(Page { rows, total })
+    }
+
+    fn probe(&mut self, run: usize, step: &'static str) -> Result<(), CallError> {
+        self.call_begins(run);
+        self.runs[run].requests += 1;
+        match self.ask(run, Class::Probe, step) {
+            Some(Fault::NotSent) => Err(unreachable()),
+            Some(Fault::Garbled) => Err(garbled()),
+            Some(Fault::Refused) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A read license in few words.
+fn brief(result: &Result<License, CallError>) -> String {
+    match result {
+        Ok(seen) => format!(
+            "{} {:?} {:?} ip {:?} expires {:?} key {:?} mark {:?} tariff {:?}",
+            seen.id,
+            seen.name,
+            seen.status,
+            seen.ip,
+            seen.expires,
+            seen.key.as_ref().map(|key| key.reveal().to_owned()),
+            seen.remoteid,
+            seen.tariff
+        ),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+impl Upstream for Wire {
+    fn send_once(&mut self, intent: RecordedIntent) -> Outcome {
+        self.world.borrow_mut().send(self.run, intent.wish().0, intent.request().clone())
+    }
+
+    fn change(&mut self, _: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {
+        self.world.borrow_mut().change(self.run, license, change)
+    }
+
+    fn license(&mut self, _: Family, license: LicenseId) -> Result<License, CallError> {
+        self.world.borrow_mut().read(self.run, license)
+    }
+
+    fn page(&mut self, family: Family, number: u32) -> Result<Page, CallError> {
+        self.world.borrow_mut().page(self.run, family, number)
+    }
+
+    fn check_ip(&mut self, pricelist: UpstreamPricelistId, _: Period, ip: std::net::IpAddr) -> Result<(), CallError> {
+        let mut world = self.world.borrow_mut();
+        world.probe(self.run, "check ip")?;
+        world.seller.check_ip(pricelist.0, ip).map_err(CallError::Refused)
+    }
+
+    fn whoami(&mut self) -> Result<String, CallError> {
+        self.world.borrow_mut().probe(self.run, "whoami").map(|()| "sim".to_owned())
+    }
+
+    fn balance(&mut self) -> Result<Money, CallError> {
+        let mut world = self.world.borrow_mut();
+        world.probe(self.run, "ask balance")?;
+        Ok(Money { minor: world.seller.balance, currency: "EUR".to_owned() })
+    }
+
+    fn server_date(&self) -> Option<DateTime<Utc>> {
+        Some(moment(self.world.borrow().now_ms))
+    }
+}

@@ -1,0 +1,265 @@
+//! The world of one history: time, the seller, the panel, locks, effects that are still on their way, and what every
+//! run did. Everything that a run can see goes through the ports in `wire.rs` and `office.rs`.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use pmisplicense::engine::ItemCommand;
+use pmisplicense::error::{ErrorKind, Text};
+use pmisplicense::model::item::Item;
+use pmisplicense::model::journal::OnceRequest;
+use pmisplicense::model::license::License;
+use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
+use pmisplicense::store::Store;
+
+use crate::faults::{Class, Fault, Faults};
+use crate::panel::Panel;
+use crate::rng::Rng;
+use crate::seller::{Arrival, Seller, Tag};
+
+/// The setting settle_s of every history.
+pub const SETTLE_S: i64 = 900;
+
+pub type Shared = Rc<RefCell<World>>;
+
+/// An effect on its way.
+#[derive(Debug)]
+pub enum Effect {
+    Once { request: OnceRequest, tag: Tag, doubled: bool },
+    Change { license: u32, change: Repeatable },
+}
+
+#[derive(Debug)]
+pub struct Pending {
+    pub due_ms: i64,
+    pub effect: Effect,
+}
+
+/// What a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    Item { item: u32, command: ItemCommand, op: Option<usize> },
+    SyncAll,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    Ok,
+    Failed(ErrorKind, String),
+    Died,
+    /// It would not end.
+    Stuck,
+}
+
+/// What is known of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// A number that stays when other runs are left out: faults are told by it.
+    pub tag: usize,
+    pub job: Job,
+    pub rng: Rng,
+    pub points: u32,
+    pub attempt: u8,
+    pub at: Rc<Cell<&'static str>>,
+    pub steps: u32,
+    pub disk_full: bool,
+    /// Calls to upstream.
+    pub requests: u32,
+    /// The last answer of the panel's database about an item.
+    pub last_item: Option<Item>,
+    /// The last answer of upstream about each license.
+    pub answers: Vec<(u32, Option<License>)>,
+    pub posts: u32,
+    pub started_ms: i64,
+    pub end: Option<End>,
+    /// Something was injected into this run.
+    pub hurt: bool,
+    /// A read of the database that showed the past, in this run.
+    pub lagged: bool,
+    /// Its order was refused though it took effect: the list that it is then looked for in does not lag as well.
+    pub refused_but_done: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// S1 … S8.
+    pub check: &'static str,
+    /// The part of the check that failed; shrinking keeps both.
+    pub rule: &'static str,
+    pub what: String,
+}
+
+pub struct World {
+    pub now_ms: i64,
+    /// The machine's clock minus the world's.
+    pub skew_ms: i64,
+    /// The seller's administrator or a client changed something that no run was told of.
+    pub meddled: bool,
+    /// The clock was moved by more than the settling time.
+    pub clock_moved: bool,
+    pub seller: Seller,
+    pub panel: Panel,
+    pub faults: Faults,
+    pub pending: Vec<Pending>,
+    pub runs: Vec<Run>,
+    pub locks: Vec<(LockName, usize)>,
+    pub violations: Vec<Violation>,
+    pub trace: Option<Vec<String>>,
+    /// For looking into the state from outside, where a check needs it at once.
+    pub store: Store,
+    pub sends: u32,
+    /// Random delays that are no faults: how long calls take.
+    pub noise: Rng,
+}
+
+pub fn day_of(ms: i64) -> NaiveDate {
+    moment(ms).date_naive()
+}
+
+pub fn moment(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default()
+}
+
+impl World {
+    /// What upstream answered a run last about the license that its item names, else about any.
+    pub fn last_answer(&self, run: usize, named: Option<u32>) -> Option<(u32, Option<License>)> {
+        let answers = &self.runs[run].answers;
+        let about = answers.iter().rev().find(|(id, _)| Some(*id) == named);
+        about.or(answers.last()).cloned()
+    }
+
+    pub fn machine_ms(&self) -> i64 {
+        self.now_ms + self.skew_ms
+    }
+
+    pub fn say(&mut self, words: impl FnOnce(&Self) -> String) {
+        if self.trace.is_some() {
+            let line = format!("{} {}", moment(self.now_ms).format("%m-%d %H:%M:%S"), words(self));
+            if let Some(trace) = &mut self.trace {
+                trace.push(line);
+            }
+        }
+    }
+
+    pub fn violation(&mut self, check: &'static str, rule: &'static str, what: String) {
+        self.say(|_| format!("VIOLATION {check} {rule}: {what}"));
+        self.violations.push(Violation { check, rule, what });
+    }
+
+    /// Whether something goes wrong at this point of a run.
+    pub fn ask(&mut self, run: usize, class: Class, step: &'static str) -> Option<Fault> {
+        let info = &mut self.runs[run];
+        info.points += 1;
+        let fault = self.faults.ask(info.tag, info.points, &mut info.rng, class, step);
+        if let Some(fault) = fault {
+            info.hurt = true;
+            self.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
+        }
+        fault
+    }
+
+    /// Time goes by; what was on its way arrives, days begin.
+    pub fn advance(&mut self, ms: i64) {
+        let until = self.now_ms + ms;
+        while let Some(index) = self.next_pending(until) {
+            let pending = self.pending.swap_remove(index);
+            self.move_to(pending.due_ms.max(self.now_ms));
+            self.arrive(pending.effect);
+        }
+        self.move_to(until);
+    }
+
+    fn next_pending(&self, until: i64) -> Option<usize> {
+        let due = self.pending.iter().enumerate().filter(|(_, pending)| pending.due_ms <= until);
+        due.min_by_key(|(_, pending)| pending.due_ms).map(|(index, _)| index)
+    }
+
+    fn move_to(&mut self, until: i64) {
+        const DAY_MS: i64 = 86_400_000;
+        let (before, after) = (self.now_ms.div_euclid(DAY_MS), until.div_euclid(DAY_MS));
+        for day in before + 1..=after {
+            self.seller.new_day(day_of(day * DAY_MS));
+        }
+        self.now_ms = until;
+    }
+
+    fn arrive(&mut self, effect: Effect) {
+        match effect {
+            Effect::Once { request, tag, doubled } => {
+                let how = self.arrival(tag, doubled, false);
+                let result = self.seller.once(&request, &how);
+                self.say(|_| format!("LATE {} of run {} arrives: {result:?}", request.kind(), tag.run));
+            }
+            Effect::Change { license, change } => {
+                let result = self.seller.change(license, &change);
+                self.say(|_| format!("LATE {change:?} of license {license} arrives: {result:?}"));
+            }
+        }
+    }
+
+    pub fn arrival(&self, tag: Tag, doubled: bool, unpaid: bool) -> Arrival {
+        let took = (self.now_ms - tag.sent_ms).max(self.machine_ms() - tag.sent_machine_ms);
+        Arrival { tag, now_ms: self.now_ms, in_time: took <= SETTLE_S * 1000, doubled, unpaid }
+    }
+
+    /// The name of the step that a run stands at.
+    pub fn step_of(&self, run: usize) -> &'static str {
+        self.runs[run].at.get()
+    }
+}
+
+/// Time as a run sees it.
+pub struct SimClock(pub Shared);
+
+impl Clock for SimClock {
+    fn now(&self) -> DateTime<Utc> {
+        moment(self.0.borrow().machine_ms())
+    }
+    fn today(&self) -> NaiveDate {
+        day_of(self.0.borrow().machine_ms())
+    }
+    fn sleep(&self, duration: Duration) {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(0);
+        // Waiting for a lock costs a second a try, so that a history does not spend itself on waiting.
+        self.0.borrow_mut().advance(ms.max(1000));
+    }
+}
+
+/// Locks of the machine: one holder a name, released when the guard goes.
+pub struct SimLocks(pub Shared, pub usize);
+
+struct Guard(Shared, LockName, usize);
+
+impl LockGuard for Guard {}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.borrow_mut().locks.retain(|held| *held != (self.1, self.2));
+    }
+}
+
+impl Locks for SimLocks {
+    fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        let mut world = self.0.borrow_mut();
+        if world.locks.iter().any(|(held, _)| *held == name) {
+            return Ok(None);
+        }
+        world.locks.push((name, self.1));
+        Ok(Some(Box::new(Guard(Rc::clone(&self.0), name, self.1))))
+    }
+}
+
+/// What the run writes into its log: shown in a trace, else dropped.
+pub struct SimNotes(pub Shared, pub usize);
+
+impl Notes for SimNotes {
+    fn note(&self, text: &Text) {
+        self.0.borrow_mut().say(|_| format!("run {} notes: {}", self.1, text.en));
+    }
+    fn warn(&self, text: &Text) {
+        self.0.borrow_mut().say(|_| format!("run {} warns: {}", self.1, text.en));
+    }
+}

@@ -1,0 +1,215 @@
+//! `sync_item`, `sync_server`, `sync`: state refreshed, due renewals, what was left to do; guards of runs over many.
+use crate::service::{
+    alter_state, changes, day, end, ends_in, forget, ip_of, license, months, opened, sent, state, told,
+};
+use crate::support::{Fault, Test};
+
+fn sync(test: &Test) -> crate::support::Output {
+    test.run(["--command", "sync_server", "--module", "7"])
+}
+
+/// With nothing new nothing is changed, saved or told.
+#[test]
+fn nothing_new() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("sync_item", 42).ok().stdout("");
+    assert_eq!((sent(&test), told(&test)), (vec![format!("soft.edit elid={id}")], Vec::new()));
+}
+
+/// A key, and an expiry that the seller changed, are taken over; only what changed is saved.
+#[test]
+fn sellers_changes_are_adopted() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| {
+        l.key = "NEW-KEY-1".into();
+        l.period = 12;
+    });
+    ends_in(&test, id, 200);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((test.item(42).param("lickey"), told(&test)), ("NEW-KEY-1", vec!["service.saveparam".to_owned()]));
+    assert_eq!(state(&test, "SELECT expires FROM license"), day(200));
+    assert_eq!(changes(&test), Vec::<String>::new());
+}
+
+/// What the client wants is carried out, never overwritten: address, name, running or stopped, automatic renewal.
+#[test]
+fn clients_wishes() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| (l.licname, l.autoprolong, l.status) = ("odd".into(), "1".into(), 3));
+    test.cmd("sync_item", 42).ok();
+    let now = license(&test, 42);
+    assert_eq!((now.licname.as_str(), now.autoprolong.as_str(), now.status), ("Item #42 Service 42", "null", 2));
+    test.set_item(42, "status", "3");
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((license(&test, 42).status, test.item(42).status), (3, 3));
+    assert_eq!(told(&test), Vec::<String>::new(), "neither status nor end of the service is sync's to set");
+}
+
+/// Due: renewed for one aligned period while the service is active and paid; once; never otherwise.
+#[test]
+fn renewals() {
+    for (case, status, item_end, license_end, period, want) in [
+        ("due", 2, 20, 1, 1, 1),
+        ("ran out", 2, 20, -2, 1, 1),
+        ("not yet", 2, 20, 2, 1, 0),
+        ("suspended", 3, 20, 1, 1, 0),
+        ("overdue", 2, 0, -1, 1, 0),
+        ("covered", 2, 1, 1, 1, 0),
+        ("a year, a month reaches the end", 2, 20, 1, 12, 1),
+        ("a year", 2, 300, 1, 12, 12),
+        ("lifetime", 2, 300, 1, 0, 1),
+    ] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", period);
+        test.set_item(42, "status", &status.to_string());
+        test.set_item(42, "expiredate", &day(item_end));
+        ends_in(&test, id, license_end);
+        let base = day(license_end.max(0));
+        for _ in 0..2 {
+            test.cmd("sync_item", 42).ok();
+        }
+        let renewals: Vec<String> =
+            changes(&test).into_iter().filter(|line| line.starts_with("service.prolong")).collect();
+        if want == 0 {
+            assert_eq!(renewals, Vec::<String>::new(), "{case}");
+        } else {
+            assert_eq!(renewals, [format!("service.prolong elid={id} period={want} sok=ok")], "{case}");
+            assert_eq!(end(&license(&test, 42)), months(&base, want), "{case}");
+        }
+    }
+}
+
+/// `renew_before_days`, and a license without an expiry date, which never runs out.
+#[test]
+fn renew_before_days() {
+    let test = Test::new();
+    test.settings("renew_before_days = 5\n");
+    let id = opened(&test, 42, "55227", 1);
+    ends_in(&test, id, 5);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+    test.upstream.edit_license(id, |l| l.expires = None);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+}
+
+/// A license that is deleted under an active service: told, never ordered by sync.
+#[test]
+fn deleted() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| l.status = 4);
+    test.cmd("sync_item", 42).fails("license_gone");
+    test.set_item(42, "status", "4");
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+}
+
+/// One pass over the list; a call of its own only for what needs one.
+#[test]
+fn server() {
+    let test = Test::new();
+    for item in 41..=45 {
+        opened(&test, item, "55227", 1);
+    }
+    forget(&test);
+    sync(&test).ok().stdout("");
+    assert_eq!((sent(&test), told(&test)), (vec!["soft p_cnt=500 p_num=1".to_owned()], Vec::new()));
+    let id = license(&test, 43).id;
+    ends_in(&test, id, 1);
+    test.set_item(43, "expiredate", &day(20));
+    forget(&test);
+    sync(&test).ok().stdout("");
+    assert_eq!(changes(&test), [format!("service.prolong elid={id} period=1 sok=ok")]);
+    // Without --module: all modules of ours.
+    forget(&test);
+    test.run(["--command", "sync"]).ok().stdout("");
+    assert_eq!(sent(&test).len(), 1);
+    test.run(["--command", "sync_server", "--module", "3"]).fails("unsupported_module");
+    test.run(["--command", "sync_server", "--module", "99"]).fails("missed");
+    assert!(test.run(["sync", "--module", "7"]).ok().stdout.starts_with("licenses seen: 5, "));
+}
+
+/// One failing item does not keep the others from being handled; the run fails with its error.
+#[test]
+fn one_fails() {
+    let test = Test::new();
+    for item in [41, 42] {
+        let id = opened(&test, item, "55227", 1);
+        ends_in(&test, id, 1);
+        test.set_item(item, "expiredate", &day(20));
+    }
+    test.upstream.fault(Fault::on("service.prolong").refused("odd"));
+    forget(&test);
+    sync(&test).fails("upstream");
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 2);
+}
+
+/// Far more renewals than usual: none is made, and the error says how to allow it.
+#[test]
+fn guard_of_many() {
+    let test = Test::new();
+    test.settings("renew_before_days = 1\n");
+    for item in 1..=22 {
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).add();
+        test.cmd("open", item).ok();
+        let id = license(&test, item).id;
+        ends_in(&test, id, 1);
+        test.set_item(item, "expiredate", &day(20));
+    }
+    forget(&test);
+    let output = sync(&test);
+    assert!(output.fails("config").message().contains("--allow-many"), "{}", output.message());
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.run(["sync", "--allow-many"]).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 22);
+}
+
+/// A clock that differs from upstream's by more than a day: nothing is bought by sync.
+#[test]
+fn wrong_clock() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    ends_in(&test, id, 1);
+    test.set_item(42, "expiredate", &day(20));
+    test.upstream.fault(Fault::on("*").skewed(2 * 86_400).always());
+    assert_eq!(sync(&test).fails("config").attribute("object"), "clock_check");
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.settings("clock_check = false\n");
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+}
+
+/// Address or user of a module changed: nothing is changed upstream until a person accepts the account.
+#[test]
+fn account_swapped() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.module_param(7, "url", &test.upstream.base().replace("127.0.0.1", "localhost"));
+    for command in ["suspend", "close", "prolong", "sync_item", "open"] {
+        test.cmd(command, 42).fails("config");
+    }
+    assert_eq!((sent(&test), told(&test)), (Vec::new(), Vec::new()));
+    test.module_param(7, "url", &test.upstream.url());
+    test.cmd("suspend", 42).ok();
+}
+
+/// The state was made on another machine: only reads, until it is claimed.
+#[test]
+fn another_machine() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    if state(&test, "SELECT value FROM meta WHERE name = 'machine'").is_empty() {
+        return; // A machine without a machine-id compares nothing.
+    }
+    alter_state(&test, "UPDATE meta SET value = 'another' WHERE name = 'machine'");
+    assert_eq!(test.cmd("suspend", 42).fails("state").attribute("object"), "machine");
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+    test.run(["state", "claim"]).ok();
+    test.cmd("suspend", 42).ok();
+}

@@ -1,0 +1,209 @@
+//! Layout as a test: lengths of files and lines, who imports whom (STYLE.md 3, adapted to the tree as it is), marks
+//! that were left behind, words about how it was made.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Most lines of a source file; most characters of a line, texts for people apart.
+const FILE_LINES: usize = 500;
+const LINE_CHARS: usize = 120;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, endings: &[&str], into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["target", ".git"].contains(&name.as_str()) {
+                files(&path, endings, into);
+            }
+        } else if endings.iter().any(|ending| name.ends_with(ending)) {
+            into.push(path);
+        }
+    }
+}
+
+/// Relative path and text of the files with these endings.
+fn texts(endings: &[&str]) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    files(root(), endings, &mut all);
+    all.sort();
+    let name = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
+    all.iter().filter_map(|path| Some((name(path), std::fs::read_to_string(path).ok()?))).collect()
+}
+
+/// Whether a long line may be long because of a text in it: a quote of any kind, or a text that goes on.
+fn holds_text(line: &str) -> bool {
+    let comment = line.trim_start().starts_with("//");
+    !comment && (line.contains('"') || line.contains('\'') || line.ends_with('\\'))
+}
+
+fn too_long(line: &str) -> bool {
+    line.chars().count() > LINE_CHARS && !holds_text(line)
+}
+
+/// No source file is longer than five hundred lines, no line longer than the page, and each file opens with its
+/// purpose.
+#[test]
+fn lengths() {
+    let sources = texts(&[".rs"]);
+    assert!(sources.len() > 100, "the sources are found: {}", sources.len());
+    let mut found = Vec::new();
+    for (name, text) in &sources {
+        if text.lines().count() > FILE_LINES {
+            found.push(format!("{name}: {} lines", text.lines().count()));
+        }
+        let long = text.lines().enumerate().filter(|(_, line)| too_long(line));
+        found.extend(long.map(|(at, _)| format!("{name}:{}: too long", at + 1)));
+        if !text.starts_with("//! ") {
+            found.push(format!("{name}: does not open with its purpose"));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+    let text = |line: &str| line.replace('x', &"x".repeat(121));
+    assert!(too_long(&text("x")) && too_long(&text("// \"x\"")) && !too_long(&text("\"x\"")));
+}
+
+/// The module that a file belongs to, as the list below names it.
+fn module(name: &str) -> Option<&str> {
+    let inside = name.strip_prefix("src/")?;
+    let first = inside.split('/').next()?;
+    Some(first.strip_suffix(".rs").unwrap_or(first))
+}
+
+/// What each module may import of ours. `model` uses nothing of ours but the words of errors; the shells (`upstream`,
+/// `mgrctl`, `billdb`) never use each other, the plan or the engine; only `run` builds them; the rest are leaves.
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+    let shell: &[&str] = &["ports", "model", "store", "xml", "error", "log", "secret"];
+    let above: &[&str] = &[
+        "argv", "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "xml",
+        "event", "report",
+    ];
+    // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
+    let admin: &[&str] = &[
+        "cli", "commands", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event",
+    ];
+    BTreeMap::from([
+        ("model", ["error", "xml"].as_slice()),
+        ("plan", &["model", "error"]),
+        ("store", &["model", "error"]),
+        ("ports", &["model", "store", "error"]),
+        ("upstream", shell),
+        ("mgrctl", shell),
+        ("billdb", shell),
+        ("secret", shell),
+        ("engine", &["plan", "store", "ports", "model", "error"]),
+        ("commands", above),
+        ("admin", admin),
+        ("xml", &["error"]),
+        ("error", &["xml"]),
+        ("log", &["error", "ports"]),
+        ("clock", &["ports", "error"]),
+        ("locks", &["ports", "model", "error"]),
+        ("settings", &["model", "ports", "error", "plan"]),
+        ("event", &["settings", "error", "model", "run"]),
+        ("cli", &["model", "engine", "error"]),
+        ("argv", &["cli", "model", "error"]),
+        ("context", &["settings", "ports", "model", "log", "error", "store"]),
+        ("report", &["context", "ports", "model", "error", "xml", "log", "cli"]),
+    ])
+}
+
+/// Names of our modules that a text imports by `crate::`, tests apart.
+fn imports(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for part in line.split("crate::").skip(1) {
+            let name: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            // `crate::text!` is a macro of `error`; `crate::{a, b}` is not our way.
+            assert!(!name.is_empty(), "one import a module: {line}");
+            if name != "text" {
+                found.push(name);
+            }
+        }
+    }
+    found
+}
+
+/// Who may import whom.
+#[test]
+fn layers() {
+    let allowed = allowed();
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for (name, text) in texts(&[".rs"]) {
+        let Some(own) = module(&name) else { continue };
+        if ["main", "lib", "run"].contains(&own) || name.ends_with("tests.rs") {
+            continue;
+        }
+        let Some(list) = allowed.get(own) else {
+            found.push(format!("{name}: {own} is not in the list of who may import whom"));
+            continue;
+        };
+        checked += 1;
+        let wrong = imports(&text).into_iter().filter(|other| other != own && !list.contains(&other.as_str()));
+        found.extend(wrong.map(|other| format!("{name} imports {other}")));
+    }
+    assert!(checked > 40, "{checked}");
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!(imports("use crate::plan::x;\nlet a = crate::text!(1);\n// crate::no\n"), ["plan"]);
+}
+
+/// Nothing was left behind: markers of work, of a merge, of a debugging hour, machine paths, words about how it was
+/// made.
+#[test]
+fn nothing_left_behind() {
+    // Written in halves, or this file would find itself.
+    let marks = [
+        ["TO", "DO"],
+        ["FIX", "ME"],
+        ["XX", "X:"],
+        ["HA", "CK:"],
+        ["db", "g!("],
+        ["to", "do!("],
+        ["eprint", "ln!(\"here"],
+        ["<<<<", "<<< "],
+        [">>>>", ">>> "],
+        ["/ho", "me/"],
+        ["/tmp/", "wt"],
+        ["/work/", "shared"],
+        ["Chat", "GPT"],
+        ["Clau", "de"],
+        ["Anthro", "pic"],
+        ["Copi", "lot"],
+        ["AI-gen", "erated"],
+        ["language ", "model"],
+        ["as an ", "AI"],
+    ]
+    .map(|[a, b]| format!("{a}{b}"));
+    let mut found = Vec::new();
+    let mut seen = 0;
+    for (name, text) in texts(&[".rs", ".toml", ".md", ".xml", ".sql", "Makefile", ".cron", ".logrotate"]) {
+        seen += 1;
+        for mark in &marks {
+            let hits = text.lines().enumerate().filter(|(_, line)| line.contains(mark.as_str()));
+            found.extend(hits.map(|(at, _)| format!("{name}:{}: {mark}", at + 1)));
+        }
+        if text.lines().any(|line| line.ends_with(' ')) && !name.ends_with(".md") {
+            found.push(format!("{name}: white space at the end of a line"));
+        }
+    }
+    assert!(seen > 110, "{seen}");
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// Every feature test is named by the one integration binary: a file that nobody runs proves nothing.
+#[test]
+fn every_test_runs() {
+    let lib = std::fs::read_to_string(root().join("tests/lib.rs")).unwrap();
+    for entry in std::fs::read_dir(root().join("tests")).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let own = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().contains(&format!("\"tests/{name}\""));
+        if let Some(module) = name.strip_suffix(".rs").filter(|name| *name != "lib" && !own) {
+            assert!(lib.contains(&format!("mod {module};")), "tests/{name} is not in tests/lib.rs");
+        }
+    }
+}
