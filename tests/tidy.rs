@@ -75,13 +75,15 @@ fn module(name: &str) -> Option<&str> {
 
 /// What each module may import of ours. `model` uses nothing of ours but the words of errors; the shells (`upstream`,
 /// `mgrctl`, `billdb`) never use each other, the plan or the engine; only `run` builds them; the rest are leaves.
-fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let shell: &[&str] = &["ports", "model", "store", "xml", "error", "log", "secret"];
     let above: &[&str] = &[
         "argv", "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "xml",
         "event", "report",
     ];
-    BTreeMap::from([
+    // The administrator's tools open engine and state as the commands do, and heed the same switch.
+    let tools: &[&str] = &[above, &["commands", "run"]].concat();
+    let lists = BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
         ("plan", &["model", "error"]),
         ("store", &["model", "error"]),
@@ -92,7 +94,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("secret", shell),
         ("engine", &["plan", "store", "ports", "model", "error"]),
         ("commands", above),
-        ("admin", above),
+        ("admin", tools),
         ("xml", &["error"]),
         ("error", &["xml"]),
         ("log", &["error", "ports"]),
@@ -104,7 +106,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("argv", &["cli", "model", "error"]),
         ("context", &["settings", "ports", "model", "log", "error", "store"]),
         ("report", &["context", "ports", "model", "error", "xml", "log", "cli"]),
-    ])
+    ]);
+    lists.into_iter().map(|(name, list)| (name, list.to_vec())).collect()
 }
 
 /// Names of our modules that a text imports by `crate::`, tests apart.

@@ -37,7 +37,8 @@ fn state(test: &Test, sql: &str) -> Vec<String> {
     rows.map(|value| match value.unwrap() {
         rusqlite::types::Value::Text(text) => text,
         rusqlite::types::Value::Integer(number) => number.to_string(),
-        other => format!("{other:?}"),
+        rusqlite::types::Value::Real(number) => number.to_string(),
+        rusqlite::types::Value::Null | rusqlite::types::Value::Blob(_) => String::new(),
     })
     .collect()
 }
