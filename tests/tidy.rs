@@ -34,10 +34,11 @@ fn texts(endings: &[&str]) -> Vec<(String, String)> {
     all.iter().filter_map(|path| Some((name(path), std::fs::read_to_string(path).ok()?))).collect()
 }
 
-/// Whether a long line may be long because of a text in it: a quote of any kind, or a text that goes on.
+/// Whether a long line may be long because of a text in it: a quote of any kind, SQL, or a text that goes on.
 fn holds_text(line: &str) -> bool {
     let comment = line.trim_start().starts_with("//");
-    !comment && (line.contains('"') || line.contains('\'') || line.ends_with('\\'))
+    !comment
+        && (line.trim_start().starts_with("--") || line.contains('"') || line.contains('\'') || line.ends_with('\\'))
 }
 
 fn too_long(line: &str) -> bool {
