@@ -1,5 +1,5 @@
-//! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one that
-//! cannot be made says so and hides no other.
+//! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one
+//! that cannot be made says so and hides no other.
 
 mod upstream;
 
