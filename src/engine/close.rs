@@ -1,6 +1,7 @@
 //! close and suspend, and freeing a license: a service must always be closable (LICENSING.md 7).
 
 use crate::error::{ErrorKind, ModuleError};
+use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::Mark;
 use crate::model::item::Item;
@@ -124,7 +125,9 @@ impl Engine<'_> {
             return self.is_gone(row, &seen, LicenseState::ToFree).await.map(drop);
         }
         let Some(seen) = seen else { return Ok(()) };
-        let pooled = self.product_of(row).is_some_and(|product| product.pooled) && seen.expires.is_some();
+        let has_modules = self.end_modules(row).await?;
+        let kept = self.product_of(row).is_some_and(Product::is_pooled);
+        let pooled = kept && seen.expires.is_some() && !has_modules;
         match self.rules.on_close {
             OnClose::Delete => self.delete(row).await,
             OnClose::Pool if pooled => self.free_into_pool(row, seen).await,
@@ -137,7 +140,7 @@ impl Engine<'_> {
         }
     }
 
-    async fn release(
+    pub(super) async fn release(
         &mut self,
         row: &LicenseRow,
         state: LicenseState,

@@ -7,7 +7,8 @@ use crate::model::held::LicenseState;
 use crate::model::ids::LicenseId;
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceRequest, OrderRequest, Wish, WishEvent, WishStatus};
-use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::model::license::{Family, License, LicenseStatus, RemoteId};
+use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
     Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, compare, decide, is_candidate,
     mismatch,
@@ -160,6 +161,10 @@ impl Engine<'_> {
     ) -> Result<(Vec<LicenseId>, bool), ModuleError> {
         let mut list = Completeness::default();
         let (mut marked, mut others) = (Vec::new(), Vec::new());
+        if order.family == Family::Addition {
+            // Upstream lists no modules: what a lost answer bought is for a person to find.
+            return Ok((marked, false));
+        }
         for number in 1..=MAX_PAGES {
             let page = self.page(order.family, number).await?;
             list.page_total(page.total);
@@ -266,6 +271,8 @@ impl Engine<'_> {
             RemoteId::Absent | RemoteId::Empty => false,
         };
         let (wish, order, seen, what) = (wish.clone(), order.clone(), seen.clone(), what.clone());
+        let cost = cost_of(&wish.request, &seen, product);
+        let what = with_cost(&what, &cost);
         let (note, item) = (bound_note(&seen, state), wish.item);
         self.note(&note);
         self.commit("bind", move |tx| {
@@ -280,6 +287,10 @@ impl Engine<'_> {
                 nodes: order.nodes.map(|(_, nodes)| nodes),
             };
             tx.put_license(&binding, &seen, state, item, life.as_ref())?;
+            if let Some(parent) = order.parent {
+                tx.put_addition(account, seen.id, parent)?;
+            }
+            tx.put_cost(&wish, seen.id, order.pricelist, &cost)?;
             tx.set_returns_remoteid(account, returns)?;
             tx.set_refused_lifted(&wish)?;
             tx.note(item, Some((account, seen.id)), state.word(), &note)

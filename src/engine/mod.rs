@@ -6,11 +6,13 @@
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
+mod addition;
 mod bundled;
 mod change;
 mod close;
 mod doubt;
 mod errors;
+mod foreign;
 mod import;
 mod late;
 mod once;

@@ -7,6 +7,7 @@ use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
 use crate::model::license::License;
+use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect};
 use crate::ports::{Outcome, RefusalKind};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError, Tx};
@@ -192,11 +193,14 @@ impl Engine<'_> {
             | OnceRequest::NewKey { .. }
             | OnceRequest::Delete { .. } => row.internal_name.clone(),
         };
-        let (row, wish, what, after) = (row.clone(), wish.clone(), what.clone(), seen.clone());
+        let (row, wish, after) = (row.clone(), wish.clone(), seen.clone());
+        let cost = after.as_ref().map(|after| cost_of(&wish.request, after, self.product_of(&row)));
+        let what = cost.as_ref().map_or_else(|| what.clone(), |cost| with_cost(what, cost));
         self.commit("record outcome", move |tx| {
             tx.event(&wish, &event, &what)?;
-            if let Some(after) = &after {
+            if let (Some(after), Some(cost)) = (&after, &cost) {
                 tx.refresh_license(row.account, after)?;
+                tx.put_cost(&wish, row.id, after.tariff.id().unwrap_or(row.pricelist), cost)?;
             }
             tx.set_refused_lifted(&wish)?;
             follow_up(tx, &row, &wish, &internal_name, after.as_ref())

@@ -9,7 +9,7 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::{Family, License, LicenseStatus};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
 use crate::text;
@@ -109,10 +109,11 @@ impl Engine<'_> {
         let rules = self.alignment().await?;
         let catalogue = &self.rules.catalogue;
         let terms = terms(product, item, &rules, catalogue, self.today())?;
-        let asked = self.asked(item, terms.product)?;
+        let mut asked = self.asked(item, terms.product)?;
+        asked.parent = self.parent_license(item, terms.product).await?;
         let replaces = self.last_license(item)?;
         let highest = self.look_before(terms.product.family).await?;
-        if terms.product.pooled
+        if terms.product.is_pooled()
             && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?
         {
             return Ok(found);
@@ -233,7 +234,9 @@ impl Engine<'_> {
     }
 
     async fn another_is_readable(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
-        let page = self.page(row.family, 1).await?;
+        // Modules of a license have no list of their own.
+        let family = if row.family == Family::Addition { Family::Soft } else { row.family };
+        let page = self.page(family, 1).await?;
         Ok(page.rows.iter().any(|other| other.id != row.id))
     }
 
@@ -284,7 +287,8 @@ impl Engine<'_> {
         if seen.status == LicenseStatus::Stopped && may_run {
             seen = self.start(row, seen).await?;
         }
-        if seen.key.is_none() {
+        // A module works by the key of its license.
+        if seen.key.is_none() && row.family != Family::Addition {
             self.ports.clock.sleep(KEY_WAIT);
             let again = self.read(row.family, row.id).await?;
             seen = again.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;

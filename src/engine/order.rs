@@ -28,6 +28,8 @@ pub(super) struct Asked {
     pub(super) ip: Option<IpAddr>,
     pub(super) licname: String,
     pub(super) nodes: Option<(crate::model::ids::UpstreamAddonId, u32)>,
+    /// For a module: the license that it belongs to.
+    pub(super) parent: Option<LicenseId>,
 }
 
 impl Engine<'_> {
@@ -43,7 +45,7 @@ impl Engine<'_> {
         let nodes = product
             .nodes_addon
             .map(|addon| (addon, product.nodes_included + item.additional_nodes(&self.rules.nodes_addons)));
-        Ok(Asked { ip: self.asked_ip(item, product)?, licname, nodes })
+        Ok(Asked { ip: self.asked_ip(item, product)?, licname, nodes, parent: None })
     }
 
     fn asked_ip(&self, item: &Item, product: &Product) -> Result<Option<IpAddr>, ModuleError> {
@@ -113,7 +115,10 @@ impl Engine<'_> {
         });
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
-            Recorded::Intent(intent) => self.send_order(intent, life, &what).await,
+            Recorded::Intent(intent) => {
+                self.note(&what);
+                self.send_order(intent, life, &what).await
+            }
             Recorded::Existing(wish) if wish.status.is_ended() => {
                 let why = text!(
                     "it was carried out before, and its license is not held any more",
@@ -128,6 +133,8 @@ impl Engine<'_> {
     /// One list page: the highest number known just before, whether marks of ours say that this state is old, and what
     /// upstream's own dates say of our free licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
+        // Modules of a license have no list of their own; their numbers come from the same row.
+        let family = if family == Family::Addition { Family::Soft } else { family };
         let page = self.page(family, 1).await?;
         self.check_marks(&page.rows)?;
         self.refresh_free(&page.rows).await?;
@@ -175,9 +182,10 @@ impl Engine<'_> {
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
             Err(crate::ports::CallError::Refused(refusal)) => {
-                let error = match refusal.kind {
-                    RefusalKind::IpBusy | RefusalKind::IpTooYoung => errors::refused(&refusal, what, "ip", ip),
-                    _ => errors::refused(&refusal, what, "intname", terms.product.pricelist),
+                let error = if matches!(refusal.kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung) {
+                    errors::refused(&refusal, what, "ip", ip)
+                } else {
+                    errors::refused(&refusal, what, "intname", terms.product.pricelist)
                 };
                 Err(advised(error, &refusal, Some(terms.product)))
             }
@@ -257,7 +265,8 @@ impl Engine<'_> {
                 let (found, complete) = self.search_again(&wish, &order).await?;
                 match found {
                     Some(license) => self.adopt(&wish, &order, license, Some(life), what).await,
-                    None if !complete => Err(self.still_in_doubt(&wish, what)),
+                    // Modules of a license cannot be listed: there is nothing to look at but the refusal itself.
+                    None if !complete && order.family != Family::Addition => Err(self.still_in_doubt(&wish, what)),
                     None => {
                         self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
                         self.remember_refusal(&refusal).await?;
@@ -378,7 +387,7 @@ fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Optio
         licname,
         mark,
         nodes: asked.nodes,
-        parent: None,
+        parent: asked.parent,
     }
 }
 

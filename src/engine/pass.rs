@@ -102,6 +102,9 @@ impl Engine<'_> {
         for family in [Family::Soft, Family::SoftExternal] {
             self.look_through(family, &mut summary, &mut work).await?;
         }
+        for item in self.modules_near_end()? {
+            work.item(item, Why::Always);
+        }
         for wish in self.store.open_wishes().map_err(errors::state)? {
             if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
                 work.item(item, Why::Always);

@@ -49,11 +49,31 @@ impl Engine<'_> {
         };
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        if let Some(taken) = self.try_candidates(item, life, order, &need, asked, terms).await? {
+            return Ok(Some(taken));
+        }
+        if !self.rules.pool_foreign || self.take_in_foreign(terms.product).await? == 0 {
+            return Ok(None);
+        }
+        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
+        let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        self.try_candidates(item, life, order, &need, asked, terms).await
+    }
+
+    async fn try_candidates(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        order: Vec<LicenseRow>,
+        need: &Need,
+        asked: &Asked,
+        terms: &Terms<'_>,
+    ) -> Result<Taken, ModuleError> {
         let mut tried = 0;
         for free in order {
             // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
             let Some(row) = self.claim(item, life, &free, terms).await? else { continue };
-            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, &need)).await? {
+            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, need)).await? {
                 return Ok(Some(taken));
             }
             tried += 1;
@@ -233,7 +253,10 @@ impl Engine<'_> {
                     return Ok(None);
                 }
                 Err(Failed::Refused(refusal, _))
-                    if refusal.kind == RefusalKind::Other && !started && seen.status == LicenseStatus::Stopped =>
+                    if refusal.kind == RefusalKind::Other
+                        && !started
+                        && seen.status == LicenseStatus::Stopped
+                        && !has_run_out(&seen, self.today()) =>
                 {
                     started = true;
                     seen = self.start(row, seen).await?;

@@ -10,7 +10,7 @@ use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{MonthCount, Period};
 use crate::plan::doubt::has_run_out;
-use crate::plan::order::{Wanted, aligned_months, wanted};
+use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::renew::{check_renewal, due, need, paid_end};
 use crate::ports::{Edit, Repeatable};
 use crate::store::Payment;
@@ -174,6 +174,8 @@ impl Engine<'_> {
                     "prolong: лицензия {id} истекает {expires}, оплачено до {paid_end}: продление на {} мес.",
                     months.0
                 );
+                let why = why_months(item, &rules);
+                let reason = text!(["{}; {}", reason.en, why.en], ["{}; {}", reason.ru, why.ru]);
                 self.renew(row, &seen, months, &reason).await?
             }
             (None, _) | (_, None) => seen,
@@ -262,7 +264,11 @@ impl Engine<'_> {
         let rules = self.alignment().await?;
         let aligned = aligned_months(product, item, &rules);
         match due(item, product, aligned, seen.expires, today, self.rules.renew_before_days) {
-            Some(due) => self.renew(row, &seen, due.months, &due.reason).await,
+            Some(due) => {
+                let why = why_months(item, &rules);
+                let reason = text!(["{}; {}", due.reason.en, why.en], ["{}; {}", due.reason.ru, why.ru]);
+                self.renew(row, &seen, due.months, &reason).await
+            }
             None => Ok(seen),
         }
     }

@@ -6,6 +6,7 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, WishStatus};
+use crate::model::license::Family;
 use crate::model::license::License;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
@@ -75,6 +76,9 @@ impl Engine<'_> {
     /// A key that is missing after an hour is a problem that the panel shows, once (LICENSING.md 3).
     async fn remind_of_key(&mut self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let told = row.reason.as_deref() == Some(KEY_LATE);
+        if row.family == Family::Addition {
+            return Ok(());
+        }
         if seen.key.is_some() && told {
             let row = row.clone();
             return self.commit("key came", move |tx| tx.put_off(&row, None, None)).await;

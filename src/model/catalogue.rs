@@ -172,6 +172,13 @@ impl Product {
         self.periods.iter().min().copied()
     }
 
+    /// Whether a freed license of it waits for the next client: never trials, other software, modules of a license, and
+    /// products whose sale has an end (LICENSING.md 7).
+    pub fn is_pooled(&self) -> bool {
+        let ends = self.no_order_from.is_some() || self.not_past.is_some();
+        self.pooled && self.family == Family::Soft && !self.is_only_trial() && !ends
+    }
+
     /// Whether this code is only a trial: never renewed, never pooled.
     pub fn is_only_trial(&self) -> bool {
         self.periods.is_empty()
@@ -209,7 +216,7 @@ impl Catalogue {
                 .nodes(55236, 1)
                 .priced(International, 20, 220),
             Product::new("55239", "ISPmanager 6 trial", 55239).only_trial(),
-            Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial(),
+            Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial().nodes(55236, 1),
             Product::new("55231", "ISPmanager 6 Lite (RU)", 55231).periods(&[1, 12]).priced(Russian, 450, 4950),
             Product::new("55232", "ISPmanager 6 Pro (RU)", 55232).periods(&[1, 12]).priced(Russian, 900, 9900),
             Product::new("55233", "ISPmanager 6 Host (RU)", 55233).periods(&[1, 12]).priced(Russian, 1350, 14850),

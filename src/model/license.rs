@@ -221,6 +221,41 @@ impl Money {
     }
 }
 
+impl Money {
+    /// Reads an amount as a billing system words it: `5.00 EUR / 1 mon.`, `450 руб.`, `€5`; `None` without a currency.
+    pub fn from_words(words: &str) -> Option<Self> {
+        let amount_words = words.split('/').next().unwrap_or_default();
+        let amount: String = amount_words.chars().filter(|c| c.is_ascii_digit() || "-.,".contains(*c)).collect();
+        // "10.00 руб." leaves a dot at the end.
+        Self::parse(amount.trim_end_matches(['.', ',']), &currency_in(amount_words)?)
+    }
+}
+
+/// The currency's code in a text such as `EUR`, `10.00 EUR` or `€10`.
+pub fn currency_in(text: &str) -> Option<String> {
+    let word = text.split(|c: char| !c.is_ascii_alphabetic()).find(|word| word.len() == 3);
+    let sign = || {
+        [("€", "EUR"), ("$", "USD"), ("₽", "RUB"), ("руб", "RUB")]
+            .into_iter()
+            .find(|(sign, _)| text.contains(sign))
+            .map(|(_, code)| code.to_owned())
+    };
+    word.map(str::to_uppercase).or_else(sign)
+}
+
+/// What a purchase cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cost {
+    /// It is no purchase.
+    None,
+    /// As the seller shows it.
+    Seller(Money),
+    /// The seller shows nothing that can be read: our list price, an estimate.
+    ListPrice(Money),
+    /// It may have cost something, and nobody says what.
+    Unknown,
+}
+
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.minor < 0 { "-" } else { "" };
@@ -264,6 +299,16 @@ mod tests {
         }
         for text in ["", "abc", "1.x", ".", "1e5", "--1"] {
             assert_eq!(Money::parse(text, "EUR"), None, "{text}");
+        }
+        for (text, want) in [
+            ("5.00 EUR / 1 mon.", Some("5.00 EUR")),
+            ("450 руб.", Some("450.00 RUB")),
+            ("€ 1 200,50 / 12", Some("1200.50 EUR")),
+            ("0.00 EUR / -100 mon.", Some("0.00 EUR")),
+            ("5.00", None),
+            ("free", None),
+        ] {
+            assert_eq!(Money::from_words(text).map(|money| money.to_string()).as_deref(), want, "{text}");
         }
         assert_eq!(Money { minor: -5, currency: "EUR".into() }.to_string(), "-0.05 EUR");
     }

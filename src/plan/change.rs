@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use crate::model::held::LicenseRow;
 use crate::model::ids::{UpstreamAddonId, UpstreamPricelistId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::{Family, License, LicenseStatus};
 
 /// What the item wants of its license.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +76,12 @@ pub fn differences(
             found.push(Difference::Nodes { from, to });
         }
     }
-    if let Some(ip) = target.ip.filter(|ip| seen.ip != Some(*ip)) {
+    // A module has neither address nor name: it is where its license is.
+    let has_place = row.family != Family::Addition;
+    if let Some(ip) = target.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
         found.push(Difference::Ip(ip));
     }
-    if seen.name != target.licname {
+    if has_place && seen.name != target.licname {
         found.push(Difference::Name(target.licname.clone()));
     }
     if seen.autoprolong == Some(true) {

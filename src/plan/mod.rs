@@ -4,6 +4,7 @@
 pub mod bundled;
 pub mod change;
 pub mod check;
+pub mod cost;
 pub mod doubt;
 pub mod explain;
 pub mod finding;

@@ -129,21 +129,8 @@ pub fn terms<'c>(
     let rule = alignment(rules, item.period, &item.itemtype, item.tariff);
     let period = rule.map_or(item.period, |rule| Period::Months(rule.into));
     let months = sold_months(product, period).ok_or_else(|| period_not_sold(product, item.period))?;
-    let reason = match rule {
-        Some(rule) => text!(
-            "ordered for {} months: period alignment {} -> {}",
-            "заказ на {} мес.: выравнивание периода {} -> {}",
-            months.0,
-            rule.from.number(),
-            rule.into.0
-        ),
-        None => text!(
-            "ordered for {} months: period of the service {}",
-            "заказ на {} мес.: период услуги {}",
-            months.0,
-            item.period.number()
-        ),
-    };
+    let why = why_months(item, rules);
+    let reason = text!(["ordered for {} months: {}", months.0, why.en], ["заказ на {} мес.: {}", months.0, why.ru]);
     Ok(Terms { product, period: Period::Months(months), reason })
 }
 
@@ -160,6 +147,26 @@ fn sold_months(product: &Product, period: Period) -> Option<MonthCount> {
 pub fn aligned_months(product: &Product, item: &Item, rules: &[AlignmentRule]) -> Option<MonthCount> {
     let rule = alignment(rules, item.period, &item.itemtype, item.tariff);
     sold_months(product, rule.map_or(item.period, |rule| Period::Months(rule.into)))
+}
+
+/// Which rule decides for how long a service's license is bought, in words.
+pub fn why_months(item: &Item, rules: &[AlignmentRule]) -> Text {
+    let Some(rule) = alignment(rules, item.period, &item.itemtype, item.tariff) else {
+        let number = item.period.number();
+        return text!("period of the service {number}", "период услуги {number}");
+    };
+    let (from, into) = (rule.from.number(), rule.into.0);
+    match (rule.tariff, &rule.itemtype) {
+        (Some(tariff), _) => text!(
+            "period alignment {from} -> {into} of tariff {tariff}",
+            "выравнивание периода {from} -> {into} тарифа {tariff}"
+        ),
+        (None, Some(itemtype)) => text!(
+            "period alignment {from} -> {into} of product type {itemtype}",
+            "выравнивание периода {from} -> {into} типа продукта {itemtype}"
+        ),
+        (None, None) => text!("period alignment {from} -> {into}", "выравнивание периода {from} -> {into}"),
+    }
 }
 
 fn trial_terms<'c>(product: &'c Product, catalogue: &'c Catalogue, today: NaiveDate) -> Result<Terms<'c>, ModuleError> {
@@ -238,5 +245,125 @@ pub fn code_advice(product: &Product) -> Text {
             product.internal_name
         ),
         None => Text::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::item::test_item;
+    use crate::model::period::parse_alignment;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn service(period: i32) -> Item {
+        Item { period: Period::from_panel(period), ..test_item(42) }
+    }
+
+    /// LICENSING.md 4, row by row: the period itself, the shortest, the trial's code, what is not sold, rules.
+    #[test]
+    fn terms_table() {
+        let catalogue = Catalogue::builtin();
+        let rules: Vec<AlignmentRule> = ["3;12;;", "6;12;soft;", "6;1;;99", "24;12;;17", "-50;1;;"]
+            .into_iter()
+            .filter_map(parse_alignment)
+            .collect();
+        for (case, name, period, want) in [
+            ("a month", "55227", 1, Ok(("55227", 1))),
+            ("a year", "55227", 12, Ok(("55227", 12))),
+            ("two months: the shortest", "55227", 2, Ok(("55227", 1))),
+            ("sold by the year only", "55384", 1, Ok(("55384", 12))),
+            ("sold by the month only", "55382", 12, Ok(("55382", 1))),
+            ("lifetime", "55227", 0, Ok(("55227", 1))),
+            ("trial by a code of its own", "55228", -100, Ok(("55239", -100))),
+            ("business trial", "55230", -100, Ok(("55240", -100))),
+            ("trial of the same code", "55369", -100, Ok(("55369", -100))),
+            ("no trial sold", "55382", -100, Err(ErrorKind::PeriodNotSold)),
+            ("general rule", "55227", 3, Ok(("55227", 12))),
+            ("product type before general", "55227", 6, Ok(("55227", 12))),
+            ("tariff plan", "55227", 24, Ok(("55227", 12))),
+            ("a day that a rule names", "55227", -50, Ok(("55227", 1))),
+            ("a rule to a period that is not sold: the shortest", "9203", 3, Ok(("9203", 1))),
+            ("other software, three months", "55369", 3, Ok(("55369", 12))),
+            ("unknown number", "55227", -7, Err(ErrorKind::PeriodNotSold)),
+            ("trial code for a month", "55239", 1, Ok(("55239", -100))),
+        ] {
+            let product = catalogue.get(name).expect(name);
+            let got = terms(product, &service(period), &rules, &catalogue, day("2027-01-10"));
+            let got = got.map(|t| (t.product.internal_name.as_str(), t.period.number())).map_err(|error| error.kind);
+            assert_eq!(got, want, "{case}");
+        }
+        let product = catalogue.get("55227").expect("Lite");
+        let day_rate = terms(product, &service(-50), &[], &catalogue, day("2027-01-10"));
+        assert_eq!(day_rate.expect_err("a day").kind, ErrorKind::PeriodNotSold);
+    }
+
+    /// Every decision says why, in both languages.
+    #[test]
+    fn reasons() {
+        let rules = |row: &str| vec![parse_alignment(row).expect("a rule")];
+        for (rules, en) in [
+            (vec![], "period of the service 1"),
+            (rules("1;12;;"), "period alignment 1 -> 12"),
+            (rules("1;12;soft;"), "period alignment 1 -> 12 of product type soft"),
+            (rules("1;12;;17"), "period alignment 1 -> 12 of tariff 17"),
+        ] {
+            let why = why_months(&service(1), &rules);
+            assert_eq!(why.en, en);
+            assert!(why.ru.starts_with("период услуги") || why.ru.starts_with("выравнивание"), "{}", why.ru);
+        }
+    }
+
+    /// LICENSING.md 6 with its dates: orders of ISPmanager 5 at the edges, and the successors named.
+    #[test]
+    fn end_of_sale_edges() {
+        let catalogue = Catalogue::builtin();
+        for (name, today, sold, successors) in [
+            ("3541", "2021-04-07", true, ""),
+            ("3541", "2021-04-08", true, ""),
+            ("3541", "2021-06-14", true, ""),
+            ("3541", "2021-06-15", false, "55227, 55228, 55229"),
+            ("4601", "2021-06-14", true, ""),
+            ("4601", "2027-01-01", false, "55230"),
+        ] {
+            let product = catalogue.get(name).expect(name);
+            let got = terms(product, &service(12), &[], &catalogue, day(today));
+            assert_eq!(got.is_ok(), sold, "{name} {today}");
+            if let Err(error) = got {
+                assert_eq!(error.kind, ErrorKind::SaleClosed);
+                assert!(error.message.en.contains(successors) && error.message.ru.contains(successors), "{error}");
+            }
+        }
+    }
+
+    /// The longest period that fits when upstream refuses the aligned one near the end (LICENSING.md 6).
+    #[test]
+    fn longest_period_that_fits() {
+        let catalogue = Catalogue::builtin();
+        let product = catalogue.get("3541").expect("ISPmanager 5");
+        for (from, refused, want) in [
+            ("2021-04-08", 12, Some(1)),
+            ("2020-12-31", 12, Some(1)),
+            ("2021-11-30", 12, Some(1)),
+            ("2021-12-01", 12, None),
+            ("2021-12-16", 12, None),
+            ("2021-04-08", 1, None),
+        ] {
+            let got = longest_that_fits(product, day(from), MonthCount(refused));
+            assert_eq!(got.map(|months| months.0), want, "{from} {refused}");
+        }
+        let endless = catalogue.get("55227").expect("Lite");
+        assert_eq!(longest_that_fits(endless, day("2021-04-08"), MonthCount(12)), None);
+    }
+
+    /// A code of the other billing is answered with the set that fits (LICENSING.md 1).
+    #[test]
+    fn codes_of_both_billings() {
+        let catalogue = Catalogue::builtin();
+        let advice = |name: &str| code_advice(catalogue.get(name).expect(name)).en;
+        assert!(advice("55227").contains("55231") && advice("55233").contains("55227 to 55230"));
+        assert_eq!(advice("9203"), "");
     }
 }

@@ -58,11 +58,12 @@ pub fn open_file(
     }
     let store = Store::from_connection(Rc::new(conn));
     let known = store.meta("panel_id")?;
-    let wanted = pinned.or(if known.is_none() { Some(fresh) } else { None });
-    if let Some(id) = wanted.filter(|id| known.as_deref() != Some(id.as_str())) {
+    if known.is_none() || pinned.is_some_and(|id| known.as_deref() != Some(id.as_str())) {
         store.write(now, |tx| {
-            tx.set_meta("panel_id", id.as_str())?;
-            if known.is_none() { tx.set_meta("machine", machine) } else { Ok(()) }
+            // Sixteen processes may meet a new file at once: what the first one wrote stays.
+            tx.set_meta_once("panel_id", fresh.as_str())?;
+            tx.set_meta_once("machine", machine)?;
+            pinned.map_or(Ok(()), |id| tx.set_meta("panel_id", id.as_str()))
         })?;
     }
     Ok(store)

@@ -4,6 +4,7 @@
 //! What survives: a write that returned `Ok` survives a power loss (WAL with full sync). One that failed counts as
 //! "perhaps written": nothing is sent on its strength, and a recorded wish reads as in doubt.
 
+mod costs;
 mod file;
 mod items;
 mod journal;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId, PanelId};
+pub use costs::CostRow;
 pub use file::open_file;
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
@@ -255,6 +257,14 @@ impl Tx<'_> {
             "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
             params![name, value],
         )
+    }
+
+    /// Sets a single value unless it has one.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_meta_once(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.run("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![name, value])
     }
 
     /// Takes the next running number of orders, for a mark.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use crate::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
-use crate::model::license::{License, LicenseStatus, LicenseTariff, Money, RemoteId};
+use crate::model::license::{License, LicenseStatus, LicenseTariff, Money, RemoteId, currency_in};
 use crate::model::period::Period;
 use crate::xml::Element;
 
@@ -69,22 +69,10 @@ fn balance_of(element: &Element) -> Option<Money> {
     let amount = amount.trim_end_matches(['.', ',']);
     let named = ["currency", "currency_iso", "currency_str"].iter().find_map(|name| {
         let text = element.value_of(name)?;
-        iso_code(text)
+        currency_in(text)
     });
-    let currency = named.or_else(|| iso_code(said)).unwrap_or_default();
+    let currency = named.or_else(|| currency_in(said)).unwrap_or_default();
     Money::parse(amount, &currency)
-}
-
-/// The currency's code in a text such as `EUR`, `10.00 EUR` or `€10`.
-fn iso_code(text: &str) -> Option<String> {
-    let word = text.split(|c: char| !c.is_ascii_alphabetic()).find(|word| word.len() == 3);
-    let sign = || {
-        [("€", "EUR"), ("$", "USD"), ("₽", "RUB"), ("руб", "RUB")]
-            .into_iter()
-            .find(|(sign, _)| text.contains(sign))
-            .map(|(_, code)| code.to_owned())
-    };
-    word.map(str::to_uppercase).or_else(sign)
 }
 
 /// Who is logged in, from the document of `whoami`.

@@ -1,7 +1,13 @@
 //! Licenses that come with something else: imported from the seller, bundled with servers, modules of a license, other
 //! software; and the settings that steer them.
 
+mod additions;
+mod changes;
 mod import;
+mod money;
+mod periods;
+mod rules;
+mod settings;
 mod sweep;
 
 use crate::support::{Output, Test};
@@ -29,15 +35,10 @@ fn licid(test: &Test, item: u32) -> u64 {
     test.item(item).param("licid").parse().unwrap_or(0)
 }
 
-/// One value of the state file.
+/// One column of the state file, as text.
 fn state(test: &Test, sql: &str) -> Vec<String> {
     let conn = rusqlite::Connection::open(test.state_path()).unwrap();
     let mut statement = conn.prepare(sql).unwrap();
-    let rows = statement.query_map([], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
-    rows.map(|value| match value.unwrap() {
-        rusqlite::types::Value::Text(text) => text,
-        rusqlite::types::Value::Integer(number) => number.to_string(),
-        other => format!("{other:?}"),
-    })
-    .collect()
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    rows.map(|value| value.unwrap()).collect()
 }

@@ -1,5 +1,6 @@
 //! `sandbox demo`: the life of some licenses, played with the real program and told step by step: the command, what
 //! went to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo fail.
+use super::demo_more::{bundled_server, end_of_sale, yearly_by_the_month};
 use crate::support::upstream::{Fault, License};
 use crate::support::{Output, Test, program_exe};
 
@@ -15,6 +16,9 @@ pub fn demo() -> i32 {
     closing(&mut stage);
     second_life(&mut stage);
     lost_answer(&mut stage);
+    yearly_by_the_month(&mut stage);
+    bundled_server(&mut stage);
+    end_of_sale(&mut stage);
     stage.check("nothing was sent or called against the contract", stage.t.problems().is_empty());
     for problem in stage.t.problems() {
         println!("      {problem}");
@@ -31,35 +35,29 @@ pub fn demo() -> i32 {
     1
 }
 
-struct Stage {
-    t: Test,
+pub struct Stage {
+    pub t: Test,
     step: u32,
     failed: Vec<String>,
 }
 
 impl Stage {
-    fn title(&mut self, text: &str) {
+    pub fn title(&mut self, text: &str) {
         self.step += 1;
         println!("\n{}. {text}", self.step);
     }
 
     /// One command of the panel, with a running operation, and what it did.
-    fn play(&self, command: &str, item: u32) -> Output {
+    pub fn play(&self, command: &str, item: u32) -> Output {
         let operation = if command == "prolong" { self.t.prolong_paid(item) } else { self.t.operation(item, command) };
         self.again(command, item, operation)
     }
 
-    fn again(&self, command: &str, item: u32, operation: u64) -> Output {
+    pub fn again(&self, command: &str, item: u32, operation: u64) -> Output {
         let (sent, called) = (self.t.upstream.requests().len(), self.t.mgrctl_calls().len());
         println!("  $ pmisplicense --command {command} --item {item} --runningoperation {operation}");
         let output = self.t.cmd_op(command, item, operation);
-        for request in &self.t.upstream.requests()[sent..] {
-            let fault = request.fault.as_ref().map(|f| format!(" [{f}]")).unwrap_or_default();
-            println!("      seller: {} -> {}{fault}", request.line(), request.outcome);
-        }
-        for call in &self.t.mgrctl_calls()[called..] {
-            println!("      panel:  {}", discreet(&call.line()));
-        }
+        self.tell(sent, called);
         match output.code {
             Some(0) => println!("      exit 0"),
             code => println!("      exit {code:?}: {} {}", output.attribute("type"), output.message()),
@@ -67,7 +65,30 @@ impl Stage {
         output
     }
 
-    fn check(&mut self, text: &str, held: bool) {
+    /// What went to the seller and was called in the panel since then.
+    fn tell(&self, sent: usize, called: usize) {
+        for request in &self.t.upstream.requests()[sent..] {
+            let fault = request.fault.as_ref().map(|f| format!(" [{f}]")).unwrap_or_default();
+            println!("      seller: {} -> {}{fault}", request.line(), request.outcome);
+        }
+        for call in &self.t.mgrctl_calls()[called..] {
+            println!("      panel:  {}", discreet(&call.line()));
+        }
+    }
+
+    /// A subcommand for people, and what it did.
+    pub fn admin(&self, args: &[&str]) -> Output {
+        let (sent, called) = (self.t.upstream.requests().len(), self.t.mgrctl_calls().len());
+        println!("  $ pmisplicense {}", args.join(" "));
+        let output = self.t.run(args);
+        self.tell(sent, called);
+        for line in output.stdout.lines().chain(output.stderr.lines()) {
+            println!("      {line}");
+        }
+        output
+    }
+
+    pub fn check(&mut self, text: &str, held: bool) {
         println!("    {} {text}", if held { "ok: " } else { "NOT:" });
         if !held {
             self.failed.push(format!("step {}: {text}", self.step));
@@ -75,12 +96,12 @@ impl Stage {
     }
 
     /// The license that the item's parameters name.
-    fn license_of(&self, item: u32) -> Option<License> {
+    pub fn license_of(&self, item: u32) -> Option<License> {
         let id = self.t.item(item).param("licid").parse::<u64>().ok()?;
         self.t.upstream.licenses().into_iter().find(|l| l.id == id)
     }
 
-    fn orders(&self) -> usize {
+    pub fn orders(&self) -> usize {
         self.t.upstream.billed("soft.order.param")
     }
 
@@ -91,7 +112,7 @@ impl Stage {
 
     fn tables(&self) {
         println!("\nServices\n  id  status  until       license  name");
-        for id in [42, 43, 44, 45, 46] {
+        for id in [42, 43, 44, 45, 46, 47, 48, 49, 50] {
             let item = self.t.item(id);
             let until = item.expiredate.clone().unwrap_or_default();
             println!("  {id}  {:<6}  {until:<10}  {:<7}  {}", item.status, item.param("licid"), item.param("licname"));

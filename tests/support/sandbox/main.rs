@@ -6,6 +6,7 @@
 mod support;
 
 mod demo;
+mod demo_more;
 mod up;
 
 use std::process::exit;

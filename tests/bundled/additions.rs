@@ -1,0 +1,116 @@
+//! Modules of a license (family addition) and other software (LICENSING.md 1): they live and die with what they belong to.
+use super::{licid, state};
+use crate::support::{Fault, Test};
+
+/// A service with ISPmanager 6 Lite, open, and a module for it, ordered.
+fn with_module() -> Test {
+    let test = Test::new();
+    test.soft_item(42, "55227", 12).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    test.soft_item(43, "55371", 1).on_tariff().add();
+    test.set_item(43, "parent", "42");
+    test
+}
+
+/// A module is ordered for the license of its parent, and goes through a life of its own without a list or a pool.
+#[test]
+fn module_of_a_license() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let order = test.upstream.requests_of("addition.order.param").pop().unwrap();
+    let parent = licid(&test, 42).to_string();
+    assert_eq!((order.get("item"), order.get("ip"), order.get("licname")), (Some(parent.as_str()), None, None));
+    assert_eq!(order.get("autoprolong"), Some("null"));
+    let id = licid(&test, 43);
+    assert_eq!((test.upstream.license(id).item, test.item(43).status), (Some(licid(&test, 42)), 2));
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.billed("addition.order.param"), 1);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    test.cmd("setparam", 43).ok();
+    test.cmd("suspend", 43).ok();
+    assert_eq!(test.upstream.license(id).status, 3);
+    test.cmd("resume", 43).ok();
+    assert_eq!(test.upstream.license(id).status, 2);
+    let before = test.upstream.license(id).expires;
+    test.cmd_op("prolong", 43, test.prolong_paid(43)).ok();
+    assert!(test.upstream.license(id).expires > before);
+    test.upstream.age(id, 40);
+    test.cmd("close", 43).ok();
+    let closed = test.upstream.license(id);
+    assert_eq!((closed.status, closed.licname.as_str()), (3, ""), "stopped, never pooled");
+    assert_eq!(state(&test, "SELECT state FROM license WHERE family = 'addition'"), ["stopped"]);
+    test.assert_clean();
+}
+
+/// Without a parent, or without a license of the parent, nothing is ordered.
+#[test]
+fn no_license_to_belong_to() {
+    let test = Test::new();
+    test.soft_item(43, "55371", 1).on_tariff().add();
+    assert_eq!(test.cmd("open", 43).fails("missed").attribute("object"), "parent");
+    test.soft_item(42, "nopanel", 12).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    test.set_item(43, "parent", "42");
+    let output = test.cmd("open", 43);
+    assert_eq!((output.fails("missed").attribute("object"), output.attribute("value")), ("parent", "42"));
+    assert!(test.upstream.ledger().is_empty());
+}
+
+/// The license is given back: its modules end with it, and it is not for the next client.
+#[test]
+fn dies_with_its_license() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let (license, module) = (licid(&test, 42), licid(&test, 43));
+    test.upstream.age(license, 40);
+    test.cmd("close", 42).ok();
+    assert_eq!((test.upstream.license(license).status, test.upstream.license(module).status), (3, 3));
+    assert_ne!(test.upstream.license(license).licname, "free.lic");
+    test.cmd("close", 43).ok();
+    test.soft_item(44, "55227", 12).ip("192.0.2.44").add();
+    test.cmd("open", 44).ok();
+    assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
+}
+
+/// A refusal is believed at once, because modules cannot be listed; a lost answer is for a person.
+#[test]
+fn refused_and_lost() {
+    let test = with_module();
+    test.settings("[upstream]\nsettle_s = 1\n");
+    test.upstream.fault(Fault::on("addition.order.param").refused("tariff"));
+    assert!(test.cmd("open", 43).code == Some(1));
+    assert!(state(&test, "SELECT status FROM wish WHERE status = 'in_doubt'").is_empty());
+    test.upstream.fault(Fault::on("addition.order.param").drop_after());
+    test.cmd("open", 43).fails("client");
+    std::thread::sleep(std::time::Duration::from_millis(1300));
+    test.cmd("open", 43).fails("order_unknown");
+    let id = test.upstream.licenses().iter().map(|l| l.id).max().unwrap();
+    test.run(["resolve", "43", "--bought", &id.to_string()]).ok();
+    test.cmd("open", 43).ok();
+    assert_eq!((licid(&test, 43), test.upstream.billed("addition.order.param")), (id, 1));
+}
+
+/// Other software: the same verbs, no look at the address beforehand, no pool; BitNinja needs no address at all.
+#[test]
+fn other_software() {
+    let test = Test::new();
+    test.soft_item(42, "9203", 1).external().on_tariff().ip("192.0.2.42").add();
+    test.soft_item(43, "55369", 3).external().on_tariff().add();
+    for item in [42, 43] {
+        test.cmd("open", item).ok();
+        assert_eq!(test.item(item).status, 2);
+    }
+    let orders = test.upstream.requests_of("softexternal.order.param");
+    assert_eq!((orders[0].get("ip"), orders[0].get("period")), (Some("192.0.2.42"), Some("1")));
+    assert_eq!((orders[1].get("ip"), orders[1].get("period")), (None, Some("3")));
+    assert!(test.upstream.requests_of("soft.checkip").is_empty());
+    assert!(test.panel_changes().iter().any(|line| line == "softexternal.open elid=42 sok=ok"));
+    let id = licid(&test, 42);
+    test.cmd("suspend", 42).ok();
+    test.cmd("resume", 42).ok();
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    test.upstream.age(id, 40);
+    test.cmd("close", 42).ok();
+    assert_eq!(state(&test, "SELECT state FROM license WHERE item = 42"), ["stopped"]);
+    test.assert_clean();
+}

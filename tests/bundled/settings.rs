@@ -1,0 +1,95 @@
+//! Settings that steer more than one rule, each through the binary.
+use super::{licid, state};
+use crate::support::Test;
+
+/// A license freed by somebody else is nobody's business, until pool_foreign says that it may be taken.
+#[test]
+fn pool_foreign() {
+    for allowed in [false, true] {
+        let test = Test::new();
+        test.settings(&format!("pool_foreign = {allowed}\n"));
+        let free = test.upstream.add_foreign(55227, 12, "0.0.0.0", "free.lic");
+        let other = test.upstream.add_foreign(55228, 12, "0.0.0.0", "free.lic");
+        let named = test.upstream.add_foreign(55227, 12, "0.0.0.0", "not free");
+        for id in [free, other, named] {
+            test.upstream.edit_license(id, |license| license.status = 3);
+        }
+        let key = test.upstream.license(free).key;
+        test.soft_item(42, "55227", 12).ip("192.0.2.42").licname("shop").add();
+        test.cmd("open", 42).ok();
+        assert_eq!(test.upstream.billed("soft.order.param"), usize::from(!allowed));
+        assert_eq!(licid(&test, 42) == free, allowed);
+        let now = test.upstream.license(free);
+        assert_eq!(now.key != key, allowed, "a new key before the new client sees it");
+        assert_eq!((now.ip == "192.0.2.42", now.licname == "shop", now.status == 2), (allowed, allowed, allowed));
+        assert_eq!(test.upstream.license(other).licname, "free.lic");
+        assert_eq!(test.upstream.license(named).licname, "not free");
+    }
+}
+
+/// The pinned id stands in the marks and outlives the state file: a lost state is noticed before anything is bought.
+#[test]
+fn panel_id() {
+    let test = Test::new();
+    test.settings("panel_id = \"abcd1234\"\n");
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(test.upstream.license(licid(&test, 42)).remoteid, "pml-abcd1234-42-1");
+    std::fs::remove_dir_all(test.state_path().parent().unwrap()).unwrap();
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    assert!(test.cmd("open", 43).fails("state").message().contains("reconcile --apply"));
+    assert_eq!(test.upstream.billed("soft.order.param"), 1);
+}
+
+/// An id that is pinned later goes into new marks; what was bought before stays bound, and an order in doubt is found by
+/// the mark that it was sent with.
+#[test]
+fn panel_id_pinned_later() {
+    use crate::support::Fault;
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    test.cmd("open", 42).ok();
+    test.upstream.fault(Fault::on("soft.order.param").drop_after());
+    test.upstream.fault(Fault::on("soft").nth(3).refused("missed"));
+    test.upstream.fault(Fault::on("soft").nth(4).refused("missed"));
+    test.cmd("open", 43);
+    test.upstream.clear_faults();
+    test.settings("panel_id = \"abcd1234\"\n");
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 2);
+    test.cmd("suspend", 42).ok();
+    test.soft_item(44, "55227", 1).ip("192.0.2.44").add();
+    test.cmd("open", 44).ok();
+    assert!(test.upstream.license(licid(&test, 44)).remoteid.starts_with("pml-abcd1234-44-"));
+    test.settings("panel_id = \"Not an id\"\n");
+    assert!(test.cmd("open", 44).fails("config").message().contains("panel_id"));
+}
+
+/// `[module.ID]`: choices and products of one module only; each license stays with its own account.
+#[test]
+fn modules() {
+    let mut test = Test::new();
+    test.add_module(8, "pmisplicense");
+    let url = test.upstream.url();
+    test.connect_module(8, &url);
+    test.settings(
+        "on_close = \"stop\"\n[module.8]\non_close = \"pool\"\n[[module.8.product]]\ninternal_name = \"house\"\n\
+         name = \"House brand\"\npricelist = 55228\nperiods = [1, 12]\n",
+    );
+    test.soft_item(42, "55227", 12).ip("192.0.2.42").add();
+    test.soft_item(43, "55227", 12).ip("192.0.2.43").module(8).add();
+    for item in [42, 43] {
+        test.cmd("open", item).ok();
+        test.upstream.age(licid(&test, item), 40);
+        test.cmd("close", item).ok();
+    }
+    assert_ne!(test.upstream.license(licid(&test, 42)).licname, "free.lic");
+    assert_eq!(test.upstream.license(licid(&test, 43)).licname, "free.lic");
+    test.soft_item(44, "house", 1).ip("192.0.2.44").add();
+    test.soft_item(45, "house", 1).ip("192.0.2.45").module(8).add();
+    test.cmd("open", 44).fails("unknown_internal_name");
+    test.cmd("open", 45).ok();
+    assert_eq!(test.upstream.license(licid(&test, 45)).pricelist, 55228);
+    assert_eq!(state(&test, "SELECT DISTINCT CAST(module AS TEXT) FROM license ORDER BY 1"), ["7", "8"]);
+}
