@@ -64,12 +64,6 @@ impl Answer {
         Self::new(command, format!("{words}\n"), json!({ "text": words }))
     }
 
-    /// Words, and numbers by their stable names.
-    pub fn counted(command: &str, text: String, counts: &[(&str, u32)]) -> Self {
-        let fields = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect();
-        Self::new(command, text, Value::Object(fields))
-    }
-
     fn with_code(mut self, code: u8) -> Self {
         self.code = code;
         self

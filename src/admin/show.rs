@@ -1,5 +1,4 @@
-//! show: one service or license, panel, state and upstream side by side. Whoever is away is named, and the others
-//! answer.
+//! show: one service or license, panel, state and upstream side by side. Whoever is away is named, the others answer.
 
 use serde_json::json;
 

@@ -78,6 +78,7 @@ impl Engine<'_> {
         noted: &BTreeSet<ItemId>,
         allow: Allow,
     ) -> Result<Swept, ModuleError> {
+        self.check_restored()?;
         let mut swept = Swept::default();
         let items = self.servers(server, noted).await?;
         let mut steps = self.compare_all(server, &items, noted, &mut swept).await?;

@@ -47,6 +47,7 @@ impl Engine<'_> {
     /// `bad_value`: another type; whatever keeps the list from being read. What failed of a single license is in the
     /// result.
     pub async fn import(&mut self, itemtype: &str, search: &Search) -> Result<Imported, ModuleError> {
+        self.check_restored()?;
         let family = match Family::parse(itemtype) {
             Some(family @ (Family::Soft | Family::SoftExternal)) => family,
             Some(Family::Addition) | None => return Err(bad_type(itemtype)),

@@ -28,6 +28,7 @@ impl Engine<'_> {
     /// `bad_value`: the license serves another service, or is marked by another installation; `missed`: the service has
     /// a license; `license_gone`.
     pub async fn bind(&mut self, item: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
+        self.check_restored()?;
         let result = self.bind_locked(item, license, replace).await;
         self.held.clear();
         result
@@ -158,6 +159,7 @@ impl Engine<'_> {
     /// # Errors
     /// `missed`: it holds nothing and shows nothing.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
+        self.check_restored()?;
         let result = self.unbind_locked(item).await;
         self.held.clear();
         result
@@ -216,6 +218,7 @@ impl Engine<'_> {
     /// # Errors
     /// `missed`: it holds nothing of another account; whatever stands in the way of obtaining one.
     pub async fn move_here(&mut self, item: ItemId) -> Result<Text, ModuleError> {
+        self.check_restored()?;
         let result = self.move_locked(item).await;
         self.held.clear();
         result

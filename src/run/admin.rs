@@ -182,6 +182,7 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
 
 fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
+    let count = swept.carried_out;
     let mut lines = Vec::new();
     if !only_sweep {
         lines.push(text!(
@@ -190,10 +191,13 @@ fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answe
         ));
     }
     lines.extend(swept.reports.iter().cloned());
-    if only_sweep || swept.carried_out > 0 {
-        let count = swept.carried_out;
+    if only_sweep || count > 0 {
         lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
     }
-    let text: String = lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect();
-    Answer::counted("sync", text, &[("seen", *seen), ("refreshed", *refreshed), ("handled", *handled)])
+    let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();
+    let json = serde_json::json!({
+        "version": 1, "command": "sync", "seen": seen, "refreshed": refreshed, "handled": handled,
+        "servers": { "carried_out": count, "reports": reports },
+    });
+    Answer { text: lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect(), json, code: 0 }
 }

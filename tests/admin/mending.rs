@@ -92,7 +92,8 @@ fn retry_after_refusal() {
     t.upstream.set_balance(0);
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
     t.cmd("open", 42).fails("nomoney");
-    assert!(troubled(&t, "doctor").contains("retry --type nomoney --all"));
+    let doctor = troubled(&t, "doctor").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(doctor.contains("pmisplicense retry --type nomoney --all"), "{doctor}");
     assert!(fine(&t, "retry --type blocked --all --yes").contains("no service waits"));
     refused(&t, "retry --type nomoney --all");
     t.upstream.set_balance(100_000);
