@@ -6,11 +6,13 @@ CARGO ?= cargo
 PROGRAM ?= target/release/pmisplicense
 TARGET ?= x86_64-unknown-linux-gnu
 SIM_MINUTES ?= 1
+HURT_KILLS ?= 500
+FUZZ_SECONDS ?= 60
 
 to = $(DESTDIR)$(MGR_ROOT)
 logo = skins/common/plugin-logo/billmanager-plugin-pmisplicense.png
 
-.PHONY: build test check demo sandbox sim bench dist install install-files uninstall clean mariadb reload
+.PHONY: build test check demo sandbox sim hurt fuzz bench dist install install-files uninstall clean mariadb reload
 
 build:
 	$(CARGO) build --release --locked
@@ -44,6 +46,17 @@ demo: mariadb
 sandbox: mariadb
 	$(CARGO) build --locked
 	$(CARGO) run --locked --quiet --example sandbox -- up
+
+# The real binary, hurt at length: many kills, each fault of the sandbox on each call of each command.
+hurt: mariadb
+	HURT_KILLS=$(HURT_KILLS) HURT_ALL=1 $(CARGO) test --locked --test lib -- hurt:: --nocapture
+
+# Fuzzing of everything that parses foreign bytes, FUZZ_SECONDS for each target; wants a nightly compiler and cargo-fuzz.
+fuzz:
+	for target in upstream_answer list_page stdin_document settings argv mgrctl_output; do \
+		mkdir -p fuzz/work/$$target && \
+		$(CARGO) +nightly fuzz run $$target fuzz/work/$$target tests/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 # Random histories with faults, SIM_MINUTES long.
 sim:

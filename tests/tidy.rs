@@ -81,6 +81,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "argv", "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "xml",
         "event", "report",
     ];
+    // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
+    let admin: &[&str] = &[
+        "cli", "commands", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event",
+    ];
     BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
         ("plan", &["model", "error"]),
@@ -92,7 +96,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("secret", shell),
         ("engine", &["plan", "store", "ports", "model", "error"]),
         ("commands", above),
-        ("admin", above),
+        ("admin", admin),
         ("xml", &["error"]),
         ("error", &["xml"]),
         ("log", &["error", "ports"]),

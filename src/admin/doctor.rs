@@ -1,5 +1,5 @@
-//! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one that
-//! cannot be made says so and hides no other.
+//! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one
+//! that cannot be made says so and hides no other.
 
 mod upstream;
 
@@ -141,7 +141,7 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
             ),
         );
     }
-    if crate::run::do_nothing(root) {
+    if root.join("etc/billmgr.DoNothing").exists() {
         checks.warning(
             "do_nothing",
             text!("the panel is switched to doing nothing", "панель в режиме бездействия"),

@@ -1,5 +1,5 @@
-//! What a person means by a word: a service, a license, an address, a part of a key. Nothing is guessed: what fits several is an
-//! error that lists them.
+//! What a person means by a word: a service, a license, an address, a part of a key. Nothing is guessed: what fits
+//! several is an error that lists them.
 
 use std::net::IpAddr;
 

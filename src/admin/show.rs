@@ -1,4 +1,5 @@
-//! show: one service or license, panel, state and upstream side by side. Whoever is away is named, and the others answer.
+//! show: one service or license, panel, state and upstream side by side. Whoever is away is named, and the others
+//! answer.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Modules of a license (family `addition`, LICENSING.md 1): a service whose product is one belongs to the license of its
-//! parent service, lives and dies with it, and is never pooled. Upstream has no list of them.
+//! Modules of a license (family `addition`, LICENSING.md 1): a service whose product is one belongs to the license of
+//! its parent service, lives and dies with it, and is never pooled. Upstream has no list of them.
 
 use std::collections::BTreeSet;
 
@@ -39,8 +39,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends the modules of a license that is given back; whether it has any that upstream still knows: such a license is
-    /// not for the next client.
+    /// Ends the modules of a license that is given back; whether it has any that upstream still knows: such a license
+    /// is not for the next client.
     pub(super) async fn end_modules(&mut self, parent: &LicenseRow) -> Result<bool, ModuleError> {
         let mut any = false;
         for id in self.store.modules_of(parent.account, parent.id).map_err(errors::state)? {

@@ -52,7 +52,12 @@ impl Engine<'_> {
         let product = self.rules.catalogue.by_pricelist(order.pricelist);
         let internal_name = product.map_or_else(|| order.pricelist.to_string(), |p| p.internal_name.clone());
         let (account, module) = (self.account, self.module);
-        self.commit("keep duplicate", move |tx| {
+        let store = self.store.clone();
+        let kept = self.commit("keep duplicate", move |tx| {
+            // The run whose order it is may have bound it since the look above: it holds its item's lock, not this one.
+            if store.license(account, id)?.is_some() {
+                return Ok(false);
+            }
             let binding = Binding {
                 account,
                 family,
@@ -63,9 +68,9 @@ impl Engine<'_> {
                 nodes: order.nodes.map(|(_, nodes)| nodes),
             };
             tx.put_license(&binding, &seen, LicenseState::ToFree, Some(item), None)?;
-            tx.note(Some(item), Some((account, id)), "duplicate", &reason)
-        })
-        .await?;
-        Ok(Some(id))
+            tx.note(Some(item), Some((account, id)), "duplicate", &reason)?;
+            Ok(true)
+        });
+        Ok(kept.await?.then_some(id))
     }
 }

@@ -253,7 +253,10 @@ impl Engine<'_> {
                     return Ok(None);
                 }
                 Err(Failed::Refused(refusal, _))
-                    if refusal.kind == RefusalKind::Other && !started && seen.status == LicenseStatus::Stopped =>
+                    if refusal.kind == RefusalKind::Other
+                        && !started
+                        && seen.status == LicenseStatus::Stopped
+                        && !has_run_out(&seen, self.today()) =>
                 {
                     started = true;
                     seen = self.start(row, seen).await?;

@@ -1,6 +1,6 @@
 //! What a purchase cost, in minor units with a currency (LICENSING.md 10): what the seller shows of the license, where
-//! that is the price of the very period bought; else our list price, marked as an estimate. Never a guess from balances:
-//! other purchases of the account move them too.
+//! that is the price of the very period bought; else our list price, marked as an estimate. Never a guess from
+//! balances: other purchases of the account move them too.
 
 use crate::error::Text;
 use crate::model::catalogue::Product;

@@ -1,4 +1,5 @@
-//! Modules of a license (family addition) and other software (LICENSING.md 1): they live and die with what they belong to.
+//! Modules of a license (family addition) and other software (LICENSING.md 1): they live and die with what they belong
+//! to.
 use super::{licid, state};
 use crate::support::{Fault, Test};
 

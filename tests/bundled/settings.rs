@@ -41,8 +41,8 @@ fn panel_id() {
     assert_eq!(test.upstream.billed("soft.order.param"), 1);
 }
 
-/// An id that is pinned later goes into new marks; what was bought before stays bound, and an order in doubt is found by
-/// the mark that it was sent with.
+/// An id that is pinned later goes into new marks; what was bought before stays bound, and an order in doubt is found
+/// by the mark that it was sent with.
 #[test]
 fn panel_id_pinned_later() {
     use crate::support::Fault;

@@ -16,13 +16,15 @@ const WORLDS: usize = 8;
 const SAMPLE: u64 = 20;
 
 /// The commands, and what has to happen before them.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 20] = [
     "open",
     "open from the pool",
     "open with nodes",
+    "open of other software",
     "reopen",
     "suspend",
     "resume",
+    "resume of a deleted license",
     "prolong",
     "prolong of a deleted license",
     "setparam name",
@@ -30,6 +32,7 @@ const COMMANDS: [&str; 17] = [
     "setparam tariff",
     "setparam nodes",
     "close",
+    "close by deletion",
     "gen_key",
     "cancel_prolong",
     "sync_item",
@@ -39,11 +42,18 @@ const COMMANDS: [&str; 17] = [
 /// The world just before the command, and the command.
 fn prepared(command: &str) -> (Office, Wish) {
     let mut office = Office::new();
-    let choice = if command.ends_with("nodes") { "55230" } else { "55227" };
+    let choice = match command {
+        "open with nodes" | "setparam nodes" => "55230",
+        "open of other software" => "9203",
+        _ => "55227",
+    };
+    if command == "close by deletion" {
+        office.test.settings(&format!("on_close = \"delete\"\n{}", super::panel::SETTINGS));
+    }
     let mut item = office.item(choice);
     let word = command.split(' ').next().unwrap_or(command);
     match command {
-        "open" | "open with nodes" | "reopen" => {}
+        "open" | "open with nodes" | "open of other software" | "reopen" => {}
         "open from the pool" => {
             office.does("open", item);
             office.does("close", item);
@@ -62,7 +72,10 @@ fn prepared(command: &str) -> (Office, Wish) {
     }
     match command {
         "resume" => office.does("suspend", item),
-        "prolong of a deleted license" => {
+        "prolong of a deleted license" | "resume of a deleted license" => {
+            if word == "resume" {
+                office.does("suspend", item);
+            }
             office.test.upstream.edit_license(5001, |l| l.status = crate::support::upstream::world::DELETED);
             *office.paid.orders.entry(item).or_default() += 1;
         }

@@ -166,3 +166,31 @@ pub fn covered(test: &Test, item: u32) -> Result<(), String> {
     let (have, want) = (license.expires.map(|d| d.to_string()), now.expiredate);
     if have >= want { Ok(()) } else { Err(format!("item {item} ends {want:?}, its license {have:?}")) }
 }
+
+/// The checks bite: each broken promise, made by hand, is told.
+#[test]
+fn checks_bite() {
+    let mut office = Office::new();
+    let items = [office.item("55227"), office.item("55227")];
+    for item in items {
+        office.does("open", item);
+    }
+    assert_eq!(broken(&office.test, &office.paid), Vec::<String>::new());
+    let tells = |office: &Office, words: &str| {
+        let found = broken(&office.test, &office.paid);
+        assert!(found.iter().any(|text| text.contains(words)), "{words} is not among {found:?}");
+    };
+    let once = office.paid.clone();
+    office.paid.orders.clear();
+    tells(&office, "1 orders billed, 0 paid for");
+    office.paid = once;
+    let key = office.test.item(items[0]).param("lickey").to_owned();
+    office.test.set_param(items[1], "lickey", &key);
+    tells(&office, "stands on items");
+    tells(&office, "upstream has");
+    office.test.upstream.edit_license(5001, |l| l.remoteid = "pml-abcdefgh-77-1".to_owned());
+    tells(&office, "mark");
+    let conn = Connection::open(office.test.state_path()).unwrap();
+    conn.execute("DELETE FROM license WHERE id = 5002", []).unwrap();
+    tells(&office, "license 5002");
+}
