@@ -77,28 +77,6 @@ CREATE TABLE license (
     reason TEXT,
     PRIMARY KEY (account, id)
 ) STRICT, WITHOUT ROWID;
-
--- Which license a module (family addition) belongs to: it lives and dies with it.
-CREATE TABLE addition (
-    account INTEGER NOT NULL,
-    license INTEGER NOT NULL,
-    parent INTEGER NOT NULL,
-    PRIMARY KEY (account, license)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX addition_parent ON addition (account, parent);
-
--- What purchases cost, in minor units. source: seller (what upstream shows), list (our list price), unknown (no amount).
-CREATE TABLE cost (
-    wish INTEGER PRIMARY KEY REFERENCES wish (id),
-    at INTEGER NOT NULL,
-    account INTEGER NOT NULL,
-    license INTEGER NOT NULL,
-    pricelist INTEGER NOT NULL,
-    minor INTEGER,
-    currency TEXT,
-    source TEXT NOT NULL
-) STRICT;
-
 CREATE UNIQUE INDEX license_life ON license (life) WHERE state IN ('bound', 'claimed');
 CREATE INDEX license_item ON license (item) WHERE item IS NOT NULL;
 CREATE INDEX license_free ON license (account, pricelist, expires) WHERE state IN ('pool', 'to_free');
@@ -159,6 +137,27 @@ CREATE TABLE payment_run (
     at INTEGER NOT NULL,
     PRIMARY KEY (life, operation)
 ) STRICT, WITHOUT ROWID;
+
+-- Which license a module (family addition) belongs to: it lives and dies with it.
+CREATE TABLE addition (
+    account INTEGER NOT NULL,
+    license INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    PRIMARY KEY (account, license)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX addition_parent ON addition (account, parent);
+
+-- What purchases cost, in minor units. source: seller (what upstream shows), list (our list price), unknown (no amount).
+CREATE TABLE cost (
+    wish INTEGER PRIMARY KEY REFERENCES wish (id),
+    at INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    license INTEGER NOT NULL,
+    pricelist INTEGER NOT NULL,
+    minor INTEGER,
+    currency TEXT,
+    source TEXT NOT NULL
+) STRICT;
 ";
 
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.

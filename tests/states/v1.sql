@@ -104,6 +104,23 @@ CREATE TABLE payment_run (
     at INTEGER NOT NULL,
     PRIMARY KEY (life, operation)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE addition (
+    account INTEGER NOT NULL,
+    license INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    PRIMARY KEY (account, license)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX addition_parent ON addition (account, parent);
+CREATE TABLE cost (
+    wish INTEGER PRIMARY KEY REFERENCES wish (id),
+    at INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    license INTEGER NOT NULL,
+    pricelist INTEGER NOT NULL,
+    minor INTEGER,
+    currency TEXT,
+    source TEXT NOT NULL
+) STRICT;
 INSERT INTO meta VALUES ('last_number', '3');
 INSERT INTO meta VALUES ('machine', '');
 INSERT INTO meta VALUES ('panel_id', 'abcdefgh');
@@ -112,19 +129,21 @@ INSERT INTO module VALUES (7, 1);
 INSERT INTO item VALUES (42, '2026-11-21 09:30:00', 501, 0, '55227', 5001, '2026-12-21');
 INSERT INTO item VALUES (43, '2026-11-21 09:30:00', 501, 1, NULL, NULL, NULL);
 INSERT INTO item VALUES (44, '2026-11-21 09:30:00', 501, 0, '55228', NULL, NULL);
-INSERT INTO license VALUES (1, 5001, 'soft', 7, 'bound', '42/2026-11-21 09:30:00/0', 42, '55227', 'pml-abcdefgh-42-1', 55227, NULL, 0, 'Item #42 Service 42', '192.0.2.12', '192.0.2.12', 2, 'ISPKEY-0001-F372FE94F82B3C6E', NULL, '2026-11-21', '2026-12-21', NULL, NULL, 1795303599, NULL, NULL);
-INSERT INTO license VALUES (1, 5002, 'soft', 7, 'pool', NULL, 43, '55227', 'pml-abcdefgh-43-2', 55227, NULL, 0, 'free.lic', '0.0.0.0', '192.0.2.13', 3, 'ISPKEY-0002-E6E5FD29F05478DD', NULL, '2026-11-21', '2026-12-21', '2026-11-21', NULL, 1795303599, NULL, 'freed into the pool');
-INSERT INTO wish VALUES (1, 'order:42/2026-11-21 09:30:00/0:-', 'order', 42, 1, NULL, '{"Order":{"family":"soft","pricelist":55227,"period":1,"ip":"192.0.2.12","licname":"Item #42 Service 42","mark":"pml-abcdefgh-42-1","nodes":null,"parent":null}}', 0, 1795303599, NULL, 'done', 5001, 1);
-INSERT INTO wish VALUES (2, 'order:43/2026-11-21 09:30:00/0:-', 'order', 43, 1, NULL, '{"Order":{"family":"soft","pricelist":55227,"period":1,"ip":"192.0.2.13","licname":"Item #43 Service 43","mark":"pml-abcdefgh-43-2","nodes":null,"parent":null}}', 5001, 1795303599, NULL, 'done', 5002, 2);
-INSERT INTO wish VALUES (3, 'order:44/2026-11-21 09:30:00/0:-', 'order', 44, 1, NULL, '{"Order":{"family":"soft","pricelist":55228,"period":1,"ip":"192.0.2.14","licname":"Item #44 Service 44","mark":"pml-abcdefgh-44-3","nodes":null,"parent":null}}', 5002, 1795303600, NULL, 'in_doubt', NULL, 4);
-INSERT INTO journal VALUES (1, 1795303599, 1, 42, NULL, NULL, '"recorded"', 'order of 55227 for service 42, ordered for 1 months: period of the service 1', 'заказ 55227 для услуги 42, заказ на 1 мес.: период услуги 1');
-INSERT INTO journal VALUES (2, 1795303599, 1, 42, 1, 5001, '{"done":{"license":5001}}', 'order of 55227 for service 42, ordered for 1 months: period of the service 1', 'заказ 55227 для услуги 42, заказ на 1 мес.: период услуги 1');
-INSERT INTO journal VALUES (3, 1795303599, NULL, 42, 1, 5001, 'bound', 'license 5001 bound, good until 2026-12-21', 'лицензия 5001 привязана, срок до 2026-12-21');
-INSERT INTO journal VALUES (4, 1795303599, 2, 43, NULL, NULL, '"recorded"', 'order of 55227 for service 43, ordered for 1 months: period of the service 1', 'заказ 55227 для услуги 43, заказ на 1 мес.: период услуги 1');
-INSERT INTO journal VALUES (5, 1795303599, 2, 43, 1, 5002, '{"done":{"license":5002}}', 'order of 55227 for service 43, ordered for 1 months: period of the service 1', 'заказ 55227 для услуги 43, заказ на 1 мес.: период услуги 1');
-INSERT INTO journal VALUES (6, 1795303599, NULL, 43, 1, 5002, 'bound', 'license 5002 bound, good until 2026-12-21', 'лицензия 5002 привязана, срок до 2026-12-21');
-INSERT INTO journal VALUES (7, 1795303599, NULL, 43, 1, 5002, 'to_free', 'service 43 gave license 5002 back', 'услуга 43 вернула лицензию 5002');
-INSERT INTO journal VALUES (8, 1795303599, NULL, 43, 1, 5002, 'seen', 'seen upstream: license changed', 'видно у продавца: лицензия изменилась');
-INSERT INTO journal VALUES (9, 1795303599, NULL, 43, 1, 5002, 'pool', 'license 5002: freed into the pool', 'лицензия 5002: freed into the pool');
-INSERT INTO journal VALUES (10, 1795303600, 3, 44, NULL, NULL, '"recorded"', 'order of 55228 for service 44, ordered for 1 months: period of the service 1', 'заказ 55228 для услуги 44, заказ на 1 мес.: период услуги 1');
-INSERT INTO journal VALUES (11, 1795303600, 3, 44, NULL, NULL, '{"unknown":{"reason":"soft.order.param at 127.0.0.1: error sending request: client error (SendRequest): connection closed before message completed"}}', 'order of 55228 for service 44, ordered for 1 months: period of the service 1', 'заказ 55228 для услуги 44, заказ на 1 мес.: период услуги 1');
+INSERT INTO license VALUES (1, 5001, 'soft', 7, 'bound', '42/2026-11-21 09:30:00/0', 42, '55227', 'pml-abcdefgh-42-1', 55227, NULL, 0, 'Item #42 Service 42', '192.0.2.12', '192.0.2.12', 2, 'ISPKEY-0001-F372FE94F82B3C6E', NULL, '2026-11-21', '2026-12-21', NULL, NULL, 1795305117, NULL, NULL);
+INSERT INTO license VALUES (1, 5002, 'soft', 7, 'pool', NULL, 43, '55227', 'pml-abcdefgh-43-2', 55227, NULL, 0, 'free.lic', '0.0.0.0', '192.0.2.13', 3, 'ISPKEY-0002-E6E5FD29F05478DD', NULL, '2026-11-21', '2026-12-21', '2026-11-21', NULL, 1795305117, NULL, 'freed into the pool');
+INSERT INTO wish VALUES (1, 'order:42/2026-11-21 09:30:00/0:-', 'order', 42, 1, NULL, '{"Order":{"family":"soft","pricelist":55227,"period":1,"ip":"192.0.2.12","licname":"Item #42 Service 42","mark":"pml-abcdefgh-42-1","nodes":null,"parent":null}}', 0, 1795305117, NULL, 'done', 5001, 1);
+INSERT INTO wish VALUES (2, 'order:43/2026-11-21 09:30:00/0:-', 'order', 43, 1, NULL, '{"Order":{"family":"soft","pricelist":55227,"period":1,"ip":"192.0.2.13","licname":"Item #43 Service 43","mark":"pml-abcdefgh-43-2","nodes":null,"parent":null}}', 5001, 1795305117, NULL, 'done', 5002, 2);
+INSERT INTO wish VALUES (3, 'order:44/2026-11-21 09:30:00/0:-', 'order', 44, 1, NULL, '{"Order":{"family":"soft","pricelist":55228,"period":1,"ip":"192.0.2.14","licname":"Item #44 Service 44","mark":"pml-abcdefgh-44-3","nodes":null,"parent":null}}', 5002, 1795305117, NULL, 'in_doubt', NULL, 4);
+INSERT INTO journal VALUES (1, 1795305117, 1, 42, NULL, NULL, '"recorded"', 'order of 55227 for service 42, ordered for 1 months: period of the service 1', 'заказ 55227 для услуги 42, заказ на 1 мес.: период услуги 1');
+INSERT INTO journal VALUES (2, 1795305117, 1, 42, 1, 5001, '{"done":{"license":5001}}', 'order of 55227 for service 42, ordered for 1 months: period of the service 1; cost 5.00 EUR', 'заказ 55227 для услуги 42, заказ на 1 мес.: период услуги 1; стоимость 5.00 EUR');
+INSERT INTO journal VALUES (3, 1795305117, NULL, 42, 1, 5001, 'bound', 'license 5001 bound, good until 2026-12-21', 'лицензия 5001 привязана, срок до 2026-12-21');
+INSERT INTO journal VALUES (4, 1795305117, 2, 43, NULL, NULL, '"recorded"', 'order of 55227 for service 43, ordered for 1 months: period of the service 1', 'заказ 55227 для услуги 43, заказ на 1 мес.: период услуги 1');
+INSERT INTO journal VALUES (5, 1795305117, 2, 43, 1, 5002, '{"done":{"license":5002}}', 'order of 55227 for service 43, ordered for 1 months: period of the service 1; cost 5.00 EUR', 'заказ 55227 для услуги 43, заказ на 1 мес.: период услуги 1; стоимость 5.00 EUR');
+INSERT INTO journal VALUES (6, 1795305117, NULL, 43, 1, 5002, 'bound', 'license 5002 bound, good until 2026-12-21', 'лицензия 5002 привязана, срок до 2026-12-21');
+INSERT INTO journal VALUES (7, 1795305117, NULL, 43, 1, 5002, 'to_free', 'service 43 gave license 5002 back', 'услуга 43 вернула лицензию 5002');
+INSERT INTO journal VALUES (8, 1795305117, NULL, 43, 1, 5002, 'seen', 'seen upstream: license changed', 'видно у продавца: лицензия изменилась');
+INSERT INTO journal VALUES (9, 1795305117, NULL, 43, 1, 5002, 'pool', 'license 5002: freed into the pool', 'лицензия 5002: freed into the pool');
+INSERT INTO journal VALUES (10, 1795305117, 3, 44, NULL, NULL, '"recorded"', 'order of 55228 for service 44, ordered for 1 months: period of the service 1', 'заказ 55228 для услуги 44, заказ на 1 мес.: период услуги 1');
+INSERT INTO journal VALUES (11, 1795305117, 3, 44, NULL, NULL, '{"unknown":{"reason":"soft.order.param at 127.0.0.1: error sending request: client error (SendRequest): connection closed before message completed"}}', 'order of 55228 for service 44, ordered for 1 months: period of the service 1', 'заказ 55228 для услуги 44, заказ на 1 мес.: период услуги 1');
+INSERT INTO cost VALUES (1, 1795305117, 1, 5001, 55227, 500, 'EUR', 'seller');
+INSERT INTO cost VALUES (2, 1795305117, 1, 5002, 55227, 500, 'EUR', 'seller');
