@@ -87,6 +87,8 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let op = &world.panel.ops[op];
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
     let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
+    // What the database showed of yesterday cannot be judged by today.
+    let another = another || world.runs[run].lagged;
     if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }
