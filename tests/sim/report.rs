@@ -60,7 +60,7 @@ fn tier_of(seed: u64) -> Tier {
 }
 
 fn random(script: &Script) -> How {
-    How { mode: Mode::Random(script.intensity), tracing: false, points: false, without: Vec::new() }
+    How { mode: Mode::Random(script.intensity), tracing: false, without: Vec::new() }
 }
 
 /// A violation as it was met.
