@@ -60,11 +60,7 @@ fuzz:
 
 # Random histories with faults, SIM_MINUTES long.
 sim:
-	@if [ -f tests/sim.rs ] || [ -d tests/sim ]; then \
-		$(CARGO) test --locked --release --test sim -- --minutes $(SIM_MINUTES); \
-	else \
-		echo "sim: there is no simulator in this tree yet"; \
-	fi
+	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
 
 bench:
 	@if [ -d benches ]; then $(CARGO) bench --locked; else echo "bench: there is no benchmark in this tree yet"; fi

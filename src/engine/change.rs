@@ -7,6 +7,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::Period;
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::change::{Difference, Target, differences};
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
@@ -292,7 +293,12 @@ impl Engine<'_> {
                 }
                 Err(error)
             }
-            Err(Failed::Other(error)) => Err(error),
+            Err(Failed::Other(error)) => {
+                if is_planted(Bug::RollbackOnUnknown) && item.previous_tariff.is_some() {
+                    self.post(item, "service.changepricelist.rollback").await?;
+                }
+                Err(error)
+            }
         }
     }
 

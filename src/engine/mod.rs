@@ -44,6 +44,7 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, Running
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::AlignmentRule;
+use crate::model::planted::{Bug, is_planted};
 use crate::model::rules::Rules;
 use crate::ports::{
     BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Panel, RefusalKind, Upstream,
@@ -284,7 +285,7 @@ impl<'p> Engine<'p> {
 
     /// Takes a lock, waiting for its holder for at most 30 seconds; a lock that this run holds already is taken.
     async fn lock(&mut self, name: LockName) -> Result<(), ModuleError> {
-        if self.held.iter().any(|(held, _)| *held == name) {
+        if self.held.iter().any(|(held, _)| *held == name) || is_planted(Bug::LockForgotten) {
             return Ok(());
         }
         let since = self.now();

@@ -10,6 +10,7 @@ use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
 use crate::text;
@@ -27,6 +28,9 @@ impl Engine<'_> {
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => self.open_nothing(item, &life).await?,
             Wanted::Product(product) => {
+                if is_planted(Bug::PostBeforeEffect) {
+                    self.post_open(item).await?;
+                }
                 let (row, seen) = self.ensure_license(item, &life, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
             }

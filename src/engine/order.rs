@@ -9,6 +9,7 @@ use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
 use crate::model::license::{Family, License, RemoteId};
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::{Terms, code_advice};
@@ -93,6 +94,10 @@ impl Engine<'_> {
         );
         self.check_money(&what).await?;
         self.check_address(terms, asked, &what).await?;
+        let replaces = match self.operation {
+            Some(operation) if is_planted(Bug::OperationAsKey) => Some(LicenseId(operation.0)),
+            Some(_) | None => replaces,
+        };
         let key = WishKey::Order { life: life.clone(), replaces };
         let returns = self.returns_remoteid()?;
         let new = NewWish {
@@ -262,7 +267,10 @@ impl Engine<'_> {
             Outcome::Unknown(why) => self.lost(&wish, life, why, what).await,
             Outcome::Refused(refusal) => {
                 // Believed only after a look that finds nothing with the mark: an unpaid order is the wish's own.
-                let (found, complete) = self.search_again(&wish, &order).await?;
+                let (found, complete) = match is_planted(Bug::TrustedWithoutLook) {
+                    true => (None, true),
+                    false => self.search_again(&wish, &order).await?,
+                };
                 match found {
                     Some(license) => self.adopt(&wish, &order, license, Some(life), what).await,
                     // Modules of a license cannot be listed: there is nothing to look at but the refusal itself.

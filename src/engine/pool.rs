@@ -7,6 +7,7 @@ use crate::model::item::Item;
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
@@ -206,6 +207,7 @@ impl Engine<'_> {
 
     fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
         match (&row.key_before, &seen.key) {
+            _ if is_planted(Bug::KeyNotRenewed) => true,
             (Some(before), Some(key)) => key.fingerprint() != *before,
             (Some(_), None) | (None, _) => false,
         }

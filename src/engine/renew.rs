@@ -9,6 +9,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{MonthCount, Period};
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::renew::{check_renewal, due, need, paid_end};
@@ -76,7 +77,7 @@ impl Engine<'_> {
         item: &Item,
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
-        if item.status == ItemStatus::Suspended {
+        if item.status == ItemStatus::Suspended && !is_planted(Bug::SuspendedRenewed) {
             if let Some(row) = self.held_by(life)? {
                 // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
                 // told.
@@ -200,7 +201,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let Some(payment) = payment else { return self.post(item, "service.postprolong").await };
         let fresh = self.item(item.id).await?;
-        if fresh.expires == payment.item_end_before {
+        if fresh.expires == payment.item_end_before || is_planted(Bug::PostRepeated) {
             self.post(item, "service.postprolong").await?;
         }
         if payment.finished {

@@ -8,4 +8,5 @@ pub mod item;
 pub mod journal;
 pub mod license;
 pub mod period;
+pub mod planted;
 pub mod rules;

@@ -15,6 +15,7 @@ use crate::error::Text;
 use crate::model::ids::LicenseId;
 use crate::model::journal::{OnceRequest, OrderRequest, Wish};
 use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::model::planted::{Bug, is_planted};
 use crate::text;
 
 /// Two clean looks lie at least this far apart, or `settle_s` if that is less.
@@ -44,6 +45,7 @@ pub enum Verdict {
 
 /// Decides after a look that found no trace of a wish. `complete`: the look can show that nothing was left out.
 pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
+    let settle_s = if is_planted(Bug::ResentEarly) { 0 } else { settle_s };
     let settled = wish.recorded_at + Duration::seconds(i64::from(settle_s));
     if now < settled {
         return Verdict::Wait { until: settled };
@@ -87,6 +89,9 @@ pub enum Match {
 
 /// Compares an opened license with an order.
 pub fn compare(request: &OrderRequest, seen: &License) -> Match {
+    if is_planted(Bug::AdoptedByIp) && seen.ip == request.ip {
+        return Match::Mark;
+    }
     match &seen.remoteid {
         RemoteId::Text(_) if seen.remoteid.is(&request.mark) => Match::Mark,
         RemoteId::Text(_) => Match::No,
@@ -209,6 +214,9 @@ impl Completeness {
 
     /// Whether the list can be shown to be complete.
     pub fn is_complete(&self, newest_known: &[LicenseId]) -> bool {
+        if is_planted(Bug::IncompleteList) {
+            return true;
+        }
         !self.broken && self.total == Some(self.rows) && newest_known.iter().all(|id| self.seen.contains(id))
     }
 }

@@ -87,6 +87,8 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let op = &world.panel.ops[op];
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
     let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
+    // What the database showed of yesterday cannot be judged by today.
+    let another = another || world.runs[run].lagged;
     if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }
@@ -285,8 +287,11 @@ pub fn repeatable(world: &World) -> Vec<usize> {
             .panel
             .service(op.item)
             .is_some_and(|service| service.item.expires.is_none_or(|end| end > day_of(world.now_ms)));
+        // What still waits to be freed is not finished: a close goes on with it.
+        let rows = world.store.licenses_of_item(ItemId(op.item)).unwrap_or_default();
+        let waits = rows.iter().any(|row| row.state == LicenseState::ToFree);
         let alive = crate::life::license_of(world, op.item).is_none_or(|lic| lic.status != LicenseStatus::Deleted);
-        op.done && stands && alive && (paid || op.command == ItemCommand::Close)
+        op.done && stands && alive && !waits && (paid || op.command == ItemCommand::Close)
     };
     last.into_values().filter(fits).collect()
 }

@@ -255,20 +255,15 @@ pub enum Mode {
 pub struct Faults {
     pub mode: Mode,
     pub injected: Vec<Injected>,
-    /// Points of every run, where the list of them was asked for: what enumeration goes through.
-    pub points: Option<Vec<(usize, u32, Class, &'static str)>>,
 }
 
 impl Faults {
     pub fn new(mode: Mode) -> Self {
-        Self { mode, injected: Vec::new(), points: None }
+        Self { mode, injected: Vec::new() }
     }
 
     /// Whether something goes wrong at this point of a run.
     pub fn ask(&mut self, run: usize, point: u32, rng: &mut Rng, class: Class, step: &'static str) -> Option<Fault> {
-        if let Some(points) = self.points.as_mut().filter(|_| !matches!(self.mode, Mode::Off)) {
-            points.push((run, point, class, step));
-        }
         let fault = match &self.mode {
             Mode::Off => None,
             Mode::Random(intensity) => rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng)),

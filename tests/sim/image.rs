@@ -63,10 +63,6 @@ impl Image {
         Self { tier, anchor, store, uri, dir }
     }
 
-    pub fn tier(&self) -> Tier {
-        self.tier
-    }
-
     fn file(&self) -> PathBuf {
         self.dir.path().join("state").join("state.db")
     }

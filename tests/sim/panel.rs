@@ -8,6 +8,7 @@ use chrono::{Months, NaiveDate};
 use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
 use pmisplicense::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, MODULE_PROGRAM};
+use pmisplicense::model::journal::{OnceRequest, Wish, WishStatus};
 use pmisplicense::model::period::{AlignmentRule, Period};
 use pmisplicense::ports::{BillDb, DbError, Module, Panel as PanelPort, PanelCall, PanelError, RunningOperation};
 
@@ -199,14 +200,21 @@ impl World {
             || func.ends_with("postopen")
             || func.ends_with("postprolong")
             || func.ends_with("postsetparam")
-            || func.ends_with("postreopen");
+            || func.ends_with("postreopen")
+            || func.ends_with("rollback");
         if !matters {
             return;
         }
         let open = self.store.open_wishes_of_item(item).unwrap_or_default();
         let named = self.panel.service(item.0).and_then(|service| service.item.params.licid);
         // A candidate of the pool that was put aside is no part of what is told.
-        if let Some(wish) = open.iter().find(|wish| wish.request.license().is_none_or(|about| named == Some(about))) {
+        // Nor is what a closed life ordered, or a license on its way out.
+        let matters = |wish: &&Wish| match &wish.request {
+            OnceRequest::Order(_) => wish.status != WishStatus::FreeWhenAppears,
+            OnceRequest::Delete { .. } => false,
+            other => other.license() == named,
+        };
+        if let Some(wish) = open.iter().find(matters) {
             let what = format!("run {run}: {func} while wish {} ({}) is {:?}", wish.id, wish.key, wish.status);
             self.violation("S5", "post-call while the outcome is unknown", what);
         }

@@ -52,7 +52,6 @@ pub struct Played {
     pub violations: Vec<Violation>,
     pub injected: Vec<Injected>,
     pub trace: Vec<String>,
-    pub points: Vec<(usize, u32, Class, &'static str)>,
 }
 
 /// How to play it.
@@ -60,7 +59,6 @@ pub struct Played {
 pub struct How {
     pub mode: Mode,
     pub tracing: bool,
-    pub points: bool,
     /// Actions left out (shrinking); empty: none.
     pub without: Vec<bool>,
 }
@@ -87,8 +85,7 @@ pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &
     let mut seller = Seller::new(script.seller, day_of(BEGIN_MS));
     let mut panel = Panel::new(script.panel);
     crate::life::populate(script, &mut seller, &mut panel, day_of(BEGIN_MS));
-    let mut faults = Faults::new(how.mode.clone());
-    faults.points = how.points.then(Vec::new);
+    let faults = Faults::new(how.mode.clone());
     let world = World {
         now_ms: BEGIN_MS,
         skew_ms: 0,
@@ -132,13 +129,6 @@ impl<'a> Stage<'a> {
             Action::Step { item, pick } => {
                 let job = crate::life::next_job(&mut self.world.borrow_mut(), item, pick);
                 self.group(&[job], tag);
-            }
-            Action::Do { item, command } => {
-                let mut world = self.world.borrow_mut();
-                let open = world.panel.open_op(item).filter(|op| world.panel.ops[*op].command == command);
-                let op = open.unwrap_or_else(|| crate::life::begin(&mut world, item, command, 0, None));
-                drop(world);
-                self.group(&[Job::Item { item, command, op: Some(op) }], tag);
             }
             Action::Group { item, other, pick } => {
                 let jobs = {
@@ -406,7 +396,6 @@ impl<'a> Stage<'a> {
             violations: std::mem::take(&mut world.violations),
             injected,
             trace: world.trace.take().unwrap_or_default(),
-            points: world.faults.points.take().unwrap_or_default(),
         }
     }
 }

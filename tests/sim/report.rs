@@ -60,7 +60,7 @@ fn tier_of(seed: u64) -> Tier {
 }
 
 fn random(script: &Script) -> How {
-    How { mode: Mode::Random(script.intensity), tracing: false, points: false, without: Vec::new() }
+    How { mode: Mode::Random(script.intensity), tracing: false, without: Vec::new() }
 }
 
 /// A violation as it was met.
@@ -127,7 +127,44 @@ fn show(met: &Met) {
     }
 }
 
+/// How many histories a planted bug may stay unseen.
+#[cfg(feature = "planted-bugs")]
+const MUST_FIND_WITHIN: u64 = 10_000;
+
+/// Each planted bug is found, or this test of the simulator fails. What the engine breaks without any is taken off.
+#[cfg(feature = "planted-bugs")]
+pub fn find_planted() {
+    use pmisplicense::model::planted::{Bug, plant};
+    let (image, rules) = (Image::new(Tier::One, 0), rules());
+    let mut missed = Vec::new();
+    for bug in Bug::ALL {
+        let broken = |seed: u64, bug: Option<Bug>| {
+            plant(bug);
+            let script = Script::draw(seed);
+            let played = play(&script, &random(&script), &image, &rules, &mut Stats::default());
+            plant(None);
+            played.violations.into_iter().next()
+        };
+        let found = (1..=MUST_FIND_WITHIN).find_map(|seed| {
+            let violation = broken(seed, Some(bug))?;
+            broken(seed, None).is_none().then_some((seed, violation))
+        });
+        match found {
+            Some((seed, Violation { check, rule, .. })) => println!("{bug:?}: history {seed}, {check} {rule}"),
+            None => missed.push(bug),
+        }
+    }
+    if !missed.is_empty() {
+        println!("not found within {MUST_FIND_WITHIN} histories: {missed:?}");
+        std::process::exit(1);
+    }
+}
+
 pub fn run() {
+    #[cfg(feature = "planted-bugs")]
+    if std::env::var_os("PLANTED").is_some() {
+        return find_planted();
+    }
     let asked = Arc::new(asked());
     if let Some(seed) = number::<u64>("SEED") {
         let good = replay(seed, asked.tier.unwrap_or(Tier::One));

@@ -1,8 +1,6 @@
 //! A history before it is played: what the world is like and what happens in it, all from one seed. Actions decide by
 //! numbers drawn beforehand, so that leaving one out changes as little as possible for the others.
 
-use pmisplicense::engine::ItemCommand;
-
 use crate::panel::PanelHabits;
 use crate::rng::Rng;
 use crate::seller::Habits;
@@ -24,8 +22,6 @@ pub struct Start {
 pub enum Action {
     /// The panel runs what is due for an item, or makes a new operation.
     Step { item: u32, pick: u32 },
-    /// A certain operation: for histories that are written down, not drawn.
-    Do { item: u32, command: ItemCommand },
     /// Several runs at once.
     Group { item: u32, other: u32, pick: u32 },
     /// `sync` over everything.

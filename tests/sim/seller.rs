@@ -104,9 +104,8 @@ pub struct Entry {
     pub doubled: bool,
     /// It took effect within settle_s of the sending, by upstream's clock and the machine's.
     pub in_time: bool,
-    /// For a renewal: the expiry that the request was made for, and the months.
+    /// For a renewal: the expiry that the request was made for.
     pub before: Option<NaiveDate>,
-    pub months: u16,
 }
 
 #[derive(Debug, Clone)]
@@ -193,7 +192,7 @@ impl Seller {
         Ok(())
     }
 
-    fn entry(&mut self, kind: Kind, license: u32, how: &Arrival, before: Option<NaiveDate>, months: u16) {
+    fn entry(&mut self, kind: Kind, license: u32, how: &Arrival, before: Option<NaiveDate>) {
         self.ledger.push(Entry {
             kind,
             license,
@@ -201,7 +200,6 @@ impl Seller {
             doubled: how.doubled,
             in_time: how.in_time,
             before,
-            months,
         });
     }
 
@@ -228,20 +226,20 @@ impl Seller {
                 self.bill(300)?;
                 let lic = self.alive(license.0)?;
                 lic.pricelist = pricelist.0;
-                self.entry(Kind::Tariff, license.0, how, None, 0);
+                self.entry(Kind::Tariff, license.0, how, None);
                 Ok(OnceAnswer::Changed)
             }
             OnceRequest::SetNodes { license, addon, nodes, .. } => {
                 self.bill(200)?;
                 let lic = self.alive(license.0)?;
                 lic.nodes = Some((*addon, *nodes));
-                self.entry(Kind::Nodes, license.0, how, None, 0);
+                self.entry(Kind::Nodes, license.0, how, None);
                 Ok(OnceAnswer::Changed)
             }
             OnceRequest::NewKey { license, .. } => self.new_key(license.0, how),
             OnceRequest::Delete { license, .. } => {
                 self.alive(license.0)?.status = LicenseStatus::Deleted;
-                self.entry(Kind::Delete, license.0, how, None, 0);
+                self.entry(Kind::Delete, license.0, how, None);
                 Ok(OnceAnswer::Changed)
             }
         }
@@ -296,7 +294,7 @@ impl Seller {
             denied: false,
         };
         self.licenses.push(lic);
-        self.entry(Kind::Order, id, how, None, months);
+        self.entry(Kind::Order, id, how, None);
         Ok(OnceAnswer::Ordered(Some(LicenseId(id))))
     }
 
@@ -316,7 +314,7 @@ impl Seller {
             lic.status = LicenseStatus::Active;
         }
         let after = lic.expires;
-        self.entry(Kind::Renewal, id, how, Some(before), months);
+        self.entry(Kind::Renewal, id, how, Some(before));
         Ok(OnceAnswer::Prolonged(after))
     }
 
@@ -333,7 +331,7 @@ impl Seller {
         }
         lic.key.clone_from(&key);
         lic.key_changed = Some(today);
-        self.entry(Kind::Key, id, how, None, 0);
+        self.entry(Kind::Key, id, how, None);
         Ok(OnceAnswer::Key(LicenseKey::parse(&key)))
     }
 
@@ -413,7 +411,6 @@ impl Seller {
                     doubled: false,
                     in_time: true,
                     before,
-                    months: 1,
                 });
             } else if lic.status == LicenseStatus::Active && late >= 0 {
                 lic.status = LicenseStatus::Stopped;

@@ -63,6 +63,6 @@ pub fn shrink(script: &Script, first: &Played, broken: &Violation, image: &Image
         }
     }
     let (count, actions) = (faults.len(), without.iter().filter(|out| !**out).count());
-    let how = How { mode: Mode::Fixed(faults), tracing: true, points: false, without };
+    let how = How { mode: Mode::Fixed(faults), tracing: true, without };
     Some(Small { how, faults: count, actions })
 }

@@ -1,0 +1,69 @@
+//! Mistakes that the simulator must be able to find (PROVING.md 3): with the feature `planted-bugs` a test switches one
+//! on in its own thread; without it, in every build that is shipped, each question is answered "no" at compile time.
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Locks are not taken.
+    LockForgotten,
+    /// A license from the pool keeps the key that its last client saw.
+    KeyNotRenewed,
+    /// A refusal is believed without a look.
+    TrustedWithoutLook,
+    /// Any list counts as complete.
+    IncompleteList,
+    /// A suspended service is renewed.
+    SuspendedRenewed,
+    /// The panel is told before the license is there.
+    PostBeforeEffect,
+    /// postprolong is repeated after the end moved.
+    PostRepeated,
+    /// A license at the wanted address is taken for the ordered one.
+    AdoptedByIp,
+    /// A tariff is rolled back in the panel though the change may have happened.
+    RollbackOnUnknown,
+    /// The running operation is part of the wish's key.
+    OperationAsKey,
+    /// Sent again before upstream has settled.
+    ResentEarly,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::LockForgotten,
+        Self::KeyNotRenewed,
+        Self::TrustedWithoutLook,
+        Self::IncompleteList,
+        Self::SuspendedRenewed,
+        Self::PostBeforeEffect,
+        Self::PostRepeated,
+        Self::AdoptedByIp,
+        Self::RollbackOnUnknown,
+        Self::OperationAsKey,
+        Self::ResentEarly,
+    ];
+}
+
+#[cfg(feature = "planted-bugs")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Switches one mistake on in this thread, or all off.
+#[cfg(feature = "planted-bugs")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether a mistake is switched on.
+#[cfg(feature = "planted-bugs")]
+pub fn is_planted(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether a mistake is switched on: never.
+#[cfg(not(feature = "planted-bugs"))]
+pub const fn is_planted(_: Bug) -> bool {
+    false
+}
