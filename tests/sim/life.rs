@@ -192,7 +192,7 @@ pub fn client_types(world: &mut World, item: u32, pick: u32) {
             item.tariff_intname = "55228".to_owned();
         }
         4 | 5 if item.tariff_intname == "nopanel" => item.tariff_intname = "55227".to_owned(),
-        6 if item.itemtype == "soft" && pick % 3 == 0 => item.tariff_intname = "nopanel".to_owned(),
+        6 if item.itemtype == "soft" && pick.is_multiple_of(3) => item.tariff_intname = "nopanel".to_owned(),
         _ => {
             for addon in &mut item.addons {
                 if let AddonValue::Number(number) = &mut addon.value {
@@ -254,7 +254,7 @@ pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
             match kind {
                 0 => lic.name = "renamed by the seller".to_owned(),
                 1 if lic.status == LicenseStatus::Active => lic.status = LicenseStatus::Stopped,
-                2 if pick % 5 == 0 => lic.status = LicenseStatus::Deleted,
+                2 if pick.is_multiple_of(5) => lic.status = LicenseStatus::Deleted,
                 3 => {
                     lic.ip = address(190).parse().ok();
                     lic.ip_changed = Some(today);

@@ -22,7 +22,7 @@ impl Rng {
 
     /// A number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
-        u32::try_from((self.next() >> 32) * u64::from(n) >> 32).unwrap_or(0)
+        u32::try_from(((self.next() >> 32) * u64::from(n)) >> 32).unwrap_or(0)
     }
 
     /// True `per_mille` times in a thousand.

@@ -26,7 +26,7 @@ struct Shrinker<'a> {
 
 impl Shrinker<'_> {
     fn breaks(&self, faults: &[(usize, u32, Fault)], without: &[bool]) -> bool {
-        let how = How { mode: Mode::Fixed(faults.to_vec()), tracing: false, points: false, without: without.to_vec() };
+        let how = How { mode: Mode::Fixed(faults.to_vec()), tracing: false, without: without.to_vec() };
         let played = play(self.script, &how, self.image, self.rules, &mut Stats::default());
         played.violations.iter().any(|found| found.check == self.check && found.rule == self.rule)
     }

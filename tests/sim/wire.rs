@@ -281,9 +281,8 @@ impl World {
             page.filter_map(|id| self.seller.get(*id)).map(|lic| self.seller.row(lic, self.now_ms)).collect();
         match fault {
             Some(F::ListLags) if !self.runs[run].refused_but_done => {
-                if rows.pop().is_some() {
-                    total = total.map(|total| total - 1);
-                }
+                let left_out = u32::from(rows.pop().is_some());
+                total = total.map(|total| total - left_out);
             }
             Some(F::ListShort) => drop(rows.pop()),
             Some(F::ListTwice) => {
