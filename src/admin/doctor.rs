@@ -141,7 +141,7 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
             ),
         );
     }
-    if crate::run::do_nothing(root) {
+    if root.join("etc/billmgr.DoNothing").exists() {
         checks.warning(
             "do_nothing",
             text!("the panel is switched to doing nothing", "панель в режиме бездействия"),

@@ -7,6 +7,7 @@ mod find;
 pub mod history;
 pub mod keep;
 pub mod list;
+pub mod manual;
 pub mod reconcile;
 pub mod repair;
 pub mod report;
@@ -61,6 +62,12 @@ impl Answer {
     pub fn sentence(command: &str, lang: Lang, text: &Text) -> Self {
         let words = text.in_lang(lang);
         Self::new(command, format!("{words}\n"), json!({ "text": words }))
+    }
+
+    /// Words, and numbers by their stable names.
+    pub fn counted(command: &str, text: String, counts: &[(&str, u32)]) -> Self {
+        let fields = counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect();
+        Self::new(command, text, Value::Object(fields))
     }
 
     fn with_code(mut self, code: u8) -> Self {

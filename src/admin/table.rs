@@ -50,11 +50,12 @@ fn shortened(cell: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A text in lines of at most `width`, each after `indent` spaces but the first.
+/// A text in lines of at most `width`, each after `indent` spaces but the first. A command of ours stays whole where it
+/// can, to be copied.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     let mut room = width.max(20);
-    for word in text.split_whitespace() {
+    for word in unbreakable(text, width.saturating_sub(indent)) {
         let length = word.chars().count();
         let used = lines.last().map_or(0, |line| line.chars().count());
         if used > 0 && used + 1 + length > room {
@@ -65,10 +66,30 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
         }
     }
     lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// Words, a command with its arguments counted as one as long as it fits a line.
+fn unbreakable(text: &str, room: usize) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut in_command = false;
+    for word in text.split_whitespace() {
+        match parts.last_mut() {
+            Some(command) if in_command && command.chars().count() + 1 + word.chars().count() <= room => {
+                command.push(' ');
+                command.push_str(word);
+            }
+            Some(_) | None => {
+                parts.push(word.to_owned());
+                in_command = word == "pmisplicense";
+            }
+        }
+        in_command &= !word.ends_with([';', ',', '.', ')']);
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -91,5 +112,9 @@ mod tests {
     #[test]
     fn wraps() {
         assert_eq!(wrapped("one two three four five six", 20, 2), "one two three four\n  five six");
+        assert_eq!(
+            wrapped("now run: pmisplicense sync; then wait", 24, 2),
+            "now run:\n  pmisplicense sync;\n  then wait"
+        );
     }
 }

@@ -270,6 +270,16 @@ pub enum AdminCommand {
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..))]
         older_than: u16,
     },
+    /// Completions for a shell, on standard output
+    #[command(after_help = "Example:\n  pmisplicense completions bash > /etc/bash_completion.d/pmisplicense")]
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, on standard output
+    #[command(after_help = "Example:\n  pmisplicense man > /usr/local/share/man/man8/pmisplicense.8")]
+    Man,
     /// The state file: whose it is
     State {
         /// What to do with it
@@ -289,6 +299,8 @@ impl AdminCommand {
             | Self::Pool
             | Self::Report { .. }
             | Self::Backup { .. }
+            | Self::Completions { .. }
+            | Self::Man
             | Self::Doctor { accept_account: None }
             | Self::Reconcile { apply: false, .. } => false,
             Self::Doctor { .. }
@@ -317,6 +329,8 @@ impl AdminCommand {
             | Self::Pool
             | Self::Report { .. }
             | Self::Backup { .. }
+            | Self::Completions { .. }
+            | Self::Man
             | Self::Bind { .. }
             | Self::Unbind { .. }
             | Self::Move { .. }

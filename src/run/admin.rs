@@ -38,6 +38,10 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
             };
         }
     };
+    // Neither settings nor panel: they are asked for while packages are built.
+    if let Some(stdout) = paper(&args.command) {
+        return Finished { stdout, ..Finished::default() };
+    }
     let lang = language(args.lang.as_deref(), variable);
     match caught(|| carried_out(&args, lang, environment, columns(variable))) {
         Ok(answer) => {
@@ -46,6 +50,13 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
         }
         Err(error) => failed(&error, lang, args.json),
     }
+}
+
+fn paper(command: &AdminCommand) -> Option<String> {
+    if let AdminCommand::Completions { shell } = command {
+        return Some(admin::manual::completions(*shell));
+    }
+    matches!(command, AdminCommand::Man).then(admin::manual::page)
 }
 
 fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
@@ -160,6 +171,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Backup { file } => admin::keep::backup(desk, file),
         AdminCommand::Restore { file, yes } => admin::keep::restore(desk, file, *yes),
         AdminCommand::Prune { older_than } => admin::keep::prune(desk, *older_than),
+        AdminCommand::Completions { .. } | AdminCommand::Man => {
+            Ok(say("man", Text::same(paper(command).unwrap_or_default())))
+        }
         AdminCommand::State { command: StateCommand::Claim } => {
             licenses::claim_state(desk.ctx).map(|text| say("state", text))
         }
@@ -168,7 +182,6 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
 
 fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
-    let count = swept.carried_out;
     let mut lines = Vec::new();
     if !only_sweep {
         lines.push(text!(
@@ -177,13 +190,10 @@ fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answe
         ));
     }
     lines.extend(swept.reports.iter().cloned());
-    if only_sweep || count > 0 {
+    if only_sweep || swept.carried_out > 0 {
+        let count = swept.carried_out;
         lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
     }
-    let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();
-    let json = serde_json::json!({
-        "version": 1, "command": "sync", "seen": seen, "refreshed": refreshed, "handled": handled,
-        "servers": { "carried_out": count, "reports": reports },
-    });
-    Answer { text: lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect(), json, code: 0 }
+    let text: String = lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect();
+    Answer::counted("sync", text, &[("seen", *seen), ("refreshed", *refreshed), ("handled", *handled)])
 }

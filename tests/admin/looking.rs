@@ -93,7 +93,8 @@ fn upstream_away() {
     fine(&t, "list");
     fine(&t, "history 42");
     assert!(refused(&t, "reconcile").contains("not reached"));
-    assert!(troubled(&t, "doctor").contains("was not reached"));
+    let doctor = troubled(&t, "doctor").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(doctor.contains("was not reached"), "{doctor}");
 }
 
 /// The journal in words: the order, its reason, the license.
@@ -181,4 +182,22 @@ fn closed_pipe() {
         .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Made from the definitions: every command is in them, wherever they are asked for.
+#[test]
+fn completions_and_manual() {
+    let bare = tempfile::tempdir().unwrap();
+    for args in [vec!["completions", "bash"], vec!["completions", "zsh"], vec!["man"]] {
+        let output = std::process::Command::new(crate::support::program_exe())
+            .args(&args)
+            .env("PMISPLICENSE_MGR_ROOT", bare.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap().to_lowercase();
+        for command in ["reconcile", "doctor", "explain", "restore"] {
+            assert!(text.contains(command), "{args:?} {command}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(bare.path()).unwrap().count(), 0);
 }

@@ -1,0 +1,33 @@
+//! Completions and the manual page, made from the declarations of the command line: they cannot fall behind.
+
+use clap::CommandFactory;
+
+use crate::cli::AdminArgs;
+
+/// A section of system administration.
+const SECTION: &str = "8";
+
+/// What a shell needs to complete our commands.
+pub fn completions(shell: clap_complete::Shell) -> String {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut AdminArgs::command(), "pmisplicense", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The manual: the program, then each of its commands.
+pub fn page() -> String {
+    let mut text = Vec::new();
+    let mut command = AdminArgs::command();
+    command.build();
+    let _ = clap_mangen::Man::new(command.clone()).section(SECTION).render(&mut text);
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+        let man = clap_mangen::Man::new(sub.clone()).section(SECTION);
+        let name = sub.get_name().to_uppercase();
+        text.extend_from_slice(format!(".SH {name}\n").as_bytes());
+        // A buffer in memory takes whatever is written.
+        let _ = man.render_synopsis_section(&mut text);
+        let _ = man.render_description_section(&mut text);
+        let _ = man.render_options_section(&mut text);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
