@@ -76,15 +76,17 @@ fn module(name: &str) -> Option<&str> {
 
 /// What each module may import of ours. `model` uses nothing of ours but the words of errors; the shells (`upstream`,
 /// `mgrctl`, `billdb`) never use each other, the plan or the engine; only `run` builds them; the rest are leaves.
-fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     let shell: &[&str] = &["ports", "model", "store", "xml", "error", "log", "secret"];
     let above: &[&str] = &[
         "argv", "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "xml",
         "event", "report",
     ];
-    // The administrator's tools open engine and state as the commands do, and heed the same switch.
-    let tools: &[&str] = &[above, &["commands", "run"]].concat();
-    let lists = BTreeMap::from([
+    // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
+    let admin: &[&str] = &[
+        "cli", "commands", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event",
+    ];
+    BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
         ("plan", &["model", "error"]),
         ("store", &["model", "error"]),
@@ -95,7 +97,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("secret", shell),
         ("engine", &["plan", "store", "ports", "model", "error"]),
         ("commands", above),
-        ("admin", tools),
+        ("admin", admin),
         ("xml", &["error"]),
         ("error", &["xml"]),
         ("log", &["error", "ports"]),
@@ -107,8 +109,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("argv", &["cli", "model", "error"]),
         ("context", &["settings", "ports", "model", "log", "error", "store"]),
         ("report", &["context", "ports", "model", "error", "xml", "log", "cli"]),
-    ]);
-    lists.into_iter().map(|(name, list)| (name, list.to_vec())).collect()
+    ])
 }
 
 /// Names of our modules that a text imports by `crate::`, tests apart.

@@ -216,7 +216,7 @@ impl Catalogue {
                 .nodes(55236, 1)
                 .priced(International, 20, 220),
             Product::new("55239", "ISPmanager 6 trial", 55239).only_trial(),
-            Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial().nodes(55236, 1),
+            Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial(),
             Product::new("55231", "ISPmanager 6 Lite (RU)", 55231).periods(&[1, 12]).priced(Russian, 450, 4950),
             Product::new("55232", "ISPmanager 6 Pro (RU)", 55232).periods(&[1, 12]).priced(Russian, 900, 9900),
             Product::new("55233", "ISPmanager 6 Host (RU)", 55233).periods(&[1, 12]).priced(Russian, 1350, 14850),
