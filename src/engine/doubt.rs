@@ -8,6 +8,7 @@ use crate::model::ids::LicenseId;
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceRequest, OrderRequest, Wish, WishEvent, WishStatus};
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
     Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, compare, decide, is_candidate,
@@ -51,6 +52,9 @@ impl Engine<'_> {
         let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
         for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
+            if is_planted(Bug::OperationAsKey) && wish.operation != self.operation {
+                continue;
+            }
             let fits = order_of(wish).zip(product).is_some_and(|(order, product)| order.pricelist == product.pricelist);
             let wanted = wish.status != WishStatus::FreeWhenAppears || fits;
             self.settle_order(wish, wanted.then_some(life)).await?;
