@@ -207,8 +207,12 @@ impl Engine<'_> {
         if payment.finished {
             return Ok(());
         }
-        let life = life.clone();
-        self.commit("finish payment", move |tx| tx.finish_payment(&life, payment.paid_end)).await
+        let (written_for, ended) = (life.clone(), payment.paid_end);
+        let written = self.commit("finish payment", move |tx| tx.finish_payment(&written_for, ended)).await;
+        // A write that is reported as failed and is there all the same must not make the panel try the payment anew.
+        let settled =
+            || self.store.payment(life, ended).is_ok_and(|payment| payment.is_some_and(|known| known.finished));
+        if written.is_err() && settled() { Ok(()) } else { written }
     }
 
     /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
