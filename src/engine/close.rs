@@ -33,7 +33,7 @@ impl Engine<'_> {
         unless_handed_over(self.settle_orders(item, &life, None).await)?;
         if let Some(row) = self.held_by(&life)? {
             self.lock_license(row.id).await?;
-            unless_handed_over(self.settle_license(&row).await)?;
+            unless_handed_over(self.settle_pending(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
             if let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) {
                 let seen = self.stop(&row, seen).await?;

@@ -6,9 +6,9 @@ use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
-use crate::model::license::License;
+use crate::model::license::{License, LicenseStatus};
 use crate::plan::cost::{cost_of, with_cost};
-use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect};
+use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, has_run_out};
 use crate::ports::{Outcome, RefusalKind};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;
@@ -223,7 +223,10 @@ impl Engine<'_> {
     async fn settle_about(&mut self, row: &LicenseRow, wish: &Wish) -> Result<(), ModuleError> {
         let what = describe(wish);
         let seen = self.read(row.family, row.id).await?;
-        let found = effect(&wish.request, seen.as_ref());
+        let found = match effect(&wish.request, seen.as_ref()) {
+            Effect::NotVisible if self.hides_renewal(wish, seen.as_ref()) => Effect::CannotTell,
+            found @ (Effect::Visible | Effect::NotVisible | Effect::CannotTell) => found,
+        };
         if found == Effect::Visible {
             self.carried_out(row, wish, WishEvent::Adopted { license: row.id }, seen, &what).await?;
             return Ok(());
@@ -247,6 +250,24 @@ impl Engine<'_> {
                 Err(self.cannot_tell(wish, &what, &why))
             }
         }
+    }
+
+    /// A renewal is sent for a license that runs, or that ran out. One that was stopped meanwhile with time left may have
+    /// been renewed from that day to the very expiry it had: its expiry tells nothing.
+    fn hides_renewal(&self, wish: &Wish, seen: Option<&License>) -> bool {
+        let stopped = |seen: &License| seen.status == LicenseStatus::Stopped && !has_run_out(seen, self.today());
+        matches!(wish.request, OnceRequest::Prolong { .. }) && seen.is_some_and(stopped)
+    }
+
+    /// Wishes about a license that are still being settled; what a person holds is past the time in which upstream could
+    /// carry it out.
+    pub(super) async fn settle_pending(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
+        for wish in open.iter().filter(|wish| wish.status == WishStatus::InDoubt) {
+            self.settle_about(row, wish).await?;
+        }
+        Ok(())
     }
 
     /// Remembers a refusal for lack of money, so that the next runs only ask the balance (LICENSING.md 10).

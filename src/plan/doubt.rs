@@ -125,6 +125,12 @@ pub enum Found {
     Unclear(Vec<LicenseId>),
 }
 
+/// Whether the ordered name ends in the mark: it does where upstream was known to return no remoteid. A name without it
+/// could be a neighbour's.
+fn names_mark(request: &OrderRequest) -> bool {
+    request.licname.ends_with(&request.mark.to_string())
+}
+
 /// Decides over the opened candidates. Look-alikes are believed only where upstream is known to return no remoteid
 /// (`returns_remoteid` = `Some(false)`), and only when one license and one open order fit.
 pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>, only_order: bool) -> Found {
@@ -142,7 +148,9 @@ pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Op
     }
     match (alike.len(), returns_remoteid) {
         (0, _) => Found::Nothing,
-        (1, Some(false)) if only_order => alike.pop().map_or(Found::Nothing, |license| Found::One(Box::new(license))),
+        (1, Some(false)) if only_order && names_mark(request) => {
+            alike.pop().map_or(Found::Nothing, |license| Found::One(Box::new(license)))
+        }
         _ => Found::Unclear(alike.iter().map(|license| license.id).collect()),
     }
 }
@@ -236,6 +244,9 @@ mod tests {
 
     const SETTLE_S: u32 = 900;
 
+    /// As it is ordered where upstream is known to return no remoteid.
+    const NAME: &str = "shop pml-bbbbbbbb-42-3";
+
     fn start() -> DateTime<Utc> {
         DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc()
     }
@@ -250,7 +261,7 @@ mod tests {
             pricelist: UpstreamPricelistId(55227),
             period: Period::Months(MonthCount(1)),
             ip: "192.0.2.10".parse().ok(),
-            licname: "shop".into(),
+            licname: NAME.into(),
             mark: Mark::Order { panel: PanelId::from_bytes([1; 8]), item: ItemId(42), number: 3 },
             nodes: None,
             parent: None,
@@ -276,7 +287,7 @@ mod tests {
     fn license(id: u32, remoteid: RemoteId) -> License {
         License {
             id: LicenseId(id),
-            name: "shop".into(),
+            name: NAME.into(),
             ip: "192.0.2.10".parse().ok(),
             remoteid,
             tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
@@ -356,6 +367,13 @@ mod tests {
         assert_eq!(found(vec![license(1001, absent())], Some(true), true), Found::Unclear(vec![LicenseId(1001)]));
         let two = vec![license(1001, absent()), license(1002, absent())];
         assert_eq!(found(two, Some(false), true), Found::Unclear(vec![LicenseId(1001), LicenseId(1002)]));
+        let unnamed = OrderRequest { licname: "shop".into(), ..order() };
+        let neighbour = License { name: "shop".into(), ..license(1001, absent()) };
+        assert_eq!(
+            decide(&unnamed, vec![neighbour], Some(false), true),
+            Found::Unclear(vec![LicenseId(1001)]),
+            "a name without the mark may be a neighbour's"
+        );
         let renamed = License { name: "another".into(), ..license(1001, absent()) };
         assert_eq!(found(vec![renamed], Some(false), true), Found::Nothing);
     }

@@ -20,6 +20,10 @@ const ACCOUNT: AccountId = AccountId(1);
 pub fn told(world: &mut World, run: usize) {
     let info = &world.runs[run];
     let Job::Item { item, command, .. } = info.job else { return };
+    if info.lagged {
+        // The database answered with what was before: the run cannot know what was asked of it meanwhile.
+        return;
+    }
     let Some(service) = world.panel.service(item) else { return };
     let Some(wanted) = info.last_item.clone() else { return };
     let saved = service.item.params.licid;

@@ -82,8 +82,9 @@ pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
         let (command, payment) = (world.panel.ops[op].command, world.panel.ops[op].payment);
         let job = |op, command| Job::Item { item, command, op: Some(op) };
         return match pick % 16 {
-            // The operation is lost, and a new one is made for what was paid.
-            1 => {
+            // The operation is lost, and a new one is made for what was paid; not when the post-call moved the end
+            // already: for the panel that payment is over, and nobody could tell the new operation from the next payment.
+            1 if !post_moved_end(world, op) => {
                 world.panel.ops[op].dropped = true;
                 let op = world.panel.begin(item, command, Some(payment));
                 job(op, command)
@@ -265,4 +266,11 @@ pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
             }
         }
     }
+}
+
+/// Whether the panel counts an operation's payment as done: it moves the end by the post-call, and did.
+fn post_moved_end(world: &World, op: usize) -> bool {
+    let op = &world.panel.ops[op];
+    let end = world.panel.service(op.item).and_then(|service| service.item.expires);
+    op.command == ItemCommand::Prolong && !world.panel.habits.moves_before && end != op.end_before
 }
