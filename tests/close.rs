@@ -138,6 +138,9 @@ fn faults() {
     assert_eq!((test.item(42).status, state(&test, "SELECT state FROM license")), (4, "to_free".into()));
     test.upstream.listen_again();
     test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(changes(&test), Vec::<String>::new(), "not before upstream has settled");
+    crate::service::alter_state(&test, "UPDATE license SET not_before = 1");
+    test.run(["--command", "sync", "--module", "7"]).ok();
     assert_eq!(changes(&test), [format!("soft.suspend elid={id}"), free(id)]);
 }
 

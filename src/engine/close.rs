@@ -2,7 +2,7 @@
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Product;
-use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::held::{CHANGE_IN_DOUBT, LicenseRow, LicenseState};
 use crate::model::ids::Mark;
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatus};
@@ -116,8 +116,21 @@ impl Engine<'_> {
         }
     }
 
-    /// Carries out the freeing of a license that is written down as "to be freed".
+    /// Carries out the freeing of a license that is written down as "to be freed". When an answer is lost on the way,
+    /// it rests until upstream has settled: a change that lands late must not hit the next client (MONEY.md 3).
     pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        let result = self.free_upstream_now(row).await;
+        if let Err(error) = &result
+            && matches!(error.kind, ErrorKind::Client | ErrorKind::BadAnswer)
+        {
+            let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+            let row = row.clone();
+            self.commit("freeing in doubt", move |tx| tx.put_off(&row, Some(until), Some(CHANGE_IN_DOUBT))).await?;
+        }
+        result
+    }
+
+    async fn free_upstream_now(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         self.settle_license(row).await?;
         let seen = self.read(row.family, row.id).await?;

@@ -252,15 +252,15 @@ impl Engine<'_> {
         }
     }
 
-    /// A renewal is sent for a license that runs, or that ran out. One that was stopped meanwhile with time left may have
-    /// been renewed from that day to the very expiry it had: its expiry tells nothing.
+    /// A renewal is sent for a license that runs, or that ran out. One that was stopped meanwhile with time left may
+    /// have been renewed from that day to the very expiry it had: its expiry tells nothing.
     fn hides_renewal(&self, wish: &Wish, seen: Option<&License>) -> bool {
         let stopped = |seen: &License| seen.status == LicenseStatus::Stopped && !has_run_out(seen, self.today());
         matches!(wish.request, OnceRequest::Prolong { .. }) && seen.is_some_and(stopped)
     }
 
-    /// Wishes about a license that are still being settled; what a person holds is past the time in which upstream could
-    /// carry it out.
+    /// Wishes about a license that are still being settled; what a person holds is past the time in which upstream
+    /// could carry it out.
     pub(super) async fn settle_pending(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
         let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;

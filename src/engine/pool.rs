@@ -412,8 +412,8 @@ impl Engine<'_> {
         // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it; sync
         // renews it when the service is paid.
         let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
-        // One that bears the mark is the client's, wherever the seller or a later wish moved it: there is no way back, and
-        // handing it out carries out the difference.
+        // One that bears the mark is the client's, wherever the seller or a later wish moved it: there is no way back,
+        // and handing it out carries out the difference.
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         let at_address = asked.ip.is_none() || seen.ip == asked.ip;
         let fits = self.key_is_new(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));

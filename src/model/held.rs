@@ -7,6 +7,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use super::license::{Family, License, LicenseStatus};
 
+/// The reason stored while a change of a license that is being freed has no trustworthy answer: until upstream has
+/// settled nobody gets it.
+pub const CHANGE_IN_DOUBT: &str = "a change of it is in doubt";
+
 /// What we hold a license for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LicenseState {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 
 use crate::error::Text;
-use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::held::{CHANGE_IN_DOUBT, LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
 use crate::model::license::LicenseStatus;
 use crate::text;
@@ -65,7 +65,8 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     if !matches!(row.status, LicenseStatus::Active | LicenseStatus::Stopped) {
         return Some(text!("status {}", "состояние {}", row.status.number()));
     }
-    if let Some(until) = row.not_before.filter(|&until| until > today.now && !same_address) {
+    let in_doubt = row.reason.as_deref() == Some(CHANGE_IN_DOUBT);
+    if let Some(until) = row.not_before.filter(|&until| until > today.now && (in_doubt || !same_address)) {
         let reason = row.reason.as_deref().unwrap_or("-");
         return Some(text!("put aside until {until}: {reason}", "отложена до {until}: {reason}"));
     }
@@ -178,6 +179,15 @@ mod tests {
             ("runs out tomorrow", LicenseRow { expires: Some(day("2027-01-11")), ..fits.clone() }),
             ("status", LicenseRow { status: LicenseStatus::Processing, ..fits.clone() }),
             ("put aside", LicenseRow { not_before: Some(later), ..fits.clone() }),
+            (
+                "same address, but a change is in doubt",
+                LicenseRow {
+                    ip: need("").ip,
+                    not_before: Some(later),
+                    reason: Some(CHANGE_IN_DOUBT.to_owned()),
+                    ..fits.clone()
+                },
+            ),
             ("to be freed", LicenseRow { state: LicenseState::ToFree, ..fits.clone() }),
             ("young address", LicenseRow { ip_changed: Some(day("2026-12-10")), ..fits.clone() }),
             ("young key", LicenseRow { key_changed: Some(day("2027-01-01")), ..fits.clone() }),

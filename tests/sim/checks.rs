@@ -20,6 +20,10 @@ const ACCOUNT: AccountId = AccountId(1);
 pub fn told(world: &mut World, run: usize) {
     let info = &world.runs[run];
     let Job::Item { item, command, .. } = info.job else { return };
+    if command == ItemCommand::Suspend && held_by_person(world, item) {
+        // Stopping is not held up by what a person was asked about: whether there is a license at all is his to say.
+        return;
+    }
     if info.lagged {
         // The database answered with what was before: the run cannot know what was asked of it meanwhile.
         return;
@@ -262,6 +266,12 @@ fn ends(world: &mut World) {
     }
 }
 
+/// Whether a person was asked to end a doubt of an item.
+fn held_by_person(world: &World, item: u32) -> bool {
+    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
+    open.iter().any(|wish| wish.status == WishStatus::HandedOver)
+}
+
 /// Finished operations that may be repeated without being another wish: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
     // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
@@ -274,6 +284,9 @@ pub fn repeatable(world: &World) -> Vec<usize> {
     }
     let fits = |index: &usize| {
         let op = &world.panel.ops[*index];
+        if held_by_person(world, op.item) {
+            return false;
+        }
         let status = world.panel.service(op.item).map(|service| service.item.status);
         let stands = match op.command {
             ItemCommand::Open | ItemCommand::Reopen | ItemCommand::Resume | ItemCommand::Setparam => {

@@ -25,7 +25,8 @@ pub struct Image {
 
 const EMPTY: &str = "
     BEGIN IMMEDIATE;
-    DELETE FROM cost; DELETE FROM addition; DELETE FROM journal; DELETE FROM payment_run; DELETE FROM payment; DELETE FROM wish; DELETE FROM license;
+    DELETE FROM cost; DELETE FROM addition;
+    DELETE FROM journal; DELETE FROM payment_run; DELETE FROM payment; DELETE FROM wish; DELETE FROM license;
     DELETE FROM item; DELETE FROM module; DELETE FROM account; DELETE FROM meta;
     INSERT INTO meta (name, value) VALUES ('panel_id', 'simulate'), ('machine', 'sim');
     COMMIT;";

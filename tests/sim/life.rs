@@ -83,7 +83,8 @@ pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
         let job = |op, command| Job::Item { item, command, op: Some(op) };
         return match pick % 16 {
             // The operation is lost, and a new one is made for what was paid; not when the post-call moved the end
-            // already: for the panel that payment is over, and nobody could tell the new operation from the next payment.
+            // already: for the panel that payment is over, and nobody could tell the new operation from the next
+            // payment.
             1 if !post_moved_end(world, op) => {
                 world.panel.ops[op].dropped = true;
                 let op = world.panel.begin(item, command, Some(payment));
