@@ -34,7 +34,7 @@ check: mariadb
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
-	$(MAKE) sim SIM_MINUTES=1
+	HISTORIES=40000 $(MAKE) sim SIM_MINUTES=1
 	$(MAKE) demo
 
 # The whole life of some licenses against a stand-in seller and panel, step by step.

@@ -46,6 +46,8 @@ pub fn told(world: &mut World, run: usize) {
         (ItemCommand::Resume, Some((id, Some(seen)))) if seen.status != LicenseStatus::Active && !nopanel => {
             Some(format!("license {id} is {:?}", seen.status))
         }
+        // What upstream deleted while its service was suspended has no address to change: resume obtains a new one.
+        (ItemCommand::Setparam, Some((_, Some(seen)))) if seen.status == LicenseStatus::Deleted => None,
         (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => setparam_is_wrong(&wanted, id, &seen),
         (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
