@@ -62,8 +62,11 @@ fuzz:
 sim:
 	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
 
-bench:
-	@if [ -d benches ]; then $(CARGO) bench --locked; else echo "bench: there is no benchmark in this tree yet"; fi
+# What a start costs, paired with the smallest program there is, and the size: the first two budgets.
+bench: build
+	@command -v hyperfine >/dev/null || { echo "hyperfine is missing: install the package hyperfine, then repeat" >&2; exit 1; }
+	hyperfine -N --warmup 50 --runs 500 /bin/true '$(PROGRAM) --command features'
+	@echo "size: $$(stat -c %s $(PROGRAM)) bytes"
 
 install: build install-files reload
 

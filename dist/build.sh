@@ -23,7 +23,7 @@ export SOURCE_DATE_EPOCH
 tools=target/dist-tools
 if [ ! -x "$tools/bin/cargo-zigbuild" ]; then
     python3 -m venv "$tools"
-    "$tools/bin/pip" --quiet install 'ziglang==0.15.*' 'cargo-zigbuild==0.24.*'
+    "$tools/bin/pip" --quiet install 'ziglang==0.17.1' 'cargo-zigbuild==0.24.0'
 fi
 PATH="$PWD/$tools/bin:$PATH" cargo zigbuild --release --locked --bin pmisplicense --target "$target.$glibc"
 program="target/$target/release/pmisplicense"
