@@ -72,4 +72,4 @@ else
     echo "rpmbuild is missing (Debian: package rpm): no .rpm was built" >&2
 fi
 rm -rf "$deb" "$out/rpm" "$out/$name.spec"
-(cd "$out" && sha256sum -- *.tar.gz *.deb *.rpm 2>/dev/null | tee SHA256SUMS)
+(cd "$out" && shopt -s nullglob && sha256sum -- *.tar.gz *.deb *.rpm | tee SHA256SUMS)
