@@ -11,7 +11,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 #[derive(Debug, Parser)]
 #[command(
     name = "pmisplicense",
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ")"),
     about = "Resells ispmanager licenses through BILLmanager. The panel calls it with --command NAME; \
              the commands below are for people.",
     after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
