@@ -170,7 +170,7 @@ fn nothing_left_behind() {
         [">>>>", ">>> "],
         ["/ho", "me/"],
         ["/tmp/", "wt"],
-        ["/work/", "shared"],
+        ["/wo", "rk/shared"],
         ["Chat", "GPT"],
         ["Clau", "de"],
         ["Anthro", "pic"],

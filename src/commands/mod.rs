@@ -17,7 +17,7 @@ use std::io::Read;
 use crate::cli::Command;
 use crate::context::Context;
 use crate::error::{ErrorKind, ModuleError, XML_HEAD};
-use crate::ports::{CallError, RefusalKind};
+use crate::ports::CallError;
 use crate::text;
 use crate::xml::{self, Element};
 
@@ -127,27 +127,11 @@ fn required_document(ctx: &mut Context) -> Result<Element, ModuleError> {
     })
 }
 
-/// What a refusal means to the panel.
-pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
-    match kind {
-        RefusalKind::Auth => ErrorKind::Auth,
-        RefusalKind::NoMoney => ErrorKind::Nomoney,
-        RefusalKind::Blocked => ErrorKind::Blocked,
-        RefusalKind::IpTooYoung => ErrorKind::IpChangeLimit,
-        RefusalKind::KeyTooYoung => ErrorKind::KeyChangeLimit,
-        RefusalKind::IpBusy => ErrorKind::IpBusy,
-        RefusalKind::SaleClosed => ErrorKind::SaleClosed,
-        RefusalKind::PeriodNotSold => ErrorKind::PeriodNotSold,
-        RefusalKind::NotFound => ErrorKind::LicenseGone,
-        RefusalKind::Other => ErrorKind::Upstream,
-    }
-}
-
 /// The error of a reading call to the license server `url`.
 fn call_error(url: &str, error: &CallError) -> ModuleError {
     match error {
         CallError::Refused(refusal) => {
-            let kind = refusal_kind(refusal.kind);
+            let kind = crate::engine::refusal_kind(refusal.kind);
             let message = if kind == ErrorKind::Auth {
                 text!(
                     "The license server {url} refused the login: {refusal}. Nothing was changed. Check user and password; an account with two-factor login cannot be used by a program.",

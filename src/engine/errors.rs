@@ -79,9 +79,9 @@ pub fn too_many_steps(limit: u32) -> ModuleError {
     ModuleError::new(ErrorKind::State, "steps", limit, words)
 }
 
-/// A refusal of upstream in its own words, typed by what it means.
-pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fmt::Display) -> ModuleError {
-    let kind = match refusal.kind {
+/// The type of error that a refusal of upstream means.
+pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
+    match kind {
         RefusalKind::Auth => ErrorKind::Auth,
         RefusalKind::NoMoney => ErrorKind::Nomoney,
         RefusalKind::Blocked => ErrorKind::Blocked,
@@ -92,7 +92,12 @@ pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fm
         RefusalKind::PeriodNotSold => ErrorKind::PeriodNotSold,
         RefusalKind::NotFound => ErrorKind::LicenseGone,
         RefusalKind::Other => ErrorKind::Upstream,
-    };
+    }
+}
+
+/// A refusal of upstream in its own words, typed by what it means.
+pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fmt::Display) -> ModuleError {
+    let kind = refusal_kind(refusal.kind);
     let next = match refusal.kind {
         RefusalKind::Auth => text!(
             "check user and password of the module; an account with two-factor login cannot be used by a program",

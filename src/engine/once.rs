@@ -85,7 +85,7 @@ impl Engine<'_> {
         errors::order_unknown(what, why, wish.item, wish.id.0)
     }
 
-    /// Sends a recorded intent and writes down what became of it. No `?` stands between the two.
+    /// Sends a recorded intent and writes down what became of it. A run that ends in between leaves the wish in doubt.
     async fn send_about(
         &mut self,
         row: &LicenseRow,
