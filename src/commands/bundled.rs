@@ -110,7 +110,7 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
 }
 
 fn forget(ctx: &Context, item: ItemId, notes: &BTreeMap<ItemId, SystemTime>) {
-    if let Some(written) = notes.get(&item) {
+    if let Some(written) = notes.get(&item).filter(|_| ctx.copy.is_none()) {
         event::forget(&ctx.settings, item, *written);
     }
 }

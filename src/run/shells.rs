@@ -18,6 +18,7 @@ use crate::model::period::AlignmentRule;
 use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
 use crate::secret;
 use crate::settings::{Settings, Zone};
+use crate::trace::Trace;
 use crate::upstream::HttpConnector;
 use crate::upstream::refusal::RefusalRule;
 
@@ -166,7 +167,7 @@ pub fn clock(zone: Zone) -> Box<dyn Clock> {
 }
 
 /// Upstream over HTTPS, with the rules of each module.
-pub fn connector(settings: &Settings) -> Box<dyn Connector> {
+pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let rules = settings.refusals.iter().map(|rule| RefusalRule {
         error_type: given(&rule.error_type),
@@ -174,7 +175,7 @@ pub fn connector(settings: &Settings) -> Box<dyn Connector> {
         text: given(&rule.text),
         means: rule.means,
     });
-    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect());
+    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect()).traced(trace);
     Box::new(
         settings
             .modules()
