@@ -2,6 +2,8 @@
 //! session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is
 //! read as text first. The connection is made at the first read, and made again once when it was lost.
 
+mod batch;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

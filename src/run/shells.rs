@@ -15,7 +15,7 @@ use crate::mgrctl::Mgrctl;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
+use crate::ports::{BillDb, Clock, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, RunningOperation};
 use crate::secret;
 use crate::settings::{Settings, Zone};
 use crate::trace::Trace;
@@ -104,6 +104,10 @@ impl PanelData for Database {
 
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
         self.db.module_params(module)
+    }
+
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
+        self.db.prices(items)
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 mod looking;
 mod mending;
 mod planted;
+mod report;
 
 /// Whatever tells a date's distance from today.
 fn day_in(days: i64) -> String {
