@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::progress::Bar;
 use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
@@ -45,17 +46,14 @@ pub fn reconcile(
     let lang = desk.ctx.lang;
     let (mut results, mut first_error) = (Vec::new(), None);
     for module in modules {
+        let bar = Bar::new(module, lang, desk.live);
         let tell = &mut *desk.tell;
         let done = with_engine(desk.ctx, module, |engine| {
-            let findings = run_to_end(engine.survey(&mut |count, total| {
-                let of = total.map_or_else(String::new, |total| format!("/{total}"));
-                tell(&format!(
-                    "\r{}",
-                    text!("module {module}: licenses {count}{of}", "модуль {module}: лицензий {count}{of}")
-                        .in_lang(lang)
-                ));
-            }))?;
-            tell("\n");
+            let findings = run_to_end(engine.survey(&mut |progress| {
+                bar.drawn(progress).iter().for_each(|line| tell(line));
+            }));
+            bar.cleared().iter().for_each(|line| tell(line));
+            let findings = findings?;
             if !apply {
                 return Ok(findings.into_iter().map(|finding| (finding, Outcome::Named)).collect());
             }

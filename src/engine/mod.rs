@@ -56,7 +56,7 @@ pub use errors::{no_item, refusal_kind, state as state_error};
 pub use import::Imported;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
-pub use survey::{Explained, RESTORED};
+pub use survey::{Explained, Phase, Progress, RESTORED};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);

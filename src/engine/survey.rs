@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::held::LicenseRow;
-use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseTariff, RemoteId};
 use crate::model::period::Period;
@@ -14,15 +14,14 @@ use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
 use crate::plan::order::{Wanted, aligned_months, wanted};
-use crate::plan::reconcile::{Finding, ItemView, Remedy, Want, World, compare};
-use crate::store::LicenseFilter;
+use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Remedy, Want};
 use crate::text;
 
 use super::pass::Allow;
 use super::{Engine, errors};
 
-/// Items asked for at once.
-const BATCH: u32 = 500;
+/// Rows and items asked for at once.
+const BATCH: usize = 500;
 
 /// Pages read in one run: beyond any account that we believe in.
 const MAX_PAGES: u32 = 10_000;
@@ -31,94 +30,130 @@ const MAX_PAGES: u32 = 10_000;
 pub const RESTORED: &str = "restored";
 
 impl Engine<'_> {
-    /// Compares the account three ways. `progress` hears how far it is: how many licenses, of how many.
+    /// Compares the account three ways, page by page and batch by batch: memory grows by a few numbers a license, and
+    /// nobody is asked about one license or service alone. `progress` hears how far it is.
     ///
     /// # Errors
     /// A list that cannot be read whole: absence would prove nothing.
-    pub async fn survey(&mut self, progress: &mut dyn FnMut(u32, Option<u32>)) -> Result<Vec<Finding>, ModuleError> {
-        let mut upstream = BTreeMap::new();
-        for family in [Family::Soft, Family::SoftExternal] {
-            self.read_family(family, &mut upstream, progress).await?;
-        }
-        let rows = self.rows_of_account()?;
-        let items = self.views(&rows, &upstream).await?;
+    pub async fn survey(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, ModuleError> {
         let open = self.store.open_wishes().map_err(errors::state)?;
         let account = self.account;
-        let open: Vec<_> = open.into_iter().filter(|wish| wish.account == account).collect();
-        Ok(compare(&World {
+        let ground = Ground {
             module: self.module,
-            items: &items,
-            rows: &rows,
-            upstream: &upstream,
-            open: &open,
-            panel: &self.panel_id,
+            open: open.into_iter().filter(|wish| wish.account == account).collect(),
+            panel: self.panel_id.clone(),
             last_number: self.store.last_number().map_err(errors::state)?,
             restored: self.store.meta(RESTORED).map_err(errors::state)?.is_some(),
             today: self.today(),
             now: self.now(),
-        }))
+        };
+        let mut comparison = Comparison::new(&ground);
+        let mut lists = Vec::new();
+        for family in [Family::Soft, Family::SoftExternal] {
+            lists.push(self.compare_list(family, &mut comparison, progress).await?);
+        }
+        self.compare_state(&lists, &mut comparison, progress).await?;
+        drop(lists);
+        let marked = comparison.marked_items();
+        for batch in marked.chunks(BATCH) {
+            let views = self.views(batch).await?;
+            comparison.marked(batch, &views);
+        }
+        self.compare_services(&mut comparison, progress).await?;
+        Ok(comparison.finish())
     }
 
-    fn rows_of_account(&self) -> Result<Vec<LicenseRow>, ModuleError> {
-        let mut rows = self.store.licenses_that(LicenseFilter::default()).map_err(errors::state)?;
-        rows.retain(|row| row.account == self.account);
-        Ok(rows)
-    }
-
-    async fn read_family(
+    /// Upstream's list of a family, each page with our rows and their services.
+    async fn compare_list(
         &mut self,
         family: Family,
-        upstream: &mut BTreeMap<LicenseId, License>,
-        progress: &mut dyn FnMut(u32, Option<u32>),
-    ) -> Result<(), ModuleError> {
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Completeness, ModuleError> {
         let mut list = Completeness::default();
-        let mut count = 0;
+        let mut done = 0;
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
             let is_last = page.rows.is_empty();
-            for seen in page.rows {
+            let mut rows = BTreeMap::new();
+            for seen in &page.rows {
                 list.row(seen.id);
-                count += 1;
-                upstream.insert(seen.id, seen);
+                done += 1;
+                if let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? {
+                    rows.insert(seen.id, row);
+                }
             }
-            progress(count, page.total);
+            let views = self.views_of(rows.values()).await?;
+            for seen in &page.rows {
+                let row = rows.get(&seen.id);
+                comparison.listed(seen, row, row.and_then(|row| views.get(&row.item?)));
+            }
+            progress(Progress { phase: Phase::Licenses, done, total: page.total });
             if is_last || list.has_all_rows() {
                 break;
             }
         }
-        if list.is_complete(&[]) { Ok(()) } else { Err(incomplete(family)) }
+        if list.is_complete(&[]) { Ok(list) } else { Err(incomplete(family)) }
     }
 
-    /// Items of the module, and those that rows and marks name.
-    async fn views(
+    /// Our rows, those too that no list showed.
+    async fn compare_state(
         &mut self,
-        rows: &[LicenseRow],
-        upstream: &BTreeMap<LicenseId, License>,
-    ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
-        let mut ids: std::collections::BTreeSet<ItemId> =
-            rows.iter().filter(|row| row.life.is_some()).filter_map(|row| row.item).collect();
-        ids.extend(upstream.values().filter_map(|seen| match seen.remoteid.mark_of(&self.panel_id) {
-            Some(Mark::Order { item, .. }) => Some(item),
-            Some(Mark::Pool { .. }) | None => None,
-        }));
-        let mut after = ItemId(0);
+        lists: &[Completeness],
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), ModuleError> {
+        let (mut after, mut done) = (LicenseId(0), 0);
+        loop {
+            let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id;
+            let is_listed = |row: &LicenseRow| lists.iter().any(|list| list.contains(row.id));
+            let views = self.views_of(rows.iter().filter(|row| !is_listed(row))).await?;
+            for row in &rows {
+                comparison.held(row, is_listed(row), row.item.and_then(|item| views.get(&item)));
+            }
+            done += u32::try_from(rows.len()).unwrap_or(0);
+            progress(Progress { phase: Phase::State, done, total: None });
+        }
+    }
+
+    /// Services of the module that no row of ours named.
+    async fn compare_services(
+        &mut self,
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), ModuleError> {
+        let (mut after, mut done) = (ItemId(0), 0);
+        let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
         loop {
             self.step("read items").await?;
-            let batch = self.ports.billdb.items_of_module(self.module, after, BATCH);
+            let batch = self.ports.billdb.items_of_module(self.module, after, limit);
             let batch = batch.map_err(|error| errors::database(&error))?;
-            let Some(last) = batch.last() else { break };
+            let Some(last) = batch.last() else { return Ok(()) };
             after = *last;
-            ids.extend(batch);
+            let fresh: Vec<ItemId> = batch.iter().copied().filter(|id| !comparison.is_visited(*id)).collect();
+            self.views(&fresh).await?.values().for_each(|view| comparison.service(view));
+            done += u32::try_from(batch.len()).unwrap_or(0);
+            progress(Progress { phase: Phase::Services, done, total: None });
         }
-        let mut views = BTreeMap::new();
-        for id in ids {
-            self.step("read item").await?;
-            if let Some(item) = self.ports.billdb.item(id).map_err(|error| errors::database(&error))? {
-                views.insert(id, self.view(item)?);
-            }
-        }
-        Ok(views)
+    }
+
+    /// The services that rows are bound to.
+    async fn views_of(
+        &mut self,
+        rows: impl Iterator<Item = &LicenseRow>,
+    ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+        let bound = |row: &&LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
+        let items: Vec<ItemId> = rows.filter(bound).filter_map(|row| row.item).collect();
+        self.views(&items).await
+    }
+
+    async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+        self.step("read items").await?;
+        let items = self.ports.billdb.items(ids).map_err(|error| errors::database(&error))?;
+        items.into_iter().map(|item| Ok((item.id, self.view(item)?))).collect()
     }
 
     /// What a service holds while it is what it is: a trial's own product in its trial period.
@@ -171,7 +206,15 @@ impl Engine<'_> {
         let life = self.store.life(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let want = want(self.rules, &item, |product| self.target(&item, self.served(&item, product)));
-        Ok(ItemView { known_client: known.map(|row| row.client), life, want, item })
+        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let present = life.to_string();
+        let lives: Vec<&String> = held.iter().filter_map(|row| row.life.as_ref()).collect();
+        let holds = match lives.as_slice() {
+            [] => Holds::Nothing,
+            lives if lives.contains(&&present) => Holds::Present,
+            _ => Holds::Former,
+        };
+        Ok(ItemView { known_client: known.map(|row| row.client), life, want, holds, item })
     }
 
     /// Whether so much may be done at once (MONEY.md 6).
@@ -242,6 +285,28 @@ impl Engine<'_> {
             )),
         }
     }
+}
+
+/// What a comparison is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Upstream's lists.
+    Licenses,
+    /// Our state.
+    State,
+    /// The panel's services.
+    Services,
+}
+
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// With what.
+    pub phase: Phase,
+    /// How many are done.
+    pub done: u32,
+    /// Of how many, where that is known.
+    pub total: Option<u32>,
 }
 
 /// The answer of [`Engine::explain`].
