@@ -75,7 +75,7 @@ mod tests {
         assert!(bar.drawn(at(2000, Some(1000))).is_some_and(|bar| bar.contains("] 2000/1000")));
         assert_eq!(bar.drawn(at(7, None)).as_deref().map(str::trim), Some("module 7: licenses 7"));
         assert_eq!(bar.drawn(at(0, Some(0))).as_deref().map(str::trim), Some("module 7: licenses 0"));
-        let narrow = Bar::new(ModuleId(7), Lang::En, Some(34));
+        let narrow = Bar::new(ModuleId(7), Lang::En, Some(30));
         assert!(narrow.drawn(at(1, Some(1000))).is_some_and(|bar| bar.contains("licenses 1/1000")));
         assert_eq!(Bar::new(ModuleId(7), Lang::En, None).drawn(at(1, None)), None);
     }
