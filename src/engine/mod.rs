@@ -27,6 +27,7 @@ mod repair_errors;
 mod resolve;
 mod survey;
 mod sync;
+mod takeover;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -57,6 +58,7 @@ pub use import::Imported;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, RESTORED};
+pub use takeover::{Candidate, Marking, Progress, Servers, Taken, renews_itself};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
