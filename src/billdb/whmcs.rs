@@ -82,13 +82,22 @@ mod tests {
     #[test]
     fn urls() {
         let place = |url: &str| Place::parse(url, Some("OUTSIDE".into()));
-        for url in ["", "whmcs.csv", "http://u:SECRET@192.0.2.1/db", "mysql://u:SECRET@192.0.2.1", "mysql://u:SECRET@192.0.2.1/db?bad=1"] {
+        for url in [
+            "",
+            "whmcs.csv",
+            "http://u:SECRET@192.0.2.1/db",
+            "mysql://u:SECRET@192.0.2.1",
+            "mysql://u:SECRET@192.0.2.1/db?bad=1",
+        ] {
             let error = place(url).err().expect("refused").0;
             assert!(!error.contains("SECRET"), "{error}");
         }
         let own = place("mysql://u:p%40ss@192.0.2.1:3307/whmcs").expect("a place");
         assert_eq!((own.password(), own.address().as_str()), (Some("p@ss"), "database whmcs at 192.0.2.1:3307"));
         let outside = place("mysql://u@localhost/whmcs?socket=/run/x.sock").expect("a place");
-        assert_eq!((outside.password(), outside.address().as_str()), (Some("OUTSIDE"), "database whmcs at /run/x.sock"));
+        assert_eq!(
+            (outside.password(), outside.address().as_str()),
+            (Some("OUTSIDE"), "database whmcs at /run/x.sock")
+        );
     }
 }

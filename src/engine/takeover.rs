@@ -3,13 +3,11 @@
 //! same rules (`plan::takeover`), and a run that died is simply repeated. Nothing here buys anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::Item;
-use crate::model::license::{Family, License, LicenseTariff};
-use crate::model::noc::NocRow;
+use crate::model::license::{Family, License, LicenseTariff, RemoteId};
 use crate::plan::doubt::Completeness;
 use crate::plan::finding::Want;
 use crate::plan::order::{Wanted, wanted};
@@ -21,13 +19,16 @@ use crate::text;
 
 use super::doubt::order_of;
 use super::repair::Word;
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors};
 
 /// Items asked for at once.
-const BATCH: u32 = 500;
+pub(super) const BATCH: u32 = 500;
 
 /// Pages read in one run: beyond any account that we believe in.
 const MAX_PAGES: u32 = 10_000;
+
+/// Licenses between two words about how far it is.
+pub(super) const TOLD_EACH: u32 = 100;
 
 /// Modules of servers whose control panels this module licenses, with what stands against it, if anything does.
 pub type Servers = BTreeMap<ModuleId, Option<Text>>;
@@ -44,6 +45,8 @@ pub struct Candidate {
     pub module: ModuleId,
     /// Its number, which upstream may not know.
     pub id: LicenseId,
+    /// Which functions serve it.
+    pub family: Family,
     /// As upstream shows it.
     pub license: Option<License>,
     /// Its product, as far as known.
@@ -98,6 +101,7 @@ impl Engine<'_> {
         let mut found = Vec::new();
         for family in [Family::Soft, Family::SoftExternal] {
             let mut list = Completeness::default();
+            let mut looked = 0;
             for number in 1..=MAX_PAGES {
                 let page = self.page(family, number).await?;
                 list.page_total(page.total);
@@ -105,12 +109,16 @@ impl Engine<'_> {
                 let is_last = page.rows.is_empty();
                 for seen in page.rows {
                     list.row(seen.id);
+                    looked += 1;
+                    if looked % TOLD_EACH == 0 || Some(looked) == page.total {
+                        progress(looked, page.total);
+                    }
+                    let Some(seen) = self.opened(family, seen).await? else { continue };
                     let named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
                     if !named.is_empty() {
                         found.extend(self.candidate(family, seen, &named, servers).await?);
                     }
                 }
-                progress(u32::try_from(found.len()).unwrap_or(u32::MAX), page.total);
                 if is_last || list.has_all_rows() {
                     break;
                 }
@@ -119,136 +127,19 @@ impl Engine<'_> {
         Ok(settled_doubles(found))
     }
 
-    /// The licenses of WHMCS's table, each with the service of this panel that it belongs to: the one that a person
-    /// wrote beside it, else the one that shows it, else the only one at its address that wants its tariff and has none.
-    ///
-    /// # Errors
-    /// A license or the panel's database that cannot be read.
-    pub async fn noc_candidates(
-        &mut self,
-        rows: &[NocRow],
-        servers: &Servers,
-        progress: &mut Progress<'_>,
-    ) -> Result<Vec<Candidate>, ModuleError> {
-        let shown = self.shown_licenses().await?;
-        let mut places = None;
-        let mut met = BTreeSet::new();
-        let mut found = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
-            self.steps = 0;
-            let again = !met.insert(row.license);
-            let left = |left: Left, why: Text| Verdict::Leave(left, why);
-            let seen = self.read(Family::Soft, row.license).await?.filter(|seen| !is_deleted(&Some(seen.clone())));
-            let candidate = match seen {
-                None => {
-                    let gone = text!("upstream has no such license", "у продавца нет такой лицензии");
-                    self.without_item(row.license, None, left(Left::Gone, gone))
-                }
-                Some(seen) if again => {
-                    let twice = text!("the table names it twice", "в таблице она названа дважды");
-                    self.without_item(row.license, Some(seen), left(Left::Twice, twice))
-                }
-                Some(seen) => match self.disagrees(row, &seen)? {
-                    Some((why, words)) => self.without_item(row.license, Some(seen), left(why, words)),
-                    None => {
-                        let named = self.named_by_table(row, &seen, &shown, &mut places, servers).await?;
-                        let Some(one) = self.candidate(Family::Soft, seen, &named, servers).await? else { continue };
-                        one
-                    }
-                },
-            };
-            found.push(candidate);
-            progress(u32::try_from(index + 1).unwrap_or(u32::MAX), u32::try_from(rows.len()).ok());
-        }
-        Ok(settled_doubles(found))
-    }
-
-    /// What upstream says against a row of the table. What we hold already is judged as any license of ours.
-    fn disagrees(&self, row: &NocRow, seen: &License) -> Result<Option<(Left, Text)>, ModuleError> {
-        let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
-        if known.is_some_and(|known| known.life.is_some()) {
+    /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells whose
+    /// it is. `None`: it is nobody's to take over.
+    async fn opened(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
+        self.steps = 0;
+        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        if !is_candidate(&seen, row.as_ref()) {
             return Ok(None);
         }
-        if row.service.is_none() || seen.looks_free() {
-            let id = seen.id;
-            return Ok(Some((
-                Left::Free,
-                text!(
-                    "it waits for the next client; the setting pool_foreign lets our pool have it, or: pmisplicense bind ITEM {id}",
-                    "она ждёт следующего клиента; её возьмёт пул с настройкой pool_foreign, или: pmisplicense bind УСЛУГА {id}"
-                ),
-            )));
+        let held = row.is_some_and(|row| row.life.is_some());
+        if held || seen.remoteid != RemoteId::Absent {
+            return Ok(Some(seen));
         }
-        if row.agrees(&seen.remoteid) || seen.remoteid.mark().is_some() {
-            return Ok(None);
-        }
-        let (said, have) = (row.remoteid(), remoteid_words(seen));
-        Ok(Some((
-            Left::Stale,
-            text!(
-                "the table says {said}, upstream {have}: the table is old, or of another account",
-                "в таблице {said}, у продавца {have}: таблица старая или другой учётной записи"
-            ),
-        )))
-    }
-
-    async fn named_by_table(
-        &mut self,
-        row: &NocRow,
-        seen: &License,
-        shown: &BTreeMap<LicenseId, BTreeSet<ItemId>>,
-        places: &mut Option<BTreeMap<IpAddr, Vec<Service>>>,
-        servers: &Servers,
-    ) -> Result<Named, ModuleError> {
-        let held = self.store.license(self.account, seen.id).map_err(errors::state)?;
-        let holder = held.filter(|row| row.life.is_some()).and_then(|row| row.item);
-        let one = |item: ItemId, by: Evidence| (item, BTreeSet::from([by]));
-        if let Some(item) = row.item {
-            return Ok(Named::from([one(item, Evidence::Map)]));
-        }
-        let by_panel: Named = shown.get(&seen.id).into_iter().flatten().map(|item| one(*item, Evidence::Licid)).collect();
-        if !by_panel.is_empty() {
-            return Ok(by_panel);
-        }
-        if let Some(item) = holder {
-            return Ok(Named::from([one(item, Evidence::Address)]));
-        }
-        let Some(ip) = seen.ip else { return Ok(Named::new()) };
-        let places = match places {
-            Some(places) => places,
-            None => places.insert(self.places(servers).await?),
-        };
-        let fits = |service: &&Service| match &service.want {
-            Want::License(target) => seen.tariff.may_be(target.pricelist) && service.held.is_none(),
-            Want::Nothing | Want::Unclear(_) => false,
-        };
-        let here = places.get(&ip).into_iter().flatten().filter(fits);
-        Ok(here.map(|service| one(service.item.id, Evidence::Address)).collect())
-    }
-
-    /// Services of this module and of the servers that it licenses, by the address that they want a license for.
-    async fn places(&mut self, servers: &Servers) -> Result<BTreeMap<IpAddr, Vec<Service>>, ModuleError> {
-        let modules: Vec<ModuleId> = std::iter::once(self.module).chain(servers.keys().copied()).collect();
-        let mut places: BTreeMap<IpAddr, Vec<Service>> = BTreeMap::new();
-        for module in modules {
-            let mut after = ItemId(0);
-            loop {
-                self.step("read items").await?;
-                let batch = self.ports.billdb.items_of_module(module, after, BATCH);
-                let batch = batch.map_err(|error| errors::database(&error))?;
-                let Some(last) = batch.last() else { break };
-                after = *last;
-                for id in batch {
-                    let Some(service) = self.service(id, servers).await? else { continue };
-                    if let Want::License(target) = &service.want
-                        && let Some(ip) = target.ip
-                    {
-                        places.entry(ip).or_default().push(service);
-                    }
-                }
-            }
-        }
-        Ok(places)
+        self.read(family, seen.id).await
     }
 
     /// Which license the panel shows for which services: one pass over its parameters.
@@ -267,11 +158,17 @@ impl Engine<'_> {
         }
     }
 
-    fn without_item(&self, id: LicenseId, license: Option<License>, verdict: Verdict) -> Candidate {
+    pub(super) fn without_item(
+        &self,
+        (family, id): (Family, LicenseId),
+        license: Option<License>,
+        verdict: Verdict,
+    ) -> Candidate {
         Candidate {
             account: self.account,
             module: self.module,
             id,
+            family,
             product: license.as_ref().map(|seen| self.product_words(seen)).unwrap_or_default(),
             license,
             item: None,
@@ -281,7 +178,7 @@ impl Engine<'_> {
     }
 
     /// A license with the services that it may belong to. One that would be bound is opened: lists leave out fields.
-    async fn candidate(
+    pub(super) async fn candidate(
         &mut self,
         family: Family,
         seen: License,
@@ -297,14 +194,13 @@ impl Engine<'_> {
             Ok(item) => item,
             Err((left, why)) => {
                 let id = seen.id;
-                return Ok(Some(self.without_item(id, Some(seen), Verdict::Leave(left, why))));
+                return Ok(Some(self.without_item((family, id), Some(seen), Verdict::Leave(left, why))));
             }
         };
         let by = named.get(&item).cloned().unwrap_or_default();
         let service = self.service(item, servers).await?;
-        let decide = |engine: &Self, seen: &License| {
-            judge(seen, row.as_ref(), &engine.panel_id, item, service.as_ref(), &by)
-        };
+        let decide =
+            |engine: &Self, seen: &License| judge(seen, row.as_ref(), &engine.panel_id, item, service.as_ref(), &by);
         let mut verdict = decide(self, &seen);
         let mut license = seen;
         if matches!(verdict, Verdict::Bind | Verdict::Mark)
@@ -313,7 +209,7 @@ impl Engine<'_> {
             verdict = decide(self, &whole);
             license = whole;
         }
-        let mut candidate = self.without_item(license.id, Some(license), verdict);
+        let mut candidate = self.without_item((family, license.id), Some(license), verdict);
         (candidate.item, candidate.by) = (Some(item), by);
         Ok(Some(candidate).filter(|candidate| candidate.verdict != Verdict::Done))
     }
@@ -329,7 +225,7 @@ impl Engine<'_> {
         }
     }
 
-    async fn service(&mut self, id: ItemId, servers: &Servers) -> Result<Option<Service>, ModuleError> {
+    pub(super) async fn service(&mut self, id: ItemId, servers: &Servers) -> Result<Option<Service>, ModuleError> {
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item else { return Ok(None) };
@@ -407,22 +303,15 @@ impl Engine<'_> {
     ) -> Result<Option<Taken>, ModuleError> {
         self.steps = 0;
         self.check_restored()?;
-        let (Some(item), Some(family)) = (candidate.item, self.family_of(candidate)) else { return Ok(None) };
-        let result = self.take_over_locked(item, family, candidate, servers, marking).await;
+        let Some(item) = candidate.item else { return Ok(None) };
+        let result = self.take_over_locked(item, candidate, servers, marking).await;
         self.held.clear();
         result.map(Some)
-    }
-
-    fn family_of(&self, candidate: &Candidate) -> Option<Family> {
-        let tariff = candidate.license.as_ref()?.tariff.id();
-        let product = tariff.and_then(|tariff| self.rules.catalogue.by_pricelist(tariff));
-        Some(product.map_or(Family::Soft, |product| product.family))
     }
 
     async fn take_over_locked(
         &mut self,
         item: ItemId,
-        family: Family,
         candidate: &Candidate,
         servers: &Servers,
         marking: Marking,
@@ -430,7 +319,7 @@ impl Engine<'_> {
         self.lock(LockName::Item(item)).await?;
         self.lock_license(candidate.id).await?;
         let row = self.store.license(self.account, candidate.id).map_err(errors::state)?;
-        let seen = self.read(family, candidate.id).await?;
+        let seen = self.read(candidate.family, candidate.id).await?;
         let Some(seen) = seen else { return Err(errors::license_gone(Some(item), candidate.id)) };
         let service = self.service(item, servers).await?;
         let by = still_known(&candidate.by, &seen, item, service.as_ref());
@@ -464,26 +353,15 @@ pub fn renews_itself() -> Text {
 }
 
 /// What a person was shown, as far as it still holds.
-fn still_known(
-    by: &BTreeSet<Evidence>,
-    seen: &License,
-    item: ItemId,
-    service: Option<&Service>,
-) -> BTreeSet<Evidence> {
+fn still_known(by: &BTreeSet<Evidence>, seen: &License, item: ItemId, service: Option<&Service>) -> BTreeSet<Evidence> {
     let shown = service.is_some_and(|service| service.item.params.licid == Some(seen.id));
     let shown = if shown { BTreeSet::from([item]) } else { BTreeSet::new() };
     let now = named(seen, &shown).remove(&item).unwrap_or_default();
     by.iter().copied().filter(|by| matches!(by, Evidence::Map | Evidence::Address) || now.contains(by)).collect()
 }
 
-fn settled_doubles(mut found: Vec<Candidate>) -> Vec<Candidate> {
+/// Two licenses for one service are a person's to decide.
+pub(super) fn settled_doubles(mut found: Vec<Candidate>) -> Vec<Candidate> {
     refuse_doubles(found.iter_mut().filter_map(|one| Some((one.id, one.item?, &mut one.verdict))));
     found
-}
-
-fn remoteid_words(seen: &License) -> String {
-    match &seen.remoteid {
-        crate::model::license::RemoteId::Text(text) => text.clone(),
-        crate::model::license::RemoteId::Absent | crate::model::license::RemoteId::Empty => "-".to_owned(),
-    }
 }

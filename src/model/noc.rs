@@ -119,7 +119,10 @@ mod tests {
             ("item", "42"),
         ]);
         let read = NocRow::read(&addon).expect("a row");
-        assert_eq!((read.remoteid().as_str(), read.item, read.tariff.map(|id| id.0)), ("a3", Some(ItemId(42)), Some(3541)));
+        assert_eq!(
+            (read.remoteid().as_str(), read.item, read.tariff.map(|id| id.0)),
+            ("a3", Some(ItemId(42)), Some(3541))
+        );
         for (column, value) in [("licenseid", "x"), ("licenseid", "0"), ("licensetype", "2"), ("serviceid", "-1")] {
             let mut bad = row("12");
             bad.insert(column.into(), value.into());

@@ -348,10 +348,7 @@ fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
         | LicenseStatus::Deleted
         | LicenseStatus::Unknown(_) => {
             let number = seen.status.number();
-            Some((
-                Left::NotReady,
-                text!("it is being changed, status {number}", "она изменяется, состояние {number}"),
-            ))
+            Some((Left::NotReady, text!("it is being changed, status {number}", "она изменяется, состояние {number}")))
         }
     }
 }
@@ -391,9 +388,8 @@ fn of_service(service: &Service, license: LicenseId) -> Option<(Left, Text)> {
 fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evidence>) -> Option<(Left, Text)> {
     let (item, id) = (service.item.id, seen.id);
     let decide = text!("you decide: pmisplicense bind {item} {id}", "решать вам: pmisplicense bind {item} {id}");
-    let with = |left: Left, what: Text| {
-        Some((left, text!(["{}; {}", what.en, decide.en], ["{}; {}", what.ru, decide.ru])))
-    };
+    let with =
+        |left: Left, what: Text| Some((left, text!(["{}; {}", what.en, decide.en], ["{}; {}", what.ru, decide.ru])));
     if let Some(tariff) = seen.tariff.id().filter(|tariff| *tariff != target.pricelist) {
         let wanted = target.pricelist;
         return with(
