@@ -247,6 +247,7 @@ fn context(settings: Settings, common: &Common) -> Context {
         connector: shells::connector(&settings),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
+        whmcs: shells::whmcs(&log),
         machine: shells::machine(),
         fresh_panel: shells::fresh_panel(),
         stdin: Box::new(std::io::stdin()),
