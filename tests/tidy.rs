@@ -103,7 +103,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("log", &["error", "ports"]),
         ("clock", &["ports", "error"]),
         ("locks", &["ports", "model", "error"]),
-        ("settings", &["model", "ports", "error", "plan"]),
+        ("settings", &["clock", "model", "ports", "error", "plan"]),
         ("event", &["settings", "error", "model", "run"]),
         ("cli", &["model", "engine", "error"]),
         ("argv", &["cli", "model", "error"]),

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::Utc;
 
 use crate::billdb::{DbParams, MysqlBillDb};
-use crate::clock::SystemClock;
 use crate::context::{PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
 use crate::log::Log;
@@ -15,9 +14,9 @@ use crate::mgrctl::Mgrctl;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
+use crate::ports::{BillDb, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
 use crate::secret;
-use crate::settings::{Settings, Zone};
+use crate::settings::Settings;
 use crate::upstream::HttpConnector;
 use crate::upstream::refusal::RefusalRule;
 
@@ -137,31 +136,6 @@ impl BillDb for Database {
 
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
         self.db.items_with_license(license)
-    }
-}
-
-/// Days of a fixed offset, for sellers without a named zone.
-struct FixedClock(FixedOffset);
-
-impl Clock for FixedClock {
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    fn today(&self) -> NaiveDate {
-        self.now().with_timezone(&self.0).date_naive()
-    }
-
-    fn sleep(&self, duration: std::time::Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-/// The system's clock with the seller's days.
-pub fn clock(zone: Zone) -> Box<dyn Clock> {
-    match zone {
-        Zone::Named(zone) => Box::new(SystemClock::new(zone)),
-        Zone::Fixed(offset) => Box::new(FixedClock(offset)),
     }
 }
 
