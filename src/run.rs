@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::argv::{self, Given};
 use crate::cli::{Command, Common, EngineCommand};
+use crate::clock::SystemClock;
 use crate::commands::{self, Reply};
 use crate::context::{Context, Data, database_error};
 use crate::error::{ErrorKind, Lang, ModuleError};
@@ -242,7 +243,7 @@ fn context(settings: Settings, common: &Common) -> Context {
         lang: common.lang,
         module: common.module,
         running_operation: common.running_operation,
-        clock: shells::clock(settings.zone(common.module)),
+        clock: Box::new(SystemClock::new(settings.zone(common.module))),
         locks: Box::new(crate::locks::FileLocks::new(settings.state_folder().join("locks"))),
         connector: shells::connector(&settings),
         panel: Box::new(mgrctl),

@@ -104,7 +104,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("clock", &["ports", "error"]),
         ("usage", &[]),
         ("locks", &["ports", "model", "error"]),
-        ("settings", &["model", "ports", "error", "plan"]),
+        ("settings", &["clock", "model", "ports", "error", "plan"]),
         ("event", &["settings", "error", "model", "run"]),
         ("cli", &["model", "engine", "error"]),
         ("argv", &["cli", "model", "error"]),

@@ -55,7 +55,7 @@ use crate::ports::{
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bundled::{Server, Swept};
-pub use errors::{no_item, refusal_kind, state as state_error};
+pub use errors::{lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;
 pub use importable::Importable;
 pub use pass::{Allow, Summary};
