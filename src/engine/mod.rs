@@ -429,8 +429,8 @@ fn account_of(store: &Store, now: DateTime<Utc>, access: &ModuleAccess) -> Resul
             "module",
             module,
             text!(
-                "module {module} was used with {} at {} until now, its settings say {user} at {url}; nothing was changed upstream; if the account changed on purpose, run: pmisplicense doctor --accept-account --module {module}",
-                "модуль {module} до сих пор работал с {} на {}, а в настройках {user} на {url}; у продавца ничего не изменено; если учётная запись сменилась намеренно, выполните: pmisplicense doctor --accept-account --module {module}",
+                "module {module} was used with {} at {} until now, its settings say {user} at {url}; nothing was changed upstream; if the account changed on purpose, run: pmisplicense doctor --accept-account {module}",
+                "модуль {module} до сих пор работал с {} на {}, а в настройках {user} на {url}; у продавца ничего не изменено; если учётная запись сменилась намеренно, выполните: pmisplicense doctor --accept-account {module}",
                 known.username,
                 known.url
             ),
