@@ -216,19 +216,17 @@ impl Tx<'_> {
             "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, operation)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9)",
         )?;
-        let id = statement.insert(
-            params![
-                key,
-                request.kind(),
-                wish.item.map(|item| item.0),
-                wish.account.0,
-                request.license().map(|license| license.0),
-                json,
-                wish.highest_license.0,
-                self.now.timestamp(),
-                wish.operation.map(|operation| operation.0)
-            ],
-        )?;
+        let id = statement.insert(params![
+            key,
+            request.kind(),
+            wish.item.map(|item| item.0),
+            wish.account.0,
+            request.license().map(|license| license.0),
+            json,
+            wish.highest_license.0,
+            self.now.timestamp(),
+            wish.operation.map(|operation| operation.0)
+        ])?;
         let id = u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let license = request.license().map(|license| (wish.account, license));
         self.wish_line(id, wish.item, license, &WishEvent::Recorded, wish.reason)?;
