@@ -57,6 +57,18 @@ pub enum Recorded {
 const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
      license, operation FROM wish WHERE ";
 
+/// A wish without an ended outcome, in the words of the index `wish_open`: others would not find it.
+macro_rules! is_open {
+    () => {
+        "(status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over')"
+    };
+}
+pub(super) use is_open;
+
+/// A key that admits no second send, in the words of the index `wish_key`.
+const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
+     OR status = 'handed_over' OR status = 'done')";
+
 fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
     let bad = |column: usize, why: String| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
@@ -105,8 +117,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn wish_by_key(&self, key: &str) -> Result<Option<Wish>, StoreError> {
-        let condition = "key = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over', 'done')";
-        let mut statement = self.conn.prepare_cached(&[SELECT, condition].concat())?;
+        let mut statement = self.conn.prepare_cached(&[SELECT, IS_KEY_TAKEN].concat())?;
         Ok(statement.query_row([key], read_wish).optional()?)
     }
 
@@ -130,7 +141,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn open_wishes_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes("item = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')", params![item.0])
+        self.wishes(concat!("item = ?1 AND ", is_open!()), params![item.0])
     }
 
     /// Every order that was ever recorded for an item, oldest first.
@@ -146,10 +157,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn open_wishes_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(
-            "account = ?1 AND target = ?2 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')",
-            params![account.0, license.0],
-        )
+        self.wishes(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
     }
 
     /// All wishes without an ended outcome, oldest first.
@@ -157,7 +165,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn open_wishes(&self) -> Result<Vec<Wish>, StoreError> {
-        self.wishes("status IN ('in_doubt', 'free_when_appears', 'handed_over')", &[])
+        self.wishes(is_open!(), &[])
     }
 
     /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again.
@@ -291,5 +299,34 @@ impl Tx<'_> {
             "UPDATE account SET refused_kind = NULL WHERE id = ?1 AND refused_kind IS NOT NULL",
             params![wish.account.0],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::PanelId;
+
+    /// The words of a query and those of its partial index agree, and no table is built to compare them.
+    #[test]
+    fn open_wishes_are_found_by_their_index() -> Result<(), StoreError> {
+        let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))?;
+        for (condition, index) in [
+            (concat!("item = ?1 AND ", is_open!()), "wish_open"),
+            (is_open!(), "wish_open"),
+            (IS_KEY_TAKEN, "wish_key"),
+        ] {
+            let column = |explain: &str, column: usize| -> Result<String, StoreError> {
+                let mut statement = store.conn.prepare(&[explain, SELECT, condition].concat())?;
+                let rows =
+                    statement.raw_query().mapped(|row| row.get::<_, String>(column)).collect::<Result<Vec<_>, _>>();
+                Ok(rows?.join("\n"))
+            };
+            let plan = column("EXPLAIN QUERY PLAN ", 3)?;
+            assert!(plan.contains(index), "{condition}: {plan}");
+            let steps = column("EXPLAIN ", 1)?;
+            assert!(!steps.contains("OpenEphemeral"), "{condition}: {steps}");
+        }
+        Ok(())
     }
 }
