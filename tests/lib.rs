@@ -10,6 +10,7 @@ mod bundled_items;
 mod catalogue;
 mod close;
 mod doubt;
+mod dry_run;
 mod gen_key;
 mod hurt;
 mod messages;

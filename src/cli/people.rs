@@ -18,6 +18,8 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
     after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
                   pmisplicense reconcile           what is wrong with licenses\n  \
                   pmisplicense reconcile --apply   put it right\n\n\
+                  What would the panel's call do? Any command of the protocol only shows it with --dry-run:\n  \
+                  pmisplicense --command open --item 42 --dry-run\n\n\
                   Exit codes: 0 done, 1 failed or problems found, 2 misspelt."
 )]
 pub struct AdminArgs {
@@ -27,6 +29,9 @@ pub struct AdminArgs {
     /// Language of messages: en or ru (default: the locale's)
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
+    /// Show each request and answer on standard error, secrets masked
+    #[arg(long, global = true)]
+    pub verbose: bool,
     /// Answer as JSON, in the form that docs/admin.md describes
     #[arg(long, global = true)]
     pub json: bool,
@@ -232,7 +237,12 @@ pub enum AdminCommand {
         csv: bool,
     },
     /// Refresh all licenses, renew what is due, finish what was left to do (cron, hourly)
+    #[command(after_help = "Examples:\n  pmisplicense sync --dry-run        what the next run would do\n  \
+                            pmisplicense sync --verbose        with each request and answer")]
     Sync {
+        /// Only show what would be sent and called; nothing is done
+        #[arg(long)]
+        dry_run: bool,
         /// Only this processing module
         #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
         module: Option<ModuleId>,
@@ -317,6 +327,7 @@ impl AdminCommand {
             | Self::Completions { .. }
             | Self::Man
             | Self::Doctor { accept_account: None }
+            | Self::Sync { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
             Self::TakeOver { whose } => whose.taking().apply,
             Self::Import(import) => import.applies(),

@@ -153,7 +153,7 @@ fn notes(ctx: &Context, part: Part) -> BTreeMap<ItemId, SystemTime> {
 }
 
 fn forget(ctx: &Context, item: ItemId, notes: &BTreeMap<ItemId, SystemTime>) {
-    if let Some(written) = notes.get(&item) {
+    if let Some(written) = notes.get(&item).filter(|_| ctx.copy.is_none()) {
         event::forget(&ctx.settings, item, *written);
     }
 }

@@ -147,6 +147,8 @@ fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
         machine: "test".to_owned(),
         fresh_panel: crate::model::ids::PanelId::from_bytes([1; 8]),
         stdin: Box::new(std::io::empty()),
+        notes: Box::new(Arc::clone(&log)),
+        copy: None,
         log,
         settings,
     };

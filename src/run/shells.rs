@@ -19,6 +19,7 @@ use crate::model::period::AlignmentRule;
 use crate::ports::{BillDb, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
 use crate::secret;
 use crate::settings::Settings;
+use crate::trace::Trace;
 use crate::upstream::HttpConnector;
 use crate::upstream::refusal::RefusalRule;
 
@@ -146,7 +147,7 @@ impl BillDb for Database {
 }
 
 /// Upstream over HTTPS, with the rules of each module.
-pub fn connector(settings: &Settings) -> Box<dyn Connector> {
+pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let rules = settings.refusals.iter().map(|rule| RefusalRule {
         error_type: given(&rule.error_type),
@@ -154,7 +155,7 @@ pub fn connector(settings: &Settings) -> Box<dyn Connector> {
         text: given(&rule.text),
         means: rule.means,
     });
-    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect());
+    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect()).traced(trace);
     Box::new(
         settings
             .modules()
