@@ -42,6 +42,7 @@ test: mariadb
 check: mariadb
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
 	$(CARGO) test --locked
 	HISTORIES=40000 $(MAKE) sim SIM_MINUTES=1
 	$(MAKE) demo

@@ -19,6 +19,7 @@ mod packages;
 mod pool;
 mod prolong;
 mod protocol;
+mod readme;
 mod resume;
 mod service;
 mod setparam;

@@ -2,7 +2,7 @@
 //!
 //! It is straight-line `async` code that never waits for anything: in production every future is ready at once. The
 //! awaits are the places where the simulator may stop a run, let another one go on, or let it die: before and after
-//! every commit and every call that changes something (see [`Engine::step`]).
+//! every commit and every call that changes something (see `Engine::step`).
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
