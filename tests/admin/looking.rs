@@ -195,7 +195,7 @@ fn completions_and_manual() {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap().to_lowercase();
-        for command in ["reconcile", "doctor", "explain", "restore"] {
+        for command in ["reconcile", "doctor", "explain", "restore", "import", "whmcs-stopped", "by-address"] {
             assert!(text.contains(command), "{args:?} {command}");
         }
     }
