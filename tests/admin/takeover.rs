@@ -243,6 +243,23 @@ pub fn killed_at(t: &Test, line: &[&str], skip: usize) -> Output {
     output
 }
 
+/// Four runs at once: one binding, whoever was first.
+#[test]
+fn at_once() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    let runs: Vec<_> = (0..4).map(|_| t.spawn(["take-over", "panel", "--apply", "--mark", "--yes"])).collect();
+    for run in runs {
+        let output = run.wait();
+        assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+    }
+    assert_eq!(t.item(42).param("licid"), id.to_string());
+    assert_eq!(json(&t, "list")["counts"]["bound"], 1);
+    let marked = t.upstream.requests().into_iter().filter(|r| r.get("remoteid").is_some()).count();
+    assert_eq!(marked, 1, "{}", t.story());
+    assert!(fine(&t, "reconcile").contains("agree"));
+}
+
 /// Both questions on a terminal: no to the first does nothing, no to the second binds and leaves the rest.
 #[test]
 fn asked_twice() {
