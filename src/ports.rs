@@ -372,6 +372,8 @@ pub enum LockName {
     Item(ItemId),
     /// A license: taken second.
     License(AccountId, LicenseId),
+    /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
+    Noted,
 }
 
 /// A held lock; released when dropped or when the process dies.

@@ -10,15 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::argv::{self, Given};
 use crate::cli::{Command, Common, EngineCommand};
+use crate::clock::SystemClock;
 use crate::commands::{self, Reply};
 use crate::context::{Context, Data, database_error};
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::event;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::model::ids::{ModuleId, RunningOperationId};
 use crate::report;
 use crate::settings::{Environment, Settings};
 use crate::text;
+use crate::usage;
 
 /// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,7 +129,11 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
         Some(error) => Err(Failure::Reported(error)),
         None => carried_out(&mut ctx, &command),
     };
-    finish(&mut ctx, &command, given.command(), result)
+    let finished = finish(&mut ctx, &command, given.command(), result);
+    if ctx.log.wants(Level::Extinfo) {
+        ctx.log.extinfo(&format!("{} ended with {}, {}", given.command(), finished.code, usage::taken()));
+    }
+    finished
 }
 
 fn remark(log: &Log, given: &Given) {
@@ -237,7 +243,7 @@ fn context(settings: Settings, common: &Common) -> Context {
         lang: common.lang,
         module: common.module,
         running_operation: common.running_operation,
-        clock: shells::clock(settings.zone(common.module)),
+        clock: Box::new(SystemClock::new(settings.zone(common.module))),
         locks: Box::new(crate::locks::FileLocks::new(settings.state_folder().join("locks"))),
         connector: shells::connector(&settings),
         panel: Box::new(mgrctl),

@@ -14,6 +14,7 @@ mod gen_key;
 mod hurt;
 mod messages;
 mod open;
+mod packages;
 mod pool;
 mod prolong;
 mod protocol;

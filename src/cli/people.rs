@@ -12,7 +12,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 #[derive(Debug, Parser)]
 #[command(
     name = "pmisplicense",
-    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ")"),
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ", ", env!("PMISPLICENSE_TARGET"), ")"),
     about = "Resells ispmanager licenses through BILLmanager. The panel calls it with --command NAME; \
              the commands below are for people.",
     after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
@@ -245,6 +245,9 @@ pub enum AdminCommand {
         /// Confirm the first sweep of these modules, which otherwise only reports
         #[arg(long, requires = "sweep")]
         adopt: bool,
+        /// Only the servers that events of the panel noted (cron, each minute); ends at once when there are none
+        #[arg(long, conflicts_with = "sweep")]
+        noted: bool,
     },
     /// End a doubt: say whether a purchase happened that the program could not tell
     Resolve {

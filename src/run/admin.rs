@@ -9,7 +9,7 @@ use clap::Parser;
 use super::{Finished, caught, context, do_nothing};
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
-use crate::commands::bundled::{self, Sync};
+use crate::commands::bundled::{self, Part, Sync};
 use crate::commands::licenses;
 use crate::engine::{Allow, Summary, Swept, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
@@ -163,9 +163,14 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
         AdminCommand::Report { month, csv } => admin::report::report(desk, month.as_deref(), *csv),
-        AdminCommand::Sync { module, allow_many, sweep, adopt } => {
-            let what = Sync { module: *module, allow: allow(*allow_many), sweep: *sweep, adopt: *adopt };
-            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
+        AdminCommand::Sync { module, allow_many, sweep, adopt, noted } => {
+            let part = match (noted, sweep) {
+                (true, _) => Part::Noted,
+                (false, true) => Part::Sweep { adopt: *adopt },
+                (false, false) => Part::All,
+            };
+            let what = Sync { module: *module, allow: allow(*allow_many), part };
+            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, part, lang))
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
@@ -183,18 +188,18 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
     }
 }
 
-fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
+fn told(summary: &Summary, swept: &Swept, part: Part, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
     let count = swept.carried_out;
     let mut lines = Vec::new();
-    if !only_sweep {
+    if part == Part::All {
         lines.push(text!(
             "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
             "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
         ));
     }
     lines.extend(swept.reports.iter().cloned());
-    if only_sweep || count > 0 {
+    if count > 0 || matches!(part, Part::Sweep { .. }) {
         lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
     }
     let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::Utc;
 
 use crate::billdb::whmcs::Place;
 use crate::billdb::{DbParams, MysqlBillDb};
-use crate::clock::SystemClock;
 use crate::context::{PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
 use crate::log::Log;
@@ -17,9 +16,9 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId
 use crate::model::item::Item;
 use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
+use crate::ports::{BillDb, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
 use crate::secret;
-use crate::settings::{Settings, Zone};
+use crate::settings::Settings;
 use crate::upstream::HttpConnector;
 use crate::upstream::refusal::RefusalRule;
 
@@ -143,31 +142,6 @@ impl BillDb for Database {
 
     fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
         self.db.items_showing_licenses(after, limit)
-    }
-}
-
-/// Days of a fixed offset, for sellers without a named zone.
-struct FixedClock(FixedOffset);
-
-impl Clock for FixedClock {
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    fn today(&self) -> NaiveDate {
-        self.now().with_timezone(&self.0).date_naive()
-    }
-
-    fn sleep(&self, duration: std::time::Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-/// The system's clock with the seller's days.
-pub fn clock(zone: Zone) -> Box<dyn Clock> {
-    match zone {
-        Zone::Named(zone) => Box::new(SystemClock::new(zone)),
-        Zone::Fixed(offset) => Box::new(FixedClock(offset)),
     }
 }
 
