@@ -48,6 +48,7 @@ fn shown_bound_marked() {
     assert!(text.contains(&id.to_string()) && text.contains("192.0.2.10") && text.contains("--apply"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
 
+    assert!(person(&t, "take-over panel --lang ru").stdout.contains("привязать: 1"));
     assert!(refused(&t, "take-over panel --apply").contains("--yes"), "nobody is there to be asked");
     assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
 
@@ -314,6 +315,10 @@ fn bad_input() {
     assert!(refused(&t, "take-over panel --apply --yes").contains("DoNothing"));
     assert_eq!(what(&json(&t, "take-over panel"), id), "bind", "looking goes on");
     t.do_nothing(false);
+    let user = t.upstream.with(|w| w.options.user.clone());
+    t.module_param(7, "username", "somebody-else");
+    assert!(refused(&t, "take-over panel --apply --yes").contains("--accept-account"), "a swapped account");
+    t.module_param(7, "username", &user);
     let copy = t.root().join("copy.db").display().to_string();
     fine(&t, "sync");
     fine(&t, &format!("backup {copy}"));
