@@ -61,7 +61,7 @@ pub use importable::Importable;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, RESTORED};
-pub use takeover::{Candidate, Marking, Progress, Servers, Taken, renews_itself};
+pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
