@@ -18,6 +18,7 @@ mod packages;
 mod pool;
 mod prolong;
 mod protocol;
+mod release;
 mod resume;
 mod service;
 mod setparam;

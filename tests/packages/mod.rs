@@ -1,7 +1,7 @@
 //! What `make dist` gives to a provider, installed into a root of its own beside the sandbox's panel: files at the
-//! panel's places, settings and state kept, the panel reloaded, `doctor` content. DIST=FOLDER tries the packages in that
-//! folder; else the program of these tests is packed as `make dist` packs. Wants root (chroot), dpkg and rpm: without
-//! them the tests say so and pass, unless DIST is given.
+//! panel's places, settings and state kept, the panel reloaded, `doctor` content. DIST=FOLDER tries the packages of
+//! that folder; else the program of these tests is packed as `make dist` packs. Wants root (chroot), dpkg and rpm:
+//! without them the tests say so and pass, unless DIST is given.
 
 mod fresh;
 mod packing;
