@@ -71,11 +71,10 @@ fuzz:
 sim:
 	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
 
-# What a start costs, paired with the smallest program there is, and the size: the first two budgets.
-bench: build
+# The budgets: start, one service, many licenses. SIZES="1000 1000000" for other sizes.
+bench: build mariadb
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing: install the package hyperfine, then repeat" >&2; exit 1; }
-	hyperfine -N --warmup 50 --runs 500 /bin/true '$(PROGRAM) --command features'
-	@echo "size: $$(stat -c %s $(PROGRAM)) bytes"
+	PMISPLICENSE_BIN=$(PROGRAM) $(CARGO) run --locked --quiet --profile sim --example sandbox -- bench $(SIZES)
 
 install: build install-files
 	@root=$(to) sh dist/scripts/settings

@@ -22,4 +22,5 @@ pub mod secret;
 pub mod settings;
 pub mod store;
 pub mod upstream;
+pub mod usage;
 pub mod xml;

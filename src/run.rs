@@ -15,11 +15,12 @@ use crate::commands::{self, Reply};
 use crate::context::{Context, Data, database_error};
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::event;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::model::ids::{ModuleId, RunningOperationId};
 use crate::report;
 use crate::settings::{Environment, Settings};
 use crate::text;
+use crate::usage;
 
 /// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,7 +129,11 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
         Some(error) => Err(Failure::Reported(error)),
         None => carried_out(&mut ctx, &command),
     };
-    finish(&mut ctx, &command, given.command(), result)
+    let finished = finish(&mut ctx, &command, given.command(), result);
+    if ctx.log.wants(Level::Extinfo) {
+        ctx.log.extinfo(&format!("{} ended with {}, {}", given.command(), finished.code, usage::taken()));
+    }
+    finished
 }
 
 fn remark(log: &Log, given: &Given) {
@@ -243,6 +248,7 @@ fn context(settings: Settings, common: &Common) -> Context {
         connector: shells::connector(&settings),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
+        whmcs: shells::whmcs(&log),
         machine: shells::machine(),
         fresh_panel: shells::fresh_panel(),
         stdin: Box::new(std::io::stdin()),

@@ -102,6 +102,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("error", &["xml"]),
         ("log", &["error", "ports"]),
         ("clock", &["ports", "error"]),
+        ("usage", &[]),
         ("locks", &["ports", "model", "error"]),
         ("settings", &["clock", "model", "ports", "error", "plan"]),
         ("event", &["settings", "error", "model", "run"]),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::takeover::{Import, TakeOver};
 use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 
@@ -183,6 +184,17 @@ pub enum AdminCommand {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Bring in licenses that others ordered: the vendor's own module, WHMCS
+    TakeOver {
+        /// Whose
+        #[command(subcommand)]
+        whose: TakeOver,
+    },
+    /// Licenses upstream that nobody has: list them, and make those that are chosen services of the panel
+    #[command(after_help = "Examples:\n  pmisplicense import                  the list, foreign ones marked\n  \
+                            pmisplicense import 5001 5002        shows these, asks, imports\n  \
+                            pmisplicense import --all --yes      all that are ours, for scripts")]
+    Import(Import),
     /// Give a service that changed its processing module a license of the new module's account
     Move {
         /// The service
@@ -306,6 +318,8 @@ impl AdminCommand {
             | Self::Man
             | Self::Doctor { accept_account: None }
             | Self::Reconcile { apply: false, .. } => false,
+            Self::TakeOver { whose } => whose.taking().apply,
+            Self::Import(import) => import.applies(),
             Self::Doctor { .. }
             | Self::Reconcile { .. }
             | Self::Bind { .. }
@@ -325,6 +339,8 @@ impl AdminCommand {
         match self {
             Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
             Self::Doctor { accept_account } => *accept_account,
+            Self::TakeOver { whose } => whose.taking().module,
+            Self::Import(import) => import.module,
             Self::List(_)
             | Self::Show { .. }
             | Self::History { .. }
@@ -362,7 +378,7 @@ pub enum StateCommand {
     Claim,
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::context::{Context, database_error};
-use crate::engine::{Allow, Server, Summary, Swept, run_to_end};
+use crate::engine::{Allow, Server, Servers, Summary, Swept, run_to_end};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::event;
 use crate::model::ids::{ItemId, ModuleId};
@@ -230,6 +230,28 @@ fn license_server(
     };
     let meant = only.is_none_or(|only| only == seller.id || only == servers.id);
     Ok(meant.then_some(seller))
+}
+
+/// The server modules whose control panels a module of ours licenses, each with what stands against it.
+///
+/// # Errors
+/// `database`
+pub fn served_by(ctx: &mut Context, ours: ModuleId) -> Result<Servers, ModuleError> {
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let mut served = Servers::new();
+    for id in ctx.settings.rules(None).bundled {
+        let Some(servers) = modules.iter().find(|module| module.id == id && module.program != MODULE_PROGRAM) else {
+            continue;
+        };
+        let seller = license_server(ctx, &modules, servers, None);
+        let against = match seller {
+            Ok(Some(seller)) if seller.id == ours => refuse_own_server(ctx, servers, &seller).err(),
+            Ok(_) => continue,
+            Err(error) => Some(error),
+        };
+        served.insert(id, against.map(|error| *error.message));
+    }
+    Ok(served)
 }
 
 /// A server module with a license server of its own would order panels itself: two masters buy twice.

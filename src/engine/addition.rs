@@ -8,7 +8,8 @@ use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
-use crate::model::license::{Family, LicenseStatus};
+use crate::model::journal::Wish;
+use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::period::days_between;
 use crate::text;
 
@@ -16,6 +17,10 @@ use super::{Engine, errors};
 
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
+
+/// Numbers above the newest known one that are opened in search of a module: upstream numbers modules and licenses in
+/// one row, and a busy seller's other customers leave gaps.
+const PROBED: u32 = 20;
 
 impl Engine<'_> {
     /// The license that a module of `item` belongs to; `None` for any other product.
@@ -37,6 +42,36 @@ impl Engine<'_> {
             Some(row) if row.state == LicenseState::Bound && row.family == Family::Soft => Ok(Some(row.id)),
             Some(_) | None => Err(no_parent_license(item, parent.id)),
         }
+    }
+
+    /// Where a lost module may be: no list shows it, so the numbers that followed the newest one known are opened. What
+    /// bears the mark is found; absence proves nothing.
+    pub(super) fn probed(&self, wish: &Wish) -> Result<Vec<LicenseId>, ModuleError> {
+        let newest = wish.highest_license.0;
+        let mut numbers = Vec::new();
+        for id in (newest + 1..=newest + PROBED).map(LicenseId) {
+            if self.store.license(self.account, id).map_err(errors::state)?.is_none() {
+                numbers.push(id);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The balance before a module is ordered: the witness that stands in for the list.
+    pub(super) async fn balance_beside_list(&mut self, family: Family) -> Result<Option<Money>, ModuleError> {
+        if family != Family::Addition {
+            return Ok(None);
+        }
+        self.step("ask balance").await?;
+        Ok(self.ports.upstream.balance().ok())
+    }
+
+    /// Whether the balance is what it was before a refused order: then nothing was billed by it. One that is not known,
+    /// or that moved for whatever reason, proves nothing.
+    pub(super) async fn is_unmoved(&mut self, before: Option<&Money>) -> Result<bool, ModuleError> {
+        let Some(before) = before else { return Ok(false) };
+        self.step("ask balance").await?;
+        Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
     }
 
     /// Ends the modules of a license that is given back; whether it has any that upstream still knows: such a license

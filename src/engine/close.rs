@@ -95,7 +95,12 @@ impl Engine<'_> {
         }
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
         if row.account != self.account {
-            // Its own module's sync frees it: a license stays with the account that it was bound with.
+            // A license stays with the account that it was bound with.
+            self.warn(&text!(
+                "license {} belongs to another account: a sync of the module that buys there frees it",
+                "лицензия {} принадлежит другой учётной записи: её освободит sync модуля, который покупает там",
+                row.id
+            ));
             return Ok(());
         }
         if row.not_before.is_some_and(|until| until > self.now()) {

@@ -78,21 +78,24 @@ impl Engine<'_> {
     pub(super) fn held_by(&self, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.store.license_of(life).map_err(errors::state)?;
         match row {
-            Some(row) if row.account != self.account => {
-                let (license, module) = (row.id, row.module);
-                Err(ModuleError::new(
-                    ErrorKind::Config,
-                    "module",
-                    self.module,
-                    text!(
-                        "license {license} was bound with module {module} and stays with its account; nothing was changed; move the service back to that module, or run: pmisplicense move {}",
-                        "лицензия {license} привязана через модуль {module} и остаётся на его учётной записи; ничего не изменено; верните услугу на тот модуль или выполните: pmisplicense move {}",
-                        life.item
-                    ),
-                ))
-            }
+            Some(row) if row.account != self.account => Err(self.other_account(life, &row)?),
             other => Ok(other),
         }
+    }
+
+    fn other_account(&self, life: &ItemLife, row: &LicenseRow) -> Result<ModuleError, ModuleError> {
+        let bought_as = self.store.account(row.account).map_err(errors::state)?;
+        let (user, url) = bought_as.map_or_else(Default::default, |known| (known.username, known.url));
+        let (license, module, item) = (row.id, row.module, life.item);
+        Ok(ModuleError::new(
+            ErrorKind::Config,
+            "account",
+            &user,
+            text!(
+                "license {license} was bound with module {module} as {user} at {url} and stays with that account; nothing was changed; give the service's module that account again, or buy anew in its present one: pmisplicense move {item}",
+                "лицензия {license} привязана через модуль {module} как {user} на {url} и остаётся на той учётной записи; ничего не изменено; верните модулю услуги ту учётную запись или купите заново в нынешней: pmisplicense move {item}"
+            ),
+        ))
     }
 
     /// Makes sure that the life has a license of that product, buying one only when there is no other way.

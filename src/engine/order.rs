@@ -8,7 +8,7 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
-use crate::model::license::{Family, License, RemoteId};
+use crate::model::license::{Family, License, Money, RemoteId};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
@@ -99,6 +99,7 @@ impl Engine<'_> {
             Some(_) | None => replaces,
         };
         let key = WishKey::Order { life: life.clone(), replaces };
+        let before = self.balance_beside_list(terms.product.family).await?;
         let returns = self.returns_remoteid()?;
         let new = NewWish {
             key: &key,
@@ -122,7 +123,7 @@ impl Engine<'_> {
         match recorded.map_err(errors::state)? {
             Recorded::Intent(intent) => {
                 self.note(&what);
-                self.send_order(intent, life, &what).await
+                self.send_order(intent, life, before.as_ref(), &what).await
             }
             Recorded::Existing(wish) if wish.status.is_ended() => {
                 let why = text!(
@@ -241,11 +242,12 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Sends a recorded order and writes down what became of it.
+    /// Sends a recorded order and writes down what became of it. `before`: the balance, where no list can be looked at.
     async fn send_order(
         &mut self,
         intent: RecordedIntent,
         life: &ItemLife,
+        before: Option<&Money>,
         what: &Text,
     ) -> Result<License, ModuleError> {
         let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
@@ -273,8 +275,7 @@ impl Engine<'_> {
                 };
                 match found {
                     Some(license) => self.adopt(&wish, &order, license, Some(life), what).await,
-                    // Modules of a license cannot be listed: there is nothing to look at but the refusal itself.
-                    None if !complete && order.family != Family::Addition => Err(self.still_in_doubt(&wish, what)),
+                    None if !complete && !self.is_unmoved(before).await? => Err(self.still_in_doubt(&wish, what)),
                     None => {
                         self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
                         self.remember_refusal(&refusal).await?;

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing};
 use crate::admin::{self, Answer, Desk};
-use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
+use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
 use crate::commands::bundled::{self, Part, Sync};
 use crate::commands::licenses;
 use crate::engine::{Allow, Summary, Swept, Verdict};
@@ -155,6 +155,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Bind { item, license, replace, yes } => {
             admin::repair::bind(desk, *item, *license, *replace, *yes)
         }
+        AdminCommand::TakeOver { whose: TakeOver::Panel(taking) } => admin::takeover::panel(desk, taking),
+        AdminCommand::TakeOver { whose: TakeOver::Whmcs(whmcs) } => admin::whmcs::whmcs(desk, whmcs),
+        AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
         AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),

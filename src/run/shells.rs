@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
+use crate::billdb::whmcs::Place;
 use crate::billdb::{DbParams, MysqlBillDb};
 use crate::context::{PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
@@ -13,8 +14,9 @@ use crate::log::Log;
 use crate::mgrctl::Mgrctl;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
+use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
+use crate::ports::{BillDb, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
 use crate::secret;
 use crate::settings::Settings;
 use crate::upstream::HttpConnector;
@@ -137,6 +139,10 @@ impl BillDb for Database {
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
         self.db.items_with_license(license)
     }
+
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        self.db.items_showing_licenses(after, limit)
+    }
 }
 
 /// Upstream over HTTPS, with the rules of each module.
@@ -154,6 +160,26 @@ pub fn connector(settings: &Settings) -> Box<dyn Connector> {
             .modules()
             .fold(connector, |connector, module| connector.with_module(module, settings.rules(Some(module)).upstream)),
     )
+}
+
+/// WHMCS's database, as a command line names it. What the URL leaves out comes from the environment: no list of
+/// processes shows that.
+struct WhmcsDatabase(Arc<Log>);
+
+/// Its password, for a URL without one.
+const WHMCS_PASSWORD: &str = "PMISPLICENSE_WHMCS_PASSWORD";
+
+impl Whmcs for WhmcsDatabase {
+    fn noc_table(&self, url: &str) -> Result<Vec<Record>, DbError> {
+        let place = Place::parse(url, std::env::var(WHMCS_PASSWORD).ok())?;
+        self.0.secret(place.password().unwrap_or_default());
+        place.noc_table()
+    }
+}
+
+/// WHMCS's database; nothing is connected yet.
+pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
+    Box::new(WhmcsDatabase(Arc::clone(log)))
 }
 
 /// What this machine calls itself: its machine-id, which survives a reboot and a change of address, and is not copied

@@ -73,22 +73,52 @@ fn dies_with_its_license() {
     assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
 }
 
-/// A refusal is believed at once, because modules cannot be listed; a lost answer is for a person.
+/// No list shows modules. A refusal is believed when nothing with the mark follows the newest number and the balance is
+/// what it was.
 #[test]
-fn refused_and_lost() {
+fn refused() {
     let test = with_module();
-    test.settings("[upstream]\nsettle_s = 1\n");
     test.upstream.fault(Fault::on("addition.order.param").refused("tariff"));
-    assert!(test.cmd("open", 43).code == Some(1));
+    assert_eq!(test.cmd("open", 43).code, Some(1));
     assert!(state(&test, "SELECT status FROM wish WHERE status = 'in_doubt'").is_empty());
-    test.upstream.fault(Fault::on("addition.order.param").drop_after());
-    test.cmd("open", 43).fails("client");
-    std::thread::sleep(std::time::Duration::from_millis(1300));
-    test.cmd("open", 43).fails("order_unknown");
-    let id = test.upstream.licenses().iter().map(|l| l.id).max().unwrap();
-    test.run(["resolve", "43", "--bought", &id.to_string()]).ok();
     test.cmd("open", 43).ok();
-    assert_eq!((licid(&test, 43), test.upstream.billed("addition.order.param")), (id, 1));
+    assert_eq!(test.upstream.billed("addition.order.param"), 1);
+}
+
+/// A refusal that was none, and an answer that was lost: the module stands at one of the next numbers, and its mark
+/// says whose it is.
+#[test]
+fn found_at_the_next_numbers() {
+    for fault in
+        [Fault::on("addition.order.param").refused_after("tariff"), Fault::on("addition.order.param").drop_after()]
+    {
+        let test = with_module();
+        test.upstream.fault(fault);
+        test.cmd("open", 43).ok();
+        assert_eq!(test.upstream.billed("addition.order.param"), 1);
+        assert_eq!(test.item(43).status, 2);
+    }
+}
+
+/// Too many numbers were given to others: the balance says that something was billed, so nothing is bought again, and
+/// after the settling time a person decides.
+#[test]
+fn not_found_is_for_a_person() {
+    for fault in
+        [Fault::on("addition.order.param").refused_after("tariff"), Fault::on("addition.order.param").drop_after()]
+    {
+        let test = with_module();
+        test.settings("[upstream]\nsettle_s = 1\n");
+        test.upstream.with(|world| world.next_id += 1000);
+        test.upstream.fault(fault);
+        test.cmd("open", 43).fails("client");
+        std::thread::sleep(std::time::Duration::from_millis(1300));
+        test.cmd("open", 43).fails("order_unknown");
+        let id = test.upstream.licenses().iter().map(|l| l.id).max().unwrap();
+        test.run(["resolve", "43", "--bought", &id.to_string()]).ok();
+        test.cmd("open", 43).ok();
+        assert_eq!((licid(&test, 43), test.upstream.billed("addition.order.param")), (id, 1));
+    }
 }
 
 /// Other software: the same verbs, no look at the address beforehand, no pool; BitNinja needs no address at all.
