@@ -107,6 +107,23 @@ fn first_installation() {
     });
 }
 
+/// What is given away (DIST only): starts on glibc 2.17, is below ten mebibytes, and carries its crates' licenses.
+#[test]
+fn given_away() {
+    if std::env::var_os("DIST").is_none() {
+        return;
+    }
+    each(|fresh, _, present| {
+        fresh.install(present);
+        let program = fresh.at("usr/local/mgr5/processing/pmisplicense");
+        run(Command::new(repository().join("dist/glibc.sh")).arg(&program).arg("2.17"));
+        let bytes = std::fs::metadata(&program).unwrap().len();
+        assert!(bytes < 10 << 20, "{bytes}");
+        let crates = fresh.at(format!("usr/share/doc/{NAME}/crates.txt.gz"));
+        assert!(run(Command::new("zcat").arg(crates)).contains("\nrustls "));
+    });
+}
+
 /// The version before, in use, is replaced: its license, state, settings and log stay, and so does what a provider
 /// changed in cron; the next command goes on from there and buys nothing.
 #[test]
