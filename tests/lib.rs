@@ -20,6 +20,7 @@ mod pool;
 mod prolong;
 mod protocol;
 mod readme;
+mod release;
 mod resume;
 mod service;
 mod setparam;

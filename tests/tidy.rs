@@ -186,7 +186,9 @@ fn nothing_left_behind() {
     .map(|[a, b]| format!("{a}{b}"));
     let mut found = Vec::new();
     let mut seen = 0;
-    for (name, text) in texts(&[".rs", ".toml", ".md", ".xml", ".sql", "Makefile", ".cron", ".logrotate"]) {
+    for (name, text) in
+        texts(&[".rs", ".toml", ".md", ".xml", ".sql", "Makefile", ".cron", ".logrotate", ".sh", ".py", ".spec"])
+    {
         seen += 1;
         for mark in &marks {
             let hits = text.lines().enumerate().filter(|(_, line)| line.contains(mark.as_str()));
