@@ -14,7 +14,9 @@ mod doubt;
 mod errors;
 mod foreign;
 mod import;
+mod importable;
 mod late;
+mod noc;
 mod once;
 mod open;
 mod order;
@@ -27,6 +29,7 @@ mod repair_errors;
 mod resolve;
 mod survey;
 mod sync;
+mod takeover;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -52,11 +55,13 @@ use crate::ports::{
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bundled::{Server, Swept};
-pub use errors::{no_item, refusal_kind, state as state_error};
+pub use errors::{lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;
+pub use importable::Importable;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, RESTORED};
+pub use takeover::{Candidate, Marking, Progress, Servers, Taken, renews_itself};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
