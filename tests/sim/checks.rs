@@ -274,6 +274,12 @@ fn held_by_person(world: &World, item: u32) -> bool {
     open.iter().any(|wish| wish.status == WishStatus::HandedOver)
 }
 
+/// Whether each run of an item looks for a purchase that a person, or time, must end.
+fn is_looked_for(world: &World, item: u32) -> bool {
+    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
+    open.iter().any(|wish| matches!(wish.status, WishStatus::HandedOver | WishStatus::FreeWhenAppears))
+}
+
 /// Finished operations that may be repeated without being another wish: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
     // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
@@ -286,7 +292,7 @@ pub fn repeatable(world: &World) -> Vec<usize> {
     }
     let fits = |index: &usize| {
         let op = &world.panel.ops[*index];
-        if held_by_person(world, op.item) {
+        if is_looked_for(world, op.item) {
             return false;
         }
         let status = world.panel.service(op.item).map(|service| service.item.status);
