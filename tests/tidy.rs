@@ -85,6 +85,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
     let admin: &[&str] = &[
         "cli", "commands", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event",
+        "xml",
     ];
     BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
