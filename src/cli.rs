@@ -2,10 +2,12 @@
 //! administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
 
 mod people;
+mod takeover;
 
 use std::path::PathBuf;
 
 pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
+pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 pub use crate::engine::ItemCommand;
 use crate::error::Lang;
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};

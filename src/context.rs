@@ -7,7 +7,9 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
 use crate::model::ids::{ItemId, ModuleId, PanelId, RunningOperationId};
-use crate::ports::{BillDb, Clock, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError};
+use crate::ports::{
+    BillDb, Clock, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs,
+};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::text;
@@ -176,6 +178,8 @@ pub struct Context {
     pub panel: Box<dyn Panel>,
     /// The panel, as read.
     pub data: Data,
+    /// WHMCS's database, as read.
+    pub whmcs: Box<dyn Whmcs>,
     /// What this machine calls itself: a state file knows the machine that it belongs to.
     pub machine: String,
     /// The id of this installation, should the state have to be made.

@@ -222,6 +222,11 @@ impl Log {
         self.lock().kept.iter().cloned().collect()
     }
 
+    /// Whether a line of this level would be written: for texts that cost something to make.
+    pub fn wants(&self, level: Level) -> bool {
+        level <= self.level()
+    }
+
     /// For the curious: every step.
     pub fn debug(&self, text: &str) {
         self.line(Level::Debug, text);

@@ -11,6 +11,7 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, Runn
 use crate::model::item::Item;
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
+use crate::model::noc::Record;
 use crate::model::period::{AlignmentRule, Period};
 use crate::store::RecordedIntent;
 
@@ -396,6 +397,22 @@ pub trait BillDb {
     /// # Errors
     /// As [`BillDb::item`].
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError>;
+
+    /// Items that have the parameter licid, deleted ones too, with its number; ids ascending, above `after`, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError>;
+}
+
+/// WHMCS's database, in which its module billmanager_noc keeps its licenses; only read.
+pub trait Whmcs {
+    /// All rows of the table ispsystem_noc of the database that a URL `mysql://user@host/database` names.
+    ///
+    /// # Errors
+    /// The URL is none, the database is away, or it has no such table: a text without secrets.
+    fn noc_table(&self, url: &str) -> Result<Vec<Record>, DbError>;
 }
 
 /// Time comes in from outside.
@@ -415,6 +432,8 @@ pub enum LockName {
     Item(ItemId),
     /// A license: taken second.
     License(AccountId, LicenseId),
+    /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
+    Noted,
 }
 
 /// A held lock; released when dropped or when the process dies.

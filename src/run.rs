@@ -11,17 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::argv::{self, Given};
 use crate::cli::{Command, Common, EngineCommand, Opt};
+use crate::clock::SystemClock;
 use crate::commands::{self, Reply};
 use crate::context::{Context, Data, database_error};
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::event;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::model::ids::{ModuleId, RunningOperationId};
 use crate::rehearsal::Rehearsed;
 use crate::report;
 use crate::settings::{Environment, Settings};
 use crate::text;
 use crate::trace::Trace;
+use crate::usage;
 
 /// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -214,6 +216,15 @@ fn mismatch(
 }
 
 fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
+    let finished = told(ctx, command, word, result);
+    if ctx.log.wants(Level::Extinfo) {
+        ctx.log.extinfo(&format!("{word} ended with {}, {}", finished.code, usage::taken()));
+    }
+    finished
+}
+
+/// A failure is told to the panel and on stdout.
+fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
     let (error, tell) = match result {
         Ok(reply) => return reply.into(),
         Err(Failure::Untouched(error)) => (error, false),
@@ -272,11 +283,12 @@ fn context(settings: Settings, common: &Common) -> Context {
         lang: common.lang,
         module: common.module,
         running_operation: common.running_operation,
-        clock: shells::clock(settings.zone(common.module)),
+        clock: Box::new(SystemClock::new(settings.zone(common.module))),
         locks: Box::new(crate::locks::FileLocks::new(settings.state_folder().join("locks"))),
         connector: shells::connector(&settings, trace),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
+        whmcs: shells::whmcs(&log),
         machine: shells::machine(),
         fresh_panel: shells::fresh_panel(),
         stdin: Box::new(std::io::stdin()),

@@ -1,54 +1,37 @@
 //! A bar that is drawn over itself on a terminal, and says nothing anywhere else.
 
-use crate::engine::{Phase, Progress};
-use crate::error::{Lang, Text};
-use crate::model::ids::ModuleId;
-use crate::text;
-
 /// The longest bar in columns.
 const LONGEST: usize = 30;
 
-/// The bar of one module's comparison.
-pub struct Bar {
-    module: ModuleId,
-    lang: Lang,
-    columns: Option<usize>,
-}
+/// A bar on a terminal of so many columns; `None`: nobody looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar(pub Option<usize>);
 
 impl Bar {
-    /// `columns` of the terminal that somebody looks at.
-    pub fn new(module: ModuleId, lang: Lang, columns: Option<usize>) -> Self {
-        Self { module, lang, columns }
+    /// Shows how far it is: what is counted, how many are done, of how many.
+    pub fn draw(self, tell: &mut dyn FnMut(&str), words: &str, done: u32, total: Option<u32>) {
+        if let Some(columns) = self.0 {
+            tell(&format!("\r{}", padded(&line(words, done, total, columns), columns)));
+        }
     }
 
-    /// What is to be shown now; nothing where nobody looks.
-    pub fn drawn(&self, progress: Progress) -> Option<String> {
-        let columns = self.columns?;
-        let module = self.module;
-        let words: Text = match progress.phase {
-            Phase::Licenses => text!("module {module}: licenses", "модуль {module}: лицензии"),
-            Phase::State => text!("module {module}: state", "модуль {module}: состояние"),
-            Phase::Services => text!("module {module}: services", "модуль {module}: услуги"),
-        };
-        let words = words.in_lang(self.lang);
-        let done = progress.done;
-        let line = match progress.total.filter(|total| *total > 0) {
-            Some(total) => {
-                let counts = format!("{done}/{total}");
-                let room = columns.saturating_sub(words.chars().count() + counts.len() + 6).min(LONGEST);
-                let full = usize::try_from(u64::from(done.min(total)) * room as u64 / u64::from(total)).unwrap_or(room);
-                let bar = format!("{}{}", "#".repeat(full), "-".repeat(room - full));
-                if room < 4 { format!("{words} {counts}") } else { format!("{words} [{bar}] {counts}") }
-            }
-            None => format!("{words} {done}"),
-        };
-        Some(format!("\r{}", padded(&line, columns)))
+    /// Takes the bar away again.
+    pub fn clear(self, tell: &mut dyn FnMut(&str)) {
+        if let Some(columns) = self.0 {
+            tell(&format!("\r{}\r", padded("", columns)));
+        }
     }
+}
 
-    /// What takes the bar away again.
-    pub fn cleared(&self) -> Option<String> {
-        self.columns.map(|columns| format!("\r{}\r", padded("", columns)))
+fn line(words: &str, done: u32, total: Option<u32>, columns: usize) -> String {
+    let Some(total) = total.filter(|total| *total > 0) else { return format!("{words} {done}") };
+    let counts = format!("{done}/{total}");
+    let room = columns.saturating_sub(words.chars().count() + counts.len() + 6).min(LONGEST);
+    if room < 4 {
+        return format!("{words} {counts}");
     }
+    let full = usize::try_from(u64::from(done.min(total)) * room as u64 / u64::from(total)).unwrap_or(room);
+    format!("{words} [{}{}] {counts}", "#".repeat(full), "-".repeat(room - full))
 }
 
 /// Never as wide as the terminal: a full line would move on to the next.
@@ -63,20 +46,26 @@ fn padded(line: &str, columns: usize) -> String {
 mod tests {
     use super::*;
 
+    fn drawn(columns: Option<usize>, done: u32, total: Option<u32>) -> String {
+        let mut told = String::new();
+        Bar(columns).draw(&mut |words| told.push_str(words), "module 7: licenses", done, total);
+        told
+    }
+
     /// It fits, fills up, and is silent where nobody looks.
     #[test]
     fn bar() {
-        let bar = Bar::new(ModuleId(7), Lang::En, Some(60));
-        let at = |done, total| Progress { phase: Phase::Licenses, done, total };
-        let half = bar.drawn(at(500, Some(1000))).expect("a bar");
+        let half = drawn(Some(60), 500, Some(1000));
         assert_eq!(half.trim_end(), "\rmodule 7: licenses [##############--------------] 500/1000");
         assert_eq!(half.chars().count(), 60);
-        assert!(bar.drawn(at(1000, Some(1000))).is_some_and(|bar| !bar.contains('-')));
-        assert!(bar.drawn(at(2000, Some(1000))).is_some_and(|bar| bar.contains("] 2000/1000")));
-        assert_eq!(bar.drawn(at(7, None)).as_deref().map(str::trim), Some("module 7: licenses 7"));
-        assert_eq!(bar.drawn(at(0, Some(0))).as_deref().map(str::trim), Some("module 7: licenses 0"));
-        let narrow = Bar::new(ModuleId(7), Lang::En, Some(30));
-        assert!(narrow.drawn(at(1, Some(1000))).is_some_and(|bar| bar.contains("licenses 1/1000")));
-        assert_eq!(Bar::new(ModuleId(7), Lang::En, None).drawn(at(1, None)), None);
+        assert!(!drawn(Some(60), 1000, Some(1000)).contains('-'));
+        assert!(drawn(Some(60), 2000, Some(1000)).contains("] 2000/1000"));
+        assert_eq!(drawn(Some(60), 7, None).trim(), "module 7: licenses 7");
+        assert_eq!(drawn(Some(60), 0, Some(0)).trim(), "module 7: licenses 0");
+        assert!(drawn(Some(30), 1, Some(1000)).contains("licenses 1/1000"));
+        assert_eq!(drawn(None, 1, None), "");
+        let mut told = String::new();
+        Bar(Some(10)).clear(&mut |words| told.push_str(words));
+        assert_eq!(told, format!("\r{}\r", " ".repeat(9)));
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::takeover::{Import, TakeOver};
 use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 
@@ -11,7 +12,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 #[derive(Debug, Parser)]
 #[command(
     name = "pmisplicense",
-    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ")"),
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ", ", env!("PMISPLICENSE_TARGET"), ")"),
     about = "Resells ispmanager licenses through BILLmanager. The panel calls it with --command NAME; \
              the commands below are for people.",
     after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
@@ -188,6 +189,17 @@ pub enum AdminCommand {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Bring in licenses that others ordered: the vendor's own module, WHMCS
+    TakeOver {
+        /// Whose
+        #[command(subcommand)]
+        whose: TakeOver,
+    },
+    /// Licenses upstream that nobody has: list them, and make those that are chosen services of the panel
+    #[command(after_help = "Examples:\n  pmisplicense import                  the list, foreign ones marked\n  \
+                            pmisplicense import 5001 5002        shows these, asks, imports\n  \
+                            pmisplicense import --all --yes      all that are ours, for scripts")]
+    Import(Import),
     /// Give a service that changed its processing module a license of the new module's account
     Move {
         /// The service
@@ -249,6 +261,9 @@ pub enum AdminCommand {
         /// Confirm the first sweep of these modules, which otherwise only reports
         #[arg(long, requires = "sweep")]
         adopt: bool,
+        /// Only the servers that events of the panel noted (cron, each minute); ends at once when there are none
+        #[arg(long, conflicts_with = "sweep")]
+        noted: bool,
     },
     /// End a doubt: say whether a purchase happened that the program could not tell
     Resolve {
@@ -320,6 +335,8 @@ impl AdminCommand {
             | Self::Doctor { accept_account: None }
             | Self::Sync { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
+            Self::TakeOver { whose } => whose.taking().apply,
+            Self::Import(import) => import.applies(),
             Self::Doctor { .. }
             | Self::Reconcile { .. }
             | Self::Bind { .. }
@@ -339,6 +356,8 @@ impl AdminCommand {
         match self {
             Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
             Self::Doctor { accept_account } => *accept_account,
+            Self::TakeOver { whose } => whose.taking().module,
+            Self::Import(import) => import.module,
             Self::List(_)
             | Self::Show { .. }
             | Self::History { .. }
@@ -376,7 +395,7 @@ pub enum StateCommand {
     Claim,
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
 }
 

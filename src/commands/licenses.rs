@@ -11,7 +11,7 @@ use crate::model::rules::Rules;
 use crate::store::{Store, open_file};
 use crate::text;
 
-use super::bundled::{self, Sync};
+use super::bundled::{self, Part, Sync};
 use super::{Reply, module};
 
 /// Carries out a command of the protocol.
@@ -23,7 +23,7 @@ pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleEr
         EngineCommand::Item { command, item } => item_command(ctx, *command, *item),
         EngineCommand::SyncServer { module } => sync(ctx, Some(*module), Allow::Guarded).map(|_| Reply::nothing()),
         EngineCommand::Sync { module } => {
-            let what = Sync { module: *module, allow: Allow::Guarded, sweep: false, adopt: false };
+            let what = Sync { module: *module, allow: Allow::Guarded, part: Part::All };
             bundled::sync(ctx, what).map(|_| Reply::nothing())
         }
         EngineCommand::Import { module, itemtype, search } => {

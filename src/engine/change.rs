@@ -175,7 +175,8 @@ impl Engine<'_> {
             if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
         let target = self.target(item, wanted)?;
         let mut first_error = None;
-        for difference in differences(item, &target, row, &seen, self.today()) {
+        let known = differences(item, &target, row, &seen, self.today());
+        for difference in known.clone() {
             match self.carry_out(item, row, &seen, difference, quiet).await {
                 Ok(Some(after)) => seen = after,
                 Ok(None) => {}
@@ -191,7 +192,14 @@ impl Engine<'_> {
             let row = row.clone();
             self.commit("address changed", move |tx| tx.put_off(&row, None, None)).await?;
         }
-        first_error.map_or(Ok(seen), Err)
+        first_error.map_or(Ok(()), Err)?;
+        let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
+        if !quiet && differences(item, &target, row, &seen, self.today()).iter().any(fresh) {
+            // Somebody else changed the license meanwhile, or the first look showed the past: nothing is told yet.
+            let what = text!("change of license {}", "изменение лицензии {}", row.id);
+            return Err(errors::not_visible(&what, row.id));
+        }
+        Ok(seen)
     }
 
     /// A trial license held for a service in its trial period: its own tariff is what is wanted.

@@ -8,7 +8,7 @@ use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
-use crate::model::license::{Family, License, LicenseTariff, RemoteId};
+use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
@@ -26,7 +26,11 @@ const BATCH: usize = 500;
 /// Pages read in one run: beyond any account that we believe in.
 const MAX_PAGES: u32 = 10_000;
 
-/// Set while the state was restored from a backup and nobody has looked what it missed.
+/// Licenses that nobody knows, opened in one run; the newest first.
+const MAX_OPENED: usize = 200;
+
+/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what
+/// it missed.
 pub const RESTORED: &str = "restored";
 
 impl Engine<'_> {
@@ -35,7 +39,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// A list that cannot be read whole: absence would prove nothing.
-    pub async fn survey(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, ModuleError> {
+    pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
         let open = self.store.open_wishes().map_err(errors::state)?;
         let account = self.account;
         let ground = Ground {
@@ -68,9 +72,10 @@ impl Engine<'_> {
         &mut self,
         family: Family,
         comparison: &mut Comparison<'_>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Headway),
     ) -> Result<Completeness, ModuleError> {
         let mut list = Completeness::default();
+        let mut unmarked = Unmarked::new(self.returns_remoteid()? != Some(false));
         let mut done = 0;
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
@@ -85,16 +90,45 @@ impl Engine<'_> {
                 }
             }
             let views = self.views_of(rows.values()).await?;
-            for seen in &page.rows {
+            for seen in page.rows {
                 let row = rows.get(&seen.id);
-                comparison.listed(seen, row, row.and_then(|row| views.get(&row.item?)));
+                let seen = if row.is_none() { unmarked.kept(seen) } else { Some(seen) };
+                if let Some(seen) = seen {
+                    comparison.listed(&seen, row, row.and_then(|row| views.get(&row.item?)));
+                }
             }
-            progress(Progress { phase: Phase::Licenses, done, total: page.total });
+            progress(Headway { phase: Phase::Licenses, done, total: page.total });
             if is_last || list.has_all_rows() {
                 break;
             }
         }
-        if list.is_complete(&[]) { Ok(list) } else { Err(incomplete(family)) }
+        if !list.is_complete(&[]) {
+            return Err(incomplete(family));
+        }
+        self.open_unmarked(family, unmarked, comparison).await?;
+        Ok(list)
+    }
+
+    /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears our
+    /// mark, and reconcile must name it (MONEY.md 3).
+    async fn open_unmarked(
+        &mut self,
+        family: Family,
+        unmarked: Unmarked,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), ModuleError> {
+        let left = unmarked.left;
+        if left > 0 {
+            self.warn(&text!(
+                "the list shows no remoteid: the newest {MAX_OPENED} licenses that this state does not know were opened, {left} were not",
+                "в списке нет remoteid: открыты {MAX_OPENED} новейших лицензий, которых нет в состоянии; не открыто {left}"
+            ));
+        }
+        for (id, row) in unmarked.newest.into_iter().rev() {
+            let opened = self.read(family, id).await?;
+            comparison.listed(opened.as_ref().unwrap_or(&row), None, None);
+        }
+        Ok(())
     }
 
     /// Our rows, those too that no list showed.
@@ -102,7 +136,7 @@ impl Engine<'_> {
         &mut self,
         lists: &[Completeness],
         comparison: &mut Comparison<'_>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
         let (mut after, mut done) = (LicenseId(0), 0);
         loop {
@@ -115,7 +149,7 @@ impl Engine<'_> {
                 comparison.held(row, is_listed(row), row.item.and_then(|item| views.get(&item)));
             }
             done += u32::try_from(rows.len()).unwrap_or(0);
-            progress(Progress { phase: Phase::State, done, total: None });
+            progress(Headway { phase: Phase::State, done, total: None });
         }
     }
 
@@ -123,7 +157,7 @@ impl Engine<'_> {
     async fn compare_services(
         &mut self,
         comparison: &mut Comparison<'_>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
         let (mut after, mut done) = (ItemId(0), 0);
         let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
@@ -136,7 +170,7 @@ impl Engine<'_> {
             let fresh: Vec<ItemId> = batch.iter().copied().filter(|id| !comparison.is_visited(*id)).collect();
             self.views(&fresh).await?.values().for_each(|view| comparison.service(view));
             done += u32::try_from(batch.len()).unwrap_or(0);
-            progress(Progress { phase: Phase::Services, done, total: None });
+            progress(Headway { phase: Phase::Services, done, total: None });
         }
     }
 
@@ -279,11 +313,38 @@ impl Engine<'_> {
                 "restored",
                 &when,
                 text!(
-                    "the state was restored from a backup at {when} and may have missed purchases; nothing was changed; run: pmisplicense reconcile --apply",
-                    "состояние восстановлено из копии {when} и могло не увидеть покупок; ничего не изменено; выполните: pmisplicense reconcile --apply"
+                    "the state was restored from a backup, or found to be an old one, at {when}, and has missed purchases; nothing was changed; run: pmisplicense reconcile --apply",
+                    "состояние восстановлено из копии или оказалось старым ({when}) и не видело части покупок; ничего не изменено; выполните: pmisplicense reconcile --apply"
                 ),
             )),
         }
+    }
+}
+
+/// The newest licenses of a list that nobody knows and that show no mark: to be opened.
+struct Unmarked {
+    wanted: bool,
+    newest: BTreeMap<LicenseId, License>,
+    left: usize,
+}
+
+impl Unmarked {
+    /// `wanted`: opening one may show its mark.
+    fn new(wanted: bool) -> Self {
+        Self { wanted, newest: BTreeMap::new(), left: 0 }
+    }
+
+    /// Keeps a license to be opened; what need not be, or is not among the newest, comes back.
+    fn kept(&mut self, seen: License) -> Option<License> {
+        if !self.wanted || seen.remoteid != RemoteId::Absent || seen.status == LicenseStatus::Deleted {
+            return Some(seen);
+        }
+        self.newest.insert(seen.id, seen);
+        if self.newest.len() <= MAX_OPENED {
+            return None;
+        }
+        self.left += 1;
+        self.newest.pop_first().map(|(_, oldest)| oldest)
     }
 }
 
@@ -300,7 +361,7 @@ pub enum Phase {
 
 /// How far a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct Headway {
     /// With what.
     pub phase: Phase,
     /// How many are done.
@@ -319,7 +380,7 @@ pub struct Explained {
 }
 
 /// A license as the last look showed it.
-fn as_last_seen(row: &LicenseRow) -> License {
+pub(super) fn as_last_seen(row: &LicenseRow) -> License {
     License {
         id: row.id,
         name: row.name.clone(),

@@ -32,10 +32,12 @@ impl Engine<'_> {
         if item.status == ItemStatus::Deleted {
             return self.free_of_closed(item, &life).await;
         }
-        let Some((row, seen)) = self.present_license(item, &life).await? else {
-            return self.without_license(item);
-        };
+        let present = self.present_license(item, &life).await?;
         let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+        let Some((row, seen)) = present else {
+            // A client who went to nopanel gave his license back: it is not missing.
+            return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };
+        };
         if self.open_is_owed(item)?
             && let Ok(Wanted::Product(product)) = wanted
         {

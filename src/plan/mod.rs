@@ -13,3 +13,4 @@ pub mod order;
 pub mod pool;
 pub mod reconcile;
 pub mod renew;
+pub mod takeover;

@@ -24,6 +24,9 @@ use crate::plan::change::{Difference, differences};
 use crate::plan::renew::is_paid;
 use crate::text;
 
+/// What names begin with that clients left to us (LICENSING.md 3).
+const DEFAULT_NAME: &str = "Item #";
+
 fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
 }
@@ -63,6 +66,8 @@ pub struct Comparison<'g> {
     highest: u32,
     strangers: BTreeMap<LicenseId, Stranger>,
     strangers_at: BTreeMap<IpAddr, Vec<LicenseId>>,
+    /// Those that are named like a service without a name of its own.
+    strangers_named: BTreeMap<String, LicenseId>,
     /// Strangers with a mark of ours, by the service that it names.
     unowned: BTreeMap<Option<ItemId>, Vec<Unowned>>,
     /// Services that strangers with our mark will serve.
@@ -97,6 +102,7 @@ impl<'g> Comparison<'g> {
             highest: 0,
             strangers: BTreeMap::new(),
             strangers_at: BTreeMap::new(),
+            strangers_named: BTreeMap::new(),
             unowned: BTreeMap::new(),
             served: BTreeSet::new(),
             costs: BTreeMap::new(),
@@ -141,6 +147,9 @@ impl<'g> Comparison<'g> {
         self.strangers.insert(seen.id, stranger);
         if let Some(ip) = seen.ip {
             self.strangers_at.entry(ip).or_default().push(seen.id);
+        }
+        if seen.name.starts_with(DEFAULT_NAME) {
+            self.strangers_named.entry(seen.name.clone()).or_insert(seen.id);
         }
         if let Some(mark) = mark.filter(|mark| !self.pending.contains(&mark.to_string())) {
             let (item, number) = match mark {
@@ -257,7 +266,7 @@ impl<'g> Comparison<'g> {
         let Ground { last_number: last, restored, .. } = *self.ground;
         if self.highest > last || restored {
             let (highest, number) = (self.highest, self.highest.max(last));
-            let what = if restored {
+            let what = if highest <= last {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {
                 text!(
@@ -344,13 +353,6 @@ impl<'g> Comparison<'g> {
             );
             return self.add(Kind::NoItem, Some(item), Some(id), what, unbind());
         };
-        if view.item.status == ItemStatus::Deleted {
-            let what = text!(
-                "service {item} is closed, license {id} is still held",
-                "услуга {item} закрыта, а лицензия {id} ещё занята"
-            );
-            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
-        }
         let same_client = view.known_client.is_none_or(|client| client == view.item.client);
         if row.life != Some(view.life.to_string()) || !same_client {
             let what = text!(
@@ -358,6 +360,13 @@ impl<'g> Comparison<'g> {
                 "лицензия {id} привязана к другой услуге или клиенту с номером {item}"
             );
             return self.add(Kind::OtherLife, Some(item), Some(id), what, unbind());
+        }
+        if view.item.status == ItemStatus::Deleted {
+            let what = text!(
+                "service {item} is closed, license {id} is still held",
+                "услуга {item} закрыта, а лицензия {id} ещё занята"
+            );
+            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
         }
         match seen.filter(|seen| is_alive(seen)) {
             None => {
@@ -447,7 +456,9 @@ impl<'g> Comparison<'g> {
         let at_its_place = target.ip.and_then(|ip| self.strangers_at.get(&ip)).into_iter().flatten();
         let alike = |id: &&LicenseId| self.strangers.get(id).is_some_and(|known| known.may_be(target.pricelist));
         let shown = view.item.params.licid.filter(|id| self.strangers.contains_key(id));
-        let foreign = at_its_place.filter(alike).copied().chain(shown).min();
+        // Ordered for this very service, by the vendor's own module for example.
+        let by_name = self.strangers_named.get(&view.item.default_license_name()).copied();
+        let foreign = at_its_place.filter(alike).copied().chain(shown).chain(by_name).min();
         let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
         let remedy = match foreign {
             Some(id) => command(format_args!("bind {item} {id}")),

@@ -9,8 +9,8 @@ use clap::Parser;
 use super::{Finished, caught, context, do_nothing, rehearse};
 use crate::admin::report::Form;
 use crate::admin::{self, Answer, Desk};
-use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
-use crate::commands::bundled::{self, Sync};
+use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
+use crate::commands::bundled::{self, Part, Sync};
 use crate::commands::licenses;
 use crate::context::Context;
 use crate::engine::{Allow, Summary, Swept, Verdict};
@@ -180,6 +180,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Bind { item, license, replace, yes } => {
             admin::repair::bind(desk, *item, *license, *replace, *yes)
         }
+        AdminCommand::TakeOver { whose: TakeOver::Panel(taking) } => admin::takeover::panel(desk, taking),
+        AdminCommand::TakeOver { whose: TakeOver::Whmcs(whmcs) } => admin::whmcs::whmcs(desk, whmcs),
+        AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
         AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
@@ -192,9 +195,14 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             };
             admin::report::report(desk, month.as_deref(), form)
         }
-        AdminCommand::Sync { module, allow_many, sweep, adopt, .. } => {
-            let what = Sync { module: *module, allow: allow(*allow_many), sweep: *sweep, adopt: *adopt };
-            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
+        AdminCommand::Sync { module, allow_many, sweep, adopt, noted, .. } => {
+            let part = match (noted, sweep) {
+                (true, _) => Part::Noted,
+                (false, true) => Part::Sweep { adopt: *adopt },
+                (false, false) => Part::All,
+            };
+            let what = Sync { module: *module, allow: allow(*allow_many), part };
+            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, part, lang))
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
@@ -212,18 +220,18 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
     }
 }
 
-fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
+fn told(summary: &Summary, swept: &Swept, part: Part, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
     let count = swept.carried_out;
     let mut lines = Vec::new();
-    if !only_sweep {
+    if part == Part::All {
         lines.push(text!(
             "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
             "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
         ));
     }
     lines.extend(swept.reports.iter().cloned());
-    if only_sweep || count > 0 {
+    if count > 0 || matches!(part, Part::Sweep { .. }) {
         lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
     }
     let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();
