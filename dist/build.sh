@@ -47,4 +47,6 @@ if [ "${target%%-*}" != "$(uname -m)" ]; then
     cargo build --locked --bin pmisplicense
     pages=target/debug/pmisplicense
 fi
-PAGES="$pages" dist/package.sh "$program" "$target" target/dist
+notices="target/$target/notices.txt"
+python3 dist/notices.py "$target" > "$notices"
+PAGES="$pages" NOTICES="$notices" dist/package.sh "$program" "$target" target/dist

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Whether the same commit gives the same bytes: builds it here and in a clone in another folder, and compares the sums of
-# all packages. What is not committed is not in the clone, so there must be nothing. Usage: dist/reproducible.sh [TARGET]
+# Whether the same commit gives the same bytes: builds it here and in a clone in another folder, and compares the sums
+# of all packages. What is not committed is not in the clone, so there must be nothing of it.
+# Usage: dist/reproducible.sh [TARGET]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
