@@ -11,6 +11,7 @@ mod catalogue;
 mod close;
 mod doubt;
 mod gen_key;
+mod guards;
 mod hurt;
 mod messages;
 mod open;

@@ -9,4 +9,5 @@ pub mod journal;
 pub mod license;
 pub mod period;
 pub mod planted;
+pub mod reason;
 pub mod rules;
