@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
 use crate::model::ids::{ItemId, ModuleId, PanelId, RunningOperationId};
-use crate::ports::{BillDb, Clock, Connector, DbError, Locks, ModuleAccess, Panel, PanelError};
+use crate::ports::{BillDb, Clock, Connector, DbError, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs};
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::text;
 
 /// The panel's database, and the module settings that it holds encrypted.
@@ -161,12 +162,18 @@ pub struct Context {
     pub panel: Box<dyn Panel>,
     /// The panel, as read.
     pub data: Data,
+    /// WHMCS's database, as read.
+    pub whmcs: Box<dyn Whmcs>,
     /// What this machine calls itself: a state file knows the machine that it belongs to.
     pub machine: String,
     /// The id of this installation, should the state have to be made.
     pub fresh_panel: PanelId,
     /// What the panel hands over on stdin.
     pub stdin: Box<dyn std::io::Read>,
+    /// Where the engine says what it does and why.
+    pub notes: Box<dyn Notes>,
+    /// `--dry-run`: a copy of the state in memory that stands for the file. Nothing is written, nothing may be removed.
+    pub copy: Option<Store>,
 }
 
 /// Settings without which no license server can be asked.

@@ -1,6 +1,7 @@
 //! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one
 //! that cannot be made says so and hides no other.
 
+mod cron;
 mod upstream;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -23,9 +24,6 @@ const XML: [(&str, &str); 2] = [
     ("billmgr_mod_pmisplicense.xml", include_str!("../../xml/billmgr_mod_pmisplicense.xml")),
     ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
 ];
-
-/// Where cron looks.
-const CRON: &str = "/etc/cron.d/pmisplicense";
 
 /// Below this much free space beside the state somebody should know.
 const FREE_BYTES: u64 = 100 << 20;
@@ -150,7 +148,7 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
     }
     for (name, wanted) in XML {
         let path = root.join("etc/xml").join(name);
-        let install = text!("run: make install", "выполните: make install");
+        let install = reinstall();
         match std::fs::read_to_string(&path) {
             Ok(found) if found == wanted => {
                 checks.ok("xml", text!("description {name} is installed", "описание {name} установлено"))
@@ -177,25 +175,14 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
                 "no event handler: services bundled with servers wait for the next sync",
                 "нет обработчика событий: лицензии серверов ждут следующего sync"
             ),
-            text!("run: make install", "выполните: make install"),
+            reinstall(),
         );
     }
-    let cron = std::fs::read_to_string(CRON).is_ok_and(|text| text.contains("pmisplicense sync"));
-    if cron {
-        checks.ok("cron", text!("cron runs sync", "cron запускает sync"));
-    } else {
-        checks.warning(
-            "cron",
-            text!(
-                "cron does not run sync: nothing is renewed or finished by itself",
-                "cron не запускает sync: продления и доделки не выполняются сами"
-            ),
-            text!(
-                "copy dist/pmisplicense.cron to {CRON} (make install does)",
-                "скопируйте dist/pmisplicense.cron в {CRON} (это делает make install)"
-            ),
-        );
-    }
+    cron::check(&std::fs::read_to_string(cron::FILE).unwrap_or_default(), checks);
+}
+
+fn reinstall() -> Text {
+    text!("install the package again, or run: make install", "установите пакет заново или выполните: make install")
 }
 
 fn state(desk: &Desk<'_>, checks: &mut Checks) -> Option<Store> {

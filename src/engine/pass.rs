@@ -148,7 +148,7 @@ impl Engine<'_> {
 
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
         match self.item_row(item).await? {
-            Some(item) => self.sync_item(&item).await,
+            Some(item) => Box::pin(self.sync_item(&item)).await,
             // A row that is missing is not a closed one (MONEY.md 6): only what is to be freed anyway is freed.
             None => {
                 self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));

@@ -14,3 +14,4 @@ pub mod pool;
 pub mod reason;
 pub mod reconcile;
 pub mod renew;
+pub mod takeover;

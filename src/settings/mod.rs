@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use chrono::FixedOffset;
 use toml::de::DeTable;
 
 use product::ProductPatch;
 pub use product::RefusalSetting;
 use reader::{Field, Source, Table};
 
+use crate::clock::Zone;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Catalogue;
 use crate::model::ids::{ModuleId, PanelId};
@@ -55,21 +55,6 @@ impl Environment {
     pub fn config(&self, option: Option<&Path>) -> PathBuf {
         let beneath = || self.root().join("etc/pmisplicense.toml");
         option.map(Path::to_owned).or_else(|| self.config.clone()).unwrap_or_else(beneath)
-    }
-}
-
-/// Where the seller's calendar day begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Zone {
-    /// By name: `Europe/Moscow`.
-    Named(chrono_tz::Tz),
-    /// By offset: `+03:00`.
-    Fixed(FixedOffset),
-}
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self::Named(chrono_tz::Tz::UTC)
     }
 }
 
@@ -278,9 +263,7 @@ fn absolute(field: &Field<'_>) -> Result<PathBuf, ModuleError> {
 
 fn zone(field: &Field<'_>) -> Result<Zone, ModuleError> {
     let name = field.filled()?;
-    let named = name.parse().ok().map(Zone::Named);
-    let fixed = || name.parse().ok().map(Zone::Fixed);
-    named.or_else(fixed).ok_or_else(|| {
+    Zone::parse(name).ok_or_else(|| {
         let what = text!(
             "expected a time zone such as \"Europe/Moscow\" or \"+03:00\", found {name:?}",
             "ожидается часовой пояс вида \"Europe/Moscow\" или \"+03:00\", найдено {name:?}"

@@ -144,7 +144,7 @@ fn module_overrides() {
     assert_eq!(top.alignment[0].from, Period::Months(MonthCount(1)));
     assert!(seven.catalogue.get("60001").is_some() && eight.catalogue.get("60001").is_none());
     assert_eq!(seven.upstream.settle_s, 60);
-    assert_eq!(settings.zone(Some(ModuleId(8))), Zone::Named(chrono_tz::Tz::Europe__Moscow));
+    assert_eq!(settings.zone(Some(ModuleId(8))), Zone::Named("Europe/Moscow"));
     assert_eq!(settings.zone(Some(ModuleId(7))), settings.zone(None));
 }
 

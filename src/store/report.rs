@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
+use super::journal::is_open;
 use super::{Account, Store, StoreError, Tx, moment, read_account};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
@@ -245,11 +246,14 @@ impl Store {
 
 /// Lines that belong to nothing any more: no wish that is open, no item that has a license, no license that we hold
 /// (MONEY.md 8). `?1`: older than this.
-const PRUNABLE: &str = "at < ?1
-    AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over')))
+const PRUNABLE: &str = concat!(
+    "at < ?1 AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE ",
+    is_open!(),
+    "))
     AND (item IS NULL OR item IN (SELECT value FROM json_each(?2)))
     AND NOT EXISTS (SELECT 1 FROM license l WHERE l.account = journal.account AND l.id = journal.license
-        AND l.state != 'deleted')";
+        AND l.state != 'deleted')"
+);
 
 impl Tx<'_> {
     /// Removes lines of the journal older than a moment that are about closed items and licenses that are gone.
@@ -261,7 +265,7 @@ impl Tx<'_> {
         let ids: Vec<u32> = closed.iter().map(|item| item.0).collect();
         let json = serde_json::to_string(&ids).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let sql = format!("DELETE FROM journal WHERE {PRUNABLE}");
-        Ok(self.tx.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
+        Ok(self.conn.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
     }
 
     /// Raises the running number of orders to what was seen upstream.

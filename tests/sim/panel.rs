@@ -399,6 +399,12 @@ impl BillDb for Db {
         let with = world.panel.services.iter().filter(|service| service.item.params.licid == Some(license));
         Ok(with.map(|service| service.item.id).collect())
     }
+
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        let world = self.world.borrow();
+        let shown = world.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        Ok(shown.filter(|(item, _)| *item > after).take(usize::try_from(limit).unwrap_or(0)).collect())
+    }
 }
 
 /// The node addon of a service of 55230.
