@@ -1,7 +1,5 @@
 //! `sync_item`, `sync_server`, `sync`: state refreshed, due renewals, what was left to do; guards of runs over many.
-use crate::service::{
-    alter_state, changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, state, told,
-};
+use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, state, told};
 use crate::support::{Fault, Test};
 
 fn sync(test: &Test) -> crate::support::Output {
@@ -228,19 +226,4 @@ fn account_accepted() {
     test.upstream.age(former.2, 40);
     sync(&test).ok();
     assert_eq!(test.upstream.license(former.2).licname, "free.lic");
-}
-
-/// The state was made on another machine: only reads, until it is claimed.
-#[test]
-fn another_machine() {
-    let test = Test::new();
-    opened(&test, 42, "55227", 1);
-    if state(&test, "SELECT value FROM meta WHERE name = 'machine'").is_empty() {
-        return; // A machine without a machine-id compares nothing.
-    }
-    alter_state(&test, "UPDATE meta SET value = 'another' WHERE name = 'machine'");
-    assert_eq!(test.cmd("suspend", 42).fails("state").attribute("object"), "machine");
-    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
-    test.run(["state", "claim"]).ok();
-    test.cmd("suspend", 42).ok();
 }

@@ -144,7 +144,7 @@ impl Findings<'_, '_> {
         }
         if highest > world.last_number || world.restored {
             let (last, number) = (world.last_number, highest.max(world.last_number));
-            let what = if world.restored {
+            let what = if highest <= last {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {
                 text!(
@@ -229,13 +229,6 @@ impl Findings<'_, '_> {
             );
             return self.add(Kind::NoItem, Some(item), Some(id), what, unbind());
         };
-        if view.item.status == ItemStatus::Deleted {
-            let what = text!(
-                "service {item} is closed, license {id} is still held",
-                "услуга {item} закрыта, а лицензия {id} ещё занята"
-            );
-            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
-        }
         let same_client = view.known_client.is_none_or(|client| client == view.item.client);
         if row.life != Some(view.life.to_string()) || !same_client {
             let what = text!(
@@ -243,6 +236,13 @@ impl Findings<'_, '_> {
                 "лицензия {id} привязана к другой услуге или клиенту с номером {item}"
             );
             return self.add(Kind::OtherLife, Some(item), Some(id), what, unbind());
+        }
+        if view.item.status == ItemStatus::Deleted {
+            let what = text!(
+                "service {item} is closed, license {id} is still held",
+                "услуга {item} закрыта, а лицензия {id} ещё занята"
+            );
+            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
         }
         match seen.filter(|seen| is_alive(seen)) {
             None => {
