@@ -13,7 +13,7 @@ use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
-use crate::plan::order::{Wanted, aligned_months, wanted};
+use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::reconcile::{Finding, ItemView, Remedy, Want, World, compare};
 use crate::store::LicenseFilter;
 use crate::text;
@@ -27,8 +27,8 @@ const BATCH: u32 = 500;
 /// Pages read in one run: beyond any account that we believe in.
 const MAX_PAGES: u32 = 10_000;
 
-/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what it
-/// missed.
+/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what
+/// it missed.
 pub const RESTORED: &str = "restored";
 
 impl Engine<'_> {
@@ -161,6 +161,7 @@ impl Engine<'_> {
             seen: seen.as_ref(),
             product,
             aligned,
+            why_aligned: &why_months(&view.item, &alignment),
             today: self.today(),
             now: self.now(),
             rules: self.rules,

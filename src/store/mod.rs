@@ -20,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId, PanelId};
-pub use costs::CostRow;
+pub use costs::{Bought, CostRow};
 pub use file::{copy_in_memory, open_file};
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
