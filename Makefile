@@ -42,6 +42,7 @@ test: mariadb
 check: mariadb
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
 	$(CARGO) test --locked
 	HISTORIES=40000 $(MAKE) sim SIM_MINUTES=1
 	$(MAKE) demo
@@ -124,7 +125,8 @@ reload:
 
 # Licenses and sources of all crates against deny.toml. The list itself is also a test.
 licenses:
-	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny, then repeat" >&2; exit 1; }
+	@command -v cargo-deny >/dev/null || \
+		{ echo "cargo-deny is missing: run cargo install --locked cargo-deny, then repeat" >&2; exit 1; }
 	$(CARGO) deny --offline check licenses bans sources
 
 clean:

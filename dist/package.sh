@@ -2,6 +2,7 @@
 # Packs a program that was built: tarball, .deb, .rpm and their sums. The same input gives the same bytes.
 # Usage: dist/package.sh PROGRAM TARGET OUT
 # VERSION: default that of Cargo.toml. PAGES: the program that prints completions and manual, default PROGRAM itself.
+# NOTICES: a file with the licenses of the crates in it.
 # SOURCE_DATE_EPOCH: the date of everything in the packages, default that of the commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,6 +47,7 @@ doc="$stage/usr/share/doc/$name"
 install -d "$doc"
 install -m 0644 README.md CHANGELOG.md docs/admin.md "$doc/"
 install -m 0644 LICENSE "$doc/copyright"
+[ -z "${NOTICES:-}" ] || gzip -9 -n < "$NOTICES" > "$doc/crates.txt.gz"
 dated "$stage"
 
 # .deb

@@ -2,6 +2,7 @@
 //! session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is
 //! read as text first. The connection is made at the first read, and made again once when it was lost.
 
+mod batch;
 pub mod whmcs;
 
 use std::collections::BTreeMap;

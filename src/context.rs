@@ -7,7 +7,9 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
 use crate::model::ids::{ItemId, ModuleId, PanelId, PricelistId, RunningOperationId};
-use crate::ports::{BillDb, Clock, Connector, DbError, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs};
+use crate::ports::{
+    BillDb, Clock, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs,
+};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::text;
@@ -32,6 +34,12 @@ pub trait PanelData: BillDb {
     /// # Errors
     /// As [`PanelData::stored_access`].
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError>;
+
+    /// What clients pay for items; what is not there is left out.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError>;
 
     /// What in the panel leads to an internal name: active tariffs and values of enumerations, in words of the panel.
     ///
@@ -117,6 +125,14 @@ impl Data {
     /// `mgrctl` or `database`.
     pub fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, ModuleError> {
         self.connected()?.module_params(module).map_err(database_error)
+    }
+
+    /// What clients pay for items.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, ModuleError> {
+        self.connected()?.prices(items).map_err(database_error)
     }
 
     /// What in the panel leads to an internal name.

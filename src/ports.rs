@@ -310,6 +310,19 @@ pub struct RunningOperation {
     pub tries: i64,
 }
 
+/// What a client pays for an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemPrice {
+    /// item.id
+    pub item: ItemId,
+    /// item.processingmodule
+    pub module: Option<ModuleId>,
+    /// item.period: what the price is for.
+    pub period: Period,
+    /// item.cost in item.currency; the currency's code is empty where the panel names none.
+    pub price: Option<Money>,
+}
+
 /// A row of processingmodule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {

@@ -1,6 +1,6 @@
 //! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
 //! settling time, or handed to a person (MONEY.md 3 and 4).
-use crate::service::{changes, forget, licid, only_license, settle, state, told};
+use crate::service::{alter_state, changes, forget, licid, only_license, settle, state, told};
 use crate::support::{Fault, Test};
 
 fn ordered(settings: &str, fault: Fault) -> Test {
@@ -282,6 +282,30 @@ fn closed_in_doubt() {
         }
         assert_eq!(billed(&test), 1);
     }
+}
+
+/// What a closed service had ordered is given up after 30 days, by two complete lists and never by one that leaves
+/// something out.
+#[test]
+fn closed_in_doubt_for_long() {
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    test.upstream.clear_faults();
+    test.cmd("close", 42).ok();
+    test.soft_item(41, "55228", 1).ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    alter_state(&test, "UPDATE wish SET recorded_at = recorded_at - 31 * 86400 WHERE item = 42");
+    let sync_finds = |status: &str| {
+        test.cmd("sync_item", 42).ok();
+        assert_eq!(state(&test, "SELECT status FROM wish WHERE item = 42"), status);
+    };
+    test.upstream.edit_license(licid(&test, 41), |l| l.unlisted = true);
+    sync_finds("free_when_appears");
+    sync_finds("free_when_appears");
+    test.upstream.edit_license(licid(&test, 41), |l| l.unlisted = false);
+    sync_finds("free_when_appears");
+    alter_state(&test, "UPDATE wish SET clean_look_at = clean_look_at - 60 WHERE item = 42");
+    sync_finds("not_happened");
 }
 
 /// Items cannot overtake their own doubt: whatever is asked of the item waits, close excepted.

@@ -20,6 +20,8 @@ mod packages;
 mod pool;
 mod prolong;
 mod protocol;
+mod readme;
+mod release;
 mod resume;
 mod service;
 mod setparam;

@@ -26,6 +26,17 @@ fn address_and_name() {
     assert_eq!((test.item(42).param("ip"), test.item(42).param("licname")), ("192.0.2.77", "new name"));
 }
 
+/// A service that went to `nopanel` gave its license back: nothing is missing, and sync says so.
+#[test]
+fn no_panel_any_more() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.choose(42, "nopanel");
+    test.cmd("setparam", 42).ok();
+    test.cmd("sync_item", 42).ok().stdout("");
+    test.run(["--command", "sync", "--module", "7"]).ok();
+}
+
 /// One address a month: told with the day from which it will work; the wish is kept and sync carries it out.
 #[test]
 fn address_limit() {

@@ -12,7 +12,7 @@ use crate::cli::Taking;
 use crate::commands::bundled::served_by;
 use crate::commands::licenses::with_engine;
 use crate::commands::module;
-use crate::engine::{Candidate, Marking, Taken, renews_itself, run_to_end};
+use crate::engine::{Candidate, Marking, Taken, run_to_end};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::ModuleId;
 use crate::plan::takeover::{Evidence, Left, Verdict};
@@ -192,18 +192,11 @@ impl List {
                 for line in mine {
                     number += 1;
                     tell(&format!("{number}/{total} {}\n", line.candidate.id));
-                    line.outcome = if line.candidate.verdict == Verdict::Bind
-                        && line.candidate.renews_itself()
-                        && marking == Marking::Leave
-                    {
-                        Outcome::Left(Left::RenewsItself, renews_itself())
-                    } else {
-                        match run_to_end(engine.take_over(&line.candidate, &servers, marking)) {
-                            Ok(Some(Taken::Left(left, why))) => Outcome::Left(left, why),
-                            Ok(Some(done)) => Outcome::Done(done),
-                            Ok(None) => Outcome::Named,
-                            Err(error) => Outcome::Failed(*error.message),
-                        }
+                    line.outcome = match run_to_end(engine.take_over(&line.candidate, &servers, marking)) {
+                        Ok(Some(Taken::Left(left, why))) => Outcome::Left(left, why),
+                        Ok(Some(done)) => Outcome::Done(done),
+                        Ok(None) => Outcome::Named,
+                        Err(error) => Outcome::Failed(*error.message),
                     };
                     if let Outcome::Failed(why) = &line.outcome {
                         tell(&format!("! {}\n", why.in_lang(lang)));

@@ -22,8 +22,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// `take-over whmcs`
 ///
 /// # Errors
-/// `bad_value`: the file, URL or a row cannot be used; `database`; `missed`: nobody is there to be asked; whatever stands
-/// in the way of the list.
+/// `bad_value`: the file, URL or a row cannot be used; `database`; `missed`: nobody is there to be asked; whatever
+/// stands in the way of the list.
 pub fn whmcs(desk: &mut Desk<'_>, args: &Whmcs) -> Result<Answer, ModuleError> {
     let mut rows = table(desk, &args.source)?;
     if let Some(map) = &args.map {

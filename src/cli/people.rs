@@ -227,14 +227,20 @@ pub enum AdminCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Licenses by product, what was bought, renewed and reused in a month
+    /// A month: licenses by product, bought, renewed, reused; what the pool saved; what is sold below cost
+    #[command(after_help = "Examples:\n  pmisplicense report --month 2027-01\n  \
+                            pmisplicense report --csv > january.csv\n  \
+                            pmisplicense report --html january.html    (a page with charts; alone, on standard output)")]
     Report {
         /// YYYY-MM (default: this month)
         #[arg(long, value_name = "MONTH")]
         month: Option<String>,
         /// As CSV
-        #[arg(long, conflicts_with = "json")]
+        #[arg(long, conflicts_with_all = ["json", "html"])]
         csv: bool,
+        /// As a page with charts, to a file or on standard output
+        #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+        html: Option<PathBuf>,
     },
     /// Refresh all licenses, renew what is due, finish what was left to do (cron, hourly)
     #[command(after_help = "Examples:\n  pmisplicense sync --dry-run        what the next run would do\n  \

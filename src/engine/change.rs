@@ -178,7 +178,8 @@ impl Engine<'_> {
             if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
         let target = self.target(item, wanted)?;
         let (mut first_error, mut is_left, mut made) = (None, false, Vec::new());
-        for difference in differences(item, &target, row, &seen, self.today()) {
+        let known = differences(item, &target, row, &seen, self.today());
+        for difference in known.clone() {
             let words = change(&seen, &difference, self.today());
             let has_wish = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
             match self.carry_out(item, row, &seen, difference, quiet).await {
@@ -201,7 +202,16 @@ impl Engine<'_> {
             let row = row.clone();
             self.commit("address changed", move |tx| tx.put_off(&row, None, None)).await?;
         }
-        first_error.map_or(Ok((seen, is_left)), Err)
+        if let Some(error) = first_error {
+            return Err(error);
+        }
+        let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
+        if !quiet && differences(item, &target, row, &seen, self.today()).iter().any(fresh) {
+            // Somebody else changed the license meanwhile, or the first look showed the past: nothing is told yet.
+            let what = text!("change of license {}", "изменение лицензии {}", row.id);
+            return Err(errors::not_visible(&what, row.id));
+        }
+        Ok((seen, is_left))
     }
 
     /// Changes that have no wish of their own, in the log and the journal.

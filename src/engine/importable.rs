@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
-use crate::model::license::{Family, License};
+use crate::model::license::{Family, License, RemoteId};
 use crate::plan::doubt::Completeness;
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
 use crate::text;
 
-use super::takeover::Progress;
+use super::takeover::{Progress, TOLD_EACH};
 use super::{Engine, errors};
 
 /// Pages read in one run: beyond any account that we believe in.
@@ -45,18 +45,20 @@ impl Engine<'_> {
     ) -> Result<Vec<Importable>, ModuleError> {
         let shown = self.shown_licenses().await?;
         let mut list = Completeness::default();
-        let mut found = Vec::new();
+        let (mut found, mut looked) = (Vec::new(), 0);
         for number in 1..=MAX_PAGES {
-            self.steps = 0;
             let page = self.page(family, number).await?;
             list.page_total(page.total);
             self.check_marks(&page.rows).await?;
             let is_last = page.rows.is_empty();
             for seen in page.rows {
                 list.row(seen.id);
-                found.extend(self.unclaimed(family, seen, &shown)?);
+                looked += 1;
+                if looked % TOLD_EACH == 0 || Some(looked) == page.total {
+                    progress(looked, page.total);
+                }
+                found.extend(self.unclaimed(family, seen, &shown).await?);
             }
-            progress(u32::try_from(found.len()).unwrap_or(u32::MAX), page.total);
             if is_last || list.has_all_rows() {
                 break;
             }
@@ -64,13 +66,26 @@ impl Engine<'_> {
         Ok(found)
     }
 
-    fn unclaimed(
-        &self,
+    /// What a list leaves out, whose it is or its tariff's number, the license itself says.
+    async fn whole(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
+        self.steps = 0;
+        if seen.remoteid != RemoteId::Absent && seen.tariff.id().is_some() {
+            return Ok(Some(seen));
+        }
+        self.read(family, seen.id).await
+    }
+
+    async fn unclaimed(
+        &mut self,
         family: Family,
-        seen: License,
+        listed: License,
         shown: &BTreeMap<LicenseId, BTreeSet<ItemId>>,
     ) -> Result<Option<Importable>, ModuleError> {
-        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        let row = self.store.license(self.account, listed.id).map_err(errors::state)?;
+        if !is_unclaimed(&listed, Known { row: row.as_ref(), mark: None, in_doubt: false }) {
+            return Ok(None);
+        }
+        let Some(seen) = self.whole(family, listed).await? else { return Ok(None) };
         let mark = seen.remoteid.mark_of(&self.panel_id);
         let known = Known { row: row.as_ref(), mark: mark.as_ref(), in_doubt: self.in_doubt(&seen)? };
         if !is_unclaimed(&seen, known) {

@@ -2,7 +2,7 @@
 //!
 //! It is straight-line `async` code that never waits for anything: in production every future is ready at once. The
 //! awaits are the places where the simulator may stop a run, let another one go on, or let it die: before and after
-//! every commit and every call that changes something (see [`Engine::step`]).
+//! every commit and every call that changes something (see `Engine::step`).
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
@@ -61,7 +61,7 @@ pub use importable::Importable;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, RESTORED};
-pub use takeover::{Candidate, Marking, Progress, Servers, Taken, renews_itself};
+pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);

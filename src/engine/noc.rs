@@ -1,5 +1,6 @@
-//! Taking over from WHMCS: the rows of its module's table, each held against what upstream says and against the services
-//! of this panel. The table only points, and is never written; the binding is the same as for any license taken over.
+//! Taking over from WHMCS: the rows of its module's table, each held against what upstream says and against the
+//! services of this panel. The table only points, and is never written; the binding is the same as for any license
+//! taken over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -17,7 +18,8 @@ use super::{Engine, errors};
 
 impl Engine<'_> {
     /// The licenses of WHMCS's table, each with the service of this panel that it belongs to: the one that a person
-    /// wrote beside it, else the one that shows it, else the only one at its address that wants its tariff and has none.
+    /// wrote beside it, else the one that shows it, else the only one at its address that wants its tariff and has
+    /// none.
     ///
     /// # Errors
     /// A license or the panel's database that cannot be read.

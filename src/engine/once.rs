@@ -5,8 +5,9 @@
 use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId};
-use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
+use crate::model::journal::{OnceAnswer, OnceRequest, Wish, WishEvent, WishKey, WishStatus};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, has_run_out};
@@ -86,6 +87,20 @@ impl Engine<'_> {
         errors::order_unknown(what, why, wish.item, wish.id.0)
     }
 
+    /// Sends what was recorded. A run that ends in between leaves the wish in doubt.
+    pub(super) async fn send_recorded(&mut self, intent: RecordedIntent) -> Result<Outcome, ModuleError> {
+        #[cfg(feature = "planted-bugs")]
+        let unwritten = is_planted(Bug::IntentAfterCall).then(|| intent.wish());
+        #[cfg(feature = "planted-bugs")]
+        unwritten.map_or(Ok(()), |wish| self.store.hide_wish(wish, true)).map_err(errors::state)?;
+        self.step("send").await?;
+        let outcome = self.ports.upstream.send_once(intent);
+        self.step("sent").await?;
+        #[cfg(feature = "planted-bugs")]
+        unwritten.map_or(Ok(()), |wish| self.store.hide_wish(wish, false)).map_err(errors::state)?;
+        Ok(outcome)
+    }
+
     /// Sends a recorded intent and writes down what became of it. A run that ends in between leaves the wish in doubt.
     async fn send_about(
         &mut self,
@@ -98,10 +113,11 @@ impl Engine<'_> {
             .wish(intent.wish())
             .map_err(errors::state)?
             .ok_or_else(|| errors::state(StoreError::Unusable("a recorded wish is missing".to_owned())))?;
-        self.step("send").await?;
-        let outcome = self.ports.upstream.send_once(intent);
-        self.step("sent").await?;
-        match outcome {
+        match self.send_recorded(intent).await? {
+            Outcome::Done(OnceAnswer::Prolonged(expires)) if is_planted(Bug::RenewalTrusted) => {
+                let seen = crate::model::license::License { expires, ..super::survey::as_last_seen(row) };
+                self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, Some(seen), what).await
+            }
             Outcome::NotSent(why) => {
                 let error = errors::unreachable(what, &why, row.id);
                 let event = WishEvent::NotSent { reason: why };

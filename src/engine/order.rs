@@ -256,10 +256,7 @@ impl Engine<'_> {
         let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
         let wish = self.store.wish(intent.wish()).map_err(errors::state)?.ok_or_else(missing)?;
         let order = order_of(&wish).cloned().ok_or_else(missing)?;
-        self.step("send").await?;
-        let outcome = self.ports.upstream.send_once(intent);
-        self.step("sent").await?;
-        match outcome {
+        match self.send_recorded(intent).await? {
             Outcome::NotSent(why) => {
                 let error = errors::unreachable(what, &why, life.item);
                 self.write_event(&wish, WishEvent::NotSent { reason: why }, what).await?;

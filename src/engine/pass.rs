@@ -9,6 +9,7 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::days_between;
+use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::Completeness;
 use crate::plan::renew::due;
 use crate::ports::LockName;
@@ -138,9 +139,11 @@ impl Engine<'_> {
     }
 
     async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
-        let result = match self.lock(LockName::Item(item)).await {
-            Ok(()) => self.sync_locked(item).await,
-            Err(error) => Err(error),
+        let stale = if is_planted(Bug::ActsOnListRow) { self.item_row(item).await? } else { None };
+        let result = match (self.lock(LockName::Item(item)).await, stale) {
+            (Ok(()), Some(item)) => self.sync_item(&item).await,
+            (Ok(()), None) => self.sync_locked(item).await,
+            (Err(error), _) => Err(error),
         };
         self.held.clear();
         result

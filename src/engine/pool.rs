@@ -186,6 +186,9 @@ impl Engine<'_> {
             return self.no_longer_free(row, &seen).await.map(|()| None);
         }
         let row = self.remember_key_before(row, &seen).await?;
+        if is_planted(Bug::AddressBeforeKey) {
+            let _ = self.try_change(&row, &Repeatable::Edit(Edit { ip: asked.ip, ..Edit::default() })).await?;
+        }
         match self.renew_key(&row, seen, keeps_address).await? {
             Some(seen) => self.give_address(item, life, &row, asked, seen).await,
             None => Ok(None),

@@ -1,14 +1,14 @@
 //! reconcile: collects what the panel, our state and upstream say, has it compared, and carries out what was found, one
 //! difference after the other (MONEY.md 6). Everything is looked at again under the locks before it is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
-use crate::model::license::{Family, License, LicenseTariff, RemoteId};
+use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
@@ -27,6 +27,9 @@ const BATCH: u32 = 500;
 /// Pages read in one run: beyond any account that we believe in.
 const MAX_PAGES: u32 = 10_000;
 
+/// Licenses that nobody knows, opened in one run; the newest first.
+const MAX_OPENED: usize = 200;
+
 /// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what
 /// it missed.
 pub const RESTORED: &str = "restored";
@@ -38,10 +41,13 @@ impl Engine<'_> {
     /// A list that cannot be read whole: absence would prove nothing.
     pub async fn survey(&mut self, progress: &mut dyn FnMut(u32, Option<u32>)) -> Result<Vec<Finding>, ModuleError> {
         let mut upstream = BTreeMap::new();
-        for family in [Family::Soft, Family::SoftExternal] {
-            self.read_family(family, &mut upstream, progress).await?;
-        }
         let rows = self.rows_of_account()?;
+        for family in [Family::Soft, Family::SoftExternal] {
+            let mut list = BTreeMap::new();
+            self.read_family(family, &mut list, progress).await?;
+            self.open_unknown(family, &rows, &mut list).await?;
+            upstream.append(&mut list);
+        }
         let items = self.views(&rows, &upstream).await?;
         let open = self.store.open_wishes().map_err(errors::state)?;
         let account = self.account;
@@ -58,6 +64,37 @@ impl Engine<'_> {
             today: self.today(),
             now: self.now(),
         }))
+    }
+
+    /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears our
+    /// mark, and reconcile must name it (MONEY.md 3).
+    async fn open_unknown(
+        &mut self,
+        family: Family,
+        rows: &[LicenseRow],
+        list: &mut BTreeMap<LicenseId, License>,
+    ) -> Result<(), ModuleError> {
+        if self.returns_remoteid()? == Some(false) {
+            return Ok(());
+        }
+        let known: BTreeSet<LicenseId> = rows.iter().map(|row| row.id).collect();
+        let is_unknown = |seen: &&License| {
+            seen.remoteid == RemoteId::Absent && seen.status != LicenseStatus::Deleted && !known.contains(&seen.id)
+        };
+        let unknown: Vec<LicenseId> = list.values().filter(is_unknown).map(|seen| seen.id).collect();
+        if unknown.len() > MAX_OPENED {
+            let left = unknown.len() - MAX_OPENED;
+            self.warn(&text!(
+                "the list shows no remoteid: the newest {MAX_OPENED} licenses that this state does not know were opened, {left} were not",
+                "в списке нет remoteid: открыты {MAX_OPENED} новейших лицензий, которых нет в состоянии; не открыто {left}"
+            ));
+        }
+        for id in unknown.into_iter().rev().take(MAX_OPENED) {
+            if let Some(seen) = self.read(family, id).await? {
+                list.insert(id, seen);
+            }
+        }
+        Ok(())
     }
 
     fn rows_of_account(&self) -> Result<Vec<LicenseRow>, ModuleError> {
@@ -97,7 +134,7 @@ impl Engine<'_> {
         rows: &[LicenseRow],
         upstream: &BTreeMap<LicenseId, License>,
     ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
-        let mut ids: std::collections::BTreeSet<ItemId> =
+        let mut ids: BTreeSet<ItemId> =
             rows.iter().filter(|row| row.life.is_some()).filter_map(|row| row.item).collect();
         ids.extend(upstream.values().filter_map(|seen| match seen.remoteid.mark_of(&self.panel_id) {
             Some(Mark::Order { item, .. }) => Some(item),
@@ -256,7 +293,7 @@ pub struct Explained {
 }
 
 /// A license as the last look showed it.
-fn as_last_seen(row: &LicenseRow) -> License {
+pub(super) fn as_last_seen(row: &LicenseRow) -> License {
     License {
         id: row.id,
         name: row.name.clone(),

@@ -30,7 +30,9 @@ impl Engine<'_> {
             return self.free_of_closed(item, &life).await;
         }
         let Some((row, seen)) = self.present_license(item, &life).await? else {
-            return self.without_license(item);
+            // A client who went to nopanel gave his license back: it is not missing.
+            let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+            return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };
         };
         match self.sync_present(item, &row, seen).await {
             Ok(is_left) => self.owe_look(&row, is_left).await,

@@ -127,8 +127,8 @@ impl Engine<'_> {
         Ok(settled_doubles(found))
     }
 
-    /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells whose
-    /// it is. `None`: it is nobody's to take over.
+    /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
+    /// whose it is. `None`: it is nobody's to take over.
     async fn opened(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
         self.steps = 0;
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
@@ -322,12 +322,14 @@ impl Engine<'_> {
         let seen = self.read(candidate.family, candidate.id).await?;
         let Some(seen) = seen else { return Err(errors::license_gone(Some(item), candidate.id)) };
         let service = self.service(item, servers).await?;
+        // What an earlier run bound has one master already, whatever is still on upstream.
+        let bound = row.as_ref().is_some_and(|row| row.life.is_some());
         let by = still_known(&candidate.by, &seen, item, service.as_ref());
         match judge(&seen, row.as_ref(), &self.panel_id, item, service.as_ref(), &by) {
             Verdict::Leave(left, why) => return Ok(Taken::Left(left, why)),
             Verdict::Done => return Ok(Taken::Marked),
             Verdict::Mark if marking == Marking::Leave => return Ok(Taken::Bound),
-            Verdict::Bind if seen.autoprolong == Some(true) && marking == Marking::Leave => {
+            Verdict::Bind if !bound && seen.autoprolong == Some(true) && marking == Marking::Leave => {
                 return Ok(Taken::Left(Left::RenewsItself, renews_itself()));
             }
             Verdict::Bind | Verdict::Mark => {}
@@ -345,7 +347,7 @@ impl Engine<'_> {
 }
 
 /// Why one that renews itself is left when that is not to be switched off.
-pub fn renews_itself() -> Text {
+fn renews_itself() -> Text {
     text!(
         "upstream renews it by itself, and sync would renew it too: bound only together with --mark",
         "продавец продлевает её сам, и sync продлил бы её ещё раз: привязывается только вместе с --mark"

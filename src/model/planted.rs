@@ -26,11 +26,21 @@ pub enum Bug {
     OperationAsKey,
     /// Sent again before upstream has settled.
     ResentEarly,
+    /// The intent is written down after the call.
+    IntentAfterCall,
+    /// A license is claimed whatever became of it since it was looked at.
+    BlindClaim,
+    /// A license from the pool gets its new address before its new key.
+    AddressBeforeKey,
+    /// sync acts on what the list and the panel said before the lock.
+    ActsOnListRow,
+    /// A renewal's answer is believed without a look.
+    RenewalTrusted,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::LockForgotten,
         Self::KeyNotRenewed,
         Self::TrustedWithoutLook,
@@ -42,6 +52,11 @@ impl Bug {
         Self::RollbackOnUnknown,
         Self::OperationAsKey,
         Self::ResentEarly,
+        Self::IntentAfterCall,
+        Self::BlindClaim,
+        Self::AddressBeforeKey,
+        Self::ActsOnListRow,
+        Self::RenewalTrusted,
     ];
 }
 

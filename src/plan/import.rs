@@ -15,8 +15,8 @@ use crate::text;
 pub struct Search {
     /// Licenses named by their numbers, foreign ones included.
     ids: BTreeSet<LicenseId>,
-    /// A part of a name or an address, lower case; empty: everything.
-    text: String,
+    /// A part of a name or an address, lower case; empty: everything. `None`: only numbers count.
+    text: Option<String>,
     /// Every license is named: for a list from which a person chooses.
     every: bool,
 }
@@ -27,13 +27,12 @@ impl Search {
         let text = param.unwrap_or_default().trim().to_lowercase();
         let numbers: Option<BTreeSet<LicenseId>> =
             text.split(',').map(|part| part.trim().parse::<LicenseId>().ok().filter(|id| id.0 > 0)).collect();
-        Self { ids: numbers.unwrap_or_default(), text, every: false }
+        Self { ids: numbers.unwrap_or_default(), text: Some(text), every: false }
     }
 
     /// Licenses that a person chose from the list.
     pub fn of(ids: BTreeSet<LicenseId>) -> Self {
-        // No name or address holds a line break: only the numbers are meant.
-        Self { ids, text: "\n".to_owned(), every: false }
+        Self { ids, text: None, every: false }
     }
 
     /// Everything, foreign licenses too: to be shown, not to be imported.
@@ -48,7 +47,8 @@ impl Search {
 
     fn fits(&self, seen: &License) -> bool {
         let ip = seen.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        self.names(seen.id) || seen.name.to_lowercase().contains(&self.text) || ip.contains(&self.text)
+        let by_text = |text: &String| seen.name.to_lowercase().contains(text) || ip.contains(text);
+        self.names(seen.id) || self.text.as_ref().is_some_and(by_text)
     }
 }
 

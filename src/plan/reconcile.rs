@@ -331,7 +331,10 @@ impl Findings<'_, '_> {
         }
         let alike = |seen: &&License| {
             let at_its_place = target.ip.is_some() && seen.ip == target.ip && seen.tariff.may_be(target.pricelist);
-            (at_its_place || view.item.params.licid == Some(seen.id)) && is_alive(seen) && !self.is_known(seen.id)
+            // Ordered for this very service, by the vendor's own module for example.
+            let by_name = seen.name == view.item.default_license_name();
+            let shown = view.item.params.licid == Some(seen.id);
+            (at_its_place || by_name || shown) && is_alive(seen) && !self.is_known(seen.id)
         };
         let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
         let remedy = match world.upstream.values().find(alike) {

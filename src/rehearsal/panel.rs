@@ -9,7 +9,9 @@ use crate::mgrctl::form;
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
 use crate::model::item::{Item, ItemParams, ItemStatus, MODULE_PROGRAM};
 use crate::model::period::{AlignmentRule, Period};
-use crate::ports::{BillDb, DbError, Form, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation};
+use crate::ports::{
+    BillDb, DbError, Form, ItemPrice, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation,
+};
 
 /// The panel's tool, not started for anything that changes something.
 pub struct RehearsedPanel(pub Script);
@@ -156,6 +158,10 @@ impl PanelData for RehearsedData {
 
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
         self.real.module_params(module)
+    }
+
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
+        self.real.prices(items)
     }
 
     fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError> {

@@ -69,6 +69,9 @@ impl PanelData for Fake {
     fn module_params(&mut self, _: ModuleId) -> Result<std::collections::BTreeMap<String, String>, DbError> {
         Ok(std::collections::BTreeMap::new())
     }
+    fn prices(&mut self, _: &[ItemId]) -> Result<Vec<crate::ports::ItemPrice>, DbError> {
+        Ok(Vec::new())
+    }
     fn leading_to(&mut self, _: &str) -> Result<Vec<crate::context::Leading>, DbError> {
         Ok(Vec::new())
     }

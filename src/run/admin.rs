@@ -7,6 +7,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing, rehearse};
+use crate::admin::report::Form;
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
 use crate::commands::bundled::{self, Part, Sync};
@@ -182,7 +183,14 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
         AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
-        AdminCommand::Report { month, csv } => admin::report::report(desk, month.as_deref(), *csv),
+        AdminCommand::Report { month, csv, html } => {
+            let form = match html {
+                Some(file) => Form::Page(file),
+                None if *csv => Form::Sheet,
+                None => Form::Table,
+            };
+            admin::report::report(desk, month.as_deref(), form)
+        }
         AdminCommand::Sync { module, allow_many, sweep, adopt, noted, .. } => {
             let part = match (noted, sweep) {
                 (true, _) => Part::Noted,

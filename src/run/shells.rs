@@ -16,7 +16,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, Runni
 use crate::model::item::Item;
 use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
+use crate::ports::{BillDb, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
 use crate::secret;
 use crate::settings::Settings;
 use crate::trace::Trace;
@@ -105,6 +105,10 @@ impl PanelData for Database {
 
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
         self.db.module_params(module)
+    }
+
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
+        self.db.prices(items)
     }
 
     fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError> {

@@ -168,6 +168,17 @@ impl Store {
         self.wishes(is_open!(), &[])
     }
 
+    /// Makes a wish as if it had not been recorded yet, or as it was again: for a planted mistake.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    #[cfg(feature = "planted-bugs")]
+    pub fn hide_wish(&self, wish: WishId, hidden: bool) -> Result<(), StoreError> {
+        let status = if hidden { WishStatus::Refused } else { WishStatus::InDoubt };
+        self.conn.execute("UPDATE wish SET status = ?2 WHERE id = ?1", params![wish.0, status.word()])?;
+        Ok(())
+    }
+
     /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 
 const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
@@ -338,7 +339,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
                      key_before = NULL, not_before = NULL, reason = NULL
-                 WHERE account = ?1 AND id = ?2 AND state IN ('pool', 'to_free') AND state = ?8",
+                 WHERE account = ?1 AND id = ?2 AND ((state IN ('pool', 'to_free') AND state = ?8) OR ?9)",
             )?
             .execute(params![
                 row.account.0,
@@ -348,7 +349,8 @@ impl Tx<'_> {
                 mark.to_string(),
                 internal_name,
                 self.now.timestamp(),
-                row.state.word()
+                row.state.word(),
+                is_planted(Bug::BlindClaim)
             ])?;
         Ok(changed == 1)
     }

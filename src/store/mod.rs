@@ -9,6 +9,7 @@ mod file;
 mod items;
 mod journal;
 mod licenses;
+mod purchases;
 mod report;
 mod schema;
 
@@ -20,11 +21,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId, PanelId};
-pub use costs::{Bought, CostRow};
 pub use file::{copy_in_memory, open_file};
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
+pub use purchases::{Purchase, Reuse};
 pub use report::{JournalLine, LicenseFilter};
 
 /// Our state could not be used; nothing was changed, or it counts as perhaps written.

@@ -152,27 +152,6 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Wishes that ended well from one moment to another, oldest first: what was bought and changed.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn done_wishes(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(
-            "status = 'done' AND recorded_at >= ?1 AND recorded_at < ?2",
-            params![from.timestamp(), until.timestamp()],
-        )
-    }
-
-    /// How often a decision was noted in the journal between two moments.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn count_notes(&self, event: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u32, StoreError> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT count(*) FROM journal WHERE event = ?1 AND at >= ?2 AND at < ?3")?;
-        Ok(statement.query_row(params![event, from.timestamp(), until.timestamp()], |row| row.get(0))?)
-    }
-
     /// Orders of an account, whatever became of them: whose marks upstream may show.
     ///
     /// # Errors

@@ -67,6 +67,30 @@ fn chosen_from_the_list() {
     t.assert_clean();
 }
 
+/// The seller's list may leave out the remoteid, and give the tariff's name for its number: the license says both.
+#[test]
+fn lists_that_leave_out() {
+    for (remoteid, name) in [(false, false), (true, true), (false, true)] {
+        let setup = Test::setup().options(|o| (o.list_remoteid, o.list_pricelist_name) = (remoteid, name));
+        let t = setup.start();
+        t.tariff("55227", SOFT);
+        let pool = t.upstream.add_foreign(55227, 1, "192.0.2.10", "was in the pool");
+        t.soft_item(42, "55227", 1).ip("192.0.2.11").expires(&day_in(31)).add();
+        t.cmd("open", 42).ok();
+        let mark = t.upstream.license(5002).remoteid;
+        let panel = mark.split('-').nth(1).unwrap().to_owned();
+        t.upstream.edit_license(pool, |l| l.remoteid = format!("pml-{panel}-free"));
+        let ours = t.upstream.add_foreign(55227, 1, "192.0.2.12", "ours");
+        t.upstream.edit_license(ours, |l| l.remoteid = mark);
+        let list = json(&t, "import");
+        assert_eq!(list["licenses"].as_array().unwrap().len(), 1, "{list:#}");
+        let line = one(&list, ours);
+        assert_eq!((&line["ours"], &line["product"], &line["why_not"]), (&true.into(), &"55227".into(), &().into()));
+        fine(&t, &format!("import {ours} --yes"));
+        assert_eq!(services(&t, ours).len(), 1);
+    }
+}
+
 /// --all --foreign takes both; a license that a service shows already is for take-over, not for import.
 #[test]
 fn all_of_them() {

@@ -6,6 +6,7 @@ mod import;
 mod looking;
 mod mending;
 mod planted;
+mod report;
 mod takeover;
 mod whmcs;
 

@@ -48,6 +48,7 @@ fn shown_bound_marked() {
     assert!(text.contains(&id.to_string()) && text.contains("192.0.2.10") && text.contains("--apply"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
 
+    assert!(person(&t, "take-over panel --lang ru").stdout.contains("привязать: 1"));
     assert!(refused(&t, "take-over panel --apply").contains("--yes"), "nobody is there to be asked");
     assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
 
@@ -243,6 +244,23 @@ pub fn killed_at(t: &Test, line: &[&str], skip: usize) -> Output {
     output
 }
 
+/// Four runs at once: one binding, whoever was first.
+#[test]
+fn at_once() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    let runs: Vec<_> = (0..4).map(|_| t.spawn(["take-over", "panel", "--apply", "--mark", "--yes"])).collect();
+    for run in runs {
+        let output = run.wait();
+        assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+    }
+    assert_eq!(t.item(42).param("licid"), id.to_string());
+    assert_eq!(json(&t, "list")["counts"]["bound"], 1);
+    let marked = t.upstream.requests().into_iter().filter(|r| r.get("remoteid").is_some()).count();
+    assert_eq!(marked, 1, "{}", t.story());
+    assert!(fine(&t, "reconcile").contains("agree"));
+}
+
 /// Both questions on a terminal: no to the first does nothing, no to the second binds and leaves the rest.
 #[test]
 fn asked_twice() {
@@ -297,6 +315,10 @@ fn bad_input() {
     assert!(refused(&t, "take-over panel --apply --yes").contains("DoNothing"));
     assert_eq!(what(&json(&t, "take-over panel"), id), "bind", "looking goes on");
     t.do_nothing(false);
+    let user = t.upstream.with(|w| w.options.user.clone());
+    t.module_param(7, "username", "somebody-else");
+    assert!(refused(&t, "take-over panel --apply --yes").contains("--accept-account"), "a swapped account");
+    t.module_param(7, "username", &user);
     let copy = t.root().join("copy.db").display().to_string();
     fine(&t, "sync");
     fine(&t, &format!("backup {copy}"));

@@ -64,8 +64,8 @@ impl Fresh {
         fresh
     }
 
-    /// mgrctl itself instead of a link that leads outside, the database's socket where it is told to be, and a tool that
-    /// writes down what it was asked for.
+    /// mgrctl itself instead of a link that leads outside, the database's socket where it is told to be, and a tool
+    /// that writes down what it was asked for.
     fn move_panel_in(&self) {
         let mgrctl = self.test.root().join("sbin/mgrctl");
         let from = fs::read_link(&mgrctl).unwrap();

@@ -1,7 +1,7 @@
 //! What `make dist` gives to a provider, installed into a root of its own beside the sandbox's panel: files at the
-//! panel's places, settings and state kept, the panel reloaded, `doctor` content. DIST=FOLDER tries the packages in that
-//! folder; else the program of these tests is packed as `make dist` packs. Wants root (chroot), dpkg and rpm: without
-//! them the tests say so and pass, unless DIST is given.
+//! panel's places, settings and state kept, the panel reloaded, `doctor` content. DIST=FOLDER tries the packages of
+//! that folder; else the program of these tests is packed as `make dist` packs. Wants root (chroot), dpkg and rpm:
+//! without them the tests say so and pass, unless DIST is given.
 
 mod fresh;
 mod packing;
@@ -104,6 +104,23 @@ fn first_installation() {
         assert!(doctor.contains("\n0 problems, 0 warnings\n"), "{:?}: {doctor}", fresh.kind);
         fresh.event(50);
         assert!(fresh.there("usr/local/mgr5/var/pmisplicense/spool/50"));
+    });
+}
+
+/// What is given away (DIST only): starts on glibc 2.17, is below ten mebibytes, and carries its crates' licenses.
+#[test]
+fn given_away() {
+    if std::env::var_os("DIST").is_none() {
+        return;
+    }
+    each(|fresh, _, present| {
+        fresh.install(present);
+        let program = fresh.at("usr/local/mgr5/processing/pmisplicense");
+        run(Command::new(repository().join("dist/glibc.sh")).arg(&program).arg("2.17"));
+        let bytes = std::fs::metadata(&program).unwrap().len();
+        assert!(bytes < 10 << 20, "{bytes}");
+        let crates = fresh.at(format!("usr/share/doc/{NAME}/crates.txt.gz"));
+        assert!(run(Command::new("zcat").arg(crates)).contains("\nrustls "));
     });
 }
 

@@ -7,8 +7,9 @@ use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, WishId};
 use pmisplicense::model::item::{Item, ItemStatus};
-use pmisplicense::model::journal::WishStatus;
+use pmisplicense::model::journal::{Wish, WishStatus};
 use pmisplicense::model::license::{License, LicenseStatus};
+use pmisplicense::plan::finding::{Kind as Finding, Remedy};
 
 use crate::seller::{Entry, Kind};
 use crate::world::{End, Job, World, day_of};
@@ -48,7 +49,11 @@ pub fn told(world: &mut World, run: usize) {
         }
         // What upstream deleted while its service was suspended has no address to change: resume obtains a new one.
         (ItemCommand::Setparam, Some((_, Some(seen)))) if seen.status == LicenseStatus::Deleted => None,
-        (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => setparam_is_wrong(&wanted, id, &seen),
+        (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => {
+            // A change of tariff that a proxy doubled is what the seller has: adopted, not undone.
+            let twice = |entry: &Entry| entry.doubled && entry.kind == Kind::Tariff && entry.license == id;
+            setparam_is_wrong(&wanted, id, &seen, world.seller.ledger.iter().any(twice))
+        }
         (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
             let waits = row.is_none_or(|row| row.state == LicenseState::ToFree);
@@ -80,14 +85,14 @@ fn open_is_wrong(
     }
 }
 
-fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License) -> Option<String> {
+fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License, any_tariff: bool) -> Option<String> {
     let ip = wanted.params.ip.as_deref().and_then(|ip| ip.parse().ok());
     if ip.is_some() && seen.ip != ip {
         return Some(format!("license {id} has the address {:?}, wanted {ip:?}", seen.ip));
     }
     let tariff = seen.tariff.id().map(|id| id.0.to_string());
-    let trial = wanted.period.number() == -100;
-    (tariff.is_some_and(|tariff| tariff != wanted.tariff_intname) && !trial)
+    let any_tariff = any_tariff || wanted.period.number() == -100;
+    (tariff.is_some_and(|tariff| tariff != wanted.tariff_intname) && !any_tariff)
         .then(|| format!("license {id} has the tariff {:?}, wanted {}", seen.tariff, wanted.tariff_intname))
 }
 
@@ -139,7 +144,7 @@ fn bought(world: &mut World) {
                 renewals.entry((entry.license, before)).or_default().push(tag.send);
                 let is_prolong = match world.runs[tag.run].job {
                     Job::Item { command, .. } => command == ItemCommand::Prolong,
-                    Job::SyncAll => false,
+                    _ => false,
                 };
                 // An operation stands for its payment for 20 days.
                 let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
@@ -181,7 +186,8 @@ fn lost(world: &mut World) {
         let row = world.store.license(ACCOUNT, LicenseId(lic.id)).ok().flatten();
         let entry = world.seller.ledger.iter().find(|entry| entry.kind == Kind::Order && entry.license == lic.id);
         let twin = world.seller.ledger.iter().any(|entry| entry.doubled && entry.tag.map(|t| t.send) == Some(tag.send));
-        let extra = twin || entry.is_none_or(|entry| !entry.in_time);
+        // Doubled on its way, or later than upstream may be: where no mark is returned nobody could know it for ours.
+        let unknowable = (twin || entry.is_none_or(|entry| !entry.in_time)) && !world.seller.habits.mark_in_edit;
         match row.map(|row| (row.state, row.life)) {
             Some((LicenseState::Deleted, _)) if !lic.denied => {
                 found.push(("held for deleted, and there", format!("license {}", lic.id)));
@@ -199,17 +205,33 @@ fn lost(world: &mut World) {
             Some(_) => {}
             None => {
                 let wish = world.store.wish(WishId(tag.wish)).ok().flatten();
-                let named = wish.as_ref().is_some_and(|wish| !wish.status.is_ended());
-                if !named && !extra {
+                if !is_named(world, lic.id, wish.as_ref()) && !unknowable {
                     let status = wish.map(|wish| wish.status);
                     found.push(("billed and unknown", format!("license {}, its wish {} {status:?}", lic.id, tag.wish)));
                 }
             }
         }
     }
+    if world.findings.is_none() {
+        found.push(("no reconcile plan", "the plan could not be made in the quiet".to_owned()));
+    }
     for (rule, what) in found {
         world.violation("S2", rule, what);
     }
+}
+
+/// Whether the reconcile plan names a license, or the wish that may have bought it.
+fn is_named(world: &World, license: u32, wish: Option<&Wish>) -> bool {
+    let doubted = wish.filter(|wish| !wish.status.is_ended()).and_then(|wish| wish.item);
+    let number = license.to_string();
+    world.findings.iter().flatten().any(|finding| {
+        let in_doubt = matches!(finding.kind, Finding::Doubt | Finding::HandedOver);
+        let in_words = match &finding.remedy {
+            Remedy::Person(command) => command.split(' ').any(|word| word == number),
+            _ => false,
+        };
+        finding.license == Some(LicenseId(license)) || in_words || (in_doubt && finding.item == doubted)
+    })
 }
 
 /// S3: no license on two items, and the key that an item shows is the license's.
@@ -231,9 +253,24 @@ fn shared(world: &mut World) {
         }
         let last = world.runs.iter().rev().find(|run| match run.job {
             Job::Item { item: of, command, .. } => of == item.id.0 && command == ItemCommand::SyncItem,
-            Job::SyncAll => false,
+            _ => false,
         });
         let synced = last.is_some_and(|run| run.end == Some(End::Ok));
+        let row = world.store.license(ACCOUNT, named).ok().flatten();
+        let life = world.store.life(item).map(|life| life.to_string()).ok();
+        let free = row.is_some_and(|row| match row.state {
+            LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped => true,
+            LicenseState::Bound | LicenseState::Claimed => row.life != life,
+            LicenseState::Deleted => false,
+        });
+        // A close that the panel gave up in the middle freed it all the same.
+        let given_up = |op: &crate::panel::Op| op.item == item.id.0 && op.dropped && op.command == ItemCommand::Close;
+        if free && item.status == ItemStatus::Active && !world.panel.ops.iter().any(given_up) {
+            found.push((
+                "a service's license is held for nobody or another",
+                format!("item {} license {named}", item.id),
+            ));
+        }
         let Some(lic) = world.seller.get(named.0).filter(|_| synced && item.status == ItemStatus::Active) else {
             continue;
         };
@@ -274,19 +311,22 @@ fn held_by_person(world: &World, item: u32) -> bool {
     open.iter().any(|wish| wish.status == WishStatus::HandedOver)
 }
 
+/// Whether each run of an item looks for a purchase that a person, or time, must end.
+fn is_looked_for(world: &World, item: u32) -> bool {
+    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
+    open.iter().any(|wish| matches!(wish.status, WishStatus::HandedOver | WishStatus::FreeWhenAppears))
+}
+
 /// Finished operations that may be repeated without being another wish: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
-    // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
-    if world.meddled || world.runs.iter().any(|run| run.lagged) {
-        return Vec::new();
-    }
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, op) in world.panel.ops.iter().enumerate() {
         last.insert(op.item, index);
     }
     let fits = |index: &usize| {
         let op = &world.panel.ops[*index];
-        if held_by_person(world, op.item) {
+        // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
+        if is_looked_for(world, op.item) || world.meddled.contains(&op.item) {
             return false;
         }
         let status = world.panel.service(op.item).map(|service| service.item.status);

@@ -33,6 +33,10 @@ pub enum Class {
 pub enum Fault {
     /// The process dies here.
     Death,
+    /// sync begins while the run stands here, and runs to its end.
+    SyncMeanwhile,
+    /// The same run begins a second time.
+    TwinMeanwhile,
     /// The machine's clock jumps by so much.
     ClockJump(i64),
     /// Refused by the network before the first byte left.
@@ -100,10 +104,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it is another process, and not something that happens to the run.
+    pub fn is_meanwhile(self) -> bool {
+        matches!(self, Self::SyncMeanwhile | Self::TwinMeanwhile)
+    }
+
     /// The kind alone, for tables.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Death => "death",
+            Self::SyncMeanwhile => "sync meanwhile",
+            Self::TwinMeanwhile => "twin meanwhile",
             Self::ClockJump(_) => "clock jump",
             Self::NotSent => "not sent",
             Self::LostBefore => "lost before effect",
@@ -150,7 +161,7 @@ impl Class {
         use Fault as F;
         let read = [F::NotSent, F::Garbled, F::Refused];
         match self {
-            Self::Step => vec![F::Death],
+            Self::Step => vec![F::Death, F::SyncMeanwhile, F::TwinMeanwhile],
             Self::Once(order) => {
                 let mut all = vec![
                     F::NotSent,
@@ -248,6 +259,17 @@ pub enum Mode {
     Random(u32),
     /// Exactly these.
     Fixed(Vec<(usize, u32, Fault)>),
+    /// This one, at the first place of that name; and one more, told as in `Fixed`.
+    At(&'static str, Fault, Option<(usize, u32, Fault)>),
+}
+
+/// A place where something could have gone wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub run: usize,
+    pub point: u32,
+    pub class: Class,
+    pub step: &'static str,
 }
 
 /// The source of faults of one history.
@@ -255,21 +277,44 @@ pub enum Mode {
 pub struct Faults {
     pub mode: Mode,
     pub injected: Vec<Injected>,
+    /// Every place that was passed, while somebody wants to know.
+    pub passed: Option<Vec<Place>>,
 }
 
 impl Faults {
     pub fn new(mode: Mode) -> Self {
-        Self { mode, injected: Vec::new() }
+        Self { mode, injected: Vec::new(), passed: None }
+    }
+
+    /// Whether a second process is to begin at this point of a run.
+    pub fn meanwhile(&mut self, run: usize, point: u32, step: &'static str) -> Option<Fault> {
+        let list = match &self.mode {
+            Mode::Fixed(list) => list,
+            Mode::Off | Mode::Random(_) | Mode::At(..) => return None,
+        };
+        let here = list.iter().find(|(r, p, fault)| *r == run && *p == point && fault.is_meanwhile());
+        let fault = here.map(|(_, _, fault)| *fault)?;
+        self.mode = Mode::Off;
+        self.injected.push(Injected { run, point, fault, step });
+        Some(fault)
     }
 
     /// Whether something goes wrong at this point of a run.
     pub fn ask(&mut self, run: usize, point: u32, rng: &mut Rng, class: Class, step: &'static str) -> Option<Fault> {
+        if let Some(passed) = &mut self.passed {
+            passed.push(Place { run, point, class, step });
+        }
         let fault = match &self.mode {
             Mode::Off => None,
+            Mode::At(at, fault, _) if *at == step && class != Class::Step => Some(*fault),
+            Mode::At(..) => None,
             Mode::Random(intensity) => rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng)),
             Mode::Fixed(list) => list.iter().find(|(r, p, _)| *r == run && *p == point).map(|(_, _, fault)| *fault),
         };
         if let Some(fault) = fault {
+            if let Mode::At(_, _, next) = &self.mode {
+                self.mode = next.map_or(Mode::Off, |next| Mode::Fixed(vec![next]));
+            }
             self.injected.push(Injected { run, point, fault, step });
         }
         fault

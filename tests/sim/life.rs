@@ -87,7 +87,7 @@ pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
             // payment.
             1 if !post_moved_end(world, op) => {
                 world.panel.ops[op].dropped = true;
-                let op = world.panel.begin(item, command, Some(payment));
+                let op = begin_operation(world, item, command, Some(payment));
                 job(op, command)
             }
             // Another command runs first.
@@ -141,7 +141,7 @@ pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
 }
 
 /// A closed service is opened again, or its number is given to another client.
-fn live_again(world: &mut World, item: u32, pick: u32) {
+pub fn live_again(world: &mut World, item: u32, pick: u32) {
     let (today, habits) = (day_of(world.now_ms), world.panel.habits);
     if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
         service.lives += 1;
@@ -162,16 +162,30 @@ fn live_again(world: &mut World, item: u32, pick: u32) {
 
 /// Makes an operation, with what goes with it: a payment moves the end, a client's change is saved first.
 pub fn begin(world: &mut World, item: u32, command: ItemCommand, pick: u32, payment: Option<u32>) -> usize {
+    let op = begin_operation(world, item, command, payment);
+    if command == ItemCommand::Setparam {
+        client_types(world, item, pick >> 7);
+    }
+    op
+}
+
+/// Makes an operation; a payment moves the end where the panel does that first.
+pub fn begin_operation(world: &mut World, item: u32, command: ItemCommand, payment: Option<u32>) -> usize {
+    let old = payment.and_then(|payment| world.panel.ops.iter().find(|op| op.payment == payment).cloned());
     let op = world.panel.begin(item, command, payment);
-    let expires = license_of(world, item).and_then(|lic| lic.expires);
-    world.panel.ops[op].expires_before = expires;
-    world.panel.ops[op].made_ms = world.now_ms;
-    match command {
-        ItemCommand::Prolong if world.panel.habits.moves_before => {
-            world.panel.change(item, |item| item.expires = item.expires.map(|end| add_period(end, item.period)));
+    match old {
+        // What a payment stands for is told by its first operation.
+        Some(old) => {
+            world.panel.ops[op].expires_before = old.expires_before;
+            world.panel.ops[op].license_before = old.license_before;
+            world.panel.ops[op].end_before = old.end_before;
         }
-        ItemCommand::Setparam => client_types(world, item, pick >> 7),
-        _ => {}
+        None => world.panel.ops[op].expires_before = license_of(world, item).and_then(|lic| lic.expires),
+    }
+    world.panel.ops[op].made_ms = world.now_ms;
+    // A new operation for an old payment moves nothing again.
+    if command == ItemCommand::Prolong && payment.is_none() && world.panel.habits.moves_before {
+        world.panel.change(item, |item| item.expires = item.expires.map(|end| add_period(end, item.period)));
     }
     op
 }
@@ -182,8 +196,14 @@ pub fn license_of(world: &World, item: u32) -> Option<&Lic> {
     world.seller.get(named.0)
 }
 
+/// The client changes something of his service, and no operation is made for it.
+pub fn client_types_alone(world: &mut World, item: u32, pick: u32) {
+    world.meddled.insert(item);
+    client_types(world, item, pick);
+}
+
 /// The client changes something of his service.
-pub fn client_types(world: &mut World, item: u32, pick: u32) {
+fn client_types(world: &mut World, item: u32, pick: u32) {
     let today = world.now_ms.rem_euclid(97);
     let fresh = 40 + u32::try_from(today).unwrap_or(0);
     world.panel.change(item, |item| match pick % 8 {
@@ -228,6 +248,10 @@ pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
         _ => "collects unpaid orders",
     };
     world.say(|_| format!("seller: {what} ({target:?})"));
+    // Money and unpaid orders are everybody's, and the quiet puts them right; the rest is this service's.
+    if !matches!(pick % 12, 7 | 8 | 11) {
+        world.meddled.insert(item);
+    }
     let seller = &mut world.seller;
     match pick % 12 {
         7 => seller.balance = 100,
@@ -270,7 +294,7 @@ pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
 }
 
 /// Whether the panel counts an operation's payment as done: it moves the end by the post-call, and did.
-fn post_moved_end(world: &World, op: usize) -> bool {
+pub fn post_moved_end(world: &World, op: usize) -> bool {
     let op = &world.panel.ops[op];
     let end = world.panel.service(op.item).and_then(|service| service.item.expires);
     op.command == ItemCommand::Prolong && !world.panel.habits.moves_before && end != op.end_before

@@ -13,15 +13,19 @@
 
 mod checks;
 mod faults;
+mod grid;
 mod image;
+mod jobs;
 mod life;
 mod panel;
 mod play;
 mod report;
 mod rng;
+mod scenes;
 mod script;
 mod seller;
 mod shrink;
+mod table;
 mod wire;
 mod world;
 

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use chrono::{Months, NaiveDate};
 use pmisplicense::engine::ItemCommand;
-use pmisplicense::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
+use pmisplicense::model::held::LicenseState;
+use pmisplicense::model::ids::{
+    AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId,
+};
 use pmisplicense::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, MODULE_PROGRAM};
 use pmisplicense::model::journal::{OnceRequest, Wish, WishStatus};
 use pmisplicense::model::period::{AlignmentRule, Period};
@@ -187,10 +190,7 @@ impl World {
                 self.carry_out(run, call);
                 Err(PanelError::Unknown("sim: killed".to_owned()))
             }
-            _ => {
-                self.carry_out(run, call);
-                Ok(BTreeMap::new())
-            }
+            _ => Ok(self.carry_out(run, call)),
         }
     }
 
@@ -207,6 +207,11 @@ impl World {
         }
         let open = self.store.open_wishes_of_item(item).unwrap_or_default();
         let named = self.panel.service(item.0).and_then(|service| service.item.params.licid);
+        // What the service gave back is no part of what is told, whatever its parameters still name.
+        let named = named.filter(|id| {
+            let row = self.store.license(AccountId(1), *id).ok().flatten();
+            row.is_none_or(|row| row.state != LicenseState::ToFree)
+        });
         // A candidate of the pool that was put aside is no part of what is told.
         // Nor is what a closed life ordered, or a license on its way out.
         let matters = |wish: &&Wish| match &wish.request {
@@ -220,7 +225,7 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, run: usize, call: &PanelCall) {
+    fn carry_out(&mut self, run: usize, call: &PanelCall) -> BTreeMap<String, String> {
         match call {
             PanelCall::SaveParams { item, values } => {
                 for (name, value) in values {
@@ -229,8 +234,35 @@ impl World {
             }
             PanelCall::SaveParamOld { item, name, value } => self.save(*item, name, value),
             PanelCall::Post { func, item } => self.post(run, func, *item),
-            PanelCall::Import { .. } | PanelCall::RegisterProblem { .. } => {}
+            PanelCall::Import { values } => {
+                let id = self.import(values);
+                return BTreeMap::from([("service_id".to_owned(), id.to_string())]);
+            }
+            PanelCall::RegisterProblem { .. } => {}
         }
+        BTreeMap::new()
+    }
+
+    /// The panel makes a service of what it is told.
+    fn import(&mut self, values: &[(&'static str, String)]) -> u32 {
+        let value = |name: &str| values.iter().find(|(of, _)| *of == name).map_or("", |(_, value)| value.as_str());
+        let id = self.panel.services.iter().map(|service| service.item.id.0).max().unwrap_or(0) + 1;
+        let ip = Some(value("ip").to_owned()).filter(|ip| !ip.is_empty());
+        let period = value("period").parse().unwrap_or(1);
+        let mut item = new_item(id, 700 + id, value("import_pricelist_intname"), "soft", period, ip);
+        item.status = if value("status") == "3" { ItemStatus::Suspended } else { ItemStatus::Active };
+        item.expires = value("expiredate").parse().ok();
+        item.params.licname = Some(value("licname").to_owned());
+        self.panel.services.push(Service { item, before: None, lives: 0 });
+        for name in ["lickey", "licid"] {
+            self.save(ItemId(id), name, value(name));
+        }
+        // From now on it is this panel's.
+        let named = value("licid").parse().unwrap_or(0);
+        if let Some(lic) = self.seller.get_mut(named) {
+            lic.foreign = false;
+        }
+        id
     }
 
     fn save(&mut self, item: ItemId, name: &str, value: &str) {
@@ -259,7 +291,7 @@ impl World {
         let habits = self.panel.habits;
         let payment = match self.runs[run].job {
             Job::Item { op: Some(op), .. } => Some(self.panel.ops[op].payment),
-            Job::Item { .. } | Job::SyncAll => None,
+            _ => None,
         };
         let verb = func.rsplit('.').next().unwrap_or(func);
         match verb {
@@ -299,7 +331,7 @@ impl World {
     fn stands_no_more(&self, run: usize) -> bool {
         let old = match self.runs[run].job {
             Job::Item { op: Some(op), .. } => self.now_ms - self.panel.ops[op].made_ms > 19 * 86_400_000,
-            Job::Item { .. } | Job::SyncAll => false,
+            _ => false,
         };
         old || self.clock_moved || self.runs.iter().any(|run| run.lagged)
     }
@@ -318,6 +350,9 @@ impl World {
         let before = service.before.as_deref().filter(|before| lags && before.created == service.item.created);
         let answer = before.unwrap_or(&service.item).clone();
         self.runs[run].lagged |= lags;
+        if lags {
+            self.meddled.insert(item.0);
+        }
         self.say(|_| {
             format!("run {run} item {item}: {:?} until {:?} {:?}", answer.status, answer.expires, answer.params)
         });
@@ -387,15 +422,19 @@ impl BillDb for Db {
         Ok(world.panel.alignment.clone())
     }
 
-    fn items_of_module(&mut self, _: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {
-        let world = self.world.borrow();
-        let alive = world.panel.services.iter().filter(|service| service.item.status != ItemStatus::Deleted);
+    fn items_of_module(&mut self, module: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {
+        let mut world = self.world.borrow_mut();
+        world.db(self.run, "read items")?;
+        let of_module = |service: &&Service| service.item.module == Some(module);
+        let services = world.panel.services.iter().filter(of_module);
+        let alive = services.filter(|service| service.item.status != ItemStatus::Deleted);
         let ids = alive.map(|service| service.item.id).filter(|id| *id > after);
         Ok(ids.take(usize::try_from(limit).unwrap_or(0)).collect())
     }
 
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
-        let world = self.world.borrow();
+        let mut world = self.world.borrow_mut();
+        world.db(self.run, "look for importing items")?;
         let with = world.panel.services.iter().filter(|service| service.item.params.licid == Some(license));
         Ok(with.map(|service| service.item.id).collect())
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, Run as EngineRun};
 use pmisplicense::error::{ErrorKind, ModuleError};
-use pmisplicense::model::ids::{ItemId, RunningOperationId};
+use pmisplicense::model::ids::RunningOperationId;
 use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::model::rules::{OnClose, PostOpen, Rules};
 use pmisplicense::ports::ModuleAccess;
@@ -33,8 +33,14 @@ const MAX_STEPS: u32 = 3_000;
 /// Time that a run may take, its neighbours' waiting included.
 const MAX_RUN_MS: i64 = 3_600_000;
 
+/// The tag of a second process.
+const BESIDE: usize = 1 << 20;
+
 /// Runs of the quiet have tags from here on: nothing goes wrong there.
 const QUIET: usize = 1 << 32;
+
+/// Which of the settings takes what somebody else freed.
+pub const FOREIGN_POOL: usize = 5;
 
 /// The settings that histories choose from.
 pub fn rules() -> Vec<Rules> {
@@ -44,6 +50,7 @@ pub fn rules() -> Vec<Rules> {
     all[2].on_close = OnClose::Delete;
     all[3].upstream.resend = false;
     all[4].post_open = PostOpen::Service;
+    all[FOREIGN_POOL].pool_foreign = true;
     all
 }
 
@@ -81,6 +88,18 @@ pub struct Stage<'a> {
 
 /// Plays a history and checks it.
 pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &mut Stats) -> Played {
+    let mut stage = begin(script, how, image, rules);
+    for (index, action) in script.actions.iter().enumerate() {
+        if how.without.get(index) != Some(&true) {
+            stage.act(index, *action);
+        }
+    }
+    stage.quiet();
+    stage.finish(stats)
+}
+
+/// The world of a history before anything happens in it.
+pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules]) -> Stage<'a> {
     image.empty();
     let mut seller = Seller::new(script.seller, day_of(BEGIN_MS));
     let mut panel = Panel::new(script.panel);
@@ -89,7 +108,9 @@ pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &
     let world = World {
         now_ms: BEGIN_MS,
         skew_ms: 0,
-        meddled: false,
+        meddled: std::collections::BTreeSet::new(),
+        findings: None,
+        takes_foreign: rules[script.rules % rules.len()].pool_foreign,
         clock_moved: false,
         seller,
         panel,
@@ -110,21 +131,13 @@ pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &
         password: String::new(),
     };
     let rules = &rules[script.rules % rules.len()];
-    let mut stage = Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: script.seed };
-    for (index, action) in script.actions.iter().enumerate() {
-        if how.without.get(index) != Some(&true) {
-            stage.act(index, *action);
-        }
-    }
-    stage.quiet();
-    stage.finish(stats)
+    Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: script.seed }
 }
 
 impl<'a> Stage<'a> {
     fn act(&mut self, index: usize, action: Action) {
         let tag = index * 8;
         self.world.borrow_mut().say(|_| format!("--- {index}: {action:?}"));
-        self.world.borrow_mut().meddled |= matches!(action, Action::Seller { .. } | Action::Client { .. });
         match action {
             Action::Step { item, pick } => {
                 let job = crate::life::next_job(&mut self.world.borrow_mut(), item, pick);
@@ -152,7 +165,7 @@ impl<'a> Stage<'a> {
             Action::Sync => self.group(&[Job::SyncAll], tag),
             Action::Wait { s } => self.world.borrow_mut().advance(s * 1000),
             Action::Seller { item, pick } => crate::life::seller_acts(&mut self.world.borrow_mut(), item, pick),
-            Action::Client { item, pick } => crate::life::client_types(&mut self.world.borrow_mut(), item, pick),
+            Action::Client { item, pick } => crate::life::client_types_alone(&mut self.world.borrow_mut(), item, pick),
         }
     }
 
@@ -160,13 +173,10 @@ impl<'a> Stage<'a> {
         let at = Rc::new(Cell::new("begin"));
         let (run, operation) = {
             let mut world = self.world.borrow_mut();
-            let operation = match job {
-                Job::Item { op: Some(op), .. } => {
-                    world.panel.ops[op].tries = world.panel.ops[op].tries.saturating_add(1);
-                    Some(op)
-                }
-                Job::Item { .. } | Job::SyncAll => None,
-            };
+            let operation = job.op();
+            if let Some(op) = operation {
+                world.panel.ops[op].tries = world.panel.ops[op].tries.saturating_add(1);
+            }
             let attempt = operation.map_or(1, |op| world.panel.ops[op].tries);
             let started_ms = world.now_ms;
             world.runs.push(Run {
@@ -214,14 +224,8 @@ impl<'a> Stage<'a> {
             };
             let identity = EngineRun { access: &access, operation, machine: "sim", stepping: Some(at) };
             let mut engine = Engine::begin(ports, store, rules, identity)?;
-            match job {
-                Job::Item { item, command, .. } => engine.item_command(command, ItemId(item)).await,
-                Job::SyncAll => {
-                    let allow = if tag >= QUIET { Allow::Many } else { Allow::Guarded };
-                    let summary = engine.sync_all(allow).await?;
-                    summary.failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
-                }
-            }
+            let allow = if tag >= QUIET { Allow::Many } else { Allow::Guarded };
+            crate::jobs::carry_out(&mut engine, job, allow, &world).await
         };
         Going { run, future: Box::pin(future) }
     }
@@ -239,6 +243,9 @@ impl<'a> Stage<'a> {
             }
             index = index.min(going.len() - 1);
             let run = going[index].run;
+            if let Some(beside) = self.meanwhile(run) {
+                self.group(&[beside], BESIDE);
+            }
             if let Some(end) = self.before_step(run) {
                 // The process is gone: what it held is released, what it had written stays.
                 drop(going.swap_remove(index));
@@ -253,6 +260,27 @@ impl<'a> Stage<'a> {
                 };
                 self.ended(run, end);
             }
+        }
+    }
+
+    /// A second process begins while a run stands at this step, and runs to its end.
+    fn meanwhile(&self, run: usize) -> Option<Job> {
+        let mut world = self.world.borrow_mut();
+        let (tag, points, step) = (world.runs[run].tag, world.runs[run].points + 1, world.step_of(run));
+        let fault = world.faults.meanwhile(tag, points, step)?;
+        world.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
+        match (fault, world.runs[run].job) {
+            (Fault::SyncMeanwhile, _) => Some(Job::SyncAll),
+            (_, job @ Job::Item { item, .. }) => {
+                // Another service's run, where one waits: it wants the same licenses.
+                let other = world.panel.ops.iter().position(|op| op.item != item && !op.done && !op.dropped);
+                Some(other.map_or(job, |op| Job::Item {
+                    item: world.panel.ops[op].item,
+                    command: world.panel.ops[op].command,
+                    op: Some(op),
+                }))
+            }
+            (_, job) => Some(job),
         }
     }
 
@@ -280,7 +308,7 @@ impl<'a> Stage<'a> {
     fn ended(&mut self, run: usize, end: End) {
         let mut world = self.world.borrow_mut();
         world.say(|_| format!("run {run} ends: {end:?}"));
-        if let Job::Item { op: Some(op), .. } = world.runs[run].job {
+        if let Some(op) = world.runs[run].job.op() {
             let op = &mut world.panel.ops[op];
             match &end {
                 End::Ok => {
@@ -299,7 +327,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Everything on its way arrives, causes go away, and each unfinished run is repeated.
-    fn quiet(&mut self) {
+    pub fn quiet(&mut self) {
         {
             let mut world = self.world.borrow_mut();
             world.say(|_| "--- drain".to_owned());
@@ -343,6 +371,10 @@ impl<'a> Stage<'a> {
         tag += 8;
         self.world.borrow_mut().advance(120_000);
         self.group(&[Job::SyncAll], tag);
+        if self.has_servers() {
+            tag += 8;
+            self.group(&[Job::Sweep], tag);
+        }
         for item in items {
             tag += 8;
             let closed = crate::life::is_closed(&self.world.borrow(), item);
@@ -350,12 +382,19 @@ impl<'a> Stage<'a> {
                 self.group(&[Job::Item { item, command: ItemCommand::SyncItem, op: None }], tag);
             }
         }
+        tag += 8;
+        self.group(&[Job::Survey], tag);
         crate::checks::at_the_end(&mut self.world.borrow_mut());
         // Late keys are there by now; sync brings them, so that repeated runs have nothing to wait for.
         self.world.borrow_mut().advance(600_000);
         tag += 8;
         self.group(&[Job::SyncAll], tag);
         self.repeat_finished(tag + 8);
+    }
+
+    fn has_servers(&self) -> bool {
+        let servers = Some(crate::jobs::SERVERS);
+        self.world.borrow().panel.services.iter().any(|service| service.item.module == servers)
     }
 
     /// S7: what is finished is done again, and nothing happens but the post-call.
@@ -373,7 +412,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn finish(self, stats: &mut Stats) -> Played {
+    pub fn finish(self, stats: &mut Stats) -> Played {
         let mut world = self.world.borrow_mut();
         stats.histories += 1;
         stats.runs += u64::try_from(world.runs.len()).unwrap_or(0);

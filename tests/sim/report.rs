@@ -21,6 +21,8 @@ struct Asked {
     tier: Option<Tier>,
     threads: u32,
     show: usize,
+    /// The enumeration alone, with its table.
+    only_grid: bool,
 }
 
 fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -47,6 +49,7 @@ fn asked() -> Asked {
         tier,
         threads: number("THREADS").unwrap_or(2),
         show: number("SHOW").unwrap_or(5),
+        only_grid: std::env::var_os("GRID").is_some(),
     }
 }
 
@@ -198,7 +201,13 @@ pub fn run() {
     if std::env::var_os("PLANTED").is_some() {
         return find_planted();
     }
+    if let Ok(name) = std::env::var("CELL") {
+        std::process::exit(i32::from(!crate::grid::replay(&name)));
+    }
     let asked = Arc::new(asked());
+    if asked.only_grid {
+        std::process::exit(i32::from(!crate::grid::run(asked.threads, true)));
+    }
     if let Some(seed) = number::<u64>("SEED") {
         let good = replay(seed, asked.tier.unwrap_or(Tier::One));
         std::process::exit(i32::from(!good));
@@ -243,7 +252,8 @@ pub fn run() {
     for list in by_rule.values().take(asked.show) {
         show(list[0]);
     }
-    if !met.is_empty() {
+    let long = asked.minutes.is_some();
+    if !crate::grid::run(asked.threads, long) || !met.is_empty() {
         std::process::exit(1);
     }
 }

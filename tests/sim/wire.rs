@@ -2,17 +2,20 @@
 //! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
 
 use chrono::{DateTime, Utc};
-use pmisplicense::model::ids::{LicenseId, UpstreamPricelistId};
+use pmisplicense::model::ids::{AccountId, LicenseId, UpstreamPricelistId};
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
-use pmisplicense::model::license::{Family, License, Money};
+use pmisplicense::model::license::{FREE_NAME, Family, License, Money};
 use pmisplicense::model::period::Period;
-use pmisplicense::ports::{CallError, Outcome, Page, RefusalKind, Repeatable, Upstream};
+use pmisplicense::ports::{CallError, Edit, Outcome, Page, RefusalKind, Repeatable, Upstream};
 use pmisplicense::store::RecordedIntent;
 
 use crate::faults::{Class, Fault};
 use crate::seller::{Tag, refusal};
 use crate::world::{Effect, Job, Pending, Shared, World, day_of, moment};
+
+/// What a server pays for has a number of its own kind: from here on.
+const SERVER_PAYMENTS: u32 = 1_000_000;
 
 /// One run's line to the seller.
 pub struct Wire {
@@ -53,6 +56,7 @@ impl World {
         let by_sync = match self.runs[run].job {
             Job::SyncAll => true,
             Job::Item { command, .. } => command == pmisplicense::engine::ItemCommand::SyncItem,
+            _ => false,
         };
         if !by_sync {
             return;
@@ -79,8 +83,43 @@ impl World {
     }
 
     fn check_own(&mut self, run: usize, license: LicenseId, what: &str) {
+        // What another panel freed may be taken where the settings say so: from its new key on it is ours.
+        if self.takes_foreign
+            && let Some(lic) = self.seller.get_mut(license.0).filter(|lic| lic.name == FREE_NAME)
+        {
+            lic.foreign = false;
+        }
         if self.seller.get(license.0).is_some_and(|lic| lic.foreign) {
             self.violation("S8", "foreign license changed", format!("run {run}: {what} of license {license}"));
+        }
+    }
+
+    /// A call about a license stands on what was read in this run: the license, and the item whose license it is.
+    fn check_looked(&mut self, run: usize, license: LicenseId, what: &str, moves_money: bool) {
+        if moves_money && !self.runs[run].answers.iter().any(|(of, _)| *of == license.0) {
+            self.violation("S4", "acts without a look", format!("run {run}: {what} of license {license}"));
+        }
+        let Some(known) = self.runs[run].last_item.clone().filter(|_| !self.runs[run].lagged) else { return };
+        let row = self.store.license(AccountId(1), license).ok().flatten();
+        let is_its = row.is_some_and(|row| row.life.is_some() && row.item == Some(known.id));
+        let now = self.panel.service(known.id.0).map(|service| service.item.status);
+        if is_its && now.is_some_and(|now| now != known.status) {
+            let what = format!(
+                "run {run}: {what} of license {license} for item {}: {:?}, now {now:?}",
+                known.id, known.status
+            );
+            self.violation("S4", "acts on what the panel said before", what);
+        }
+    }
+
+    /// The key of a license that gets an address is nobody else's: the client there would have what another one saw.
+    fn check_key(&mut self, run: usize, license: LicenseId, edit: &Edit) {
+        let Some(client) = self.runs[run].last_item.as_ref().map(|item| item.client.0) else { return };
+        let moves = edit.ip.is_some_and(|ip| !ip.is_unspecified());
+        let Some(key) = self.seller.get(license.0).filter(|_| moves).map(|lic| lic.key.clone()) else { return };
+        if self.panel.shown_keys.iter().any(|(shown, to)| *shown == key && *to != client) {
+            let what = format!("run {run}: license {license} for client {client} with the key {key} of another");
+            self.violation("S3", "an address before a new key", what);
         }
     }
 
@@ -90,11 +129,18 @@ impl World {
         self.check_paid(run, &request);
         if let Some(license) = request.license() {
             self.check_own(run, license, request.kind());
+            self.check_looked(run, license, request.kind(), true);
         }
         self.sends += 1;
         let (item, payment) = match self.runs[run].job {
             Job::Item { item, op, .. } => (Some(item), op.map(|op| self.panel.ops[op].payment)),
-            Job::SyncAll => (self.runs[run].last_item.as_ref().map(|item| item.id.0), None),
+            _ => {
+                let item = self.runs[run].last_item.as_ref().map(|item| item.id.0);
+                // A server is paid for as long as it lives: nobody makes operations for its license.
+                let lives =
+                    item.and_then(|item| self.panel.service(item)).map(|service| SERVER_PAYMENTS + service.lives);
+                (item, lives)
+            }
         };
         let tag = Tag {
             run,
@@ -188,6 +234,10 @@ impl World {
             Repeatable::Edit(_) => "send edit",
         };
         self.check_own(run, license, step);
+        self.check_looked(run, license, step, false);
+        if let Repeatable::Edit(edit) = change {
+            self.check_key(run, license, edit);
+        }
         let fault = self.ask(run, Class::Change, step);
         self.say(|_| format!("run {run} changes {license}: {change:?}"));
         let result = match fault {

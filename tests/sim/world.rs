@@ -2,6 +2,7 @@
 //! run did. Everything that a run can see goes through the ports in `wire.rs` and `office.rs`.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use pmisplicense::error::{ErrorKind, Text};
 use pmisplicense::model::item::Item;
 use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::License;
+use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
 use pmisplicense::store::Store;
 
@@ -40,8 +42,30 @@ pub struct Pending {
 /// What a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
-    Item { item: u32, command: ItemCommand, op: Option<usize> },
+    Item {
+        item: u32,
+        command: ItemCommand,
+        op: Option<usize>,
+    },
     SyncAll,
+    /// The servers of another module.
+    Sweep,
+    /// Of what a person named.
+    Import,
+    /// The reconcile plan: what it finds stays in the world.
+    Survey,
+    /// The same, carried out.
+    Reconcile,
+}
+
+impl Job {
+    /// The panel's operation that the run is an attempt of.
+    pub fn op(self) -> Option<usize> {
+        match self {
+            Self::Item { op, .. } => op,
+            _ => None,
+        }
+    }
 }
 
 /// How a run ended.
@@ -96,8 +120,12 @@ pub struct World {
     pub now_ms: i64,
     /// The machine's clock minus the world's.
     pub skew_ms: i64,
-    /// The seller's administrator or a client changed something that no run was told of.
-    pub meddled: bool,
+    /// Services of which somebody else changed something that no run was told of, or whose past a run was shown.
+    pub meddled: BTreeSet<u32>,
+    /// The settings allow to take what another panel freed.
+    pub takes_foreign: bool,
+    /// What the reconcile plan of the quiet found.
+    pub findings: Option<Vec<Finding>>,
     /// The clock was moved by more than the settling time.
     pub clock_moved: bool,
     pub seller: Seller,

@@ -13,7 +13,7 @@ use crate::model::ids::ModuleId;
 use crate::model::period::{MonthCount, Period};
 use crate::model::rules::Rules;
 use crate::plan::cost::year_by_months;
-use crate::store::{Bought, Store};
+use crate::store::{Purchase, Store};
 use crate::text;
 
 /// How far back a price that was paid still counts.
@@ -81,12 +81,15 @@ fn years(
         return Ok(());
     }
     let now = desk.ctx.clock.now();
-    let bought = store.bought(account.id, now - Duration::days(PRICE_DAYS)).map_err(state_error)?;
+    let mut bought = store.purchases(now - Duration::days(PRICE_DAYS), now + Duration::days(1)).map_err(state_error)?;
+    bought.retain(|one| one.account == account.id);
     for product in rules.catalogue.iter() {
         let of = |months: MonthCount| {
-            bought.iter().filter(move |one| one.pricelist == product.pricelist && one.months == months)
+            bought
+                .iter()
+                .filter(move |one| one.pricelist == product.pricelist && one.period == Some(Period::Months(months)))
         };
-        let lately = |one: &&Bought| one.at >= now - Duration::days(MONTH_DAYS);
+        let lately = |one: &&Purchase| one.at >= now - Duration::days(MONTH_DAYS);
         let count = of(MonthCount(1)).filter(lately).count();
         let paid = |months| of(months).filter_map(|one| one.amount.clone()).next_back();
         let Some(year) = year_by_months(product, paid).filter(|_| count > 0) else { continue };

@@ -1,0 +1,65 @@
+//! What a run is asked to do, carried out by the real engine: a command of a service, sync, the sweep over another
+//! module's servers, import, the reconcile plan.
+
+use std::collections::BTreeSet;
+
+use pmisplicense::engine::{Allow, Engine, Server};
+use pmisplicense::error::ModuleError;
+use pmisplicense::model::ids::{ItemId, ModuleId};
+use pmisplicense::plan::finding::{Finding, Remedy};
+use pmisplicense::plan::import::Search;
+
+use crate::world::{Job, Shared};
+
+/// The module of servers whose control panels are licensed.
+pub const SERVERS: ModuleId = ModuleId(9);
+
+/// The foreign license that a person names for import.
+pub const NAMED_FOR_IMPORT: u32 = 901;
+
+/// Remedies carried out in one run: far above what a history leaves.
+const MAX_REMEDIES: usize = 100;
+
+pub async fn carry_out(engine: &mut Engine<'_>, job: Job, allow: Allow, world: &Shared) -> Result<(), ModuleError> {
+    match job {
+        Job::Item { item, command, .. } => engine.item_command(command, ItemId(item)).await,
+        Job::SyncAll => {
+            let summary = engine.sync_all(allow).await?;
+            summary.failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        }
+        Job::Sweep => {
+            let server = Server { module: SERVERS, adopted: true, whole: true };
+            let swept = engine.sweep(server, &BTreeSet::new(), allow).await?;
+            swept.failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        }
+        Job::Import => {
+            let named = NAMED_FOR_IMPORT.to_string();
+            let done = engine.import("soft", &Search::parse(Some(&named))).await?;
+            done.failures.into_iter().next().map_or(Ok(()), Err)
+        }
+        Job::Survey => {
+            let findings = engine.survey(&mut |_, _| {}).await?;
+            world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
+            world.borrow_mut().findings = Some(findings);
+            Ok(())
+        }
+        Job::Reconcile => {
+            let findings = engine.survey(&mut |_, _| {}).await?;
+            world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
+            engine.guard(&findings, allow)?;
+            let mut first = None;
+            let remedies = findings.iter().filter(|finding| !matches!(finding.remedy, Remedy::Person(_)));
+            for finding in remedies.take(MAX_REMEDIES) {
+                if let Err(error) = engine.repair(&finding.remedy).await {
+                    first = first.or(Some(error));
+                }
+            }
+            first.map_or(Ok(()), Err)
+        }
+    }
+}
+
+fn in_words(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| format!("{:?} {:?} {}", finding.kind, finding.remedy, finding.what.en);
+    if findings.is_empty() { "nothing".to_owned() } else { findings.iter().map(line).collect::<Vec<_>>().join("; ") }
+}
