@@ -13,7 +13,7 @@ use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
-use crate::plan::order::{Wanted, aligned_months, wanted};
+use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::reconcile::{Finding, ItemView, Remedy, Want, World, compare};
 use crate::store::LicenseFilter;
 use crate::text;
@@ -198,6 +198,7 @@ impl Engine<'_> {
             seen: seen.as_ref(),
             product,
             aligned,
+            why_aligned: &why_months(&view.item, &alignment),
             today: self.today(),
             now: self.now(),
             rules: self.rules,
