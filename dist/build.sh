@@ -10,9 +10,10 @@ glibc=2.17
 max_bytes=$((10 * 1024 * 1024))
 
 missing=()
-for tool in git:git python3:python3-venv make:make cc:gcc objdump:binutils dpkg-deb:dpkg rpmbuild:rpm; do
+for tool in git:git python3:python3 make:make cc:gcc objdump:binutils dpkg-deb:dpkg rpmbuild:rpm; do
     command -v "${tool%%:*}" > /dev/null || missing+=("${tool##*:}")
 done
+python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

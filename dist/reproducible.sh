@@ -9,10 +9,12 @@ if [ -n "$(git status --porcelain)" ]; then
     echo "there are changes that are not committed: commit them, then repeat" >&2
     exit 1
 fi
+commit="$(git rev-parse HEAD)"
 dist/build.sh "$@"
 elsewhere="$(mktemp -d)"
 trap 'rm -rf "$elsewhere"' EXIT
-git clone --quiet . "$elsewhere/again"
+git clone --quiet --no-checkout . "$elsewhere/again"
+git -C "$elsewhere/again" checkout --quiet --detach "$commit"
 mkdir "$elsewhere/again/target"
 ln -s "$PWD/target/dist-tools" "$elsewhere/again/target/dist-tools"
 env -u CARGO_TARGET_DIR "$elsewhere/again/dist/build.sh" "$@"

@@ -135,6 +135,27 @@ impl MysqlBillDb {
         self.pairs(sql, module.0)
     }
 
+    /// Active tariffs, addons included, with an internal name: id and name.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn active_tariffs(&mut self, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        self.named("SELECT id, name FROM pricelist WHERE active = 'on' AND intname = ? ORDER BY id", internal_name)
+    }
+
+    /// Values of enumerations with an internal name: id and name.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn enumeration_values(&mut self, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        self.named("SELECT id, name FROM enumerationitem WHERE intname = ? ORDER BY id", internal_name)
+    }
+
+    fn named(&mut self, sql: &str, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        let rows = self.rows(sql, (internal_name,))?;
+        Ok(rows.iter().filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
+    }
+
     /// One processing module; `None` when there is no such row.
     ///
     /// # Errors

@@ -73,6 +73,7 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
         root: path("PMISPLICENSE_MGR_ROOT"),
         config: path("PMISPLICENSE_CONFIG"),
         state: path("PMISPLICENSE_STATE"),
+        machine_id: path("PMISPLICENSE_MACHINE_ID"),
     };
     if event::is_handler(program) {
         let item = variable("PARAM_elid").unwrap_or_default();
@@ -289,7 +290,7 @@ fn context(settings: Settings, common: &Common) -> Context {
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
         whmcs: shells::whmcs(&log),
-        machine: shells::machine(),
+        machine: shells::machine(&settings.machine_id),
         fresh_panel: shells::fresh_panel(),
         stdin: Box::new(std::io::stdin()),
         notes: Box::new(Arc::clone(&log)),

@@ -12,6 +12,7 @@ mod close;
 mod doubt;
 mod dry_run;
 mod gen_key;
+mod guards;
 mod hurt;
 mod messages;
 mod open;

@@ -1,7 +1,5 @@
 //! `sync_item`, `sync_server`, `sync`: state refreshed, due renewals, what was left to do; guards of runs over many.
-use crate::service::{
-    alter_state, changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, state, told,
-};
+use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, state, told};
 use crate::support::{Fault, Test};
 
 fn sync(test: &Test) -> crate::support::Output {
@@ -94,6 +92,29 @@ fn renew_before_days() {
     test.upstream.edit_license(id, |l| l.expires = None);
     test.cmd("sync_item", 42).ok();
     assert_eq!(test.upstream.billed("service.prolong"), 1);
+}
+
+/// A key that is missing after an hour is a problem that the panel shows, once, and a line of doctor.
+#[test]
+fn late_key_is_a_problem() {
+    let test = Test::setup().options(|o| o.key_after_reads = u32::MAX).start();
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), Vec::<String>::new(), "not within the hour");
+    crate::service::alter_state(&test, "UPDATE license SET since = since - 3601");
+    for _ in 0..2 {
+        test.cmd("sync_item", 42).ok();
+    }
+    let problems = test.panel_changes();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("problems.register ") && problems[0].contains("level=error"), "{problems:?}");
+    assert!(problems[0].contains(&format!("license {id} of service 42 still has no key")), "{problems:?}");
+    assert!(test.run(["doctor"]).stdout.contains(&format!("license {id} of service 42 has no key")));
+    test.upstream.issue_keys();
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), ["service.saveparam"]);
+    assert_eq!(state(&test, "SELECT reason FROM license"), "");
 }
 
 /// A license that is deleted under an active service: told, never ordered by sync.
@@ -228,19 +249,4 @@ fn account_accepted() {
     test.upstream.age(former.2, 40);
     sync(&test).ok();
     assert_eq!(test.upstream.license(former.2).licname, "free.lic");
-}
-
-/// The state was made on another machine: only reads, until it is claimed.
-#[test]
-fn another_machine() {
-    let test = Test::new();
-    opened(&test, 42, "55227", 1);
-    if state(&test, "SELECT value FROM meta WHERE name = 'machine'").is_empty() {
-        return; // A machine without a machine-id compares nothing.
-    }
-    alter_state(&test, "UPDATE meta SET value = 'another' WHERE name = 'machine'");
-    assert_eq!(test.cmd("suspend", 42).fails("state").attribute("object"), "machine");
-    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
-    test.run(["state", "claim"]).ok();
-    test.cmd("suspend", 42).ok();
 }

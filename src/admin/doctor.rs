@@ -2,6 +2,7 @@
 //! that cannot be made says so and hides no other.
 
 mod cron;
+mod trade;
 mod upstream;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -61,6 +62,11 @@ struct Checks(Vec<Check>);
 impl Checks {
     fn ok(&mut self, name: &'static str, what: Text) {
         self.0.push(Check { name, level: Level::Ok, what, next: None });
+    }
+
+    /// All is well, and something could be better.
+    fn hint(&mut self, name: &'static str, what: Text, next: Text) {
+        self.0.push(Check { name, level: Level::Ok, what, next: Some(next) });
     }
 
     fn warning(&mut self, name: &'static str, what: Text, next: Text) {
@@ -242,6 +248,20 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
     }
     let known = store.meta("machine").map_err(state_error)?.unwrap_or_default();
     let machine = &desk.ctx.machine;
+    if machine.is_empty() {
+        let file = desk.ctx.settings.machine_id.display();
+        checks.warning(
+            "machine",
+            text!(
+                "{file} does not name this machine: a copied state would not be noticed",
+                "{file} не называет эту машину: копия состояния осталась бы незамеченной"
+            ),
+            text!(
+                "run: systemd-machine-id-setup; in a container name another file in PMISPLICENSE_MACHINE_ID",
+                "выполните: systemd-machine-id-setup; в контейнере задайте другой файл в PMISPLICENSE_MACHINE_ID"
+            ),
+        );
+    }
     if !known.is_empty() && !machine.is_empty() && known != *machine {
         checks.problem(
             "machine",
@@ -258,7 +278,10 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
     if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
         checks.problem(
             "restored",
-            text!("the state was restored at {when}: only reads", "состояние восстановлено {when}: только чтение"),
+            text!(
+                "the state was restored, or found to be old, at {when}: only reads",
+                "состояние восстановлено или оказалось старым {when}: только чтение"
+            ),
             text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
         );
     }

@@ -1,6 +1,6 @@
 //! Changes of a license that its item wants: running or stopped, address, name, tariff, nodes, key (LICENSING.md 8).
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::held::LicenseRow;
 use crate::model::item::{Item, ItemStatus};
@@ -8,7 +8,9 @@ use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::Period;
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 use crate::plan::change::{Difference, Target, differences};
+use crate::plan::explain::change;
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
@@ -16,9 +18,6 @@ use crate::text;
 
 use super::once::Failed;
 use super::{Engine, errors, is_deleted};
-
-/// The word stored while a change of address waits for the month to be over.
-const ADDRESS_WAITS: &str = "its address cannot change yet";
 
 impl Engine<'_> {
     /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
@@ -39,10 +38,9 @@ impl Engine<'_> {
         &mut self,
         row: &LicenseRow,
         change: &Repeatable,
-        what: &str,
+        what: &Text,
     ) -> Result<(), ModuleError> {
-        let what = text!("{what} of license {}", "{what}: лицензия {}", row.id);
-        self.try_change(row, change).await?.map_err(|error| errors::call(&error, &what, row.id))
+        self.try_change(row, change).await?.map_err(|error| errors::call(&error, what, row.id))
     }
 
     /// Stops a license; read before and after.
@@ -112,7 +110,7 @@ impl Engine<'_> {
         if self.is_trial_to_paid(item, &row, product) {
             return self.replace_trial(item, life, &row, product).await;
         }
-        let seen = self.carry_out_differences(item, &row, product, seen, false).await?;
+        let (seen, _) = self.carry_out_differences(item, &row, product, seen, false).await?;
         self.save_license(item, &seen).await?;
         self.remember_choice(item, &product.internal_name).await
     }
@@ -138,7 +136,12 @@ impl Engine<'_> {
             text!("trial {} is replaced by a paid license", "пробная лицензия {} заменяется оплаченной", trial.id);
         let released = trial.clone();
         self.commit("trial ends", move |tx| {
-            tx.release_license(&released, crate::model::held::LicenseState::ToFree, None, Some("trial became paid"))?;
+            tx.release_license(
+                &released,
+                crate::model::held::LicenseState::ToFree,
+                None,
+                Some(&Reason::TrialReplaced),
+            )?;
             tx.note(released.item, Some((released.account, released.id)), "to_free", &reason)
         })
         .await?;
@@ -162,7 +165,7 @@ impl Engine<'_> {
     }
 
     /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of
-    /// failing.
+    /// failing. Returns the license as it is then, and whether something was kept.
     pub(super) async fn carry_out_differences(
         &mut self,
         item: &Item,
@@ -170,36 +173,55 @@ impl Engine<'_> {
         product: &Product,
         mut seen: License,
         quiet: bool,
-    ) -> Result<License, ModuleError> {
+    ) -> Result<(License, bool), ModuleError> {
         let wanted =
             if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
         let target = self.target(item, wanted)?;
-        let mut first_error = None;
+        let (mut first_error, mut is_left, mut made) = (None, false, Vec::new());
         let known = differences(item, &target, row, &seen, self.today());
         for difference in known.clone() {
+            let words = change(&seen, &difference, self.today());
+            let has_wish = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
             match self.carry_out(item, row, &seen, difference, quiet).await {
-                Ok(Some(after)) => seen = after,
-                Ok(None) => {}
+                Ok(Some(after)) => {
+                    seen = after;
+                    made.extend((!has_wish).then_some(words));
+                }
+                Ok(None) => is_left = true,
                 Err(error) if quiet => {
+                    is_left = true;
                     self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"))
                 }
                 Err(error) if error.kind == ErrorKind::IpChangeLimit => first_error = first_error.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
+        self.tell_changes(row, made).await?;
         self.refresh(row, &seen).await?;
-        if row.reason.as_deref() == Some(ADDRESS_WAITS) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
+        if row.reason == Some(Reason::AddressWaits) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
             let row = row.clone();
             self.commit("address changed", move |tx| tx.put_off(&row, None, None)).await?;
         }
-        first_error.map_or(Ok(()), Err)?;
+        if let Some(error) = first_error {
+            return Err(error);
+        }
         let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
         if !quiet && differences(item, &target, row, &seen, self.today()).iter().any(fresh) {
             // Somebody else changed the license meanwhile, or the first look showed the past: nothing is told yet.
             let what = text!("change of license {}", "изменение лицензии {}", row.id);
             return Err(errors::not_visible(&what, row.id));
         }
-        Ok(seen)
+        Ok((seen, is_left))
+    }
+
+    /// Changes that have no wish of their own, in the log and the journal.
+    async fn tell_changes(&mut self, row: &LicenseRow, made: Vec<Text>) -> Result<(), ModuleError> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        made.iter().for_each(|words| self.note(words));
+        let (item, about) = (row.item, Some((row.account, row.id)));
+        self.commit("changes", move |tx| made.iter().try_for_each(|words| tx.note(item, about, "changed", words))).await
     }
 
     /// A trial license held for a service in its trial period: its own tariff is what is wanted.
@@ -252,10 +274,7 @@ impl Engine<'_> {
             && edit.licname.as_ref().is_none_or(|name| after.name == *name)
             && (!edit.no_autoprolong || after.autoprolong != Some(true));
         match answer {
-            _ if arrived => {
-                self.note(&what);
-                Ok(after)
-            }
+            _ if arrived => Ok(after),
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpTooYoung => {
                 let ip = edit.ip.map_or_else(String::new, |ip| ip.to_string());
                 self.put_off_address(row).await?;
@@ -268,7 +287,7 @@ impl Engine<'_> {
 
     async fn put_off_address(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let (row, later) = (row.clone(), self.now() + chrono::Duration::days(1));
-        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some(ADDRESS_WAITS))).await
+        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some(&Reason::AddressWaits))).await
     }
 
     /// Another tariff upstream; the license and its key stay. Only what upstream refused is rolled back in the panel.

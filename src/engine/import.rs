@@ -82,7 +82,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
-            self.check_marks(&page.rows)?;
+            self.check_marks(&page.rows).await?;
             for seen in &page.rows {
                 list.row(seen.id);
                 let row = self.store.license(self.account, seen.id).map_err(errors::state)?;

@@ -11,6 +11,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
 use crate::text;
@@ -183,7 +184,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
-        if row.reason.as_deref() == Some(MISSING) {
+        if row.reason == Some(Reason::Missing) {
             let shown = row.clone();
             self.commit("license shown again", move |tx| tx.put_off(&shown, None, None)).await?;
         }
@@ -214,9 +215,9 @@ impl Engine<'_> {
         }
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let now = self.now();
-        let certain = match (seen, row.not_before, row.reason.as_deref()) {
+        let certain = match (seen, row.not_before, &row.reason) {
             (Some(_), ..) => true,
-            (None, Some(until), Some(MISSING)) => now >= until && self.another_is_readable(row).await?,
+            (None, Some(until), Some(Reason::Missing)) => now >= until && self.another_is_readable(row).await?,
             (None, ..) => false,
         };
         let (row, id) = (row.clone(), row.id);
@@ -224,18 +225,20 @@ impl Engine<'_> {
             let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
             self.warn(&reason);
             self.commit("license gone", move |tx| {
-                tx.release_license(&row, LicenseState::Deleted, None, Some("deleted upstream"))?;
+                tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
                 tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
             })
             .await?;
             return Ok(true);
         }
-        let until = row.not_before.filter(|_| row.reason.as_deref() == Some(MISSING)).unwrap_or(now + settle);
+        let until = row.not_before.filter(|_| row.reason == Some(Reason::Missing)).unwrap_or(now + settle);
         if row.state != meanwhile {
-            self.commit("license missing", move |tx| tx.release_license(&row, meanwhile, Some(until), Some(MISSING)))
-                .await?;
-        } else if row.reason.as_deref() != Some(MISSING) {
-            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(MISSING))).await?;
+            self.commit("license missing", move |tx| {
+                tx.release_license(&row, meanwhile, Some(until), Some(&Reason::Missing))
+            })
+            .await?;
+        } else if row.reason != Some(Reason::Missing) {
+            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(&Reason::Missing))).await?;
         }
         Ok(false)
     }
@@ -309,7 +312,7 @@ impl Engine<'_> {
             }
         }
         // What was bought was asked for by the item of that moment; the client may have changed his mind since.
-        let seen = self.carry_out_differences(item, row, product, seen, false).await?;
+        let (seen, _) = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
 
@@ -335,9 +338,6 @@ impl Engine<'_> {
 pub(super) fn running(item: &Item) -> Item {
     Item { status: ItemStatus::Active, ..item.clone() }
 }
-
-/// The word stored while a license that we know is not shown by upstream.
-const MISSING: &str = "missing upstream";
 
 fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow, License), ModuleError> {
     let (item, license) = (life.item, seen.id);

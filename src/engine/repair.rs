@@ -8,6 +8,7 @@ use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License};
+use crate::model::reason::Reason;
 use crate::plan::change::differences;
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::{Edit, LockName, PanelCall, Repeatable};
@@ -126,7 +127,7 @@ impl Engine<'_> {
         self.commit("bind by hand", |tx| {
             tx.set_choice(item, &product.internal_name)?;
             if let Some(old) = &replaced {
-                tx.release_license(old, LicenseState::ToFree, None, Some("replaced by hand"))?;
+                tx.release_license(old, LicenseState::ToFree, None, Some(&Reason::ReplacedByHand))?;
                 tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
             }
             // A mark of ours stays: it says for whom it was bought.
@@ -160,7 +161,8 @@ impl Engine<'_> {
         }
         let remoteid = row.mark.as_ref().map(ToString::to_string);
         let edit = Edit { remoteid, no_autoprolong: true, ..Edit::default() };
-        self.change(row, &Repeatable::Edit(edit), "marking").await?;
+        let what = text!("marking license {}", "пометка лицензии {}", row.id);
+        self.change(row, &Repeatable::Edit(edit), &what).await?;
         let after = self.read(row.family, row.id).await?;
         let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
         self.refresh(row, &after).await?;
@@ -264,7 +266,7 @@ impl Engine<'_> {
             "услуга {id} перенесена: лицензию {old} освободить"
         );
         self.commit("move away", move |tx| {
-            tx.release_license(&row, LicenseState::ToFree, None, Some("its service moved to another module"))?;
+            tx.release_license(&row, LicenseState::ToFree, None, Some(&Reason::Moved))?;
             tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
         })
         .await?;
@@ -376,8 +378,7 @@ impl Engine<'_> {
         self.lock_license(license).await?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
-        let edit = Edit { no_autoprolong: true, ..Edit::default() };
-        self.change(&row, &Repeatable::Edit(edit), "switching off automatic renewal").await?;
+        self.no_autoprolong(&row).await?;
         Ok(text!("automatic renewal of license {license} is off", "автопродление лицензии {license} отключено"))
     }
 

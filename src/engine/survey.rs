@@ -13,7 +13,7 @@ use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
-use crate::plan::order::{Wanted, aligned_months, wanted};
+use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Remedy, Want};
 use crate::text;
 
@@ -229,6 +229,7 @@ impl Engine<'_> {
             seen: seen.as_ref(),
             product,
             aligned,
+            why_aligned: &why_months(&view.item, &alignment),
             today: self.today(),
             now: self.now(),
             rules: self.rules,

@@ -105,7 +105,7 @@ impl Engine<'_> {
             for number in 1..=MAX_PAGES {
                 let page = self.page(family, number).await?;
                 list.page_total(page.total);
-                self.check_marks(&page.rows)?;
+                self.check_marks(&page.rows).await?;
                 let is_last = page.rows.is_empty();
                 for seen in page.rows {
                     list.row(seen.id);

@@ -10,4 +10,5 @@ pub mod license;
 pub mod noc;
 pub mod period;
 pub mod planted;
+pub mod reason;
 pub mod rules;

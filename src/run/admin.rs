@@ -185,7 +185,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
-        AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
+        AdminCommand::Retry { item: Some(item), wish, yes, .. } => {
+            admin::repair::retry(desk, *item, wish.map(WishId), *yes)
+        }
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
         AdminCommand::Report { month, csv, html } => {
             let form = match html {

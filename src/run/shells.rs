@@ -8,11 +8,11 @@ use chrono::Utc;
 
 use crate::billdb::whmcs::Place;
 use crate::billdb::{DbParams, MysqlBillDb};
-use crate::context::{PanelData, PanelTool, panel_error};
+use crate::context::{Leading, PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
-use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
+use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
@@ -110,6 +110,13 @@ impl PanelData for Database {
     fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
         self.db.prices(items)
     }
+
+    fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError> {
+        let tariffs = self.db.active_tariffs(internal_name)?.into_iter();
+        let values = self.db.enumeration_values(internal_name)?.into_iter();
+        let tariffs = tariffs.map(|(id, name)| Leading::Tariff(PricelistId(id), name));
+        Ok(tariffs.chain(values.map(|(id, name)| Leading::Value(id, name))).collect())
+    }
 }
 
 impl BillDb for Database {
@@ -191,10 +198,10 @@ pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
     Box::new(WhmcsDatabase(Arc::clone(log)))
 }
 
-/// What this machine calls itself: its machine-id, which survives a reboot and a change of address, and is not copied
-/// along with the panel. Empty when it has none: then nothing is compared.
-pub fn machine() -> String {
-    std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
+/// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address, and
+/// is not copied along with the panel. Empty when it has none: then nothing is compared.
+pub fn machine(file: &std::path::Path) -> String {
+    std::fs::read_to_string(file).map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 /// A new id of an installation.

@@ -26,6 +26,9 @@ use crate::text;
 /// The panel's folder where nobody says otherwise.
 pub const DEFAULT_ROOT: &str = "/usr/local/mgr5";
 
+/// The file that names a machine, on every system with systemd.
+const MACHINE_ID: &str = "/etc/machine-id";
+
 /// The longest settings file in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
 
@@ -38,6 +41,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// PMISPLICENSE_STATE
     pub state: Option<PathBuf>,
+    /// PMISPLICENSE_MACHINE_ID
+    pub machine_id: Option<PathBuf>,
 }
 
 impl Environment {
@@ -92,6 +97,9 @@ pub struct Settings {
     pub log: PathBuf,
     /// The settings file, there or not.
     pub config: PathBuf,
+    /// The file that names this machine. Only the environment can say another one: the settings file is copied along
+    /// with a panel.
+    pub machine_id: PathBuf,
     /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
@@ -117,6 +125,7 @@ impl Settings {
             state: environment.state.clone().unwrap_or_else(|| beneath(state, "var/pmisplicense/state.db")),
             log: beneath(log, "var/pmisplicense.log"),
             config: environment.config(option),
+            machine_id: environment.machine_id.clone().unwrap_or_else(|| MACHINE_ID.into()),
             refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),

@@ -10,6 +10,7 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 
 const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
      name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason FROM license WHERE ";
@@ -45,7 +46,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
         key_changed: stored_day(row, 21)?,
         since: moment(row.get(22)?),
         not_before: row.get::<_, Option<i64>>(23)?.map(moment),
-        reason: row.get(24)?,
+        reason: row.get::<_, Option<String>>(24)?.as_deref().map(Reason::parse),
     })
 }
 
@@ -285,7 +286,7 @@ impl Tx<'_> {
         row: &LicenseRow,
         state: LicenseState,
         not_before: Option<DateTime<Utc>>,
-        reason: Option<&str>,
+        reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET state = ?3, life = NULL, key_before = NULL, since = ?4, not_before = ?5, reason = ?6,
@@ -297,7 +298,7 @@ impl Tx<'_> {
                 state.word(),
                 self.now.timestamp(),
                 not_before.map(|moment| moment.timestamp()),
-                reason
+                reason.map(ToString::to_string)
             ],
         )
     }
@@ -310,11 +311,28 @@ impl Tx<'_> {
         &self,
         row: &LicenseRow,
         not_before: Option<DateTime<Utc>>,
-        reason: Option<&str>,
+        reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET not_before = ?3, reason = ?4 WHERE account = ?1 AND id = ?2",
-            params![row.account.0, row.id.0, not_before.map(|moment| moment.timestamp()), reason],
+            params![
+                row.account.0,
+                row.id.0,
+                not_before.map(|moment| moment.timestamp()),
+                reason.map(ToString::to_string)
+            ],
+        )
+    }
+
+    /// What a list showed of a held license is to be looked at, unless it waits for something already: remembered until
+    /// a look has ended well, however many runs that takes.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn owe_look(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET reason = ?3 WHERE account = ?1 AND id = ?2 AND reason IS NULL",
+            params![account.0, license.0, Reason::LookOwed.word()],
         )
     }
 

@@ -74,6 +74,7 @@ impl Setup {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         std::os::unix::fs::symlink(super::sandbox_exe(), root.join("sbin/mgrctl")).unwrap();
+        fs::write(root.join("etc/machine-id"), "the-panels-machine\n").unwrap();
         let db = server.create();
         let upstream = Upstream::start_with(self.options, self.tls.unwrap_or(Tls::Off));
         let panel = panel(&db, self.tcp);
@@ -182,6 +183,16 @@ impl Test {
 
     pub fn state_path(&self) -> PathBuf {
         self.root().join("var/pmisplicense/state.db")
+    }
+
+    /// The file by which the program knows its machine.
+    pub fn machine_id(&self) -> PathBuf {
+        self.root().join("etc/machine-id")
+    }
+
+    /// From now on the program runs on another machine.
+    pub fn another_machine(&self) {
+        fs::write(self.machine_id(), "another-machine\n").unwrap();
     }
 
     /// The program's log so far.
