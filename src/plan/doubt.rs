@@ -67,8 +67,8 @@ pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: 
     }
 }
 
-/// Decides after a look that found no trace of what a closed item had ordered: for 30 days it may still appear, then two
-/// complete lists, a while apart, say that it never will. Nobody waits for it, so nobody is asked.
+/// Decides after a look that found no trace of what a closed item had ordered: for 30 days it may still appear, then
+/// two complete lists, a while apart, say that it never will. Nobody waits for it, so nobody is asked.
 pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, complete: bool) -> Verdict {
     let over = wish.recorded_at + Duration::days(FREE_WHEN_APPEARS_DAYS);
     if now < over || !complete {

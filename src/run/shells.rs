@@ -124,6 +124,10 @@ impl BillDb for Database {
         self.db.item(item)
     }
 
+    fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
+        self.db.items(items)
+    }
+
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
         self.db.item_params(item)
     }

@@ -83,7 +83,12 @@ impl Fresh {
     fn bring(&self, from: &Path, to: &Path) {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(from, to).unwrap();
-        let libraries = run(Command::new("ldd").arg(from));
+        self.bring_libraries(from);
+    }
+
+    /// What a system with glibc has anyway.
+    fn bring_libraries(&self, program: &Path) {
+        let libraries = run(Command::new("ldd").arg(program));
         let paths: BTreeSet<&str> = libraries.split_whitespace().filter(|word| word.starts_with('/')).collect();
         for library in paths.into_iter().filter(|path| !path.ends_with(':')) {
             let inside = self.at(library.trim_start_matches('/'));
@@ -144,7 +149,7 @@ impl Fresh {
 
     /// Installs or upgrades from a folder of packages; what was printed.
     pub fn install(&self, packages: &Path) -> String {
-        match self.kind {
+        let said = match self.kind {
             Kind::Deb => self.dpkg(&["--install", &file(packages, ".deb")]),
             Kind::Rpm => self.rpm(&["--upgrade", "--nodeps", &file(packages, ".rpm")]),
             Kind::Tarball => {
@@ -156,7 +161,9 @@ impl Fresh {
                     .arg(self.at("tmp/unpacked")));
                 run(&mut self.inside(&["/tmp/unpacked/install.sh"]))
             }
-        }
+        };
+        self.bring_libraries(&self.at(FILES[0].0));
+        said
     }
 
     pub fn remove(&self) -> String {
