@@ -49,6 +49,18 @@ fn told() {
     test.cmd("sync_item", 42).ok();
     let log = test.log();
     assert!(log.contains(&format!("ordered for 12 months: {en}")) && log.contains(&due), "{log}");
+    test.cmd("suspend", 42).ok();
+    test.cmd("resume", 42).ok();
+    test.set_param(42, "ip", "192.0.2.77");
+    test.cmd("setparam", 42).ok();
+    let id = license(&test, 42).id;
+    for words in [
+        format!("license {id} is stopped: the service is suspended"),
+        format!("license {id} is started: the service is active"),
+        format!("address of license {id} -> 192.0.2.77"),
+    ] {
+        assert!(test.log().contains(&words) && said(&["history", "42", "--lang", "en"]).contains(&words), "{words}");
+    }
     for (lang, rule) in [("en", &en), ("ru", &ru)] {
         let journal = said(&["history", "42", "--lang", lang]);
         assert!(journal.matches(rule.as_str()).count() >= 2, "{journal}");

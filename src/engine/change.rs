@@ -224,6 +224,22 @@ impl Engine<'_> {
         self.commit("changes", move |tx| made.iter().try_for_each(|words| tx.note(item, about, "changed", words))).await
     }
 
+    /// A start or a stop that the panel asked for, in the log and the journal; one that was none is not told.
+    pub(super) async fn tell_switch(
+        &mut self,
+        row: &LicenseRow,
+        before: LicenseStatus,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        let switched = match (before == seen.status, seen.status == LicenseStatus::Active) {
+            (true, _) => return Ok(()),
+            (false, true) => Difference::NotRunning,
+            (false, false) => Difference::Running,
+        };
+        let words = change(seen, &switched, self.today());
+        self.tell_changes(row, vec![words]).await
+    }
+
     /// A trial license held for a service in its trial period: its own tariff is what is wanted.
     fn is_trial_of(&self, item: &Item, row: &LicenseRow, product: &Product) -> bool {
         item.period == Period::Trial

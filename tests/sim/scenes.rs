@@ -534,6 +534,15 @@ fn syncs() -> Vec<Scene> {
             &["send edit", "address changed"],
         )
         .at(|habits| habits.order_starts_month = true),
+        Scene::new(
+            "sync puts a name right",
+            month,
+            &[OPEN, World(seller_renames)],
+            SYNC,
+            &["refresh page", "send edit", "looked at"],
+        ),
+        Scene::new("sync leaves a name", month, &[OPEN, World(seller_renames)], SYNC_ITEM, &["look owed"])
+            .hurt("send edit", F::Refused),
         Scene::new("sync finds an order", month, &[lost_late(), Wait(400)], SYNC, &["bind", "post-call"]),
         Scene::new("sync looks for an order", month, &[lost, Wait(1_000)], SYNC, &["record outcome"]).fails(E::Client),
         Scene::new(
@@ -541,7 +550,15 @@ fn syncs() -> Vec<Scene> {
             month,
             &[Hurt(1, C::Open, "send order", F::DoubledLate(400)), Wait(500)],
             SYNC,
-            &["keep duplicate", "release"],
+            &["keep duplicate"],
+        )
+        .at(|habits| habits.refuses_busy = false),
+        Scene::new(
+            "sync frees a duplicate once it is not young",
+            month,
+            &[Hurt(1, C::Open, "send order", F::DoubledLate(400)), Wait(500), SYNC, Wait(1_000)],
+            SYNC,
+            &["send edit", "release"],
         )
         .at(|habits| habits.refuses_busy = false),
         Scene::new("sync misses a license", month, &[OPEN, World(seller_hides)], SYNC, &["license missing"])
