@@ -149,7 +149,7 @@ fn changed() {
     let want = [
         format!("  192.0.2.77 {NAT}"),
         format!("would send to S: soft.edit elid={id} sok=ok ip=192.0.2.77"),
-        format!("  change of license {id}"),
+        format!("  address of license {id} -> 192.0.2.77"),
         "would call: service.postsetparam elid=42 sok=ok".to_owned(),
     ];
     assert_eq!(dry(&test, &["setparam", "--item", "42"]), want);

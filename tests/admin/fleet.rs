@@ -157,6 +157,7 @@ fn list() {
             .args(["-c", &script])
             .arg(crate::support::program_exe())
             .env("PMISPLICENSE_MGR_ROOT", t.root())
+            .env("PMISPLICENSE_MACHINE_ID", t.machine_id())
             .env("LC_ALL", "C")
             .output()
             .unwrap();
