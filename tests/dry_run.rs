@@ -234,8 +234,8 @@ fn import() {
     assert_eq!(lines.len(), 1);
 }
 
-/// `--verbose`: requests, answers and calls with their times on stderr, stdout as without it; the log at its usual level
-/// does not grow by them, at level 9 it holds the same.
+/// `--verbose`: requests, answers and calls with their times on stderr, stdout as without it; the log at its usual
+/// level does not grow by them, at level 9 it holds the same.
 #[test]
 fn verbose() {
     let test = world();
