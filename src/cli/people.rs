@@ -219,7 +219,7 @@ pub enum AdminCommand {
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
         item: Option<ItemId>,
         /// Only this wish, when several of the service wait; their numbers are shown first
-        #[arg(long, value_name = "N", requires = "item")]
+        #[arg(long, value_name = "N", conflicts_with = "all")]
         wish: Option<u32>,
         /// All services whose last purchase was refused
         #[arg(long, conflicts_with = "item")]

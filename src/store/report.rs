@@ -160,8 +160,8 @@ impl Store {
         self.wishes("account = ?1 AND kind = 'order'", params![account.0])
     }
 
-    /// Wishes of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and not
-    /// tried again since.
+    /// Wishes of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and
+    /// not tried again since.
     ///
     /// # Errors
     /// SQLite's own.

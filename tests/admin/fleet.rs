@@ -144,6 +144,26 @@ fn needles() {
     assert_eq!(t.upstream.billed("soft.order.param"), 1, "what is gone is not bought again by a look");
 }
 
+/// On a terminal a bar shows how far it is, and is gone afterwards.
+#[test]
+fn bar() {
+    let t = fleet(1_200);
+    let line = format!("{} reconcile", crate::support::program_exe().display());
+    let output = std::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("PMISPLICENSE_MGR_ROOT", t.root())
+        .env("PMISPLICENSE_MACHINE_ID", t.machine_id())
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let drawn: Vec<&str> = text.split('\r').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let licenses: Vec<&&str> = drawn.iter().filter(|part| part.starts_with("module 7: licenses [")).collect();
+    assert!(licenses.len() >= 3 && licenses.last().unwrap().ends_with("1201/1201"), "{text}");
+    assert!(drawn.iter().any(|part| part.starts_with("module 7: services ")), "{text}");
+    assert_eq!(drawn.last(), Some(&"panel, state and upstream agree"), "{text}");
+}
+
 /// Thousands of rows in 60 columns; a reader that has enough after the first line.
 #[test]
 fn list() {
@@ -157,6 +177,7 @@ fn list() {
             .args(["-c", &script])
             .arg(crate::support::program_exe())
             .env("PMISPLICENSE_MGR_ROOT", t.root())
+            .env("PMISPLICENSE_MACHINE_ID", t.machine_id())
             .env("LC_ALL", "C")
             .output()
             .unwrap();

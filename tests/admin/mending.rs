@@ -108,7 +108,7 @@ fn retry_after_refusal() {
 #[test]
 fn retry_one_wish() {
     let t = opened();
-    t.upstream.fault(Fault::on("soft.edit").always().refused("key_limit"));
+    t.upstream.fault(Fault::on("soft.edit?newkey").always().refused("key_limit"));
     assert_eq!(t.cmd("gen_key", 42).code, Some(1));
     t.upstream.clear_faults();
     t.choose(42, "55228");
