@@ -47,6 +47,7 @@ impl Engine<'_> {
             self.open_unknown(family, &rows, &mut list).await?;
             upstream.append(&mut list);
         }
+        self.open_modules(&rows, &mut upstream).await?;
         let items = self.views(&rows, &upstream).await?;
         let open = self.store.open_wishes().map_err(errors::state)?;
         let account = self.account;
@@ -91,6 +92,20 @@ impl Engine<'_> {
         for id in unknown.into_iter().rev().take(MAX_OPENED) {
             if let Some(seen) = self.read(family, id).await? {
                 list.insert(id, seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// No list shows the modules of licenses: those that services have are opened one by one.
+    async fn open_modules(
+        &mut self,
+        rows: &[LicenseRow],
+        upstream: &mut BTreeMap<LicenseId, License>,
+    ) -> Result<(), ModuleError> {
+        for row in rows.iter().filter(|row| row.family == Family::Addition && row.life.is_some()) {
+            if let Some(seen) = self.read(row.family, row.id).await? {
+                upstream.insert(row.id, seen);
             }
         }
         Ok(())

@@ -35,6 +35,11 @@ pub fn compare(world: &World<'_>) -> Vec<Finding> {
     list
 }
 
+/// Whether a service is there and wants a license.
+fn is_open(view: &ItemView) -> bool {
+    view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_))
+}
+
 fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
 }
@@ -91,7 +96,7 @@ impl Findings<'_, '_> {
         let world = self.world;
         let mut highest = 0;
         let mut by_item: BTreeMap<Option<ItemId>, Vec<(&License, u32)>> = BTreeMap::new();
-        for seen in world.upstream.values().filter(|seen| is_alive(seen)) {
+        for seen in world.upstream.values() {
             let Some(mark) = seen.remoteid.mark_of(world.panel) else { continue };
             let (item, number) = match &mark {
                 Mark::Order { item, number, .. } => (Some(*item), *number),
@@ -100,7 +105,8 @@ impl Findings<'_, '_> {
             highest = highest.max(number);
             let pending =
                 world.open.iter().any(|wish| matches!(&wish.request, OnceRequest::Order(order) if order.mark == mark));
-            if !pending && !self.is_known(seen.id) {
+            // A deleted one is nobody's any more, but its number was given out all the same.
+            if !pending && is_alive(seen) && !self.is_known(seen.id) {
                 by_item.entry(item).or_default().push((seen, number));
             }
         }
@@ -114,6 +120,10 @@ impl Findings<'_, '_> {
                 let fits =
                     view.is_some_and(|view| self.may_have(view, seen)) && item.is_some_and(|i| !served.contains(&i));
                 let id = seen.id;
+                if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
+                    self.shown_beside_another(view, id);
+                    continue;
+                }
                 let (kind, what) = match item {
                     Some(item) if !fits => (
                         Kind::Duplicate,
@@ -157,15 +167,28 @@ impl Findings<'_, '_> {
         served
     }
 
+    /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two it
+    /// is to have is a person's to say.
+    fn shown_beside_another(&mut self, view: &ItemView, id: LicenseId) {
+        let item = view.item.id;
+        let what = text!(
+            "service {item} shows license {id} with our mark, and this state holds another one for it",
+            "услуга {item} показывает лицензию {id} с нашей меткой, а в состоянии за ней числится другая"
+        );
+        let remedy = command(format_args!("bind {item} {id} --replace"));
+        self.add(Kind::Unowned, Some(item), Some(id), what, remedy);
+    }
+
     /// Whether a license with the mark of an item may be the present life's.
     fn may_have(&self, view: &ItemView, seen: &License) -> bool {
-        let open = view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_));
         let born = view.item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
         let of_this_life = match (born, seen.created) {
             (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
             (None, _) | (_, None) => true,
         };
-        open && of_this_life && self.row_of(&view.life).is_none() && !self.open_order(view.item.id)
+        // One from the pool is older than its service, which shows it.
+        let of_this_life = of_this_life || view.item.params.licid == Some(seen.id);
+        is_open(view) && of_this_life && self.row_of(&view.life).is_none() && !self.open_order(view.item.id)
     }
 
     fn doubts(&mut self) {

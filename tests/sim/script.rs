@@ -4,6 +4,7 @@
 use crate::panel::PanelHabits;
 use crate::rng::Rng;
 use crate::seller::Habits;
+use crate::trouble::Trouble;
 
 /// A service that exists at the beginning, ordered and not yet opened.
 #[derive(Debug, Clone)]
@@ -32,6 +33,12 @@ pub enum Action {
     Seller { item: u32, pick: u32 },
     /// The client types something without a run.
     Client { item: u32, pick: u32 },
+    /// Something befalls the whole installation.
+    Trouble(Trouble),
+    /// A person has another's license imported.
+    Import,
+    /// A person has the differences repaired.
+    Reconcile,
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +51,10 @@ pub struct Script {
     pub rules: usize,
     pub starts: Vec<Start>,
     pub foreign: u32,
+    /// The last service is a server of another module, with a control panel.
+    pub server: bool,
+    /// The last service is a module of the first one's license.
+    pub module: bool,
     pub actions: Vec<Action>,
     /// Faults in thousandths of the full intensity.
     pub intensity: u32,
@@ -54,7 +65,8 @@ impl Script {
         let mut rng = Rng::fork(seed, 1);
         let rng = &mut rng;
         let seller = Habits::draw(rng);
-        let panel = PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300) };
+        let mut panel =
+            PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300), reuses_numbers: false };
         let items = rng.pick(&[1, 2, 2, 3, 3, 4]);
         let starts = (0..items).map(|index| start(rng, index)).collect();
         let count = 4 + rng.below(6);
@@ -65,16 +77,37 @@ impl Script {
         for _ in 0..count {
             actions.push(action(rng, items));
         }
+        let align_year = rng.chance(150);
+        let rules = usize::try_from(rng.below(1000)).unwrap_or(0);
+        let foreign = rng.pick(&[0, 0, 1, 2]);
+        let intensity = rng.pick(&[0, 300, 600, 1000, 1000, 1500]);
+        let mut more = Rng::fork(seed, 4);
+        panel.reuses_numbers = more.chance(150);
+        let (server, module) = (more.chance(120), more.chance(60) && items > 1);
+        let early = usize::try_from(items).unwrap_or(1);
+        if items > 1 && more.chance(150) {
+            // Two services want a license at the same time.
+            actions.insert(early, Action::Group { item: 1, other: 2, pick: 4 });
+        }
+        if foreign > 1 && more.chance(200) {
+            actions.insert(early, Action::Import);
+        }
+        if more.chance(60) {
+            actions.push(Action::Reconcile);
+        }
+        crate::trouble::draw(seed, &mut actions);
         Self {
             seed,
             seller,
             panel,
-            align_year: rng.chance(150),
-            rules: usize::try_from(rng.below(1000)).unwrap_or(0),
+            align_year,
+            rules,
             starts,
-            foreign: rng.pick(&[0, 0, 1, 2]),
+            foreign,
+            server,
+            module: module && !server,
             actions,
-            intensity: rng.pick(&[0, 300, 600, 1000, 1000, 1500]),
+            intensity,
         }
     }
 }
