@@ -3,7 +3,10 @@
 MGR_ROOT ?= /usr/local/mgr5
 DESTDIR ?=
 CARGO ?= cargo
+PREFIX ?= /usr/local
 PROGRAM ?= target/release/pmisplicense
+# What prints completions and manual: the program, unless it was built for another machine.
+PAGES ?= $(PROGRAM)
 TARGET ?= x86_64-unknown-linux-gnu
 SIM_MINUTES ?= 1
 HURT_KILLS ?= 500
@@ -12,7 +15,13 @@ FUZZ_SECONDS ?= 60
 to = $(DESTDIR)$(MGR_ROOT)
 logo = skins/common/plugin-logo/billmanager-plugin-pmisplicense.png
 
-.PHONY: build test check demo sandbox sim hurt fuzz bench dist install install-files uninstall clean mariadb reload
+share = $(DESTDIR)$(PREFIX)/share
+bash = $(share)/bash-completion/completions/pmisplicense
+zsh = $(share)/zsh/site-functions/_pmisplicense
+fish = $(share)/fish/vendor_completions.d/pmisplicense.fish
+man = $(share)/man/man8/pmisplicense.8.gz
+
+.PHONY: build test check demo sandbox sim hurt fuzz bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
 build:
 	$(CARGO) build --release --locked
@@ -33,6 +42,7 @@ test: mariadb
 check: mariadb
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
 	$(CARGO) test --locked
 	HISTORIES=40000 $(MAKE) sim SIM_MINUTES=1
 	$(MAKE) demo
@@ -62,49 +72,62 @@ fuzz:
 sim:
 	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
 
-# What a start costs, paired with the smallest program there is, and the size: the first two budgets.
-bench: build
+# The budgets: start, one service, many licenses. SIZES="1000 1000000" for other sizes.
+bench: build mariadb
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing: install the package hyperfine, then repeat" >&2; exit 1; }
-	hyperfine -N --warmup 50 --runs 500 /bin/true '$(PROGRAM) --command features'
-	@echo "size: $$(stat -c %s $(PROGRAM)) bytes"
+	PMISPLICENSE_BIN=$(PROGRAM) $(CARGO) run --locked --quiet --profile sim --example sandbox -- bench $(SIZES)
 
-install: build install-files reload
+install: build install-files
+	@root=$(to) sh dist/scripts/settings
+	@$(MAKE) --no-print-directory reload
 
 # Copies only: packages are made of it too.
 install-files:
 	install -d $(to)/processing $(to)/addon $(to)/etc/xml $(dir $(to)/$(logo)) $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d
+	install -d $(DESTDIR)$(PREFIX)/sbin $(dir $(bash) $(zsh) $(fish) $(man))
 	install -m 0755 $(PROGRAM) $(to)/processing/pmisplicense
 	ln -sfn ../processing/pmisplicense $(to)/addon/pmisplicense-event
+	ln -srfn $(to)/processing/pmisplicense $(DESTDIR)$(PREFIX)/sbin/pmisplicense
 	install -m 0644 xml/billmgr_mod_pmisplicense.xml xml/billmgr_mod_pmisplicense_event.xml $(to)/etc/xml/
-	[ -e $(to)/etc/pmisplicense.toml ] || { \
-		sed 's,"/usr/local/mgr5","$(MGR_ROOT)",' etc/pmisplicense.toml > $(to)/etc/pmisplicense.toml && \
-		chmod 0600 $(to)/etc/pmisplicense.toml; }
 	install -m 0644 dist/billmanager-plugin-pmisplicense.png $(to)/$(logo)
-	sed 's,@MGR_ROOT@,$(MGR_ROOT),' dist/pmisplicense.cron > $(DESTDIR)/etc/cron.d/pmisplicense
-	sed 's,@MGR_ROOT@,$(MGR_ROOT),' dist/pmisplicense.logrotate > $(DESTDIR)/etc/logrotate.d/pmisplicense
-	chmod 0644 $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense
+	sed 's,"/usr/local/mgr5","$(MGR_ROOT)",' etc/pmisplicense.toml > $(to)/etc/pmisplicense.toml.sample
+	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.cron > $(DESTDIR)/etc/cron.d/pmisplicense
+	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.logrotate > $(DESTDIR)/etc/logrotate.d/pmisplicense
+	$(PAGES) completions bash > $(bash)
+	$(PAGES) completions zsh > $(zsh)
+	$(PAGES) completions fish > $(fish)
+	$(PAGES) man > $(man:.gz=) && gzip -9 -n -f $(man:.gz=)
+	chmod 0644 $(to)/etc/pmisplicense.toml.sample $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense \
+		$(bash) $(zsh) $(fish) $(man)
 
 # Tarball, .deb and .rpm in target/dist, for glibc 2.17 and later.
 dist:
 	dist/build.sh $(TARGET)
 
+# What `make dist` made, installed, upgraded and removed in a root of its own, beside a stand-in panel. Wants root.
+dist-test: mariadb
+	DIST=$(CURDIR)/target/dist $(CARGO) test --locked --test lib -- packages:: --nocapture
+
+# Builds it all twice, in two folders, and compares: minutes of all cores, too long for CI, which compares the packing.
+reproducible:
+	dist/reproducible.sh $(TARGET)
+
 # Settings, state and log stay: they say what was bought.
 uninstall:
-	rm -f $(to)/processing/pmisplicense $(to)/addon/pmisplicense-event $(to)/$(logo)
+	rm -f $(to)/processing/pmisplicense $(to)/addon/pmisplicense-event $(to)/$(logo) $(to)/etc/pmisplicense.toml.sample
 	rm -f $(to)/etc/xml/billmgr_mod_pmisplicense.xml $(to)/etc/xml/billmgr_mod_pmisplicense_event.xml
 	rm -f $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense
-	$(MAKE) --no-print-directory reload
+	rm -f $(DESTDIR)$(PREFIX)/sbin/pmisplicense $(bash) $(zsh) $(fish) $(man)
+	@$(MAKE) --no-print-directory reload
 
-# The panel reads descriptions and features at its start. A panel that is down reads them when it comes up.
 reload:
-	@if [ -n "$(DESTDIR)" ] || [ ! -x $(MGR_ROOT)/sbin/mgrctl ]; then \
-		echo "no panel to reload here"; \
-	else \
-		[ ! -x $(MGR_ROOT)/sbin/xmlinstall ] || { \
-			$(MGR_ROOT)/sbin/xmlinstall -m billmgr --meta-cache --apply || true; \
-			$(MGR_ROOT)/sbin/xmlinstall -m billmgr --lang-cache ru --base en --apply || true; }; \
-		$(MGR_ROOT)/sbin/mgrctl -m billmgr exit || echo "the panel did not answer: it reads the new files at its next start"; \
-	fi
+	@if [ -n "$(DESTDIR)" ]; then echo "not at its place yet: no panel to reload"; else root=$(MGR_ROOT) sh dist/scripts/reload; fi
+
+# Licenses and sources of all crates against deny.toml. The list itself is also a test.
+licenses:
+	@command -v cargo-deny >/dev/null || \
+		{ echo "cargo-deny is missing: run cargo install --locked cargo-deny, then repeat" >&2; exit 1; }
+	$(CARGO) deny --offline check licenses bans sources
 
 clean:
 	$(CARGO) clean

@@ -1,75 +1,53 @@
 #!/usr/bin/env bash
-# Builds what is given to providers: a tarball, a .deb and an .rpm of a program that needs nothing newer than glibc 2.17.
-# Usage: dist/build.sh [TARGET]   (default x86_64-unknown-linux-gnu). Output: target/dist/.
+# Builds what is given to providers: a program that needs nothing newer than glibc 2.17, and of it a tarball, a .deb and
+# an .rpm. Usage: dist/build.sh [TARGET]   (default x86_64-unknown-linux-gnu). Output: target/dist/.
+# The same commit gives the same bytes, wherever it is built: dist/reproducible.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target="${1:-x86_64-unknown-linux-gnu}"
 glibc=2.17
-name=billmanager-plugin-pmisplicense
-version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
-out=target/dist
-root=/usr/local/mgr5
-case "$target" in
-    x86_64-*) deb_arch=amd64 rpm_arch=x86_64 ;;
-    aarch64-*) deb_arch=arm64 rpm_arch=aarch64 ;;
-    *) echo "no package architecture is known for $target" >&2; exit 1 ;;
-esac
+max_bytes=$((10 * 1024 * 1024))
 
-# The same input gives the same bytes: every date in a package is that of the commit.
-SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
-export SOURCE_DATE_EPOCH
+missing=()
+for tool in git:git python3:python3 make:make cc:gcc objdump:binutils dpkg-deb:dpkg rpmbuild:rpm; do
+    command -v "${tool%%:*}" > /dev/null || missing+=("${tool##*:}")
+done
+python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
+if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+elif [ "${#missing[@]}" -gt 0 ]; then
+    echo "missing: install the packages ${missing[*]}, then repeat" >&2
+    exit 1
+fi
 
 tools=target/dist-tools
 if [ ! -x "$tools/bin/cargo-zigbuild" ]; then
     python3 -m venv "$tools"
     "$tools/bin/pip" --quiet install 'ziglang==0.17.1' 'cargo-zigbuild==0.24.0'
 fi
-PATH="$PWD/$tools/bin:$PATH" cargo zigbuild --release --locked --bin pmisplicense --target "$target.$glibc"
+
+# Paths of this machine are not part of the program, and what is not committed is not called the commit.
+commit="$(git rev-parse --short=12 HEAD)"
+[ -z "$(git status --porcelain)" ] || commit="$commit+changes"
+cargo_home="${CARGO_HOME:-$HOME/.cargo}"
+PATH="$PWD/$tools/bin:$PATH" PMISPLICENSE_COMMIT="$commit" \
+    RUSTFLAGS="--remap-path-prefix=$PWD=/pmisplicense --remap-path-prefix=$cargo_home=/cargo" \
+    cargo zigbuild --release --locked --bin pmisplicense --target "$target.$glibc"
 program="target/$target/release/pmisplicense"
 
-newest="$(objdump -T "$program" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)"
-if [ "$(printf '%s\n%s\n' "GLIBC_$glibc" "$newest" | sort -V | tail -n 1)" != "GLIBC_$glibc" ]; then
-    echo "the program needs $newest, more than GLIBC_$glibc" >&2
-    exit 1
+dist/glibc.sh "$program" "$glibc"
+bytes="$(stat -c %s "$program")"
+echo "$program has $bytes bytes, at most $max_bytes allowed"
+[ "$bytes" -le "$max_bytes" ]
+
+# Completions and the manual come out of the program itself; one for another machine cannot be asked.
+pages="$program"
+if [ "${target%%-*}" != "$(uname -m)" ]; then
+    cargo build --locked --bin pmisplicense
+    pages=target/debug/pmisplicense
 fi
-
-stage="$out/root"
-rm -rf "$out"
-mkdir -p "$stage"
-make --no-print-directory install-files DESTDIR="$PWD/$stage" MGR_ROOT="$root" PROGRAM="$program"
-# Settings of the provider are never a file of the package: the sample is installed beside them.
-mv "$stage$root/etc/pmisplicense.toml" "$stage$root/etc/pmisplicense.toml.sample"
-find "$stage" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-
-tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
-    -C "$stage" -cf - . | gzip -n -9 > "$out/$name-$version-$rpm_arch.tar.gz"
-
-# .deb
-deb="$out/deb"
-cp -a "$stage" "$deb"
-mkdir -p "$deb/DEBIAN"
-size="$(du -sk "$stage" | cut -f 1)"
-sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$deb_arch/" -e "s/@SIZE@/$size/" dist/deb/control > "$deb/DEBIAN/control"
-printf '%s\n' /etc/cron.d/pmisplicense /etc/logrotate.d/pmisplicense > "$deb/DEBIAN/conffiles"
-for script in postinst postrm; do
-    sed "s,@MGR_ROOT@,$root,g" "dist/scripts/$script" > "$deb/DEBIAN/$script"
-    chmod 0755 "$deb/DEBIAN/$script"
-done
-dpkg-deb --root-owner-group -Zgzip --build "$deb" "$out/${name}_${version}_$deb_arch.deb" > /dev/null
-
-# .rpm
-if command -v rpmbuild > /dev/null; then
-    sed -e "s,@VERSION@,$version,g" -e "s,@STAGE@,$PWD/$stage,g" -e "s,@MGR_ROOT@,$root,g" \
-        -e "/@POSTINST@/{r dist/scripts/postinst
-d}" -e "/@POSTRM@/{r dist/scripts/postrm
-d}" dist/rpm/pmisplicense.spec | sed "s,@MGR_ROOT@,$root,g" > "$out/$name.spec"
-    rpmbuild --quiet -bb --target "$rpm_arch" --define "_topdir $PWD/$out/rpm" --define "_rpmdir $PWD/$out" \
-        --define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
-        --define 'clamp_mtime_to_source_date_epoch 1' --define 'use_source_date_epoch_as_buildtime 1' \
-        --define '_buildhost localhost' "$out/$name.spec"
-else
-    echo "rpmbuild is missing (Debian: package rpm): no .rpm was built" >&2
-fi
-rm -rf "$deb" "$out/rpm" "$out/$name.spec"
-(cd "$out" && shopt -s nullglob && sha256sum -- *.tar.gz *.deb *.rpm | tee SHA256SUMS)
+notices="target/$target/notices.txt"
+python3 dist/notices.py "$target" > "$notices"
+PAGES="$pages" NOTICES="$notices" dist/package.sh "$program" "$target" target/dist

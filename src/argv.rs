@@ -58,6 +58,7 @@ pub fn read(args: &[String]) -> Given {
             Arg::Known { opt, attached } => {
                 let value = match attached {
                     Some(value) => Some(value.to_owned()),
+                    None if opt.is_flag() => None,
                     // The next argument is the value, unless it is an option that we know.
                     None => rest.next_if(|next| !matches!(classify(next), Arg::Known { .. })).map(str::to_owned),
                 };
@@ -76,6 +77,11 @@ impl Given {
     /// Whether this is the panel calling, as opposed to an administrator.
     pub fn is_protocol(&self) -> bool {
         self.values.contains_key(&Opt::Command)
+    }
+
+    /// Whether a flag was given.
+    pub fn has(&self, flag: Opt) -> bool {
+        self.values.contains_key(&flag)
     }
 
     /// The command's name as given; empty when it is missing.

@@ -2,6 +2,9 @@
 //! session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is
 //! read as text first. The connection is made at the first read, and made again once when it was lost.
 
+mod batch;
+pub mod whmcs;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -451,6 +454,12 @@ impl BillDb for MysqlBillDb {
         let sql = "SELECT DISTINCT item FROM itemparam WHERE intname = 'licid' AND TRIM(value) = ? ORDER BY item";
         let rows = self.rows(sql, (license.to_string(),))?;
         Ok(rows.iter().filter_map(|row| row.id(0).map(ItemId)).collect())
+    }
+
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        let sql = "SELECT item, value FROM itemparam WHERE item > ? AND intname = 'licid' ORDER BY item LIMIT ?";
+        let rows = self.rows(sql, (after.0, limit))?;
+        Ok(rows.iter().filter_map(|row| Some((ItemId(row.id(0)?), LicenseId(row.id(1).unwrap_or(0))))).collect())
     }
 }
 

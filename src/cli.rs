@@ -2,10 +2,12 @@
 //! administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
 
 mod people;
+mod takeover;
 
 use std::path::PathBuf;
 
 pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
+pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 pub use crate::engine::ItemCommand;
 use crate::error::Lang;
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
@@ -45,10 +47,16 @@ pub enum Opt {
     Password,
     /// `--config`
     Config,
+    /// `--dry-run`: show what would be done.
+    DryRun,
+    /// `--verbose`: requests and answers on stderr.
+    Verbose,
+    /// `--json`: of what a dry run shows.
+    Json,
 }
 
 /// Long name, short name, option.
-pub const OPTIONS: [(&str, Option<char>, Opt); 16] = [
+pub const OPTIONS: [(&str, Option<char>, Opt); 19] = [
     ("command", Some('c'), Opt::Command),
     ("item", Some('i'), Opt::Item),
     ("module", Some('m'), Opt::Module),
@@ -65,12 +73,20 @@ pub const OPTIONS: [(&str, Option<char>, Opt); 16] = [
     ("userid", None, Opt::Userid),
     ("password", None, Opt::Password),
     ("config", None, Opt::Config),
+    ("dry-run", None, Opt::DryRun),
+    ("verbose", None, Opt::Verbose),
+    ("json", None, Opt::Json),
 ];
 
 impl Opt {
     /// The long name without hyphens: what an error calls it.
     pub fn name(self) -> &'static str {
         OPTIONS.iter().find(|(.., opt)| *opt == self).map_or("", |(name, ..)| *name)
+    }
+
+    /// Whether it stands alone: what follows it is not its value.
+    pub fn is_flag(self) -> bool {
+        matches!(self, Self::DryRun | Self::Verbose | Self::Json)
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
 use crate::model::ids::{ItemId, ModuleId, PanelId, RunningOperationId};
-use crate::ports::{BillDb, Clock, Connector, DbError, Locks, ModuleAccess, Panel, PanelError};
+use crate::ports::{
+    BillDb, Clock, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs,
+};
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::text;
 
 /// The panel's database, and the module settings that it holds encrypted.
@@ -31,6 +34,12 @@ pub trait PanelData: BillDb {
     /// # Errors
     /// As [`PanelData::stored_access`].
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError>;
+
+    /// What clients pay for items; what is not there is left out.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError>;
 }
 
 /// What only the panel's tool can do besides [`Panel`]: finding the database, module settings, failure reports.
@@ -103,6 +112,14 @@ impl Data {
         self.connected()?.module_params(module).map_err(database_error)
     }
 
+    /// What clients pay for items.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, ModuleError> {
+        self.connected()?.prices(items).map_err(database_error)
+    }
+
     fn connected(&mut self) -> Result<&mut dyn PanelData, ModuleError> {
         let database = match self.database.take() {
             Some(database) => database,
@@ -161,12 +178,18 @@ pub struct Context {
     pub panel: Box<dyn Panel>,
     /// The panel, as read.
     pub data: Data,
+    /// WHMCS's database, as read.
+    pub whmcs: Box<dyn Whmcs>,
     /// What this machine calls itself: a state file knows the machine that it belongs to.
     pub machine: String,
     /// The id of this installation, should the state have to be made.
     pub fresh_panel: PanelId,
     /// What the panel hands over on stdin.
     pub stdin: Box<dyn std::io::Read>,
+    /// Where the engine says what it does and why.
+    pub notes: Box<dyn Notes>,
+    /// `--dry-run`: a copy of the state in memory that stands for the file. Nothing is written, nothing may be removed.
+    pub copy: Option<Store>,
 }
 
 /// Settings without which no license server can be asked.

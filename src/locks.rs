@@ -25,6 +25,7 @@ fn file_name(name: LockName) -> String {
     match name {
         LockName::Item(item) => format!("item-{item}.lock"),
         LockName::License(account, license) => format!("license-{account}-{license}.lock"),
+        LockName::Noted => "noted.lock".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::NaiveDateTime;
@@ -92,6 +93,8 @@ struct Inner {
 
 /// The log of one run.
 pub struct Log {
+    /// `--verbose`: every line is shown on stderr as well, whatever its level.
+    loud: AtomicBool,
     path: PathBuf,
     /// `etc/debug.conf`, read at the first line.
     debug_conf: PathBuf,
@@ -99,6 +102,12 @@ pub struct Log {
     pid: u32,
     now: Box<dyn Fn() -> NaiveDateTime + Send + Sync>,
     inner: Mutex<Inner>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Log({})", self.path.display())
+    }
 }
 
 impl Log {
@@ -111,7 +120,22 @@ impl Log {
     ) -> Self {
         let inner = Inner { sink: Sink::Unopened, secrets: Vec::new(), kept: VecDeque::new() };
         let (path, debug_conf) = (path.to_owned(), debug_conf.to_owned());
-        Self { path, debug_conf, level: OnceLock::new(), pid, now: Box::new(now), inner: Mutex::new(inner) }
+        let loud = AtomicBool::new(false);
+        Self { loud, path, debug_conf, level: OnceLock::new(), pid, now: Box::new(now), inner: Mutex::new(inner) }
+    }
+
+    /// From now on every line is shown on stderr as well, whatever its level.
+    pub fn speak_up(&self) {
+        self.loud.store(true, Ordering::Relaxed);
+    }
+
+    fn is_loud(&self) -> bool {
+        self.loud.load(Ordering::Relaxed)
+    }
+
+    /// Whether requests and answers are worth putting into words.
+    pub fn is_curious(&self) -> bool {
+        self.is_loud() || self.level() == Level::Debug
     }
 
     fn level(&self) -> Level {
@@ -148,13 +172,21 @@ impl Log {
 
     /// Writes one line.
     pub fn line(&self, level: Level, text: &str) {
-        if level > self.level().max(Level::Extinfo) {
+        if level > self.level().max(Level::Extinfo) && !self.is_loud() {
             return;
         }
         let mut inner = self.lock();
         let text = clean(&mask(text, &inner.secrets));
-        let time = (self.now)().format("%Y-%m-%d %H:%M:%S,%3f");
+        let now = (self.now)();
+        let time = now.format("%Y-%m-%d %H:%M:%S,%3f");
         let (pid, word) = (self.pid, level.word());
+        if self.is_loud() {
+            // Nobody left to read it: the run goes on.
+            let _ = writeln!(std::io::stderr(), "{} {text}", now.format("%H:%M:%S,%3f"));
+        }
+        if level > self.level().max(Level::Extinfo) {
+            return;
+        }
         if inner.kept.len() == KEPT_LINES {
             inner.kept.pop_front();
         }
@@ -188,6 +220,11 @@ impl Log {
     /// The run's last lines, oldest first.
     pub fn kept(&self) -> Vec<String> {
         self.lock().kept.iter().cloned().collect()
+    }
+
+    /// Whether a line of this level would be written: for texts that cost something to make.
+    pub fn wants(&self, level: Level) -> bool {
+        level <= self.level()
     }
 
     /// For the curious: every step.

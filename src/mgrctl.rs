@@ -1,7 +1,9 @@
 //! Starts the panel's tool, `<root>/sbin/mgrctl -m billmgr -o xml FUNC key=value …`, without a shell, and reads its one
 //! document. Secrets travel in the environment (`-e 'key=$NAME'` after the parameters, as the tool's manual has it),
-//! never in the process list. Every run has a time limit; no SQL here, and nothing is logged.
+//! never in the process list. Every run has a time limit; no SQL here.
 //! The standard library opens files close-on-exec, so the tool inherits neither our locks nor our state file.
+
+pub mod form;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
-use crate::ports::{ModuleAccess, Panel, PanelCall, PanelError};
+use crate::ports::{Form, ModuleAccess, Panel, PanelCall, PanelError};
+use crate::trace::{Trace, shown};
 use crate::xml::{self, Element};
 
 /// One run of the tool: the panel answers within seconds, or is stuck.
@@ -39,12 +42,19 @@ const SHOWN_COMPLAINT: usize = 300;
 pub struct Mgrctl {
     root: PathBuf,
     time_limit: Duration,
+    trace: Trace,
 }
 
 impl Mgrctl {
     /// The tool `<root>/sbin/mgrctl`, run in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), time_limit: TIME_LIMIT }
+        Self { root: root.into(), time_limit: TIME_LIMIT, trace: Trace::default() }
+    }
+
+    /// Telling its calls.
+    #[must_use]
+    pub fn traced(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 
     /// `paramlist`: settings of the panel by name, DBHost, DBPassword and CryptKey among them.
@@ -52,7 +62,7 @@ impl Mgrctl {
     /// # Errors
     /// See [`PanelError`].
     pub fn paramlist(&self) -> Result<BTreeMap<String, String>, PanelError> {
-        let doc = self.run("paramlist", &[])?;
+        let doc = self.run(&Form::new("paramlist"))?;
         let mut params = BTreeMap::new();
         for elem in doc.children_named("elem") {
             match (elem.value_of("name"), elem.child("value")) {
@@ -70,28 +80,26 @@ impl Mgrctl {
     /// # Errors
     /// See [`PanelError`].
     pub fn processing_edit(&self, module: ModuleId) -> Result<ModuleAccess, PanelError> {
-        let doc = self.run("processing.edit", &[("elid", module.to_string())])?;
+        let doc = self.run(&Form::new("processing.edit").with("elid", module))?;
         let text = |name: &str| doc.child(name).map(|child| raw(child).to_owned()).unwrap_or_default();
         Ok(ModuleAccess { module, url: text("url"), username: text("username"), password: text("password") })
     }
 
-    /// `runningoperation.edit sok=ok elid errorxml`: what the panel shows about a failed attempt. The system allows an
-    /// argument of at most 128 KiB: a longer document is [`PanelError::NotStarted`].
+    /// What the panel shows about a failed attempt. The system allows an argument of at most 128 KiB: a longer document
+    /// is [`PanelError::NotStarted`].
     ///
     /// # Errors
     /// See [`PanelError`].
     pub fn save_error(&self, operation: RunningOperationId, errorxml: &str) -> Result<(), PanelError> {
-        let params = [("sok", "ok".to_owned()), ("elid", operation.to_string()), ("errorxml", errorxml.to_owned())];
-        self.run("runningoperation.edit", &params).map(drop)
+        self.run(&form::save_error(operation, errorxml)).map(drop)
     }
 
-    /// `runningoperation.setmanual elid sok=ok`: the panel no longer tries by itself.
+    /// The panel no longer tries by itself.
     ///
     /// # Errors
     /// See [`PanelError`].
     pub fn set_manual(&self, operation: RunningOperationId) -> Result<(), PanelError> {
-        let params = [("elid", operation.to_string()), ("sok", "ok".to_owned())];
-        self.run("runningoperation.setmanual", &params).map(drop)
+        self.run(&form::set_manual(operation)).map(drop)
     }
 
     /// `task.gettype operation item`: the type of task for a failed command; empty when the panel wants none.
@@ -99,65 +107,60 @@ impl Mgrctl {
     /// # Errors
     /// See [`PanelError`].
     pub fn task_type(&self, operation: &str, item: ItemId) -> Result<String, PanelError> {
-        let doc = self.run("task.gettype", &[("operation", operation.to_owned()), ("item", item.to_string())])?;
+        let doc = self.run(&Form::new("task.gettype").with("operation", operation).with("item", item))?;
         Ok(doc.value_of("task_type").unwrap_or_default().to_owned())
     }
 
-    /// `task.edit sok=ok item runningoperation type`: a task for a person.
+    /// A task for a person.
     ///
     /// # Errors
     /// See [`PanelError`].
     pub fn add_task(&self, item: ItemId, operation: RunningOperationId, task_type: &str) -> Result<(), PanelError> {
-        let params = [
-            ("sok", "ok".to_owned()),
-            ("item", item.to_string()),
-            ("runningoperation", operation.to_string()),
-            ("type", task_type.to_owned()),
-        ];
-        self.run("task.edit", &params).map(drop)
+        self.run(&form::add_task(item, operation, task_type)).map(drop)
     }
 
-    /// `problems.register sok=ok level=error name=processingmodule_connect …`: the module cannot reach its license
-    /// server.
+    /// A registered problem: the module cannot reach its license server.
     ///
     /// # Errors
     /// See [`PanelError`].
     pub fn register_problem(&self, module: ModuleId, name: &str, message: &str) -> Result<(), PanelError> {
-        let params = [
-            ("sok", "ok".to_owned()),
-            ("level", "error".to_owned()),
-            ("name", "processingmodule_connect".to_owned()),
-            ("id", module.to_string()),
-            ("param_pm_id", module.to_string()),
-            ("param_pm_name", name.to_owned()),
-            ("param_errormsg", message.to_owned()),
-        ];
-        self.run("problems.register", &params).map(drop)
+        self.run(&form::register_problem(module, name, message)).map(drop)
     }
 
     /// Runs a function of the panel and returns its document.
     ///
     /// # Errors
     /// See [`PanelError`].
-    pub fn run(&self, func: &str, params: &[(&str, String)]) -> Result<Element, PanelError> {
-        let mut command = self.command(func, params);
-        let child = command.spawn().map_err(|error| {
+    pub fn run(&self, form: &Form) -> Result<Element, PanelError> {
+        let params = form.params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.trace.asked("mgrctl", &form.func, params, |name| form.is_secret(name));
+        let since = Instant::now();
+        let result = self.start(form);
+        self.trace.answered("mgrctl", since, || match &result {
+            Ok(doc) => shown(doc),
+            Err(error) => format!("{error:?}"),
+        });
+        result
+    }
+
+    fn start(&self, form: &Form) -> Result<Element, PanelError> {
+        let child = self.command(form).spawn().map_err(|error| {
             PanelError::NotStarted(format!("{} could not be started: {error}", self.program().display()))
         })?;
-        let (status, answer, complaint) = finish(child, func, self.time_limit)?;
-        judge(func, status, &answer, &complaint).map_err(|error| masked(error, params))
+        let (status, answer, complaint) = finish(child, &form.func, self.time_limit)?;
+        judge(&form.func, status, &answer, &complaint).map_err(|error| masked(error, form))
     }
 
     fn program(&self) -> PathBuf {
         self.root.join("sbin/mgrctl")
     }
 
-    fn command(&self, func: &str, params: &[(&str, String)]) -> Command {
+    fn command(&self, form: &Form) -> Command {
         let mut command = Command::new(self.program());
         command.current_dir(&self.root).env("SSH_CONNECTION", "pmisplicense");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.args(["-m", "billmgr", "-o", "xml", func]);
-        let (secret, open): (Vec<_>, Vec<_>) = params.iter().partition(|param| is_secret(param, params));
+        command.args(["-m", "billmgr", "-o", "xml", &form.func]);
+        let (secret, open): (Vec<_>, Vec<_>) = form.params.iter().partition(|(name, _)| form.is_secret(name));
         command.args(open.into_iter().map(|(key, value)| format!("{key}={}", without_nul(value))));
         for (number, (key, value)) in secret.into_iter().enumerate() {
             let variable = format!("PMISPLICENSE_SECRET_{number}");
@@ -167,16 +170,10 @@ impl Mgrctl {
     }
 }
 
-/// Whether a value must not appear in the process list: that of a secret name, also in the form `name=… value=…`.
-fn is_secret((key, _): &(&str, String), all: &[(&str, String)]) -> bool {
-    let secret_name = |name: &str| name == "lickey" || name.contains("password");
-    secret_name(key) || (*key == "value" && all.iter().any(|(key, name)| *key == "name" && secret_name(name)))
-}
-
 /// An error without the secrets that were sent: the tool may quote its parameters.
-fn masked(error: PanelError, params: &[(&str, String)]) -> PanelError {
+fn masked(error: PanelError, form: &Form) -> PanelError {
     let mask = |text: String| {
-        let secrets = params.iter().filter(|param| is_secret(param, params) && !param.1.is_empty());
+        let secrets = form.params.iter().filter(|(name, value)| form.is_secret(name) && !value.is_empty());
         secrets.fold(text, |text, (_, value)| text.replace(value.as_str(), "***"))
     };
     match error {
@@ -310,40 +307,9 @@ fn cut(complaint: &[u8]) -> String {
     if shown.is_empty() { shown } else { format!(": {shown}") }
 }
 
-/// sok=ok in front, unless the caller gave it.
-fn with_sok(values: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
-    let mut params = Vec::with_capacity(values.len() + 1);
-    if !values.iter().any(|(key, _)| *key == "sok") {
-        params.push(("sok", "ok".to_owned()));
-    }
-    params.extend_from_slice(values);
-    params
-}
-
 impl Panel for Mgrctl {
     fn call(&mut self, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError> {
-        let doc = match call {
-            PanelCall::SaveParams { item, values } => {
-                let mut params = vec![("sok", "ok".to_owned()), ("elid", item.to_string())];
-                params.extend_from_slice(values);
-                params.push(("crypted", "off".to_owned()));
-                self.run("service.saveparam", &params)?
-            }
-            PanelCall::SaveParamOld { item, name, value } => {
-                let params = [
-                    ("sok", "ok".to_owned()),
-                    ("elid", item.to_string()),
-                    ("name", (*name).to_owned()),
-                    ("value", value.clone()),
-                ];
-                self.run("service.saveparam", &params)?
-            }
-            PanelCall::Post { func, item } => {
-                self.run(func, &[("elid", item.to_string()), ("sok", "ok".to_owned())])?
-            }
-            PanelCall::Import { values } => self.run("processing.import.service", &with_sok(values))?,
-            PanelCall::RegisterProblem { values } => self.run("problems.register", &with_sok(values))?,
-        };
+        let doc = self.run(&form::call(call))?;
         let mut answer = BTreeMap::new();
         for child in &doc.children {
             answer.entry(child.name.clone()).or_insert_with(|| child.value().to_owned());

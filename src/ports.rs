@@ -11,6 +11,7 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, Runn
 use crate::model::item::Item;
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
+use crate::model::noc::Record;
 use crate::model::period::{AlignmentRule, Period};
 use crate::store::RecordedIntent;
 
@@ -231,6 +232,41 @@ pub enum PanelCall {
     },
 }
 
+/// A function of a BILLmanager, ours or the seller's, with its parameters in order and without a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// The function.
+    pub func: String,
+    /// Names and values.
+    pub params: Vec<(String, String)>,
+}
+
+impl Form {
+    /// Without parameters.
+    pub fn new(func: impl Into<String>) -> Self {
+        Self { func: func.into(), params: Vec::new() }
+    }
+
+    /// With one more.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.params.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Whether the value of a parameter is for nobody's eyes: that of a secret name, also as `name=… value=…`.
+    pub fn is_secret(&self, name: &str) -> bool {
+        let named = || self.params.iter().any(|(key, value)| key == "name" && is_secret_name(value));
+        is_secret_name(name) || (name == "value" && named())
+    }
+}
+
+/// Names of fields whose values are secrets, in requests and answers alike: license keys, passwords, logins.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["lickey", "password", "passwd", "secret", "authinfo"].iter().any(|word| name.contains(word))
+}
+
 /// A call of the panel's tool that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PanelError {
@@ -272,6 +308,19 @@ pub struct RunningOperation {
     pub command: String,
     /// trycount
     pub tries: i64,
+}
+
+/// What a client pays for an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemPrice {
+    /// item.id
+    pub item: ItemId,
+    /// item.processingmodule
+    pub module: Option<ModuleId>,
+    /// item.period: what the price is for.
+    pub period: Period,
+    /// item.cost in item.currency; the currency's code is empty where the panel names none.
+    pub price: Option<Money>,
 }
 
 /// A row of processingmodule.
@@ -336,6 +385,22 @@ pub trait BillDb {
     /// # Errors
     /// As [`BillDb::item`].
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError>;
+
+    /// Items that have the parameter licid, deleted ones too, with its number; ids ascending, above `after`, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError>;
+}
+
+/// WHMCS's database, in which its module billmanager_noc keeps its licenses; only read.
+pub trait Whmcs {
+    /// All rows of the table ispsystem_noc of the database that a URL `mysql://user@host/database` names.
+    ///
+    /// # Errors
+    /// The URL is none, the database is away, or it has no such table: a text without secrets.
+    fn noc_table(&self, url: &str) -> Result<Vec<Record>, DbError>;
 }
 
 /// Time comes in from outside.
@@ -355,6 +420,8 @@ pub enum LockName {
     Item(ItemId),
     /// A license: taken second.
     License(AccountId, LicenseId),
+    /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
+    Noted,
 }
 
 /// A held lock; released when dropped or when the process dies.
@@ -378,4 +445,14 @@ pub trait Notes {
     fn note(&self, text: &crate::error::Text);
     /// Something that a person should know.
     fn warn(&self, text: &crate::error::Text);
+}
+
+impl<N: Notes + ?Sized> Notes for std::sync::Arc<N> {
+    fn note(&self, text: &crate::error::Text) {
+        (**self).note(text);
+    }
+
+    fn warn(&self, text: &crate::error::Text) {
+        (**self).warn(text);
+    }
 }

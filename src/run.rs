@@ -2,6 +2,7 @@
 //! operation, and turns every failure, a panic included, into an error document. Knows no rule of licensing.
 
 mod admin;
+mod rehearse;
 mod shells;
 
 use std::ffi::OsString;
@@ -9,16 +10,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::argv::{self, Given};
-use crate::cli::{Command, Common, EngineCommand};
+use crate::cli::{Command, Common, EngineCommand, Opt};
+use crate::clock::SystemClock;
 use crate::commands::{self, Reply};
 use crate::context::{Context, Data, database_error};
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::event;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::model::ids::{ModuleId, RunningOperationId};
+use crate::rehearsal::Rehearsed;
 use crate::report;
 use crate::settings::{Environment, Settings};
 use crate::text;
+use crate::trace::Trace;
+use crate::usage;
 
 /// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,6 +73,7 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
         root: path("PMISPLICENSE_MGR_ROOT"),
         config: path("PMISPLICENSE_CONFIG"),
         state: path("PMISPLICENSE_STATE"),
+        machine_id: path("PMISPLICENSE_MACHINE_ID"),
     };
     if event::is_handler(program) {
         let item = variable("PARAM_elid").unwrap_or_default();
@@ -93,7 +99,10 @@ fn new_log(settings: &Settings) -> Arc<Log> {
 }
 
 fn protocol(given: &Given, environment: &Environment) -> Finished {
-    if STOPPED.contains(&given.command()) && do_nothing(&environment.root()) {
+    let stopped = |root: &std::path::Path| STOPPED.contains(&given.command()) && do_nothing(root);
+    let switched_off = stopped(&environment.root());
+    let is_dry = given.has(Opt::DryRun);
+    if switched_off && !is_dry {
         return Finished::default();
     }
     let checked = given.check().and_then(|command| Ok((command, given.common()?)));
@@ -118,16 +127,44 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
         Err(error) => (Settings::without_file(environment, common.config.as_deref()), Some(error)),
     };
     // The settings file may name another root, with a switch of its own.
-    if STOPPED.contains(&given.command()) && do_nothing(&settings.root) {
+    let switched_off = switched_off || stopped(&settings.root);
+    if switched_off && !is_dry {
         return Finished::default();
     }
     let mut ctx = context(settings, &common);
+    if given.has(Opt::Verbose) {
+        ctx.log.speak_up();
+    }
     remark(&ctx.log, given);
-    let result = match broken {
-        Some(error) => Err(Failure::Reported(error)),
-        None => carried_out(&mut ctx, &command),
+    match (broken, &command) {
+        (None, Command::Engine(engine)) if is_dry => dry_run(ctx, engine, switched_off, given.has(Opt::Json)),
+        (None, _) => {
+            let result = carried_out(&mut ctx, &command);
+            finish(&mut ctx, &command, given.command(), result)
+        }
+        (Some(error), _) => finish(&mut ctx, &command, given.command(), Err(Failure::Reported(error))),
+    }
+}
+
+/// Shows what a command would do, also what it would tell the panel about a failure.
+fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, as_json: bool) -> Finished {
+    let lang = ctx.lang;
+    let (mut ctx, script) = match rehearse::rehearse(ctx, engine.word()) {
+        Ok(rehearsed) => rehearsed,
+        Err(error) => return failed(&error, lang),
     };
-    finish(&mut ctx, &command, given.command(), result)
+    let command = Command::Engine(engine.clone());
+    let result = carried_out(&mut ctx, &command);
+    let error = match &result {
+        Ok(_) => None,
+        Err(Failure::Untouched(error) | Failure::Reported(error)) => {
+            Some(error.clone().mapped(|text| ctx.log.masked(text)))
+        }
+    };
+    let code = finish(&mut ctx, &command, engine.word(), result).code;
+    let run = Rehearsed { command: engine.word(), item: engine.item(), error: error.as_ref(), switched_off };
+    let stdout = if as_json { format!("{:#}\n", script.json(&run, lang)) } else { script.told(&run, lang) };
+    Finished { stdout: ctx.log.masked(&stdout), stderr: String::new(), code }
 }
 
 fn remark(log: &Log, given: &Given) {
@@ -180,6 +217,15 @@ fn mismatch(
 }
 
 fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
+    let finished = told(ctx, command, word, result);
+    if ctx.log.wants(Level::Extinfo) {
+        ctx.log.extinfo(&format!("{word} ended with {}, {}", finished.code, usage::taken()));
+    }
+    finished
+}
+
+/// A failure is told to the panel and on stdout.
+fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
     let (error, tell) = match result {
         Ok(reply) => return reply.into(),
         Err(Failure::Untouched(error)) => (error, false),
@@ -231,20 +277,24 @@ fn concerned(ctx: &mut Context, command: &Command, error: &ModuleError) -> Optio
 
 fn context(settings: Settings, common: &Common) -> Context {
     let log = new_log(&settings);
-    let mgrctl = crate::mgrctl::Mgrctl::new(&settings.root);
+    let trace = Trace::to(Arc::clone(&log));
+    let mgrctl = crate::mgrctl::Mgrctl::new(&settings.root).traced(trace.clone());
     let tool = shells::Tool::new(mgrctl.clone(), &settings.root, Arc::clone(&log));
     Context {
         lang: common.lang,
         module: common.module,
         running_operation: common.running_operation,
-        clock: shells::clock(settings.zone(common.module)),
+        clock: Box::new(SystemClock::new(settings.zone(common.module))),
         locks: Box::new(crate::locks::FileLocks::new(settings.state_folder().join("locks"))),
-        connector: shells::connector(&settings),
+        connector: shells::connector(&settings, trace),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
-        machine: shells::machine(),
+        whmcs: shells::whmcs(&log),
+        machine: shells::machine(&settings.machine_id),
         fresh_panel: shells::fresh_panel(),
         stdin: Box::new(std::io::stdin()),
+        notes: Box::new(Arc::clone(&log)),
+        copy: None,
         log,
         settings,
     }

@@ -26,6 +26,17 @@ fn address_and_name() {
     assert_eq!((test.item(42).param("ip"), test.item(42).param("licname")), ("192.0.2.77", "new name"));
 }
 
+/// A service that went to `nopanel` gave its license back: nothing is missing, and sync says so.
+#[test]
+fn no_panel_any_more() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.choose(42, "nopanel");
+    test.cmd("setparam", 42).ok();
+    test.cmd("sync_item", 42).ok().stdout("");
+    test.run(["--command", "sync", "--module", "7"]).ok();
+}
+
 /// One address a month: told with the day from which it will work; the wish is kept and sync carries it out.
 #[test]
 fn address_limit() {
@@ -247,4 +258,58 @@ fn not_reached() {
     test.upstream.listen_again();
     test.cmd("setparam", 42).ok();
     assert_eq!(license(&test, 42).licname, "x");
+}
+
+/// A change whose answer was lost lands after the client changed his mind: the next pass sees that address and name are
+/// not what the service wants, and puts them right, also when its first attempt fails.
+#[test]
+fn late_change() {
+    for fails in [false, true] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        test.set_param(42, "ip", "192.0.2.77");
+        test.upstream.fault(Fault::on("soft.edit?set").late().always());
+        test.cmd("setparam", 42).fails("client");
+        test.upstream.clear_faults();
+        test.set_param(42, "ip", "192.0.2.78");
+        test.set_param(42, "licname", "third");
+        test.cmd("setparam", 42).ok();
+        assert_eq!((license(&test, 42).ip, license(&test, 42).licname), ("192.0.2.78".into(), "third".into()));
+        test.upstream.age(id, 40);
+        assert!(test.upstream.land_late() > 0 && license(&test, 42).ip == "192.0.2.77");
+        test.upstream.age(id, 40);
+        test.upstream.edit_license(id, |l| l.licname = "odd".into());
+        forget(&test);
+        let pass = || test.run(["--command", "sync", "--module", "7"]);
+        if fails {
+            test.upstream.fault(Fault::on("soft.edit?set").refused("odd").times(2));
+            pass();
+            assert_eq!(license(&test, 42).ip, "192.0.2.77", "{}", test.story());
+        }
+        pass().ok();
+        assert_eq!((license(&test, 42).ip, license(&test, 42).licname), ("192.0.2.78".into(), "third".into()));
+        // Done with: the next one reads the list only.
+        forget(&test);
+        pass().ok();
+        assert_eq!((sent(&test).len(), changes(&test)), (1, Vec::new()));
+    }
+}
+
+/// The same where upstream allows one address a month: kept until then, and never forgotten.
+#[test]
+fn late_change_waits() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| {
+        l.ip = "192.0.2.77".into();
+        l.ip_changed = day(0).parse().ok();
+    });
+    forget(&test);
+    for _ in 0..2 {
+        test.run(["--command", "sync"]).ok();
+    }
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.upstream.age(id, 40);
+    test.run(["--command", "sync"]).ok();
+    assert_eq!(changes(&test), [format!("soft.edit elid={id} ip=192.0.2.42 sok=ok")]);
 }

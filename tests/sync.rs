@@ -1,7 +1,5 @@
 //! `sync_item`, `sync_server`, `sync`: state refreshed, due renewals, what was left to do; guards of runs over many.
-use crate::service::{
-    alter_state, changes, day, end, ends_in, forget, ip_of, license, months, opened, sent, state, told,
-};
+use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, state, told};
 use crate::support::{Fault, Test};
 
 fn sync(test: &Test) -> crate::support::Output {
@@ -199,17 +197,33 @@ fn account_swapped() {
     test.cmd("suspend", 42).ok();
 }
 
-/// The state was made on another machine: only reads, until it is claimed.
+/// An accepted account buys for what is new; what was bound with the former one stays with it, and is neither looked
+/// for nor bought again in the new one.
 #[test]
-fn another_machine() {
+fn account_accepted() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
-    if state(&test, "SELECT value FROM meta WHERE name = 'machine'").is_empty() {
-        return; // A machine without a machine-id compares nothing.
+    let former = (test.upstream.url(), 1001, licid(&test, 42));
+    let both = |url: &str, account: u64| {
+        test.module_param(7, "url", url);
+        test.upstream.swap_account(account);
+        test.run(["doctor", "--accept-account", "7"]).ok();
+    };
+    both(&former.0.replace("127.0.0.1", "localhost"), 1002);
+    test.soft_item(43, "55228", 1).ip("192.0.2.43").add();
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.ledger().len(), 2);
+    test.upstream.clear_requests();
+    for command in ["open", "suspend", "resume", "prolong", "setparam", "sync_item"] {
+        let output = test.cmd(command, 42);
+        assert_eq!(output.fails("config").attribute("object"), "account", "{command}: {}", test.story());
     }
-    alter_state(&test, "UPDATE meta SET value = 'another' WHERE name = 'machine'");
-    assert_eq!(test.cmd("suspend", 42).fails("state").attribute("object"), "machine");
-    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
-    test.run(["state", "claim"]).ok();
-    test.cmd("suspend", 42).ok();
+    // A service can always be closed: what it held waits for its own account.
+    test.cmd("close", 42).ok();
+    sync(&test).ok();
+    assert_eq!((changes(&test), test.upstream.ledger().len()), (Vec::new(), 2), "{}", test.story());
+    both(&former.0, former.1);
+    test.upstream.age(former.2, 40);
+    sync(&test).ok();
+    assert_eq!(test.upstream.license(former.2).licname, "free.lic");
 }

@@ -1,6 +1,7 @@
 //! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one
 //! that cannot be made says so and hides no other.
 
+mod cron;
 mod upstream;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -23,9 +24,6 @@ const XML: [(&str, &str); 2] = [
     ("billmgr_mod_pmisplicense.xml", include_str!("../../xml/billmgr_mod_pmisplicense.xml")),
     ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
 ];
-
-/// Where cron looks.
-const CRON: &str = "/etc/cron.d/pmisplicense";
 
 /// Below this much free space beside the state somebody should know.
 const FREE_BYTES: u64 = 100 << 20;
@@ -150,7 +148,7 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
     }
     for (name, wanted) in XML {
         let path = root.join("etc/xml").join(name);
-        let install = text!("run: make install", "выполните: make install");
+        let install = reinstall();
         match std::fs::read_to_string(&path) {
             Ok(found) if found == wanted => {
                 checks.ok("xml", text!("description {name} is installed", "описание {name} установлено"))
@@ -177,25 +175,14 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
                 "no event handler: services bundled with servers wait for the next sync",
                 "нет обработчика событий: лицензии серверов ждут следующего sync"
             ),
-            text!("run: make install", "выполните: make install"),
+            reinstall(),
         );
     }
-    let cron = std::fs::read_to_string(CRON).is_ok_and(|text| text.contains("pmisplicense sync"));
-    if cron {
-        checks.ok("cron", text!("cron runs sync", "cron запускает sync"));
-    } else {
-        checks.warning(
-            "cron",
-            text!(
-                "cron does not run sync: nothing is renewed or finished by itself",
-                "cron не запускает sync: продления и доделки не выполняются сами"
-            ),
-            text!(
-                "copy dist/pmisplicense.cron to {CRON} (make install does)",
-                "скопируйте dist/pmisplicense.cron в {CRON} (это делает make install)"
-            ),
-        );
-    }
+    cron::check(&std::fs::read_to_string(cron::FILE).unwrap_or_default(), checks);
+}
+
+fn reinstall() -> Text {
+    text!("install the package again, or run: make install", "установите пакет заново или выполните: make install")
 }
 
 fn state(desk: &Desk<'_>, checks: &mut Checks) -> Option<Store> {
@@ -255,6 +242,20 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
     }
     let known = store.meta("machine").map_err(state_error)?.unwrap_or_default();
     let machine = &desk.ctx.machine;
+    if machine.is_empty() {
+        let file = desk.ctx.settings.machine_id.display();
+        checks.warning(
+            "machine",
+            text!(
+                "{file} does not name this machine: a copied state would not be noticed",
+                "{file} не называет эту машину: копия состояния осталась бы незамеченной"
+            ),
+            text!(
+                "run: systemd-machine-id-setup; in a container name another file in PMISPLICENSE_MACHINE_ID",
+                "выполните: systemd-machine-id-setup; в контейнере задайте другой файл в PMISPLICENSE_MACHINE_ID"
+            ),
+        );
+    }
     if !known.is_empty() && !machine.is_empty() && known != *machine {
         checks.problem(
             "machine",
@@ -271,7 +272,10 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
     if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
         checks.problem(
             "restored",
-            text!("the state was restored at {when}: only reads", "состояние восстановлено {when}: только чтение"),
+            text!(
+                "the state was restored, or found to be old, at {when}: only reads",
+                "состояние восстановлено или оказалось старым {when}: только чтение"
+            ),
             text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
         );
     }

@@ -119,7 +119,7 @@ pub fn license_json(row: &LicenseRow, problems: &[&str]) -> Value {
         "created": row.created,
         "expires": row.expires,
         "not_before": row.not_before,
-        "reason": row.reason,
+        "reason": row.reason.as_ref().map(ToString::to_string),
         "problems": problems,
     })
 }

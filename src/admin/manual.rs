@@ -20,14 +20,20 @@ pub fn page() -> String {
     let mut command = AdminArgs::command();
     command.build();
     let _ = clap_mangen::Man::new(command.clone()).section(SECTION).render(&mut text);
+    describe_all(&command, "", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Each command with the commands beneath it, such as `take-over panel`, one after the other.
+fn describe_all(command: &clap::Command, above: &str, text: &mut Vec<u8>) {
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         let man = clap_mangen::Man::new(sub.clone()).section(SECTION);
-        let name = sub.get_name().to_uppercase();
+        let name = format!("{above}{}", sub.get_name().to_uppercase());
         text.extend_from_slice(format!(".SH {name}\n").as_bytes());
         // A buffer in memory takes whatever is written.
-        let _ = man.render_synopsis_section(&mut text);
-        let _ = man.render_description_section(&mut text);
-        let _ = man.render_options_section(&mut text);
+        let _ = man.render_synopsis_section(text);
+        let _ = man.render_description_section(text);
+        let _ = man.render_options_section(text);
+        describe_all(sub, &format!("{name} "), text);
     }
-    String::from_utf8_lossy(&text).into_owned()
 }

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod explain;
 mod find;
 pub mod history;
+pub mod import;
 pub mod keep;
 pub mod list;
 pub mod manual;
@@ -13,6 +14,8 @@ pub mod repair;
 pub mod report;
 pub mod show;
 mod table;
+pub mod takeover;
+pub mod whmcs;
 
 use serde_json::{Value, json};
 
@@ -103,6 +106,12 @@ impl Desk<'_> {
                 "{plan}: ничего не сделано — спросить некого; добавьте --yes"
             ))),
         }
+    }
+
+    /// A question of its own: no where nobody is there to answer.
+    fn agrees(&mut self, question: &Text) -> bool {
+        let question = format!("{}? [y/N] ", self.say(question));
+        self.ask.as_mut().is_some_and(|ask| ask(&question))
     }
 }
 

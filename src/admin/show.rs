@@ -264,7 +264,7 @@ fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>)
     ]
 }
 
-fn status(status: LicenseStatus) -> String {
+pub(super) fn status(status: LicenseStatus) -> String {
     match status {
         LicenseStatus::Ordered => "ordered".into(),
         LicenseStatus::Active => "active".into(),

@@ -19,6 +19,25 @@ pub fn table(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
     std::iter::once(&head).chain(rows).map(|row| line(row, &widths)).collect()
 }
 
+/// A table that leaves columns out, in this order, before any cell is cut: what is left out stands in `--json`.
+pub fn fitting(head: &[&str], rows: &[Vec<String>], width: usize, spare: &[usize]) -> String {
+    let longest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        head.get(column).copied().into_iter().chain(cells).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut kept: Vec<usize> = (0..head.len()).collect();
+    for column in spare {
+        let needed = kept.iter().map(|column| longest(*column) + GAP).sum::<usize>();
+        if needed > width + GAP {
+            kept.retain(|one| one != column);
+        }
+    }
+    let head: Vec<&str> = kept.iter().filter_map(|column| head.get(*column).copied()).collect();
+    let chosen = |row: &Vec<String>| kept.iter().filter_map(|column| row.get(*column).cloned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(chosen).collect();
+    table(&head, &rows, width)
+}
+
 fn fit(widths: &mut [usize], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > width {
@@ -106,6 +125,19 @@ mod tests {
         let text = table(&["ID", "NAME"], &rows, 20);
         assert_eq!(text, "ID    NAME\n5001  магазин с оче…\n7     a b\n");
         assert!(text.lines().all(|line| line.chars().count() <= 20));
+    }
+
+    /// Columns that can be spared go before cells are cut, and only as many as it takes.
+    #[test]
+    fn spares() {
+        let rows = vec![vec!["5001".to_owned(), "active".to_owned(), "192.0.2.10".to_owned(), "shop".to_owned()]];
+        let head = ["ID", "STATUS", "IP", "NAME"];
+        assert_eq!(
+            fitting(&head, &rows, 30, &[1, 3]),
+            "ID    STATUS  IP          NAME\n5001  active  192.0.2.10  shop\n"
+        );
+        assert_eq!(fitting(&head, &rows, 25, &[1, 3]), "ID    IP          NAME\n5001  192.0.2.10  shop\n");
+        assert_eq!(fitting(&head, &rows, 16, &[1, 3]), "ID    IP\n5001  192.0.2.10\n");
     }
 
     /// Words stay whole, later lines are indented.

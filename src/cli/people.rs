@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::takeover::{Import, TakeOver};
 use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 
@@ -11,12 +12,14 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 #[derive(Debug, Parser)]
 #[command(
     name = "pmisplicense",
-    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ")"),
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PMISPLICENSE_COMMIT"), ", ", env!("PMISPLICENSE_TARGET"), ")"),
     about = "Resells ispmanager licenses through BILLmanager. The panel calls it with --command NAME; \
              the commands below are for people.",
     after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
                   pmisplicense reconcile           what is wrong with licenses\n  \
                   pmisplicense reconcile --apply   put it right\n\n\
+                  What would the panel's call do? Any command of the protocol only shows it with --dry-run:\n  \
+                  pmisplicense --command open --item 42 --dry-run\n\n\
                   Exit codes: 0 done, 1 failed or problems found, 2 misspelt."
 )]
 pub struct AdminArgs {
@@ -26,6 +29,9 @@ pub struct AdminArgs {
     /// Language of messages: en or ru (default: the locale's)
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
+    /// Show each request and answer on standard error, secrets masked
+    #[arg(long, global = true)]
+    pub verbose: bool,
     /// Answer as JSON, in the form that docs/admin.md describes
     #[arg(long, global = true)]
     pub json: bool,
@@ -183,6 +189,17 @@ pub enum AdminCommand {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Bring in licenses that others ordered: the vendor's own module, WHMCS
+    TakeOver {
+        /// Whose
+        #[command(subcommand)]
+        whose: TakeOver,
+    },
+    /// Licenses upstream that nobody has: list them, and make those that are chosen services of the panel
+    #[command(after_help = "Examples:\n  pmisplicense import                  the list, foreign ones marked\n  \
+                            pmisplicense import 5001 5002        shows these, asks, imports\n  \
+                            pmisplicense import --all --yes      all that are ours, for scripts")]
+    Import(Import),
     /// Give a service that changed its processing module a license of the new module's account
     Move {
         /// The service
@@ -210,17 +227,28 @@ pub enum AdminCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Licenses by product, what was bought, renewed and reused in a month
+    /// A month: licenses by product, bought, renewed, reused; what the pool saved; what is sold below cost
+    #[command(after_help = "Examples:\n  pmisplicense report --month 2027-01\n  \
+                            pmisplicense report --csv > january.csv\n  \
+                            pmisplicense report --html january.html    (a page with charts; alone, on standard output)")]
     Report {
         /// YYYY-MM (default: this month)
         #[arg(long, value_name = "MONTH")]
         month: Option<String>,
         /// As CSV
-        #[arg(long, conflicts_with = "json")]
+        #[arg(long, conflicts_with_all = ["json", "html"])]
         csv: bool,
+        /// As a page with charts, to a file or on standard output
+        #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+        html: Option<PathBuf>,
     },
     /// Refresh all licenses, renew what is due, finish what was left to do (cron, hourly)
+    #[command(after_help = "Examples:\n  pmisplicense sync --dry-run        what the next run would do\n  \
+                            pmisplicense sync --verbose        with each request and answer")]
     Sync {
+        /// Only show what would be sent and called; nothing is done
+        #[arg(long)]
+        dry_run: bool,
         /// Only this processing module
         #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
         module: Option<ModuleId>,
@@ -233,6 +261,9 @@ pub enum AdminCommand {
         /// Confirm the first sweep of these modules, which otherwise only reports
         #[arg(long, requires = "sweep")]
         adopt: bool,
+        /// Only the servers that events of the panel noted (cron, each minute); ends at once when there are none
+        #[arg(long, conflicts_with = "sweep")]
+        noted: bool,
     },
     /// End a doubt: say whether a purchase happened that the program could not tell
     Resolve {
@@ -302,7 +333,10 @@ impl AdminCommand {
             | Self::Completions { .. }
             | Self::Man
             | Self::Doctor { accept_account: None }
+            | Self::Sync { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
+            Self::TakeOver { whose } => whose.taking().apply,
+            Self::Import(import) => import.applies(),
             Self::Doctor { .. }
             | Self::Reconcile { .. }
             | Self::Bind { .. }
@@ -322,6 +356,8 @@ impl AdminCommand {
         match self {
             Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
             Self::Doctor { accept_account } => *accept_account,
+            Self::TakeOver { whose } => whose.taking().module,
+            Self::Import(import) => import.module,
             Self::List(_)
             | Self::Show { .. }
             | Self::History { .. }
@@ -359,7 +395,7 @@ pub enum StateCommand {
     Claim,
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
 }
 

@@ -1,16 +1,17 @@
 //! sync as a whole: all licenses of our modules, then the servers of other modules (LICENSING.md 9): what events noted
 //! in the spool, and the sweep. Which license server serves which server module, and whether it may, is decided here.
+//! What was noted is also carried out by itself, each minute: that run costs nothing when there is nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::context::{Context, database_error};
-use crate::engine::{Allow, Server, Summary, Swept, run_to_end};
+use crate::engine::{Allow, Server, Servers, Summary, Swept, run_to_end};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::event;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
-use crate::ports::Module;
+use crate::ports::{LockName, Module};
 use crate::text;
 
 use super::{licenses, module};
@@ -22,11 +23,26 @@ pub struct Sync {
     pub module: Option<ModuleId>,
     /// The guards of MONEY.md 6.
     pub allow: Allow,
-    /// Only the sweep.
-    pub sweep: bool,
-    /// The first sweep is confirmed: from now on it acts.
-    pub adopt: bool,
+    /// How much of it.
+    pub part: Part,
 }
+
+/// How much of sync a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Licenses, then servers.
+    All,
+    /// Servers only.
+    Sweep {
+        /// The first sweep is confirmed: from now on it acts.
+        adopt: bool,
+    },
+    /// Only the servers that events noted of late.
+    Noted,
+}
+
+/// A note that could not be carried out for so long waits for the next whole sync, which tells a person what fails.
+const NOTED_MINUTES: i64 = 15;
 
 /// Words in the name of a module's parameter that say: a license server of its own. The names that modules use are
 /// published nowhere, so any parameter is meant whose name begins with `lic` or holds `license`, and any whose value
@@ -47,7 +63,19 @@ const SHOWN_REPORTS: usize = 20;
 /// # Errors
 /// The first failure, after everything was tried.
 pub fn sync(ctx: &mut Context, what: Sync) -> Result<(Summary, Swept), ModuleError> {
-    let licenses = if what.sweep { Ok(Summary::default()) } else { licenses::sync(ctx, what.module, what.allow) };
+    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
+    let _alone = match what.part {
+        Part::All | Part::Sweep { .. } => None,
+        Part::Noted if notes(ctx, what.part).is_empty() => return Ok(Default::default()),
+        Part::Noted => match ctx.locks.try_lock(LockName::Noted).map_err(|why| crate::engine::lock_failed(&why))? {
+            Some(guard) => Some(guard),
+            None => return Ok(Default::default()),
+        },
+    };
+    let licenses = match what.part {
+        Part::All => licenses::sync(ctx, what.module, what.allow),
+        Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
+    };
     let swept = sweep(ctx, what);
     for report in swept.iter().flat_map(|swept| &swept.reports) {
         ctx.log.warning(&report.en);
@@ -84,15 +112,20 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<(Summary, Swept), ModuleErr
 
 fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
     let bundled = ctx.settings.rules(None).bundled;
-    let notes = event::notes(&ctx.settings);
+    let notes = notes(ctx, what.part);
     let mut total = Swept::default();
-    if bundled.is_empty() && notes.is_empty() {
+    if bundled.is_empty() {
+        // Nobody's servers: their events say nothing to us, and the panel need not be asked whose they are.
+        notes.keys().for_each(|item| forget(ctx, *item, &notes));
         return Ok(total);
     }
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let by_module = sort_notes(ctx, &bundled, &notes)?;
     for id in bundled {
         let noted = by_module.get(&id).cloned().unwrap_or_default();
+        if what.part == Part::Noted && noted.is_empty() {
+            continue;
+        }
         let done = sweep_module(ctx, &modules, id, &noted, what);
         match done {
             Ok(swept) => {
@@ -109,8 +142,18 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
     Ok(total)
 }
 
+/// What events noted; for a run about nothing else, only what is fresh.
+fn notes(ctx: &Context, part: Part) -> BTreeMap<ItemId, SystemTime> {
+    let mut notes = event::notes(&ctx.settings);
+    if part == Part::Noted {
+        let oldest = SystemTime::from(ctx.clock.now() - chrono::Duration::minutes(NOTED_MINUTES));
+        notes.retain(|_, written| *written >= oldest);
+    }
+    notes
+}
+
 fn forget(ctx: &Context, item: ItemId, notes: &BTreeMap<ItemId, SystemTime>) {
-    if let Some(written) = notes.get(&item) {
+    if let Some(written) = notes.get(&item).filter(|_| ctx.copy.is_none()) {
         event::forget(&ctx.settings, item, *written);
     }
 }
@@ -153,14 +196,15 @@ fn sweep_module(
     refuse_own_server(ctx, servers, &seller)?;
     let key = format!("adopted:{id}");
     let store = licenses::open_state(ctx)?;
-    if what.adopt {
+    if what.part == (Part::Sweep { adopt: true }) {
         store.write(ctx.clock.now(), |tx| tx.set_meta(&key, "yes")).map_err(crate::engine::state_error)?;
     }
     let adopted = store.meta(&key).map_err(crate::engine::state_error)?.is_some();
-    let server = Server { module: id, adopted, whole: true };
+    let whole = what.part != Part::Noted;
+    let server = Server { module: id, adopted, whole };
     let mut swept =
         licenses::with_engine(ctx, seller.id, |engine| run_to_end(engine.sweep(server, noted, what.allow)))?;
-    if !adopted && !swept.reports.is_empty() {
+    if whole && !adopted && !swept.reports.is_empty() {
         swept.reports.push(text!(
             "module {id} ({}) was only compared; confirm and carry out with: pmisplicense sync --sweep --adopt --module {id}",
             "модуль {id} ({}) только сверен; подтвердить и выполнить: pmisplicense sync --sweep --adopt --module {id}",
@@ -186,6 +230,28 @@ fn license_server(
     };
     let meant = only.is_none_or(|only| only == seller.id || only == servers.id);
     Ok(meant.then_some(seller))
+}
+
+/// The server modules whose control panels a module of ours licenses, each with what stands against it.
+///
+/// # Errors
+/// `database`
+pub fn served_by(ctx: &mut Context, ours: ModuleId) -> Result<Servers, ModuleError> {
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let mut served = Servers::new();
+    for id in ctx.settings.rules(None).bundled {
+        let Some(servers) = modules.iter().find(|module| module.id == id && module.program != MODULE_PROGRAM) else {
+            continue;
+        };
+        let seller = license_server(ctx, &modules, servers, None);
+        let against = match seller {
+            Ok(Some(seller)) if seller.id == ours => refuse_own_server(ctx, servers, &seller).err(),
+            Ok(_) => continue,
+            Err(error) => Some(error),
+        };
+        served.insert(id, against.map(|error| *error.message));
+    }
+    Ok(served)
 }
 
 /// A server module with a license server of its own would order panels itself: two masters buy twice.

@@ -1,35 +1,18 @@
 //! The commands that may change a license or spend money: the right module and account are found, the state is opened,
 //! and the engine does the rest. No rule of licensing here.
 
-use std::sync::Arc;
-
 use crate::cli::{EngineCommand, ItemCommand};
 use crate::context::{Context, database_error};
 use crate::engine::{Allow, Engine, Ports, Run, Summary, Verdict, run_to_end};
 use crate::error::{ModuleError, Text};
-use crate::log::Log;
 use crate::model::ids::{ItemId, ModuleId, WishId};
 use crate::model::item::{AddonValue, Item, MODULE_PROGRAM};
 use crate::model::rules::Rules;
-use crate::ports::Notes;
 use crate::store::{Store, open_file};
 use crate::text;
 
-use super::bundled::{self, Sync};
+use super::bundled::{self, Part, Sync};
 use super::{Reply, module};
-
-/// The engine's words, in the log.
-struct LogNotes(Arc<Log>);
-
-impl Notes for LogNotes {
-    fn note(&self, text: &Text) {
-        self.0.info(&text.en);
-    }
-
-    fn warn(&self, text: &Text) {
-        self.0.warning(&text.en);
-    }
-}
 
 /// Carries out a command of the protocol.
 ///
@@ -40,7 +23,7 @@ pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleEr
         EngineCommand::Item { command, item } => item_command(ctx, *command, *item),
         EngineCommand::SyncServer { module } => sync(ctx, Some(*module), Allow::Guarded).map(|_| Reply::nothing()),
         EngineCommand::Sync { module } => {
-            let what = Sync { module: *module, allow: Allow::Guarded, sweep: false, adopt: false };
+            let what = Sync { module: *module, allow: Allow::Guarded, part: Part::All };
             bundled::sync(ctx, what).map(|_| Reply::nothing())
         }
         EngineCommand::Import { module, itemtype, search } => {
@@ -89,11 +72,14 @@ fn has_license(ctx: &Context, item: ItemId) -> Result<bool, ModuleError> {
     Ok(!held.is_empty())
 }
 
-/// Opens the state, making it at first use.
+/// Opens the state, making it at first use; a rehearsal has its copy.
 ///
 /// # Errors
 /// `state`.
 pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
+    if let Some(copy) = &ctx.copy {
+        return Ok(copy.clone());
+    }
     let pinned = ctx.settings.rules(ctx.module).panel_id;
     open_file(&ctx.settings.state, pinned.as_ref(), &ctx.fresh_panel, &ctx.machine, ctx.clock.now())
         .map_err(crate::engine::state_error)
@@ -112,14 +98,13 @@ pub fn with_engine<T>(
     let rules = ctx.settings.rules(Some(module));
     let mut upstream = ctx.connector.connect(&access)?;
     let store = open_state(ctx)?;
-    let notes = LogNotes(Arc::clone(&ctx.log));
     let ports = Ports {
         upstream: upstream.as_mut(),
         panel: ctx.panel.as_mut(),
         billdb: ctx.data.billdb()?,
         clock: ctx.clock.as_ref(),
         locks: ctx.locks.as_ref(),
-        notes: &notes,
+        notes: ctx.notes.as_ref(),
     };
     let run = Run { access: &access, operation: ctx.running_operation, machine: &ctx.machine, stepping: None };
     work(&mut Engine::begin(ports, store, &rules, run)?)

@@ -11,6 +11,7 @@ use crate::model::item::Item;
 use crate::model::journal::Wish;
 use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::period::days_between;
+use crate::model::reason::Reason;
 use crate::text;
 
 use super::{Engine, errors};
@@ -94,7 +95,7 @@ impl Engine<'_> {
                     self.forbid_autoprolong(&row, &seen).await?;
                     self.refresh(&row, &seen).await?;
                 }
-                self.release(&row, LicenseState::Stopped, None, "its license was given back").await?;
+                self.release(&row, LicenseState::Stopped, None, &Reason::LicenseGivenBack).await?;
             }
         }
         Ok(any)

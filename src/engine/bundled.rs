@@ -298,7 +298,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
-            self.check_marks(&page.rows)?;
+            self.check_marks(&page.rows).await?;
             for seen in page.rows.iter().filter(|seen| seen.status != LicenseStatus::Deleted) {
                 if self.store.license(self.account, seen.id).map_err(errors::state)?.is_none() {
                     strangers.push(seen.clone());

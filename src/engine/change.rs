@@ -1,6 +1,6 @@
 //! Changes of a license that its item wants: running or stopped, address, name, tariff, nodes, key (LICENSING.md 8).
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::held::LicenseRow;
 use crate::model::ids::LicenseId;
@@ -9,6 +9,7 @@ use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::Period;
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 use crate::plan::change::{Difference, Target, differences};
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
@@ -31,9 +32,6 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
     )
 }
 
-/// The word stored while a change of address waits for the month to be over.
-const ADDRESS_WAITS: &str = "its address cannot change yet";
-
 impl Engine<'_> {
     /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
     /// look that follows: an earlier attempt may have taken effect.
@@ -53,10 +51,9 @@ impl Engine<'_> {
         &mut self,
         row: &LicenseRow,
         change: &Repeatable,
-        what: &str,
+        what: &Text,
     ) -> Result<(), ModuleError> {
-        let what = text!("{what} of license {}", "{what}: лицензия {}", row.id);
-        self.try_change(row, change).await?.map_err(|error| errors::call(&error, &what, row.id))
+        self.try_change(row, change).await?.map_err(|error| errors::call(&error, what, row.id))
     }
 
     /// Stops a license; read before and after.
@@ -126,7 +123,7 @@ impl Engine<'_> {
         if self.is_trial_to_paid(item, &row, product) {
             return self.replace_trial(item, life, &row, product).await;
         }
-        let seen = self.carry_out_differences(item, &row, product, seen, false).await?;
+        let (seen, _) = self.carry_out_differences(item, &row, product, seen, false).await?;
         self.save_license(item, &seen).await?;
         self.remember_choice(item, &product.internal_name).await
     }
@@ -152,7 +149,12 @@ impl Engine<'_> {
             text!("trial {} is replaced by a paid license", "пробная лицензия {} заменяется оплаченной", trial.id);
         let released = trial.clone();
         self.commit("trial ends", move |tx| {
-            tx.release_license(&released, crate::model::held::LicenseState::ToFree, None, Some("trial became paid"))?;
+            tx.release_license(
+                &released,
+                crate::model::held::LicenseState::ToFree,
+                None,
+                Some(&Reason::TrialReplaced),
+            )?;
             tx.note(released.item, Some((released.account, released.id)), "to_free", &reason)
         })
         .await?;
@@ -176,7 +178,7 @@ impl Engine<'_> {
     }
 
     /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of
-    /// failing.
+    /// failing. Returns the license as it is then, and whether something was kept.
     pub(super) async fn carry_out_differences(
         &mut self,
         item: &Item,
@@ -184,16 +186,18 @@ impl Engine<'_> {
         product: &Product,
         mut seen: License,
         quiet: bool,
-    ) -> Result<License, ModuleError> {
+    ) -> Result<(License, bool), ModuleError> {
         let wanted =
             if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
         let target = self.target(item, wanted)?;
-        let mut first_error = None;
-        for difference in differences(item, &target, row, &seen, self.today()) {
+        let (mut first_error, mut is_left) = (None, false);
+        let known = differences(item, &target, row, &seen, self.today());
+        for difference in known.clone() {
             match self.carry_out(item, row, &seen, difference, quiet).await {
                 Ok(Some(after)) => seen = after,
-                Ok(None) => {}
+                Ok(None) => is_left = true,
                 Err(error) if quiet => {
+                    is_left = true;
                     self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"))
                 }
                 Err(error) if error.kind == ErrorKind::IpChangeLimit => first_error = first_error.or(Some(error)),
@@ -201,11 +205,20 @@ impl Engine<'_> {
             }
         }
         self.refresh(row, &seen).await?;
-        if row.reason.as_deref() == Some(ADDRESS_WAITS) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
+        if row.reason == Some(Reason::AddressWaits) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
             let row = row.clone();
             self.commit("address changed", move |tx| tx.put_off(&row, None, None)).await?;
         }
-        first_error.map_or(Ok(seen), Err)
+        if let Some(error) = first_error {
+            return Err(error);
+        }
+        let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
+        if !quiet && differences(item, &target, row, &seen, self.today()).iter().any(fresh) {
+            // Somebody else changed the license meanwhile, or the first look showed the past: nothing is told yet.
+            let what = text!("change of license {}", "изменение лицензии {}", row.id);
+            return Err(errors::not_visible(&what, row.id));
+        }
+        Ok((seen, is_left))
     }
 
     /// A trial license held for a service in its trial period: its own tariff is what is wanted.
@@ -274,7 +287,7 @@ impl Engine<'_> {
 
     async fn put_off_address(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let (row, later) = (row.clone(), self.now() + chrono::Duration::days(1));
-        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some(ADDRESS_WAITS))).await
+        self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some(&Reason::AddressWaits))).await
     }
 
     /// Another tariff upstream; the license and its key stay. Only what upstream refused is rolled back in the panel.

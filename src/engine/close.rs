@@ -2,13 +2,15 @@
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Product;
-use crate::model::held::{CHANGE_IN_DOUBT, LicenseRow, LicenseState};
+use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::Mark;
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatus};
 use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
+use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
 use crate::plan::pool::changeable_from;
+use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
@@ -48,12 +50,24 @@ impl Engine<'_> {
         let life = self.store.life(item).map_err(errors::state)?;
         self.free_doubts(item).await?;
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let own = |row: &&LicenseRow| row.life == Some(life.to_string()) || row.state == LicenseState::ToFree;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        let is_strange = known.is_some_and(|row| row.client != item.client);
+        if is_strange {
+            // Closable all the same, but what another client's service holds is not given up for it (MONEY.md 5).
+            self.warn(&text!(
+                "service {} belongs to another client than recorded: its license is left as it is; run: pmisplicense reconcile",
+                "услуга {} принадлежит другому клиенту, чем записано: её лицензия оставлена как есть; выполните: pmisplicense reconcile",
+                item.id
+            ));
+        }
+        let own = |row: &&LicenseRow| {
+            (row.life == Some(life.to_string()) && !is_strange) || row.state == LicenseState::ToFree
+        };
         for row in held.iter().filter(own) {
             self.free(item, row).await?;
         }
         self.post(item, "service.postclose").await?;
-        self.end_life(item, &life).await
+        if is_strange { Ok(()) } else { self.end_life(item, &life).await }
     }
 
     pub(super) async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
@@ -95,7 +109,12 @@ impl Engine<'_> {
         }
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
         if row.account != self.account {
-            // Its own module's sync frees it: a license stays with the account that it was bound with.
+            // A license stays with the account that it was bound with.
+            self.warn(&text!(
+                "license {} belongs to another account: a sync of the module that buys there frees it",
+                "лицензия {} принадлежит другой учётной записи: её освободит sync модуля, который покупает там",
+                row.id
+            ));
             return Ok(());
         }
         if row.not_before.is_some_and(|until| until > self.now()) {
@@ -125,7 +144,8 @@ impl Engine<'_> {
         {
             let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
             let row = row.clone();
-            self.commit("freeing in doubt", move |tx| tx.put_off(&row, Some(until), Some(CHANGE_IN_DOUBT))).await?;
+            self.commit("freeing in doubt", move |tx| tx.put_off(&row, Some(until), Some(&Reason::ChangeInDoubt)))
+                .await?;
         }
         result
     }
@@ -148,7 +168,7 @@ impl Engine<'_> {
                 let seen = self.stop(row, seen).await?;
                 self.forbid_autoprolong(row, &seen).await?;
                 self.refresh(row, &seen).await?;
-                self.release(row, LicenseState::Stopped, None, "stopped").await
+                self.release(row, LicenseState::Stopped, None, &Reason::Stopped).await
             }
         }
     }
@@ -158,12 +178,13 @@ impl Engine<'_> {
         row: &LicenseRow,
         state: LicenseState,
         not_before: Option<chrono::DateTime<chrono::Utc>>,
-        why: &'static str,
+        why: &Reason,
     ) -> Result<(), ModuleError> {
-        let (row, reason) = (row.clone(), text!("license {}: {why}", "лицензия {}: {why}", row.id));
+        let (words, id) = (words(why), row.id);
+        let reason = text!(["license {id}: {}", words.en], ["лицензия {id}: {}", words.ru]);
         self.note(&reason);
-        self.commit("release", move |tx| {
-            tx.release_license(&row, state, not_before, Some(why))?;
+        self.commit("release", |tx| {
+            tx.release_license(row, state, not_before, Some(why))?;
             tx.note(row.item, Some((row.account, row.id)), state.word(), &reason)
         })
         .await
@@ -198,10 +219,10 @@ impl Engine<'_> {
         }
         self.refresh(row, &seen).await?;
         if seen.looks_free() {
-            return self.release(row, LicenseState::Pool, None, "freed into the pool").await;
+            return self.release(row, LicenseState::Pool, None, &Reason::FreedIntoPool).await;
         }
         let later = self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS);
-        self.release(row, LicenseState::ToFree, Some(later), "upstream does not show it free yet").await
+        self.release(row, LicenseState::ToFree, Some(later), &Reason::NotShownFree).await
     }
 
     /// Upstream refused to clear the address: stopped, and remembered until the month is over.
@@ -216,14 +237,20 @@ impl Engine<'_> {
         let later =
             by_date.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
         let later = later.unwrap_or_else(|| self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS));
-        self.release(row, LicenseState::ToFree, Some(later), "its address cannot be cleared yet").await
+        self.release(row, LicenseState::ToFree, Some(later), &Reason::AddressNotCleared).await
     }
 
     pub(super) async fn forbid_autoprolong(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         if seen.autoprolong == Some(false) {
             return Ok(());
         }
+        self.no_autoprolong(row).await
+    }
+
+    pub(super) async fn no_autoprolong(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let edit = Edit { no_autoprolong: true, ..Edit::default() };
-        self.change(row, &Repeatable::Edit(edit), "switching off automatic renewal").await
+        let what =
+            text!("switching off automatic renewal of license {}", "отключение автопродления лицензии {}", row.id);
+        self.change(row, &Repeatable::Edit(edit), &what).await
     }
 }

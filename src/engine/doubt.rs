@@ -11,8 +11,8 @@ use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
-    Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, compare, decide, is_candidate,
-    mismatch,
+    Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare,
+    decide, is_candidate, mismatch,
 };
 use crate::store::Binding;
 use crate::text;
@@ -82,7 +82,7 @@ impl Engine<'_> {
                 let why = text!("a person must look", "решить должен человек");
                 Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
             }
-            Found::Nothing if life.is_none() => self.not_yet(wish, &what).await.map(|()| None),
+            Found::Nothing if life.is_none() => self.not_yet(wish, &order, complete, &what).await.map(|()| None),
             Found::Nothing => self.after_nothing(wish, complete, &what).await.map(|()| None),
         }
     }
@@ -108,12 +108,23 @@ impl Engine<'_> {
     }
 
     /// The item is closed: what has not appeared within 30 days never will.
-    async fn not_yet(&mut self, wish: &Wish, what: &Text) -> Result<(), ModuleError> {
-        if self.now() - wish.recorded_at < chrono::Duration::days(FREE_WHEN_APPEARS_DAYS) {
-            return Ok(());
+    async fn not_yet(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        complete: bool,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        // No list of modules can be complete: the numbers that follow are asked for one by one instead.
+        let complete = complete || order.family == Family::Addition;
+        match after_nothing_appeared(wish, self.now(), self.rules.upstream.settle_s, complete) {
+            Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
+            Verdict::FirstCleanLook { .. } => self.write_event(wish, WishEvent::CleanLook, what).await,
+            Verdict::NeverHappened => {
+                let reason = format!("nothing appeared within {FREE_WHEN_APPEARS_DAYS} days of the closing");
+                self.write_event(wish, WishEvent::NotHappened { reason }, what).await
+            }
         }
-        let reason = format!("nothing appeared within {FREE_WHEN_APPEARS_DAYS} days of the closing");
-        self.write_event(wish, WishEvent::NotHappened { reason }, what).await
     }
 
     /// Hands a doubt to a person; returns the error that says so.

@@ -53,6 +53,7 @@ pub fn busy(name: LockName) -> ModuleError {
     let (object, value) = match name {
         LockName::Item(item) => ("item", item.to_string()),
         LockName::License(_, license) => ("licid", license.to_string()),
+        LockName::Noted => ("sync", "noted".to_owned()),
     };
     let words = text!(
         "another run holds {object} {value} for more than 30 seconds; nothing was done; it is tried again",

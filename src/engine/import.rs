@@ -54,6 +54,8 @@ impl Engine<'_> {
         };
         let mut done = Imported::default();
         for id in self.chosen(family, search, &mut done).await? {
+            // The limit of steps is one license's, however many were chosen.
+            self.steps = 0;
             let result = self.import_one(family, id, search, &mut done).await;
             self.held.clear();
             match result {
@@ -80,7 +82,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
-            self.check_marks(&page.rows)?;
+            self.check_marks(&page.rows).await?;
             for seen in &page.rows {
                 list.row(seen.id);
                 let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
@@ -97,14 +99,18 @@ impl Engine<'_> {
         Ok(chosen)
     }
 
-    fn choice(&self, seen: &License, row: Option<&LicenseRow>, search: &Search) -> Result<Choice, ModuleError> {
+    pub(super) fn in_doubt(&self, seen: &License) -> Result<bool, ModuleError> {
         let open = self.store.open_wishes().map_err(errors::state)?;
-        let in_doubt = open.iter().filter(|wish| wish.account == self.account).any(|wish| {
+        Ok(open.iter().filter(|wish| wish.account == self.account).any(|wish| {
             order_of(wish).is_some_and(|order| {
                 let may_be = seen.remoteid.is_silent() || seen.remoteid.is(&order.mark);
                 may_be && is_candidate(order, wish, seen)
             })
-        });
+        }))
+    }
+
+    fn choice(&self, seen: &License, row: Option<&LicenseRow>, search: &Search) -> Result<Choice, ModuleError> {
+        let in_doubt = self.in_doubt(seen)?;
         let mark = seen.remoteid.mark_of(&self.panel_id);
         Ok(choose(seen, Known { row, mark: mark.as_ref(), in_doubt }, search))
     }
@@ -153,7 +159,7 @@ impl Engine<'_> {
     }
 
     /// The internal name under which the panel knows the license's tariff.
-    fn code_of(&self, seen: &License, row: Option<&LicenseRow>) -> Option<String> {
+    pub(super) fn code_of(&self, seen: &License, row: Option<&LicenseRow>) -> Option<String> {
         let of_row = row.map(|row| (row.pricelist, row.internal_name.clone()));
         let tariff = seen.tariff.id().or(of_row.as_ref().map(|(pricelist, _)| *pricelist))?;
         let kept = of_row.filter(|(pricelist, _)| *pricelist == tariff).map(|(_, name)| name);

@@ -6,6 +6,8 @@ use crate::error::ModuleError;
 use crate::model::held::LicenseState;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::period::days_between;
+use crate::model::reason::Reason;
 use crate::ports::LockName;
 use crate::store::Binding;
 use crate::text;
@@ -20,7 +22,8 @@ impl Engine<'_> {
         is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
     }
 
-    /// Writes such a license down as to be freed. `None`: its order is still in doubt, or not in this state.
+    /// Writes such a license down as to be freed. `None`: its order is still in doubt, or not in this state, or the
+    /// license is so young that it rests first.
     pub(super) async fn keep_duplicate(
         &mut self,
         family: Family,
@@ -53,6 +56,10 @@ impl Engine<'_> {
         let internal_name = product.map_or_else(|| order.pricelist.to_string(), |p| p.internal_name.clone());
         let (account, module) = (self.account, self.module);
         let store = self.store.clone();
+        // A license created within settle_s is touched by nobody (MONEY.md 6); upstream tells the day only.
+        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);
+        let rests_until = is_young.then(|| self.now() + settle);
         let kept = self.commit("keep duplicate", move |tx| {
             // The run whose order it is may have bound it since the look above: it holds its item's lock, not this one.
             if store.license(account, id)?.is_some() {
@@ -68,9 +75,14 @@ impl Engine<'_> {
                 nodes: order.nodes.map(|(_, nodes)| nodes),
             };
             tx.put_license(&binding, &seen, LicenseState::ToFree, Some(item), None)?;
+            if let Some(until) = rests_until
+                && let Some(row) = store.license(account, id)?
+            {
+                tx.put_off(&row, Some(until), Some(&Reason::JustAppeared))?;
+            }
             tx.note(Some(item), Some((account, id)), "duplicate", &reason)?;
             Ok(true)
         });
-        Ok(kept.await?.then_some(id))
+        Ok(kept.await?.then_some(id).filter(|_| rests_until.is_none()))
     }
 }

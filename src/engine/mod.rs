@@ -2,7 +2,7 @@
 //!
 //! It is straight-line `async` code that never waits for anything: in production every future is ready at once. The
 //! awaits are the places where the simulator may stop a run, let another one go on, or let it die: before and after
-//! every commit and every call that changes something (see [`Engine::step`]).
+//! every commit and every call that changes something (see `Engine::step`).
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
@@ -14,7 +14,9 @@ mod doubt;
 mod errors;
 mod foreign;
 mod import;
+mod importable;
 mod late;
+mod noc;
 mod once;
 mod open;
 mod order;
@@ -27,6 +29,7 @@ mod repair_errors;
 mod resolve;
 mod survey;
 mod sync;
+mod takeover;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -52,11 +55,13 @@ use crate::ports::{
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bundled::{Server, Swept};
-pub use errors::{no_item, refusal_kind, state as state_error};
+pub use errors::{lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;
+pub use importable::Importable;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, RESTORED};
+pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -235,18 +240,20 @@ impl<'p> Engine<'p> {
 
     async fn locked_item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
         let item = self.item(item).await?;
-        match command {
-            ItemCommand::Open => self.open(&item, false).await,
-            ItemCommand::Reopen => self.open(&item, true).await,
-            ItemCommand::Suspend => self.suspend(&item).await,
-            ItemCommand::Resume => self.resume(&item).await,
-            ItemCommand::Close => self.close(&item).await,
-            ItemCommand::Prolong => self.prolong(&item).await,
-            ItemCommand::CancelProlong => self.cancel_prolong(&item).await,
-            ItemCommand::Setparam => self.setparam(&item).await,
-            ItemCommand::SyncItem => self.sync_item(&item).await,
-            ItemCommand::GenKey => self.gen_key(&item).await,
-        }
+        // Kilobytes each: in their callers' futures they would be moved at every level.
+        let work: Pin<Box<dyn Future<Output = Result<(), ModuleError>>>> = match command {
+            ItemCommand::Open => Box::pin(self.open(&item, false)),
+            ItemCommand::Reopen => Box::pin(self.open(&item, true)),
+            ItemCommand::Suspend => Box::pin(self.suspend(&item)),
+            ItemCommand::Resume => Box::pin(self.resume(&item)),
+            ItemCommand::Close => Box::pin(self.close(&item)),
+            ItemCommand::Prolong => Box::pin(self.prolong(&item)),
+            ItemCommand::CancelProlong => Box::pin(self.cancel_prolong(&item)),
+            ItemCommand::Setparam => Box::pin(self.setparam(&item)),
+            ItemCommand::SyncItem => Box::pin(self.sync_item(&item)),
+            ItemCommand::GenKey => Box::pin(self.gen_key(&item)),
+        };
+        work.await
     }
 
     /// A place where the simulator may stop this run. Nothing may hold a transaction open here.
@@ -429,8 +436,8 @@ fn account_of(store: &Store, now: DateTime<Utc>, access: &ModuleAccess) -> Resul
             "module",
             module,
             text!(
-                "module {module} was used with {} at {} until now, its settings say {user} at {url}; nothing was changed upstream; if the account changed on purpose, run: pmisplicense doctor --accept-account --module {module}",
-                "модуль {module} до сих пор работал с {} на {}, а в настройках {user} на {url}; у продавца ничего не изменено; если учётная запись сменилась намеренно, выполните: pmisplicense doctor --accept-account --module {module}",
+                "module {module} was used with {} at {} until now, its settings say {user} at {url}; nothing was changed upstream; if the account changed on purpose, run: pmisplicense doctor --accept-account {module}",
+                "модуль {module} до сих пор работал с {} на {}, а в настройках {user} на {url}; у продавца ничего не изменено; если учётная запись сменилась намеренно, выполните: pmisplicense doctor --accept-account {module}",
                 known.username,
                 known.url
             ),

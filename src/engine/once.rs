@@ -8,6 +8,7 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceAnswer, OnceRequest, Wish, WishEvent, WishKey, WishStatus};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, has_run_out};
 use crate::ports::{Outcome, RefusalKind};
@@ -318,7 +319,7 @@ fn follow_up(
         OnceRequest::ChangePricelist { pricelist, .. } => tx.finish_change(row, internal_name, *pricelist, row.nodes),
         OnceRequest::SetNodes { nodes, .. } => tx.finish_change(row, internal_name, row.pricelist, Some(*nodes)),
         OnceRequest::Delete { .. } => {
-            tx.release_license(row, crate::model::held::LicenseState::Deleted, None, Some("deleted"))
+            tx.release_license(row, crate::model::held::LicenseState::Deleted, None, Some(&Reason::Deleted))
         }
         OnceRequest::NewKey { .. } if after.is_some_and(|license| license.key.is_none()) => tx.forget_key(row),
         OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::NewKey { .. } => Ok(()),

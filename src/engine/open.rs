@@ -11,6 +11,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
 use crate::text;
@@ -78,21 +79,24 @@ impl Engine<'_> {
     pub(super) fn held_by(&self, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.store.license_of(life).map_err(errors::state)?;
         match row {
-            Some(row) if row.account != self.account => {
-                let (license, module) = (row.id, row.module);
-                Err(ModuleError::new(
-                    ErrorKind::Config,
-                    "module",
-                    self.module,
-                    text!(
-                        "license {license} was bound with module {module} and stays with its account; nothing was changed; move the service back to that module, or run: pmisplicense move {}",
-                        "лицензия {license} привязана через модуль {module} и остаётся на его учётной записи; ничего не изменено; верните услугу на тот модуль или выполните: pmisplicense move {}",
-                        life.item
-                    ),
-                ))
-            }
+            Some(row) if row.account != self.account => Err(self.other_account(life, &row)?),
             other => Ok(other),
         }
+    }
+
+    fn other_account(&self, life: &ItemLife, row: &LicenseRow) -> Result<ModuleError, ModuleError> {
+        let bought_as = self.store.account(row.account).map_err(errors::state)?;
+        let (user, url) = bought_as.map_or_else(Default::default, |known| (known.username, known.url));
+        let (license, module, item) = (row.id, row.module, life.item);
+        Ok(ModuleError::new(
+            ErrorKind::Config,
+            "account",
+            &user,
+            text!(
+                "license {license} was bound with module {module} as {user} at {url} and stays with that account; nothing was changed; give the service's module that account again, or buy anew in its present one: pmisplicense move {item}",
+                "лицензия {license} привязана через модуль {module} как {user} на {url} и остаётся на той учётной записи; ничего не изменено; верните модулю услуги ту учётную запись или купите заново в нынешней: pmisplicense move {item}"
+            ),
+        ))
     }
 
     /// Makes sure that the life has a license of that product, buying one only when there is no other way.
@@ -180,7 +184,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
-        if row.reason.as_deref() == Some(MISSING) {
+        if row.reason == Some(Reason::Missing) {
             let shown = row.clone();
             self.commit("license shown again", move |tx| tx.put_off(&shown, None, None)).await?;
         }
@@ -211,9 +215,9 @@ impl Engine<'_> {
         }
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let now = self.now();
-        let certain = match (seen, row.not_before, row.reason.as_deref()) {
+        let certain = match (seen, row.not_before, &row.reason) {
             (Some(_), ..) => true,
-            (None, Some(until), Some(MISSING)) => now >= until && self.another_is_readable(row).await?,
+            (None, Some(until), Some(Reason::Missing)) => now >= until && self.another_is_readable(row).await?,
             (None, ..) => false,
         };
         let (row, id) = (row.clone(), row.id);
@@ -221,18 +225,20 @@ impl Engine<'_> {
             let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
             self.warn(&reason);
             self.commit("license gone", move |tx| {
-                tx.release_license(&row, LicenseState::Deleted, None, Some("deleted upstream"))?;
+                tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
                 tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
             })
             .await?;
             return Ok(true);
         }
-        let until = row.not_before.filter(|_| row.reason.as_deref() == Some(MISSING)).unwrap_or(now + settle);
+        let until = row.not_before.filter(|_| row.reason == Some(Reason::Missing)).unwrap_or(now + settle);
         if row.state != meanwhile {
-            self.commit("license missing", move |tx| tx.release_license(&row, meanwhile, Some(until), Some(MISSING)))
-                .await?;
-        } else if row.reason.as_deref() != Some(MISSING) {
-            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(MISSING))).await?;
+            self.commit("license missing", move |tx| {
+                tx.release_license(&row, meanwhile, Some(until), Some(&Reason::Missing))
+            })
+            .await?;
+        } else if row.reason != Some(Reason::Missing) {
+            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(&Reason::Missing))).await?;
         }
         Ok(false)
     }
@@ -306,7 +312,7 @@ impl Engine<'_> {
             }
         }
         // What was bought was asked for by the item of that moment; the client may have changed his mind since.
-        let seen = self.carry_out_differences(item, row, product, seen, false).await?;
+        let (seen, _) = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
 
@@ -332,9 +338,6 @@ impl Engine<'_> {
 pub(super) fn running(item: &Item) -> Item {
     Item { status: ItemStatus::Active, ..item.clone() }
 }
-
-/// The word stored while a license that we know is not shown by upstream.
-const MISSING: &str = "missing upstream";
 
 fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow, License), ModuleError> {
     let (item, license) = (life.item, seen.id);

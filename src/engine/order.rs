@@ -18,7 +18,7 @@ use crate::store::{NewWish, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
 use super::doubt::order_of;
-use super::{Engine, errors};
+use super::{Engine, RESTORED, errors};
 
 /// How long a remembered refusal for lack of money keeps runs from ordering (LICENSING.md 10).
 const BACK_OFF_MINUTES: i64 = 15;
@@ -142,7 +142,7 @@ impl Engine<'_> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
         let page = self.page(family, 1).await?;
-        self.check_marks(&page.rows)?;
+        self.check_marks(&page.rows).await?;
         self.refresh_free(&page.rows).await?;
         let known = self.store.account(self.account).map_err(errors::state)?;
         let known = known.map_or(LicenseId(0), |account| account.highest_license);
@@ -153,12 +153,15 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
-    pub(super) fn check_marks(&self, rows: &[License]) -> Result<(), ModuleError> {
+    pub(super) async fn check_marks(&mut self, rows: &[License]) -> Result<(), ModuleError> {
         let last = self.store.last_number().map_err(errors::state)?;
         for row in rows {
             if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
                 && number > last
             {
+                // Not every run reads a list: the next ones are told by our state.
+                let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
+                self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
                 return Err(old_state(row.id, number, last));
             }
         }

@@ -151,7 +151,7 @@ impl Engine<'_> {
 
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
         match self.item_row(item).await? {
-            Some(item) => self.sync_item(&item).await,
+            Some(item) => Box::pin(self.sync_item(&item)).await,
             // A row that is missing is not a closed one (MONEY.md 6): only what is to be freed anyway is freed.
             None => {
                 self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
@@ -206,7 +206,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
             list.page_total(page.total);
-            self.check_marks(&page.rows)?;
+            self.check_marks(&page.rows).await?;
             let mut changed = Vec::new();
             for seen in &page.rows {
                 list.row(seen.id);
@@ -219,14 +219,17 @@ impl Engine<'_> {
                 };
                 self.sort_row(&row, seen, work);
                 if row.differs(seen) {
-                    changed.push(seen.clone());
+                    changed.push((seen.clone(), row.state == LicenseState::Bound && is_news(&row, seen)));
                 }
             }
             if !changed.is_empty() {
                 summary.refreshed += u32::try_from(changed.len()).unwrap_or(u32::MAX);
                 let account = self.account;
                 let refresh = move |tx: &crate::store::Tx<'_>| {
-                    changed.iter().try_for_each(|seen| tx.refresh_license(account, seen))
+                    changed.iter().try_for_each(|(seen, is_news)| {
+                        tx.refresh_license(account, seen)?;
+                        if *is_news { tx.owe_look(account, seen.id) } else { Ok(()) }
+                    })
                 };
                 self.commit("refresh page", refresh).await?;
             }
@@ -242,14 +245,10 @@ impl Engine<'_> {
         let near = seen
             .expires
             .is_some_and(|expires| days_between(self.today(), expires) <= i64::from(self.rules.renew_before_days));
-        let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
         let always = row.key.is_none()
-            || key_moved
+            || is_news(row, seen)
             || seen.autoprolong == Some(true)
-            || row.name != seen.name
-            || row.ip != seen.ip
             || row.reason.is_some()
-            || row.status != seen.status
             || row.state == LicenseState::Claimed;
         let unless_suspended = near || seen.status != LicenseStatus::Active;
         match (row.state, row.item) {
@@ -288,7 +287,7 @@ impl Engine<'_> {
     /// Drops what a suspended service gives no reason to look at, and counts what the rest would change: far more than
     /// usual means that something else is wrong, and none of that kind is done. Returns what was kept back, in words.
     async fn weigh(&mut self, work: &mut Work, allow: Allow) -> Result<Vec<ModuleError>, ModuleError> {
-        let (mut renewals, mut stops, mut quiet) = (0, 0, Vec::new());
+        let (mut renewals, mut stops, mut frees, mut quiet) = (0, 0, work.unheld.len(), Vec::new());
         let today = self.today();
         let yesterday = today.pred_opt().unwrap_or(today);
         let days = self.rules.renew_before_days;
@@ -300,6 +299,8 @@ impl Engine<'_> {
             if suspended && *why == Why::UnlessSuspended && row.status == LicenseStatus::Stopped {
                 quiet.push(*id);
             }
+            // Closed in the panel without us.
+            frees += usize::from(item.status == ItemStatus::Deleted);
             stops += usize::from(suspended && row.status == LicenseStatus::Active);
             if let Some(product) = self.product_of(&row) {
                 let due_on = |day| due(&item, product, product.shortest(), row.expires, day, days).is_some();
@@ -307,7 +308,6 @@ impl Engine<'_> {
             }
         }
         work.items.retain(|id, _| !quiet.contains(id));
-        let frees = work.unheld.len();
         let bound = self.store.count_bound(self.account).map_err(errors::state)?;
         let max_renewals = MAX_RENEWALS.max(bound / 20);
         let max_changes = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
@@ -342,6 +342,13 @@ impl Engine<'_> {
             ),
         ))
     }
+}
+
+/// Whether a list shows more than a new date of a license that we hold: once our row follows it, nothing else tells that
+/// it has to be looked at.
+fn is_news(row: &LicenseRow, seen: &License) -> bool {
+    let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
+    key_moved || row.name != seen.name || row.ip != seen.ip || row.status != seen.status
 }
 
 fn too_many(kind: &Text, count: usize, limit: usize) -> ModuleError {

@@ -1,16 +1,18 @@
 //! Taking a freed license for a new service, each step recorded (LICENSING.md 7): claim, read, new key while nobody has
 //! its address, address and mark, start, look, bind. A crash continues with the claimed one.
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::item::Item;
 use crate::model::journal::ItemLife;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
+use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
@@ -146,8 +148,7 @@ impl Engine<'_> {
         row: &LicenseRow,
     ) -> Result<Taken, ModuleError> {
         let Some(product) = self.product_of(row) else {
-            self.give_back(row, None, &text!("its product is not in the catalogue", "её продукта нет в каталоге"))
-                .await?;
+            self.give_back(row, None, &Reason::ProductUnknown).await?;
             return Ok(None);
         };
         let asked = self.asked(item, product)?;
@@ -202,7 +203,7 @@ impl Engine<'_> {
         self.warn(&why);
         let (row, until) = (row.clone(), self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
         self.commit("no longer free", move |tx| {
-            tx.release_license(&row, state, Some(until), Some(&why.en))?;
+            tx.release_license(&row, state, Some(until), Some(&Reason::NotFree))?;
             tx.note(row.item, Some((row.account, row.id)), state.word(), &why)
         })
         .await
@@ -240,7 +241,7 @@ impl Engine<'_> {
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
         if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
             // Upstream shows none at all: nobody could tell that the new client gets another one.
-            self.give_back(row, None, &text!("upstream shows no key of it", "продавец не показывает её ключ")).await?;
+            self.give_back(row, None, &Reason::NoKeyShown).await?;
             return Ok(None);
         }
         if seen.key.is_none() {
@@ -268,12 +269,7 @@ impl Engine<'_> {
                 }
                 Err(Failed::Refused(refusal, error)) => {
                     let from = seen.key_changed.map(changeable_from);
-                    self.give_back(
-                        row,
-                        from,
-                        &text!("its key was refused: {refusal}", "в новом ключе отказано: {refusal}"),
-                    )
-                    .await?;
+                    self.give_back(row, from, &Reason::KeyRefused(refusal.to_string())).await?;
                     return if keeps_address { Err(self.busy_address(row, from, &error)) } else { Ok(None) };
                 }
                 Err(Failed::Other(error)) => {
@@ -308,10 +304,8 @@ impl Engine<'_> {
         let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let state = self.state_to_return(row);
         let row = row.clone();
-        self.commit("put aside", move |tx| {
-            tx.release_license(&row, state, Some(until), Some("its new key is in doubt"))
-        })
-        .await
+        self.commit("put aside", move |tx| tx.release_license(&row, state, Some(until), Some(&Reason::KeyInDoubt)))
+            .await
     }
 
     fn state_to_return(&self, row: &LicenseRow) -> LicenseState {
@@ -323,7 +317,7 @@ impl Engine<'_> {
         &mut self,
         row: &LicenseRow,
         from: Option<chrono::NaiveDate>,
-        why: &Text,
+        why: &Reason,
     ) -> Result<(), ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if let Some(seen) = seen.filter(|seen| seen.status == LicenseStatus::Active) {
@@ -333,14 +327,14 @@ impl Engine<'_> {
             from.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
         let until = midnight.unwrap_or_else(|| self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
         let state = self.state_to_return(row);
+        let cause = words(why);
         self.note(&text!(
-            ["license {} goes back: {}", row.id, why.en],
-            ["лицензия {} возвращается: {}", row.id, why.ru]
+            ["license {} goes back: {}", row.id, cause.en],
+            ["лицензия {} возвращается: {}", row.id, cause.ru]
         ));
-        let (row, why) = (row.clone(), why.clone());
-        self.commit("give back", move |tx| {
-            tx.release_license(&row, state, Some(until), Some(&why.en))?;
-            tx.note(row.item, Some((row.account, row.id)), "given_back", &why)
+        self.commit("give back", |tx| {
+            tx.release_license(row, state, Some(until), Some(why))?;
+            tx.note(row.item, Some((row.account, row.id)), "given_back", &cause)
         })
         .await
     }
@@ -372,7 +366,7 @@ impl Engine<'_> {
                 _ if arrived => return self.finish_taking(item, life, row, asked, after).await.map(Some),
                 Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpBusy => {
                     let what = text!("taking license {}", "взятие лицензии {}", row.id);
-                    self.give_back(row, None, &text!("the address is busy", "IP занят")).await?;
+                    self.give_back(row, None, &Reason::AddressBusy).await?;
                     return Err(errors::refused(
                         &refusal,
                         &what,
@@ -382,12 +376,7 @@ impl Engine<'_> {
                 }
                 Err(CallError::Refused(refusal)) => {
                     let from = after.ip_changed.map(changeable_from);
-                    self.give_back(
-                        row,
-                        from,
-                        &text!("its address was refused: {refusal}", "в смене IP отказано: {refusal}"),
-                    )
-                    .await?;
+                    self.give_back(row, from, &Reason::AddressRefused(refusal.to_string())).await?;
                     return Ok(None);
                 }
                 // Not known, and not visible: repeated once; after that the claim is kept, it may yet take the address.

@@ -8,6 +8,7 @@ use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License};
+use crate::model::reason::Reason;
 use crate::plan::change::differences;
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::{Edit, LockName, PanelCall, Repeatable};
@@ -21,6 +22,16 @@ use super::repair_errors::{
 };
 use super::{Engine, errors, is_deleted};
 
+/// How a person wants a license bound.
+pub(super) struct Word {
+    /// What the service holds is freed.
+    pub(super) replace: bool,
+    /// It is marked as ours, and does not renew itself from now on.
+    pub(super) mark: bool,
+    /// Why, for the journal; `None`: by hand.
+    pub(super) reason: Option<Text>,
+}
+
 impl Engine<'_> {
     /// Binds a license to a service, a foreign one too: a person says so. `replace`: what the service holds is freed.
     ///
@@ -29,12 +40,17 @@ impl Engine<'_> {
     /// a license; `license_gone`.
     pub async fn bind(&mut self, item: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
         self.check_restored()?;
-        let result = self.bind_locked(item, license, replace).await;
+        let result = self.bind_locked(item, license, Word { replace, mark: true, reason: None }).await;
         self.held.clear();
         result
     }
 
-    async fn bind_locked(&mut self, id: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
+    pub(super) async fn bind_locked(
+        &mut self,
+        id: ItemId,
+        license: LicenseId,
+        word: Word,
+    ) -> Result<Text, ModuleError> {
         self.lock(LockName::Item(id)).await?;
         let item = self.item(id).await?;
         if item.status == ItemStatus::Deleted {
@@ -45,7 +61,7 @@ impl Engine<'_> {
         let before = self.held_by(&life)?;
         if let Some(row) = &before
             && row.id != license
-            && !replace
+            && !word.replace
         {
             return Err(has_license(id, row.id, license));
         }
@@ -70,8 +86,9 @@ impl Engine<'_> {
             return Err(another_installation(license, &mark));
         }
         let replaced = before.filter(|row| row.id != license);
-        let row = self.write_binding(&item, &life, family, product, &seen, replaced.clone()).await?;
-        let seen = self.mark_bound(&row, seen).await?;
+        let pair = (&item, &life);
+        let row = self.write_binding(pair, family, product, &seen, replaced.clone(), &word).await?;
+        let seen = if word.mark { self.mark_bound(&row, seen).await? } else { seen };
         self.hand_out(&item, &row, product, seen).await?;
         self.settle_end(&item).await?;
         let mut done =
@@ -88,38 +105,43 @@ impl Engine<'_> {
     /// One transaction: what the life held steps back, the license is the life's, its mark is reserved.
     async fn write_binding(
         &mut self,
-        item: &Item,
-        life: &ItemLife,
+        (item, life): (&Item, &ItemLife),
         family: Family,
         product: &Product,
         seen: &License,
         replaced: Option<LicenseRow>,
+        word: &Word,
     ) -> Result<LicenseRow, ModuleError> {
         let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
         let (id, license) = (item.id, seen.id);
-        let reason = text!(
-            "license {license} bound to service {id} by hand",
-            "лицензия {license} привязана к услуге {id} вручную"
-        );
+        let by_hand = || {
+            text!(
+                "license {license} bound to service {id} by hand",
+                "лицензия {license} привязана к услуге {id} вручную"
+            )
+        };
+        let reason = word.reason.clone().unwrap_or_else(by_hand);
         self.note(&reason);
         let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
+        let known = self.store.license(account, license).map_err(errors::state)?.and_then(|row| row.mark);
         self.commit("bind by hand", |tx| {
             tx.set_choice(item, &product.internal_name)?;
             if let Some(old) = &replaced {
-                tx.release_license(old, LicenseState::ToFree, None, Some("replaced by hand"))?;
+                tx.release_license(old, LicenseState::ToFree, None, Some(&Reason::ReplacedByHand))?;
                 tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
             }
             // A mark of ours stays: it says for whom it was bought.
             let mark = match seen.remoteid.mark_of(&panel) {
-                Some(mark @ Mark::Order { item: of, .. }) if of == id => mark,
-                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => tx.next_mark(&panel, id)?,
+                Some(mark @ Mark::Order { item: of, .. }) if of == id => Some(mark),
+                Some(Mark::Order { .. } | Mark::Pool { .. }) | None if word.mark => Some(tx.next_mark(&panel, id)?),
+                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => known,
             };
             let binding = Binding {
                 account,
                 family,
                 module,
                 internal_name: &product.internal_name,
-                mark: Some(&mark),
+                mark: mark.as_ref(),
                 pricelist: seen.tariff.id().unwrap_or(product.pricelist),
                 nodes,
             };
@@ -139,7 +161,8 @@ impl Engine<'_> {
         }
         let remoteid = row.mark.as_ref().map(ToString::to_string);
         let edit = Edit { remoteid, no_autoprolong: true, ..Edit::default() };
-        self.change(row, &Repeatable::Edit(edit), "marking").await?;
+        let what = text!("marking license {}", "пометка лицензии {}", row.id);
+        self.change(row, &Repeatable::Edit(edit), &what).await?;
         let after = self.read(row.family, row.id).await?;
         let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
         self.refresh(row, &after).await?;
@@ -243,7 +266,7 @@ impl Engine<'_> {
             "услуга {id} перенесена: лицензию {old} освободить"
         );
         self.commit("move away", move |tx| {
-            tx.release_license(&row, LicenseState::ToFree, None, Some("its service moved to another module"))?;
+            tx.release_license(&row, LicenseState::ToFree, None, Some(&Reason::Moved))?;
             tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
         })
         .await?;
@@ -291,9 +314,18 @@ impl Engine<'_> {
             return Err(not_marked(license));
         }
         match item {
-            Some(id) => self.bind_locked(id, license, false).await,
-            None => self.take_in_free(family, &seen).await,
+            Some(id) if self.is_of_life(id, &seen).await? => {
+                self.bind_locked(id, license, Word { replace: false, mark: true, reason: None }).await
+            }
+            Some(_) | None => self.take_in_free(family, &seen).await,
         }
+    }
+
+    /// Whether a license may be the present life's: the list that pointed to it may have had no dates. One from the
+    /// pool is older than its service, which shows it.
+    async fn is_of_life(&mut self, id: ItemId, seen: &License) -> Result<bool, ModuleError> {
+        let item = self.item(id).await?;
+        Ok(item.params.licid == Some(seen.id) || crate::plan::reconcile::is_young_enough(&item, seen))
     }
 
     async fn take_in_free(&mut self, family: Family, seen: &License) -> Result<Text, ModuleError> {
@@ -355,8 +387,7 @@ impl Engine<'_> {
         self.lock_license(license).await?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
-        let edit = Edit { no_autoprolong: true, ..Edit::default() };
-        self.change(&row, &Repeatable::Edit(edit), "switching off automatic renewal").await?;
+        self.no_autoprolong(&row).await?;
         Ok(text!("automatic renewal of license {license} is off", "автопродление лицензии {license} отключено"))
     }
 

@@ -30,7 +30,8 @@ const MAX_PAGES: u32 = 10_000;
 /// Licenses that nobody knows, opened in one run; the newest first.
 const MAX_OPENED: usize = 200;
 
-/// Set while the state was restored from a backup and nobody has looked what it missed.
+/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what
+/// it missed.
 pub const RESTORED: &str = "restored";
 
 impl Engine<'_> {
@@ -288,8 +289,8 @@ impl Engine<'_> {
                 "restored",
                 &when,
                 text!(
-                    "the state was restored from a backup at {when} and may have missed purchases; nothing was changed; run: pmisplicense reconcile --apply",
-                    "состояние восстановлено из копии {when} и могло не увидеть покупок; ничего не изменено; выполните: pmisplicense reconcile --apply"
+                    "the state was restored from a backup, or found to be an old one, at {when}, and has missed purchases; nothing was changed; run: pmisplicense reconcile --apply",
+                    "состояние восстановлено из копии или оказалось старым ({when}) и не видело части покупок; ничего не изменено; выполните: pmisplicense reconcile --apply"
                 ),
             )),
         }

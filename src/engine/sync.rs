@@ -7,8 +7,8 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, WishStatus};
-use crate::model::license::Family;
-use crate::model::license::License;
+use crate::model::license::{Family, License};
+use crate::model::reason::Reason;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
 use crate::ports::PanelCall;
@@ -16,9 +16,6 @@ use crate::text;
 
 use super::doubt::order_of;
 use super::{Engine, errors};
-
-/// The word stored while a license has no key an hour after it was bound.
-const KEY_LATE: &str = "its key is late";
 
 impl Engine<'_> {
     /// sync_item: one request upstream and no write when there is nothing new.
@@ -34,22 +31,54 @@ impl Engine<'_> {
             return self.free_of_closed(item, &life).await;
         }
         let Some((row, seen)) = self.present_license(item, &life).await? else {
-            return self.without_license(item);
+            // A client who went to nopanel gave his license back: it is not missing.
+            let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+            return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };
         };
+        match self.sync_present(item, &row, seen).await {
+            Ok(is_left) => self.owe_look(&row, is_left).await,
+            Err(error) => {
+                // Our row follows upstream by now, so the next list would show nothing new. What failed first is told.
+                let _ = self.owe_look(&row, true).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What is to be done about a license that is there; whether something was left for the next sync.
+    async fn sync_present(&mut self, item: &Item, row: &LicenseRow, seen: License) -> Result<bool, ModuleError> {
         let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
         if self.open_is_owed(item)?
             && let Ok(Wanted::Product(product)) = wanted
         {
             // Whichever run finds the license makes the post-call that is still owed (MONEY.md 3).
-            self.hand_out(item, &row, product, seen).await?;
-            return self.post_open(item).await;
+            self.hand_out(item, row, product, seen).await?;
+            self.post_open(item).await?;
+            return Ok(false);
         }
-        let mut seen = if self.withheld.renewals { seen } else { self.renew_if_due(item, &row, seen).await? };
+        let mut seen = if self.withheld.renewals { seen } else { self.renew_if_due(item, row, seen).await? };
+        let mut is_left = false;
         if let Ok(Wanted::Product(product)) = wanted {
-            seen = self.carry_out_differences(item, &row, product, seen, true).await?;
+            (seen, is_left) = self.carry_out_differences(item, row, product, seen, true).await?;
         }
         self.save_license(item, &seen).await?;
-        self.remind_of_key(item, &row, &seen).await
+        self.remind_of_key(item, row, &seen).await?;
+        Ok(is_left)
+    }
+
+    /// Remembers that a license is to be looked at again, or that its look has ended well.
+    async fn owe_look(&mut self, row: &LicenseRow, is_owed: bool) -> Result<(), ModuleError> {
+        let (account, id) = (row.account, row.id);
+        let known = self.store.license(account, id).map_err(errors::state)?;
+        match known.map(|row| (row.reason.clone(), row)) {
+            Some((None, row)) if is_owed && row.state == LicenseState::Bound => {
+                self.commit("look owed", move |tx| tx.owe_look(account, id)).await
+            }
+            Some((Some(Reason::LookOwed), row)) if !is_owed => {
+                self.commit("looked at", move |tx| tx.put_off(&row, None, None)).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The panel closed the service without us: what it held is freed.
@@ -79,7 +108,7 @@ impl Engine<'_> {
 
     /// A key that is missing after an hour is a problem that the panel shows, once (LICENSING.md 3).
     async fn remind_of_key(&mut self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
-        let told = row.reason.as_deref() == Some(KEY_LATE);
+        let told = row.reason == Some(Reason::KeyLate);
         if row.family == Family::Addition {
             return Ok(());
         }
@@ -107,7 +136,7 @@ impl Engine<'_> {
         let registered = self.panel_call(&PanelCall::RegisterProblem { values }).await?;
         registered.map_err(|error| errors::panel(&error, "problems.register", item.id))?;
         let row = row.clone();
-        self.commit("key late", move |tx| tx.put_off(&row, None, Some(KEY_LATE))).await
+        self.commit("key late", move |tx| tx.put_off(&row, None, Some(&Reason::KeyLate))).await
     }
 
     /// Doubtful orders: of an open service they are settled, of a closed one what appears is to be freed.

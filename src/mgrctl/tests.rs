@@ -42,7 +42,7 @@ fn root() -> tempfile::TempDir {
 }
 
 fn tool(root: &Path) -> Mgrctl {
-    Mgrctl { root: root.to_owned(), time_limit: Duration::from_secs(2) }
+    Mgrctl { time_limit: Duration::from_secs(2), ..Mgrctl::new(root) }
 }
 
 fn seen(root: &Path) -> (String, String) {
@@ -129,7 +129,7 @@ fn own_calls() {
 fn failures() {
     let dir = root();
     let mgrctl = tool(dir.path());
-    let run = |func: &str| mgrctl.run(func, &[("lickey", "KEY-1".to_owned())]);
+    let run = |func: &str| mgrctl.run(&Form::new(func).with("lickey", "KEY-1"));
     for func in ["refused", "refused1"] {
         match run(func) {
             Err(PanelError::Refused { error_type, object, message }) => {
@@ -157,6 +157,6 @@ fn failures() {
     let started = Instant::now();
     assert!(run("heir").is_ok(), "a program that the tool left behind is not waited for");
     assert!(started.elapsed() < Duration::from_secs(2));
-    let nowhere = tool(&dir.path().join("none")).run("x", &[]);
+    let nowhere = tool(&dir.path().join("none")).run(&Form::new("x"));
     assert!(matches!(nowhere, Err(PanelError::NotStarted(_))), "{nowhere:?}");
 }

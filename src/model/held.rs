@@ -6,10 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use super::license::{Family, License, LicenseStatus};
-
-/// The reason stored while a change of a license that is being freed has no trustworthy answer: until upstream has
-/// settled nobody gets it.
-pub const CHANGE_IN_DOUBT: &str = "a change of it is in doubt";
+use super::reason::Reason;
 
 /// What we hold a license for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,7 +98,7 @@ pub struct LicenseRow {
     /// Not tried again before (UTC): a refused change, a candidate put aside.
     pub not_before: Option<DateTime<Utc>>,
     /// Why it is put aside or waits.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 impl LicenseRow {

@@ -352,6 +352,7 @@ impl WishStatus {
             (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::FreeWhenAppears) => {
                 Some(Self::FreeWhenAppears)
             }
+            (Self::FreeWhenAppears, E::CleanLook) => Some(Self::FreeWhenAppears),
             (Self::FreeWhenAppears, E::WantedAgain) => Some(Self::InDoubt),
             _ => None,
         }

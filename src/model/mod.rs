@@ -7,6 +7,8 @@ pub mod ids;
 pub mod item;
 pub mod journal;
 pub mod license;
+pub mod noc;
 pub mod period;
 pub mod planted;
+pub mod reason;
 pub mod rules;

@@ -67,6 +67,21 @@ pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: 
     }
 }
 
+/// Decides after a look that found no trace of what a closed item had ordered: for 30 days it may still appear, then
+/// two complete lists, a while apart, say that it never will. Nobody waits for it, so nobody is asked.
+pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, complete: bool) -> Verdict {
+    let over = wish.recorded_at + Duration::days(FREE_WHEN_APPEARS_DAYS);
+    if now < over || !complete {
+        return Verdict::Wait { until: over.max(now) };
+    }
+    let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
+    match wish.clean_look_at.filter(|look| *look >= over) {
+        None => Verdict::FirstCleanLook { again: now + apart },
+        Some(first) if now - first >= apart => Verdict::NeverHappened,
+        Some(first) => Verdict::Wait { until: first + apart },
+    }
+}
+
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
     let intent_day = (wish.recorded_at - Duration::days(1)).date_naive();
@@ -326,6 +341,24 @@ mod tests {
         assert!(hands_over(Some(900), true, false), "the second list is not complete");
         let short = after_clean_look(&wish(None), after(2), 2, true, true);
         assert_eq!(short, Verdict::FirstCleanLook { again: after(4) }, "settle_s below a minute");
+    }
+
+    /// When a closed item's order counts as never made: two complete lists, both after the 30 days.
+    #[test]
+    fn nothing_appeared() {
+        const OVER: i64 = FREE_WHEN_APPEARS_DAYS * 86_400;
+        let wait = |s| Verdict::Wait { until: after(s) };
+        for (case, clean_look, at, complete, want) in [
+            ("before the 30 days", None, OVER - 1, true, wait(OVER)),
+            ("a list that is not complete", None, OVER + 5, false, wait(OVER + 5)),
+            ("the first complete list", None, OVER, true, Verdict::FirstCleanLook { again: after(OVER + 60) }),
+            ("a look of long ago", Some(900), OVER, true, Verdict::FirstCleanLook { again: after(OVER + 60) }),
+            ("the second one too early", Some(OVER), OVER + 59, true, wait(OVER + 60)),
+            ("the second one is not complete", Some(OVER), OVER + 60, false, wait(OVER + 60)),
+            ("the second one", Some(OVER), OVER + 60, true, Verdict::NeverHappened),
+        ] {
+            assert_eq!(after_nothing_appeared(&wish(clean_look), after(at), SETTLE_S, complete), want, "{case}");
+        }
     }
 
     /// Rows of a list only point: what is worth opening (MONEY.md 4).

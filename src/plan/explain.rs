@@ -13,6 +13,7 @@ use crate::model::rules::Rules;
 use crate::plan::change::{Difference, differences};
 use crate::plan::finding::{ItemView, Want};
 use crate::plan::pool::changeable_from;
+use crate::plan::reason::words;
 use crate::plan::renew::{due, is_paid};
 use crate::text;
 
@@ -101,8 +102,11 @@ fn freeing(q: &Question<'_>, row: &LicenseRow) -> Text {
     let id = row.id;
     match row.not_before.filter(|until| *until > q.now) {
         Some(until) => {
-            let (until, why) = (until.format("%Y-%m-%d"), row.reason.as_deref().unwrap_or("-"));
-            text!("license {id} is freed from {until} on: {why}", "лицензия {id} освободится с {until}: {why}")
+            let (until, why) = (until.format("%Y-%m-%d"), row.reason.as_ref().map_or_else(|| Text::same("-"), words));
+            text!(
+                ["license {id} is freed from {until} on: {}", why.en],
+                ["лицензия {id} освободится с {until}: {}", why.ru]
+            )
         }
         None => text!("license {id} is freed: its service ended", "лицензия {id} будет освобождена: услуга окончена"),
     }

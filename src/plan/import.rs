@@ -15,8 +15,10 @@ use crate::text;
 pub struct Search {
     /// Licenses named by their numbers, foreign ones included.
     ids: BTreeSet<LicenseId>,
-    /// A part of a name or an address, lower case; empty: everything.
-    text: String,
+    /// A part of a name or an address, lower case; empty: everything. `None`: only numbers count.
+    text: Option<String>,
+    /// Every license is named: for a list from which a person chooses.
+    every: bool,
 }
 
 impl Search {
@@ -25,17 +27,28 @@ impl Search {
         let text = param.unwrap_or_default().trim().to_lowercase();
         let numbers: Option<BTreeSet<LicenseId>> =
             text.split(',').map(|part| part.trim().parse::<LicenseId>().ok().filter(|id| id.0 > 0)).collect();
-        Self { ids: numbers.unwrap_or_default(), text }
+        Self { ids: numbers.unwrap_or_default(), text: Some(text), every: false }
+    }
+
+    /// Licenses that a person chose from the list.
+    pub fn of(ids: BTreeSet<LicenseId>) -> Self {
+        Self { ids, text: None, every: false }
+    }
+
+    /// Everything, foreign licenses too: to be shown, not to be imported.
+    pub fn everything() -> Self {
+        Self { every: true, ..Self::default() }
     }
 
     /// Whether a person named exactly this license.
     pub fn names(&self, id: LicenseId) -> bool {
-        self.ids.contains(&id)
+        self.every || self.ids.contains(&id)
     }
 
     fn fits(&self, seen: &License) -> bool {
         let ip = seen.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        self.names(seen.id) || seen.name.to_lowercase().contains(&self.text) || ip.contains(&self.text)
+        let by_text = |text: &String| seen.name.to_lowercase().contains(text) || ip.contains(text);
+        self.names(seen.id) || self.text.as_ref().is_some_and(by_text)
     }
 }
 
@@ -61,12 +74,26 @@ pub enum Choice {
     NotMeant,
 }
 
+/// Whether nobody has it: it serves no service, is not free for the next one, and waits for nothing of the kind.
+pub fn is_unclaimed(seen: &License, known: Known<'_>) -> bool {
+    let held = known.row.is_some_and(|row| match row.state {
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::ToFree => true,
+        LicenseState::Stopped | LicenseState::Deleted => false,
+    });
+    let free = seen.looks_free() || matches!(known.mark, Some(Mark::Pool { .. }));
+    !held && !free && seen.status != LicenseStatus::Deleted
+}
+
+/// Whether this installation bought or bound it.
+pub fn is_ours(known: Known<'_>) -> bool {
+    let given_up = known.row.is_some_and(|row| matches!(row.state, LicenseState::Stopped | LicenseState::Deleted));
+    (known.row.is_some() && !given_up) || known.mark.is_some()
+}
+
 /// Decides over one license of the list.
 pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
     let state = known.row.map(|row| row.state);
-    let given_up = matches!(state, Some(LicenseState::Stopped | LicenseState::Deleted));
-    let ours = (known.row.is_some() && !given_up) || known.mark.is_some();
-    let meant = if ours { search.fits(seen) } else { search.names(seen.id) };
+    let meant = if is_ours(known) { search.fits(seen) } else { search.names(seen.id) };
     if !meant {
         return Choice::NotMeant;
     }
@@ -159,6 +186,14 @@ mod tests {
             };
             assert_eq!(got, want, "{case}");
         }
+        let unclaimed = |index: usize| is_unclaimed(&seen, held(index));
+        assert_eq!([0, 1, 2, 3, 4].map(unclaimed), [false, false, false, false, true]);
+        assert!(is_unclaimed(&seen, nothing()) && !is_unclaimed(&free, nothing()));
+        assert!(!is_unclaimed(&seen, marked(&pool)) && is_ours(marked(&order)) && !is_ours(held(4)));
         assert_eq!(Search::parse(None), Search::parse(Some(" ")));
+        assert_eq!(choose(&seen, nothing(), &Search::everything()), Choice::Import);
+        let chosen = Search::of([LicenseId(5001)].into());
+        assert_eq!(choose(&seen, nothing(), &chosen), Choice::Import);
+        assert_eq!(choose(&License { id: LicenseId(5002), ..seen.clone() }, marked(&order), &chosen), Choice::NotMeant);
     }
 }

@@ -11,5 +11,7 @@ pub mod finding;
 pub mod import;
 pub mod order;
 pub mod pool;
+pub mod reason;
 pub mod reconcile;
 pub mod renew;
+pub mod takeover;

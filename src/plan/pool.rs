@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 
 use crate::error::Text;
-use crate::model::held::{CHANGE_IN_DOUBT, LicenseRow, LicenseState};
+use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
 use crate::model::license::LicenseStatus;
+use crate::model::reason::Reason;
+use crate::plan::reason::words;
 use crate::text;
 
 /// What a new service needs of a pooled license.
@@ -65,10 +67,10 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     if !matches!(row.status, LicenseStatus::Active | LicenseStatus::Stopped) {
         return Some(text!("status {}", "состояние {}", row.status.number()));
     }
-    let in_doubt = row.reason.as_deref() == Some(CHANGE_IN_DOUBT);
+    let in_doubt = row.reason.as_ref().is_some_and(Reason::is_doubt);
     if let Some(until) = row.not_before.filter(|&until| until > today.now && (in_doubt || !same_address)) {
-        let reason = row.reason.as_deref().unwrap_or("-");
-        return Some(text!("put aside until {until}: {reason}", "отложена до {until}: {reason}"));
+        let reason = row.reason.as_ref().map_or_else(|| Text::same("-"), words);
+        return Some(text!(["put aside until {until}: {}", reason.en], ["отложена до {until}: {}", reason.ru]));
     }
     if same_address {
         return None;
@@ -184,7 +186,7 @@ mod tests {
                 LicenseRow {
                     ip: need("").ip,
                     not_before: Some(later),
-                    reason: Some(CHANGE_IN_DOUBT.to_owned()),
+                    reason: Some(Reason::ChangeInDoubt),
                     ..fits.clone()
                 },
             ),

@@ -10,7 +10,7 @@ pub use super::finding::{Finding, ItemView, Kind, Remedy, Want, World};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, Mark};
-use crate::model::item::ItemStatus;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, OnceRequest, WishStatus};
 use crate::model::license::{License, LicenseStatus};
 use crate::plan::change::{Difference, differences};
@@ -33,6 +33,16 @@ pub fn compare(world: &World<'_>) -> Vec<Finding> {
     let mut list = found.list;
     list.sort_by(|a, b| (&a.remedy, a.kind, a.item, a.license).cmp(&(&b.remedy, b.kind, b.item, b.license)));
     list
+}
+
+/// Whether a license was ordered since a service was made, as far as dates are known: its number may have been another
+/// client's before.
+pub fn is_young_enough(item: &Item, seen: &License) -> bool {
+    let born = item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+    match (born, seen.created) {
+        (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
+        (None, _) | (_, None) => true,
+    }
 }
 
 /// Whether a service is there and wants a license.
@@ -154,7 +164,7 @@ impl Findings<'_, '_> {
         }
         if highest > world.last_number || world.restored {
             let (last, number) = (world.last_number, highest.max(world.last_number));
-            let what = if world.restored {
+            let what = if highest <= last {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {
                 text!(
@@ -181,13 +191,8 @@ impl Findings<'_, '_> {
 
     /// Whether a license with the mark of an item may be the present life's.
     fn may_have(&self, view: &ItemView, seen: &License) -> bool {
-        let born = view.item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
-        let of_this_life = match (born, seen.created) {
-            (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
-            (None, _) | (_, None) => true,
-        };
         // One from the pool is older than its service, which shows it.
-        let of_this_life = of_this_life || view.item.params.licid == Some(seen.id);
+        let of_this_life = is_young_enough(&view.item, seen) || view.item.params.licid == Some(seen.id);
         is_open(view) && of_this_life && self.row_of(&view.life).is_none() && !self.open_order(view.item.id)
     }
 
@@ -252,13 +257,6 @@ impl Findings<'_, '_> {
             );
             return self.add(Kind::NoItem, Some(item), Some(id), what, unbind());
         };
-        if view.item.status == ItemStatus::Deleted {
-            let what = text!(
-                "service {item} is closed, license {id} is still held",
-                "услуга {item} закрыта, а лицензия {id} ещё занята"
-            );
-            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
-        }
         let same_client = view.known_client.is_none_or(|client| client == view.item.client);
         if row.life != Some(view.life.to_string()) || !same_client {
             let what = text!(
@@ -266,6 +264,13 @@ impl Findings<'_, '_> {
                 "лицензия {id} привязана к другой услуге или клиенту с номером {item}"
             );
             return self.add(Kind::OtherLife, Some(item), Some(id), what, unbind());
+        }
+        if view.item.status == ItemStatus::Deleted {
+            let what = text!(
+                "service {item} is closed, license {id} is still held",
+                "услуга {item} закрыта, а лицензия {id} ещё занята"
+            );
+            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
         }
         match seen.filter(|seen| is_alive(seen)) {
             None => {
@@ -354,7 +359,10 @@ impl Findings<'_, '_> {
         }
         let alike = |seen: &&License| {
             let at_its_place = target.ip.is_some() && seen.ip == target.ip && seen.tariff.may_be(target.pricelist);
-            (at_its_place || view.item.params.licid == Some(seen.id)) && is_alive(seen) && !self.is_known(seen.id)
+            // Ordered for this very service, by the vendor's own module for example.
+            let by_name = seen.name == view.item.default_license_name();
+            let shown = view.item.params.licid == Some(seen.id);
+            (at_its_place || by_name || shown) && is_alive(seen) && !self.is_known(seen.id)
         };
         let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
         let remedy = match world.upstream.values().find(alike) {

@@ -12,7 +12,7 @@ use crate::model::ids::LicenseId;
 use crate::model::item::Item;
 use crate::model::period::AlignmentRule;
 use crate::ports::{
-    BillDb, Connector, DbError, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation, Upstream,
+    BillDb, Connector, DbError, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation, Upstream, Whmcs,
 };
 use crate::settings::{Environment, Settings};
 
@@ -69,6 +69,9 @@ impl PanelData for Fake {
     fn module_params(&mut self, _: ModuleId) -> Result<std::collections::BTreeMap<String, String>, DbError> {
         Ok(std::collections::BTreeMap::new())
     }
+    fn prices(&mut self, _: &[ItemId]) -> Result<Vec<crate::ports::ItemPrice>, DbError> {
+        Ok(Vec::new())
+    }
 }
 
 impl BillDb for Fake {
@@ -97,6 +100,15 @@ impl BillDb for Fake {
         Ok(Vec::new())
     }
     fn items_with_license(&mut self, _: LicenseId) -> Result<Vec<ItemId>, DbError> {
+        Ok(Vec::new())
+    }
+    fn items_showing_licenses(&mut self, _: ItemId, _: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Whmcs for Fake {
+    fn noc_table(&self, _: &str) -> Result<Vec<crate::model::noc::Record>, DbError> {
         Ok(Vec::new())
     }
 }
@@ -134,9 +146,12 @@ fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
         connector: Box::new(fake.clone()),
         panel: Box::new(fake.clone()),
         data: Data::new(Box::new(fake), Arc::clone(&log)),
+        whmcs: Box::new(Fake::default()),
         machine: "test".to_owned(),
         fresh_panel: crate::model::ids::PanelId::from_bytes([1; 8]),
         stdin: Box::new(std::io::empty()),
+        notes: Box::new(Arc::clone(&log)),
+        copy: None,
         log,
         settings,
     };

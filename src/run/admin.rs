@@ -6,14 +6,17 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Parser;
 
-use super::{Finished, caught, context, do_nothing};
+use super::{Finished, caught, context, do_nothing, rehearse};
+use crate::admin::report::Form;
 use crate::admin::{self, Answer, Desk};
-use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand};
-use crate::commands::bundled::{self, Sync};
+use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
+use crate::commands::bundled::{self, Part, Sync};
 use crate::commands::licenses;
+use crate::context::Context;
 use crate::engine::{Allow, Summary, Swept, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::WishId;
+use crate::rehearsal::Rehearsed;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
@@ -98,8 +101,15 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
         }
         return Err(switched_off());
     }
+    let switched_off = do_nothing(&environment.root()) || do_nothing(&settings.root);
     let common = Common { lang, module: args.command.module(), running_operation: None, config: args.config.clone() };
     let mut ctx = context(settings, &common);
+    if args.verbose {
+        ctx.log.speak_up();
+    }
+    if matches!(args.command, AdminCommand::Sync { dry_run: true, .. }) {
+        return rehearsed(ctx, &args.command, switched_off, width);
+    }
     let log = std::sync::Arc::clone(&ctx.log);
     let mut ask = |question: &str| {
         let _ = std::io::stderr().write_all(question.as_bytes());
@@ -120,6 +130,17 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
         log.error(&error.to_string());
         error
     })
+}
+
+/// sync --dry-run: as the protocol's own.
+fn rehearsed(ctx: Context, command: &AdminCommand, switched_off: bool, width: usize) -> Result<Answer, ModuleError> {
+    let lang = ctx.lang;
+    let (mut ctx, script) = rehearse::rehearse(ctx, "sync")?;
+    let mut desk = Desk { ctx: &mut ctx, width, ask: None, tell: &mut |_| {} };
+    let result = dispatch(&mut desk, command);
+    let error = result.err().map(|error| error.mapped(|text| ctx.log.masked(text)));
+    let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
+    Ok(Answer { text: script.told(&run, lang), json: script.json(&run, lang), code: u8::from(error.is_some()) })
 }
 
 fn is_yes(line: &str) -> bool {
@@ -155,14 +176,29 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Bind { item, license, replace, yes } => {
             admin::repair::bind(desk, *item, *license, *replace, *yes)
         }
+        AdminCommand::TakeOver { whose: TakeOver::Panel(taking) } => admin::takeover::panel(desk, taking),
+        AdminCommand::TakeOver { whose: TakeOver::Whmcs(whmcs) } => admin::whmcs::whmcs(desk, whmcs),
+        AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
         AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
-        AdminCommand::Report { month, csv } => admin::report::report(desk, month.as_deref(), *csv),
-        AdminCommand::Sync { module, allow_many, sweep, adopt } => {
-            let what = Sync { module: *module, allow: allow(*allow_many), sweep: *sweep, adopt: *adopt };
-            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, *sweep, lang))
+        AdminCommand::Report { month, csv, html } => {
+            let form = match html {
+                Some(file) => Form::Page(file),
+                None if *csv => Form::Sheet,
+                None => Form::Table,
+            };
+            admin::report::report(desk, month.as_deref(), form)
+        }
+        AdminCommand::Sync { module, allow_many, sweep, adopt, noted, .. } => {
+            let part = match (noted, sweep) {
+                (true, _) => Part::Noted,
+                (false, true) => Part::Sweep { adopt: *adopt },
+                (false, false) => Part::All,
+            };
+            let what = Sync { module: *module, allow: allow(*allow_many), part };
+            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, part, lang))
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
@@ -180,18 +216,18 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
     }
 }
 
-fn told(summary: &Summary, swept: &Swept, only_sweep: bool, lang: Lang) -> Answer {
+fn told(summary: &Summary, swept: &Swept, part: Part, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = summary;
     let count = swept.carried_out;
     let mut lines = Vec::new();
-    if !only_sweep {
+    if part == Part::All {
         lines.push(text!(
             "licenses seen: {seen}, brought up to date: {refreshed}, looked at one by one: {handled}",
             "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
         ));
     }
     lines.extend(swept.reports.iter().cloned());
-    if only_sweep || count > 0 {
+    if count > 0 || matches!(part, Part::Sweep { .. }) {
         lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
     }
     let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();

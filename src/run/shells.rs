@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::Utc;
 
+use crate::billdb::whmcs::Place;
 use crate::billdb::{DbParams, MysqlBillDb};
-use crate::clock::SystemClock;
 use crate::context::{PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
+use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Clock, Connector, DbError, Module, ModuleAccess, PanelError, RunningOperation};
+use crate::ports::{BillDb, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
 use crate::secret;
-use crate::settings::{Settings, Zone};
+use crate::settings::Settings;
+use crate::trace::Trace;
 use crate::upstream::HttpConnector;
 use crate::upstream::refusal::RefusalRule;
 
@@ -104,6 +106,10 @@ impl PanelData for Database {
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
         self.db.module_params(module)
     }
+
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
+        self.db.prices(items)
+    }
 }
 
 impl BillDb for Database {
@@ -138,35 +144,14 @@ impl BillDb for Database {
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
         self.db.items_with_license(license)
     }
-}
 
-/// Days of a fixed offset, for sellers without a named zone.
-struct FixedClock(FixedOffset);
-
-impl Clock for FixedClock {
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    fn today(&self) -> NaiveDate {
-        self.now().with_timezone(&self.0).date_naive()
-    }
-
-    fn sleep(&self, duration: std::time::Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-/// The system's clock with the seller's days.
-pub fn clock(zone: Zone) -> Box<dyn Clock> {
-    match zone {
-        Zone::Named(zone) => Box::new(SystemClock::new(zone)),
-        Zone::Fixed(offset) => Box::new(FixedClock(offset)),
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        self.db.items_showing_licenses(after, limit)
     }
 }
 
 /// Upstream over HTTPS, with the rules of each module.
-pub fn connector(settings: &Settings) -> Box<dyn Connector> {
+pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let rules = settings.refusals.iter().map(|rule| RefusalRule {
         error_type: given(&rule.error_type),
@@ -174,7 +159,7 @@ pub fn connector(settings: &Settings) -> Box<dyn Connector> {
         text: given(&rule.text),
         means: rule.means,
     });
-    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect());
+    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect()).traced(trace);
     Box::new(
         settings
             .modules()
@@ -182,10 +167,30 @@ pub fn connector(settings: &Settings) -> Box<dyn Connector> {
     )
 }
 
-/// What this machine calls itself: its machine-id, which survives a reboot and a change of address, and is not copied
-/// along with the panel. Empty when it has none: then nothing is compared.
-pub fn machine() -> String {
-    std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
+/// WHMCS's database, as a command line names it. What the URL leaves out comes from the environment: no list of
+/// processes shows that.
+struct WhmcsDatabase(Arc<Log>);
+
+/// Its password, for a URL without one.
+const WHMCS_PASSWORD: &str = "PMISPLICENSE_WHMCS_PASSWORD";
+
+impl Whmcs for WhmcsDatabase {
+    fn noc_table(&self, url: &str) -> Result<Vec<Record>, DbError> {
+        let place = Place::parse(url, std::env::var(WHMCS_PASSWORD).ok())?;
+        self.0.secret(place.password().unwrap_or_default());
+        place.noc_table()
+    }
+}
+
+/// WHMCS's database; nothing is connected yet.
+pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
+    Box::new(WhmcsDatabase(Arc::clone(log)))
+}
+
+/// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address, and
+/// is not copied along with the panel. Empty when it has none: then nothing is compared.
+pub fn machine(file: &std::path::Path) -> String {
+    std::fs::read_to_string(file).map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 /// A new id of an installation.

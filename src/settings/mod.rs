@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use chrono::FixedOffset;
 use toml::de::DeTable;
 
 use product::ProductPatch;
 pub use product::RefusalSetting;
 use reader::{Field, Source, Table};
 
+use crate::clock::Zone;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Catalogue;
 use crate::model::ids::{ModuleId, PanelId};
@@ -25,6 +25,9 @@ use crate::text;
 
 /// The panel's folder where nobody says otherwise.
 pub const DEFAULT_ROOT: &str = "/usr/local/mgr5";
+
+/// The file that names a machine, on every system with systemd.
+const MACHINE_ID: &str = "/etc/machine-id";
 
 /// The longest settings file in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
@@ -38,6 +41,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// PMISPLICENSE_STATE
     pub state: Option<PathBuf>,
+    /// PMISPLICENSE_MACHINE_ID
+    pub machine_id: Option<PathBuf>,
 }
 
 impl Environment {
@@ -50,21 +55,6 @@ impl Environment {
     pub fn config(&self, option: Option<&Path>) -> PathBuf {
         let beneath = || self.root().join("etc/pmisplicense.toml");
         option.map(Path::to_owned).or_else(|| self.config.clone()).unwrap_or_else(beneath)
-    }
-}
-
-/// Where the seller's calendar day begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Zone {
-    /// By name: `Europe/Moscow`.
-    Named(chrono_tz::Tz),
-    /// By offset: `+03:00`.
-    Fixed(FixedOffset),
-}
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self::Named(chrono_tz::Tz::UTC)
     }
 }
 
@@ -107,6 +97,9 @@ pub struct Settings {
     pub log: PathBuf,
     /// The settings file, there or not.
     pub config: PathBuf,
+    /// The file that names this machine. Only the environment can say another one: the settings file is copied along
+    /// with a panel.
+    pub machine_id: PathBuf,
     /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
@@ -132,6 +125,7 @@ impl Settings {
             state: environment.state.clone().unwrap_or_else(|| beneath(state, "var/pmisplicense/state.db")),
             log: beneath(log, "var/pmisplicense.log"),
             config: environment.config(option),
+            machine_id: environment.machine_id.clone().unwrap_or_else(|| MACHINE_ID.into()),
             refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),
@@ -269,9 +263,7 @@ fn absolute(field: &Field<'_>) -> Result<PathBuf, ModuleError> {
 
 fn zone(field: &Field<'_>) -> Result<Zone, ModuleError> {
     let name = field.filled()?;
-    let named = name.parse().ok().map(Zone::Named);
-    let fixed = || name.parse().ok().map(Zone::Fixed);
-    named.or_else(fixed).ok_or_else(|| {
+    Zone::parse(name).ok_or_else(|| {
         let what = text!(
             "expected a time zone such as \"Europe/Moscow\" or \"+03:00\", found {name:?}",
             "ожидается часовой пояс вида \"Europe/Moscow\" или \"+03:00\", найдено {name:?}"

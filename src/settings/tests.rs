@@ -144,14 +144,14 @@ fn module_overrides() {
     assert_eq!(top.alignment[0].from, Period::Months(MonthCount(1)));
     assert!(seven.catalogue.get("60001").is_some() && eight.catalogue.get("60001").is_none());
     assert_eq!(seven.upstream.settle_s, 60);
-    assert_eq!(settings.zone(Some(ModuleId(8))), Zone::Named(chrono_tz::Tz::Europe__Moscow));
+    assert_eq!(settings.zone(Some(ModuleId(8))), Zone::Named("Europe/Moscow"));
     assert_eq!(settings.zone(Some(ModuleId(7))), settings.zone(None));
 }
 
 /// The most explicit wins: default, settings file, environment, command line.
 #[test]
 fn paths() {
-    let environment = Environment { root: Some("/srv/mgr".into()), config: None, state: None };
+    let environment = Environment { root: Some("/srv/mgr".into()), ..Environment::default() };
     let plain = Settings::without_file(&environment, None);
     assert_eq!(plain.config, Path::new("/srv/mgr/etc/pmisplicense.toml"));
     assert_eq!(plain.state, Path::new("/srv/mgr/var/pmisplicense/state.db"));
@@ -160,7 +160,12 @@ fn paths() {
     let from_file = parse(file).expect("valid");
     assert_eq!((from_file.root.as_path(), from_file.state.as_path()), (Path::new("/a"), Path::new("/b/s.db")));
     assert_eq!((from_file.log.as_path(), from_file.state_folder()), (Path::new("/a/l"), PathBuf::from("/b")));
-    let environment = Environment { root: Some("/r".into()), config: Some("/c".into()), state: Some("/s/x".into()) };
+    let environment = Environment {
+        root: Some("/r".into()),
+        config: Some("/c".into()),
+        state: Some("/s/x".into()),
+        ..Environment::default()
+    };
     let explicit = Settings::parse(&environment, Some(Path::new("/d")), file).expect("valid");
     assert_eq!((explicit.root.as_path(), explicit.state.as_path()), (Path::new("/r"), Path::new("/s/x")));
     assert_eq!(explicit.config, Path::new("/d"));

@@ -1,52 +1,13 @@
 //! What purchases cost, and which license a module belongs to.
 
-use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::{Store, StoreError, Tx, moment};
+use super::{Store, StoreError, Tx};
 use crate::model::ids::{AccountId, LicenseId, UpstreamPricelistId};
 use crate::model::journal::Wish;
-use crate::model::license::{Cost, Money};
-
-/// A purchase and its cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CostRow {
-    /// When it was carried out (UTC).
-    pub at: DateTime<Utc>,
-    /// The license.
-    pub license: LicenseId,
-    /// Its tariff.
-    pub pricelist: UpstreamPricelistId,
-    /// The amount; `None`: it happened, and nobody said what it cost.
-    pub amount: Option<Money>,
-    /// Whether the amount is our list price instead of the seller's word.
-    pub is_estimate: bool,
-}
+use crate::model::license::Cost;
 
 impl Store {
-    /// Purchases of an account from a moment on, oldest first.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn costs(&self, account: AccountId, from: DateTime<Utc>) -> Result<Vec<CostRow>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT at, license, pricelist, minor, currency, source FROM cost WHERE account = ?1 AND at >= ?2
-             ORDER BY at, wish",
-        )?;
-        let rows = statement.query_map(params![account.0, from.timestamp()], |row| {
-            let (minor, currency): (Option<i64>, Option<String>) = (row.get(3)?, row.get(4)?);
-            let source: String = row.get(5)?;
-            Ok(CostRow {
-                at: moment(row.get(0)?),
-                license: LicenseId(row.get(1)?),
-                pricelist: UpstreamPricelistId(row.get(2)?),
-                amount: minor.zip(currency).map(|(minor, currency)| Money { minor, currency }),
-                is_estimate: source == "list",
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// The modules that were bought for a license.
     ///
     /// # Errors

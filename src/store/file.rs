@@ -9,13 +9,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::{Store, StoreError, schema};
 use crate::model::ids::PanelId;
 
 /// How long a write waits for another process's write. Transactions here are short: no call to anybody in between.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Pages copied at once: all of them, so that no writer makes the copy begin anew.
+const COPIED_PAGES: i32 = i32::MAX;
 
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -41,14 +44,9 @@ pub fn open_file(
     check_magic(path)?;
     let conn = Connection::open(path)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
-    let version = pragma_i32(&conn, "user_version").map_err(unusable)?;
-    if version > schema::version() {
-        return Err(StoreError::Newer { found: version, known: schema::version() });
-    }
-    let is_new = version == 0 && pragma_i32(&conn, "schema_version").map_err(unusable)? == 0;
-    if !is_new && pragma_i32(&conn, "application_id").map_err(unusable)? != schema::APPLICATION_ID {
-        return Err(StoreError::Unusable("another program's database".to_owned()));
-    }
+    let is_new = pragma_i32(&conn, "user_version").map_err(unusable)? == 0
+        && pragma_i32(&conn, "schema_version").map_err(unusable)? == 0;
+    let version = check_version(&conn, is_new)?;
     settle_pragmas(&conn)?;
     if version < schema::version() {
         if !is_new {
@@ -57,15 +55,65 @@ pub fn open_file(
         bring_forward(&conn)?;
     }
     let store = Store::from_connection(Rc::new(conn));
-    let known = store.meta("panel_id")?;
-    if known.is_none() || pinned.is_some_and(|id| known.as_deref() != Some(id.as_str())) {
-        store.write(now, |tx| {
-            // Sixteen processes may meet a new file at once: what the first one wrote stays.
-            tx.set_meta_once("panel_id", fresh.as_str())?;
-            tx.set_meta_once("machine", machine)?;
-            pinned.map_or(Ok(()), |id| tx.set_meta("panel_id", id.as_str()))
-        })?;
+    name_installation(&store, pinned, fresh, machine, now)?;
+    Ok(store)
+}
+
+/// The version of a state that this program can use; a new one has none yet.
+fn check_version(conn: &Connection, is_new: bool) -> Result<i32, StoreError> {
+    let version = pragma_i32(conn, "user_version").map_err(unusable)?;
+    if version > schema::version() {
+        return Err(StoreError::Newer { found: version, known: schema::version() });
     }
+    if !is_new && pragma_i32(conn, "application_id").map_err(unusable)? != schema::APPLICATION_ID {
+        return Err(StoreError::Unusable("another program's database".to_owned()));
+    }
+    Ok(version)
+}
+
+fn name_installation(
+    store: &Store,
+    pinned: Option<&PanelId>,
+    fresh: &PanelId,
+    machine: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let known = store.meta("panel_id")?;
+    if known.is_some() && pinned.is_none_or(|id| known.as_deref() == Some(id.as_str())) {
+        return Ok(());
+    }
+    store.write(now, |tx| {
+        // Sixteen processes may meet a new file at once: what the first one wrote stays.
+        tx.set_meta_once("panel_id", fresh.as_str())?;
+        tx.set_meta_once("machine", machine)?;
+        pinned.map_or(Ok(()), |id| tx.set_meta("panel_id", id.as_str()))
+    })
+}
+
+/// A copy of the state in memory, brought forward: for runs that only show what they would do. Without a file it is a
+/// new one. The file is only read; opened for reading only, SQLite would leave its helper files behind.
+///
+/// # Errors
+/// As [`open_file`].
+pub fn copy_in_memory(
+    path: &Path,
+    pinned: Option<&PanelId>,
+    fresh: &PanelId,
+    machine: &str,
+) -> Result<Store, StoreError> {
+    let mut copy = Connection::open_in_memory()?;
+    let is_there = fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    if is_there {
+        check_magic(path)?;
+        let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        file.busy_timeout(BUSY_TIMEOUT)?;
+        let backup = rusqlite::backup::Backup::new(&file, &mut copy).map_err(unusable)?;
+        backup.run_to_completion(COPIED_PAGES, Duration::ZERO, None).map_err(unusable)?;
+    }
+    check_version(&copy, !is_there)?;
+    bring_forward(&copy)?;
+    let store = Store::from_connection(Rc::new(copy));
+    name_installation(&store, pinned, fresh, machine, DateTime::UNIX_EPOCH)?;
     Ok(store)
 }
 

@@ -53,7 +53,7 @@ impl Store {
                 closes: row.get(1)?,
                 choice: row.get(2)?,
                 last_license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
-                settled_end: stored_day(row.get(4)?),
+                settled_end: stored_day(row, 4)?,
             })
         };
         Ok(statement.query_row(params![item.0, created], read).optional()?)
@@ -83,9 +83,8 @@ impl Store {
             .conn
             .prepare_cached("SELECT paid_end FROM payment_run WHERE life = ?1 AND operation = ?2 AND at >= ?3")?;
         let operation = operation.map_or(0, |operation| operation.0);
-        let day: Option<String> =
-            statement.query_row(params![life.to_string(), operation, oldest], |row| row.get(0)).optional()?;
-        Ok(stored_day(day))
+        let read = |row: &rusqlite::Row<'_>| stored_day(row, 0);
+        Ok(statement.query_row(params![life.to_string(), operation, oldest], read).optional()?.flatten())
     }
 
     /// A payment by its paid end.
@@ -100,8 +99,8 @@ impl Store {
             Ok(Payment {
                 paid_end,
                 license: row.get::<_, Option<u32>>(0)?.map(LicenseId),
-                expires_before: stored_day(row.get(1)?),
-                item_end_before: stored_day(row.get(2)?),
+                expires_before: stored_day(row, 1)?,
+                item_end_before: stored_day(row, 2)?,
                 finished: row.get(3)?,
             })
         };

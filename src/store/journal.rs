@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, Tx, moment};
+use super::{Store, StoreError, Tx, moment, stored_text};
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, RunningOperationId, WishId};
 use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
@@ -54,25 +54,37 @@ pub enum Recorded {
     Existing(Box<Wish>),
 }
 
-const COLUMNS: &str =
-    "id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, license, operation";
+const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
+     license, operation FROM wish WHERE ";
+
+/// A wish without an ended outcome, in the words of the index `wish_open`: others would not find it.
+macro_rules! is_open {
+    () => {
+        "(status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over')"
+    };
+}
+pub(super) use is_open;
+
+/// A key that admits no second send, in the words of the index `wish_key`.
+const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
+     OR status = 'handed_over' OR status = 'done')";
 
 fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
     let bad = |column: usize, why: String| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
     };
-    let request: String = row.get(4)?;
-    let status: String = row.get(8)?;
+    let request = stored_text(row, 4)?.unwrap_or_default();
+    let status = stored_text(row, 8)?.unwrap_or_default();
     Ok(Wish {
         id: WishId(row.get(0)?),
         key: row.get(1)?,
         item: row.get::<_, Option<u32>>(2)?.map(ItemId),
         account: AccountId(row.get(3)?),
-        request: serde_json::from_str(&request).map_err(|error| bad(4, error.to_string()))?,
+        request: serde_json::from_str(request).map_err(|error| bad(4, error.to_string()))?,
         highest_license: LicenseId(row.get(5)?),
         recorded_at: moment(row.get(6)?),
         clean_look_at: row.get::<_, Option<i64>>(7)?.map(moment),
-        status: WishStatus::parse(&status).ok_or_else(|| bad(8, format!("status {status}")))?,
+        status: WishStatus::parse(status).ok_or_else(|| bad(8, format!("status {status}")))?,
         license: row.get::<_, Option<u32>>(9)?.map(LicenseId),
         operation: row.get::<_, Option<u32>>(10)?.map(RunningOperationId),
     })
@@ -105,11 +117,8 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn wish_by_key(&self, key: &str) -> Result<Option<Wish>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM wish WHERE key = ?1
-             AND status IN ('in_doubt', 'free_when_appears', 'handed_over', 'done')"
-        );
-        Ok(self.conn.prepare_cached(&sql)?.query_row([key], read_wish).optional()?)
+        let mut statement = self.conn.prepare_cached(&[SELECT, IS_KEY_TAKEN].concat())?;
+        Ok(statement.query_row([key], read_wish).optional()?)
     }
 
     /// A wish by its number.
@@ -117,13 +126,12 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn wish(&self, id: WishId) -> Result<Option<Wish>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM wish WHERE id = ?1");
-        Ok(self.conn.prepare_cached(&sql)?.query_row([id.0], read_wish).optional()?)
+        let mut statement = self.conn.prepare_cached(&[SELECT, "id = ?1"].concat())?;
+        Ok(statement.query_row([id.0], read_wish).optional()?)
     }
 
     pub(super) fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM wish WHERE {condition} ORDER BY id");
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut statement = self.conn.prepare_cached(&[SELECT, condition, " ORDER BY id"].concat())?;
         let rows = statement.query_map(params, read_wish)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -133,7 +141,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn open_wishes_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes("item = ?1 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')", params![item.0])
+        self.wishes(concat!("item = ?1 AND ", is_open!()), params![item.0])
     }
 
     /// Every order that was ever recorded for an item, oldest first.
@@ -149,10 +157,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn open_wishes_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(
-            "account = ?1 AND target = ?2 AND status IN ('in_doubt', 'free_when_appears', 'handed_over')",
-            params![account.0, license.0],
-        )
+        self.wishes(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
     }
 
     /// All wishes without an ended outcome, oldest first.
@@ -160,7 +165,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn open_wishes(&self) -> Result<Vec<Wish>, StoreError> {
-        self.wishes("status IN ('in_doubt', 'free_when_appears', 'handed_over')", &[])
+        self.wishes(is_open!(), &[])
     }
 
     /// Makes a wish as if it had not been recorded yet, or as it was again: for a planted mistake.
@@ -231,24 +236,22 @@ impl Store {
 impl Tx<'_> {
     fn insert_wish(&self, key: &str, wish: &NewWish<'_>, request: &OnceRequest) -> Result<WishId, StoreError> {
         let json = serde_json::to_string(request).map_err(|error| StoreError::Unusable(error.to_string()))?;
-        let mut statement = self.tx.prepare_cached(
+        let mut statement = self.conn.prepare_cached(
             "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, operation)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9) RETURNING id",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9)",
         )?;
-        let id: u32 = statement.query_row(
-            params![
-                key,
-                request.kind(),
-                wish.item.map(|item| item.0),
-                wish.account.0,
-                request.license().map(|license| license.0),
-                json,
-                wish.highest_license.0,
-                self.now.timestamp(),
-                wish.operation.map(|operation| operation.0)
-            ],
-            |row| row.get(0),
-        )?;
+        let id = statement.insert(params![
+            key,
+            request.kind(),
+            wish.item.map(|item| item.0),
+            wish.account.0,
+            request.license().map(|license| license.0),
+            json,
+            wish.highest_license.0,
+            self.now.timestamp(),
+            wish.operation.map(|operation| operation.0)
+        ])?;
+        let id = u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let license = request.license().map(|license| (wish.account, license));
         self.wish_line(id, wish.item, license, &WishEvent::Recorded, wish.reason)?;
         Ok(WishId(id))
@@ -272,7 +275,7 @@ impl Tx<'_> {
     /// [`StoreError::IllegalStep`] when the table of transitions forbids it, for instance because another run ended
     /// the wish meanwhile; then the whole write is undone.
     pub fn event(&self, wish: &Wish, event: &WishEvent, reason: &Text) -> Result<(), StoreError> {
-        let mut statement = self.tx.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
+        let mut statement = self.conn.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
         let word: String = statement.query_row([wish.id.0], |row| row.get(0))?;
         let illegal =
             |from: &'static str| StoreError::IllegalStep { wish: wish.id.0, from, event: format!("{event:?}") };
@@ -312,5 +315,34 @@ impl Tx<'_> {
             "UPDATE account SET refused_kind = NULL WHERE id = ?1 AND refused_kind IS NOT NULL",
             params![wish.account.0],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::PanelId;
+
+    /// The words of a query and those of its partial index agree, and no table is built to compare them.
+    #[test]
+    fn open_wishes_are_found_by_their_index() -> Result<(), StoreError> {
+        let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))?;
+        for (condition, index) in [
+            (concat!("item = ?1 AND ", is_open!()), "wish_open"),
+            (is_open!(), "wish_open"),
+            (IS_KEY_TAKEN, "wish_key"),
+        ] {
+            let column = |explain: &str, column: usize| -> Result<String, StoreError> {
+                let mut statement = store.conn.prepare(&[explain, SELECT, condition].concat())?;
+                let rows =
+                    statement.raw_query().mapped(|row| row.get::<_, String>(column)).collect::<Result<Vec<_>, _>>();
+                Ok(rows?.join("\n"))
+            };
+            let plan = column("EXPLAIN QUERY PLAN ", 3)?;
+            assert!(plan.contains(index), "{condition}: {plan}");
+            let steps = column("EXPLAIN ", 1)?;
+            assert!(!steps.contains("OpenEphemeral"), "{condition}: {steps}");
+        }
+        Ok(())
     }
 }

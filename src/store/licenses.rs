@@ -4,49 +4,49 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
-use super::{Store, StoreError, Tx, moment, stored_day};
+use super::{Store, StoreError, Tx, moment, stored_day, stored_text};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
 
-const COLUMNS: &str = "account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
-     name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason";
+const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
+     name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason FROM license WHERE ";
 
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
     let bad = |column: usize| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, "not a known word".into())
     };
-    let family: String = row.get(2)?;
-    let state: String = row.get(4)?;
-    let address = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    let text = |column: usize| stored_text(row, column);
+    let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
     Ok(LicenseRow {
         account: AccountId(row.get(0)?),
         id: LicenseId(row.get(1)?),
-        family: Family::parse(&family).ok_or_else(|| bad(2))?,
+        family: text(2)?.and_then(Family::parse).ok_or_else(|| bad(2))?,
         module: ModuleId(row.get(3)?),
-        state: LicenseState::parse(&state).ok_or_else(|| bad(4))?,
+        state: text(4)?.and_then(LicenseState::parse).ok_or_else(|| bad(4))?,
         life: row.get(5)?,
         item: row.get::<_, Option<u32>>(6)?.map(ItemId),
         internal_name: row.get(7)?,
-        mark: row.get::<_, Option<String>>(8)?.as_deref().and_then(Mark::parse),
+        mark: text(8)?.and_then(Mark::parse),
         pricelist: UpstreamPricelistId(row.get(9)?),
         nodes: row.get(10)?,
         changes: row.get(11)?,
         name: row.get(12)?,
-        ip: address(row.get(13)?),
-        last_ip: address(row.get(14)?),
+        ip: address(text(13)?),
+        last_ip: address(text(14)?),
         status: LicenseStatus::from_number(row.get(15)?),
-        key: row.get::<_, Option<String>>(16)?.as_deref().and_then(LicenseKey::parse),
+        key: text(16)?.and_then(LicenseKey::parse),
         key_before: row.get(17)?,
-        created: stored_day(row.get(18)?),
-        expires: stored_day(row.get(19)?),
-        ip_changed: stored_day(row.get(20)?),
-        key_changed: stored_day(row.get(21)?),
+        created: stored_day(row, 18)?,
+        expires: stored_day(row, 19)?,
+        ip_changed: stored_day(row, 20)?,
+        key_changed: stored_day(row, 21)?,
         since: moment(row.get(22)?),
         not_before: row.get::<_, Option<i64>>(23)?.map(moment),
-        reason: row.get(24)?,
+        reason: row.get::<_, Option<String>>(24)?.as_deref().map(Reason::parse),
     })
 }
 
@@ -56,8 +56,7 @@ impl Store {
         condition: &str,
         params: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<LicenseRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM license WHERE {condition}");
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut statement = self.conn.prepare_cached(&[SELECT, condition].concat())?;
         let rows = statement.query_map(params, read_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -273,7 +272,7 @@ impl Tx<'_> {
         row: &LicenseRow,
         state: LicenseState,
         not_before: Option<DateTime<Utc>>,
-        reason: Option<&str>,
+        reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET state = ?3, life = NULL, key_before = NULL, since = ?4, not_before = ?5, reason = ?6,
@@ -285,7 +284,7 @@ impl Tx<'_> {
                 state.word(),
                 self.now.timestamp(),
                 not_before.map(|moment| moment.timestamp()),
-                reason
+                reason.map(ToString::to_string)
             ],
         )
     }
@@ -298,11 +297,28 @@ impl Tx<'_> {
         &self,
         row: &LicenseRow,
         not_before: Option<DateTime<Utc>>,
-        reason: Option<&str>,
+        reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET not_before = ?3, reason = ?4 WHERE account = ?1 AND id = ?2",
-            params![row.account.0, row.id.0, not_before.map(|moment| moment.timestamp()), reason],
+            params![
+                row.account.0,
+                row.id.0,
+                not_before.map(|moment| moment.timestamp()),
+                reason.map(ToString::to_string)
+            ],
+        )
+    }
+
+    /// What a list showed of a held license is to be looked at, unless it waits for something already: remembered until
+    /// a look has ended well, however many runs that takes.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn owe_look(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET reason = ?3 WHERE account = ?1 AND id = ?2 AND reason IS NULL",
+            params![account.0, license.0, Reason::LookOwed.word()],
         )
     }
 
@@ -319,7 +335,7 @@ impl Tx<'_> {
         internal_name: &str,
     ) -> Result<bool, StoreError> {
         let changed = self
-            .tx
+            .conn
             .prepare_cached(
                 "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
                      key_before = NULL, not_before = NULL, reason = NULL

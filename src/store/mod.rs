@@ -9,6 +9,7 @@ mod file;
 mod items;
 mod journal;
 mod licenses;
+mod purchases;
 mod report;
 mod schema;
 
@@ -16,15 +17,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId, PanelId};
-pub use costs::CostRow;
-pub use file::open_file;
+pub use file::{copy_in_memory, open_file};
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
+pub use purchases::{Purchase, Reuse};
 pub use report::{JournalLine, LicenseFilter};
 
 /// Our state could not be used; nothing was changed, or it counts as perhaps written.
@@ -110,18 +111,52 @@ pub struct Store {
 
 /// An open transaction: everything that changes our state goes through its methods.
 pub struct Tx<'t> {
-    tx: Transaction<'t>,
+    conn: &'t Connection,
     /// The moment of the write (UTC).
     pub now: DateTime<Utc>,
+}
+
+/// A transaction that is rolled back unless it was committed. Its statements are compiled once, like all others.
+struct Open<'t>(&'t Connection);
+
+impl<'t> Open<'t> {
+    fn begin(conn: &'t Connection) -> Result<Self, StoreError> {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self(conn))
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        self.0.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // The error that is reported is the one that led here; SQLite rolls back by itself at the latest when the
+            // connection is closed.
+            let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
+        }
+    }
 }
 
 pub(crate) fn moment(seconds: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(seconds, 0).single().unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-/// A day from its stored text.
-pub(crate) fn stored_day(text: Option<String>) -> Option<NaiveDate> {
-    text.and_then(|text| text.parse().ok())
+/// A day from its stored text `YYYY-MM-DD`; `None` for NULL and for what is none.
+fn stored_day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
+    let Some(text) = stored_text(row, column)? else { return Ok(None) };
+    let mut parts = text.splitn(3, '-');
+    let mut part = || parts.next().unwrap_or_default();
+    let (year, month, day) = (part().parse(), part().parse(), part().parse());
+    Ok(year.ok().zip(month.ok()).zip(day.ok()).and_then(|((y, m), d)| NaiveDate::from_ymd_opt(y, m, d)))
+}
+
+/// A text as it lies in the row, `None` for NULL: for what is parsed at once.
+fn stored_text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
 impl Store {
@@ -162,17 +197,16 @@ impl Store {
         now: DateTime<Utc>,
         work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let tx = Transaction::new_unchecked(&self.conn, rusqlite::TransactionBehavior::Immediate)?;
+        let open = Open::begin(&self.conn)?;
         self.writing.set(true);
-        let tx = Tx { tx, now };
-        let result = work(&tx);
+        let result = work(&Tx { conn: &self.conn, now });
         self.writing.set(false);
         let value = result?;
         match self.commit_hook.as_ref().and_then(|hook| hook()) {
-            None => tx.tx.commit()?,
+            None => open.commit()?,
             Some(CommitFault::NotWritten) => return Err(commit_failed()),
             Some(CommitFault::Written) => {
-                tx.tx.commit()?;
+                open.commit()?;
                 return Err(commit_failed());
             }
         }
@@ -278,7 +312,7 @@ impl Tx<'_> {
     /// # Errors
     /// SQLite's own.
     pub fn next_mark(&self, panel: &PanelId, item: ItemId) -> Result<Mark, StoreError> {
-        let mut statement = self.tx.prepare_cached(
+        let mut statement = self.conn.prepare_cached(
             "INSERT INTO meta (name, value) VALUES ('last_number', '1')
              ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)",
         )?;
@@ -292,7 +326,7 @@ impl Tx<'_> {
     /// SQLite's own.
     pub fn set_account(&self, module: ModuleId, url: &str, username: &str) -> Result<AccountId, StoreError> {
         self.run("INSERT INTO account (url, username) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![url, username])?;
-        let mut statement = self.tx.prepare_cached("SELECT id FROM account WHERE url = ?1 AND username = ?2")?;
+        let mut statement = self.conn.prepare_cached("SELECT id FROM account WHERE url = ?1 AND username = ?2")?;
         let id: u32 = statement.query_row(params![url, username], |row| row.get(0))?;
         self.run(
             "INSERT INTO module (id, account) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET account = ?2",
@@ -371,7 +405,7 @@ impl Tx<'_> {
     }
 
     fn run(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
-        self.tx.prepare_cached(sql)?.execute(params)?;
+        self.conn.prepare_cached(sql)?.execute(params)?;
         Ok(())
     }
 }

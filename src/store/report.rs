@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
+use super::journal::is_open;
 use super::{Account, Store, StoreError, Tx, moment, read_account};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
@@ -151,27 +152,6 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Wishes that ended well from one moment to another, oldest first: what was bought and changed.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn done_wishes(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(
-            "status = 'done' AND recorded_at >= ?1 AND recorded_at < ?2",
-            params![from.timestamp(), until.timestamp()],
-        )
-    }
-
-    /// How often a decision was noted in the journal between two moments.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn count_notes(&self, event: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u32, StoreError> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT count(*) FROM journal WHERE event = ?1 AND at >= ?2 AND at < ?3")?;
-        Ok(statement.query_row(params![event, from.timestamp(), until.timestamp()], |row| row.get(0))?)
-    }
-
     /// Orders of an account, whatever became of them: whose marks upstream may show.
     ///
     /// # Errors
@@ -245,11 +225,14 @@ impl Store {
 
 /// Lines that belong to nothing any more: no wish that is open, no item that has a license, no license that we hold
 /// (MONEY.md 8). `?1`: older than this.
-const PRUNABLE: &str = "at < ?1
-    AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over')))
+const PRUNABLE: &str = concat!(
+    "at < ?1 AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE ",
+    is_open!(),
+    "))
     AND (item IS NULL OR item IN (SELECT value FROM json_each(?2)))
     AND NOT EXISTS (SELECT 1 FROM license l WHERE l.account = journal.account AND l.id = journal.license
-        AND l.state != 'deleted')";
+        AND l.state != 'deleted')"
+);
 
 impl Tx<'_> {
     /// Removes lines of the journal older than a moment that are about closed items and licenses that are gone.
@@ -261,7 +244,7 @@ impl Tx<'_> {
         let ids: Vec<u32> = closed.iter().map(|item| item.0).collect();
         let json = serde_json::to_string(&ids).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let sql = format!("DELETE FROM journal WHERE {PRUNABLE}");
-        Ok(self.tx.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
+        Ok(self.conn.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
     }
 
     /// Raises the running number of orders to what was seen upstream.

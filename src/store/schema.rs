@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
 
 /// Migrations in order; after number N the file's `user_version` is N.
-pub const MIGRATIONS: &[&str] = &[VERSION_1];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// The version that this program writes.
 pub fn version() -> i32 {
@@ -158,6 +158,18 @@ CREATE TABLE cost (
     currency TEXT,
     source TEXT NOT NULL
 ) STRICT;
+";
+
+/// For IN with more than two values SQLite builds a temporary table, here at every write of a wish and every look for
+/// open ones; OR is read in place. A query finds
+/// these indexes only by the same words: `journal::is_open` and `journal::IS_KEY_TAKEN`.
+const VERSION_2: &str = "
+DROP INDEX wish_key;
+DROP INDEX wish_open;
+CREATE UNIQUE INDEX wish_key ON wish (key)
+    WHERE status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over' OR status = 'done';
+CREATE INDEX wish_open ON wish (item)
+    WHERE status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over';
 ";
 
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.

@@ -1,6 +1,6 @@
-//! One method for each func of upstream: its parameters, whether it may be repeated, and what a lost answer leaves
-//! open. Parameters and answers are those of CONTRACT.md 5; calls that are sent once are reached through
-//! [`Upstream::send_once`] only, which consumes a recorded intent.
+//! The calls of upstream: whether each may be repeated, and what its answer means (CONTRACT.md 5). The forms of what
+//! changes something are in `wire`; calls that are sent once are reached through [`Upstream::send_once`] only, which
+//! consumes a recorded intent.
 
 use std::net::IpAddr;
 
@@ -8,157 +8,50 @@ use chrono::{DateTime, Utc};
 
 use super::client::{Failure, HttpUpstream, Repeat};
 use super::decode;
-use crate::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
-use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
+use super::wire;
+use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
+use crate::model::journal::{OnceAnswer, OnceRequest};
 use crate::model::license::{Family, License, Money};
-use crate::model::period::{MonthCount, Period};
-use crate::ports::{CallError, Edit, Outcome, PAGE_ROWS, Page, Repeatable, Upstream};
+use crate::model::period::Period;
+use crate::ports::{CallError, Form, Outcome, PAGE_ROWS, Page, Repeatable, Upstream};
 use crate::store::RecordedIntent;
 use crate::xml::Element;
 
-type Param = (&'static str, String);
-
-fn ok() -> Param {
-    ("sok", "ok".to_owned())
-}
-
-fn elid(license: LicenseId) -> Param {
-    ("elid", license.to_string())
-}
-
-/// `addon_N`: the only parameter whose name holds a number.
-fn addon_name(addon: UpstreamAddonId) -> String {
-    format!("addon_{addon}")
+/// What a clean answer says about a request that was sent once.
+fn answer_to(request: &OnceRequest, func: &str, doc: &Element) -> Result<OnceAnswer, Failure> {
+    Ok(match request {
+        // Without a number it cannot be said which license was bought: that is for a look to find out.
+        OnceRequest::Order(_) => {
+            match doc.value_of("id").and_then(|text| text.parse::<LicenseId>().ok()).filter(|id| id.0 > 0) {
+                Some(id) => OnceAnswer::Ordered(Some(id)),
+                None => return Err(Failure::Bad(format!("{func}: the answer holds no license number"))),
+            }
+        }
+        // newexpiredate under doc or doc/doc.
+        OnceRequest::Prolong { .. } => {
+            let inner = doc.child("doc").and_then(|inner| inner.value_of("newexpiredate"));
+            OnceAnswer::Prolonged(doc.value_of("newexpiredate").or(inner).and_then(decode::date))
+        }
+        // lickey, which may still be empty.
+        OnceRequest::NewKey { .. } => OnceAnswer::Key(doc.value_of("lickey").and_then(LicenseKey::parse)),
+        OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } | OnceRequest::Delete { .. } => {
+            OnceAnswer::Changed
+        }
+    })
 }
 
 impl HttpUpstream {
-    /// `*.order.param clicked_button=finish sok=ok skipbasket=on pricelist period ip licname remoteid autoprolong=null
-    /// addon_N`; a module (`addition`) has `item`, the license's number, instead of ip and licname. Period in months,
-    /// -100 for a trial. **Once**: a lost answer leaves open whether a license was bought; its mark (remoteid) tells.
-    fn order(&mut self, order: &OrderRequest) -> Result<OnceAnswer, Failure> {
-        let mut params = vec![
-            ("clicked_button", "finish".to_owned()),
-            ok(),
-            ("skipbasket", "on".to_owned()),
-            ("pricelist", order.pricelist.to_string()),
-            ("period", order.period.number().to_string()),
-        ];
-        match order.family {
-            Family::Soft | Family::SoftExternal => {
-                params.extend(order.ip.map(|ip| ("ip", ip.to_string())));
-                params.push(("licname", order.licname.clone()));
-            }
-            Family::Addition => params.extend(order.parent.map(|license| ("item", license.to_string()))),
-        }
-        params.push(("remoteid", order.mark.to_string()));
-        params.push(("autoprolong", "null".to_owned()));
-        let addon = order.nodes.map(|(addon, nodes)| (addon_name(addon), nodes.to_string()));
-        let mut params: Vec<(&str, String)> = params;
-        if let Some((name, nodes)) = &addon {
-            params.push((name, nodes.clone()));
-        }
-        let func = format!("{}.order.param", order.family.func());
-        let doc = self.document(Repeat::Once, &func, &params)?;
-        // Without a number it cannot be said which license was bought: that is for a look to find out.
-        match doc.value_of("id").and_then(|text| text.parse::<LicenseId>().ok()).filter(|id| id.0 > 0) {
-            Some(id) => Ok(OnceAnswer::Ordered(Some(id))),
-            None => Err(Failure::Bad(format!("{func}: the answer holds no license number"))),
-        }
-    }
-
-    /// `service.prolong elid period sok=ok`, months. Answer: newexpiredate under doc or doc/doc. **Once**: a lost
-    /// answer leaves open whether a period was bought; the license's expiry tells.
-    fn prolong(&mut self, license: LicenseId, period: MonthCount) -> Result<OnceAnswer, Failure> {
-        let params = [elid(license), ("period", period.0.to_string()), ok()];
-        let doc = self.document(Repeat::Once, "service.prolong", &params)?;
-        let inner = doc.child("doc").and_then(|inner| inner.value_of("newexpiredate"));
-        Ok(OnceAnswer::Prolonged(doc.value_of("newexpiredate").or(inner).and_then(decode::date)))
-    }
-
-    /// `service.changepricelist elid pricelist period sok=ok`. **Once**: a lost answer leaves open whether the
-    /// difference was paid; the license's tariff tells.
-    fn change_pricelist(
-        &mut self,
-        license: LicenseId,
-        pricelist: UpstreamPricelistId,
-        period: Period,
-    ) -> Result<OnceAnswer, Failure> {
-        let params =
-            [elid(license), ("pricelist", pricelist.to_string()), ("period", period.number().to_string()), ok()];
-        self.document(Repeat::Once, "service.changepricelist", &params).map(|_| OnceAnswer::Changed)
-    }
-
-    /// `*.edit elid sok=ok addon_N`, the whole number of nodes. **Once**: a lost answer leaves open whether nodes were
-    /// bought; the license's `addon_N` tells.
-    fn set_nodes(
-        &mut self,
-        family: Family,
-        license: LicenseId,
-        addon: UpstreamAddonId,
-        nodes: u32,
-    ) -> Result<OnceAnswer, Failure> {
-        let name = addon_name(addon);
-        let params: [(&str, String); 3] = [elid(license), ok(), (&name, nodes.to_string())];
-        self.document(Repeat::Once, &edit(family), &params).map(|_| OnceAnswer::Changed)
-    }
-
-    /// `*.edit elid sok=ok clicked_button=newkey`. Answer: lickey, which may still be empty. **Once**, because it is
-    /// limited to one a month: a lost answer leaves open whether the key changed; the license's key tells.
-    fn new_key(&mut self, family: Family, license: LicenseId) -> Result<OnceAnswer, Failure> {
-        let params = [elid(license), ok(), ("clicked_button", "newkey".to_owned())];
-        let doc = self.document(Repeat::Once, &edit(family), &params)?;
-        Ok(OnceAnswer::Key(doc.value_of("lickey").and_then(LicenseKey::parse)))
-    }
-
-    /// `*.delete elid sok=ok`. **Once**: a lost answer leaves open whether the license is gone; its status tells.
-    fn delete(&mut self, family: Family, license: LicenseId) -> Result<OnceAnswer, Failure> {
-        let func = format!("{}.delete", family.func());
-        self.document(Repeat::Once, &func, &[elid(license), ok()]).map(|_| OnceAnswer::Changed)
-    }
-
-    /// `*.suspend elid` and `*.resume elid`. **Repeatable**; a lost answer leaves the status open, a read tells.
-    fn switch(&mut self, family: Family, license: LicenseId, verb: &str) -> Result<(), Failure> {
-        let func = format!("{}.{verb}", family.func());
-        self.document(Repeat::Repeatable, &func, &[elid(license)]).map(drop)
-    }
-
-    /// `*.edit elid sok=ok` with any of ip, licname, remoteid, autoprolong=null; a module has neither ip nor licname.
-    /// **Repeatable**; a lost answer leaves the fields open, a read tells. A new ip is limited to one a month.
-    fn edit(&mut self, family: Family, license: LicenseId, change: &Edit) -> Result<(), Failure> {
-        let mut params = vec![elid(license), ok()];
-        match family {
-            Family::Soft | Family::SoftExternal => {
-                params.extend(change.ip.map(|ip| ("ip", ip.to_string())));
-                params.extend(change.licname.clone().map(|name| ("licname", name)));
-            }
-            Family::Addition => {}
-        }
-        params.extend(change.remoteid.clone().map(|mark| ("remoteid", mark)));
-        if change.no_autoprolong {
-            params.push(("autoprolong", "null".to_owned()));
-        }
-        self.document(Repeat::Repeatable, &edit(family), &params).map(drop)
-    }
-
-    /// Hands a recorded request to its method.
+    /// **Once**: sends a recorded request. What a lost answer leaves open, and what tells, stands with its form.
     fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
-        match request {
-            OnceRequest::Order(order) => self.order(order),
-            OnceRequest::Prolong { license, period, .. } => self.prolong(*license, *period),
-            OnceRequest::ChangePricelist { license, pricelist, period } => {
-                self.change_pricelist(*license, *pricelist, *period)
-            }
-            OnceRequest::SetNodes { family, license, addon, nodes } => {
-                self.set_nodes(*family, *license, *addon, *nodes)
-            }
-            OnceRequest::NewKey { family, license, .. } => self.new_key(*family, *license),
-            OnceRequest::Delete { family, license } => self.delete(*family, *license),
-        }
+        let form = wire::once(request);
+        let doc = self.send_form(Repeat::Once, &form)?;
+        answer_to(request, &form.func, &doc)
     }
-}
 
-fn edit(family: Family) -> String {
-    format!("{}.edit", family.func())
+    fn send_form(&mut self, repeat: Repeat, form: &Form) -> Result<Element, Failure> {
+        let params: Vec<(&str, String)> = form.params.iter().map(|(name, value)| (&**name, value.clone())).collect();
+        self.document(repeat, &form.func, &params)
+    }
 }
 
 /// What is known after a call that was sent once: everything but a clean answer, a refusal and a connection that was
@@ -178,18 +71,14 @@ impl Upstream for HttpUpstream {
     }
 
     fn change(&mut self, family: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {
-        match change {
-            Repeatable::Suspend => self.switch(family, license, "suspend")?,
-            Repeatable::Resume => self.switch(family, license, "resume")?,
-            Repeatable::Edit(fields) => self.edit(family, license, fields)?,
-        }
+        self.send_form(Repeat::Repeatable, &wire::change(family, license, change))?;
         Ok(())
     }
 
     /// `*.edit elid`. **Read**. An answer about another license is not believed.
     fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
-        let func = edit(family);
-        let mut doc = self.document(Repeat::Read, &func, &[elid(license)])?;
+        let func = wire::edit(family);
+        let mut doc = self.document(Repeat::Read, &func, &[("elid", license.to_string())])?;
         if doc.value_of("id").is_none_or(str::is_empty)
             && let Some(id) = doc.value_of("elid").map(str::to_owned)
         {
@@ -248,8 +137,10 @@ impl Upstream for HttpUpstream {
 mod tests {
     use super::super::client_tests::{Act, Seller};
     use super::*;
-    use crate::model::ids::{ItemId, Mark, PanelId};
-    use crate::ports::RefusalKind;
+    use crate::model::ids::{ItemId, Mark, PanelId, UpstreamAddonId};
+    use crate::model::journal::OrderRequest;
+    use crate::model::period::MonthCount;
+    use crate::ports::{Edit, RefusalKind};
 
     const LOGIN: &str = "&out=xml&lang=en&authinfo=me%3ASE%26CRET";
 

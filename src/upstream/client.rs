@@ -16,8 +16,9 @@ use super::is_loopback;
 use super::refusal::RefusalTable;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::rules::UpstreamRules;
-use crate::ports::{CallError, ModuleAccess, Refusal};
+use crate::ports::{CallError, ModuleAccess, Refusal, is_secret_name};
 use crate::text;
+use crate::trace::{Rows, Trace, shown};
 use crate::xml::{self, Element, XmlError};
 
 /// Bytes of one page of a list.
@@ -87,6 +88,7 @@ pub struct HttpUpstream {
     /// A fresh connection for each call.
     fresh: Option<Client>,
     pub(super) last_date: Option<DateTime<Utc>>,
+    trace: Trace,
 }
 
 impl fmt::Debug for HttpUpstream {
@@ -118,7 +120,14 @@ impl HttpUpstream {
             keeping: None,
             fresh: None,
             last_date: None,
+            trace: Trace::default(),
         })
+    }
+
+    /// Telling its requests and answers.
+    #[must_use]
+    pub fn traced(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 
     /// Sends a call and returns its document, whose root is `<doc>` and which has no `<error>`.
@@ -128,7 +137,12 @@ impl HttpUpstream {
         func: &str,
         params: &[(&str, String)],
     ) -> Result<Element, Failure> {
-        let doc = self.send(repeat, func, params, MAX_ANSWER, &mut |body| xml::parse_stream(body, MAX_ANSWER))?;
+        let (trace, whom) = (self.trace.clone(), self.host());
+        let doc = self.send(repeat, func, params, MAX_ANSWER, &mut |body| {
+            let doc = xml::parse_stream(&mut *body, MAX_ANSWER)?;
+            trace.answered(&whom, body.since, || shown(&doc));
+            Ok(doc)
+        })?;
         self.checked(func, doc)
     }
 
@@ -142,9 +156,16 @@ impl HttpUpstream {
         on_row: fn(Element) -> T,
     ) -> Result<(Vec<T>, Element), Failure> {
         let keep = [keep, &["error"]].concat();
+        let (trace, whom, told) = (self.trace.clone(), self.host(), self.trace.is_on());
         let (rows, doc) = self.send(Repeat::Read, func, params, MAX_LIST, &mut |body| {
-            let mut rows = Vec::new();
-            let frame = xml::read_rows(body, MAX_LIST, "elem", &keep, &mut |row| rows.push(on_row(row)))?;
+            let (mut rows, mut heard) = (Vec::new(), Rows::default());
+            let frame = xml::read_rows(&mut *body, MAX_LIST, "elem", &keep, &mut |row| {
+                if told {
+                    heard.add(&row);
+                }
+                rows.push(on_row(row));
+            })?;
+            trace.answered(&whom, body.since, || heard.with_frame(&frame.root));
             Ok((rows, frame.root))
         })?;
         Ok((rows, self.checked(func, doc)?))
@@ -191,6 +212,11 @@ impl HttpUpstream {
         self.attempt(repeat, func, params, limit, deadline, read)
     }
 
+    fn host(&self) -> String {
+        self.url.host_str().unwrap_or_default().to_owned()
+    }
+
+    /// One exchange, told; what a good answer holds is told by whoever reads it.
     fn attempt<T>(
         &mut self,
         repeat: Repeat,
@@ -200,11 +226,31 @@ impl HttpUpstream {
         deadline: Instant,
         read: &mut dyn FnMut(&mut Body) -> Result<T, XmlError>,
     ) -> Result<T, Failure> {
+        let whom = self.host();
+        self.trace.asked(&whom, func, params.iter().map(|(name, value)| (*name, value.as_str())), is_secret_name);
+        let since = Instant::now();
+        let result = self.exchange(repeat, func, params, limit, deadline, read);
+        if let Err(failure) = &result {
+            self.trace.answered(&whom, since, || format!("{failure:?}"));
+        }
+        result
+    }
+
+    fn exchange<T>(
+        &mut self,
+        repeat: Repeat,
+        func: &str,
+        params: &[(&str, String)],
+        limit: u64,
+        deadline: Instant,
+        read: &mut dyn FnMut(&mut Body) -> Result<T, XmlError>,
+    ) -> Result<T, Failure> {
+        let since = Instant::now();
         let login = format!("{}:{}", self.username, self.password);
         let mut form = vec![("func", func), ("out", "xml"), ("lang", "en"), ("authinfo", &login)];
         form.extend(params.iter().map(|(key, value)| (*key, value.as_str())));
         let url = self.url.clone();
-        let call = format!("{func} at {}", self.url.host_str().unwrap_or_default());
+        let call = format!("{func} at {}", self.host());
         let client = self.client(repeat).map_err(|error| Failure::NotSent(format!("{call}: {}", words(error))))?;
         let left = deadline.saturating_duration_since(Instant::now());
         let response = client.post(url).timeout(left).form(&form).send().map_err(|error| {
@@ -219,7 +265,7 @@ impl HttpUpstream {
         if response.content_length().is_some_and(|length| length > limit) {
             return Err(Failure::Bad(format!("{call}: the answer is longer than {limit} bytes")));
         }
-        let mut body = Body { response, deadline, timed_out: false };
+        let mut body = Body { response, deadline, since, timed_out: false };
         read(&mut body).map_err(|error| {
             if body.timed_out {
                 Failure::Lost(format!("{call}: the answer did not arrive in time"))
@@ -320,6 +366,8 @@ fn date_of(response: &Response) -> Option<DateTime<Utc>> {
 pub(super) struct Body {
     response: Response,
     deadline: Instant,
+    /// When the request was begun.
+    since: Instant,
     timed_out: bool,
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod client_tests;
 mod decode;
 pub mod refusal;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -23,6 +24,7 @@ use crate::model::license::{License, Money};
 use crate::model::rules::UpstreamRules;
 use crate::ports::{Connector, ModuleAccess, Refusal, Upstream};
 use crate::text;
+use crate::trace::Trace;
 use crate::xml::{self, XmlError};
 
 /// What a document of upstream says, as far as anything of it is understood.
@@ -73,12 +75,19 @@ pub struct HttpConnector {
     rules: UpstreamRules,
     of_modules: BTreeMap<ModuleId, UpstreamRules>,
     refusals: RefusalTable,
+    trace: Trace,
 }
 
 impl HttpConnector {
     /// `rules` hold for every module without rules of its own; `refusals` come before the built-in table.
     pub fn new(rules: UpstreamRules, refusals: Vec<RefusalRule>) -> Self {
-        Self { rules, of_modules: BTreeMap::new(), refusals: RefusalTable::new(refusals) }
+        Self { rules, of_modules: BTreeMap::new(), refusals: RefusalTable::new(refusals), trace: Trace::default() }
+    }
+
+    /// Telling requests and answers.
+    #[must_use]
+    pub fn traced(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 
     /// With the rules of one module (`[module.ID]` of the settings).
@@ -107,7 +116,7 @@ impl HttpConnector {
             ));
         }
         let rules = self.of_modules.get(&module).unwrap_or(&self.rules);
-        HttpUpstream::new(url, access, rules, self.refusals.clone())
+        Ok(HttpUpstream::new(url, access, rules, self.refusals.clone())?.traced(self.trace.clone()))
     }
 }
 

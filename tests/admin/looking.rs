@@ -157,19 +157,6 @@ fn doctor() {
     assert!(text.contains("--accept-account 7"), "{text}");
 }
 
-/// What a month bought; sheets for other programs.
-#[test]
-fn report() {
-    let t = opened();
-    let report = json(&t, "report");
-    assert_eq!(report["products"][0]["bought"], 1, "{report:#}");
-    assert_eq!(report["products"][0]["cost"], "5.00 EUR");
-    assert_eq!(report["months_below_programme"], 6);
-    assert!(fine(&t, "report --csv").contains("55227,\"ISPmanager 6 Lite\",1,0,1,0,5.00 EUR"));
-    assert_eq!(json(&t, "report --month 2020-01")["products"][0]["bought"], 0);
-    refused(&t, "report --month soon");
-}
-
 /// A reader that goes away early is nobody's failure.
 #[test]
 fn closed_pipe() {
@@ -194,8 +181,9 @@ fn completions_and_manual() {
             .env("PMISPLICENSE_MGR_ROOT", bare.path())
             .output()
             .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap().to_lowercase();
-        for command in ["reconcile", "doctor", "explain", "restore"] {
+        // The manual's own language writes a hyphen as \-.
+        let text = String::from_utf8(output.stdout).unwrap().to_lowercase().replace("\\-", "-");
+        for command in ["reconcile", "doctor", "explain", "restore", "import", "whmcs-stopped", "by-address"] {
             assert!(text.contains(command), "{args:?} {command}");
         }
     }

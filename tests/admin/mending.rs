@@ -56,7 +56,7 @@ fn duplicate_without_marks_in_the_list() {
     let other = t.upstream.add_foreign(55227, 1, "192.0.2.78", "other");
     t.upstream.with(|w| w.options.list_remoteid = false);
     let found = json(&t, "reconcile");
-    assert_eq!(difference(&found, "duplicate")["license"].as_u64(), Some(twin.into()), "{found}");
+    assert_eq!(difference(&found, "duplicate")["license"].as_u64(), Some(twin), "{found}");
     assert!(!found.to_string().contains(&other.to_string()), "another's stays unnamed: {found}");
 }
 

@@ -2,9 +2,13 @@
 use crate::support::{Output, Test};
 use serde_json::Value;
 
+mod import;
 mod looking;
 mod mending;
 mod planted;
+mod report;
+mod takeover;
+mod whmcs;
 
 /// Whatever tells a date's distance from today.
 fn day_in(days: i64) -> String {

@@ -5,6 +5,7 @@ mod additions;
 mod changes;
 mod import;
 mod money;
+mod noted;
 mod periods;
 mod rules;
 mod settings;

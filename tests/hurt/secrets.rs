@@ -58,7 +58,7 @@ fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 
 /// Command lines and environments... of the program and of what it starts, looked at while they run: what `ps` shows.
 fn run_watched(test: &Test, wish: &Wish, seen: &mut Vec<u8>) -> Output {
-    let mut running = test.spawn(&wish.args);
+    let mut running = test.spawn(wish.args.iter().map(String::as_str).chain(["--verbose"]));
     let pid = running.pid();
     while !running.ended() {
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -75,6 +75,11 @@ fn run_watched(test: &Test, wish: &Wish, seen: &mut Vec<u8>) -> Output {
         std::thread::sleep(Duration::from_millis(1));
     }
     running.wait()
+}
+
+/// All that a run showed.
+fn said(output: &Output) -> Vec<u8> {
+    [output.stdout.as_bytes(), output.stderr.as_bytes()].concat()
 }
 
 #[test]
@@ -111,7 +116,7 @@ fn nowhere_else() {
         operations.push(wish.args[5].clone());
         for _ in 0..3 {
             let output = run_watched(&office.test, &wish, &mut listed);
-            printed.extend([output.stdout.as_bytes(), output.stderr.as_bytes()].concat());
+            printed.extend(said(&output));
             std::thread::sleep(Duration::from_millis(300));
         }
         office.test.upstream.clear_faults();
@@ -119,17 +124,25 @@ fn nowhere_else() {
     // A refused login, quoted back; a mgrctl that complains about what it was given.
     let good = office.test.upstream.with(|w| std::mem::replace(&mut w.options.password, "another".to_owned()));
     let wish = office.wish("sync_item", second);
-    printed.extend(run_watched(&office.test, &wish, &mut listed).stdout.into_bytes());
+    printed.extend(said(&run_watched(&office.test, &wish, &mut listed)));
     office.test.upstream.with(|w| w.options.password = good.clone());
     office.test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Exit).word("cannot save $lickey"));
     let wish = office.wish("gen_key", second);
-    printed.extend(run_watched(&office.test, &wish, &mut listed).stdout.into_bytes());
+    printed.extend(said(&run_watched(&office.test, &wish, &mut listed)));
     let check = format!(
         "<doc><processingmodule><url>{}</url><username>reseller</username><password>{}</password></processingmodule></doc>",
         office.test.upstream.url(),
         crate::support::upstream::escape(&format!("{PASSWORD}x"))
     );
-    printed.extend(office.test.program(["--command", "check_connection"]).stdin(check).run().stdout.into_bytes());
+    let check = office.test.program(["--command", "check_connection", "--verbose"]).stdin(check).run();
+    printed.extend(said(&check));
+    for line in [format!("--command gen_key --item {second} --dry-run --verbose"), format!("show {second} --verbose")] {
+        printed.extend(said(&office.test.run(line.split(' '))));
+    }
+    let text = String::from_utf8_lossy(&printed);
+    for heard in ["127.0.0.1 > soft.order.param clicked_button=finish", "<lickey>***</lickey>", "mgrctl > paramlist"] {
+        assert!(text.contains(heard) && office.test.log().contains(heard), "{heard} is told, and logged at level 9");
+    }
 
     let secrets = secrets(&office.test);
     assert!(secrets.iter().filter(|s| s.starts_with("ISPKEY")).count() >= 2, "keys were issued");

@@ -320,7 +320,8 @@ fn shared(world: &mut World) {
         };
         let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
         let unknown = lost && (is_named(world, named.0, None) || !world.seller.habits.mark_in_edit);
-        if !valid && !unknown && lic.status != LicenseStatus::Deleted && lic.key_from_ms <= world.now_ms {
+        let excused = unknown || waits || lic.status == LicenseStatus::Deleted || lic.key_from_ms > world.now_ms;
+        if !valid && !excused {
             found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
         }
     }
@@ -380,6 +381,12 @@ fn held_by_person(world: &World, item: u32) -> bool {
     open.iter().any(|wish| wish.status == WishStatus::HandedOver)
 }
 
+/// Whether each run of an item looks for a purchase that a person, or time, must end.
+fn is_looked_for(world: &World, item: u32) -> bool {
+    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
+    open.iter().any(|wish| matches!(wish.status, WishStatus::HandedOver | WishStatus::FreeWhenAppears))
+}
+
 /// Finished operations that may be repeated without being another wish: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
@@ -390,7 +397,7 @@ pub fn repeatable(world: &World) -> Vec<usize> {
         let op = &world.panel.ops[*index];
         // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
         let old = world.state_lost_ms.is_some() || world.database_was_swapped;
-        if old || held_by_person(world, op.item) || world.meddled.contains(&op.item) {
+        if old || is_looked_for(world, op.item) || world.meddled.contains(&op.item) {
             return false;
         }
         let status = world.panel.service(op.item).map(|service| service.item.status);

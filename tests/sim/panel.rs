@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use chrono::{Months, NaiveDate};
 use pmisplicense::engine::ItemCommand;
-use pmisplicense::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
+use pmisplicense::model::held::LicenseState;
+use pmisplicense::model::ids::{
+    AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId,
+};
 use pmisplicense::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, MODULE_PROGRAM};
 use pmisplicense::model::journal::{OnceRequest, Wish, WishStatus};
 use pmisplicense::model::period::{AlignmentRule, Period};
@@ -219,6 +222,11 @@ impl World {
         }
         let open = self.store.open_wishes_of_item(item).unwrap_or_default();
         let named = self.panel.service(item.0).and_then(|service| service.item.params.licid);
+        // What the service gave back is no part of what is told, whatever its parameters still name.
+        let named = named.filter(|id| {
+            let row = self.store.license(AccountId(1), *id).ok().flatten();
+            row.is_none_or(|row| row.state != LicenseState::ToFree)
+        });
         // A candidate of the pool that was put aside is no part of what is told.
         // Nor is what a closed life ordered, or a license on its way out.
         let matters = |wish: &&Wish| match &wish.request {
@@ -453,6 +461,12 @@ impl BillDb for Db {
         world.db(self.run, "look for importing items")?;
         let with = world.panel.services.iter().filter(|service| service.item.params.licid == Some(license));
         Ok(with.map(|service| service.item.id).collect())
+    }
+
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        let world = self.world.borrow();
+        let shown = world.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        Ok(shown.filter(|(item, _)| *item > after).take(usize::try_from(limit).unwrap_or(0)).collect())
     }
 }
 

@@ -41,6 +41,20 @@ pub enum Action {
     Reconcile,
 }
 
+/// Runs in a history before its quiet: a short one shows as much for its time as any, and shrinks better.
+const MAX_RUNS: u32 = 10;
+
+impl Action {
+    /// How many runs it starts, at most.
+    fn runs(self) -> u32 {
+        match self {
+            Self::Step { .. } | Self::Sync | Self::Import | Self::Reconcile => 1,
+            Self::Group { pick, .. } => 2 + u32::from(pick.is_multiple_of(11)),
+            Self::Wait { .. } | Self::Seller { .. } | Self::Client { .. } | Self::Trouble(_) => 0,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Script {
     pub seed: u64,
@@ -95,6 +109,11 @@ impl Script {
         if more.chance(60) {
             actions.push(Action::Reconcile);
         }
+        let mut runs = 0;
+        actions.retain(|action| {
+            runs += action.runs();
+            runs <= MAX_RUNS
+        });
         crate::trouble::draw(seed, &mut actions);
         Self {
             seed,

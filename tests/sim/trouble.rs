@@ -51,6 +51,11 @@ pub fn draw(seed: u64, actions: &mut Vec<Action>) {
     let count = u32::try_from(actions.len()).unwrap_or(1);
     let at = usize::try_from(1 + rng.below(count)).unwrap_or(1);
     actions.insert(at, Action::Trouble(first));
+    if first == T::OtherDatabase {
+        // Whoever has the differences to another panel's database repaired means it.
+        actions.retain(|action| *action != Action::Reconcile);
+    }
+    let at = actions.iter().position(|action| *action == Action::Trouble(first)).unwrap_or(0);
     let left = u32::try_from(actions.len() - at).unwrap_or(1);
     let end = at + 1 + usize::try_from(rng.below(left)).unwrap_or(0);
     actions.insert(end, Action::Trouble(second));

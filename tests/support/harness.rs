@@ -24,6 +24,7 @@ pub struct Setup {
     own_database: bool,
     tcp: bool,
     crypt_key: bool,
+    own_root: bool,
 }
 
 impl Setup {
@@ -56,20 +57,28 @@ impl Setup {
         self
     }
 
+    /// The panel's folder lies at its usual place in a root of its own, `Test::home`.
+    pub fn own_root(mut self) -> Self {
+        self.own_root = true;
+        self
+    }
+
     pub fn start(self) -> Test {
         // The server first: its guard is to know of the root as soon as there is one.
         let own = self.own_database.then(MariaDb::start);
         let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
-        let root = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
-        server.doom(root.path());
+        let home = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
+        server.doom(home.path());
+        let root = if self.own_root { home.path().join("usr/local/mgr5") } else { home.path().to_owned() };
         for folder in ["etc/xml", "var", "sbin", "processing", "addon", ".sandbox"] {
-            fs::create_dir_all(root.path().join(folder)).unwrap();
+            fs::create_dir_all(root.join(folder)).unwrap();
         }
-        std::os::unix::fs::symlink(super::sandbox_exe(), root.path().join("sbin/mgrctl")).unwrap();
+        std::os::unix::fs::symlink(super::sandbox_exe(), root.join("sbin/mgrctl")).unwrap();
+        fs::write(root.join("etc/machine-id"), "the-panels-machine\n").unwrap();
         let db = server.create();
         let upstream = Upstream::start_with(self.options, self.tls.unwrap_or(Tls::Off));
         let panel = panel(&db, self.tcp);
-        let mut test = Test { upstream, db, own, panel, root };
+        let mut test = Test { upstream, db, own, panel, root, home };
         test.write_panel();
         test.add_module(MODULE, "pmisplicense");
         test.add_module(SERVERS, "pmvmmanager");
@@ -136,7 +145,8 @@ pub struct Test {
     pub db: Database,
     own: Option<MariaDb>,
     panel: Panel,
-    root: tempfile::TempDir,
+    root: PathBuf,
+    home: tempfile::TempDir,
 }
 
 impl Test {
@@ -149,8 +159,14 @@ impl Test {
         Setup::default()
     }
 
+    /// The panel's folder.
     pub fn root(&self) -> &Path {
-        self.root.path()
+        &self.root
+    }
+
+    /// With `Setup::own_root` the root around the panel's folder, else that folder itself.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Writes `etc/pmisplicense.toml`; `{root}` stands for the root folder.
@@ -167,6 +183,16 @@ impl Test {
 
     pub fn state_path(&self) -> PathBuf {
         self.root().join("var/pmisplicense/state.db")
+    }
+
+    /// The file by which the program knows its machine.
+    pub fn machine_id(&self) -> PathBuf {
+        self.root().join("etc/machine-id")
+    }
+
+    /// From now on the program runs on another machine.
+    pub fn another_machine(&self) {
+        fs::write(self.machine_id(), "another-machine\n").unwrap();
     }
 
     /// The program's log so far.

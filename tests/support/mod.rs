@@ -72,7 +72,7 @@ fn build(profile: &Path) {
 /// The program under test: env PMISPLICENSE_BIN, else the one that cargo built for this test, else beside the example.
 pub fn program_exe() -> PathBuf {
     if let Some(path) = std::env::var_os("PMISPLICENSE_BIN") {
-        return path.into();
+        return std::path::absolute(path).expect("a path");
     }
     let beside = || sandbox_exe().parent().and_then(Path::parent).expect("target/PROFILE").join("pmisplicense");
     option_env!("CARGO_BIN_EXE_pmisplicense").map_or_else(beside, PathBuf::from)

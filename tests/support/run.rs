@@ -21,6 +21,7 @@ impl<'t> Program<'t> {
             command.env_remove(name);
         }
         command.args(args).current_dir(test.root()).env("PMISPLICENSE_MGR_ROOT", test.root());
+        command.env("PMISPLICENSE_MACHINE_ID", test.machine_id());
         Self { test, command, stdin: Vec::new(), limit: Duration::from_secs(90) }
     }
 

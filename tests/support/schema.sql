@@ -1,7 +1,11 @@
--- The panel's tables as far as CONTRACT.md 4 names them, column for column; runningoperation.errorxml is mgrctl's own.
+-- The panel's tables as far as CONTRACT.md 4 names them, column for column; runningoperation.errorxml is mgrctl's own;
+-- cost and currency of an item are read by reports only.
 CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(255), account INT, parent INT, pricelist INT, processingmodule INT,
   period INT, status INT, expiredate DATE, opendate DATE, createdate DATETIME, remoteid VARCHAR(64), lastpricelist INT,
-  enumerationitem INT, intvalue INT, boolvalue VARCHAR(3), addonlimit INT, KEY (parent), KEY (processingmodule));
+  enumerationitem INT, intvalue INT, boolvalue VARCHAR(3), addonlimit INT,
+  cost DECIMAL(20, 4), currency INT, KEY (parent), KEY (processingmodule));
+CREATE TABLE currency (id INT PRIMARY KEY, iso VARCHAR(3), name VARCHAR(64), active VARCHAR(3));
+INSERT INTO currency VALUES (126, 'RUB', 'Russian ruble', 'on'), (153, 'EUR', 'Euro', 'on');
 CREATE TABLE itemparam (item INT NOT NULL, intname VARCHAR(64) NOT NULL, value TEXT, PRIMARY KEY (item, intname));
 CREATE TABLE itemcryptedparam (item INT NOT NULL, intname VARCHAR(64) NOT NULL, value TEXT, PRIMARY KEY (item, intname));
 CREATE TABLE pricelist (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(255), intname VARCHAR(64), itemtype INT, parent INT,

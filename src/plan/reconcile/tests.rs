@@ -214,6 +214,9 @@ fn without_license() {
     let item = view(42);
     assert_eq!(found(&[item.clone()], &[], &[]), [(Kind::NoLicense, "obtain")]);
     assert_eq!(found(&[item.clone()], &[], &[seen(7000, "")]), [(Kind::NoLicense, "person")], "one is there");
+    let elsewhere = |name: &str| License { name: name.into(), ip: "192.0.2.99".parse().ok(), ..seen(7000, "") };
+    assert_eq!(found(&[item.clone()], &[], &[elsewhere("Item #42 shop")]), [(Kind::NoLicense, "person")], "its name");
+    assert_eq!(found(&[item.clone()], &[], &[elsewhere("Item #42 other")]), [(Kind::NoLicense, "obtain")]);
     let mut unpaid = item.clone();
     unpaid.item.expires = Some(day("2027-01-01"));
     assert_eq!(found(&[unpaid], &[], &[]), []);

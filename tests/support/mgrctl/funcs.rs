@@ -22,6 +22,9 @@ pub fn perform(panel: &Panel, call: &Call) -> Done {
         let one = |(name, value): (&String, &String)| format!("<elem>{}</elem>", element(name, value));
         return Ok(panel.paramlist.iter().map(one).collect());
     }
+    if call.func == "exit" {
+        return Ok(OK.into());
+    }
     let opts = mariadb::opts(&panel.socket, &panel.database);
     let conn = Conn::new(opts).map_err(|e| Failure::new("database", "", &e.to_string()))?;
     let mut desk = Desk { panel, call, conn };

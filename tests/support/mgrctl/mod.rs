@@ -121,7 +121,8 @@ pub fn main(argv: &[String]) -> i32 {
     let panel: Panel = serde_json::from_slice(&panel).expect("panel.json is the harness's own");
     call.open_fds.retain(|fd| !panel.known_fds.contains(fd));
     let fault = note(&root, &mut call);
-    if manager != "billmgr" || output != "xml" {
+    // Installations ask the panel to start anew, and look at nothing but the exit code.
+    if manager != "billmgr" || (output != "xml" && call.func != "exit") {
         return refuse("this sandbox knows only -m billmgr -o xml");
     }
     play(&panel, &call, fault)

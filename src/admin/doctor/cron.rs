@@ -1,0 +1,63 @@
+//! Of doctor: the lines of cron, without which nothing happens by itself.
+
+use super::Checks;
+use crate::text;
+
+/// Where cron looks.
+pub(super) const FILE: &str = "/etc/cron.d/pmisplicense";
+
+/// Both lines of cron: everything hourly, what events noted each minute.
+pub(super) fn check(text: &str, checks: &mut Checks) {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let each_minute = lines.iter().any(|line| line.contains("pmisplicense sync --noted"));
+    let hourly = lines.iter().any(|line| line.contains("pmisplicense sync") && !line.contains("--noted"));
+    let next = || {
+        text!(
+            "install the package or run make install again; it is dist/pmisplicense.cron, in {FILE}",
+            "установите пакет заново или выполните make install; это dist/pmisplicense.cron, в {FILE}"
+        )
+    };
+    match (hourly, each_minute) {
+        (true, true) => checks.ok("cron", text!("cron runs sync", "cron запускает sync")),
+        (false, _) => checks.warning(
+            "cron",
+            text!(
+                "cron does not run sync: nothing is renewed or finished by itself",
+                "cron не запускает sync: продления и доделки не выполняются сами"
+            ),
+            next(),
+        ),
+        (true, false) => checks.warning(
+            "cron",
+            text!(
+                "cron does not run sync --noted each minute: licenses of servers wait up to an hour",
+                "cron не запускает sync --noted каждую минуту: лицензии серверов ждут до часа"
+            ),
+            next(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    /// The file that is installed has both lines; one missing, and lines put out of use, are noticed.
+    #[test]
+    fn cron_lines() {
+        let shipped = include_str!("../../../dist/pmisplicense.cron");
+        let level = |text: &str| {
+            let mut checks = Checks::default();
+            check(text, &mut checks);
+            checks.0.first().map(|check| check.level)
+        };
+        let without =
+            |what: fn(&&str) -> bool| shipped.lines().filter(|line| !what(line)).collect::<Vec<_>>().join("\n");
+        assert_eq!(level(shipped), Some(Level::Ok));
+        assert_eq!(level(&without(|line| line.contains("--noted"))), Some(Level::Warning));
+        assert_eq!(level(&without(|line| line.starts_with("17 "))), Some(Level::Warning));
+        assert_eq!(level(&shipped.replace("\n17 ", "\n#17 ")), Some(Level::Warning));
+        assert_eq!(level(""), Some(Level::Warning));
+    }
+}

@@ -1,0 +1,239 @@
+//! import: licenses upstream that nobody has. Listed; those that are chosen become services of the panel, the same way
+//! as the panel's own command does it. Foreign ones only when they are chosen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::show::status;
+use super::table::{fitting, wrapped};
+use super::takeover::{chosen, refused};
+use super::{Answer, Desk, dash, day};
+use crate::cli::{Import, Itemtype};
+use crate::commands::licenses::with_engine;
+use crate::engine::{Importable, run_to_end};
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::license::Family;
+use crate::plan::import::Search;
+use crate::text;
+
+/// Columns that a narrow terminal can do without: status, product, expiry.
+const SPARE: [usize; 3] = [5, 2, 4];
+
+/// What was done with the chosen ones.
+#[derive(Default)]
+struct Done {
+    services: BTreeMap<(ModuleId, LicenseId), ItemId>,
+    left: Vec<Text>,
+    failed: Vec<ModuleError>,
+}
+
+/// `import`
+///
+/// # Errors
+/// Whatever stands in the way of the list; `missed`, `bad_value`: a chosen license is not in it, or cannot be imported;
+/// nobody is there to be asked. What failed of a single license is in the answer.
+pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError> {
+    let mut list = Vec::new();
+    for module in chosen(desk, args.module)? {
+        list.extend(importable(desk, module, args.itemtype)?);
+    }
+    if !args.applies() {
+        return Ok(told(desk, &list, None));
+    }
+    let wanted = wanted(&list, args)?;
+    if wanted.is_empty() {
+        return Ok(told(desk, &list, Some(&Done::default())));
+    }
+    let shown: Vec<&Importable> = wanted.iter().map(|index| &list[*index]).collect();
+    let page = page(desk, &shown, &Done::default());
+    (desk.tell)(&page);
+    let (count, foreign) = (shown.len(), shown.iter().filter(|one| !one.ours).count());
+    let plan = text!(
+        "{count} licenses become services of the panel; {foreign} of them are foreign: make sure that nobody else renews those",
+        "услугами панели станут лицензии: {count}; из них чужие: {foreign} — убедитесь, что их больше никто не продлевает"
+    );
+    desk.confirm(&plan, args.yes)?;
+    let done = carried_out(desk, &shown);
+    Ok(told(desk, &list, Some(&done)))
+}
+
+fn importable(desk: &mut Desk<'_>, module: ModuleId, only: Option<Itemtype>) -> Result<Vec<Importable>, ModuleError> {
+    let families = match only {
+        Some(Itemtype::Soft) => vec![Family::Soft],
+        Some(Itemtype::Softexternal) => vec![Family::SoftExternal],
+        None => vec![Family::Soft, Family::SoftExternal],
+    };
+    let lang = desk.ctx.lang;
+    let tell = &mut *desk.tell;
+    let list = with_engine(desk.ctx, module, |engine| {
+        let mut list = Vec::new();
+        for family in families {
+            list.extend(run_to_end(engine.importable(family, &mut |count, total| {
+                let of = total.map_or_else(String::new, |total| format!("/{total}"));
+                let words = text!("module {module}: found {count}{of}", "модуль {module}: найдено {count}{of}");
+                tell(&format!("\r{}", words.in_lang(lang)));
+            }))?);
+        }
+        Ok(list)
+    })?;
+    (desk.tell)("\n");
+    Ok(list)
+}
+
+/// Places in the list of what is to be imported.
+fn wanted(list: &[Importable], args: &Import) -> Result<Vec<usize>, ModuleError> {
+    let can = |one: &Importable| one.against.is_none() && (one.ours || args.foreign);
+    if args.all {
+        let places: Vec<usize> = (0..list.len()).filter(|place| can(&list[*place])).collect();
+        let twice = places.iter().find(|place| same(list, list[**place].license.id).len() > 1);
+        return twice.map_or(Ok(places.clone()), |place| Err(several(list, list[*place].license.id)));
+    }
+    let chosen: BTreeSet<LicenseId> = args.licenses.iter().copied().collect();
+    chosen.into_iter().map(|id| one_of(list, id)).collect()
+}
+
+fn same(list: &[Importable], id: LicenseId) -> Vec<usize> {
+    (0..list.len()).filter(|place| list[*place].license.id == id).collect()
+}
+
+fn one_of(list: &[Importable], id: LicenseId) -> Result<usize, ModuleError> {
+    match same(list, id).as_slice() {
+        [place] => match &list[*place].against {
+            None => Ok(*place),
+            Some(why) => Err(refused(
+                "license",
+                id,
+                text!(
+                    ["license {id} cannot be imported: {}; nothing was done", why.en],
+                    ["лицензию {id} импортировать нельзя: {}; ничего не сделано", why.ru]
+                ),
+            )),
+        },
+        [] => Err(ModuleError::new(
+            ErrorKind::Missed,
+            "license",
+            id,
+            text!(
+                "license {id} is none that nobody has; nothing was done; the list: pmisplicense import; whose it is: pmisplicense show license:{id}",
+                "лицензия {id} не из свободных; ничего не сделано; список: pmisplicense import; чья она: pmisplicense show license:{id}"
+            ),
+        )),
+        _ => Err(several(list, id)),
+    }
+}
+
+fn several(list: &[Importable], id: LicenseId) -> ModuleError {
+    let modules: Vec<String> = same(list, id).into_iter().map(|place| list[place].module.to_string()).collect();
+    let modules = modules.join(", ");
+    refused(
+        "module",
+        &modules,
+        text!(
+            "license {id} stands in the accounts of modules {modules}; nothing was done; name one with --module ID",
+            "лицензия {id} есть в учётных записях модулей {modules}; ничего не сделано; укажите один через --module ID"
+        ),
+    )
+}
+
+fn carried_out(desk: &mut Desk<'_>, shown: &[&Importable]) -> Done {
+    let mut groups: BTreeMap<(ModuleId, &'static str), BTreeSet<LicenseId>> = BTreeMap::new();
+    for one in shown {
+        groups.entry((one.module, one.family.func())).or_default().insert(one.license.id);
+    }
+    let mut done = Done::default();
+    for ((module, itemtype), ids) in groups {
+        let search = Search::of(ids);
+        match with_engine(desk.ctx, module, |engine| run_to_end(engine.import(itemtype, &search))) {
+            Ok(imported) => {
+                done.services.extend(imported.services.into_iter().map(|(license, item)| ((module, license), item)));
+                done.left.extend(imported.left);
+                done.failed.extend(imported.failures);
+            }
+            Err(error) => done.failed.push(error),
+        }
+    }
+    for error in &done.failed {
+        desk.ctx.log.error(&format!("import: {error}"));
+    }
+    done
+}
+
+fn page(desk: &Desk<'_>, list: &[&Importable], done: &Done) -> String {
+    let head =
+        text!("LICENSE|OURS|PRODUCT|IP|EXPIRES|STATUS|ITEM|NAME", "ЛИЦЕНЗИЯ|НАША|ПРОДУКТ|IP|СРОК|СОСТОЯНИЕ|УСЛУГА|ИМЯ");
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let (yes, no) = (text!("ours", "наша"), text!("foreign", "чужая"));
+    let cells = list.iter().map(|one| {
+        vec![
+            one.license.id.to_string(),
+            desk.say(if one.ours { &yes } else { &no }).to_owned(),
+            dash(one.code.as_ref()),
+            dash(one.license.ip),
+            day(one.license.expires),
+            status(one.license.status),
+            dash(done.services.get(&(one.module, one.license.id))),
+            one.license.name.clone(),
+        ]
+    });
+    let cells: Vec<Vec<String>> = cells.collect();
+    let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, &SPARE) };
+    for one in list {
+        if let Some(why) = &one.against {
+            let words = format!("{}: {}", one.license.id, desk.say(why));
+            text.push_str(&format!("- {}\n", wrapped(&words, desk.width.saturating_sub(2), 2)));
+        }
+    }
+    text
+}
+
+fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
+    let none = Done::default();
+    let result = done.unwrap_or(&none);
+    let all: Vec<&Importable> = list.iter().collect();
+    let mut text = page(desk, &all, result);
+    for (sign, words) in
+        result.left.iter().map(|why| ('-', why)).chain(result.failed.iter().map(|error| ('!', &*error.message)))
+    {
+        text.push_str(&format!("{sign} {}\n", wrapped(desk.say(words), desk.width.saturating_sub(2), 2)));
+    }
+    let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
+    let (imported, left, failed) = (result.services.len(), result.left.len(), result.failed.len());
+    let sum = match done {
+        None if total == 0 => text!("every license upstream is somebody's", "у каждой лицензии есть хозяин"),
+        None => text!(
+            "{total} licenses that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
+            "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"
+        ),
+        Some(_) => text!(
+            "{imported} imported, {left} left alone, {failed} failed",
+            "импортировано: {imported}, не тронуто: {left}, не удалось: {failed}"
+        ),
+    };
+    text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
+    let licenses: Vec<Value> = list.iter().map(|one| license_json(one, result)).collect();
+    let json = json!({
+        "licenses": licenses,
+        "imported": imported,
+        "left": result.left.iter().map(|why| why.en.clone()).collect::<Vec<_>>(),
+        "failed": result.failed.iter().map(|error| error.message.en.clone()).collect::<Vec<_>>(),
+    });
+    Answer::new("import", text, json).with_code(u8::from(failed > 0))
+}
+
+fn license_json(one: &Importable, done: &Done) -> Value {
+    json!({
+        "license": one.license.id.0,
+        "module": one.module.0,
+        "family": one.family.func(),
+        "ours": one.ours,
+        "product": one.code,
+        "name": one.license.name,
+        "ip": one.license.ip,
+        "status": one.license.status.number(),
+        "expires": one.license.expires,
+        "item": done.services.get(&(one.module, one.license.id)).map(|item| item.0),
+        "why_not": one.against.as_ref().map(|why| why.en.clone()),
+    })
+}

@@ -1,0 +1,239 @@
+//! The report as a table for people, as CSV, and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::figures::{Figures, ProductMonth};
+use super::loss::{Loss, Losses};
+use super::shown;
+use crate::admin::table::{table, wrapped};
+use crate::admin::{Desk, dash};
+use crate::error::Text;
+use crate::text;
+
+/// Losses shown in a table: the largest; all of them are in the JSON.
+const SHOWN_LOSSES: usize = 20;
+
+/// For people.
+pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
+    let head =
+        text!("PRODUCT|BOUND|POOL|BOUGHT|RENEWED|REUSED|COST", "ПРОДУКТ|ЗАНЯТО|ПУЛ|КУПЛЕНО|ПРОДЛЕНО|ИЗ ПУЛА|ЦЕНА");
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let cells: Vec<Vec<String>> = figures
+        .products
+        .iter()
+        .map(|(pricelist, product)| {
+            let ProductMonth { name, bound, pool, bought, renewed, reused, cost } = product;
+            let counts = [bound, pool, bought, renewed, reused].map(ToString::to_string);
+            let mut line = vec![format!("{pricelist} {name}")];
+            line.extend(counts);
+            line.push(dash(shown(cost)));
+            line
+        })
+        .collect();
+    let mut out = format!("{}\n{}", figures.month.format("%Y-%m"), table(&head, &cells, desk.width));
+    let say = |out: &mut String, words: Text| {
+        let _ = writeln!(out, "{}", wrapped(desk.say(&words), desk.width, 2));
+    };
+    let reused = figures.sum(|product| product.reused);
+    let (saved, pool) = (dash(shown(&figures.saved)), dash(shown(&figures.pool_worth)));
+    say(
+        &mut out,
+        text!(
+            "taken from the pool: {reused}, saved by list prices: {saved}",
+            "взято из пула: {reused}, сэкономлено по прайсу: {saved}"
+        ),
+    );
+    say(&mut out, text!("pool worth: {pool}", "стоимость пула: {pool}"));
+    say(&mut out, text!("turnover:", "оборот:"));
+    for month in &figures.turnover {
+        let _ = writeln!(out, "  {}  {}", month.month.format("%Y-%m"), dash(shown(&month.all)));
+    }
+    let below = figures.below();
+    say(&mut out, text!("months in a row below 100 EUR: {below}", "месяцев подряд ниже 100 EUR: {below}"));
+    remarks(figures).into_iter().for_each(|words| say(&mut out, words));
+    out.push_str(&losses(desk, &figures.losses));
+    out
+}
+
+/// What a reader of the amounts should know.
+pub fn remarks(figures: &Figures) -> Vec<Text> {
+    let mut remarks = Vec::new();
+    let unknown = figures.unknown_costs;
+    if unknown > 0 {
+        remarks.push(text!("purchases of unknown cost: {unknown}", "покупок с неизвестной стоимостью: {unknown}"));
+    }
+    if figures.estimates {
+        remarks.push(text!(
+            "some amounts are list prices: the seller did not say what it charged",
+            "часть сумм — по прайсу: продавец не сообщил, сколько взял"
+        ));
+    }
+    if figures.in_other_currency() {
+        remarks.push(text!(
+            "the programme counts euros only; other currencies are not converted",
+            "программа считает только евро; другие валюты не пересчитываются"
+        ));
+    }
+    remarks
+}
+
+/// What is known of losses, in a sentence or two.
+pub fn about_losses(losses: &Losses) -> Vec<Text> {
+    let Losses { compared, other_currency, currencies, unknown, away, list } = losses;
+    let mut words = Vec::new();
+    if let Some(why) = away {
+        words.push(text!("prices of the panel are not known: {why}", "цены панели неизвестны: {why}"));
+        return words;
+    }
+    let count = list.len();
+    words.push(match shown(&losses.a_month()) {
+        Some(lost) => text!(
+            "sold below cost: {count} of {compared} compared, {lost} a month",
+            "продаётся ниже себестоимости: {count} из {compared} сравнённых, {lost} в месяц"
+        ),
+        None => text!(
+            "sold below cost: none of {compared} compared",
+            "ниже себестоимости не продаётся ничего из {compared} сравнённых"
+        ),
+    });
+    if *other_currency > 0 {
+        let pairs: Vec<String> = currencies
+            .iter()
+            .map(|(price, cost)| format!("{} / {cost}", if price.is_empty() { "?" } else { price }))
+            .collect();
+        let pairs = pairs.join(", ");
+        words.push(text!(
+            "not compared, price and cost in different currencies ({pairs}): {other_currency}",
+            "не сравнивались, цена и себестоимость в разных валютах ({pairs}): {other_currency}"
+        ));
+    }
+    if *unknown > 0 {
+        words.push(text!(
+            "not compared, price or cost not known: {unknown}",
+            "не сравнивались, цена или себестоимость неизвестна: {unknown}"
+        ));
+    }
+    words
+}
+
+/// An amount for so many months.
+pub fn for_months(amount: impl std::fmt::Display, months: u16) -> String {
+    if months == 1 { amount.to_string() } else { format!("{amount} / {months}") }
+}
+
+fn losses(desk: &Desk<'_>, losses: &Losses) -> String {
+    let mut out = String::new();
+    for words in about_losses(losses) {
+        let _ = writeln!(out, "{}", wrapped(desk.say(&words), desk.width, 2));
+    }
+    if losses.list.is_empty() {
+        return out;
+    }
+    let head = text!("SERVICE|LICENSE|PRODUCT|PRICE|COST|A MONTH", "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|ЦЕНА|СЕБЕСТ.|В МЕСЯЦ");
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let cells: Vec<Vec<String>> = losses
+        .list
+        .iter()
+        .take(SHOWN_LOSSES)
+        .map(|loss| {
+            vec![
+                loss.item.to_string(),
+                loss.license.to_string(),
+                loss.product.clone(),
+                for_months(&loss.price, loss.price_months.0),
+                for_months(&loss.cost, loss.cost_months.0),
+                format!("-{}", loss.a_month),
+            ]
+        })
+        .collect();
+    out.push_str(&table(&head, &cells, desk.width));
+    let more = losses.list.len().saturating_sub(SHOWN_LOSSES);
+    if more > 0 {
+        let words = text!("and {more} more: --json has all", "и ещё {more}: все — в --json");
+        let _ = writeln!(out, "{}", desk.say(&words));
+    }
+    out
+}
+
+/// One line a product, for other programs.
+pub fn sheet(figures: &Figures) -> String {
+    let mut out = "pricelist,product,bound,pool,bought,renewed,reused,cost,losses,loss_a_month\n".to_owned();
+    for (pricelist, product) in &figures.products {
+        let ProductMonth { name, bound, pool, bought, renewed, reused, cost } = product;
+        let (losses, lost) = lost_by(figures, &pricelist.to_string());
+        let _ = writeln!(
+            out,
+            "{pricelist},{},{bound},{pool},{bought},{renewed},{reused},{},{losses},{lost}",
+            quoted(name),
+            shown(cost).unwrap_or_default()
+        );
+    }
+    out
+}
+
+/// Losses of what was ordered as a product: how many, and how much a month.
+fn lost_by(figures: &Figures, product: &str) -> (usize, String) {
+    let of_product: Vec<&Loss> = figures.losses.list.iter().filter(|loss| loss.product == product).collect();
+    let mut sums = super::figures::Sums::new();
+    for loss in &of_product {
+        *sums.entry(loss.a_month.currency.clone()).or_default() += loss.a_month.minor;
+    }
+    (of_product.len(), shown(&sums).unwrap_or_default())
+}
+
+/// A field of a CSV line; a leading sign that a spreadsheet would take for a formula is disarmed.
+fn quoted(field: &str) -> String {
+    let guard = if field.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    format!("\"{guard}{}\"", field.replace('"', "\"\""))
+}
+
+/// For programs.
+pub fn json(figures: &Figures) -> Value {
+    let products: Vec<Value> = figures
+        .products
+        .iter()
+        .map(|(pricelist, product)| {
+            json!({
+                "pricelist": pricelist.0, "name": product.name, "bound": product.bound, "pool": product.pool,
+                "bought": product.bought, "renewed": product.renewed, "reused": product.reused,
+                "cost": shown(&product.cost),
+            })
+        })
+        .collect();
+    let turnover: Vec<Value> = figures
+        .turnover
+        .iter()
+        .map(|month| {
+            json!({
+                "month": month.month.format("%Y-%m").to_string(), "turnover": shown(&month.all),
+                "programme_minor": month.programme,
+            })
+        })
+        .collect();
+    let losses: Vec<Value> = figures
+        .losses
+        .list
+        .iter()
+        .map(|loss| {
+            json!({
+                "item": loss.item.0, "license": loss.license.0, "product": loss.product,
+                "price": loss.price.to_string(), "price_months": loss.price_months.0,
+                "cost": loss.cost.to_string(), "cost_months": loss.cost_months.0, "estimate": loss.is_estimate,
+                "loss_a_month": loss.a_month.to_string(),
+            })
+        })
+        .collect();
+    let Losses { compared, other_currency, unknown, away, .. } = &figures.losses;
+    json!({
+        "month": figures.month.format("%Y-%m").to_string(), "products": products,
+        "reused": figures.sum(|product| product.reused), "saved": shown(&figures.saved),
+        "pool_worth": shown(&figures.pool_worth), "turnover": turnover, "months_below_programme": figures.below(),
+        "unknown_costs": figures.unknown_costs, "estimates": figures.estimates,
+        "below_cost": {
+            "services": losses, "a_month": shown(&figures.losses.a_month()), "compared": compared,
+            "other_currency": other_currency, "unknown": unknown, "prices_away": away,
+        },
+    })
+}

@@ -1,0 +1,356 @@
+//! take-over: licenses that others ordered for services of this panel. The list first; then, asked, the binding, and,
+//! asked separately, our mark with automatic renewal off. Where the list comes from is `panel` here and `whmcs` beside.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::show::{our_modules, status};
+use super::table::{fitting, wrapped};
+use super::{Answer, Desk, dash, day};
+use crate::cli::Taking;
+use crate::commands::bundled::served_by;
+use crate::commands::licenses::with_engine;
+use crate::commands::module;
+use crate::engine::{Candidate, Marking, Taken, run_to_end};
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::ModuleId;
+use crate::plan::takeover::{Evidence, Left, Verdict};
+use crate::text;
+
+/// Columns that a narrow terminal can do without: status, expiry, product.
+const SPARE: [usize; 3] = [5, 4, 2];
+
+/// What became of a license.
+pub(super) enum Outcome {
+    /// Only named.
+    Named,
+    /// Bound, or marked too.
+    Done(Taken),
+    /// Left alone.
+    Left(Left, Text),
+    /// It did not work.
+    Failed(Text),
+}
+
+/// A license of the list.
+pub(super) struct Line {
+    pub(super) candidate: Candidate,
+    pub(super) outcome: Outcome,
+}
+
+impl Line {
+    pub(super) fn new(candidate: Candidate) -> Self {
+        let outcome = match &candidate.verdict {
+            Verdict::Leave(left, why) => Outcome::Left(*left, why.clone()),
+            Verdict::Bind | Verdict::Mark | Verdict::Done => Outcome::Named,
+        };
+        Self { candidate, outcome }
+    }
+
+    fn is_open(&self, verdict: &Verdict) -> bool {
+        matches!(self.outcome, Outcome::Named) && self.candidate.verdict == *verdict
+    }
+
+    /// Known by nothing but where it is.
+    fn only_by_address(&self) -> bool {
+        self.candidate.by == BTreeSet::from([Evidence::Address])
+    }
+}
+
+/// A list, and what kept a part of it from being made.
+pub(super) struct List {
+    pub(super) command: &'static str,
+    pub(super) lines: Vec<Line>,
+    pub(super) error: Option<ModuleError>,
+}
+
+/// The modules of ours that are asked: the one named, else all active ones.
+pub(super) fn chosen(desk: &mut Desk<'_>, only: Option<ModuleId>) -> Result<Vec<ModuleId>, ModuleError> {
+    match only {
+        Some(id) => {
+            let all = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
+            Ok(vec![module::ours(&all, id)?.id])
+        }
+        None => our_modules(desk),
+    }
+}
+
+/// `take-over panel`
+///
+/// # Errors
+/// Whatever stands in the way of the list, or of asking; what could not be done for one license is in the answer.
+pub fn panel(desk: &mut Desk<'_>, taking: &Taking) -> Result<Answer, ModuleError> {
+    let mut list = List { command: "take-over panel", lines: Vec::new(), error: None };
+    for module in chosen(desk, taking.module)? {
+        match survey(desk, module) {
+            Ok(found) => list.lines.extend(found.into_iter().map(Line::new)),
+            Err(error) => list.failed(desk, module, error),
+        }
+    }
+    list.drop_other_modules();
+    list.finish(desk, taking)
+}
+
+fn survey(desk: &mut Desk<'_>, module: ModuleId) -> Result<Vec<Candidate>, ModuleError> {
+    let servers = served_by(desk.ctx, module)?;
+    let lang = desk.ctx.lang;
+    let tell = &mut *desk.tell;
+    let found = with_engine(desk.ctx, module, |engine| {
+        run_to_end(engine.panel_candidates(&servers, &mut |count, total| {
+            let of = total.map_or_else(String::new, |total| format!("/{total}"));
+            let words = text!("module {module}: found {count}{of}", "модуль {module}: найдено {count}{of}");
+            tell(&format!("\r{}", words.in_lang(lang)));
+        }))
+    })?;
+    (desk.tell)("\n");
+    Ok(found)
+}
+
+impl List {
+    /// One module that could not be asked does not keep the others from being shown.
+    pub(super) fn failed(&mut self, desk: &Desk<'_>, module: ModuleId, error: ModuleError) {
+        desk.ctx.log.error(&format!("{} of module {module}: {error}", self.command));
+        self.error = self.error.take().or(Some(error));
+    }
+
+    /// Two modules with one account see the same licenses: the service's own module has the say.
+    fn drop_other_modules(&mut self) {
+        let key = |line: &Line| (line.candidate.account, line.candidate.id);
+        let other = |line: &Line| matches!(line.outcome, Outcome::Left(Left::OtherModule, _));
+        let judged: BTreeSet<_> = self.lines.iter().filter(|line| !other(line)).map(key).collect();
+        self.lines.retain(|line| !other(line) || !judged.contains(&key(line)));
+    }
+
+    fn count(&self, verdict: &Verdict) -> usize {
+        self.lines.iter().filter(|line| line.is_open(verdict)).count()
+    }
+
+    /// Shows the list; with --apply asks, and carries it out.
+    ///
+    /// # Errors
+    /// The list could not be made at all; nobody is there to be asked, or the answer is no.
+    pub(super) fn finish(mut self, desk: &mut Desk<'_>, taking: &Taking) -> Result<Answer, ModuleError> {
+        if self.lines.is_empty()
+            && let Some(error) = self.error.take()
+        {
+            return Err(error);
+        }
+        let (bind, mark) = (self.count(&Verdict::Bind), self.count(&Verdict::Mark));
+        if taking.apply && bind + mark > 0 {
+            let marking = self.ask(desk, taking, bind, mark)?;
+            self.carry_out(desk, marking)?;
+        }
+        Ok(self.told(desk, taking.apply))
+    }
+
+    /// Both questions, the list before them.
+    fn ask(&self, desk: &mut Desk<'_>, taking: &Taking, bind: usize, mark: usize) -> Result<Marking, ModuleError> {
+        let shown = self.page(desk);
+        (desk.tell)(&shown);
+        if bind > 0 {
+            let plan = text!(
+                "{bind} licenses are bound to their services, for good",
+                "к своим услугам будут привязаны лицензии: {bind}"
+            );
+            desk.confirm(&plan, taking.yes)?;
+        }
+        if taking.mark {
+            if bind == 0 {
+                let plan = text!(
+                    "{mark} licenses are marked as ours, their automatic renewal is switched off",
+                    "лицензий получат нашу метку и лишатся автопродления: {mark}"
+                );
+                desk.confirm(&plan, taking.yes)?;
+            }
+            return Ok(Marking::Mark);
+        }
+        let renewing = self.lines.iter().filter(|line| line.is_open(&Verdict::Bind) && line.candidate.renews_itself());
+        let (all, renewing) = (bind + mark, renewing.count());
+        let question = text!(
+            "Mark these {all} licenses as ours, and switch their automatic renewal off? {renewing} of them renew themselves and are bound only so",
+            "Пометить эти лицензии ({all}) как наши и отключить их автопродление? Из них продлеваются сами и привязываются только так: {renewing}"
+        );
+        Ok(if !taking.yes && desk.agrees(&question) { Marking::Mark } else { Marking::Leave })
+    }
+
+    fn carry_out(&mut self, desk: &mut Desk<'_>, marking: Marking) -> Result<(), ModuleError> {
+        let open = |line: &Line| match &line.candidate.verdict {
+            Verdict::Bind => matches!(line.outcome, Outcome::Named),
+            Verdict::Mark => marking == Marking::Mark,
+            Verdict::Done | Verdict::Leave(..) => false,
+        };
+        let modules: BTreeSet<ModuleId> = self.lines.iter().map(|line| line.candidate.module).collect();
+        let total = self.lines.iter().filter(|line| open(line)).count();
+        let (lang, mut number) = (desk.ctx.lang, 0);
+        for module in modules {
+            let servers = served_by(desk.ctx, module)?;
+            let tell = &mut *desk.tell;
+            let mine = self.lines.iter_mut().filter(|line| line.candidate.module == module && open(line));
+            let mine: Vec<&mut Line> = mine.collect();
+            with_engine(desk.ctx, module, |engine| {
+                for line in mine {
+                    number += 1;
+                    tell(&format!("{number}/{total} {}\n", line.candidate.id));
+                    line.outcome = match run_to_end(engine.take_over(&line.candidate, &servers, marking)) {
+                        Ok(Some(Taken::Left(left, why))) => Outcome::Left(left, why),
+                        Ok(Some(done)) => Outcome::Done(done),
+                        Ok(None) => Outcome::Named,
+                        Err(error) => Outcome::Failed(*error.message),
+                    };
+                    if let Outcome::Failed(why) = &line.outcome {
+                        tell(&format!("! {}\n", why.in_lang(lang)));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What is known by its address alone is bound only when a person says so. `agreed`: --by-address.
+    ///
+    /// # Errors
+    /// None: without a person, these are left alone.
+    pub(super) fn ask_addresses(&mut self, desk: &mut Desk<'_>, taking: &Taking, agreed: bool) {
+        let doubtful = |line: &Line| line.is_open(&Verdict::Bind) && line.only_by_address();
+        let count = self.lines.iter().filter(|line| doubtful(line)).count();
+        if agreed || count == 0 || !taking.apply {
+            return;
+        }
+        let shown = self.page(desk);
+        (desk.tell)(&shown);
+        let question = text!(
+            "{count} of them are known by nothing but their address. Bind these too",
+            "Из них известны только по адресу: {count}. Привязать и их"
+        );
+        if !taking.yes && desk.agrees(&question) {
+            return;
+        }
+        let why = text!(
+            "known by its address alone: bound only together with --by-address",
+            "известна только по адресу: привязывается только вместе с --by-address"
+        );
+        for line in self.lines.iter_mut().filter(|line| doubtful(line)) {
+            line.outcome = Outcome::Left(Left::Unsure, why.clone());
+        }
+    }
+
+    fn page(&self, desk: &Desk<'_>) -> String {
+        let lang = desk.ctx.lang;
+        let head = text!(
+            "ITEM|LICENSE|PRODUCT|IP|EXPIRES|STATUS|KNOWN BY|WHAT",
+            "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|IP|СРОК|СОСТОЯНИЕ|ИЗВЕСТНА ПО|ЧТО"
+        );
+        let head: Vec<&str> = desk.say(&head).split('|').collect();
+        let cells: Vec<Vec<String>> = self.lines.iter().map(Line::cells).collect();
+        let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, &SPARE) };
+        for line in &self.lines {
+            let (sign, why) = match &line.outcome {
+                Outcome::Named | Outcome::Done(_) => continue,
+                Outcome::Left(_, why) => ('-', why),
+                Outcome::Failed(why) => ('!', why),
+            };
+            let words = format!("{}: {}", line.candidate.id, why.in_lang(lang));
+            text.push_str(&format!("{sign} {}\n", wrapped(&words, desk.width.saturating_sub(2), 2)));
+        }
+        text
+    }
+
+    fn told(&self, desk: &Desk<'_>, applied: bool) -> Answer {
+        let (bind, mark) = (self.count(&Verdict::Bind), self.count(&Verdict::Mark));
+        let count = |is: fn(&Outcome) -> bool| self.lines.iter().filter(|line| is(&line.outcome)).count();
+        let done = count(|outcome| matches!(outcome, Outcome::Done(_)));
+        let left = count(|outcome| matches!(outcome, Outcome::Left(..)));
+        let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let command = self.command;
+        let sum = match (applied, bind + mark + left) {
+            (false, 0) => text!("nothing to take over", "принимать нечего"),
+            (false, _) => text!(
+                "{bind} to bind, {mark} to mark, {left} left alone; to do it: pmisplicense {command} … --apply",
+                "привязать: {bind}, пометить: {mark}, не трогать: {left}; выполнить: pmisplicense {command} … --apply"
+            ),
+            (true, _) => text!(
+                "{done} done, {mark} not marked, {left} left alone, {failed} failed",
+                "выполнено: {done}, без метки: {mark}, не тронуто: {left}, не удалось: {failed}"
+            ),
+        };
+        let mut text = self.page(desk);
+        if let Some(error) = &self.error {
+            let words = wrapped(desk.say(&error.message), desk.width.saturating_sub(2), 2);
+            text.push_str(&format!("! {words}\n"));
+        }
+        text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
+        let licenses: Vec<Value> = self.lines.iter().map(Line::json).collect();
+        let json = json!({
+            "licenses": licenses,
+            "counts": { "bind": bind, "mark": mark, "done": done, "left": left, "failed": failed },
+            "error": self.error.as_ref().map(|error| error.message.en.clone()),
+        });
+        let code = u8::from(failed > 0 || self.error.is_some());
+        Answer::new(command, text, json).with_code(code)
+    }
+}
+
+impl Line {
+    fn known_by(&self) -> Vec<&'static str> {
+        self.candidate.by.iter().map(|by| by.word()).collect()
+    }
+
+    /// The stable word for what would be done, or was.
+    fn what(&self) -> &'static str {
+        match (&self.outcome, &self.candidate.verdict) {
+            (Outcome::Named, Verdict::Bind) => "bind",
+            (Outcome::Named, Verdict::Mark) => "mark",
+            (Outcome::Named, Verdict::Done | Verdict::Leave(..)) => "done",
+            (Outcome::Done(Taken::Marked), _) => "marked",
+            (Outcome::Done(Taken::Bound | Taken::Left(..)), _) => "bound",
+            (Outcome::Left(left, _), _) => left.word(),
+            (Outcome::Failed(_), _) => "failed",
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let license = self.candidate.license.as_ref();
+        vec![
+            dash(self.candidate.item),
+            self.candidate.id.to_string(),
+            self.candidate.product.clone(),
+            dash(license.and_then(|license| license.ip)),
+            day(license.and_then(|license| license.expires)),
+            license.map_or_else(|| "-".to_owned(), |license| status(license.status)),
+            self.known_by().join(","),
+            self.what().to_owned(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let license = self.candidate.license.as_ref();
+        let (outcome, why) = match &self.outcome {
+            Outcome::Named => ("named", None),
+            Outcome::Done(_) => ("done", None),
+            Outcome::Left(_, why) => ("left", Some(&why.en)),
+            Outcome::Failed(why) => ("failed", Some(&why.en)),
+        };
+        json!({
+            "item": self.candidate.item.map(|item| item.0),
+            "license": self.candidate.id.0,
+            "module": self.candidate.module.0,
+            "product": self.candidate.product,
+            "name": license.map(|license| &license.name),
+            "ip": license.and_then(|license| license.ip),
+            "expires": license.and_then(|license| license.expires),
+            "status": license.map(|license| license.status.number()),
+            "renews_itself": self.candidate.renews_itself(),
+            "known_by": self.known_by(),
+            "what": self.what(),
+            "outcome": outcome,
+            "why": why,
+        })
+    }
+}
+
+/// A refusal before anything was done.
+pub(super) fn refused(object: &str, value: impl std::fmt::Display, words: Text) -> ModuleError {
+    ModuleError::new(ErrorKind::BadValue, object, value, words)
+}

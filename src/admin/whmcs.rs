@@ -1,0 +1,218 @@
+//! take-over whmcs: where the table of WHMCS's module comes from, a CSV or WHMCS's database, and a person's own map of
+//! licenses to services. A row that is not understood refuses the whole, before anything is asked of anybody.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::takeover::{Line, List, Outcome, chosen, refused};
+use super::{Answer, Desk};
+use crate::cli::Whmcs;
+use crate::commands::bundled::served_by;
+use crate::commands::licenses::with_engine;
+use crate::engine::{Candidate, run_to_end};
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::noc::{COLUMNS, ITEM_COLUMN, NocRow, Record};
+use crate::text;
+
+/// A larger file is not this table.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// `take-over whmcs`
+///
+/// # Errors
+/// `bad_value`: the file, URL or a row cannot be used; `database`; `missed`: nobody is there to be asked; whatever
+/// stands in the way of the list.
+pub fn whmcs(desk: &mut Desk<'_>, args: &Whmcs) -> Result<Answer, ModuleError> {
+    let mut rows = table(desk, &args.source)?;
+    if let Some(map) = &args.map {
+        add_map(&mut rows, map)?;
+    }
+    let modules = chosen(desk, args.taking.module)?;
+    let [module] = modules.as_slice() else { return Err(which_module(&modules)) };
+    let found = survey(desk, *module, &rows)?;
+    let lines = found.into_iter().map(Line::new).collect();
+    let mut list = List { command: "take-over whmcs", lines, error: None };
+    if args.taking.apply && list.lines.iter().any(|line| matches!(line.outcome, Outcome::Named)) {
+        stopped(desk, args)?;
+    }
+    list.ask_addresses(desk, &args.taking, args.by_address);
+    list.finish(desk, &args.taking)
+}
+
+/// Its module renews whatever its table holds: two masters renew twice.
+fn stopped(desk: &mut Desk<'_>, args: &Whmcs) -> Result<(), ModuleError> {
+    if args.whmcs_stopped {
+        return Ok(());
+    }
+    let question = text!(
+        "WHMCS renews every license of its table until its module \"ISPsystem NOC Partner module\" is switched off there. Is it switched off",
+        "WHMCS продлевает все лицензии своей таблицы, пока в нём не отключён модуль «ISPsystem NOC Partner module». Он отключён"
+    );
+    if !args.taking.yes && desk.agrees(&question) {
+        return Ok(());
+    }
+    Err(ModuleError::new(
+        ErrorKind::Missed,
+        "whmcs-stopped",
+        "",
+        text!(
+            "nothing was done: WHMCS would renew the same licenses; switch its module \"ISPsystem NOC Partner module\" off there, then say so with --whmcs-stopped",
+            "ничего не сделано: WHMCS продлил бы те же лицензии; отключите в нём модуль «ISPsystem NOC Partner module» и сообщите об этом через --whmcs-stopped"
+        ),
+    ))
+}
+
+fn which_module(modules: &[ModuleId]) -> ModuleError {
+    let list = modules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { "-".to_owned() } else { list };
+    ModuleError::new(
+        ErrorKind::UnsupportedModule,
+        "module",
+        &list,
+        text!(
+            "WHMCS buys from one account, and which module has it cannot be told (active ones: {list}); nothing was done; name it with --module ID",
+            "WHMCS покупает с одной учётной записи, а у какого она модуля — неясно (включены: {list}); ничего не сделано; укажите его через --module ID"
+        ),
+    )
+}
+
+fn survey(desk: &mut Desk<'_>, module: ModuleId, rows: &[NocRow]) -> Result<Vec<Candidate>, ModuleError> {
+    let servers = served_by(desk.ctx, module)?;
+    let lang = desk.ctx.lang;
+    let tell = &mut *desk.tell;
+    let found = with_engine(desk.ctx, module, |engine| {
+        run_to_end(engine.noc_candidates(rows, &servers, &mut |count, total| {
+            let of = total.map_or_else(String::new, |total| format!("/{total}"));
+            tell(&format!("\r{}", text!("licenses {count}{of}", "лицензий {count}{of}").in_lang(lang)));
+        }))
+    })?;
+    (desk.tell)("\n");
+    Ok(found)
+}
+
+/// The rows of the table, from wherever it is.
+fn table(desk: &Desk<'_>, source: &str) -> Result<Vec<NocRow>, ModuleError> {
+    if !source.starts_with("mysql:") {
+        if let Some((scheme, _)) = source.split_once("://") {
+            return Err(refused(
+                "source",
+                scheme,
+                text!(
+                    "a table is read from a CSV file or from mysql://user@host/database, not from {scheme}://; nothing was done",
+                    "таблица читается из файла CSV или из mysql://user@host/database, а не из {scheme}://; ничего не сделано"
+                ),
+            ));
+        }
+        return read_rows(&records(Path::new(source), &COLUMNS)?);
+    }
+    let records = desk.ctx.whmcs.noc_table(source).map_err(|error| {
+        let words = text!(
+            "WHMCS's table ispsystem_noc cannot be read; nothing was done; check user, password and name of the database, or export the table as CSV",
+            "таблица ispsystem_noc в WHMCS не читается; ничего не сделано; проверьте пользователя, пароль и имя базы или выгрузите таблицу в CSV"
+        );
+        ModuleError::new(ErrorKind::Database, "source", "", words).because(error)
+    })?;
+    read_rows(&records.into_iter().enumerate().map(|(index, record)| (index as u64 + 1, record)).collect::<Vec<_>>())
+}
+
+/// Each row with its number, so that what is wrong can be found.
+fn read_rows(records: &[(u64, Record)]) -> Result<Vec<NocRow>, ModuleError> {
+    let row = |(number, record): &(u64, Record)| {
+        NocRow::read(record).map_err(|cell| {
+            let (column, value) = (cell.column, cell.value);
+            refused(
+                column,
+                &value,
+                text!(
+                    "row {number}: {column} cannot be \"{value}\"; nothing was done; is this the table ispsystem_noc?",
+                    "строка {number}: в {column} не может быть «{value}»; ничего не сделано; это таблица ispsystem_noc?"
+                ),
+            )
+        })
+    };
+    records.iter().map(row).collect()
+}
+
+/// A person's own choice of services comes before what the table says.
+fn add_map(rows: &mut [NocRow], path: &Path) -> Result<(), ModuleError> {
+    let shown = path.display();
+    let mut map: BTreeMap<LicenseId, ItemId> = BTreeMap::new();
+    for (number, record) in records(path, &["licenseid", ITEM_COLUMN])? {
+        let cell = |name: &str| record.get(name).and_then(|text| text.trim().parse::<u32>().ok()).filter(|id| *id > 0);
+        let pair = cell("licenseid").map(LicenseId).zip(cell(ITEM_COLUMN).map(ItemId));
+        let known = pair.filter(|(license, _)| rows.iter().any(|row| row.license == *license));
+        let fresh = known.filter(|(license, item)| map.get(license).is_none_or(|other| other == item));
+        let Some((license, item)) = fresh else {
+            return Err(refused(
+                "map",
+                number,
+                text!(
+                    "row {number} of {shown} cannot be used: it names no license of the table and one service of this panel, or names a license a second time; nothing was done",
+                    "строка {number} файла {shown} непригодна: в ней нет лицензии из таблицы и одной услуги панели, или лицензия названа второй раз; ничего не сделано"
+                ),
+            ));
+        };
+        map.insert(license, item);
+    }
+    for row in rows {
+        row.item = map.get(&row.license).copied().or(row.item);
+    }
+    Ok(())
+}
+
+/// Rows of a CSV by the names of its columns, each with its line. What separates the columns is told by the first line.
+fn records(path: &Path, columns: &[&str]) -> Result<Vec<(u64, Record)>, ModuleError> {
+    let unusable = |error: String| {
+        let shown = path.display().to_string();
+        refused(
+            "file",
+            &shown,
+            text!(
+                "the file {shown} cannot be used: {error}; nothing was done",
+                "файл {shown} непригоден: {error}; ничего не сделано"
+            ),
+        )
+    };
+    let size = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
+    if size > MAX_BYTES {
+        return Err(unusable(format!("{size} bytes, more than {MAX_BYTES}")));
+    }
+    let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let first = text.lines().next().unwrap_or_default();
+    let count = |separator: char| first.matches(separator).count();
+    let separator = if count(';') > count(',') {
+        b';'
+    } else if count('\t') > count(',') {
+        b'\t'
+    } else {
+        b','
+    };
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
+    let names: Vec<String> = match reader.headers() {
+        Ok(names) => names.iter().map(|name| name.trim().to_lowercase()).collect(),
+        Err(error) => return Err(unusable(error.to_string())),
+    };
+    if let Some(missing) = columns.iter().find(|column| !names.iter().any(|name| name == *column)) {
+        let (wanted, found) = (columns.join(", "), names.join(", "));
+        return Err(refused(
+            "file",
+            missing,
+            text!(
+                "the first line of {} must name the columns {wanted}, and names: {found}; nothing was done",
+                "в первой строке {} должны быть столбцы {wanted}, а там: {found}; ничего не сделано",
+                path.display()
+            ),
+        ));
+    }
+    let mut records = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| unusable(error.to_string()))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let cells = names.iter().cloned().zip(record.iter().map(str::to_owned));
+        records.push((line, cells.collect()));
+    }
+    Ok(records)
+}

@@ -1,0 +1,369 @@
+//! Taking over: licenses that the vendor's own module or WHMCS ordered for services of this panel are found, and bound
+//! one by one at a person's word. Lists only point: license and service are looked at again under their locks, by the
+//! same rules (`plan::takeover`), and a run that died is simply repeated. Nothing here buys anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ModuleError, Text};
+use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
+use crate::model::item::Item;
+use crate::model::license::{Family, License, LicenseTariff, RemoteId};
+use crate::plan::doubt::Completeness;
+use crate::plan::finding::Want;
+use crate::plan::order::{Wanted, wanted};
+use crate::plan::takeover::{
+    Evidence, Left, Master, Named, Service, Verdict, is_candidate, judge, named, only_one, refuse_doubles,
+};
+use crate::ports::LockName;
+use crate::text;
+
+use super::doubt::order_of;
+use super::repair::Word;
+use super::{Engine, errors};
+
+/// Items asked for at once.
+pub(super) const BATCH: u32 = 500;
+
+/// Pages read in one run: beyond any account that we believe in.
+const MAX_PAGES: u32 = 10_000;
+
+/// Licenses between two words about how far it is.
+pub(super) const TOLD_EACH: u32 = 100;
+
+/// Modules of servers whose control panels this module licenses, with what stands against it, if anything does.
+pub type Servers = BTreeMap<ModuleId, Option<Text>>;
+
+/// How far it is: looked at, of how many.
+pub type Progress<'t> = dyn FnMut(u32, Option<u32>) + 't;
+
+/// A license that may be a service's, and what would be done about it.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The account that it stands in.
+    pub account: AccountId,
+    /// The module whose account that is.
+    pub module: ModuleId,
+    /// Its number, which upstream may not know.
+    pub id: LicenseId,
+    /// Which functions serve it.
+    pub family: Family,
+    /// As upstream shows it.
+    pub license: Option<License>,
+    /// Its product, as far as known.
+    pub product: String,
+    /// The service.
+    pub item: Option<ItemId>,
+    /// How it is known to be the service's.
+    pub by: BTreeSet<Evidence>,
+    /// What would be done.
+    pub verdict: Verdict,
+}
+
+impl Candidate {
+    /// Whether upstream renews it by itself.
+    pub fn renews_itself(&self) -> bool {
+        self.license.as_ref().is_some_and(|license| license.autoprolong == Some(true))
+    }
+}
+
+/// Whether what is bound is marked as ours, its automatic renewal switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marking {
+    /// Both.
+    Mark,
+    /// Neither: one that upstream renews by itself is then left alone, because sync would renew it too.
+    Leave,
+}
+
+/// What became of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It serves its service.
+    Bound,
+    /// It bears our mark, and does not renew itself.
+    Marked,
+    /// Left alone after all.
+    Left(Left, Text),
+}
+
+impl Engine<'_> {
+    /// Licenses of the account that services of this panel seem to have, however they are handled; those that are bound
+    /// and marked already are left out.
+    ///
+    /// # Errors
+    /// A list or the panel's database that cannot be read.
+    pub async fn panel_candidates(
+        &mut self,
+        servers: &Servers,
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<Candidate>, ModuleError> {
+        let shown = self.shown_licenses().await?;
+        let mut found = Vec::new();
+        for family in [Family::Soft, Family::SoftExternal] {
+            let mut list = Completeness::default();
+            let mut looked = 0;
+            for number in 1..=MAX_PAGES {
+                let page = self.page(family, number).await?;
+                list.page_total(page.total);
+                self.check_marks(&page.rows).await?;
+                let is_last = page.rows.is_empty();
+                for seen in page.rows {
+                    list.row(seen.id);
+                    looked += 1;
+                    if looked % TOLD_EACH == 0 || Some(looked) == page.total {
+                        progress(looked, page.total);
+                    }
+                    let Some(seen) = self.opened(family, seen).await? else { continue };
+                    let named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
+                    if !named.is_empty() {
+                        found.extend(self.candidate(family, seen, &named, servers).await?);
+                    }
+                }
+                if is_last || list.has_all_rows() {
+                    break;
+                }
+            }
+        }
+        Ok(settled_doubles(found))
+    }
+
+    /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
+    /// whose it is. `None`: it is nobody's to take over.
+    async fn opened(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
+        self.steps = 0;
+        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        if !is_candidate(&seen, row.as_ref()) {
+            return Ok(None);
+        }
+        let held = row.is_some_and(|row| row.life.is_some());
+        if held || seen.remoteid != RemoteId::Absent {
+            return Ok(Some(seen));
+        }
+        self.read(family, seen.id).await
+    }
+
+    /// Which license the panel shows for which services: one pass over its parameters.
+    pub(super) async fn shown_licenses(&mut self) -> Result<BTreeMap<LicenseId, BTreeSet<ItemId>>, ModuleError> {
+        let mut shown: BTreeMap<LicenseId, BTreeSet<ItemId>> = BTreeMap::new();
+        let mut after = ItemId(0);
+        loop {
+            self.step("read parameters").await?;
+            let batch = self.ports.billdb.items_showing_licenses(after, BATCH);
+            let batch = batch.map_err(|error| errors::database(&error))?;
+            let Some((last, _)) = batch.last() else { return Ok(shown) };
+            after = *last;
+            for (item, license) in batch.into_iter().filter(|(_, license)| license.0 > 0) {
+                shown.entry(license).or_default().insert(item);
+            }
+        }
+    }
+
+    pub(super) fn without_item(
+        &self,
+        (family, id): (Family, LicenseId),
+        license: Option<License>,
+        verdict: Verdict,
+    ) -> Candidate {
+        Candidate {
+            account: self.account,
+            module: self.module,
+            id,
+            family,
+            product: license.as_ref().map(|seen| self.product_words(seen)).unwrap_or_default(),
+            license,
+            item: None,
+            by: BTreeSet::new(),
+            verdict,
+        }
+    }
+
+    /// A license with the services that it may belong to. One that would be bound is opened: lists leave out fields.
+    pub(super) async fn candidate(
+        &mut self,
+        family: Family,
+        seen: License,
+        named: &Named,
+        servers: &Servers,
+    ) -> Result<Option<Candidate>, ModuleError> {
+        self.steps = 0;
+        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        if !is_candidate(&seen, row.as_ref()) {
+            return Ok(None);
+        }
+        let item = match only_one(seen.id, named) {
+            Ok(item) => item,
+            Err((left, why)) => {
+                let id = seen.id;
+                return Ok(Some(self.without_item((family, id), Some(seen), Verdict::Leave(left, why))));
+            }
+        };
+        let by = named.get(&item).cloned().unwrap_or_default();
+        let service = self.service(item, servers).await?;
+        let decide =
+            |engine: &Self, seen: &License| judge(seen, row.as_ref(), &engine.panel_id, item, service.as_ref(), &by);
+        let mut verdict = decide(self, &seen);
+        let mut license = seen;
+        if matches!(verdict, Verdict::Bind | Verdict::Mark)
+            && let Some(whole) = self.read(family, license.id).await?
+        {
+            verdict = decide(self, &whole);
+            license = whole;
+        }
+        let mut candidate = self.without_item((family, license.id), Some(license), verdict);
+        (candidate.item, candidate.by) = (Some(item), by);
+        Ok(Some(candidate).filter(|candidate| candidate.verdict != Verdict::Done))
+    }
+
+    fn product_words(&self, seen: &License) -> String {
+        match &seen.tariff {
+            LicenseTariff::Id(id) => {
+                let known = self.rules.catalogue.by_pricelist(*id).map(|product| product.internal_name.clone());
+                known.unwrap_or_else(|| id.to_string())
+            }
+            LicenseTariff::Name(name) => name.clone(),
+            LicenseTariff::Absent => "-".to_owned(),
+        }
+    }
+
+    pub(super) async fn service(&mut self, id: ItemId, servers: &Servers) -> Result<Option<Service>, ModuleError> {
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        let Some(item) = item else { return Ok(None) };
+        let life = self.store.life(&item).map_err(errors::state)?;
+        let held = self.store.license_of(&life).map_err(errors::state)?.map(|row| row.id);
+        let open = self.store.open_wishes_of_item(id).map_err(errors::state)?;
+        let known = self.store.item(id, &item.created).map_err(errors::state)?;
+        Ok(Some(Service {
+            want: self.want_of(&item),
+            master: self.master_of(&item, servers),
+            held,
+            ordering: open.iter().any(|wish| order_of(wish).is_some()),
+            settled: item.expires.is_none() || known.is_some_and(|row| row.settled_end.is_some()),
+            item,
+        }))
+    }
+
+    fn want_of(&self, item: &Item) -> Want {
+        let target = wanted(item, &self.rules.panel_addons, &self.rules.catalogue).and_then(|wanted| match wanted {
+            Wanted::Nopanel => Ok(None),
+            Wanted::Product(product) => self.target(item, self.served(item, product)).map(Some),
+        });
+        match target {
+            Ok(Some(target)) => Want::License(target),
+            Ok(None) => Want::Nothing,
+            Err(error) => Want::Unclear(*error.message),
+        }
+    }
+
+    /// Two masters renew twice: the service must be ours, or of a server module that we serve (MONEY.md 5).
+    fn master_of(&self, item: &Item, servers: &Servers) -> Master {
+        let (id, ours) = (item.id, self.module);
+        let program = &item.module_program;
+        if item.is_ours() {
+            if item.module == Some(ours) {
+                return Master::Ours;
+            }
+            let module = item.module.map_or_else(|| "-".to_owned(), |module| module.to_string());
+            return Master::Other(
+                Left::OtherModule,
+                text!("service {id} buys through module {module}", "услуга {id} покупает через модуль {module}"),
+            );
+        }
+        if item.is_license_type() {
+            return Master::Other(
+                Left::NotMoved,
+                text!(
+                    "service {id} is handled by {program}, which would renew it too; move it to module {ours} in the panel, then repeat",
+                    "услугу {id} обслуживает {program} и тоже продлил бы её; перенесите её в панели на модуль {ours} и повторите"
+                ),
+            );
+        }
+        match item.module.and_then(|module| servers.get(&module)) {
+            Some(None) => Master::Ours,
+            Some(Some(why)) => Master::Other(Left::OwnServer, why.clone()),
+            None => Master::Other(
+                Left::NotMoved,
+                text!(
+                    "servers of {program}, such as service {id}, get no licenses from us: name their module in the setting bundled, then repeat",
+                    "серверы {program}, в том числе услуга {id}, не получают лицензий от нас: укажите их модуль в настройке bundled и повторите"
+                ),
+            ),
+        }
+    }
+
+    /// Takes one over, after looking at it again under its locks.
+    ///
+    /// # Errors
+    /// What is certain, and what to do next; a repetition goes on from there.
+    pub async fn take_over(
+        &mut self,
+        candidate: &Candidate,
+        servers: &Servers,
+        marking: Marking,
+    ) -> Result<Option<Taken>, ModuleError> {
+        self.steps = 0;
+        self.check_restored()?;
+        let Some(item) = candidate.item else { return Ok(None) };
+        let result = self.take_over_locked(item, candidate, servers, marking).await;
+        self.held.clear();
+        result.map(Some)
+    }
+
+    async fn take_over_locked(
+        &mut self,
+        item: ItemId,
+        candidate: &Candidate,
+        servers: &Servers,
+        marking: Marking,
+    ) -> Result<Taken, ModuleError> {
+        self.lock(LockName::Item(item)).await?;
+        self.lock_license(candidate.id).await?;
+        let row = self.store.license(self.account, candidate.id).map_err(errors::state)?;
+        let seen = self.read(candidate.family, candidate.id).await?;
+        let Some(seen) = seen else { return Err(errors::license_gone(Some(item), candidate.id)) };
+        let service = self.service(item, servers).await?;
+        // What an earlier run bound has one master already, whatever is still on upstream.
+        let bound = row.as_ref().is_some_and(|row| row.life.is_some());
+        let by = still_known(&candidate.by, &seen, item, service.as_ref());
+        match judge(&seen, row.as_ref(), &self.panel_id, item, service.as_ref(), &by) {
+            Verdict::Leave(left, why) => return Ok(Taken::Left(left, why)),
+            Verdict::Done => return Ok(Taken::Marked),
+            Verdict::Mark if marking == Marking::Leave => return Ok(Taken::Bound),
+            Verdict::Bind if !bound && seen.autoprolong == Some(true) && marking == Marking::Leave => {
+                return Ok(Taken::Left(Left::RenewsItself, renews_itself()));
+            }
+            Verdict::Bind | Verdict::Mark => {}
+        }
+        let id = candidate.id;
+        let how = by.iter().map(|by| by.word()).collect::<Vec<_>>().join(", ");
+        let reason = text!(
+            "license {id} taken over for service {item}, known by: {how}",
+            "лицензия {id} принята для услуги {item}, известна по: {how}"
+        );
+        let word = Word { replace: false, mark: marking == Marking::Mark, reason: Some(reason) };
+        self.bind_locked(item, id, word).await?;
+        Ok(if marking == Marking::Mark { Taken::Marked } else { Taken::Bound })
+    }
+}
+
+/// Why one that renews itself is left when that is not to be switched off.
+fn renews_itself() -> Text {
+    text!(
+        "upstream renews it by itself, and sync would renew it too: bound only together with --mark",
+        "продавец продлевает её сам, и sync продлил бы её ещё раз: привязывается только вместе с --mark"
+    )
+}
+
+/// What a person was shown, as far as it still holds.
+fn still_known(by: &BTreeSet<Evidence>, seen: &License, item: ItemId, service: Option<&Service>) -> BTreeSet<Evidence> {
+    let shown = service.is_some_and(|service| service.item.params.licid == Some(seen.id));
+    let shown = if shown { BTreeSet::from([item]) } else { BTreeSet::new() };
+    let now = named(seen, &shown).remove(&item).unwrap_or_default();
+    by.iter().copied().filter(|by| matches!(by, Evidence::Map | Evidence::Address) || now.contains(by)).collect()
+}
+
+/// Two licenses for one service are a person's to decide.
+pub(super) fn settled_doubles(mut found: Vec<Candidate>) -> Vec<Candidate> {
+    refuse_doubles(found.iter_mut().filter_map(|one| Some((one.id, one.item?, &mut one.verdict))));
+    found
+}

@@ -1,0 +1,59 @@
+//! The calls of the panel's tool that change something: function and parameters, in order (CONTRACT.md 2 and 3).
+//! Pure, so that a change can be shown without being made; `Mgrctl` runs exactly these.
+
+use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
+use crate::ports::{Form, PanelCall};
+
+/// A call of the engine's.
+pub fn call(call: &PanelCall) -> Form {
+    match call {
+        PanelCall::SaveParams { item, values } => {
+            let form = Form::new("service.saveparam").with("sok", "ok").with("elid", item);
+            values.iter().fold(form, |form, (name, value)| form.with(*name, value)).with("crypted", "off")
+        }
+        PanelCall::SaveParamOld { item, name, value } => {
+            Form::new("service.saveparam").with("sok", "ok").with("elid", item).with("name", name).with("value", value)
+        }
+        PanelCall::Post { func, item } => Form::new(func).with("elid", item).with("sok", "ok"),
+        PanelCall::Import { values } => with_sok("processing.import.service", values),
+        PanelCall::RegisterProblem { values } => with_sok("problems.register", values),
+    }
+}
+
+/// What the panel shows about a failed attempt.
+pub fn save_error(operation: RunningOperationId, errorxml: &str) -> Form {
+    Form::new("runningoperation.edit").with("sok", "ok").with("elid", operation).with("errorxml", errorxml)
+}
+
+/// The panel no longer tries by itself.
+pub fn set_manual(operation: RunningOperationId) -> Form {
+    Form::new("runningoperation.setmanual").with("elid", operation).with("sok", "ok")
+}
+
+/// A task for a person.
+pub fn add_task(item: ItemId, operation: RunningOperationId, task_type: &str) -> Form {
+    Form::new("task.edit")
+        .with("sok", "ok")
+        .with("item", item)
+        .with("runningoperation", operation)
+        .with("type", task_type)
+}
+
+/// The module cannot reach its license server.
+pub fn register_problem(module: ModuleId, name: &str, message: &str) -> Form {
+    Form::new("problems.register")
+        .with("sok", "ok")
+        .with("level", "error")
+        .with("name", "processingmodule_connect")
+        .with("id", module)
+        .with("param_pm_id", module)
+        .with("param_pm_name", name)
+        .with("param_errormsg", message)
+}
+
+/// sok=ok in front, unless the caller gave it.
+fn with_sok(func: &str, values: &[(&'static str, String)]) -> Form {
+    let given = values.iter().any(|(key, _)| *key == "sok");
+    let form = if given { Form::new(func) } else { Form::new(func).with("sok", "ok") };
+    values.iter().fold(form, |form, (name, value)| form.with(*name, value))
+}

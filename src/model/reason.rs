@@ -1,0 +1,161 @@
+//! Why a license waits, or left its service: one word of ours for each cause, stored as it is displayed here. What it
+//! means for people, in both languages, stands in `plan::reason`.
+
+use std::fmt;
+
+/// Why a license waits, is put aside, or serves nobody any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A change of a license that is being freed has no trustworthy answer: nobody gets it until upstream has settled.
+    ChangeInDoubt,
+    /// Its new key has no trustworthy answer.
+    KeyInDoubt,
+    /// It appeared within the settling time of an order that had ended: whoever else waits for it comes first.
+    JustAppeared,
+    /// Upstream did not show it once; twice, apart, means gone.
+    Missing,
+    /// Its address cannot change before the month is over.
+    AddressWaits,
+    /// A list showed another name, address, status or key date than we knew, or a change was left: to be looked at.
+    LookOwed,
+    /// It had no key an hour after it was bound, and the panel was told.
+    KeyLate,
+    /// Upstream refused to clear its address before the month is over.
+    AddressNotCleared,
+    /// Upstream said freed, and does not show it free yet.
+    NotShownFree,
+    /// It waits for the next client.
+    FreedIntoPool,
+    /// It is stopped and left to run out.
+    Stopped,
+    /// We deleted it.
+    Deleted,
+    /// Upstream deleted it.
+    DeletedUpstream,
+    /// A module: the license that it belongs to was given back.
+    LicenseGivenBack,
+    /// A trial whose service was paid for.
+    TrialReplaced,
+    /// A person bound another one in its place.
+    ReplacedByHand,
+    /// Its service buys from another module's account now.
+    Moved,
+    /// A free one that somebody else changed.
+    NotFree,
+    /// Its product is not in the catalogue any more.
+    ProductUnknown,
+    /// Upstream shows no key: nobody could tell that the next client gets another one.
+    NoKeyShown,
+    /// The address wanted of it is busy.
+    AddressBusy,
+    /// A new key was refused, in upstream's words.
+    KeyRefused(String),
+    /// A new address was refused, in upstream's words.
+    AddressRefused(String),
+    /// Words of an earlier version.
+    Other(String),
+}
+
+/// What the words of a refused key begin with.
+const KEY_REFUSED: &str = "its key was refused: ";
+
+/// What the words of a refused address begin with.
+const ADDRESS_REFUSED: &str = "its address was refused: ";
+
+impl Reason {
+    /// Those without words of upstream's.
+    const PLAIN: [Self; 21] = [
+        Self::ChangeInDoubt,
+        Self::KeyInDoubt,
+        Self::JustAppeared,
+        Self::Missing,
+        Self::AddressWaits,
+        Self::LookOwed,
+        Self::KeyLate,
+        Self::AddressNotCleared,
+        Self::NotShownFree,
+        Self::FreedIntoPool,
+        Self::Stopped,
+        Self::Deleted,
+        Self::DeletedUpstream,
+        Self::LicenseGivenBack,
+        Self::TrialReplaced,
+        Self::ReplacedByHand,
+        Self::Moved,
+        Self::NotFree,
+        Self::ProductUnknown,
+        Self::NoKeyShown,
+        Self::AddressBusy,
+    ];
+
+    /// The word stored in our state, upstream's own words left out.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::ChangeInDoubt => "a change of it is in doubt",
+            Self::KeyInDoubt => "its new key is in doubt",
+            Self::JustAppeared => "it appeared just now",
+            Self::Missing => "missing upstream",
+            Self::AddressWaits => "its address cannot change yet",
+            Self::LookOwed => "it is to be looked at",
+            Self::KeyLate => "its key is late",
+            Self::AddressNotCleared => "its address cannot be cleared yet",
+            Self::NotShownFree => "upstream does not show it free yet",
+            Self::FreedIntoPool => "freed into the pool",
+            Self::Stopped => "stopped",
+            Self::Deleted => "deleted",
+            Self::DeletedUpstream => "deleted upstream",
+            Self::LicenseGivenBack => "its license was given back",
+            Self::TrialReplaced => "trial became paid",
+            Self::ReplacedByHand => "replaced by hand",
+            Self::Moved => "its service moved to another module",
+            Self::NotFree => "it is not free any more",
+            Self::ProductUnknown => "its product is not in the catalogue",
+            Self::NoKeyShown => "upstream shows no key of it",
+            Self::AddressBusy => "the address is busy",
+            Self::KeyRefused(_) => KEY_REFUSED,
+            Self::AddressRefused(_) => ADDRESS_REFUSED,
+            Self::Other(words) => words,
+        }
+    }
+
+    /// From what is stored in our state.
+    pub fn parse(stored: &str) -> Self {
+        if let Some(refusal) = stored.strip_prefix(KEY_REFUSED) {
+            return Self::KeyRefused(refusal.to_owned());
+        }
+        if let Some(refusal) = stored.strip_prefix(ADDRESS_REFUSED) {
+            return Self::AddressRefused(refusal.to_owned());
+        }
+        let plain = Self::PLAIN.into_iter().find(|reason| reason.word() == stored);
+        plain.unwrap_or_else(|| Self::Other(stored.to_owned()))
+    }
+
+    /// Whether a call may still land: nobody is given the license before it waited, not even at its own address.
+    pub fn is_doubt(&self) -> bool {
+        matches!(self, Self::ChangeInDoubt | Self::JustAppeared)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        if let Self::KeyRefused(refusal) | Self::AddressRefused(refusal) = self {
+            f.write_str(refusal)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is stored reads back, upstream's words and those of an earlier version too; no two words are alike.
+    #[test]
+    fn round_trip() {
+        let more = [Reason::KeyRefused("too young".into()), Reason::AddressRefused(String::new())];
+        for reason in Reason::PLAIN.into_iter().chain(more).chain([Reason::Other("by hand".into())]) {
+            assert_eq!(Reason::parse(&reason.to_string()), reason);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Why a license waits or serves nobody, in words: what `pool`, `list`, `explain` and the journal show.
+
+use crate::error::Text;
+use crate::model::reason::Reason;
+use crate::text;
+
+/// A reason for people, in both languages; it stands after "license N:" or "put aside until DATE:".
+pub fn words(reason: &Reason) -> Text {
+    let ru = match reason {
+        Reason::ChangeInDoubt => "её изменение под вопросом",
+        Reason::KeyInDoubt => "её новый ключ под вопросом",
+        Reason::JustAppeared => "она только что появилась",
+        Reason::Missing => "у продавца её не видно",
+        Reason::AddressWaits => "её IP пока нельзя сменить",
+        Reason::LookOwed => "её нужно просмотреть",
+        Reason::KeyLate => "её ключ опаздывает",
+        Reason::AddressNotCleared => "её IP пока нельзя очистить",
+        Reason::NotShownFree => "у продавца она ещё не видна свободной",
+        Reason::FreedIntoPool => "освобождена в пул",
+        Reason::Stopped => "остановлена",
+        Reason::Deleted => "удалена",
+        Reason::DeletedUpstream => "удалена у продавца",
+        Reason::LicenseGivenBack => "её лицензия возвращена",
+        Reason::TrialReplaced => "пробная заменена оплаченной",
+        Reason::ReplacedByHand => "заменена вручную",
+        Reason::Moved => "её услуга перенесена в другой модуль",
+        Reason::NotFree => "она больше не свободна",
+        Reason::ProductUnknown => "её продукта нет в каталоге",
+        Reason::NoKeyShown => "продавец не показывает её ключ",
+        Reason::AddressBusy => "IP занят",
+        Reason::KeyRefused(refusal) => return text!("{reason}", "в новом ключе отказано: {refusal}"),
+        Reason::AddressRefused(refusal) => return text!("{reason}", "в смене IP отказано: {refusal}"),
+        Reason::Other(words) => return Text::same(words),
+    };
+    Text { en: reason.to_string(), ru: ru.to_owned() }
+}

@@ -1,0 +1,447 @@
+//! Taking over: which license that somebody else ordered belongs to which service of this panel, and whether a person
+//! may be asked to bind it (MONEY.md 5). Pure. What is not plain is named and left alone: two masters renew twice, and
+//! a wrong pair hands one client's license to another.
+//!
+//! Evidence, strongest first: a person's word, the number that the panel's own database shows for the service, the
+//! service's number in the license's remoteid or name (`Item #42 shop`), the address. The last three may be another
+//! panel's, so number and name need the same address, or the very name of the service, beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Text;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ItemId, LicenseId, PanelId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::plan::change::Target;
+use crate::plan::finding::Want;
+use crate::text;
+
+/// How a license is known to be a service's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// A person wrote it beside the license.
+    Map,
+    /// The panel shows this number for the service.
+    Licid,
+    /// Upstream's remoteid is the service's number.
+    RemoteId,
+    /// The license is called `Item #ID …`.
+    Name,
+    /// It is at the service's address.
+    Address,
+}
+
+impl Evidence {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::Licid => "licid",
+            Self::RemoteId => "remoteid",
+            Self::Name => "name",
+            Self::Address => "address",
+        }
+    }
+}
+
+/// Services that a license may belong to, and how each is known.
+pub type Named = BTreeMap<ItemId, BTreeSet<Evidence>>;
+
+/// Why a license is left alone. The words are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Left {
+    /// It may belong to several services.
+    TwoItems,
+    /// The service has several that may be its own.
+    TwoLicenses,
+    /// It serves another service by our state.
+    Held,
+    /// The service holds another one by our state.
+    HasLicense,
+    /// Another installation marked it.
+    OtherPanel,
+    /// It bears our mark, and our state does not know it.
+    Unowned,
+    /// It waits for its payment.
+    Unpaid,
+    /// A change is under way, or its status is not known.
+    NotReady,
+    /// The panel has no such service.
+    NoItem,
+    /// The service is closed.
+    Closed,
+    /// The service is not open yet.
+    NotOpen,
+    /// Another processing module handles the service.
+    NotMoved,
+    /// The server's module has a license server of its own.
+    OwnServer,
+    /// The service buys from another account.
+    OtherModule,
+    /// An order of the service is in doubt.
+    OrderOpen,
+    /// The service asks for no license, or it cannot be told for which.
+    NoPanel,
+    /// Another tariff than the service asks for.
+    Tariff,
+    /// Another number of nodes.
+    Nodes,
+    /// Another address.
+    Ip,
+    /// Known by too little.
+    Unsure,
+    /// Upstream renews it by itself, and that was not to be switched off.
+    RenewsItself,
+    /// It waits for the next client where it is.
+    Free,
+    /// Upstream has no such license.
+    Gone,
+    /// Upstream says something else than the table.
+    Stale,
+    /// The table names it twice.
+    Twice,
+    /// No service of this panel is known for it.
+    Foreign,
+}
+
+impl Left {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TwoItems => "two_items",
+            Self::TwoLicenses => "two_licenses",
+            Self::Held => "held",
+            Self::HasLicense => "has_license",
+            Self::OtherPanel => "other_panel",
+            Self::Unowned => "unowned",
+            Self::Unpaid => "unpaid",
+            Self::NotReady => "not_ready",
+            Self::NoItem => "no_item",
+            Self::Closed => "closed",
+            Self::NotOpen => "not_open",
+            Self::NotMoved => "not_moved",
+            Self::OwnServer => "own_server",
+            Self::OtherModule => "other_module",
+            Self::OrderOpen => "order_open",
+            Self::NoPanel => "no_panel",
+            Self::Tariff => "tariff",
+            Self::Nodes => "nodes",
+            Self::Ip => "ip",
+            Self::Unsure => "unsure",
+            Self::RenewsItself => "renews_itself",
+            Self::Free => "free",
+            Self::Gone => "gone",
+            Self::Stale => "stale",
+            Self::Twice => "twice",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// What becomes of a license.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is bound to its service.
+    Bind,
+    /// It is bound; our mark is not on it yet.
+    Mark,
+    /// It is bound, and nothing is left to do.
+    Done,
+    /// It is left alone: why, in a word and in words.
+    Leave(Left, Text),
+}
+
+/// Whether the license of a service is ours to handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Master {
+    /// Our module's own service, or a server that it serves.
+    Ours,
+    /// Somebody else's: why.
+    Other(Left, Text),
+}
+
+/// A service as taking over sees it.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The panel's row.
+    pub item: Item,
+    /// What it asks for.
+    pub want: Want,
+    /// Whose it is.
+    pub master: Master,
+    /// What it holds by our state.
+    pub held: Option<LicenseId>,
+    /// An order of it is in doubt.
+    pub ordering: bool,
+    /// Its end was settled: binding it was finished.
+    pub settled: bool,
+}
+
+/// The services that a license names by itself, and those that the panel shows it for.
+pub fn named(seen: &License, shown: &BTreeSet<ItemId>) -> Named {
+    let mut named = Named::new();
+    let mut add = |item: ItemId, by: Evidence| {
+        named.entry(item).or_default().insert(by);
+    };
+    shown.iter().for_each(|item| add(*item, Evidence::Licid));
+    if let Some(item) = item_of_remoteid(&seen.remoteid) {
+        add(item, Evidence::RemoteId);
+    }
+    if let Some(item) = item_of_name(&seen.name) {
+        add(item, Evidence::Name);
+    }
+    named
+}
+
+/// `Item #42 shop`, `Item #42 addon shop`, as the vendor's own module names licenses.
+fn item_of_name(name: &str) -> Option<ItemId> {
+    let rest = name.trim_start().strip_prefix("Item #")?;
+    let (number, _) = rest.split_once(' ').unwrap_or((rest, ""));
+    item_number(number)
+}
+
+fn item_of_remoteid(remoteid: &RemoteId) -> Option<ItemId> {
+    match remoteid {
+        RemoteId::Text(text) => item_number(text.trim()),
+        RemoteId::Absent | RemoteId::Empty => None,
+    }
+}
+
+/// Digits only: a sign or a space is nobody's number.
+fn item_number(text: &str) -> Option<ItemId> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse::<ItemId>().ok()).flatten().filter(|item| item.0 > 0)
+}
+
+/// The one service that a license may belong to. A person's word decides over everything else.
+///
+/// # Errors
+/// [`Left::TwoItems`], or [`Left::Foreign`] when there is none.
+pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (Left, Text)> {
+    let by_person: Vec<ItemId> =
+        named.iter().filter(|(_, by)| by.contains(&Evidence::Map)).map(|(item, _)| *item).collect();
+    let all: Vec<ItemId> = if by_person.is_empty() { named.keys().copied().collect() } else { by_person };
+    match all.as_slice() {
+        [one] => Ok(*one),
+        [] => Err((
+            Left::Foreign,
+            text!(
+                "no service of this panel is known for it; to make one: pmisplicense import {id}",
+                "услуга этой панели для неё неизвестна; создать: pmisplicense import {id}"
+            ),
+        )),
+        several => {
+            let list = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err((
+                Left::TwoItems,
+                text!(
+                    "it may be of services {list}; you decide: pmisplicense bind ITEM {id}",
+                    "подходит услугам {list}; решать вам: pmisplicense bind УСЛУГА {id}"
+                ),
+            ))
+        }
+    }
+}
+
+/// Whether a license of the list is anybody's to take over: what is pooled, waits to be freed or is gone is not.
+pub fn is_candidate(seen: &License, row: Option<&LicenseRow>) -> bool {
+    let ours_and_free = row.is_some_and(|row| match row.state {
+        LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped => true,
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::Deleted => false,
+    });
+    !ours_and_free && !seen.looks_free() && seen.status != LicenseStatus::Deleted
+}
+
+/// Decides over a license and the service that it may belong to. `service`: `None` when the panel has none of that
+/// number.
+pub fn judge(
+    seen: &License,
+    row: Option<&LicenseRow>,
+    panel: &PanelId,
+    item: ItemId,
+    service: Option<&Service>,
+    by: &BTreeSet<Evidence>,
+) -> Verdict {
+    let held = row.filter(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
+    match held {
+        Some(row) if row.item == Some(item) => service.map_or(Verdict::Done, |service| left_to_do(seen, row, service)),
+        Some(row) => {
+            let owner = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+            leave(Left::Held, text!("it serves service {owner}", "она обслуживает услугу {owner}"))
+        }
+        None => match refusal(seen, panel, item, service, by) {
+            Some((left, why)) => Verdict::Leave(left, why),
+            None => Verdict::Bind,
+        },
+    }
+}
+
+fn leave(left: Left, why: Text) -> Verdict {
+    Verdict::Leave(left, why)
+}
+
+/// A bound one: an earlier run may have died between its steps.
+fn left_to_do(seen: &License, row: &LicenseRow, service: &Service) -> Verdict {
+    let params = &service.item.params;
+    let shown = params.licid == Some(row.id) && params.lickey == row.key;
+    let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid == RemoteId::Absent || seen.remoteid.is(mark));
+    match (shown && service.settled, marked) {
+        (false, _) => Verdict::Bind,
+        (true, false) => Verdict::Mark,
+        (true, true) => Verdict::Done,
+    }
+}
+
+/// Why a license that nobody holds is not bound.
+fn refusal(
+    seen: &License,
+    panel: &PanelId,
+    item: ItemId,
+    service: Option<&Service>,
+    by: &BTreeSet<Evidence>,
+) -> Option<(Left, Text)> {
+    let id = seen.id;
+    of_license(seen, panel).or_else(|| {
+        let Some(service) = service else {
+            return Some((
+                Left::NoItem,
+                text!(
+                    "the panel has no service {item}: it may be another panel's",
+                    "в панели нет услуги {item}: лицензия может быть другой панели"
+                ),
+            ));
+        };
+        of_service(service, id).or_else(|| match &service.want {
+            Want::Nothing => {
+                Some((Left::NoPanel, text!("service {item} asks for no panel", "услуге {item} панель не нужна")))
+            }
+            Want::Unclear(why) => Some((Left::NoPanel, why.clone())),
+            Want::License(target) => of_pair(seen, service, target, by),
+        })
+    })
+}
+
+fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
+    if let Some(mark) = seen.remoteid.mark() {
+        let other = mark.panel().as_str();
+        return Some(if mark.panel() == panel {
+            (
+                Left::Unowned,
+                text!(
+                    "it bears our mark, and this state does not know it: pmisplicense reconcile --apply",
+                    "на ней наша метка, а состояние её не знает: pmisplicense reconcile --apply"
+                ),
+            )
+        } else {
+            (Left::OtherPanel, text!("it bears the mark of installation {other}", "на ней метка установки {other}"))
+        });
+    }
+    match seen.status {
+        LicenseStatus::Active | LicenseStatus::Stopped if !seen.changing => None,
+        LicenseStatus::Ordered => {
+            Some((Left::Unpaid, text!("it is ordered and not paid upstream", "она заказана и не оплачена у продавца")))
+        }
+        LicenseStatus::Active
+        | LicenseStatus::Stopped
+        | LicenseStatus::Processing
+        | LicenseStatus::Deleted
+        | LicenseStatus::Unknown(_) => {
+            let number = seen.status.number();
+            Some((Left::NotReady, text!("it is being changed, status {number}", "она изменяется, состояние {number}")))
+        }
+    }
+}
+
+fn of_service(service: &Service, license: LicenseId) -> Option<(Left, Text)> {
+    let item = service.item.id;
+    match service.item.status {
+        ItemStatus::Active | ItemStatus::Suspended => {}
+        ItemStatus::Deleted => {
+            return Some((Left::Closed, text!("service {item} is closed", "услуга {item} закрыта")));
+        }
+        ItemStatus::Ordered | ItemStatus::Processing | ItemStatus::Unknown(_) => {
+            return Some((Left::NotOpen, text!("service {item} is not open yet", "услуга {item} ещё не открыта")));
+        }
+    }
+    if let Master::Other(left, why) = &service.master {
+        return Some((*left, why.clone()));
+    }
+    if service.ordering {
+        return Some((
+            Left::OrderOpen,
+            text!("an order of service {item} is in doubt", "заказ услуги {item} под вопросом"),
+        ));
+    }
+    service.held.map(|held| {
+        (
+            Left::HasLicense,
+            text!(
+                "service {item} holds license {held}; to change: pmisplicense bind {item} {license} --replace",
+                "у услуги {item} лицензия {held}; заменить: pmisplicense bind {item} {license} --replace"
+            ),
+        )
+    })
+}
+
+/// What would be changed, or even bought, to make the license what the service wants is a person's to decide.
+fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evidence>) -> Option<(Left, Text)> {
+    let (item, id) = (service.item.id, seen.id);
+    let decide = text!("you decide: pmisplicense bind {item} {id}", "решать вам: pmisplicense bind {item} {id}");
+    let with =
+        |left: Left, what: Text| Some((left, text!(["{}; {}", what.en, decide.en], ["{}; {}", what.ru, decide.ru])));
+    if let Some(tariff) = seen.tariff.id().filter(|tariff| *tariff != target.pricelist) {
+        let wanted = target.pricelist;
+        return with(
+            Left::Tariff,
+            text!("its tariff is {tariff}, the service wants {wanted}", "её тариф {tariff}, а услуге нужен {wanted}"),
+        );
+    }
+    if let Some((addon, wanted)) = target.nodes
+        && let Some(nodes) = seen.addons.get(&addon).filter(|nodes| **nodes != wanted)
+    {
+        return with(
+            Left::Nodes,
+            text!("it has {nodes} nodes, the service wants {wanted}", "у неё узлов {nodes}, а услуге нужно {wanted}"),
+        );
+    }
+    let has = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+    if let Some(wanted) = target.ip.filter(|ip| seen.ip != Some(*ip)) {
+        return with(
+            Left::Ip,
+            text!("its address is {has}, the service has {wanted}", "её IP {has}, а у услуги {wanted}"),
+        );
+    }
+    let same_name = seen.name == service.item.default_license_name();
+    let sound = by.iter().any(|by| match by {
+        Evidence::Map | Evidence::Licid | Evidence::Address => true,
+        Evidence::RemoteId | Evidence::Name => same_name || target.ip.is_some(),
+    });
+    if sound {
+        return None;
+    }
+    with(Left::Unsure, text!("only a number speaks for it", "за неё говорит только номер"))
+}
+
+/// Services with several licenses to bind: none of them is bound. `pairs`: the service of each verdict.
+pub fn refuse_doubles<'v>(pairs: impl Iterator<Item = (LicenseId, ItemId, &'v mut Verdict)>) {
+    let mut by_item: BTreeMap<ItemId, Vec<(LicenseId, &'v mut Verdict)>> = BTreeMap::new();
+    for (license, item, verdict) in pairs.filter(|(.., verdict)| **verdict == Verdict::Bind) {
+        by_item.entry(item).or_default().push((license, verdict));
+    }
+    for (item, group) in by_item.into_iter().filter(|(_, group)| group.len() > 1) {
+        let list = group.iter().map(|(license, _)| license.to_string()).collect::<Vec<_>>().join(", ");
+        for (license, verdict) in group {
+            *verdict = leave(
+                Left::TwoLicenses,
+                text!(
+                    "licenses {list} may all be of service {item}; you decide: pmisplicense bind {item} {license}",
+                    "услуге {item} подходят лицензии {list}; решать вам: pmisplicense bind {item} {license}"
+                ),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

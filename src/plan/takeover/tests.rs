@@ -1,0 +1,219 @@
+//! Tables of cases for taking over: who is named by what, what is bound, what is left alone and why.
+
+use super::*;
+use crate::model::held::test_row;
+use crate::model::ids::{Mark, UpstreamAddonId, UpstreamPricelistId};
+use crate::model::item::test_item;
+use crate::model::license::{LicenseTariff, test_license};
+
+fn panel() -> PanelId {
+    PanelId::from_bytes([0; 8])
+}
+
+fn mark(panel: PanelId) -> Mark {
+    Mark::Order { panel, item: ItemId(42), number: 1 }
+}
+
+/// License 5001 as the vendor's own module ordered it for service 42.
+fn license() -> License {
+    License { name: "Item #42 shop".into(), remoteid: RemoteId::Text("42".into()), ..test_license(5001) }
+}
+
+fn service() -> Service {
+    let target = Target {
+        internal_name: "55227".into(),
+        pricelist: UpstreamPricelistId(55227),
+        ip: "192.0.2.10".parse().ok(),
+        licname: "shop".into(),
+        nodes: None,
+    };
+    let want = Want::License(target);
+    Service { item: test_item(42), want, master: Master::Ours, held: None, ordering: false, settled: false }
+}
+
+/// Who is named by a license: its name and remoteid in the vendor's spelling only, and what the panel shows.
+#[test]
+fn names() {
+    for (name, item) in [
+        ("Item #42 shop", Some(42)),
+        ("Item #42 addon shop", Some(42)),
+        ("Item #42", Some(42)),
+        ("Item #42shop", None),
+        ("Item #", None),
+        ("Item #0 x", None),
+        ("Item #+42 x", None),
+        ("item #42 x", None),
+        ("my Item #42 x", None),
+        ("Item #99999999999 x", None),
+    ] {
+        assert_eq!(item_of_name(name).map(|item| item.0), item, "{name}");
+    }
+    for (remoteid, item) in [("42", Some(42)), ("l42", None), ("", None), ("4 2", None), ("pml-abcdefgh-42-1", None)] {
+        assert_eq!(item_of_remoteid(&RemoteId::Text(remoteid.into())).map(|item| item.0), item, "{remoteid}");
+    }
+    let found = named(&license(), &BTreeSet::from([ItemId(42), ItemId(43)]));
+    let all = BTreeSet::from([Evidence::Licid, Evidence::RemoteId, Evidence::Name]);
+    assert_eq!(found, Named::from([(ItemId(42), all), (ItemId(43), BTreeSet::from([Evidence::Licid]))]));
+}
+
+/// Several services are a person's to decide, unless a person did already.
+#[test]
+fn one_service() {
+    let by = |all: &[(u32, Evidence)]| -> Named {
+        all.iter().map(|(item, by)| (ItemId(*item), BTreeSet::from([*by]))).collect()
+    };
+    let pick = |named: &Named| only_one(LicenseId(5001), named).map_err(|(left, _)| left);
+    assert_eq!(pick(&by(&[(42, Evidence::Name)])), Ok(ItemId(42)));
+    assert_eq!(pick(&by(&[(42, Evidence::Name), (43, Evidence::Licid)])), Err(Left::TwoItems));
+    assert_eq!(pick(&by(&[(42, Evidence::Map), (43, Evidence::Licid)])), Ok(ItemId(42)));
+    assert_eq!(pick(&by(&[(42, Evidence::Map), (43, Evidence::Map)])), Err(Left::TwoItems));
+    assert_eq!(pick(&Named::new()), Err(Left::Foreign));
+}
+
+/// What may be taken over at all.
+#[test]
+fn candidates() {
+    let row = |state| LicenseRow { state, ..test_row(5001) };
+    for (state, want) in [
+        (LicenseState::Bound, true),
+        (LicenseState::Claimed, true),
+        (LicenseState::Deleted, true),
+        (LicenseState::Pool, false),
+        (LicenseState::ToFree, false),
+        (LicenseState::Stopped, false),
+    ] {
+        assert_eq!(is_candidate(&license(), Some(&row(state))), want, "{state:?}");
+    }
+    let free = License { name: "free.lic".into(), ip: "0.0.0.0".parse().ok(), ..license() };
+    assert!(!is_candidate(&free, None));
+    assert!(!is_candidate(&License { status: LicenseStatus::Deleted, ..license() }, None));
+}
+
+fn word(seen: &License, row: Option<&LicenseRow>, service: Option<&Service>, by: &[Evidence]) -> &'static str {
+    match judge(seen, row, &panel(), ItemId(42), service, &by.iter().copied().collect()) {
+        Verdict::Bind => "bind",
+        Verdict::Mark => "mark",
+        Verdict::Done => "done",
+        Verdict::Leave(left, why) => {
+            assert!(!why.en.is_empty() && !why.ru.is_empty());
+            left.word()
+        }
+    }
+}
+
+/// The guards of MONEY.md 5, one by one: what is anybody else's, unclear, or would change or buy something is left.
+#[test]
+fn guards() {
+    let with = |change: &dyn Fn(&mut Service)| {
+        let mut service = service();
+        change(&mut service);
+        Some(service)
+    };
+    let other = |left| with(&|s| s.master = Master::Other(left, text!("why", "почему")));
+    let target = |change: &dyn Fn(&mut Target)| {
+        with(&|s| {
+            if let Want::License(target) = &mut s.want {
+                change(target);
+            }
+        })
+    };
+    let seen = |change: &dyn Fn(&mut License)| {
+        let mut seen = license();
+        change(&mut seen);
+        seen
+    };
+    let same = license();
+    let addon = UpstreamAddonId(55236);
+    let licid = &[Evidence::Licid][..];
+    for (want, seen, service) in [
+        ("bind", same.clone(), with(&|_| ())),
+        ("bind", same.clone(), with(&|s| s.item.status = ItemStatus::Suspended)),
+        ("bind", seen(&|l| l.status = LicenseStatus::Stopped), with(&|_| ())),
+        ("bind", seen(&|l| l.tariff = LicenseTariff::Name("Lite".into())), with(&|_| ())),
+        ("bind", seen(&|l| l.ip = None), target(&|t| t.ip = None)),
+        ("no_item", same.clone(), None),
+        ("closed", same.clone(), with(&|s| s.item.status = ItemStatus::Deleted)),
+        ("not_open", same.clone(), with(&|s| s.item.status = ItemStatus::Ordered)),
+        ("not_moved", same.clone(), other(Left::NotMoved)),
+        ("own_server", same.clone(), other(Left::OwnServer)),
+        ("other_module", same.clone(), other(Left::OtherModule)),
+        ("order_open", same.clone(), with(&|s| s.ordering = true)),
+        ("has_license", same.clone(), with(&|s| s.held = Some(LicenseId(7)))),
+        ("no_panel", same.clone(), with(&|s| s.want = Want::Nothing)),
+        ("no_panel", same.clone(), with(&|s| s.want = Want::Unclear(text!("why", "почему")))),
+        ("tariff", same.clone(), target(&|t| t.pricelist = UpstreamPricelistId(55228))),
+        ("ip", same.clone(), target(&|t| t.ip = "192.0.2.11".parse().ok())),
+        ("nodes", seen(&|l| l.addons = [(addon, 2)].into()), target(&|t| t.nodes = Some((addon, 1)))),
+        ("bind", seen(&|l| l.addons = [(addon, 2)].into()), target(&|t| t.nodes = Some((addon, 2)))),
+        ("unpaid", seen(&|l| l.status = LicenseStatus::Ordered), with(&|_| ())),
+        ("not_ready", seen(&|l| l.status = LicenseStatus::Processing), with(&|_| ())),
+        ("not_ready", seen(&|l| l.status = LicenseStatus::Unknown(9)), with(&|_| ())),
+        ("not_ready", seen(&|l| l.changing = true), with(&|_| ())),
+        ("unowned", seen(&|l| l.remoteid = RemoteId::Text(mark(panel()).to_string())), with(&|_| ())),
+        (
+            "other_panel",
+            seen(&|l| l.remoteid = RemoteId::Text(mark(PanelId::from_bytes([9; 8])).to_string())),
+            with(&|_| ()),
+        ),
+    ] {
+        assert_eq!(word(&seen, None, service.as_ref(), licid), want, "{seen:?}\n{service:?}");
+    }
+}
+
+/// A number alone may be another panel's: it takes the address, or the service's very name, to believe it.
+#[test]
+fn evidence() {
+    let mut without_ip = service();
+    if let Want::License(target) = &mut without_ip.want {
+        target.ip = None;
+    }
+    let renamed = License { name: "Item #42 other".into(), ..license() };
+    for by in [Evidence::RemoteId, Evidence::Name] {
+        assert_eq!(word(&renamed, None, Some(&service()), &[by]), "bind", "the same address");
+        assert_eq!(word(&license(), None, Some(&without_ip), &[by]), "bind", "the same name");
+        assert_eq!(word(&renamed, None, Some(&without_ip), &[by]), "unsure");
+    }
+    for by in [Evidence::Map, Evidence::Licid, Evidence::Address] {
+        assert_eq!(word(&renamed, None, Some(&without_ip), &[by]), "bind", "{by:?}");
+    }
+}
+
+/// What is bound: nothing left, a mark left, or what an earlier run did not finish; never what serves another.
+#[test]
+fn bound_ones() {
+    let ours = mark(panel());
+    let row = |mark: Option<Mark>| LicenseRow { mark, ..test_row(5001) };
+    let mut done = service();
+    (done.held, done.settled) = (Some(LicenseId(5001)), true);
+    done.item.params.licid = Some(LicenseId(5001));
+    let marked = License { remoteid: RemoteId::Text(ours.to_string()), ..license() };
+    let silent = License { remoteid: RemoteId::Absent, ..license() };
+    let by = &[Evidence::Licid][..];
+    assert_eq!(word(&marked, Some(&row(Some(ours.clone()))), Some(&done), by), "done");
+    assert_eq!(word(&silent, Some(&row(Some(ours.clone()))), Some(&done), by), "done");
+    assert_eq!(word(&license(), Some(&row(Some(ours.clone()))), Some(&done), by), "mark", "killed before the mark");
+    assert_eq!(word(&license(), Some(&row(None)), Some(&done), by), "mark");
+    let unsettled = Service { settled: false, ..done.clone() };
+    assert_eq!(word(&license(), Some(&row(None)), Some(&unsettled), by), "bind", "killed after the binding");
+    let mut unsaved = done.clone();
+    unsaved.item.params.licid = None;
+    assert_eq!(word(&license(), Some(&row(None)), Some(&unsaved), by), "bind", "killed before the saving");
+    let elsewhere = LicenseRow { item: Some(ItemId(43)), ..row(None) };
+    assert_eq!(word(&license(), Some(&elsewhere), Some(&done), by), "held");
+}
+
+/// Two licenses for one service: neither is bound; a pair that is left alone already does not count.
+#[test]
+fn doubles() {
+    let gone = || Verdict::Leave(Left::Gone, text!("gone", "нет"));
+    let mut list = [
+        (LicenseId(1), ItemId(42), Verdict::Bind),
+        (LicenseId(2), ItemId(42), Verdict::Bind),
+        (LicenseId(3), ItemId(43), Verdict::Bind),
+        (LicenseId(4), ItemId(43), gone()),
+    ];
+    refuse_doubles(list.iter_mut().map(|(license, item, verdict)| (*license, *item, verdict)));
+    let is_double = |verdict: &Verdict| matches!(verdict, Verdict::Leave(Left::TwoLicenses, _));
+    assert_eq!(list.each_ref().map(|(.., verdict)| is_double(verdict)), [true, true, false, false]);
+    assert_eq!((&list[2].2, &list[3].2), (&Verdict::Bind, &gone()));
+}

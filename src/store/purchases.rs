@@ -1,0 +1,117 @@
+//! Reads for reports: what purchases cost, and what came from the pool instead.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::params;
+
+use super::{Store, StoreError, moment};
+use crate::model::ids::{AccountId, ItemId, LicenseId, UpstreamPricelistId};
+use crate::model::journal::OnceRequest;
+use crate::model::license::Money;
+use crate::model::period::Period;
+
+/// A purchase that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purchase {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// The account.
+    pub account: AccountId,
+    /// The license.
+    pub license: LicenseId,
+    /// Its tariff.
+    pub pricelist: UpstreamPricelistId,
+    /// One word: order, renewal, tariff, nodes.
+    pub kind: String,
+    /// The period bought, where it was one.
+    pub period: Option<Period>,
+    /// What it cost; `None`: nobody said.
+    pub amount: Option<Money>,
+    /// Whether the amount is our list price instead of the seller's word.
+    pub is_estimate: bool,
+}
+
+/// A license that was given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reuse {
+    /// To which service.
+    pub item: Option<ItemId>,
+    /// Its tariff.
+    pub pricelist: UpstreamPricelistId,
+}
+
+const PURCHASES: &str =
+    "SELECT c.at, c.account, c.license, c.pricelist, w.kind, w.request, c.minor, c.currency, c.source
+    FROM cost c JOIN wish w ON w.id = c.wish";
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Purchase> {
+    let request: String = row.get(5)?;
+    let period = match serde_json::from_str::<OnceRequest>(&request) {
+        Ok(OnceRequest::Order(order)) => Some(order.period),
+        Ok(OnceRequest::Prolong { period, .. }) => Some(Period::Months(period)),
+        Ok(
+            OnceRequest::ChangePricelist { .. }
+            | OnceRequest::SetNodes { .. }
+            | OnceRequest::NewKey { .. }
+            | OnceRequest::Delete { .. },
+        )
+        | Err(_) => None,
+    };
+    let (minor, currency): (Option<i64>, Option<String>) = (row.get(6)?, row.get(7)?);
+    let source: String = row.get(8)?;
+    Ok(Purchase {
+        at: moment(row.get(0)?),
+        account: AccountId(row.get(1)?),
+        license: LicenseId(row.get(2)?),
+        pricelist: UpstreamPricelistId(row.get(3)?),
+        kind: row.get(4)?,
+        period,
+        amount: minor.zip(currency).map(|(minor, currency)| Money { minor, currency }),
+        is_estimate: source == "list",
+    })
+}
+
+impl Store {
+    /// Purchases of all accounts between two moments, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn purchases(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Purchase>, StoreError> {
+        let sql = format!("{PURCHASES} WHERE c.at >= ?1 AND c.at < ?2 ORDER BY c.at, c.wish");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The last purchase of a period of each license that says what it cost.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn last_purchases(&self) -> Result<BTreeMap<(AccountId, LicenseId), Purchase>, StoreError> {
+        let sql = format!(
+            "{PURCHASES} WHERE c.wish IN (SELECT max(p.wish) FROM cost p JOIN wish v ON v.id = p.wish
+                WHERE p.minor IS NOT NULL AND v.kind IN ('order', 'renewal') GROUP BY p.account, p.license)"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map([], read)?;
+        rows.map(|row| row.map(|row| ((row.account, row.license), row)).map_err(StoreError::from)).collect()
+    }
+
+    /// Licenses taken from the pool between two moments and not given back, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn reuses(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Reuse>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT j.item, l.pricelist FROM journal j JOIN license l ON l.account = j.account AND l.id = j.license
+             WHERE j.event = 'claimed' AND j.at >= ?1 AND j.at < ?2 AND coalesce((SELECT n.event FROM journal n
+                WHERE n.account = j.account AND n.license = j.license AND n.id > j.id
+                AND n.event IN ('claimed', 'given_back') ORDER BY n.id LIMIT 1), '') != 'given_back' ORDER BY j.id",
+        )?;
+        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], |row| {
+            Ok(Reuse { item: row.get::<_, Option<u32>>(0)?.map(ItemId), pricelist: UpstreamPricelistId(row.get(1)?) })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

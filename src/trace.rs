@@ -1,0 +1,148 @@
+//! What goes over the wires, for the curious: each request and each answer, with the time it took, at the highest
+//! level of the log and with `--verbose`. Values of secret fields are masked by their names, before they are known as
+//! secrets; an answer that is no document is never repeated, because nobody can say what is in it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::log::{LINE_BYTES, Log};
+use crate::ports::is_secret_name;
+use crate::xml::Element;
+
+/// What stands in a secret's place.
+const MASK: &str = "***";
+
+/// Where requests and answers are told; by default nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct Trace(Option<Arc<Log>>);
+
+/// A list while it is read: its first rows, as far as a line of the log has room, and how many there were.
+#[derive(Debug, Default)]
+pub struct Rows {
+    shown: String,
+    count: usize,
+}
+
+impl Trace {
+    /// Told to that log.
+    pub fn to(log: Arc<Log>) -> Self {
+        Self(Some(log))
+    }
+
+    fn listener(&self) -> Option<&Log> {
+        self.0.as_deref().filter(|log| log.is_curious())
+    }
+
+    /// Whether anybody listens: if not, nothing need be put into words.
+    pub fn is_on(&self) -> bool {
+        self.listener().is_some()
+    }
+
+    /// A request that is about to be sent; `is_secret` tells whose value is masked.
+    pub fn asked<'p>(
+        &self,
+        whom: &str,
+        func: &str,
+        params: impl Iterator<Item = (&'p str, &'p str)>,
+        is_secret: impl Fn(&str) -> bool,
+    ) {
+        let Some(log) = self.listener() else { return };
+        let words = params.map(|(name, value)| {
+            let value = if is_secret(name) { MASK } else { value };
+            format!(" {name}={value}")
+        });
+        log.debug(&format!("{whom} > {func}{}", words.collect::<String>()));
+    }
+
+    /// Its answer, in words of ours or as [`shown`].
+    pub fn answered(&self, whom: &str, since: Instant, what: impl FnOnce() -> String) {
+        let Some(log) = self.listener() else { return };
+        log.debug(&format!("{whom} < {} ms {}", since.elapsed().as_millis(), what()));
+    }
+}
+
+impl Rows {
+    /// One more row.
+    pub fn add(&mut self, row: &Element) {
+        self.count += 1;
+        if self.shown.len() < LINE_BYTES {
+            write(row, &mut self.shown);
+        }
+    }
+
+    /// The whole list: how many rows, the rest of its document, the first rows.
+    pub fn with_frame(&self, frame: &Element) -> String {
+        format!("{} rows {} {}", self.count, shown(frame), self.shown)
+    }
+}
+
+/// A document on one line, the values of secret fields masked.
+pub fn shown(doc: &Element) -> String {
+    let mut out = String::new();
+    write(doc, &mut out);
+    out
+}
+
+fn write(element: &Element, out: &mut String) {
+    // Secret by its own name, or named by an attribute or a sibling: `<param name="password">`, `<name/><value/>`.
+    let named = element.attribute("name").is_some_and(is_secret_name);
+    let is_secret = is_secret_name(&element.name) || named;
+    let names_secret = element.value_of("name").is_some_and(is_secret_name);
+    let mask = |hidden: bool, text: &str| if hidden && !text.is_empty() { MASK.to_owned() } else { text.to_owned() };
+    // Writing to a String cannot fail.
+    let _ = write!(out, "<{}", element.name);
+    for (name, value) in &element.attributes {
+        let hidden = is_secret_name(name) || (is_secret && name != "name");
+        let _ = write!(out, " {name}=\"{}\"", mask(hidden, value));
+    }
+    let text = mask(is_secret, element.text.trim());
+    let _ = write!(out, ">{text}");
+    for child in &element.children {
+        if (is_secret || names_secret) && child.name != "name" {
+            let _ = write!(out, "<{}>{MASK}</{}>", child.name, child.name);
+        } else {
+            write(child, out);
+        }
+    }
+    let _ = write!(out, "</{}>", element.name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Secrets by every way in which a document names them; everything else as it is.
+    #[test]
+    fn masks() {
+        for (doc, want) in [
+            ("<doc><id>5</id><lickey> KEY </lickey></doc>", "<doc><id>5</id><lickey>***</lickey></doc>"),
+            ("<doc><lickey v=\"KEY\"/></doc>", "<doc><lickey v=\"***\"></lickey></doc>"),
+            (
+                "<doc><elem><name>DBPassword</name><value>p</value></elem></doc>",
+                "<doc><elem><name>DBPassword</name><value>***</value></elem></doc>",
+            ),
+            (
+                "<doc><elem><DBPassword>p</DBPassword></elem></doc>",
+                "<doc><elem><DBPassword>***</DBPassword></elem></doc>",
+            ),
+            ("<doc><param name=\"password\">p</param></doc>", "<doc><param name=\"password\">***</param></doc>"),
+            ("<doc><a lickey=\"KEY\" b=\"c\"/></doc>", "<doc><a lickey=\"***\" b=\"c\"></a></doc>"),
+            ("<doc><secret><x>1</x></secret></doc>", "<doc><secret><x>***</x></secret></doc>"),
+        ] {
+            let parsed = crate::xml::parse(doc.as_bytes(), 1000).expect("a document");
+            assert_eq!(shown(&parsed), want);
+        }
+    }
+
+    /// A list is told by its number of rows and its beginning.
+    #[test]
+    fn rows() {
+        let mut rows = Rows::default();
+        let row = Element::new("elem").with_child(Element::new("licname").with_text(&"x".repeat(1000)));
+        (0..100).for_each(|_| rows.add(&row));
+        let text = rows.with_frame(&Element::new("doc"));
+        assert!(text.starts_with("100 rows <doc></doc> <elem><licname>xxx"), "{text}");
+        assert!(text.len() < 2 * LINE_BYTES);
+    }
+}

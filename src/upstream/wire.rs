@@ -1,0 +1,93 @@
+//! What is sent for each change: its func and its parameters, in order (CONTRACT.md 5). Pure, so that a change can be
+//! shown without being sent; `calls` sends exactly these.
+
+use crate::model::ids::{LicenseId, UpstreamAddonId};
+use crate::model::journal::{OnceRequest, OrderRequest};
+use crate::model::license::Family;
+use crate::ports::{Edit, Form, Repeatable};
+
+fn about(func: impl Into<String>, license: LicenseId) -> Form {
+    Form::new(func).with("elid", license)
+}
+
+/// A request that is sent **once**.
+pub fn once(request: &OnceRequest) -> Form {
+    match request {
+        OnceRequest::Order(wanted) => order(wanted),
+        // Months. A lost answer leaves open whether a period was bought; the license's expiry tells.
+        OnceRequest::Prolong { license, period, .. } => {
+            about("service.prolong", *license).with("period", period.0).with("sok", "ok")
+        }
+        // A lost answer leaves open whether the difference was paid; the license's tariff tells.
+        OnceRequest::ChangePricelist { license, pricelist, period } => about("service.changepricelist", *license)
+            .with("pricelist", pricelist)
+            .with("period", period.number())
+            .with("sok", "ok"),
+        // The whole number of nodes. A lost answer leaves open whether nodes were bought; `addon_N` tells.
+        OnceRequest::SetNodes { family, license, addon, nodes } => {
+            about(edit(*family), *license).with("sok", "ok").with(addon_name(*addon), nodes)
+        }
+        // Limited to one a month: a lost answer leaves open whether the key changed; the license's key tells.
+        OnceRequest::NewKey { family, license, .. } => {
+            about(edit(*family), *license).with("sok", "ok").with("clicked_button", "newkey")
+        }
+        // A lost answer leaves open whether the license is gone; its status tells.
+        OnceRequest::Delete { family, license } => {
+            about(format!("{}.delete", family.func()), *license).with("sok", "ok")
+        }
+    }
+}
+
+/// A change that may be repeated; a lost answer leaves its target open, a read tells. A new ip is limited to one a
+/// month.
+pub fn change(family: Family, license: LicenseId, change: &Repeatable) -> Form {
+    match change {
+        Repeatable::Suspend => about(format!("{}.suspend", family.func()), license),
+        Repeatable::Resume => about(format!("{}.resume", family.func()), license),
+        Repeatable::Edit(fields) => edit_fields(family, license, fields),
+    }
+}
+
+/// `*.edit`, for reading with elid alone.
+pub fn edit(family: Family) -> String {
+    format!("{}.edit", family.func())
+}
+
+/// `addon_N`: the only parameter whose name holds a number.
+fn addon_name(addon: UpstreamAddonId) -> String {
+    format!("addon_{addon}")
+}
+
+/// Period in months, -100 for a trial; a module (`addition`) has `item`, the license's number, instead of ip and
+/// licname. A lost answer leaves open whether a license was bought; its mark (remoteid) tells.
+fn order(order: &OrderRequest) -> Form {
+    let mut form = Form::new(format!("{}.order.param", order.family.func()))
+        .with("clicked_button", "finish")
+        .with("sok", "ok")
+        .with("skipbasket", "on")
+        .with("pricelist", order.pricelist)
+        .with("period", order.period.number());
+    form = match order.family {
+        Family::Soft | Family::SoftExternal => {
+            let form = order.ip.into_iter().fold(form, |form, ip| form.with("ip", ip));
+            form.with("licname", &order.licname)
+        }
+        Family::Addition => order.parent.into_iter().fold(form, |form, license| form.with("item", license)),
+    };
+    let form = form.with("remoteid", &order.mark).with("autoprolong", "null");
+    order.nodes.into_iter().fold(form, |form, (addon, nodes)| form.with(addon_name(addon), nodes))
+}
+
+/// Any of ip, licname, remoteid, autoprolong=null; a module has neither ip nor licname.
+fn edit_fields(family: Family, license: LicenseId, change: &Edit) -> Form {
+    let mut form = about(edit(family), license).with("sok", "ok");
+    match family {
+        Family::Soft | Family::SoftExternal => {
+            form = change.ip.into_iter().fold(form, |form, ip| form.with("ip", ip));
+            form = change.licname.iter().fold(form, |form, name| form.with("licname", name));
+        }
+        Family::Addition => {}
+    }
+    form = change.remoteid.iter().fold(form, |form, mark| form.with("remoteid", mark));
+    if change.no_autoprolong { form.with("autoprolong", "null") } else { form }
+}

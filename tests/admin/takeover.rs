@@ -1,0 +1,330 @@
+//! take-over panel: what the vendor's own module ordered becomes ours, at a person's word; nothing is bought, nothing
+//! unclear is touched, and a run that died is repeated.
+use super::{day_in, fine, json, person, refused};
+use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Service 42 with the license that the vendor's module ordered for it: its number.
+fn vendor(t: &Test, item: u32, ip: &str) -> u64 {
+    t.soft_item(item, "55227", 1).ip(ip).active_until(&day_in(20)).add();
+    let id = t.upstream.add_foreign(55227, 1, ip, &format!("Item #{item} Service {item}"));
+    t.upstream.edit_license(id, |l| {
+        (l.remoteid, l.autoprolong) = (item.to_string(), "null".into());
+    });
+    id
+}
+
+/// One license of the list.
+pub fn one(list: &Value, license: u64) -> Value {
+    let all = list["licenses"].as_array().cloned().unwrap_or_default();
+    all.into_iter().find(|one| one["license"] == license).unwrap_or_else(|| panic!("no {license} in {list:#}"))
+}
+
+pub fn what(list: &Value, license: u64) -> String {
+    one(list, license)["what"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What was sent upstream that changes anything.
+pub fn changes(t: &Test) -> Vec<String> {
+    let reads = ["soft", "softexternal", "soft.edit?read", "softexternal.edit?read", "whoami", "subaccount"];
+    t.upstream.funcs().into_iter().filter(|func| !reads.contains(&func.as_str())).collect()
+}
+
+/// Known by name and remoteid: shown first, bound when asked for, marked only when that is asked for too.
+#[test]
+fn shown_bound_marked() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    let stranger = t.upstream.add_foreign(55227, 1, "192.0.2.99", "somebody");
+    let shown = json(&t, "take-over panel");
+    let line = one(&shown, id);
+    assert_eq!((line["item"].as_u64(), line["what"].as_str()), (Some(42), Some("bind")), "{shown:#}");
+    assert_eq!(line["known_by"], serde_json::json!(["remoteid", "name"]));
+    assert_eq!((line["product"].as_str(), line["ip"].as_str()), (Some("55227"), Some("192.0.2.10")));
+    assert_eq!(shown["licenses"].as_array().unwrap().len(), 1, "{stranger} is nobody's here");
+    assert_eq!((changes(&t), t.panel_changes()), (Vec::new(), Vec::new()), "only shown");
+    let text = fine(&t, "take-over panel");
+    assert!(text.contains(&id.to_string()) && text.contains("192.0.2.10") && text.contains("--apply"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+
+    assert!(person(&t, "take-over panel --lang ru").stdout.contains("привязать: 1"));
+    assert!(refused(&t, "take-over panel --apply").contains("--yes"), "nobody is there to be asked");
+    assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
+
+    let done = json(&t, "take-over panel --apply --yes");
+    assert_eq!((what(&done, id).as_str(), &done["counts"]["done"]), ("bound", &serde_json::json!(1)), "{done:#}");
+    assert_eq!(t.item(42).param("licid"), id.to_string());
+    assert_eq!(t.item(42).param("lickey"), t.upstream.license(id).key);
+    assert_eq!(t.upstream.license(id).remoteid, "42", "not asked for");
+    assert_eq!(json(&t, "list")["licenses"][0]["license"], id);
+    fine(&t, "sync");
+    assert_eq!(t.upstream.license(id).remoteid, "42");
+
+    assert_eq!(what(&json(&t, "take-over panel"), id), "mark");
+    fine(&t, "take-over panel --apply --mark --yes");
+    assert!(t.upstream.license(id).remoteid.starts_with("pml-"));
+    assert_eq!(t.upstream.license(id).autoprolong, "null");
+    let after = json(&t, "take-over panel --apply --mark --yes");
+    assert_eq!(after["licenses"], serde_json::json!([]), "nothing is left");
+    assert!(fine(&t, "history 42").contains("taken over"), "the journal says so");
+    assert_eq!(t.upstream.ledger().len(), 0, "nothing was bought");
+    t.assert_clean();
+}
+
+/// What renews itself has two masters as soon as it is bound: only together with switching that off.
+#[test]
+fn renews_itself() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    t.upstream.edit_license(id, |l| l.autoprolong = "1".into());
+    assert_eq!(one(&json(&t, "take-over panel"), id)["renews_itself"], true);
+    let done = json(&t, "take-over panel --apply --yes");
+    assert_eq!(what(&done, id), "renews_itself");
+    assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
+    fine(&t, "sync");
+    assert_eq!(t.upstream.license(id).autoprolong, "1", "off only when asked");
+    assert_eq!(what(&json(&t, "take-over panel --apply --mark --yes"), id), "marked");
+    assert_eq!((t.upstream.license(id).autoprolong.as_str(), t.item(42).param("licid")), ("null", &*id.to_string()));
+    t.assert_clean();
+}
+
+/// Each guard of MONEY.md 5, from the outside: named with its word, and not touched.
+#[test]
+fn left_alone() {
+    let mut t = Test::new();
+    t.add_module(8, "pmisplicense");
+    let elsewhere = crate::support::Upstream::start();
+    t.connect_module(8, &elsewhere.url());
+    t.add_module(9, "pmbillmanager");
+    let mut wanted = Vec::new();
+    let item = |n: u32| format!("192.0.2.{n}");
+
+    let two = [vendor(&t, 20, &item(20)), t.upstream.add_foreign(55227, 1, &item(20), "Item #20 Service 20")];
+    wanted.extend(two.map(|id| (id, "two_licenses")));
+    let disputed = vendor(&t, 21, &item(21));
+    t.upstream.edit_license(disputed, |l| l.licname = "Item #20 Service 20".into());
+    wanted.push((disputed, "two_items"));
+    let unmoved = vendor(&t, 22, &item(22));
+    t.set_item(22, "processingmodule", "9");
+    wanted.push((unmoved, "not_moved"));
+    let elsewhere_bought = vendor(&t, 23, &item(23));
+    t.set_item(23, "processingmodule", "8");
+    wanted.push((elsewhere_bought, "other_module"));
+    let marked = vendor(&t, 24, &item(24));
+    t.upstream.edit_license(marked, |l| (l.remoteid, l.licname) = ("pml-zzzzzzzz-24-1".into(), "Item #24 x".into()));
+    wanted.push((marked, "other_panel"));
+    let closed = vendor(&t, 25, &item(25));
+    t.set_item(25, "status", "4");
+    wanted.push((closed, "closed"));
+    let moved_away = vendor(&t, 26, "192.0.2.126");
+    t.set_param(26, "ip", &item(26));
+    wanted.push((moved_away, "ip"));
+    let other_product = vendor(&t, 27, &item(27));
+    t.choose(27, "55228");
+    wanted.push((other_product, "tariff"));
+    let none = t.upstream.add_foreign(55227, 1, &item(28), "Item #28 of another panel");
+    wanted.push((none, "no_item"));
+    let unwanted = vendor(&t, 29, &item(29));
+    t.choose(29, "nopanel");
+    wanted.push((unwanted, "no_panel"));
+    t.soft_item(30, "55227", 1).ip(&item(30)).expires(&day_in(31)).add();
+    t.cmd("open", 30).ok();
+    let second = t.upstream.add_foreign(55227, 1, &item(30), "Item #30 Service 30");
+    wanted.push((second, "has_license"));
+    let server = t.vds_item(31, "55227", 1).addresses(&[&item(31)]).add();
+    let bundled = t.upstream.add_foreign(55227, 1, &item(31), &format!("Item #{server} addon Service 31"));
+    wanted.push((bundled, "not_moved"));
+
+    t.upstream.clear_requests();
+    t.clear_mgrctl();
+    let shown = json(&t, "take-over panel --apply --mark --yes");
+    for (id, word) in &wanted {
+        assert_eq!(&what(&shown, *id), word, "{:#}", one(&shown, *id));
+        assert_eq!(one(&shown, *id)["outcome"], "left");
+    }
+    assert_eq!(shown["licenses"].as_array().unwrap().len(), wanted.len(), "{shown:#}");
+    assert_eq!((changes(&t), t.panel_changes()), (Vec::new(), Vec::new()));
+
+    // The server's module is ours to serve once it is named, and only while it has no license server of its own.
+    t.settings("bundled = [3]\nbundled_module = 7\n");
+    t.module_param(3, "licserver", "https://api.ispmanager.com");
+    assert_eq!(what(&json(&t, "take-over panel"), bundled), "own_server");
+    t.module_param(3, "licserver", "");
+    let done = json(&t, "take-over panel --apply --yes --module 7");
+    assert_eq!(
+        (what(&done, bundled).as_str(), t.item(31).param("licid")),
+        ("bound", &*bundled.to_string()),
+        "{done:#}"
+    );
+    assert_eq!(done["counts"]["done"], 1);
+    t.assert_clean();
+}
+
+/// The list of the seller may leave out the remoteid: then each license is opened, and another panel's mark is seen.
+#[test]
+fn list_without_remoteid() {
+    for list_remoteid in [false, true] {
+        let t = Test::setup().options(|o| o.list_remoteid = list_remoteid).start();
+        let id = vendor(&t, 42, "192.0.2.10");
+        t.upstream.edit_license(id, |l| l.licname = "shop".into());
+        let line = one(&json(&t, "take-over panel"), id);
+        assert_eq!(line["known_by"], serde_json::json!(["remoteid"]), "{line:#}");
+        let other = vendor(&t, 43, "192.0.2.11");
+        t.upstream.edit_license(other, |l| l.remoteid = "pml-zzzzzzzz-43-1".into());
+        assert_eq!(what(&json(&t, "take-over panel"), other), "other_panel");
+    }
+}
+
+/// Killed at its first, second, third … request, each in a world of its own, then repeated: bound and marked once.
+#[test]
+fn killed_and_repeated() {
+    const LINE: [&str; 5] = ["take-over", "panel", "--apply", "--mark", "--yes"];
+    for skip in 0.. {
+        let t = Test::new();
+        let ids = [vendor(&t, 42, "192.0.2.10"), vendor(&t, 43, "192.0.2.11")];
+        ids.iter().for_each(|id| t.upstream.edit_license(*id, |l| l.autoprolong = "1".into()));
+        let ended = killed_at(&t, &LINE, skip).code.is_some();
+        fine(&t, &LINE.join(" "));
+        for (item, id) in [42, 43].into_iter().zip(ids) {
+            let license = t.upstream.license(id);
+            assert_eq!(t.item(item).param("licid"), id.to_string(), "killed at {skip}\n{}", t.story());
+            assert_eq!(t.item(item).param("lickey"), license.key);
+            assert!(license.remoteid.starts_with("pml-") && license.autoprolong == "null", "{skip}: {license:?}");
+        }
+        assert_eq!(json(&t, "list")["counts"]["bound"], 2);
+        assert_eq!(json(&t, "take-over panel")["licenses"], serde_json::json!([]), "killed at {skip}");
+        assert!(fine(&t, "reconcile").contains("agree"));
+        assert_eq!(t.upstream.ledger().len(), 0, "nothing was bought");
+        t.assert_clean();
+        if ended {
+            assert!(skip > 10, "it sent only {skip} requests");
+            break;
+        }
+    }
+}
+
+/// Killed while the panel saves what was bound, without marking: the repetition finishes the binding.
+#[test]
+fn killed_while_saving() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    t.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Lost));
+    t.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Lost));
+    let first = person(&t, "take-over panel --apply --yes");
+    t.clear_mgrctl_faults();
+    t.db.exec("DELETE FROM itemparam WHERE intname IN ('licid', 'lickey')", ());
+    assert_eq!(json(&t, "list")["counts"]["bound"], 1, "{}", first.stderr);
+    assert_eq!(what(&json(&t, "take-over panel"), id), "bind");
+    fine(&t, "take-over panel --apply --yes");
+    assert_eq!((t.item(42).param("licid"), t.upstream.license(id).remoteid.as_str()), (&*id.to_string(), "42"));
+}
+
+/// A run that is killed while its request number `skip + 1` waits; it ends by itself when it has fewer.
+pub fn killed_at(t: &Test, line: &[&str], skip: usize) -> Output {
+    let mut held = t.upstream.hold_before("*");
+    let mut running = t.spawn(line);
+    let (start, mut passed) = (Instant::now(), 0);
+    let output = loop {
+        if running.ended() {
+            break running.wait();
+        }
+        if held.is_reached() {
+            if passed == skip {
+                break running.kill();
+            }
+            passed += 1;
+            held = t.upstream.hold_before("*");
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "it hangs\n{}", t.story());
+        std::thread::sleep(Duration::from_micros(300));
+    };
+    t.upstream.clear_gates();
+    drop(held);
+    output
+}
+
+/// Four runs at once: one binding, whoever was first.
+#[test]
+fn at_once() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    let runs: Vec<_> = (0..4).map(|_| t.spawn(["take-over", "panel", "--apply", "--mark", "--yes"])).collect();
+    for run in runs {
+        let output = run.wait();
+        assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+    }
+    assert_eq!(t.item(42).param("licid"), id.to_string());
+    assert_eq!(json(&t, "list")["counts"]["bound"], 1);
+    let marked = t.upstream.requests().into_iter().filter(|r| r.get("remoteid").is_some()).count();
+    assert_eq!(marked, 1, "{}", t.story());
+    assert!(fine(&t, "reconcile").contains("agree"));
+}
+
+/// Both questions on a terminal: no to the first does nothing, no to the second binds and leaves the rest.
+#[test]
+fn asked_twice() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    let (text, code) = on_terminal(&t, "take-over panel --apply", "n\n");
+    assert!(text.contains("Go on?") && code == Some(1), "{text}");
+    assert_eq!(changes(&t), Vec::<String>::new());
+    let (text, _) = on_terminal(&t, "take-over panel --apply", "y\nn\n");
+    assert!(text.contains("automatic renewal off? 0 of them"), "{text}");
+    assert_eq!((t.item(42).param("licid"), t.upstream.license(id).remoteid.as_str()), (&*id.to_string(), "42"));
+    let (text, code) = on_terminal(&t, "take-over panel --apply", "y\n");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(t.upstream.license(id).remoteid.starts_with("pml-"), "{text}");
+}
+
+/// The program on a terminal of its own, answered in advance.
+pub fn on_terminal(t: &Test, line: &str, answers: &str) -> (String, Option<i32>) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let program = crate::support::program_exe().display().to_string();
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--command", &format!("{program} {line}"), "/dev/null"])
+        .env("PMISPLICENSE_MGR_ROOT", t.root())
+        .env("LC_ALL", "C")
+        .current_dir(t.root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("script, of the Debian package bsdutils");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(answers.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+}
+
+/// Options that make no sense, a seller who is away, the panel's switch, a state that was restored.
+#[test]
+fn bad_input() {
+    let t = Test::new();
+    let id = vendor(&t, 42, "192.0.2.10");
+    for line in ["take-over", "take-over nobody", "take-over panel --mark", "take-over panel --yes"] {
+        assert_eq!(person(&t, line).code, Some(2), "{line}");
+    }
+    assert!(refused(&t, "take-over panel --module 3").contains("pmvmmanager"));
+    assert!(refused(&t, "take-over panel --module 99").contains("no processing module"));
+    t.upstream.stop_listening();
+    refused(&t, "take-over panel");
+    t.upstream.listen_again();
+    t.do_nothing(true);
+    assert!(refused(&t, "take-over panel --apply --yes").contains("DoNothing"));
+    assert_eq!(what(&json(&t, "take-over panel"), id), "bind", "looking goes on");
+    t.do_nothing(false);
+    let user = t.upstream.with(|w| w.options.user.clone());
+    t.module_param(7, "username", "somebody-else");
+    assert!(refused(&t, "take-over panel --apply --yes").contains("--accept-account"), "a swapped account");
+    t.module_param(7, "username", &user);
+    let copy = t.root().join("copy.db").display().to_string();
+    fine(&t, "sync");
+    fine(&t, &format!("backup {copy}"));
+    fine(&t, &format!("restore {copy} --yes"));
+    let done = json(&t, "take-over panel --apply --yes");
+    assert_eq!(what(&done, id), "failed");
+    assert!(one(&done, id)["why"].as_str().unwrap().contains("restored"), "{done:#}");
+    assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
+}

@@ -1,0 +1,235 @@
+//! `--dry-run`: what would be sent and called, and nothing done: the seller's ledger, the state file and the panel stay
+//! as they are to the byte, and only questions are asked.
+use crate::service::{changes, day, ends_in, licid, months, opened, told};
+use crate::support::{Fault, Output, Test};
+use serde_json::Value;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+
+const TAIL: &str = "Each step assumes that those before it succeed; a refusal or a lost answer changes what follows.";
+const NAT: &str =
+    "is a private or documentation address: the license works only if the server reaches the seller under it";
+
+/// A world whose marks are known.
+fn world() -> Test {
+    let test = Test::new();
+    test.settings("panel_id = \"dryrunaa\"\n");
+    test
+}
+
+/// Everything in the state's folder: names, lengths and a fingerprint of the bytes.
+fn state(test: &Test) -> Vec<(PathBuf, usize, u64)> {
+    let folder = test.state_path().parent().unwrap().to_owned();
+    let mut all: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            let mut print = std::hash::DefaultHasher::new();
+            bytes.hash(&mut print);
+            (entry.path(), bytes.len(), print.finish())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// A dry run that leaves everything as it was.
+fn dry_output(test: &Test, args: &[&str]) -> Output {
+    crate::service::forget(test);
+    let before = (test.upstream.ledger(), test.upstream.licenses(), state(test));
+    let output = test.run([&["--command"], args, &["--dry-run"]].concat());
+    let after = (test.upstream.ledger(), test.upstream.licenses(), state(test));
+    assert_eq!(format!("{before:#?}"), format!("{after:#?}"), "{args:?}");
+    assert_eq!((changes(test), told(test)), (Vec::new(), Vec::new()), "{args:?}");
+    output
+}
+
+/// What a dry run says between its first and its last line; the seller's address is S.
+fn dry(test: &Test, args: &[&str]) -> Vec<String> {
+    let output = dry_output(test, args);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}\n{}", output.stdout, output.story);
+    let seller = format!("127.0.0.1:{}", test.upstream.port());
+    let lines: Vec<String> = output.stdout.lines().map(|line| line.replace(&seller, "S")).collect();
+    let (first, rest) = lines.split_first().unwrap();
+    let item =
+        args.iter().position(|word| *word == "--item").map_or_else(String::new, |at| format!(" {}", args[at + 1]));
+    let about = format!("{}{item}", args[0]);
+    assert_eq!(*first, format!("Dry run of {about}: questions were asked; nothing was sent, called or written."));
+    let (last, middle) = rest.split_last().unwrap();
+    let nothing = !middle.iter().any(|line| line.starts_with("would "));
+    assert_eq!(last, if nothing { "Nothing would be changed." } else { TAIL });
+    middle.to_vec()
+}
+
+/// Only what would be done, without the reasons.
+fn steps(test: &Test, args: &[&str]) -> Vec<String> {
+    dry(test, args).into_iter().filter(|line| line.starts_with("would ")).collect()
+}
+
+/// An order, all that follows its success, in words and numbers that nobody has given yet; no state file is made.
+#[test]
+fn open() {
+    let test = world();
+    test.soft_item(41, "55227", 1).ip("192.0.2.41").licname("a shop").expires(&day(31)).add();
+    let want = [
+        format!("  192.0.2.41 {NAT}"),
+        "  order of 55227 for service 41, ordered for 1 months: period of the service 1".to_owned(),
+        "would send (costs money) to S: soft.order.param clicked_button=finish sok=ok skipbasket=on pricelist=55227 period=1 ip=192.0.2.41 licname='a shop' remoteid=pml-dryrunaa-41-1 autoprolong=null".to_owned(),
+        format!("  license NEW bound, good until {}", months(&day(0), 1)),
+        format!("  192.0.2.41 {NAT}"),
+        "would call: service.saveparam sok=ok elid=41 lickey=*** licid=NEW crypted=off".to_owned(),
+        "would call: soft.open elid=41 sok=ok".to_owned(),
+    ];
+    assert_eq!(dry(&test, &["open", "--item", "41"]), want);
+    assert!(!test.state_path().exists());
+    test.cmd("open", 41).ok();
+    assert_eq!(licid(&test, 41), 5001);
+    assert_eq!(
+        steps(&test, &["open", "--item", "41"]),
+        ["would call: soft.open elid=41 sok=ok"],
+        "what was bought is not bought again"
+    );
+    test.assert_clean();
+}
+
+/// The commands about a service that has its license.
+#[test]
+fn commands() {
+    let test = world();
+    let id = opened(&test, 42, "55227", 1);
+    let end = months(&day(0), 1);
+    let want = [
+        format!("would send (costs money) to S: service.prolong elid={id} period=1 sok=ok"),
+        format!(
+            "  prolong: license {id} runs out on {end}, paid until {}: renewed for 1 months; period of the service 1",
+            months(&test.item(42).expiredate.unwrap(), 1)
+        ),
+        "would call: service.postprolong elid=42 sok=ok".to_owned(),
+    ];
+    assert_eq!(dry(&test, &["prolong", "--item", "42"]), want);
+    let want =
+        [format!("would send to S: soft.suspend elid={id}"), "would call: service.postsuspend elid=42 sok=ok".into()];
+    assert_eq!(dry(&test, &["suspend", "--item", "42"]), want);
+    let want = [
+        format!("  service 42 gave license {id} back"),
+        format!("would send to S: soft.suspend elid={id}"),
+        format!(
+            "would send to S: soft.edit elid={id} sok=ok ip=0.0.0.0 licname=free.lic remoteid=pml-dryrunaa-free autoprolong=null"
+        ),
+        format!("  license {id}: freed into the pool"),
+        "would call: service.postclose elid=42 sok=ok".to_owned(),
+    ];
+    assert_eq!(dry(&test, &["close", "--item", "42"]), want);
+    assert_eq!(steps(&test, &["sync_item", "--item", "42"]), Vec::<String>::new());
+    assert_eq!(
+        steps(&test, &["gen_key", "--item", "42"]),
+        [
+            format!("would send to S: soft.edit elid={id} sok=ok clicked_button=newkey"),
+            "would call: service.saveparam sok=ok elid=42 lickey=*** crypted=off".to_owned()
+        ]
+    );
+    test.cmd("suspend", 42).ok();
+    test.set_item(42, "status", "3");
+    assert_eq!(
+        dry(&test, &["resume", "--item", "42"]),
+        [format!("would send to S: soft.resume elid={id}"), "would call: service.postresume elid=42 sok=ok".into()]
+    );
+    test.assert_clean();
+}
+
+/// What a client changed: address, and another tariff that costs money.
+#[test]
+fn changed() {
+    let test = world();
+    let id = opened(&test, 42, "55227", 1);
+    test.set_param(42, "ip", "192.0.2.77");
+    let want = [
+        format!("  192.0.2.77 {NAT}"),
+        format!("would send to S: soft.edit elid={id} sok=ok ip=192.0.2.77"),
+        format!("  change of license {id}"),
+        "would call: service.postsetparam elid=42 sok=ok".to_owned(),
+    ];
+    assert_eq!(dry(&test, &["setparam", "--item", "42"]), want);
+    assert_eq!(steps(&test, &["sync_item", "--item", "42"]), [want[1].clone()]);
+    test.cmd("setparam", 42).ok();
+    test.choose(42, "55228");
+    let lines = steps(&test, &["setparam", "--item", "42"]);
+    assert_eq!(
+        lines,
+        [
+            format!("would send (costs money) to S: service.changepricelist elid={id} pricelist=55228 period=1 sok=ok"),
+            "would call: service.postsetparam elid=42 sok=ok".to_owned()
+        ]
+    );
+}
+
+/// A pass over everything: renewals of several services, as the real pass then makes them.
+#[test]
+fn sync() {
+    let test = world();
+    let ids: Vec<u64> = (42..45).map(|item| opened(&test, item, "55227", 1)).collect();
+    for (item, id) in (42..45).zip(&ids) {
+        ends_in(&test, *id, 1);
+        test.set_item(item, "expiredate", &day(31));
+        test.set_item(item, "status", "2");
+    }
+    assert_eq!(steps(&test, &["sync"]).len(), 3, "{}", test.story());
+    let rehearsed = steps(&test, &["sync_server", "--module", "7"]);
+    let want: Vec<String> = ids
+        .iter()
+        .map(|id| format!("would send (costs money) to S: service.prolong elid={id} period=1 sok=ok"))
+        .collect();
+    assert_eq!(rehearsed, want);
+    let output = test.program(["sync", "--dry-run"]).env("LC_ALL", "C").run();
+    assert_eq!(output.stdout.matches("would send (costs money)").count(), 3, "{}", output.stdout);
+    assert_eq!(test.upstream.billed("service.prolong"), 0);
+    test.run(["--command", "sync"]).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 3);
+    assert_eq!(steps(&test, &["sync"]), Vec::<String>::new());
+}
+
+/// Why it would fail, and what the panel would be told of it; in Russian, for programs, with the panel switched off.
+#[test]
+fn told_otherwise() {
+    let test = world();
+    test.soft_item(41, "nosuch", 1).ip("192.0.2.41").add();
+    let operation = test.operation(41, "open").to_string();
+    let output = dry_output(&test, &["open", "--item", "41", "--runningoperation", &operation]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stdout.contains(&format!("would call: runningoperation.edit sok=ok elid={operation} errorxml=…\n")));
+    assert!(output.stdout.contains("\nIt would fail with unknown_internal_name: "), "{}", output.stdout);
+    assert_eq!(test.errorxml(operation.parse().unwrap()), None);
+    opened(&test, 42, "55227", 1);
+    test.do_nothing(true);
+    let output = dry_output(&test, &["suspend", "--item", "42", "--lang", "ru"]);
+    assert!(output.stdout.starts_with("Пробный прогон suspend 42: заданы только вопросы"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("etc/billmgr.DoNothing") && output.stdout.contains("вызвал бы: service.postsuspend")
+    );
+    let output = dry_output(&test, &["suspend", "--item", "42", "--json"]);
+    let json: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((&json["of"], &json["item"], &json["switched_off"]), (&"suspend".into(), &42.into(), &true.into()));
+    assert_eq!(json["steps"][0]["step"], "send");
+    assert_eq!(json["steps"][0]["params"]["elid"], "5001");
+    assert_eq!(json["steps"][1]["func"], "service.postsuspend");
+    assert!(json["error"].is_null());
+    test.do_nothing(false);
+    test.upstream.fault(Fault::on("soft.edit").always().status(500));
+    let output = dry_output(&test, &["suspend", "--item", "42", "--json"]);
+    let json: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.code, &json["error"]["type"]), (Some(1), &"bad_answer".into()), "{json:#}");
+}
+
+/// A license that nobody has becomes a service that the panel has not made yet.
+#[test]
+fn import() {
+    let test = world();
+    let id = test.upstream.add_foreign(55227, 1, "192.0.2.50", "theirs");
+    let lines = steps(&test, &["import", "--module", "7", "--itemtype", "soft", "--param", &id.to_string()][..]);
+    assert!(lines[0].starts_with("would call: processing.import.service sok=ok module=7 status=2"), "{lines:#?}");
+    assert!(lines[0].contains(&format!("lickey=*** licid={id}")));
+    assert_eq!(lines.len(), 1);
+}

@@ -1,0 +1,258 @@
+//! Guards of everything that acts on many (MONEY.md 6), each from outside: far more changes than usual, a swapped
+//! database, a state that is old, copied or moved, a wrong clock, a license too young to be touched, a missing row.
+use crate::service::{
+    changes, day, ends_in, forget, ip_of, license, licid, only_license, opened, sent, settle, state, told,
+};
+use crate::support::{Fault, Output, Test};
+
+const ALL: [&str; 9] =
+    ["open", "suspend", "resume", "prolong", "cancel_prolong", "reopen", "setparam", "sync_item", "gen_key"];
+
+fn sync(test: &Test) -> Output {
+    test.run(["--command", "sync_server", "--module", "7"])
+}
+
+fn stopped(test: &Test) -> usize {
+    test.upstream.licenses().iter().filter(|l| l.status == 3).count()
+}
+
+/// Services 1 to `count`, open.
+fn many(settings: &str, count: u32) -> Test {
+    let test = Test::new();
+    test.settings(settings);
+    for item in 1..=count {
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).add();
+        test.cmd("open", item).ok();
+    }
+    forget(&test);
+    test
+}
+
+/// The panel shows many services suspended whose licenses run: none is stopped, renewals go on, and it is not forgotten.
+#[test]
+fn stops() {
+    let test = many("max_changes = 2\n", 4);
+    for item in 1..=3 {
+        test.set_item(item, "status", "3");
+    }
+    test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.licname.push('x')));
+    ends_in(&test, licid(&test, 4), 1);
+    test.set_item(4, "expiredate", &day(20));
+    for _ in 0..2 {
+        let output = sync(&test);
+        assert_eq!((output.fails("config").attribute("object"), output.attribute("value")), ("max_changes", "3"));
+        assert!(output.message().contains("--allow-many"), "{}", output.message());
+    }
+    assert_eq!((stopped(&test), test.upstream.billed("service.prolong")), (0, 1), "{}", test.story());
+    assert!(!test.upstream.licenses().iter().any(|l| l.licname.ends_with('x')), "names are another kind");
+    test.run(["sync", "--allow-many"]).ok();
+    assert_eq!(stopped(&test), 3);
+    // Two are as many as may be.
+    for item in 1..=2 {
+        test.set_item(item, "status", "2");
+        test.cmd("sync_item", item).ok();
+        test.set_item(item, "status", "3");
+    }
+    test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.licname.push('x')));
+    sync(&test).ok();
+    assert_eq!(stopped(&test), 3);
+}
+
+/// The panel shows many services closed that it never closed: nothing is freed, and nothing deleted.
+#[test]
+fn frees_and_deletions() {
+    for (on_close, left) in [("pool", 3), ("delete", 0)] {
+        let test = many(&format!("max_changes = 2\non_close = \"{on_close}\"\n"), 3);
+        for item in 1..=3 {
+            ends_in(&test, licid(&test, item), 1);
+            test.set_item(item, "status", "4");
+        }
+        for _ in 0..2 {
+            assert_eq!(sync(&test).fails("config").attribute("object"), "max_changes");
+            assert_eq!(changes(&test), Vec::<String>::new(), "{on_close}");
+        }
+        test.run(["sync", "--allow-many"]).ok();
+        let there: Vec<_> = test.upstream.licenses().into_iter().filter(|l| l.status != 4).collect();
+        assert_eq!((there.len(), stopped(&test)), (left, left), "{on_close}: {}", test.story());
+    }
+}
+
+/// Orders of reconcile are counted too.
+#[test]
+fn orders() {
+    let test = many("max_changes = 2\n", 1);
+    for item in 2..=4 {
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).active_until(&day(20)).add();
+    }
+    let output = test.run(["reconcile", "--apply"]);
+    assert!(output.code == Some(1) && output.stderr.contains("--allow-many"), "{}", output.stderr);
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.run(["reconcile", "--apply", "--allow-many"]).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 4);
+}
+
+/// What was due by the calendar yesterday already is work that was left, not news: it is renewed however much it is.
+#[test]
+fn renewals_left_over() {
+    let test = many("", 22);
+    for item in 1..=22 {
+        ends_in(&test, licid(&test, item), -2);
+        test.set_item(item, "expiredate", &day(20));
+    }
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 22);
+}
+
+/// Another service, or another client, has the number of one that we know: no command saves, shows or changes anything,
+/// closing included; reconcile names the license.
+#[test]
+fn swapped_database() {
+    for (column, value) in [("createdate", "2020-02-02 00:00:00"), ("account", "9")] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        let before = test.upstream.license(id);
+        test.set_item(42, column, value);
+        for command in ALL {
+            assert_eq!(test.cmd(command, 42).fails("state").attribute("object"), "item", "{column}: {command}");
+        }
+        assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()), "{column}");
+        test.cmd("close", 42).ok();
+        assert_eq!((changes(&test), told(&test)), (Vec::new(), vec!["service.postclose".to_owned()]), "{column}");
+        let named = test.run(["reconcile"]).stdout;
+        assert!(named.contains(&format!("license {id} was bound to another service or client")), "{named}");
+        test.run(["reconcile", "--apply"]);
+        sync(&test);
+        let after = test.upstream.license(id);
+        assert_eq!(
+            (after.status, after.licname, after.ip),
+            (2, before.licname, before.ip),
+            "{column}: {}",
+            test.story()
+        );
+    }
+}
+
+/// Only a row with status 4 counts as closed: of a missing one nothing is touched, and it is named.
+#[test]
+fn missing_row() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    ends_in(&test, id, 1);
+    test.db.exec("DELETE FROM item WHERE id = 42", ());
+    sync(&test).ok();
+    assert!(test.log().contains("service 42 is not in the panel any more"), "{}", test.log());
+    let named = test.run(["reconcile"]).stdout;
+    assert!(named.contains("which the panel does not have"), "{named}");
+    test.run(["reconcile", "--apply"]);
+    assert_eq!((changes(&test), only_license(&test).status), (Vec::new(), 2));
+}
+
+/// The files of the state, taken out or put back.
+fn copy_state(test: &Test, from: &str, to: &str) {
+    let folder = test.state_path().parent().unwrap().to_owned();
+    let at = |name: &str| folder.parent().unwrap().join(name);
+    let _ = std::fs::remove_dir_all(at(to));
+    std::fs::create_dir(at(to)).unwrap();
+    for entry in std::fs::read_dir(at(from)).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), at(to).join(entry.file_name())).unwrap();
+    }
+}
+
+/// A state put back from a copy of the disk: a mark with a higher number gives it away, then every command only reads,
+/// until reconcile --apply has taken in what it missed.
+#[test]
+fn old_state() {
+    let test = Test::new();
+    let first = opened(&test, 41, "55227", 1);
+    copy_state(&test, "pmisplicense", "kept");
+    let missed = opened(&test, 42, "55228", 1);
+    copy_state(&test, "kept", "pmisplicense");
+    forget(&test);
+    assert!(sync(&test).fails("state").message().contains("reconcile --apply"));
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    for (command, item) in [("open", 43), ("suspend", 41), ("close", 41), ("setparam", 41), ("open", 42)] {
+        test.cmd(command, item).fails("state");
+    }
+    let kinds = ["runningoperation.edit", "problems.register"];
+    assert!(told(&test).iter().all(|func| kinds.contains(&func.as_str())), "{:?}", told(&test));
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.run(["reconcile", "--apply"]).ok();
+    for (item, id) in [(41, first), (42, missed)] {
+        test.cmd("sync_item", item).ok();
+        assert_eq!(licid(&test, item), id);
+    }
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 3);
+}
+
+/// A copy of panel and state on another machine only reads, whatever it is asked, until a person says that it moved.
+#[test]
+fn copied_and_moved_state() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    test.another_machine();
+    for command in ALL.into_iter().chain(["close"]) {
+        assert_eq!(test.cmd(command, 42).fails("state").attribute("object"), "machine", "{command}");
+    }
+    test.cmd("open", 43).fails("state");
+    sync(&test).fails("state");
+    for line in [["reconcile", "--apply"].as_slice(), &["unbind", "42", "--yes"], &["sync"]] {
+        assert_eq!(test.run(line).code, Some(1), "{line:?}");
+    }
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+    assert!(test.run(["doctor"]).stdout.contains("pmisplicense state claim"));
+    assert!(test.run(["list"]).ok().stdout.contains(&id.to_string()), "looking is allowed");
+    test.run(["state", "claim"]).ok();
+    test.cmd("suspend", 42).ok();
+    test.cmd("open", 43).ok();
+    // Moved to another folder of the same machine: found by its setting, and nothing is bought again.
+    std::fs::create_dir(test.root().join("moved")).unwrap();
+    std::fs::rename(test.state_path().parent().unwrap(), test.root().join("moved/state")).unwrap();
+    test.settings("state = \"{root}/moved/state/state.db\"\n");
+    test.cmd("open", 43).ok();
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 2);
+}
+
+/// A clock that is off by more than a day: sync, sweep and reconcile buy, free and delete nothing.
+#[test]
+fn wrong_clock() {
+    let test = Test::new();
+    test.settings("bundled = [3]\n");
+    opened(&test, 42, "55227", 1);
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").active_until(&day(20)).add();
+    test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
+    test.upstream.fault(Fault::on("*").skewed(2 * 86_400).always());
+    for line in [["reconcile", "--apply"].as_slice(), &["sync", "--sweep", "--adopt"], &["sync"]] {
+        let output = test.run(line);
+        assert!(output.code == Some(1) && output.stderr.contains("clock_check"), "{line:?}: {}", output.stderr);
+    }
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.upstream.clear_faults();
+    test.run(["reconcile", "--apply"]).ok();
+    test.run(["sync", "--sweep", "--adopt"]).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 3);
+}
+
+/// A license that an open intent could have created is left to that intent: neither freed nor taken in beside it.
+#[test]
+fn open_intent() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    opened(&test, 41, "55228", 1);
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    test.upstream.land_late();
+    // The order's own run holds the service: whoever else comes leaves its license alone.
+    test.upstream.fault(Fault::on("soft.edit?read").drop_before().always());
+    forget(&test);
+    sync(&test);
+    test.run(["reconcile", "--apply"]);
+    assert_eq!(changes(&test), Vec::<String>::new(), "{}", test.story());
+    test.upstream.clear_faults();
+    settle(&test);
+    sync(&test).ok();
+    assert_eq!((license(&test, 42).status, test.upstream.billed("soft.order.param")), (2, 2));
+    assert_eq!((sent(&test).is_empty(), state(&test, "SELECT count(*) FROM license")), (false, "2".into()));
+}

@@ -1,0 +1,236 @@
+//! A root of its own: the sandbox's panel at /usr/local/mgr5, a shell and the few tools that scripts of packages use,
+//! and a package manager working on it from outside. What is installed runs inside, by chroot.
+use super::{NAME, run};
+use crate::support::{Setup, Test};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub const SETTINGS: &str = "usr/local/mgr5/etc/pmisplicense.toml";
+pub const STATE: &str = "usr/local/mgr5/var/pmisplicense/state.db";
+pub const LOG: &str = "usr/local/mgr5/var/pmisplicense.log";
+pub const MGRCTL: &str = "usr/local/mgr5/sbin/mgrctl";
+pub const CRON: &str = "etc/cron.d/pmisplicense";
+
+/// What scripts of the packages call.
+const TOOLS: [&str; 14] =
+    ["sh", "cat", "chown", "cmp", "cp", "dirname", "find", "id", "mkdir", "mv", "rm", "sleep", "timeout", "touch"];
+
+/// What every package brings, with its mode; links by where they lead to.
+const FILES: [(&str, u32); 10] = [
+    ("usr/local/mgr5/processing/pmisplicense", 0o755),
+    ("usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense.xml", 0o644),
+    ("usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense_event.xml", 0o644),
+    ("usr/local/mgr5/etc/pmisplicense.toml.sample", 0o644),
+    ("usr/local/mgr5/skins/common/plugin-logo/billmanager-plugin-pmisplicense.png", 0o644),
+    (CRON, 0o644),
+    ("etc/logrotate.d/pmisplicense", 0o644),
+    ("usr/share/bash-completion/completions/pmisplicense", 0o644),
+    ("usr/share/fish/vendor_completions.d/pmisplicense.fish", 0o644),
+    ("usr/share/man/man8/pmisplicense.8.gz", 0o644),
+];
+const LINKS: [&str; 2] = ["usr/local/mgr5/addon/pmisplicense-event", "usr/sbin/pmisplicense"];
+
+/// Which package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Deb,
+    Rpm,
+    Tarball,
+}
+
+pub struct Fresh {
+    pub test: Test,
+    pub kind: Kind,
+}
+
+impl Fresh {
+    pub fn new(kind: Kind) -> Self {
+        let test = Setup::default().own_root().tcp().start();
+        let fresh = Self { test, kind };
+        for folder in ["dev", "etc", "tmp", "usr/sbin", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/rpm"] {
+            fs::create_dir_all(fresh.at(folder)).unwrap();
+        }
+        for empty in ["dev/null", "var/lib/dpkg/status", "var/lib/dpkg/available"] {
+            fs::write(fresh.at(empty), "").unwrap();
+        }
+        for tool in TOOLS {
+            let from = run(Command::new("sh").args(["-c", "command -v \"$0\"", tool]));
+            fresh.bring(Path::new(from.trim()), &fresh.at("bin").join(tool));
+        }
+        fresh.move_panel_in();
+        fresh
+    }
+
+    /// mgrctl itself instead of a link that leads outside, the database's socket where it is told to be, and a tool
+    /// that writes down what it was asked for.
+    fn move_panel_in(&self) {
+        let mgrctl = self.test.root().join("sbin/mgrctl");
+        let from = fs::read_link(&mgrctl).unwrap();
+        fs::remove_file(&mgrctl).unwrap();
+        self.bring(&from, &mgrctl);
+        let socket = self.test.db.socket.clone();
+        let inside = self.at(socket.strip_prefix("/").unwrap());
+        fs::create_dir_all(inside.parent().unwrap()).unwrap();
+        fs::hard_link(&socket, &inside).expect("the socket lies on the same file system");
+        let script = "#!/bin/sh\necho \"$@\" >> /usr/local/mgr5/.sandbox/xmlinstall\n";
+        self.write_program("usr/local/mgr5/sbin/xmlinstall", script);
+    }
+
+    /// Copies a program with the libraries that it needs.
+    fn bring(&self, from: &Path, to: &Path) {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        self.bring_libraries(from);
+    }
+
+    /// What a system with glibc has anyway.
+    fn bring_libraries(&self, program: &Path) {
+        let libraries = run(Command::new("ldd").arg(program));
+        let paths: BTreeSet<&str> = libraries.split_whitespace().filter(|word| word.starts_with('/')).collect();
+        for library in paths.into_iter().filter(|path| !path.ends_with(':')) {
+            let inside = self.at(library.trim_start_matches('/'));
+            if !inside.exists() {
+                fs::create_dir_all(inside.parent().unwrap()).unwrap();
+                fs::copy(library, inside).unwrap();
+            }
+        }
+    }
+
+    /// A path beneath the fresh root.
+    pub fn at(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.test.home().join(path)
+    }
+
+    pub fn there(&self, path: &str) -> bool {
+        self.at(path).symlink_metadata().is_ok()
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_else(|error| panic!("{:?}, {path}: {error}", self.kind))
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        fs::write(self.at(path), text).unwrap();
+    }
+
+    pub fn write_program(&self, path: &str, text: &str) {
+        self.write(path, text);
+        fs::set_permissions(self.at(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn mode(&self, path: &str) -> u32 {
+        fs::metadata(self.at(path)).unwrap().permissions().mode() & 0o777
+    }
+
+    /// A command inside.
+    fn inside(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("chroot");
+        command.arg(self.test.home()).args(args).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    /// The installed program as a person types it; stdout of a success.
+    pub fn pmisplicense(&self, args: &[&str]) -> String {
+        let Output { status, stdout, stderr } =
+            self.inside(&["/usr/sbin/pmisplicense"]).args(args).output().expect("chroot starts");
+        let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(status.success(), "{:?} {args:?}: {status}\n{stdout}{stderr}\n{}", self.kind, self.test.story());
+        stdout
+    }
+
+    /// The panel tells its handler of an event.
+    pub fn event(&self, item: u32) {
+        let mut handler = self.inside(&["/usr/local/mgr5/addon/pmisplicense-event"]);
+        assert_eq!(run(handler.env("PARAM_elid", item.to_string())), "<doc/>\n");
+    }
+
+    /// Installs or upgrades from a folder of packages; what was printed.
+    pub fn install(&self, packages: &Path) -> String {
+        let said = match self.kind {
+            Kind::Deb => self.dpkg(&["--install", &file(packages, ".deb")]),
+            Kind::Rpm => self.rpm(&["--upgrade", "--nodeps", &file(packages, ".rpm")]),
+            Kind::Tarball => {
+                let _ = fs::remove_dir_all(self.at("tmp/unpacked"));
+                fs::create_dir_all(self.at("tmp/unpacked")).unwrap();
+                let archive = file(packages, ".tar.gz");
+                run(Command::new("tar")
+                    .args(["--strip-components=1", "-xzf", &archive, "-C"])
+                    .arg(self.at("tmp/unpacked")));
+                run(&mut self.inside(&["/tmp/unpacked/install.sh"]))
+            }
+        };
+        self.bring_libraries(&self.at(FILES[0].0));
+        said
+    }
+
+    pub fn remove(&self) -> String {
+        match self.kind {
+            Kind::Deb => self.dpkg(&["--remove", NAME]),
+            Kind::Rpm => self.rpm(&["--erase", "--nodeps", NAME]),
+            Kind::Tarball => run(&mut self.inside(&["/tmp/unpacked/uninstall.sh"])),
+        }
+    }
+
+    pub fn dpkg(&self, args: &[&str]) -> String {
+        let mut command = Command::new("dpkg");
+        command.arg(format!("--root={}", self.test.home().display()));
+        command.args(["--force-depends", "--force-confdef", "--force-confold", "--log=/dev/null"]).args(args);
+        let path = std::env::var("PATH").unwrap_or_default();
+        run(command.env("PATH", format!("{path}:/usr/sbin:/sbin")))
+    }
+
+    fn rpm(&self, args: &[&str]) -> String {
+        let mut command = Command::new("rpm");
+        // Debian's rpm wants to be told that this is not about Debian's own packages.
+        command.arg("--root").arg(self.test.home()).args(["--dbpath", "/var/lib/rpm", "--force-debian"]).args(args);
+        run(&mut command)
+    }
+
+    /// What the panel was asked since the last time: caches, then a new start.
+    pub fn reloads(&self) -> Vec<String> {
+        let caches = self.at("usr/local/mgr5/.sandbox/xmlinstall");
+        let asked = fs::read_to_string(&caches).unwrap_or_default();
+        let _ = fs::remove_file(caches);
+        let calls = self.test.mgrctl_calls();
+        self.test.clear_mgrctl();
+        let asked = asked.lines().map(|line| line.trim_start_matches("-m billmgr ").to_owned());
+        asked.chain(calls.into_iter().map(|call| call.func).filter(|func| func == "exit")).collect()
+    }
+
+    /// Every file at its place, with its mode, readable, nobody's but root's.
+    pub fn assert_installed(&self) {
+        use std::os::unix::fs::MetadataExt;
+        for (path, mode) in FILES {
+            assert!(self.there(path), "{:?}: {path} is missing", self.kind);
+            let about = fs::metadata(self.at(path)).unwrap();
+            assert_eq!((about.mode() & 0o7777, about.uid(), about.gid()), (mode, 0, 0), "{:?}: {path}", self.kind);
+            assert!(about.len() > 0, "{:?}: {path} is empty", self.kind);
+        }
+        let zsh = if self.kind == Kind::Deb { "vendor-completions" } else { "site-functions" };
+        assert!(self.there(&format!("usr/share/zsh/{zsh}/_pmisplicense")), "{:?}", self.kind);
+        for link in LINKS {
+            let program = fs::canonicalize(self.at(link)).unwrap();
+            assert_eq!(program, fs::canonicalize(self.at(FILES[0].0)).unwrap(), "{:?}: {link}", self.kind);
+        }
+        let cron = self.read(CRON);
+        assert!(!cron.contains('@') && cron.contains("/usr/local/mgr5/processing/pmisplicense sync"), "{cron}");
+    }
+
+    /// Nothing of the package is left but what a provider wrote or bought.
+    pub fn assert_removed(&self) {
+        let kept_by_dpkg = |path: &str| self.kind == Kind::Deb && path.starts_with("etc/");
+        let left: Vec<&str> = FILES.iter().map(|(path, _)| *path).chain(LINKS).collect();
+        let left: Vec<&str> = left.into_iter().filter(|path| self.there(path) && !kept_by_dpkg(path)).collect();
+        assert_eq!(left, Vec::<&str>::new(), "{:?}", self.kind);
+    }
+}
+
+/// The one file of a folder with this ending.
+fn file(folder: &Path, ending: &str) -> String {
+    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}; make dist first", folder.display()));
+    let path = files.flatten().map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(ending));
+    path.unwrap_or_else(|| panic!("no {ending} in {}: make dist first", folder.display())).display().to_string()
+}

@@ -1,0 +1,84 @@
+//! The scripts of dist/ themselves: the same input gives the same bytes, a program for too new a system is refused, the
+//! files of `make install`, and licenses of the crates that are part of what is given away.
+use super::{NAME, TARGET, missing, repository, run, say};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Packed twice, in two places, under two umasks and at two times: the same sums.
+#[test]
+fn same_bytes() {
+    if let Some(why) = missing() {
+        return say(&format!("nothing is packed here: {why}"));
+    }
+    let work = tempfile::tempdir().unwrap();
+    // What the program is does not matter to the packing, only that it prints its manual and completions.
+    let program = work.path().join("pmisplicense");
+    fs::write(&program, "#!/bin/sh\necho \"$@\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let sums = |place: &str, umask: &str| {
+        let out = work.path().join(place);
+        let script = format!("umask {umask} && exec \"$0\" \"$@\"");
+        let mut packing = Command::new("sh");
+        packing.args(["-c", &script]).arg(repository().join("dist/package.sh"));
+        run(packing.arg(&program).arg(TARGET).arg(&out).env("SOURCE_DATE_EPOCH", "1795305600"));
+        fs::read_to_string(out.join("SHA256SUMS")).unwrap()
+    };
+    let first = sums("first", "022");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(first, sums("another/second", "077"));
+    let version = env!("CARGO_PKG_VERSION");
+    for file in [
+        format!("{NAME}-{version}-x86_64.tar.gz"),
+        format!("{NAME}_{version}_amd64.deb"),
+        format!("{NAME}-{version}-1.x86_64.rpm"),
+    ] {
+        assert!(first.contains(&file), "{file} in {first}");
+    }
+}
+
+/// A program that wants a newer glibc than allowed is named and refused; one that names none at all, too.
+#[test]
+fn glibc() {
+    let check = |program: &Path, version: &str| {
+        let script = repository().join("dist/glibc.sh");
+        let output = Command::new(script).arg(program).arg(version).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let program = crate::support::program_exe();
+    assert_eq!(check(&program, "99.1"), (true, String::new()));
+    let (fine, why) = check(&program, "2.2");
+    assert!(!fine && why.contains("needs GLIBC_2.") && why.contains("more than GLIBC_2.2\n"), "{why}");
+    let work = tempfile::tempdir().unwrap();
+    let text = work.path().join("text");
+    fs::write(&text, "not a program").unwrap();
+    assert!(!check(&text, "99.1").0);
+}
+
+/// `make install` into a folder: the same files, first settings that are never overwritten, and removed again.
+#[test]
+fn make_install() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |path: &str| home.path().join(path);
+    let make = |target: &str| {
+        let mut make = Command::new("make");
+        make.current_dir(repository()).args(["--silent", target, "CARGO=true"]);
+        make.arg(format!("DESTDIR={}", home.path().display()));
+        run(make.arg(format!("PROGRAM={}", crate::support::program_exe().display())));
+    };
+    let settings = at("usr/local/mgr5/etc/pmisplicense.toml");
+    make("install");
+    assert_eq!(fs::metadata(&settings).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&settings, "on_close = \"stop\"\n").unwrap();
+    fs::create_dir_all(at("usr/local/mgr5/var/pmisplicense")).unwrap();
+    make("install");
+    assert_eq!(fs::read_to_string(&settings).unwrap(), "on_close = \"stop\"\n");
+    let shown = run(Command::new(at("usr/local/sbin/pmisplicense")).arg("--version"));
+    assert!(shown.starts_with("pmisplicense "), "{shown}");
+    assert!(at("usr/local/share/man/man8/pmisplicense.8.gz").exists());
+    make("uninstall");
+    let left = run(Command::new("find").arg(home.path()).args(["!", "-type", "d"]));
+    assert_eq!(left.trim(), settings.display().to_string());
+    assert!(at("usr/local/mgr5/var/pmisplicense").exists());
+}
