@@ -110,8 +110,11 @@ fn commands() {
         "would call: service.postprolong elid=42 sok=ok".to_owned(),
     ];
     assert_eq!(dry(&test, &["prolong", "--item", "42"]), want);
-    let want =
-        [format!("would send to S: soft.suspend elid={id}"), "would call: service.postsuspend elid=42 sok=ok".into()];
+    let want = [
+        format!("would send to S: soft.suspend elid={id}"),
+        format!("  license {id} is stopped: the service is suspended"),
+        "would call: service.postsuspend elid=42 sok=ok".into(),
+    ];
     assert_eq!(dry(&test, &["suspend", "--item", "42"]), want);
     let want = [
         format!("  service 42 gave license {id} back"),
@@ -135,7 +138,11 @@ fn commands() {
     test.set_item(42, "status", "3");
     assert_eq!(
         dry(&test, &["resume", "--item", "42"]),
-        [format!("would send to S: soft.resume elid={id}"), "would call: service.postresume elid=42 sok=ok".into()]
+        [
+            format!("would send to S: soft.resume elid={id}"),
+            format!("  license {id} is started: the service is active"),
+            "would call: service.postresume elid=42 sok=ok".into()
+        ]
     );
     test.assert_clean();
 }
@@ -214,7 +221,8 @@ fn told_otherwise() {
     assert_eq!((&json["of"], &json["item"], &json["switched_off"]), (&"suspend".into(), &42.into(), &true.into()));
     assert_eq!(json["steps"][0]["step"], "send");
     assert_eq!(json["steps"][0]["params"]["elid"], "5001");
-    assert_eq!(json["steps"][1]["func"], "service.postsuspend");
+    assert_eq!(json["steps"][1]["step"], "note");
+    assert_eq!(json["steps"][2]["func"], "service.postsuspend");
     assert!(json["error"].is_null());
     test.do_nothing(false);
     test.upstream.fault(Fault::on("soft.edit").always().status(500));

@@ -16,6 +16,21 @@ fn new_key() {
     test.assert_clean();
 }
 
+/// The first key is not issued yet: it must not pass for the new one, whatever became of an earlier attempt.
+#[test]
+fn first_key_is_late() {
+    let test = Test::new();
+    test.upstream.fault(Fault::on("soft.order.param").key_late(u32::MAX));
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("gen_key", 42).fails("upstream");
+    assert_eq!(test.upstream.requests_of("soft.edit?newkey").len(), 0);
+    test.upstream.issue_keys();
+    let first = license(&test, 42).key;
+    test.cmd("gen_key", 42).ok();
+    let second = license(&test, 42).key;
+    assert!(second != first && test.item(42).param("lickey") == second, "license {id}");
+}
+
 /// A lost answer: the new key is seen by the look; the repeated operation asks for no second one.
 #[test]
 fn lost_answer() {

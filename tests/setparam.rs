@@ -221,6 +221,7 @@ fn nopanel() {
     );
     assert_eq!(test.upstream.billed("soft.order.param"), 1);
     test.cmd("setparam", 42).ok();
+    test.cmd("sync_item", 42).ok().stdout("");
     test.cmd("suspend", 42).ok();
 }
 

@@ -3,6 +3,7 @@
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::held::LicenseRow;
+use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, OnceRequest, WishKey};
 use crate::model::license::{License, LicenseStatus};
@@ -18,6 +19,19 @@ use crate::text;
 
 use super::once::Failed;
 use super::{Engine, errors, is_deleted};
+
+/// The first key that appears would pass for the new one; and what is not issued yet needs no other.
+fn no_key_yet(license: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Upstream,
+        "licid",
+        license,
+        text!(
+            "license {license} has no key yet; no new one was asked for; the run is repeated once the first one is there",
+            "у лицензии {license} ещё нет ключа; новый не запрошен; запуск повторится, когда появится первый"
+        ),
+    )
+}
 
 impl Engine<'_> {
     /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
@@ -369,10 +383,14 @@ impl Engine<'_> {
         };
         let done = match self.operation {
             Some(operation) => {
-                self.store.done_by_run(row.account, row.id, "newkey", operation).map_err(errors::state)?
+                let license = (row.account, row.id);
+                self.store.done_by_run(license, item.id, "newkey", operation, self.now()).map_err(errors::state)?
             }
             None => false,
         };
+        if !done && seen.key.is_none() {
+            return Err(no_key_yet(row.id));
+        }
         let seen = if done { seen } else { self.new_key(&row, &seen).await?.unwrap_or(seen) };
         self.save_license(item, &seen).await
     }

@@ -314,9 +314,18 @@ impl Engine<'_> {
             return Err(not_marked(license));
         }
         match item {
-            Some(id) => self.bind_locked(id, license, Word { replace: false, mark: true, reason: None }).await,
-            None => self.take_in_free(family, &seen).await,
+            Some(id) if self.is_of_life(id, &seen).await? => {
+                self.bind_locked(id, license, Word { replace: false, mark: true, reason: None }).await
+            }
+            Some(_) | None => self.take_in_free(family, &seen).await,
         }
+    }
+
+    /// Whether a license may be the present life's: the list that pointed to it may have had no dates. One from the
+    /// pool is older than its service, which shows it.
+    async fn is_of_life(&mut self, id: ItemId, seen: &License) -> Result<bool, ModuleError> {
+        let item = self.item(id).await?;
+        Ok(item.params.licid == Some(seen.id) || crate::plan::reconcile::is_young_enough(&item, seen.created))
     }
 
     async fn take_in_free(&mut self, family: Family, seen: &License) -> Result<Text, ModuleError> {

@@ -146,11 +146,24 @@ impl Engine<'_> {
             let is_listed = |row: &LicenseRow| lists.iter().any(|list| list.contains(row.id));
             let views = self.views_of(rows.iter().filter(|row| !is_listed(row))).await?;
             for row in &rows {
-                comparison.held(row, is_listed(row), row.item.and_then(|item| views.get(&item)));
+                let view = row.item.and_then(|item| views.get(&item));
+                let module = if is_listed(row) { None } else { self.open_module(row).await? };
+                if let Some(seen) = &module {
+                    comparison.listed(seen, Some(row), view);
+                }
+                comparison.held(row, is_listed(row) || module.is_some(), view);
             }
             done += u32::try_from(rows.len()).unwrap_or(0);
             progress(Headway { phase: Phase::State, done, total: None });
         }
+    }
+
+    /// No list shows the modules of licenses: those that services have are opened one by one.
+    async fn open_module(&mut self, row: &LicenseRow) -> Result<Option<License>, ModuleError> {
+        if row.family != Family::Addition || row.life.is_none() {
+            return Ok(None);
+        }
+        self.read(row.family, row.id).await
     }
 
     /// Services of the module that no row of ours named.

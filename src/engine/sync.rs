@@ -2,6 +2,7 @@
 //! client's wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
 
 use crate::error::ModuleError;
+use crate::model::catalogue::NOPANEL;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
@@ -96,7 +97,10 @@ impl Engine<'_> {
 
     /// An active service whose license is gone: sync never orders, but somebody must know.
     fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
-        match self.last_license(item)? {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        // One that gave its license back for no panel misses nothing.
+        let lost = known.filter(|known| known.choice.as_deref() != Some(NOPANEL)).and_then(|known| known.last_license);
+        match lost {
             Some(last) if is_paid(item, self.today()) => Err(errors::license_gone(Some(item.id), last)),
             Some(_) | None => Ok(()),
         }

@@ -17,7 +17,7 @@ pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
-use crate::model::item::ItemStatus;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{OnceRequest, WishStatus};
 use crate::model::license::{License, LicenseStatus};
 use crate::plan::change::{Difference, differences};
@@ -26,6 +26,21 @@ use crate::text;
 
 /// What names begin with that clients left to us (LICENSING.md 3).
 const DEFAULT_NAME: &str = "Item #";
+
+/// Whether a license was ordered (`ordered`: the day) since a service was made, as far as dates are known: its number may
+/// have been another client's before.
+pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
+    let born = item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+    match (born, ordered) {
+        (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
+        (None, _) | (_, None) => true,
+    }
+}
+
+/// Whether a service is there and wants a license.
+fn is_open(view: &ItemView) -> bool {
+    view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_))
+}
 
 fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
@@ -120,9 +135,8 @@ impl<'g> Comparison<'g> {
         if let Some(words) = &seen.cost {
             self.remember_cost(seen.id, words);
         }
-        if is_alive(seen)
-            && let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.ground.panel)
-        {
+        // A deleted one is nobody's any more, but its number was given out all the same.
+        if let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.ground.panel) {
             self.highest = self.highest.max(number);
         }
         match row.filter(|row| row.state != LicenseState::Deleted) {
@@ -232,7 +246,11 @@ impl<'g> Comparison<'g> {
         group.sort_by_key(|one| (Some(one.id) != shown, std::cmp::Reverse(one.number)));
         for Unowned { id, created, .. } in group {
             let free = item.is_some_and(|item| !self.served.contains(&item));
-            let fits = free && view.is_some_and(|view| self.may_have(view, created));
+            let fits = free && view.is_some_and(|view| self.may_have(view, id, created));
+            if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
+                self.shown_beside_another(view, id);
+                continue;
+            }
             let (kind, what) = match item {
                 Some(item) if !fits => (
                     Kind::Duplicate,
@@ -278,15 +296,23 @@ impl<'g> Comparison<'g> {
         }
     }
 
+    /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two it
+    /// is to have is a person's to say.
+    fn shown_beside_another(&mut self, view: &ItemView, id: LicenseId) {
+        let item = view.item.id;
+        let what = text!(
+            "service {item} shows license {id} with our mark, and this state holds another one for it",
+            "услуга {item} показывает лицензию {id} с нашей меткой, а в состоянии за ней числится другая"
+        );
+        let remedy = command(format_args!("bind {item} {id} --replace"));
+        self.add(Kind::Unowned, Some(item), Some(id), what, remedy);
+    }
+
     /// Whether a license with the mark of an item may be the present life's.
-    fn may_have(&self, view: &ItemView, ordered: Option<NaiveDate>) -> bool {
-        let open = view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_));
-        let born = view.item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
-        let of_this_life = match (born, ordered) {
-            (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
-            (None, _) | (_, None) => true,
-        };
-        open && of_this_life && view.holds != Holds::Present && !self.ordering.contains(&view.item.id)
+    fn may_have(&self, view: &ItemView, id: LicenseId, ordered: Option<NaiveDate>) -> bool {
+        // One from the pool is older than its service, which shows it.
+        let of_this_life = is_young_enough(&view.item, ordered) || view.item.params.licid == Some(id);
+        is_open(view) && of_this_life && view.holds != Holds::Present && !self.ordering.contains(&view.item.id)
     }
 
     fn doubts(&mut self) {

@@ -3,13 +3,10 @@
 use chrono::{Duration, NaiveDate};
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, Tx, stored_day};
+use super::{OPERATION_DAYS, Store, StoreError, Tx, stored_day};
 use crate::model::ids::{ClientId, ItemId, LicenseId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::journal::ItemLife;
-
-/// How long a running operation goes on standing for the paid end of its first run.
-const PAYMENT_RUN_DAYS: i64 = 20;
 
 /// What is remembered of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +78,7 @@ impl Store {
         operation: Option<RunningOperationId>,
         now: chrono::DateTime<chrono::Utc>,
     ) -> Result<Option<NaiveDate>, StoreError> {
-        let oldest = (now - Duration::days(PAYMENT_RUN_DAYS)).timestamp();
+        let oldest = (now - Duration::days(OPERATION_DAYS)).timestamp();
         let mut statement = self
             .conn
             .prepare_cached("SELECT paid_end FROM payment_run WHERE life = ?1 AND operation = ?2 AND at >= ?3")?;

@@ -179,21 +179,26 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again.
+    /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again. The panel gives
+    /// numbers of operations again: another item's, or one of 20 days ago, is another operation.
     ///
     /// # Errors
     /// SQLite's own.
     pub fn done_by_run(
         &self,
-        account: AccountId,
-        license: LicenseId,
+        (account, license): (AccountId, LicenseId),
+        item: ItemId,
         kind: &str,
         operation: RunningOperationId,
+        now: chrono::DateTime<chrono::Utc>,
     ) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT 1 FROM wish WHERE account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done'",
+            "SELECT 1 FROM wish WHERE account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done'
+             AND item = ?5 AND recorded_at > ?6",
         )?;
-        Ok(statement.exists(params![account.0, license.0, kind, operation.0])?)
+        let since = now - chrono::Duration::days(super::OPERATION_DAYS);
+        let params = params![account.0, license.0, kind, operation.0, item.0, since.timestamp()];
+        Ok(statement.exists(params)?)
     }
 
     /// The last word of the journal about importing a license, and when it was written.

@@ -83,6 +83,9 @@ pub struct Account {
     pub refused: Option<(String, DateTime<Utc>, Option<i64>)>,
 }
 
+/// For so long a running operation of the panel stands for what it was first seen with.
+pub(crate) const OPERATION_DAYS: i64 = 20;
+
 /// What a failing disk does to a COMMIT.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

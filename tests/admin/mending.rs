@@ -46,6 +46,20 @@ fn bind_and_unbind() {
     t.assert_clean();
 }
 
+/// Where the list leaves the mark out, what nobody knows is opened: a second license of one order is named.
+#[test]
+fn duplicate_without_marks_in_the_list() {
+    let t = opened();
+    let mark = t.upstream.license(5001).remoteid;
+    let twin = t.upstream.add_foreign(55227, 1, "192.0.2.77", "twin");
+    t.upstream.edit_license(twin, |l| l.remoteid = mark);
+    let other = t.upstream.add_foreign(55227, 1, "192.0.2.78", "other");
+    t.upstream.with(|w| w.options.list_remoteid = false);
+    let found = json(&t, "reconcile");
+    assert_eq!(difference(&found, "duplicate")["license"].as_u64(), Some(twin), "{found}");
+    assert!(!found.to_string().contains(&other.to_string()), "another's stays unnamed: {found}");
+}
+
 /// A state from a backup only reads; reconcile takes in what it missed, and nothing is bought twice.
 #[test]
 fn restored_state() {

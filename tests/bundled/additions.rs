@@ -27,6 +27,8 @@ fn module_of_a_license() {
     test.cmd("open", 43).ok();
     assert_eq!(test.upstream.billed("addition.order.param"), 1);
     test.run(["--command", "sync", "--module", "7"]).ok();
+    let found = super::admin(&test, &["reconcile"]).stdout;
+    assert!(!found.contains(&id.to_string()), "no list shows a module, and none is missed: {found}");
     test.cmd("setparam", 43).ok();
     test.cmd("suspend", 43).ok();
     assert_eq!(test.upstream.license(id).status, 3);

@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, WishId};
-use pmisplicense::model::item::{Item, ItemStatus};
+use pmisplicense::model::item::{AddonValue, Item, ItemStatus};
 use pmisplicense::model::journal::{Wish, WishStatus};
-use pmisplicense::model::license::{License, LicenseStatus};
+use pmisplicense::model::license::{Family, License, LicenseStatus};
 use pmisplicense::plan::finding::{Kind as Finding, Remedy};
 
 use crate::seller::{Entry, Kind};
 use crate::world::{End, Job, World, day_of};
+
+/// The module of a license that histories sell: it has no address.
+const MODULE_CODE: &str = "55371";
 
 /// The only account of a history.
 const ACCOUNT: AccountId = AccountId(1);
@@ -52,12 +55,20 @@ pub fn told(world: &mut World, run: usize) {
         (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => {
             // A change of tariff that a proxy doubled is what the seller has: adopted, not undone.
             let twice = |entry: &Entry| entry.doubled && entry.kind == Kind::Tariff && entry.license == id;
-            setparam_is_wrong(&wanted, id, &seen, world.seller.ledger.iter().any(twice))
+            // So is what it has when a state that was lost takes it in.
+            let adopted = world.state_lost_ms.is_some() || world.seller.ledger.iter().any(twice);
+            setparam_is_wrong(&wanted, id, &seen, adopted)
         }
         (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
             let waits = row.is_none_or(|row| row.state == LicenseState::ToFree);
             (!waits).then(|| format!("license {id} still runs"))
+        }
+        (ItemCommand::GenKey, Some((id, Some(seen)))) => {
+            let op = info.job.op().map(|op| &world.panel.ops[op]);
+            let before = op.filter(|op| op.license_before == Some(LicenseId(id))).and_then(|op| op.key_before.clone());
+            let same = seen.key.as_ref().map(|key| key.reveal().to_owned()) == before;
+            (before.is_some() && same).then(|| format!("license {id} has the key that it had"))
         }
         (ItemCommand::Prolong, _) => prolong_is_wrong(world, run, item, &wanted),
         _ => None,
@@ -87,7 +98,8 @@ fn open_is_wrong(
 
 fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License, any_tariff: bool) -> Option<String> {
     let ip = wanted.params.ip.as_deref().and_then(|ip| ip.parse().ok());
-    if ip.is_some() && seen.ip != ip {
+    let is_module = wanted.tariff_intname == MODULE_CODE;
+    if ip.is_some() && seen.ip != ip && !is_module {
         return Some(format!("license {id} has the address {:?}, wanted {ip:?}", seen.ip));
     }
     let tariff = seen.tariff.id().map(|id| id.0.to_string());
@@ -103,7 +115,9 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
     let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
     // What the database showed of yesterday cannot be judged by today.
-    let another = another || world.runs[run].lagged;
+    // What a lost state knew of payments is gone: sync renews what they left short when it falls due.
+    let lost = world.state_lost_ms.is_some();
+    let another = another || lost || world.runs[run].lagged;
     if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }
@@ -129,7 +143,8 @@ fn was_deleted(world: &World, license: u32) -> bool {
 
 /// S1: at most one purchase a payment, at most one renewal for an expiry, no change that changed nothing.
 fn bought(world: &mut World) {
-    let counts = |entry: &&Entry| entry.in_time && !entry.doubled && entry.tag.is_some();
+    let forgotten = |entry: &Entry| is_forgotten(world, entry);
+    let counts = |entry: &&Entry| entry.in_time && !entry.doubled && entry.tag.is_some() && !forgotten(entry);
     let mut orders: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     let mut renewals: BTreeMap<(u32, chrono::NaiveDate), Vec<u32>> = BTreeMap::new();
     let mut by_payment: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
@@ -137,7 +152,7 @@ fn bought(world: &mut World) {
         let Some(tag) = entry.tag else { continue };
         let payment = (tag.item.unwrap_or(0), tag.payment.unwrap_or(0));
         match (entry.kind, entry.before) {
-            (Kind::Order, _) if !was_deleted(world, entry.license) => {
+            (Kind::Order, _) if !was_deleted(world, entry.license) && !ended_with_its_license(world, entry.license) => {
                 orders.entry(payment).or_default().push(entry.license);
             }
             (Kind::Renewal, Some(before)) => {
@@ -147,8 +162,10 @@ fn bought(world: &mut World) {
                     _ => false,
                 };
                 // An operation stands for its payment for 20 days.
+                let lost = world.state_lost_ms.is_some_and(|lost| tag.sent_ms < lost);
                 let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
-                if is_prolong && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
+                // What a payment paid for before is in the state alone; the license's expiry is the witness.
+                if is_prolong && !lost && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
                     by_payment.entry(payment).or_default().push(tag.send);
                 }
             }
@@ -170,6 +187,21 @@ fn bought(world: &mut World) {
     }
 }
 
+/// What was sent before the state was lost, and could not be found by its mark when that was taken in: not yet there,
+/// not yet readable, or without a mark in the list.
+fn is_forgotten(world: &World, entry: &Entry) -> bool {
+    let Some(lost) = world.state_lost_ms else { return false };
+    let unreadable = world.seller.get(entry.license).is_some_and(|lic| lic.hidden_until_ms >= lost);
+    let findable = world.seller.habits.mark_in_list && entry.at_ms < lost && !unreadable;
+    entry.tag.is_some_and(|tag| tag.sent_ms < lost) && !findable
+}
+
+/// A module of a license ends with it; what is ordered for the next license is another.
+fn ended_with_its_license(world: &World, license: u32) -> bool {
+    let row = world.store.license(ACCOUNT, LicenseId(license)).ok().flatten();
+    row.is_some_and(|row| row.family == Family::Addition && row.state == LicenseState::Stopped)
+}
+
 /// Lives that the panel's services have now, by their text.
 fn present_lives(world: &World) -> Vec<(String, ItemStatus, u32)> {
     let services = world.panel.services.iter();
@@ -187,7 +219,9 @@ fn lost(world: &mut World) {
         let entry = world.seller.ledger.iter().find(|entry| entry.kind == Kind::Order && entry.license == lic.id);
         let twin = world.seller.ledger.iter().any(|entry| entry.doubled && entry.tag.map(|t| t.send) == Some(tag.send));
         // Doubled on its way, or later than upstream may be: where no mark is returned nobody could know it for ours.
-        let unknowable = (twin || entry.is_none_or(|entry| !entry.in_time)) && !world.seller.habits.mark_in_edit;
+        let beyond = twin || entry.is_none_or(|entry| !entry.in_time) || world.state_lost_ms.is_some();
+        // Modules of a license are in no list at all.
+        let unknowable = beyond && (!world.seller.habits.mark_in_edit || lic.family == Family::Addition);
         match row.map(|row| (row.state, row.life)) {
             Some((LicenseState::Deleted, _)) if !lic.denied => {
                 found.push(("held for deleted, and there", format!("license {}", lic.id)));
@@ -195,6 +229,8 @@ fn lost(world: &mut World) {
             Some((LicenseState::Bound | LicenseState::Claimed, life)) => {
                 let life = life.unwrap_or_default();
                 match lives.iter().find(|(text, ..)| *text == life) {
+                    None if (world.database_was_swapped || world.state_lost_ms.is_some())
+                        && is_named(world, lic.id, None) => {}
                     None => found.push(("bound to a life that is over", format!("license {} to {life}", lic.id))),
                     Some((_, ItemStatus::Deleted, item)) if world.panel.open_op(*item).is_none() => {
                         found.push(("bound to a closed service", format!("license {} to {life}", lic.id)));
@@ -240,7 +276,7 @@ fn shared(world: &mut World) {
     let mut by_license: BTreeMap<u32, u32> = BTreeMap::new();
     for service in &world.panel.services {
         let item = &service.item;
-        if item.status == ItemStatus::Deleted || item.tariff_intname == "nopanel" {
+        if item.status == ItemStatus::Deleted || item.tariff_intname == "nopanel" || wants_no_panel(item) {
             continue;
         }
         let Some(named) = item.params.licid else { continue };
@@ -263,8 +299,16 @@ fn shared(world: &mut World) {
             LicenseState::Bound | LicenseState::Claimed => row.life != life,
             LicenseState::Deleted => false,
         });
-        // A close that the panel gave up in the middle freed it all the same.
-        let given_up = |op: &crate::panel::Op| op.item == item.id.0 && op.dropped && op.command == ItemCommand::Close;
+        // What the panel gave up in the middle of a close, or of a trial's end, freed it all the same.
+        let frees = [ItemCommand::Close, ItemCommand::Setparam, ItemCommand::Prolong];
+        let given_up = |op: &crate::panel::Op| op.item == item.id.0 && op.dropped && frees.contains(&op.command);
+        let is_module = item.tariff_intname == MODULE_CODE;
+        let lost = world.state_lost_ms.is_some();
+        let is_foreign = world.seller.get(named.0).is_some_and(|lic| lic.tag.is_none());
+        // A server that lives again shows what it had until its sweep ends well.
+        let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
+        let excused = is_module || waits || (lost && (is_foreign || is_named(world, named.0, None)));
+        let free = free && !excused;
         if free && item.status == ItemStatus::Active && !world.panel.ops.iter().any(given_up) {
             found.push((
                 "a service's license is held for nobody or another",
@@ -275,13 +319,24 @@ fn shared(world: &mut World) {
             continue;
         };
         let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
-        if !valid && lic.status != LicenseStatus::Deleted && lic.key_from_ms <= world.now_ms {
+        let unknown = lost && (is_named(world, named.0, None) || !world.seller.habits.mark_in_edit);
+        let excused = unknown || waits || lic.status == LicenseStatus::Deleted || lic.key_from_ms > world.now_ms;
+        if !valid && !excused {
             found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
         }
     }
     for (rule, what) in found {
         world.violation("S3", rule, what);
     }
+}
+
+fn holds_none(world: &World, life: &pmisplicense::model::journal::ItemLife) -> bool {
+    world.store.license_of(life).is_ok_and(|row| row.is_none())
+}
+
+/// A server that chose no panel goes on showing the number of what it gave back.
+fn wants_no_panel(item: &Item) -> bool {
+    item.addons.iter().any(|addon| matches!(&addon.value, AddonValue::Choice { chosen, .. } if chosen == "nopanel"))
 }
 
 /// S6: what is still unfinished has a cause that lasts.
@@ -291,9 +346,14 @@ fn ends(world: &mut World) {
         match &op.last_error {
             // A clock that was set back leaves waits that end in what was the future.
             Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
+            // A number that another panel's service used meanwhile is a person's to sort out.
+            Some((pmisplicense::error::ErrorKind::State, _)) if world.database_was_swapped => {}
+            // Where no mark is returned, and for modules, which no list shows, a person binds what the service names.
+            Some((pmisplicense::error::ErrorKind::State, _))
+                if world.state_lost_ms.is_some() && !(says_reconcile(op) && is_findable(world, op.item)) => {}
             // A license that does not run refuses a new key for as long as it does not run.
             Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
-            Some((kind, words)) if !crate::play::may_last(*kind) => {
+            Some((kind, words)) if !crate::choices::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));
             }
@@ -303,6 +363,16 @@ fn ends(world: &mut World) {
     for (rule, what) in found {
         world.violation("S6", rule, what);
     }
+}
+
+fn says_reconcile(op: &crate::panel::Op) -> bool {
+    op.last_error.as_ref().is_some_and(|(_, words)| words.contains("reconcile --apply"))
+}
+
+/// Whether reconcile can find a service's license by its mark.
+fn is_findable(world: &World, item: u32) -> bool {
+    let is_module = world.panel.service(item).is_some_and(|service| service.item.tariff_intname == MODULE_CODE);
+    world.seller.habits.mark_in_edit && !is_module
 }
 
 /// Whether a person was asked to end a doubt of an item.
@@ -326,7 +396,8 @@ pub fn repeatable(world: &World) -> Vec<usize> {
     let fits = |index: &usize| {
         let op = &world.panel.ops[*index];
         // Where somebody else changed things, or the database showed the past, a repeated run has honest work to do.
-        if is_looked_for(world, op.item) || world.meddled.contains(&op.item) {
+        let old = world.state_lost_ms.is_some() || world.database_was_swapped;
+        if old || is_looked_for(world, op.item) || world.meddled.contains(&op.item) {
             return false;
         }
         let status = world.panel.service(op.item).map(|service| service.item.status);

@@ -67,6 +67,8 @@ pub enum Fault {
     EmptyAnswer,
     /// Done, and the answer cannot be read.
     Garbled,
+    /// An answer of success, and nothing done.
+    SaidDone,
     /// The account has no money left when it arrives.
     NoMoney,
     /// The read shows how it was before the last change.
@@ -131,6 +133,7 @@ impl Fault {
             Self::WrongAnswer => "another's answer",
             Self::EmptyAnswer => "empty answer",
             Self::Garbled => "garbled",
+            Self::SaidDone => "said done, not done",
             Self::NoMoney => "no money",
             Self::Stale => "stale read",
             Self::NotFound => "false not found",
@@ -176,6 +179,9 @@ impl Class {
                     F::Garbled,
                     F::NoMoney,
                 ];
+                if !order {
+                    all.push(F::SaidDone);
+                }
                 if order {
                     all.extend([F::Late(86_400), F::Unpaid, F::UnpaidLost, F::WrongAnswer, F::EmptyAnswer]);
                 }
@@ -222,7 +228,8 @@ impl Class {
                 9 => F::Refused,
                 10 => F::RefusedButDone,
                 11 => F::NotReadable(rng.pick(&[2, 30, 300])),
-                12 => rng.pick(&[F::Garbled, F::NoMoney]),
+                12 if order => rng.pick(&[F::Garbled, F::NoMoney]),
+                12 => rng.pick(&[F::Garbled, F::NoMoney, F::SaidDone, F::SaidDone]),
                 13 | 14 => F::Unpaid,
                 15 => F::UnpaidLost,
                 16 => F::WrongAnswer,

@@ -9,11 +9,12 @@ use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::rules::Rules;
 
+use crate::deeds::server_ends;
 use crate::faults::{Class, Fault, Mode, Place, Stats};
 use crate::image::{Image, Tier};
 use crate::life::{begin_operation, post_moved_end};
 use crate::play::{How, Played, Stage, begin};
-use crate::scenes::{Deed, Scene, scenes, server_ends};
+use crate::scenes::{Deed, Scene, scenes};
 use crate::script::Script;
 use crate::table::Table;
 use crate::world::{End, Job, Violation, World};
@@ -93,6 +94,8 @@ impl<'a> Theatre<'a> {
             rules: scene.rules,
             starts: scene.starts.clone(),
             foreign: scene.foreign,
+            server: false,
+            module: false,
             actions: Vec::new(),
             intensity: 0,
         };
@@ -308,6 +311,12 @@ fn cells_of(scene: &Scene, passed: &[Place]) -> Vec<(Place, Fault)> {
     after.flat_map(|place| place.class.all().into_iter().map(|fault| (*place, fault))).collect()
 }
 
+/// Whether the panel can carry on like that: sync is no operation, and a second process is the repetition.
+pub fn occurs(fault: Fault, repetition: Repetition, has_operation: bool) -> bool {
+    let alone = fault.is_meanwhile() && repetition != Repetition::Again;
+    (has_operation || repetition != Repetition::NewOperation) && !alone
+}
+
 fn enumerate(scene: &Scene, image: &Image, rules: &[Rules]) -> Outcome {
     let theatre = Theatre::new(scene, image, rules, false);
     let mut outcome = Outcome::default();
@@ -323,14 +332,10 @@ fn enumerate(scene: &Scene, image: &Image, rules: &[Rules]) -> Outcome {
     for (place, fault) in cells_of(scene, &passed) {
         let mut done = false;
         for repetition in Repetition::ALL {
-            if fault.is_meanwhile() && repetition != Repetition::Again {
-                continue;
-            }
-            let without_operation = repetition == Repetition::NewOperation && !has_operation;
             // A run that ended well leaves nothing to repeat: the history is that of `again`, to the letter.
             let same_as_again = done && matches!(repetition, Repetition::NewOperation | Repetition::Never);
             outcome.table.row(&place, has_operation);
-            if without_operation {
+            if !occurs(fault, repetition, has_operation) {
                 continue;
             }
             outcome.table.count(&place, fault, repetition);
@@ -367,7 +372,7 @@ pub fn all(threads: u32, only: Option<&str>) -> Outcome {
             .map(|number| {
                 let (scenes, next) = (&scenes, &next);
                 scope.spawn(move || {
-                    let (image, rules) = (Image::new(Tier::One, 200 + number), crate::play::rules());
+                    let (image, rules) = (Image::new(Tier::One, 200 + number), crate::choices::rules());
                     let mut part = Outcome::default();
                     while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if only.is_none_or(|only| scene.name.contains(only)) {
@@ -384,9 +389,34 @@ pub fn all(threads: u32, only: Option<&str>) -> Outcome {
     whole
 }
 
+/// The first cell that breaks a rule, in this thread: for planted mistakes. A mistake that keeps a scene from being
+/// what it is counts only by the rules that it breaks.
+#[cfg(feature = "planted-bugs")]
+pub fn first_broken(image: &Image, rules: &[Rules]) -> Option<(String, Violation)> {
+    let mut stats = Stats::default();
+    scenes().iter().find_map(|scene| {
+        let theatre = Theatre::new(scene, image, rules, false);
+        let dry = theatre.play(None, &mut stats);
+        if let Some(broken) = dry.played.violations.into_iter().next() {
+            return Some((scene.name.to_owned(), broken));
+        }
+        let has_operation = matches!(scene.tried, Deed::Run(..));
+        cells_of(scene, &dry.passed).into_iter().find_map(|(place, fault)| {
+            Repetition::ALL.into_iter().find_map(|repetition| {
+                if !occurs(fault, repetition, has_operation) {
+                    return None;
+                }
+                let cell = Cell { place, fault, repetition };
+                let broken = theatre.play(Some(&cell), &mut stats).played.violations.into_iter().next();
+                broken.map(|broken| (cell.name(scene), broken))
+            })
+        })
+    })
+}
+
 /// Plays one cell, or one scene undisturbed, and prints it whole; whether it broke no rule.
 pub fn replay(name: &str) -> bool {
-    let (image, rules, scenes) = (Image::new(Tier::One, 0), crate::play::rules(), scenes());
+    let (image, rules, scenes) = (Image::new(Tier::One, 0), crate::choices::rules(), scenes());
     let parts: Vec<&str> = name.split(" / ").collect();
     let Some(scene) = scenes.iter().find(|scene| Some(&scene.name) == parts.first()) else {
         println!("no scene of that name; there are:");

@@ -1,6 +1,7 @@
 //! Where the state lives. Tier 1: one connection in memory, emptied for every history, statements cached. Tier 2: a
 //! connection a run on one shared in-memory database. Tier 3: files with the shipped pragmas, opened anew by every run.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -22,6 +23,9 @@ pub struct Image {
     uri: String,
     dir: tempfile::TempDir,
 }
+
+const TABLES: [&str; 11] =
+    ["cost", "addition", "journal", "payment_run", "payment", "wish", "license", "item", "module", "account", "meta"];
 
 /// Statements that make a state as good as new, children before parents. Deleting is cheaper than any other way back:
 /// whatever replaces pages under a connection makes it compile all its statements anew.
@@ -102,6 +106,35 @@ impl Image {
                 std::fs::copy(self.dir.path().join("template").join("state.db"), self.file()).expect("a copy");
             }
         }
+    }
+
+    /// Whether the state can be put aside and taken away: tier 3 has no anchor for it, and goes without.
+    pub fn is_in_memory(&self) -> bool {
+        self.tier != Tier::Three
+    }
+
+    /// Copies the state aside, as `backup` does.
+    pub fn copy(&self) {
+        self.anchor.execute_batch("ATTACH ':memory:' AS old").unwrap_or_default();
+        for table in TABLES {
+            let sql =
+                format!("DROP TABLE IF EXISTS old.{table}; CREATE TABLE old.{table} AS SELECT * FROM main.{table}");
+            self.anchor.execute_batch(&sql).expect("a copy");
+        }
+    }
+
+    /// Puts the copy back, marked as `restore` marks it.
+    pub fn restore(&self) {
+        let mut sql = "BEGIN IMMEDIATE;".to_owned();
+        // What others refer to is deleted last and written first.
+        for table in TABLES {
+            let _ = write!(sql, "DELETE FROM main.{table};");
+        }
+        for table in TABLES.into_iter().rev() {
+            let _ = write!(sql, "INSERT INTO main.{table} SELECT * FROM old.{table};");
+        }
+        sql.push_str("INSERT INTO meta (name, value) VALUES ('restored', 'by the simulator'); COMMIT;");
+        self.anchor.execute_batch(&sql).expect("a state put back");
     }
 
     /// The state as one run opens it.

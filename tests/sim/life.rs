@@ -3,7 +3,7 @@
 
 use chrono::{Days, Months, NaiveDate};
 use pmisplicense::engine::ItemCommand;
-use pmisplicense::model::ids::{ClientId, PricelistId};
+use pmisplicense::model::ids::{ClientId, ItemId, PricelistId};
 use pmisplicense::model::item::{AddonValue, ItemStatus};
 use pmisplicense::model::license::{FREE_IP, FREE_NAME, Family, LicenseStatus};
 use pmisplicense::model::period::{AlignmentRule, MonthCount, Period};
@@ -36,6 +36,14 @@ pub fn populate(script: &Script, seller: &mut Seller, panel: &mut Panel, today: 
         panel.services.push(Service { item, before: None, lives: 0 });
         let command = if start.period == 12 && start.licname { ItemCommand::Reopen } else { ItemCommand::Open };
         panel.begin(id, command, None);
+    }
+    let last = u32::try_from(script.starts.len()).unwrap_or(1);
+    if script.module && last > 1 {
+        panel.change(last, |item| {
+            (item.tariff_intname, item.itemtype) = ("55371".to_owned(), "soft".to_owned());
+            item.period = Period::Months(MonthCount(1));
+            (item.addons, item.parent) = (Vec::new(), Some(ItemId(1)));
+        });
     }
     for index in 0..script.foreign {
         let key = seller.fresh_key();
@@ -78,6 +86,11 @@ pub fn is_closed(world: &World, item: u32) -> bool {
 
 /// What the panel does next for an item: mostly what is due; sometimes it forgets, or runs something else first.
 pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
+    let servers = Some(crate::jobs::SERVERS);
+    if world.panel.service(item).is_some_and(|service| service.item.module == servers) {
+        server_changes(world, item, pick);
+        return Job::Sweep;
+    }
     if let Some(op) = world.panel.open_op(item) {
         let (command, payment) = (world.panel.ops[op].command, world.panel.ops[op].payment);
         let job = |op, command| Job::Item { item, command, op: Some(op) };
@@ -140,16 +153,50 @@ pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
     Job::Item { item, command, op: Some(op) }
 }
 
+/// Something happens to a server in its own module; most often nothing.
+fn server_changes(world: &mut World, item: u32, pick: u32) {
+    let (created, fresh) = (world.seller.today, 60 + pick % 40);
+    let mut again = false;
+    world.panel.change(item, |item| {
+        item.status = match (item.status, pick % 12) {
+            (ItemStatus::Active, 0 | 1) => ItemStatus::Suspended,
+            (ItemStatus::Suspended, 0..=5) => ItemStatus::Active,
+            (ItemStatus::Active | ItemStatus::Suspended, 6) => ItemStatus::Deleted,
+            (ItemStatus::Deleted, 0..=5) => ItemStatus::Active,
+            (same, _) => same,
+        };
+        again = item.status == ItemStatus::Active && item.expires.is_none_or(|end| end <= created);
+        match pick % 12 {
+            7 => item.params.ip = Some(address(fresh)),
+            8 => crate::deeds::choose(item, "55228"),
+            9 => crate::deeds::choose(item, "nopanel"),
+            10 => crate::deeds::choose(item, "55227"),
+            _ => {}
+        }
+        if again {
+            item.expires = Some(created + Months::new(6));
+        }
+    });
+    world.meddled.insert(item);
+    if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
+        service.lives += 1;
+    }
+}
+
 /// A closed service is opened again, or its number is given to another client.
 pub fn live_again(world: &mut World, item: u32, pick: u32) {
     let (today, habits) = (day_of(world.now_ms), world.panel.habits);
+    let of_item = |lic: &&Lic| lic.tag.is_some_and(|tag| tag.item == Some(item));
+    let settled = world.seller.licenses.iter().filter(of_item).all(|lic| lic.created + Days::new(2) <= today);
     if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
         service.lives += 1;
         let lives = service.lives;
         let item = &mut service.item;
         item.status = ItemStatus::Ordered;
-        if pick & 1 == 0 {
-            item.created = format!("2026-11-{:02}", 1 + lives.min(27));
+        // A number is given to another client only when its last license is older than he is: the panel's date of
+        // creation is what tells the two apart once a state is lost.
+        if pick & 1 == 0 && settled {
+            item.created = format!("{today} 10:00:{:02}", lives.min(59));
             item.client = ClientId(50 + lives + item.id.0 * 10);
             item.params.licid = None;
             item.params.lickey = None;
@@ -179,8 +226,13 @@ pub fn begin_operation(world: &mut World, item: u32, command: ItemCommand, payme
             world.panel.ops[op].expires_before = old.expires_before;
             world.panel.ops[op].license_before = old.license_before;
             world.panel.ops[op].end_before = old.end_before;
+            world.panel.ops[op].key_before = old.key_before;
         }
-        None => world.panel.ops[op].expires_before = license_of(world, item).and_then(|lic| lic.expires),
+        None => {
+            let (expires, key) = license_of(world, item).map(|lic| (lic.expires, lic.key.clone())).unzip();
+            world.panel.ops[op].expires_before = expires.flatten();
+            world.panel.ops[op].key_before = key;
+        }
     }
     world.panel.ops[op].made_ms = world.now_ms;
     // A new operation for an old payment moves nothing again.

@@ -12,8 +12,11 @@
 )]
 
 mod checks;
+mod choices;
+mod deeds;
 mod faults;
 mod grid;
+mod habits;
 mod image;
 mod jobs;
 mod life;
@@ -26,6 +29,7 @@ mod script;
 mod seller;
 mod shrink;
 mod table;
+mod trouble;
 mod wire;
 mod world;
 

@@ -51,6 +51,8 @@ pub struct Op {
     /// When it was made.
     pub made_ms: i64,
     pub end_before: Option<NaiveDate>,
+    /// The key of that license then.
+    pub key_before: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +61,8 @@ pub struct PanelHabits {
     pub moves_before: bool,
     /// Services have an end only from their opening on.
     pub end_at_open: bool,
+    /// Numbers of operations that are over are given to other services' operations.
+    pub reuses_numbers: bool,
 }
 
 #[derive(Debug)]
@@ -135,9 +139,10 @@ impl Panel {
             self.payments
         });
         self.next_number += 1;
+        let number = self.spare_number(item).unwrap_or(self.next_number);
         let end_before = self.service(item).and_then(|service| service.item.expires);
         self.ops.push(Op {
-            number: self.next_number,
+            number,
             item,
             command,
             payment,
@@ -149,8 +154,18 @@ impl Panel {
             last_error: None,
             made_ms: 0,
             end_before,
+            key_before: None,
         });
         self.ops.len() - 1
+    }
+}
+
+impl Panel {
+    /// A number of another service's operation that is over, and stands for nothing else now.
+    fn spare_number(&self, item: u32) -> Option<u32> {
+        let used = |number: u32| self.ops.iter().any(|op| op.number == number && (op.item == item || !op.done));
+        let over = self.ops.iter().filter(|op| op.item != item && op.done && !used(op.number));
+        over.map(|op| op.number).next().filter(|_| self.habits.reuses_numbers)
     }
 }
 
@@ -333,7 +348,8 @@ impl World {
             Job::Item { op: Some(op), .. } => self.now_ms - self.panel.ops[op].made_ms > 19 * 86_400_000,
             _ => false,
         };
-        old || self.clock_moved || self.runs.iter().any(|run| run.lagged)
+        // A state that was put back knows of no post-call that it missed.
+        old || self.clock_moved || self.state_lost_ms.is_some() || self.runs.iter().any(|run| run.lagged)
     }
 
     fn db(&mut self, run: usize, step: &'static str) -> Result<Option<Fault>, DbError> {
@@ -356,7 +372,14 @@ impl World {
         self.say(|_| {
             format!("run {run} item {item}: {:?} until {:?} {:?}", answer.status, answer.expires, answer.params)
         });
-        self.runs[run].last_item = Some(answer.clone());
+        let own = match self.runs[run].job {
+            // A module's run reads its parent as well.
+            Job::Item { item: of, .. } => of == item.0,
+            _ => true,
+        };
+        if own {
+            self.runs[run].last_item = Some(answer.clone());
+        }
         Ok(Some(answer))
     }
 }
@@ -399,7 +422,8 @@ impl BillDb for Db {
 
     fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
         let world = self.world.borrow();
-        let op = world.panel.ops.iter().find(|op| op.number == id.0);
+        // A number that was given again is the newest one's.
+        let op = world.panel.ops.iter().rev().find(|op| op.number == id.0);
         Ok(op.map(|op| RunningOperation {
             item: Some(ItemId(op.item)),
             command: op.command.word().to_owned(),

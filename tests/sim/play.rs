@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, Run as EngineRun};
-use pmisplicense::error::{ErrorKind, ModuleError};
+use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::RunningOperationId;
 use pmisplicense::model::license::LicenseStatus;
-use pmisplicense::model::rules::{OnClose, PostOpen, Rules};
+use pmisplicense::model::rules::Rules;
 use pmisplicense::ports::ModuleAccess;
 use pmisplicense::store::CommitFault;
 
@@ -21,6 +21,7 @@ use crate::panel::{Db, MODULE, Panel, Tool};
 use crate::rng::Rng;
 use crate::script::{Action, Script};
 use crate::seller::Seller;
+use crate::trouble::Trouble;
 use crate::wire::Wire;
 use crate::world::{End, Job, Run, SETTLE_S, Shared, SimClock, SimLocks, SimNotes, Violation, World, day_of};
 
@@ -38,21 +39,6 @@ const BESIDE: usize = 1 << 20;
 
 /// Runs of the quiet have tags from here on: nothing goes wrong there.
 const QUIET: usize = 1 << 32;
-
-/// Which of the settings takes what somebody else freed.
-pub const FOREIGN_POOL: usize = 5;
-
-/// The settings that histories choose from.
-pub fn rules() -> Vec<Rules> {
-    let base = Rules::default();
-    let mut all = vec![base.clone(), base.clone(), base.clone(), base.clone(), base.clone(), base.clone(), base];
-    all[1].on_close = OnClose::Stop;
-    all[2].on_close = OnClose::Delete;
-    all[3].upstream.resend = false;
-    all[4].post_open = PostOpen::Service;
-    all[FOREIGN_POOL].pool_foreign = true;
-    all
-}
 
 /// What came out of a history.
 pub struct Played {
@@ -110,6 +96,11 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         skew_ms: 0,
         meddled: std::collections::BTreeSet::new(),
         findings: None,
+        other_account: false,
+        own_panel: None,
+        database_was_swapped: false,
+        state_lost_ms: None,
+        state_is_copied: false,
         takes_foreign: rules[script.rules % rules.len()].pool_foreign,
         clock_moved: false,
         seller,
@@ -131,6 +122,10 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         password: String::new(),
     };
     let rules = &rules[script.rules % rules.len()];
+    let mut world = world;
+    if script.server {
+        crate::deeds::make_server(&mut world, u32::try_from(script.starts.len()).unwrap_or(1));
+    }
     Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: script.seed }
 }
 
@@ -165,8 +160,25 @@ impl<'a> Stage<'a> {
             Action::Sync => self.group(&[Job::SyncAll], tag),
             Action::Wait { s } => self.world.borrow_mut().advance(s * 1000),
             Action::Seller { item, pick } => crate::life::seller_acts(&mut self.world.borrow_mut(), item, pick),
+            Action::Trouble(trouble) => self.befall(trouble),
+            Action::Import => self.group(&[Job::Import], tag),
+            Action::Reconcile => self.group(&[Job::Reconcile], tag),
             Action::Client { item, pick } => crate::life::client_types_alone(&mut self.world.borrow_mut(), item, pick),
         }
+    }
+
+    fn befall(&mut self, trouble: Trouble) {
+        let mut world = self.world.borrow_mut();
+        match trouble {
+            Trouble::StateCopied | Trouble::StateLost | Trouble::StateRestored if !self.image.is_in_memory() => return,
+            // Shrinking took the copy out.
+            Trouble::StateRestored if !world.state_is_copied => return,
+            Trouble::StateCopied => self.image.copy(),
+            Trouble::StateRestored => self.image.restore(),
+            Trouble::StateLost => self.image.empty(),
+            _ => {}
+        }
+        trouble.befall(&mut world);
     }
 
     fn start(&self, job: Job, tag: usize) -> Going<'a> {
@@ -206,7 +218,10 @@ impl<'a> Stage<'a> {
         let store = self.image.open();
         let hook = Rc::clone(&self.world);
         let store = store.with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
-        let (rules, access) = (self.rules, self.access.clone());
+        let (rules, mut access) = (self.rules, self.access.clone());
+        if self.world.borrow().other_account {
+            access.username = "another".to_owned();
+        }
         let future = async move {
             let mut wire = Wire { world: Rc::clone(&world), run };
             let mut tool = Tool { world: Rc::clone(&world), run };
@@ -332,6 +347,7 @@ impl<'a> Stage<'a> {
             let mut world = self.world.borrow_mut();
             world.say(|_| "--- drain".to_owned());
             world.faults.mode = Mode::Off;
+            crate::trouble::over(&mut world);
             world.skew_ms = 0;
             world.seller.balance = 100_000_000;
             while let Some(due) = world.pending.iter().map(|pending| pending.due_ms).max() {
@@ -348,6 +364,11 @@ impl<'a> Stage<'a> {
         let items: Vec<u32> = self.world.borrow().panel.services.iter().map(|service| service.item.id.0).collect();
         let mut tag = QUIET;
         for _ in 0..4 {
+            // A state that was put back or lost acts only after a person had it take in what it missed.
+            if self.world.borrow().state_lost_ms.is_some() {
+                self.group(&[Job::Reconcile], tag);
+                tag += 8;
+            }
             let mut open: Vec<usize> = Vec::new();
             for (index, op) in self.world.borrow().panel.ops.iter().enumerate() {
                 if !op.done && !op.dropped {
@@ -454,18 +475,4 @@ fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
         }
         _ => None,
     }
-}
-
-/// Kinds that a finished quiet may leave an operation with: their causes lie outside and last.
-pub fn may_last(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::OrderUnknown
-            | ErrorKind::IpBusy
-            | ErrorKind::IpChangeLimit
-            | ErrorKind::KeyChangeLimit
-            | ErrorKind::LicenseGone
-            | ErrorKind::PeriodNotSold
-            | ErrorKind::Missed
-    )
 }

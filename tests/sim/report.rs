@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::choices::rules;
 use crate::faults::{Mode, Stats};
 use crate::image::{Image, Tier};
-use crate::play::{How, play, rules};
+use crate::play::{How, play};
 use crate::script::Script;
 use crate::shrink::shrink;
 use crate::world::Violation;
@@ -185,9 +186,21 @@ pub fn find_planted() {
             let violation = broken(seed, Some(bug))?;
             broken(seed, None).is_none().then_some((seed, violation))
         });
+        plant(Some(bug));
+        let cell = crate::grid::first_broken(&image, &rules);
+        plant(None);
+        let by_cell = match &cell {
+            Some((cell, Violation { check, rule, .. })) => format!("enumerated: {cell}, {check} {rule}"),
+            None => "not by the enumeration".to_owned(),
+        };
         match found {
-            Some((seed, Violation { check, rule, .. })) => println!("{bug:?}: history {seed}, {check} {rule}"),
-            None => missed.push(bug),
+            Some((seed, Violation { check, rule, .. })) => {
+                println!("{bug:?}: history {seed}, {check} {rule}; {by_cell}");
+            }
+            None => {
+                println!("{bug:?}: in no history; {by_cell}");
+                missed.push(bug);
+            }
         }
     }
     if !missed.is_empty() {

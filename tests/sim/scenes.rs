@@ -1,18 +1,18 @@
 //! The scenes of the enumeration: small histories in which one run is tried with everything that can go wrong in it.
 //! Together they pass every commit and every call of every command that changes something.
 
-use chrono::{Days, Months};
 use pmisplicense::engine::ItemCommand as C;
 use pmisplicense::error::ErrorKind as E;
-use pmisplicense::model::ids::{ItemId, PricelistId};
-use pmisplicense::model::item::{AddonValue, Item, ItemStatus};
-use pmisplicense::model::license::LicenseStatus;
-use pmisplicense::model::period::Period;
 
+use crate::choices::FOREIGN_POOL;
+use crate::deeds::{
+    both_new_address, is_module, is_server, key_is_young, lives_again, more_nodes, new_address, new_name, new_tariff,
+    new_tariff_without_money, paid_for_months, seller_deletes, seller_hides, seller_moves, seller_renames,
+    seller_renews_by_itself, server_chooses_another, server_chooses_none, server_ends, server_runs, server_stops,
+    to_nopanel, to_panel, trial_becomes_paid, unpaid_are_paid,
+};
 use crate::faults::Fault as F;
-use crate::jobs::SERVERS;
 use crate::panel::PanelHabits;
-use crate::play::FOREIGN_POOL;
 use crate::script::Start;
 use crate::seller::Habits;
 use crate::world::{Job, World};
@@ -88,7 +88,7 @@ impl Scene {
             name,
             starts: starts.to_vec(),
             habits: PLAIN,
-            panel: PanelHabits { moves_before: true, end_at_open: true },
+            panel: PanelHabits { moves_before: true, end_at_open: true, reuses_numbers: false },
             align_year: false,
             rules: 0,
             foreign: 0,
@@ -124,143 +124,6 @@ impl Scene {
         self.hurt = Some((step, fault));
         self
     }
-}
-
-fn item(world: &mut World, item: u32, work: impl FnOnce(&mut Item)) {
-    world.panel.change(item, work);
-}
-
-fn licenses(world: &mut World, work: impl Fn(&mut crate::seller::Lic)) {
-    world.seller.licenses.iter_mut().filter(|lic| !lic.foreign).for_each(work);
-}
-
-fn new_address(world: &mut World) {
-    item(world, 1, |item| item.params.ip = Some("93.184.0.77".to_owned()));
-}
-
-fn both_new_address(world: &mut World) {
-    new_address(world);
-    item(world, 2, |item| item.params.ip = Some("93.184.0.77".to_owned()));
-}
-
-fn new_name(world: &mut World) {
-    item(world, 1, |item| item.params.licname = Some("renamed".to_owned()));
-}
-
-fn new_tariff(world: &mut World) {
-    item(world, 1, |item| {
-        item.previous_tariff = Some(PricelistId(17));
-        item.tariff_intname = "55228".to_owned();
-    });
-}
-
-fn new_tariff_without_money(world: &mut World) {
-    new_tariff(world);
-    world.seller.balance = 100;
-}
-
-fn more_nodes(world: &mut World) {
-    item(world, 1, |item| {
-        for addon in &mut item.addons {
-            if let AddonValue::Number(number) = &mut addon.value {
-                *number += 1;
-            }
-        }
-    });
-}
-
-fn to_nopanel(world: &mut World) {
-    item(world, 1, |item| item.tariff_intname = "nopanel".to_owned());
-}
-
-fn to_panel(world: &mut World) {
-    item(world, 1, |item| item.tariff_intname = "55227".to_owned());
-}
-
-fn paid_for_months(world: &mut World) {
-    item(world, 1, |item| item.expires = item.expires.map(|end| end + Months::new(3)));
-}
-
-fn trial_becomes_paid(world: &mut World) {
-    item(world, 1, |item| item.period = Period::from_panel(1));
-}
-
-fn seller_deletes(world: &mut World) {
-    licenses(world, |lic| lic.status = LicenseStatus::Deleted);
-}
-
-fn seller_hides(world: &mut World) {
-    let until = world.now_ms + 2_000_000;
-    licenses(world, |lic| lic.hidden_until_ms = until);
-}
-
-fn seller_renews_by_itself(world: &mut World) {
-    licenses(world, |lic| lic.autoprolong = true);
-}
-
-fn seller_renames(world: &mut World) {
-    licenses(world, |lic| lic.name = "lent to a friend".to_owned());
-}
-
-fn key_is_young(world: &mut World) {
-    let today = world.seller.today;
-    licenses(world, |lic| lic.key_changed = Some(today));
-}
-
-fn seller_moves(world: &mut World) {
-    licenses(world, |lic| lic.expires = lic.expires.map(|end| end + Days::new(40)));
-}
-
-fn unpaid_are_paid(world: &mut World) {
-    licenses(world, |lic| lic.status = LicenseStatus::Active);
-}
-
-/// The first service is a server of another module, with a control panel among its addons.
-fn is_server(world: &mut World) {
-    for op in &mut world.panel.ops {
-        op.dropped |= op.item == 1;
-    }
-    let end = world.seller.today + Months::new(6);
-    item(world, 1, |item| {
-        item.module = Some(SERVERS);
-        item.module_program = "vmmanager".to_owned();
-        item.itemtype = "vds".to_owned();
-        item.status = ItemStatus::Active;
-        item.expires = Some(end);
-        item.tariff_intname = "vds".to_owned();
-        choose(item, "55227");
-    });
-}
-
-fn choose(item: &mut Item, chosen: &str) {
-    let all = vec!["nopanel".to_owned(), "55227".to_owned(), "55228".to_owned()];
-    let value = AddonValue::Choice { chosen: chosen.to_owned(), all };
-    item.addons = vec![pmisplicense::model::item::Addon { name: "panel".to_owned(), value }];
-}
-
-fn server_stops(world: &mut World) {
-    item(world, 1, |item| item.status = ItemStatus::Suspended);
-}
-
-fn server_runs(world: &mut World) {
-    item(world, 1, |item| item.status = ItemStatus::Active);
-}
-
-pub fn server_ends(world: &mut World) {
-    item(world, 1, |item| item.status = ItemStatus::Deleted);
-}
-
-fn server_chooses_another(world: &mut World) {
-    item(world, 1, |item| choose(item, "55228"));
-}
-
-fn server_chooses_none(world: &mut World) {
-    item(world, 1, |item| choose(item, "nopanel"));
-}
-
-/// The second service is a module of the first one's license.
-fn is_module(world: &mut World) {
-    item(world, 2, |item| item.parent = Some(ItemId(1)));
 }
 
 const SYNC: Deed = Deed::Job(Job::SyncAll);
@@ -453,10 +316,6 @@ fn stops() -> Vec<Scene> {
             &["bind", "post-call"],
         ),
     ]
-}
-
-fn lives_again(world: &mut World) {
-    crate::life::live_again(world, 1, 1);
 }
 
 fn changes() -> Vec<Scene> {

@@ -4,6 +4,7 @@
 use crate::panel::PanelHabits;
 use crate::rng::Rng;
 use crate::seller::Habits;
+use crate::trouble::Trouble;
 
 /// A service that exists at the beginning, ordered and not yet opened.
 #[derive(Debug, Clone)]
@@ -32,6 +33,12 @@ pub enum Action {
     Seller { item: u32, pick: u32 },
     /// The client types something without a run.
     Client { item: u32, pick: u32 },
+    /// Something befalls the whole installation.
+    Trouble(Trouble),
+    /// A person has another's license imported.
+    Import,
+    /// A person has the differences repaired.
+    Reconcile,
 }
 
 /// Runs in a history before its quiet: a short one shows as much for its time as any, and shrinks better.
@@ -41,9 +48,9 @@ impl Action {
     /// How many runs it starts, at most.
     fn runs(self) -> u32 {
         match self {
-            Self::Step { .. } | Self::Sync => 1,
+            Self::Step { .. } | Self::Sync | Self::Import | Self::Reconcile => 1,
             Self::Group { pick, .. } => 2 + u32::from(pick.is_multiple_of(11)),
-            Self::Wait { .. } | Self::Seller { .. } | Self::Client { .. } => 0,
+            Self::Wait { .. } | Self::Seller { .. } | Self::Client { .. } | Self::Trouble(_) => 0,
         }
     }
 }
@@ -58,6 +65,10 @@ pub struct Script {
     pub rules: usize,
     pub starts: Vec<Start>,
     pub foreign: u32,
+    /// The last service is a server of another module, with a control panel.
+    pub server: bool,
+    /// The last service is a module of the first one's license.
+    pub module: bool,
     pub actions: Vec<Action>,
     /// Faults in thousandths of the full intensity.
     pub intensity: u32,
@@ -68,7 +79,8 @@ impl Script {
         let mut rng = Rng::fork(seed, 1);
         let rng = &mut rng;
         let seller = Habits::draw(rng);
-        let panel = PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300) };
+        let mut panel =
+            PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300), reuses_numbers: false };
         let items = rng.pick(&[1, 2, 2, 3, 3, 4]);
         let starts = (0..items).map(|index| start(rng, index)).collect();
         let count = 4 + rng.below(6);
@@ -79,21 +91,42 @@ impl Script {
         for _ in 0..count {
             actions.push(action(rng, items));
         }
+        let align_year = rng.chance(150);
+        let rules = usize::try_from(rng.below(1000)).unwrap_or(0);
+        let foreign = rng.pick(&[0, 0, 1, 2]);
+        let intensity = rng.pick(&[0, 300, 600, 1000, 1000, 1500]);
+        let mut more = Rng::fork(seed, 4);
+        panel.reuses_numbers = more.chance(150);
+        let (server, module) = (more.chance(120), more.chance(60) && items > 1);
+        let early = usize::try_from(items).unwrap_or(1);
+        if items > 1 && more.chance(150) {
+            // Two services want a license at the same time.
+            actions.insert(early, Action::Group { item: 1, other: 2, pick: 4 });
+        }
+        if foreign > 1 && more.chance(200) {
+            actions.insert(early, Action::Import);
+        }
+        if more.chance(60) {
+            actions.push(Action::Reconcile);
+        }
         let mut runs = 0;
         actions.retain(|action| {
             runs += action.runs();
             runs <= MAX_RUNS
         });
+        crate::trouble::draw(seed, &mut actions);
         Self {
             seed,
             seller,
             panel,
-            align_year: rng.chance(150),
-            rules: usize::try_from(rng.below(1000)).unwrap_or(0),
+            align_year,
+            rules,
             starts,
-            foreign: rng.pick(&[0, 0, 1, 2]),
+            foreign,
+            server,
+            module: module && !server,
             actions,
-            intensity: rng.pick(&[0, 300, 600, 1000, 1000, 1500]),
+            intensity,
         }
     }
 }

@@ -11,62 +11,7 @@ use pmisplicense::model::license::{Family, License, LicenseStatus, LicenseTariff
 use pmisplicense::model::period::Period;
 use pmisplicense::ports::{Edit, Refusal, RefusalKind, Repeatable};
 
-use crate::rng::Rng;
-
-/// How this seller differs from others: none of it is known for certain about the real one.
-#[derive(Debug, Clone, Copy)]
-pub struct Habits {
-    /// Whether lists show remoteid.
-    pub mark_in_list: bool,
-    /// Whether `soft.edit` does.
-    pub mark_in_edit: bool,
-    /// Whether lists show dates.
-    pub dates_in_list: bool,
-    /// Whether lists show the tariff's name instead of its number.
-    pub tariff_name_in_list: bool,
-    /// Whether an order for a busy address is refused.
-    pub refuses_busy: bool,
-    /// Whether a new key needs a running license.
-    pub key_needs_running: bool,
-    /// Whether ordering counts as a change of address and key.
-    pub order_starts_month: bool,
-    /// Whether deleted licenses are still shown, with status 4.
-    pub shows_deleted: bool,
-    /// Whether renewing a license that ran out starts it.
-    pub renewal_starts: bool,
-    /// Whether an order without money is taken and left unpaid.
-    pub takes_unpaid: bool,
-    /// Whether a license id that was given once only grows.
-    pub ids_grow: bool,
-    /// Rows in a page of the list.
-    pub page_rows: u32,
-    /// Seconds until a key is issued.
-    pub key_delay_s: i64,
-    /// Whether changes of address are refused within a month of the last one.
-    pub month_rule: bool,
-}
-
-impl Habits {
-    pub fn draw(rng: &mut Rng) -> Self {
-        let mark_in_edit = rng.chance(850);
-        Self {
-            mark_in_edit,
-            mark_in_list: mark_in_edit && rng.chance(500),
-            dates_in_list: rng.chance(600),
-            tariff_name_in_list: rng.chance(300),
-            refuses_busy: rng.chance(600),
-            key_needs_running: rng.chance(300),
-            order_starts_month: rng.chance(400),
-            shows_deleted: rng.chance(500),
-            renewal_starts: rng.chance(500),
-            takes_unpaid: rng.chance(300),
-            ids_grow: rng.chance(900),
-            page_rows: rng.pick(&[500, 500, 500, 3]),
-            key_delay_s: rng.pick(&[0, 0, 0, 2, 600]),
-            month_rule: rng.chance(700),
-        }
-    }
-}
+pub use crate::habits::Habits;
 
 /// Who caused something upstream: written beside the request, never inside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +49,7 @@ pub struct Entry {
     pub doubled: bool,
     /// It took effect within settle_s of the sending, by upstream's clock and the machine's.
     pub in_time: bool,
+    pub at_ms: i64,
     /// For a renewal: the expiry that the request was made for.
     pub before: Option<NaiveDate>,
 }
@@ -147,6 +93,8 @@ pub struct Seller {
     /// Minor units.
     pub balance: i64,
     pub next_id: u32,
+    /// Lists leave out what has the tariff of this license, for as long as it is there.
+    pub filter: Option<u32>,
     keys: u32,
     pub today: NaiveDate,
 }
@@ -168,7 +116,16 @@ pub struct Arrival {
 
 impl Seller {
     pub fn new(habits: Habits, today: NaiveDate) -> Self {
-        Self { habits, licenses: Vec::new(), ledger: Vec::new(), balance: 1_000_000, next_id: 1000, keys: 0, today }
+        Self {
+            habits,
+            licenses: Vec::new(),
+            ledger: Vec::new(),
+            balance: 1_000_000,
+            next_id: 1000,
+            filter: None,
+            keys: 0,
+            today,
+        }
     }
 
     pub fn get(&self, id: u32) -> Option<&Lic> {
@@ -199,6 +156,7 @@ impl Seller {
             tag: Some(how.tag),
             doubled: how.doubled,
             in_time: how.in_time,
+            at_ms: how.now_ms,
             before,
         });
     }
@@ -410,6 +368,7 @@ impl Seller {
                     tag: None,
                     doubled: false,
                     in_time: true,
+                    at_ms: 0,
                     before,
                 });
             } else if lic.status == LicenseStatus::Active && late >= 0 {
@@ -481,8 +440,11 @@ impl Seller {
 
     /// Ids in the list of a family now, newest last.
     pub fn listed(&self, family: Family, now_ms: i64) -> Vec<u32> {
+        let witness = self.filter.and_then(|id| self.get(id)).filter(|lic| lic.status != LicenseStatus::Deleted);
+        let left_out = witness.map(|lic| (lic.family, lic.pricelist));
         let there = |lic: &&Lic| {
             lic.family == family
+                && left_out != Some((lic.family, lic.pricelist))
                 && lic.hidden_until_ms <= now_ms
                 && (lic.status != LicenseStatus::Deleted || self.habits.shows_deleted)
         };

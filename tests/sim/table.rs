@@ -81,8 +81,7 @@ impl Table {
             class.all().into_iter().flat_map(move |fault| {
                 Repetition::ALL.map(|repetition| {
                     let count = self.counts.get(&(*row, fault.kind(), repetition)).copied().unwrap_or(0);
-                    let alone = fault.is_meanwhile() && repetition != Repetition::Again;
-                    let could = (*has_operation || repetition != Repetition::NewOperation) && !alone;
+                    let could = crate::grid::occurs(fault, repetition, *has_operation);
                     (*row, fault.kind(), repetition, count, could)
                 })
             })

@@ -2,7 +2,7 @@
 //! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
 
 use chrono::{DateTime, Utc};
-use pmisplicense::model::ids::{AccountId, LicenseId, UpstreamPricelistId};
+use pmisplicense::model::ids::{AccountId, LicenseId, LicenseKey, UpstreamPricelistId};
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
 use pmisplicense::model::license::{FREE_NAME, Family, License, Money};
@@ -42,9 +42,23 @@ fn send_step(request: &OnceRequest) -> &'static str {
     }
 }
 
+/// What upstream would answer had it done it.
+fn said_done(request: &OnceRequest) -> OnceAnswer {
+    match request {
+        OnceRequest::Prolong { before, period, .. } => {
+            OnceAnswer::Prolonged(Some(*before + chrono::Months::new(period.0.into())))
+        }
+        OnceRequest::NewKey { .. } => OnceAnswer::Key(LicenseKey::parse("KEY-NEVER-ISSUED")),
+        _ => OnceAnswer::Changed,
+    }
+}
+
 impl World {
     /// A call takes its time, and nobody calls with a transaction open.
     pub fn call_begins(&mut self, run: usize) {
+        if self.other_account {
+            self.violation("S8", "another account is touched", format!("run {run}"));
+        }
         if self.store.is_writing() {
             self.violation("S6", "a transaction is open during a call", format!("run {run}"));
         }
@@ -166,6 +180,7 @@ impl World {
         match fault {
             Some(F::NotSent) => return Outcome::NotSent("sim: no connection".to_owned()),
             Some(F::LostBefore) => return lost(),
+            Some(F::SaidDone) => return Outcome::Done(said_done(&request)),
             Some(F::Refused) => return Outcome::Refused(refusal(RefusalKind::Other, "sim: not now")),
             Some(F::Late(delay)) => {
                 let due_ms = self.now_ms + delay * 1000;

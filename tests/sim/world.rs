@@ -122,6 +122,14 @@ pub struct World {
     pub skew_ms: i64,
     /// Services of which somebody else changed something that no run was told of, or whose past a run was shown.
     pub meddled: BTreeSet<u32>,
+    /// The module's settings name another account.
+    pub other_account: bool,
+    /// Our own panel, while the database is another's.
+    pub own_panel: Option<Box<Panel>>,
+    pub database_was_swapped: bool,
+    /// When the state was put back or lost.
+    pub state_lost_ms: Option<i64>,
+    pub state_is_copied: bool,
     /// The settings allow to take what another panel freed.
     pub takes_foreign: bool,
     /// What the reconcile plan of the quiet found.

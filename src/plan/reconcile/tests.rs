@@ -215,12 +215,20 @@ fn unowned() {
     assert_eq!(two, [(Kind::Unowned, "bind"), (Kind::Duplicate, "free")], "the one that the service shows");
     let beside = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 1), marked(5002, 2)]);
     assert_eq!(beside, [(Kind::Duplicate, "free")]);
+    let in_use = found(&[item.clone()], &[row(4000, &item)], &[marked(5001, 1)]);
+    assert!(in_use.contains(&(Kind::Unowned, "person")), "what the service shows is never freed: {in_use:?}");
+    assert!(!in_use.iter().any(|(_, remedy)| *remedy == "free"), "{in_use:?}");
     let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")]);
+    let deleted = License { status: LicenseStatus::Deleted, ..marked(5002, 4) };
+    let newer = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), deleted]);
+    assert_eq!(newer, [(Kind::OldState, "renew_state")], "the number of a deleted one was given out as well");
     let mut free = seen(5003, "pml-abcdefgh-free");
     (free.name, free.ip) = (FREE_NAME.into(), Some(FREE_IP));
     assert_eq!(found(&[], &[], &[free]), [(Kind::Unowned, "free")]);
-    let old = License { created: Some(day("2026-01-01")), ..marked(5001, 1) };
+    let pooled = License { created: Some(day("2026-01-01")), ..marked(5001, 1) };
+    assert_eq!(found(&[item.clone()], &[], &[pooled]), [(Kind::Unowned, "bind")], "from the pool, and shown");
+    let old = License { created: Some(day("2026-01-01")), ..marked(5002, 1) };
     assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier life");
 }
 

@@ -1,0 +1,58 @@
+//! How one seller differs from another: none of it is known for certain about the real one.
+
+use crate::rng::Rng;
+
+/// How this seller differs from others: none of it is known for certain about the real one.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
+    /// Whether lists show remoteid.
+    pub mark_in_list: bool,
+    /// Whether `soft.edit` does.
+    pub mark_in_edit: bool,
+    /// Whether lists show dates.
+    pub dates_in_list: bool,
+    /// Whether lists show the tariff's name instead of its number.
+    pub tariff_name_in_list: bool,
+    /// Whether an order for a busy address is refused.
+    pub refuses_busy: bool,
+    /// Whether a new key needs a running license.
+    pub key_needs_running: bool,
+    /// Whether ordering counts as a change of address and key.
+    pub order_starts_month: bool,
+    /// Whether deleted licenses are still shown, with status 4.
+    pub shows_deleted: bool,
+    /// Whether renewing a license that ran out starts it.
+    pub renewal_starts: bool,
+    /// Whether an order without money is taken and left unpaid.
+    pub takes_unpaid: bool,
+    /// Whether a license id that was given once only grows.
+    pub ids_grow: bool,
+    /// Rows in a page of the list.
+    pub page_rows: u32,
+    /// Seconds until a key is issued.
+    pub key_delay_s: i64,
+    /// Whether changes of address are refused within a month of the last one.
+    pub month_rule: bool,
+}
+
+impl Habits {
+    pub fn draw(rng: &mut Rng) -> Self {
+        let mark_in_edit = rng.chance(850);
+        Self {
+            mark_in_edit,
+            mark_in_list: mark_in_edit && rng.chance(500),
+            dates_in_list: rng.chance(600),
+            tariff_name_in_list: rng.chance(300),
+            refuses_busy: rng.chance(600),
+            key_needs_running: rng.chance(300),
+            order_starts_month: rng.chance(400),
+            shows_deleted: rng.chance(500),
+            renewal_starts: rng.chance(500),
+            takes_unpaid: rng.chance(300),
+            ids_grow: rng.chance(900),
+            page_rows: rng.pick(&[500, 500, 500, 3]),
+            key_delay_s: rng.pick(&[0, 0, 0, 2, 600]),
+            month_rule: rng.chance(700),
+        }
+    }
+}

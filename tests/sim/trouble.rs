@@ -1,0 +1,140 @@
+//! What befalls a whole installation, not one call (PROVING.md 3): the list filtered by the seller's administrator,
+//! account or database swapped, the state restored or lost, another panel that takes free licenses. At most one in a
+//! history; what lasts ends before the quiet.
+
+use chrono::Months;
+use pmisplicense::model::held::LicenseState;
+use pmisplicense::model::ids::{AccountId, LicenseId};
+use pmisplicense::model::item::ItemStatus;
+use pmisplicense::model::license::{FREE_NAME, LicenseStatus};
+
+use crate::panel::{Panel, Service, new_item};
+use crate::rng::Rng;
+use crate::script::Action;
+use crate::world::World;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The list leaves out every license of one tariff, and its total with them.
+    FilteredList,
+    /// The module's settings name another account.
+    OtherAccount,
+    /// The database is another panel's: the same numbers, other services.
+    OtherDatabase,
+    /// Somebody copies the state.
+    StateCopied,
+    /// The copy is put back by `restore`, which marks it.
+    StateRestored,
+    /// The state is gone; `panel_id` is pinned.
+    StateLost,
+    /// Another panel on the account takes a license that it freed, and one that we freed.
+    NeighbourTakes,
+    /// What lasts is over.
+    Over,
+}
+
+/// Puts at most one trouble into a history, with its end.
+pub fn draw(seed: u64, actions: &mut Vec<Action>) {
+    use Trouble as T;
+    let mut rng = Rng::fork(seed, 3);
+    if !rng.chance(220) {
+        return;
+    }
+    let (first, second) = match rng.below(12) {
+        0..=2 => (T::FilteredList, T::Over),
+        3 | 4 => (T::OtherAccount, T::Over),
+        5 | 6 => (T::OtherDatabase, T::Over),
+        7 | 8 => (T::StateCopied, T::StateRestored),
+        9 => (T::StateLost, T::Over),
+        _ => (T::NeighbourTakes, T::Over),
+    };
+    let count = u32::try_from(actions.len()).unwrap_or(1);
+    let at = usize::try_from(1 + rng.below(count)).unwrap_or(1);
+    actions.insert(at, Action::Trouble(first));
+    if first == T::OtherDatabase {
+        // Whoever has the differences to another panel's database repaired means it.
+        actions.retain(|action| *action != Action::Reconcile);
+    }
+    let at = actions.iter().position(|action| *action == Action::Trouble(first)).unwrap_or(0);
+    let left = u32::try_from(actions.len() - at).unwrap_or(1);
+    let end = at + 1 + usize::try_from(rng.below(left)).unwrap_or(0);
+    actions.insert(end, Action::Trouble(second));
+}
+
+impl Trouble {
+    /// What it does to the world; what it does to the state is the stage's to do.
+    pub fn befall(self, world: &mut World) {
+        match self {
+            Self::FilteredList => filter(world),
+            // An account that nobody used yet is the module's own, whatever it is.
+            Self::OtherAccount => {
+                world.other_account = world.store.account(AccountId(1)).is_ok_and(|account| account.is_some());
+            }
+            Self::OtherDatabase => swap_database(world),
+            Self::NeighbourTakes => neighbour_takes(world),
+            Self::StateRestored | Self::StateLost => world.state_lost_ms = Some(world.now_ms),
+            Self::StateCopied => world.state_is_copied = true,
+            Self::Over => over(world),
+        }
+    }
+}
+
+/// Everything that lasts ends.
+pub fn over(world: &mut World) {
+    world.seller.filter = None;
+    world.other_account = false;
+    if let Some(own) = world.own_panel.take() {
+        let foreign = std::mem::replace(&mut world.panel, *own);
+        world.panel.shown_keys = foreign.shown_keys;
+    }
+}
+
+/// A license that our state holds is among those left out: that is how a filtered list gives itself away. One that
+/// hides nothing we know cannot be told from an account without it.
+fn filter(world: &mut World) {
+    let held = |id: u32| {
+        let row = world.store.license(AccountId(1), LicenseId(id)).ok().flatten();
+        row.is_some_and(|row| row.state == LicenseState::Bound)
+    };
+    let alive = world.seller.licenses.iter().filter(|lic| lic.status != LicenseStatus::Deleted);
+    let witness = alive.map(|lic| lic.id).find(|id| held(*id));
+    world.seller.filter = witness;
+}
+
+fn swap_database(world: &mut World) {
+    let mut panel = Panel::new(world.panel.habits);
+    (panel.payments, panel.next_number) = (500_000, 5_000);
+    let end = world.seller.today + Months::new(2);
+    for id in world.panel.services.iter().map(|service| service.item.id.0) {
+        let ip = Some(format!("93.184.1.{}", 100 + id));
+        let mut item = new_item(id, 300 + id, "55227", "soft", 1, ip);
+        item.created = "2025-05-05".to_owned();
+        item.status = ItemStatus::Active;
+        item.expires = Some(end);
+        panel.services.push(Service { item, before: None, lives: 0 });
+    }
+    std::mem::swap(&mut panel, &mut world.panel);
+    world.panel.shown_keys.clone_from(&panel.shown_keys);
+    world.own_panel = Some(Box::new(panel));
+    world.database_was_swapped = true;
+}
+
+fn neighbour_takes(world: &mut World) {
+    let today = world.seller.today;
+    // Where no mark is returned, nobody could tell that a free license of ours is another's now.
+    let ours = world.seller.habits.mark_in_edit;
+    for (index, foreign) in [(1_u8, true), (2, false)].into_iter().filter(|(_, foreign)| *foreign || ours) {
+        let free = |lic: &&mut crate::seller::Lic| {
+            lic.foreign == foreign && lic.name == FREE_NAME && lic.status != LicenseStatus::Deleted
+        };
+        let key = world.seller.fresh_key();
+        let Some(lic) = world.seller.licenses.iter_mut().find(free) else { continue };
+        lic.foreign = true;
+        lic.tag = None;
+        lic.key = key;
+        (lic.name, lic.remoteid) = (format!("neighbour {index}"), format!("pml-otherpan-{index}-1"));
+        lic.ip = format!("93.184.1.{index}").parse().ok();
+        (lic.ip_changed, lic.key_changed) = (Some(today), Some(today));
+        lic.status = LicenseStatus::Active;
+    }
+}
