@@ -296,8 +296,8 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two it
-    /// is to have is a person's to say.
+    /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two
+    /// it is to have is a person's to say.
     fn shown_beside_another(&mut self, view: &ItemView, id: LicenseId) {
         let item = view.item.id;
         let what = text!(
