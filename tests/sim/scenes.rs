@@ -1,9 +1,6 @@
 //! The scenes of the enumeration: small histories in which one run is tried with everything that can go wrong in it.
 //! Together they pass every commit and every call of every command that changes something.
 
-use pmisplicense::engine::ItemCommand as C;
-use pmisplicense::error::ErrorKind as E;
-
 use crate::choices::FOREIGN_POOL;
 use crate::deeds::{
     both_new_address, is_module, is_server, key_is_young, lives_again, more_nodes, new_address, new_name, new_tariff,
@@ -16,6 +13,8 @@ use crate::panel::PanelHabits;
 use crate::script::Start;
 use crate::seller::Habits;
 use crate::world::{Job, World};
+use pmisplicense::engine::ItemCommand as C;
+use pmisplicense::error::ErrorKind as E;
 
 pub const DAY: i64 = 86_400;
 

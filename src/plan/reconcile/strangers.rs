@@ -1,0 +1,128 @@
+//! Licenses upstream that our state does not know: those that bear our mark, and foreign ones beside ours.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::{Comparison, DEFAULT_NAME, Holds, ItemView, Kind, Remedy, Stranger, Unowned, command, is_open};
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::item::Item;
+use crate::model::license::License;
+use crate::text;
+
+/// Whether a license was ordered (`ordered`: the day) since a service was made, as far as dates are known: its number
+/// may have been another client's before.
+pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
+    let born = item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+    match (born, ordered) {
+        (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
+        (None, _) | (_, None) => true,
+    }
+}
+
+impl Comparison<'_> {
+    pub(super) fn stranger(&mut self, seen: &License) {
+        let mark = seen.remoteid.mark_of(&self.ground.panel);
+        let stranger = Stranger { tariff: seen.tariff.id(), is_foreign: mark.is_none() };
+        self.strangers.insert(seen.id, stranger);
+        if let Some(ip) = seen.ip {
+            self.strangers_at.entry(ip).or_default().push(seen.id);
+        }
+        if seen.name.starts_with(DEFAULT_NAME) {
+            self.strangers_named.entry(seen.name.clone()).or_insert(seen.id);
+        }
+        if let Some(mark) = mark.filter(|mark| !self.pending.contains(&mark.to_string())) {
+            let (item, number) = match mark {
+                Mark::Order { item, number, .. } => (Some(item), number),
+                Mark::Pool { .. } => (None, 0),
+            };
+            self.unowned.entry(item).or_default().push(Unowned { id: seen.id, created: seen.created, number });
+        }
+    }
+
+    /// Services that strangers with our mark name, before the other services: what they will have is not ordered.
+    pub fn marked_items(&self) -> Vec<ItemId> {
+        self.unowned.keys().copied().flatten().collect()
+    }
+
+    /// Licenses that bear our mark for these services and that the state does not know; `views`: those of the services
+    /// that the panel has.
+    pub fn marked(&mut self, items: &[ItemId], views: &BTreeMap<ItemId, ItemView>) {
+        for item in items {
+            let group = self.unowned.remove(&Some(*item)).unwrap_or_default();
+            self.unowned_group(Some(*item), group, views.get(item));
+        }
+        views.values().for_each(|view| self.service(view));
+    }
+
+    pub(super) fn unowned_group(&mut self, item: Option<ItemId>, mut group: Vec<Unowned>, view: Option<&ItemView>) {
+        // The service's own witness first, then the newest.
+        let shown = view.and_then(|view| view.item.params.licid);
+        group.sort_by_key(|one| (Some(one.id) != shown, std::cmp::Reverse(one.number)));
+        for Unowned { id, created, .. } in group {
+            let free = item.is_some_and(|item| !self.served.contains(&item));
+            let fits = free && view.is_some_and(|view| self.may_have(view, id, created));
+            if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
+                self.shown_beside_another(view, id);
+                continue;
+            }
+            let (kind, what) = match item {
+                Some(item) if !fits => (
+                    Kind::Duplicate,
+                    text!(
+                        "license {id} was bought for service {item}, which does not need it",
+                        "лицензия {id} куплена для услуги {item}, которой она не нужна"
+                    ),
+                ),
+                Some(item) => (
+                    Kind::Unowned,
+                    text!(
+                        "license {id} bears our mark for service {item}; this state does not know it",
+                        "на лицензии {id} наша метка для услуги {item}; состояние её не знает"
+                    ),
+                ),
+                None => (
+                    Kind::Unowned,
+                    text!(
+                        "license {id} was freed by us; this state does not know it",
+                        "лицензия {id} освобождена нами; состояние её не знает"
+                    ),
+                ),
+            };
+            let target = item.filter(|_| fits);
+            self.served.extend(target);
+            self.add(kind, item, Some(id), what, Remedy::TakeIn(id, target));
+        }
+    }
+
+    /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two
+    /// it is to have is a person's to say.
+    fn shown_beside_another(&mut self, view: &ItemView, id: LicenseId) {
+        let item = view.item.id;
+        let what = text!(
+            "service {item} shows license {id} with our mark, and this state holds another one for it",
+            "услуга {item} показывает лицензию {id} с нашей меткой, а в состоянии за ней числится другая"
+        );
+        let remedy = command(format_args!("bind {item} {id} --replace"));
+        self.add(Kind::Unowned, Some(item), Some(id), what, remedy);
+    }
+
+    /// Whether a license with the mark of an item may be the present life's.
+    fn may_have(&self, view: &ItemView, id: LicenseId, ordered: Option<NaiveDate>) -> bool {
+        // One from the pool is older than its service, which shows it.
+        let of_this_life = is_young_enough(&view.item, ordered) || view.item.params.licid == Some(id);
+        is_open(view) && of_this_life && view.holds != Holds::Present && !self.ordering.contains(&view.item.id)
+    }
+
+    /// A foreign license at the address of one of ours, with the same tariff: somebody paid twice by hand.
+    pub(super) fn foreign_beside_ours(&mut self, row: &LicenseRow, item: ItemId, id: LicenseId) {
+        let ours = row.id;
+        let what = text!(
+            "license {id}, not ours, has address and tariff of license {ours}: paid twice",
+            "чужая лицензия {id} на том же IP и тарифе, что {ours}: оплачено дважды"
+        );
+        let remedy = command(format_args!("bind {item} {id} --replace"));
+        self.add(Kind::Duplicate, Some(item), Some(id), what, remedy);
+    }
+}
