@@ -127,6 +127,8 @@ reload:
 licenses:
 	@command -v cargo-deny >/dev/null || \
 		{ echo "cargo-deny is missing: run cargo install --locked cargo-deny, then repeat" >&2; exit 1; }
+	@# It wants to see the crates of all platforms, those that are never built here too.
+	$(CARGO) fetch --locked --quiet
 	$(CARGO) deny --offline check licenses bans sources
 
 clean:

@@ -135,6 +135,27 @@ impl MysqlBillDb {
         self.pairs(sql, module.0)
     }
 
+    /// Active tariffs, addons included, with an internal name: id and name.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn active_tariffs(&mut self, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        self.named("SELECT id, name FROM pricelist WHERE active = 'on' AND intname = ? ORDER BY id", internal_name)
+    }
+
+    /// Values of enumerations with an internal name: id and name.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn enumeration_values(&mut self, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        self.named("SELECT id, name FROM enumerationitem WHERE intname = ? ORDER BY id", internal_name)
+    }
+
+    fn named(&mut self, sql: &str, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        let rows = self.rows(sql, (internal_name,))?;
+        Ok(rows.iter().filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
+    }
+
     /// One processing module; `None` when there is no such row.
     ///
     /// # Errors
@@ -179,62 +200,7 @@ impl MysqlBillDb {
         };
         Ok(connection.exec::<Row, _, _>(sql, params)?.into_iter().map(Columns::new).collect())
     }
-
-    fn addons(&mut self, item: ItemId, tariff: PricelistId) -> Result<Vec<Addon>, DbError> {
-        let rows = self.rows(ADDONS, (item.0, tariff.0))?;
-        let mut addons = Vec::new();
-        let mut last = None;
-        for row in &rows {
-            // Several rows of one addon (one of them deleted): the first is the one that counts.
-            let tariff_row = row.text(0);
-            if last.as_ref() == Some(&tariff_row) || !is_kept(row) {
-                continue;
-            }
-            last = Some(tariff_row);
-            let value = match row.number(A_TYPE) {
-                Some(1) => AddonValue::Flag(row.flag(A_ITEM_FLAG).or(row.flag(A_FLAG)).unwrap_or(false)),
-                Some(2) => AddonValue::Number(addon_number(row)),
-                Some(3) => self.choice(row)?,
-                Some(_) | None => continue,
-            };
-            let own_name = row.text(A_NAME);
-            let name = if own_name.is_empty() { row.text(A_TYPE_NAME) } else { own_name };
-            addons.push(Addon { name, value });
-        }
-        Ok(addons)
-    }
-
-    /// An enumeration: what the service chose, else the tariff's default. A choice whose row is gone is no choice: the
-    /// default would be another product than the one that was asked for.
-    fn choice(&mut self, row: &Columns) -> Result<AddonValue, DbError> {
-        let is_chosen = row.id(A_ITEM_CHOICE).is_some();
-        let chosen = row.text(if is_chosen { A_ITEM_CHOICE_NAME } else { A_CHOICE_NAME });
-        let enumeration = row.id(A_ITEM_ENUMERATION).filter(|_| is_chosen).or(row.id(A_ENUMERATION));
-        let all = match enumeration {
-            None => Vec::new(),
-            Some(id) => {
-                let sql = "SELECT intname FROM enumerationitem WHERE enumeration = ? ORDER BY id";
-                self.rows(sql, (id,))?.iter().map(|row| row.text(0)).filter(|name| !name.is_empty()).collect()
-            }
-        };
-        Ok(AddonValue::Choice { chosen, all })
-    }
 }
-
-const ITEM: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.intname, t.intname, i.processingmodule, \
-     m.module, i.period, i.status, i.expiredate, i.createdate, i.lastpricelist \
-     FROM item i LEFT JOIN pricelist p ON p.id = i.pricelist LEFT JOIN itemtype t ON t.id = p.itemtype \
-     LEFT JOIN processingmodule m ON m.id = i.processingmodule WHERE i.id = ?";
-
-/// Rows that are not deleted come first, then the newest.
-const ADDONS: &str = "SELECT p.id, p.intname, t.intname, p.active, p.billtype, p.addontype, p.compound, p.addonlimit, \
-     p.addonmax, p.addonbool, pe.intname, pe.enumeration, a.id, a.intvalue, a.boolvalue, a.addonlimit, \
-     a.enumerationitem, ae.intname, ae.enumeration \
-     FROM pricelist p LEFT JOIN item a ON a.pricelist = p.id AND a.parent = ? \
-     LEFT JOIN itemtype t ON t.id = p.itemtype \
-     LEFT JOIN enumerationitem pe ON pe.id = p.enumerationitem \
-     LEFT JOIN enumerationitem ae ON ae.id = a.enumerationitem \
-     WHERE p.parent = ? ORDER BY p.id, COALESCE(a.status, 0) = 4, a.id DESC";
 
 // Columns of ADDONS.
 const A_NAME: usize = 1;
@@ -262,11 +228,6 @@ const BILL_STAT: i64 = 3;
 const BILL_COMPOUND: i64 = 4;
 /// billtype: settled by hand.
 const BILL_MANUAL: i64 = 10;
-
-/// Addresses bound to the service itself or to an addon of the type `ip`.
-const IPS: &str = "SELECT ip.name FROM ip LEFT JOIN item a ON a.id = ip.item LEFT JOIN pricelist p ON p.id = a.pricelist \
-     LEFT JOIN itemtype t ON t.id = p.itemtype \
-     WHERE ip.item = ? OR (a.parent = ? AND t.intname = 'ip') ORDER BY ip.id";
 
 /// Whether an addon row counts (CONTRACT.md 4).
 fn is_kept(row: &Columns) -> bool {
@@ -385,33 +346,11 @@ fn read_params(params: &BTreeMap<String, String>) -> ItemParams {
 
 impl BillDb for MysqlBillDb {
     fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
-        let rows = self.rows(ITEM, (item.0,))?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let small = |column: usize| row.number(column).and_then(|number| i32::try_from(number).ok());
-        let tariff = PricelistId(row.id(4).unwrap_or(0));
-        let params = self.item_params(item)?;
-        let addons = if tariff.0 > 0 { self.addons(item, tariff)? } else { Vec::new() };
-        let ips = self.rows(IPS, (item.0, item.0))?;
-        Ok(Some(Item {
-            id: item,
-            name: row.text(1),
-            client: ClientId(row.id(2).unwrap_or(0)),
-            parent: row.id(3).map(ItemId),
-            tariff,
-            tariff_intname: row.text(5).trim().to_owned(),
-            itemtype: row.text(6).trim().to_owned(),
-            module: row.id(7).map(ModuleId),
-            module_program: row.text(8).trim().to_owned(),
-            // A period that is NULL or no number must not pass for "lifetime", which is 0.
-            period: Period::from_panel(small(9).unwrap_or(i32::MIN)),
-            status: ItemStatus::from_number(small(10).unwrap_or(0)),
-            expires: row.day(11),
-            created: row.text(12),
-            previous_tariff: row.id(13).map(PricelistId),
-            params: read_params(&params),
-            addons,
-            ips: ips.iter().filter_map(|row| row.text(0).trim().parse().ok()).collect(),
-        }))
+        Ok(self.read_items(&[item])?.pop())
+    }
+
+    fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
+        self.read_items(items)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
-use crate::model::ids::{ItemId, ModuleId, PanelId, RunningOperationId};
+use crate::model::ids::{ItemId, ModuleId, PanelId, PricelistId, RunningOperationId};
 use crate::ports::{
     BillDb, Clock, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs,
 };
@@ -40,6 +40,21 @@ pub trait PanelData: BillDb {
     /// # Errors
     /// As [`PanelData::stored_access`].
     fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError>;
+
+    /// What in the panel leads to an internal name: active tariffs and values of enumerations, in words of the panel.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError>;
+}
+
+/// Something in the panel that a client can order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leading {
+    /// An active tariff: its id and name.
+    Tariff(PricelistId, String),
+    /// A value of an enumeration: its id and name.
+    Value(u32, String),
 }
 
 /// What only the panel's tool can do besides [`Panel`]: finding the database, module settings, failure reports.
@@ -118,6 +133,14 @@ impl Data {
     /// `mgrctl` or `database`.
     pub fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, ModuleError> {
         self.connected()?.prices(items).map_err(database_error)
+    }
+
+    /// What in the panel leads to an internal name.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, ModuleError> {
+        self.connected()?.leading_to(internal_name).map_err(database_error)
     }
 
     fn connected(&mut self) -> Result<&mut dyn PanelData, ModuleError> {

@@ -344,6 +344,18 @@ pub trait BillDb {
     /// The database is away or its tables are not as expected.
     fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError>;
 
+    /// Several items at once, ids ascending; what is not there is left out.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
+        let mut found = Vec::new();
+        for item in items {
+            found.extend(self.item(*item)?);
+        }
+        Ok(found)
+    }
+
     /// Values of itemparam for an item, by name: to look up what was saved.
     ///
     /// # Errors

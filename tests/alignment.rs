@@ -25,6 +25,48 @@ fn years_for_months() {
     assert_eq!(end(&license(&test, 42)), months(&day(20), 12));
 }
 
+/// Each purchase carries its reason and its rule, in the log, the journal and the forecast, in both languages.
+#[test]
+fn told() {
+    let test = Test::new();
+    let tariff = {
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        test.item(42).pricelist
+    };
+    test.period_align(&format!("1;12;;{tariff}"));
+    test.cmd("open", 42).ok();
+    crate::service::ends_in(&test, license(&test, 42).id, 1);
+    test.set_item(42, "expiredate", &months(&day(0), 14));
+    let said = |line: &[&str]| test.run(line).ok().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let en = format!("period alignment 1 -> 12 of tariff {tariff}");
+    let ru = format!("выравнивание периода 1 -> 12 тарифа {tariff}");
+    let due = format!("renewed for 12 months: the license runs out on {}, in 1 days", day(1));
+    for (lang, rule) in [("en", &en), ("ru", &ru)] {
+        let forecast = said(&["explain", "42", "--lang", lang]);
+        assert!(forecast.contains(rule.as_str()), "{forecast}");
+        assert!(lang == "ru" || forecast.contains(&due), "{forecast}");
+    }
+    test.cmd("sync_item", 42).ok();
+    let log = test.log();
+    assert!(log.contains(&format!("ordered for 12 months: {en}")) && log.contains(&due), "{log}");
+    test.cmd("suspend", 42).ok();
+    test.cmd("resume", 42).ok();
+    test.set_param(42, "ip", "192.0.2.77");
+    test.cmd("setparam", 42).ok();
+    let id = license(&test, 42).id;
+    for words in [
+        format!("license {id} is stopped: the service is suspended"),
+        format!("license {id} is started: the service is active"),
+        format!("address of license {id} -> 192.0.2.77"),
+    ] {
+        assert!(test.log().contains(&words) && said(&["history", "42", "--lang", "en"]).contains(&words), "{words}");
+    }
+    for (lang, rule) in [("en", &en), ("ru", &ru)] {
+        let journal = said(&["history", "42", "--lang", lang]);
+        assert!(journal.matches(rule.as_str()).count() >= 2, "{journal}");
+    }
+}
+
 /// The most specific rule wins: tariff, product type, general; rules of another type or period do not count.
 #[test]
 fn most_specific() {

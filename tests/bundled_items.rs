@@ -89,7 +89,9 @@ fn address() {
     let test = Test::new();
     test.vds_item(1, "55227", 1).addresses(&["2001:db8::1", "192.0.2.31"]).add();
     test.vds_item(2, "55227", 1).addresses(&["192.0.2.32"]).ip("192.0.2.99").add();
-    for (item, ip) in [(1, "192.0.2.31"), (2, "192.0.2.99")] {
+    // The lowest id is the main one, not the lowest address.
+    test.vds_item(5, "55227", 1).addresses(&["192.0.2.45", "2001:db8::5", "192.0.2.35"]).add();
+    for (item, ip) in [(1, "192.0.2.31"), (2, "192.0.2.99"), (5, "192.0.2.45")] {
         test.cmd("open", item).ok();
         assert_eq!(license(&test, item).ip, ip);
     }

@@ -217,6 +217,7 @@ fn added_in_the_settings() {
     test.settings("catalogue = \"replace\"\n[[product]]\ninternal_name = \"seven\"\nname = \"x\"\npricelist = 70001\nperiods = [12]\nnodes_addon = 70005\nnodes_included = 2\n");
     order(&test, 6, "55227", 1).fails("unknown_internal_name");
     // What is held goes on being served.
+    test.cmd("sync_item", 4).ok();
     test.cmd("suspend", 4).ok();
     test.cmd("resume", 4).ok();
     test.cmd("close", 4).ok();

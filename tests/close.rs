@@ -175,3 +175,17 @@ fn opened_again_after_close() {
     assert_eq!(test.upstream.billed("soft.order.param"), 2);
     assert_eq!(second.created.to_string(), day(0));
 }
+
+/// A license without an expiry date is stopped, never pooled: nobody could say what is left of it.
+#[test]
+fn without_expiry() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| l.expires = None);
+    test.cmd("close", 42).ok();
+    let now = test.upstream.license(id);
+    assert_eq!(
+        (now.status, now.licname == "free.lic", state(&test, "SELECT state FROM license")),
+        (3, false, "stopped".into())
+    );
+}

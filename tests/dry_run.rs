@@ -110,8 +110,11 @@ fn commands() {
         "would call: service.postprolong elid=42 sok=ok".to_owned(),
     ];
     assert_eq!(dry(&test, &["prolong", "--item", "42"]), want);
-    let want =
-        [format!("would send to S: soft.suspend elid={id}"), "would call: service.postsuspend elid=42 sok=ok".into()];
+    let want = [
+        format!("would send to S: soft.suspend elid={id}"),
+        format!("  license {id} is stopped: the service is suspended"),
+        "would call: service.postsuspend elid=42 sok=ok".into(),
+    ];
     assert_eq!(dry(&test, &["suspend", "--item", "42"]), want);
     let want = [
         format!("  service 42 gave license {id} back"),
@@ -135,7 +138,11 @@ fn commands() {
     test.set_item(42, "status", "3");
     assert_eq!(
         dry(&test, &["resume", "--item", "42"]),
-        [format!("would send to S: soft.resume elid={id}"), "would call: service.postresume elid=42 sok=ok".into()]
+        [
+            format!("would send to S: soft.resume elid={id}"),
+            format!("  license {id} is started: the service is active"),
+            "would call: service.postresume elid=42 sok=ok".into()
+        ]
     );
     test.assert_clean();
 }
@@ -149,7 +156,7 @@ fn changed() {
     let want = [
         format!("  192.0.2.77 {NAT}"),
         format!("would send to S: soft.edit elid={id} sok=ok ip=192.0.2.77"),
-        format!("  change of license {id}"),
+        format!("  address of license {id} -> 192.0.2.77"),
         "would call: service.postsetparam elid=42 sok=ok".to_owned(),
     ];
     assert_eq!(dry(&test, &["setparam", "--item", "42"]), want);
@@ -214,7 +221,8 @@ fn told_otherwise() {
     assert_eq!((&json["of"], &json["item"], &json["switched_off"]), (&"suspend".into(), &42.into(), &true.into()));
     assert_eq!(json["steps"][0]["step"], "send");
     assert_eq!(json["steps"][0]["params"]["elid"], "5001");
-    assert_eq!(json["steps"][1]["func"], "service.postsuspend");
+    assert_eq!(json["steps"][1]["step"], "note");
+    assert_eq!(json["steps"][2]["func"], "service.postsuspend");
     assert!(json["error"].is_null());
     test.do_nothing(false);
     test.upstream.fault(Fault::on("soft.edit").always().status(500));
@@ -232,4 +240,28 @@ fn import() {
     assert!(lines[0].starts_with("would call: processing.import.service sok=ok module=7 status=2"), "{lines:#?}");
     assert!(lines[0].contains(&format!("lickey=*** licid={id}")));
     assert_eq!(lines.len(), 1);
+}
+
+/// `--verbose`: requests, answers and calls with their times on stderr, stdout as without it; the log at its usual
+/// level does not grow by them, at level 9 it holds the same.
+#[test]
+fn verbose() {
+    let test = world();
+    let id = opened(&test, 42, "55227", 1);
+    let log = test.log().len();
+    let output = test.run(["--command", "sync_item", "--item", "42", "--verbose"]);
+    output.ok().stdout("");
+    let lines: Vec<&str> =
+        output.stderr.lines().filter_map(|line| line.split_once(' ')).map(|(_, text)| text).collect();
+    let times = output.stderr.lines().all(|line| line.as_bytes().get(2) == Some(&b':') && line.get(8..9) == Some(","));
+    assert!(times, "{}", output.stderr);
+    assert!(lines.contains(&format!("127.0.0.1 > soft.edit elid={id}").as_str()), "{lines:#?}");
+    let answer = lines.iter().find(|line| line.starts_with("127.0.0.1 < ")).unwrap();
+    assert!(answer.contains(" ms <doc") && answer.contains("<lickey>***</lickey>"), "{answer}");
+    assert!(lines.contains(&"mgrctl > paramlist") && lines.iter().any(|line| line.contains("<DBPassword>***<")));
+    assert!(!test.log()[log..].contains(" > "), "{}", &test.log()[log..]);
+    std::fs::write(test.root().join("etc/debug.conf"), "pmisplicense.* 9\n").unwrap();
+    assert_eq!(test.cmd("sync_item", 42).ok().stderr, "");
+    assert!(test.log().contains(&format!("127.0.0.1 > soft.edit elid={id}")));
+    test.assert_clean();
 }

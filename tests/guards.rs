@@ -28,7 +28,7 @@ fn many(settings: &str, count: u32) -> Test {
     test
 }
 
-/// The panel shows many services suspended whose licenses run: none is stopped, renewals go on, and it is not forgotten.
+/// The panel shows many services suspended whose licenses run: none is stopped, renewals go on, nothing is forgotten.
 #[test]
 fn stops() {
     let test = many("max_changes = 2\n", 4);

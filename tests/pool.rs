@@ -249,3 +249,16 @@ fn switched_off() {
     assert_eq!(test.upstream.funcs(), OPEN);
     assert_eq!(test.upstream.license(id).expires.map(|d| d.to_string()), Some(crate::service::months(&day(0), 12)));
 }
+
+/// Where upstream gives no dates the attempt decides: refused, the candidate goes back and the next way is taken.
+#[test]
+fn without_dates() {
+    for (days, taken) in [(40, true), (0, false)] {
+        let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
+        let id = pooled(&test, 41, "55227", days);
+        open(&test, 142, "55227", 1).ok();
+        assert_eq!((licid(&test, 142) == id, orders(&test)), (taken, usize::from(!taken)), "{}", test.story());
+        let tried = changes(&test).iter().any(|line| line.contains(&format!("elid={id} ")));
+        assert!(tried && (taken || test.upstream.license(id).status == 3), "{days}: {}", test.story());
+    }
+}

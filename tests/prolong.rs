@@ -248,3 +248,20 @@ fn nothing_to_pay() {
         assert_eq!((changes(&test), told(&test)), (Vec::new(), vec!["service.postprolong".to_owned()]));
     }
 }
+
+/// A running operation stands for its paid end for 20 days; a number used again later is another payment.
+#[test]
+fn operation_after_twenty_days() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let operation = test.prolong_paid(42);
+    for _ in 0..2 {
+        test.cmd_op("prolong", 42, operation).ok();
+    }
+    crate::service::alter_state(&test, "UPDATE payment_run SET at = at - 19 * 86400");
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+    crate::service::alter_state(&test, "UPDATE payment_run SET at = at - 2 * 86400");
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 2);
+}

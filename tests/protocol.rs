@@ -125,6 +125,12 @@ fn tuning_param() {
         tune("TableSet", &format!("<doc>{bad}{}</doc>", session(param))).fails("bad_value").attribute("object"),
         "change_into"
     );
+    for (lang, words) in [("en", "expected a number of months"), ("ru", "ожидается число месяцев")]
+    {
+        let args = ["--command", "tuning_param", "--subcommand", "TableSet", "--lang", lang];
+        let said = test.program(args).stdin(format!("<doc>{bad}{}</doc>", session(param))).run();
+        assert!(said.fails("bad_value").message().contains(words), "{lang}: {}", said.message());
+    }
     let other = tune("Whatever", &format!("<doc><a/>{}</doc>", session(param)));
     other.ok().stdout(&format!("{HEAD}<doc><a/><session_params/>{}</doc>\n", session(param)));
     assert!(

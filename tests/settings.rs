@@ -11,10 +11,10 @@ fn bad_files() {
     for (text, key, line) in [
         ("on_close = \"keep\"\n", "on_close", "1"),
         ("\n\nno_such_key = 1\n", "no_such_key", "3"),
-        ("[upstream]\nsettle_s = 0\n", "settle_s", "2"),
-        ("[upstream]\nsettle_s = \"x\"\n", "settle_s", "2"),
-        ("[[product]]\ninternal_name = \"a\"\npricelist = 1\nperiods = [0]\n", "periods", "4"),
-        ("[[period_alignment]]\nfrom = 1\nto = 0\n", "to", "3"),
+        ("[upstream]\nsettle_s = 0\n", "upstream.settle_s", "2"),
+        ("[upstream]\nsettle_s = \"x\"\n", "upstream.settle_s", "2"),
+        ("[[product]]\ninternal_name = \"a\"\npricelist = 1\nperiods = [0]\n", "product.periods", "4"),
+        ("[[period_alignment]]\nfrom = 1\nto = 0\n", "period_alignment.to", "3"),
         ("panel_id = \"Ab\"\n", "panel_id", "1"),
         ("renew_before_days = -1\n", "renew_before_days", "1"),
         ("upstream_timezone = \"Mars/Base\"\n", "upstream_timezone", "1"),
@@ -22,8 +22,11 @@ fn bad_files() {
         test.settings(text);
         let output = test.cmd("open", 42);
         let words = output.fails("config").message().to_owned();
-        assert!(words.contains(key) || output.attribute("object").contains(key), "{text}: {}", output.stdout);
-        assert!(words.contains(line), "{text}: {words}");
+        let file = test.root().join("etc/pmisplicense.toml").display().to_string();
+        let begins = format!("Settings file {file}, line {line}, {key}: ");
+        assert!(words.starts_with(&begins), "{text}: {words}");
+        assert!(words.ends_with("Nothing was done. Correct the line and repeat."), "{text}: {words}");
+        assert_eq!(output.attribute("object"), key, "{text}");
         assert_eq!((sent(&test), test.state_path().exists()), (Vec::new(), false), "{text}");
     }
     test.settings("= [\n");

@@ -94,6 +94,29 @@ fn renew_before_days() {
     assert_eq!(test.upstream.billed("service.prolong"), 1);
 }
 
+/// A key that is missing after an hour is a problem that the panel shows, once, and a line of doctor.
+#[test]
+fn late_key_is_a_problem() {
+    let test = Test::setup().options(|o| o.key_after_reads = u32::MAX).start();
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), Vec::<String>::new(), "not within the hour");
+    crate::service::alter_state(&test, "UPDATE license SET since = since - 3601");
+    for _ in 0..2 {
+        test.cmd("sync_item", 42).ok();
+    }
+    let problems = test.panel_changes();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("problems.register ") && problems[0].contains("level=error"), "{problems:?}");
+    assert!(problems[0].contains(&format!("license {id} of service 42 still has no key")), "{problems:?}");
+    assert!(test.run(["doctor"]).stdout.contains(&format!("license {id} of service 42 has no key")));
+    test.upstream.issue_keys();
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), ["service.saveparam"]);
+    assert_eq!(state(&test, "SELECT reason FROM license"), "");
+}
+
 /// A license that is deleted under an active service: told, never ordered by sync.
 #[test]
 fn deleted() {

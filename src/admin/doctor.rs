@@ -2,6 +2,7 @@
 //! that cannot be made says so and hides no other.
 
 mod cron;
+mod trade;
 mod upstream;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -61,6 +62,11 @@ struct Checks(Vec<Check>);
 impl Checks {
     fn ok(&mut self, name: &'static str, what: Text) {
         self.0.push(Check { name, level: Level::Ok, what, next: None });
+    }
+
+    /// All is well, and something could be better.
+    fn hint(&mut self, name: &'static str, what: Text, next: Text) {
+        self.0.push(Check { name, level: Level::Ok, what, next: Some(next) });
     }
 
     fn warning(&mut self, name: &'static str, what: Text, next: Text) {

@@ -85,6 +85,10 @@ fn event_word(word: &str) -> Text {
         "pool" => text!("in the pool", "в пуле"),
         "stopped" => text!("stopped", "остановлено"),
         "deleted" => text!("deleted", "удалено"),
+        "changed" => text!("changed", "изменено"),
+        "duplicate" => text!("a duplicate", "дубликат"),
+        "sweep" => text!("servers compared", "сверка серверов"),
+        "renew_state" => text!("the state caught up", "состояние догнало"),
         other => Text::same(other),
     }
 }

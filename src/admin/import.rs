@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::progress::Bar;
 use super::show::status;
 use super::table::{fitting, wrapped};
 use super::takeover::{chosen, refused};
@@ -66,19 +67,19 @@ fn importable(desk: &mut Desk<'_>, module: ModuleId, only: Option<Itemtype>) -> 
         None => vec![Family::Soft, Family::SoftExternal],
     };
     let lang = desk.ctx.lang;
+    let bar = Bar(desk.live);
     let tell = &mut *desk.tell;
     let list = with_engine(desk.ctx, module, |engine| {
         let mut list = Vec::new();
         for family in families {
             list.extend(run_to_end(engine.importable(family, &mut |count, total| {
-                let of = total.map_or_else(String::new, |total| format!("/{total}"));
-                let words = text!("module {module}: found {count}{of}", "модуль {module}: найдено {count}{of}");
-                tell(&format!("\r{}", words.in_lang(lang)));
+                let words = text!("module {module}: found", "модуль {module}: найдено");
+                bar.draw(tell, words.in_lang(lang), count, total);
             }))?);
         }
         Ok(list)
     })?;
-    (desk.tell)("\n");
+    bar.clear(desk.tell);
     Ok(list)
 }
 

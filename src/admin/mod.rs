@@ -9,6 +9,7 @@ pub mod import;
 pub mod keep;
 pub mod list;
 pub mod manual;
+mod progress;
 pub mod reconcile;
 pub mod repair;
 pub mod report;
@@ -38,6 +39,8 @@ pub struct Desk<'d> {
     pub ask: Option<&'d mut dyn FnMut(&str) -> bool>,
     /// Says how far it is, at once.
     pub tell: &'d mut dyn FnMut(&str),
+    /// Columns of the terminal that this goes to, where a line can be drawn over; `None`: it is no terminal.
+    pub live: Option<usize>,
 }
 
 /// What a command answers.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::progress::Bar;
 use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::commands::licenses::with_engine;
 use crate::commands::module;
-use crate::engine::{Allow, run_to_end};
-use crate::error::ModuleError;
+use crate::engine::{Allow, Phase, run_to_end};
+use crate::error::{ModuleError, Text};
 use crate::model::ids::ModuleId;
 use crate::plan::finding::{Finding, Remedy};
 use crate::text;
@@ -45,17 +46,14 @@ pub fn reconcile(
     let lang = desk.ctx.lang;
     let (mut results, mut first_error) = (Vec::new(), None);
     for module in modules {
+        let bar = Bar(desk.live);
         let tell = &mut *desk.tell;
         let done = with_engine(desk.ctx, module, |engine| {
-            let findings = run_to_end(engine.survey(&mut |count, total| {
-                let of = total.map_or_else(String::new, |total| format!("/{total}"));
-                tell(&format!(
-                    "\r{}",
-                    text!("module {module}: licenses {count}{of}", "модуль {module}: лицензий {count}{of}")
-                        .in_lang(lang)
-                ));
-            }))?;
-            tell("\n");
+            let findings = run_to_end(engine.survey(&mut |progress| {
+                bar.draw(tell, busy_with(module, progress.phase).in_lang(lang), progress.done, progress.total);
+            }));
+            bar.clear(tell);
+            let findings = findings?;
             if !apply {
                 return Ok(findings.into_iter().map(|finding| (finding, Outcome::Named)).collect());
             }
@@ -104,6 +102,14 @@ pub fn reconcile(
     match first_error {
         Some(error) if results.is_empty() => Err(error),
         other => Ok(told(desk, &results, other.as_ref(), apply)),
+    }
+}
+
+fn busy_with(module: ModuleId, phase: Phase) -> Text {
+    match phase {
+        Phase::Licenses => text!("module {module}: licenses", "модуль {module}: лицензии"),
+        Phase::State => text!("module {module}: state", "модуль {module}: состояние"),
+        Phase::Services => text!("module {module}: services", "модуль {module}: услуги"),
     }
 }
 

@@ -4,9 +4,10 @@ use super::{Answer, Desk};
 use crate::cli::RefusedFor;
 use crate::commands::licenses::{module_of_item, with_engine};
 use crate::engine::{ItemCommand, run_to_end, state_error};
-use crate::error::{ErrorKind, ModuleError};
-use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::{ItemId, LicenseId, ModuleId, WishId};
 use crate::model::item::ItemStatus;
+use crate::model::journal::{OnceRequest, Wish, WishStatus};
 use crate::text;
 
 /// `bind`
@@ -88,17 +89,65 @@ fn owed(status: ItemStatus) -> Option<ItemCommand> {
     }
 }
 
-/// `retry ITEM`
+/// `retry ITEM`: what the service owes by its status, or one wish of several that wait.
 ///
 /// # Errors
-/// What the repeated command says.
-pub fn retry(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, ModuleError> {
-    let command = command_for(desk, item)?;
-    let plan = text!("repeat {} of service {item}", "повторить {} услуги {item}", command.word());
+/// `missed`: no such wish waits; `order_unknown`: a person must end it; what the repeated command says.
+pub fn retry(desk: &mut Desk<'_>, item: ItemId, wish: Option<WishId>, yes: bool) -> Result<Answer, ModuleError> {
+    let by_status = command_for(desk, item)?;
+    let waiting = desk.store()?.waiting_wishes(item).map_err(state_error)?;
+    let (command, about) = match wish {
+        None => (by_status, shown_wishes(&waiting)),
+        Some(id) => {
+            let wish = waiting.iter().find(|wish| wish.id == id).ok_or_else(|| no_wish(item, id, &waiting))?;
+            (command_of(wish, by_status)?, shown_wishes(std::slice::from_ref(wish)))
+        }
+    };
+    let word = command.word();
+    let plan = text!(["repeat {word} of service {item}{}", about.en], ["повторить {word} услуги {item}{}", about.ru]);
     desk.confirm(&plan, yes)?;
     run_one(desk, item, command)?;
     let done = text!("{} of service {item}: done", "{} услуги {item}: выполнено", command.word());
     Ok(Answer::sentence("retry", desk.ctx.lang, &done))
+}
+
+/// The wishes that wait, a line each; nothing where there are none.
+fn shown_wishes(wishes: &[Wish]) -> Text {
+    let line = |wish: &Wish| {
+        let (id, kind, status) = (wish.id, wish.request.kind(), wish.status.word());
+        let since = wish.recorded_at.format("%Y-%m-%d %H:%M");
+        format!("\n  --wish {id}: {kind}, {status}, {since} UTC")
+    };
+    let lines: String = wishes.iter().map(line).collect();
+    if lines.is_empty() { text!("", "") } else { text!("; waiting:{lines}", "; ждут:{lines}") }
+}
+
+/// The command that carries a wish on. A purchase for a service that is open already is the look's to end.
+fn command_of(wish: &Wish, by_status: ItemCommand) -> Result<ItemCommand, ModuleError> {
+    if wish.status == WishStatus::HandedOver {
+        let (id, item) = (wish.id, wish.item.map_or(0, |item| item.0));
+        let words = text!(
+            "wish {id} of service {item} cannot be repeated: nobody knows whether it happened; say what you found: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought",
+            "желание {id} услуги {item} повторить нельзя: неизвестно, выполнено ли оно; скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought"
+        );
+        return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words));
+    }
+    Ok(match wish.request {
+        OnceRequest::Order(_) => by_status,
+        OnceRequest::Prolong { .. } => ItemCommand::SyncItem,
+        OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } => ItemCommand::Setparam,
+        OnceRequest::NewKey { .. } => ItemCommand::GenKey,
+        OnceRequest::Delete { .. } => ItemCommand::Close,
+    })
+}
+
+fn no_wish(item: ItemId, id: WishId, waiting: &[Wish]) -> ModuleError {
+    let list = shown_wishes(waiting);
+    let words = text!(
+        ["service {item} has no wish {id} that waits; nothing was done{}", list.en],
+        ["у услуги {item} нет ожидающего желания {id}; ничего не сделано{}", list.ru]
+    );
+    ModuleError::new(ErrorKind::Missed, "wish", id, words)
 }
 
 fn command_for(desk: &mut Desk<'_>, id: ItemId) -> Result<ItemCommand, ModuleError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::progress::Bar;
 use super::show::{our_modules, status};
 use super::table::{fitting, wrapped};
 use super::{Answer, Desk, dash, day};
@@ -95,15 +96,15 @@ pub fn panel(desk: &mut Desk<'_>, taking: &Taking) -> Result<Answer, ModuleError
 fn survey(desk: &mut Desk<'_>, module: ModuleId) -> Result<Vec<Candidate>, ModuleError> {
     let servers = served_by(desk.ctx, module)?;
     let lang = desk.ctx.lang;
+    let bar = Bar(desk.live);
     let tell = &mut *desk.tell;
     let found = with_engine(desk.ctx, module, |engine| {
         run_to_end(engine.panel_candidates(&servers, &mut |count, total| {
-            let of = total.map_or_else(String::new, |total| format!("/{total}"));
-            let words = text!("module {module}: found {count}{of}", "модуль {module}: найдено {count}{of}");
-            tell(&format!("\r{}", words.in_lang(lang)));
+            let words = text!("module {module}: found", "модуль {module}: найдено");
+            bar.draw(tell, words.in_lang(lang), count, total);
         }))
     })?;
-    (desk.tell)("\n");
+    bar.clear(desk.tell);
     Ok(found)
 }
 

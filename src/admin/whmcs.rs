@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use super::progress::Bar;
 use super::takeover::{Line, List, Outcome, chosen, refused};
 use super::{Answer, Desk};
 use crate::cli::Whmcs;
@@ -81,14 +82,14 @@ fn which_module(modules: &[ModuleId]) -> ModuleError {
 fn survey(desk: &mut Desk<'_>, module: ModuleId, rows: &[NocRow]) -> Result<Vec<Candidate>, ModuleError> {
     let servers = served_by(desk.ctx, module)?;
     let lang = desk.ctx.lang;
+    let bar = Bar(desk.live);
     let tell = &mut *desk.tell;
     let found = with_engine(desk.ctx, module, |engine| {
         run_to_end(engine.noc_candidates(rows, &servers, &mut |count, total| {
-            let of = total.map_or_else(String::new, |total| format!("/{total}"));
-            tell(&format!("\r{}", text!("licenses {count}{of}", "лицензий {count}{of}").in_lang(lang)));
+            bar.draw(tell, text!("licenses", "лицензии").in_lang(lang), count, total);
         }))
     })?;
-    (desk.tell)("\n");
+    bar.clear(desk.tell);
     Ok(found)
 }
 

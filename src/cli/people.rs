@@ -211,12 +211,16 @@ pub enum AdminCommand {
     },
     /// Repeat what a service still lacks: open, suspend, close or sync, as its status says
     #[command(
-        after_help = "Examples:\n  pmisplicense retry 42\n  pmisplicense retry --type nomoney --all   list them, ask, then repeat"
+        after_help = "Examples:\n  pmisplicense retry 42\n  pmisplicense retry 42 --wish 7            one of several that wait\n  \
+                      pmisplicense retry --type nomoney --all   list them, ask, then repeat"
     )]
     Retry {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
         item: Option<ItemId>,
+        /// Only this wish, when several of the service wait; their numbers are shown first
+        #[arg(long, value_name = "N", conflicts_with = "all")]
+        wish: Option<u32>,
         /// All services whose last purchase was refused
         #[arg(long, conflicts_with = "item")]
         all: bool,

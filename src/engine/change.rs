@@ -11,6 +11,7 @@ use crate::model::period::Period;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, Target, differences};
+use crate::plan::explain::change;
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
@@ -190,11 +191,16 @@ impl Engine<'_> {
         let wanted =
             if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
         let target = self.target(item, wanted)?;
-        let (mut first_error, mut is_left) = (None, false);
+        let (mut first_error, mut is_left, mut made) = (None, false, Vec::new());
         let known = differences(item, &target, row, &seen, self.today());
         for difference in known.clone() {
+            let words = change(&seen, &difference, self.today());
+            let has_wish = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
             match self.carry_out(item, row, &seen, difference, quiet).await {
-                Ok(Some(after)) => seen = after,
+                Ok(Some(after)) => {
+                    seen = after;
+                    made.extend((!has_wish).then_some(words));
+                }
                 Ok(None) => is_left = true,
                 Err(error) if quiet => {
                     is_left = true;
@@ -204,6 +210,7 @@ impl Engine<'_> {
                 Err(error) => return Err(error),
             }
         }
+        self.tell_changes(row, made).await?;
         self.refresh(row, &seen).await?;
         if row.reason == Some(Reason::AddressWaits) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
             let row = row.clone();
@@ -219,6 +226,32 @@ impl Engine<'_> {
             return Err(errors::not_visible(&what, row.id));
         }
         Ok((seen, is_left))
+    }
+
+    /// Changes that have no wish of their own, in the log and the journal.
+    async fn tell_changes(&mut self, row: &LicenseRow, made: Vec<Text>) -> Result<(), ModuleError> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        made.iter().for_each(|words| self.note(words));
+        let (item, about) = (row.item, Some((row.account, row.id)));
+        self.commit("changes", move |tx| made.iter().try_for_each(|words| tx.note(item, about, "changed", words))).await
+    }
+
+    /// A start or a stop that the panel asked for, in the log and the journal; one that was none is not told.
+    pub(super) async fn tell_switch(
+        &mut self,
+        row: &LicenseRow,
+        before: LicenseStatus,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        let switched = match (before == seen.status, seen.status == LicenseStatus::Active) {
+            (true, _) => return Ok(()),
+            (false, true) => Difference::NotRunning,
+            (false, false) => Difference::Running,
+        };
+        let words = change(seen, &switched, self.today());
+        self.tell_changes(row, vec![words]).await
     }
 
     /// A trial license held for a service in its trial period: its own tariff is what is wanted.
@@ -271,10 +304,7 @@ impl Engine<'_> {
             && edit.licname.as_ref().is_none_or(|name| after.name == *name)
             && (!edit.no_autoprolong || after.autoprolong != Some(true));
         match answer {
-            _ if arrived => {
-                self.note(&what);
-                Ok(after)
-            }
+            _ if arrived => Ok(after),
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpTooYoung => {
                 let ip = edit.ip.map_or_else(String::new, |ip| ip.to_string());
                 self.put_off_address(row).await?;

@@ -38,7 +38,9 @@ impl Engine<'_> {
             unless_handed_over(self.settle_pending(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
             if let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) {
+                let before = seen.status;
                 let seen = self.stop(&row, seen).await?;
+                self.tell_switch(&row, before, &seen).await?;
                 self.refresh(&row, &seen).await?;
             }
         }

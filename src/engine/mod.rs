@@ -60,7 +60,7 @@ pub use import::Imported;
 pub use importable::Importable;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
-pub use survey::{Explained, RESTORED};
+pub use survey::{Explained, Headway, Phase, RESTORED};
 pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 
 /// How long a run waits for a lock before it fails with `busy`.

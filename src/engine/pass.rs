@@ -344,8 +344,8 @@ impl Engine<'_> {
     }
 }
 
-/// Whether a list shows more than a new date of a license that we hold: once our row follows it, nothing else tells that
-/// it has to be looked at.
+/// Whether a list shows more than a new date of a license that we hold: once our row follows it, nothing else tells
+/// that it has to be looked at.
 fn is_news(row: &LicenseRow, seen: &License) -> bool {
     let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
     key_moved || row.name != seen.name || row.ip != seen.ip || row.status != seen.status

@@ -186,6 +186,7 @@ impl Engine<'_> {
             && !has_run_out(&seen, self.today())
         {
             let seen = self.start(row, seen).await?;
+            self.tell_switch(row, LicenseStatus::Stopped, &seen).await?;
             self.refresh(row, &seen).await?;
         }
         Ok(())
@@ -241,6 +242,7 @@ impl Engine<'_> {
         if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
             return Err(not_paid(item, today));
         }
+        let before = seen.status;
         if !has_run_out(&seen, today) {
             seen = self.start(row, seen).await?;
         }
@@ -248,6 +250,7 @@ impl Engine<'_> {
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
+        self.tell_switch(row, before, &seen).await?;
         self.refresh(row, &seen).await?;
         self.hand_out_if_owed(&running(item), row, &seen).await
     }

@@ -325,7 +325,7 @@ impl Engine<'_> {
     /// pool is older than its service, which shows it.
     async fn is_of_life(&mut self, id: ItemId, seen: &License) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;
-        Ok(item.params.licid == Some(seen.id) || crate::plan::reconcile::is_young_enough(&item, seen))
+        Ok(item.params.licid == Some(seen.id) || crate::plan::reconcile::is_young_enough(&item, seen.created))
     }
 
     async fn take_in_free(&mut self, family: Family, seen: &License) -> Result<Text, ModuleError> {

@@ -1,28 +1,27 @@
 //! reconcile: collects what the panel, our state and upstream say, has it compared, and carries out what was found, one
 //! difference after the other (MONEY.md 6). Everything is looked at again under the locks before it is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::held::LicenseRow;
-use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
-use crate::plan::order::{Wanted, aligned_months, wanted};
-use crate::plan::reconcile::{Finding, ItemView, Remedy, Want, World, compare};
-use crate::store::LicenseFilter;
+use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
+use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Remedy, Want};
 use crate::text;
 
 use super::pass::Allow;
 use super::{Engine, errors};
 
-/// Items asked for at once.
-const BATCH: u32 = 500;
+/// Rows and items asked for at once.
+const BATCH: usize = 500;
 
 /// Pages read in one run: beyond any account that we believe in.
 const MAX_PAGES: u32 = 10_000;
@@ -35,143 +34,173 @@ const MAX_OPENED: usize = 200;
 pub const RESTORED: &str = "restored";
 
 impl Engine<'_> {
-    /// Compares the account three ways. `progress` hears how far it is: how many licenses, of how many.
+    /// Compares the account three ways, page by page and batch by batch: memory grows by a few numbers a license, and
+    /// nobody is asked about one license or service alone. `progress` hears how far it is.
     ///
     /// # Errors
     /// A list that cannot be read whole: absence would prove nothing.
-    pub async fn survey(&mut self, progress: &mut dyn FnMut(u32, Option<u32>)) -> Result<Vec<Finding>, ModuleError> {
-        let mut upstream = BTreeMap::new();
-        let rows = self.rows_of_account()?;
-        for family in [Family::Soft, Family::SoftExternal] {
-            let mut list = BTreeMap::new();
-            self.read_family(family, &mut list, progress).await?;
-            self.open_unknown(family, &rows, &mut list).await?;
-            upstream.append(&mut list);
-        }
-        self.open_modules(&rows, &mut upstream).await?;
-        let items = self.views(&rows, &upstream).await?;
+    pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
         let open = self.store.open_wishes().map_err(errors::state)?;
         let account = self.account;
-        let open: Vec<_> = open.into_iter().filter(|wish| wish.account == account).collect();
-        Ok(compare(&World {
+        let ground = Ground {
             module: self.module,
-            items: &items,
-            rows: &rows,
-            upstream: &upstream,
-            open: &open,
-            panel: &self.panel_id,
+            open: open.into_iter().filter(|wish| wish.account == account).collect(),
+            panel: self.panel_id.clone(),
             last_number: self.store.last_number().map_err(errors::state)?,
             restored: self.store.meta(RESTORED).map_err(errors::state)?.is_some(),
             today: self.today(),
             now: self.now(),
-        }))
+        };
+        let mut comparison = Comparison::new(&ground);
+        let mut lists = Vec::new();
+        for family in [Family::Soft, Family::SoftExternal] {
+            lists.push(self.compare_list(family, &mut comparison, progress).await?);
+        }
+        self.compare_state(&lists, &mut comparison, progress).await?;
+        drop(lists);
+        let marked = comparison.marked_items();
+        for batch in marked.chunks(BATCH) {
+            let views = self.views(batch).await?;
+            comparison.marked(batch, &views);
+        }
+        self.compare_services(&mut comparison, progress).await?;
+        Ok(comparison.finish())
+    }
+
+    /// Upstream's list of a family, each page with our rows and their services.
+    async fn compare_list(
+        &mut self,
+        family: Family,
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<Completeness, ModuleError> {
+        let mut list = Completeness::default();
+        let mut unmarked = Unmarked::new(self.returns_remoteid()? != Some(false));
+        let mut done = 0;
+        for number in 1..=MAX_PAGES {
+            let page = self.page(family, number).await?;
+            list.page_total(page.total);
+            let is_last = page.rows.is_empty();
+            let mut rows = BTreeMap::new();
+            for seen in &page.rows {
+                list.row(seen.id);
+                done += 1;
+                if let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? {
+                    rows.insert(seen.id, row);
+                }
+            }
+            let views = self.views_of(rows.values()).await?;
+            for seen in page.rows {
+                let row = rows.get(&seen.id);
+                let seen = if row.is_none() { unmarked.kept(seen) } else { Some(seen) };
+                if let Some(seen) = seen {
+                    comparison.listed(&seen, row, row.and_then(|row| views.get(&row.item?)));
+                }
+            }
+            progress(Headway { phase: Phase::Licenses, done, total: page.total });
+            if is_last || list.has_all_rows() {
+                break;
+            }
+        }
+        if !list.is_complete(&[]) {
+            return Err(incomplete(family));
+        }
+        self.open_unmarked(family, unmarked, comparison).await?;
+        Ok(list)
     }
 
     /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears our
     /// mark, and reconcile must name it (MONEY.md 3).
-    async fn open_unknown(
+    async fn open_unmarked(
         &mut self,
         family: Family,
-        rows: &[LicenseRow],
-        list: &mut BTreeMap<LicenseId, License>,
+        unmarked: Unmarked,
+        comparison: &mut Comparison<'_>,
     ) -> Result<(), ModuleError> {
-        if self.returns_remoteid()? == Some(false) {
-            return Ok(());
-        }
-        let known: BTreeSet<LicenseId> = rows.iter().map(|row| row.id).collect();
-        let is_unknown = |seen: &&License| {
-            seen.remoteid == RemoteId::Absent && seen.status != LicenseStatus::Deleted && !known.contains(&seen.id)
-        };
-        let unknown: Vec<LicenseId> = list.values().filter(is_unknown).map(|seen| seen.id).collect();
-        if unknown.len() > MAX_OPENED {
-            let left = unknown.len() - MAX_OPENED;
+        let left = unmarked.left;
+        if left > 0 {
             self.warn(&text!(
                 "the list shows no remoteid: the newest {MAX_OPENED} licenses that this state does not know were opened, {left} were not",
                 "в списке нет remoteid: открыты {MAX_OPENED} новейших лицензий, которых нет в состоянии; не открыто {left}"
             ));
         }
-        for id in unknown.into_iter().rev().take(MAX_OPENED) {
-            if let Some(seen) = self.read(family, id).await? {
-                list.insert(id, seen);
-            }
+        for (id, row) in unmarked.newest.into_iter().rev() {
+            let opened = self.read(family, id).await?;
+            comparison.listed(opened.as_ref().unwrap_or(&row), None, None);
         }
         Ok(())
+    }
+
+    /// Our rows, those too that no list showed.
+    async fn compare_state(
+        &mut self,
+        lists: &[Completeness],
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<(), ModuleError> {
+        let (mut after, mut done) = (LicenseId(0), 0);
+        loop {
+            let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id;
+            let is_listed = |row: &LicenseRow| lists.iter().any(|list| list.contains(row.id));
+            let views = self.views_of(rows.iter().filter(|row| !is_listed(row))).await?;
+            for row in &rows {
+                let view = row.item.and_then(|item| views.get(&item));
+                let module = if is_listed(row) { None } else { self.open_module(row).await? };
+                if let Some(seen) = &module {
+                    comparison.listed(seen, Some(row), view);
+                }
+                comparison.held(row, is_listed(row) || module.is_some(), view);
+            }
+            done += u32::try_from(rows.len()).unwrap_or(0);
+            progress(Headway { phase: Phase::State, done, total: None });
+        }
     }
 
     /// No list shows the modules of licenses: those that services have are opened one by one.
-    async fn open_modules(
-        &mut self,
-        rows: &[LicenseRow],
-        upstream: &mut BTreeMap<LicenseId, License>,
-    ) -> Result<(), ModuleError> {
-        for row in rows.iter().filter(|row| row.family == Family::Addition && row.life.is_some()) {
-            if let Some(seen) = self.read(row.family, row.id).await? {
-                upstream.insert(row.id, seen);
-            }
+    async fn open_module(&mut self, row: &LicenseRow) -> Result<Option<License>, ModuleError> {
+        if row.family != Family::Addition || row.life.is_none() {
+            return Ok(None);
         }
-        Ok(())
+        self.read(row.family, row.id).await
     }
 
-    fn rows_of_account(&self) -> Result<Vec<LicenseRow>, ModuleError> {
-        let mut rows = self.store.licenses_that(LicenseFilter::default()).map_err(errors::state)?;
-        rows.retain(|row| row.account == self.account);
-        Ok(rows)
-    }
-
-    async fn read_family(
+    /// Services of the module that no row of ours named.
+    async fn compare_services(
         &mut self,
-        family: Family,
-        upstream: &mut BTreeMap<LicenseId, License>,
-        progress: &mut dyn FnMut(u32, Option<u32>),
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
-        let mut list = Completeness::default();
-        let mut count = 0;
-        for number in 1..=MAX_PAGES {
-            let page = self.page(family, number).await?;
-            list.page_total(page.total);
-            let is_last = page.rows.is_empty();
-            for seen in page.rows {
-                list.row(seen.id);
-                count += 1;
-                upstream.insert(seen.id, seen);
-            }
-            progress(count, page.total);
-            if is_last || list.has_all_rows() {
-                break;
-            }
-        }
-        if list.is_complete(&[]) { Ok(()) } else { Err(incomplete(family)) }
-    }
-
-    /// Items of the module, and those that rows and marks name.
-    async fn views(
-        &mut self,
-        rows: &[LicenseRow],
-        upstream: &BTreeMap<LicenseId, License>,
-    ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
-        let mut ids: BTreeSet<ItemId> =
-            rows.iter().filter(|row| row.life.is_some()).filter_map(|row| row.item).collect();
-        ids.extend(upstream.values().filter_map(|seen| match seen.remoteid.mark_of(&self.panel_id) {
-            Some(Mark::Order { item, .. }) => Some(item),
-            Some(Mark::Pool { .. }) | None => None,
-        }));
-        let mut after = ItemId(0);
+        let (mut after, mut done) = (ItemId(0), 0);
+        let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
         loop {
             self.step("read items").await?;
-            let batch = self.ports.billdb.items_of_module(self.module, after, BATCH);
+            let batch = self.ports.billdb.items_of_module(self.module, after, limit);
             let batch = batch.map_err(|error| errors::database(&error))?;
-            let Some(last) = batch.last() else { break };
+            let Some(last) = batch.last() else { return Ok(()) };
             after = *last;
-            ids.extend(batch);
+            let fresh: Vec<ItemId> = batch.iter().copied().filter(|id| !comparison.is_visited(*id)).collect();
+            self.views(&fresh).await?.values().for_each(|view| comparison.service(view));
+            done += u32::try_from(batch.len()).unwrap_or(0);
+            progress(Headway { phase: Phase::Services, done, total: None });
         }
-        let mut views = BTreeMap::new();
-        for id in ids {
-            self.step("read item").await?;
-            if let Some(item) = self.ports.billdb.item(id).map_err(|error| errors::database(&error))? {
-                views.insert(id, self.view(item)?);
-            }
-        }
-        Ok(views)
+    }
+
+    /// The services that rows are bound to.
+    async fn views_of(
+        &mut self,
+        rows: impl Iterator<Item = &LicenseRow>,
+    ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+        let bound = |row: &&LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
+        let items: Vec<ItemId> = rows.filter(bound).filter_map(|row| row.item).collect();
+        self.views(&items).await
+    }
+
+    async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+        self.step("read items").await?;
+        let items = self.ports.billdb.items(ids).map_err(|error| errors::database(&error))?;
+        items.into_iter().map(|item| Ok((item.id, self.view(item)?))).collect()
     }
 
     /// What a service holds while it is what it is: a trial's own product in its trial period.
@@ -213,6 +242,7 @@ impl Engine<'_> {
             seen: seen.as_ref(),
             product,
             aligned,
+            why_aligned: &why_months(&view.item, &alignment),
             today: self.today(),
             now: self.now(),
             rules: self.rules,
@@ -224,7 +254,15 @@ impl Engine<'_> {
         let life = self.store.life(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let want = want(self.rules, &item, |product| self.target(&item, self.served(&item, product)));
-        Ok(ItemView { known_client: known.map(|row| row.client), life, want, item })
+        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let present = life.to_string();
+        let lives: Vec<&String> = held.iter().filter_map(|row| row.life.as_ref()).collect();
+        let holds = match lives.as_slice() {
+            [] => Holds::Nothing,
+            lives if lives.contains(&&present) => Holds::Present,
+            _ => Holds::Former,
+        };
+        Ok(ItemView { known_client: known.map(|row| row.client), life, want, holds, item })
     }
 
     /// Whether so much may be done at once (MONEY.md 6).
@@ -295,6 +333,55 @@ impl Engine<'_> {
             )),
         }
     }
+}
+
+/// The newest licenses of a list that nobody knows and that show no mark: to be opened.
+struct Unmarked {
+    wanted: bool,
+    newest: BTreeMap<LicenseId, License>,
+    left: usize,
+}
+
+impl Unmarked {
+    /// `wanted`: opening one may show its mark.
+    fn new(wanted: bool) -> Self {
+        Self { wanted, newest: BTreeMap::new(), left: 0 }
+    }
+
+    /// Keeps a license to be opened; what need not be, or is not among the newest, comes back.
+    fn kept(&mut self, seen: License) -> Option<License> {
+        if !self.wanted || seen.remoteid != RemoteId::Absent || seen.status == LicenseStatus::Deleted {
+            return Some(seen);
+        }
+        self.newest.insert(seen.id, seen);
+        if self.newest.len() <= MAX_OPENED {
+            return None;
+        }
+        self.left += 1;
+        self.newest.pop_first().map(|(_, oldest)| oldest)
+    }
+}
+
+/// What a comparison is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Upstream's lists.
+    Licenses,
+    /// Our state.
+    State,
+    /// The panel's services.
+    Services,
+}
+
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Headway {
+    /// With what.
+    pub phase: Phase,
+    /// How many are done.
+    pub done: u32,
+    /// Of how many, where that is known.
+    pub total: Option<u32>,
 }
 
 /// The answer of [`Engine::explain`].

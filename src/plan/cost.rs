@@ -6,7 +6,7 @@ use crate::error::Text;
 use crate::model::catalogue::Product;
 use crate::model::journal::OnceRequest;
 use crate::model::license::{Cost, License, Money};
-use crate::model::period::Period;
+use crate::model::period::{MonthCount, Period};
 use crate::text;
 
 /// The cost of a call that was carried out, from the license as it is after it.
@@ -41,13 +41,53 @@ pub fn with_cost(what: &Text, cost: &Cost) -> Text {
     }
 }
 
+/// What a year costs by the month and at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YearByMonths {
+    /// Twelve months, paid one by one.
+    pub by_month: Money,
+    /// A year at once.
+    pub at_once: Money,
+}
+
+/// The year of a product where months cost more than that (LICENSING.md 5): by what was paid last for each period, else
+/// by the list; `None` where it is not sold for both, a price is not known, or the currencies differ.
+pub fn year_by_months(product: &Product, paid: impl Fn(MonthCount) -> Option<Money>) -> Option<YearByMonths> {
+    let price = |months: u16| {
+        let months = MonthCount(months);
+        let is_sold = product.periods.contains(&months);
+        is_sold.then(|| paid(months).or_else(|| product.prices.get(&months).cloned())).flatten()
+    };
+    let (month, at_once) = (price(1)?, price(12)?);
+    let by_month = Money { minor: month.minor.checked_mul(12)?, currency: month.currency };
+    let is_dearer = by_month.currency == at_once.currency && by_month.minor > at_once.minor;
+    is_dearer.then_some(YearByMonths { by_month, at_once })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::catalogue::Catalogue;
     use crate::model::ids::{LicenseId, UpstreamPricelistId};
     use crate::model::license::test_license;
-    use crate::model::period::MonthCount;
+
+    /// LICENSING.md 5 and 10: months that cost more than a year are told; different currencies are never compared.
+    #[test]
+    fn months_against_a_year() {
+        let catalogue = Catalogue::builtin();
+        let lite = catalogue.get("55227").expect("Lite");
+        let money = |minor, currency: &str| Some(Money { minor, currency: currency.into() });
+        let told = |month: Option<Money>, year: Option<Money>| {
+            let paid = |months: MonthCount| if months.0 == 12 { year.clone() } else { month.clone() };
+            year_by_months(lite, paid).map(|year| (year.by_month.minor, year.at_once.minor))
+        };
+        assert_eq!(told(None, None), Some((6_000, 5_500)), "by the list");
+        assert_eq!(told(money(400, "EUR"), None), None, "paid less than the list says");
+        assert_eq!(told(money(450, "EUR"), money(4_950, "EUR")), Some((5_400, 4_950)));
+        assert_eq!(told(money(45_000, "RUB"), None), None, "another currency");
+        let monthly = Product { periods: vec![MonthCount(1)], ..lite.clone() };
+        assert_eq!(year_by_months(&monthly, |_| None), None, "sold by the month only");
+    }
 
     /// LICENSING.md 10: costs in minor units with a currency, the seller's word before the list price.
     #[test]

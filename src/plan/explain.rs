@@ -33,6 +33,8 @@ pub struct Question<'q> {
     pub product: Option<&'q Product>,
     /// For how long it is renewed.
     pub aligned: Option<MonthCount>,
+    /// Which rule decides that.
+    pub why_aligned: &'q Text,
     /// The seller's day.
     pub today: NaiveDate,
     /// The moment.
@@ -133,7 +135,7 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<T
     let before = lines.len();
     if let Want::License(target) = &q.view.want {
         for difference in differences(item, target, row, seen, q.today) {
-            lines.push(change(q, seen, difference));
+            lines.push(change(seen, &difference, q.today));
         }
     }
     if seen.key.is_none() {
@@ -150,7 +152,9 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<T
     let renewal =
         q.product.and_then(|product| due(item, product, q.aligned, seen.expires, q.today, q.rules.renew_before_days));
     match renewal {
-        Some(due) => lines.push(due.reason),
+        Some(due) => {
+            lines.push(text!(["{}; {}", due.reason.en, q.why_aligned.en], ["{}; {}", due.reason.ru, q.why_aligned.ru]));
+        }
         None if lines.len() == before => lines.push(calm(q, seen)),
         None => {}
     }
@@ -182,7 +186,8 @@ fn calm(q: &Question<'_>, seen: &License) -> Text {
     )
 }
 
-fn change(q: &Question<'_>, seen: &License, difference: Difference) -> Text {
+/// A difference in words: what is changed, and who wants it.
+pub fn change(seen: &License, difference: &Difference, today: NaiveDate) -> Text {
     let id = seen.id;
     match difference {
         Difference::Tariff { from, to } => text!(
@@ -192,7 +197,7 @@ fn change(q: &Question<'_>, seen: &License, difference: Difference) -> Text {
         Difference::Nodes { from, to } => {
             text!("nodes of license {id}: {from} -> {to}", "узлы лицензии {id}: {from} -> {to}")
         }
-        Difference::Ip(ip) => match seen.ip_changed.map(changeable_from).filter(|from| *from >= q.today) {
+        Difference::Ip(ip) => match seen.ip_changed.map(changeable_from).filter(|from| *from >= today) {
             Some(from) => text!(
                 "address of license {id} -> {ip}, from {from} on: one change a month",
                 "IP лицензии {id} -> {ip}, начиная с {from}: одна смена в месяц"

@@ -1,15 +1,11 @@
 //! What reconcile finds, and what is done about it: stable words for programs, plain ones for people.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Text;
-use crate::model::held::LicenseRow;
 use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, Wish};
-use crate::model::license::License;
 use crate::plan::change::Target;
 use crate::text;
 
@@ -35,23 +31,30 @@ pub struct ItemView {
     pub known_client: Option<ClientId>,
     /// What it asks for.
     pub want: Want,
+    /// Which of its lives has a license.
+    pub holds: Holds,
 }
 
-/// All that is compared: one account.
+/// Whether an item has a license, as our state knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// None.
+    Nothing,
+    /// Only a former life of this number, or another client's.
+    Former,
+    /// The present life.
+    Present,
+}
+
+/// What is the same for everything that is compared: one account.
 #[derive(Debug)]
-pub struct World<'w> {
+pub struct Ground {
     /// The module whose items are compared.
     pub module: ModuleId,
-    /// Items of the module, of rows and of marks.
-    pub items: &'w BTreeMap<ItemId, ItemView>,
-    /// Licenses of ours.
-    pub rows: &'w [LicenseRow],
-    /// All licenses of the lists.
-    pub upstream: &'w BTreeMap<LicenseId, License>,
     /// Wishes without an ended outcome.
-    pub open: &'w [Wish],
+    pub open: Vec<Wish>,
     /// This installation.
-    pub panel: &'w PanelId,
+    pub panel: PanelId,
     /// The newest running number of this state.
     pub last_number: u32,
     /// The state was restored from a backup.

@@ -1,45 +1,37 @@
 //! Three ways compared: what the panel says, what our state knows, what upstream has (MONEY.md 5 and 6). Pure: every
 //! difference is named with what would be done about it; the engine does it, one by one, after looking again.
 //! Foreign licenses are named only where they stand beside one of ours, and never changed.
+//!
+//! Fed piece by piece, so that an account of any size needs little memory: what agrees is forgotten but for a few
+//! numbers. The order is: every row of upstream's lists ([`Comparison::listed`]), our whole state
+//! ([`Comparison::held`]), services that marks name ([`Comparison::marked`]), all other services
+//! ([`Comparison::service`]), the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::rc::Rc;
 
 use chrono::NaiveDate;
 
-pub use super::finding::{Finding, ItemView, Kind, Remedy, Want, World};
+pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{ItemLife, OnceRequest, WishStatus};
+use crate::model::journal::{OnceRequest, WishStatus};
 use crate::model::license::{License, LicenseStatus};
 use crate::plan::change::{Difference, differences};
 use crate::plan::renew::is_paid;
 use crate::text;
 
-/// Compares one account, all three ways.
-pub fn compare(world: &World<'_>) -> Vec<Finding> {
-    let mut found = Findings::new(world);
-    let claimed = found.unowned();
-    found.doubts();
-    for row in world.rows {
-        found.row(row);
-    }
-    for view in world.items.values() {
-        found.item(view, &claimed);
-    }
-    found.two_items();
-    found.foreign_beside_ours();
-    let mut list = found.list;
-    list.sort_by(|a, b| (&a.remedy, a.kind, a.item, a.license).cmp(&(&b.remedy, b.kind, b.item, b.license)));
-    list
-}
+/// What names begin with that clients left to us (LICENSING.md 3).
+const DEFAULT_NAME: &str = "Item #";
 
-/// Whether a license was ordered since a service was made, as far as dates are known: its number may have been another
-/// client's before.
-pub fn is_young_enough(item: &Item, seen: &License) -> bool {
+/// Whether a license was ordered (`ordered`: the day) since a service was made, as far as dates are known: its number may
+/// have been another client's before.
+pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
     let born = item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
-    match (born, seen.created) {
+    match (born, ordered) {
         (Some(born), Some(ordered)) => ordered >= born.pred_opt().unwrap_or(born),
         (None, _) | (_, None) => true,
     }
@@ -59,111 +51,239 @@ fn command(words: impl std::fmt::Display) -> Remedy {
     Remedy::Person(format!("pmisplicense {words}"))
 }
 
-struct Findings<'f, 'w> {
-    world: &'f World<'w>,
-    known: BTreeSet<LicenseId>,
-    by_life: BTreeMap<&'f str, &'f LicenseRow>,
-    held: BTreeSet<ItemId>,
+/// A license of upstream's that our state does not know: what a comparison needs of it.
+#[derive(Debug, Clone, Copy)]
+struct Stranger {
+    tariff: Option<UpstreamPricelistId>,
+    is_foreign: bool,
+}
+
+impl Stranger {
+    fn may_be(&self, tariff: UpstreamPricelistId) -> bool {
+        self.tariff.is_none_or(|known| known == tariff)
+    }
+}
+
+/// A stranger with a mark of ours.
+#[derive(Debug, Clone, Copy)]
+struct Unowned {
+    id: LicenseId,
+    created: Option<NaiveDate>,
+    number: u32,
+}
+
+/// The state of a comparison of one account.
+pub struct Comparison<'g> {
+    ground: &'g Ground,
     ordering: BTreeSet<ItemId>,
+    /// Marks of orders whose outcome is not known: their licenses are looked for elsewhere.
+    pending: BTreeSet<String>,
+    highest: u32,
+    strangers: BTreeMap<LicenseId, Stranger>,
+    strangers_at: BTreeMap<IpAddr, Vec<LicenseId>>,
+    /// Those that are named like a service without a name of its own.
+    strangers_named: BTreeMap<String, LicenseId>,
+    /// Strangers with a mark of ours, by the service that it names.
+    unowned: BTreeMap<Option<ItemId>, Vec<Unowned>>,
+    /// Services that strangers with our mark will serve.
+    served: BTreeSet<ItemId>,
+    /// What upstream says each license costs: few texts, many licenses.
+    costs: BTreeMap<LicenseId, Rc<str>>,
+    words: BTreeSet<Rc<str>>,
+    holders: BTreeMap<LicenseId, ItemId>,
+    shown_by: BTreeMap<LicenseId, ItemId>,
+    shown_twice: BTreeSet<(LicenseId, ItemId)>,
+    visited: BTreeSet<ItemId>,
     list: Vec<Finding>,
 }
 
-impl<'f, 'w> Findings<'f, 'w> {
-    fn new(world: &'f World<'w>) -> Self {
-        let orders = world.open.iter().filter(|wish| matches!(wish.request, OnceRequest::Order(_)));
-        let held = world.rows.iter().filter(|row| row.life.is_some());
+impl<'g> Comparison<'g> {
+    /// Nothing was compared yet.
+    pub fn new(ground: &'g Ground) -> Self {
+        let orders = || {
+            ground.open.iter().filter_map(|wish| match &wish.request {
+                OnceRequest::Order(order) => Some((wish, order)),
+                OnceRequest::Prolong { .. }
+                | OnceRequest::ChangePricelist { .. }
+                | OnceRequest::SetNodes { .. }
+                | OnceRequest::NewKey { .. }
+                | OnceRequest::Delete { .. } => None,
+            })
+        };
         Self {
-            world,
-            known: world.rows.iter().filter(|row| row.state != LicenseState::Deleted).map(|row| row.id).collect(),
-            by_life: held.clone().filter_map(|row| Some((row.life.as_deref()?, row))).collect(),
-            held: held.filter_map(|row| row.item).collect(),
-            ordering: orders.filter_map(|wish| wish.item).collect(),
+            ground,
+            ordering: orders().filter_map(|(wish, _)| wish.item).collect(),
+            pending: orders().map(|(_, order)| order.mark.to_string()).collect(),
+            highest: 0,
+            strangers: BTreeMap::new(),
+            strangers_at: BTreeMap::new(),
+            strangers_named: BTreeMap::new(),
+            unowned: BTreeMap::new(),
+            served: BTreeSet::new(),
+            costs: BTreeMap::new(),
+            words: BTreeSet::new(),
+            holders: BTreeMap::new(),
+            shown_by: BTreeMap::new(),
+            shown_twice: BTreeSet::new(),
+            visited: BTreeSet::new(),
             list: Vec::new(),
         }
     }
-}
 
-impl Findings<'_, '_> {
+    /// A row of upstream's lists, with our row of that number and the service that our row is bound to.
+    pub fn listed(&mut self, seen: &License, row: Option<&LicenseRow>, view: Option<&ItemView>) {
+        if let Some(words) = &seen.cost {
+            self.remember_cost(seen.id, words);
+        }
+        // A deleted one is nobody's any more, but its number was given out all the same.
+        if let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.ground.panel) {
+            self.highest = self.highest.max(number);
+        }
+        match row.filter(|row| row.state != LicenseState::Deleted) {
+            Some(row) => self.row(row, Some(seen), view),
+            None if is_alive(seen) => self.stranger(seen),
+            None => {}
+        }
+    }
+
+    fn remember_cost(&mut self, id: LicenseId, words: &str) {
+        let shared = match self.words.get(words) {
+            Some(known) => Rc::clone(known),
+            None => Rc::from(words),
+        };
+        self.words.insert(Rc::clone(&shared));
+        self.costs.insert(id, shared);
+    }
+
+    fn stranger(&mut self, seen: &License) {
+        let mark = seen.remoteid.mark_of(&self.ground.panel);
+        let stranger = Stranger { tariff: seen.tariff.id(), is_foreign: mark.is_none() };
+        self.strangers.insert(seen.id, stranger);
+        if let Some(ip) = seen.ip {
+            self.strangers_at.entry(ip).or_default().push(seen.id);
+        }
+        if seen.name.starts_with(DEFAULT_NAME) {
+            self.strangers_named.entry(seen.name.clone()).or_insert(seen.id);
+        }
+        if let Some(mark) = mark.filter(|mark| !self.pending.contains(&mark.to_string())) {
+            let (item, number) = match mark {
+                Mark::Order { item, number, .. } => (Some(item), number),
+                Mark::Pool { .. } => (None, 0),
+            };
+            self.unowned.entry(item).or_default().push(Unowned { id: seen.id, created: seen.created, number });
+        }
+    }
+
+    /// A row of our state, once all lists were read; `is_listed`: it was compared with them already.
+    pub fn held(&mut self, row: &LicenseRow, is_listed: bool, view: Option<&ItemView>) {
+        if !is_listed {
+            self.row(row, None, view);
+        }
+        let Some(item) = row.item.filter(|_| row.life.is_some()) else { return };
+        self.holders.insert(row.id, item);
+        let beside = row.ip.and_then(|ip| self.strangers_at.get(&ip)).cloned().unwrap_or_default();
+        for id in beside {
+            let paid_twice = |stranger: &Stranger| stranger.is_foreign && stranger.tariff == Some(row.pricelist);
+            if self.strangers.get(&id).is_some_and(paid_twice) {
+                self.foreign_beside_ours(row, item, id);
+            }
+        }
+    }
+
+    /// Services that strangers with our mark name, before the other services: what they will have is not ordered.
+    pub fn marked_items(&self) -> Vec<ItemId> {
+        self.unowned.keys().copied().flatten().collect()
+    }
+
+    /// Whether a service was looked at already: there is nothing new to learn from it.
+    pub fn is_visited(&self, item: ItemId) -> bool {
+        self.visited.contains(&item)
+    }
+
+    /// Notes which license a service shows, once a service.
+    fn visit(&mut self, view: &ItemView) {
+        if !self.visited.insert(view.item.id) || view.item.status == ItemStatus::Deleted {
+            return;
+        }
+        let Some(id) = view.item.params.licid else { return };
+        match self.shown_by.get(&id) {
+            None => drop(self.shown_by.insert(id, view.item.id)),
+            Some(first) => self.shown_twice.extend([(id, *first), (id, view.item.id)]),
+        }
+    }
+
+    /// All differences, in the order in which they are put right.
+    pub fn finish(mut self) -> Vec<Finding> {
+        for (item, group) in std::mem::take(&mut self.unowned) {
+            self.unowned_group(item, group, None);
+        }
+        self.old_state();
+        self.doubts();
+        self.two_items();
+        let mut list = self.list;
+        list.sort_by(|a, b| (&a.remedy, a.kind, a.item, a.license).cmp(&(&b.remedy, b.kind, b.item, b.license)));
+        list
+    }
+
     fn add(&mut self, kind: Kind, item: Option<ItemId>, license: Option<LicenseId>, what: Text, remedy: Remedy) {
-        let cost = license.and_then(|id| self.world.upstream.get(&id)).and_then(|seen| seen.cost.clone());
+        let cost = license.and_then(|id| self.costs.get(&id)).map(ToString::to_string);
         self.list.push(Finding { kind, item, license, what, remedy, cost });
     }
 
-    fn is_known(&self, id: LicenseId) -> bool {
-        self.known.contains(&id)
+    /// Licenses that bear our mark for these services and that the state does not know; `views`: those of the services
+    /// that the panel has.
+    pub fn marked(&mut self, items: &[ItemId], views: &BTreeMap<ItemId, ItemView>) {
+        for item in items {
+            let group = self.unowned.remove(&Some(*item)).unwrap_or_default();
+            self.unowned_group(Some(*item), group, views.get(item));
+        }
+        views.values().for_each(|view| self.service(view));
     }
 
-    fn row_of(&self, life: &ItemLife) -> Option<&LicenseRow> {
-        self.by_life.get(life.to_string().as_str()).copied()
-    }
-
-    fn open_order(&self, item: ItemId) -> bool {
-        self.ordering.contains(&item)
-    }
-
-    /// Licenses with our mark that the state does not know. Returns the items that are served by them.
-    fn unowned(&mut self) -> BTreeSet<ItemId> {
-        let world = self.world;
-        let mut highest = 0;
-        let mut by_item: BTreeMap<Option<ItemId>, Vec<(&License, u32)>> = BTreeMap::new();
-        for seen in world.upstream.values() {
-            let Some(mark) = seen.remoteid.mark_of(world.panel) else { continue };
-            let (item, number) = match &mark {
-                Mark::Order { item, number, .. } => (Some(*item), *number),
-                Mark::Pool { .. } => (None, 0),
+    fn unowned_group(&mut self, item: Option<ItemId>, mut group: Vec<Unowned>, view: Option<&ItemView>) {
+        // The service's own witness first, then the newest.
+        let shown = view.and_then(|view| view.item.params.licid);
+        group.sort_by_key(|one| (Some(one.id) != shown, std::cmp::Reverse(one.number)));
+        for Unowned { id, created, .. } in group {
+            let free = item.is_some_and(|item| !self.served.contains(&item));
+            let fits = free && view.is_some_and(|view| self.may_have(view, id, created));
+            if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
+                self.shown_beside_another(view, id);
+                continue;
+            }
+            let (kind, what) = match item {
+                Some(item) if !fits => (
+                    Kind::Duplicate,
+                    text!(
+                        "license {id} was bought for service {item}, which does not need it",
+                        "лицензия {id} куплена для услуги {item}, которой она не нужна"
+                    ),
+                ),
+                Some(item) => (
+                    Kind::Unowned,
+                    text!(
+                        "license {id} bears our mark for service {item}; this state does not know it",
+                        "на лицензии {id} наша метка для услуги {item}; состояние её не знает"
+                    ),
+                ),
+                None => (
+                    Kind::Unowned,
+                    text!(
+                        "license {id} was freed by us; this state does not know it",
+                        "лицензия {id} освобождена нами; состояние её не знает"
+                    ),
+                ),
             };
-            highest = highest.max(number);
-            let pending =
-                world.open.iter().any(|wish| matches!(&wish.request, OnceRequest::Order(order) if order.mark == mark));
-            // A deleted one is nobody's any more, but its number was given out all the same.
-            if !pending && is_alive(seen) && !self.is_known(seen.id) {
-                by_item.entry(item).or_default().push((seen, number));
-            }
+            let target = item.filter(|_| fits);
+            self.served.extend(target);
+            self.add(kind, item, Some(id), what, Remedy::TakeIn(id, target));
         }
-        let mut served = BTreeSet::new();
-        for (item, mut group) in by_item {
-            // The service's own witness first, then the newest.
-            let view = item.and_then(|item| world.items.get(&item));
-            let shown = view.and_then(|view| view.item.params.licid);
-            group.sort_by_key(|(seen, number)| (Some(seen.id) != shown, std::cmp::Reverse(*number)));
-            for (seen, _) in group {
-                let fits =
-                    view.is_some_and(|view| self.may_have(view, seen)) && item.is_some_and(|i| !served.contains(&i));
-                let id = seen.id;
-                if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
-                    self.shown_beside_another(view, id);
-                    continue;
-                }
-                let (kind, what) = match item {
-                    Some(item) if !fits => (
-                        Kind::Duplicate,
-                        text!(
-                            "license {id} was bought for service {item}, which does not need it",
-                            "лицензия {id} куплена для услуги {item}, которой она не нужна"
-                        ),
-                    ),
-                    Some(item) => (
-                        Kind::Unowned,
-                        text!(
-                            "license {id} bears our mark for service {item}; this state does not know it",
-                            "на лицензии {id} наша метка для услуги {item}; состояние её не знает"
-                        ),
-                    ),
-                    None => (
-                        Kind::Unowned,
-                        text!(
-                            "license {id} was freed by us; this state does not know it",
-                            "лицензия {id} освобождена нами; состояние её не знает"
-                        ),
-                    ),
-                };
-                let target = item.filter(|_| fits);
-                served.extend(target);
-                self.add(kind, item, Some(id), what, Remedy::TakeIn(id, target));
-            }
-        }
-        if highest > world.last_number || world.restored {
-            let (last, number) = (world.last_number, highest.max(world.last_number));
+    }
+
+    fn old_state(&mut self) {
+        let Ground { last_number: last, restored, .. } = *self.ground;
+        if self.highest > last || restored {
+            let (highest, number) = (self.highest, self.highest.max(last));
             let what = if highest <= last {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {
@@ -174,7 +294,6 @@ impl Findings<'_, '_> {
             };
             self.add(Kind::OldState, None, None, what, Remedy::Renew(number));
         }
-        served
     }
 
     /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two
@@ -190,14 +309,15 @@ impl Findings<'_, '_> {
     }
 
     /// Whether a license with the mark of an item may be the present life's.
-    fn may_have(&self, view: &ItemView, seen: &License) -> bool {
+    fn may_have(&self, view: &ItemView, id: LicenseId, ordered: Option<NaiveDate>) -> bool {
         // One from the pool is older than its service, which shows it.
-        let of_this_life = is_young_enough(&view.item, seen) || view.item.params.licid == Some(seen.id);
-        is_open(view) && of_this_life && self.row_of(&view.life).is_none() && !self.open_order(view.item.id)
+        let of_this_life = is_young_enough(&view.item, ordered) || view.item.params.licid == Some(id);
+        is_open(view) && of_this_life && view.holds != Holds::Present && !self.ordering.contains(&view.item.id)
     }
 
     fn doubts(&mut self) {
-        for wish in self.world.open {
+        let ground = self.ground;
+        for wish in &ground.open {
             let (id, kind) = (wish.id, wish.request.kind());
             let Some(item) = wish.item else { continue };
             let since = wish.recorded_at.format("%Y-%m-%d %H:%M");
@@ -215,11 +335,13 @@ impl Findings<'_, '_> {
         }
     }
 
-    fn row(&mut self, row: &LicenseRow) {
-        let seen = self.world.upstream.get(&row.id);
+    fn row(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
+        if let Some(view) = view {
+            self.visit(view);
+        }
         match row.state {
-            LicenseState::Bound | LicenseState::Claimed => self.bound(row, seen),
-            LicenseState::ToFree if row.not_before.is_none_or(|until| until <= self.world.now) => {
+            LicenseState::Bound | LicenseState::Claimed => self.bound(row, seen, view),
+            LicenseState::ToFree if row.not_before.is_none_or(|until| until <= self.ground.now) => {
                 let id = row.id;
                 let what = text!("license {id} waits to be freed", "лицензия {id} ждёт освобождения");
                 self.add(Kind::ToFree, row.item, Some(id), what, Remedy::Free(id));
@@ -247,10 +369,10 @@ impl Findings<'_, '_> {
         }
     }
 
-    fn bound(&mut self, row: &LicenseRow, seen: Option<&License>) {
+    fn bound(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
         let (id, Some(item)) = (row.id, row.item) else { return };
         let unbind = || command(format_args!("unbind {item}"));
-        let Some(view) = self.world.items.get(&item) else {
+        let Some(view) = view else {
             let what = text!(
                 "license {id} is bound to service {item}, which the panel does not have",
                 "лицензия {id} привязана к услуге {item}, которой в панели нет"
@@ -293,7 +415,7 @@ impl Findings<'_, '_> {
         let Want::License(target) = &view.want else { return };
         let (item, id) = (view.item.id, row.id);
         let have_ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        for difference in differences(&view.item, target, row, seen, self.world.today) {
+        for difference in differences(&view.item, target, row, seen, self.ground.today) {
             let (kind, what) = match difference {
                 Difference::Tariff { from, to } => {
                     (Kind::Tariff, text!("tariff {from}, wanted {to}", "тариф {from}, нужен {to}"))
@@ -327,7 +449,7 @@ impl Findings<'_, '_> {
     fn shown(&mut self, view: &ItemView, row: &LicenseRow) {
         let (item, id) = (view.item.id, row.id);
         if row.key.is_none() {
-            if self.world.now - row.since > chrono::Duration::hours(1) {
+            if self.ground.now - row.since > chrono::Duration::hours(1) {
                 let what = text!("license {id} has no key for over an hour", "у лицензии {id} больше часа нет ключа");
                 self.add(Kind::KeyLate, Some(item), Some(id), what, Remedy::Look(item));
             }
@@ -347,77 +469,54 @@ impl Findings<'_, '_> {
         }
     }
 
-    /// A paid service of the module without a license.
-    fn item(&mut self, view: &ItemView, served: &BTreeSet<ItemId>) {
-        let (world, item) = (self.world, view.item.id);
-        let ours = view.item.module == Some(world.module) && view.item.is_ours();
-        let held = self.held.contains(&item);
-        let busy = held || served.contains(&item) || self.open_order(item);
+    /// A service of the module that was not looked at yet: a paid one without a license.
+    pub fn service(&mut self, view: &ItemView) {
+        self.visit(view);
+        let (ground, item) = (self.ground, view.item.id);
+        let ours = view.item.module == Some(ground.module) && view.item.is_ours();
+        let busy = view.holds != Holds::Nothing || self.served.contains(&item) || self.ordering.contains(&item);
         let Want::License(target) = &view.want else { return };
-        if !ours || busy || !is_paid(&view.item, world.today) {
+        if !ours || busy || !is_paid(&view.item, ground.today) {
             return;
         }
-        let alike = |seen: &&License| {
-            let at_its_place = target.ip.is_some() && seen.ip == target.ip && seen.tariff.may_be(target.pricelist);
-            // Ordered for this very service, by the vendor's own module for example.
-            let by_name = seen.name == view.item.default_license_name();
-            let shown = view.item.params.licid == Some(seen.id);
-            (at_its_place || by_name || shown) && is_alive(seen) && !self.is_known(seen.id)
-        };
+        let at_its_place = target.ip.and_then(|ip| self.strangers_at.get(&ip)).into_iter().flatten();
+        let alike = |id: &&LicenseId| self.strangers.get(id).is_some_and(|known| known.may_be(target.pricelist));
+        let shown = view.item.params.licid.filter(|id| self.strangers.contains_key(id));
+        // Ordered for this very service, by the vendor's own module for example.
+        let by_name = self.strangers_named.get(&view.item.default_license_name()).copied();
+        let foreign = at_its_place.filter(alike).copied().chain(shown).chain(by_name).min();
         let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
-        let remedy = match world.upstream.values().find(alike) {
-            Some(seen) => command(format_args!("bind {item} {}", seen.id)),
+        let remedy = match foreign {
+            Some(id) => command(format_args!("bind {item} {id}")),
             None => Remedy::Obtain(item),
         };
         self.add(Kind::NoLicense, Some(item), None, what, remedy);
     }
 
     fn two_items(&mut self) {
-        let mut shown: BTreeMap<LicenseId, Vec<ItemId>> = BTreeMap::new();
-        for view in self.world.items.values().filter(|view| view.item.status != ItemStatus::Deleted) {
-            if let Some(id) = view.item.params.licid {
-                shown.entry(id).or_default().push(view.item.id);
+        for (id, item) in std::mem::take(&mut self.shown_twice) {
+            let holder = self.holders.get(&id).copied();
+            if Some(item) == holder {
+                continue;
             }
-        }
-        for (id, items) in shown.into_iter().filter(|(_, items)| items.len() > 1) {
-            let holder = self.world.rows.iter().find(|row| row.id == id && row.life.is_some()).and_then(|row| row.item);
-            for item in items.into_iter().filter(|item| Some(*item) != holder) {
-                let owner = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
-                let what = text!(
-                    "service {item} shows license {id} of service {owner}",
-                    "услуга {item} показывает лицензию {id} услуги {owner}"
-                );
-                self.add(Kind::TwoItems, Some(item), Some(id), what, command(format_args!("unbind {item}")));
-            }
+            let owner = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
+            let what = text!(
+                "service {item} shows license {id} of service {owner}",
+                "услуга {item} показывает лицензию {id} услуги {owner}"
+            );
+            self.add(Kind::TwoItems, Some(item), Some(id), what, command(format_args!("unbind {item}")));
         }
     }
 
-    /// Foreign licenses at the address of one of ours, with the same tariff: somebody paid twice by hand.
-    fn foreign_beside_ours(&mut self) {
-        let world = self.world;
-        let mut places = BTreeMap::new();
-        for row in world.rows.iter().filter(|row| row.life.is_some()) {
-            if let Some(ip) = row.ip {
-                places.insert((ip, row.pricelist), (row.id, row.item));
-            }
-        }
-        let strangers: Vec<&License> =
-            world.upstream.values().filter(|seen| is_alive(seen) && !self.is_known(seen.id)).collect();
-        for seen in strangers {
-            let foreign = seen.remoteid.mark_of(world.panel).is_none();
-            let place = seen.ip.zip(seen.tariff.id());
-            let Some((ours, Some(item))) = place.filter(|_| foreign).and_then(|place| places.get(&place)).copied()
-            else {
-                continue;
-            };
-            let id = seen.id;
-            let what = text!(
-                "license {id}, not ours, has address and tariff of license {ours}: paid twice",
-                "чужая лицензия {id} на том же IP и тарифе, что {ours}: оплачено дважды"
-            );
-            let remedy = command(format_args!("bind {item} {id} --replace"));
-            self.add(Kind::Duplicate, Some(item), Some(id), what, remedy);
-        }
+    /// A foreign license at the address of one of ours, with the same tariff: somebody paid twice by hand.
+    fn foreign_beside_ours(&mut self, row: &LicenseRow, item: ItemId, id: LicenseId) {
+        let ours = row.id;
+        let what = text!(
+            "license {id}, not ours, has address and tariff of license {ours}: paid twice",
+            "чужая лицензия {id} на том же IP и тарифе, что {ours}: оплачено дважды"
+        );
+        let remedy = command(format_args!("bind {item} {id} --replace"));
+        self.add(Kind::Duplicate, Some(item), Some(id), what, remedy);
     }
 }
 

@@ -85,6 +85,10 @@ pub fn due(
         "продление на {} мес.: лицензия истекает {expires}, через {left_days} дн.; услуга оплачена до {shown_end}",
         months.0
     );
+    let reason = match shorter {
+        Some(_) => text!(["{}; no longer one is needed for that", reason.en], ["{}; дольше не нужно", reason.ru]),
+        None => reason,
+    };
     Some(Due { months, reason })
 }
 

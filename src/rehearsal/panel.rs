@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FIRST_ITEM, Made, Script, Step};
-use crate::context::{PanelData, PanelTool};
+use crate::context::{Leading, PanelData, PanelTool};
 use crate::error::ModuleError;
 use crate::mgrctl::form;
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
@@ -162,6 +162,10 @@ impl PanelData for RehearsedData {
 
     fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
         self.real.prices(items)
+    }
+
+    fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError> {
+        self.real.leading_to(internal_name)
     }
 }
 

@@ -72,6 +72,9 @@ impl PanelData for Fake {
     fn prices(&mut self, _: &[ItemId]) -> Result<Vec<crate::ports::ItemPrice>, DbError> {
         Ok(Vec::new())
     }
+    fn leading_to(&mut self, _: &str) -> Result<Vec<crate::context::Leading>, DbError> {
+        Ok(Vec::new())
+    }
 }
 
 impl BillDb for Fake {

@@ -92,6 +92,12 @@ fn columns(variable: &dyn Fn(&str) -> Option<OsString>) -> usize {
     said.or_else(terminal).unwrap_or(UNLIMITED).max(40)
 }
 
+fn live_columns() -> Option<usize> {
+    let stderr = std::io::stderr();
+    let columns = || terminal_size::terminal_size_of(&stderr).map_or(USUAL, |(width, _)| width.0.into());
+    stderr.is_terminal().then(columns)
+}
+
 fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: usize) -> Result<Answer, ModuleError> {
     let settings = Settings::load(environment, args.config.as_deref())?;
     if args.command.changes() && (do_nothing(&environment.root()) || do_nothing(&settings.root)) {
@@ -116,15 +122,13 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).is_ok() && is_yes(&line)
     };
-    let loud = std::io::stderr().is_terminal();
+    let live = live_columns();
     let mut tell = |words: &str| {
-        // A line that is written over and over makes sense on a terminal only.
-        let words = if loud { words } else { words.trim_start_matches('\r') };
-        let end = if loud || words.ends_with('\n') { "" } else { "\n" };
-        let _ = std::io::stderr().write_all(format!("{words}{end}").as_bytes());
+        let _ = std::io::stderr().write_all(words.as_bytes());
     };
     let person = std::io::stdin().is_terminal();
-    let mut desk = Desk { ctx: &mut ctx, width, ask: if person { Some(&mut ask) } else { None }, tell: &mut tell };
+    let ask: Option<&mut dyn FnMut(&str) -> bool> = if person { Some(&mut ask) } else { None };
+    let mut desk = Desk { ctx: &mut ctx, width, ask, tell: &mut tell, live };
     dispatch(&mut desk, &args.command).map_err(|error| {
         let error = error.mapped(|text| log.masked(text));
         log.error(&error.to_string());
@@ -136,7 +140,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
 fn rehearsed(ctx: Context, command: &AdminCommand, switched_off: bool, width: usize) -> Result<Answer, ModuleError> {
     let lang = ctx.lang;
     let (mut ctx, script) = rehearse::rehearse(ctx, "sync")?;
-    let mut desk = Desk { ctx: &mut ctx, width, ask: None, tell: &mut |_| {} };
+    let mut desk = Desk { ctx: &mut ctx, width, ask: None, tell: &mut |_| {}, live: None };
     let result = dispatch(&mut desk, command);
     let error = result.err().map(|error| error.mapped(|text| ctx.log.masked(text)));
     let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
@@ -181,7 +185,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
-        AdminCommand::Retry { item: Some(item), yes, .. } => admin::repair::retry(desk, *item, *yes),
+        AdminCommand::Retry { item: Some(item), wish, yes, .. } => {
+            admin::repair::retry(desk, *item, wish.map(WishId), *yes)
+        }
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
         AdminCommand::Report { month, csv, html } => {
             let form = match html {

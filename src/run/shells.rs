@@ -8,11 +8,11 @@ use chrono::Utc;
 
 use crate::billdb::whmcs::Place;
 use crate::billdb::{DbParams, MysqlBillDb};
-use crate::context::{PanelData, PanelTool, panel_error};
+use crate::context::{Leading, PanelData, PanelTool, panel_error};
 use crate::error::ModuleError;
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
-use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
+use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
@@ -110,11 +110,22 @@ impl PanelData for Database {
     fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
         self.db.prices(items)
     }
+
+    fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError> {
+        let tariffs = self.db.active_tariffs(internal_name)?.into_iter();
+        let values = self.db.enumeration_values(internal_name)?.into_iter();
+        let tariffs = tariffs.map(|(id, name)| Leading::Tariff(PricelistId(id), name));
+        Ok(tariffs.chain(values.map(|(id, name)| Leading::Value(id, name))).collect())
+    }
 }
 
 impl BillDb for Database {
     fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
         self.db.item(item)
+    }
+
+    fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
+        self.db.items(items)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

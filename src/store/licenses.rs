@@ -61,6 +61,20 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Licenses of an account with a number above `after`, ascending, at most `limit`.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_after(
+        &self,
+        account: AccountId,
+        after: LicenseId,
+        limit: usize,
+    ) -> Result<Vec<LicenseRow>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.license_rows("account = ?1 AND id > ?2 ORDER BY id LIMIT ?3", params![account.0, after.0, limit])
+    }
+
     /// A license of ours.
     ///
     /// # Errors

@@ -160,6 +160,20 @@ impl Store {
         self.wishes("account = ?1 AND kind = 'order'", params![account.0])
     }
 
+    /// Wishes of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and
+    /// not tried again since.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn waiting_wishes(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
+        self.wishes(
+            "item = ?1 AND (status IN ('in_doubt', 'free_when_appears', 'handed_over')
+             OR (status IN ('refused', 'not_sent') AND NOT EXISTS
+                (SELECT 1 FROM wish w WHERE w.item = wish.item AND w.kind = wish.kind AND w.id > wish.id)))",
+            params![item.0],
+        )
+    }
+
     /// Items whose newest order or renewal upstream refused, and which were not served since.
     ///
     /// # Errors

@@ -157,6 +157,53 @@ fn doctor() {
     assert!(text.contains("--accept-account 7"), "{text}");
 }
 
+/// What is sold: tariffs and values that lead to an ended product, and months that cost more than a year.
+#[test]
+fn doctor_of_the_trade() {
+    let t = Test::new();
+    assert!(!person(&t, "doctor").stdout.contains("twelve"), "nothing was bought");
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
+    t.cmd("open", 42).ok();
+    t.soft_item(43, "3541", 1).ip("192.0.2.11").on_tariff().add();
+    let checks = json(&t, "doctor");
+    let of = |name: &str| {
+        let list = checks["checks"].as_array().unwrap().clone();
+        list.into_iter().filter(|c| c["check"] == name).collect::<Vec<_>>()
+    };
+    let says = |check: &serde_json::Value, field: &str| check[field].as_str().unwrap().to_owned();
+    let ending = of("sale_ends");
+    assert!(!ending.is_empty() && ending.iter().all(|c| c["level"] == "warning"), "{checks:#}");
+    let tariff = format!("tariff {} ", t.item(43).pricelist);
+    let line = ending.iter().find(|c| says(c, "what").starts_with(&tariff)).unwrap();
+    assert!(says(line, "what").contains("(3541), which is not sold from 2021-06-15 on"), "{line:#}");
+    assert!(says(line, "next").contains("2021-06-15") && says(line, "next").contains("55227, 55228"), "{line:#}");
+    let year = of("alignment");
+    assert_eq!((year.len(), &year[0]["level"]), (1, &"ok".into()), "{checks:#}");
+    let words = says(&year[0], "what");
+    assert!(words.contains("twelve months cost 60.00 EUR, a year 55.00 EUR"), "{words}");
+    t.period_align("1;12;;");
+    assert!(!person(&t, "doctor").stdout.contains("twelve"), "somebody decided");
+}
+
+/// Why a license waits is told in the reader's language.
+#[test]
+fn reasons() {
+    let t = Test::setup().options(|o| o.order_counts_as_change = true).start();
+    t.soft_item(42, "55227", 12).ip("192.0.2.10").expires(&day_in(365)).add();
+    t.cmd("open", 42).ok();
+    t.cmd("close", 42).ok();
+    for (lang, words) in [("en", "its address cannot be cleared yet"), ("ru", "её IP пока нельзя очистить")]
+    {
+        for line in ["history 42", "pool", "explain 42"] {
+            let args = line.split(' ').chain(["--lang", lang]);
+            let said = t.program(args).env("COLUMNS", "200").run().ok().stdout.clone();
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains(words), "{line}: {said}");
+        }
+    }
+    assert!(json(&t, "pool --lang ru").to_string().contains("its address cannot be cleared yet"), "scripts: one word");
+}
+
 /// A reader that goes away early is nobody's failure.
 #[test]
 fn closed_pipe() {

@@ -1,6 +1,6 @@
 //! Commands that change something: asked first, refused where they would do harm, whole when they are done.
 use super::{day_in, difference, fine, in_state, json, opened, person, refused, troubled};
-use crate::support::Test;
+use crate::support::{Fault, Test};
 
 /// Nobody is there to be asked: nothing is done. The panel's switch stops them, looking goes on.
 #[test]
@@ -116,6 +116,35 @@ fn retry_after_refusal() {
     assert!(fine(&t, "retry --all --yes").contains("no service waits"));
     refused(&t, "retry 999999 --yes");
     assert_eq!(person(&t, "retry").code, Some(2));
+}
+
+/// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is not.
+#[test]
+fn retry_one_wish() {
+    let t = opened();
+    t.upstream.fault(Fault::on("soft.edit?newkey").always().refused("key_limit"));
+    assert_eq!(t.cmd("gen_key", 42).code, Some(1));
+    t.upstream.clear_faults();
+    t.choose(42, "55228");
+    t.upstream.fault(Fault::on("service.changepricelist").always().drop_before());
+    t.cmd("setparam", 42).fails("client");
+    t.upstream.clear_faults();
+    let asked = refused(&t, "retry 42");
+    for line in ["--wish 2: newkey, refused", "--wish 3: tariff, in_doubt"] {
+        assert!(asked.contains(line), "{asked}");
+    }
+    let error = refused(&t, "retry 42 --wish 1 --yes");
+    assert!(error.contains("no wish 1 that waits") && error.contains("--wish 2"), "{error}");
+    assert_eq!(person(&t, "retry --all --wish 2").code, Some(2));
+    let before = t.upstream.license(5001).key;
+    in_state(&t, "UPDATE wish SET recorded_at = recorded_at - 1000 WHERE status = 'in_doubt'");
+    refused(&t, "retry 42 --wish 3 --yes");
+    in_state(&t, "UPDATE wish SET clean_look_at = clean_look_at - 1000 WHERE status = 'in_doubt'");
+    fine(&t, "retry 42 --wish 3 --yes");
+    assert_eq!((t.upstream.license(5001).pricelist, t.upstream.billed("service.changepricelist")), (55228, 1));
+    assert_eq!(t.upstream.license(5001).key, before, "only the one that was named");
+    in_state(&t, "UPDATE wish SET status = 'handed_over' WHERE id = 2");
+    assert!(refused(&t, "retry 42 --wish 2 --yes").contains("pmisplicense resolve 42 --wish 2"));
 }
 
 /// A service moved to a module with another account gets a license there; its old one is freed where it is.

@@ -2,6 +2,7 @@
 use crate::support::{Output, Test};
 use serde_json::Value;
 
+mod fleet;
 mod import;
 mod looking;
 mod mending;

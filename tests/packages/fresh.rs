@@ -60,6 +60,9 @@ impl Fresh {
             let from = run(Command::new("sh").args(["-c", "command -v \"$0\"", tool]));
             fresh.bring(Path::new(from.trim()), &fresh.at("bin").join(tool));
         }
+        fresh.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        // A provider that sells nothing ended: doctor would advise.
+        fresh.test.db.exec("DELETE FROM enumerationitem WHERE intname IN ('3541', '4601')", ());
         fresh.move_panel_in();
         fresh
     }

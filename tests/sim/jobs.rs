@@ -38,13 +38,13 @@ pub async fn carry_out(engine: &mut Engine<'_>, job: Job, allow: Allow, world: &
             done.failures.into_iter().next().map_or(Ok(()), Err)
         }
         Job::Survey => {
-            let findings = engine.survey(&mut |_, _| {}).await?;
+            let findings = engine.survey(&mut |_| {}).await?;
             world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
             world.borrow_mut().findings = Some(findings);
             Ok(())
         }
         Job::Reconcile => {
-            let findings = engine.survey(&mut |_, _| {}).await?;
+            let findings = engine.survey(&mut |_| {}).await?;
             world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
             engine.guard(&findings, allow)?;
             let mut first = None;

@@ -372,7 +372,6 @@ fn syncs() -> Vec<Scene> {
     let due = &[OPEN, World(paid_for_months), Wait(30 * DAY + DAY / 2)][..];
     let renewed = &["send renewal", "record outcome"][..];
     let lost = Hurt(1, C::Open, "send order", F::LostBefore);
-    let doubled = &[Hurt(1, C::Open, "send order", F::DoubledLate(400)), Wait(500)][..];
     vec![
         Scene::new("sync_item renews", month, due, SYNC_ITEM, renewed),
         Scene::new("sync renews", month, due, SYNC, renewed),
@@ -394,16 +393,31 @@ fn syncs() -> Vec<Scene> {
             &["send edit", "address changed"],
         )
         .at(|habits| habits.order_starts_month = true),
+        Scene::new(
+            "sync puts a name right",
+            month,
+            &[OPEN, World(seller_renames)],
+            SYNC,
+            &["refresh page", "send edit", "looked at"],
+        ),
+        Scene::new("sync leaves a name", month, &[OPEN, World(seller_renames)], SYNC_ITEM, &["look owed"])
+            .hurt("send edit", F::Refused),
         Scene::new("sync finds an order", month, &[lost_late(), Wait(400)], SYNC, &["bind", "post-call"]),
         Scene::new("sync looks for an order", month, &[lost, Wait(1_000)], SYNC, &["record outcome"]).fails(E::Client),
-        Scene::new("sync keeps a duplicate", month, doubled, SYNC, &["keep duplicate"])
-            .at(|habits| habits.refuses_busy = false),
         Scene::new(
-            "sync frees a duplicate",
+            "sync keeps a duplicate",
             month,
-            &[doubled, &[SYNC, Wait(1_000)]].concat(),
+            &[Hurt(1, C::Open, "send order", F::DoubledLate(400)), Wait(500)],
             SYNC,
-            &["send suspend", "send edit", "release"],
+            &["keep duplicate"],
+        )
+        .at(|habits| habits.refuses_busy = false),
+        Scene::new(
+            "sync frees a duplicate once it is not young",
+            month,
+            &[Hurt(1, C::Open, "send order", F::DoubledLate(400)), Wait(500), SYNC, Wait(1_000)],
+            SYNC,
+            &["send edit", "release"],
         )
         .at(|habits| habits.refuses_busy = false),
         Scene::new("sync misses a license", month, &[OPEN, World(seller_hides)], SYNC, &["license missing"])

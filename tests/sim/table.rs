@@ -30,13 +30,11 @@ const CANNOT: [(&str, &str); 9] = [
 ];
 
 /// Commits that no run of the simulator makes, and where they are tried.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("bind by hand", "a person's bind: tests/admin"),
     ("move away", "a person's move: tests/admin"),
-    ("state is old", "in random histories with a lost state"),
-    ("look owed", "in random histories: a difference that sync leaves for later"),
-    ("looked at", "in random histories: its end"),
     ("renew state", "a person's reconcile: in random histories with a restored state"),
+    ("state is old", "a state put back from a copy: tests/guards.rs"),
 ];
 
 pub fn class_word(class: Class) -> &'static str {

@@ -53,6 +53,7 @@ fn one_module(
     if let Some(store) = store {
         account(store, id, &access, checks)?;
     }
+    super::trade::trade(desk, id, store, checks)?;
     let mut client = desk.ctx.connector.connect(&access)?;
     if let Err(error) = client.whoami() {
         unreachable(&access, &error, checks);

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::model::ids::{AccountId, ClientId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId};
 use crate::model::item::{Item, ItemParams};
+use crate::model::journal::ItemLife;
 use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::plan::change::Target;
@@ -51,7 +52,7 @@ fn view(id: u32) -> ItemView {
         licname: "shop".into(),
         nodes: None,
     });
-    ItemView { item, life, known_client: Some(ClientId(5)), want }
+    ItemView { item, life, known_client: Some(ClientId(5)), want, holds: Holds::Nothing }
 }
 
 fn row(id: u32, view: &ItemView) -> LicenseRow {
@@ -112,21 +113,44 @@ fn now() -> DateTime<Utc> {
 const MARK: &str = "pml-abcdefgh-42-1";
 
 fn found(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(Kind, &'static str)> {
-    let items = items.iter().map(|view| (view.item.id, view.clone())).collect();
-    let upstream = upstream.iter().map(|seen| (seen.id, seen.clone())).collect();
-    let world = World {
+    let ground = Ground {
         module: ModuleId(7),
-        items: &items,
-        rows,
-        upstream: &upstream,
-        open: &[],
-        panel: &PanelId::parse("abcdefgh").expect("an id"),
+        open: Vec::new(),
+        panel: PanelId::parse("abcdefgh").expect("an id"),
         last_number: 3,
         restored: false,
         today: now().date_naive(),
         now: now(),
     };
-    compare(&world).iter().map(|finding| (finding.kind, finding.remedy.word())).collect()
+    let holds = |view: &ItemView| {
+        let held = |row: &&LicenseRow| row.life.is_some() && row.item == Some(view.item.id);
+        let lives: Vec<_> = rows.iter().filter(held).map(|row| row.life.clone()).collect();
+        match lives.as_slice() {
+            [] => Holds::Nothing,
+            lives if lives.contains(&Some(view.life.to_string())) => Holds::Present,
+            _ => Holds::Former,
+        }
+    };
+    let items: BTreeMap<ItemId, ItemView> =
+        items.iter().map(|view| (view.item.id, ItemView { holds: holds(view), ..view.clone() })).collect();
+    let view_of = |row: &LicenseRow| row.item.and_then(|item| items.get(&item));
+    let mut comparison = Comparison::new(&ground);
+    for seen in upstream {
+        let row = rows.iter().find(|row| row.id == seen.id);
+        comparison.listed(seen, row, row.and_then(view_of));
+    }
+    for row in rows {
+        comparison.held(row, upstream.iter().any(|seen| seen.id == row.id), view_of(row));
+    }
+    let marked = comparison.marked_items();
+    let views = items.iter().filter(|(id, _)| marked.contains(id)).map(|(id, view)| (*id, view.clone())).collect();
+    comparison.marked(&marked, &views);
+    for view in items.values() {
+        if !comparison.is_visited(view.item.id) {
+            comparison.service(view);
+        }
+    }
+    comparison.finish().iter().map(|finding| (finding.kind, finding.remedy.word())).collect()
 }
 
 /// Nothing is found where all three agree.

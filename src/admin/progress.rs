@@ -1,0 +1,71 @@
+//! A bar that is drawn over itself on a terminal, and says nothing anywhere else.
+
+/// The longest bar in columns.
+const LONGEST: usize = 30;
+
+/// A bar on a terminal of so many columns; `None`: nobody looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar(pub Option<usize>);
+
+impl Bar {
+    /// Shows how far it is: what is counted, how many are done, of how many.
+    pub fn draw(self, tell: &mut dyn FnMut(&str), words: &str, done: u32, total: Option<u32>) {
+        if let Some(columns) = self.0 {
+            tell(&format!("\r{}", padded(&line(words, done, total, columns), columns)));
+        }
+    }
+
+    /// Takes the bar away again.
+    pub fn clear(self, tell: &mut dyn FnMut(&str)) {
+        if let Some(columns) = self.0 {
+            tell(&format!("\r{}\r", padded("", columns)));
+        }
+    }
+}
+
+fn line(words: &str, done: u32, total: Option<u32>, columns: usize) -> String {
+    let Some(total) = total.filter(|total| *total > 0) else { return format!("{words} {done}") };
+    let counts = format!("{done}/{total}");
+    let room = columns.saturating_sub(words.chars().count() + counts.len() + 6).min(LONGEST);
+    if room < 4 {
+        return format!("{words} {counts}");
+    }
+    let full = usize::try_from(u64::from(done.min(total)) * room as u64 / u64::from(total)).unwrap_or(room);
+    format!("{words} [{}{}] {counts}", "#".repeat(full), "-".repeat(room - full))
+}
+
+/// Never as wide as the terminal: a full line would move on to the next.
+fn padded(line: &str, columns: usize) -> String {
+    let room = columns.saturating_sub(1);
+    let shown: String = line.chars().take(room).collect();
+    let rest = room.saturating_sub(shown.chars().count());
+    format!("{shown}{}", " ".repeat(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(columns: Option<usize>, done: u32, total: Option<u32>) -> String {
+        let mut told = String::new();
+        Bar(columns).draw(&mut |words| told.push_str(words), "module 7: licenses", done, total);
+        told
+    }
+
+    /// It fits, fills up, and is silent where nobody looks.
+    #[test]
+    fn bar() {
+        let half = drawn(Some(60), 500, Some(1000));
+        assert_eq!(half.trim_end(), "\rmodule 7: licenses [##############--------------] 500/1000");
+        assert_eq!(half.chars().count(), 60);
+        assert!(!drawn(Some(60), 1000, Some(1000)).contains('-'));
+        assert!(drawn(Some(60), 2000, Some(1000)).contains("] 2000/1000"));
+        assert_eq!(drawn(Some(60), 7, None).trim(), "module 7: licenses 7");
+        assert_eq!(drawn(Some(60), 0, Some(0)).trim(), "module 7: licenses 0");
+        assert!(drawn(Some(30), 1, Some(1000)).contains("licenses 1/1000"));
+        assert_eq!(drawn(None, 1, None), "");
+        let mut told = String::new();
+        Bar(Some(10)).clear(&mut |words| told.push_str(words));
+        assert_eq!(told, format!("\r{}\r", " ".repeat(9)));
+    }
+}
