@@ -22,6 +22,18 @@ fn frees_into_the_pool() {
     test.assert_clean();
 }
 
+/// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on.
+#[test]
+fn another_installation_took_it() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    test.upstream.edit_license(id, |license| license.remoteid = "pml-zzzzzzzz-9-9".into());
+    test.cmd("close", 42).ok().stdout("");
+    assert_eq!(changes(&test), Vec::<String>::new());
+    assert_eq!((test.item(42).status, state(&test, "SELECT state FROM license")), (4, "stopped".into()));
+    assert_eq!(test.upstream.license(id).status, 2);
+}
+
 /// on_close = "stop": stopped and left to run out; "delete": deleted once, at once; for one module as well.
 #[test]
 fn other_ways_to_close() {

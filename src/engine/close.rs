@@ -160,6 +160,10 @@ impl Engine<'_> {
             return self.is_gone(row, &seen, LicenseState::ToFree).await.map(drop);
         }
         let Some(seen) = seen else { return Ok(()) };
+        if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id) {
+            // Another installation took it meanwhile: not ours any more, and never touched again (MONEY.md 5).
+            return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
+        }
         let has_modules = self.end_modules(row).await?;
         let kept = self.product_of(row).is_some_and(Product::is_pooled);
         let pooled = kept && seen.expires.is_some() && !has_modules;

@@ -208,7 +208,8 @@ impl Engine<'_> {
         let account = self.store.account(self.account).map_err(errors::state)?;
         let backing_off = account
             .and_then(|account| account.refused)
-            .filter(|(_, since, _)| self.now() - *since < chrono::Duration::minutes(BACK_OFF_MINUTES));
+            // A clock that was set back must not stretch it.
+            .filter(|(_, since, _)| (self.now() - *since).abs() < chrono::Duration::minutes(BACK_OFF_MINUTES));
         if backing_off.is_none() && self.rules.minimum_balance.is_none() {
             return Ok(());
         }

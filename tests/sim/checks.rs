@@ -62,7 +62,9 @@ pub fn told(world: &mut World, run: usize) {
         (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
             let waits = row.is_none_or(|row| row.state == LicenseState::ToFree);
-            (!waits).then(|| format!("license {id} still runs"))
+            // What another installation took meanwhile runs for its client.
+            let taken = world.seller.get(id).is_some_and(|lic| lic.foreign);
+            (!waits && !taken).then(|| format!("license {id} still runs"))
         }
         (ItemCommand::GenKey, Some((id, Some(seen)))) => {
             let op = info.job.op().map(|op| &world.panel.ops[op]);
@@ -222,6 +224,7 @@ fn lost(world: &mut World) {
         // Doubled on its way, or later than upstream may be: where no mark is returned nobody could know it for ours.
         let beyond = twin || entry.is_none_or(|entry| !entry.in_time) || world.state_lost_ms.is_some();
         // Modules of a license are in no list at all.
+        let beyond = beyond || lic.family == Family::Addition;
         let unknowable = beyond && (!world.seller.habits.mark_in_edit || lic.family == Family::Addition);
         match row.map(|row| (row.state, row.life)) {
             Some((LicenseState::Deleted, _)) if !lic.denied => {
@@ -377,8 +380,13 @@ fn says_reconcile(op: &crate::panel::Op) -> bool {
 
 /// Whether reconcile can find a service's license by its mark.
 fn is_findable(world: &World, item: u32) -> bool {
-    let is_module = world.panel.service(item).is_some_and(|service| service.item.tariff_intname == MODULE_CODE);
-    world.seller.habits.mark_in_edit && !is_module
+    world.seller.habits.mark_in_edit && !is_module(world, item)
+}
+
+fn is_module(world: &World, item: u32) -> bool {
+    let held = world.panel.service(item).and_then(|service| service.item.params.licid);
+    let is_one = held.and_then(|id| world.seller.get(id.0)).is_some_and(|lic| lic.family == Family::Addition);
+    is_one || world.panel.service(item).is_some_and(|service| service.item.tariff_intname == MODULE_CODE)
 }
 
 /// Whether a person was asked to end a doubt of an item.
@@ -408,6 +416,8 @@ pub fn repeatable(world: &World) -> Vec<usize> {
         }
         let status = world.panel.service(op.item).map(|service| service.item.status);
         let stands = match op.command {
+            // A module that ended with its license is ordered for the next one.
+            _ if is_module(world, op.item) => false,
             ItemCommand::Open | ItemCommand::Reopen | ItemCommand::Resume | ItemCommand::Setparam => {
                 status == Some(ItemStatus::Active)
             }
