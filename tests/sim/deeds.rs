@@ -68,6 +68,11 @@ pub fn trial_becomes_paid(world: &mut World) {
     item(world, 1, |item| item.period = Period::from_panel(1));
 }
 
+/// The list leaves out everything of the first license's tariff, and says nothing of it.
+pub fn list_is_filtered(world: &mut World) {
+    world.seller.filter = world.seller.licenses.first().map(|lic| lic.id);
+}
+
 pub fn seller_deletes(world: &mut World) {
     licenses(world, |lic| lic.status = LicenseStatus::Deleted);
 }

@@ -36,6 +36,24 @@ pub struct Habits {
 }
 
 impl Habits {
+    /// A seller without oddities: keys at once, marks and dates everywhere, an order starts no month of waiting.
+    pub const PLAIN: Self = Self {
+        mark_in_list: true,
+        mark_in_edit: true,
+        dates_in_list: true,
+        tariff_name_in_list: false,
+        refuses_busy: true,
+        key_needs_running: false,
+        order_starts_month: false,
+        shows_deleted: true,
+        renewal_starts: true,
+        takes_unpaid: false,
+        ids_grow: true,
+        page_rows: 500,
+        key_delay_s: 0,
+        month_rule: true,
+    };
+
     pub fn draw(rng: &mut Rng) -> Self {
         let mark_in_edit = rng.chance(850);
         Self {

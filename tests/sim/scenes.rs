@@ -3,10 +3,10 @@
 
 use crate::choices::FOREIGN_POOL;
 use crate::deeds::{
-    both_new_address, is_module, is_server, key_is_young, lives_again, more_nodes, new_address, new_name, new_tariff,
-    new_tariff_without_money, paid_for_months, seller_deletes, seller_hides, seller_moves, seller_renames,
-    seller_renews_by_itself, server_chooses_another, server_chooses_none, server_ends, server_runs, server_stops,
-    to_nopanel, to_panel, trial_becomes_paid, unpaid_are_paid,
+    both_new_address, is_module, is_server, key_is_young, list_is_filtered, lives_again, more_nodes, new_address,
+    new_name, new_tariff, new_tariff_without_money, paid_for_months, seller_deletes, seller_hides, seller_moves,
+    seller_renames, seller_renews_by_itself, server_chooses_another, server_chooses_none, server_ends, server_runs,
+    server_stops, to_nopanel, to_panel, trial_becomes_paid, unpaid_are_paid,
 };
 use crate::faults::Fault as F;
 use crate::panel::PanelHabits;
@@ -52,24 +52,6 @@ pub struct Scene {
     pub fails: Option<E>,
 }
 
-/// A seller without oddities: keys at once, marks and dates everywhere, an order starts no month of waiting.
-const PLAIN: Habits = Habits {
-    mark_in_list: true,
-    mark_in_edit: true,
-    dates_in_list: true,
-    tariff_name_in_list: false,
-    refuses_busy: true,
-    key_needs_running: false,
-    order_starts_month: false,
-    shows_deleted: true,
-    renewal_starts: true,
-    takes_unpaid: false,
-    ids_grow: true,
-    page_rows: 500,
-    key_delay_s: 0,
-    month_rule: true,
-};
-
 pub fn start(code: &'static str, period: i32, ip: u8) -> Start {
     let itemtype = if code == "9203" { "softexternal" } else { "soft" };
     Start { client: ip.into(), code, itemtype, period, ip, nodes: (code == "55230").then_some(0), licname: false }
@@ -86,7 +68,7 @@ impl Scene {
         Self {
             name,
             starts: starts.to_vec(),
-            habits: PLAIN,
+            habits: Habits::PLAIN,
             panel: PanelHabits { moves_before: true, end_at_open: true, reuses_numbers: false },
             align_year: false,
             rules: 0,
@@ -144,6 +126,7 @@ fn openings() -> Vec<Scene> {
     let ordered = &["record intent", "send order", "read license", "bind", "saveparam", "post-call", "settle end"][..];
     let taken = &["claim", "key before", "send newkey", "send edit", "send resume", "bind", "post-call"][..];
     let lost = Hurt(1, C::Open, "send order", F::LostBefore);
+    let late_second = Hurt(2, C::Open, "send order", F::Late(300));
     let mut aligned = Scene::new("open for a year by alignment", month, &[], OPEN, ordered);
     aligned.align_year = true;
     let mut foreign_pool =
@@ -219,6 +202,16 @@ fn openings() -> Vec<Scene> {
             OPEN,
             &["record outcome", "send order", "bind"],
         ),
+        Scene::new(
+            "open after a loss, the list filtered",
+            // What no other check of the address would hold back.
+            &[start("9203", 1, 1), start("9203", 1, 2)],
+            &[OPEN, late_second, Wait(1_000), World(list_is_filtered), Run(2, C::Open), Wait(100)],
+            Run(2, C::Open),
+            &["read list"],
+        )
+        .at(|habits| habits.refuses_busy = false)
+        .fails(E::OrderUnknown),
         Scene::new(
             "open that finds its order",
             month,
