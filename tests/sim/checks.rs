@@ -40,7 +40,7 @@ pub fn told(world: &mut World, run: usize) {
     let nopanel = wanted.tariff_intname == "nopanel";
     let wrong = match (command, last) {
         (ItemCommand::Open | ItemCommand::Reopen, last) if !nopanel => match last {
-            Some((id, Some(seen))) => open_is_wrong(&wanted, saved, id, &seen, today),
+            Some((id, Some(seen))) => open_is_wrong(&wanted, saved, id, &seen, (today, world.clock_moved)),
             Some((id, None)) => Some(format!("license {id} is not there")),
             None => Some("no license was read".to_owned()),
         },
@@ -83,9 +83,10 @@ fn open_is_wrong(
     saved: Option<LicenseId>,
     id: u32,
     seen: &License,
-    today: chrono::NaiveDate,
+    // The day by the machine's clock; one that was moved tells nothing.
+    (today, clock_moved): (chrono::NaiveDate, bool),
 ) -> Option<String> {
-    let over = seen.expires.is_some_and(|expires| expires <= today);
+    let over = clock_moved || seen.expires.is_some_and(|expires| expires <= today);
     if saved != Some(LicenseId(id)) {
         return Some(format!("the item names {saved:?}, upstream was asked about {id}"));
     }
@@ -305,9 +306,13 @@ fn shared(world: &mut World) {
         let is_module = item.tariff_intname == MODULE_CODE;
         let lost = world.state_lost_ms.is_some();
         let is_foreign = world.seller.get(named.0).is_some_and(|lic| lic.tag.is_none());
-        // A server that lives again shows what it had until its sweep ends well.
-        let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
-        let excused = is_module || waits || (lost && (is_foreign || is_named(world, named.0, None)));
+        // A server that lives again, or a service whose client wants a panel again and tells nobody, shows what it had.
+        let untold = !item.is_ours() || world.meddled.contains(&item.id.0);
+        let waits = untold && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
+        // A state that was put back may hold for free what was given out since: then reconcile names the service.
+        let told = |finding: &pmisplicense::plan::finding::Finding| finding.item == Some(item.id);
+        let is_told = world.findings.iter().flatten().any(told) || is_named(world, named.0, None);
+        let excused = is_module || waits || (lost && (is_foreign || is_told));
         let free = free && !excused;
         if free && item.status == ItemStatus::Active && !world.panel.ops.iter().any(given_up) {
             found.push((
@@ -320,7 +325,8 @@ fn shared(world: &mut World) {
         };
         let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
         let unknown = lost && (is_named(world, named.0, None) || !world.seller.habits.mark_in_edit);
-        let excused = unknown || waits || lic.status == LicenseStatus::Deleted || lic.key_from_ms > world.now_ms;
+        let excused =
+            unknown || waits || is_module || lic.status == LicenseStatus::Deleted || lic.key_from_ms > world.now_ms;
         if !valid && !excused {
             found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
         }
