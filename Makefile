@@ -61,11 +61,12 @@ sandbox: mariadb
 hurt: mariadb
 	HURT_KILLS=$(HURT_KILLS) HURT_ALL=1 $(CARGO) test --locked --test lib -- hurt:: --nocapture
 
-# Fuzzing of everything that parses foreign bytes, FUZZ_SECONDS for each target; wants a nightly compiler and cargo-fuzz.
+# Fuzzing of everything that parses foreign bytes, FUZZ_SECONDS for each target; wants cargo-fuzz. RUSTC_BOOTSTRAP lets a
+# stable compiler take the flags that it sets.
 fuzz:
 	for target in upstream_answer list_page stdin_document settings argv mgrctl_output; do \
 		mkdir -p fuzz/work/$$target && \
-		$(CARGO) +nightly fuzz run $$target fuzz/work/$$target tests/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target fuzz/work/$$target tests/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
 # Random histories with faults, SIM_MINUTES long.
