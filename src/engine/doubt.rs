@@ -101,7 +101,7 @@ impl Engine<'_> {
             }
             Verdict::NeverHappened if wish.license.is_some() => {
                 let named = wish.license.unwrap_or(LicenseId(0));
-                // Upstream said done: no list, and no clock that runs ahead, says the contrary loudly enough to buy again.
+                // Upstream said done: no list, and no clock that runs ahead, is reason enough to buy again.
                 let why = text!(
                     "upstream named license {named}, and does not show it",
                     "продавец назвал лицензию {named}, а её не видно"
