@@ -99,9 +99,25 @@ impl Engine<'_> {
                 self.write_event(wish, WishEvent::CleanLook, what).await?;
                 Err(errors::in_doubt(what, again, "item", value))
             }
+            Verdict::NeverHappened if wish.license.is_some() => {
+                let named = wish.license.unwrap_or(LicenseId(0));
+                // Upstream said done: no list, and no clock that runs ahead, is reason enough to buy again.
+                let why = text!(
+                    "upstream named license {named}, and does not show it",
+                    "продавец назвал лицензию {named}, а её не видно"
+                );
+                Err(self.hand_over(wish, what, &why).await?)
+            }
             Verdict::NeverHappened => {
                 let reason = "two complete lists after the settling time show no trace".to_owned();
                 self.write_event(wish, WishEvent::NotHappened { reason }, what).await
+            }
+            Verdict::HandOver(why) if wish.status == WishStatus::FreeWhenAppears => {
+                // Its service wants it again: a person is asked for as long as he has not answered, and not only for
+                // the days in which a closed service's license may appear.
+                self.write_event(wish, WishEvent::WantedAgain, what).await?;
+                self.write_event(wish, WishEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(errors::order_unknown(what, &why, wish.item, wish.id.0))
             }
             Verdict::HandOver(why) => Err(self.hand_over(wish, what, &why).await?),
         }
@@ -138,16 +154,22 @@ impl Engine<'_> {
     /// Searches the account for an order: the license that upstream named first, then the lists. The second value says
     /// whether absence from what was read proves anything.
     pub(super) async fn search(&mut self, wish: &Wish, order: &OrderRequest) -> Result<(Found, bool), ModuleError> {
+        let mut opened = Vec::new();
         if let Some(hint) = wish.license
             && let Some(seen) = self.read(order.family, hint).await?
-            && compare(order, &seen) == Match::Mark
         {
-            return Ok((Found::One(Box::new(seen)), true));
+            if compare(order, &seen) == Match::Mark {
+                return Ok((Found::One(Box::new(seen)), true));
+            }
+            // Without a mark it may still be the one, however its number and date look in the list.
+            if !self.is_held(hint)? {
+                self.learn_silence(&seen).await?;
+                opened.push(seen);
+            }
         }
-        let (candidates, mut complete) = self.list_candidates(wish, order).await?;
+        let (mut candidates, mut complete) = self.list_candidates(wish, order).await?;
+        candidates.retain(|id| opened.iter().all(|seen: &License| seen.id != *id));
         complete &= candidates.len() <= MAX_OPENED;
-        let mut opened = Vec::new();
-        let mut returns = self.returns_remoteid()?;
         for id in candidates.into_iter().take(MAX_OPENED) {
             let Some(seen) = self.read(order.family, id).await? else {
                 // Listed, and denied when opened: what it is cannot be told, so absence is not shown either.
@@ -155,17 +177,22 @@ impl Engine<'_> {
                 continue;
             };
             let is_it = compare(order, &seen) == Match::Mark;
-            if seen.remoteid == RemoteId::Absent && returns.is_none() {
-                returns = Some(false);
-                self.remember_remoteid(false).await?;
-            }
+            self.learn_silence(&seen).await?;
             opened.push(seen);
             if is_it {
                 break;
             }
         }
         let only_order = self.is_only_order(order)?;
-        Ok((decide(order, opened, returns, only_order), complete))
+        Ok((decide(order, opened, self.returns_remoteid()?, only_order), complete))
+    }
+
+    /// What an opened license says about the account, where nothing is known of it yet.
+    async fn learn_silence(&mut self, seen: &License) -> Result<(), ModuleError> {
+        if seen.remoteid == RemoteId::Absent && self.returns_remoteid()?.is_none() {
+            self.remember_remoteid(false).await?;
+        }
+        Ok(())
     }
 
     /// Numbers worth opening, those that bear the mark in the list first.

@@ -203,7 +203,8 @@ impl Engine<'_> {
     }
 
     /// Money before buying: the provider's minimum, and the back-off after a refusal, which ends as soon as the
-    /// balance has grown.
+    /// balance has grown. Where the balance could not be asked after the refusal there is nothing to compare with: it
+    /// may have grown, and one more refusal is cheaper than a client who waits.
     pub(super) async fn check_money(&mut self, what: &Text) -> Result<(), ModuleError> {
         let account = self.store.account(self.account).map_err(errors::state)?;
         let backing_off = account
@@ -215,7 +216,7 @@ impl Engine<'_> {
         }
         self.step("ask balance").await?;
         let balance = self.ports.upstream.balance().map_err(|error| errors::call(&error, what, "balance"))?;
-        let grown = |before: Option<i64>| before.is_some_and(|before| balance.minor > before);
+        let grown = |before: Option<i64>| before.is_none_or(|before| balance.minor > before);
         if let Some((kind, since, before)) = backing_off
             && !grown(before)
         {

@@ -87,7 +87,9 @@ pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool 
     let intent_day = (wish.recorded_at - Duration::days(1)).date_naive();
     // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
     let young = row.id > wish.highest_license || row.created.is_none_or(|created| created >= intent_day);
-    let ours = row.remoteid.is(&request.mark);
+    // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
+    let mark = request.mark.to_string();
+    let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.name.ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
 }
 
@@ -364,9 +366,12 @@ mod tests {
     /// Rows of a list only point: what is worth opening (MONEY.md 4).
     #[test]
     fn candidates() {
-        let row = |id, created: &str| License { created: created.parse().ok(), ..license(id, RemoteId::Absent) };
+        let bare = || License { name: "client".into(), ..license(1, RemoteId::Absent) };
+        let row = |id, created: &str| License { id: LicenseId(id), created: created.parse().ok(), ..bare() };
         let other_tariff = |tariff| License { tariff, ..row(1001, "") };
         let mark = RemoteId::Text(order().mark.to_string());
+        let name = format!("client {}", order().mark);
+        let by_name = |remoteid| License { remoteid, name: name.clone(), ..row(900, "2027-01-08") };
         for (case, row, want) in [
             ("above the highest", row(1001, ""), true),
             ("below it, no date in the list", row(1000, ""), true),
@@ -377,6 +382,8 @@ mod tests {
             ("a tariff by name", other_tariff(LicenseTariff::Name("Lite".into())), true),
             ("deleted", License { status: LicenseStatus::Deleted, ..row(1001, "") }, false),
             ("old, but it bears the mark", License { remoteid: mark, ..row(1, "") }, true),
+            ("old by another clock, but its name ends in the mark", by_name(RemoteId::Absent), true),
+            ("such a name, but a mark of its own", by_name(RemoteId::Text("pml-another1-1-1".into())), false),
         ] {
             assert_eq!(is_candidate(&order(), &wish(None), &row), want, "{case}");
         }

@@ -36,7 +36,8 @@ pub fn told(world: &mut World, run: usize) {
     let Some(wanted) = info.last_item.clone() else { return };
     let saved = service.item.params.licid;
     let last = world.last_answer(run, saved.map(|id| id.0));
-    let today = day_of(world.machine_ms());
+    // A clock that was set back in the middle of a run does not change what the run saw before.
+    let today = day_of(world.machine_ms().max(info.latest_machine_ms));
     let nopanel = wanted.tariff_intname == "nopanel";
     let wrong = match (command, last) {
         (ItemCommand::Open | ItemCommand::Reopen, last) if !nopanel => match last {
@@ -61,7 +62,10 @@ pub fn told(world: &mut World, run: usize) {
         }
         (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
-            let waits = row.is_none_or(|row| row.state == LicenseState::ToFree);
+            // A module ends with its license, which waits to be freed until the module has ended.
+            let own = world.store.licenses_of_item(ItemId(item)).unwrap_or_default();
+            let waits = row.is_none_or(|row| row.state == LicenseState::ToFree)
+                || (saved != Some(LicenseId(id)) && own.iter().any(|row| row.state == LicenseState::ToFree));
             // What another installation took meanwhile runs for its client.
             let taken = world.seller.get(id).is_some_and(|lic| lic.foreign);
             (!waits && !taken).then(|| format!("license {id} still runs"))

@@ -205,6 +205,7 @@ impl<'a> Stage<'a> {
                 answers: Vec::new(),
                 posts: 0,
                 started_ms,
+                latest_machine_ms: 0,
                 end: None,
                 hurt: false,
                 lagged: false,
@@ -311,6 +312,10 @@ impl<'a> Stage<'a> {
         }
         match world.ask(run, Class::Step, step) {
             Some(Fault::ClockJump(seconds)) => {
+                let machine_ms = world.machine_ms();
+                for run in world.runs.iter_mut().filter(|run| run.end.is_none()) {
+                    run.latest_machine_ms = run.latest_machine_ms.max(machine_ms);
+                }
                 world.skew_ms += seconds * 1000;
                 world.clock_moved |= seconds.abs() > SETTLE_S;
                 None

@@ -98,6 +98,8 @@ pub struct Run {
     pub answers: Vec<(u32, Option<License>)>,
     pub posts: u32,
     pub started_ms: i64,
+    /// The latest that the machine's clock stood at when it was set while the run was under way.
+    pub latest_machine_ms: i64,
     pub end: Option<End>,
     /// Something was injected into this run.
     pub hurt: bool,
