@@ -62,7 +62,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Looks for one doubtful order. `life`: whom to bind what is found to; without one it is to be freed.
+    /// Looks for one doubtful order. `life`: whom to bind what is found to; without one, or where the order was for
+    /// another service of this number, it is to be freed.
     pub(super) async fn settle_order(
         &mut self,
         wish: &Wish,
@@ -72,7 +73,11 @@ impl Engine<'_> {
         let what = describe(wish);
         let (found, complete) = self.search(wish, &order).await?;
         match found {
-            Found::One(license) => self.adopt(wish, &order, *license, life, &what).await.map(Some),
+            Found::One(license) => {
+                // Its key may have been shown to the client who had this number before.
+                let life = life.filter(|life| wish.was_for(life));
+                self.adopt(wish, &order, *license, life, &what).await.map(Some)
+            }
             Found::Unclear(ids) => {
                 let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let why = text!("these licenses may be it: {list}", "возможно, это одна из лицензий: {list}");

@@ -11,6 +11,7 @@ use crate::model::license::{Family, License};
 use crate::model::reason::Reason;
 use crate::plan::change::differences;
 use crate::plan::order::{Wanted, wanted};
+use crate::plan::reconcile::is_given_out_since;
 use crate::ports::{Edit, LockName, PanelCall, Repeatable};
 use crate::store::Binding;
 use crate::text;
@@ -306,10 +307,17 @@ impl Engine<'_> {
         }
         self.lock_license(license).await?;
         let known = self.store.license(self.account, license).map_err(errors::state)?;
-        if known.is_some_and(|row| row.state != LicenseState::Deleted) {
-            return Ok(text!("license {license} is known by now", "лицензия {license} уже известна"));
+        let by_now = || text!("license {license} is known by now", "лицензия {license} уже известна");
+        if known.as_ref().is_some_and(|row| row.life.is_some()) {
+            return Ok(by_now());
         }
         let (family, seen) = self.read_any(license).await?;
+        let last = self.store.last_number().map_err(errors::state)?;
+        let is_known = known.is_some_and(|row| row.state != LicenseState::Deleted);
+        // What an old state holds free was given to a service since: the mark is newer than the state.
+        if is_known && !is_given_out_since(seen.remoteid.mark_of(&self.panel_id), last) {
+            return Ok(by_now());
+        }
         if seen.remoteid.mark_of(&self.panel_id).is_none() {
             return Err(not_marked(license));
         }

@@ -394,6 +394,14 @@ pub struct Wish {
     pub operation: Option<RunningOperationId>,
 }
 
+impl Wish {
+    /// Whether an order was made for this service, in whichever of its lives: another day of creation is another
+    /// service, perhaps another client's.
+    pub fn was_for(&self, life: &ItemLife) -> bool {
+        self.key.starts_with(&format!("order:{}/{}/", life.item, life.created))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -255,7 +255,7 @@ pub fn has_run_out(license: &License, today: NaiveDate) -> bool {
 mod tests {
     use super::*;
     use crate::model::ids::{AccountId, ItemId, Mark, PanelId, UpstreamPricelistId, WishId};
-    use crate::model::journal::WishStatus;
+    use crate::model::journal::{ItemLife, WishStatus};
     use crate::model::license::{Family, LicenseTariff};
     use crate::model::period::{MonthCount, Period};
 
@@ -298,6 +298,20 @@ mod tests {
             status: WishStatus::InDoubt,
             license: None,
             operation: None,
+        }
+    }
+
+    /// An order is this service's in each of its lives, and not another's that has its number now.
+    #[test]
+    fn whose_order() {
+        let life = |item, created: &str, closes| ItemLife { item: ItemId(item), created: created.to_owned(), closes };
+        for (life, is_its) in [
+            (life(42, "2026-11-01", 0), true),
+            (life(42, "2026-11-01", 1), true),
+            (life(42, "2026-12-01", 0), false),
+            (life(4, "2026-11-01", 0), false),
+        ] {
+            assert_eq!(wish(None).was_for(&life), is_its, "{life}");
         }
     }
 

@@ -35,6 +35,11 @@ fn is_open(view: &ItemView) -> bool {
     view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_))
 }
 
+/// Whether a mark of ours is an order's that a state with this running number does not know of.
+pub fn is_given_out_since(mark: Option<Mark>, last_number: u32) -> bool {
+    matches!(mark, Some(Mark::Order { number, .. }) if number > last_number)
+}
+
 fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
 }
@@ -132,11 +137,17 @@ impl<'g> Comparison<'g> {
         if let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.ground.panel) {
             self.highest = self.highest.max(number);
         }
-        match row.filter(|row| row.state != LicenseState::Deleted) {
+        match row.filter(|row| row.state != LicenseState::Deleted && !self.was_given_out(row, seen)) {
             Some(row) => self.row(row, Some(seen), view),
             None if is_alive(seen) => self.stranger(seen),
             None => {}
         }
+    }
+
+    /// Whether a license that serves nobody here bears a mark newer than this state: it was given to a service after
+    /// the state was copied, and what the state says of it is over.
+    fn was_given_out(&self, row: &LicenseRow, seen: &License) -> bool {
+        row.life.is_none() && is_given_out_since(seen.remoteid.mark_of(&self.ground.panel), self.ground.last_number)
     }
 
     fn remember_cost(&mut self, id: LicenseId, words: &str) {

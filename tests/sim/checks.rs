@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::catalogue::NOPANEL;
 use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, WishId};
 use pmisplicense::model::item::{AddonValue, Item, ItemStatus};
@@ -313,13 +314,11 @@ fn shared(world: &mut World) {
         let is_module = item.tariff_intname == MODULE_CODE;
         let lost = world.state_lost_ms.is_some();
         let is_foreign = world.seller.get(named.0).is_some_and(|lic| lic.tag.is_none());
-        // A server that lives again, or a service whose client wants a panel again and tells nobody, shows what it had.
-        let untold = !item.is_ours() || world.meddled.contains(&item.id.0);
-        let waits = untold && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
-        // A state that was put back may hold for free what was given out since: then reconcile names the service.
-        let told = |finding: &pmisplicense::plan::finding::Finding| finding.item == Some(item.id);
-        let is_told = world.findings.iter().flatten().any(told) || is_named(world, named.0, None);
-        let excused = is_module || waits || (lost && (is_foreign || is_told));
+        // A server that lives again shows what it had until its sweep ends well.
+        let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
+        // So does one whose client chose a product again and has no run yet: what he gave back is nobody's until then.
+        let chose_again = chose_no_panel(world, item) && is_to_be_obtained(world, item);
+        let excused = is_module || waits || chose_again || (lost && (is_foreign || is_named(world, named.0, None)));
         let free = free && !excused;
         if free && item.status == ItemStatus::Active && !world.panel.ops.iter().any(given_up) {
             found.push((
@@ -331,9 +330,12 @@ fn shared(world: &mut World) {
             continue;
         };
         let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
-        let unknown = lost && (is_named(world, named.0, None) || !world.seller.habits.mark_in_edit);
-        let excused =
-            unknown || waits || is_module || lic.status == LicenseStatus::Deleted || lic.key_from_ms > world.now_ms;
+        // What a state lost of a module no list brings back: a person binds what the service names.
+        let unfindable = !is_findable(world, item.id.0);
+        let unknown = lost && (is_named(world, named.0, None) || unfindable);
+        // A module that ended with its license is stopped: a key that came late is nobody's.
+        let over = waits || lic.status == LicenseStatus::Deleted || ended_with_its_license(world, named.0);
+        let excused = unknown || over || lic.key_from_ms > world.now_ms;
         if !valid && !excused {
             found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
         }
@@ -345,6 +347,20 @@ fn shared(world: &mut World) {
 
 fn holds_none(world: &World, life: &pmisplicense::model::journal::ItemLife) -> bool {
     world.store.license_of(life).is_ok_and(|row| row.is_none())
+}
+
+/// Whether a service gave its license back because its client wanted no panel, and nothing was chosen in a run since.
+fn chose_no_panel(world: &World, item: &Item) -> bool {
+    let known = world.store.item(item.id, &item.created).ok().flatten();
+    known.is_some_and(|known| known.choice.as_deref() == Some(NOPANEL))
+}
+
+/// Whether the reconcile plan says that a service has no license.
+fn is_to_be_obtained(world: &World, item: &Item) -> bool {
+    let obtains = |finding: &pmisplicense::plan::finding::Finding| {
+        finding.kind == Finding::NoLicense && finding.item == Some(item.id)
+    };
+    world.findings.iter().flatten().any(obtains)
 }
 
 /// A server that chose no panel goes on showing the number of what it gave back.

@@ -316,7 +316,12 @@ impl World {
                 }
                 item.status = ItemStatus::Active;
             }),
-            "postsuspend" => self.panel.change(item.0, |item| item.status = ItemStatus::Suspended),
+            // An old operation that ends after the service was closed does not open it again.
+            "postsuspend" => self.panel.change(item.0, |item| {
+                if item.status != ItemStatus::Deleted {
+                    item.status = ItemStatus::Suspended;
+                }
+            }),
             "postresume" => self.panel.change(item.0, |item| item.status = ItemStatus::Active),
             "postclose" => self.panel.change(item.0, |item| item.status = ItemStatus::Deleted),
             "rollback" => self.panel.change(item.0, |item| {

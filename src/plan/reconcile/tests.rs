@@ -220,6 +220,13 @@ fn unowned() {
     assert!(!in_use.iter().any(|(_, remedy)| *remedy == "free"), "{in_use:?}");
     let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")]);
+    for state in [LicenseState::ToFree, LicenseState::Pool, LicenseState::Stopped] {
+        let free = LicenseRow { state, life: None, ..row(5001, &item) };
+        let given = found(&[item.clone()], &[free.clone()], &[marked(5001, 4)]);
+        assert_eq!(given, [(Kind::Unowned, "bind"), (Kind::OldState, "renew_state")], "given out since: {state:?}");
+        let ours = found(&[item.clone()], &[free], &[marked(5001, 3)]);
+        assert!(!ours.contains(&(Kind::Unowned, "bind")), "the state knows of number 3: {state:?} {ours:?}");
+    }
     let deleted = License { status: LicenseStatus::Deleted, ..marked(5002, 4) };
     let newer = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), deleted]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")], "the number of a deleted one was given out as well");
