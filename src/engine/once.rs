@@ -6,11 +6,11 @@ use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceAnswer, OnceRequest, Wish, WishEvent, WishKey, WishStatus};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::License;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
-use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, has_run_out};
+use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
 use crate::ports::{Outcome, RefusalKind};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;
@@ -241,7 +241,7 @@ impl Engine<'_> {
         let what = describe(wish);
         let seen = self.read(row.family, row.id).await?;
         let found = match effect(&wish.request, seen.as_ref()) {
-            Effect::NotVisible if self.hides_renewal(wish, seen.as_ref()) => Effect::CannotTell,
+            Effect::NotVisible if hides_renewal(wish, seen.as_ref()) => Effect::CannotTell,
             found @ (Effect::Visible | Effect::NotVisible | Effect::CannotTell) => found,
         };
         if found == Effect::Visible {
@@ -267,13 +267,6 @@ impl Engine<'_> {
                 Err(self.cannot_tell(wish, &what, &why))
             }
         }
-    }
-
-    /// A renewal is sent for a license that runs, or that ran out. One that was stopped meanwhile with time left may
-    /// have been renewed from that day to the very expiry it had: its expiry tells nothing.
-    fn hides_renewal(&self, wish: &Wish, seen: Option<&License>) -> bool {
-        let stopped = |seen: &License| seen.status == LicenseStatus::Stopped && !has_run_out(seen, self.today());
-        matches!(wish.request, OnceRequest::Prolong { .. }) && seen.is_some_and(stopped)
     }
 
     /// Wishes about a license that are still being settled; what a person holds is past the time in which upstream

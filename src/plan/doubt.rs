@@ -204,6 +204,15 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
     }
 }
 
+/// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that had
+/// time left at the sending and is stopped now may have been stopped before upstream carried it out, and renewed from
+/// that day to the very expiry it had: its expiry tells nothing, and goes on telling nothing when it passes.
+pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
+    let sent_on = wish.recorded_at.date_naive();
+    let stopped = |seen: &License| seen.status == LicenseStatus::Stopped && !has_run_out(seen, sent_on);
+    matches!(wish.request, OnceRequest::Prolong { .. }) && seen.is_some_and(stopped)
+}
+
 /// Whether a list was read whole (MONEY.md 3): its pages add up, its length did not change, no number came twice, and
 /// the newest licenses that we know are in it.
 #[derive(Debug, Default)]
@@ -430,6 +439,21 @@ mod tests {
         );
         let renamed = License { name: "another".into(), ..license(1001, absent()) };
         assert_eq!(found(vec![renamed], Some(false), true), Found::Nothing);
+    }
+
+    /// Whose expiry proves nothing about a renewal sent on 2027-01-10: who was stopped with time left then.
+    #[test]
+    fn hidden_renewals() {
+        let hidden = |status, expires: &str| {
+            let before: NaiveDate = expires.parse().expect("a date");
+            let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before };
+            let seen = License { status, expires: Some(before), ..license(9, RemoteId::Empty) };
+            hides_renewal(&Wish { request, ..wish(None) }, Some(&seen))
+        };
+        assert!(hidden(LicenseStatus::Stopped, "2027-02-01"), "whenever one looks: after that day too");
+        assert!(hidden(LicenseStatus::Stopped, "2027-01-11"));
+        assert!(!hidden(LicenseStatus::Stopped, "2027-01-10"), "it had run out: renewed from the day of renewal");
+        assert!(!hidden(LicenseStatus::Active, "2027-02-01"));
     }
 
     /// A list is complete only when it can be shown to be.
