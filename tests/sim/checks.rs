@@ -1,5 +1,5 @@
-//! What must hold (PROVING.md 3, S1 to S8). S4, S8 and parts of S3, S5, S6 are checked where the call is made; here are
-//! what a run told (S5), what is left at the end (S1, S2, S3, S6), and that finished things stay finished (S7).
+//! What must hold (PROVING.md 3, S1 to S8). S4, S8 and parts of S3, S5, S6 are checked where the call is made; here is
+//! what is left at the end (S1, S2, S3, S6), and that finished things stay finished (S7). S5 stands in `told`.
 
 use std::collections::BTreeMap;
 
@@ -9,133 +9,17 @@ use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, WishId};
 use pmisplicense::model::item::{AddonValue, Item, ItemStatus};
 use pmisplicense::model::journal::{Wish, WishStatus};
-use pmisplicense::model::license::{Family, License, LicenseStatus};
+use pmisplicense::model::license::{Family, LicenseStatus};
 use pmisplicense::plan::finding::{Kind as Finding, Remedy};
 
 use crate::seller::{Entry, Kind};
 use crate::world::{End, Job, World, day_of};
 
 /// The module of a license that histories sell: it has no address.
-const MODULE_CODE: &str = "55371";
+pub const MODULE_CODE: &str = "55371";
 
 /// The only account of a history.
-const ACCOUNT: AccountId = AccountId(1);
-
-/// S5: what a run that ended with 0 says must agree with what upstream answered it last.
-pub fn told(world: &mut World, run: usize) {
-    let info = &world.runs[run];
-    let Job::Item { item, command, .. } = info.job else { return };
-    if command == ItemCommand::Suspend && held_by_person(world, item) {
-        // Stopping is not held up by what a person was asked about: whether there is a license at all is his to say.
-        return;
-    }
-    if info.lagged {
-        // The database answered with what was before: the run cannot know what was asked of it meanwhile.
-        return;
-    }
-    let Some(service) = world.panel.service(item) else { return };
-    let Some(wanted) = info.last_item.clone() else { return };
-    let saved = service.item.params.licid;
-    let last = world.last_answer(run, saved.map(|id| id.0));
-    // A clock that was set back in the middle of a run does not change what the run saw before.
-    let today = day_of(world.machine_ms().max(info.latest_machine_ms));
-    let nopanel = wanted.tariff_intname == "nopanel";
-    let wrong = match (command, last) {
-        (ItemCommand::Open | ItemCommand::Reopen, last) if !nopanel => match last {
-            Some((id, Some(seen))) => open_is_wrong(&wanted, saved, id, &seen, (today, world.clock_moved)),
-            Some((id, None)) => Some(format!("license {id} is not there")),
-            None => Some("no license was read".to_owned()),
-        },
-        (ItemCommand::Suspend, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
-            Some(format!("license {id} still runs"))
-        }
-        (ItemCommand::Resume, Some((id, Some(seen)))) if seen.status != LicenseStatus::Active && !nopanel => {
-            Some(format!("license {id} is {:?}", seen.status))
-        }
-        // What upstream deleted while its service was suspended has no address to change: resume obtains a new one.
-        (ItemCommand::Setparam, Some((_, Some(seen)))) if seen.status == LicenseStatus::Deleted => None,
-        (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => {
-            // A change of tariff that a proxy doubled is what the seller has: adopted, not undone.
-            let twice = |entry: &Entry| entry.doubled && entry.kind == Kind::Tariff && entry.license == id;
-            // So is what it has when a state that was lost takes it in.
-            let adopted = world.state_lost_ms.is_some() || world.seller.ledger.iter().any(twice);
-            setparam_is_wrong(&wanted, id, &seen, adopted)
-        }
-        (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
-            let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
-            // A module ends with its license, which waits to be freed until the module has ended.
-            let own = world.store.licenses_of_item(ItemId(item)).unwrap_or_default();
-            let waits = row.is_none_or(|row| row.state == LicenseState::ToFree)
-                || (saved != Some(LicenseId(id)) && own.iter().any(|row| row.state == LicenseState::ToFree));
-            // What another installation took meanwhile runs for its client.
-            let taken = world.seller.get(id).is_some_and(|lic| lic.foreign);
-            (!waits && !taken).then(|| format!("license {id} still runs"))
-        }
-        (ItemCommand::GenKey, Some((id, Some(seen)))) => {
-            let op = info.job.op().map(|op| &world.panel.ops[op]);
-            let before = op.filter(|op| op.license_before == Some(LicenseId(id))).and_then(|op| op.key_before.clone());
-            let same = seen.key.as_ref().map(|key| key.reveal().to_owned()) == before;
-            (before.is_some() && same).then(|| format!("license {id} has the key that it had"))
-        }
-        (ItemCommand::Prolong, _) => prolong_is_wrong(world, run, item, &wanted),
-        _ => None,
-    };
-    if let Some(what) = wrong {
-        world.violation("S5", "told what is not so", format!("run {run} {}: {what}", command.word()));
-    }
-}
-
-fn open_is_wrong(
-    wanted: &Item,
-    saved: Option<LicenseId>,
-    id: u32,
-    seen: &License,
-    // The day by the machine's clock; one that was moved tells nothing.
-    (today, clock_moved): (chrono::NaiveDate, bool),
-) -> Option<String> {
-    let over = clock_moved || seen.expires.is_some_and(|expires| expires <= today);
-    if saved != Some(LicenseId(id)) {
-        return Some(format!("the item names {saved:?}, upstream was asked about {id}"));
-    }
-    match seen.status {
-        LicenseStatus::Active | LicenseStatus::Processing => None,
-        LicenseStatus::Stopped if over || wanted.status == ItemStatus::Suspended => None,
-        other => Some(format!("license {id} is {other:?}")),
-    }
-}
-
-fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License, any_tariff: bool) -> Option<String> {
-    let ip = wanted.params.ip.as_deref().and_then(|ip| ip.parse().ok());
-    let is_module = wanted.tariff_intname == MODULE_CODE;
-    if ip.is_some() && seen.ip != ip && !is_module {
-        return Some(format!("license {id} has the address {:?}, wanted {ip:?}", seen.ip));
-    }
-    let tariff = seen.tariff.id().map(|id| id.0.to_string());
-    let any_tariff = any_tariff || wanted.period.number() == -100;
-    (tariff.is_some_and(|tariff| tariff != wanted.tariff_intname) && !any_tariff)
-        .then(|| format!("license {id} has the tariff {:?}, wanted {}", seen.tariff, wanted.tariff_intname))
-}
-
-/// A payment that ended well left the license as far as it had to reach: a period bought, or none needed.
-fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Option<String> {
-    let Job::Item { op: Some(op), .. } = world.runs[run].job else { return None };
-    let op = &world.panel.ops[op];
-    let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
-    let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
-    // What the database showed of yesterday cannot be judged by today.
-    // What a lost state knew of payments is gone: sync renews what they left short when it falls due.
-    let lost = world.state_lost_ms.is_some();
-    let another = another || lost || world.runs[run].lagged;
-    if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
-        return None;
-    }
-    let paid_end = if world.panel.habits.moves_before { wanted.expires? } else { end };
-    let (id, seen) = world.last_answer(run, wanted.params.licid.map(|id| id.0))?;
-    let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
-    let seen = seen.filter(|_| row.item == Some(ItemId(item)))?;
-    (before < paid_end && seen.expires.is_some_and(|expires| expires <= before))
-        .then(|| format!("license {id} still ends on {before}, paid until {paid_end}"))
-}
+pub const ACCOUNT: AccountId = AccountId(1);
 
 /// S1, S2, S3, S6 after drain, quiet and sync.
 pub fn at_the_end(world: &mut World) {
@@ -410,7 +294,7 @@ fn is_module(world: &World, item: u32) -> bool {
 }
 
 /// Whether a person was asked to end a doubt of an item.
-fn held_by_person(world: &World, item: u32) -> bool {
+pub fn held_by_person(world: &World, item: u32) -> bool {
     let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
     open.iter().any(|wish| wish.status == WishStatus::HandedOver)
 }

@@ -29,6 +29,7 @@ mod script;
 mod seller;
 mod shrink;
 mod table;
+mod told;
 mod trouble;
 mod wire;
 mod world;

@@ -342,7 +342,7 @@ impl<'a> Stage<'a> {
         let is_ok = end == End::Ok;
         world.runs[run].end = Some(end);
         if is_ok {
-            crate::checks::told(&mut world, run);
+            crate::told::told(&mut world, run);
         }
     }
 

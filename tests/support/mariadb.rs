@@ -241,6 +241,8 @@ fn prepare(dir: &Path) -> Result<(), String> {
         .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
         .args(["--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"])
         .arg(format!("--datadir={}", dir.join("data").display()))
+        // Not the common /tmp: several that start at once delete each other's tables there.
+        .arg(format!("--tmpdir={}", dir.display()))
         .args(as_root())
         .stdin(Stdio::null())
         .output()

@@ -1,0 +1,240 @@
+//! The tables of cases of doubt: what a look may believe, and when a purchase counts as never made.
+
+use super::*;
+use crate::model::ids::{AccountId, ItemId, Mark, PanelId, UpstreamPricelistId, WishId};
+use crate::model::journal::{ItemLife, WishStatus};
+use crate::model::license::{Family, LicenseTariff};
+use crate::model::period::{MonthCount, Period};
+
+const SETTLE_S: u32 = 900;
+
+/// As it is ordered where upstream is known to return no remoteid.
+const NAME: &str = "shop pml-bbbbbbbb-42-3";
+
+fn start() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc()
+}
+
+fn after(seconds: i64) -> DateTime<Utc> {
+    start() + Duration::seconds(seconds)
+}
+
+fn order() -> OrderRequest {
+    OrderRequest {
+        family: Family::Soft,
+        pricelist: UpstreamPricelistId(55227),
+        period: Period::Months(MonthCount(1)),
+        ip: "192.0.2.10".parse().ok(),
+        licname: NAME.into(),
+        mark: Mark::Order { panel: PanelId::from_bytes([1; 8]), item: ItemId(42), number: 3 },
+        nodes: None,
+        parent: None,
+    }
+}
+
+fn wish(clean_look_s: Option<i64>) -> Wish {
+    Wish {
+        id: WishId(1),
+        key: "order:42/2026-11-01/0:-".into(),
+        item: Some(ItemId(42)),
+        account: AccountId(1),
+        request: OnceRequest::Order(order()),
+        highest_license: LicenseId(1000),
+        recorded_at: start(),
+        clean_look_at: clean_look_s.map(after),
+        status: WishStatus::InDoubt,
+        license: None,
+        operation: None,
+    }
+}
+
+/// An order is this service's in each of its lives, and not another's that has its number now.
+#[test]
+fn whose_order() {
+    let life = |item, created: &str, closes| ItemLife { item: ItemId(item), created: created.to_owned(), closes };
+    for (life, is_its) in [
+        (life(42, "2026-11-01", 0), true),
+        (life(42, "2026-11-01", 1), true),
+        (life(42, "2026-12-01", 0), false),
+        (life(4, "2026-11-01", 0), false),
+    ] {
+        assert_eq!(wish(None).was_for(&life), is_its, "{life}");
+    }
+}
+
+fn license(id: u32, remoteid: RemoteId) -> License {
+    License {
+        id: LicenseId(id),
+        name: NAME.into(),
+        ip: "192.0.2.10".parse().ok(),
+        remoteid,
+        tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
+        period: None,
+        status: LicenseStatus::Active,
+        changing: false,
+        key: None,
+        created: None,
+        expires: None,
+        autoprolong: None,
+        ip_changed: None,
+        key_changed: None,
+        addons: std::collections::BTreeMap::new(),
+        cost: None,
+    }
+}
+
+/// When a purchase counts as never made (MONEY.md 3): only after settle_s, and two complete looks a minute apart.
+#[test]
+fn verdicts() {
+    let wait = |s| Verdict::Wait { until: after(s) };
+    for (case, clean_look, at, resend, complete, want) in [
+        ("at once", None, 0, true, true, wait(900)),
+        ("a second before settle_s", None, 899, true, true, wait(900)),
+        ("the first clean look", None, 900, true, true, Verdict::FirstCleanLook { again: after(960) }),
+        ("the second one too early", Some(900), 959, true, true, wait(960)),
+        ("the second one", Some(900), 960, true, true, Verdict::NeverHappened),
+    ] {
+        assert_eq!(after_clean_look(&wish(clean_look), after(at), SETTLE_S, resend, complete), want, "{case}");
+    }
+    let hands_over = |clean_look, resend, complete| {
+        matches!(after_clean_look(&wish(clean_look), after(2000), SETTLE_S, resend, complete), Verdict::HandOver(_))
+    };
+    assert!(hands_over(None, false, true), "resend = false");
+    assert!(hands_over(None, true, false), "a list that is not complete");
+    assert!(hands_over(Some(900), true, false), "the second list is not complete");
+    let short = after_clean_look(&wish(None), after(2), 2, true, true);
+    assert_eq!(short, Verdict::FirstCleanLook { again: after(4) }, "settle_s below a minute");
+}
+
+/// When a closed item's order counts as never made: two complete lists, both after the 30 days.
+#[test]
+fn nothing_appeared() {
+    const OVER: i64 = FREE_WHEN_APPEARS_DAYS * 86_400;
+    let wait = |s| Verdict::Wait { until: after(s) };
+    for (case, clean_look, at, complete, want) in [
+        ("before the 30 days", None, OVER - 1, true, wait(OVER)),
+        ("a list that is not complete", None, OVER + 5, false, wait(OVER + 5)),
+        ("the first complete list", None, OVER, true, Verdict::FirstCleanLook { again: after(OVER + 60) }),
+        ("a look of long ago", Some(900), OVER, true, Verdict::FirstCleanLook { again: after(OVER + 60) }),
+        ("the second one too early", Some(OVER), OVER + 59, true, wait(OVER + 60)),
+        ("the second one is not complete", Some(OVER), OVER + 60, false, wait(OVER + 60)),
+        ("the second one", Some(OVER), OVER + 60, true, Verdict::NeverHappened),
+    ] {
+        assert_eq!(after_nothing_appeared(&wish(clean_look), after(at), SETTLE_S, complete), want, "{case}");
+    }
+}
+
+/// Rows of a list only point: what is worth opening (MONEY.md 4).
+#[test]
+fn candidates() {
+    let bare = || License { name: "client".into(), ..license(1, RemoteId::Absent) };
+    let row = |id, created: &str| License { id: LicenseId(id), created: created.parse().ok(), ..bare() };
+    let other_tariff = |tariff| License { tariff, ..row(1001, "") };
+    let mark = RemoteId::Text(order().mark.to_string());
+    let name = format!("client {}", order().mark);
+    let by_name = |remoteid| License { remoteid, name: name.clone(), ..row(900, "2027-01-08") };
+    for (case, row, want) in [
+        ("above the highest", row(1001, ""), true),
+        ("below it, no date in the list", row(1000, ""), true),
+        ("below it, of the intent's day", row(900, "2027-01-10"), true),
+        ("below it, of the day before (time zones)", row(900, "2027-01-09"), true),
+        ("below it, older", row(900, "2027-01-08"), false),
+        ("another tariff", other_tariff(LicenseTariff::Id(UpstreamPricelistId(1))), false),
+        ("a tariff by name", other_tariff(LicenseTariff::Name("Lite".into())), true),
+        ("deleted", License { status: LicenseStatus::Deleted, ..row(1001, "") }, false),
+        ("old, but it bears the mark", License { remoteid: mark, ..row(1, "") }, true),
+        ("old by another clock, but its name ends in the mark", by_name(RemoteId::Absent), true),
+        ("such a name, but a mark of its own", by_name(RemoteId::Text("pml-another1-1-1".into())), false),
+    ] {
+        assert_eq!(is_candidate(&order(), &wish(None), &row), want, "{case}");
+    }
+}
+
+/// Who decides that a license is the one: the mark; silence only where upstream is known to be silent.
+#[test]
+fn decisions() {
+    let mark = || RemoteId::Text(order().mark.to_string());
+    let foreign = || RemoteId::Text("whmcs-7".into());
+    let found = |opened: Vec<License>, returns, only| decide(&order(), opened, returns, only);
+    let one = |id, remoteid| Found::One(Box::new(license(id, remoteid)));
+    let (absent, empty) = (|| RemoteId::Absent, || RemoteId::Empty);
+    assert_eq!(found(vec![license(1001, absent()), license(1002, mark())], None, true), one(1002, mark()));
+    assert_eq!(found(vec![license(1001, foreign())], Some(true), true), Found::Nothing);
+    assert_eq!(found(vec![license(1001, foreign())], Some(false), true), Found::Nothing, "another's mark");
+    assert_eq!(found(vec![license(1001, absent())], Some(false), true), one(1001, absent()));
+    assert_eq!(found(vec![license(1001, absent())], Some(false), false), Found::Unclear(vec![LicenseId(1001)]));
+    assert_eq!(found(vec![license(1001, empty())], None, true), Found::Unclear(vec![LicenseId(1001)]));
+    assert_eq!(found(vec![license(1001, empty())], Some(true), true), Found::Nothing);
+    assert_eq!(found(vec![license(1001, absent())], Some(true), true), Found::Unclear(vec![LicenseId(1001)]));
+    let two = vec![license(1001, absent()), license(1002, absent())];
+    assert_eq!(found(two, Some(false), true), Found::Unclear(vec![LicenseId(1001), LicenseId(1002)]));
+    let unnamed = OrderRequest { licname: "shop".into(), ..order() };
+    let neighbour = License { name: "shop".into(), ..license(1001, absent()) };
+    assert_eq!(
+        decide(&unnamed, vec![neighbour], Some(false), true),
+        Found::Unclear(vec![LicenseId(1001)]),
+        "a name without the mark may be a neighbour's"
+    );
+    let renamed = License { name: "another".into(), ..license(1001, absent()) };
+    assert_eq!(found(vec![renamed], Some(false), true), Found::Nothing);
+}
+
+/// Whose expiry proves nothing about a renewal sent on 2027-01-10: who was stopped with time left then.
+#[test]
+fn hidden_renewals() {
+    let hidden = |status, expires: &str| {
+        let before: NaiveDate = expires.parse().expect("a date");
+        let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before };
+        let seen = License { status, expires: Some(before), ..license(9, RemoteId::Empty) };
+        hides_renewal(&Wish { request, ..wish(None) }, Some(&seen))
+    };
+    assert!(hidden(LicenseStatus::Stopped, "2027-02-01"), "whenever one looks: after that day too");
+    assert!(hidden(LicenseStatus::Stopped, "2027-01-11"));
+    assert!(!hidden(LicenseStatus::Stopped, "2027-01-10"), "it had run out: renewed from the day of renewal");
+    assert!(!hidden(LicenseStatus::Active, "2027-02-01"));
+}
+
+/// A list is complete only when it can be shown to be.
+#[test]
+fn completeness() {
+    let list = |ids: &[u32], totals: &[Option<u32>]| {
+        let mut list = Completeness::default();
+        totals.iter().for_each(|total| list.page_total(*total));
+        ids.iter().for_each(|id| list.row(LicenseId(*id)));
+        list
+    };
+    let known = [LicenseId(2)];
+    assert!(list(&[1, 2, 3], &[Some(3), Some(3)]).is_complete(&known));
+    assert!(list(&[], &[Some(0)]).is_complete(&[]));
+    assert!(!list(&[1, 2], &[Some(3)]).is_complete(&known), "rows are missing");
+    assert!(!list(&[1, 2, 3], &[Some(3), Some(4)]).is_complete(&known), "the length changed while paged");
+    assert!(!list(&[1, 2, 2], &[Some(3)]).is_complete(&known), "a number came twice");
+    assert!(!list(&[1, 3], &[Some(2)]).is_complete(&known), "a license that we know is missing");
+    assert!(!list(&[1, 2], &[None]).is_complete(&known), "no total");
+}
+
+/// The effect of each call on what is seen afterwards.
+#[test]
+fn effects() {
+    let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
+    let key = |text: &str| crate::model::ids::LicenseKey::parse(text);
+    let id = LicenseId(9);
+    let prolong = OnceRequest::Prolong { license: id, period: MonthCount(1), before: day("2027-01-31") };
+    let expires = |text: &str| License { expires: text.parse().ok(), ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&prolong, Some(&expires("2027-01-31"))), Effect::NotVisible);
+    assert_eq!(effect(&prolong, Some(&expires("2027-02-28"))), Effect::Visible);
+    assert_eq!(effect(&prolong, Some(&expires(""))), Effect::CannotTell);
+    assert_eq!(effect(&prolong, None), Effect::NotVisible);
+    let before = key("old").map(|key| key.fingerprint()).unwrap_or_default();
+    let new_key = OnceRequest::NewKey { family: Family::Soft, license: id, before };
+    let shows = |text: &str| License { key: key(text), ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&new_key, Some(&shows("old"))), Effect::NotVisible);
+    assert_eq!(effect(&new_key, Some(&shows("new"))), Effect::Visible);
+    assert_eq!(effect(&new_key, Some(&shows(""))), Effect::CannotTell);
+    let delete = OnceRequest::Delete { family: Family::Soft, license: id };
+    assert_eq!(effect(&delete, None), Effect::Visible);
+    assert_eq!(effect(&delete, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);
+    let tariff =
+        OnceRequest::ChangePricelist { license: id, pricelist: UpstreamPricelistId(55228), period: Period::Lifetime };
+    assert_eq!(effect(&tariff, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);
+}
