@@ -50,7 +50,7 @@ impl Engine<'_> {
     pub(super) fn probed(&self, wish: &Wish) -> Result<Vec<LicenseId>, ModuleError> {
         let newest = wish.highest_license.0;
         let mut numbers = Vec::new();
-        for id in (newest + 1..=newest + PROBED).map(LicenseId) {
+        for id in (newest.saturating_add(1)..=newest.saturating_add(PROBED)).map(LicenseId) {
             if self.store.license(self.account, id).map_err(errors::state)?.is_none() {
                 numbers.push(id);
             }

@@ -95,17 +95,17 @@ impl Engine<'_> {
     async fn after_nothing(&mut self, wish: &Wish, complete: bool, what: &Text) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
         let value = wish.item.map_or(0, |item| item.0);
-        match after_clean_look(wish, self.now(), rules.settle_s, rules.resend, complete) {
-            Verdict::Wait { until } => Err(errors::in_doubt(what, until, "item", value)),
-            Verdict::FirstCleanLook { again } => {
+        let verdict = after_clean_look(wish, self.now(), rules.settle_s, rules.resend, complete);
+        match (verdict, wish.license) {
+            (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", value)),
+            (Verdict::FirstCleanLook { again }, _) => {
                 if wish.status == WishStatus::FreeWhenAppears {
                     self.write_event(wish, WishEvent::WantedAgain, what).await?;
                 }
                 self.write_event(wish, WishEvent::CleanLook, what).await?;
                 Err(errors::in_doubt(what, again, "item", value))
             }
-            Verdict::NeverHappened if wish.license.is_some() => {
-                let named = wish.license.unwrap_or(LicenseId(0));
+            (Verdict::NeverHappened, Some(named)) => {
                 // Upstream said done: no list, and no clock that runs ahead, is reason enough to buy again.
                 let why = text!(
                     "upstream named license {named}, and does not show it",
@@ -113,18 +113,18 @@ impl Engine<'_> {
                 );
                 Err(self.hand_over(wish, what, &why).await?)
             }
-            Verdict::NeverHappened => {
+            (Verdict::NeverHappened, None) => {
                 let reason = "two complete lists after the settling time show no trace".to_owned();
                 self.write_event(wish, WishEvent::NotHappened { reason }, what).await
             }
-            Verdict::HandOver(why) if wish.status == WishStatus::FreeWhenAppears => {
+            (Verdict::HandOver(why), _) if wish.status == WishStatus::FreeWhenAppears => {
                 // Its service wants it again: a person is asked for as long as he has not answered, and not only for
                 // the days in which a closed service's license may appear.
                 self.write_event(wish, WishEvent::WantedAgain, what).await?;
                 self.write_event(wish, WishEvent::HandedOver { reason: why.en.clone() }, &why).await?;
                 Err(errors::order_unknown(what, &why, wish.item, wish.id.0))
             }
-            Verdict::HandOver(why) => Err(self.hand_over(wish, what, &why).await?),
+            (Verdict::HandOver(why), _) => Err(self.hand_over(wish, what, &why).await?),
         }
     }
 
