@@ -1,5 +1,5 @@
-//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed, by the
-//! marks that licenses bear (MONEY.md 4 and 6).
+//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed, by
+//! the marks that licenses bear (MONEY.md 4 and 6).
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseState;
@@ -21,8 +21,8 @@ use super::{Engine, errors, is_deleted};
 /// it missed.
 pub const RESTORED: &str = "restored";
 
-/// The highest running number of an order that an old state, made current, had missed: what bears a lower mark and is not
-/// known was looked at then.
+/// The highest running number of an order that an old state, made current, had missed: what bears a lower mark and is
+/// not known was looked at then.
 const TAKEN_IN: &str = "taken_in";
 
 impl Engine<'_> {
@@ -188,8 +188,8 @@ impl Engine<'_> {
         }
     }
 
-    /// An old state stays old until everything it missed is taken in. What cannot be taken in at all is named, and holds
-    /// up nobody else.
+    /// An old state stays old until everything it missed is taken in. What cannot be taken in at all is named, and
+    /// holds up nobody else.
     pub(super) async fn renew_state(&mut self, number: u32) -> Result<Text, ModuleError> {
         if self.is_left_out {
             return Err(left_out());

@@ -218,8 +218,8 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
 
 /// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that had
 /// more than the renewed period left at the sending and is stopped now may have been stopped before upstream carried it
-/// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With less
-/// left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
+/// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With
+/// less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
 pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
     let OnceRequest::Prolong { period, before, .. } = &wish.request else { return false };
     let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);

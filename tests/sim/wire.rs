@@ -78,7 +78,7 @@ impl World {
         match request {
             OnceRequest::Order(_) => self.violation("S4", "sync orders", format!("run {run}")),
             OnceRequest::Prolong { license, before, .. } => {
-                // A clock that was set in the middle of the run: the service was paid by the one that the run looked at.
+                // A clock that was set in the middle of the run: the service was paid by the one that it looked at.
                 let today = day_of(match self.runs[run].earliest_machine_ms {
                     Some(before) => before.min(self.machine_ms()),
                     None => self.machine_ms(),
