@@ -7,6 +7,7 @@ mod support;
 
 mod bench;
 mod bench_many;
+mod bench_start;
 mod demo;
 mod demo_more;
 mod up;
