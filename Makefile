@@ -76,7 +76,7 @@ fuzz:
 sim:
 	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
 
-# The budgets: start, one service, many licenses. SIZES="1000 1000000" for other sizes.
+# The budgets: start, one service, many licenses; some minutes. SIZES="1000 10000" for fewer.
 bench: build mariadb
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing: install the package hyperfine, then repeat" >&2; exit 1; }
 	PMISPLICENSE_BIN=$(PROGRAM) $(CARGO) run --locked --quiet --profile sim --example sandbox -- bench $(SIZES)

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// All programs take turns this often, so that a busy second of the machine meets all of them.
-const ROUNDS: u32 = 6;
+const ROUNDS: u32 = 30;
 
 /// Starts a round; slower programs are started a tenth as often.
-const RUNS: u32 = 100;
+const RUNS: u32 = 20;
 
 /// The least that a module in another language does before it can answer: what every such module loads at its top
 /// (options, XML, HTTP, a log; of PHP the extensions that the panel's own library uses), then a document printed.
