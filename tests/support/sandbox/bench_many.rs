@@ -91,7 +91,8 @@ fn least(test: &Test) -> Result<Pass, String> {
 /// `alone`: microseconds of CPU of the same run with one license.
 fn pass(test: &Test, size: u32, alone: u64) -> Result<(), String> {
     let conn = state(test)?;
-    let commits = || conn.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).map_err(|e| e.to_string());
+    let commits =
+        || conn.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).map_err(|e| e.to_string());
     sync(test)?;
     let before = commits()?;
     let Pass { took, wall } = least(test)?;
