@@ -85,7 +85,7 @@ fn failed(summary: &Summary) -> Option<ModuleError> {
 /// Ends a doubt of a service, as a person says.
 ///
 /// # Errors
-/// See [`Engine::resolve`].
+/// See [`crate::engine::Engine::resolve`].
 pub fn resolve(ctx: &mut Context, item: ItemId, wish: Option<WishId>, verdict: Verdict) -> Result<Text, ModuleError> {
     let module = module_of_item(ctx, item)?;
     with_engine(ctx, module, |engine| run_to_end(engine.resolve(item, wish, verdict)))
