@@ -22,6 +22,11 @@ elif [ "${#missing[@]}" -gt 0 ]; then
     exit 1
 fi
 
+if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
+    echo "Rust cannot build for $target yet: run rustup target add $target, then repeat" >&2
+    exit 1
+fi
+
 tools=target/dist-tools
 if [ ! -x "$tools/bin/cargo-zigbuild" ]; then
     python3 -m venv "$tools"
