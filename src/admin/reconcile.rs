@@ -11,8 +11,7 @@ use super::{Answer, Desk};
 use crate::engine::{Allow, Phase, run_to_end};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::ModuleId;
-use crate::opening::module;
-use crate::opening::with_engine;
+use crate::opening::{module, with_engine};
 use crate::plan::finding::{Finding, Remedy};
 use crate::text;
 

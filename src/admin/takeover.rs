@@ -13,9 +13,8 @@ use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::ModuleId;
-use crate::opening::module;
 use crate::opening::servers::served_by;
-use crate::opening::with_engine;
+use crate::opening::{module, with_engine};
 use crate::plan::takeover::{Evidence, Left, Verdict};
 use crate::text;
 

@@ -138,6 +138,8 @@ pub fn start() -> Result<(), String> {
     for ((other, _), times) in there.iter().zip(others) {
         let (min, median) = times.over(*features);
         line(&format!("{} / features", other.name), &format!("{min:.0}, {median:.0}"), other.budget);
+        let (min, median) = times.over(*nothing);
+        line(&format!("{} / true", other.name), &format!("{min:.0}, {median:.0}"), "");
     }
     let size = std::fs::metadata(program_exe()).map_err(|e| e.to_string())?.len();
     line("size of the program, MiB", &format!("{:.2}", size as f64 / 1048576.0), "under 10");
