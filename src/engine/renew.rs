@@ -118,14 +118,15 @@ impl Engine<'_> {
         held: Option<&(LicenseRow, License)>,
     ) -> Result<Option<Payment>, ModuleError> {
         let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
+        if of_run.is_none()
+            && let Some(before) = self.paid_before(item, life)?
+        {
+            // Not written down for this operation: should the end move after all, it stands for that.
+            return Ok(Some(before));
+        }
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
-        let stands_for = match of_run {
-            None => self.paid_before(item, life)?,
-            known => known,
-        };
-        let paid_end = stands_for.or_else(|| paid_end(item.expires, settled, item.period));
-        let Some(paid_end) = paid_end else { return Ok(None) };
+        let Some(paid_end) = of_run.or_else(|| paid_end(item.expires, settled, item.period)) else { return Ok(None) };
         let first = Payment {
             paid_end,
             license: held.map(|(row, _)| row.id),
@@ -147,10 +148,10 @@ impl Engine<'_> {
 
     /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
     /// call, so another operation without another move is for the same payment.
-    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
+    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<Payment>, ModuleError> {
         let Some(end) = item.expires else { return Ok(None) };
         let known = self.store.payment(life, end).map_err(errors::state)?;
-        Ok(known.filter(|payment| payment.item_end_before == Some(end)).map(|payment| payment.paid_end))
+        Ok(known.filter(|payment| payment.item_end_before == Some(end)))
     }
 
     async fn pay(
@@ -206,8 +207,8 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let Some(payment) = payment else { return self.post(item, "service.postprolong").await };
         let fresh = self.item(item.id).await?;
-        if item.expires.is_some() && fresh.expires < item.expires {
-            return Err(shows_the_past(item));
+        if fresh.expires != item.expires {
+            return Err(end_moves(item, &fresh));
         }
         if fresh.expires == payment.item_end_before || is_planted(Bug::PostRepeated) {
             self.post(item, "service.postprolong").await?;
@@ -329,16 +330,17 @@ fn no_period(item: &Item) -> ModuleError {
     )
 }
 
-/// The end of a service is read twice in one run; it does not move back by itself.
-fn shows_the_past(item: &Item) -> ModuleError {
-    let (id, end) = (item.id, super::show_day(item.expires));
+/// The end of a service is read twice in one run, and nobody but this run moves it: one of the two was the past, or a
+/// call of the panel that was given up is still under way.
+fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
+    let (id, end, now) = (item.id, super::show_day(item.expires), super::show_day(fresh.expires));
     ModuleError::new(
         ErrorKind::Database,
         "expiredate",
-        &end,
+        &now,
         text!(
-            "service {id} ended on {end} a moment ago, and the panel's database shows an earlier day now; the panel was not told; the run is repeated and buys nothing twice",
-            "только что услуга {id} была до {end}, а теперь база панели показывает более ранний день; панели не сообщено; запуск повторится и ничего не купит дважды"
+            "the end of service {id} was {end} a moment ago and is {now} now; the panel was not told; the run is repeated and buys nothing twice",
+            "только что срок услуги {id} был {end}, а теперь {now}; панели не сообщено; запуск повторится и ничего не купит дважды"
         ),
     )
 }

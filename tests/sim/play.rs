@@ -171,11 +171,16 @@ impl<'a> Stage<'a> {
     fn befall(&mut self, trouble: Trouble) {
         let mut world = self.world.borrow_mut();
         match trouble {
-            Trouble::StateCopied | Trouble::StateLost | Trouble::StateRestored if !self.image.is_in_memory() => return,
+            Trouble::StateCopied | Trouble::StateLost | Trouble::StateRestored | Trouble::StateRolledBack
+                if !self.image.is_in_memory() =>
+            {
+                return;
+            }
             // Shrinking took the copy out.
-            Trouble::StateRestored if !world.state_is_copied => return,
+            Trouble::StateRestored | Trouble::StateRolledBack if !world.state_is_copied => return,
             Trouble::StateCopied => self.image.copy(),
-            Trouble::StateRestored => self.image.restore(),
+            Trouble::StateRestored => self.image.restore(true),
+            Trouble::StateRolledBack => self.image.restore(false),
             Trouble::StateLost => self.image.empty(),
             _ => {}
         }
