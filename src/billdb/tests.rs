@@ -97,5 +97,4 @@ fn versions() {
     }
     let day = regex::bytes::Regex::new(r"^\d{4}-\d{2}-\d{2}$").expect("a pattern");
     assert!(day.is_match(b"2026-12-31") && !day.is_match(b"2026-12-31 ") && !day.is_match("٢٠٢٦-12-31".as_bytes()));
-    assert!(regex::bytes::Regex::new("(").is_err());
 }
