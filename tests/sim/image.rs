@@ -134,7 +134,7 @@ impl Image {
             let _ = write!(sql, "INSERT INTO main.{table} SELECT * FROM old.{table};");
         }
         if marked {
-            sql.push_str("INSERT INTO meta (name, value) VALUES ('restored', 'by the simulator');");
+            sql.push_str("INSERT OR REPLACE INTO meta (name, value) VALUES ('restored', 'by the simulator');");
         }
         sql.push_str("COMMIT;");
         self.anchor.execute_batch(&sql).expect("a state put back");
