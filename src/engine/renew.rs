@@ -118,15 +118,14 @@ impl Engine<'_> {
         held: Option<&(LicenseRow, License)>,
     ) -> Result<Option<Payment>, ModuleError> {
         let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
-        if of_run.is_none()
-            && let Some(before) = self.paid_before(item, life)?
-        {
-            // Not written down for this operation: should the end move after all, it stands for that.
-            return Ok(Some(before));
-        }
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
-        let Some(paid_end) = of_run.or_else(|| paid_end(item.expires, settled, item.period)) else { return Ok(None) };
+        let stands_for = match of_run {
+            None => self.paid_before(item, life)?,
+            known => known,
+        };
+        let paid_end = stands_for.or_else(|| paid_end(item.expires, settled, item.period));
+        let Some(paid_end) = paid_end else { return Ok(None) };
         let first = Payment {
             paid_end,
             license: held.map(|(row, _)| row.id),
@@ -148,10 +147,10 @@ impl Engine<'_> {
 
     /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
     /// call, so another operation without another move is for the same payment.
-    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<Payment>, ModuleError> {
+    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
         let Some(end) = item.expires else { return Ok(None) };
         let known = self.store.payment(life, end).map_err(errors::state)?;
-        Ok(known.filter(|payment| payment.item_end_before == Some(end)))
+        Ok(known.filter(|payment| payment.item_end_before == Some(end)).map(|payment| payment.paid_end))
     }
 
     async fn pay(

@@ -86,7 +86,7 @@ pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, co
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
     // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
-    let young = row.id > wish.highest_license || !is_older(wish, row);
+    let young = !is_older(wish, row);
     // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.name.ends_with(&mark));
@@ -98,10 +98,10 @@ fn earliest_day(wish: &Wish) -> NaiveDate {
     (wish.recorded_at - Duration::days(1)).date_naive()
 }
 
-/// Whether a license is older than the order whose mark it bears: the number was given out before, by a state that this
-/// one knows nothing of.
+/// Whether a license is older than an order, by its number and its day: a clock may have been wrong, and numbers need
+/// not grow. One that bears the order's mark was given it by a state that this one knows nothing of.
 pub fn is_older(wish: &Wish, seen: &License) -> bool {
-    seen.created.is_some_and(|created| created < earliest_day(wish))
+    seen.id <= wish.highest_license && seen.created.is_some_and(|created| created < earliest_day(wish))
 }
 
 /// What an opened license says about being the one that was ordered.
