@@ -172,8 +172,8 @@ fn deletion_in_doubt() {
     assert_eq!(state(&test, "SELECT state FROM license"), "deleted");
 }
 
-/// A deletion that happened and whose answer is lost: believed at once where upstream shows the license deleted; where it
-/// shows none at all only when it is missing twice, a settling time after the sending. Sent once either way.
+/// A deletion that happened and whose answer is lost: believed at once where upstream shows it; where a deleted license
+/// is not there at all, only when it is missing twice, a settling time after the sending. Sent once either way.
 #[test]
 fn deletion_without_an_answer() {
     for (forgets, at_once) in [(false, "deleted"), (true, "to_free")] {

@@ -36,18 +36,13 @@ impl Engine<'_> {
             if let Some(mark) = row.remoteid.mark_of(&self.panel_id)
                 && (is_given_out_since(Some(mark.clone()), last) || self.is_forgotten(row.id, &mark)?)
             {
-                return Err(self.state_is_old(row.id, &mark).await?);
+                // Not every run reads a list: the next ones are told by our state.
+                let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
+                self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
+                return Err(old_state(row.id, &mark));
             }
         }
         Ok(())
-    }
-
-    /// Remembers that the state is old, by a mark that gave it away; returns the error that says so.
-    pub(super) async fn state_is_old(&mut self, license: LicenseId, mark: &Mark) -> Result<ModuleError, ModuleError> {
-        // Not every run reads a list: the next ones are told by our state.
-        let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
-        self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
-        Ok(old_state(license, mark))
     }
 
     /// Whether a license bears a mark that this state never gave: a state begun anew gives the same numbers out again.

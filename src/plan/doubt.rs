@@ -86,7 +86,7 @@ pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, co
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
     // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
-    let young = !is_older(wish, row);
+    let young = row.id > wish.highest_license || row.created.is_none_or(|created| created >= earliest_day(wish));
     // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.name.ends_with(&mark));
@@ -96,12 +96,6 @@ pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool 
 /// The first day that upstream may give for what a wish brought: its day may be another one than ours.
 fn earliest_day(wish: &Wish) -> NaiveDate {
     (wish.recorded_at - Duration::days(1)).date_naive()
-}
-
-/// Whether a license is older than an order, by its number and its day: a clock may have been wrong, and numbers need
-/// not grow. One that bears the order's mark was given it by a state that this one knows nothing of.
-pub fn is_older(wish: &Wish, seen: &License) -> bool {
-    seen.id <= wish.highest_license && seen.created.is_some_and(|created| created < earliest_day(wish))
 }
 
 /// What an opened license says about being the one that was ordered.

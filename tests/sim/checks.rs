@@ -12,7 +12,7 @@ use pmisplicense::model::journal::{Wish, WishStatus};
 use pmisplicense::model::license::{Family, LicenseStatus};
 use pmisplicense::plan::finding::{Kind as Finding, Remedy};
 
-use crate::seller::{Entry, Kind};
+use crate::seller::{Entry, Kind, Tag};
 use crate::world::{End, Job, World, day_of};
 
 /// The module of a license that histories sell: it has no address.
@@ -35,6 +35,10 @@ fn was_deleted(world: &World, license: u32) -> bool {
 
 /// S1: at most one purchase a payment, at most one renewal for an expiry, no change that changed nothing.
 fn bought(world: &mut World) {
+    if world.rolled_back {
+        // What it forgot may be bought again before a list shows it; that nothing of it is lost is checked below.
+        return;
+    }
     let forgotten = |entry: &Entry| is_forgotten(world, entry);
     let counts = |entry: &&Entry| entry.in_time && !entry.doubled && entry.tag.is_some() && !forgotten(entry);
     let mut orders: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
@@ -49,15 +53,7 @@ fn bought(world: &mut World) {
             }
             (Kind::Renewal, Some(before)) => {
                 renewals.entry((entry.license, before)).or_default().push(tag.send);
-                let is_prolong = match world.runs[tag.run].job {
-                    Job::Item { command, .. } => command == ItemCommand::Prolong,
-                    _ => false,
-                };
-                // An operation stands for its payment for 20 days.
-                let lost = world.state_lost_ms.is_some_and(|lost| tag.sent_ms <= lost);
-                let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
-                // What a payment paid for before is in the state alone; the license's expiry is the witness.
-                if is_prolong && !lost && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
+                if tells_its_payment(world, tag) {
                     by_payment.entry(payment).or_default().push(tag.send);
                 }
             }
@@ -78,6 +74,21 @@ fn bought(world: &mut World) {
     for (rule, what) in found {
         world.violation("S1", rule, what);
     }
+}
+
+/// Whether a renewal was a prolong's, and the program could know for which payment.
+fn tells_its_payment(world: &World, tag: Tag) -> bool {
+    let is_prolong = match world.runs[tag.run].job {
+        Job::Item { command, .. } => command == ItemCommand::Prolong,
+        _ => false,
+    };
+    // What a payment paid for before is in the state alone; the license's expiry is the witness.
+    let lost = world.state_lost_ms.is_some_and(|lost| tag.sent_ms <= lost);
+    // An operation stands for its payment for 20 days.
+    let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
+    let stands = tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved;
+    // A run that was shown the past saw the payment before.
+    is_prolong && stands && !lost && !world.runs[tag.run].lagged
 }
 
 /// What was sent before the state was lost, and could not be found by its mark when that was taken in: not yet there,
@@ -208,7 +219,7 @@ fn shared(world: &mut World) {
         let chose_again = chose_no_panel(world, item) && (over || is_to_be_obtained(world, item));
         // What he chose before is no longer known where the state was lost.
         let chose_again = chose_again || (lost && world.meddled.contains(&item.id.0));
-        let gone = was_deleted(world, named.0);
+        let gone = was_deleted(world, named.0) || world.rolled_back;
         let excused =
             is_module || waits || gone || chose_again || (lost && (is_foreign || is_named(world, named.0, None)));
         let free = free && !excused;

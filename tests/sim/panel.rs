@@ -285,7 +285,7 @@ impl World {
         if name == "lickey" {
             let shown = self.panel.shown_keys.iter().find(|(key, _)| key == value).map(|(_, to)| *to);
             match shown {
-                Some(to) if to != client => {
+                Some(to) if to != client && !self.rolled_back => {
                     let what = format!("{value} of client {to} shown to client {client} on item {item}");
                     self.violation("S3", "a key shown to two clients", what);
                 }

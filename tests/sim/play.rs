@@ -102,6 +102,7 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         database_was_swapped: false,
         state_lost_ms: None,
         state_is_copied: false,
+        rolled_back: false,
         takes_foreign: rules[script.rules % rules.len()].pool_foreign,
         clock_moved: false,
         seller,

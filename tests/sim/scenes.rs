@@ -168,7 +168,7 @@ fn openings() -> Vec<Scene> {
         Scene::new(
             "open from a pool that is used",
             year,
-            &[OPEN, Run(1, C::Close), Wait(33 * DAY), World(seller_renames)],
+            &[OPEN, Run(1, C::Close), Wait(33 * DAY), World(seller_renames), World(list_is_filtered)],
             Run(2, C::Open),
             &["no longer free", "send order"],
         )

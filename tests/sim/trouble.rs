@@ -76,7 +76,8 @@ impl Trouble {
             }
             Self::OtherDatabase => swap_database(world),
             Self::NeighbourTakes => neighbour_takes(world),
-            Self::StateRestored | Self::StateRolledBack | Self::StateLost => world.state_lost_ms = Some(world.now_ms),
+            Self::StateRolledBack => (world.state_lost_ms, world.rolled_back) = (Some(world.now_ms), true),
+            Self::StateRestored | Self::StateLost => world.state_lost_ms = Some(world.now_ms),
             Self::StateCopied => world.state_is_copied = true,
             Self::Over => over(world),
         }

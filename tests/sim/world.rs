@@ -138,6 +138,8 @@ pub struct World {
     /// When the state was put back or lost.
     pub state_lost_ms: Option<i64>,
     pub state_is_copied: bool,
+    /// It was put back behind everybody's back, and only marks in lists that happen to be read can tell.
+    pub rolled_back: bool,
     /// The settings allow to take what another panel freed.
     pub takes_foreign: bool,
     /// What the reconcile plan of the quiet found.
