@@ -288,6 +288,8 @@ fn walk(
             Err(quick_xml::Error::Io(error)) => {
                 return Err(XmlError::Io(std::io::Error::new(error.kind(), error)));
             }
+            // How far the reader looks into a declaration that is broken depends on the pieces it comes in.
+            Err(_) if buffer.starts_with(b"<!D") || buffer.starts_with(b"<!d") => return Err(XmlError::Doctype),
             Err(quick_xml::Error::Syntax(_)) => return Err(XmlError::CutOff),
             Err(_) => return Err(XmlError::Malformed(reader.error_position())),
         };
