@@ -66,26 +66,15 @@ pub fn reconcile(
                     done.push((finding, Outcome::Named));
                     continue;
                 }
-                // An old state stays old until everything it missed is taken in.
-                let blocked = matches!(finding.remedy, Remedy::Renew(_))
-                    && remembered
-                        .iter()
-                        .any(|(remedy, result)| matches!(remedy, Remedy::TakeIn(..)) && result.is_err());
                 let number = index + 1;
                 tell(&format!("{number}/{total} {}\n", finding.remedy.describe().in_lang(lang)));
-                let result = if blocked {
-                    Err(text!("not everything was taken in yet", "ещё не всё принято").in_lang(lang).to_owned())
-                } else {
-                    remembered
-                        .entry(finding.remedy.clone())
-                        .or_insert_with(|| {
-                            let result = run_to_end(engine.repair(&finding.remedy));
-                            result
-                                .map(|text| text.in_lang(lang).to_owned())
-                                .map_err(|error| error.message.in_lang(lang).to_owned())
-                        })
-                        .clone()
-                };
+                let result = remembered.entry(finding.remedy.clone()).or_insert_with(|| {
+                    let result = run_to_end(engine.repair(&finding.remedy));
+                    result
+                        .map(|text| text.in_lang(lang).to_owned())
+                        .map_err(|error| error.message.in_lang(lang).to_owned())
+                });
+                let result = result.clone();
                 let outcome = result.map_or_else(Outcome::Failed, Outcome::Done);
                 done.push((finding, outcome));
             }

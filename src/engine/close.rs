@@ -160,7 +160,9 @@ impl Engine<'_> {
             return self.is_gone(row, &seen, LicenseState::ToFree).await.map(drop);
         }
         let Some(seen) = seen else { return Ok(()) };
-        if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id) {
+        // What another installation freed, and we took and did not get to marking, is still as free as it was.
+        let is_free = |mark: &Mark| self.rules.pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
+        if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id && !is_free(&mark)) {
             // Another installation took it meanwhile: not ours any more, and never touched again (MONEY.md 5).
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }

@@ -38,10 +38,33 @@ pub(super) fn order_of(wish: &Wish) -> Option<&OrderRequest> {
     }
 }
 
+/// Who is to have what a doubtful order is found to have bought.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'l> {
+    /// This life, which waits for it.
+    Wanted(&'l ItemLife),
+    /// This life, if it is the license that its service shows; else nobody.
+    Shown(&'l ItemLife, LicenseId),
+    /// Nobody: it is to be freed.
+    Nobodys,
+}
+
+impl<'l> Whose<'l> {
+    fn life_for(self, found: LicenseId) -> Option<&'l ItemLife> {
+        match self {
+            Self::Wanted(life) => Some(life),
+            Self::Shown(life, shown) => (shown == found).then_some(life),
+            Self::Nobodys => None,
+        }
+    }
+}
+
 impl Engine<'_> {
     /// Settles the orders of an item that are in doubt: each ends adopted, or as never made, or this run fails. Later
     /// wishes of the item wait for that.
-    /// `product`: what the item wants now. What a closed life ordered is taken for the new one only when it is that.
+    /// `product`: what the item wants now. What was given up before it was found is taken for a new life only when it
+    /// is that; for the same life whatever of the family it is: its key stands in the way of another order, and a
+    /// tariff can be changed.
     pub(super) async fn settle_orders(
         &mut self,
         item: &Item,
@@ -55,27 +78,25 @@ impl Engine<'_> {
             if is_planted(Bug::OperationAsKey) && wish.operation != self.operation {
                 continue;
             }
-            let fits = order_of(wish).zip(product).is_some_and(|(order, product)| order.pricelist == product.pricelist);
+            let fits = order_of(wish).zip(product).is_some_and(|(order, product)| {
+                order.pricelist == product.pricelist || (wish.is_order_of(life) && order.family == product.family)
+            });
             let wanted = wish.status != WishStatus::FreeWhenAppears || fits;
-            self.settle_order(wish, wanted.then_some(life)).await?;
+            self.settle_order(wish, if wanted { Whose::Wanted(life) } else { Whose::Nobodys }).await?;
         }
         Ok(())
     }
 
-    /// Looks for one doubtful order. `life`: whom to bind what is found to; without one, or where the order was for
-    /// another service of this number, it is to be freed.
-    pub(super) async fn settle_order(
-        &mut self,
-        wish: &Wish,
-        life: Option<&ItemLife>,
-    ) -> Result<Option<License>, ModuleError> {
+    /// Looks for one doubtful order. What is found is bound to whose it is, and to be freed where the order was for
+    /// another service of this number.
+    pub(super) async fn settle_order(&mut self, wish: &Wish, whose: Whose<'_>) -> Result<Option<License>, ModuleError> {
         let Some(order) = order_of(wish).cloned() else { return Ok(None) };
         let what = describe(wish);
         let (found, complete) = self.search(wish, &order).await?;
         match found {
             Found::One(license) => {
                 // Its key may have been shown to the client who had this number before.
-                let life = life.filter(|life| wish.was_for(life));
+                let life = whose.life_for(license.id).filter(|life| wish.was_for(life));
                 self.adopt(wish, &order, *license, life, &what).await.map(Some)
             }
             Found::Unclear(ids) => {
@@ -87,7 +108,9 @@ impl Engine<'_> {
                 let why = text!("a person must look", "решить должен человек");
                 Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
             }
-            Found::Nothing if life.is_none() => self.not_yet(wish, &order, complete, &what).await.map(|()| None),
+            Found::Nothing if !matches!(whose, Whose::Wanted(_)) => {
+                self.not_yet(wish, &order, complete, &what).await.map(|()| None)
+            }
             Found::Nothing => self.after_nothing(wish, complete, &what).await.map(|()| None),
         }
     }
@@ -95,7 +118,7 @@ impl Engine<'_> {
     async fn after_nothing(&mut self, wish: &Wish, complete: bool, what: &Text) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
         let value = wish.item.map_or(0, |item| item.0);
-        let verdict = after_clean_look(wish, self.now(), rules.settle_s, rules.resend, complete);
+        let verdict = after_clean_look(wish, self.now_at_least(), rules.settle_s, rules.resend, complete);
         match (verdict, wish.license) {
             (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", value)),
             (Verdict::FirstCleanLook { again }, _) => {
@@ -138,7 +161,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         // No list of modules can be complete: the numbers that follow are asked for one by one instead.
         let complete = complete || order.family == Family::Addition;
-        match after_nothing_appeared(wish, self.now(), self.rules.upstream.settle_s, complete) {
+        match after_nothing_appeared(wish, self.now_at_least(), self.rules.upstream.settle_s, complete) {
             Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
             Verdict::FirstCleanLook { .. } => self.write_event(wish, WishEvent::CleanLook, what).await,
             Verdict::NeverHappened => {

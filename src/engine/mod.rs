@@ -17,6 +17,7 @@ mod import;
 mod importable;
 mod late;
 mod noc;
+mod old_state;
 mod once;
 mod open;
 mod order;
@@ -58,9 +59,10 @@ pub use bundled::{Server, Swept};
 pub use errors::{lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;
 pub use importable::Importable;
+pub use old_state::RESTORED;
 pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
-pub use survey::{Explained, Headway, Phase, RESTORED};
+pub use survey::{Explained, Headway, Phase};
 pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 
 /// How long a run waits for a lock before it fails with `busy`.
@@ -159,6 +161,8 @@ pub struct Engine<'p> {
     panel_id: PanelId,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
     withheld: pass::Withheld,
+    /// A license that an old state missed could not be taken in for now.
+    is_left_out: bool,
     alignment: Option<Vec<AlignmentRule>>,
     steps: u32,
     stepping: Option<StepName>,
@@ -220,6 +224,7 @@ impl<'p> Engine<'p> {
             panel_id,
             held: Vec::new(),
             withheld: pass::Withheld::default(),
+            is_left_out: false,
             alignment: None,
             steps: 0,
             stepping: run.stepping,
@@ -276,6 +281,23 @@ impl<'p> Engine<'p> {
 
     fn today(&self) -> NaiveDate {
         self.ports.clock.today()
+    }
+
+    /// Upstream's clock at its last answer, where it is to be believed.
+    fn their_now(&self) -> Option<DateTime<Utc>> {
+        self.ports.upstream.server_date().filter(|_| self.rules.clock_check)
+    }
+
+    /// No request that is recorded now leaves later than this, by our clock and upstream's: ours may be set meanwhile.
+    fn now_at_latest(&self) -> DateTime<Utc> {
+        self.their_now().map_or(self.now(), |theirs| theirs.max(self.now()))
+    }
+
+    /// The moment that has come by both clocks: what a doubt waits for has passed only then.
+    fn now_at_least(&self) -> DateTime<Utc> {
+        // Upstream tells whole seconds.
+        let theirs = self.their_now().map(|theirs| theirs + chrono::Duration::seconds(1));
+        theirs.map_or(self.now(), |theirs| theirs.min(self.now()))
     }
 
     /// Writes to our state: all or nothing, and never while anybody is called.

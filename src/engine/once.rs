@@ -59,7 +59,7 @@ impl Engine<'_> {
             reason: what,
         };
         self.step("record intent").await?;
-        let recorded = self.store.record_intent(self.now(), &wish, |_| Ok(request)).map_err(errors::state);
+        let recorded = self.store.record_intent(self.now_at_latest(), &wish, |_| Ok(request)).map_err(errors::state);
         self.step("intent recorded").await?;
         match recorded? {
             Recorded::Intent(intent) => self.send_about(row, intent, what).await,
@@ -252,7 +252,7 @@ impl Engine<'_> {
             return Err(self.cannot_tell(wish, &what, &text!("a person must look", "решить должен человек")));
         }
         let rules = &self.rules.upstream;
-        match after_clean_look(wish, self.now(), rules.settle_s, rules.resend, found == Effect::NotVisible) {
+        match after_clean_look(wish, self.now_at_least(), rules.settle_s, rules.resend, found == Effect::NotVisible) {
             Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
             Verdict::FirstCleanLook { again } => {
                 self.write_event(wish, WishEvent::CleanLook, &what).await?;

@@ -17,8 +17,8 @@ use crate::ports::{Outcome, RefusalKind};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
-use super::doubt::order_of;
-use super::{Engine, RESTORED, errors};
+use super::doubt::{Whose, order_of};
+use super::{Engine, errors};
 
 /// How long a remembered refusal for lack of money keeps runs from ordering (LICENSING.md 10).
 const BACK_OFF_MINUTES: i64 = 15;
@@ -112,7 +112,7 @@ impl Engine<'_> {
         self.step("record intent").await?;
         let panel = self.panel_id.clone();
         let (account, choice) = (self.account, name.clone());
-        let recorded = self.store.record_intent(self.now(), &new, |tx| {
+        let recorded = self.store.record_intent(self.now_at_latest(), &new, |tx| {
             let mark = tx.next_mark(&panel, item.id)?;
             tx.touch_item(item)?;
             tx.set_choice(item, &choice)?;
@@ -147,25 +147,6 @@ impl Engine<'_> {
         let known = self.store.account(self.account).map_err(errors::state)?;
         let known = known.map_or(LicenseId(0), |account| account.highest_license);
         Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
-    }
-
-    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (MONEY.md 6).
-    ///
-    /// # Errors
-    /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
-    pub(super) async fn check_marks(&mut self, rows: &[License]) -> Result<(), ModuleError> {
-        let last = self.store.last_number().map_err(errors::state)?;
-        for row in rows {
-            if let Some(Mark::Order { number, .. }) = row.remoteid.mark_of(&self.panel_id)
-                && number > last
-            {
-                // Not every run reads a list: the next ones are told by our state.
-                let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
-                self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
-                return Err(old_state(row.id, number, last));
-            }
-        }
-        Ok(())
     }
 
     async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {
@@ -312,7 +293,7 @@ impl Engine<'_> {
     /// The answer is lost: written down, and looked for at once. A run that finds nothing fails.
     async fn lost(&mut self, wish: &Wish, life: &ItemLife, why: String, what: &Text) -> Result<License, ModuleError> {
         self.write_event(wish, WishEvent::Unknown { reason: why }, what).await?;
-        match self.settle_order(wish, Some(life)).await? {
+        match self.settle_order(wish, Whose::Wanted(life)).await? {
             Some(license) => Ok(license),
             None => Err(self.still_in_doubt(wish, what)),
         }
@@ -400,18 +381,6 @@ fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Optio
         nodes: asked.nodes,
         parent: asked.parent,
     }
-}
-
-fn old_state(license: LicenseId, number: u32, last: u32) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::State,
-        "licid",
-        license,
-        text!(
-            "license {license} bears our mark number {number}, this state knows only {last}: the state is old; nothing was bought; run: pmisplicense reconcile --apply",
-            "на лицензии {license} наша метка с номером {number}, а состояние знает лишь {last}: состояние устарело; ничего не куплено; выполните: pmisplicense reconcile --apply"
-        ),
-    )
 }
 
 /// Whether a remoteid says that the license is ours, of whatever installation.

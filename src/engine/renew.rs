@@ -40,6 +40,10 @@ impl Engine<'_> {
             // is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
+        if seen.status == LicenseStatus::Stopped {
+            // Whether it has run out is told by a day: by a wrong one its renewal would hide itself.
+            self.check_clock()?;
+        }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
             let what = text!(
                 "renewal of license {}, status {}",
@@ -202,6 +206,9 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let Some(payment) = payment else { return self.post(item, "service.postprolong").await };
         let fresh = self.item(item.id).await?;
+        if item.expires.is_some() && fresh.expires < item.expires {
+            return Err(shows_the_past(item));
+        }
         if fresh.expires == payment.item_end_before || is_planted(Bug::PostRepeated) {
             self.post(item, "service.postprolong").await?;
         }
@@ -247,6 +254,9 @@ impl Engine<'_> {
             seen = self.start(row, seen).await?;
         }
         seen = self.renew_if_due(&running(item), row, seen).await?;
+        if has_run_out(&seen, today) && self.product_of(row).is_some_and(Product::is_only_trial) {
+            return Err(trial_is_over(item, row, &seen));
+        }
         if seen.status != LicenseStatus::Active {
             seen = self.start(row, seen).await?;
         }
@@ -315,6 +325,33 @@ fn no_period(item: &Item) -> ModuleError {
         text!(
             "service {id} has the period {period}, for which nothing is sold; nothing was renewed; add a period alignment rule",
             "у услуги {id} период {period}, на который ничего не продаётся; ничего не продлено; добавьте правило выравнивания"
+        ),
+    )
+}
+
+/// The end of a service is read twice in one run; it does not move back by itself.
+fn shows_the_past(item: &Item) -> ModuleError {
+    let (id, end) = (item.id, super::show_day(item.expires));
+    ModuleError::new(
+        ErrorKind::Database,
+        "expiredate",
+        &end,
+        text!(
+            "service {id} ended on {end} a moment ago, and the panel's database shows an earlier day now; the panel was not told; the run is repeated and buys nothing twice",
+            "только что услуга {id} была до {end}, а теперь база панели показывает более ранний день; панели не сообщено; запуск повторится и ничего не купит дважды"
+        ),
+    )
+}
+
+fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, license, end) = (item.id, row.id, super::show_day(seen.expires));
+    ModuleError::new(
+        ErrorKind::Missed,
+        "licid",
+        license,
+        text!(
+            "trial license {license} of service {id} ran out on {end}, and trials are not renewed; nothing was changed; the service goes on with a paid period or tariff",
+            "пробная лицензия {license} услуги {id} истекла {end}, а пробные не продлеваются; ничего не изменено; услуга продолжится с платным периодом или тарифом"
         ),
     )
 }

@@ -11,14 +11,13 @@ use crate::model::license::{Family, License};
 use crate::model::reason::Reason;
 use crate::plan::change::differences;
 use crate::plan::order::{Wanted, wanted};
-use crate::plan::reconcile::is_given_out_since;
 use crate::ports::{Edit, LockName, PanelCall, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
 use super::doubt::order_of;
 use super::repair_errors::{
-    another_installation, closed, has_license, no_key, not_elsewhere, not_marked, not_yet, order_open, serves_another,
+    another_installation, closed, has_license, no_key, not_elsewhere, not_yet, order_open, serves_another,
     wants_nothing,
 };
 use super::{Engine, errors, is_deleted};
@@ -31,6 +30,9 @@ pub(super) struct Word {
     pub(super) mark: bool,
     /// Why, for the journal; `None`: by hand.
     pub(super) reason: Option<Text>,
+    /// The number in the license's mark, where that proves that older orders of the service are over: what they bought
+    /// is freed when it appears. `None`: an open order stands in the way.
+    pub(super) ends_older: Option<u32>,
 }
 
 impl Engine<'_> {
@@ -41,7 +43,8 @@ impl Engine<'_> {
     /// a license; `license_gone`.
     pub async fn bind(&mut self, item: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
         self.check_restored()?;
-        let result = self.bind_locked(item, license, Word { replace, mark: true, reason: None }).await;
+        let result =
+            self.bind_locked(item, license, Word { replace, mark: true, reason: None, ends_older: None }).await;
         self.held.clear();
         result
     }
@@ -58,7 +61,9 @@ impl Engine<'_> {
             return Err(closed(id));
         }
         let life = self.life_of(&item)?;
-        self.no_open_order(id)?;
+        if word.ends_older.is_none() {
+            self.no_open_order(id)?;
+        }
         let before = self.held_by(&life)?;
         if let Some(row) = &before
             && row.id != license
@@ -87,6 +92,9 @@ impl Engine<'_> {
             return Err(another_installation(license, &mark));
         }
         let replaced = before.filter(|row| row.id != license);
+        if let Some(number) = word.ends_older {
+            self.end_older_orders(id, number).await?;
+        }
         let pair = (&item, &life);
         let row = self.write_binding(pair, family, product, &seen, replaced.clone(), &word).await?;
         let seen = if word.mark { self.mark_bound(&row, seen).await? } else { seen };
@@ -169,7 +177,6 @@ impl Engine<'_> {
         self.refresh(row, &after).await?;
         Ok(after)
     }
-
     fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
         let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         match open.iter().find(|wish| order_of(wish).is_some()) {
@@ -299,74 +306,6 @@ impl Engine<'_> {
         self.settle_end(item).await?;
         Ok(row.id)
     }
-
-    /// A license with our mark that this state lost: bound to its service where that still needs it, else freed.
-    pub(super) async fn take_in(&mut self, license: LicenseId, item: Option<ItemId>) -> Result<Text, ModuleError> {
-        if let Some(item) = item {
-            self.lock(LockName::Item(item)).await?;
-        }
-        self.lock_license(license).await?;
-        let known = self.store.license(self.account, license).map_err(errors::state)?;
-        let by_now = || text!("license {license} is known by now", "лицензия {license} уже известна");
-        if known.as_ref().is_some_and(|row| row.life.is_some()) {
-            return Ok(by_now());
-        }
-        let (family, seen) = self.read_any(license).await?;
-        let last = self.store.last_number().map_err(errors::state)?;
-        let is_known = known.is_some_and(|row| row.state != LicenseState::Deleted);
-        // What an old state holds free was given to a service since: the mark is newer than the state.
-        if is_known && !is_given_out_since(seen.remoteid.mark_of(&self.panel_id), last) {
-            return Ok(by_now());
-        }
-        if seen.remoteid.mark_of(&self.panel_id).is_none() {
-            return Err(not_marked(license));
-        }
-        match item {
-            Some(id) if self.is_of_life(id, &seen).await? => {
-                self.bind_locked(id, license, Word { replace: false, mark: true, reason: None }).await
-            }
-            Some(_) | None => self.take_in_free(family, &seen).await,
-        }
-    }
-
-    /// Whether a license may be the present life's: the list that pointed to it may have had no dates. One from the
-    /// pool is older than its service, which shows it.
-    async fn is_of_life(&mut self, id: ItemId, seen: &License) -> Result<bool, ModuleError> {
-        let item = self.item(id).await?;
-        Ok(item.params.licid == Some(seen.id) || crate::plan::reconcile::is_young_enough(&item, seen.created))
-    }
-
-    async fn take_in_free(&mut self, family: Family, seen: &License) -> Result<Text, ModuleError> {
-        let (account, module, id) = (self.account, self.module, seen.id);
-        let product = seen.tariff.id().and_then(|pricelist| self.rules.catalogue.by_pricelist(pricelist));
-        let internal_name = product.map_or_else(String::new, |product| product.internal_name.clone());
-        let pricelist = seen.tariff.id().or(product.map(|product| product.pricelist)).ok_or_else(|| not_marked(id))?;
-        let nodes = product.and_then(|product| product.nodes_addon).and_then(|addon| seen.addons.get(&addon).copied());
-        let mark = seen.remoteid.mark_of(&self.panel_id);
-        let item = match &mark {
-            Some(Mark::Order { item, .. }) => Some(*item),
-            Some(Mark::Pool { .. }) | None => None,
-        };
-        let reason = text!("license {id} was lost and is taken in", "лицензия {id} была потеряна и принята");
-        self.note(&reason);
-        let seen = seen.clone();
-        self.commit("take in", move |tx| {
-            let binding = Binding {
-                account,
-                family,
-                module,
-                internal_name: &internal_name,
-                mark: mark.as_ref(),
-                pricelist,
-                nodes,
-            };
-            tx.put_license(&binding, &seen, LicenseState::ToFree, item, None)?;
-            tx.note(item, Some((account, id)), "to_free", &reason)
-        })
-        .await?;
-        self.free_now(id).await
-    }
-
     /// Frees a license that serves nobody, or whose service is closed by now.
     pub(super) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
         let row = self.store.license(self.account, license).map_err(errors::state)?;
@@ -395,6 +334,10 @@ impl Engine<'_> {
         self.lock_license(license).await?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
+        let seen = self.read(row.family, license).await?.ok_or_else(|| errors::license_gone(None, license))?;
+        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id) {
+            return Err(another_installation(license, &mark));
+        }
         self.no_autoprolong(&row).await?;
         Ok(text!("automatic renewal of license {license} is off", "автопродление лицензии {license} отключено"))
     }
@@ -428,7 +371,7 @@ impl Engine<'_> {
     }
 
     /// A license of whichever family.
-    async fn read_any(&mut self, license: LicenseId) -> Result<(Family, License), ModuleError> {
+    pub(super) async fn read_any(&mut self, license: LicenseId) -> Result<(Family, License), ModuleError> {
         for family in [Family::Soft, Family::SoftExternal] {
             if let Some(seen) = self.read(family, license).await?
                 && !is_deleted(&Some(seen.clone()))

@@ -17,6 +17,7 @@ use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Remedy, Want};
 use crate::text;
 
+use super::old_state::RESTORED;
 use super::pass::Allow;
 use super::{Engine, errors};
 
@@ -28,10 +29,6 @@ const MAX_PAGES: u32 = 10_000;
 
 /// Licenses that nobody knows, opened in one run; the newest first.
 const MAX_OPENED: usize = 200;
-
-/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what
-/// it missed.
-pub const RESTORED: &str = "restored";
 
 impl Engine<'_> {
     /// Compares the account three ways, page by page and batch by batch: memory grows by a few numbers a license, and
@@ -76,6 +73,7 @@ impl Engine<'_> {
     ) -> Result<Completeness, ModuleError> {
         let mut list = Completeness::default();
         let mut unmarked = Unmarked::new(self.returns_remoteid()? != Some(false));
+        let is_old = self.store.meta(RESTORED).map_err(errors::state)?.is_some();
         let mut done = 0;
         for number in 1..=MAX_PAGES {
             let page = self.page(family, number).await?;
@@ -92,7 +90,9 @@ impl Engine<'_> {
             let views = self.views_of(rows.values()).await?;
             for seen in page.rows {
                 let row = rows.get(&seen.id);
-                let seen = if row.is_none() { unmarked.kept(seen) } else { Some(seen) };
+                // What an old state holds free may have been given out since: its mark says so.
+                let may_bear = row.is_none_or(|row| is_old && row.life.is_none() && row.state != LicenseState::Deleted);
+                let seen = if may_bear { unmarked.kept(seen) } else { Some(seen) };
                 if let Some(seen) = seen {
                     comparison.listed(&seen, row, row.and_then(|row| views.get(&row.item?)));
                 }
@@ -126,7 +126,8 @@ impl Engine<'_> {
         }
         for (id, row) in unmarked.newest.into_iter().rev() {
             let opened = self.read(family, id).await?;
-            comparison.listed(opened.as_ref().unwrap_or(&row), None, None);
+            let known = self.store.license(self.account, id).map_err(errors::state)?;
+            comparison.listed(opened.as_ref().unwrap_or(&row), known.as_ref(), None);
         }
         Ok(())
     }
@@ -304,34 +305,6 @@ impl Engine<'_> {
         };
         self.held.clear();
         result
-    }
-
-    async fn renew_state(&mut self, number: u32) -> Result<Text, ModuleError> {
-        let reason = text!("the state goes on from number {number}", "состояние продолжает с номера {number}");
-        let note = reason.clone();
-        self.commit("renew state", move |tx| {
-            tx.raise_last_number(number)?;
-            tx.remove_meta(RESTORED)?;
-            tx.note(None, None, "renew_state", &note)
-        })
-        .await?;
-        Ok(reason)
-    }
-
-    /// A restored state knows nothing of what was done since: it only reads until reconcile has taken that in.
-    pub(super) fn check_restored(&self) -> Result<(), ModuleError> {
-        match self.store.meta(RESTORED).map_err(errors::state)? {
-            None => Ok(()),
-            Some(when) => Err(ModuleError::new(
-                ErrorKind::State,
-                "restored",
-                &when,
-                text!(
-                    "the state was restored from a backup, or found to be an old one, at {when}, and has missed purchases; nothing was changed; run: pmisplicense reconcile --apply",
-                    "состояние восстановлено из копии или оказалось старым ({when}) и не видело части покупок; ничего не изменено; выполните: pmisplicense reconcile --apply"
-                ),
-            )),
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::ItemId;
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, WishStatus};
 use crate::model::license::{Family, License};
@@ -14,14 +14,16 @@ use crate::plan::renew::is_paid;
 use crate::ports::PanelCall;
 use crate::text;
 
-use super::doubt::order_of;
+use super::doubt::{Whose, order_of};
 use super::{Engine, errors};
 
 impl Engine<'_> {
     /// sync_item: one request upstream and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item)?;
-        self.settle_or_free_orders(item.id, Some(&life)).await?;
+        let wants = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
+        let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted && wants);
+        self.settle_or_free_orders(item.id, Some((&life, shown))).await?;
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             if row.state == LicenseState::ToFree && row.account == self.account {
                 self.free_if_time(&row).await?;
@@ -139,18 +141,21 @@ impl Engine<'_> {
         self.commit("key late", move |tx| tx.put_off(&row, None, Some(&Reason::KeyLate))).await
     }
 
-    /// Doubtful orders: of an open service they are settled, of a closed one what appears is to be freed.
+    /// Doubtful orders: of an open service they are settled, of a closed one what appears is to be freed; unless the
+    /// service shows it, which an old state knows nothing of.
     pub(super) async fn settle_or_free_orders(
         &mut self,
         item: ItemId,
-        life: Option<&ItemLife>,
+        life: Option<(&ItemLife, Option<LicenseId>)>,
     ) -> Result<(), ModuleError> {
         let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         let account = self.account;
         for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
-            let life = life.filter(|_| wish.status != WishStatus::FreeWhenAppears);
-            if life.is_some() || wish.status == WishStatus::FreeWhenAppears {
-                self.settle_order(wish, life).await?;
+            match (wish.status == WishStatus::FreeWhenAppears, life) {
+                (false, Some((life, _))) => drop(self.settle_order(wish, Whose::Wanted(life)).await?),
+                (true, Some((life, Some(shown)))) => drop(self.settle_order(wish, Whose::Shown(life, shown)).await?),
+                (true, Some((_, None)) | None) => drop(self.settle_order(wish, Whose::Nobodys).await?),
+                (false, None) => {}
             }
         }
         Ok(())

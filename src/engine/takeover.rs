@@ -340,7 +340,7 @@ impl Engine<'_> {
             "license {id} taken over for service {item}, known by: {how}",
             "лицензия {id} принята для услуги {item}, известна по: {how}"
         );
-        let word = Word { replace: false, mark: marking == Marking::Mark, reason: Some(reason) };
+        let word = Word { replace: false, mark: marking == Marking::Mark, reason: Some(reason), ends_older: None };
         self.bind_locked(item, id, word).await?;
         Ok(if marking == Marking::Mark { Taken::Marked } else { Taken::Bound })
     }

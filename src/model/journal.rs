@@ -400,6 +400,11 @@ impl Wish {
     pub fn was_for(&self, life: &ItemLife) -> bool {
         self.key.starts_with(&format!("order:{}/{}/", life.item, life.created))
     }
+
+    /// Whether an order was made for this very life: another order of it would have the same key, or follow it.
+    pub fn is_order_of(&self, life: &ItemLife) -> bool {
+        self.key.starts_with(&format!("order:{life}:"))
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
-use crate::model::license::LicenseStatus;
+use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus};
 use crate::model::reason::Reason;
 use crate::plan::reason::words;
 use crate::text;
@@ -67,6 +67,9 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     if !matches!(row.status, LicenseStatus::Active | LicenseStatus::Stopped) {
         return Some(text!("status {}", "состояние {}", row.status.number()));
     }
+    if row.state == LicenseState::Pool && (row.name != FREE_NAME || row.ip.is_some_and(|ip| ip != FREE_IP)) {
+        return Some(text!("used by somebody: {}", "занята кем-то: {}", row.name));
+    }
     let in_doubt = row.reason.as_ref().is_some_and(Reason::is_doubt);
     if let Some(until) = row.not_before.filter(|&until| until > today.now && (in_doubt || !same_address)) {
         let reason = row.reason.as_ref().map_or_else(|| Text::same("-"), words);
@@ -103,7 +106,7 @@ pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<
 mod tests {
     use super::*;
     use crate::model::ids::{AccountId, LicenseId, ModuleId};
-    use crate::model::license::{FREE_IP, FREE_NAME, Family};
+    use crate::model::license::Family;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -180,6 +183,8 @@ mod tests {
             ("no expiry", LicenseRow { expires: None, ..fits.clone() }),
             ("runs out tomorrow", LicenseRow { expires: Some(day("2027-01-11")), ..fits.clone() }),
             ("status", LicenseRow { status: LicenseStatus::Processing, ..fits.clone() }),
+            ("a neighbour's by name", LicenseRow { name: "shop".into(), ip: need("").ip, ..fits.clone() }),
+            ("a neighbour's by address", LicenseRow { ip: "192.0.2.77".parse().ok(), ..fits.clone() }),
             ("put aside", LicenseRow { not_before: Some(later), ..fits.clone() }),
             (
                 "same address, but a change is in doubt",

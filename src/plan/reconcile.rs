@@ -22,6 +22,7 @@ use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{OnceRequest, WishStatus};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
 use crate::plan::renew::is_paid;
 use crate::text;
@@ -83,6 +84,8 @@ pub struct Comparison<'g> {
     strangers_named: BTreeMap<String, LicenseId>,
     /// Strangers with a mark of ours, by the service that it names.
     unowned: BTreeMap<Option<ItemId>, Vec<Unowned>>,
+    /// Services whose license no list shows any more.
+    gone: BTreeSet<ItemId>,
     /// Services that strangers with our mark will serve.
     served: BTreeSet<ItemId>,
     /// What upstream says each license costs: few texts, many licenses.
@@ -117,6 +120,7 @@ impl<'g> Comparison<'g> {
             strangers_at: BTreeMap::new(),
             strangers_named: BTreeMap::new(),
             unowned: BTreeMap::new(),
+            gone: BTreeSet::new(),
             served: BTreeSet::new(),
             costs: BTreeMap::new(),
             words: BTreeSet::new(),
@@ -265,14 +269,19 @@ impl<'g> Comparison<'g> {
     fn unheld(&mut self, row: &LicenseRow, seen: Option<&License>) {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
-        if seen.autoprolong == Some(true) {
+        if row.state == LicenseState::Stopped && row.reason == Some(Reason::NotFree) {
+            // Another installation's by now.
+            return;
+        }
+        let is_taken = row.state == LicenseState::Pool && !seen.looks_free();
+        if seen.autoprolong == Some(true) && !is_taken {
             let what = text!(
                 "unused license {id} is renewed by upstream itself",
                 "незанятую лицензию {id} продавец продлевает сам"
             );
             self.add(Kind::Autoprolong, None, Some(id), what, Remedy::SwitchOff(id));
         }
-        if row.state == LicenseState::Pool && !seen.looks_free() {
+        if is_taken {
             let (name, ip) = (&seen.name, seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
             let what =
                 text!("pooled license {id} is used as {name} at {ip}", "лицензия {id} из пула занята: {name}, {ip}");
@@ -307,6 +316,7 @@ impl<'g> Comparison<'g> {
         }
         match seen.filter(|seen| is_alive(seen)) {
             None => {
+                self.gone.insert(item);
                 let what = text!("license {id} is not in upstream's list", "лицензии {id} нет в списке продавца");
                 self.add(Kind::Gone, Some(item), Some(id), what, Remedy::Look(item));
             }

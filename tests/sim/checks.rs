@@ -54,7 +54,7 @@ fn bought(world: &mut World) {
                     _ => false,
                 };
                 // An operation stands for its payment for 20 days.
-                let lost = world.state_lost_ms.is_some_and(|lost| tag.sent_ms < lost);
+                let lost = world.state_lost_ms.is_some_and(|lost| tag.sent_ms <= lost);
                 let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
                 // What a payment paid for before is in the state alone; the license's expiry is the witness.
                 if is_prolong && !lost && tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved {
@@ -65,7 +65,8 @@ fn bought(world: &mut World) {
         }
     }
     let mut found = Vec::new();
-    for ((item, payment), licenses) in orders.iter().filter(|(_, licenses)| licenses.len() > 1) {
+    let twice = |((item, _), licenses): &(&(u32, u32), &Vec<u32>)| licenses.len() > 1 && !world.misled.contains(item);
+    for ((item, payment), licenses) in orders.iter().filter(twice) {
         found.push(("two orders for one payment", format!("item {item} payment {payment}: licenses {licenses:?}")));
     }
     for ((license, before), sends) in renewals.iter().filter(|(_, sends)| sends.len() > 1) {
@@ -84,8 +85,10 @@ fn bought(world: &mut World) {
 fn is_forgotten(world: &World, entry: &Entry) -> bool {
     let Some(lost) = world.state_lost_ms else { return false };
     let unreadable = world.seller.get(entry.license).is_some_and(|lic| lic.hidden_until_ms >= lost);
-    let findable = world.seller.habits.mark_in_list && entry.at_ms < lost && !unreadable;
-    entry.tag.is_some_and(|tag| tag.sent_ms < lost) && !findable
+    // Modules of a license are in no list.
+    let listed = world.seller.get(entry.license).is_none_or(|lic| lic.family != Family::Addition);
+    let findable = world.seller.habits.mark_in_list && listed && entry.at_ms < lost && !unreadable;
+    entry.tag.is_some_and(|tag| tag.sent_ms <= lost) && !findable
 }
 
 /// A module of a license ends with it; what is ordered for the next license is another.
@@ -169,7 +172,7 @@ fn shared(world: &mut World) {
     let mut by_license: BTreeMap<u32, u32> = BTreeMap::new();
     for service in &world.panel.services {
         let item = &service.item;
-        if item.status == ItemStatus::Deleted || item.tariff_intname == "nopanel" || wants_no_panel(item) {
+        if item.status == ItemStatus::Deleted || is_nopanel(item) {
             continue;
         }
         let Some(named) = item.params.licid else { continue };
@@ -218,7 +221,8 @@ fn shared(world: &mut World) {
         let unfindable = !is_findable(world, item.id.0);
         let unknown = lost && (is_named(world, named.0, None) || unfindable);
         // A module that ended with its license is stopped: a key that came late is nobody's.
-        let over = waits || lic.status == LicenseStatus::Deleted || ended_with_its_license(world, named.0);
+        let over =
+            waits || chose_again || lic.status == LicenseStatus::Deleted || ended_with_its_license(world, named.0);
         let excused = unknown || over || lic.key_from_ms > world.now_ms;
         if !valid && !excused {
             found.push(("a saved key that is not valid", format!("item {} license {named}", item.id)));
@@ -247,6 +251,11 @@ fn is_to_be_obtained(world: &World, item: &Item) -> bool {
     world.findings.iter().flatten().any(obtains)
 }
 
+/// Whether a service is to have no license, in either of the two ways to say so.
+pub fn is_nopanel(item: &Item) -> bool {
+    item.tariff_intname == NOPANEL || wants_no_panel(item)
+}
+
 /// A server that chose no panel goes on showing the number of what it gave back.
 fn wants_no_panel(item: &Item) -> bool {
     item.addons.iter().any(|addon| matches!(&addon.value, AddonValue::Choice { chosen, .. } if chosen == "nopanel"))
@@ -266,6 +275,8 @@ fn ends(world: &mut World) {
                 if world.state_lost_ms.is_some() && !(says_reconcile(op) && is_findable(world, op.item)) => {}
             // A license that does not run refuses a new key for as long as it does not run.
             Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
+            // What was sent in the quiet itself still settles.
+            Some((pmisplicense::error::ErrorKind::Client, _)) if settles(world, op.item) => {}
             Some((kind, words)) if !crate::choices::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));
@@ -276,6 +287,13 @@ fn ends(world: &mut World) {
     for (rule, what) in found {
         world.violation("S6", rule, what);
     }
+}
+
+/// Whether an order of an item was sent so lately that upstream may still carry it out.
+fn settles(world: &World, item: u32) -> bool {
+    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
+    let now = crate::world::moment(world.machine_ms());
+    open.iter().any(|wish| now - wish.recorded_at < chrono::Duration::seconds(crate::world::SETTLE_S))
 }
 
 fn says_reconcile(op: &crate::panel::Op) -> bool {

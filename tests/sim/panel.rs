@@ -225,7 +225,7 @@ impl World {
         // What the service gave back is no part of what is told, whatever its parameters still name.
         let named = named.filter(|id| {
             let row = self.store.license(AccountId(1), *id).ok().flatten();
-            row.is_none_or(|row| row.state != LicenseState::ToFree)
+            row.is_none_or(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed))
         });
         // A candidate of the pool that was put aside is no part of what is told.
         // Nor is what a closed life ordered, or a license on its way out.
@@ -372,6 +372,10 @@ impl World {
         let answer = before.unwrap_or(&service.item).clone();
         self.runs[run].lagged |= lags;
         if lags {
+            let wants_nothing = |item: &Item| item.status == ItemStatus::Deleted || crate::checks::is_nopanel(item);
+            if wants_nothing(&answer) && !wants_nothing(&service.item) {
+                self.misled.insert(item.0);
+            }
             self.meddled.insert(item.0);
         }
         self.say(|_| {

@@ -95,6 +95,7 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         now_ms: BEGIN_MS,
         skew_ms: 0,
         meddled: std::collections::BTreeSet::new(),
+        misled: std::collections::BTreeSet::new(),
         findings: None,
         other_account: false,
         own_panel: None,
@@ -206,6 +207,7 @@ impl<'a> Stage<'a> {
                 posts: 0,
                 started_ms,
                 latest_machine_ms: 0,
+                earliest_machine_ms: None,
                 end: None,
                 hurt: false,
                 lagged: false,
@@ -315,6 +317,8 @@ impl<'a> Stage<'a> {
                 let machine_ms = world.machine_ms();
                 for run in world.runs.iter_mut().filter(|run| run.end.is_none()) {
                     run.latest_machine_ms = run.latest_machine_ms.max(machine_ms);
+                    let earliest = run.earliest_machine_ms.unwrap_or(machine_ms);
+                    run.earliest_machine_ms = Some(earliest.min(machine_ms));
                 }
                 world.skew_ms += seconds * 1000;
                 world.clock_moved |= seconds.abs() > SETTLE_S;

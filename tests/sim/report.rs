@@ -277,7 +277,7 @@ pub fn run() {
     }
     println!("violations: {}", met.len());
     for ((check, rule), list) in &by_rule {
-        let seeds: Vec<u64> = list.iter().take(8).map(|met| met.seed).collect();
+        let seeds: Vec<u64> = list.iter().take(40).map(|met| met.seed).collect();
         println!("  {check} {rule}: {} (seeds {seeds:?})", list.len());
     }
     for list in by_rule.values().take(asked.show) {

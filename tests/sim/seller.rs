@@ -24,8 +24,6 @@ pub struct Tag {
     /// What of the panel it was for: a payment or an operation that may buy.
     pub payment: Option<u32>,
     pub sent_ms: i64,
-    /// The machine's own clock then.
-    pub sent_machine_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub struct Entry {
     pub tag: Option<Tag>,
     /// The second effect of one sending.
     pub doubled: bool,
-    /// It took effect within settle_s of the sending, by upstream's clock and the machine's.
+    /// It took effect within settle_s of the sending.
     pub in_time: bool,
     pub at_ms: i64,
     /// For a renewal: the expiry that the request was made for.

@@ -6,7 +6,7 @@ use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{License, LicenseStatus};
 
-use crate::checks::{ACCOUNT, MODULE_CODE, held_by_person};
+use crate::checks::{ACCOUNT, MODULE_CODE, held_by_person, is_nopanel};
 use crate::seller::{Entry, Kind};
 use crate::world::{Job, World, day_of};
 
@@ -28,7 +28,7 @@ pub fn told(world: &mut World, run: usize) {
     let last = world.last_answer(run, saved.map(|id| id.0));
     // A clock that was set back in the middle of a run does not change what the run saw before.
     let today = day_of(world.machine_ms().max(info.latest_machine_ms));
-    let nopanel = wanted.tariff_intname == "nopanel";
+    let nopanel = is_nopanel(&wanted);
     let wrong = match (command, last) {
         (ItemCommand::Open | ItemCommand::Reopen, last) if !nopanel => match last {
             Some((id, Some(seen))) => open_is_wrong(&wanted, saved, id, &seen, (today, world.clock_moved)),
@@ -36,7 +36,10 @@ pub fn told(world: &mut World, run: usize) {
             None => Some("no license was read".to_owned()),
         },
         (ItemCommand::Suspend, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
-            Some(format!("license {id} still runs"))
+            // What was found for a service of this number that is over is to be freed, not this one's.
+            let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
+            let waits = row.is_some_and(|row| row.state == LicenseState::ToFree);
+            (!waits).then(|| format!("license {id} still runs"))
         }
         (ItemCommand::Resume, Some((id, Some(seen)))) if seen.status != LicenseStatus::Active && !nopanel => {
             Some(format!("license {id} is {:?}", seen.status))
@@ -114,7 +117,7 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     // What the database showed of yesterday cannot be judged by today.
     // What a lost state knew of payments is gone: sync renews what they left short when it falls due.
     let lost = world.state_lost_ms.is_some();
-    let another = another || lost || world.runs[run].lagged;
+    let another = another || lost || world.runs[run].lagged || is_nopanel(wanted);
     if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }

@@ -78,7 +78,11 @@ impl World {
         match request {
             OnceRequest::Order(_) => self.violation("S4", "sync orders", format!("run {run}")),
             OnceRequest::Prolong { license, before, .. } => {
-                let today = day_of(self.machine_ms());
+                // A clock that was set in the middle of the run: the service was paid by the one that the run looked at.
+                let today = day_of(match self.runs[run].earliest_machine_ms {
+                    Some(before) => before.min(self.machine_ms()),
+                    None => self.machine_ms(),
+                });
                 let paid = self.runs[run].last_item.as_ref().is_some_and(|item| {
                     let endless = matches!(item.period, Period::Lifetime | Period::Day);
                     let ahead = item.expires.is_none_or(|end| end > today && end > *before);
@@ -156,15 +160,7 @@ impl World {
                 (item, lives)
             }
         };
-        let tag = Tag {
-            run,
-            send: self.sends,
-            wish,
-            item,
-            payment,
-            sent_ms: self.now_ms,
-            sent_machine_ms: self.machine_ms(),
-        };
+        let tag = Tag { run, send: self.sends, wish, item, payment, sent_ms: self.now_ms };
         let step = send_step(&request);
         let fault = self.ask(run, Class::Once(matches!(request, OnceRequest::Order(_))), step);
         self.say(|_| format!("run {run} sends {request:?}"));
@@ -227,6 +223,10 @@ impl World {
             (Some(F::LostAfter | F::UnpaidLost), _) => lost(),
             (Some(F::Garbled), _) => Outcome::Unknown("sim: cut off".to_owned()),
             (Some(F::RefusedButDone), _) => {
+                // One look decides after a refusal (MONEY.md 2), so what it shows is not late as well.
+                if let Some(lic) = request.license().and_then(|id| self.seller.get_mut(id.0)) {
+                    lic.stale_until_ms = 0;
+                }
                 Outcome::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none"))
             }
             (Some(F::EmptyAnswer), Ok(_)) => Outcome::Done(OnceAnswer::Ordered(None)),
@@ -309,7 +309,7 @@ impl World {
                 let other = self.seller.licenses.iter().find(|lic| lic.id != license.0);
                 other.map(|lic| self.seller.shown(lic, now)).or(fresh).ok_or_else(gone)
             }
-            Some(F::Stale) => {
+            Some(F::Stale) if !self.runs[run].refused_but_done => {
                 let before = self.seller.get(license.0).and_then(|lic| lic.before.as_deref());
                 before.map(|lic| self.seller.shown(lic, now)).or(fresh).ok_or_else(gone)
             }

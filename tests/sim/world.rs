@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use pmisplicense::engine::ItemCommand;
 use pmisplicense::error::{ErrorKind, Text};
+use pmisplicense::model::ids::LicenseId;
 use pmisplicense::model::item::Item;
 use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::License;
@@ -100,12 +101,14 @@ pub struct Run {
     pub started_ms: i64,
     /// The latest that the machine's clock stood at when it was set while the run was under way.
     pub latest_machine_ms: i64,
+    /// The earliest, likewise.
+    pub earliest_machine_ms: Option<i64>,
     pub end: Option<End>,
     /// Something was injected into this run.
     pub hurt: bool,
     /// A read of the database that showed the past, in this run.
     pub lagged: bool,
-    /// Its order was refused though it took effect: the list that it is then looked for in does not lag as well.
+    /// What it sent was refused though it took effect: what it is then looked for in does not lag as well.
     pub refused_but_done: bool,
 }
 
@@ -124,6 +127,9 @@ pub struct World {
     pub skew_ms: i64,
     /// Services of which somebody else changed something that no run was told of, or whose past a run was shown.
     pub meddled: BTreeSet<u32>,
+    /// Services that a database showing the past said want no license, when they did: what was given back for that is
+    /// obtained again.
+    pub misled: BTreeSet<u32>,
     /// The module's settings name another account.
     pub other_account: bool,
     /// Our own panel, while the database is another's.
@@ -233,14 +239,18 @@ impl World {
             }
             Effect::Change { license, change } => {
                 let result = self.seller.change(license, &change);
+                // It undoes what a run did since; the next one does that again.
+                let holders =
+                    self.panel.services.iter().filter(|one| one.item.params.licid == Some(LicenseId(license)));
+                self.meddled.extend(holders.map(|one| one.item.id.0));
                 self.say(|_| format!("LATE {change:?} of license {license} arrives: {result:?}"));
             }
         }
     }
 
     pub fn arrival(&self, tag: Tag, doubled: bool, unpaid: bool) -> Arrival {
-        let took = (self.now_ms - tag.sent_ms).max(self.machine_ms() - tag.sent_machine_ms);
-        Arrival { tag, now_ms: self.now_ms, in_time: took <= SETTLE_S * 1000, doubled, unpaid }
+        let in_time = self.now_ms - tag.sent_ms <= SETTLE_S * 1000;
+        Arrival { tag, now_ms: self.now_ms, in_time, doubled, unpaid }
     }
 
     /// The name of the step that a run stands at.

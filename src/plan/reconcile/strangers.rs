@@ -60,9 +60,10 @@ impl Comparison<'_> {
         // The service's own witness first, then the newest.
         let shown = view.and_then(|view| view.item.params.licid);
         group.sort_by_key(|one| (Some(one.id) != shown, std::cmp::Reverse(one.number)));
-        for Unowned { id, created, .. } in group {
+        for one in group {
+            let id = one.id;
             let free = item.is_some_and(|item| !self.served.contains(&item));
-            let fits = free && view.is_some_and(|view| self.may_have(view, id, created));
+            let fits = free && view.is_some_and(|view| self.may_have(view, &one));
             if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
                 self.shown_beside_another(view, id);
                 continue;
@@ -109,10 +110,16 @@ impl Comparison<'_> {
     }
 
     /// Whether a license with the mark of an item may be the present life's.
-    fn may_have(&self, view: &ItemView, id: LicenseId, ordered: Option<NaiveDate>) -> bool {
+    fn may_have(&self, view: &ItemView, one: &Unowned) -> bool {
+        let item = view.item.id;
         // One from the pool is older than its service, which shows it.
-        let of_this_life = is_young_enough(&view.item, ordered) || view.item.params.licid == Some(id);
-        is_open(view) && of_this_life && view.holds != Holds::Present && !self.ordering.contains(&view.item.id)
+        let of_this_life = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);
+        // An order is sent only when the one before has ended, and what it brought is not held any more: a mark newer
+        // than this state says that what the state still waits for, or holds and upstream does not have, is over.
+        let is_since = one.number > self.ground.last_number;
+        let lacks = view.holds != Holds::Present || (is_since && self.gone.contains(&item));
+        let waits = self.ordering.contains(&item) && !is_since;
+        is_open(view) && of_this_life && lacks && !waits
     }
 
     /// A foreign license at the address of one of ours, with the same tariff: somebody paid twice by hand.
