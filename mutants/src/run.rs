@@ -22,7 +22,7 @@ const TIMES_SLOWER: u32 = 5;
 const SLACK: Duration = Duration::from_secs(30);
 
 /// How many random histories the simulator plays for a mutant before it turns to the enumeration.
-const HISTORIES: &str = "3000";
+const HISTORIES: &str = "1500";
 
 /// Modules of the tests from outside that say nothing about the program's money.
 const NOT_ASKED: [&str; 9] =
@@ -95,6 +95,14 @@ fn modules(program: &Path, tree: &Tree) -> Result<BTreeSet<String>, Failure> {
     Ok(names.filter_map(module).collect())
 }
 
+/// The scenes of the simulator's enumeration, as it lists them when asked for one that there is not.
+fn scenes(program: &Path, tree: &Tree) -> Result<Vec<String>, Failure> {
+    let output = Command::new(program).env("CELL", "?").current_dir(&tree.root).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
+    if names.is_empty() { Err("the simulator names no scenes".into()) } else { Ok(names) }
+}
+
 fn killers(tree: &Tree) -> Result<Vec<Killer>, Failure> {
     let found = executables(tree)?;
     let program = |name: &str| found.get(name).cloned().ok_or_else(|| format!("cargo built no {name}"));
@@ -111,11 +119,14 @@ fn killers(tree: &Tree) -> Result<Vec<Killer>, Failure> {
     let mut all = vec![
         killer("tables", unit, &layers, &[]),
         killer("simulator", sim.clone(), &[], &[("HISTORIES", HISTORIES), ("HASTY", "1"), ("THREADS", "1")]),
-        killer("enumeration", sim, &[], &[("GRID", "1"), ("THREADS", "1")]),
     ];
+    for scene in scenes(&sim, tree)? {
+        let variables = [("GRID", "1"), ("THREADS", "1"), ("SCENE", &format!("={scene}"))];
+        all.push(killer(&format!("scene {scene}"), sim.clone(), &[], &variables));
+    }
     if std::env::var_os("MUTANTS_OUTSIDE").is_some_and(|value| value != "0") {
         for module in modules(&outside, tree)? {
-            all.push(killer(module.trim_end_matches("::"), outside.clone(), &[&module], &[]));
+            all.push(killer(&format!("outside {}", module.trim_end_matches("::")), outside.clone(), &[&module], &[]));
         }
     }
     Ok(all)
@@ -230,6 +241,8 @@ pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>) -> Resul
     for killer in &mut killers {
         killer.measure(tree, &folder.join("tmp"))?;
     }
+    // Tests from outside are slow whatever they do: they stay last.
+    killers.sort_by_key(|killer| (killer.name.starts_with("outside"), killer.took));
     let jobs = std::env::var("MUTANTS_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let file = fs::OpenOptions::new().append(true).open(&path)?;
     let (next, told) = (AtomicUsize::new(0), Mutex::new((outcomes, file)));
