@@ -45,8 +45,8 @@ impl Tree {
         Ok(Self { original, root, target })
     }
 
-    /// Writes the switches and says which mutants cannot be compiled.
-    pub fn plant(&self, mutants: &[Mutant]) -> Result<BTreeSet<usize>, Failure> {
+    /// Writes the switches and says which mutants cannot be compiled, `out` among them.
+    pub fn plant(&self, mutants: &[Mutant], mut out: BTreeSet<usize>) -> Result<BTreeSet<usize>, Failure> {
         let mut sources = BTreeMap::new();
         for mutant in mutants {
             let path = self.original.join(&mutant.file);
@@ -58,7 +58,6 @@ impl Tree {
         let lib = fs::read_to_string(self.original.join("src/lib.rs"))?;
         write(&self.root.join("src/lib.rs"), format!("{lib}\n#[allow(missing_docs)]\npub mod mutant;\n").as_bytes())?;
         write(&self.root.join("src/mutant.rs"), MODULE.as_bytes())?;
-        let mut out = BTreeSet::new();
         for _ in 0..ROUNDS {
             let mut files = BTreeMap::new();
             for (name, source) in &sources {

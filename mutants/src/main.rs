@@ -40,7 +40,7 @@ fn all(files: &[String]) -> Result<bool, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let mutants = list::listed(&root, files)?;
     let tree = build::Tree::copy(&root)?;
-    let unviable = tree.plant(&mutants)?;
+    let unviable = tree.plant(&mutants, run::unviable_before(&tree, &mutants))?;
     println!("{} mutants, {} of them do not compile", mutants.len(), unviable.len());
     let outcomes = run::all(&tree, &mutants, &unviable)?;
     known::compare(&root, &mutants, &outcomes)

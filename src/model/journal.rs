@@ -433,10 +433,26 @@ mod tests {
             assert!(ended.is_ended());
             assert!(events.iter().all(|event| ended.after(event).is_none()), "{ended:?}");
         }
-        // A late answer cannot turn what a person holds into "refused" or "not sent".
-        for event in [&events[2], &events[3]] {
-            assert_eq!(WishStatus::HandedOver.after(event), None);
-            assert_eq!(WishStatus::FreeWhenAppears.after(event), None);
+        // What becomes of an open one, event by event. A late answer cannot turn what a person holds into "refused" or
+        // "not sent".
+        let (doubt, free, person) = (WishStatus::InDoubt, WishStatus::FreeWhenAppears, WishStatus::HandedOver);
+        let (done, never) = (Some(WishStatus::Done), Some(WishStatus::NotHappened));
+        let (refused, not_sent) = (Some(WishStatus::Refused), Some(WishStatus::NotSent));
+        for (event, of_doubt, of_free, of_person) in [
+            (&events[0], None, None, None),
+            (&events[1], done, None, None),
+            (&events[2], refused, None, None),
+            (&events[3], not_sent, None, None),
+            (&events[4], Some(doubt), None, None),
+            (&events[5], Some(doubt), Some(free), None),
+            (&events[6], done, done, done),
+            (&events[7], never, never, never),
+            (&events[8], Some(person), None, Some(person)),
+            (&events[9], Some(free), Some(free), Some(free)),
+            (&events[10], None, Some(doubt), None),
+        ] {
+            let got = [doubt, free, person].map(|status| status.after(event));
+            assert_eq!(got, [of_doubt, of_free, of_person], "{event:?}");
         }
         assert_eq!(WishStatus::fold(&events[1..2]), None);
         assert_eq!(WishStatus::fold(&[WishEvent::Recorded]), Some(WishStatus::InDoubt));
