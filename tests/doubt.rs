@@ -83,6 +83,25 @@ fn sent_once_more_after_settling() {
     assert_eq!(licid(&test, 42), only_license(&test).id);
 }
 
+/// A clock that jumps ahead does not shorten the settling time: upstream's Date counts as well.
+#[test]
+fn settles_by_both_clocks() {
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    test.upstream.fault(Fault::on("*").skewed(-7200).always());
+    for _ in 0..3 {
+        test.cmd("open", 42).fails("client");
+        settle(&test);
+    }
+    assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1);
+    test.upstream.clear_faults();
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    test.cmd("open", 42).ok();
+    assert_eq!((test.upstream.requests_of("soft.order.param").len(), billed(&test)), (2, 1));
+}
+
 /// An effect that lands before the settling time ends is adopted by whoever looks next, sync too; the service is
 /// opened.
 #[test]

@@ -3,7 +3,7 @@
 use crate::service::{
     changes, day, ends_in, forget, ip_of, license, licid, only_license, opened, sent, settle, state, told,
 };
-use crate::support::{Fault, Output, Test};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};
 
 const ALL: [&str; 9] =
     ["open", "suspend", "resume", "prolong", "cancel_prolong", "reopen", "setparam", "sync_item", "gen_key"];
@@ -183,6 +183,50 @@ fn old_state() {
     }
     test.cmd("open", 43).ok();
     assert_eq!(test.upstream.billed("soft.order.param"), 3);
+}
+
+/// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is the
+/// service's license, and nothing is bought beside it.
+#[test]
+fn old_state_in_doubt() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    copy_state(&test, "pmisplicense", "kept");
+    settle(&test);
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    // It is bought, and the panel is never told.
+    test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::ErrorDocument).always());
+    assert_eq!(test.cmd("open", 42).code, Some(1));
+    test.clear_mgrctl_faults();
+    let id = only_license(&test).id;
+    copy_state(&test, "kept", "pmisplicense");
+    sync(&test).fails("state");
+    test.run(["reconcile", "--apply"]);
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), only_license(&test).id), (id, id));
+    assert_eq!((test.upstream.billed("soft.order.param"), only_license(&test).status), (1, 2), "{}", test.story());
+}
+
+/// A state begun anew gives the same numbers out: what gives it away is a mark that it never gave.
+#[test]
+fn state_begun_anew() {
+    let test = Test::new();
+    test.settings("panel_id = \"abcdefgh\"\n");
+    test.soft_item(41, "9203", 1).external().ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    std::fs::remove_dir_all(test.state_path().parent().unwrap()).unwrap();
+    opened(&test, 42, "55227", 1);
+    test.soft_item(43, "9203", 1).external().ip("192.0.2.43").add();
+    let output = test.cmd("open", 43);
+    assert!(output.fails("state").message().contains("pml-abcdefgh-41-1"), "{}", output.message());
+    assert_eq!(test.upstream.billed("softexternal.order.param"), 1);
+    test.run(["reconcile", "--apply"]).ok();
+    test.cmd("open", 43).ok();
+    test.cmd("sync_item", 41).ok();
+    assert_eq!(test.upstream.billed("softexternal.order.param"), 2);
 }
 
 /// A copy of panel and state on another machine only reads, whatever it is asked, until a person says that it moved.

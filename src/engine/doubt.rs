@@ -237,6 +237,7 @@ impl Engine<'_> {
         for number in 1..=MAX_PAGES {
             let page = self.page(order.family, number).await?;
             list.page_total(page.total);
+            self.check_marks(&page.rows).await?;
             for row in &page.rows {
                 list.row(row.id);
                 if !is_candidate(order, wish, row) || self.is_held(row.id)? {

@@ -2,6 +2,8 @@
 //! more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to be
 //! freed.
 
+use chrono::{DateTime, Utc};
+
 use crate::error::ModuleError;
 use crate::model::held::LicenseState;
 use crate::model::ids::{LicenseId, Mark};
@@ -35,6 +37,14 @@ impl Engine<'_> {
         kept
     }
 
+    /// Until when a license is touched by nobody, because it was created within settle_s (MONEY.md 6); upstream tells
+    /// the day only.
+    pub(super) fn rests_until(&self, seen: &License) -> Option<DateTime<Utc>> {
+        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);
+        is_young.then(|| self.now() + settle)
+    }
+
     async fn keep_locked(&mut self, family: Family, id: LicenseId) -> Result<Option<LicenseId>, ModuleError> {
         if self.store.license(self.account, id).map_err(errors::state)?.is_some() {
             return Ok(None);
@@ -56,10 +66,7 @@ impl Engine<'_> {
         let internal_name = product.map_or_else(|| order.pricelist.to_string(), |p| p.internal_name.clone());
         let (account, module) = (self.account, self.module);
         let store = self.store.clone();
-        // A license created within settle_s is touched by nobody (MONEY.md 6); upstream tells the day only.
-        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);
-        let rests_until = is_young.then(|| self.now() + settle);
+        let rests_until = self.rests_until(&seen);
         let kept = self.commit("keep duplicate", move |tx| {
             // The run whose order it is may have bound it since the look above: it holds its item's lock, not this one.
             if store.license(account, id)?.is_some() {

@@ -6,6 +6,7 @@ use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::journal::{WishEvent, WishStatus};
 use crate::model::license::{Family, License};
+use crate::model::reason::Reason;
 use crate::plan::reconcile::is_given_out_since;
 use crate::ports::LockName;
 use crate::store::Binding;
@@ -150,7 +151,7 @@ impl Engine<'_> {
         };
         let reason = text!("license {id} was lost and is taken in", "лицензия {id} была потеряна и принята");
         self.note(&reason);
-        let seen = seen.clone();
+        let (seen, rests_until, store) = (seen.clone(), self.rests_until(seen), self.store.clone());
         self.commit("take in", move |tx| {
             let binding = Binding {
                 account,
@@ -162,10 +163,21 @@ impl Engine<'_> {
                 nodes,
             };
             tx.put_license(&binding, &seen, LicenseState::ToFree, item, None)?;
+            if let Some(until) = rests_until
+                && let Some(row) = store.license(account, id)?
+            {
+                tx.put_off(&row, Some(until), Some(&Reason::JustAppeared))?;
+            }
             tx.note(item, Some((account, id)), "to_free", &reason)
         })
         .await?;
-        self.free_now(id).await
+        match rests_until {
+            Some(until) => Ok(text!(
+                "license {id} is taken in; so young it rests until {until}, then sync frees it",
+                "лицензия {id} принята; она слишком новая и ждёт до {until}, затем её освободит sync"
+            )),
+            None => self.free_now(id).await,
+        }
     }
 
     /// An old state stays old until everything it missed is taken in. What cannot be taken in at all is named, and holds

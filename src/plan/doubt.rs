@@ -15,6 +15,7 @@ use crate::error::Text;
 use crate::model::ids::LicenseId;
 use crate::model::journal::{OnceRequest, OrderRequest, Wish};
 use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::model::period::add_months;
 use crate::model::planted::{Bug, is_planted};
 use crate::text;
 
@@ -205,12 +206,15 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
 }
 
 /// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that had
-/// time left at the sending and is stopped now may have been stopped before upstream carried it out, and renewed from
-/// that day to the very expiry it had: its expiry tells nothing, and goes on telling nothing when it passes.
+/// more than the renewed period left at the sending and is stopped now may have been stopped before upstream carried it
+/// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With less
+/// left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
 pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
-    let sent_on = wish.recorded_at.date_naive();
-    let stopped = |seen: &License| seen.status == LicenseStatus::Stopped && !has_run_out(seen, sent_on);
-    matches!(wish.request, OnceRequest::Prolong { .. }) && seen.is_some_and(stopped)
+    let OnceRequest::Prolong { period, before, .. } = &wish.request else { return false };
+    // Upstream's day may be another one than ours.
+    let earliest = (wish.recorded_at - Duration::days(1)).date_naive();
+    let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);
+    is_stopped && add_months(earliest, *period) <= *before
 }
 
 /// Whether a list was read whole (MONEY.md 3): its pages add up, its length did not change, no number came twice, and

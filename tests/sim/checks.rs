@@ -204,7 +204,10 @@ fn shared(world: &mut World) {
         // A server that lives again shows what it had until its sweep ends well.
         let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
         // So does one whose client chose a product again and has no run yet: what he gave back is nobody's until then.
-        let chose_again = chose_no_panel(world, item) && is_to_be_obtained(world, item);
+        let over = item.expires.is_some_and(|end| end <= day_of(world.now_ms));
+        let chose_again = chose_no_panel(world, item) && (over || is_to_be_obtained(world, item));
+        // What he chose before is no longer known where the state was lost.
+        let chose_again = chose_again || (lost && world.meddled.contains(&item.id.0));
         let excused = is_module || waits || chose_again || (lost && (is_foreign || is_named(world, named.0, None)));
         let free = free && !excused;
         if free && item.status == ItemStatus::Active && !world.panel.ops.iter().any(given_up) {

@@ -204,7 +204,7 @@ fn mismatches() {
     }
 }
 
-/// Whose expiry proves nothing about a renewal sent on 2027-01-10: who was stopped with time left then.
+/// Whose expiry proves nothing about a renewal for a month sent on 2027-01-10: who had more left and is stopped now.
 #[test]
 fn hidden_renewals() {
     let hidden = |status, expires: &str| {
@@ -213,10 +213,11 @@ fn hidden_renewals() {
         let seen = License { status, expires: Some(before), ..license(9, RemoteId::Empty) };
         hides_renewal(&Wish { request, ..wish(None) }, Some(&seen))
     };
-    assert!(hidden(LicenseStatus::Stopped, "2027-02-01"), "whenever one looks: after that day too");
-    assert!(hidden(LicenseStatus::Stopped, "2027-01-11"));
+    assert!(hidden(LicenseStatus::Stopped, "2028-01-01"));
+    assert!(hidden(LicenseStatus::Stopped, "2027-02-09"), "upstream's day may be the one before ours");
+    assert!(!hidden(LicenseStatus::Stopped, "2027-02-08"), "its renewal ends later than that");
     assert!(!hidden(LicenseStatus::Stopped, "2027-01-10"), "it had run out: renewed from the day of renewal");
-    assert!(!hidden(LicenseStatus::Active, "2027-02-01"));
+    assert!(!hidden(LicenseStatus::Active, "2028-01-01"));
 }
 
 /// A list is complete only when it can be shown to be.

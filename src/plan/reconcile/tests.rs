@@ -5,9 +5,9 @@
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::model::ids::{AccountId, ClientId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId};
+use crate::model::ids::{AccountId, ClientId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId, WishId};
 use crate::model::item::{Item, ItemParams};
-use crate::model::journal::ItemLife;
+use crate::model::journal::{ItemLife, Wish};
 use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::plan::change::Target;
@@ -113,9 +113,19 @@ fn now() -> DateTime<Utc> {
 const MARK: &str = "pml-abcdefgh-42-1";
 
 fn found(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(Kind, &'static str)> {
+    found_beside(Vec::new(), items, rows, upstream)
+}
+
+/// As `found`, beside wishes without an ended outcome.
+fn found_beside(
+    open: Vec<Wish>,
+    items: &[ItemView],
+    rows: &[LicenseRow],
+    upstream: &[License],
+) -> Vec<(Kind, &'static str)> {
     let ground = Ground {
         module: ModuleId(7),
-        open: Vec::new(),
+        open,
         panel: PanelId::parse("abcdefgh").expect("an id"),
         last_number: 3,
         restored: false,
@@ -239,6 +249,49 @@ fn unowned() {
     assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier life");
 }
 
+/// A mark newer than the state ends what the state still waits for, or holds and upstream does not have any more: its
+/// license is the service's. One that the state knows of, or beside a license that is there, is not.
+#[test]
+fn newest_mark() {
+    let item = view(42);
+    let marked = |id, number: u32| seen(id, &format!("pml-abcdefgh-42-{number}"));
+    let bind = (Kind::Unowned, "bind");
+    let waits = |upstream: &[License]| found_beside(vec![order(1)], &[item.clone()], &[], upstream);
+    assert!(waits(&[marked(5002, 4)]).contains(&bind), "it followed the order that the state waits for");
+    assert!(!waits(&[marked(5002, 3)]).contains(&bind), "the state knows of number 3");
+    let holds = |upstream: &[License]| found(&[item.clone()], &[row(4000, &item)], upstream);
+    assert!(holds(&[marked(5001, 4)]).contains(&bind), "what the state holds is gone");
+    assert!(!holds(&[seen(4000, MARK), marked(5001, 4)]).contains(&bind), "it is there: a person decides");
+    assert!(!holds(&[marked(5001, 3)]).contains(&bind), "the state knows of number 3");
+}
+
+fn order(number: u32) -> Wish {
+    let panel = PanelId::parse("abcdefgh").expect("an id");
+    let order = crate::model::journal::OrderRequest {
+        family: Family::Soft,
+        pricelist: PRICELIST,
+        period: Period::from_panel(1),
+        ip: None,
+        licname: "shop".into(),
+        mark: Mark::Order { panel, item: ItemId(42), number },
+        nodes: None,
+        parent: None,
+    };
+    Wish {
+        id: WishId(1),
+        key: "order:42/2026-12-01 10:00:00/0:-".into(),
+        item: Some(ItemId(42)),
+        account: AccountId(1),
+        request: OnceRequest::Order(order),
+        highest_license: LicenseId(0),
+        recorded_at: now(),
+        clean_look_at: None,
+        status: WishStatus::InDoubt,
+        license: None,
+        operation: None,
+    }
+}
+
 /// A paid service without a license; bought by hand beside it, or shown by two.
 #[test]
 fn without_license() {
@@ -271,4 +324,12 @@ fn unheld() {
     let renewing = License { autoprolong: Some(true), ..pooled };
     assert_eq!(found(&[], &[free(LicenseState::Stopped)], &[renewing]), [(Kind::Autoprolong, "switch_off")]);
     assert_eq!(found(&[], &[free(LicenseState::Pool)], &[seen(5001, "")]), [(Kind::NotFree, "person")]);
+    let theirs = License { autoprolong: Some(true), ..seen(5001, "pml-anotherp-1-1") };
+    assert_eq!(
+        found(&[], &[free(LicenseState::Pool)], &[theirs.clone()]),
+        [(Kind::NotFree, "person")],
+        "not ours to change"
+    );
+    let gone = LicenseRow { reason: Some(Reason::NotFree), ..free(LicenseState::Stopped) };
+    assert_eq!(found(&[], &[gone], &[theirs]), [], "another installation's by now");
 }
