@@ -327,7 +327,7 @@ mod tests {
         };
         let product = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
         let other = said(product(), target("55228", "192.0.2.11"));
-        assert_eq!(other, "license 5001 differs from what server 42 wants: pricelist, ip");
+        assert_eq!(other, "license 5001 differs from what server 42 wants: pricelist, ip, licname");
         let named = said(product(), Target { licname: "new".into(), ..target("55227", "192.0.2.10") });
         assert_eq!(named, "license 5001 differs from what server 42 wants: licname");
         let addon = Err(ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no addon", "нет")));

@@ -238,6 +238,20 @@ fn completeness() {
     assert!(!list(&[1, 2, 2], &[Some(3)]).is_complete(&known), "a number came twice");
     assert!(!list(&[1, 3], &[Some(2)]).is_complete(&known), "a license that we know is missing");
     assert!(!list(&[1, 2], &[None]).is_complete(&known), "no total");
+    assert!(list(&[1, 2], &[]).contains(LicenseId(2)) && !list(&[1, 2], &[]).contains(LicenseId(3)));
+    let has_all = |ids: &[u32], totals: &[Option<u32>]| list(ids, totals).has_all_rows();
+    assert!(has_all(&[1, 2, 3], &[Some(3)]) && has_all(&[1, 2, 3, 4], &[Some(3)]) && has_all(&[], &[Some(0)]));
+    assert!(!has_all(&[1, 2], &[Some(3)]) && !has_all(&[1], &[None]) && !has_all(&[], &[]));
+}
+
+/// A license has run out on the day of its expiry; one without expiry never does.
+#[test]
+fn run_out() {
+    let today: NaiveDate = "2027-01-10".parse().expect("a date");
+    for (expires, want) in [("2027-01-09", true), ("2027-01-10", true), ("2027-01-11", false), ("", false)] {
+        let seen = License { expires: expires.parse().ok(), ..license(9, RemoteId::Empty) };
+        assert_eq!(has_run_out(&seen, today), want, "{expires}");
+    }
 }
 
 /// The effect of each call on what is seen afterwards.
@@ -261,6 +275,14 @@ fn effects() {
     let delete = OnceRequest::Delete { family: Family::Soft, license: id };
     assert_eq!(effect(&delete, None), Effect::Visible);
     assert_eq!(effect(&delete, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);
+    let deleted = License { status: LicenseStatus::Deleted, ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&delete, Some(&deleted)), Effect::Visible);
+    let addon = UpstreamAddonId(7);
+    let nodes = OnceRequest::SetNodes { family: Family::Soft, license: id, addon, nodes: 2 };
+    let holds = |nodes: u32| License { addons: [(addon, nodes)].into(), ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&nodes, Some(&holds(2))), Effect::Visible);
+    assert_eq!(effect(&nodes, Some(&holds(1))), Effect::NotVisible);
+    assert_eq!(effect(&nodes, Some(&license(9, RemoteId::Empty))), Effect::CannotTell);
     let tariff =
         OnceRequest::ChangePricelist { license: id, pricelist: UpstreamPricelistId(55228), period: Period::Lifetime };
     assert_eq!(effect(&tariff, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);
