@@ -235,6 +235,10 @@ fn unowned() {
     let in_use = found(&[item.clone()], &[row(4000, &item)], &[marked(5001, 1)]);
     assert!(in_use.contains(&(Kind::Unowned, "person")), "what the service shows is never freed: {in_use:?}");
     assert!(!in_use.iter().any(|(_, remedy)| *remedy == "free"), "{in_use:?}");
+    let mut closed = item.clone();
+    closed.item.status = ItemStatus::Deleted;
+    let over = found(&[closed.clone()], &[row(4000, &closed)], &[marked(5001, 1)]);
+    assert!(over.contains(&(Kind::Duplicate, "free")), "a closed service uses nothing: {over:?}");
     let last = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 3)]);
     assert_eq!(last, [], "the last number that the state gave out is no news");
     let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
