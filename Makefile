@@ -20,11 +20,14 @@ bash = $(share)/bash-completion/completions/pmisplicense
 zsh = $(share)/zsh/site-functions/_pmisplicense
 fish = $(share)/fish/vendor_completions.d/pmisplicense.fish
 man = $(share)/man/man8/pmisplicense.8.gz
+cron = $(DESTDIR)/etc/cron.d/pmisplicense
+logrotate = $(DESTDIR)/etc/logrotate.d/pmisplicense
 
 .PHONY: build test check demo sandbox sim hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
+# The build script sees a new commit only when it is told: it would run at every one else.
 build:
-	$(CARGO) build --release --locked
+	PMISPLICENSE_COMMIT="$$(dist/commit.sh)" $(CARGO) build --release --locked
 
 # A private MariaDB is part of the tests; on Debian it is installed when it is missing and we may.
 mariadb:
@@ -84,7 +87,7 @@ mutants-each:
 sim:
 	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
 
-# The budgets: start, one service, many licenses. SIZES="1000 1000000" for other sizes.
+# The budgets: start, one service, many licenses; some minutes. SIZES="1000 10000" for fewer.
 bench: build mariadb
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing: install the package hyperfine, then repeat" >&2; exit 1; }
 	PMISPLICENSE_BIN=$(PROGRAM) $(CARGO) run --locked --quiet --profile sim --example sandbox -- bench $(SIZES)
@@ -95,7 +98,7 @@ install: build install-files
 
 # Copies only: packages are made of it too.
 install-files:
-	install -d $(to)/processing $(to)/addon $(to)/etc/xml $(dir $(to)/$(logo)) $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d
+	install -d $(to)/processing $(to)/addon $(to)/etc/xml $(dir $(to)/$(logo)) $(dir $(cron) $(logrotate))
 	install -d $(DESTDIR)$(PREFIX)/sbin $(dir $(bash) $(zsh) $(fish) $(man))
 	install -m 0755 $(PROGRAM) $(to)/processing/pmisplicense
 	ln -sfn ../processing/pmisplicense $(to)/addon/pmisplicense-event
@@ -103,14 +106,19 @@ install-files:
 	install -m 0644 xml/billmgr_mod_pmisplicense.xml xml/billmgr_mod_pmisplicense_event.xml $(to)/etc/xml/
 	install -m 0644 dist/billmanager-plugin-pmisplicense.png $(to)/$(logo)
 	sed 's,"/usr/local/mgr5","$(MGR_ROOT)",' etc/pmisplicense.toml > $(to)/etc/pmisplicense.toml.sample
-	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.cron > $(DESTDIR)/etc/cron.d/pmisplicense
-	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.logrotate > $(DESTDIR)/etc/logrotate.d/pmisplicense
+	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.cron > $(cron).rpmnew
+	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.logrotate > $(logrotate).rpmnew
+	@# Lines that were changed here stay; no cron and no logrotate reads a file whose name ends so.
+	@for file in $(cron) $(logrotate); do \
+		chmod 0644 $$file.rpmnew; \
+		if [ ! -e $$file ] || cmp -s $$file $$file.rpmnew; then mv -f $$file.rpmnew $$file; \
+		else echo "kept $$file, which is not as it comes: the new one is $$file.rpmnew"; fi; \
+	done
 	$(PAGES) completions bash > $(bash)
 	$(PAGES) completions zsh > $(zsh)
 	$(PAGES) completions fish > $(fish)
 	$(PAGES) man > $(man:.gz=) && gzip -9 -n -f $(man:.gz=)
-	chmod 0644 $(to)/etc/pmisplicense.toml.sample $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense \
-		$(bash) $(zsh) $(fish) $(man)
+	chmod 0644 $(to)/etc/pmisplicense.toml.sample $(bash) $(zsh) $(fish) $(man)
 
 # Tarball, .deb and .rpm in target/dist, for glibc 2.17 and later.
 dist:
@@ -128,7 +136,7 @@ reproducible:
 uninstall:
 	rm -f $(to)/processing/pmisplicense $(to)/addon/pmisplicense-event $(to)/$(logo) $(to)/etc/pmisplicense.toml.sample
 	rm -f $(to)/etc/xml/billmgr_mod_pmisplicense.xml $(to)/etc/xml/billmgr_mod_pmisplicense_event.xml
-	rm -f $(DESTDIR)/etc/cron.d/pmisplicense $(DESTDIR)/etc/logrotate.d/pmisplicense
+	rm -f $(cron) $(logrotate) $(cron).rpmnew $(logrotate).rpmnew
 	rm -f $(DESTDIR)$(PREFIX)/sbin/pmisplicense $(bash) $(zsh) $(fish) $(man)
 	@$(MAKE) --no-print-directory reload
 

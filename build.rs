@@ -12,7 +12,8 @@ fn main() {
         Some(head) => println!("cargo:rerun-if-changed={head}"),
         None => println!("cargo:rerun-if-changed=build.rs"),
     }
-    let commit = std::env::var("PMISPLICENSE_COMMIT").ok().or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    let commit = std::env::var("PMISPLICENSE_COMMIT").ok().filter(|commit| !commit.is_empty());
+    let commit = commit.or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
     println!("cargo:rustc-env=PMISPLICENSE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!("cargo:rustc-env=PMISPLICENSE_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     println!("cargo:rustc-link-arg-bin=pmisplicense=-no-pie");

@@ -22,17 +22,20 @@ elif [ "${#missing[@]}" -gt 0 ]; then
     exit 1
 fi
 
+if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
+    echo "Rust cannot build for $target yet: run rustup target add $target, then repeat" >&2
+    exit 1
+fi
+
 tools=target/dist-tools
 if [ ! -x "$tools/bin/cargo-zigbuild" ]; then
     python3 -m venv "$tools"
     "$tools/bin/pip" --quiet install 'ziglang==0.17.1' 'cargo-zigbuild==0.24.0'
 fi
 
-# Paths of this machine are not part of the program, and what is not committed is not called the commit.
-commit="$(git rev-parse --short=12 HEAD)"
-[ -z "$(git status --porcelain)" ] || commit="$commit+changes"
+# Paths of this machine are not part of the program.
 cargo_home="${CARGO_HOME:-$HOME/.cargo}"
-PATH="$PWD/$tools/bin:$PATH" PMISPLICENSE_COMMIT="$commit" \
+PATH="$PWD/$tools/bin:$PATH" PMISPLICENSE_COMMIT="$(dist/commit.sh)" \
     RUSTFLAGS="--remap-path-prefix=$PWD=/pmisplicense --remap-path-prefix=$cargo_home=/cargo" \
     cargo zigbuild --release --locked --bin pmisplicense --target "$target.$glibc"
 program="target/$target/release/pmisplicense"

@@ -47,6 +47,7 @@ pub mod locks;
 pub mod log;
 pub mod mgrctl;
 pub mod model;
+pub mod opening;
 pub mod plan;
 pub mod ports;
 pub mod rehearsal;

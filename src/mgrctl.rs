@@ -3,14 +3,12 @@
 //! never in the process list. Every run has a time limit; no SQL here.
 //! The standard library opens files close-on-exec, so the tool inherits neither our locks nor our state file.
 
+mod finish;
 pub mod form;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
@@ -20,13 +18,6 @@ use crate::xml::{self, Element};
 
 /// One run of the tool: the panel answers within seconds, or is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
-
-/// After the tool has ended its answer is complete; somebody it started may still hold the pipe (a panel that it
-/// started, for instance), and is not waited for longer than this.
-const PIPE_GRACE: Duration = Duration::from_millis(500);
-
-/// How often an ended tool is looked for while its pipes stay open.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Bytes of an answer: far above the longest form.
 pub const MAX_ANSWER: u64 = 16 << 20;
@@ -147,8 +138,11 @@ impl Mgrctl {
         let child = self.command(form).spawn().map_err(|error| {
             PanelError::NotStarted(format!("{} could not be started: {error}", self.program().display()))
         })?;
-        let (status, answer, complaint) = finish(child, &form.func, self.time_limit)?;
-        judge(&form.func, status, &answer, &complaint).map_err(|error| masked(error, form))
+        let Some(ended) = finish::finish(child, self.time_limit, [MAX_ANSWER, MAX_COMPLAINT]) else {
+            let (func, limit_s) = (&form.func, self.time_limit.as_secs());
+            return Err(PanelError::Unknown(format!("mgrctl {func} was stopped after {limit_s} s without an answer")));
+        };
+        judge(&form.func, ended.status, &ended.stdout, &ended.stderr).map_err(|error| masked(error, form))
     }
 
     fn program(&self) -> PathBuf {
@@ -193,78 +187,6 @@ fn without_nul(value: &str) -> String {
 /// A setting exactly as the panel has it: a password may begin or end with a space.
 fn raw(element: &Element) -> &str {
     if element.text.is_empty() { element.attribute("v").unwrap_or_default() } else { &element.text }
-}
-
-/// A pipe that is being read by a thread of its own, so that neither pipe can fill up and stop the tool.
-struct Pipe {
-    bytes: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Pipe {
-    fn read(mut stream: impl Read + Send + 'static, limit: u64, done: Sender<()>) -> Self {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&bytes);
-        std::thread::spawn(move || {
-            let mut chunk = [0; 8192];
-            // One byte above the limit is kept, so that the reader of the document sees that it was exceeded; the rest
-            // is read and dropped: a tool that is stopped half-way might leave half a change.
-            while let Ok(count @ 1..) = stream.read(&mut chunk) {
-                let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = (limit + 1).saturating_sub(kept.len() as u64);
-                let room = usize::try_from(room).unwrap_or(usize::MAX);
-                kept.extend_from_slice(&chunk[..count.min(room)]);
-            }
-            // Nobody listens any more after the time limit.
-            done.send(()).ok();
-        });
-        Self { bytes }
-    }
-
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Waits for the tool: both pipes at their end and the process reaped, within the limit.
-fn finish(mut child: Child, func: &str, limit: Duration) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), PanelError> {
-    let deadline = Instant::now() + limit;
-    let (done, ended) = channel();
-    let stdout = child.stdout.take().map(|stream| Pipe::read(stream, MAX_ANSWER, done.clone()));
-    let stderr = child.stderr.take().map(|stream| Pipe::read(stream, MAX_COMPLAINT, done.clone()));
-    drop(done);
-    let status = await_end(&mut child, &ended, deadline);
-    let Some(status) = status else {
-        // Killing and reaping can fail only when it is gone already.
-        child.kill().ok();
-        child.wait().ok();
-        let limit_s = limit.as_secs();
-        return Err(PanelError::Unknown(format!("mgrctl {func} was stopped after {limit_s} s without an answer")));
-    };
-    let bytes = |pipe: Option<Pipe>| pipe.map(|pipe| pipe.take()).unwrap_or_default();
-    Ok((status, bytes(stdout), bytes(stderr)))
-}
-
-/// `None`: the deadline passed while the tool was still running.
-fn await_end(child: &mut Child, ended: &Receiver<()>, deadline: Instant) -> Option<ExitStatus> {
-    let mut open_pipes = 2;
-    let mut exited: Option<(ExitStatus, Instant)> = None;
-    loop {
-        let now = Instant::now();
-        if exited.is_none() {
-            exited = child.try_wait().ok().flatten().map(|status| (status, now));
-        }
-        match exited {
-            Some((status, since)) if open_pipes == 0 || now >= since + PIPE_GRACE => return Some(status),
-            None if now >= deadline => return None,
-            Some(_) | None => {}
-        }
-        if open_pipes == 0 {
-            // It closed its output and will exit at once.
-            std::thread::sleep(Duration::from_millis(1));
-        } else if ended.recv_timeout(LOOK_EVERY).is_ok() {
-            open_pipes -= 1;
-        }
-    }
 }
 
 /// What the bytes of a tool that ended well mean: for tools that look at recorded or hostile answers.

@@ -172,6 +172,28 @@ fn deletion_in_doubt() {
     assert_eq!(state(&test, "SELECT state FROM license"), "deleted");
 }
 
+/// A deletion that happened and whose answer is lost: believed at once where upstream shows the license deleted; where it
+/// shows none at all only when it is missing twice, a settling time after the sending. Sent once either way.
+#[test]
+fn deletion_without_an_answer() {
+    for (forgets, at_once) in [(false, "deleted"), (true, "to_free")] {
+        let test = Test::new();
+        test.settings("on_close = \"delete\"");
+        test.upstream.options(|o| o.forget_deleted = forgets);
+        opened(&test, 41, "55227", 1);
+        opened(&test, 42, "55227", 1);
+        test.upstream.fault(Fault::on("soft.delete").drop_after());
+        test.cmd("close", 42).ok();
+        let state_of = || state(&test, "SELECT state FROM license ORDER BY id DESC LIMIT 1");
+        assert_eq!(state_of(), at_once);
+        for _ in 0..2 {
+            settle(&test);
+            test.run(["--command", "sync", "--module", "7"]);
+        }
+        assert_eq!((state_of(), test.upstream.requests_of("soft.delete").len()), ("deleted".into(), 1), "{forgets}");
+    }
+}
+
 /// An item of a life that ended and begins anew is another wish: it may buy again.
 #[test]
 fn opened_again_after_close() {

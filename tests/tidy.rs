@@ -80,11 +80,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     let shell: &[&str] = &["ports", "model", "store", "xml", "error", "log", "secret", "trace"];
     let above: &[&str] = &[
         "argv", "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "xml",
-        "event", "report",
+        "event", "report", "opening",
     ];
-    // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
     let admin: &[&str] = &[
-        "cli", "commands", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event",
+        "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event", "opening",
         "xml",
     ];
     BTreeMap::from([
@@ -99,6 +98,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("engine", &["plan", "store", "ports", "model", "error"]),
         ("commands", above),
         ("admin", admin),
+        // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
+        ("opening", &["context", "engine", "error", "model", "ports", "store"]),
         // Shows what the shells would send and call; opens none of them.
         ("rehearsal", &["context", "error", "mgrctl", "model", "ports", "store", "upstream"]),
         ("trace", &["log", "ports", "xml"]),

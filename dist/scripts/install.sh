@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs this folder where no package manager does. Lines of cron and logrotate that were changed here stay: the new
-# ones are put beside them (.new). Usage: ./install.sh
+# ones are put beside them, by a name that no cron and no logrotate reads (.rpmnew). Usage: ./install.sh
 set -eu
 cd "$(dirname "$0")/root"
 find . -type d | while read -r folder; do
@@ -9,7 +9,7 @@ done
 find . ! -type d | while read -r file; do
     to="/$file"
     case "$file" in
-    ./etc/*) if [ -e "$to" ] && ! cmp -s "$file" "$to"; then to="$to.new"; fi ;;
+    ./etc/*) if [ -e "$to" ] && ! cmp -s "$file" "$to"; then to="$to.rpmnew"; fi ;;
     esac
     # By rename: a program that runs cannot be written to.
     cp -P -p "$file" "$to.install"

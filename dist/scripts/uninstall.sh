@@ -3,6 +3,6 @@
 set -eu
 cd "$(dirname "$0")/root"
 find . ! -type d | while read -r file; do
-    rm -f "/$file"
+    rm -f "/$file" "/$file.rpmnew"
 done
 sh ../postrm 0

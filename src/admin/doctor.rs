@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::commands::licenses::open_state;
 use crate::engine::{RESTORED, state_error};
 use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseState;
 use crate::model::journal::WishStatus;
+use crate::opening::open_state;
 use crate::store::{LicenseFilter, Store};
 use crate::text;
 

@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::commands::licenses::{module_of_item, with_engine};
 use crate::engine::run_to_end;
 use crate::error::ModuleError;
 use crate::model::ids::ItemId;
+use crate::opening::{module_of_item, with_engine};
 use crate::text;
 
 /// `explain`

@@ -11,11 +11,11 @@ use super::table::{fitting, wrapped};
 use super::takeover::{chosen, refused};
 use super::{Answer, Desk, dash, day};
 use crate::cli::{Import, Itemtype};
-use crate::commands::licenses::with_engine;
 use crate::engine::{Importable, run_to_end};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::Family;
+use crate::opening::with_engine;
 use crate::plan::import::Search;
 use crate::text;
 

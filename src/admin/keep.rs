@@ -7,10 +7,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Answer, Desk};
-use crate::commands::licenses::open_state;
 use crate::engine::{RESTORED, state_error};
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::item::ItemStatus;
+use crate::opening::open_state;
 use crate::store::open_file;
 use crate::text;
 

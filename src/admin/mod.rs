@@ -20,9 +20,9 @@ pub mod whmcs;
 
 use serde_json::{Value, json};
 
-use crate::commands::licenses::open_state;
 use crate::context::Context;
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::opening::open_state;
 use crate::store::Store;
 use crate::text;
 

@@ -8,11 +8,10 @@ use super::progress::Bar;
 use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::commands::licenses::with_engine;
-use crate::commands::module;
 use crate::engine::{Allow, Phase, run_to_end};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::ModuleId;
+use crate::opening::{module, with_engine};
 use crate::plan::finding::{Finding, Remedy};
 use crate::text;
 

@@ -2,12 +2,12 @@
 
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
-use crate::commands::licenses::{module_of_item, with_engine};
 use crate::engine::{ItemCommand, run_to_end, state_error};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId, WishId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{OnceRequest, Wish, WishStatus};
+use crate::opening::{module_of_item, with_engine};
 use crate::text;
 
 /// `bind`

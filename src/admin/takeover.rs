@@ -10,12 +10,11 @@ use super::show::{our_modules, status};
 use super::table::{fitting, wrapped};
 use super::{Answer, Desk, dash, day};
 use crate::cli::Taking;
-use crate::commands::bundled::served_by;
-use crate::commands::licenses::with_engine;
-use crate::commands::module;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::ModuleId;
+use crate::opening::servers::served_by;
+use crate::opening::{module, with_engine};
 use crate::plan::takeover::{Evidence, Left, Verdict};
 use crate::text;
 

@@ -9,12 +9,12 @@ use super::progress::Bar;
 use super::takeover::{Line, List, Outcome, chosen, refused};
 use super::{Answer, Desk};
 use crate::cli::Whmcs;
-use crate::commands::bundled::served_by;
-use crate::commands::licenses::with_engine;
 use crate::engine::{Candidate, run_to_end};
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::noc::{COLUMNS, ITEM_COLUMN, NocRow, Record};
+use crate::opening::servers::served_by;
+use crate::opening::with_engine;
 use crate::text;
 
 /// A larger file is not this table.

@@ -74,3 +74,27 @@ fn dates() {
     assert_eq!(days.day(0), chrono::NaiveDate::from_ymd_opt(2026, 11, 1));
     assert_eq!([days.day(1), days.day(2), days.day(3)], [None, None, None]);
 }
+
+/// src/regex understands what mysql asks of it: versions of servers, and nothing that is no text.
+#[test]
+fn versions() {
+    let parts = |pattern: &str, version: &[u8]| {
+        let found = regex::bytes::Regex::new(pattern).expect("a pattern").captures(version)?;
+        let part = |group| found.get(group).map(|part| String::from_utf8_lossy(part.as_bytes()).into_owned());
+        Some((1..4).filter_map(part).collect::<Vec<_>>().join("."))
+    };
+    let mariadb = r"^(?:5.5.5-)?(\d{1,2})\.(\d{1,2})\.(\d{1,3})-MariaDB";
+    let any = r"^(\d{1,2})\.(\d{1,2})\.(\d{1,3})(.*)";
+    for (pattern, version, want) in [
+        (mariadb, &b"5.5.5-10.11.14-MariaDB-0+deb12u2"[..], Some("10.11.14")),
+        (mariadb, b"11.4.2-MariaDB", Some("11.4.2")),
+        (mariadb, b"8.0.36", None),
+        (any, b"8.0.36-0ubuntu0.22.04.1", Some("8.0.36")),
+        (any, b"8.0", None),
+        (any, b"8.0.36\xff", None),
+    ] {
+        assert_eq!(parts(pattern, version).as_deref(), want, "{}", String::from_utf8_lossy(version));
+    }
+    let day = regex::bytes::Regex::new(r"^\d{4}-\d{2}-\d{2}$").expect("a pattern");
+    assert!(day.is_match(b"2026-12-31") && !day.is_match(b"2026-12-31 ") && !day.is_match("٢٠٢٦-12-31".as_bytes()));
+}

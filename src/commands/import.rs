@@ -6,11 +6,12 @@ use crate::engine::run_to_end;
 use crate::error::ModuleError;
 use crate::model::catalogue::{Product, Region};
 use crate::model::ids::ModuleId;
+use crate::opening::{module, with_engine};
 use crate::plan::import::Search;
 use crate::text;
 use crate::xml::Element;
 
-use super::{Reply, licenses, module};
+use super::Reply;
 
 /// Imports licenses; prints nothing.
 ///
@@ -20,7 +21,7 @@ pub fn licenses(ctx: &mut Context, id: ModuleId, itemtype: &str, param: Option<&
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let id = module::ours(&modules, id)?.id;
     let search = Search::parse(param);
-    let done = licenses::with_engine(ctx, id, |engine| run_to_end(engine.import(itemtype, &search)))?;
+    let done = with_engine(ctx, id, |engine| run_to_end(engine.import(itemtype, &search)))?;
     done.left.iter().for_each(|why| ctx.log.info(&format!("import: {}", why.en)));
     let Some(error) = done.failures.first() else { return Ok(Reply::nothing()) };
     let (failed, good) = (done.failures.len(), done.services.len());

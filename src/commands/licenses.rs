@@ -1,18 +1,17 @@
-//! The commands that may change a license or spend money: the right module and account are found, the state is opened,
-//! and the engine does the rest. No rule of licensing here.
+//! The commands that may change a license or spend money: the engine of the right module does the work. No rule of
+//! licensing here.
 
 use crate::cli::{EngineCommand, ItemCommand};
 use crate::context::{Context, database_error};
-use crate::engine::{Allow, Engine, Ports, Run, Summary, Verdict, run_to_end};
+use crate::engine::{Allow, Summary, Verdict, run_to_end};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, ModuleId, WishId};
-use crate::model::item::{AddonValue, Item, MODULE_PROGRAM};
-use crate::model::rules::Rules;
-use crate::store::{Store, open_file};
+use crate::model::item::MODULE_PROGRAM;
+use crate::opening::{module, module_of_item, open_state, with_engine};
 use crate::text;
 
+use super::Reply;
 use super::bundled::{self, Part, Sync};
-use super::{Reply, module};
 
 /// Carries out a command of the protocol.
 ///
@@ -36,78 +35,6 @@ fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<R
     let module = module_of_item(ctx, id)?;
     with_engine(ctx, module, |engine| run_to_end(engine.item_command(command, id)))?;
     Ok(if command == ItemCommand::GenKey { Reply::ok() } else { Reply::nothing() })
-}
-
-/// Which module's account a service is licensed from (CONTRACT.md 4).
-///
-/// # Errors
-/// `missed`: no such item; `unsupported_module`.
-pub fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleError> {
-    let item = ctx.data.billdb()?.item(id).map_err(database_error)?.ok_or_else(|| crate::engine::no_item(id))?;
-    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
-    // A choice of the server's own module comes before the general one.
-    let setting = ctx.settings.rules(item.module).bundled_module;
-    let licensed = item.is_ours() || asks_for_panel(&item, &ctx.settings.rules(ctx.module)) || has_license(ctx, id)?;
-    module::of_item(&item, &modules, setting, ctx.module, licensed).map(|handled| handled.module.id)
-}
-
-/// Whether a server has the control-panel addon, whatever is chosen in it.
-fn asks_for_panel(item: &Item, rules: &Rules) -> bool {
-    let is_enumeration = |name: &str| {
-        item.addons.iter().any(|addon| addon.name == name && matches!(addon.value, AddonValue::Choice { .. }))
-    };
-    rules.panel_addons.iter().any(|name| is_enumeration(name))
-        || !matches!(
-            item.internal_name(&rules.panel_addons, &rules.catalogue),
-            Err(crate::model::item::ChoiceError::NoName)
-        )
-}
-
-/// A server whose addon is gone may still hold a license: it must be closable.
-fn has_license(ctx: &Context, item: ItemId) -> Result<bool, ModuleError> {
-    if !ctx.settings.state.exists() {
-        return Ok(false);
-    }
-    let held = open_state(ctx)?.licenses_of_item(item).map_err(crate::engine::state_error)?;
-    Ok(!held.is_empty())
-}
-
-/// Opens the state, making it at first use; a rehearsal has its copy.
-///
-/// # Errors
-/// `state`.
-pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
-    if let Some(copy) = &ctx.copy {
-        return Ok(copy.clone());
-    }
-    let pinned = ctx.settings.rules(ctx.module).panel_id;
-    open_file(&ctx.settings.state, pinned.as_ref(), &ctx.fresh_panel, &ctx.machine, ctx.clock.now())
-        .map_err(crate::engine::state_error)
-}
-
-/// Runs something on the engine of a module.
-///
-/// # Errors
-/// Whatever stands in the way of beginning, or what `work` returns.
-pub fn with_engine<T>(
-    ctx: &mut Context,
-    module: ModuleId,
-    work: impl FnOnce(&mut Engine<'_>) -> Result<T, ModuleError>,
-) -> Result<T, ModuleError> {
-    let access = ctx.data.access(module)?;
-    let rules = ctx.settings.rules(Some(module));
-    let mut upstream = ctx.connector.connect(&access)?;
-    let store = open_state(ctx)?;
-    let ports = Ports {
-        upstream: upstream.as_mut(),
-        panel: ctx.panel.as_mut(),
-        billdb: ctx.data.billdb()?,
-        clock: ctx.clock.as_ref(),
-        locks: ctx.locks.as_ref(),
-        notes: ctx.notes.as_ref(),
-    };
-    let run = Run { access: &access, operation: ctx.running_operation, machine: &ctx.machine, stepping: None };
-    work(&mut Engine::begin(ports, store, &rules, run)?)
 }
 
 /// All licenses of a module, or of all active modules of ours.
@@ -158,7 +85,7 @@ fn failed(summary: &Summary) -> Option<ModuleError> {
 /// Ends a doubt of a service, as a person says.
 ///
 /// # Errors
-/// See [`Engine::resolve`].
+/// See [`crate::engine::Engine::resolve`].
 pub fn resolve(ctx: &mut Context, item: ItemId, wish: Option<WishId>, verdict: Verdict) -> Result<Text, ModuleError> {
     let module = module_of_item(ctx, item)?;
     with_engine(ctx, module, |engine| run_to_end(engine.resolve(item, wish, verdict)))

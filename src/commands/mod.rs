@@ -9,7 +9,6 @@ mod description;
 pub mod features;
 mod import;
 pub mod licenses;
-pub mod module;
 mod tuning;
 
 use std::io::Read;

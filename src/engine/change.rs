@@ -11,13 +11,14 @@ use crate::model::period::Period;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, Target, differences};
+use crate::plan::doubt::{Effect, effect};
 use crate::plan::explain::change;
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
-use super::once::Failed;
+use super::once::{Failed, describe};
 use super::{Engine, errors, is_deleted};
 
 /// The first key that appears would pass for the new one; and what is not issued yet needs no other.
@@ -386,12 +387,19 @@ impl Engine<'_> {
                 let license = (row.account, row.id);
                 self.store.done_by_run(license, item.id, "newkey", operation, self.now()).map_err(errors::state)?
             }
-            None => false,
+            None => None,
         };
-        if !done && seen.key.is_none() {
-            return Err(no_key_yet(row.id));
+        let Some(done) = done else {
+            if seen.key.is_none() {
+                return Err(no_key_yet(row.id));
+            }
+            let seen = self.new_key(&row, &seen).await?.unwrap_or(seen);
+            return self.save_license(item, &seen).await;
+        };
+        if effect(&done.request, Some(&seen)) == Effect::NotVisible {
+            // Upstream shows the past: the key from before is not to be saved again.
+            return Err(errors::not_visible(&describe(&done), row.id));
         }
-        let seen = if done { seen } else { self.new_key(&row, &seen).await?.unwrap_or(seen) };
         self.save_license(item, &seen).await
     }
 

@@ -12,7 +12,7 @@ use crate::model::planted::{Bug, is_planted};
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
     Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare,
-    decide, is_candidate, mismatch,
+    decide, is_candidate, is_older, mismatch,
 };
 use crate::store::Binding;
 use crate::text;
@@ -205,6 +205,9 @@ impl Engine<'_> {
                 continue;
             };
             let is_it = compare(order, &seen) == Match::Mark;
+            if is_it && is_older(wish, &seen) {
+                return Err(self.state_is_old(seen.id, &order.mark).await?);
+            }
             self.learn_silence(&seen).await?;
             opened.push(seen);
             if is_it {

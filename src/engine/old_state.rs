@@ -1,5 +1,5 @@
-//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed, by the
-//! marks that licenses bear (MONEY.md 4 and 6).
+//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed, by
+//! the marks that licenses bear (MONEY.md 4 and 6).
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseState;
@@ -21,8 +21,8 @@ use super::{Engine, errors, is_deleted};
 /// it missed.
 pub const RESTORED: &str = "restored";
 
-/// The highest running number of an order that an old state, made current, had missed: what bears a lower mark and is not
-/// known was looked at then.
+/// The highest running number of an order that an old state, made current, had missed: what bears a lower mark and is
+/// not known was looked at then.
 const TAKEN_IN: &str = "taken_in";
 
 impl Engine<'_> {
@@ -36,28 +36,36 @@ impl Engine<'_> {
             if let Some(mark) = row.remoteid.mark_of(&self.panel_id)
                 && (is_given_out_since(Some(mark.clone()), last) || self.is_forgotten(row.id, &mark)?)
             {
-                // Not every run reads a list: the next ones are told by our state.
-                let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
-                self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
-                return Err(old_state(row.id, &mark));
+                return Err(self.state_is_old(row.id, &mark).await?);
             }
         }
         Ok(())
     }
 
-    /// Whether a license bears the mark of an order that this state knows nothing of: a state begun anew gives the same
-    /// numbers out again.
+    /// Remembers that the state is old, by a mark that gave it away; returns the error that says so.
+    pub(super) async fn state_is_old(&mut self, license: LicenseId, mark: &Mark) -> Result<ModuleError, ModuleError> {
+        // Not every run reads a list: the next ones are told by our state.
+        let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
+        self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
+        Ok(old_state(license, mark))
+    }
+
+    /// Whether a license bears a mark that this state never gave: a state begun anew gives the same numbers out again.
     fn is_forgotten(&self, license: LicenseId, mark: &Mark) -> Result<bool, ModuleError> {
-        let Mark::Order { item, number, .. } = mark else { return Ok(false) };
         if self.store.license(self.account, license).map_err(errors::state)?.is_some() {
             return Ok(false);
         }
         let taken_in = self.store.meta(TAKEN_IN).map_err(errors::state)?;
-        if taken_in.and_then(|text| text.parse().ok()).is_some_and(|taken_in: u32| *number <= taken_in) {
-            return Ok(false);
+        let taken_in: Option<u32> = taken_in.and_then(|text| text.parse().ok());
+        match mark {
+            Mark::Order { number, .. } if taken_in.is_some_and(|taken_in| *number <= taken_in) => Ok(false),
+            Mark::Order { item, .. } => {
+                let orders = self.store.orders_of_item(*item).map_err(errors::state)?;
+                Ok(!orders.iter().filter_map(order_of).any(|order| order.mark == *mark))
+            }
+            // A state that never gave any mark freed nothing either.
+            Mark::Pool { .. } => Ok(taken_in.is_none() && self.store.last_number().map_err(errors::state)? == 0),
         }
-        let orders = self.store.orders_of_item(*item).map_err(errors::state)?;
-        Ok(!orders.iter().filter_map(order_of).any(|order| order.mark == *mark))
     }
 
     /// A license with our mark that this state lost: bound to its service where that still needs it, else freed.
@@ -180,8 +188,8 @@ impl Engine<'_> {
         }
     }
 
-    /// An old state stays old until everything it missed is taken in. What cannot be taken in at all is named, and holds
-    /// up nobody else.
+    /// An old state stays old until everything it missed is taken in. What cannot be taken in at all is named, and
+    /// holds up nobody else.
     pub(super) async fn renew_state(&mut self, number: u32) -> Result<Text, ModuleError> {
         if self.is_left_out {
             return Err(left_out());

@@ -139,6 +139,10 @@ impl Engine<'_> {
                 Ok(seen) if effect(&wish.request, seen.as_ref()) == Effect::Visible => {
                     self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, seen, what).await
                 }
+                // Refused, and not there: that the license is there was read before, so the look tells nothing.
+                Ok(None) if refusal.kind != RefusalKind::NotFound => {
+                    self.unknown(row, &wish, format!("{refusal}, then the license was not found"), what).await
+                }
                 Ok(_) => {
                     self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
                     self.remember_refusal(&refusal).await?;
@@ -244,6 +248,8 @@ impl Engine<'_> {
             Effect::NotVisible if hides_renewal(wish, seen.as_ref()) => Effect::CannotTell,
             found @ (Effect::Visible | Effect::NotVisible | Effect::CannotTell) => found,
         };
+        // A deletion is over when the license is missing twice, a settling time after the sending.
+        let is_missing = seen.is_none() && matches!(wish.request, OnceRequest::Delete { .. });
         if found == Effect::Visible {
             self.carried_out(row, wish, WishEvent::Adopted { license: row.id }, seen, &what).await?;
             return Ok(());
@@ -252,11 +258,16 @@ impl Engine<'_> {
             return Err(self.cannot_tell(wish, &what, &text!("a person must look", "решить должен человек")));
         }
         let rules = &self.rules.upstream;
-        match after_clean_look(wish, self.now_at_least(), rules.settle_s, rules.resend, found == Effect::NotVisible) {
+        let (resend, complete) = (rules.resend || is_missing, found == Effect::NotVisible || is_missing);
+        match after_clean_look(wish, self.now_at_least(), rules.settle_s, resend, complete) {
             Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
             Verdict::FirstCleanLook { again } => {
                 self.write_event(wish, WishEvent::CleanLook, &what).await?;
                 Err(errors::in_doubt(&what, again, "licid", row.id))
+            }
+            Verdict::NeverHappened if is_missing => {
+                self.carried_out(row, wish, WishEvent::Adopted { license: row.id }, None, &what).await?;
+                Ok(())
             }
             Verdict::NeverHappened => {
                 let reason = "two looks after the settling time found no effect".to_owned();

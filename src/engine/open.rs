@@ -310,6 +310,10 @@ impl Engine<'_> {
                     "у лицензии {id} ещё нет ключа: его принесёт следующий sync"
                 ));
             }
+            if seen.status == LicenseStatus::Stopped && may_run {
+                // A stop that landed late.
+                seen = self.start(row, seen).await?;
+            }
         }
         // What was bought was asked for by the item of that moment; the client may have changed his mind since.
         let (seen, _) = self.carry_out_differences(item, row, product, seen, false).await?;

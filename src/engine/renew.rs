@@ -206,8 +206,8 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let Some(payment) = payment else { return self.post(item, "service.postprolong").await };
         let fresh = self.item(item.id).await?;
-        if item.expires.is_some() && fresh.expires < item.expires {
-            return Err(shows_the_past(item));
+        if fresh.expires != item.expires {
+            return Err(end_moves(item, &fresh));
         }
         if fresh.expires == payment.item_end_before || is_planted(Bug::PostRepeated) {
             self.post(item, "service.postprolong").await?;
@@ -329,16 +329,17 @@ fn no_period(item: &Item) -> ModuleError {
     )
 }
 
-/// The end of a service is read twice in one run; it does not move back by itself.
-fn shows_the_past(item: &Item) -> ModuleError {
-    let (id, end) = (item.id, super::show_day(item.expires));
+/// The end of a service is read twice in one run, and nobody but this run moves it: one of the two was the past, or a
+/// call of the panel that was given up is still under way.
+fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
+    let (id, end, now) = (item.id, super::show_day(item.expires), super::show_day(fresh.expires));
     ModuleError::new(
         ErrorKind::Database,
         "expiredate",
-        &end,
+        &now,
         text!(
-            "service {id} ended on {end} a moment ago, and the panel's database shows an earlier day now; the panel was not told; the run is repeated and buys nothing twice",
-            "только что услуга {id} была до {end}, а теперь база панели показывает более ранний день; панели не сообщено; запуск повторится и ничего не купит дважды"
+            "the end of service {id} was {end} a moment ago and is {now} now; the panel was not told; the run is repeated and buys nothing twice",
+            "только что срок услуги {id} был {end}, а теперь {now}; панели не сообщено; запуск повторится и ничего не купит дважды"
         ),
     )
 }

@@ -85,13 +85,23 @@ pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, co
 
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
-    let intent_day = (wish.recorded_at - Duration::days(1)).date_naive();
     // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
-    let young = row.id > wish.highest_license || row.created.is_none_or(|created| created >= intent_day);
+    let young = !is_older(wish, row);
     // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.name.ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
+}
+
+/// The first day that upstream may give for what a wish brought: its day may be another one than ours.
+fn earliest_day(wish: &Wish) -> NaiveDate {
+    (wish.recorded_at - Duration::days(1)).date_naive()
+}
+
+/// Whether a license is older than an order, by its number and its day: a clock may have been wrong, and numbers need
+/// not grow. One that bears the order's mark was given it by a state that this one knows nothing of.
+pub fn is_older(wish: &Wish, seen: &License) -> bool {
+    seen.id <= wish.highest_license && seen.created.is_some_and(|created| created < earliest_day(wish))
 }
 
 /// What an opened license says about being the one that was ordered.
@@ -193,7 +203,8 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
         None => Effect::CannotTell,
     };
     let Some(seen) = seen else {
-        return if matches!(request, OnceRequest::Delete { .. }) { Effect::Visible } else { Effect::NotVisible };
+        // One look that finds nothing is not yet a deletion (MONEY.md 3).
+        return if matches!(request, OnceRequest::Delete { .. }) { Effect::CannotTell } else { Effect::NotVisible };
     };
     match request {
         OnceRequest::Order(_) => Effect::CannotTell,
@@ -207,14 +218,12 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
 
 /// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that had
 /// more than the renewed period left at the sending and is stopped now may have been stopped before upstream carried it
-/// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With less
-/// left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
+/// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With
+/// less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
 pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
     let OnceRequest::Prolong { period, before, .. } = &wish.request else { return false };
-    // Upstream's day may be another one than ours.
-    let earliest = (wish.recorded_at - Duration::days(1)).date_naive();
     let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);
-    is_stopped && add_months(earliest, *period) <= *before
+    is_stopped && add_months(earliest_day(wish), *period) <= *before
 }
 
 /// Whether a list was read whole (MONEY.md 3): its pages add up, its length did not change, no number came twice, and

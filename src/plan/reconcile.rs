@@ -20,7 +20,7 @@ use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{OnceRequest, WishStatus};
+use crate::model::journal::{OnceRequest, Wish, WishStatus};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
@@ -76,7 +76,7 @@ pub struct Comparison<'g> {
     ground: &'g Ground,
     ordering: BTreeSet<ItemId>,
     /// Marks of orders whose outcome is not known: their licenses are looked for elsewhere.
-    pending: BTreeSet<String>,
+    pending: BTreeMap<String, &'g Wish>,
     highest: u32,
     strangers: BTreeMap<LicenseId, Stranger>,
     strangers_at: BTreeMap<IpAddr, Vec<LicenseId>>,
@@ -114,7 +114,7 @@ impl<'g> Comparison<'g> {
         Self {
             ground,
             ordering: orders().filter_map(|(wish, _)| wish.item).collect(),
-            pending: orders().map(|(_, order)| order.mark.to_string()).collect(),
+            pending: orders().map(|(wish, order)| (order.mark.to_string(), wish)).collect(),
             highest: 0,
             strangers: BTreeMap::new(),
             strangers_at: BTreeMap::new(),

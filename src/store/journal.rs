@@ -191,14 +191,12 @@ impl Store {
         kind: &str,
         operation: RunningOperationId,
         now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<bool, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT 1 FROM wish WHERE account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done'
-             AND item = ?5 AND recorded_at > ?6",
-        )?;
+    ) -> Result<Option<Wish>, StoreError> {
         let since = now - chrono::Duration::days(super::OPERATION_DAYS);
         let params = params![account.0, license.0, kind, operation.0, item.0, since.timestamp()];
-        Ok(statement.exists(params)?)
+        let done = "account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done' AND item = ?5
+             AND recorded_at > ?6";
+        Ok(self.wishes(done, params)?.pop())
     }
 
     /// The last word of the journal about importing a license, and when it was written.

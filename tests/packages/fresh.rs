@@ -14,6 +14,9 @@ pub const LOG: &str = "usr/local/mgr5/var/pmisplicense.log";
 pub const MGRCTL: &str = "usr/local/mgr5/sbin/mgrctl";
 pub const CRON: &str = "etc/cron.d/pmisplicense";
 
+/// How long scripts of the packages wait for a panel: for one that answers it is enough, for one that hangs as well.
+const RELOAD_S: (&str, &str) = ("PMISPLICENSE_RELOAD_S", "4");
+
 /// What scripts of the packages call.
 const TOOLS: [&str; 14] =
     ["sh", "cat", "chown", "cmp", "cp", "dirname", "find", "id", "mkdir", "mv", "rm", "sleep", "timeout", "touch"];
@@ -132,6 +135,7 @@ impl Fresh {
     fn inside(&self, args: &[&str]) -> Command {
         let mut command = Command::new("chroot");
         command.arg(self.test.home()).args(args).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env(RELOAD_S.0, RELOAD_S.1);
         command
     }
 
@@ -182,14 +186,14 @@ impl Fresh {
         command.arg(format!("--root={}", self.test.home().display()));
         command.args(["--force-depends", "--force-confdef", "--force-confold", "--log=/dev/null"]).args(args);
         let path = std::env::var("PATH").unwrap_or_default();
-        run(command.env("PATH", format!("{path}:/usr/sbin:/sbin")))
+        run(command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env(RELOAD_S.0, RELOAD_S.1))
     }
 
     fn rpm(&self, args: &[&str]) -> String {
         let mut command = Command::new("rpm");
         // Debian's rpm wants to be told that this is not about Debian's own packages.
         command.arg("--root").arg(self.test.home()).args(["--dbpath", "/var/lib/rpm", "--force-debian"]).args(args);
-        run(&mut command)
+        run(command.env(RELOAD_S.0, RELOAD_S.1))
     }
 
     /// What the panel was asked since the last time: caches, then a new start.

@@ -141,7 +141,7 @@ fn upgrade() {
         fresh.install(present);
         fresh.assert_installed();
         assert_eq!((fresh.mode(SETTINGS), fresh.read(SETTINGS), fresh.read(CRON)), (0o600, settings, cron));
-        assert_eq!(fresh.there(&format!("{CRON}.new")), fresh.kind == Kind::Tarball);
+        assert_eq!(fresh.there(&format!("{CRON}.rpmnew")), fresh.kind == Kind::Tarball);
         assert!([STATE, LOG].map(kept) == [state, log], "{:?}: state or log changed", fresh.kind);
         assert_eq!(fresh.reloads(), RELOAD);
         assert_eq!(open(&fresh), license);
@@ -190,6 +190,22 @@ fn no_panel() {
         fresh.assert_installed();
         fresh.remove();
         fresh.assert_removed();
+    });
+}
+
+/// A panel that hangs is waited for as long as is allowed, and fails neither installation nor removal.
+#[test]
+fn panel_that_hangs() {
+    each(|fresh, _, present| {
+        fresh.write_program(MGRCTL, "#!/bin/sh\necho \"$@\" >> /tmp/asked\nexec sleep 50\n");
+        let began = std::time::Instant::now();
+        let said = fresh.install(present);
+        assert!(said.contains("the panel did not answer"), "{:?}: {said}", fresh.kind);
+        fresh.assert_installed();
+        fresh.remove();
+        fresh.assert_removed();
+        assert_eq!(fresh.read("tmp/asked"), "-m billmgr exit\n".repeat(2), "{:?}", fresh.kind);
+        assert!(began.elapsed() < std::time::Duration::from_secs(50), "{:?}: it was waited for", fresh.kind);
     });
 }
 

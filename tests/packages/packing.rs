@@ -65,15 +65,23 @@ fn make_install() {
         let mut make = Command::new("make");
         make.current_dir(repository()).args(["--silent", target, "CARGO=true"]);
         make.arg(format!("DESTDIR={}", home.path().display()));
-        run(make.arg(format!("PROGRAM={}", crate::support::program_exe().display())));
+        run(make.arg(format!("PROGRAM={}", crate::support::program_exe().display())))
     };
     let settings = at("usr/local/mgr5/etc/pmisplicense.toml");
     make("install");
     assert_eq!(fs::metadata(&settings).unwrap().permissions().mode() & 0o777, 0o600);
     fs::write(&settings, "on_close = \"stop\"\n").unwrap();
     fs::create_dir_all(at("usr/local/mgr5/var/pmisplicense")).unwrap();
-    make("install");
+    let (cron, logrotate) = (at("etc/cron.d/pmisplicense"), at("etc/logrotate.d/pmisplicense"));
+    let shipped = fs::read_to_string(&cron).unwrap();
+    let edited = shipped.replace("\n17 ", "\n23 ");
+    fs::write(&cron, &edited).unwrap();
+    let said = make("install");
     assert_eq!(fs::read_to_string(&settings).unwrap(), "on_close = \"stop\"\n");
+    let beside = |file: &Path| file.with_extension("rpmnew");
+    assert!(said.contains(&format!("the new one is {}", beside(&cron).display())), "{said}");
+    assert_eq!([&cron, &beside(&cron)].map(|file| fs::read_to_string(file).unwrap()), [edited, shipped]);
+    assert!(logrotate.exists() && !beside(&logrotate).exists());
     let shown = run(Command::new(at("usr/local/sbin/pmisplicense")).arg("--version"));
     assert!(shown.starts_with("pmisplicense "), "{shown}");
     assert!(at("usr/local/share/man/man8/pmisplicense.8.gz").exists());

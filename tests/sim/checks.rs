@@ -208,7 +208,9 @@ fn shared(world: &mut World) {
         let chose_again = chose_no_panel(world, item) && (over || is_to_be_obtained(world, item));
         // What he chose before is no longer known where the state was lost.
         let chose_again = chose_again || (lost && world.meddled.contains(&item.id.0));
-        let excused = is_module || waits || chose_again || (lost && (is_foreign || is_named(world, named.0, None)));
+        let gone = was_deleted(world, named.0);
+        let excused =
+            is_module || waits || gone || chose_again || (lost && (is_foreign || is_named(world, named.0, None)));
         let free = free && !excused;
         if free && item.status == ItemStatus::Active && !world.panel.ops.iter().any(given_up) {
             found.push((

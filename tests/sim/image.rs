@@ -123,8 +123,8 @@ impl Image {
         }
     }
 
-    /// Puts the copy back, marked as `restore` marks it.
-    pub fn restore(&self) {
+    /// Puts the copy back; `marked`: as `restore` marks it.
+    pub fn restore(&self, marked: bool) {
         let mut sql = "BEGIN IMMEDIATE;".to_owned();
         // What others refer to is deleted last and written first.
         for table in TABLES {
@@ -133,7 +133,10 @@ impl Image {
         for table in TABLES.into_iter().rev() {
             let _ = write!(sql, "INSERT INTO main.{table} SELECT * FROM old.{table};");
         }
-        sql.push_str("INSERT INTO meta (name, value) VALUES ('restored', 'by the simulator'); COMMIT;");
+        if marked {
+            sql.push_str("INSERT OR REPLACE INTO meta (name, value) VALUES ('restored', 'by the simulator');");
+        }
+        sql.push_str("COMMIT;");
         self.anchor.execute_batch(&sql).expect("a state put back");
     }
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, Run as EngineRun};
+use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, RESTORED, Run as EngineRun};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::RunningOperationId;
 use pmisplicense::model::license::LicenseStatus;
@@ -171,11 +171,16 @@ impl<'a> Stage<'a> {
     fn befall(&mut self, trouble: Trouble) {
         let mut world = self.world.borrow_mut();
         match trouble {
-            Trouble::StateCopied | Trouble::StateLost | Trouble::StateRestored if !self.image.is_in_memory() => return,
+            Trouble::StateCopied | Trouble::StateLost | Trouble::StateRestored | Trouble::StateRolledBack
+                if !self.image.is_in_memory() =>
+            {
+                return;
+            }
             // Shrinking took the copy out.
-            Trouble::StateRestored if !world.state_is_copied => return,
+            Trouble::StateRestored | Trouble::StateRolledBack if !world.state_is_copied => return,
             Trouble::StateCopied => self.image.copy(),
-            Trouble::StateRestored => self.image.restore(),
+            Trouble::StateRestored => self.image.restore(true),
+            Trouble::StateRolledBack => self.image.restore(false),
             Trouble::StateLost => self.image.empty(),
             _ => {}
         }
@@ -350,6 +355,11 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Whether the state says itself that it is old.
+    fn is_known_for_old(&self) -> bool {
+        self.world.borrow().store.meta(RESTORED).is_ok_and(|when| when.is_some())
+    }
+
     /// Everything on its way arrives, causes go away, and each unfinished run is repeated.
     pub fn quiet(&mut self) {
         {
@@ -374,7 +384,7 @@ impl<'a> Stage<'a> {
         let mut tag = QUIET;
         for _ in 0..4 {
             // A state that was put back or lost acts only after a person had it take in what it missed.
-            if self.world.borrow().state_lost_ms.is_some() {
+            if self.world.borrow().state_lost_ms.is_some() || self.is_known_for_old() {
                 self.group(&[Job::Reconcile], tag);
                 tag += 8;
             }

@@ -1,6 +1,7 @@
 //! A history before it is played: what the world is like and what happens in it, all from one seed. Actions decide by
 //! numbers drawn beforehand, so that leaving one out changes as little as possible for the others.
 
+use crate::choices::FOREIGN_POOL;
 use crate::panel::PanelHabits;
 use crate::rng::Rng;
 use crate::seller::Habits;
@@ -82,7 +83,7 @@ impl Script {
         let mut panel =
             PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300), reuses_numbers: false };
         let items = rng.pick(&[1, 2, 2, 3, 3, 4]);
-        let starts = (0..items).map(|index| start(rng, index)).collect();
+        let mut starts: Vec<Start> = (0..items).map(|index| start(rng, index)).collect();
         let count = 4 + rng.below(6);
         let mut actions = Vec::new();
         for item in 1..=items {
@@ -92,8 +93,8 @@ impl Script {
             actions.push(action(rng, items));
         }
         let align_year = rng.chance(150);
-        let rules = usize::try_from(rng.below(1000)).unwrap_or(0);
-        let foreign = rng.pick(&[0, 0, 1, 2]);
+        let mut rules = usize::try_from(rng.below(1000)).unwrap_or(0);
+        let mut foreign = rng.pick(&[0, 0, 1, 2]);
         let intensity = rng.pick(&[0, 300, 600, 1000, 1000, 1500]);
         let mut more = Rng::fork(seed, 4);
         panel.reuses_numbers = more.chance(150);
@@ -102,6 +103,14 @@ impl Script {
         if items > 1 && more.chance(150) {
             // Two services want a license at the same time.
             actions.insert(early, Action::Group { item: 1, other: 2, pick: 4 });
+        }
+        if items > 1 && more.chance(40) {
+            // Two services open at the same time, and one free license fits both.
+            (rules, foreign) = (FOREIGN_POOL, foreign.max(1));
+            for start in &mut starts[..2] {
+                (start.code, start.itemtype, start.period, start.nodes) = ("55227", "soft", 1, None);
+            }
+            actions.insert(0, Action::Group { item: 1, other: 2, pick: 4 });
         }
         if foreign > 1 && more.chance(200) {
             actions.insert(early, Action::Import);

@@ -37,15 +37,17 @@ pub fn told(world: &mut World, run: usize) {
         },
         (ItemCommand::Suspend, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             // What was found for a service of this number that is over is to be freed, not this one's.
-            let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
-            let waits = row.is_some_and(|row| row.state == LicenseState::ToFree);
-            (!waits).then(|| format!("license {id} still runs"))
+            holds(world, item, id).then(|| format!("license {id} still runs"))
         }
         (ItemCommand::Resume, Some((id, Some(seen)))) if seen.status != LicenseStatus::Active && !nopanel => {
             Some(format!("license {id} is {:?}", seen.status))
         }
         // What upstream deleted while its service was suspended has no address to change: resume obtains a new one.
         (ItemCommand::Setparam, Some((_, Some(seen)))) if seen.status == LicenseStatus::Deleted => None,
+        // Nor has what a suspended service looked at and does not hold.
+        (ItemCommand::Setparam, Some((id, _))) if wanted.status == ItemStatus::Suspended && !holds(world, item, id) => {
+            None
+        }
         (ItemCommand::Setparam, Some((id, Some(seen)))) if !nopanel => {
             // A change of tariff that a proxy doubled is what the seller has: adopted, not undone.
             let twice = |entry: &Entry| entry.doubled && entry.kind == Kind::Tariff && entry.license == id;
@@ -75,6 +77,11 @@ pub fn told(world: &mut World, run: usize) {
     if let Some(what) = wrong {
         world.violation("S5", "told what is not so", format!("run {run} {}: {what}", command.word()));
     }
+}
+
+fn holds(world: &World, item: u32, id: u32) -> bool {
+    let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
+    row.is_some_and(|row| row.state == LicenseState::Bound && row.item == Some(ItemId(item)))
 }
 
 fn open_is_wrong(
@@ -111,20 +118,25 @@ fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License, any_tariff: bool) -
 /// A payment that ended well left the license as far as it had to reach: a period bought, or none needed.
 fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Option<String> {
     let Job::Item { op: Some(op), .. } = world.runs[run].job else { return None };
+    // What an earlier run of the operation was shown of the past, this one has written down.
+    let lagged = |run: &crate::world::Run| run.job.op() == Some(op) && run.lagged;
+    let any_lagged = world.runs.iter().any(lagged);
     let op = &world.panel.ops[op];
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
     let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
     // What the database showed of yesterday cannot be judged by today.
     // What a lost state knew of payments is gone: sync renews what they left short when it falls due.
     let lost = world.state_lost_ms.is_some();
-    let another = another || lost || world.runs[run].lagged || is_nopanel(wanted);
+    let another = another || lost || any_lagged || is_nopanel(wanted);
     if wanted.status != ItemStatus::Active || wanted.period.number() <= 0 || another {
         return None;
     }
     let paid_end = if world.panel.habits.moves_before { wanted.expires? } else { end };
     let (id, seen) = world.last_answer(run, wanted.params.licid.map(|id| id.0))?;
     let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
-    let seen = seen.filter(|_| row.item == Some(ItemId(item)))?;
+    // One that was taken again for this payment lasts as long as it lasts: sync renews it when that is due.
+    let taken = row.since.timestamp_millis() + 1000 > op.made_ms;
+    let seen = seen.filter(|_| row.item == Some(ItemId(item)) && !taken)?;
     (before < paid_end && seen.expires.is_some_and(|expires| expires <= before))
         .then(|| format!("license {id} still ends on {before}, paid until {paid_end}"))
 }

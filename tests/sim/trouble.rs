@@ -25,6 +25,9 @@ pub enum Trouble {
     StateCopied,
     /// The copy is put back by `restore`, which marks it.
     StateRestored,
+    /// The copy is put back by somebody who knows nothing of us, a snapshot of the whole disk perhaps: only upstream's
+    /// marks can tell.
+    StateRolledBack,
     /// The state is gone; `panel_id` is pinned.
     StateLost,
     /// Another panel on the account takes a license that it freed, and one that we freed.
@@ -41,7 +44,8 @@ pub fn draw(seed: u64, actions: &mut Vec<Action>) {
         return;
     }
     let (first, second) = match rng.below(12) {
-        0..=2 => (T::FilteredList, T::Over),
+        0 | 1 => (T::FilteredList, T::Over),
+        2 => (T::StateCopied, T::StateRolledBack),
         3 | 4 => (T::OtherAccount, T::Over),
         5 | 6 => (T::OtherDatabase, T::Over),
         7 | 8 => (T::StateCopied, T::StateRestored),
@@ -72,7 +76,7 @@ impl Trouble {
             }
             Self::OtherDatabase => swap_database(world),
             Self::NeighbourTakes => neighbour_takes(world),
-            Self::StateRestored | Self::StateLost => world.state_lost_ms = Some(world.now_ms),
+            Self::StateRestored | Self::StateRolledBack | Self::StateLost => world.state_lost_ms = Some(world.now_ms),
             Self::StateCopied => world.state_is_copied = true,
             Self::Over => over(world),
         }
@@ -120,12 +124,14 @@ fn swap_database(world: &mut World) {
 }
 
 fn neighbour_takes(world: &mut World) {
-    let today = world.seller.today;
+    let (today, now) = (world.seller.today, world.now_ms);
     // Where no mark is returned, nobody could tell that a free license of ours is another's now.
     let ours = world.seller.habits.mark_in_edit;
     for (index, foreign) in [(1_u8, true), (2, false)].into_iter().filter(|(_, foreign)| *foreign || ours) {
         let free = |lic: &&mut crate::seller::Lic| {
-            lic.foreign == foreign && lic.name == FREE_NAME && lic.status != LicenseStatus::Deleted
+            // What is not shown free yet is not taken.
+            let is_shown = lic.stale_until_ms <= now;
+            lic.foreign == foreign && lic.name == FREE_NAME && lic.status != LicenseStatus::Deleted && is_shown
         };
         let key = world.seller.fresh_key();
         let Some(lic) = world.seller.licenses.iter_mut().find(free) else { continue };

@@ -2,7 +2,7 @@
 //! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
 
 use chrono::{DateTime, Utc};
-use pmisplicense::model::ids::{AccountId, LicenseId, LicenseKey, UpstreamPricelistId};
+use pmisplicense::model::ids::{AccountId, LicenseId, LicenseKey, Mark, UpstreamPricelistId};
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
 use pmisplicense::model::license::{FREE_NAME, Family, License, Money};
@@ -78,7 +78,7 @@ impl World {
         match request {
             OnceRequest::Order(_) => self.violation("S4", "sync orders", format!("run {run}")),
             OnceRequest::Prolong { license, before, .. } => {
-                // A clock that was set in the middle of the run: the service was paid by the one that the run looked at.
+                // A clock that was set in the middle of the run: the service was paid by the one that it looked at.
                 let today = day_of(match self.runs[run].earliest_machine_ms {
                     Some(before) => before.min(self.machine_ms()),
                     None => self.machine_ms(),
@@ -153,7 +153,12 @@ impl World {
         let (item, payment) = match self.runs[run].job {
             Job::Item { item, op, .. } => (Some(item), op.map(|op| self.panel.ops[op].payment)),
             _ => {
-                let item = self.runs[run].last_item.as_ref().map(|item| item.id.0);
+                let read = self.runs[run].last_item.as_ref().map(|item| item.id.0);
+                // A module's order reads its parent last.
+                let item = match &request {
+                    OnceRequest::Order(order) => mark_item(order).or(read),
+                    _ => read,
+                };
                 // A server is paid for as long as it lives: nobody makes operations for its license.
                 let lives =
                     item.and_then(|item| self.panel.service(item)).map(|service| SERVER_PAYMENTS + service.lives);
@@ -375,6 +380,13 @@ impl World {
             Some(Fault::Refused) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
             _ => Ok(()),
         }
+    }
+}
+
+fn mark_item(order: &pmisplicense::model::journal::OrderRequest) -> Option<u32> {
+    match &order.mark {
+        Mark::Order { item, .. } => Some(item.0),
+        Mark::Pool { .. } => None,
     }
 }
 

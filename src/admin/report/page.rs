@@ -9,7 +9,7 @@ use super::chart::{Bar, Row, columns, rows};
 use super::figures::{Figures, MONTHS, PROGRAMME, ProductMonth};
 use super::loss::Losses;
 use super::shown;
-use super::told::{about_losses, for_months, remarks};
+use super::told::{about_losses, line_of, remarks};
 use crate::error::{Lang, Text};
 use crate::text;
 use crate::xml::escape;
@@ -191,21 +191,8 @@ impl Page {
                 "Service|License|Product|Price / months|Cost / months|Lost a month",
                 "Услуга|Лицензия|Продукт|Цена / месяцев|Себестоимость / месяцев|Убыток в месяц"
             );
-            let lines: Vec<Vec<String>> = losses
-                .list
-                .iter()
-                .take(SHOWN_LOSSES)
-                .map(|loss| {
-                    vec![
-                        loss.item.to_string(),
-                        loss.license.to_string(),
-                        loss.product.clone(),
-                        for_months(&loss.price, loss.price_months.0),
-                        for_months(&loss.cost, loss.cost_months.0),
-                        loss.a_month.to_string(),
-                    ]
-                })
-                .collect();
+            let lines: Vec<Vec<String>> =
+                losses.list.iter().take(SHOWN_LOSSES).map(|loss| line_of(loss, loss.a_month.to_string())).collect();
             page.table(&head, &lines);
         });
     }

@@ -118,8 +118,20 @@ pub fn about_losses(losses: &Losses) -> Vec<Text> {
     words
 }
 
+/// The cells of a loss: service, license, product, price, cost, and what is lost a month as the table words it.
+pub fn line_of(loss: &Loss, a_month: String) -> Vec<String> {
+    vec![
+        loss.item.to_string(),
+        loss.license.to_string(),
+        loss.product.clone(),
+        for_months(&loss.price, loss.price_months.0),
+        for_months(&loss.cost, loss.cost_months.0),
+        a_month,
+    ]
+}
+
 /// An amount for so many months.
-pub fn for_months(amount: impl std::fmt::Display, months: u16) -> String {
+fn for_months(amount: impl std::fmt::Display, months: u16) -> String {
     if months == 1 { amount.to_string() } else { format!("{amount} / {months}") }
 }
 
@@ -133,21 +145,8 @@ fn losses(desk: &Desk<'_>, losses: &Losses) -> String {
     }
     let head = text!("SERVICE|LICENSE|PRODUCT|PRICE|COST|A MONTH", "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|ЦЕНА|СЕБЕСТ.|В МЕСЯЦ");
     let head: Vec<&str> = desk.say(&head).split('|').collect();
-    let cells: Vec<Vec<String>> = losses
-        .list
-        .iter()
-        .take(SHOWN_LOSSES)
-        .map(|loss| {
-            vec![
-                loss.item.to_string(),
-                loss.license.to_string(),
-                loss.product.clone(),
-                for_months(&loss.price, loss.price_months.0),
-                for_months(&loss.cost, loss.cost_months.0),
-                format!("-{}", loss.a_month),
-            ]
-        })
-        .collect();
+    let cells: Vec<Vec<String>> =
+        losses.list.iter().take(SHOWN_LOSSES).map(|loss| line_of(loss, format!("-{}", loss.a_month))).collect();
     out.push_str(&table(&head, &cells, desk.width));
     let more = losses.list.len().saturating_sub(SHOWN_LOSSES);
     if more > 0 {

@@ -220,6 +220,17 @@ fn hidden_renewals() {
     assert!(!hidden(LicenseStatus::Active, "2028-01-01"));
 }
 
+/// A license that is older than the order whose mark it bears was ordered by a state that this one knows nothing of.
+#[test]
+fn older_than_its_order() {
+    let created = |day: &str| License { created: day.parse().ok(), ..license(1000, RemoteId::Empty) };
+    assert!(is_older(&wish(None), &created("2027-01-08")));
+    assert!(!is_older(&wish(None), &created("2027-01-09")), "upstream's day may be the one before ours");
+    assert!(!is_older(&wish(None), &created("")));
+    let young = License { id: LicenseId(1001), ..created("2026-12-08") };
+    assert!(!is_older(&wish(None), &young), "its number is younger: the clock was wrong");
+}
+
 /// A list is complete only when it can be shown to be.
 #[test]
 fn completeness() {
@@ -273,7 +284,9 @@ fn effects() {
     assert_eq!(effect(&new_key, Some(&shows("new"))), Effect::Visible);
     assert_eq!(effect(&new_key, Some(&shows(""))), Effect::CannotTell);
     let delete = OnceRequest::Delete { family: Family::Soft, license: id };
-    assert_eq!(effect(&delete, None), Effect::Visible);
+    assert_eq!(effect(&delete, None), Effect::CannotTell, "missing once is not yet deleted");
+    let deleted = License { status: LicenseStatus::Deleted, ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&delete, Some(&deleted)), Effect::Visible);
     assert_eq!(effect(&delete, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);
     let deleted = License { status: LicenseStatus::Deleted, ..license(9, RemoteId::Empty) };
     assert_eq!(effect(&delete, Some(&deleted)), Effect::Visible);

@@ -9,6 +9,7 @@ use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::license::License;
+use crate::plan::doubt::is_older;
 use crate::text;
 
 /// Whether a license was ordered (`ordered`: the day) since a service was made, as far as dates are known: its number
@@ -32,7 +33,9 @@ impl Comparison<'_> {
         if seen.name.starts_with(DEFAULT_NAME) {
             self.strangers_named.entry(seen.name.clone()).or_insert(seen.id);
         }
-        if let Some(mark) = mark.filter(|mark| !self.pending.contains(&mark.to_string())) {
+        // One that is older than the order whose mark it bears was ordered before this state gave that number out.
+        let waits = |mark: &Mark| self.pending.get(&mark.to_string()).is_some_and(|wish| !is_older(wish, seen));
+        if let Some(mark) = mark.filter(|mark| !waits(mark)) {
             let (item, number) = match mark {
                 Mark::Order { item, number, .. } => (Some(item), number),
                 Mark::Pool { .. } => (None, 0),

@@ -7,6 +7,7 @@ mod support;
 
 mod bench;
 mod bench_many;
+mod bench_start;
 mod demo;
 mod demo_more;
 mod up;
@@ -16,7 +17,7 @@ use std::process::exit;
 const USAGE: &str = "usage: sandbox up | demo | bench\n\
     up    starts both neighbours with a few services and says what to type; ends with Ctrl-C\n\
     demo  plays the life of some licenses and checks it\n\
-    bench [SIZE…]  prints what starts, services and many licenses cost, at 1000, 10000, 100000 licenses or those given\n";
+    bench [SIZE…]  prints what starts, services and many licenses cost, with 1000 to 1000000 licenses or as many as given\n";
 
 fn main() {
     let argv: Vec<String> = std::env::args().collect();

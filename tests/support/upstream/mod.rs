@@ -18,7 +18,7 @@ pub use catalogue::{Country, Family, Tariff};
 pub use faults::{Answer, Effect, Fault, When};
 pub use gates::Held;
 pub use tls::Tls;
-pub use world::{Entry, License, Options, StoppedBy, World};
+pub use world::{Crowd, Entry, License, Options, StoppedBy, World};
 
 use chrono::{Days, NaiveDate};
 use funcs::Call;

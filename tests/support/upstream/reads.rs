@@ -115,24 +115,28 @@ fn list(world: &mut World, family: Family, call: &Call) -> Reply {
     if world.options.list_newest_first {
         shown.reverse();
     }
-    let mut out = String::new();
-    let on_page = shown.iter().skip((page - 1) * size).take(size);
-    for l in on_page.filter_map(|id| world.licenses.get(id)) {
-        out.push_str("<elem>");
-        out.push_str(&number(world, "id", l.id));
-        let tariff =
-            if world.options.list_pricelist_name { tariff_name(world, l.pricelist) } else { l.pricelist.to_string() };
-        out.push_str(&element("pricelist", &tariff));
-        if world.options.list_remoteid {
-            out.push_str(&element("remoteid", &l.remoteid));
-        }
-        out.push_str(&common(world, l, world.options.list_dates));
-        out.push_str("</elem>");
+    let crowd = world.crowd.as_ref().filter(|crowd| crowd.like.family == family);
+    let (total, first) = (shown.len() + crowd.map_or(0, |crowd| crowd.numbers.clone().count()), (page - 1) * size);
+    let own: Vec<&License> = shown.iter().skip(first).take(size).filter_map(|id| world.licenses.get(id)).collect();
+    let mut out = own.iter().map(|l| list_row(world, l)).collect::<String>();
+    if let Some(crowd) = crowd {
+        let ids = crowd.numbers.clone().skip(first.saturating_sub(shown.len())).take(size - own.len());
+        out.extend(ids.map(|id| list_row(world, &crowd.license(id))));
     }
-    for (tag, n) in [("p_num", page), ("p_cnt", size), ("p_elems", shown.len())] {
+    for (tag, n) in [("p_num", page), ("p_cnt", size), ("p_elems", total)] {
         out.push_str(&element(tag, &n.to_string()));
     }
     Ok(out)
+}
+
+fn list_row(world: &World, l: &License) -> String {
+    let options = &world.options;
+    let tariff = if options.list_pricelist_name { tariff_name(world, l.pricelist) } else { l.pricelist.to_string() };
+    let mut out = number(world, "id", l.id) + &element("pricelist", &tariff);
+    if options.list_remoteid {
+        out.push_str(&element("remoteid", &l.remoteid));
+    }
+    format!("<elem>{out}{}</elem>", common(world, l, options.list_dates))
 }
 
 fn whoami(world: &World) -> String {

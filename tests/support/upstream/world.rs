@@ -138,10 +138,28 @@ pub struct Entry {
     pub date: NaiveDate,
 }
 
+/// Further licenses that only lists show, each like one that is there; they are made up while a page is written, so a
+/// million of them take no memory.
+pub struct Crowd {
+    pub like: License,
+    pub numbers: std::ops::Range<u64>,
+    /// So many of the first run out a day later than the one that they are like.
+    pub later: u64,
+}
+
+impl Crowd {
+    pub fn license(&self, id: u64) -> License {
+        let later = Days::new(u64::from(id - self.numbers.start < self.later));
+        let expires = self.like.expires.map(|day| day + later);
+        License { id, remoteid: String::new(), expires, ..self.like.clone() }
+    }
+}
+
 pub struct World {
     pub options: Options,
     pub tariffs: Vec<Tariff>,
     pub licenses: BTreeMap<u64, License>,
+    pub crowd: Option<Crowd>,
     pub ledger: Vec<Entry>,
     pub next_id: u64,
     pub balance: i64,
@@ -157,6 +175,7 @@ impl World {
             options,
             tariffs: catalogue::standard(),
             licenses: BTreeMap::new(),
+            crowd: None,
             ledger: Vec::new(),
             next_id: 5001,
             balance: 1_000_000,

@@ -1,0 +1,85 @@
+//! What the panel's commands and people's begin with alike: which module serves a service, the state, an engine on that
+//! module's account. No rule of licensing here.
+
+pub mod module;
+pub mod servers;
+
+use crate::context::{Context, database_error};
+use crate::engine::{Engine, Ports, Run};
+use crate::error::ModuleError;
+use crate::model::ids::{ItemId, ModuleId};
+use crate::model::item::{AddonValue, Item};
+use crate::model::rules::Rules;
+use crate::store::{Store, open_file};
+
+/// Which module's account a service is licensed from (CONTRACT.md 4).
+///
+/// # Errors
+/// `missed`: no such item; `unsupported_module`.
+pub fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleError> {
+    let item = ctx.data.billdb()?.item(id).map_err(database_error)?.ok_or_else(|| crate::engine::no_item(id))?;
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    // A choice of the server's own module comes before the general one.
+    let setting = ctx.settings.rules(item.module).bundled_module;
+    let licensed = item.is_ours() || asks_for_panel(&item, &ctx.settings.rules(ctx.module)) || has_license(ctx, id)?;
+    module::of_item(&item, &modules, setting, ctx.module, licensed).map(|handled| handled.module.id)
+}
+
+/// Whether a server has the control-panel addon, whatever is chosen in it.
+fn asks_for_panel(item: &Item, rules: &Rules) -> bool {
+    let is_enumeration = |name: &str| {
+        item.addons.iter().any(|addon| addon.name == name && matches!(addon.value, AddonValue::Choice { .. }))
+    };
+    rules.panel_addons.iter().any(|name| is_enumeration(name))
+        || !matches!(
+            item.internal_name(&rules.panel_addons, &rules.catalogue),
+            Err(crate::model::item::ChoiceError::NoName)
+        )
+}
+
+/// A server whose addon is gone may still hold a license: it must be closable.
+fn has_license(ctx: &Context, item: ItemId) -> Result<bool, ModuleError> {
+    if !ctx.settings.state.exists() {
+        return Ok(false);
+    }
+    let held = open_state(ctx)?.licenses_of_item(item).map_err(crate::engine::state_error)?;
+    Ok(!held.is_empty())
+}
+
+/// Opens the state, making it at first use; a rehearsal has its copy.
+///
+/// # Errors
+/// `state`.
+pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
+    if let Some(copy) = &ctx.copy {
+        return Ok(copy.clone());
+    }
+    let pinned = ctx.settings.rules(ctx.module).panel_id;
+    open_file(&ctx.settings.state, pinned.as_ref(), &ctx.fresh_panel, &ctx.machine, ctx.clock.now())
+        .map_err(crate::engine::state_error)
+}
+
+/// Runs something on the engine of a module.
+///
+/// # Errors
+/// Whatever stands in the way of beginning, or what `work` returns.
+pub fn with_engine<T>(
+    ctx: &mut Context,
+    module: ModuleId,
+    work: impl FnOnce(&mut Engine<'_>) -> Result<T, ModuleError>,
+) -> Result<T, ModuleError> {
+    let access = ctx.data.access(module)?;
+    let rules = ctx.settings.rules(Some(module));
+    let mut upstream = ctx.connector.connect(&access)?;
+    let store = open_state(ctx)?;
+    let ports = Ports {
+        upstream: upstream.as_mut(),
+        panel: ctx.panel.as_mut(),
+        billdb: ctx.data.billdb()?,
+        clock: ctx.clock.as_ref(),
+        locks: ctx.locks.as_ref(),
+        notes: ctx.notes.as_ref(),
+    };
+    let run = Run { access: &access, operation: ctx.running_operation, machine: &ctx.machine, stepping: None };
+    work(&mut Engine::begin(ports, store, &rules, run)?)
+}

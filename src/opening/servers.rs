@@ -1,0 +1,137 @@
+//! Which license server serves a module of servers, and whether it may (LICENSING.md 9).
+
+use crate::context::{Context, database_error};
+use crate::engine::Servers;
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::ids::ModuleId;
+use crate::model::item::MODULE_PROGRAM;
+use crate::ports::Module;
+use crate::text;
+
+use super::module;
+
+/// Words in the name of a module's parameter that say: a license server of its own. The names that modules use are
+/// published nowhere, so any parameter is meant whose name begins with `lic` or holds `license`, and any whose value
+/// names a host at which ispmanager licenses are sold.
+const LICENSE_WORDS: [&str; 2] = ["license", "licence"];
+
+/// Hosts at which ispmanager licenses are sold (CONTRACT.md 5).
+const SELLERS: [&str; 4] = ["api.ispmanager.com", "api-eu.ispmanager.com", "api.ispmanager.ru", "api.ispsystem.com"];
+
+/// Values of a parameter that say: none.
+const NO_SERVER: [&str; 6] = ["", "off", "no", "none", "null", "0"];
+
+/// The license server of a server module; `None` when the run is about another one.
+///
+/// # Errors
+/// `unsupported_module`: none of ours, or several of which none is named.
+pub fn license_server(
+    ctx: &Context,
+    modules: &[Module],
+    servers: &Module,
+    only: Option<ModuleId>,
+) -> Result<Option<Module>, ModuleError> {
+    let setting = ctx.settings.rules(Some(servers.id)).bundled_module;
+    let active: Vec<&Module> = modules.iter().filter(|m| m.program == MODULE_PROGRAM && m.active).collect();
+    let seller = match (setting, active.as_slice()) {
+        (Some(id), _) => module::ours(modules, id)?.clone(),
+        (None, [one]) => (*one).clone(),
+        (None, several) => return Err(which_server(servers, several)),
+    };
+    let meant = only.is_none_or(|only| only == seller.id || only == servers.id);
+    Ok(meant.then_some(seller))
+}
+
+/// The server modules whose control panels a module of ours licenses, each with what stands against it.
+///
+/// # Errors
+/// `database`
+pub fn served_by(ctx: &mut Context, ours: ModuleId) -> Result<Servers, ModuleError> {
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let mut served = Servers::new();
+    for id in ctx.settings.rules(None).bundled {
+        let Some(servers) = modules.iter().find(|module| module.id == id && module.program != MODULE_PROGRAM) else {
+            continue;
+        };
+        let seller = license_server(ctx, &modules, servers, None);
+        let against = match seller {
+            Ok(Some(seller)) if seller.id == ours => refuse_own_server(ctx, servers, &seller).err(),
+            Ok(_) => continue,
+            Err(error) => Some(error),
+        };
+        served.insert(id, against.map(|error| *error.message));
+    }
+    Ok(served)
+}
+
+/// A server module with a license server of its own would order panels itself: two masters buy twice.
+///
+/// # Errors
+/// `config`, object `bundled`: it has one; or why the parameters cannot be read.
+pub fn refuse_own_server(ctx: &mut Context, servers: &Module, seller: &Module) -> Result<(), ModuleError> {
+    let url = ctx.data.access(seller.id)?.url;
+    let own_host = host_of(&url);
+    for (name, value) in ctx.data.module_params(servers.id)? {
+        let lower = name.to_lowercase();
+        let value = value.trim().to_lowercase();
+        let says_license = lower.starts_with("lic") || LICENSE_WORDS.iter().any(|word| lower.contains(word));
+        let host = host_of(&value);
+        let sells = SELLERS.contains(&host) || (!own_host.is_empty() && host == own_host);
+        if (says_license && !NO_SERVER.contains(&value.as_str())) || sells {
+            return Err(own_server(servers, seller, &name));
+        }
+    }
+    Ok(())
+}
+
+/// The host of an address, with its port; the text itself when it is none.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+fn own_server(servers: &Module, seller: &Module, param: &str) -> ModuleError {
+    let (id, name, ours, our_name) = (servers.id, &servers.name, seller.id, &seller.name);
+    ModuleError::new(
+        ErrorKind::Config,
+        "bundled",
+        id,
+        text!(
+            "processing module {id} ({name}) has a license server of its own in its parameter {param}, and the setting bundled gives its servers licenses from {ours} ({our_name}); nothing was done: two masters buy twice; clear {param} in the panel, or take {id} out of bundled",
+            "у модуля обработки {id} ({name}) в параметре {param} указан свой сервер лицензий, а настройка bundled даёт его серверам лицензии от {ours} ({our_name}); ничего не сделано: два хозяина купят дважды; очистите {param} в панели или уберите {id} из bundled"
+        ),
+    )
+}
+
+fn which_server(servers: &Module, several: &[&Module]) -> ModuleError {
+    let id = servers.id;
+    let list = several.iter().map(|module| format!("{} ({})", module.id, module.name)).collect::<Vec<_>>().join(", ");
+    ModuleError::new(
+        ErrorKind::UnsupportedModule,
+        "bundled_module",
+        &list,
+        text!(
+            "which license server serves processing module {id} cannot be told, active ones: {list}; nothing was done for it; name one in the setting bundled_module",
+            "нельзя понять, какой сервер лицензий обслуживает модуль обработки {id}, включены: {list}; для него ничего не сделано; укажите его в настройке bundled_module"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses in every spelling lead to the same host.
+    #[test]
+    fn hosts() {
+        for (url, host) in [
+            ("https://api.ispmanager.com", "api.ispmanager.com"),
+            ("https://api.ispmanager.com/manager/billmgr", "api.ispmanager.com"),
+            ("api.ispsystem.com", "api.ispsystem.com"),
+            ("http://127.0.0.1:8080/x?y", "127.0.0.1:8080"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+    }
+}
