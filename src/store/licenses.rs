@@ -114,14 +114,6 @@ impl Store {
         )
     }
 
-    /// Licenses that wait to be freed.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn licenses_to_free(&self, account: AccountId) -> Result<Vec<LicenseRow>, StoreError> {
-        self.license_rows("account = ?1 AND state = 'to_free' ORDER BY id", params![account.0])
-    }
-
     /// Numbers and items of the bound licenses of a family, above `after`, at most `limit`, numbers ascending.
     ///
     /// # Errors
@@ -442,6 +434,14 @@ mod tests {
         let row = store.license(account, LicenseId(5003))?.expect("a license");
         assert_eq!(row.key_before.as_deref(), Some("of the client before"));
         assert_eq!((row.changes, row.pricelist, row.nodes), (1, UpstreamPricelistId(55228), Some(2)));
+        let keyed = License { key: LicenseKey::parse("KEY-1"), ..test_license(5003) };
+        store.write(moment(4), |tx| tx.refresh_license(account, &keyed))?;
+        let key = |store: &Store| -> Result<Option<LicenseKey>, StoreError> {
+            Ok(store.license(account, LicenseId(5003))?.and_then(|row| row.key))
+        };
+        assert_eq!(key(&store)?, LicenseKey::parse("KEY-1"));
+        store.write(moment(5), |tx| tx.forget_key(&row))?;
+        assert_eq!(key(&store)?, None);
         Ok(())
     }
 }
