@@ -282,33 +282,23 @@ fn walk(
     let mut first = true;
     loop {
         buffer.clear();
-        let event = match reader.read_event_into(&mut buffer) {
-            Ok(event) => event,
-            Err(_) if reader.get_mut().exceeded => return Err(XmlError::TooLong(limit)),
-            Err(quick_xml::Error::Io(error)) => {
-                return Err(XmlError::Io(std::io::Error::new(error.kind(), error)));
+        let error = match reader.read_event_into(&mut buffer) {
+            Ok(Event::Eof) => return builder.finish(),
+            Ok(event) => {
+                builder.event(&event, reader.buffer_position(), first)?;
+                first = false;
+                continue;
             }
-            Err(quick_xml::Error::Syntax(_)) => return Err(XmlError::CutOff),
-            Err(_) => return Err(XmlError::Malformed(reader.error_position())),
+            Err(error) => error,
         };
-        let position = reader.buffer_position();
-        match event {
-            Event::Decl(declaration) if first => check_declaration(&declaration)?,
-            Event::Decl(_) => return Err(XmlError::Malformed(position)),
-            Event::DocType(_) => return Err(XmlError::Doctype),
-            Event::Start(start) => builder.start(&start, position)?,
-            Event::Empty(start) => {
-                builder.start(&start, position)?;
-                builder.end()?;
-            }
-            Event::End(_) => builder.end()?,
-            Event::Text(text) => builder.text(&text.xml10_content())?,
-            Event::CData(text) => builder.cdata(&text.xml10_content())?,
-            Event::GeneralRef(reference) => builder.reference(&reference)?,
-            Event::Comment(_) | Event::PI(_) => {}
-            Event::Eof => return builder.finish(),
-        }
-        first = false;
+        return Err(match error {
+            _ if reader.get_mut().exceeded => XmlError::TooLong(limit),
+            quick_xml::Error::Io(error) => XmlError::Io(std::io::Error::new(error.kind(), error)),
+            // How far the reader looks into a broken declaration depends on the pieces it comes in.
+            _ if buffer.starts_with(b"<!D") || buffer.starts_with(b"<!d") => XmlError::Doctype,
+            quick_xml::Error::Syntax(_) => XmlError::CutOff,
+            _ => XmlError::Malformed(reader.error_position()),
+        });
     }
 }
 
@@ -331,6 +321,24 @@ struct Builder<'c> {
 }
 
 impl Builder<'_> {
+    fn event(&mut self, event: &Event<'_>, position: u64, first: bool) -> Result<(), XmlError> {
+        match event {
+            Event::Decl(declaration) if first => check_declaration(declaration),
+            Event::Decl(_) => Err(XmlError::Malformed(position)),
+            Event::DocType(_) => Err(XmlError::Doctype),
+            Event::Start(start) => self.start(start, position),
+            Event::Empty(start) => {
+                self.start(start, position)?;
+                self.end()
+            }
+            Event::End(_) => self.end(),
+            Event::Text(text) => self.text(&text.xml10_content()),
+            Event::CData(text) => self.cdata(&text.xml10_content()),
+            Event::GeneralRef(reference) => self.reference(reference),
+            Event::Comment(_) | Event::PI(_) | Event::Eof => Ok(()),
+        }
+    }
+
     fn start(&mut self, start: &BytesStart<'_>, position: u64) -> Result<(), XmlError> {
         if self.root.is_some() {
             return Err(XmlError::Rubbish);

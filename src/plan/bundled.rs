@@ -260,6 +260,7 @@ mod tests {
         let stopped = LicenseRow { status: LicenseStatus::Stopped, ..runs.clone() };
         let over = LicenseRow { expires: "2027-01-10".parse().ok(), ..stopped.clone() };
         let waits = LicenseRow { not_before: Some(now + chrono::Duration::hours(1)), ..runs.clone() };
+        let waited = LicenseRow { not_before: Some(now), ..runs.clone() };
         let none = Have { row: None, in_doubt: false, lost: None, noted: false };
         let has = |row| Have { row: Some(row), ..none };
         let lost = Have { lost: Some(LicenseId(5001)), ..none };
@@ -279,6 +280,7 @@ mod tests {
             ("closed, unknown name", 4, unknown(), Ok(same.clone()), has(&runs), "close"),
             ("another panel", 2, pro(), Ok(other), has(&runs), "change"),
             ("another address", 2, lite(), Ok(moved.clone()), has(&runs), "change"),
+            ("another address, month just over", 2, lite(), Ok(moved.clone()), has(&waited), "change"),
             ("another address, month not over", 2, lite(), Ok(moved), has(&waits), "nothing"),
             ("panel dropped", 2, Ok(Wanted::Nopanel), Ok(same.clone()), has(&runs), "drop"),
             ("no panel, none held", 2, Ok(Wanted::Nopanel), Ok(same.clone()), none, "nothing"),
@@ -294,6 +296,42 @@ mod tests {
             let got = plan(&item, &wanted, Some(&target), have, now.date_naive(), now);
             assert_eq!(step(&got), want, "{case}: {got:?}");
         }
+    }
+
+    /// Each step counts for the guard of many changes as what it does; to resume takes nothing away and buys nothing.
+    #[test]
+    fn kinds() {
+        let kinds = [Step::Open, Step::Suspend, Step::Close, Step::Drop, Step::Change, Step::Resume].map(Step::kind);
+        let freed = Some("licenses to free");
+        assert_eq!(kinds, [Some("orders"), Some("stops"), freed, freed, Some("changes"), None]);
+    }
+
+    /// What differs is named, and an error tells which server it is about.
+    #[test]
+    fn told() {
+        let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(2), ..test_item(42) };
+        let catalogue = Catalogue::builtin();
+        let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
+        let row = LicenseRow { nodes: Some(1), name: "old".into(), ..test_row(5001) };
+        let have = Have { row: Some(&row), in_doubt: false, lost: None, noted: false };
+        let said = |wanted: Result<Wanted<'_>, ModuleError>, target: Target| match plan(
+            &item,
+            &wanted,
+            Some(&Ok(target)),
+            have,
+            now.date_naive(),
+            now,
+        ) {
+            Plan::Do(_, text) | Plan::Report(text) => text.en,
+            other => panic!("{other:?}"),
+        };
+        let product = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
+        let other = said(product(), target("55228", "192.0.2.11"));
+        assert_eq!(other, "license 5001 differs from what server 42 wants: pricelist, ip, licname");
+        let named = said(product(), Target { licname: "new".into(), ..target("55227", "192.0.2.10") });
+        assert_eq!(named, "license 5001 differs from what server 42 wants: licname");
+        let addon = Err(ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no addon", "нет")));
+        assert_eq!(said(addon, target("55227", "192.0.2.10")), "server 42: no addon");
     }
 
     /// What is found upstream for a server without a license in our state is not ordered again.

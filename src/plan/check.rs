@@ -191,6 +191,10 @@ mod tests {
             let error = check_ip(text, None).expect_err(text);
             assert_eq!((error.kind, error.object.as_str()), (ErrorKind::BadValue, "ip"), "{text}");
         }
+        for text in ["192.0.2.1 192.0.2.2", "192.0.2.1,192.0.2.2"] {
+            let error = check_ip(text, None).expect_err(text);
+            assert!(error.message.en.contains("more than one"), "{text}: {}", error.message.en);
+        }
         for (text, ip, warned) in [
             ("1.0.0.0", "1.0.0.0", false),
             (" 8.8.8.8 ", "8.8.8.8", false),
@@ -205,7 +209,11 @@ mod tests {
             ("100.128.0.1", "100.128.0.1", false),
             ("169.254.1.1", "169.254.1.1", true),
             ("192.0.2.10", "192.0.2.10", true),
+            ("198.17.255.255", "198.17.255.255", false),
+            ("198.18.0.1", "198.18.0.1", true),
             ("198.19.0.1", "198.19.0.1", true),
+            ("198.20.0.1", "198.20.0.1", false),
+            ("8.18.0.1", "8.18.0.1", false),
         ] {
             let checked = check_ip(text, None).expect(text);
             assert_eq!((checked.ip.to_string().as_str(), checked.warning.is_some()), (ip, warned), "{text}");
@@ -219,7 +227,15 @@ mod tests {
         assert!(check_ip("2a00::1", Some(&product)).is_err());
         product.ipv6 = true;
         assert_eq!(check_ip("2a00::1", Some(&product)).expect("allowed").warning, None);
-        assert!(check_ip("2001:db8::1", Some(&product)).expect("allowed").warning.is_some());
+        for (text, warned) in [
+            ("2001:db8::1", true),
+            ("2001:db9::1", false),
+            ("2a00:db8::1", false),
+            ("fd00::1", true),
+            ("fe80::1", true),
+        ] {
+            assert_eq!(check_ip(text, Some(&product)).expect("allowed").warning.is_some(), warned, "{text}");
+        }
         for text in ["::", "::1", "ff02::1", "2a00::1 2a00::2"] {
             assert!(check_ip(text, Some(&product)).is_err(), "{text}");
         }
@@ -235,7 +251,9 @@ mod tests {
             assert_eq!((error.kind, error.object.as_str()), (ErrorKind::BadValue, "licname"), "{text}");
             assert!(check_licname(&clean_licname(text)).is_ok() || !text.chars().any(is_markup), "{text}");
         }
-        for text in ["", "shop", "Магазин №5", "a & b", "my free.lic", "xpml-1", "50% off; \\o/"] {
+        let longest = "я".repeat(NAME_CHARS);
+        for text in ["", "shop", "Магазин №5", "a & b", "my free.lic", "xpml-1", "50% off; \\o/", longest.as_str()]
+        {
             assert_eq!(check_licname(text), Ok(()), "{text}");
         }
         assert_eq!(clean_licname("Item #42  \"<b>shop</b>\""), "Item #42 b shop /b");

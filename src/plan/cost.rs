@@ -84,9 +84,25 @@ mod tests {
         assert_eq!(told(None, None), Some((6_000, 5_500)), "by the list");
         assert_eq!(told(money(400, "EUR"), None), None, "paid less than the list says");
         assert_eq!(told(money(450, "EUR"), money(4_950, "EUR")), Some((5_400, 4_950)));
+        assert_eq!(told(money(450, "EUR"), money(5_400, "EUR")), None, "the same");
         assert_eq!(told(money(45_000, "RUB"), None), None, "another currency");
         let monthly = Product { periods: vec![MonthCount(1)], ..lite.clone() };
         assert_eq!(year_by_months(&monthly, |_| None), None, "sold by the month only");
+    }
+
+    /// The journal says what a purchase cost, and how sure that is.
+    #[test]
+    fn worded() {
+        let money = Money { minor: 450, currency: "EUR".into() };
+        let shown = money.to_string();
+        for (cost, want) in [
+            (Cost::None, "renewed".to_owned()),
+            (Cost::Seller(money.clone()), format!("renewed; cost {shown}")),
+            (Cost::ListPrice(money), format!("renewed; list price {shown}")),
+            (Cost::Unknown, "renewed; cost not known".to_owned()),
+        ] {
+            assert_eq!(with_cost(&text!("renewed", "продлена"), &cost).en, want);
+        }
     }
 
     /// LICENSING.md 10: costs in minor units with a currency, the seller's word before the list price.

@@ -217,3 +217,26 @@ pub struct Finding {
     /// What the license costs, as upstream words it.
     pub cost: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guard of many changes counts (MONEY.md 6): orders, and what takes a license away.
+    #[test]
+    fn weighty() {
+        let (license, item) = (LicenseId(5001), ItemId(42));
+        for (remedy, counts, words) in [
+            (Remedy::TakeIn(license, Some(item)), false, "bind license 5001 to service 42"),
+            (Remedy::TakeIn(license, None), true, "free license 5001"),
+            (Remedy::Renew(7), false, "go on from number 7"),
+            (Remedy::Look(item), false, "set service 42 right"),
+            (Remedy::SwitchOff(license), false, "switch off renewal of 5001"),
+            (Remedy::Free(license), true, "free license 5001"),
+            (Remedy::Obtain(item), true, "obtain a license for 42"),
+            (Remedy::Person("resolve 42".into()), false, "you decide: resolve 42"),
+        ] {
+            assert_eq!((remedy.is_weighty(), remedy.describe().en.as_str()), (counts, words), "{remedy:?}");
+        }
+    }
+}

@@ -186,6 +186,11 @@ mod tests {
             };
             assert_eq!(got, want, "{case}");
         }
+        for free in [held(2), held(3), marked(&pool)] {
+            let Choice::Leave(why) = choose(&seen, free, &Search::parse(None)) else { panic!("it is left") };
+            assert_eq!(why.en, "license 5001 is free or waits to be freed");
+        }
+        assert!(!Search::parse(Some("0")).names(LicenseId(0)), "no license has the number 0");
         let unclaimed = |index: usize| is_unclaimed(&seen, held(index));
         assert_eq!([0, 1, 2, 3, 4].map(unclaimed), [false, false, false, false, true]);
         assert!(is_unclaimed(&seen, nothing()) && !is_unclaimed(&free, nothing()));

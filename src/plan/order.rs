@@ -316,6 +316,24 @@ mod tests {
         }
     }
 
+    /// Renewals are aligned by the same rules as orders.
+    #[test]
+    fn renewals_are_aligned() {
+        let catalogue = Catalogue::builtin();
+        let rules: Vec<AlignmentRule> = parse_alignment("3;12;;").into_iter().collect();
+        for (name, period, want) in [
+            ("55227", 1, Some(1)),
+            ("55227", 3, Some(12)),
+            ("55384", 1, Some(12)),
+            ("55227", 0, Some(1)),
+            ("55227", -100, None),
+        ] {
+            let product = catalogue.get(name).expect(name);
+            let got = aligned_months(product, &service(period), &rules);
+            assert_eq!(got.map(|months| months.0), want, "{name} {period}");
+        }
+    }
+
     /// LICENSING.md 6 with its dates: orders of ISPmanager 5 at the edges, and the successors named.
     #[test]
     fn end_of_sale_edges() {

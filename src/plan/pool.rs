@@ -176,6 +176,8 @@ mod tests {
     fn reasons() {
         let fits = row(1, "2027-06-01");
         assert_eq!(why_not(&fits, &need(""), today()), None);
+        let waited = LicenseRow { not_before: Some(today().now), ..fits.clone() };
+        assert_eq!(why_not(&waited, &need(""), today()), None, "its waiting is over");
         let later = today().now + chrono::Duration::hours(1);
         for (case, other) in [
             ("tariff", LicenseRow { pricelist: UpstreamPricelistId(1), ..fits.clone() }),

@@ -162,6 +162,8 @@ mod tests {
                 due(&service(period, status, end), &product, Some(MonthCount(aligned)), expires.parse().ok(), today, 1);
             assert_eq!(got.map(|due| due.months.0), want, "{case}");
         }
+        let whole = due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), today.succ_opt(), today, 1);
+        assert!(whole.is_some_and(|due| !due.reason.en.contains("no longer one")), "none is shorter than a month");
         let forever = due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), None, today, 1);
         assert_eq!(forever, None, "a license without expiry is never renewed");
     }

@@ -319,7 +319,77 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::PanelId;
+    use crate::model::ids::{ModuleId, PanelId};
+    use crate::model::license::Family;
+
+    fn store() -> Result<(Store, AccountId), StoreError> {
+        let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))?;
+        let account = store.write(moment(0), |tx| tx.set_account(ModuleId(7), "https://192.0.2.1/", "reseller"))?;
+        Ok((store, account))
+    }
+
+    /// One key, one send (MONEY.md 2): whatever asks again gets the wish that there is, until that is known to have had
+    /// no effect. Each step stands in the journal, and the run that did it is known for as long as the panel repeats it.
+    #[test]
+    fn one_key_one_send() -> Result<(), StoreError> {
+        let (store, account) = store()?;
+        let (license, item, now) = (LicenseId(9), ItemId(42), moment(1_800_000_000));
+        let (key, reason) = (WishKey::Delete { account, license }, Text::same("why"));
+        let record = |run| -> Result<(WishId, bool), StoreError> {
+            let operation = Some(RunningOperationId(run));
+            let (item, highest_license) = (Some(item), LicenseId(1));
+            let wish = NewWish { key: &key, item, account, highest_license, operation, reason: &reason };
+            let recorded =
+                store.record_intent(now, &wish, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+            Ok(match recorded {
+                Recorded::Intent(intent) => (intent.wish(), true),
+                Recorded::Existing(wish) => (wish.id, false),
+            })
+        };
+        let event = |id, event: &WishEvent| -> Result<(), StoreError> {
+            let wish = store.wish(id)?.expect("a wish");
+            store.write(now, |tx| tx.event(&wish, event, &reason))
+        };
+        let (first, is_new) = record(1)?;
+        assert!(is_new);
+        assert_eq!(record(2)?, (first, false), "in doubt");
+        event(first, &WishEvent::NotHappened { reason: "never".into() })?;
+        let (second, is_new) = record(3)?;
+        assert!(is_new && second != first, "the first had no effect");
+        event(second, &WishEvent::Done { license: None })?;
+        assert_eq!(record(4)?, (second, false), "done");
+        assert_eq!(store.events(second)?, [WishEvent::Recorded, WishEvent::Done { license: None }]);
+        let by = |run, days| {
+            let later = now + chrono::Duration::days(days);
+            store.done_by_run((account, license), item, "delete", RunningOperationId(run), later)
+        };
+        assert!(by(3, 0)? && by(3, 19)?);
+        assert!(!by(3, 21)?, "the number may be another run's by then");
+        assert!(!by(1, 0)?, "what it sent had no effect");
+        Ok(())
+    }
+
+    /// A purchase that was carried out lifts what a refusal kept back; and the last word about an import is the last.
+    #[test]
+    fn lifted_and_last() -> Result<(), StoreError> {
+        let (store, account) = store()?;
+        let (license, reason) = (LicenseId(9), Text::same("why"));
+        let key = WishKey::Delete { account, license };
+        let wish =
+            NewWish { key: &key, item: None, account, highest_license: LicenseId(1), operation: None, reason: &reason };
+        store.record_intent(moment(1), &wish, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+        let wish = store.wish_by_key(&key.to_string())?.expect("a wish");
+        store.write(moment(1), |tx| tx.set_refused(account, Some(("nomoney", Some(0)))))?;
+        assert!(store.account(account)?.is_some_and(|account| account.refused.is_some()));
+        store.write(moment(2), |tx| tx.set_refused_lifted(&wish))?;
+        assert!(store.account(account)?.is_some_and(|account| account.refused.is_none()));
+        assert_eq!(store.last_import(account, license)?, None);
+        for (at, word) in [(3, "import_sent"), (4, "import_done")] {
+            store.write(moment(at), |tx| tx.journal_line(None, None, Some((account, license)), word, &reason))?;
+        }
+        assert_eq!(store.last_import(account, license)?, Some(("import_done".to_owned(), moment(4))));
+        Ok(())
+    }
 
     /// The words of a query and those of its partial index agree, and no table is built to compare them.
     #[test]

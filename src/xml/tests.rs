@@ -52,6 +52,8 @@ fn refuses() {
         (many.as_str(), "more than"),
         (bomb, "DOCTYPE"),
         ("<!DOCTYPE html><html></html>", "DOCTYPE"),
+        ("<!DOCTYPE d [<!ENTITY a", "DOCTYPE"),
+        ("<d><!DOM[<!-- -->]>", "DOCTYPE"),
         ("<d>&unknown;</d>", "entity"),
         ("<d a='&unknown;'/>", "entity"),
         ("<d>&#1;</d>", "entity"),

@@ -362,7 +362,8 @@ fn enumerate(scene: &Scene, image: &Image, rules: &[Rules]) -> Outcome {
     outcome
 }
 
-/// The whole enumeration, scene by scene on so many threads.
+/// The whole enumeration, scene by scene on so many threads. `only`: scenes with that in their name, or after `=`
+/// the one of exactly that name.
 pub fn all(threads: u32, only: Option<&str>) -> Outcome {
     let scenes = scenes();
     let next = AtomicUsize::new(0);
@@ -375,7 +376,10 @@ pub fn all(threads: u32, only: Option<&str>) -> Outcome {
                     let (image, rules) = (Image::new(Tier::One, 200 + number), crate::choices::rules());
                     let mut part = Outcome::default();
                     while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if only.is_none_or(|only| scene.name.contains(only)) {
+                        let exact = only.and_then(|only| only.strip_prefix('='));
+                        if exact
+                            .map_or_else(|| only.is_none_or(|only| scene.name.contains(only)), |it| it == scene.name)
+                        {
                             part.add(enumerate(scene, &image, &rules));
                         }
                     }

@@ -24,6 +24,8 @@ struct Asked {
     show: usize,
     /// The enumeration alone, with its table.
     only_grid: bool,
+    /// The first violation ends it, unshown; without any the enumeration is left out: for a yes or no to a mutant.
+    hasty: bool,
 }
 
 fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -51,6 +53,7 @@ fn asked() -> Asked {
         threads: number("THREADS").unwrap_or(2),
         show: number("SHOW").unwrap_or(5),
         only_grid: std::env::var_os("GRID").is_some(),
+        hasty: std::env::var_os("HASTY").is_some(),
     }
 }
 
@@ -129,6 +132,9 @@ fn worker(number: u32, asked: &Asked, next: &AtomicU64, stop: &AtomicBool, met: 
         meter.turn_to(at);
         let played = play(&script, &random(&script), &images[at], &rules, &mut stats);
         if let Some(violation) = played.violations.into_iter().next() {
+            if asked.hasty {
+                stop.store(true, Ordering::Relaxed);
+            }
             let mut met = met.lock().expect("the list");
             met.push(Met { seed, tier, violation });
         }
@@ -260,6 +266,9 @@ pub fn run() {
         }
     }
     let mut met = std::mem::take(&mut *met.lock().expect("the list"));
+    if asked.hasty {
+        std::process::exit(i32::from(!met.is_empty()));
+    }
     print(&stats, spent, began.elapsed());
     met.sort_by_key(|met| met.seed);
     let mut by_rule: BTreeMap<(&str, &str), Vec<&Met>> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! The tables of cases of doubt: what a look may believe, and when a purchase counts as never made.
 
 use super::*;
-use crate::model::ids::{AccountId, ItemId, Mark, PanelId, UpstreamPricelistId, WishId};
+use crate::model::ids::{AccountId, ItemId, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId, WishId};
 use crate::model::journal::{ItemLife, WishStatus};
 use crate::model::license::{Family, LicenseTariff};
 use crate::model::period::{MonthCount, Period};
@@ -48,17 +48,18 @@ fn wish(clean_look_s: Option<i64>) -> Wish {
     }
 }
 
-/// An order is this service's in each of its lives, and not another's that has its number now.
+/// An order is this service's in each of its lives, and not another's that has its number now; the very life is asked
+/// for apart.
 #[test]
 fn whose_order() {
     let life = |item, created: &str, closes| ItemLife { item: ItemId(item), created: created.to_owned(), closes };
-    for (life, is_its) in [
-        (life(42, "2026-11-01", 0), true),
-        (life(42, "2026-11-01", 1), true),
-        (life(42, "2026-12-01", 0), false),
-        (life(4, "2026-11-01", 0), false),
+    for (life, is_its, is_of_it) in [
+        (life(42, "2026-11-01", 0), true, true),
+        (life(42, "2026-11-01", 1), true, false),
+        (life(42, "2026-12-01", 0), false, false),
+        (life(4, "2026-11-01", 0), false, false),
     ] {
-        assert_eq!(wish(None).was_for(&life), is_its, "{life}");
+        assert_eq!((wish(None).was_for(&life), wish(None).is_order_of(&life)), (is_its, is_of_it), "{life}");
     }
 }
 
@@ -135,6 +136,8 @@ fn candidates() {
     let by_name = |remoteid| License { remoteid, name: name.clone(), ..row(900, "2027-01-08") };
     for (case, row, want) in [
         ("above the highest", row(1001, ""), true),
+        ("above it, whatever its date", row(1002, "2026-01-01"), true),
+        ("the highest itself, older", row(1000, "2027-01-08"), false),
         ("below it, no date in the list", row(1000, ""), true),
         ("below it, of the intent's day", row(900, "2027-01-10"), true),
         ("below it, of the day before (time zones)", row(900, "2027-01-09"), true),
@@ -179,6 +182,28 @@ fn decisions() {
     assert_eq!(found(vec![renamed], Some(false), true), Found::Nothing);
 }
 
+/// An order that was read back is what was asked for, or the field that is not is named.
+#[test]
+fn mismatches() {
+    const NODES: UpstreamAddonId = UpstreamAddonId(7);
+    let with_nodes = OrderRequest { nodes: Some((NODES, 2)), ..order() };
+    let holds = |nodes: u32| License { addons: [(NODES, nodes)].into(), ..license(1, RemoteId::Empty) };
+    let moved = License { ip: "192.0.2.11".parse().ok(), ..license(1, RemoteId::Empty) };
+    let of_tariff = |tariff| License { tariff, ..license(1, RemoteId::Empty) };
+    for (case, request, seen, want) in [
+        ("as asked", order(), license(1, RemoteId::Empty), None),
+        ("a tariff by name may be it", order(), of_tariff(LicenseTariff::Name("Lite".into())), None),
+        ("another tariff", order(), of_tariff(LicenseTariff::Id(UpstreamPricelistId(1))), Some("pricelist")),
+        ("another address", order(), moved.clone(), Some("ip")),
+        ("no address was asked for", OrderRequest { ip: None, ..order() }, moved, None),
+        ("as many nodes", with_nodes.clone(), holds(2), None),
+        ("fewer nodes", with_nodes.clone(), holds(1), Some("nodes")),
+        ("nodes are not told", with_nodes, license(1, RemoteId::Empty), None),
+    ] {
+        assert_eq!(mismatch(&request, &seen), want, "{case}");
+    }
+}
+
 /// Whose expiry proves nothing about a renewal for a month sent on 2027-01-10: who had more left and is stopped now.
 #[test]
 fn hidden_renewals() {
@@ -209,9 +234,24 @@ fn completeness() {
     assert!(list(&[], &[Some(0)]).is_complete(&[]));
     assert!(!list(&[1, 2], &[Some(3)]).is_complete(&known), "rows are missing");
     assert!(!list(&[1, 2, 3], &[Some(3), Some(4)]).is_complete(&known), "the length changed while paged");
+    assert!(!list(&[1, 2, 3, 4], &[Some(3), Some(4)]).is_complete(&known), "it grew, and all of it came");
     assert!(!list(&[1, 2, 2], &[Some(3)]).is_complete(&known), "a number came twice");
     assert!(!list(&[1, 3], &[Some(2)]).is_complete(&known), "a license that we know is missing");
     assert!(!list(&[1, 2], &[None]).is_complete(&known), "no total");
+    assert!(list(&[1, 2], &[]).contains(LicenseId(2)) && !list(&[1, 2], &[]).contains(LicenseId(3)));
+    let has_all = |ids: &[u32], totals: &[Option<u32>]| list(ids, totals).has_all_rows();
+    assert!(has_all(&[1, 2, 3], &[Some(3)]) && has_all(&[1, 2, 3, 4], &[Some(3)]) && has_all(&[], &[Some(0)]));
+    assert!(!has_all(&[1, 2], &[Some(3)]) && !has_all(&[1], &[None]) && !has_all(&[], &[]));
+}
+
+/// A license has run out on the day of its expiry; one without expiry never does.
+#[test]
+fn run_out() {
+    let today: NaiveDate = "2027-01-10".parse().expect("a date");
+    for (expires, want) in [("2027-01-09", true), ("2027-01-10", true), ("2027-01-11", false), ("", false)] {
+        let seen = License { expires: expires.parse().ok(), ..license(9, RemoteId::Empty) };
+        assert_eq!(has_run_out(&seen, today), want, "{expires}");
+    }
 }
 
 /// The effect of each call on what is seen afterwards.
@@ -237,6 +277,14 @@ fn effects() {
     let deleted = License { status: LicenseStatus::Deleted, ..license(9, RemoteId::Empty) };
     assert_eq!(effect(&delete, Some(&deleted)), Effect::Visible);
     assert_eq!(effect(&delete, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);
+    let deleted = License { status: LicenseStatus::Deleted, ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&delete, Some(&deleted)), Effect::Visible);
+    let addon = UpstreamAddonId(7);
+    let nodes = OnceRequest::SetNodes { family: Family::Soft, license: id, addon, nodes: 2 };
+    let holds = |nodes: u32| License { addons: [(addon, nodes)].into(), ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&nodes, Some(&holds(2))), Effect::Visible);
+    assert_eq!(effect(&nodes, Some(&holds(1))), Effect::NotVisible);
+    assert_eq!(effect(&nodes, Some(&license(9, RemoteId::Empty))), Effect::CannotTell);
     let tariff =
         OnceRequest::ChangePricelist { license: id, pricelist: UpstreamPricelistId(55228), period: Period::Lifetime };
     assert_eq!(effect(&tariff, Some(&license(9, RemoteId::Empty))), Effect::NotVisible);

@@ -123,6 +123,11 @@ fn found_beside(
     rows: &[LicenseRow],
     upstream: &[License],
 ) -> Vec<(Kind, &'static str)> {
+    let findings = findings(open, items, rows, upstream);
+    findings.iter().map(|finding| (finding.kind, finding.remedy.word())).collect()
+}
+
+fn findings(open: Vec<Wish>, items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<Finding> {
     let ground = Ground {
         module: ModuleId(7),
         open,
@@ -160,7 +165,7 @@ fn found_beside(
             comparison.service(view);
         }
     }
-    comparison.finish().iter().map(|finding| (finding.kind, finding.remedy.word())).collect()
+    comparison.finish()
 }
 
 /// Nothing is found where all three agree.
@@ -211,7 +216,9 @@ fn one_wrong() {
         assert_eq!(got, [want], "{case}");
     }
     let keyless = LicenseRow { key: None, ..ours.clone() };
-    assert_eq!(found(&[item.clone()], &[keyless], &[there.clone()]), [(Kind::KeyLate, "sync")]);
+    assert_eq!(found(&[item.clone()], &[keyless.clone()], &[there.clone()]), [(Kind::KeyLate, "sync")]);
+    let for_an_hour = LicenseRow { since: now() - chrono::Duration::hours(1), ..keyless };
+    assert_eq!(found(&[item.clone()], &[for_an_hour], &[there.clone()]), [], "an hour is not too long");
 }
 
 /// What was paid and nobody has: bound to its service, freed when it does not need it, an old state renewed after it.
@@ -228,6 +235,12 @@ fn unowned() {
     let in_use = found(&[item.clone()], &[row(4000, &item)], &[marked(5001, 1)]);
     assert!(in_use.contains(&(Kind::Unowned, "person")), "what the service shows is never freed: {in_use:?}");
     assert!(!in_use.iter().any(|(_, remedy)| *remedy == "free"), "{in_use:?}");
+    let mut closed = item.clone();
+    closed.item.status = ItemStatus::Deleted;
+    let over = found(&[closed.clone()], &[row(4000, &closed)], &[marked(5001, 1)]);
+    assert!(over.contains(&(Kind::Duplicate, "free")), "a closed service uses nothing: {over:?}");
+    let last = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 3)]);
+    assert_eq!(last, [], "the last number that the state gave out is no news");
     let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")]);
     for state in [LicenseState::ToFree, LicenseState::Pool, LicenseState::Stopped] {
@@ -263,6 +276,18 @@ fn newest_mark() {
     assert!(holds(&[marked(5001, 4)]).contains(&bind), "what the state holds is gone");
     assert!(!holds(&[seen(4000, MARK), marked(5001, 4)]).contains(&bind), "it is there: a person decides");
     assert!(!holds(&[marked(5001, 3)]).contains(&bind), "the state knows of number 3");
+}
+
+/// What is in doubt is looked at; what a person must end is the person's.
+#[test]
+fn doubts() {
+    let item = view(42);
+    let told = |status| {
+        let wish = Wish { status, ..order(1) };
+        found_beside(vec![wish], &[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)])
+    };
+    assert_eq!(told(WishStatus::InDoubt), [(Kind::Doubt, "sync")]);
+    assert_eq!(told(WishStatus::HandedOver), [(Kind::HandedOver, "person")]);
 }
 
 fn order(number: u32) -> Wish {
@@ -304,12 +329,26 @@ fn without_license() {
     let mut unpaid = item.clone();
     unpaid.item.expires = Some(day("2027-01-01"));
     assert_eq!(found(&[unpaid], &[], &[]), []);
+    let of_tariff = License { tariff: LicenseTariff::Id(UpstreamPricelistId(1)), ..seen(7000, "") };
+    assert_eq!(found(&[item.clone()], &[], &[of_tariff]), [(Kind::NoLicense, "obtain")], "one of another tariff");
+    let item_with = |change: fn(&mut Item)| {
+        let mut other = item.clone();
+        change(&mut other.item);
+        found(&[other], &[], &[])
+    };
+    assert_eq!(item_with(|i| i.module = Some(ModuleId(8))), [], "another module's");
+    assert_eq!(item_with(|i| i.module_program = "pmother".into()), [], "another program's");
     let twice = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), seen(7000, "")]);
     assert_eq!(twice, [(Kind::Duplicate, "person")]);
     let mut other = view(43);
     other.want = Want::Nothing;
-    let shared = found(&[item.clone(), other], &[row(5001, &item)], &[seen(5001, MARK)]);
-    assert_eq!(shared, [(Kind::TwoItems, "person")]);
+    let world =
+        |other: ItemView| findings(Vec::new(), &[item.clone(), other], &[row(5001, &item)], &[seen(5001, MARK)]);
+    let shared = world(other.clone());
+    let told: Vec<_> = shared.iter().map(|finding| (finding.kind, finding.remedy.word(), finding.item)).collect();
+    assert_eq!(told, [(Kind::TwoItems, "person", Some(ItemId(43)))], "the one that does not hold it");
+    other.item.status = ItemStatus::Deleted;
+    assert_eq!(world(other), [], "a closed one shows nothing to anybody");
 }
 
 /// What nobody uses: to be freed, renewed by itself, or used by somebody.
@@ -321,6 +360,9 @@ fn unheld() {
     (pooled.name, pooled.ip, pooled.status) = (FREE_NAME.into(), Some(FREE_IP), LicenseStatus::Stopped);
     assert_eq!(found(&[], &[free(LicenseState::Pool)], &[pooled.clone()]), []);
     assert_eq!(found(&[], &[free(LicenseState::ToFree)], &[pooled.clone()]), [(Kind::ToFree, "free")]);
+    let until = |moment| LicenseRow { not_before: Some(moment), ..free(LicenseState::ToFree) };
+    assert_eq!(found(&[], &[until(now())], &[pooled.clone()]), [(Kind::ToFree, "free")], "its time has come");
+    assert_eq!(found(&[], &[until(now() + chrono::Duration::hours(1))], &[pooled.clone()]), [], "not yet");
     let renewing = License { autoprolong: Some(true), ..pooled };
     assert_eq!(found(&[], &[free(LicenseState::Stopped)], &[renewing]), [(Kind::Autoprolong, "switch_off")]);
     assert_eq!(found(&[], &[free(LicenseState::Pool)], &[seen(5001, "")]), [(Kind::NotFree, "person")]);

@@ -1,0 +1,96 @@
+//! The tables of the journal: legal transitions, words, what a request is about.
+
+use super::*;
+use crate::model::ids::PanelId;
+
+/// Ended is ended: no event moves a wish whose outcome is certain, and none begins without its recording.
+#[test]
+fn legal_transitions() {
+    let license = LicenseId(9);
+    let reason = || String::from("x");
+    let events = [
+        WishEvent::Recorded,
+        WishEvent::Done { license: Some(license) },
+        WishEvent::Refused { reason: reason() },
+        WishEvent::NotSent { reason: reason() },
+        WishEvent::Unknown { reason: reason() },
+        WishEvent::CleanLook,
+        WishEvent::Adopted { license },
+        WishEvent::NotHappened { reason: reason() },
+        WishEvent::HandedOver { reason: reason() },
+        WishEvent::FreeWhenAppears,
+        WishEvent::WantedAgain,
+    ];
+    for ended in [WishStatus::Done, WishStatus::Refused, WishStatus::NotSent, WishStatus::NotHappened] {
+        assert!(ended.is_ended());
+        assert!(events.iter().all(|event| ended.after(event).is_none()), "{ended:?}");
+    }
+    // What becomes of an open one, event by event. A late answer cannot turn what a person holds into "refused" or
+    // "not sent".
+    let (doubt, free, person) = (WishStatus::InDoubt, WishStatus::FreeWhenAppears, WishStatus::HandedOver);
+    let (done, never) = (Some(WishStatus::Done), Some(WishStatus::NotHappened));
+    let (refused, not_sent) = (Some(WishStatus::Refused), Some(WishStatus::NotSent));
+    assert!(![doubt, free, person].into_iter().any(WishStatus::is_ended));
+    for (event, of_doubt, of_free, of_person) in [
+        (&events[0], None, None, None),
+        (&events[1], done, None, None),
+        (&events[2], refused, None, None),
+        (&events[3], not_sent, None, None),
+        (&events[4], Some(doubt), None, None),
+        (&events[5], Some(doubt), Some(free), None),
+        (&events[6], done, done, done),
+        (&events[7], never, never, never),
+        (&events[8], Some(person), None, Some(person)),
+        (&events[9], Some(free), Some(free), Some(free)),
+        (&events[10], None, Some(doubt), None),
+    ] {
+        let got = [doubt, free, person].map(|status| status.after(event));
+        assert_eq!(got, [of_doubt, of_free, of_person], "{event:?}");
+    }
+    assert_eq!(WishStatus::fold(&events[1..2]), None);
+    assert_eq!(WishStatus::fold(&[WishEvent::Recorded]), Some(WishStatus::InDoubt));
+    assert_eq!(
+        WishStatus::fold(&[WishEvent::Recorded, events[4].clone(), events[5].clone(), events[7].clone()]),
+        Some(WishStatus::NotHappened)
+    );
+}
+
+/// Every call that is sent once has its word, and all but orders are about a license that there is.
+#[test]
+fn requests() {
+    let (license, family) = (LicenseId(9), Family::Soft);
+    let order = OrderRequest {
+        family,
+        pricelist: UpstreamPricelistId(55227),
+        period: Period::Trial,
+        ip: None,
+        licname: "shop".into(),
+        mark: Mark::Pool { panel: PanelId::from_bytes([0; 8]) },
+        nodes: None,
+        parent: None,
+    };
+    let period = MonthCount(1);
+    for (request, kind, about) in [
+        (OnceRequest::Order(order), "order", None),
+        (OnceRequest::Prolong { license, period, before: NaiveDate::MIN }, "renewal", Some(license)),
+        (
+            OnceRequest::ChangePricelist { license, pricelist: UpstreamPricelistId(1), period: Period::Trial },
+            "tariff",
+            Some(license),
+        ),
+        (OnceRequest::SetNodes { family, license, addon: UpstreamAddonId(7), nodes: 2 }, "nodes", Some(license)),
+        (OnceRequest::NewKey { family, license, before: String::new() }, "newkey", Some(license)),
+        (OnceRequest::Delete { family, license }, "delete", Some(license)),
+    ] {
+        assert_eq!((request.kind(), request.license()), (kind, about), "{request:?}");
+    }
+}
+
+/// The stored words read back.
+#[test]
+fn words() {
+    for word in ["in_doubt", "free_when_appears", "handed_over", "done", "refused", "not_sent", "not_happened"] {
+        assert_eq!(WishStatus::parse(word).map(WishStatus::word), Some(word));
+    }
+    assert_eq!(WishStatus::parse("?"), None);
+}
