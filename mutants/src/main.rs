@@ -1,5 +1,5 @@
-//! Runs what cargo-mutants lists, without building a program for each: a copy of the tree gets all mutants at once, each
-//! behind a number, the variable MUTANT says which of them is on, and the tests of the copy are built once. What
+//! Runs what cargo-mutants lists, without building a program for each: a copy of the tree gets all mutants at once,
+//! each behind a number, the variable MUTANT says which of them is on, and the tests of the copy are built once. What
 //! hours would not do by hundreds of builds takes minutes.
 //!
 //! `make mutants` calls it; names of files (as `cargo mutants -f` takes them) keep it to those. Outcomes are added to
