@@ -329,7 +329,8 @@ mod tests {
     }
 
     /// One key, one send (MONEY.md 2): whatever asks again gets the wish that there is, until that is known to have
-    /// had no effect. Each step stands in the journal, and the run that did it is known for as long as the panel repeats it.
+    /// had no effect. Each step stands in the journal, and the run that did it is known for as long as the panel
+    /// repeats it.
     #[test]
     fn one_key_one_send() -> Result<(), StoreError> {
         let (store, account) = store()?;
