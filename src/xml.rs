@@ -297,7 +297,11 @@ fn walk(
             // How far the reader looks into a broken declaration depends on the pieces it comes in.
             _ if buffer.starts_with(b"<!D") || buffer.starts_with(b"<!d") => XmlError::Doctype,
             quick_xml::Error::Syntax(_) => XmlError::CutOff,
-            _ => XmlError::Malformed(reader.error_position()),
+            quick_xml::Error::IllFormed(_)
+            | quick_xml::Error::InvalidAttr(_)
+            | quick_xml::Error::Encoding(_)
+            | quick_xml::Error::Escape(_)
+            | quick_xml::Error::Namespace(_) => XmlError::Malformed(reader.error_position()),
         });
     }
 }

@@ -323,7 +323,7 @@ mod tests {
             now,
         ) {
             Plan::Do(_, text) | Plan::Report(text) => text.en,
-            other => panic!("{other:?}"),
+            other @ (Plan::Nothing | Plan::UnknownName(_)) => panic!("{other:?}"),
         };
         let product = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
         let other = said(product(), target("55228", "192.0.2.11"));
