@@ -77,7 +77,7 @@ fuzz:
 # FILES="src/plan/doubt.rs" keeps it to some. Survivors stand in tests/mutants.md with reasons; one that does not stand
 # there fails this. Wants cargo-mutants.
 mutants: mariadb
-	$(CARGO) run --release --locked --quiet --manifest-path mutants/Cargo.toml -- $(FILES)
+	$(CARGO) run --release --locked --quiet --manifest-path tests/mutants/Cargo.toml -- $(FILES)
 
 # The same by cargo-mutants alone: a build for each change, a minute or more of it, so name few FILES.
 mutants-each:

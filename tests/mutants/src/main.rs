@@ -38,7 +38,7 @@ fn main() {
 }
 
 fn all(files: &[String]) -> Result<bool, Failure> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf);
     let mutants = list::listed(&root, files)?;
     let tree = build::Tree::copy(&root)?;
     let unviable = tree.plant(&mutants, run::unviable_before(&tree, &mutants))?;
