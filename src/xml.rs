@@ -291,18 +291,18 @@ fn walk(
             }
             Err(error) => error,
         };
-        return Err(match error {
-            _ if reader.get_mut().exceeded => XmlError::TooLong(limit),
-            quick_xml::Error::Io(error) => XmlError::Io(std::io::Error::new(error.kind(), error)),
-            // How far the reader looks into a broken declaration depends on the pieces it comes in.
-            _ if buffer.starts_with(b"<!D") || buffer.starts_with(b"<!d") => XmlError::Doctype,
-            quick_xml::Error::Syntax(_) => XmlError::CutOff,
-            quick_xml::Error::IllFormed(_)
-            | quick_xml::Error::InvalidAttr(_)
-            | quick_xml::Error::Encoding(_)
-            | quick_xml::Error::Escape(_)
-            | quick_xml::Error::Namespace(_) => XmlError::Malformed(reader.error_position()),
-        });
+        if reader.get_mut().exceeded {
+            return Err(XmlError::TooLong(limit));
+        }
+        if let quick_xml::Error::Io(error) = error {
+            return Err(XmlError::Io(std::io::Error::new(error.kind(), error)));
+        }
+        // How far the reader looks into a broken DOCTYPE depends on the pieces it comes in.
+        if buffer.starts_with(b"<!D") || buffer.starts_with(b"<!d") {
+            return Err(XmlError::Doctype);
+        }
+        let cut_off = matches!(error, quick_xml::Error::Syntax(_));
+        return Err(if cut_off { XmlError::CutOff } else { XmlError::Malformed(reader.error_position()) });
     }
 }
 

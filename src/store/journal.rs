@@ -362,12 +362,12 @@ mod tests {
         assert_eq!(store.events(second)?, [WishEvent::Recorded, WishEvent::Done { license: None }]);
         let by = |run, days| {
             let later = now + chrono::Duration::days(days);
-            let done = store.done_by_run((account, license), item, "delete", RunningOperationId(run), later);
-            done.map(|wish| wish.is_some())
+            let done = store.done_by_run((account, license), item, "delete", RunningOperationId(run), later)?;
+            Ok::<_, StoreError>(done.map(|wish| wish.id))
         };
-        assert!(by(3, 0)? && by(3, 19)?);
-        assert!(!by(3, 21)?, "the number may be another run's by then");
-        assert!(!by(1, 0)?, "what it sent had no effect");
+        assert_eq!((by(3, 0)?, by(3, 19)?), (Some(second), Some(second)));
+        assert_eq!(by(3, 21)?, None, "the number may be another run's by then");
+        assert_eq!(by(1, 0)?, None, "what it sent had no effect");
         Ok(())
     }
 

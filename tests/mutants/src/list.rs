@@ -39,7 +39,7 @@ fn place(value: &Value) -> Option<Place> {
 fn mutant(id: usize, value: &Value, met: &mut BTreeMap<String, usize>) -> Option<Mutant> {
     let start = place(&value["span"]["start"])?;
     let file = value["file"].as_str()?.to_owned();
-    let told = value["name"].as_str()?.splitn(2, ": ").nth(1)?;
+    let told = value["name"].as_str()?.split_once(": ")?.1;
     let name = format!("{file}: {}", told.split_whitespace().collect::<Vec<_>>().join(" "));
     let times = met.entry(name.clone()).or_default();
     *times += 1;
