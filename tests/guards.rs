@@ -77,6 +77,32 @@ fn frees_and_deletions() {
     }
 }
 
+/// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor waits
+/// for them, and does its own work.
+#[test]
+fn what_others_do() {
+    for (command, status) in [("close", "2"), ("suspend", "3")] {
+        let test = many("max_changes = 1\n", 3);
+        ends_in(&test, licid(&test, 3), 1);
+        test.set_item(3, "expiredate", &day(20));
+        let mut others = Vec::new();
+        for item in 1..=2 {
+            test.set_item(item, "status", status);
+            let held = test.upstream.hold_before("soft.suspend");
+            let run = test.spawn(["--command", command, "--item", &item.to_string()]);
+            held.reached();
+            others.push((run, held));
+        }
+        sync(&test).ok();
+        assert_eq!((stopped(&test), test.upstream.billed("service.prolong")), (0, 1), "{command}: {}", test.story());
+        for (run, held) in others {
+            held.release();
+            run.wait().ok();
+        }
+        assert_eq!(stopped(&test), 2, "{command}: {}", test.story());
+    }
+}
+
 /// Orders of reconcile are counted too.
 #[test]
 fn orders() {

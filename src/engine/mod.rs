@@ -314,8 +314,17 @@ impl<'p> Engine<'p> {
 
     /// Takes a lock, waiting for its holder for at most 30 seconds; a lock that this run holds already is taken.
     async fn lock(&mut self, name: LockName) -> Result<(), ModuleError> {
+        self.lock_while(name, |_| Ok(true)).await.map(drop)
+    }
+
+    /// As [`Engine::lock`], as long as the lock is worth waiting for; whether it is held by this run now.
+    async fn lock_while(
+        &mut self,
+        name: LockName,
+        is_worth_it: impl Fn(&Self) -> Result<bool, ModuleError>,
+    ) -> Result<bool, ModuleError> {
         if self.held.iter().any(|(held, _)| *held == name) || is_planted(Bug::LockForgotten) {
-            return Ok(());
+            return Ok(true);
         }
         let since = self.now();
         loop {
@@ -323,8 +332,9 @@ impl<'p> Engine<'p> {
             match self.ports.locks.try_lock(name) {
                 Ok(Some(guard)) => {
                     self.held.push((name, guard));
-                    return Ok(());
+                    return Ok(true);
                 }
+                Ok(None) if !is_worth_it(self)? => return Ok(false),
                 Ok(None) if (self.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT => {
                     return Err(errors::busy(name));
                 }
@@ -332,6 +342,15 @@ impl<'p> Engine<'p> {
                 Err(why) => return Err(errors::lock_failed(&why)),
             }
         }
+    }
+
+    /// Whether another run holds it at this moment.
+    fn is_locked_elsewhere(&self, name: LockName) -> Result<bool, ModuleError> {
+        if self.held.iter().any(|(held, _)| *held == name) {
+            return Ok(false);
+        }
+        let free = self.ports.locks.try_lock(name).map_err(|why| errors::lock_failed(&why))?;
+        Ok(free.is_none())
     }
 
     fn unlock(&mut self, name: LockName) {

@@ -116,6 +116,7 @@ impl Engine<'_> {
         for (family, id) in std::mem::take(&mut work.strays) {
             work.unheld.extend(self.keep_duplicate(family, id).await?);
         }
+        self.leave_to_others(&mut work)?;
         let kept_back = self.weigh(&mut work, allow).await?;
         for id in work.doubts {
             self.settle_free(id).await?;
@@ -282,6 +283,30 @@ impl Engine<'_> {
                 work.item(item, Why::Always);
             }
         }
+    }
+
+    /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of many
+    /// services beside a pass are no mass change of the pass. The next one sees what they left.
+    fn leave_to_others(&self, work: &mut Work) -> Result<(), ModuleError> {
+        let (items, licenses) = (work.items.len(), work.unheld.len());
+        for id in work.items.keys().copied().collect::<Vec<_>>() {
+            if self.is_locked_elsewhere(LockName::Item(id))? {
+                work.items.remove(&id);
+            }
+        }
+        for id in work.unheld.iter().copied().collect::<Vec<_>>() {
+            if self.is_locked_elsewhere(LockName::License(self.account, id))? {
+                work.unheld.remove(&id);
+            }
+        }
+        let left = items + licenses - work.items.len() - work.unheld.len();
+        if left > 0 {
+            self.note(&text!(
+                "{left} services and licenses are left to the runs that are about them",
+                "услуг и лицензий, оставленных другим запускам, которые ими заняты: {left}"
+            ));
+        }
+        Ok(())
     }
 
     /// Drops what a suspended service gives no reason to look at, and counts what the rest would change: far more than

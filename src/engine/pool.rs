@@ -13,7 +13,7 @@ use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
 use crate::plan::reason::words;
-use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
+use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
@@ -95,12 +95,20 @@ impl Engine<'_> {
         row: &LicenseRow,
         terms: &Terms<'_>,
     ) -> Result<Option<LicenseRow>, ModuleError> {
-        self.lock_license(row.id).await?;
-        if !self.settled(row).await? {
-            self.unlock(crate::ports::LockName::License(row.account, row.id));
+        let name = LockName::License(row.account, row.id);
+        // One that another run takes is not waited for: the next one will do.
+        let is_free = |engine: &Self| {
+            let now = engine.store.license(row.account, row.id).map_err(errors::state)?;
+            Ok(now.is_some_and(|now| now.state == row.state))
+        };
+        if !self.lock_while(name, is_free).await? {
             return Ok(None);
         }
-        let (panel, name) = (self.panel_id.clone(), terms.product.internal_name.clone());
+        if !self.settled(row).await? {
+            self.unlock(name);
+            return Ok(None);
+        }
+        let (panel, product) = (self.panel_id.clone(), terms.product.internal_name.clone());
         let reason = text!(
             "license {} is taken from the pool for service {}",
             "лицензия {} берётся из пула для услуги {}",
@@ -111,16 +119,16 @@ impl Engine<'_> {
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
                 let mark = tx.next_mark(&panel, item.id)?;
-                let claimed = tx.claim(row, life, &mark, &name)?;
+                let claimed = tx.claim(row, life, &mark, &product)?;
                 if claimed {
-                    tx.set_choice(item, &name)?;
+                    tx.set_choice(item, &product)?;
                     tx.note(Some(item.id), Some((row.account, row.id)), "claimed", &reason)?;
                 }
                 Ok(claimed)
             })
             .await?;
         if !claimed {
-            self.unlock(crate::ports::LockName::License(row.account, row.id));
+            self.unlock(name);
             return Ok(None);
         }
         self.note(&reason);
