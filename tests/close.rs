@@ -194,6 +194,51 @@ fn deletion_without_an_answer() {
     }
 }
 
+/// One look that finds nothing ends no deletion that never happened, whenever it comes: it is missing once only, and is
+/// sent again when upstream has settled.
+#[test]
+fn deletion_beside_one_false_look() {
+    for look in 0..4 {
+        let test = Test::new();
+        test.settings("on_close = \"delete\"");
+        opened(&test, 41, "55227", 1);
+        let id = opened(&test, 42, "55227", 1);
+        test.upstream.fault(Fault::on("soft.delete").drop_before());
+        test.cmd("close", 42).ok();
+        for now in 0..6 {
+            settle(&test);
+            if now == look {
+                test.upstream.fault(Fault::on("soft.edit?read").refused("no_license"));
+            }
+            test.run(["--command", "sync", "--module", "7"]);
+        }
+        assert_eq!(test.upstream.license(id).status, 4, "{look}: {}", test.story());
+        assert_eq!(state(&test, "SELECT state FROM license ORDER BY id DESC LIMIT 1"), "deleted", "{look}");
+    }
+}
+
+/// Where nothing else of the account can be read a person must say, until something can.
+#[test]
+fn deletion_of_the_only_license() {
+    let test = Test::new();
+    test.settings("on_close = \"delete\"");
+    test.upstream.options(|o| o.forget_deleted = true);
+    opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("soft.delete").drop_after());
+    test.cmd("close", 42).ok();
+    for _ in 0..3 {
+        settle(&test);
+        test.run(["--command", "sync", "--module", "7"]);
+    }
+    let wish = || state(&test, "SELECT status FROM wish WHERE kind = 'delete'");
+    assert_eq!((wish(), state(&test, "SELECT state FROM license")), ("handed_over".into(), "to_free".into()));
+    assert_eq!(test.upstream.requests_of("soft.delete").len(), 1);
+    opened(&test, 41, "55227", 1);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!((wish(), state(&test, "SELECT state FROM license ORDER BY id")), ("done".into(), "deleted".into()));
+    assert_eq!(test.upstream.requests_of("soft.delete"), Vec::new());
+}
+
 /// An item of a life that ended and begins anew is another wish: it may buy again.
 #[test]
 fn opened_again_after_close() {

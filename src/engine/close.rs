@@ -141,8 +141,11 @@ impl Engine<'_> {
     /// it rests until upstream has settled: a change that lands late must not hit the next client (MONEY.md 3).
     pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
+        let now = self.store.license(row.account, row.id).map_err(errors::state)?;
         if let Err(error) = &result
             && matches!(error.kind, ErrorKind::Client | ErrorKind::BadAnswer)
+            // A license that is missing rests already, and when it was first missed must not be forgotten.
+            && now.is_some_and(|now| now.reason != Some(Reason::Missing))
         {
             let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
             let row = row.clone();
@@ -160,6 +163,7 @@ impl Engine<'_> {
             return self.is_gone(row, &seen, LicenseState::ToFree).await.map(drop);
         }
         let Some(seen) = seen else { return Ok(()) };
+        self.shown_again(row).await?;
         // What another installation freed, and we took and did not get to marking, is still as free as it was.
         let is_free = |mark: &Mark| self.rules.pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
         if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id && !is_free(&mark)) {

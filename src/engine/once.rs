@@ -3,7 +3,7 @@
 //! look at beforehand.
 
 use crate::error::{ModuleError, Text};
-use crate::model::held::LicenseRow;
+use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceAnswer, OnceRequest, Wish, WishEvent, WishKey, WishStatus};
 use crate::model::license::License;
@@ -248,8 +248,10 @@ impl Engine<'_> {
             Effect::NotVisible if hides_renewal(wish, seen.as_ref()) => Effect::CannotTell,
             found @ (Effect::Visible | Effect::NotVisible | Effect::CannotTell) => found,
         };
-        // A deletion is over when the license is missing twice, a settling time after the sending.
-        let is_missing = seen.is_none() && matches!(wish.request, OnceRequest::Delete { .. });
+        if seen.is_none() && matches!(wish.request, OnceRequest::Delete { .. }) {
+            return self.settle_missing(row, wish, &what).await;
+        }
+        self.shown_again(row).await?;
         if found == Effect::Visible {
             self.carried_out(row, wish, WishEvent::Adopted { license: row.id }, seen, &what).await?;
             return Ok(());
@@ -258,16 +260,12 @@ impl Engine<'_> {
             return Err(self.cannot_tell(wish, &what, &text!("a person must look", "решить должен человек")));
         }
         let rules = &self.rules.upstream;
-        let (resend, complete) = (rules.resend || is_missing, found == Effect::NotVisible || is_missing);
-        match after_clean_look(wish, self.now_at_least(), rules.settle_s, resend, complete) {
+        let complete = found == Effect::NotVisible;
+        match after_clean_look(wish, self.now_at_least(), rules.settle_s, rules.resend, complete) {
             Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
             Verdict::FirstCleanLook { again } => {
                 self.write_event(wish, WishEvent::CleanLook, &what).await?;
                 Err(errors::in_doubt(&what, again, "licid", row.id))
-            }
-            Verdict::NeverHappened if is_missing => {
-                self.carried_out(row, wish, WishEvent::Adopted { license: row.id }, None, &what).await?;
-                Ok(())
             }
             Verdict::NeverHappened => {
                 let reason = "two looks after the settling time found no effect".to_owned();
@@ -278,6 +276,30 @@ impl Engine<'_> {
                 Err(self.cannot_tell(wish, &what, &why))
             }
         }
+    }
+
+    /// A deletion in doubt whose license is not found: it happened when the license is missing twice, as everywhere
+    /// (MONEY.md 3), also when a person was asked meanwhile. Where nothing else can be read a person must say.
+    async fn settle_missing(&mut self, row: &LicenseRow, wish: &Wish, what: &Text) -> Result<(), ModuleError> {
+        let now = |engine: &Self| engine.store.license(row.account, row.id).map_err(errors::state);
+        let row = now(self)?.unwrap_or_else(|| row.clone());
+        if row.state == LicenseState::Deleted || self.is_missing_again(&row, row.state).await? {
+            self.carried_out(&row, wish, WishEvent::Adopted { license: row.id }, None, what).await?;
+            return Ok(());
+        }
+        if wish.status == WishStatus::HandedOver {
+            return Err(self.cannot_tell(wish, what, &text!("a person must look", "решить должен человек")));
+        }
+        let until = now(self)?.and_then(|row| row.not_before).unwrap_or_else(|| self.now());
+        if self.now_at_least() < until {
+            return Err(errors::in_doubt(what, until, "licid", row.id));
+        }
+        let why = text!(
+            "the license is not found, and no other license of the account can be read beside it",
+            "лицензия не находится, и ни одной другой лицензии учётной записи прочитать нельзя"
+        );
+        self.write_event(wish, WishEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+        Err(self.cannot_tell(wish, what, &why))
     }
 
     /// Wishes about a license that are still being settled; what a person holds is past the time in which upstream
@@ -322,9 +344,7 @@ fn follow_up(
     match &wish.request {
         OnceRequest::ChangePricelist { pricelist, .. } => tx.finish_change(row, internal_name, *pricelist, row.nodes),
         OnceRequest::SetNodes { nodes, .. } => tx.finish_change(row, internal_name, row.pricelist, Some(*nodes)),
-        OnceRequest::Delete { .. } => {
-            tx.release_license(row, crate::model::held::LicenseState::Deleted, None, Some(&Reason::Deleted))
-        }
+        OnceRequest::Delete { .. } => tx.release_license(row, LicenseState::Deleted, None, Some(&Reason::Deleted)),
         OnceRequest::NewKey { .. } if after.is_some_and(|license| license.key.is_none()) => tx.forget_key(row),
         OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::NewKey { .. } => Ok(()),
     }

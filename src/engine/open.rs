@@ -184,10 +184,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
-        if row.reason == Some(Reason::Missing) {
-            let shown = row.clone();
-            self.commit("license shown again", move |tx| tx.put_off(&shown, None, None)).await?;
-        }
+        self.shown_again(&row).await?;
         self.refresh(&row, &seen).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         usable(life, row, seen).map(Some)
@@ -213,34 +210,56 @@ impl Engine<'_> {
         if row.state == LicenseState::Deleted {
             return Ok(true);
         }
-        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        let now = self.now();
-        let certain = match (seen, row.not_before, &row.reason) {
-            (Some(_), ..) => true,
-            (None, Some(until), Some(Reason::Missing)) => now >= until && self.another_is_readable(row).await?,
-            (None, ..) => false,
-        };
+        if seen.is_none() && !self.is_missing_again(row, meanwhile).await? {
+            return Ok(false);
+        }
         let (row, id) = (row.clone(), row.id);
-        if certain {
-            let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
-            self.warn(&reason);
-            self.commit("license gone", move |tx| {
-                tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
-                tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
-            })
-            .await?;
+        let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
+        self.warn(&reason);
+        self.commit("license gone", move |tx| {
+            tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
+            tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
+        })
+        .await?;
+        Ok(true)
+    }
+
+    /// After a look that found nothing: whether it is the second one, a settling time after the first, and another
+    /// license of the account can be read. The first is written down; until the second the license stays what it is, or
+    /// becomes `meanwhile`.
+    pub(super) async fn is_missing_again(
+        &mut self,
+        row: &LicenseRow,
+        meanwhile: LicenseState,
+    ) -> Result<bool, ModuleError> {
+        let since = row.not_before.filter(|_| row.reason == Some(Reason::Missing));
+        if let Some(until) = since
+            && self.now_at_least() >= until
+            && self.another_is_readable(row).await?
+        {
             return Ok(true);
         }
-        let until = row.not_before.filter(|_| row.reason == Some(Reason::Missing)).unwrap_or(now + settle);
+        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let until = since.unwrap_or(self.now_at_latest() + settle);
+        let row = row.clone();
         if row.state != meanwhile {
             self.commit("license missing", move |tx| {
                 tx.release_license(&row, meanwhile, Some(until), Some(&Reason::Missing))
             })
             .await?;
-        } else if row.reason != Some(Reason::Missing) {
+        } else if since.is_none() {
             self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(&Reason::Missing))).await?;
         }
         Ok(false)
+    }
+
+    /// A license that was missing at a look before is there after all: one that is missing later is missing anew.
+    pub(super) async fn shown_again(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        if row.reason != Some(Reason::Missing) {
+            return Ok(());
+        }
+        let row = row.clone();
+        self.commit("license shown again", move |tx| tx.put_off(&row, None, None)).await
     }
 
     async fn another_is_readable(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
