@@ -73,7 +73,7 @@ fuzz:
 	done
 
 # Each change that cargo-mutants can think of where money moves (plan, journal, engine), against the tables beside the
-# plan, the simulator, and with MUTANTS_OUTSIDE=1 the tests from outside: all in one build, a switch for each.
+# plan, the simulator, and with MUTANTS_OUTSIDE=N up to N tests from outside: all in one build, a switch for each.
 # FILES="src/plan/doubt.rs" keeps it to some. Survivors stand in tests/mutants.md with reasons; one that does not stand
 # there fails this. Wants cargo-mutants.
 mutants: mariadb

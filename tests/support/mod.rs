@@ -28,6 +28,9 @@ use std::time::SystemTime;
 pub fn sandbox_exe() -> &'static Path {
     static EXE: OnceLock<PathBuf> = OnceLock::new();
     EXE.get_or_init(|| {
+        if let Some(named) = std::env::var_os("SANDBOX_EXE") {
+            return PathBuf::from(named);
+        }
         let own = std::env::current_exe().expect("our own executable");
         if own.file_name().is_some_and(|n| n == "sandbox") {
             return own;
@@ -62,8 +65,9 @@ fn build(profile: &Path) {
     for (name, _) in std::env::vars_os().filter(|(n, _)| ours.iter().any(|o| n.to_string_lossy().starts_with(o))) {
         cargo.env_remove(name);
     }
-    if profile.ends_with("release") {
-        cargo.arg("--release");
+    // The folder of the development profile is the only one that has another name.
+    if let Some(name) = profile.file_name().filter(|name| *name != "debug") {
+        cargo.arg("--profile").arg(name);
     }
     cargo.arg("--target-dir").arg(profile.parent().expect("the target folder"));
     assert!(cargo.status().expect("cargo starts").success(), "the example `sandbox` must build");

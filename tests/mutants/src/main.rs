@@ -4,9 +4,10 @@
 //!
 //! `make mutants` calls it; names of files (as `cargo mutants -f` takes them) keep it to those. Outcomes are added to
 //! target/mutants/outcomes as they come, so an interrupted run goes on where it was; MUTANTS_AGAIN=survived tries those
-//! once more, =all begins anew. MUTANTS_JOBS: how many at once. MUTANTS_BY=tables: those killers only; the others are
-//! called simulator, scene and outside. At the end the survivors are compared with tests/mutants.md: one that is not in
-//! its table fails the run.
+//! once more, =all begins anew. MUTANTS_OUTSIDE=N: beside tables, simulator and scenes up to N tests from outside are
+//! asked, those first that pass the fewest places. MUTANTS_BY=outside: only those; the others are called tables,
+//! simulator and scene. MUTANTS_JOBS: how many at once. At the end the survivors are compared with tests/mutants.md: one
+//! that is not in its table fails the run.
 
 mod build;
 mod known;

@@ -72,47 +72,35 @@ struct Killer {
 }
 
 fn executables(tree: &Tree) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    let mut cargo = tree.cargo("test");
-    cargo.args([
-        "--lib",
-        "--test",
-        "sim",
-        "--test",
-        "lib",
-        "--example",
-        "sandbox",
-        "--no-run",
-        "--message-format=json",
-    ]);
-    let output = cargo.stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err("the copy does not build".into());
-    }
     let mut found = BTreeMap::new();
-    for line in output.stdout.split(|byte| *byte == b'\n') {
-        let Ok(value) = serde_json::from_slice::<Value>(line) else { continue };
-        if let (Some(kind), Some(name), Some(path)) =
-            (value["target"]["kind"][0].as_str(), value["target"]["name"].as_str(), value["executable"].as_str())
-        {
-            found.insert(format!("{kind} {name}"), PathBuf::from(path));
+    // The sandbox is built as a program: `cargo test` would make a test of it.
+    let tests = ["test", "--lib", "--test", "sim", "--test", "lib", "--no-run"];
+    for what in [tests.as_slice(), &["build", "--example", "sandbox"]] {
+        let mut cargo = tree.cargo(what[0]);
+        let output =
+            cargo.args(&what[1..]).args(["--quiet", "--message-format=json"]).stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err("the copy does not build".into());
+        }
+        for line in output.stdout.split(|byte| *byte == b'\n') {
+            let Ok(value) = serde_json::from_slice::<Value>(line) else { continue };
+            if let (Some(kind), Some(name), Some(path)) =
+                (value["target"]["kind"][0].as_str(), value["target"]["name"].as_str(), value["executable"].as_str())
+            {
+                found.insert(format!("{kind} {name}"), PathBuf::from(path));
+            }
         }
     }
     Ok(found)
 }
 
-/// The modules of the tests from outside.
-fn modules(program: &Path, tree: &Tree) -> Result<BTreeSet<String>, Failure> {
+/// The tests from outside.
+fn tests(program: &Path, tree: &Tree) -> Result<Vec<String>, Failure> {
     let output = Command::new(program).args(["--list", "--format", "terse"]).current_dir(&tree.root).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
-    let folders = ["admin", "bundled"];
-    let module = |name: &str| -> Option<String> {
-        let mut parts = name.split("::");
-        let first = parts.next()?;
-        let second = parts.next().filter(|_| folders.contains(&first));
-        (!NOT_ASKED.contains(&first)).then(|| second.map_or(format!("{first}::"), |more| format!("{first}::{more}::")))
-    };
-    Ok(names.filter_map(module).collect())
+    let asked = |name: &&str| !NOT_ASKED.iter().any(|module| name.starts_with(&format!("{module}::")));
+    Ok(names.filter(asked).map(str::to_owned).collect())
 }
 
 /// The scenes of the simulator's enumeration, as it lists them when asked for one that there is not.
@@ -121,6 +109,11 @@ fn scenes(program: &Path, tree: &Tree) -> Result<Vec<String>, Failure> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
     if names.is_empty() { Err("the simulator names no scenes".into()) } else { Ok(names) }
+}
+
+/// How many tests from outside are asked about one mutant.
+fn most_outside() -> usize {
+    std::env::var("MUTANTS_OUTSIDE").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn killers(tree: &Tree) -> Result<Vec<Killer>, Failure> {
@@ -144,9 +137,11 @@ fn killers(tree: &Tree) -> Result<Vec<Killer>, Failure> {
         let variables = [("GRID", "1"), ("THREADS", "1"), ("SCENE", &format!("={scene}"))];
         all.push(killer(&format!("scene {scene}"), sim.clone(), &[], &variables));
     }
-    if std::env::var_os("MUTANTS_OUTSIDE").is_some_and(|value| value != "0") {
-        for module in modules(&outside, tree)? {
-            all.push(killer(&format!("outside {}", module.trim_end_matches("::")), outside.clone(), &[&module], &[]));
+    if most_outside() > 0 {
+        let sandbox = program("example sandbox")?;
+        let variables = [("SANDBOX_EXE", sandbox.to_str().unwrap_or_default())];
+        for test in tests(&outside, tree)? {
+            all.push(killer(&format!("outside {test}"), outside.clone(), &[&test, "--exact"], &variables));
         }
     }
     Ok(all)
@@ -173,6 +168,10 @@ fn ended(child: &mut Child) -> Result<Option<bool>, Failure> {
 }
 
 impl Killer {
+    fn is_outside(&self) -> bool {
+        self.name.starts_with("outside")
+    }
+
     fn run(
         &self,
         tree: &Tree,
@@ -244,8 +243,10 @@ impl Outcome {
 }
 
 fn judge(mutant: &Mutant, killers: &[Killer], tree: &Tree, folder: &Path) -> Result<Outcome, Failure> {
+    let passing = || killers.iter().filter(|killer| killer.passes.contains(&mutant.id));
+    let outside = passing().filter(|killer| killer.is_outside()).take(most_outside());
     let mut asked = false;
-    for killer in killers.iter().filter(|killer| killer.passes.contains(&mutant.id)) {
+    for killer in passing().filter(|killer| !killer.is_outside()).chain(outside) {
         asked = true;
         let limit = killer.took * TIMES_SLOWER + SLACK;
         let what = match killer.run(tree, folder, ("MUTANT", &mutant.id.to_string()), limit)? {
@@ -257,6 +258,37 @@ fn judge(mutant: &Mutant, killers: &[Killer], tree: &Tree, folder: &Path) -> Res
     }
     let what = if asked { "survived" } else { "not passed" };
     Ok(Outcome { what: what.to_owned(), by: String::new() })
+}
+
+/// The killers that are well, in the order in which they are asked.
+fn measured(tree: &Tree, folder: &Path, killers: Vec<Killer>, jobs: usize) -> Result<Vec<Killer>, Failure> {
+    let (left, well) = (Mutex::new(killers), Mutex::new(Vec::new()));
+    let work = |number: usize| -> Result<(), String> {
+        let next = || Ok::<_, String>(left.lock().map_err(|e| e.to_string())?.pop());
+        while let Some(mut killer) = next()? {
+            if killer.measure(tree, &folder.join(format!("tmp{number}"))).map_err(|e| e.to_string())? {
+                well.lock().map_err(|e| e.to_string())?.push(killer);
+            }
+        }
+        Ok(())
+    };
+    by_workers(jobs, work)?;
+    let mut killers = well.into_inner().map_err(|e| e.to_string())?;
+    // Tests from outside are slow whatever they do: they stay last, those that are about few things first.
+    let rank = |killer: &Killer| {
+        let places = if killer.is_outside() { killer.passes.len() } else { 0 };
+        (killer.is_outside(), places, killer.took)
+    };
+    killers.sort_by_key(rank);
+    Ok(killers)
+}
+
+fn by_workers(jobs: usize, work: impl Fn(usize) -> Result<(), String> + Sync) -> Result<(), String> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|number| scope.spawn(move || work(number))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a worker died".to_owned())))
+    })
 }
 
 /// All of them, with what is known from an earlier run.
@@ -276,16 +308,10 @@ pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>) -> Resul
     if left.is_empty() {
         return Ok(outcomes);
     }
-    let mut killers = Vec::new();
-    let only = std::env::var("MUTANTS_BY").unwrap_or_default();
-    for mut killer in self::killers(tree)? {
-        if killer.name.starts_with(&only) && killer.measure(tree, &folder.join("tmp"))? {
-            killers.push(killer);
-        }
-    }
-    // Tests from outside are slow whatever they do: they stay last.
-    killers.sort_by_key(|killer| (killer.name.starts_with("outside"), killer.took));
     let jobs = std::env::var("MUTANTS_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let only = std::env::var("MUTANTS_BY").unwrap_or_default();
+    let named = self::killers(tree)?.into_iter().filter(|killer| killer.name.starts_with(&only));
+    let killers = measured(tree, &folder, named.collect(), jobs)?;
     let file = fs::OpenOptions::new().append(true).open(&path)?;
     let (next, told) = (AtomicUsize::new(0), Mutex::new((outcomes, file)));
     let work = |number: usize| -> Result<(), String> {
@@ -300,9 +326,6 @@ pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>) -> Resul
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs).map(|number| scope.spawn(move || work(number))).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a worker died".to_owned())))
-    })?;
+    by_workers(jobs, work)?;
     Ok(told.into_inner().map_err(|e| e.to_string())?.0)
 }
