@@ -8,6 +8,7 @@ mod budgets;
 mod bundled;
 mod bundled_items;
 mod catalogue;
+mod claims;
 mod close;
 mod doubt;
 mod dry_run;
