@@ -37,6 +37,24 @@ fn many_refused() {
     assert_eq!((licid(&test, 144), orders(&test)), (ids[0], 0));
 }
 
+/// Refused with a day to come it rests until that day is over, not only for a day.
+#[test]
+fn refused_with_a_day() {
+    let test = Test::setup().options(|o| o.list_dates = false).start();
+    let id = pooled(&test, 41, "55227", 40);
+    test.upstream.edit_license(id, |l| l.key_changed = day(-10).parse().ok());
+    open(&test, 142, "55227", 1).ok();
+    assert_eq!((new_keys(&test), orders(&test), licid(&test, 142) == id), (1, 1, false), "{}", test.story());
+    test.upstream.age(id, 40);
+    forget(&test);
+    pass(&test, 10 * REST);
+    open(&test, 143, "55227", 1).ok();
+    assert!(!is_asked_about(&test, id) && orders(&test) == 1, "{}", test.story());
+    pass(&test, 15 * REST);
+    open(&test, 144, "55227", 1).ok();
+    assert_eq!((licid(&test, 144), orders(&test)), (id, 1), "{}", test.story());
+}
+
 /// One that is found in use is left alone for a day; one that bears another installation's mark for good.
 #[test]
 fn found_in_use() {
@@ -182,6 +200,7 @@ fn edit_in_doubt() {
             let (case, now) = (format!("{returned} {own} {lands}: {}", test.story()), test.upstream.license(id));
             assert_eq!((licid(&test, 142), now.ip, now.licname.as_str(), now.status), (id, ip, "second", 2), "{case}");
             assert_eq!((orders(&test), now.old_keys.len()), (0, 1), "{case}");
+            assert!(now.remoteid.ends_with("-142-2"), "{case}");
             assert_eq!(changes(&test).len(), if lands { 1 } else { 2 }, "{case}");
         }
     }

@@ -137,10 +137,16 @@ fn renewal_in_doubt() {
     assert_eq!((test.upstream.license(id).licname.as_str(), test.upstream.billed("service.prolong")), ("free.lic", 0));
 }
 
-/// A life ends with its closing, also when the panel was never told that it had begun: the next one starts afresh.
+/// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it: the
+/// next one starts afresh.
 #[test]
 fn life_ends() {
     let test = Test::new();
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    test.upstream.fault(Fault::on("soft.order.param").refused("something_odd"));
+    test.cmd("open", 43).fails("upstream");
+    test.cmd("close", 43).ok();
+    assert_eq!(state(&test, "SELECT closes FROM item WHERE id = 43"), "1");
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     test.mgrctl_fault(MgrctlFault::on("soft.open", MgrctlFaultKind::ErrorDocument));
     test.cmd("open", 42).fails("mgrctl");

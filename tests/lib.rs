@@ -16,6 +16,7 @@ mod gen_key;
 mod guards;
 mod hurt;
 mod messages;
+mod old_state;
 mod open;
 mod packages;
 mod pool;

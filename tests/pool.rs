@@ -200,7 +200,8 @@ fn key_in_doubt() {
     // A look that cannot be trusted is no reason to buy.
     test.upstream.fault(Fault::on("soft.edit?read").html());
     open(&test, 144, "55227", 1).fails("bad_answer");
-    assert_eq!(orders(&test), 2);
+    let held = state(&test, &format!("SELECT state FROM license WHERE id = {id}"));
+    assert_eq!((orders(&test), held.as_str()), (2, "pool"), "not claimed before its doubt is settled");
     // And sync settles it, though nobody has the license.
     test.run(["--command", "sync", "--module", "7"]).ok();
     assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'newkey' ORDER BY id DESC"), "done");

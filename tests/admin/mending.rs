@@ -55,6 +55,7 @@ fn bound_while_suspended() {
     t.upstream.edit_license(id, |l| (l.key, l.status) = (String::new(), 3));
     fine(&t, &format!("bind 42 {id} --yes"));
     assert_eq!((t.item(42).param("licid"), t.upstream.license(id).status), (id.to_string().as_str(), 3));
+    assert!(t.upstream.requests_of("soft.resume").is_empty(), "not for a moment either");
 }
 
 /// Where the list leaves the mark out, what nobody knows is opened: a second license of one order is named.
