@@ -40,8 +40,10 @@ fn many_refused() {
 /// Refused with a day to come it rests until that day is over, not only for a day.
 #[test]
 fn refused_with_a_day() {
-    let test = Test::setup().options(|o| o.list_dates = false).start();
+    let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
     let id = pooled(&test, 41, "55227", 40);
+    // The day is told only once it is refused.
+    test.upstream.options(|o| o.edit_dates = true);
     test.upstream.edit_license(id, |l| l.key_changed = day(-10).parse().ok());
     open(&test, 142, "55227", 1).ok();
     assert_eq!((new_keys(&test), orders(&test), licid(&test, 142) == id), (1, 1, false), "{}", test.story());
