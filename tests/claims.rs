@@ -99,8 +99,8 @@ fn moved_elsewhere() {
     assert_eq!((licid(&test, 142) == id, orders(&test), new_keys(&test)), (false, 1, 0), "{}", test.story());
 }
 
-/// A new key that is not issued at once: until it is there nobody gets the address, and nothing is asked or bought in its
-/// place.
+/// A new key that is not issued at once: until it is there nobody gets the address, and nothing is asked or bought in
+/// its place.
 #[test]
 fn key_is_late() {
     let test = Test::new();
@@ -130,8 +130,8 @@ fn key_not_shown() {
     assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {id}")), "pool");
 }
 
-/// A claim that a run left behind is continued as it began. Its key cannot change yet: where the license had the address
-/// that is asked for the run says so; else another one serves.
+/// A claim that a run left behind is continued as it began. Its key cannot change yet: where the license had the
+/// address that is asked for the run says so; else another one serves.
 #[test]
 fn continued_and_refused() {
     for own in [true, false] {
@@ -208,8 +208,8 @@ fn edit_in_doubt() {
     }
 }
 
-/// What the last look shows decides: with another's mark, or the key of the client before, the license is not bound, and
-/// the service shows neither number nor key.
+/// What the last look shows decides: with another's mark, or the key of the client before, the license is not bound,
+/// and the service shows neither number nor key.
 #[test]
 fn never_bound() {
     for mark in [true, false] {

@@ -86,8 +86,8 @@ fn never_renews_itself() {
     }
 }
 
-/// What upstream refused, or did without showing it, rests: until the month is over where the address is too young, else
-/// for a day. Neither sync nor a repeated close asks before, and both do afterwards.
+/// What upstream refused, or did without showing it, rests: until the month is over where the address is too young,
+/// else for a day. Neither sync nor a repeated close asks before, and both do afterwards.
 #[test]
 fn rests() {
     for (case, days) in [("too young", 31), ("odd", 1), ("not shown", 1)] {

@@ -77,8 +77,8 @@ fn frees_and_deletions() {
     }
 }
 
-/// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor waits
-/// for them, and does its own work.
+/// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor
+/// waits for them, and does its own work.
 #[test]
 fn what_others_do() {
     for (command, status) in [("close", "2"), ("suspend", "3")] {

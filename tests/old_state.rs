@@ -115,8 +115,8 @@ fn given_since() {
     assert_eq!((licid(&test, 142), state_of(&test, id), now.status, now.ip), (id, "bound".into(), 2, ip_of(142)));
 }
 
-/// The license that the state holds was deleted since, and another one bought. Where the former is there after all it is
-/// a person's to say which of the two it is.
+/// The license that the state holds was deleted since, and another one bought. Where the former is there after all it
+/// is a person's to say which of the two it is.
 #[test]
 fn replaced_since() {
     for is_back in [false, true] {
@@ -151,8 +151,8 @@ fn closed_since() {
     assert_eq!((test.upstream.license(missed).licname.as_str(), state_of(&test, missed)), ("free.lic", "pool".into()));
 }
 
-/// The number belongs to a younger service by now, and the list shows no dates: opened, the license shows that it is none
-/// of that service's.
+/// The number belongs to a younger service by now, and the list shows no dates: opened, the license shows that it is
+/// none of that service's.
 #[test]
 fn number_used_again() {
     let (test, missed) = missed();
