@@ -34,7 +34,8 @@ fn service(t: &Test, item: u32, ip: &str) {
 }
 
 /// The number of a service is no evidence here; the number that it shows, a person's map and, when asked, the address
-/// and tariff of the only service that fits are. What has no service of this panel is for import, what is free or disputed stays.
+/// and tariff of the only service that fits are. What has no service of this panel is for import, what is free or
+/// disputed stays.
 #[test]
 fn from_a_file() {
     let t = Test::new();
