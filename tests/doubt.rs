@@ -329,18 +329,24 @@ fn reopened_with_another_choice() {
 }
 
 /// A close that the panel did not take is no new life: whatever appears is the service's own, and only its tariff is
-/// changed.
+/// changed; a choice of another kind waits for it.
 #[test]
 fn close_without_end() {
-    let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
-    test.cmd("open", 42).fails("client");
-    test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
-    test.cmd("close", 42).fails("mgrctl");
-    test.upstream.land_late();
-    let first = only_license(&test).id;
-    test.choose(42, "55228");
-    test.cmd("open", 42).ok();
-    assert_eq!((billed(&test), licid(&test, 42), license(&test, 42).pricelist), (1, first, 55228));
+    for (choice, kind) in [("55228", ""), ("9203", "client")] {
+        let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
+        test.cmd("close", 42).fails("mgrctl");
+        test.choose(42, choice);
+        if !kind.is_empty() {
+            test.cmd("open", 42).fails(kind);
+            continue;
+        }
+        test.upstream.land_late();
+        let first = only_license(&test).id;
+        test.cmd("open", 42).ok();
+        assert_eq!((billed(&test), licid(&test, 42), license(&test, 42).pricelist), (1, first, 55228));
+    }
 }
 
 /// Reopened in doubt and never to be sent again by itself: it is a person's until he answers, not for 30 days.

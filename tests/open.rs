@@ -1,6 +1,8 @@
 //! `open`: exact order, exact words to the panel, once. Doubts about an order are in `doubt.rs`, what the catalogue
 //! sells in `catalogue.rs`.
-use crate::service::{OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
+use crate::service::{
+    OPEN, alter_state, changes, day, end, forget, ip_of, licid, months, only_license, opened, sent, state, told,
+};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
@@ -107,7 +109,12 @@ fn refused_by_upstream() {
         let ip = ip_of(item);
         test.soft_item(item, "55227", 1).ip(&ip).add();
         test.upstream.fault(Fault::on("soft.order.param").refused(words));
-        test.cmd("open", item).fails(kind);
+        let output = test.cmd("open", item);
+        let object = if kind == "ip_busy" { "ip" } else { "intname" };
+        assert_eq!(output.fails(kind).attribute("object"), object, "{words}");
+        // A code of the vendor's other billing is refused like one that is not sold any more.
+        let advice = output.message().contains("55227 is a code of the international billing");
+        assert_eq!(advice, kind == "sale_closed", "{}", output.message());
         assert_eq!((test.item(item).status, test.item(item).param("licid")), (1, ""), "{words}");
         test.upstream.set_balance(2_000_000 + i64::from(item));
         test.cmd("open", item).ok();
@@ -278,4 +285,46 @@ fn number_used_again() {
     test.set_item(42, "createdate", "2020-01-01 10:00:00");
     test.cmd("open", 42).fails("state");
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+}
+
+/// The service names a license that this state does not know: nothing is bought beside it, and what to do depends on
+/// whether it bears a mark.
+#[test]
+fn names_an_unknown_license() {
+    for (remoteid, advice) in [("", "pmisplicense bind 42 ID"), ("pml-zzzzzzzz-42-1", "pmisplicense reconcile --apply")]
+    {
+        let test = Test::new();
+        let id = test.upstream.add_foreign(55227, 1, "192.0.2.77", "a server");
+        test.upstream.edit_license(id, |l| l.remoteid = remoteid.into());
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").param("licid", &id.to_string()).add();
+        let output = test.cmd("open", 42);
+        let message = output.fails("state").message();
+        assert!(message.contains(&advice.replace("ID", &id.to_string())), "{message}");
+        assert_eq!(test.upstream.licenses().len(), 1);
+    }
+}
+
+/// An order that was carried out before is not sent again, though its license is held no more: a person must say.
+#[test]
+fn bought_and_not_held() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| l.ip = "192.0.2.99".into());
+    alter_state(&test, "UPDATE license SET state = 'stopped', life = NULL");
+    test.set_param(42, "licid", "");
+    forget(&test);
+    let output = test.cmd("open", 42);
+    let message = output.fails("order_unknown").message();
+    assert!(message.contains("it was carried out before, and its license is not held any more"), "{message}");
+    assert_eq!(changes(&test), Vec::<String>::new());
+}
+
+/// The look before an order takes nothing from what is known of other services' licenses: a list may leave out dates.
+#[test]
+fn list_without_dates() {
+    let test = Test::setup().options(|o| o.list_dates = false).start();
+    let id = opened(&test, 41, "55227", 1);
+    opened(&test, 42, "55227", 1);
+    let known = state(&test, &format!("SELECT expires FROM license WHERE id = {id}"));
+    assert_eq!(known, end(&test.upstream.license(id)));
 }

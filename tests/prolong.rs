@@ -39,6 +39,7 @@ fn one_period_a_payment() {
             test.cmd_op("prolong", 42, operation).ok();
             assert_eq!((renewed(&test), test.item(42).expiredate), (payment as usize, Some(paid)));
         }
+        assert_eq!(state(&test, "SELECT count(*) FROM journal WHERE event = 'changed'"), "0", "nothing was started");
         test.assert_clean();
     }
 }
@@ -310,6 +311,8 @@ fn stopped_in_doubt() {
     let id = opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("service.prolong").drop_before());
     test.cmd("prolong", 42).fails("client");
+    test.cmd("suspend", 42).fails("client");
+    assert_eq!(license(&test, 42).status, 2, "it is not stopped by us while it may be renewed");
     test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (3, StoppedBy::Hand));
     settle(&test);
     for _ in 0..2 {
@@ -317,6 +320,9 @@ fn stopped_in_doubt() {
         settle(&test);
     }
     assert_eq!(test.upstream.requests_of("service.prolong").len(), 1);
+    test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (2, StoppedBy::Nobody));
+    test.cmd("suspend", 42).ok();
+    assert_eq!(license(&test, 42).status, 3, "what a person holds keeps nothing from being stopped");
 }
 
 /// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing was

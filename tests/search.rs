@@ -48,6 +48,17 @@ fn named_is_anothers() {
     assert_eq!(state(&test, "SELECT count(*) FROM license"), "0");
 }
 
+/// Where upstream is known to return marks a license without one is not believed either, though an answer named it.
+#[test]
+fn named_without_a_mark() {
+    let test = Test::new();
+    opened(&test, 41, "55227", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.before("soft.edit?read", 1, |w| w.licenses.values_mut().for_each(|l| l.remoteid.clear()));
+    test.cmd("open", 42).fails("order_unknown");
+    assert_eq!((test.item(42).param("licid"), state(&test, "SELECT count(*) FROM license")), ("", "1".to_owned()));
+}
+
 /// A search opens only what may be the order: nothing that another service has, nothing that is older than the order,
 /// however alike it looks, and no list is read beyond its end.
 #[test]

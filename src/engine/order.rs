@@ -132,6 +132,14 @@ impl Engine<'_> {
                 );
                 Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
             }
+            Recorded::Existing(wish) if wish.account != self.account => {
+                // No list of the present account can tell, however long the run is repeated.
+                let why = text!(
+                    "it was sent to the account that the module had before",
+                    "он отправлен в прежнюю учётную запись модуля"
+                );
+                Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
+            }
             Recorded::Existing(wish) => Err(self.still_in_doubt(&wish, &what)),
         }
     }
