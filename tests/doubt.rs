@@ -349,6 +349,29 @@ fn close_without_end() {
     }
 }
 
+/// What an order of this very life brought was given up, and the client wants it after all: the order is not sent again
+/// by itself, a person must say.
+#[test]
+fn given_up_and_wanted_again() {
+    let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
+    test.cmd("close", 42).fails("mgrctl");
+    test.upstream.land_late();
+    test.choose(42, "nopanel");
+    test.cmd("open", 42).ok();
+    test.upstream.edit_license(only_license(&test).id, |l| l.ip = "192.0.2.99".into());
+    test.choose(42, "55227");
+    let output = test.cmd("open", 42);
+    let advice = format!("pmisplicense bind 42 {}", only_license(&test).id);
+    let message = output.fails("order_unknown").message();
+    assert!(message.contains("it was carried out before"), "{message}");
+    assert!(message.contains(&advice.replace(&only_license(&test).id.to_string(), "LICENSE")), "{message}");
+    test.run(advice.split(' ').skip(1).chain(["--yes"])).ok();
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
+}
+
 /// Reopened in doubt and never to be sent again by itself: it is a person's until he answers, not for 30 days.
 #[test]
 fn reopened_and_handed_over() {

@@ -1,8 +1,6 @@
 //! `open`: exact order, exact words to the panel, once. Doubts about an order are in `doubt.rs`, what the catalogue
 //! sells in `catalogue.rs`.
-use crate::service::{
-    OPEN, alter_state, changes, day, end, forget, ip_of, licid, months, only_license, opened, sent, state, told,
-};
+use crate::service::{OPEN, changes, day, end, forget, ip_of, licid, months, only_license, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
@@ -302,21 +300,6 @@ fn names_an_unknown_license() {
         assert!(message.contains(&advice.replace("ID", &id.to_string())), "{message}");
         assert_eq!(test.upstream.licenses().len(), 1);
     }
-}
-
-/// An order that was carried out before is not sent again, though its license is held no more: a person must say.
-#[test]
-fn bought_and_not_held() {
-    let test = Test::new();
-    let id = opened(&test, 42, "55227", 1);
-    test.upstream.edit_license(id, |l| l.ip = "192.0.2.99".into());
-    alter_state(&test, "UPDATE license SET state = 'stopped', life = NULL");
-    test.set_param(42, "licid", "");
-    forget(&test);
-    let output = test.cmd("open", 42);
-    let message = output.fails("order_unknown").message();
-    assert!(message.contains("it was carried out before, and its license is not held any more"), "{message}");
-    assert_eq!(changes(&test), Vec::<String>::new());
 }
 
 /// The look before an order takes nothing from what is known of other services' licenses: a list may leave out dates.
