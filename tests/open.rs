@@ -1,6 +1,6 @@
 //! `open`: exact order, exact words to the panel, once. Doubts about an order are in `doubt.rs`, what the catalogue
 //! sells in `catalogue.rs`.
-use crate::service::{OPEN, changes, day, end, forget, ip_of, licid, months, only_license, opened, sent, state, told};
+use crate::service::{OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
@@ -302,12 +302,15 @@ fn names_an_unknown_license() {
     }
 }
 
-/// The look before an order takes nothing from what is known of other services' licenses: a list may leave out dates.
+/// The look before an order takes no note of what others have: a key that the seller changed is still news to the next
+/// sync, which brings it.
 #[test]
-fn list_without_dates() {
-    let test = Test::setup().options(|o| o.list_dates = false).start();
+fn look_before_leaves_others() {
+    let test = Test::new();
     let id = opened(&test, 41, "55227", 1);
+    let today = test.upstream.today();
+    test.upstream.edit_license(id, |l| (l.key, l.key_changed) = ("NEW-KEY-1".into(), Some(today)));
     opened(&test, 42, "55227", 1);
-    let known = state(&test, &format!("SELECT expires FROM license WHERE id = {id}"));
-    assert_eq!(known, end(&test.upstream.license(id)));
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(test.item(41).param("lickey"), "NEW-KEY-1");
 }
