@@ -236,8 +236,8 @@ fn old_state_in_doubt() {
     assert_eq!((test.upstream.billed("soft.order.param"), only_license(&test).status), (1, 2), "{}", test.story());
 }
 
-/// A state that was copied while a closed service's order was in doubt: reopened, the service has that license and shows
-/// it, so it is not freed as one that came too late.
+/// A state that was copied while a closed service's order was in doubt: reopened, the service has that license and
+/// shows it, so it is not freed as one that came too late.
 #[test]
 fn old_state_of_a_reopened_service() {
     let test = Test::new();

@@ -21,6 +21,8 @@ fn first_open() {
     let item = test.item(42);
     assert_eq!((item.status, item.param("lickey"), item.param("licname")), (2, license.key.as_str(), "shop"));
     assert!(item.crypted.is_empty(), "the key is shown to the client: not a crypted parameter");
+    let bound = format!("license {} bound, good until {}", license.id, item.expiredate.clone().unwrap());
+    assert_eq!(state(&test, "SELECT en FROM journal WHERE event = 'bound'"), bound);
     assert_eq!((license.autoprolong.as_str(), license.expires.map(|d| d.to_string())), ("null", item.expiredate));
     test.assert_clean();
 }
@@ -160,6 +162,8 @@ fn unpaid_order() {
     let first = test.cmd("open", 42);
     let id = only_license(&test).id.to_string();
     assert_eq!((first.fails("nomoney").attribute("object"), first.attribute("value")), ("licid", id.as_str()));
+    let noted = state(&test, "SELECT en FROM journal WHERE event = 'bound'");
+    assert_eq!(noted, format!("license {id} is ordered and waits for payment"));
     forget(&test);
     for _ in 0..2 {
         test.cmd("open", 42).fails("nomoney");

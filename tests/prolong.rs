@@ -268,8 +268,8 @@ fn operation_after_twenty_days() {
     assert_eq!(test.upstream.billed("service.prolong"), 2);
 }
 
-/// A license that the seller stopped is started before it is renewed, so that nothing of its time is lost; where nothing
-/// is owed it is only started, and one that ran out is left to whoever pays.
+/// A license that the seller stopped is started before it is renewed, so that nothing of its time is lost; where
+/// nothing is owed it is only started, and one that ran out is left to whoever pays.
 #[test]
 fn stopped_by_the_seller() {
     let stop = |test: &Test, id| test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (3, StoppedBy::Hand));

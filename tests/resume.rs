@@ -122,7 +122,7 @@ fn nopanel() {
     assert_eq!((sent(&test), told(&test)), (Vec::new(), vec!["service.postresume".to_owned()]));
 }
 
-/// A trial with time left is started like any other; one that ran out is not renewed.
+/// A trial with time left is started like any other.
 #[test]
 fn trial() {
     let test = Test::new();
