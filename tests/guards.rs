@@ -237,6 +237,27 @@ fn old_state_in_doubt() {
     assert_eq!((test.upstream.billed("soft.order.param"), only_license(&test).status), (1, 2), "{}", test.story());
 }
 
+/// A state that was copied while a closed service's order was in doubt: reopened, the service has that license and
+/// shows it, so it is not freed as one that came too late.
+#[test]
+fn old_state_of_a_reopened_service() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    test.cmd("close", 42).ok();
+    copy_state(&test, "pmisplicense", "kept");
+    test.upstream.land_late();
+    test.set_item(42, "status", "1");
+    test.cmd("open", 42).ok();
+    let id = licid(&test, 42);
+    copy_state(&test, "kept", "pmisplicense");
+    sync(&test).ok();
+    let license = test.upstream.license(id);
+    assert_eq!((license.status, license.ip.as_str(), licid(&test, 42)), (2, "192.0.2.10", id), "{}", test.story());
+    assert_eq!(state(&test, "SELECT state FROM license"), "bound");
+}
+
 /// A state begun anew gives the same numbers out: what gives it away is a mark that it never gave.
 #[test]
 fn state_begun_anew() {

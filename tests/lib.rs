@@ -25,6 +25,7 @@ mod protocol;
 mod readme;
 mod release;
 mod resume;
+mod search;
 mod service;
 mod setparam;
 mod settings;

@@ -143,3 +143,29 @@ fn nopanel() {
     test.cmd("resume", 42).ok().stdout("");
     assert_eq!((sent(&test), told(&test)), (Vec::new(), vec!["service.postresume".to_owned()]));
 }
+
+/// A trial with time left is started like any other.
+#[test]
+fn trial() {
+    let test = Test::new();
+    test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    test.cmd("suspend", 42).ok();
+    test.cmd("resume", 42).ok();
+    assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
+}
+
+/// Whether a license has run out is told by a day: with a clock that differs from upstream's nothing is renewed.
+#[test]
+fn wrong_clock() {
+    let test = Test::new();
+    let id = suspended(&test);
+    ends_in(&test, id, -3);
+    test.set_item(42, "expiredate", &day(20));
+    test.upstream.fault(Fault::on("*").skewed(2 * 86_400).always());
+    assert_eq!(test.cmd("resume", 42).fails("config").attribute("object"), "clock_check");
+    assert_eq!(test.upstream.billed("service.prolong"), 0);
+    test.upstream.clear_faults();
+    test.cmd("resume", 42).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+}
