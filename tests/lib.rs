@@ -22,6 +22,7 @@ mod prolong;
 mod protocol;
 mod readme;
 mod release;
+mod resolve;
 mod resume;
 mod service;
 mod setparam;
