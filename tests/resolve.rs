@@ -51,6 +51,7 @@ fn license_of_another() {
     refused(&test, &["--bought", &held.to_string()], "serves service 40");
     refused(&test, &["--bought", "777777"], "license_gone");
     resolve(&test, &["--bought", &free.to_string()]).ok();
+    test.upstream.age(free, 40);
     test.cmd("open", 42).ok();
     assert_eq!((licid(&test, 40), licid(&test, 42), test.upstream.billed("soft.order.param")), (held, free, 2));
 }

@@ -23,6 +23,7 @@ fn given_out_since_the_backup() {
     t.cmd("close", 43).ok();
     let copy = t.root().join("copy.db").display().to_string();
     fine(&t, &format!("backup {copy}"));
+    t.upstream.age(5002, 40);
     t.cmd("open", 44).ok();
     assert_eq!(t.item(44).param("licid"), "5002", "from the pool");
     fine(&t, &format!("restore {copy} --yes"));
@@ -53,7 +54,8 @@ fn more_strangers_than_are_opened() {
     t.upstream.with(|w| w.options.list_remoteid = false);
     for (strangers, told) in [(200, None), (201, Some("1 were not"))] {
         t.upstream.with(|w| {
-            let like = crate::support::upstream::License { licname: "somebody's".into(), ..w.licenses[&5001].clone() };
+            let mut like = w.licenses[&5001].clone();
+            (like.licname, like.ip) = ("somebody's".into(), "192.0.2.99".into());
             w.crowd = Some(Crowd { like, numbers: 9000..9000 + strangers, later: 0 });
         });
         t.upstream.clear_requests();

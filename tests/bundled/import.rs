@@ -134,8 +134,7 @@ fn orders_in_doubt_are_left() {
 fn torn(test: &Test, license: u64) -> u32 {
     let first = test.upstream.hold_before("soft.edit?read");
     let number = license.to_string();
-    let run =
-        test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
+    let run = test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
     first.reached();
     let second = test.upstream.hold_before("soft.edit?read");
     first.release();
@@ -178,6 +177,7 @@ fn torn_and_taken() {
     refused(&test);
     test.set_item(item, "processingmodule", "7");
     let other = test.upstream.add_foreign(55227, 1, "192.0.2.78", "other");
+    test.set_param(item, "ip", "192.0.2.78");
     test.run(["bind", &item.to_string(), &other.to_string(), "--yes"]).ok();
     test.set_param(item, "licid", &license.to_string());
     refused(&test);
@@ -196,8 +196,7 @@ fn bound_meanwhile() {
     let held = std::fs::File::create(lock).unwrap();
     held.lock().unwrap();
     let looked = test.upstream.hold_before("soft.edit?read");
-    let run =
-        test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
+    let run = test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
     looked.reached();
     looked.release();
     test.run(["bind", "43", &number, "--yes"]).ok();
@@ -233,6 +232,7 @@ fn another_tariff_by_now() {
     let license = licid(&test, 42);
     test.upstream.age(license, 40);
     test.cmd("close", 42).ok();
+    test.db.exec("DELETE FROM itemparam WHERE item = 42", ());
     test.upstream.edit_license(license, |l| l.pricelist = 55228);
     import(&test, &license.to_string()).ok();
     let line = imports(&test).pop().unwrap();
