@@ -14,7 +14,7 @@ fn edits(t: &Test) -> usize {
 }
 
 /// A mark of ours stays on the license of the service that it was bought for; another service's own takes its place.
-/// It renews itself no more either way.
+/// It renews itself no more either way: that goes off with the same request.
 #[test]
 fn marks_of_ours() {
     let t = opened();
@@ -26,7 +26,8 @@ fn marks_of_ours() {
     in_state(&t, "DELETE FROM license");
     t.upstream.edit_license(5001, |l| l.autoprolong = "1".into());
     fine(&t, "bind 42 5001 --yes");
-    assert_eq!((&t.upstream.license(5001).remoteid, &*t.upstream.license(5001).autoprolong), (&mark, "null"));
+    let license = t.upstream.license(5001);
+    assert_eq!((&license.remoteid, &*license.autoprolong, edits(&t)), (&mark, "null", 1), "{}", t.story());
     in_state(&t, "DELETE FROM license");
     t.soft_item(43, "55227", 1).ip("192.0.2.10").licname("shop").active_until(&super::day_in(20)).add();
     fine(&t, "bind 43 5001 --yes");

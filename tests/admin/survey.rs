@@ -37,6 +37,27 @@ fn given_out_since_the_backup() {
     assert_eq!(t.upstream.billed("soft.order.param"), 2);
 }
 
+/// The number belongs to another service since the backup: what the state holds for the one before does not make the
+/// new one's license a duplicate.
+#[test]
+fn another_service_since_the_backup() {
+    let t = opened();
+    let copy = t.root().join("copy.db").display().to_string();
+    fine(&t, &format!("backup {copy}"));
+    t.cmd("close", 42).ok();
+    t.db.exec("DELETE FROM itemparam WHERE item = 42", ());
+    t.db.exec("DELETE FROM item WHERE id = 42 OR parent = 42", ());
+    let made = format!("{} 10:45:00", day_in(0));
+    t.soft_item(42, "55228", 1).ip("192.0.2.20").created(&made).expires(&day_in(31)).add();
+    t.cmd("open", 42).ok();
+    t.db.exec("DELETE FROM itemparam WHERE item = 42 AND intname IN ('licid', 'lickey')", ());
+    fine(&t, &format!("restore {copy} --yes"));
+    let found = json(&t, "reconcile");
+    let one = difference(&found, "unowned");
+    assert_eq!((one["license"].as_u64(), one["remedy"].as_str()), (Some(5002), Some("bind")), "{found:#}");
+    assert!(kinds(&found).iter().any(|kind| kind == "other_life"), "{found:#}");
+}
+
 /// A license that no list shows is missed by its service, which the panel still has.
 #[test]
 fn not_listed() {
