@@ -68,20 +68,23 @@ fn not_listed() {
     assert_eq!(difference(&found, "gone")["item"], 42);
 }
 
-/// Where a list shows no marks the newest strangers are opened, and it is said how many were not.
+/// Where a list shows no marks the newest strangers are opened, and it is said how many were not. Where it shows them
+/// none is.
 #[test]
 fn more_strangers_than_are_opened() {
     let t = opened();
-    t.upstream.with(|w| w.options.list_remoteid = false);
-    for (strangers, told) in [(200, None), (201, Some("1 were not"))] {
+    for (marks, strangers, opened, told) in
+        [(true, 201, 0, None), (false, 200, 200, None), (false, 201, 200, Some("1 were not"))]
+    {
         t.upstream.with(|w| {
+            w.options.list_remoteid = marks;
             let mut like = w.licenses[&5001].clone();
             (like.licname, like.ip) = ("somebody's".into(), "192.0.2.99".into());
             w.crowd = Some(Crowd { like, numbers: 9000..9000 + strangers, later: 0 });
         });
         t.upstream.clear_requests();
         fine(&t, "reconcile");
-        assert_eq!(t.upstream.requests_of("soft.edit").len(), 200);
+        assert_eq!(t.upstream.requests_of("soft.edit").len(), opened);
         assert_eq!(t.log().contains("the list shows no remoteid"), told.is_some());
         assert!(told.is_none_or(|told| t.log().contains(told)), "{}", t.log());
     }
