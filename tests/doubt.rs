@@ -1,6 +1,6 @@
 //! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
 //! settling time, or handed to a person (MONEY.md 3 and 4).
-use crate::service::{alter_state, changes, forget, licid, only_license, settle, state, told};
+use crate::service::{alter_state, changes, forget, licid, only_license, opened, sent, settle, state, told};
 use crate::support::{Fault, Test};
 
 fn ordered(settings: &str, fault: Fault) -> Test {
@@ -156,6 +156,22 @@ fn duplicate_is_freed() {
     assert_eq!((licid(&test, 42), test.upstream.license(bound).status), (bound, 2));
 }
 
+/// A twin that was never paid for, or is deleted, is no duplicate to be freed: it is neither opened nor kept.
+#[test]
+fn no_duplicate() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let mark = test.upstream.license(id).remoteid;
+    let twin = test.upstream.add_foreign(55227, 1, "192.0.2.77", "twin");
+    for status in [1, 4] {
+        test.upstream.edit_license(twin, |l| (l.remoteid, l.status) = (mark.clone(), status));
+        forget(&test);
+        test.run(["--command", "sync", "--module", "7"]).ok();
+        assert!(sent(&test).iter().all(|line| !line.contains(&format!("elid={twin}"))), "{status}: {}", test.story());
+        assert_eq!(state(&test, "SELECT count(*) FROM license"), "1", "{status}");
+    }
+}
+
 /// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
 #[test]
 fn a_person_decides() {
@@ -285,6 +301,8 @@ fn closed_in_doubt() {
         test.cmd("open", 42).fails("client");
         test.cmd("close", 42).ok().stdout("");
         assert_eq!(test.item(42).status, 4);
+        test.cmd("close", 42).ok();
+        assert_eq!(test.log().matches("closed while its order is in doubt").count(), 1, "said once");
         test.upstream.land_late();
         let id = only_license(&test).id;
         if again {

@@ -77,8 +77,8 @@ fn frees_and_deletions() {
     }
 }
 
-/// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor waits
-/// for them, and does its own work.
+/// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor
+/// waits for them, and does its own work.
 #[test]
 fn what_others_do() {
     for (command, status) in [("close", "2"), ("suspend", "3")] {
@@ -174,7 +174,7 @@ fn missing_row() {
 }
 
 /// The files of the state, taken out or put back.
-fn copy_state(test: &Test, from: &str, to: &str) {
+pub fn copy_state(test: &Test, from: &str, to: &str) {
     let folder = test.state_path().parent().unwrap().to_owned();
     let at = |name: &str| folder.parent().unwrap().join(name);
     let _ = std::fs::remove_dir_all(at(to));
@@ -231,6 +231,7 @@ fn old_state_in_doubt() {
     copy_state(&test, "kept", "pmisplicense");
     sync(&test).fails("state");
     test.run(["reconcile", "--apply"]);
+    assert_eq!(state(&test, "SELECT status FROM wish"), "free_when_appears");
     test.cmd("open", 42).ok();
     assert_eq!((licid(&test, 42), only_license(&test).id), (id, id));
     assert_eq!((test.upstream.billed("soft.order.param"), only_license(&test).status), (1, 2), "{}", test.story());

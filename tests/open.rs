@@ -116,6 +116,49 @@ fn refused_by_upstream() {
     assert_eq!(test.upstream.billed("soft.order.param"), 7);
 }
 
+/// The service names a license that this state does not know: nothing is bought beside it while it is there.
+#[test]
+fn names_an_unknown_license() {
+    let test = Test::new();
+    let named = test.upstream.add_foreign(55227, 1, "192.0.2.99", "somebody's");
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").param("licid", &named.to_string()).add();
+    let refused = test.cmd("open", 42);
+    assert_eq!(refused.fails("state").attribute("object"), "licid");
+    assert!(refused.message().contains(&format!("pmisplicense bind 42 {named}")), "{}", refused.message());
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+    test.upstream.edit_license(named, |l| l.status = 4);
+    test.cmd("open", 42).ok();
+    assert_eq!((test.upstream.billed("soft.order.param"), licid(&test, 42) != named), (1, true));
+}
+
+/// A stop that lands while open waits for the key is undone: what is handed out runs.
+#[test]
+fn stopped_while_waiting() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.upstream.fault(Fault::on("soft.order.param").key_late(2));
+    test.upstream.before("soft.edit?read", 2, |world| world.licenses.values_mut().for_each(|l| l.status = 3));
+    test.cmd("open", 42).ok();
+    assert_eq!(only_license(&test).status, 2, "{}", test.story());
+}
+
+/// A run that bought the license died before it said so: the next command says it, whichever that is.
+#[test]
+fn said_by_the_next_command() {
+    for command in ["prolong", "resume"] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::ErrorDocument).always());
+        assert_eq!(test.cmd("open", 42).code, Some(1));
+        test.clear_mgrctl_faults();
+        test.set_item(42, "status", "2");
+        test.set_item(42, "expiredate", &day(20));
+        test.cmd(command, 42).ok();
+        let license = only_license(&test);
+        assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (license.id, license.key.as_str()), "{command}");
+    }
+}
+
 /// An address that has such a license already is found before the order.
 #[test]
 fn busy_address() {

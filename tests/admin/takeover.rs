@@ -70,6 +70,9 @@ fn shown_bound_marked() {
     assert!(fine(&t, "history 42").contains("taken over"), "the journal says so");
     assert_eq!(t.upstream.ledger().len(), 0, "nothing was bought");
     t.assert_clean();
+    // A life like any other: it ends when the service is closed.
+    t.cmd("close", 42).ok();
+    assert_eq!(crate::service::state(&t, "SELECT closes FROM item WHERE id = 42"), "1");
 }
 
 /// What renews itself has two masters as soon as it is bound: only together with switching that off.
