@@ -1,4 +1,4 @@
-//! resolve: a person ends a doubt (MONEY.md 3), and is refused where his word would buy twice or take another's license.
+//! resolve: a person ends a doubt (MONEY.md 3), unless his word would buy twice or take another's license.
 use crate::service::{licid, opened, settle, state};
 use crate::support::{Fault, Output, Test};
 
