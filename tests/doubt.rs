@@ -221,6 +221,7 @@ fn resolved_as_bought() {
     test.upstream.edit_license(id, |l| l.remoteid = "crm-17".into());
     test.cmd("open", 42).code.filter(|code| *code == 1).expect("nothing with the mark is there");
     test.run(["resolve", "42", "--bought", &id.to_string()]).ok();
+    assert_eq!(state(&test, "SELECT state FROM license"), "bound");
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42), test.item(42).status), (1, id, 2));
 }

@@ -24,6 +24,7 @@ mod prolong;
 mod protocol;
 mod readme;
 mod release;
+mod resolve;
 mod resume;
 mod search;
 mod service;

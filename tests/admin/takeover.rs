@@ -176,6 +176,9 @@ fn list_without_remoteid() {
         let other = vendor(&t, 43, "192.0.2.11");
         t.upstream.edit_license(other, |l| l.remoteid = "pml-zzzzzzzz-43-1".into());
         assert_eq!(what(&json(&t, "take-over panel"), other), "other_panel");
+        fine(&t, "take-over panel --apply --yes");
+        assert_eq!(t.item(42).param("licid"), id.to_string());
+        assert_eq!(what(&json(&t, "take-over panel"), id), "mark", "still to be marked");
     }
 }
 
