@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
@@ -16,6 +16,9 @@ use crate::model::ids::PanelId;
 
 /// How long a write waits for another process's write. Transactions here are short: no call to anybody in between.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two tries where SQLite does not wait by itself.
+const BUSY_RETRY: Duration = Duration::from_millis(20);
 
 /// Pages copied at once: all of them, so that no writer makes the copy begin anew.
 const COPIED_PAGES: i32 = i32::MAX;
@@ -47,7 +50,7 @@ pub fn open_file(
     let is_new = pragma_i32(&conn, "user_version").map_err(unusable)? == 0
         && pragma_i32(&conn, "schema_version").map_err(unusable)? == 0;
     let version = check_version(&conn, is_new)?;
-    settle_pragmas(&conn)?;
+    patiently(|| settle_pragmas(&conn))?;
     if version < schema::version() {
         if !is_new {
             keep_copy(&conn, path, version)?;
@@ -148,6 +151,23 @@ fn check_magic(path: &Path) -> Result<(), StoreError> {
     if head.is_empty() || head == MAGIC { Ok(()) } else { Err(StoreError::Unusable("not an SQLite file".to_owned())) }
 }
 
+/// Several runs that meet a new file wait for each other to change its mode: SQLite tells one of them at once that the
+/// file is busy, whatever the timeout.
+fn patiently(mut settle: impl FnMut() -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let since = Instant::now();
+    loop {
+        match settle() {
+            Err(StoreError::Sqlite(error))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && since.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(BUSY_RETRY);
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Full sync, set and read back: a RecordedIntent must survive a power loss.
 fn settle_pragmas(conn: &Connection) -> Result<(), StoreError> {
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(unusable)?;
@@ -197,5 +217,30 @@ fn unusable(error: rusqlite::Error) -> StoreError {
             StoreError::Unusable(error.to_string())
         }
         _ => StoreError::Sqlite(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crowd that meets no file yet: each gets the state, and all the same one. Where SQLite gave up it was once in some
+    /// hundred rounds.
+    #[test]
+    fn first_runs_at_once() {
+        for _ in 0..200 {
+            let dir = tempfile::tempdir().expect("a folder");
+            let path = &dir.path().join("state/state.db");
+            let open = |number: u8| {
+                let fresh = PanelId::from_bytes([number; 8]);
+                let store = open_file(path, None, &fresh, "machine", DateTime::<Utc>::MIN_UTC).expect("the state");
+                store.meta("panel_id").expect("a meta").expect("an id")
+            };
+            let ids: Vec<String> = std::thread::scope(|scope| {
+                let runs: Vec<_> = (0..17).map(|number| scope.spawn(move || open(number))).collect();
+                runs.into_iter().map(|run| run.join().expect("no panic")).collect()
+            });
+            assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        }
     }
 }
