@@ -160,6 +160,14 @@ impl Text {
     }
 }
 
+/// A number with what it counts, in English: "1 month", "12 months". Russian texts put the number where its case does
+/// not matter.
+pub fn counted(number: impl fmt::Display, what: &str) -> String {
+    let number = number.to_string();
+    let ending = if number == "1" { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
+
 /// A [`Text`](crate::error::Text) from two format strings, English first, with the same arguments; or, in brackets,
 /// with arguments of their own: `text!(["{}: done", what.en], ["{}: готово", what.ru])`.
 #[macro_export]

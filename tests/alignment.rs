@@ -40,7 +40,7 @@ fn told() {
     let said = |line: &[&str]| test.run(line).ok().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let en = format!("period alignment 1 -> 12 of tariff {tariff}");
     let ru = format!("выравнивание периода 1 -> 12 тарифа {tariff}");
-    let due = format!("renewed for 12 months: the license runs out on {}, in 1 days", day(1));
+    let due = format!("renewed for 12 months: the license runs out on {}, in 1 day", day(1));
     for (lang, rule) in [("en", &en), ("ru", &ru)] {
         let forecast = said(&["explain", "42", "--lang", lang]);
         assert!(forecast.contains(rule.as_str()), "{forecast}");

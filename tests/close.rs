@@ -1,6 +1,6 @@
 //! `close`: the license is freed, stopped or deleted as the settings say, and a service can always be closed.
-use crate::service::{changes, day, forget, license, opened, sent, settle, state, told};
-use crate::support::{Fault, Test};
+use crate::service::{changes, day, forget, license, opened, pass, sent, settle, state, told};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 fn free(id: u64) -> String {
     format!("soft.edit autoprolong=null elid={id} ip=0.0.0.0 licname=free.lic remoteid=pml-P-free sok=ok")
@@ -22,16 +22,136 @@ fn frees_into_the_pool() {
     test.assert_clean();
 }
 
-/// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on.
+/// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on. Only
+/// what lies free in its pool, and may be taken from there, is.
 #[test]
 fn another_installation_took_it() {
+    for (setting, mark, is_free, touched) in [
+        ("", "pml-zzzzzzzz-9-9", false, false),
+        ("", "pml-zzzzzzzz-free", true, false),
+        ("pool_foreign = true", "pml-zzzzzzzz-free", false, false),
+        ("pool_foreign = true", "pml-zzzzzzzz-9-9", true, false),
+        ("pool_foreign = true", "pml-zzzzzzzz-free", true, true),
+    ] {
+        let test = Test::new();
+        test.settings(setting);
+        let id = opened(&test, 42, "55227", 12);
+        test.upstream.edit_license(id, |license| {
+            license.remoteid = mark.into();
+            if is_free {
+                (license.licname, license.ip) = ("free.lic".into(), "0.0.0.0".into());
+            }
+        });
+        test.cmd("close", 42).ok().stdout("");
+        let (told, held) = (changes(&test), state(&test, "SELECT state FROM license"));
+        let want = if touched { vec![format!("soft.suspend elid={id}"), free(id)] } else { Vec::new() };
+        assert_eq!((told, test.item(42).status), (want, 4), "{setting} {mark} {is_free}");
+        assert_eq!(held, if touched { "pool" } else { "stopped" }, "{setting} {mark} {is_free}");
+    }
+}
+
+/// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set all the same.
+#[test]
+fn half_free() {
+    for by_hand in [true, false] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 12);
+        test.upstream.edit_license(id, |license| {
+            if by_hand {
+                (license.licname, license.ip) = ("free.lic".into(), "0.0.0.0".into());
+            } else {
+                license.remoteid = license.remoteid.replace("-42-1", "-free");
+            }
+        });
+        test.cmd("close", 42).ok();
+        assert_eq!(changes(&test), [format!("soft.suspend elid={id}"), free(id)], "{by_hand}");
+        assert_eq!(state(&test, "SELECT state FROM license"), "pool", "{by_hand}");
+    }
+}
+
+/// A license that is left to run out is never renewed by upstream itself, whatever it was told before.
+#[test]
+fn never_renews_itself() {
+    for (setting, words) in [("on_close = \"stop\"", None), ("", Some("something_odd"))] {
+        let test = Test::new();
+        test.settings(setting);
+        let id = opened(&test, 42, "55227", 1);
+        test.upstream.edit_license(id, |license| license.autoprolong = "1".into());
+        if let Some(words) = words {
+            test.upstream.fault(Fault::on("soft.edit?set").refused(words));
+        }
+        test.cmd("close", 42).ok();
+        let stays = test.upstream.license(id);
+        assert_eq!((stays.status, stays.autoprolong.as_str()), (3, "null"), "{setting}");
+    }
+}
+
+/// What upstream refused, or did without showing it, rests: until the month is over where the address is too young,
+/// else for a day. Neither sync nor a repeated close asks before, and both do afterwards.
+#[test]
+fn rests() {
+    for (case, days) in [("too young", 31), ("odd", 1), ("not shown", 1)] {
+        for command in ["sync_item", "close"] {
+            let test = Test::new();
+            test.upstream.options(|o| o.order_counts_as_change = case == "too young");
+            let id = opened(&test, 42, "55227", 12);
+            match case {
+                "odd" => test.upstream.fault(Fault::on("soft.edit?set").refused("something_odd")),
+                "not shown" => test.upstream.fault(Fault::on("soft.edit?set").without_effect()),
+                _ => {}
+            }
+            test.cmd("close", 42).ok();
+            assert_eq!(state(&test, "SELECT state FROM license"), "to_free", "{case}");
+            forget(&test);
+            for _ in 1..days {
+                test.cmd(command, 42).ok();
+                pass(&test, 86_400);
+            }
+            test.cmd(command, 42).ok();
+            assert_eq!(sent(&test), Vec::<String>::new(), "{case} {command}");
+            pass(&test, 2 * 86_400);
+            test.upstream.age(id, 40);
+            test.cmd(command, 42).ok();
+            assert_eq!(changes(&test), [free(id)], "{case} {command}");
+            assert_eq!(state(&test, "SELECT state FROM license"), "pool", "{case} {command}");
+        }
+    }
+}
+
+/// A renewal in doubt is none of the orders that are freed when they appear: it is settled as such, then the license is
+/// freed.
+#[test]
+fn renewal_in_doubt() {
     let test = Test::new();
-    let id = opened(&test, 42, "55227", 12);
-    test.upstream.edit_license(id, |license| license.remoteid = "pml-zzzzzzzz-9-9".into());
-    test.cmd("close", 42).ok().stdout("");
-    assert_eq!(changes(&test), Vec::<String>::new());
-    assert_eq!((test.item(42).status, state(&test, "SELECT state FROM license")), (4, "stopped".into()));
-    assert_eq!(test.upstream.license(id).status, 2);
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("service.prolong").drop_before());
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).fails("client");
+    test.cmd("close", 42).ok();
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'renewal'"), "in_doubt");
+    for _ in 0..3 {
+        settle(&test);
+        test.run(["--command", "sync", "--module", "7"]).ok();
+    }
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'renewal'"), "not_happened");
+    assert_eq!((test.upstream.license(id).licname.as_str(), test.upstream.billed("service.prolong")), ("free.lic", 0));
+}
+
+/// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it: the
+/// next one starts afresh.
+#[test]
+fn life_ends() {
+    let test = Test::new();
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    test.upstream.fault(Fault::on("soft.order.param").refused("something_odd"));
+    test.cmd("open", 43).fails("upstream");
+    test.cmd("close", 43).ok();
+    assert_eq!(state(&test, "SELECT closes FROM item WHERE id = 43"), "1");
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.mgrctl_fault(MgrctlFault::on("soft.open", MgrctlFaultKind::ErrorDocument));
+    test.cmd("open", 42).fails("mgrctl");
+    test.cmd("close", 42).ok();
+    assert_eq!(state(&test, "SELECT closes FROM item WHERE id = 42"), "1");
 }
 
 /// on_close = "stop": stopped and left to run out; "delete": deleted once, at once; for one module as well.

@@ -1,7 +1,7 @@
 //! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
 //! settling time, or handed to a person (MONEY.md 3 and 4).
-use crate::service::{alter_state, changes, forget, licid, only_license, settle, state, told};
-use crate::support::{Fault, Test};
+use crate::service::{alter_state, changes, forget, license, licid, only_license, opened, sent, settle, state, told};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 fn ordered(settings: &str, fault: Fault) -> Test {
     let test = Test::new();
@@ -156,6 +156,22 @@ fn duplicate_is_freed() {
     assert_eq!((licid(&test, 42), test.upstream.license(bound).status), (bound, 2));
 }
 
+/// A twin that was never paid for, or is deleted, is no duplicate to be freed: it is neither opened nor kept.
+#[test]
+fn no_duplicate() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let mark = test.upstream.license(id).remoteid;
+    let twin = test.upstream.add_foreign(55227, 1, "192.0.2.77", "twin");
+    for status in [1, 4] {
+        test.upstream.edit_license(twin, |l| (l.remoteid, l.status) = (mark.clone(), status));
+        forget(&test);
+        test.run(["--command", "sync", "--module", "7"]).ok();
+        assert!(sent(&test).iter().all(|line| !line.contains(&format!("elid={twin}"))), "{status}: {}", test.story());
+        assert_eq!(state(&test, "SELECT count(*) FROM license"), "1", "{status}");
+    }
+}
+
 /// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
 #[test]
 fn a_person_decides() {
@@ -205,6 +221,7 @@ fn resolved_as_bought() {
     test.upstream.edit_license(id, |l| l.remoteid = "crm-17".into());
     test.cmd("open", 42).code.filter(|code| *code == 1).expect("nothing with the mark is there");
     test.run(["resolve", "42", "--bought", &id.to_string()]).ok();
+    assert_eq!(state(&test, "SELECT state FROM license"), "bound");
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42), test.item(42).status), (1, id, 2));
 }
@@ -259,6 +276,12 @@ fn incomplete_list() {
     test.upstream.edit_license(known, |l| l.unlisted = true);
     settle(&test);
     test.cmd("open", 42).fails("order_unknown");
+    // Once he is asked, his answer is waited for, also when the list is whole again.
+    test.upstream.edit_license(known, |l| l.unlisted = false);
+    for _ in 0..3 {
+        settle(&test);
+        test.cmd("open", 42).fails("order_unknown");
+    }
     assert_eq!(billed(&test), 1);
 }
 
@@ -284,6 +307,8 @@ fn closed_in_doubt() {
         test.cmd("open", 42).fails("client");
         test.cmd("close", 42).ok().stdout("");
         assert_eq!(test.item(42).status, 4);
+        test.cmd("close", 42).ok();
+        assert_eq!(test.log().matches("closed while its order is in doubt").count(), 1, "said once");
         test.upstream.land_late();
         let id = only_license(&test).id;
         if again {
@@ -303,6 +328,84 @@ fn closed_in_doubt() {
     }
 }
 
+/// Reopened while its order is in doubt, and no pool to take from: what appears is the service's again when it is still
+/// wanted; another choice buys anew, and what appears is given up.
+#[test]
+fn reopened_with_another_choice() {
+    for (choice, orders, pricelist) in [("55227", 1, 55227), ("55228", 2, 55228)] {
+        let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.cmd("close", 42).ok();
+        test.upstream.land_late();
+        let first = only_license(&test).id;
+        test.set_item(42, "status", "1");
+        test.choose(42, choice);
+        test.cmd("open", 42).ok();
+        let now = license(&test, 42);
+        assert_eq!((billed(&test), now.pricelist, now.id == first), (orders, pricelist, orders == 1), "{choice}");
+        assert_eq!(test.upstream.billed("soft.changepricelist"), 0);
+    }
+}
+
+/// A close that the panel did not take is no new life: whatever appears is the service's own, and only its tariff is
+/// changed; a choice of another kind waits for it.
+#[test]
+fn close_without_end() {
+    for (choice, kind) in [("55228", ""), ("9203", "client")] {
+        let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
+        test.cmd("close", 42).fails("mgrctl");
+        test.choose(42, choice);
+        if !kind.is_empty() {
+            test.cmd("open", 42).fails(kind);
+            continue;
+        }
+        test.upstream.land_late();
+        let first = only_license(&test).id;
+        test.cmd("open", 42).ok();
+        assert_eq!((billed(&test), licid(&test, 42), license(&test, 42).pricelist), (1, first, 55228));
+    }
+}
+
+/// What an order of this very life brought was given up, and the client wants it after all: the order is not sent again
+/// by itself, a person must say.
+#[test]
+fn given_up_and_wanted_again() {
+    let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
+    test.cmd("close", 42).fails("mgrctl");
+    test.upstream.land_late();
+    test.choose(42, "nopanel");
+    test.cmd("open", 42).ok();
+    test.upstream.edit_license(only_license(&test).id, |l| l.ip = "192.0.2.99".into());
+    test.choose(42, "55227");
+    let output = test.cmd("open", 42);
+    let advice = format!("pmisplicense bind 42 {}", only_license(&test).id);
+    let message = output.fails("order_unknown").message();
+    assert!(message.contains("it was carried out before"), "{message}");
+    assert!(message.contains(&advice.replace(&only_license(&test).id.to_string(), "LICENSE")), "{message}");
+    test.run(advice.split(' ').skip(1).chain(["--yes"])).ok();
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
+}
+
+/// Reopened in doubt and never to be sent again by itself: it is a person's until he answers, not for 30 days.
+#[test]
+fn reopened_and_handed_over() {
+    let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    test.cmd("close", 42).ok();
+    test.set_item(42, "status", "1");
+    settle(&test);
+    test.cmd("open", 42).fails("order_unknown");
+    assert_eq!(state(&test, "SELECT status FROM wish"), "handed_over");
+    test.run(["resolve", "42", "--not-bought"]).ok();
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
+}
+
 /// What a closed service had ordered is given up after 30 days, by two complete lists and never by one that leaves
 /// something out.
 #[test]
@@ -319,11 +422,13 @@ fn closed_in_doubt_for_long() {
         assert_eq!(state(&test, "SELECT status FROM wish WHERE item = 42"), status);
     };
     test.upstream.edit_license(licid(&test, 41), |l| l.unlisted = true);
+    let minute = || alter_state(&test, "UPDATE wish SET clean_look_at = clean_look_at - 60 WHERE item = 42");
     sync_finds("free_when_appears");
+    minute();
     sync_finds("free_when_appears");
     test.upstream.edit_license(licid(&test, 41), |l| l.unlisted = false);
     sync_finds("free_when_appears");
-    alter_state(&test, "UPDATE wish SET clean_look_at = clean_look_at - 60 WHERE item = 42");
+    minute();
     sync_finds("not_happened");
 }
 

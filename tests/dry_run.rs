@@ -76,7 +76,7 @@ fn open() {
     test.soft_item(41, "55227", 1).ip("192.0.2.41").licname("a shop").expires(&day(31)).add();
     let want = [
         format!("  192.0.2.41 {NAT}"),
-        "  order of 55227 for service 41, ordered for 1 months: period of the service 1".to_owned(),
+        "  order of 55227 for service 41, ordered for 1 month: period of the service 1".to_owned(),
         "would send (costs money) to S: soft.order.param clicked_button=finish sok=ok skipbasket=on pricelist=55227 period=1 ip=192.0.2.41 licname='a shop' remoteid=pml-dryrunaa-41-1 autoprolong=null".to_owned(),
         format!("  license NEW bound, good until {}", months(&day(0), 1)),
         format!("  192.0.2.41 {NAT}"),
@@ -104,7 +104,7 @@ fn commands() {
     let want = [
         format!("would send (costs money) to S: service.prolong elid={id} period=1 sok=ok"),
         format!(
-            "  prolong: license {id} runs out on {end}, paid until {}: renewed for 1 months; period of the service 1",
+            "  prolong: license {id} runs out on {end}, paid until {}: renewed for 1 month; period of the service 1",
             months(&test.item(42).expiredate.unwrap(), 1)
         ),
         "would call: service.postprolong elid=42 sok=ok".to_owned(),

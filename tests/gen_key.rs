@@ -1,5 +1,5 @@
 //! `gen_key`: one new key, saved to the item, never asked for twice for the same wish.
-use crate::service::{HEAD, changes, forget, license, opened, settle, told};
+use crate::service::{HEAD, changes, forget, license, opened, settle, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A new key upstream and on the item; the answer says ok.
@@ -12,7 +12,10 @@ fn new_key() {
     let after = license(&test, 42).key;
     assert_eq!(changes(&test), [format!("soft.edit clicked_button=newkey elid={id} sok=ok")]);
     assert!(after != before && test.item(42).param("lickey") == after);
-    assert_eq!(told(&test), ["service.saveparam"]);
+    assert_eq!(
+        (told(&test), state(&test, "SELECT lickey FROM license")),
+        (vec!["service.saveparam".to_owned()], after)
+    );
     test.assert_clean();
 }
 
@@ -29,6 +32,19 @@ fn first_key_is_late() {
     test.cmd("gen_key", 42).ok();
     let second = license(&test, 42).key;
     assert!(second != first && test.item(42).param("lickey") == second, "license {id}");
+}
+
+/// The new key is issued later: the old one counts no more, and the next sync brings the new one.
+#[test]
+fn new_key_is_late() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("soft.edit?newkey").key_late(u32::MAX));
+    test.cmd("gen_key", 42).ok();
+    assert_eq!(state(&test, "SELECT count(lickey) FROM license"), "0");
+    test.upstream.issue_keys();
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(test.item(42).param("lickey"), license(&test, 42).key);
 }
 
 /// A lost answer: the new key is seen by the look; the repeated operation asks for no second one.

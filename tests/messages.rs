@@ -120,7 +120,7 @@ fn refusals() {
         "intname",
         "55227",
         [
-            "order of 55227 for service 1, ordered for 1 months: period of the service 1: upstream refused: odd  The operation was refused; nothing was changed by it; read upstream&apos;s words and its panel",
+            "order of 55227 for service 1, ordered for 1 month: period of the service 1: upstream refused: odd  The operation was refused; nothing was changed by it; read upstream&apos;s words and its panel",
             "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: odd  The operation was refused; ничего не изменено; смотрите ответ продавца и его панель",
         ],
     );
@@ -134,7 +134,7 @@ fn refusals() {
         "ip",
         "192.0.2.1",
         [
-            "order of 55227 for service 1, ordered for 1 months: period of the service 1: upstream refused: exists ip A license for this IP address already exists; nothing was changed by it; the address has such a license already: remove it there or use another address",
+            "order of 55227 for service 1, ordered for 1 month: period of the service 1: upstream refused: exists ip A license for this IP address already exists; nothing was changed by it; the address has such a license already: remove it there or use another address",
             "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: exists ip A license for this IP address already exists; ничего не изменено; на этом IP уже есть такая лицензия: снимите её или укажите другой IP",
         ],
     );

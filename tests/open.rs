@@ -21,6 +21,8 @@ fn first_open() {
     let item = test.item(42);
     assert_eq!((item.status, item.param("lickey"), item.param("licname")), (2, license.key.as_str(), "shop"));
     assert!(item.crypted.is_empty(), "the key is shown to the client: not a crypted parameter");
+    let bound = format!("license {} bound, good until {}", license.id, item.expiredate.clone().unwrap());
+    assert_eq!(state(&test, "SELECT en FROM journal WHERE event = 'bound'"), bound);
     assert_eq!((license.autoprolong.as_str(), license.expires.map(|d| d.to_string())), ("null", item.expiredate));
     test.assert_clean();
 }
@@ -107,13 +109,46 @@ fn refused_by_upstream() {
         let ip = ip_of(item);
         test.soft_item(item, "55227", 1).ip(&ip).add();
         test.upstream.fault(Fault::on("soft.order.param").refused(words));
-        test.cmd("open", item).fails(kind);
+        let output = test.cmd("open", item);
+        let object = if kind == "ip_busy" { "ip" } else { "intname" };
+        assert_eq!(output.fails(kind).attribute("object"), object, "{words}");
+        // A code of the vendor's other billing is refused like one that is not sold any more.
+        let advice = output.message().contains("55227 is a code of the international billing");
+        assert_eq!(advice, kind == "sale_closed", "{}", output.message());
         assert_eq!((test.item(item).status, test.item(item).param("licid")), (1, ""), "{words}");
         test.upstream.set_balance(2_000_000 + i64::from(item));
         test.cmd("open", item).ok();
         assert_eq!(test.upstream.licenses().iter().filter(|l| l.ip == ip).count(), 1, "{words}");
     }
     assert_eq!(test.upstream.billed("soft.order.param"), 7);
+}
+
+/// A stop that lands while open waits for the key is undone: what is handed out runs.
+#[test]
+fn stopped_while_waiting() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.upstream.fault(Fault::on("soft.order.param").key_late(2));
+    test.upstream.before("soft.edit?read", 2, |world| world.licenses.values_mut().for_each(|l| l.status = 3));
+    test.cmd("open", 42).ok();
+    assert_eq!(only_license(&test).status, 2, "{}", test.story());
+}
+
+/// A run that bought the license died before it said so: the next command says it, whichever that is.
+#[test]
+fn said_by_the_next_command() {
+    for command in ["prolong", "resume"] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::ErrorDocument).always());
+        assert_eq!(test.cmd("open", 42).code, Some(1));
+        test.clear_mgrctl_faults();
+        test.set_item(42, "status", "2");
+        test.set_item(42, "expiredate", &day(20));
+        test.cmd(command, 42).ok();
+        let license = only_license(&test);
+        assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (license.id, license.key.as_str()), "{command}");
+    }
 }
 
 /// An address that has such a license already is found before the order.
@@ -155,6 +190,8 @@ fn unpaid_order() {
     let first = test.cmd("open", 42);
     let id = only_license(&test).id.to_string();
     assert_eq!((first.fails("nomoney").attribute("object"), first.attribute("value")), ("licid", id.as_str()));
+    let noted = state(&test, "SELECT en FROM journal WHERE event = 'bound'");
+    assert_eq!(noted, format!("license {id} is ordered and waits for payment"));
     forget(&test);
     for _ in 0..2 {
         test.cmd("open", 42).fails("nomoney");
@@ -278,4 +315,39 @@ fn number_used_again() {
     test.set_item(42, "createdate", "2020-01-01 10:00:00");
     test.cmd("open", 42).fails("state");
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+}
+
+/// The service names a license that this state does not know: nothing is bought beside it, and what to do depends on
+/// whether it bears a mark. Once it is deleted it stands in nobody's way.
+#[test]
+fn names_an_unknown_license() {
+    for (remoteid, advice) in [("", "pmisplicense bind 42 ID"), ("pml-zzzzzzzz-42-1", "pmisplicense reconcile --apply")]
+    {
+        let test = Test::new();
+        let id = test.upstream.add_foreign(55227, 1, "192.0.2.77", "a server");
+        test.upstream.edit_license(id, |l| l.remoteid = remoteid.into());
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").param("licid", &id.to_string()).add();
+        let output = test.cmd("open", 42);
+        let message = output.fails("state").message();
+        assert!(message.contains(&advice.replace("ID", &id.to_string())), "{message}");
+        assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
+        if remoteid.is_empty() {
+            test.upstream.edit_license(id, |l| l.status = 4);
+            test.cmd("open", 42).ok();
+            assert_eq!((test.upstream.billed("soft.order.param"), licid(&test, 42) != id), (1, true));
+        }
+    }
+}
+
+/// The look before an order takes no note of what others have: a key that the seller changed is still news to the next
+/// sync, which brings it.
+#[test]
+fn look_before_leaves_others() {
+    let test = Test::new();
+    let id = opened(&test, 41, "55227", 1);
+    let today = test.upstream.today();
+    test.upstream.edit_license(id, |l| (l.key, l.key_changed) = ("NEW-KEY-1".into(), Some(today)));
+    opened(&test, 42, "55227", 1);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(test.item(41).param("lickey"), "NEW-KEY-1");
 }

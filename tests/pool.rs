@@ -4,7 +4,7 @@ use crate::service::{OPEN, changes, day, ends_in, forget, ip_of, license, licid,
 use crate::support::{Fault, Test};
 
 /// A service that was opened and closed again: its license waits in the pool, its changes so many days old.
-fn pooled(test: &Test, item: u32, name: &str, days: u64) -> u64 {
+pub fn pooled(test: &Test, item: u32, name: &str, days: u64) -> u64 {
     let id = opened(test, item, name, 12);
     test.cmd("close", item).ok();
     if days > 0 {
@@ -15,7 +15,7 @@ fn pooled(test: &Test, item: u32, name: &str, days: u64) -> u64 {
 }
 
 /// Several of them: opened before any is closed, or the first would serve the second.
-fn pooled_many(test: &Test, items: std::ops::RangeInclusive<u32>) -> Vec<u64> {
+pub fn pooled_many(test: &Test, items: std::ops::RangeInclusive<u32>) -> Vec<u64> {
     let ids: Vec<u64> = items.clone().map(|item| opened(test, item, "55227", 12)).collect();
     for (item, id) in items.zip(&ids) {
         test.cmd("close", item).ok();
@@ -25,12 +25,12 @@ fn pooled_many(test: &Test, items: std::ops::RangeInclusive<u32>) -> Vec<u64> {
     ids
 }
 
-fn open(test: &Test, item: u32, name: &str, period: i32) -> crate::support::Output {
+pub fn open(test: &Test, item: u32, name: &str, period: i32) -> crate::support::Output {
     test.soft_item(item, name, period).ip(&ip_of(item)).add();
     test.cmd("open", item)
 }
 
-fn orders(test: &Test) -> usize {
+pub fn orders(test: &Test) -> usize {
     test.upstream.requests_of("soft.order.param").len()
 }
 
@@ -91,17 +91,22 @@ fn not_taken() {
     assert!(licid(&test, 142) != foreign);
 }
 
-/// Among those that cover the need the one that ends soonest; else the one that ends latest.
+/// Among those that cover the need the one that ends soonest; else the one that ends latest. What is needed ends with
+/// what the client has paid for, or with his period where he has paid for nothing beyond today.
 #[test]
 fn choice() {
-    for (period, want) in [(1, 1), (12, 2)] {
+    for (period, paid, want) in
+        [(1, None, 1), (12, None, 2), (1, Some(100), 2), (12, Some(50), 1), (12, Some(0), 2), (12, Some(-10), 2)]
+    {
         let test = Test::new();
         let ids = pooled_many(&test, 1..=3);
         for (id, days) in ids.iter().zip([20, 60, 200]) {
             ends_in(&test, *id, days);
         }
-        open(&test, 142, "55227", period).ok();
-        assert_eq!((licid(&test, 142), orders(&test)), (ids[want], 0), "{period}: {}", test.story());
+        let item = test.soft_item(142, "55227", period).ip(&ip_of(142));
+        if let Some(days) = paid { item.expires_in(days) } else { item }.add();
+        test.cmd("open", 142).ok();
+        assert_eq!((licid(&test, 142), orders(&test)), (ids[want], 0), "{period} {paid:?}: {}", test.story());
     }
 }
 
@@ -157,17 +162,18 @@ fn refused() {
     }
 }
 
-/// The address is busy upstream: the run ends with that, nothing is bought.
+/// The address is busy upstream: the run ends with that, nothing is bought, and no other license loses its key for it.
 #[test]
 fn busy_address() {
     let test = Test::new();
-    let id = pooled(&test, 41, "55227", 40);
+    let ids = pooled_many(&test, 1..=2);
     test.upstream.add_foreign(55227, 1, "192.0.2.142", "somebody's");
     open(&test, 142, "55227", 1).fails("ip_busy");
     assert_eq!(
-        (orders(&test), state(&test, &format!("SELECT state FROM license WHERE id = {id}"))),
+        (orders(&test), state(&test, &format!("SELECT state FROM license WHERE id = {}", ids[0]))),
         (0, "pool".into())
     );
+    assert!(test.upstream.license(ids[1]).old_keys.is_empty(), "{}", test.story());
 }
 
 /// The key's answer is lost: seen by the look; not seen: put aside until it is settled, another one serves.
@@ -186,10 +192,20 @@ fn key_in_doubt() {
     assert!(licid(&test, 142) != id && orders(&test) == 1);
     open(&test, 143, "55227", 1).ok();
     assert!(licid(&test, 143) != id, "its key is still in doubt");
+    // Nor does the doubt hold up anything else.
+    test.run(["--command", "sync", "--module", "7"]).ok();
     test.upstream.land_late();
     settle(&test);
     test.upstream.age(id, 40);
-    open(&test, 144, "55227", 1).ok();
+    // A look that cannot be trusted is no reason to buy.
+    test.upstream.fault(Fault::on("soft.edit?read").html());
+    open(&test, 144, "55227", 1).fails("bad_answer");
+    let held = state(&test, &format!("SELECT state FROM license WHERE id = {id}"));
+    assert_eq!((orders(&test), held.as_str()), (2, "pool"), "not claimed before its doubt is settled");
+    // And sync settles it, though nobody has the license.
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'newkey' ORDER BY id DESC"), "done");
+    test.cmd("open", 144).ok();
     assert_eq!(licid(&test, 144), id);
 }
 

@@ -2,6 +2,7 @@
 use crate::service::{
     alter_state, changes, day, end, ends_in, forget, license, licid, months, opened, settle, state, told,
 };
+use crate::support::upstream::StoppedBy;
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 fn worlds() -> [Test; 2] {
@@ -38,6 +39,7 @@ fn one_period_a_payment() {
             test.cmd_op("prolong", 42, operation).ok();
             assert_eq!((renewed(&test), test.item(42).expiredate), (payment as usize, Some(paid)));
         }
+        assert_eq!(state(&test, "SELECT count(*) FROM journal WHERE event = 'changed'"), "0", "nothing was started");
         test.assert_clean();
     }
 }
@@ -264,4 +266,105 @@ fn operation_after_twenty_days() {
     crate::service::alter_state(&test, "UPDATE payment_run SET at = at - 2 * 86400");
     test.cmd_op("prolong", 42, operation).ok();
     assert_eq!(test.upstream.billed("service.prolong"), 2);
+}
+
+/// A license that the seller stopped is started before it is renewed, so that nothing of its time is lost; where
+/// nothing is owed it is only started, and one that ran out is left to whoever pays.
+#[test]
+fn stopped_by_the_seller() {
+    let stop = |test: &Test, id| test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (3, StoppedBy::Hand));
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    stop(&test, id);
+    test.cmd("prolong", 42).ok();
+    let start = format!("soft.resume elid={id}");
+    assert_eq!(changes(&test), [start.clone(), format!("service.prolong elid={id} period=1 sok=ok")]);
+    let test = Test::new();
+    test.period_align("1;12;;");
+    assert_eq!(opened(&test, 42, "55227", 1), id);
+    stop(&test, id);
+    test.cmd("prolong", 42).ok();
+    assert_eq!((changes(&test), license(&test, 42).status), (vec![start], 2));
+    let test = Test::new();
+    assert_eq!(opened(&test, 42, "55227", 0), id);
+    stop(&test, id);
+    ends_in(&test, id, -3);
+    test.cmd("prolong", 42).ok();
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), vec!["service.postprolong".to_owned()]));
+}
+
+/// A license that lasts exactly until the paid end is not renewed.
+#[test]
+fn covered_to_the_day() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let paid = months(&test.item(42).expiredate.unwrap(), 1);
+    test.upstream.edit_license(id, |l| l.expires = paid.parse().ok());
+    test.cmd("prolong", 42).ok();
+    assert_eq!((renewed(&test), test.item(42).expiredate, end(&license(&test, 42))), (0, Some(paid.clone()), paid));
+}
+
+/// A renewal in doubt whose license is stopped meanwhile: its end tells nothing any more, so a person is asked.
+#[test]
+fn stopped_in_doubt() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.fault(Fault::on("service.prolong").drop_before());
+    test.cmd("prolong", 42).fails("client");
+    test.cmd("suspend", 42).fails("client");
+    assert_eq!(license(&test, 42).status, 2, "it is not stopped by us while it may be renewed");
+    test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (3, StoppedBy::Hand));
+    settle(&test);
+    for _ in 0..2 {
+        test.cmd("prolong", 42).fails("order_unknown");
+        settle(&test);
+    }
+    assert_eq!(test.upstream.requests_of("service.prolong").len(), 1);
+    test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (2, StoppedBy::Nobody));
+    test.cmd("suspend", 42).ok();
+    assert_eq!(license(&test, 42).status, 3, "what a person holds keeps nothing from being stopped");
+}
+
+/// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing was
+/// renewed; else it is in doubt, and not sent again.
+#[test]
+fn refused_and_not_found() {
+    for (fault, kind) in
+        [(Some(Fault::on("service.prolong").refused("odd").with_late_effect()), "client"), (None, "license_gone")]
+    {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        let operation = test.prolong_paid(42);
+        let is_odd = fault.is_some();
+        fault.into_iter().for_each(|fault| test.upstream.fault(fault));
+        let owner = test.upstream.with(|w| w.account);
+        test.upstream.before("service.prolong", 1, move |w| w.licenses.get_mut(&id).unwrap().account = 0);
+        test.cmd_op("prolong", 42, operation).fails(kind);
+        test.upstream.edit_license(id, |l| l.account = owner);
+        if is_odd {
+            test.cmd_op("prolong", 42, operation).fails("client");
+            assert_eq!(test.upstream.land_late(), 1);
+        }
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!(renewed(&test), 1, "{}", test.story());
+        assert_eq!(test.upstream.requests_of("service.prolong").len(), if is_odd { 1 } else { 2 });
+    }
+}
+
+/// The end of a payment that cannot be written down fails the run; the panel is not told twice.
+#[test]
+fn end_not_written() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let operation = test.prolong_paid(42);
+    let file = rusqlite::Connection::open(test.state_path()).unwrap();
+    let full =
+        "CREATE TRIGGER is_full BEFORE UPDATE ON payment WHEN NEW.finished BEGIN SELECT RAISE(FAIL, 'full'); END";
+    file.execute_batch(full).unwrap();
+    test.cmd_op("prolong", 42, operation).fails("state");
+    file.execute_batch("DROP TRIGGER is_full").unwrap();
+    forget(&test);
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!((changes(&test), told(&test), renewed(&test)), (Vec::new(), Vec::new(), 1));
+    assert_eq!(state(&test, "SELECT finished FROM payment"), "1");
 }

@@ -1,5 +1,5 @@
 //! `resume`: starts what has time left, renews what ran out, obtains anew what upstream has deleted (LICENSING.md 5).
-use crate::service::{changes, day, end, ends_in, forget, license, licid, months, opened, sent, told};
+use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, settle, told};
 use crate::support::{Fault, Test};
 
 fn suspended(test: &Test) -> u64 {
@@ -68,6 +68,28 @@ fn not_paid() {
     assert_eq!(test.item(42).status, 3);
 }
 
+/// A third-party license that is not found is gone when it is missing twice, a settling time apart, beside another one
+/// of its own list: only then a new one is ordered.
+#[test]
+fn external_not_found() {
+    let test = Test::new();
+    test.upstream.options(|o| o.forget_deleted = true);
+    for item in [41, 42] {
+        test.soft_item(item, "9203", 1).external().ip(&ip_of(item)).add();
+        test.cmd("open", item).ok();
+    }
+    let first = licid(&test, 42);
+    test.cmd("suspend", 42).ok();
+    test.upstream.edit_license(first, |l| l.status = 4);
+    for _ in 0..2 {
+        test.cmd("resume", 42).fails("license_gone");
+    }
+    settle(&test);
+    test.cmd("resume", 42).ok();
+    assert!(licid(&test, 42) != first);
+    assert_eq!(test.upstream.billed("softexternal.order.param"), 3);
+}
+
 /// Upstream deleted it: a new one is ordered, running, with its key on the item, and the log says so. Once.
 #[test]
 fn deleted() {
@@ -120,4 +142,30 @@ fn nopanel() {
     test.soft_item(42, "nopanel", 1).status(3).add();
     test.cmd("resume", 42).ok().stdout("");
     assert_eq!((sent(&test), told(&test)), (Vec::new(), vec!["service.postresume".to_owned()]));
+}
+
+/// A trial with time left is started like any other.
+#[test]
+fn trial() {
+    let test = Test::new();
+    test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    test.cmd("suspend", 42).ok();
+    test.cmd("resume", 42).ok();
+    assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
+}
+
+/// Whether a license has run out is told by a day: with a clock that differs from upstream's nothing is renewed.
+#[test]
+fn wrong_clock() {
+    let test = Test::new();
+    let id = suspended(&test);
+    ends_in(&test, id, -3);
+    test.set_item(42, "expiredate", &day(20));
+    test.upstream.fault(Fault::on("*").skewed(2 * 86_400).always());
+    assert_eq!(test.cmd("resume", 42).fails("config").attribute("object"), "clock_check");
+    assert_eq!(test.upstream.billed("service.prolong"), 0);
+    test.upstream.clear_faults();
+    test.cmd("resume", 42).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
 }

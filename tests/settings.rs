@@ -113,7 +113,10 @@ fn back_off() {
         test.upstream.fault(Fault::on("soft.order.param").refused(words).times(2));
         test.cmd("open", 42).fails(kind);
         forget(&test);
-        test.cmd("open", 42).fails(kind);
+        let again = test.cmd("open", 42);
+        let refused_at = state(&test, "SELECT refused_at FROM account").parse().unwrap();
+        let until = chrono::DateTime::from_timestamp(refused_at, 0).unwrap() + chrono::Duration::minutes(15);
+        assert!(again.fails(kind).message().contains(&until.format("tried again after %H:%M UTC").to_string()));
         assert_eq!(test.upstream.funcs(), ["soft", "subaccount"], "{words}");
         // Time passes: tried again, refused again.
         crate::service::alter_state(&test, "UPDATE account SET refused_at = refused_at - 901");

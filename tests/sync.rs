@@ -1,5 +1,7 @@
 //! `sync_item`, `sync_server`, `sync`: state refreshed, due renewals, what was left to do; guards of runs over many.
-use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, state, told};
+use crate::service::{
+    changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, settle, state, told,
+};
 use crate::support::{Fault, Test};
 
 fn sync(test: &Test) -> crate::support::Output {
@@ -366,4 +368,26 @@ fn account_accepted() {
     test.upstream.age(former.2, 40);
     sync(&test).ok();
     assert_eq!(test.upstream.license(former.2).licname, "free.lic");
+}
+
+/// An order that is in doubt with the former account is neither looked for nor sent in the new one: a person must say.
+#[test]
+fn account_accepted_in_doubt() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    test.cmd_op("open", 42, test.operation(42, "open")).fails("client");
+    test.module_param(7, "url", &test.upstream.url().replace("127.0.0.1", "localhost"));
+    test.upstream.swap_account(1002);
+    test.run(["doctor", "--accept-account", "7"]).ok();
+    for _ in 0..3 {
+        let output = test.cmd_op("open", 42, test.operation(42, "open"));
+        let message = output.fails("order_unknown").message();
+        assert!(message.contains("it was sent to the account that the module had before"), "{message}");
+        settle(&test);
+    }
+    assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1);
+    test.run(["resolve", "42", "--not-bought"]).ok();
+    test.cmd("open", 42).ok();
+    assert_eq!((test.upstream.billed("soft.order.param"), license(&test, 42).account), (1, 1002));
 }

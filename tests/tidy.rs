@@ -229,7 +229,14 @@ fn living_mutants() {
     let mut met = std::collections::BTreeSet::new();
     for (mutant, reason) in rows {
         assert!(met.insert(mutant), "twice: {mutant}");
-        assert!(reason.len() > 3, "no reason: {mutant}");
+        assert!(reason.len() > 3, "no reason, no killer: {mutant}");
+        let killer = reason.strip_prefix('`').and_then(|reason| reason.strip_suffix('`'));
+        if let Some(killer) = killer {
+            let (module, test) = killer.rsplit_once("::").unwrap_or_else(|| panic!("no module: {killer}"));
+            let paths = ["tests/{}.rs", "tests/{}/mod.rs"].map(|path| path.replace("{}", &module.replace("::", "/")));
+            let source = paths.iter().find_map(|path| std::fs::read_to_string(root().join(path)).ok());
+            assert!(source.is_some_and(|s| s.contains(&format!("fn {test}("))), "no such test: {killer}");
+        }
         let (file, change) = mutant.split_once(": ").unwrap_or_else(|| panic!("no file: {mutant}"));
         let place = change.rsplit_once(" in ").map(|(_, place)| place).or_else(|| change.strip_prefix("replace "));
         let function = place.and_then(|place| place.split(" with ").next()?.split(" -> ").next()?.split(" (").next());

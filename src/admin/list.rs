@@ -8,7 +8,7 @@ use super::table::table;
 use super::{Answer, Desk, dash, day};
 use crate::cli::{ListArgs, SortBy};
 use crate::engine::state_error;
-use crate::error::{ModuleError, Text};
+use crate::error::{ModuleError, Text, counted};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::license::Money;
 use crate::model::period::{MonthCount, days_between};
@@ -59,7 +59,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
     let mut text = if rows.is_empty() { String::new() } else { table(&head, &cells, desk.width) };
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
     let (total, parts) = (rows.len(), if parts.is_empty() { "-".to_owned() } else { parts.join(", ") });
-    text.push_str(desk.say(&text!("{total} licenses: {parts}", "лицензий: {total}; {parts}")));
+    text.push_str(desk.say(&text!(["{}: {parts}", counted(total, "license")], ["лицензий: {total}; {parts}"])));
     text.push('\n');
     let code = u8::from(args.problems && !rows.is_empty());
     Ok(Answer::new("list", text, json!({ "licenses": json, "counts": counts })).with_code(code))
@@ -196,8 +196,8 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
 
 fn summary(total: usize, free: u32, days: i64) -> Text {
     text!(
-        "{total} licenses, {free} can be given out now, {days} paid days left",
-        "лицензий: {total}; можно выдать сейчас: {free}; оплаченных дней: {days}"
+        ["{}, {free} can be given out now, {} left", counted(total, "license"), counted(days, "paid day")],
+        ["лицензий: {total}; можно выдать сейчас: {free}; оплаченных дней: {days}"]
     )
 }
 

@@ -211,8 +211,7 @@ impl Engine<'_> {
                 break;
             }
         }
-        let only_order = self.is_only_order(order)?;
-        Ok((decide(order, opened, self.returns_remoteid()?, only_order), complete))
+        Ok((decide(order, opened, self.returns_remoteid()?), complete))
     }
 
     /// What an opened license says about the account, where nothing is known of it yet.
@@ -283,15 +282,6 @@ impl Engine<'_> {
         }
         let account = self.account;
         self.commit("remember remoteid", move |tx| tx.set_returns_remoteid(account, returns)).await
-    }
-
-    /// Whether no other open order asks for the same name, address and tariff.
-    fn is_only_order(&self, order: &OrderRequest) -> Result<bool, ModuleError> {
-        let open = self.store.open_wishes().map_err(errors::state)?;
-        let same = |other: &&OrderRequest| {
-            other.pricelist == order.pricelist && other.ip == order.ip && other.licname == order.licname
-        };
-        Ok(open.iter().filter(|wish| wish.account == self.account).filter_map(order_of).filter(same).count() <= 1)
     }
 
     /// Takes a found license for the wish's own: the outcome and the binding are one transaction. A license that is not

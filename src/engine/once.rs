@@ -2,7 +2,7 @@
 //! send it, look whether the effect is there, write down the outcome. Orders are in `order.rs`: they have nothing to
 //! look at beforehand.
 
-use crate::error::{ModuleError, Text};
+use crate::error::{ModuleError, Text, counted};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceAnswer, OnceRequest, Wish, WishEvent, WishKey, WishStatus};
@@ -358,15 +358,17 @@ pub(super) fn describe(wish: &Wish) -> Text {
             text!("order of {} for service {item}", "заказ {} для услуги {item}", order.pricelist)
         }
         OnceRequest::Prolong { license, period, before } => text!(
-            "renewal of license {license} from {before} for {} months",
-            "продление лицензии {license} с {before} на {} мес.",
-            period.0
+            ["renewal of license {license} from {before} for {}", counted(period.0, "month")],
+            ["продление лицензии {license} с {before} на {} мес.", period.0]
         ),
         OnceRequest::ChangePricelist { license, pricelist, .. } => {
             text!("change of license {license} to tariff {pricelist}", "смена тарифа лицензии {license} на {pricelist}")
         }
         OnceRequest::SetNodes { license, nodes, .. } => {
-            text!("change of license {license} to {nodes} nodes", "смена числа узлов лицензии {license} на {nodes}")
+            text!(
+                ["change of license {license} to {}", counted(*nodes, "node")],
+                ["смена числа узлов лицензии {license} на {nodes}"]
+            )
         }
         OnceRequest::NewKey { license, .. } => text!("new key of license {license}", "новый ключ лицензии {license}"),
         OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::LicenseId;
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
@@ -79,15 +79,15 @@ impl Engine<'_> {
     pub(super) fn held_by(&self, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.store.license_of(life).map_err(errors::state)?;
         match row {
-            Some(row) if row.account != self.account => Err(self.other_account(life, &row)?),
+            Some(row) if row.account != self.account => Err(self.other_account(life.item, &row)?),
             other => Ok(other),
         }
     }
 
-    fn other_account(&self, life: &ItemLife, row: &LicenseRow) -> Result<ModuleError, ModuleError> {
+    pub(super) fn other_account(&self, item: ItemId, row: &LicenseRow) -> Result<ModuleError, ModuleError> {
         let bought_as = self.store.account(row.account).map_err(errors::state)?;
         let (user, url) = bought_as.map_or_else(Default::default, |known| (known.username, known.url));
-        let (license, module, item) = (row.id, row.module, life.item);
+        let (license, module) = (row.id, row.module);
         Ok(ModuleError::new(
             ErrorKind::Config,
             "account",

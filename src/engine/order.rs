@@ -125,10 +125,12 @@ impl Engine<'_> {
                 self.note(&what);
                 self.send_order(intent, life, before.as_ref(), &what).await
             }
-            Recorded::Existing(wish) if wish.status.is_ended() => {
+            Recorded::Existing(wish) if wish.status.is_ended() => Err(ordered_before(&wish, &what)),
+            Recorded::Existing(wish) if wish.account != self.account => {
+                // No list of the present account can tell, however long the run is repeated.
                 let why = text!(
-                    "it was carried out before, and its license is not held any more",
-                    "он уже был выполнен, а его лицензии больше нет"
+                    "it was sent to the account that the module had before",
+                    "он отправлен в прежнюю учётную запись модуля"
                 );
                 Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
             }
@@ -354,6 +356,22 @@ impl Engine<'_> {
         );
         Err(self.hand_over(wish, what, &why).await?)
     }
+}
+
+/// Nothing is in doubt about it, so there is nothing to resolve: a person gives the service a license.
+fn ordered_before(wish: &Wish, what: &Text) -> ModuleError {
+    let item = wish.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
+    let message = text!(
+        [
+            "{}: it was carried out before, and its license is not held any more; nothing was ordered; give the service a license: pmisplicense bind {item} LICENSE, or close it",
+            what.en
+        ],
+        [
+            "{}: он уже был выполнен, а его лицензии больше нет; ничего не заказано; дайте услуге лицензию: pmisplicense bind {item} ЛИЦЕНЗИЯ, или закройте её",
+            what.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::OrderUnknown, "wish", wish.id.0, message)
 }
 
 /// A refused code may belong to the vendor's other billing: the error says which set fits (LICENSING.md 1).

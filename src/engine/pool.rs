@@ -21,10 +21,10 @@ use super::once::Failed;
 use super::order::Asked;
 use super::{Engine, errors, is_deleted};
 
-/// Candidates tried in one run; the next run goes on with the rest.
+/// Candidates tried in one run, then a license is bought; those that were refused rest, so the next run tries others.
 const MAX_CANDIDATES: usize = 5;
 
-/// A candidate that was refused without a date is tried again this much later.
+/// A candidate that was refused without a date to come is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
 
 /// Stands for the fingerprint of a key that upstream does not show.
@@ -188,7 +188,7 @@ impl Engine<'_> {
         if given && self.key_is_new(row, &seen) {
             return self.finish_taking(item, life, row, asked, seen).await.map(Some);
         }
-        let is_free = seen.looks_free() || (keeps_address && (seen.ip == asked.ip || seen.looks_free()));
+        let is_free = seen.looks_free() || (keeps_address && seen.ip == asked.ip);
         let tariff_fits = seen.tariff.may_be(row.pricelist);
         if !(is_free && tariff_fits) {
             return self.no_longer_free(row, &seen).await.map(|()| None);
@@ -333,7 +333,9 @@ impl Engine<'_> {
         }
         let midnight =
             from.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
-        let until = midnight.unwrap_or_else(|| self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
+        // A day that is over says nothing: refused all the same, it would be tried first by every run.
+        let later = midnight.filter(|&at| at > self.now());
+        let until = later.unwrap_or_else(|| self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
         let state = self.state_to_return(row);
         let cause = words(why);
         self.note(&text!(

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::held::LicenseRow;
 use crate::model::item::{Item, ItemStatus};
@@ -175,9 +175,14 @@ impl Engine<'_> {
                 let months = aligned_months(product, item, &rules).ok_or_else(|| no_period(item))?;
                 let (id, expires) = (row.id, super::show_day(seen.expires));
                 let reason = text!(
-                    "prolong: license {id} runs out on {expires}, paid until {paid_end}: renewed for {} months",
-                    "prolong: лицензия {id} истекает {expires}, оплачено до {paid_end}: продление на {} мес.",
-                    months.0
+                    [
+                        "prolong: license {id} runs out on {expires}, paid until {paid_end}: renewed for {}",
+                        counted(months.0, "month")
+                    ],
+                    [
+                        "prolong: лицензия {id} истекает {expires}, оплачено до {paid_end}: продление на {} мес.",
+                        months.0
+                    ]
                 );
                 let why = why_months(item, &rules);
                 let reason = text!(["{}; {}", reason.en, why.en], ["{}; {}", reason.ru, why.ru]);

@@ -188,7 +188,7 @@ impl Engine<'_> {
     /// Ends what a service holds, whatever life it was bound to: freed, and no longer shown.
     ///
     /// # Errors
-    /// `missed`: it holds nothing and shows nothing.
+    /// `missed`: it holds nothing and shows nothing; `config`: what it holds was bound with another account.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = self.unbind_locked(item).await;
@@ -199,10 +199,13 @@ impl Engine<'_> {
     async fn unbind_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {
         self.lock(LockName::Item(id)).await?;
         self.no_open_order(id)?;
-        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        let mut rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        rows.retain(|row| row.life.is_some());
+        if let Some(row) = rows.iter().find(|row| row.account != self.account) {
+            return Err(self.other_account(id, row)?);
+        }
         let mut freed = Vec::new();
-        let account = self.account;
-        for row in rows.iter().filter(|row| row.life.is_some() && row.account == account) {
+        for row in &rows {
             self.release_by_hand(row).await?;
             freed.push(row.id.to_string());
         }

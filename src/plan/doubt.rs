@@ -147,15 +147,15 @@ pub enum Found {
     Unclear(Vec<LicenseId>),
 }
 
-/// Whether the ordered name ends in the mark: it does where upstream was known to return no remoteid. A name without it
-/// could be a neighbour's.
+/// Whether the ordered name ends in the mark: it does where upstream was known to return no remoteid, and then no other
+/// order has that name. A name without it could be a neighbour's.
 fn names_mark(request: &OrderRequest) -> bool {
     request.licname.ends_with(&request.mark.to_string())
 }
 
 /// Decides over the opened candidates. Look-alikes are believed only where upstream is known to return no remoteid
-/// (`returns_remoteid` = `Some(false)`), and only when one license and one open order fit.
-pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>, only_order: bool) -> Found {
+/// (`returns_remoteid` = `Some(false)`), and only when one license fits, by a name that only this order has.
+pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>) -> Found {
     let mut alike = Vec::new();
     for license in opened {
         match compare(request, &license) {
@@ -170,7 +170,7 @@ pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Op
     }
     match (alike.len(), returns_remoteid) {
         (0, _) => Found::Nothing,
-        (1, Some(false)) if only_order && names_mark(request) => {
+        (1, Some(false)) if names_mark(request) => {
             alike.pop().map_or(Found::Nothing, |license| Found::One(Box::new(license)))
         }
         _ => Found::Unclear(alike.iter().map(|license| license.id).collect()),

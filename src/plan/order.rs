@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::catalogue::{Catalogue, NOPANEL, Product, Region};
 use crate::model::item::{ChoiceError, Item};
 use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignment};
@@ -130,7 +130,8 @@ pub fn terms<'c>(
     let period = rule.map_or(item.period, |rule| Period::Months(rule.into));
     let months = sold_months(product, period).ok_or_else(|| period_not_sold(product, item.period))?;
     let why = why_months(item, rules);
-    let reason = text!(["ordered for {} months: {}", months.0, why.en], ["заказ на {} мес.: {}", months.0, why.ru]);
+    let reason =
+        text!(["ordered for {}: {}", counted(months.0, "month"), why.en], ["заказ на {} мес.: {}", months.0, why.ru]);
     Ok(Terms { product, period: Period::Months(months), reason })
 }
 

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use super::order::sale_closed;
-use crate::error::{ModuleError, Text};
+use crate::error::{ModuleError, Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::period::{MonthCount, Period, add_months, add_period, days_between};
@@ -81,9 +81,15 @@ pub fn due(
     let months = shorter.unwrap_or(aligned);
     let shown_end = end.map_or_else(|| "-".to_owned(), |end| end.to_string());
     let reason = text!(
-        "renewed for {} months: the license runs out on {expires}, in {left_days} days; the service is paid until {shown_end}",
-        "продление на {} мес.: лицензия истекает {expires}, через {left_days} дн.; услуга оплачена до {shown_end}",
-        months.0
+        [
+            "renewed for {}: the license runs out on {expires}, in {}; the service is paid until {shown_end}",
+            counted(months.0, "month"),
+            counted(left_days, "day")
+        ],
+        [
+            "продление на {} мес.: лицензия истекает {expires}, через {left_days} дн.; услуга оплачена до {shown_end}",
+            months.0
+        ]
     );
     let reason = match shorter {
         Some(_) => text!(["{}; no longer one is needed for that", reason.en], ["{}; дольше не нужно", reason.ru]),

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Text;
+use crate::error::{Text, counted};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, PanelId};
 use crate::model::item::{Item, ItemStatus};
@@ -402,7 +402,10 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
     {
         return with(
             Left::Nodes,
-            text!("it has {nodes} nodes, the service wants {wanted}", "у неё узлов {nodes}, а услуге нужно {wanted}"),
+            text!(
+                ["it has {}, the service wants {wanted}", counted(*nodes, "node")],
+                ["у неё узлов {nodes}, а услуге нужно {wanted}"]
+            ),
         );
     }
     let has = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());

@@ -117,7 +117,7 @@ fn language() {
     let russian = t.program(["explain", "42", "--lang", "ru"]).env("LC_ALL", "C").run();
     assert!(russian.ok().stdout.contains("ничего"), "{}", russian.stdout);
     let english = t.program(["list"]).env("LC_ALL", "C").env("LANG", "ru_RU.UTF-8").run();
-    assert!(english.ok().stdout.contains("1 licenses"), "LC_ALL comes first");
+    assert!(english.ok().stdout.contains("1 license"), "LC_ALL comes first");
 }
 
 /// A pooled license: from when it can be given out, and why not now.

@@ -46,6 +46,18 @@ fn bind_and_unbind() {
     t.assert_clean();
 }
 
+/// Bound to a suspended service while its key is not issued yet: it stays stopped.
+#[test]
+fn bound_while_suspended() {
+    let t = Test::new();
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&day_in(20)).status(3).add();
+    let id = t.upstream.add_foreign(55227, 12, "192.0.2.10", "shop");
+    t.upstream.edit_license(id, |l| (l.key, l.status) = (String::new(), 3));
+    fine(&t, &format!("bind 42 {id} --yes"));
+    assert_eq!((t.item(42).param("licid"), t.upstream.license(id).status), (id.to_string().as_str(), 3));
+    assert!(t.upstream.requests_of("soft.resume").is_empty(), "not for a moment either");
+}
+
 /// Where the list leaves the mark out, what nobody knows is opened: a second license of one order is named.
 #[test]
 fn duplicate_without_marks_in_the_list() {

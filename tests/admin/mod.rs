@@ -2,12 +2,14 @@
 use crate::support::{Output, Test};
 use serde_json::Value;
 
+mod binding;
 mod fleet;
 mod import;
 mod looking;
 mod mending;
 mod planted;
 mod report;
+mod survey;
 mod takeover;
 mod whmcs;
 

@@ -70,6 +70,9 @@ fn shown_bound_marked() {
     assert!(fine(&t, "history 42").contains("taken over"), "the journal says so");
     assert_eq!(t.upstream.ledger().len(), 0, "nothing was bought");
     t.assert_clean();
+    // A life like any other: it ends when the service is closed.
+    t.cmd("close", 42).ok();
+    assert_eq!(crate::service::state(&t, "SELECT closes FROM item WHERE id = 42"), "1");
 }
 
 /// What renews itself has two masters as soon as it is bound: only together with switching that off.
@@ -173,6 +176,9 @@ fn list_without_remoteid() {
         let other = vendor(&t, 43, "192.0.2.11");
         t.upstream.edit_license(other, |l| l.remoteid = "pml-zzzzzzzz-43-1".into());
         assert_eq!(what(&json(&t, "take-over panel"), other), "other_panel");
+        fine(&t, "take-over panel --apply --yes");
+        assert_eq!(t.item(42).param("licid"), id.to_string());
+        assert_eq!(what(&json(&t, "take-over panel"), id), "mark", "still to be marked");
     }
 }
 

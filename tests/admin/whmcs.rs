@@ -33,8 +33,9 @@ fn service(t: &Test, item: u32, ip: &str) {
     t.soft_item(item, "55227", 1).ip(ip).active_until(&day_in(20)).add();
 }
 
-/// The number of a service is no evidence here; the number that it shows, a person's map and, when asked, its address
-/// are. What has no service of this panel is for import, what is free or disputed stays.
+/// The number of a service is no evidence here; the number that it shows, a person's map and, when asked, the address
+/// and tariff of the only service that fits are. What has no service of this panel is for import, what is free or
+/// disputed stays.
 #[test]
 fn from_a_file() {
     let t = Test::new();
@@ -47,6 +48,7 @@ fn from_a_file() {
         service(&t, item, ip);
     }
     t.set_param(110, "licid", &shown.to_string());
+    t.soft_item(113, "3541", 1).ip("192.0.2.12").active_until(&day_in(20)).add();
     service(&t, 115, "192.0.2.15");
     service(&t, 116, "192.0.2.15");
     // At the address of a license, and wants another tariff.

@@ -1,5 +1,6 @@
 //! import: licenses upstream become services of the panel (CONTRACT.md 3).
 use super::licid;
+use crate::service::{alter_state, day, state};
 use crate::support::run::well_formed;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Test};
 
@@ -121,8 +122,121 @@ fn orders_in_doubt_are_left() {
     import(&test, "").ok();
     import(&test, &license.to_string()).ok();
     assert_eq!(imports(&test), Vec::<String>::new());
+    test.tariff("55228", 1);
+    let another = test.upstream.add_foreign(55228, 1, "192.0.2.77", "another product");
+    import(&test, &another.to_string()).ok();
+    assert_eq!((imports(&test).len(), services(&test, another).len()), (1, 1), "the order could not have bought it");
     test.cmd("open", 42).ok();
     assert_eq!(licid(&test, 42), license);
+}
+
+/// An import whose run died when the panel had made the service, and nothing was bound yet. The service.
+fn torn(test: &Test, license: u64) -> u32 {
+    let first = test.upstream.hold_before("soft.edit?read");
+    let number = license.to_string();
+    let run = test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
+    first.reached();
+    let second = test.upstream.hold_before("soft.edit?read");
+    first.release();
+    second.reached();
+    run.kill();
+    assert_eq!((services(test, license).len(), bound(test, license)), (1, String::new()));
+    services(test, license)[0]
+}
+
+/// The item that our state binds a license to; empty: none.
+fn bound(test: &Test, license: u64) -> String {
+    state(test, &format!("SELECT item FROM license WHERE id = {license} AND state = 'bound'"))
+}
+
+/// The next run finds the service in the panel, makes no second one, and binds it.
+#[test]
+fn torn_then_repeated() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    let item = torn(&test, license);
+    import(&test, &license.to_string()).ok();
+    assert_eq!((imports(&test).len(), bound(&test, license)), (1, item.to_string()));
+}
+
+/// Service or license have another partner by now: neither is bound a second time.
+#[test]
+fn torn_and_taken() {
+    let mut test = Test::new();
+    test.add_module(8, "pmisplicense");
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    let item = torn(&test, license);
+    let refused = |test: &Test| {
+        let output = import(test, &license.to_string());
+        assert!(output.fails("state").message().contains("another partner"), "{}", output.message());
+        assert_eq!((imports(test).len(), bound(test, license)), (1, String::new()));
+    };
+    test.set_item(item, "processingmodule", "8");
+    refused(&test);
+    test.set_item(item, "processingmodule", "7");
+    let other = test.upstream.add_foreign(55227, 1, "192.0.2.78", "other");
+    test.set_param(item, "ip", "192.0.2.78");
+    test.run(["bind", &item.to_string(), &other.to_string(), "--yes"]).ok();
+    test.set_param(item, "licid", &license.to_string());
+    refused(&test);
+    assert_eq!(bound(&test, other), item.to_string());
+}
+
+/// A person binds the license to another service while the import waits for its own: the person was first.
+#[test]
+fn bound_meanwhile() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    let (number, item) = (license.to_string(), torn(&test, license));
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").active_until(&day(20)).add();
+    let lock = test.state_path().with_file_name("locks").join(format!("item-{item}.lock"));
+    let held = std::fs::File::create(lock).unwrap();
+    held.lock().unwrap();
+    let looked = test.upstream.hold_before("soft.edit?read");
+    let run = test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
+    looked.reached();
+    looked.release();
+    test.run(["bind", "43", &number, "--yes"]).ok();
+    drop(held);
+    run.wait().fails("state");
+    assert_eq!((bound(&test, license).as_str(), imports(&test).len()), ("43", 1));
+}
+
+/// Whether the panel did it is not known, and it shows nothing: it is asked again only after the settling time.
+#[test]
+fn settles_first() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    test.mgrctl_fault(MgrctlFault::on("processing.import.service", MgrctlFaultKind::Rubbish));
+    for _ in 0..2 {
+        import(&test, &license.to_string()).fails("client");
+        assert_eq!(imports(&test).len(), 1);
+    }
+    alter_state(&test, "UPDATE journal SET at = at - 901");
+    import(&test, &license.to_string()).ok();
+    assert_eq!((imports(&test).len(), services(&test, license).len()), (2, 1));
+}
+
+/// A license that we stopped has another tariff by now: the service gets the product that it is.
+#[test]
+fn another_tariff_by_now() {
+    let test = Test::new();
+    test.settings("on_close = \"stop\"\n");
+    test.tariff("55228", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop").add();
+    test.cmd("open", 42).ok();
+    let license = licid(&test, 42);
+    test.upstream.age(license, 40);
+    test.cmd("close", 42).ok();
+    test.db.exec("DELETE FROM itemparam WHERE item = 42", ());
+    test.upstream.edit_license(license, |l| l.pricelist = 55228);
+    import(&test, &license.to_string()).ok();
+    let line = imports(&test).pop().unwrap();
+    assert!(line.contains("status=3") && line.contains("import_pricelist_intname=55228 "), "{line}");
 }
 
 /// Another product type, and a module that is not ours.

@@ -3,6 +3,7 @@
 
 mod additions;
 mod changes;
+mod compared;
 mod import;
 mod money;
 mod noted;

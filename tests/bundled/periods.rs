@@ -1,7 +1,7 @@
 //! Period alignment of the panel's table, and the end of a sale (LICENSING.md 4 and 6), through the binary.
 use super::licid;
-use crate::support::Test;
 use crate::support::upstream::{Family, Tariff};
+use crate::support::{Fault, Test};
 
 fn ordered_periods(test: &Test) -> Vec<String> {
     let orders = test.upstream.requests_of("soft.order.param");
@@ -121,6 +121,12 @@ fn last_weeks() {
     test.soft_item(43, "60002", 12).ip("192.0.2.43").add();
     test.cmd("open", 43).ok();
     assert_eq!(test.upstream.license(licid(&test, 43)).period, 1, "the longest period that fits");
+    // Refused for another reason it is not asked for less.
+    test.soft_item(44, "60001", 12).ip("192.0.2.44").add();
+    test.upstream.fault(Fault::on("soft.order.param").refused("something_odd"));
+    test.upstream.clear_requests();
+    test.cmd("open", 44).fails("upstream");
+    assert_eq!(ordered_periods(&test), ["12"]);
     // Suspend, resume within the paid time, and close go on working; nothing of it is pooled.
     for command in ["suspend", "resume", "close"] {
         test.cmd(command, 42).ok();

@@ -1,6 +1,6 @@
 //! Settings that steer more than one rule, each through the binary.
 use super::{licid, state};
-use crate::support::Test;
+use crate::support::{Fault, Test};
 
 /// A license freed by somebody else is nobody's business, until pool_foreign says that it may be taken.
 #[test]
@@ -27,6 +27,33 @@ fn pool_foreign() {
     }
 }
 
+/// Taken in is only what is free, of that tariff and has an end, whatever the list leaves open; and nothing that our
+/// state knows: a license of ours that was refused rests.
+#[test]
+fn pool_foreign_leaves_the_rest() {
+    let test = Test::new();
+    test.settings("pool_foreign = true\n");
+    let own = crate::pool::pooled(&test, 41, "55227", 40);
+    test.upstream.options(|o| o.list_pricelist_name = true);
+    for (code, ip, name, status) in [
+        (55228, "0.0.0.0", "free.lic", 3),
+        (55227, "192.0.2.99", "somebody's", 2),
+        (55227, "0.0.0.0", "free.lic", 4),
+        (55227, "0.0.0.0", "free.lic", 5),
+    ] {
+        let id = test.upstream.add_foreign(code, 12, ip, name);
+        test.upstream.edit_license(id, |license| license.status = status);
+    }
+    let endless = test.upstream.add_foreign(55227, 12, "0.0.0.0", "free.lic");
+    test.upstream.edit_license(endless, |license| (license.status, license.expires) = (3, None));
+    test.upstream.fault(Fault::on("soft.edit?newkey").refused("key_change"));
+    test.soft_item(42, "55227", 12).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42) == own, test.upstream.billed("soft.order.param")), (false, 2), "{}", test.story());
+    let known = crate::service::state(&test, "SELECT count(*) FROM license");
+    assert_eq!(known, "2", "the pooled one and the new one");
+}
+
 /// The pinned id stands in the marks and outlives the state file: a lost state is noticed before anything is bought.
 #[test]
 fn panel_id() {
@@ -45,7 +72,6 @@ fn panel_id() {
 /// by the mark that it was sent with.
 #[test]
 fn panel_id_pinned_later() {
-    use crate::support::Fault;
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     test.soft_item(43, "55227", 1).ip("192.0.2.43").add();

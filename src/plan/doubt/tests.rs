@@ -158,28 +158,27 @@ fn candidates() {
 fn decisions() {
     let mark = || RemoteId::Text(order().mark.to_string());
     let foreign = || RemoteId::Text("whmcs-7".into());
-    let found = |opened: Vec<License>, returns, only| decide(&order(), opened, returns, only);
+    let found = |opened: Vec<License>, returns| decide(&order(), opened, returns);
     let one = |id, remoteid| Found::One(Box::new(license(id, remoteid)));
     let (absent, empty) = (|| RemoteId::Absent, || RemoteId::Empty);
-    assert_eq!(found(vec![license(1001, absent()), license(1002, mark())], None, true), one(1002, mark()));
-    assert_eq!(found(vec![license(1001, foreign())], Some(true), true), Found::Nothing);
-    assert_eq!(found(vec![license(1001, foreign())], Some(false), true), Found::Nothing, "another's mark");
-    assert_eq!(found(vec![license(1001, absent())], Some(false), true), one(1001, absent()));
-    assert_eq!(found(vec![license(1001, absent())], Some(false), false), Found::Unclear(vec![LicenseId(1001)]));
-    assert_eq!(found(vec![license(1001, empty())], None, true), Found::Unclear(vec![LicenseId(1001)]));
-    assert_eq!(found(vec![license(1001, empty())], Some(true), true), Found::Nothing);
-    assert_eq!(found(vec![license(1001, absent())], Some(true), true), Found::Unclear(vec![LicenseId(1001)]));
+    assert_eq!(found(vec![license(1001, absent()), license(1002, mark())], None), one(1002, mark()));
+    assert_eq!(found(vec![license(1001, foreign())], Some(true)), Found::Nothing);
+    assert_eq!(found(vec![license(1001, foreign())], Some(false)), Found::Nothing, "another's mark");
+    assert_eq!(found(vec![license(1001, absent())], Some(false)), one(1001, absent()));
+    assert_eq!(found(vec![license(1001, empty())], None), Found::Unclear(vec![LicenseId(1001)]));
+    assert_eq!(found(vec![license(1001, empty())], Some(true)), Found::Nothing);
+    assert_eq!(found(vec![license(1001, absent())], Some(true)), Found::Unclear(vec![LicenseId(1001)]));
     let two = vec![license(1001, absent()), license(1002, absent())];
-    assert_eq!(found(two, Some(false), true), Found::Unclear(vec![LicenseId(1001), LicenseId(1002)]));
+    assert_eq!(found(two, Some(false)), Found::Unclear(vec![LicenseId(1001), LicenseId(1002)]));
     let unnamed = OrderRequest { licname: "shop".into(), ..order() };
     let neighbour = License { name: "shop".into(), ..license(1001, absent()) };
     assert_eq!(
-        decide(&unnamed, vec![neighbour], Some(false), true),
+        decide(&unnamed, vec![neighbour], Some(false)),
         Found::Unclear(vec![LicenseId(1001)]),
         "a name without the mark may be a neighbour's"
     );
     let renamed = License { name: "another".into(), ..license(1001, absent()) };
-    assert_eq!(found(vec![renamed], Some(false), true), Found::Nothing);
+    assert_eq!(found(vec![renamed], Some(false)), Found::Nothing);
 }
 
 /// An order that was read back is what was asked for, or the field that is not is named.

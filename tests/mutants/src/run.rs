@@ -116,7 +116,8 @@ fn most_outside() -> usize {
     std::env::var("MUTANTS_OUTSIDE").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-fn killers(tree: &Tree) -> Result<Vec<Killer>, Failure> {
+/// `named`: tests from outside that are asked in any case.
+fn killers(tree: &Tree, named: &BTreeMap<String, String>) -> Result<Vec<Killer>, Failure> {
     let found = executables(tree)?;
     let program = |name: &str| found.get(name).cloned().ok_or_else(|| format!("cargo built no {name}"));
     let killer = |name: &str, program: PathBuf, args: &[&str], variables: &[(&'static str, &str)]| Killer {
@@ -137,12 +138,14 @@ fn killers(tree: &Tree) -> Result<Vec<Killer>, Failure> {
         let variables = [("GRID", "1"), ("THREADS", "1"), ("SCENE", &format!("={scene}"))];
         all.push(killer(&format!("scene {scene}"), sim.clone(), &[], &variables));
     }
+    let sandbox = program("example sandbox")?;
+    let variables = [("SANDBOX_EXE", sandbox.to_str().unwrap_or_default())];
+    let mut asked: BTreeSet<String> = named.values().cloned().collect();
     if most_outside() > 0 {
-        let sandbox = program("example sandbox")?;
-        let variables = [("SANDBOX_EXE", sandbox.to_str().unwrap_or_default())];
-        for test in tests(&outside, tree)? {
-            all.push(killer(&format!("outside {test}"), outside.clone(), &[&test, "--exact"], &variables));
-        }
+        asked.extend(tests(&outside, tree)?);
+    }
+    for test in asked {
+        all.push(killer(&outside_name(&test), outside.clone(), &[&test, "--exact"], &variables));
     }
     Ok(all)
 }
@@ -165,6 +168,10 @@ fn ended(child: &mut Child) -> Result<Option<bool>, Failure> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+fn outside_name(test: &str) -> String {
+    format!("outside {test}")
 }
 
 impl Killer {
@@ -242,11 +249,21 @@ impl Outcome {
     }
 }
 
-fn judge(mutant: &Mutant, killers: &[Killer], tree: &Tree, folder: &Path) -> Result<Outcome, Failure> {
+/// `named`: the test from outside that is said to kill it.
+fn judge(
+    mutant: &Mutant,
+    killers: &[Killer],
+    named: Option<&String>,
+    tree: &Tree,
+    folder: &Path,
+) -> Result<Outcome, Failure> {
+    let named = named.map(|test| outside_name(test));
+    let is_named = |killer: &&Killer| Some(&killer.name) == named.as_ref();
     let passing = || killers.iter().filter(|killer| killer.passes.contains(&mutant.id));
-    let outside = passing().filter(|killer| killer.is_outside()).take(most_outside());
+    let inside = passing().filter(|killer| !killer.is_outside());
+    let outside = passing().filter(|killer| killer.is_outside() && !is_named(killer)).take(most_outside());
     let mut asked = false;
-    for killer in passing().filter(|killer| !killer.is_outside()).chain(outside) {
+    for killer in passing().filter(is_named).chain(inside).chain(outside) {
         asked = true;
         let limit = killer.took * TIMES_SLOWER + SLACK;
         let what = match killer.run(tree, folder, ("MUTANT", &mutant.id.to_string()), limit)? {
@@ -292,7 +309,13 @@ fn by_workers(jobs: usize, work: impl Fn(usize) -> Result<(), String> + Sync) ->
 }
 
 /// All of them, with what is known from an earlier run.
-pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>) -> Result<Outcomes, Failure> {
+/// `named`: the tests from outside that are said to kill mutants, by their names.
+pub fn all(
+    tree: &Tree,
+    mutants: &[Mutant],
+    unviable: &BTreeSet<usize>,
+    named: &BTreeMap<String, String>,
+) -> Result<Outcomes, Failure> {
     let folder = tree.target.join("mutants");
     let path = kept(tree);
     let mut outcomes = earlier(&path);
@@ -310,14 +333,14 @@ pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>) -> Resul
     }
     let jobs = std::env::var("MUTANTS_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let only = std::env::var("MUTANTS_BY").unwrap_or_default();
-    let named = self::killers(tree)?.into_iter().filter(|killer| killer.name.starts_with(&only));
-    let killers = measured(tree, &folder, named.collect(), jobs)?;
+    let wanted = self::killers(tree, named)?.into_iter().filter(|killer| killer.name.starts_with(&only));
+    let killers = measured(tree, &folder, wanted.collect(), jobs)?;
     let file = fs::OpenOptions::new().append(true).open(&path)?;
     let (next, told) = (AtomicUsize::new(0), Mutex::new((outcomes, file)));
     let work = |number: usize| -> Result<(), String> {
         let folder = folder.join(format!("tmp{number}"));
         while let Some(mutant) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = judge(mutant, &killers, tree, &folder).map_err(|e| e.to_string())?;
+            let outcome = judge(mutant, &killers, named.get(&mutant.name), tree, &folder).map_err(|e| e.to_string())?;
             let Outcome { what, by } = &outcome;
             let mut told = told.lock().map_err(|e| e.to_string())?;
             writeln!(told.1, "{what}\t{by}\t{}", mutant.name).map_err(|e| e.to_string())?;

@@ -1,0 +1,91 @@
+//! What reconcile finds where lists leave something out: a mark, or a license altogether.
+use super::{day_in, difference, fine, json, opened};
+use crate::support::Test;
+use crate::support::upstream::Crowd;
+
+fn kinds(found: &serde_json::Value) -> Vec<String> {
+    let list = found["differences"].as_array().cloned().unwrap_or_default();
+    list.iter().map(|one| one["kind"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// A state from a backup, and a list without marks: what it holds free is opened, and serves a service by now; what it
+/// holds for a service is compared as ever.
+#[test]
+fn given_out_since_the_backup() {
+    let t = Test::setup().options(|o| o.list_remoteid = false).start();
+    for (item, ip) in [(42, "192.0.2.10"), (43, "192.0.2.11"), (44, "192.0.2.12")] {
+        t.soft_item(item, "55227", 1).ip(ip).expires(&day_in(31)).add();
+    }
+    for item in [42, 43] {
+        t.cmd("open", item).ok();
+    }
+    t.upstream.age(5002, 40);
+    t.cmd("close", 43).ok();
+    let copy = t.root().join("copy.db").display().to_string();
+    fine(&t, &format!("backup {copy}"));
+    t.upstream.age(5002, 40);
+    t.cmd("open", 44).ok();
+    assert_eq!(t.item(44).param("licid"), "5002", "from the pool");
+    fine(&t, &format!("restore {copy} --yes"));
+    let found = json(&t, "reconcile");
+    let one = difference(&found, "unowned");
+    assert_eq!((one["license"].as_u64(), one["item"].as_u64()), (Some(5002), Some(44)), "{found:#}");
+    assert!(!kinds(&found).iter().any(|kind| kind == "no_item"), "{found:#}");
+    fine(&t, "reconcile --apply");
+    t.cmd("sync_item", 44).ok();
+    assert_eq!(json(&t, "list")["counts"]["bound"], 2);
+    assert_eq!(t.upstream.billed("soft.order.param"), 2);
+}
+
+/// The number belongs to another service since the backup: what the state holds for the one before does not make the
+/// new one's license a duplicate.
+#[test]
+fn another_service_since_the_backup() {
+    let t = opened();
+    let copy = t.root().join("copy.db").display().to_string();
+    fine(&t, &format!("backup {copy}"));
+    t.cmd("close", 42).ok();
+    t.db.exec("DELETE FROM itemparam WHERE item = 42", ());
+    t.db.exec("DELETE FROM item WHERE id = 42 OR parent = 42", ());
+    let made = format!("{} 10:45:00", day_in(0));
+    t.soft_item(42, "55228", 1).ip("192.0.2.20").created(&made).expires(&day_in(31)).add();
+    t.cmd("open", 42).ok();
+    t.db.exec("DELETE FROM itemparam WHERE item = 42 AND intname IN ('licid', 'lickey')", ());
+    fine(&t, &format!("restore {copy} --yes"));
+    let found = json(&t, "reconcile");
+    let one = difference(&found, "unowned");
+    assert_eq!((one["license"].as_u64(), one["remedy"].as_str()), (Some(5002), Some("bind")), "{found:#}");
+    assert!(kinds(&found).iter().any(|kind| kind == "other_life"), "{found:#}");
+}
+
+/// A license that no list shows is missed by its service, which the panel still has.
+#[test]
+fn not_listed() {
+    let t = opened();
+    t.upstream.edit_license(5001, |l| l.unlisted = true);
+    let found = json(&t, "reconcile");
+    assert_eq!(kinds(&found), ["gone"], "{found:#}");
+    assert_eq!(difference(&found, "gone")["item"], 42);
+}
+
+/// Where a list shows no marks the newest strangers are opened, and it is said how many were not. Where it shows them
+/// none is.
+#[test]
+fn more_strangers_than_are_opened() {
+    let t = opened();
+    for (marks, strangers, opened, told) in
+        [(true, 201, 0, None), (false, 200, 200, None), (false, 201, 200, Some("1 were not"))]
+    {
+        t.upstream.with(|w| {
+            w.options.list_remoteid = marks;
+            let mut like = w.licenses[&5001].clone();
+            (like.licname, like.ip) = ("somebody's".into(), "192.0.2.99".into());
+            w.crowd = Some(Crowd { like, numbers: 9000..9000 + strangers, later: 0 });
+        });
+        t.upstream.clear_requests();
+        fine(&t, "reconcile");
+        assert_eq!(t.upstream.requests_of("soft.edit").len(), opened);
+        assert_eq!(t.log().contains("the list shows no remoteid"), told.is_some());
+        assert!(told.is_none_or(|told| t.log().contains(told)), "{}", t.log());
+    }
+}

@@ -1,0 +1,151 @@
+//! What the comparison of servers takes into account beside the server itself: orders in doubt, a number given to
+//! another server, a list that leaves out, another module's servers, a client who is quicker.
+use super::{admin, event, licid, noted, state};
+use crate::support::{Fault, Test, Upstream};
+
+/// Server 50 of module 3, compared by sweeps that carry out.
+fn adopted(settings: &str) -> Test {
+    let test = Test::new();
+    test.settings(settings);
+    server(&test, 50);
+    sweep(&test).ok();
+    test
+}
+
+fn server(test: &Test, item: u32) {
+    test.vds_item(item, "55229", 1).addresses(&[&format!("192.0.2.{item}")]).add();
+}
+
+fn sweep(test: &Test) -> crate::support::Output {
+    admin(test, &["sync", "--sweep", "--adopt"])
+}
+
+fn orders(test: &Test) -> usize {
+    test.upstream.billed("soft.order.param")
+}
+
+/// A server closed while its order is in doubt: the sweep closes it, once. What was bought goes to the pool.
+#[test]
+fn closed_in_doubt() {
+    let test = Test::new();
+    test.settings("bundled = [3]\n");
+    server(&test, 50);
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    assert_eq!(sweep(&test).code, Some(1));
+    let wish = || state(&test, "SELECT status FROM wish");
+    assert_eq!(wish(), ["in_doubt"]);
+    test.set_item(50, "status", "4");
+    assert!(sweep(&test).ok().stdout.contains("servers: 1 changes carried out"), "{}", test.story());
+    assert_eq!(wish(), ["free_when_appears"]);
+    assert!(sweep(&test).ok().stdout.contains("servers: 0 changes carried out"), "{}", test.story());
+    test.upstream.land_late();
+    let id = test.upstream.licenses()[0].id;
+    test.upstream.age(id, 40);
+    admin(&test, &["sync"]).ok();
+    assert_eq!((test.upstream.license(id).licname.as_str(), orders(&test)), ("free.lic", 1), "{}", test.story());
+}
+
+/// The number belongs to another server by now: a closed one closes nothing, an active one gets nothing.
+#[test]
+fn swapped() {
+    let test = adopted("bundled = [3]\n");
+    let before = test.upstream.license(licid(&test, 50));
+    test.set_item(50, "createdate", "2020-02-02 00:00:00");
+    test.set_item(50, "status", "4");
+    assert!(sweep(&test).ok().stdout.contains("servers: 0 changes carried out"), "{}", test.story());
+    test.set_item(50, "status", "2");
+    assert_eq!(sweep(&test).code, Some(1));
+    assert_eq!((test.upstream.license(before.id), orders(&test)), (before, 1));
+}
+
+/// A panel given up and chosen again is obtained by the sweep without an event: the license was not lost.
+#[test]
+fn chosen_again() {
+    let test = adopted("bundled = [3]\n");
+    let id = licid(&test, 50);
+    test.upstream.age(id, 40);
+    test.choose(50, "nopanel");
+    sweep(&test).ok();
+    assert_eq!(test.upstream.license(id).licname, "free.lic");
+    test.upstream.age(id, 40);
+    test.choose(50, "55229");
+    sweep(&test).ok();
+    assert_eq!((licid(&test, 50), test.upstream.license(id).status, orders(&test)), (id, 2, 1), "{}", test.story());
+}
+
+/// A list that leaves out what we know may leave out the server's own license too: nothing is ordered beside it.
+#[test]
+fn incomplete_list() {
+    let test = adopted("bundled = [3]\n");
+    let known = licid(&test, 50);
+    test.upstream.edit_license(known, |license| license.unlisted = true);
+    server(&test, 51);
+    event(&test, 51);
+    let told = sweep(&test);
+    assert!(told.ok().stdout.contains("server 51: the list of licenses cannot be shown"), "{}", told.stdout);
+    assert_eq!((orders(&test), noted(&test)), (1, vec!["51".to_owned()]));
+    test.upstream.edit_license(known, |license| license.unlisted = false);
+    sweep(&test).ok();
+    assert_eq!((orders(&test), noted(&test).len()), (2, 0));
+}
+
+/// Servers of two modules: each is compared by its own module's sweep, once.
+#[test]
+fn two_modules() {
+    let mut test = Test::new();
+    test.add_module(4, "pmvmmanager");
+    test.settings("bundled = [3, 4]\n");
+    server(&test, 50);
+    test.vds_item(51, "55229", 1).module(4).addresses(&["192.0.2.51"]).add();
+    assert!(sweep(&test).ok().stdout.contains("servers: 2 changes carried out"), "{}", test.story());
+    for item in [50, 51] {
+        test.set_item(item, "status", "3");
+    }
+    assert!(sweep(&test).ok().stdout.contains("servers: 2 changes carried out"), "{}", test.story());
+    assert_eq!([50, 51].map(|item| test.upstream.license(licid(&test, item)).status), [3, 3]);
+}
+
+/// An order in doubt stays with the account that made it: the sweep of another one leaves it to that account's sync.
+#[test]
+fn ordered_elsewhere() {
+    let mut test = Test::new();
+    test.add_module(8, "pmisplicense");
+    let elsewhere = Upstream::start();
+    test.connect_module(8, &elsewhere.url());
+    test.settings("bundled = [3]\nbundled_module = 8\n");
+    server(&test, 50);
+    elsewhere.fault(Fault::on("soft.order.param").late());
+    assert_eq!(sweep(&test).code, Some(1));
+    test.settings("bundled = [3]\nbundled_module = 7\n");
+    test.set_item(50, "status", "4");
+    assert!(sweep(&test).ok().stdout.contains("servers: 0 changes carried out"), "{}", test.story());
+    assert_eq!(state(&test, "SELECT status FROM wish"), ["in_doubt"]);
+    elsewhere.land_late();
+    let id = elsewhere.licenses()[0].id;
+    elsewhere.age(id, 40);
+    admin(&test, &["sync", "--module", "8"]).ok();
+    assert_eq!((elsewhere.license(id).licname.as_str(), orders(&test)), ("free.lic", 0), "{}", test.story());
+}
+
+/// Suspended when it was compared, active with another panel when its turn came: nothing is stopped, and what it wants
+/// now is the next sweep's.
+#[test]
+fn changed_meanwhile() {
+    let test = adopted("bundled = [3]\n");
+    server(&test, 51);
+    sweep(&test).ok();
+    for item in [50, 51] {
+        test.set_item(item, "status", "3");
+    }
+    let held = test.upstream.hold_before("soft.suspend");
+    let run = test.spawn(["sync", "--sweep"]);
+    held.reached();
+    test.set_item(51, "status", "2");
+    test.choose(51, "55228");
+    held.release();
+    run.wait().ok();
+    let license = |item| test.upstream.license(licid(&test, item));
+    assert_eq!((license(50).status, license(51).status, license(51).pricelist), (3, 2, 55229), "{}", test.story());
+    sweep(&test).ok();
+    assert_eq!((license(51).status, license(51).pricelist), (2, 55228));
+}

@@ -1,0 +1,126 @@
+//! What the search for a doubtful order opens, and what it believes (MONEY.md 3 and 4).
+use crate::service::{forget, ip_of, license, licid, only_license, opened, settle, state};
+use crate::support::{Fault, Test};
+
+fn ordered(fault: Fault) -> Test {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(fault);
+    test
+}
+
+fn billed(test: &Test) -> usize {
+    test.upstream.billed("soft.order.param")
+}
+
+/// The answer names a license that cannot be read yet: the next run looks at it, whether or not a list shows it, and
+/// counts it once, also where nothing but name, address and tariff tells it.
+#[test]
+fn named_and_not_read() {
+    for (remoteid, unlisted) in [(true, false), (true, true), (false, false), (false, true)] {
+        let test = Test::new();
+        test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (remoteid, remoteid));
+        opened(&test, 41, "55227", 1);
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        test.upstream.fault(Fault::on("soft.edit?read").drop_before().always());
+        test.cmd("open", 42).fails("client");
+        test.upstream.clear_faults();
+        let named = test.upstream.licenses()[1].id;
+        test.upstream.edit_license(named, |l| l.unlisted = unlisted);
+        test.cmd("open", 42).ok();
+        assert_eq!((licid(&test, 42), billed(&test)), (named, 2), "{remoteid} {unlisted}");
+    }
+}
+
+/// What an answer named and what bears somebody else's mark is not bound, however well it fits.
+#[test]
+fn named_is_anothers() {
+    let test = ordered(Fault::on("soft.edit?read").drop_before().always());
+    test.cmd("open", 42).fails("client");
+    test.upstream.clear_faults();
+    let named = only_license(&test).id;
+    test.upstream.edit_license(named, |l| l.remoteid = "crm-17".into());
+    for kind in ["client", "client", "order_unknown"] {
+        test.cmd("open", 42).fails(kind);
+        settle(&test);
+    }
+    assert_eq!((test.item(42).param("licid"), billed(&test)), ("", 1));
+    assert_eq!(state(&test, "SELECT count(*) FROM license"), "0");
+}
+
+/// Where upstream is known to return marks a license without one is not believed either, though an answer named it.
+#[test]
+fn named_without_a_mark() {
+    let test = Test::new();
+    opened(&test, 41, "55227", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.before("soft.edit?read", 1, |w| w.licenses.values_mut().for_each(|l| l.remoteid.clear()));
+    test.cmd("open", 42).fails("order_unknown");
+    assert_eq!((test.item(42).param("licid"), state(&test, "SELECT count(*) FROM license")), ("", "1".to_owned()));
+}
+
+/// A search opens only what may be the order: nothing that another service has, nothing that is older than the order,
+/// however alike it looks, and no list is read beyond its end.
+#[test]
+fn only_what_may_be_it_is_opened() {
+    let test = Test::new();
+    opened(&test, 41, "55227", 1);
+    let older = test.upstream.add_foreign(55227, 1, "192.0.2.77", "Item #42 Service 42");
+    test.upstream.age(older, 5);
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    test.upstream.edit_license(older, |l| l.ip = "192.0.2.10".into());
+    forget(&test);
+    test.cmd("open", 42).fails("client");
+    assert_eq!(test.upstream.funcs(), ["soft"], "{}", test.story());
+}
+
+/// The mark is looked for in everything that may be it, not only in what is opened first.
+#[test]
+fn found_behind_others() {
+    let test = ordered(Fault::on("soft.order.param").late());
+    test.upstream.options(|o| o.list_remoteid = false);
+    test.cmd("open", 42).fails("client");
+    test.upstream.land_late();
+    let ours = only_license(&test).id;
+    let theirs = test.upstream.add_foreign(55227, 1, "192.0.2.77", "Another server");
+    test.upstream.edit_license(theirs, |l| l.remoteid = "crm-17".into());
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), billed(&test)), (ours, 1));
+}
+
+/// Another's mark in a search is no sign that upstream returns none: the order that follows has the name as it was.
+#[test]
+fn marks_of_others_are_marks() {
+    let test = ordered(Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    let theirs = test.upstream.add_foreign(55227, 1, "192.0.2.77", "Another server");
+    test.upstream.edit_license(theirs, |l| l.remoteid = "crm-17".into());
+    settle(&test);
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    test.cmd("open", 42).ok();
+    let sent = test.upstream.requests_of("soft.order.param");
+    let names: Vec<_> = sent.iter().map(|request| request.get("licname")).collect();
+    assert_eq!(names, [Some("Item #42 Service 42"); 2]);
+}
+
+/// Where upstream returns no remoteid each of several lost answers is told by the mark in its name.
+#[test]
+fn several_without_remoteid() {
+    let test = Test::new();
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    opened(&test, 41, "55227", 1);
+    for item in [42, 43, 44] {
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).licname("one of many").add();
+        test.upstream.fault(Fault::on("soft.order.param").late());
+        test.cmd("open", item).fails("client");
+    }
+    test.upstream.land_late();
+    for item in [44, 42, 43] {
+        test.cmd("open", item).ok();
+        assert_eq!(license(&test, item).ip, ip_of(item));
+    }
+    assert_eq!(billed(&test), 4);
+}
