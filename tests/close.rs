@@ -175,6 +175,18 @@ fn other_ways_to_close() {
     }
 }
 
+/// What is stopped at the end is not renewed by upstream either, though somebody switched that on.
+#[test]
+fn no_automatic_renewal() {
+    let test = Test::new();
+    test.settings("on_close = \"stop\"");
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| l.autoprolong = "1".into());
+    test.cmd("close", 42).ok();
+    let now = test.upstream.license(id);
+    assert_eq!((now.status, now.autoprolong.as_str()), (3, "null"));
+}
+
 /// Trials, third-party licenses and ended products are stopped, never pooled.
 #[test]
 fn never_pooled() {

@@ -77,6 +77,93 @@ fn frees_and_deletions() {
     }
 }
 
+/// What waits for its month to be over is no mass of changes; once its time has come it is.
+#[test]
+fn frees_that_wait() {
+    let test = many("max_changes = 2\n", 3);
+    test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.ip_changed = day(0).parse().ok()));
+    for item in 1..=3 {
+        test.cmd("close", item).ok();
+    }
+    let waiting = || state(&test, "SELECT count(*) FROM license WHERE state = 'to_free'");
+    sync(&test).ok();
+    assert_eq!(waiting(), "3");
+    test.upstream.licenses().iter().for_each(|l| test.upstream.age(l.id, 40));
+    crate::service::pass(&test, 40 * 86_400);
+    assert_eq!(sync(&test).fails("config").attribute("object"), "max_changes");
+    test.cmd("sync_item", 1).ok();
+    let output = test.run(["sync"]);
+    assert!(output.ok().stdout.contains("looked at one by one: 2\n"), "{}", output.stdout);
+    assert_eq!(waiting(), "0");
+}
+
+/// What a pass may do grows with what is bound: of 610 licenses 5 % are renewed and 2 % stopped without a question.
+#[test]
+fn shares() {
+    let test = many("", 22);
+    crate::service::alter_state(
+        &test,
+        "INSERT INTO license (account, id, family, module, state, internal_name, pricelist, name, status, since)
+         WITH RECURSIVE n(id) AS (SELECT 900001 UNION ALL SELECT id + 1 FROM n WHERE id < 900588)
+         SELECT l.account, n.id, 'addition', l.module, 'bound', '55371', 55371, '', 2, l.since FROM n, license l
+         WHERE l.item = 1",
+    );
+    for item in 1..=22 {
+        ends_in(&test, licid(&test, item), 1);
+        test.set_item(item, "expiredate", &day(20));
+    }
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 22);
+    for item in 1..=11 {
+        test.set_item(item, "status", "3");
+    }
+    test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.licname.push('x')));
+    sync(&test).ok();
+    assert_eq!(stopped(&test), 11);
+}
+
+/// What a pass has seen waiting to be freed is looked at again under its lock: taken back meanwhile, it is in use.
+#[test]
+fn taken_back_meanwhile() {
+    let test = Test::new();
+    let due = opened(&test, 41, "55227", 1);
+    ends_in(&test, due, 1);
+    test.set_item(41, "expiredate", &day(20));
+    let id = opened(&test, 42, "55227", 12);
+    test.upstream.edit_license(id, |l| l.ip_changed = day(0).parse().ok());
+    test.cmd("close", 42).ok();
+    assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {id}")), "to_free");
+    test.upstream.age(id, 40);
+    crate::service::pass(&test, 40 * 86_400);
+    test.soft_item(43, "55227", 1).ip(&ip_of(42)).add();
+    let held = test.upstream.hold_before("service.prolong");
+    let pass = test.spawn(["--command", "sync_server", "--module", "7"]);
+    held.reached();
+    test.cmd("open", 43).ok();
+    held.release();
+    pass.wait().ok();
+    let now = license(&test, 43);
+    assert_eq!((now.id, now.status, now.ip), (id, 2, ip_of(42)), "{}", test.story());
+    assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {id}")), "bound");
+}
+
+/// A command waits for another one of its service, and does its own work then.
+#[test]
+fn waits_its_turn() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let held = test.upstream.hold_before("soft.suspend");
+    let first = test.spawn(["--command", "suspend", "--item", "42"]);
+    held.reached();
+    let mut second = test.spawn(["--command", "resume", "--item", "42"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(!second.ended(), "it waits");
+    held.release();
+    first.wait().ok();
+    second.wait().ok();
+    assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
+}
+
 /// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor
 /// waits for them, and does its own work.
 #[test]
@@ -258,6 +345,24 @@ fn old_state_of_a_reopened_service() {
     assert_eq!(state(&test, "SELECT state FROM license"), "bound");
 }
 
+/// The same of a service that wants no panel any more: it keeps none.
+#[test]
+fn old_state_of_a_service_without_panel() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    test.cmd("close", 42).ok();
+    copy_state(&test, "pmisplicense", "kept");
+    test.upstream.land_late();
+    test.set_item(42, "status", "1");
+    test.cmd("open", 42).ok();
+    copy_state(&test, "kept", "pmisplicense");
+    test.choose(42, "nopanel");
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((state(&test, "SELECT state FROM license"), license(&test, 42).status), ("pool".into(), 3));
+}
+
 /// A state begun anew gives the same numbers out: what gives it away is a mark that it never gave.
 #[test]
 fn state_begun_anew() {
@@ -305,6 +410,9 @@ fn copied_and_moved_state() {
     test.cmd("open", 43).ok();
     sync(&test).ok();
     assert_eq!(test.upstream.billed("soft.order.param"), 2);
+    // A machine that does not say who it is is not taken for another one.
+    std::fs::write(test.machine_id(), "").unwrap();
+    test.cmd("resume", 42).ok();
 }
 
 /// A clock that is off by more than a day: sync, sweep and reconcile buy, free and delete nothing.

@@ -278,3 +278,39 @@ fn without_dates() {
         assert!(tried && (taken || test.upstream.license(id).status == 3), "{days}: {}", test.story());
     }
 }
+
+/// A call in doubt about a license that no service holds is ended by a pass, whether anybody wants the license or not.
+#[test]
+fn doubt_of_nobody() {
+    let test = Test::new();
+    pooled(&test, 41, "55227", 40);
+    test.upstream.fault(Fault::on("soft.edit?newkey").late());
+    open(&test, 142, "55227", 1).ok();
+    let doubts = || state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'");
+    assert_eq!(doubts(), "1");
+    test.upstream.land_late();
+    settle(&test);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(doubts(), "0");
+}
+
+/// A run that passed a license over keeps others from it no longer, and its own service as long as it runs.
+#[test]
+fn passed_over() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    test.upstream.fault(Fault::on("soft.edit?newkey").drop_before());
+    open(&test, 142, "55227", 1).ok();
+    settle(&test);
+    test.soft_item(143, "55227", 1).ip(&ip_of(143)).add();
+    let held = test.upstream.hold_before("soft.order.param");
+    let first = test.spawn(["--command", "open", "--item", "143"]);
+    held.reached();
+    let second = test.spawn(["--command", "open", "--item", "143"]);
+    open(&test, 144, "55227", 1).ok();
+    held.release();
+    first.wait().ok();
+    second.wait().ok();
+    let all = [142, 143, 144].map(|item| licid(&test, item));
+    assert_eq!((orders(&test), all.contains(&id)), (3, false), "{}", test.story());
+}

@@ -17,6 +17,10 @@ fn address_and_name() {
         [format!("soft.edit elid={id} ip=192.0.2.77 sok=ok"), format!("soft.edit elid={id} licname=new name sok=ok")]
     );
     assert_eq!(test.panel_changes(), ["service.postsetparam elid=42 sok=ok"]);
+    for words in [format!("address of license {id} -> 192.0.2.77"), format!("name of license {id} -> new name")] {
+        assert!(test.log().contains(&words), "{}", test.log());
+        assert_eq!(state(&test, &format!("SELECT count(*) FROM journal WHERE en LIKE '{words}%'")), "1");
+    }
     forget(&test);
     test.cmd("setparam", 42).ok();
     assert_eq!(
@@ -44,10 +48,12 @@ fn address_limit() {
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 42, "55227", 12);
     test.set_param(42, "ip", "192.0.2.77");
+    test.set_param(42, "licname", "new name");
     let output = test.cmd("setparam", 42);
     assert_eq!((output.fails("ip_change_limit").attribute("object"), output.attribute("value")), ("ip", "192.0.2.77"));
     assert!(output.message().contains(&format!("from {} on", months(&day(0), 1))), "{}", output.message());
     assert!(told(&test).is_empty());
+    assert_eq!(license(&test, 42).licname, "new name", "what else the client wants need not wait for it");
     test.cmd("sync_item", 42).ok();
     assert_eq!((license(&test, 42).ip.as_str(), test.item(42).param("ip")), ("192.0.2.42", "192.0.2.77"));
     test.upstream.age(id, 40);
@@ -55,6 +61,47 @@ fn address_limit() {
     forget(&test);
     test.cmd("sync_item", 42).ok();
     assert_eq!(changes(&test), [format!("soft.edit elid={id} ip=192.0.2.77 sok=ok")]);
+}
+
+/// Where upstream gives no dates a refused address is not asked for again before a day has passed.
+#[test]
+fn address_limit_without_dates() {
+    let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
+    test.upstream.options(|o| o.order_counts_as_change = true);
+    let id = opened(&test, 42, "55227", 12);
+    test.set_param(42, "ip", "192.0.2.77");
+    test.cmd("setparam", 42).fails("ip_change_limit");
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.upstream.age(id, 40);
+    crate::service::pass(&test, 86_401);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(license(&test, 42).ip, "192.0.2.77");
+}
+
+/// A trial stays one as long as the service is on trial, nodes included; what becomes of it then is not sync's to buy.
+#[test]
+fn trial() {
+    for name in ["55227", "55230"] {
+        let test = Test::new();
+        test.soft_item(42, name, -100).nodes(0).ip("192.0.2.42").add();
+        test.cmd("open", 42).ok();
+        let id = licid(&test, 42);
+        forget(&test);
+        for command in ["setparam", "sync_item"] {
+            test.cmd(command, 42).ok();
+        }
+        test.choose(42, "3045");
+        test.cmd("setparam", 42).fails("period_not_sold");
+        assert_eq!(changes(&test), Vec::<String>::new(), "{name}");
+        test.choose(42, name);
+        test.set_item(42, "period", "1");
+        test.cmd("sync_item", 42);
+        assert_eq!(changes(&test), Vec::<String>::new(), "{name} paid");
+        test.cmd("setparam", 42).ok();
+        assert!(licid(&test, 42) != id);
+    }
 }
 
 /// Bad values of the client's change nothing.
@@ -194,6 +241,54 @@ fn no_rollback() {
         test.cmd("setparam", 42).ok();
         assert_eq!((license(&test, 42).pricelist, test.upstream.billed("service.changepricelist")), (55229, 1));
         assert!(!told(&test).contains(&"service.changepricelist.rollback".to_owned()));
+    }
+}
+
+/// While a change of the tariff is in doubt nothing else is changed.
+#[test]
+fn in_doubt() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.choose(42, "55228");
+    test.set_param(42, "licname", "new name");
+    test.upstream.fault(Fault::on("service.changepricelist").drop_before());
+    test.cmd("setparam", 42).fails("client");
+    assert_eq!(license(&test, 42).licname, "Item #42 Service 42", "{}", test.story());
+}
+
+/// Somebody else changes the license meanwhile: nothing is told before it is what the client wants. Whether it runs is
+/// not setparam's to decide.
+#[test]
+fn changed_meanwhile() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.set_param(42, "ip", "192.0.2.77");
+    test.upstream.before("soft.edit?set", 1, move |w| w.licenses.get_mut(&id).unwrap().licname = "odd".into());
+    test.cmd("setparam", 42).fails("upstream");
+    assert_eq!(told(&test), Vec::<String>::new());
+    test.cmd("setparam", 42).ok();
+    assert_eq!(
+        (license(&test, 42).licname.as_str(), told(&test)),
+        ("Item #42 Service 42", vec!["service.postsetparam".into()])
+    );
+    test.set_param(42, "licname", "third");
+    test.upstream.before("soft.edit?set", 1, move |w| w.licenses.get_mut(&id).unwrap().status = 3);
+    for _ in 0..2 {
+        test.cmd("setparam", 42).ok();
+    }
+    assert_eq!((license(&test, 42).licname.as_str(), license(&test, 42).status), ("third", 3));
+}
+
+/// A license that is gone: an active service gets a new one, a suspended one does not.
+#[test]
+fn license_gone() {
+    for (status, bought) in [("2", 2), ("3", 1)] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        test.upstream.edit_license(id, |l| l.status = 4);
+        test.set_item(42, "status", status);
+        test.cmd("setparam", 42).ok();
+        assert_eq!(test.upstream.billed("soft.order.param"), bought, "{status}: {}", test.story());
     }
 }
 

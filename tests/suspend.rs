@@ -14,8 +14,11 @@ fn stops_once() {
     );
     assert_eq!(test.panel_changes(), ["service.postsuspend elid=42 sok=ok"]);
     assert_eq!((license(&test, 42).status, test.item(42).status), (3, 3));
+    let words = format!("license {id} is stopped: the service is suspended");
+    assert_eq!(test.log().matches(&words).count(), 1, "{}", test.log());
     forget(&test);
     test.cmd("suspend", 42).ok().stdout("");
+    assert_eq!(test.log().matches(&words).count(), 1, "told once: {}", test.log());
     assert_eq!(
         (sent(&test), told(&test)),
         (vec![format!("soft.edit elid={id}")], vec!["service.postsuspend".to_owned()])
@@ -122,4 +125,16 @@ fn do_nothing() {
     }
     assert_eq!((sent(&test), test.mgrctl_calls().len()), (Vec::new(), 0));
     assert_eq!(state(&test, "SELECT count(*) FROM journal"), before);
+}
+
+/// Upstream says done: a license that still runs is not told as gone, and one that is gone is not told as running.
+#[test]
+fn done_and_not_seen() {
+    for (status, kind) in [(2, "upstream"), (4, "license_gone")] {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        test.upstream.before("soft.edit?read", 2, move |w| w.licenses.get_mut(&id).unwrap().status = status);
+        test.cmd("suspend", 42).fails(kind);
+        assert!(!told(&test).contains(&"service.postsuspend".to_owned()), "{status}");
+    }
 }

@@ -15,6 +15,7 @@ fn nothing_new() {
     let id = opened(&test, 42, "55227", 1);
     test.cmd("sync_item", 42).ok().stdout("");
     assert_eq!((sent(&test), told(&test)), (vec![format!("soft.edit elid={id}")], Vec::new()));
+    assert_eq!(state(&test, "SELECT count(*) FROM license WHERE reason IS NOT NULL"), "0", "no look is owed");
 }
 
 /// A key, and an expiry that the seller changed, are taken over; only what changed is saved.
@@ -45,6 +46,7 @@ fn clients_wishes() {
     test.set_item(42, "status", "3");
     test.cmd("sync_item", 42).ok();
     assert_eq!((license(&test, 42).status, test.item(42).status), (3, 3));
+    assert!(!test.log().contains("left for the next sync"), "{}", test.log());
     assert_eq!(told(&test), Vec::<String>::new(), "neither status nor end of the service is sync's to set");
 }
 
@@ -117,6 +119,9 @@ fn late_key_is_a_problem() {
     test.cmd("sync_item", 42).ok();
     assert_eq!(told(&test), ["service.saveparam"]);
     assert_eq!(state(&test, "SELECT reason FROM license"), "");
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), Vec::<String>::new(), "a key that is there is no problem, however old the license");
 }
 
 /// A license that is deleted under an active service: told, never ordered by sync.
@@ -126,6 +131,8 @@ fn deleted() {
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| l.status = 4);
     test.cmd("sync_item", 42).fails("license_gone");
+    test.set_item(42, "status", "3");
+    test.cmd("sync_item", 42).ok();
     test.set_item(42, "status", "4");
     test.cmd("sync_item", 42).ok();
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
@@ -154,6 +161,116 @@ fn server() {
     test.run(["--command", "sync_server", "--module", "3"]).fails("unsupported_module");
     test.run(["--command", "sync_server", "--module", "99"]).fails("missed");
     assert!(test.run(["sync", "--module", "7"]).ok().stdout.starts_with("licenses seen: 5, "));
+}
+
+/// A stopped license of a suspended service is no reason for a call when its end is near, but an automatic renewal is,
+/// and so is a service that was paid again.
+#[test]
+fn server_and_suspended() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("suspend", 42).ok();
+    ends_in(&test, id, 1);
+    test.set_item(42, "expiredate", &day(20));
+    sync(&test).ok();
+    forget(&test);
+    sync(&test).ok();
+    assert_eq!(sent(&test), ["soft p_cnt=500 p_num=1"]);
+    test.upstream.edit_license(id, |l| l.autoprolong = "1".into());
+    sync(&test).ok();
+    assert_eq!(license(&test, 42).autoprolong, "null");
+    ends_in(&test, id, -2);
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 0);
+    test.set_item(42, "status", "2");
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1, "{}", test.story());
+}
+
+/// A list that shows when a key changed says that the service's is another one by now; once taken over it says nothing.
+#[test]
+fn server_and_keys() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.upstream.edit_license(id, |l| (l.key, l.key_changed) = ("NEW-KEY-1".into(), day(0).parse().ok()));
+    sync(&test).ok();
+    assert_eq!(test.item(42).param("lickey"), "NEW-KEY-1", "{}", test.story());
+    forget(&test);
+    sync(&test).ok();
+    assert_eq!(sent(&test), ["soft p_cnt=500 p_num=1"]);
+}
+
+/// The figures of a pass over several modules are those of all of them, and so are the failures.
+#[test]
+fn several_modules() {
+    let mut test = Test::new();
+    test.add_module(8, "pmisplicense");
+    test.connect_module(8, &test.upstream.url());
+    for (item, module) in [(41, 7), (42, 8), (43, 8)] {
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).module(module).add();
+        test.cmd("open", item).ok();
+    }
+    test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.licname.push('x')));
+    let output = test.run(["sync"]);
+    output.ok().stdout("licenses seen: 6, brought up to date: 3, looked at one by one: 3\n");
+    test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.licname.push('x')));
+    ends_in(&test, licid(&test, 43), 1);
+    test.set_item(43, "expiredate", &day(20));
+    test.upstream.fault(Fault::on("service.prolong").refused("odd"));
+    let output = test.run(["--command", "sync"]);
+    assert!(output.fails("upstream").message().contains("service 43: "), "{}", output.message());
+}
+
+/// What waits to be freed is freed by a look at its service as well, not before its time.
+#[test]
+fn frees_in_time() {
+    let test = Test::new();
+    test.upstream.options(|o| o.order_counts_as_change = true);
+    let id = opened(&test, 42, "55227", 12);
+    test.cmd("close", 42).ok();
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(sent(&test), Vec::<String>::new());
+    test.upstream.age(id, 40);
+    crate::service::pass(&test, 40 * 86_400);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(
+        (license(&test, 42).licname, state(&test, "SELECT state FROM license")),
+        ("free.lic".into(), "pool".into())
+    );
+}
+
+/// The panel is told once that a service is open: not one that is in processing later, nor one without an end, whose
+/// end is never settled.
+#[test]
+fn open_is_told_once() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    opened(&test, 43, "55227", 0);
+    test.set_item(42, "status", "5");
+    crate::service::alter_state(&test, "UPDATE item SET settled_end = NULL WHERE id = 43");
+    for item in [42, 43] {
+        test.cmd("sync_item", item).ok();
+    }
+    assert_eq!(told(&test), Vec::<String>::new());
+}
+
+/// An order in doubt belongs to the account that it was sent to: no other one is searched for it, nor asked again.
+#[test]
+fn order_of_a_former_account() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    test.module_param(7, "url", &test.upstream.url().replace("127.0.0.1", "localhost"));
+    test.upstream.swap_account(1002);
+    test.run(["doctor", "--accept-account", "7"]).ok();
+    forget(&test);
+    for _ in 0..3 {
+        crate::service::settle(&test);
+        test.cmd("sync_item", 42).ok();
+    }
+    assert_eq!((sent(&test), state(&test, "SELECT status FROM wish")), (Vec::new(), "in_doubt".into()));
 }
 
 /// One failing item does not keep the others from being handled; the run fails with its error.

@@ -122,17 +122,22 @@ impl Engine<'_> {
             }
             return Ok(());
         };
-        if self.is_trial_to_paid(item, &row, product) {
-            return self.replace_trial(item, life, &row, product).await;
+        if self.is_trial_for(&row, product) {
+            if item.period != Period::Trial {
+                return self.replace_trial(item, life, &row, product).await;
+            }
+            // What is not sold as a trial is refused; another product's trial may be the very same one.
+            terms(product, item, &[], &self.rules.catalogue, self.today())?;
         }
         let (seen, _) = self.carry_out_differences(item, &row, product, seen, false).await?;
         self.save_license(item, &seen).await?;
         self.remember_choice(item, &product.internal_name).await
     }
 
-    fn is_trial_to_paid(&self, item: &Item, row: &LicenseRow, product: &Product) -> bool {
-        let held = self.product_of(row);
-        held.is_some_and(Product::is_only_trial) && item.period != Period::Trial && !product.is_only_trial()
+    /// A trial license where another product is wanted: that one takes its place, it never becomes it by a change of
+    /// tariff (LICENSING.md 5).
+    fn is_trial_for(&self, row: &LicenseRow, product: &Product) -> bool {
+        self.product_of(row).is_some_and(Product::is_only_trial) && !product.is_only_trial()
     }
 
     /// A trial that became a paid service: the paid product is obtained, then the trial stopped (LICENSING.md 5).
@@ -189,8 +194,8 @@ impl Engine<'_> {
         mut seen: License,
         quiet: bool,
     ) -> Result<(License, bool), ModuleError> {
-        let wanted =
-            if self.is_trial_of(item, row, product) { self.product_of(row).unwrap_or(product) } else { product };
+        let trial = self.product_of(row).filter(|_| self.is_trial_for(row, product));
+        let wanted = trial.unwrap_or(product);
         let target = self.target(item, wanted)?;
         let (mut first_error, mut is_left, mut made) = (None, false, Vec::new());
         let known = differences(item, &target, row, &seen, self.today());
@@ -253,13 +258,6 @@ impl Engine<'_> {
         };
         let words = change(seen, &switched, self.today());
         self.tell_changes(row, vec![words]).await
-    }
-
-    /// A trial license held for a service in its trial period: its own tariff is what is wanted.
-    fn is_trial_of(&self, item: &Item, row: &LicenseRow, product: &Product) -> bool {
-        item.period == Period::Trial
-            && product.trial.is_some()
-            && self.product_of(row).is_some_and(Product::is_only_trial)
     }
 
     async fn carry_out(

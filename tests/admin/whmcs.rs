@@ -51,6 +51,8 @@ fn from_a_file() {
     t.soft_item(113, "3541", 1).ip("192.0.2.12").active_until(&day_in(20)).add();
     service(&t, 115, "192.0.2.15");
     service(&t, 116, "192.0.2.15");
+    // At the address of a license, and wants another tariff.
+    t.soft_item(113, "55228", 1).ip("192.0.2.13").active_until(&day_in(20)).add();
     t.upstream.edit_license(stale, |l| l.remoteid = "l99".into());
     let mut lines: Vec<String> = (10..17).zip(&ids).map(|(n, id)| row(*id, 0, &n.to_string())).collect();
     lines.extend([row(twice, 0, "17"), row(addon, 1, "10"), row(free, 0, "NULL"), row(777_777, 0, "18")]);
@@ -74,6 +76,7 @@ fn from_a_file() {
     ] {
         assert_eq!((what(&list, id).as_str(), &one(&list, id)["known_by"]), (word, &serde_json::json!(by)), "{list:#}");
     }
+    assert!(one(&list, stale)["why"].as_str().unwrap().contains("says l14, upstream l99"), "{list:#}");
     assert!(one(&list, alone)["why"].as_str().unwrap().contains(&format!("import {alone}")));
     assert!(fine(&t, &line).contains("--apply"));
 

@@ -1,6 +1,7 @@
 //! Modules of a license (family addition) and other software (LICENSING.md 1): they live and die with what they belong
 //! to.
 use super::{licid, state};
+use crate::service::{alter_state, day, ends_in, forget};
 use crate::support::{Fault, Test};
 
 /// A service with ISPmanager 6 Lite, open, and a module for it, ordered.
@@ -57,6 +58,30 @@ fn no_license_to_belong_to() {
     let output = test.cmd("open", 43);
     assert_eq!((output.fails("missed").attribute("object"), output.attribute("value")), ("parent", "42"));
     assert!(test.upstream.ledger().is_empty());
+    // Other software is no license that has modules.
+    test.soft_item(44, "9203", 1).external().on_tariff().ip("192.0.2.44").add();
+    test.cmd("open", 44).ok();
+    test.set_item(43, "parent", "44");
+    assert_eq!(test.cmd("open", 43).fails("missed").attribute("value"), "44");
+    assert_eq!(test.upstream.billed("addition.order.param"), 0);
+}
+
+/// No list shows a module: a pass looks at one whose end is near, renews it, and asks for no other.
+#[test]
+fn renewed_by_a_pass() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let id = licid(&test, 43);
+    let pass = || {
+        forget(&test);
+        test.run(["--command", "sync", "--module", "7"]).ok();
+        (test.upstream.requests_of("addition.edit?read").len(), test.upstream.billed("service.prolong"))
+    };
+    assert_eq!(pass(), (0, 0));
+    ends_in(&test, id, 1);
+    alter_state(&test, &format!("UPDATE license SET expires = '{}' WHERE id = {id}", day(1)));
+    test.set_item(43, "expiredate", &day(20));
+    assert_eq!(pass().1, 1, "{}", test.story());
 }
 
 /// The license is given back: its modules end with it, and it is not for the next client.
