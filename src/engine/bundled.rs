@@ -158,6 +158,7 @@ impl Engine<'_> {
         let mut steps = Steps::new();
         let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for &id in items {
+            self.begin_one();
             self.step("read item").await?;
             let found = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
             let Some(item) = found else {
@@ -339,6 +340,7 @@ impl Engine<'_> {
 
     /// One step, the comparison made again under the item's lock: what changed meanwhile is the next sweep's.
     async fn carry_out_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+        self.begin_one();
         self.lock(LockName::Item(id)).await?;
         let result = self.locked_step(server, id, step, noted).await;
         self.held.clear();

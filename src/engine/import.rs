@@ -54,8 +54,7 @@ impl Engine<'_> {
         };
         let mut done = Imported::default();
         for id in self.chosen(family, search, &mut done).await? {
-            // The limit of steps is one license's, however many were chosen.
-            self.steps = 0;
+            self.begin_one();
             let result = self.import_one(family, id, search, &mut done).await;
             self.held.clear();
             match result {

@@ -68,7 +68,7 @@ impl Engine<'_> {
 
     /// What a list leaves out, whose it is or its tariff's number, the license itself says.
     async fn whole(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
-        self.steps = 0;
+        self.begin_one();
         if seen.remoteid != RemoteId::Absent && seen.tariff.id().is_some() {
             return Ok(Some(seen));
         }

@@ -71,7 +71,8 @@ pub const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// How often a held lock is tried again.
 const LOCK_RETRY: Duration = Duration::from_millis(100);
 
-/// Steps that one run may take: far above the longest honest one, so that a defect ends in an error.
+/// Steps that one run may take for one service or license: far above the longest honest one, so that a defect ends in
+/// an error.
 const MAX_STEPS: u32 = 100_000;
 
 /// The outside world of one run.
@@ -259,6 +260,11 @@ impl<'p> Engine<'p> {
             ItemCommand::GenKey => Box::pin(self.gen_key(&item)),
         };
         work.await
+    }
+
+    /// The limit of steps is for one service or license, however many a run is about.
+    fn begin_one(&mut self) {
+        self.steps = 0;
     }
 
     /// A place where the simulator may stop this run. Nothing may hold a transaction open here.

@@ -35,7 +35,7 @@ impl Engine<'_> {
         rows.iter().for_each(|row| *times.entry(row.license).or_default() += 1);
         let mut found = Vec::new();
         for (index, row) in rows.iter().enumerate() {
-            self.steps = 0;
+            self.begin_one();
             let alive = |seen: &License| seen.status != LicenseStatus::Deleted;
             let seen = self.read(Family::Soft, row.license).await?.filter(alive);
             let against = match &seen {
@@ -135,7 +135,7 @@ impl Engine<'_> {
         for module in modules {
             let mut after = ItemId(0);
             loop {
-                self.steps = 0;
+                self.begin_one();
                 self.step("read items").await?;
                 let batch = self.ports.billdb.items_of_module(module, after, BATCH);
                 let batch = batch.map_err(|error| errors::database(&error))?;

@@ -140,6 +140,7 @@ impl Engine<'_> {
     }
 
     async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        self.begin_one();
         let stale = if is_planted(Bug::ActsOnListRow) { self.item_row(item).await? } else { None };
         let result = match (self.lock(LockName::Item(item)).await, stale) {
             (Ok(()), Some(item)) => self.sync_item(&item).await,
@@ -168,6 +169,7 @@ impl Engine<'_> {
 
     /// A call in doubt about a license that no item holds is nobody else's to settle.
     async fn settle_free(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.begin_one();
         self.lock_license(id).await?;
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         let free = row.filter(|row| matches!(row.state, LicenseState::Pool | LicenseState::Stopped));
@@ -180,6 +182,7 @@ impl Engine<'_> {
     }
 
     async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.begin_one();
         let result = match self.lock_license(id).await {
             Ok(()) => match self.store.license(self.account, id).map_err(errors::state) {
                 Ok(Some(row)) if row.state == LicenseState::ToFree => self.free_if_time(&row).await,
@@ -317,6 +320,7 @@ impl Engine<'_> {
         let yesterday = today.pred_opt().unwrap_or(today);
         let days = self.rules.renew_before_days;
         for (id, why) in &work.items {
+            self.begin_one();
             let Some(item) = self.item_row(*id).await? else { continue };
             let life = self.store.life(&item).map_err(errors::state)?;
             let Some(row) = self.store.license_of(&life).map_err(errors::state)? else { continue };

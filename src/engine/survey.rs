@@ -164,6 +164,7 @@ impl Engine<'_> {
         if row.family != Family::Addition || row.life.is_none() {
             return Ok(None);
         }
+        self.begin_one();
         self.read(row.family, row.id).await
     }
 

@@ -130,7 +130,7 @@ impl Engine<'_> {
     /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
     /// whose it is. `None`: it is nobody's to take over.
     async fn opened(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
-        self.steps = 0;
+        self.begin_one();
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if !is_candidate(&seen, row.as_ref()) {
             return Ok(None);
@@ -185,7 +185,7 @@ impl Engine<'_> {
         named: &Named,
         servers: &Servers,
     ) -> Result<Option<Candidate>, ModuleError> {
-        self.steps = 0;
+        self.begin_one();
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if !is_candidate(&seen, row.as_ref()) {
             return Ok(None);
@@ -301,7 +301,7 @@ impl Engine<'_> {
         servers: &Servers,
         marking: Marking,
     ) -> Result<Option<Taken>, ModuleError> {
-        self.steps = 0;
+        self.begin_one();
         self.check_restored()?;
         let Some(item) = candidate.item else { return Ok(None) };
         let result = self.take_over_locked(item, candidate, servers, marking).await;
