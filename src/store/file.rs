@@ -224,7 +224,7 @@ fn unusable(error: rusqlite::Error) -> StoreError {
 mod tests {
     use super::*;
 
-    /// A crowd that meets no file yet: each gets the state, and all the same one. Where SQLite gave up it was once in some
+    /// A crowd that meets no file yet: each gets the state, all the same one. Where SQLite gave up it was once in some
     /// hundred rounds.
     #[test]
     fn first_runs_at_once() {

@@ -13,7 +13,8 @@ const TABLE: &str = "tests/mutants.md";
 /// Both tables of the file.
 #[derive(Default)]
 pub struct Known {
-    living: BTreeSet<String>,
+    /// Those that live for a reason.
+    pub living: BTreeSet<String>,
     /// Tests from outside, by the mutants that they kill: asked before anything else.
     pub killers: BTreeMap<String, String>,
 }

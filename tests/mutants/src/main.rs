@@ -4,10 +4,10 @@
 //!
 //! `make mutants` calls it; names of files (as `cargo mutants -f` takes them) keep it to those. Outcomes are added to
 //! target/mutants/outcomes as they come, so an interrupted run goes on where it was; MUTANTS_AGAIN=survived tries those
-//! once more, =all begins anew. Asked are tables, simulator and scenes, and before them the test from outside that
-//! tests/mutants.md names as the mutant's killer; MUTANTS_OUTSIDE=N: up to N others, those first that pass the fewest
-//! places. MUTANTS_BY=outside: only those; the others are called tables, simulator and scene. MUTANTS_JOBS: how many at
-//! once. A mutant that lives and has no reason in tests/mutants.md fails the run.
+//! once more that have no reason to live, =all begins anew. Asked are tables, simulator and scenes, and before them the
+//! test from outside that tests/mutants.md names as the mutant's killer; MUTANTS_OUTSIDE=N: up to N others, those first
+//! that pass the fewest places. MUTANTS_BY=outside: only those; the others are called tables, simulator and scene.
+//! MUTANTS_JOBS: how many at once. A mutant that lives and has no reason in tests/mutants.md fails the run.
 
 mod build;
 mod known;
@@ -45,6 +45,6 @@ fn all(files: &[String]) -> Result<bool, Failure> {
     let unviable = tree.plant(&mutants, run::unviable_before(&tree, &mutants))?;
     println!("{} mutants, {} of them do not compile", mutants.len(), unviable.len());
     let known = known::read(&root)?;
-    let outcomes = run::all(&tree, &mutants, &unviable, &known.killers)?;
+    let outcomes = run::all(&tree, &mutants, &unviable, &known)?;
     Ok(known::compare(&known, &mutants, &outcomes))
 }

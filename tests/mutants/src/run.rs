@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::Failure;
 use crate::build::Tree;
+use crate::known::Known;
 use crate::list::Mutant;
 
 /// How much more processor time a killer may take than with no mutant on: beyond that the mutant runs for ever. Time of
@@ -226,12 +227,12 @@ fn kept(tree: &Tree) -> PathBuf {
 
 /// The mutants that an earlier run found not to compile: trying each of them again would cost rounds of building.
 pub fn unviable_before(tree: &Tree, mutants: &[Mutant]) -> BTreeSet<usize> {
-    let outcomes = earlier(&kept(tree));
+    let outcomes = earlier(&kept(tree), &BTreeSet::new());
     let refused = |mutant: &&Mutant| outcomes.get(&mutant.name).is_some_and(|outcome| outcome.what == UNVIABLE);
     mutants.iter().filter(refused).map(|mutant| mutant.id).collect()
 }
 
-fn earlier(path: &Path) -> Outcomes {
+fn earlier(path: &Path, settled: &BTreeSet<String>) -> Outcomes {
     let again = std::env::var("MUTANTS_AGAIN").unwrap_or_default();
     let text = if again == "all" { String::new() } else { fs::read_to_string(path).unwrap_or_default() };
     let parts = text.lines().filter_map(|line| {
@@ -239,7 +240,7 @@ fn earlier(path: &Path) -> Outcomes {
         let (what, by) = (parts.next()?, parts.next()?);
         Some((parts.next()?, Outcome { what, by }))
     });
-    parts.filter(|(_, outcome)| again != "survived" || !outcome.lives()).collect()
+    parts.filter(|(name, outcome)| again != "survived" || !outcome.lives() || settled.contains(name)).collect()
 }
 
 impl Outcome {
@@ -308,17 +309,12 @@ fn by_workers(jobs: usize, work: impl Fn(usize) -> Result<(), String> + Sync) ->
     })
 }
 
-/// All of them, with what is known from an earlier run.
-/// `named`: the tests from outside that are said to kill mutants, by their names.
-pub fn all(
-    tree: &Tree,
-    mutants: &[Mutant],
-    unviable: &BTreeSet<usize>,
-    named: &BTreeMap<String, String>,
-) -> Result<Outcomes, Failure> {
+/// All of them, with what is known from an earlier run. `known`: the tests from outside that are said to kill mutants,
+/// and those that live for a reason: they are not tried again unless all are.
+pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>, known: &Known) -> Result<Outcomes, Failure> {
     let folder = tree.target.join("mutants");
     let path = kept(tree);
-    let mut outcomes = earlier(&path);
+    let mut outcomes = earlier(&path, &known.living);
     for mutant in mutants.iter().filter(|mutant| unviable.contains(&mutant.id)) {
         let outcome = Outcome { what: UNVIABLE.to_owned(), by: String::new() };
         outcomes.insert(mutant.name.clone(), outcome);
@@ -333,14 +329,15 @@ pub fn all(
     }
     let jobs = std::env::var("MUTANTS_JOBS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let only = std::env::var("MUTANTS_BY").unwrap_or_default();
-    let wanted = self::killers(tree, named)?.into_iter().filter(|killer| killer.name.starts_with(&only));
+    let wanted = self::killers(tree, &known.killers)?.into_iter().filter(|killer| killer.name.starts_with(&only));
     let killers = measured(tree, &folder, wanted.collect(), jobs)?;
     let file = fs::OpenOptions::new().append(true).open(&path)?;
     let (next, told) = (AtomicUsize::new(0), Mutex::new((outcomes, file)));
     let work = |number: usize| -> Result<(), String> {
         let folder = folder.join(format!("tmp{number}"));
         while let Some(mutant) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = judge(mutant, &killers, named.get(&mutant.name), tree, &folder).map_err(|e| e.to_string())?;
+            let outcome =
+                judge(mutant, &killers, known.killers.get(&mutant.name), tree, &folder).map_err(|e| e.to_string())?;
             let Outcome { what, by } = &outcome;
             let mut told = told.lock().map_err(|e| e.to_string())?;
             writeln!(told.1, "{what}\t{by}\t{}", mutant.name).map_err(|e| e.to_string())?;
