@@ -23,7 +23,7 @@ man = $(share)/man/man8/pmisplicense.8.gz
 cron = $(DESTDIR)/etc/cron.d/pmisplicense
 logrotate = $(DESTDIR)/etc/logrotate.d/pmisplicense
 
-.PHONY: build test check demo sandbox sim hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
+.PHONY: build test check demo sandbox sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
 # The build script sees a new commit only when it is told: it would run at every one else.
 build:
@@ -48,6 +48,7 @@ check: mariadb
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
 	$(CARGO) test --locked
 	HISTORIES=40000 $(MAKE) sim SIM_MINUTES=1
+	$(MAKE) planted
 	$(MAKE) demo
 
 # The whole life of some licenses against a stand-in seller and panel, step by step.
@@ -86,6 +87,10 @@ mutants-each:
 # Random histories with faults, SIM_MINUTES long.
 sim:
 	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
+
+# Mistakes planted behind a switch of the tests: the simulator must find each, or this fails.
+planted:
+	PLANTED=1 $(CARGO) test --locked --profile sim --features planted-bugs --test sim
 
 # The budgets: start, one service, many licenses; some minutes. SIZES="1000 10000" for fewer.
 bench: build mariadb

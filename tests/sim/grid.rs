@@ -393,13 +393,14 @@ pub fn all(threads: u32, only: Option<&str>) -> Outcome {
     whole
 }
 
-/// The first cell that breaks a rule, in this thread: for planted mistakes. A mistake that keeps a scene from being
-/// what it is counts only by the rules that it breaks.
+/// The first cell that breaks a rule, and which history of the enumeration it is, in this thread: for planted mistakes.
+/// A mistake that keeps a scene from being what it is counts only by the rules that it breaks.
 #[cfg(feature = "planted-bugs")]
-pub fn first_broken(image: &Image, rules: &[Rules]) -> Option<(String, Violation)> {
-    let mut stats = Stats::default();
-    scenes().iter().find_map(|scene| {
+pub fn first_broken(image: &Image, rules: &[Rules]) -> (u64, Option<(String, Violation)>) {
+    let (mut stats, mut played) = (Stats::default(), 0);
+    let broken = scenes().iter().find_map(|scene| {
         let theatre = Theatre::new(scene, image, rules, false);
+        played += 1;
         let dry = theatre.play(None, &mut stats);
         if let Some(broken) = dry.played.violations.into_iter().next() {
             return Some((scene.name.to_owned(), broken));
@@ -411,11 +412,13 @@ pub fn first_broken(image: &Image, rules: &[Rules]) -> Option<(String, Violation
                     return None;
                 }
                 let cell = Cell { place, fault, repetition };
+                played += 1;
                 let broken = theatre.play(Some(&cell), &mut stats).played.violations.into_iter().next();
                 broken.map(|broken| (cell.name(scene), broken))
             })
         })
-    })
+    });
+    (played, broken)
 }
 
 /// Plays one cell, or one scene undisturbed, and prints it whole; whether it broke no rule.
