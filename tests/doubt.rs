@@ -3,7 +3,7 @@
 use crate::service::{alter_state, changes, forget, license, licid, only_license, opened, sent, settle, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
-fn ordered(settings: &str, fault: Fault) -> Test {
+pub fn ordered(settings: &str, fault: Fault) -> Test {
     let test = Test::new();
     test.settings(settings);
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -11,7 +11,7 @@ fn ordered(settings: &str, fault: Fault) -> Test {
     test
 }
 
-fn billed(test: &Test) -> usize {
+pub fn billed(test: &Test) -> usize {
     test.upstream.billed("soft.order.param")
 }
 

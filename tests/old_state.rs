@@ -1,10 +1,9 @@
 //! A state that is old, lost or begun anew, by the marks that licenses bear (MONEY.md 4 and 6): what gives it away, and
-//! what `reconcile --apply` makes of each license that it missed. The plain case stands in `guards.rs`.
-use crate::guards::copy_state;
+//! what `reconcile --apply` makes of each license that it missed.
 use crate::pool::{open, pooled};
-use crate::service::{ip_of, licid, opened, settle, state};
+use crate::service::{changes, forget, ip_of, license, licid, only_license, opened, settle, state, told};
 use crate::support::upstream::Answer;
-use crate::support::{Fault, Output, Test};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};
 
 const PINNED: &str = "panel_id = \"abcdefgh\"\n";
 
@@ -14,6 +13,17 @@ fn sync(test: &Test) -> Output {
 
 fn reconcile(test: &Test) -> Output {
     test.run(["reconcile", "--apply"])
+}
+
+/// The files of the state, taken out or put back.
+fn copy_state(test: &Test, from: &str, to: &str) {
+    let folder = test.state_path().parent().unwrap().to_owned();
+    let at = |name: &str| folder.parent().unwrap().join(name);
+    let _ = std::fs::remove_dir_all(at(to));
+    std::fs::create_dir(at(to)).unwrap();
+    for entry in std::fs::read_dir(at(from)).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), at(to).join(entry.file_name())).unwrap();
+    }
 }
 
 fn keep(test: &Test) {
@@ -42,6 +52,115 @@ fn missed() -> (Test, u64) {
     let missed = opened(&test, 42, "55228", 1);
     put_back(&test);
     (test, missed)
+}
+
+/// A state put back from a copy of the disk: a mark with a higher number gives it away, then every command only reads,
+/// until reconcile --apply has taken in what it missed.
+#[test]
+fn taken_in() {
+    let test = Test::new();
+    let first = opened(&test, 41, "55227", 1);
+    keep(&test);
+    let missed = opened(&test, 42, "55228", 1);
+    copy_state(&test, "kept", "pmisplicense");
+    forget(&test);
+    assert!(sync(&test).fails("state").message().contains("reconcile --apply"));
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    for (command, item) in [("open", 43), ("suspend", 41), ("close", 41), ("setparam", 41), ("open", 42)] {
+        test.cmd(command, item).fails("state");
+    }
+    let kinds = ["runningoperation.edit", "problems.register"];
+    assert!(told(&test).iter().all(|func| kinds.contains(&func.as_str())), "{:?}", told(&test));
+    assert_eq!(changes(&test), Vec::<String>::new());
+    test.run(["reconcile", "--apply"]).ok();
+    for (item, id) in [(41, first), (42, missed)] {
+        test.cmd("sync_item", item).ok();
+        assert_eq!(licid(&test, item), id);
+    }
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 3);
+}
+
+/// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is the
+/// service's license, and nothing is bought beside it.
+#[test]
+fn in_doubt() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").drop_before());
+    test.cmd("open", 42).fails("client");
+    keep(&test);
+    settle(&test);
+    test.cmd("open", 42).fails("client");
+    settle(&test);
+    // It is bought, and the panel is never told.
+    test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::ErrorDocument).always());
+    assert_eq!(test.cmd("open", 42).code, Some(1));
+    test.clear_mgrctl_faults();
+    let id = only_license(&test).id;
+    copy_state(&test, "kept", "pmisplicense");
+    sync(&test).fails("state");
+    test.run(["reconcile", "--apply"]);
+    assert_eq!(state(&test, "SELECT status FROM wish"), "free_when_appears");
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), only_license(&test).id), (id, id));
+    assert_eq!((test.upstream.billed("soft.order.param"), only_license(&test).status), (1, 2), "{}", test.story());
+}
+
+/// The state of when service 42 was closed, its order in doubt; since then its license appeared, and the service was
+/// reopened with it.
+fn reopened() -> Test {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    test.cmd("open", 42).fails("client");
+    test.cmd("close", 42).ok();
+    keep(&test);
+    test.upstream.land_late();
+    test.set_item(42, "status", "1");
+    test.cmd("open", 42).ok();
+    copy_state(&test, "kept", "pmisplicense");
+    test
+}
+
+/// A state that was copied while a closed service's order was in doubt: reopened, the service has that license and
+/// shows it, so it is not freed as one that came too late.
+#[test]
+fn reopened_in_doubt() {
+    let test = reopened();
+    let id = licid(&test, 42);
+    sync(&test).ok();
+    let license = test.upstream.license(id);
+    assert_eq!((license.status, license.ip.as_str(), licid(&test, 42)), (2, "192.0.2.10", id), "{}", test.story());
+    assert_eq!(state(&test, "SELECT state FROM license"), "bound");
+}
+
+/// The same of a service that wants no panel any more: it keeps none.
+#[test]
+fn without_panel_in_doubt() {
+    let test = reopened();
+    test.choose(42, "nopanel");
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((state(&test, "SELECT state FROM license"), license(&test, 42).status), ("pool".into(), 3));
+}
+
+/// A state begun anew gives the same numbers out: what gives it away is a mark that it never gave.
+#[test]
+fn begun_anew() {
+    let test = Test::new();
+    test.settings("panel_id = \"abcdefgh\"\n");
+    test.soft_item(41, "9203", 1).external().ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    std::fs::remove_dir_all(test.state_path().parent().unwrap()).unwrap();
+    opened(&test, 42, "55227", 1);
+    test.soft_item(43, "9203", 1).external().ip("192.0.2.43").add();
+    let output = test.cmd("open", 43);
+    assert!(output.fails("state").message().contains("pml-abcdefgh-41-1"), "{}", output.message());
+    assert_eq!(test.upstream.billed("softexternal.order.param"), 1);
+    test.run(["reconcile", "--apply"]).ok();
+    test.cmd("open", 43).ok();
+    test.cmd("sync_item", 41).ok();
+    assert_eq!(test.upstream.billed("softexternal.order.param"), 2);
 }
 
 /// What was looked at once is not asked about for ever: a deleted license of before the loss stays in the list.

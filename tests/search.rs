@@ -1,17 +1,7 @@
 //! What the search for a doubtful order opens, and what it believes (MONEY.md 3 and 4).
+use crate::doubt::{billed, ordered};
 use crate::service::{forget, ip_of, license, licid, only_license, opened, settle, state};
 use crate::support::{Fault, Test};
-
-fn ordered(fault: Fault) -> Test {
-    let test = Test::new();
-    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
-    test.upstream.fault(fault);
-    test
-}
-
-fn billed(test: &Test) -> usize {
-    test.upstream.billed("soft.order.param")
-}
 
 /// The answer names a license that cannot be read yet: the next run looks at it, whether or not a list shows it, and
 /// counts it once, also where nothing but name, address and tariff tells it.
@@ -35,7 +25,7 @@ fn named_and_not_read() {
 /// What an answer named and what bears somebody else's mark is not bound, however well it fits.
 #[test]
 fn named_is_anothers() {
-    let test = ordered(Fault::on("soft.edit?read").drop_before().always());
+    let test = ordered("", Fault::on("soft.edit?read").drop_before().always());
     test.cmd("open", 42).fails("client");
     test.upstream.clear_faults();
     let named = only_license(&test).id;
@@ -79,7 +69,7 @@ fn only_what_may_be_it_is_opened() {
 /// The mark is looked for in everything that may be it, not only in what is opened first.
 #[test]
 fn found_behind_others() {
-    let test = ordered(Fault::on("soft.order.param").late());
+    let test = ordered("", Fault::on("soft.order.param").late());
     test.upstream.options(|o| o.list_remoteid = false);
     test.cmd("open", 42).fails("client");
     test.upstream.land_late();
@@ -93,7 +83,7 @@ fn found_behind_others() {
 /// Another's mark in a search is no sign that upstream returns none: the order that follows has the name as it was.
 #[test]
 fn marks_of_others_are_marks() {
-    let test = ordered(Fault::on("soft.order.param").drop_before());
+    let test = ordered("", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     let theirs = test.upstream.add_foreign(55227, 1, "192.0.2.77", "Another server");
     test.upstream.edit_license(theirs, |l| l.remoteid = "crm-17".into());
