@@ -48,10 +48,10 @@ fn from_a_file() {
         service(&t, item, ip);
     }
     t.set_param(110, "licid", &shown.to_string());
-    t.soft_item(113, "3541", 1).ip("192.0.2.12").active_until(&day_in(20)).add();
     service(&t, 115, "192.0.2.15");
     service(&t, 116, "192.0.2.15");
-    // At the address of a license, and wants another tariff.
+    // At the address of a license, and want another tariff: beside the one that fits, and alone.
+    t.soft_item(117, "3541", 1).ip("192.0.2.12").active_until(&day_in(20)).add();
     t.soft_item(113, "55228", 1).ip("192.0.2.13").active_until(&day_in(20)).add();
     t.upstream.edit_license(stale, |l| l.remoteid = "l99".into());
     let mut lines: Vec<String> = (10..17).zip(&ids).map(|(n, id)| row(*id, 0, &n.to_string())).collect();
