@@ -73,10 +73,10 @@ fuzz:
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target fuzz/work/$$target tests/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# Each change that cargo-mutants can think of where money moves (plan, journal, engine), against the tables beside the
-# plan, the simulator, and with MUTANTS_OUTSIDE=N up to N tests from outside: all in one build, a switch for each.
-# FILES="src/plan/doubt.rs" keeps it to some. Survivors stand in tests/mutants.md with reasons; one that does not stand
-# there fails this. Wants cargo-mutants.
+# Each change that cargo-mutants can think of where money moves (plan, journal, engine), against the test from outside
+# that tests/mutants.md names for it, the tables, the simulator, and with MUTANTS_OUTSIDE=N up to N more tests from
+# outside: all in one build, a switch for each. FILES="src/plan/doubt.rs" keeps it to some. One that lives and has no
+# reason in tests/mutants.md fails this. Wants cargo-mutants.
 mutants: mariadb
 	$(CARGO) run --release --locked --quiet --manifest-path tests/mutants/Cargo.toml -- $(FILES)
 

@@ -190,6 +190,25 @@ fn what_others_do() {
     }
 }
 
+/// A renewal under way is in doubt until its answer comes: a pass beside it leaves its license alone and goes on.
+#[test]
+fn renewal_under_way() {
+    let test = many("", 2);
+    for item in 1..=2 {
+        ends_in(&test, licid(&test, item), 1);
+    }
+    test.set_item(2, "expiredate", &day(20));
+    let operation = test.prolong_paid(1).to_string();
+    let held = test.upstream.hold_before("service.prolong");
+    let run = test.spawn(["--command", "prolong", "--item", "1", "--runningoperation", &operation]);
+    held.reached();
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1, "{}", test.story());
+    held.release();
+    run.wait().ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 2, "{}", test.story());
+}
+
 /// Orders of reconcile are counted too; few licenses more or less do not move the limit.
 #[test]
 fn orders() {

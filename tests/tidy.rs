@@ -219,7 +219,7 @@ fn every_test_runs() {
     }
 }
 
-/// The list of mutants that live: each row names a function that there is, once, and says why.
+/// The list of mutants: each row names a function that there is, once, and says why it lives or which test kills it.
 #[test]
 fn living_mutants() {
     let list = std::fs::read_to_string(root().join("tests/mutants.md")).unwrap();

@@ -141,10 +141,10 @@ impl Engine<'_> {
     /// it rests until upstream has settled: a change that lands late must not hit the next client (MONEY.md 3).
     pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
-        let now = self.store.license(row.account, row.id).map_err(errors::state)?;
         if let Err(error) = &result
             && matches!(error.kind, ErrorKind::Client | ErrorKind::BadAnswer)
             // A license that is missing rests already, and when it was first missed must not be forgotten.
+            && let now = self.store.license(row.account, row.id).map_err(errors::state)?
             && now.is_some_and(|now| now.reason != Some(Reason::Missing))
         {
             let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));

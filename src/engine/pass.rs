@@ -119,7 +119,9 @@ impl Engine<'_> {
         self.leave_to_others(&mut work)?;
         let kept_back = self.weigh(&mut work, allow).await?;
         for id in work.doubts {
-            self.settle_free(id).await?;
+            let settled = self.settle_free(id).await;
+            self.held.clear();
+            summary.failures.extend(settled.err().map(|error| (None, error)));
         }
         for item in work.items.into_keys() {
             summary.handled += 1;
@@ -173,12 +175,10 @@ impl Engine<'_> {
         self.lock_license(id).await?;
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         let free = row.filter(|row| matches!(row.state, LicenseState::Pool | LicenseState::Stopped));
-        let settled = match &free {
+        match &free {
             Some(row) => self.settled(row).await.map(drop),
             None => Ok(()),
-        };
-        self.held.clear();
-        settled
+        }
     }
 
     async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
@@ -291,25 +291,35 @@ impl Engine<'_> {
     /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of many
     /// services beside a pass are no mass change of the pass. The next one sees what they left.
     fn leave_to_others(&self, work: &mut Work) -> Result<(), ModuleError> {
-        let (items, licenses) = (work.items.len(), work.unheld.len());
-        for id in work.items.keys().copied().collect::<Vec<_>>() {
-            if self.is_locked_elsewhere(LockName::Item(id))? {
-                work.items.remove(&id);
-            }
+        let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
+        let about = work.unheld.iter().chain(&work.doubts).copied();
+        let licenses = self.locked_elsewhere(about, |id| LockName::License(self.account, id))?;
+        work.items.retain(|id, _| !items.contains(id));
+        work.unheld.retain(|id| !licenses.contains(id));
+        work.doubts.retain(|id| !licenses.contains(id));
+        if items.is_empty() && licenses.is_empty() {
+            return Ok(());
         }
-        for id in work.unheld.iter().copied().collect::<Vec<_>>() {
-            if self.is_locked_elsewhere(LockName::License(self.account, id))? {
-                work.unheld.remove(&id);
-            }
-        }
-        let left = items + licenses - work.items.len() - work.unheld.len();
-        if left > 0 {
-            self.note(&text!(
-                "{left} services and licenses are left to the runs that are about them",
-                "услуг и лицензий, оставленных другим запускам, которые ими заняты: {left}"
-            ));
-        }
+        let (items, licenses) = (items.len(), licenses.len());
+        self.note(&text!(
+            "left to other runs that are about them: {items} services, {licenses} licenses",
+            "оставлено другим запускам, которые ими заняты: услуг {items}, лицензий {licenses}"
+        ));
         Ok(())
+    }
+
+    fn locked_elsewhere<Id: Ord + Copy>(
+        &self,
+        ids: impl Iterator<Item = Id>,
+        name: impl Fn(Id) -> LockName,
+    ) -> Result<BTreeSet<Id>, ModuleError> {
+        let mut locked = BTreeSet::new();
+        for id in ids {
+            if self.is_locked_elsewhere(name(id))? {
+                locked.insert(id);
+            }
+        }
+        Ok(locked)
     }
 
     /// Drops what a suspended service gives no reason to look at, and counts what the rest would change: far more than

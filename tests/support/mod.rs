@@ -23,8 +23,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The executable that plays mgrctl and guards MariaDB: this very one, or beside a test the example, built when it is
-/// missing or older than its sources.
+/// The executable that plays mgrctl and guards MariaDB: the one that SANDBOX_EXE names (tests/mutants builds its own),
+/// this very one, or beside a test the example, built when it is missing or older than its sources.
 pub fn sandbox_exe() -> &'static Path {
     static EXE: OnceLock<PathBuf> = OnceLock::new();
     EXE.get_or_init(|| {
