@@ -218,31 +218,3 @@ fn every_test_runs() {
         }
     }
 }
-
-/// The list of mutants: each row names a function that there is, once, and says why it lives or which test kills it.
-#[test]
-fn living_mutants() {
-    let list = std::fs::read_to_string(root().join("tests/mutants.md")).unwrap();
-    let row = |line: &'static str| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | ");
-    let rows: Vec<_> = list.leak().lines().filter_map(row).collect();
-    assert!(rows.len() > 1, "the rows are found");
-    let mut met = std::collections::BTreeSet::new();
-    for (mutant, reason) in rows {
-        assert!(met.insert(mutant), "twice: {mutant}");
-        assert!(reason.len() > 3, "no reason, no killer: {mutant}");
-        let killer = reason.strip_prefix('`').and_then(|reason| reason.strip_suffix('`'));
-        if let Some(killer) = killer {
-            let (module, test) = killer.rsplit_once("::").unwrap_or_else(|| panic!("no module: {killer}"));
-            let paths = ["tests/{}.rs", "tests/{}/mod.rs"].map(|path| path.replace("{}", &module.replace("::", "/")));
-            let source = paths.iter().find_map(|path| std::fs::read_to_string(root().join(path)).ok());
-            assert!(source.is_some_and(|s| s.contains(&format!("fn {test}("))), "no such test: {killer}");
-        }
-        let (file, change) = mutant.split_once(": ").unwrap_or_else(|| panic!("no file: {mutant}"));
-        let place = change.rsplit_once(" in ").map(|(_, place)| place).or_else(|| change.strip_prefix("replace "));
-        let function = place.and_then(|place| place.split(" with ").next()?.split(" -> ").next()?.split(" (").next());
-        let name = function.and_then(|function| function.rsplit("::").next()).unwrap_or_else(|| panic!("{mutant}"));
-        let source = std::fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{mutant}: {e}"));
-        let is_there = |end: &str| source.contains(&format!("fn {name}{end}"));
-        assert!(is_there("(") || is_there("<"), "no such function: {mutant}");
-    }
-}

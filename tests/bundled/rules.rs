@@ -1,22 +1,41 @@
-//! The table that maps each rule of the trade to its tests stays true: every test that it names is there.
+//! The tables that map rules and faults to their tests stay true: every test that they name is there.
+use std::collections::BTreeMap;
 use std::path::Path;
+
+/// How many tests each row's first column has in a table of three columns, the last of which names `file#test`s. A row
+/// whose last column is `-` has none yet.
+fn tests_of(table: &str) -> BTreeMap<String, usize> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = std::fs::read_to_string(root.join(table)).unwrap();
+    let mut found = BTreeMap::new();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    for row in rows.skip(1) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [key, what, tests] = cells[..] else { panic!("three columns: {row}") };
+        let count = found.entry(key.to_owned()).or_insert(0);
+        if tests == "-" {
+            continue;
+        }
+        for named in tests.split(',').map(|name| name.trim().trim_matches('`')) {
+            let (file, test) = named.split_once('#').unwrap_or_else(|| panic!("file#test: {named}"));
+            let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("no file {file}: {what}"));
+            assert!(text.contains(&format!("    fn {test}()")) || text.contains(&format!("\nfn {test}()")), "{named}");
+            *count += 1;
+        }
+    }
+    found
+}
 
 /// Every `file#test` of tests/licensing_rules.md exists, and every section has some.
 #[test]
-fn the_table_names_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let table = std::fs::read_to_string(root.join("tests/licensing_rules.md")).unwrap();
-    let mut sections = std::collections::BTreeMap::new();
-    for row in table.lines().filter(|line| line.starts_with("| ") && line.contains('#')) {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [section, rule, tests] = cells[..] else { panic!("three columns: {row}") };
-        for named in tests.split(',').map(|name| name.trim().trim_matches('`')) {
-            let (file, test) = named.split_once('#').unwrap_or_else(|| panic!("file#test: {named}"));
-            let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("no file {file}: {rule}"));
-            assert!(text.contains(&format!("    fn {test}()")) || text.contains(&format!("\nfn {test}()")), "{named}");
-            *sections.entry(section.to_owned()).or_insert(0) += 1;
-        }
-    }
+fn every_rule_of_licensing_names_its_tests() {
+    let sections = tests_of("tests/licensing_rules.md");
     let all: Vec<String> = (1..=10).map(|section: u32| section.to_string()).collect();
-    assert!(all.iter().all(|section| sections.contains_key(section)), "{sections:?}");
+    assert!(all.iter().all(|section| sections.get(section).is_some_and(|count| *count > 0)), "{sections:?}");
+}
+
+/// Every `file#test` of tests/field_faults.md exists.
+#[test]
+fn every_fault_from_the_field_names_its_tests() {
+    assert!(tests_of("tests/field_faults.md").len() > 40);
 }
