@@ -11,20 +11,17 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
 use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
 use crate::plan::change::Target;
-use crate::plan::doubt::Completeness;
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::text;
 
 use super::doubt::order_of;
+use super::pages::Pages;
 use super::pass::Allow;
 use super::{Engine, ItemCommand, errors};
 
 /// Items read from the panel at once.
 const BATCH: u32 = 500;
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 /// A module of servers whose control panels we license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,27 +288,21 @@ impl Engine<'_> {
 
     /// Licenses of the account that our state does not know, and whether the list was whole.
     async fn strangers(&mut self, family: Family) -> Result<(Vec<License>, bool), ModuleError> {
-        let mut list = Completeness::default();
         let mut strangers = Vec::new();
         if family == Family::Addition {
             return Ok((strangers, true));
         }
-        for number in 1..=MAX_PAGES {
-            let page = self.page(family, number).await?;
-            list.page_total(page.total);
+        let mut pages = Pages::of(family);
+        while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for seen in page.rows.iter().filter(|seen| seen.status != LicenseStatus::Deleted) {
                 if self.store.license(self.account, seen.id).map_err(errors::state)?.is_none() {
                     strangers.push(seen.clone());
                 }
             }
-            page.rows.iter().for_each(|seen| list.row(seen.id));
-            if page.rows.is_empty() || list.has_all_rows() {
-                break;
-            }
         }
         let newest = self.store.newest_licenses(self.account, family).map_err(errors::state)?;
-        Ok((strangers, list.is_complete(&newest)))
+        Ok((strangers, pages.list.is_complete(&newest)))
     }
 
     /// More of a kind than usual means that something else is wrong: none of that kind is done (MONEY.md 6).

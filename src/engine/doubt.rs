@@ -11,20 +11,18 @@ use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
-    Completeness, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare,
-    decide, is_candidate, mismatch,
+    FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
+    is_candidate, mismatch,
 };
 use crate::store::Binding;
 use crate::text;
 
 use super::once::describe;
+use super::pages::Pages;
 use super::{Engine, errors};
 
 /// Licenses opened in one search: more candidates than this, and a person must look.
 const MAX_OPENED: usize = 60;
-
-/// Pages read in one search: a hundred thousand licenses.
-const MAX_PAGES: u32 = 200;
 
 /// The order inside a wish; other wishes never get here.
 pub(super) fn order_of(wish: &Wish) -> Option<&OrderRequest> {
@@ -228,43 +226,24 @@ impl Engine<'_> {
         wish: &Wish,
         order: &OrderRequest,
     ) -> Result<(Vec<LicenseId>, bool), ModuleError> {
-        let mut list = Completeness::default();
         let (mut marked, mut others) = (Vec::new(), Vec::new());
         if order.family == Family::Addition {
             return Ok((self.probed(wish)?, false));
         }
-        for number in 1..=MAX_PAGES {
-            let page = self.page(order.family, number).await?;
-            list.page_total(page.total);
+        let mut pages = Pages::of(order.family);
+        while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for row in &page.rows {
-                list.row(row.id);
                 if !is_candidate(order, wish, row) || self.is_held(row.id)? {
                     continue;
                 }
                 if row.remoteid.is(&order.mark) { marked.push(row.id) } else { others.push(row.id) }
             }
-            if page.rows.is_empty() || list.has_all_rows() {
-                break;
-            }
         }
         let newest = self.store.newest_licenses(self.account, order.family).map_err(errors::state)?;
         others.sort_unstable_by(|a, b| b.cmp(a));
         marked.extend(others);
-        Ok((marked, list.is_complete(&newest)))
-    }
-
-    pub(super) async fn page(
-        &mut self,
-        family: crate::model::license::Family,
-        number: u32,
-    ) -> Result<crate::ports::Page, ModuleError> {
-        self.step("read list").await?;
-        self.ports.upstream.page(family, number).map_err(|error| {
-            let what =
-                text!("reading the list of licenses, page {number}", "чтение списка лицензий, страница {number}");
-            errors::call(&error, &what, number)
-        })
+        Ok((marked, pages.list.is_complete(&newest)))
     }
 
     fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {

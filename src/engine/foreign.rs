@@ -6,35 +6,26 @@ use crate::model::catalogue::Product;
 use crate::model::held::LicenseState;
 use crate::model::ids::LicenseId;
 use crate::model::license::{License, LicenseStatus};
-use crate::plan::doubt::Completeness;
 use crate::store::Binding;
 use crate::text;
 
+use super::pages::Pages;
 use super::{Engine, errors};
 
 /// Free licenses opened in one run.
 const MAX_OPENED: usize = 20;
 
-/// Pages read in one run.
-const MAX_PAGES: u32 = 200;
-
 impl Engine<'_> {
     /// Takes free licenses of a product into the pool; how many.
     pub(super) async fn take_in_foreign(&mut self, product: &Product) -> Result<usize, ModuleError> {
-        let mut list = Completeness::default();
+        let mut pages = Pages::of(product.family);
         let mut free = Vec::new();
-        for number in 1..=MAX_PAGES {
-            let page = self.page(product.family, number).await?;
-            list.page_total(page.total);
+        while let Some(page) = pages.next(self).await? {
             for row in &page.rows {
-                list.row(row.id);
                 let known = self.store.license(self.account, row.id).map_err(errors::state)?;
                 if known.is_none() && is_free(row) && row.tariff.may_be(product.pricelist) {
                     free.push(row.id);
                 }
-            }
-            if page.rows.is_empty() || list.has_all_rows() {
-                break;
             }
         }
         let mut taken = 0;

@@ -16,6 +16,7 @@ use crate::store::Binding;
 use crate::text;
 
 use super::doubt::order_of;
+use super::pages::Pages;
 use super::{Engine, errors};
 
 /// The function of the panel that makes a service.
@@ -25,9 +26,6 @@ const FUNC: &str = "processing.import.service";
 const SENT: &str = "import_sent";
 const IMPORTED: &str = "imported";
 const NOT_IMPORTED: &str = "import_refused";
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 /// What an import did.
 #[derive(Debug, Default)]
@@ -76,23 +74,17 @@ impl Engine<'_> {
         search: &Search,
         done: &mut Imported,
     ) -> Result<Vec<LicenseId>, ModuleError> {
-        let mut list = crate::plan::doubt::Completeness::default();
+        let mut pages = Pages::of(family);
         let mut chosen = Vec::new();
-        for number in 1..=MAX_PAGES {
-            let page = self.page(family, number).await?;
-            list.page_total(page.total);
+        while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for seen in &page.rows {
-                list.row(seen.id);
                 let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
                 match self.choice(seen, row.as_ref(), search)? {
                     Choice::Import => chosen.push(seen.id),
                     Choice::Leave(why) => done.left.push(why),
                     Choice::NotMeant => {}
                 }
-            }
-            if page.rows.is_empty() || list.has_all_rows() {
-                break;
             }
         }
         Ok(chosen)

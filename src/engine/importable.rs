@@ -6,15 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Family, License, RemoteId};
-use crate::plan::doubt::Completeness;
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
 use crate::text;
 
+use super::pages::Pages;
 use super::takeover::{Progress, TOLD_EACH};
 use super::{Engine, errors};
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 /// A license that nobody has.
 #[derive(Debug, Clone)]
@@ -44,23 +41,16 @@ impl Engine<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Importable>, ModuleError> {
         let shown = self.shown_licenses().await?;
-        let mut list = Completeness::default();
+        let mut pages = Pages::of(family);
         let (mut found, mut looked) = (Vec::new(), 0);
-        for number in 1..=MAX_PAGES {
-            let page = self.page(family, number).await?;
-            list.page_total(page.total);
+        while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
-            let is_last = page.rows.is_empty();
             for seen in page.rows {
-                list.row(seen.id);
                 looked += 1;
                 if looked % TOLD_EACH == 0 || Some(looked) == page.total {
                     progress(looked, page.total);
                 }
                 found.extend(self.unclaimed(family, seen, &shown).await?);
-            }
-            if is_last || list.has_all_rows() {
-                break;
             }
         }
         Ok(found)

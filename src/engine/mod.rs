@@ -21,6 +21,7 @@ mod old_state;
 mod once;
 mod open;
 mod order;
+mod pages;
 mod panel;
 mod pass;
 mod pool;

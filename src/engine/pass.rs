@@ -15,6 +15,7 @@ use crate::plan::renew::due;
 use crate::ports::LockName;
 use crate::text;
 
+use super::pages::Pages;
 use super::{Engine, errors};
 
 /// A run over all licenses may go beyond its guards only when a person says so.
@@ -87,9 +88,6 @@ const BATCH: u32 = 500;
 
 /// Renewals that one run may make beyond what fell due before today (MONEY.md 6); or 5 % of what is bound, if more.
 const MAX_RENEWALS: usize = 20;
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 impl Engine<'_> {
     /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one.
@@ -206,14 +204,11 @@ impl Engine<'_> {
         if self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty() {
             return Ok(());
         }
-        let mut list = Completeness::default();
-        for number in 1..=MAX_PAGES {
-            let page = self.page(family, number).await?;
-            list.page_total(page.total);
+        let mut pages = Pages::of(family);
+        while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             let mut changed = Vec::new();
             for seen in &page.rows {
-                list.row(seen.id);
                 summary.seen += 1;
                 let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else {
                     if self.is_stray(seen) {
@@ -237,11 +232,8 @@ impl Engine<'_> {
                 };
                 self.commit("refresh page", refresh).await?;
             }
-            if page.rows.is_empty() || list.has_all_rows() {
-                break;
-            }
         }
-        self.collect_absent(family, &list, work)
+        self.collect_absent(family, &pages.list, work)
     }
 
     /// What a row of the list gives to do: renewals that may be due, differences, a missing key, freeing.

@@ -18,14 +18,12 @@ use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Remed
 use crate::text;
 
 use super::old_state::RESTORED;
+use super::pages::Pages;
 use super::pass::Allow;
 use super::{Engine, errors};
 
 /// Rows and items asked for at once.
 const BATCH: usize = 500;
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 /// Licenses that nobody knows, opened in one run; the newest first.
 const MAX_OPENED: usize = 200;
@@ -71,17 +69,13 @@ impl Engine<'_> {
         comparison: &mut Comparison<'_>,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<Completeness, ModuleError> {
-        let mut list = Completeness::default();
+        let mut pages = Pages::of(family);
         let mut unmarked = Unmarked::new(self.returns_remoteid()? != Some(false));
         let is_old = self.store.meta(RESTORED).map_err(errors::state)?.is_some();
         let mut done = 0;
-        for number in 1..=MAX_PAGES {
-            let page = self.page(family, number).await?;
-            list.page_total(page.total);
-            let is_last = page.rows.is_empty();
+        while let Some(page) = pages.next(self).await? {
             let mut rows = BTreeMap::new();
             for seen in &page.rows {
-                list.row(seen.id);
                 done += 1;
                 if let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? {
                     rows.insert(seen.id, row);
@@ -98,15 +92,12 @@ impl Engine<'_> {
                 }
             }
             progress(Headway { phase: Phase::Licenses, done, total: page.total });
-            if is_last || list.has_all_rows() {
-                break;
-            }
         }
-        if !list.is_complete(&[]) {
+        if !pages.list.is_complete(&[]) {
             return Err(incomplete(family));
         }
         self.open_unmarked(family, unmarked, comparison).await?;
-        Ok(list)
+        Ok(pages.list)
     }
 
     /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears our

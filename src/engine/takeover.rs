@@ -8,7 +8,6 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseTariff, RemoteId};
-use crate::plan::doubt::Completeness;
 use crate::plan::finding::Want;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::takeover::{
@@ -18,14 +17,12 @@ use crate::ports::LockName;
 use crate::text;
 
 use super::doubt::order_of;
+use super::pages::Pages;
 use super::repair::Word;
 use super::{Engine, errors};
 
 /// Items asked for at once.
 pub(super) const BATCH: u32 = 500;
-
-/// Pages read in one run: beyond any account that we believe in.
-const MAX_PAGES: u32 = 10_000;
 
 /// Licenses between two words about how far it is.
 pub(super) const TOLD_EACH: u32 = 100;
@@ -100,15 +97,11 @@ impl Engine<'_> {
         let shown = self.shown_licenses().await?;
         let mut found = Vec::new();
         for family in [Family::Soft, Family::SoftExternal] {
-            let mut list = Completeness::default();
+            let mut pages = Pages::of(family);
             let mut looked = 0;
-            for number in 1..=MAX_PAGES {
-                let page = self.page(family, number).await?;
-                list.page_total(page.total);
+            while let Some(page) = pages.next(self).await? {
                 self.check_marks(&page.rows).await?;
-                let is_last = page.rows.is_empty();
                 for seen in page.rows {
-                    list.row(seen.id);
                     looked += 1;
                     if looked % TOLD_EACH == 0 || Some(looked) == page.total {
                         progress(looked, page.total);
@@ -118,9 +111,6 @@ impl Engine<'_> {
                     if !named.is_empty() {
                         found.extend(self.candidate(family, seen, &named, servers).await?);
                     }
-                }
-                if is_last || list.has_all_rows() {
-                    break;
                 }
             }
         }

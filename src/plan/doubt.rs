@@ -230,21 +230,45 @@ pub struct Completeness {
     broken: bool,
 }
 
+/// What follows a page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Onward {
+    /// Another page.
+    More,
+    /// Nothing: all rows have come, or the page is empty.
+    End,
+    /// The same rows again: the seller passes over the number of the page, and would answer so for ever.
+    Repeats,
+}
+
 impl Completeness {
+    /// Notes one page: the total that it gave, and the numbers of its rows.
+    pub fn page(&mut self, total: Option<u32>, ids: impl IntoIterator<Item = LicenseId>) -> Onward {
+        let (rows, known, length) = (self.rows, self.seen.len(), self.total);
+        self.page_total(total);
+        ids.into_iter().for_each(|id| self.row(id));
+        if self.rows == rows || self.has_all_rows() {
+            return Onward::End;
+        }
+        // A list that moved while it was read may show the last rows of a page again, and goes on all the same.
+        let stays = rows > 0 && self.total == length;
+        if stays && self.seen.len() == known { Onward::Repeats } else { Onward::More }
+    }
+
     /// Notes one row.
-    pub fn row(&mut self, id: LicenseId) {
+    fn row(&mut self, id: LicenseId) {
         self.rows += 1;
         self.broken |= !self.seen.insert(id);
     }
 
     /// Notes the total that a page gave.
-    pub fn page_total(&mut self, total: Option<u32>) {
+    fn page_total(&mut self, total: Option<u32>) {
         self.broken |= total.is_none() || self.total.is_some_and(|before| Some(before) != total);
         self.total = total;
     }
 
     /// Whether all rows that the pages promised have come.
-    pub fn has_all_rows(&self) -> bool {
+    fn has_all_rows(&self) -> bool {
         self.total.is_some_and(|total| self.rows >= total)
     }
 

@@ -243,6 +243,25 @@ fn completeness() {
     assert!(!has_all(&[1, 2], &[Some(3)]) && !has_all(&[1], &[None]) && !has_all(&[], &[]));
 }
 
+/// A list ends with its last row or an empty page; one that shows the same rows again is none.
+#[test]
+fn a_list_ends_or_repeats_itself() {
+    let walk = |pages: &[(&[u32], Option<u32>)]| {
+        let mut list = Completeness::default();
+        let page = |(ids, total): &(&[u32], Option<u32>)| list.page(*total, ids.iter().map(|id| LicenseId(*id)));
+        pages.iter().map(page).collect::<Vec<Onward>>()
+    };
+    use Onward::{End, More, Repeats};
+    assert_eq!(walk(&[(&[1, 2], Some(3)), (&[3], Some(3))]), [More, End]);
+    assert_eq!(walk(&[(&[1, 2], None), (&[3], None), (&[], None)]), [More, More, End], "no total");
+    assert_eq!(walk(&[(&[], None)]), [End]);
+    assert_eq!(walk(&[(&[1, 2], None), (&[1, 2], None)]), [More, Repeats]);
+    assert_eq!(walk(&[(&[1, 2], Some(9)), (&[2, 1], Some(9))]), [More, Repeats], "in another order");
+    assert_eq!(walk(&[(&[1, 2], None), (&[3], None), (&[1, 2], None)]), [More, More, Repeats], "in a circle");
+    assert_eq!(walk(&[(&[1, 2], None), (&[2, 3], None)]), [More, More], "only moved on by one");
+    assert_eq!(walk(&[(&[1], Some(3)), (&[1], Some(4))]), [More, More], "a license was added before the first");
+}
+
 /// A license has run out on the day of its expiry; one without expiry never does.
 #[test]
 fn run_out() {

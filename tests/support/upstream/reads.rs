@@ -102,7 +102,10 @@ fn tariff_name(world: &World, code: u32) -> String {
 
 fn list(world: &mut World, family: Family, call: &Call) -> Reply {
     let count = |name, default| call.get(name).and_then(|v| v.parse().ok()).filter(|n| *n > 0).unwrap_or(default);
-    let (page, size): (usize, usize) = (count("p_num", 1), count("p_cnt", world.options.page_default));
+    let (page, size): (usize, usize) = match world.options.list_ignores_paging {
+        true => (1, usize::MAX),
+        false => (count("p_num", 1), count("p_cnt", world.options.page_default)),
+    };
     let (account, deleted) = (world.account, world.options.list_deleted);
     let wanted =
         |l: &License| l.family == family && l.account == account && !l.unlisted && (deleted || l.status != DELETED);
@@ -124,7 +127,9 @@ fn list(world: &mut World, family: Family, call: &Call) -> Reply {
         out.extend(ids.map(|id| list_row(world, &crowd.license(id))));
     }
     for (tag, n) in [("p_num", page), ("p_cnt", size), ("p_elems", total)] {
-        out.push_str(&element(tag, &n.to_string()));
+        if tag != "p_elems" || world.options.list_total {
+            out.push_str(&element(tag, &n.to_string()));
+        }
     }
     Ok(out)
 }

@@ -33,6 +33,10 @@ pub struct Options {
     pub list_pricelist_name: bool,
     pub list_deleted: bool,
     pub list_newest_first: bool,
+    /// `p_num` and `p_cnt` are passed over: every page is the whole list.
+    pub list_ignores_paging: bool,
+    /// Lists say how long they are (`p_elems`).
+    pub list_total: bool,
     pub edit_dates: bool,
     pub remoteid_returned: bool,
     /// `soft.edit` of a deleted license says that it does not exist, instead of status 4.
@@ -65,6 +69,8 @@ impl Default for Options {
             list_pricelist_name: false,
             list_deleted: true,
             list_newest_first: false,
+            list_ignores_paging: false,
+            list_total: true,
             edit_dates: true,
             remoteid_returned: true,
             forget_deleted: false,

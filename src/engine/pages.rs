@@ -1,0 +1,84 @@
+//! Reading a list of the seller, page by page, to its end: the one place that knows when a list ends. A list that never
+//! ends is an error: a seller that passes over the number of the page shows the same page for ever.
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::license::Family;
+use crate::plan::doubt::{Completeness, Onward};
+use crate::ports::Page;
+use crate::text;
+
+use super::{Engine, errors};
+
+/// Pages of one list: five million licenses, beyond any account that we believe in.
+const MAX_PAGES: u32 = 10_000;
+
+/// A walk over one list: `while let Some(page) = pages.next(self).await?`.
+#[derive(Debug)]
+pub(super) struct Pages {
+    family: Family,
+    last: u32,
+    onward: Onward,
+    /// What has been read so far.
+    pub(super) list: Completeness,
+}
+
+impl Pages {
+    /// Before the first page.
+    pub(super) fn of(family: Family) -> Self {
+        Self { family, last: 0, onward: Onward::More, list: Completeness::default() }
+    }
+
+    /// The next page, or `None` after the last one.
+    ///
+    /// # Errors
+    /// The page cannot be read; `bad_answer` when the list repeats itself or does not end.
+    pub(super) async fn next(&mut self, engine: &mut Engine<'_>) -> Result<Option<Page>, ModuleError> {
+        if self.onward == Onward::End {
+            return Ok(None);
+        }
+        self.last += 1;
+        if self.last > MAX_PAGES {
+            return Err(endless(self.family));
+        }
+        let page = engine.page(self.family, self.last).await?;
+        self.onward = self.list.page(page.total, page.rows.iter().map(|row| row.id));
+        match self.onward {
+            Onward::More | Onward::End => Ok(Some(page)),
+            Onward::Repeats => Err(repeats(self.family, self.last)),
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// One page alone, for a look at the newest licenses.
+    pub(super) async fn page(&mut self, family: Family, number: u32) -> Result<Page, ModuleError> {
+        self.step("read list").await?;
+        self.ports.upstream.page(family, number).map_err(|error| {
+            let what =
+                text!("reading the list of licenses, page {number}", "чтение списка лицензий, страница {number}");
+            errors::call(&error, &what, number)
+        })
+    }
+}
+
+fn repeats(family: Family, number: u32) -> ModuleError {
+    let (list, before) = (family.func(), number.saturating_sub(1));
+    let words = text!(
+        "The seller's list {list} repeats itself: page {number} shows the licenses of page {before} again. \
+             This step changed nothing. Next: ask the seller whether {list} obeys the parameters p_num and p_cnt.",
+        "Список {list} продавца повторяется: на странице {number} снова лицензии страницы {before}. \
+             Этим шагом ничего не изменено. Далее: спросите продавца, учитывает ли {list} параметры p_num и p_cnt."
+    );
+    ModuleError::new(ErrorKind::BadAnswer, "list", list, words)
+}
+
+fn endless(family: Family) -> ModuleError {
+    let list = family.func();
+    let words = text!(
+        "The seller's list {list} has more than {MAX_PAGES} pages. This step changed nothing. \
+             Next: ask the seller what the list {list} of this account holds.",
+        "В списке {list} продавца больше {MAX_PAGES} страниц. Этим шагом ничего не изменено. \
+             Далее: спросите продавца, что содержит список {list} этой учётной записи."
+    );
+    ModuleError::new(ErrorKind::BadAnswer, "list", list, words)
+}
