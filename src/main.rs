@@ -2,9 +2,14 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
 fn main() -> ExitCode {
     no_core_file();
+    handle_signals();
+    keep_our_files_readable();
     pmisplicense::run::silence_panics();
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
@@ -22,4 +27,23 @@ fn no_core_file() {
     let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
     // Lowering one's own limit fails on no system that we know; there is nothing to say and nobody to tell if it does.
     let _ = setrlimit(Resource::Core, limit);
+}
+
+/// An ignored signal stays ignored in the programs that a process starts. A handler that does nothing undoes that, here
+/// and, because handlers end at exec, in what we start.
+fn handle_signals() {
+    // SIGCHLD: while it is ignored, the system throws away how the panel's tool ended.
+    // SIGXFSZ: a limit on the size of files would kill us half-way; with a handler the write fails and is reported.
+    for signal in [SIGCHLD, SIGXFSZ] {
+        // Nobody reads the flag. It fails for no signal that exists, and there is nobody to tell.
+        let _ = signal_hook::flag::register(signal, Arc::default());
+    }
+}
+
+/// A umask may take rights from others, but not from ourselves: the next run has to read what this one writes.
+fn keep_our_files_readable() {
+    use rustix::fs::Mode;
+    use rustix::process::umask;
+    let inherited = umask(Mode::empty());
+    umask(inherited - Mode::RWXU);
 }

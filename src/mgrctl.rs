@@ -194,12 +194,12 @@ fn raw(element: &Element) -> &str {
 /// # Errors
 /// See [`PanelError`].
 pub fn read_answer(func: &str, answer: &[u8], complaint: &[u8]) -> Result<Element, PanelError> {
-    judge(func, ExitStatus::default(), answer, complaint)
+    judge(func, Some(ExitStatus::default()), answer, complaint)
 }
 
 /// What the panel's answer means. An error document is believed with any exit code; without one only exit 0 and a
-/// document are success.
-fn judge(func: &str, status: ExitStatus, answer: &[u8], complaint: &[u8]) -> Result<Element, PanelError> {
+/// document are success. A tool whose exit code is not known may have failed.
+fn judge(func: &str, status: Option<ExitStatus>, answer: &[u8], complaint: &[u8]) -> Result<Element, PanelError> {
     let parsed = xml::parse(answer, MAX_ANSWER);
     if let Some(error) = parsed.as_ref().ok().and_then(|doc| doc.child("error")) {
         let message = error.value_of("msg").filter(|text| !text.is_empty()).unwrap_or_else(|| error.value());
@@ -210,6 +210,9 @@ fn judge(func: &str, status: ExitStatus, answer: &[u8], complaint: &[u8]) -> Res
         });
     }
     let said = cut(complaint);
+    let Some(status) = status else {
+        return Err(PanelError::Unknown(format!("mgrctl {func} ended, but its exit status is lost{said}")));
+    };
     match parsed {
         Ok(doc) if status.success() && doc.name == "doc" => Ok(doc),
         Ok(doc) if status.success() => {

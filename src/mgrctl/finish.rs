@@ -21,7 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What a tool left.
 pub(super) struct Ended {
-    pub(super) status: ExitStatus,
+    /// `None`: the tool has ended, and the system does not say how. Somebody else has taken its exit status.
+    pub(super) status: Option<ExitStatus>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
 }
@@ -60,11 +61,15 @@ impl Pipe {
 pub(super) fn finish(mut child: Child, limit: Duration, limits: [u64; 2]) -> Option<Ended> {
     let deadline = Instant::now() + limit;
     let mut pipes = [Pipe::new(child.stdout.take(), limits[0]), Pipe::new(child.stderr.take(), limits[1])];
-    let mut exited: Option<(ExitStatus, Instant)> = None;
+    let mut exited: Option<(Option<ExitStatus>, Instant)> = None;
     loop {
         let now = Instant::now();
         if exited.is_none() {
-            exited = child.try_wait().ok().flatten().map(|status| (status, now));
+            exited = match child.try_wait() {
+                Ok(status) => status.map(|status| (Some(status), now)),
+                // The only reason why the system refuses: there is no such child any more.
+                Err(_) => Some((None, now)),
+            };
         }
         let is_read = pipes.iter().all(|pipe| pipe.stream.is_none());
         match exited {

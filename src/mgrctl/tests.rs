@@ -160,3 +160,19 @@ fn failures() {
     let nowhere = tool(&dir.path().join("none")).run(&Form::new("x"));
     assert!(matches!(nowhere, Err(PanelError::NotStarted(_))), "{nowhere:?}");
 }
+
+/// Somebody else reaped the tool (an ignored SIGCHLD does that too): its answer is no proof, and nobody waits for it.
+#[test]
+fn a_tool_whose_exit_status_is_lost_is_an_unknown_outcome_at_once() {
+    let child = Command::new("sh").args(["-c", "echo '<doc><ok/></doc>'"]).stdout(Stdio::piped()).spawn();
+    let child = child.expect("a shell");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).expect("reaped");
+    let started = Instant::now();
+    let ended = finish::finish(child, Duration::from_secs(30), [MAX_ANSWER, MAX_COMPLAINT]).expect("it has ended");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    match judge("soft.open", ended.status, &ended.stdout, &ended.stderr) {
+        Err(PanelError::Unknown(text)) => assert_eq!(text, "mgrctl soft.open ended, but its exit status is lost"),
+        other => panic!("{other:?}"),
+    }
+}

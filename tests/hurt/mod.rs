@@ -8,6 +8,7 @@ mod crowd;
 mod disk;
 mod faults;
 mod frozen;
+mod inherited;
 mod kills;
 mod panel;
 mod promises;

@@ -35,6 +35,21 @@ impl<'t> Program<'t> {
         self
     }
 
+    /// Started by another program, which changes something about the process and then becomes ours: `env`, `sh -c`.
+    pub fn through(mut self, starter: &[&str]) -> Self {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.test.root());
+        self.command = command;
+        self
+    }
+
     /// Started by another name (the event handler is a link to the program).
     pub fn arg0(mut self, name: impl Into<OsString>) -> Self {
         use std::os::unix::process::CommandExt;
