@@ -51,15 +51,16 @@ check: mariadb
 	$(MAKE) planted
 	$(MAKE) demo
 
-# The whole life of some licenses against a stand-in seller and panel, step by step.
+# The whole life of some licenses against a stand-in seller and panel, step by step. MODE=a,b lets them answer and ask as
+# other sellers and panels do; `cargo run --example sandbox -- --help` lists the modes.
 demo: mariadb
 	$(CARGO) build --locked
-	$(CARGO) run --locked --quiet --example sandbox -- demo
+	$(CARGO) run --locked --quiet --example sandbox -- demo $(MODE)
 
 # The same stand-ins, left running for commands by hand.
 sandbox: mariadb
 	$(CARGO) build --locked
-	$(CARGO) run --locked --quiet --example sandbox -- up
+	$(CARGO) run --locked --quiet --example sandbox -- up $(MODE)
 
 # The real binary, hurt at length: many kills, each fault of the sandbox on each call of each command.
 hurt: mariadb

@@ -1,16 +1,18 @@
 //! One test's world: a root folder as the panel's, a database of its own, an upstream of its own, the program run
 //! between them, and what can be asked of all three afterwards. `items` fills the database, `run` starts the program.
+use super::calls::Calls;
+use super::crypt::{encrypt, key};
 use super::mariadb::{Database, MariaDb};
 use super::mgrctl::{self, Call, Panel};
+use super::modes::{self, Change, Mode};
 use super::run::{Output, Program, Running};
-use super::upstream::{Options, Tls, Upstream};
+use super::upstream::{Country, Options, Tls, Upstream};
 use base64::Engine;
 use chrono::{Months, NaiveDate};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 /// Id of our processing module in every test; SERVERS is one of another kind.
 pub const MODULE: u32 = 7;
@@ -25,11 +27,23 @@ pub struct Setup {
     tcp: bool,
     crypt_key: bool,
     own_root: bool,
+    modes: Vec<&'static Mode>,
 }
 
 impl Setup {
     pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
+        self
+    }
+
+    /// A seller and a panel that differ in these ways; their needs are in the settings.
+    pub fn modes(mut self, modes: &[&'static Mode]) -> Self {
+        for mode in modes {
+            if let Change::Seller(change) = mode.change {
+                change(&mut self.options);
+            }
+        }
+        self.modes = modes.to_vec();
         self
     }
 
@@ -77,14 +91,26 @@ impl Setup {
         fs::write(root.join("etc/machine-id"), "the-panels-machine\n").unwrap();
         let db = server.create();
         let upstream = Upstream::start_with(self.options, self.tls.unwrap_or(Tls::Off));
-        let panel = panel(&db, self.tcp);
-        let mut test = Test { upstream, db, own, panel, root, home };
+        let mut panel = panel(&db, self.tcp);
+        let mut calls = Calls::default();
+        for mode in &self.modes {
+            match mode.change {
+                Change::Seller(_) => {}
+                Change::Panel(change) => change(&mut panel),
+                Change::Calls(change) => change(&mut calls),
+            }
+        }
+        let needs = self.modes.iter().flat_map(|mode| mode.needs).copied().collect();
+        let mut test = Test { upstream, db, calls, needs, own, panel, root, home };
         test.write_panel();
         test.add_module(MODULE, "pmisplicense");
         test.add_module(SERVERS, "pmvmmanager");
         test.connect_module(MODULE, &test.upstream.url());
         if self.crypt_key {
             test.write_crypt_key();
+        }
+        if !test.needs.is_empty() {
+            test.settings("");
         }
         if test.upstream.url().starts_with("https") {
             fs::write(test.root().join("etc/ca.pem"), test.upstream.ca_pem()).unwrap();
@@ -116,6 +142,8 @@ fn panel(db: &Database, tcp: bool) -> Panel {
         post_moves_end: true,
         task_type: "6".to_owned(),
         saveparam_refuses_names: false,
+        typed_import: false,
+        post_open_both: false,
         known_fds: mgrctl::inherited(),
     }
 }
@@ -143,6 +171,10 @@ impl Item {
 pub struct Test {
     pub upstream: Upstream,
     pub db: Database,
+    /// How the panel words its calls.
+    pub calls: Calls,
+    /// Lines that the settings always have, with their tables.
+    needs: Vec<(&'static str, &'static str)>,
     own: Option<MariaDb>,
     panel: Panel,
     root: PathBuf,
@@ -169,9 +201,10 @@ impl Test {
         self.home.path()
     }
 
-    /// Writes `etc/pmisplicense.toml`; `{root}` stands for the root folder.
+    /// Writes `etc/pmisplicense.toml`, with what the modes need; `{root}` stands for the root folder.
     pub fn settings(&self, toml: &str) {
         let text = toml.replace("{root}", &self.root().display().to_string());
+        let text = modes::settings(&text, &self.needs);
         fs::write(self.root().join("etc/pmisplicense.toml"), text).unwrap();
     }
 
@@ -179,6 +212,19 @@ impl Test {
     pub fn do_nothing(&self, on: bool) {
         let path = self.root().join("etc/billmgr.DoNothing");
         if on { fs::write(path, "").unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+
+    /// The internal name of a product in the billing of this seller's country.
+    pub fn code(&self, international: &'static str) -> &'static str {
+        let country = self.upstream.with(|world| world.options.country);
+        match (country, international) {
+            (Country::Russian, "55227") => "55231",
+            (Country::Russian, "55228") => "55232",
+            (Country::Russian, "55229") => "55233",
+            (Country::Russian, "55230") => "55234",
+            (Country::Russian, "55239") => "55235",
+            _ => international,
+        }
     }
 
     pub fn state_path(&self) -> PathBuf {
@@ -211,12 +257,12 @@ impl Test {
 
     /// `--command NAME --item ITEM`
     pub fn cmd(&self, command: &str, item: u32) -> Output {
-        self.run(["--command", command, "--item", &item.to_string()])
+        self.run(self.calls.args(command, Some(item), None))
     }
 
     /// The same for a running operation.
     pub fn cmd_op(&self, command: &str, item: u32, operation: u64) -> Output {
-        self.run(["--command", command, "--item", &item.to_string(), "--runningoperation", &operation.to_string()])
+        self.run(self.calls.args(command, Some(item), Some(operation)))
     }
 
     /// Started and not waited for, to be killed.
@@ -410,48 +456,3 @@ impl Default for Test {
         Self::new()
     }
 }
-
-/// Two primes for a key that protects nothing; finding them anew takes an unoptimised build a minute.
-const PRIMES: [&str; 2] = [
-    "DF5023884BEEC73AD2618C0DAC998EB6CE95BC833A4F8EDBFDCD1A5DE7329F0A\
-     2A18BDE536361E526B250189BA8B9BD957150E783F8B698261D3E47DC497EBBD",
-    "CC8228678A252B1BFF7C21706B51D2ADF5841C46C8372865C76B2E31CFC4F419\
-     A6C5580877407D31836E29FCFEF96772926CA4E8C9DE987BDC667BC9C0BE9B75",
-];
-
-fn key() -> &'static rsa::RsaPrivateKey {
-    static KEY: OnceLock<rsa::RsaPrivateKey> = OnceLock::new();
-    KEY.get_or_init(|| {
-        let prime = |hex: &str| rsa::BigUint::parse_bytes(hex.as_bytes(), 16).unwrap();
-        let [p, q] = PRIMES.map(prime);
-        rsa::RsaPrivateKey::from_p_q(p, q, rsa::BigUint::from(65537_u32)).expect("a key pair")
-    })
-}
-
-fn encrypt(text: &str) -> Vec<u8> {
-    key().to_public_key().encrypt(&mut Dice, rsa::Pkcs1v15Encrypt, text.as_bytes()).expect("a short text")
-}
-
-/// Random numbers of the system, for the crate rsa.
-struct Dice;
-
-impl rsa::rand_core::RngCore for Dice {
-    fn next_u32(&mut self) -> u32 {
-        getrandom::u32().unwrap()
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        getrandom::u64().unwrap()
-    }
-
-    fn fill_bytes(&mut self, dest: &mut [u8]) {
-        getrandom::fill(dest).unwrap();
-    }
-
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
-        self.fill_bytes(dest);
-        Ok(())
-    }
-}
-
-impl rsa::rand_core::CryptoRng for Dice {}

@@ -4,10 +4,13 @@
 #![allow(dead_code, missing_docs, unused_imports)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::wildcard_enum_match_arm)]
 
+pub mod calls;
+mod crypt;
 pub mod harness;
 pub mod items;
 pub mod mariadb;
 pub mod mgrctl;
+pub mod modes;
 pub mod run;
 #[cfg(test)]
 mod selftest;

@@ -171,6 +171,14 @@ impl Desk<'_> {
         let today = chrono::Utc::now().date_naive();
         let period = period.and_then(|p| p.parse().ok()).unwrap_or(0);
         let end = end.or_else(|| moved(today, period).map(|d| d.to_string()));
+        if self.panel.post_open_both {
+            let sql = match itemtype {
+                Some(_) => "UPDATE item SET status = 5, opendate = COALESCE(opendate, ?), expiredate = ? WHERE id = ?",
+                None => "UPDATE item SET status = 2 WHERE opendate <= ? AND expiredate <=> ? AND id = ?",
+            };
+            self.exec(sql, (today.to_string(), end, elid))?;
+            return Ok(OK.into());
+        }
         let sql = "UPDATE item SET status = 2, opendate = COALESCE(opendate, ?), expiredate = ? WHERE id = ?";
         self.exec(sql, (today.to_string(), end, elid))?;
         Ok(OK.into())
@@ -231,6 +239,17 @@ impl Desk<'_> {
         Ok(element("id", &self.conn.last_insert_id().to_string()))
     }
 
+    /// What an import must say where a module serves several types.
+    fn typed(&mut self, tariff: &str) -> Result<(), Failure> {
+        let sql = "SELECT t.intname FROM pricelist p JOIN itemtype t ON t.id = p.itemtype WHERE p.id = ?";
+        let kind = self.rows(sql, (tariff,))?.into_iter().flatten().flatten().next().unwrap_or_default();
+        let wrong = |name: &str| Failure::new("value", name, &format!("The field {name} does not fit"));
+        if self.need("import_itemtype_intname")? != kind {
+            return Err(wrong("import_itemtype_intname"));
+        }
+        if self.need("service_status")? == self.need("status")? { Ok(()) } else { Err(wrong("service_status")) }
+    }
+
     /// A new item without a client, its parameters all that the panel does not know as its own.
     fn import(&mut self) -> Done {
         self.sok()?;
@@ -239,6 +258,9 @@ impl Desk<'_> {
         let Some(tariff) = tariff.into_iter().next().and_then(|r| r.into_iter().next().flatten()) else {
             return Err(Failure::new("missed", "import_pricelist_intname", &format!("There is no tariff plan {code}")));
         };
+        if self.panel.typed_import {
+            self.typed(&tariff)?;
+        }
         let name = self.need("import_service_name")?.to_owned();
         let (period, status, end) =
             (self.need("period")?.to_owned(), self.need("status")?.to_owned(), self.call.get("expiredate"));

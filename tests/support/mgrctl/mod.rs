@@ -27,6 +27,12 @@ pub struct Panel {
     pub task_type: String,
     /// Form (b) of service.saveparam is answered with an error, as by an older panel.
     pub saveparam_refuses_names: bool,
+    /// An import must name the type of its service, and the service's status beside the status.
+    #[serde(default)]
+    pub typed_import: bool,
+    /// ITEMTYPE.open leaves a service in processing, and service.postopen makes it active after that.
+    #[serde(default)]
+    pub post_open_both: bool,
     /// What the test process itself has open: its own parent may have leaked files into all of us.
     pub known_fds: Vec<String>,
 }

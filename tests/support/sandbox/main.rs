@@ -14,10 +14,13 @@ mod up;
 
 use std::process::exit;
 
-const USAGE: &str = "usage: sandbox up | demo | bench\n\
-    up    starts both neighbours with a few services and says what to type; ends with Ctrl-C\n\
-    demo  plays the life of some licenses and checks it\n\
-    bench [SIZE…]  prints what starts, services and many licenses cost, with 1000 to 1000000 licenses or as many as given\n";
+const USAGE: &str = "usage: sandbox up [MODES] | demo [MODES] | bench [SIZE…]\n\
+    up [MODES]    starts both neighbours with a few services and says what to type; ends with Ctrl-C\n\
+    demo [MODES]  plays the life of some licenses and checks it\n\
+    bench [SIZE…] prints what starts, services and many licenses cost, with 1000 to 1000000 licenses or as many as given\n\
+    \n\
+    MODES, as in order-item-id,names-cut, let the neighbours answer and ask as other sellers and panels do. make sandbox\n\
+    and make demo take them as MODE=…\n";
 
 fn main() {
     let argv: Vec<String> = std::env::args().collect();
@@ -27,11 +30,23 @@ fn main() {
     }
     match argv.get(1).map(String::as_str) {
         Some("mariadb-guard") => exit(support::mariadb::guard(&argv[2..])),
-        Some("up") => exit(up::up()),
-        Some("demo") => exit(demo::demo()),
+        Some("up") => exit(up::up(&modes(&argv[2..]))),
+        Some("demo") => exit(demo::demo(&modes(&argv[2..]))),
         Some("bench") => exit(bench::bench(&argv[2..])),
+        Some("help" | "--help" | "-h") => print!("{USAGE}\n{}", support::modes::listed()),
         _ => {
-            print!("{USAGE}");
+            print!("{USAGE}\nsandbox --help lists the modes.\n");
+            exit(2);
+        }
+    }
+}
+
+/// The modes that the command line names.
+fn modes(args: &[String]) -> Vec<&'static support::modes::Mode> {
+    match support::modes::chosen(&args.join(",")) {
+        Ok(modes) => modes,
+        Err(why) => {
+            println!("{why}");
             exit(2);
         }
     }

@@ -1,10 +1,17 @@
 //! `sandbox up`: both neighbours with a few services, for a person with a shell. Says in plain words what to type and
 //! stays until its stdin ends or somebody stops it; the guard of MariaDB removes everything even after a SIGKILL.
+use crate::support::modes::Mode;
 use crate::support::{Test, program_exe};
 use std::path::Path;
 
-pub fn up() -> i32 {
-    let t = Test::setup().own_database().start();
+pub fn up(modes: &[&'static Mode]) -> i32 {
+    let t = Test::setup().own_database().modes(modes).start();
+    for mode in modes {
+        println!("Mode {}: {}.", mode.name, mode.what);
+        for (table, line) in mode.needs {
+            println!("  It needs a line in etc/pmisplicense.toml, which is there: [{table}] {line}");
+        }
+    }
     t.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop.example.com").add();
     t.soft_item(43, "nopanel", 1).ip("192.0.2.43").add();
     t.soft_item(44, "55230", 12).ip("192.0.2.44").nodes(2).add();

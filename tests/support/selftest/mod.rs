@@ -2,6 +2,7 @@
 //! a raw client, mgrctl is called by hand. A stand-in that does not bite proves nothing about what is tested against
 //! it.
 mod faults;
+mod modes;
 mod panel;
 mod refusals;
 mod rules;

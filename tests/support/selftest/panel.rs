@@ -4,7 +4,7 @@ use super::between;
 use mysql::params;
 use std::process::{Command, Output};
 
-fn mgrctl(t: &Test, args: &[&str]) -> Output {
+pub fn mgrctl(t: &Test, args: &[&str]) -> Output {
     Command::new(t.root().join("sbin/mgrctl"))
         .args(["-m", "billmgr", "-o", "xml"])
         .args(args)

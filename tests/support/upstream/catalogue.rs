@@ -127,6 +127,8 @@ fn ispmanager() -> Vec<Tariff> {
         t(55231, "ISPmanager 6 Lite", &[(1, 45000), (12, 495_000)]).country(Russian),
         t(55232, "ISPmanager 6 Pro", &[(1, 90000), (12, 990_000)]).country(Russian),
         t(55233, "ISPmanager 6 Host", &[(1, 135_000), (12, 1_485_000)]).country(Russian),
+        t(55234, "ISPmanager 6 Business", &[(1, 180_000), (12, 1_980_000)]).country(Russian).nodes(55236, 1, 45000),
+        t(55235, "ISPmanager 6 trial", &[(-100, 0)]).country(Russian),
     ]
 }
 

@@ -1,6 +1,7 @@
-//! The calls of CONTRACT.md 5 that change something: order, edit, prolong, tariff change, suspend, resume, delete.
+//! The calls that change something (`orders` apart): edit, prolong, tariff change, suspend, resume, delete.
 //! Each looks at everything first and changes nothing when it refuses.
 use super::catalogue::{Family, Tariff};
+use super::dialect::{Changed, Door, OrderApi};
 use super::refusals::Refusal;
 use super::world::{
     ACTIVE, DELETED, License, ORDERED, PROCESSING, STOPPED, StoppedBy, World, add_period, within_month,
@@ -28,27 +29,30 @@ impl Call {
         self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    fn need(&self, name: &str) -> Result<&str, Refusal> {
+    pub fn need(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).filter(|v| !v.is_empty()).ok_or_else(|| Refusal::about("missed", name, ""))
     }
 
-    fn sok(&self) -> bool {
+    pub fn sok(&self) -> bool {
         self.get("sok") == Some("ok")
     }
 
-    fn period(&self) -> Result<i32, Refusal> {
+    pub fn period(&self) -> Result<i32, Refusal> {
         let text = self.need("period")?;
         text.parse().map_err(|_| Refusal::new("period", text))
     }
 }
 
-const FORM: &str = "<metadata type=\"form\"/>";
+pub const FORM: &str = "<metadata type=\"form\"/>";
 
 /// Carries one request out.
 pub fn perform(world: &mut World, call: &Call) -> Reply {
     world.tick();
     login(world, call)?;
     let (family, verb) = match call.func.split_once('.') {
+        Some(("v2", func)) if world.options.dialect.order_api == OrderApi::New => {
+            return super::orders::new_order(world, func, call);
+        }
         Some(("soft", verb)) => (Family::Soft, verb),
         Some(("softexternal", verb)) => (Family::SoftExternal, verb),
         Some(("addition", verb)) => (Family::Addition, verb),
@@ -58,7 +62,7 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
         None => return super::reads::perform(world, call),
     };
     match verb {
-        "order.param" => order(world, family, call),
+        "order.param" if world.options.dialect.order_api == OrderApi::Old => super::orders::order(world, family, call),
         "edit" if call.get("clicked_button") == Some("newkey") => new_key(world, family, call),
         "edit" if call.sok() => edit(world, family, call),
         "edit" => super::reads::card(world, family, call.need("elid")?),
@@ -73,15 +77,21 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
 }
 
 fn login(world: &World, call: &Call) -> Result<(), Refusal> {
+    match world.options.dialect.door {
+        Door::Open => {}
+        Door::Captcha => return Err(Refusal::new("captcha", "")),
+        Door::CaptchaText => return Err(Refusal::new("captcha_text", "")),
+        Door::AllowList => return Err(Refusal::new("allow_list", "remote_addr: [192.0.2.1]")),
+    }
     let right = format!("{}:{}", world.options.user, world.options.password);
     if call.get("authinfo") != Some(right.as_str()) {
-        return Err(Refusal::new("bad_password", ""));
+        return Err(Refusal::new("bad_password", "remote_addr: [192.0.2.1]"));
     }
     if world.options.two_factor { Err(Refusal::new("second_factor", "")) } else { Ok(()) }
 }
 
 /// `addon_N` of the tariff's node addon; nothing less than what is included.
-fn nodes(tariff: &Tariff, call: &Call) -> Result<i64, Refusal> {
+pub fn nodes(tariff: &Tariff, call: &Call) -> Result<i64, Refusal> {
     let Some(nodes) = &tariff.nodes else { return Ok(0) };
     let name = format!("addon_{}", nodes.addon);
     let text = call.get(&name).unwrap_or("0");
@@ -89,86 +99,11 @@ fn nodes(tariff: &Tariff, call: &Call) -> Result<i64, Refusal> {
     text.parse().ok().filter(|n| *n >= nodes.included).ok_or_else(few)
 }
 
-fn address(text: &str, clearing: bool) -> Result<String, Refusal> {
+pub fn address(text: &str, clearing: bool) -> Result<String, Refusal> {
     let bad = || Refusal::new("ip_value", text);
     let ip: IpAddr = text.parse().map_err(|_| bad())?;
     let usable = ip.is_ipv4() && !ip.is_loopback() && !ip.is_multicast();
     if (clearing || !ip.is_unspecified()) && usable { Ok(ip.to_string()) } else { Err(bad()) }
-}
-
-fn order(world: &mut World, family: Family, call: &Call) -> Reply {
-    let tariff = world.tariff(family, call.need("pricelist")?)?;
-    let period = call.period()?;
-    let (expires, amount) =
-        world.quote(&tariff, period, tariff.nodes.as_ref().map_or(0, |n| n.included), world.today())?;
-    let item = if family == Family::Addition {
-        Some(world.license(Family::Soft, call.need("item")?).map(|l| l.id)?)
-    } else {
-        None
-    };
-    let ip = if tariff.needs_ip { address(call.need("ip")?, false)? } else { String::new() };
-    let nodes = nodes(&tariff, call)?;
-    let amount = world.quote(&tariff, period, nodes, world.today()).map_or(amount, |quote| quote.1);
-    if world.busy(tariff.code, &ip, 0) && !call.racing {
-        return Err(Refusal::new("ip_busy", &ip));
-    }
-    if !call.sok() || call.get("clicked_button") != Some("finish") {
-        return Ok(FORM.into());
-    }
-    // Without skipbasket the order lies in the basket, unpaid.
-    let mut unpaid = call.unpaid || call.get("skipbasket") != Some("on");
-    match world.afford(amount) {
-        Err(no) if no.kind == "no_money" && world.options.no_money_leaves_order => unpaid = true,
-        other => other?,
-    }
-    let id = bought(world, call, &tariff, period);
-    let Some(license) = world.licenses.get_mut(&id) else { return Err(Refusal::new("no_license", "")) };
-    (license.ip, license.nodes, license.item) = (ip, nodes, item);
-    if unpaid {
-        (license.status, license.expires, license.key) = (ORDERED, None, String::new());
-    } else {
-        license.expires = Some(expires);
-        world.charge(&call.func, id, amount, call.connection);
-    }
-    Ok(super::reads::number(world, "id", id))
-}
-
-/// The new license, as an order with enough money leaves it.
-fn bought(world: &mut World, call: &Call, tariff: &Tariff, period: i32) -> u64 {
-    let id = world.next_id;
-    world.next_id += 1;
-    let today = world.today();
-    let changed = world.options.order_counts_as_change.then_some(today);
-    let key_after = call.key_after.unwrap_or(world.options.key_after_reads);
-    let key = if key_after > 0 { String::new() } else { world.new_key() };
-    let text = |name: &str| call.get(name).unwrap_or("").to_owned();
-    let license = License {
-        id,
-        account: world.account,
-        family: tariff.family,
-        pricelist: tariff.code,
-        period,
-        ip: String::new(),
-        licname: text("licname"),
-        key,
-        old_keys: Vec::new(),
-        status: if key_after > 0 { world.options.late_key_status } else { ACTIVE },
-        special_status: 0,
-        created: today,
-        expires: None,
-        remoteid: text("remoteid"),
-        autoprolong: call.get("autoprolong").map_or_else(|| period.to_string(), str::to_owned),
-        nodes: 0,
-        ip_changed: changed,
-        key_changed: changed,
-        stopped_by: StoppedBy::Nobody,
-        item: None,
-        unseen_reads: call.unseen_reads,
-        key_after,
-        unlisted: false,
-    };
-    world.licenses.insert(id, license);
-    id
 }
 
 /// A license that can be worked on: neither unpaid nor deleted.
@@ -194,11 +129,14 @@ fn edit(world: &mut World, family: Family, call: &Call) -> Reply {
         }
         after.ip_changed = Some(today);
     }
-    for (name, field) in
-        [("licname", &mut after.licname), ("remoteid", &mut after.remoteid), ("autoprolong", &mut after.autoprolong)]
-    {
+    for (name, field) in [
+        ("licname", &mut after.licname),
+        ("remoteid", &mut after.remoteid),
+        ("remoteip", &mut after.remoteip),
+        ("autoprolong", &mut after.autoprolong),
+    ] {
         if let Some(value) = call.get(name) {
-            *field = value.to_owned();
+            *field = if name == "licname" { world.options.dialect.stored(value) } else { value.to_owned() };
         }
     }
     let cost = edit_nodes(world, call, &before, &mut after)?;
@@ -207,7 +145,18 @@ fn edit(world: &mut World, family: Family, call: &Call) -> Reply {
     if let Some(amount) = cost {
         world.charge(&call.func, before.id, amount, call.connection);
     }
-    Ok("<ok/>".into())
+    Ok(changed(world, before.id, None))
+}
+
+/// The answer of an edit that was carried out; `key`: a new key was asked for.
+fn changed(world: &World, id: u64, key: Option<&str>) -> String {
+    let record = || world.licenses.get(&id).map(|l| super::reads::record(world, l)).unwrap_or_default();
+    match world.options.dialect.changed {
+        Changed::Ok => key.map_or_else(|| "<ok/>".to_owned(), |key| element("lickey", key)),
+        Changed::Record => record(),
+        Changed::Nested => format!("<doc>{}</doc>", record()),
+        Changed::Silent => "<ok/>".to_owned(),
+    }
 }
 
 /// More nodes are charged to the end of the period paid for, in whole days of a 30-day month; fewer are free.
@@ -244,12 +193,12 @@ fn new_key(world: &mut World, family: Family, call: &Call) -> Reply {
         return Err(Refusal::new("key_change", &license.id.to_string()));
     }
     let key_after = call.key_after.unwrap_or(0);
-    let key = if key_after > 0 { String::new() } else { world.new_key() };
+    let key = if key_after > 0 { String::new() } else { world.new_key(license.id) };
     if let Some(l) = world.licenses.get_mut(&license.id) {
         l.old_keys.push(std::mem::replace(&mut l.key, key.clone()));
         (l.key_changed, l.key_after) = (Some(today), key_after);
     }
-    Ok(element("lickey", &key))
+    Ok(changed(world, license.id, Some(&key)))
 }
 
 fn any_family(world: &mut World, call: &Call) -> Result<License, Refusal> {
@@ -275,7 +224,7 @@ fn prolong(world: &mut World, call: &Call) -> Reply {
     let from = if license.status == STOPPED { today } else { license.expires.unwrap_or(today) };
     let (end, amount) = world.quote(&tariff, period, license.nodes, from)?;
     if !call.sok() {
-        return Ok(element("newexpiredate", &end.to_string()));
+        return Ok(world.options.dialect.prolonged(end));
     }
     world.afford(amount)?;
     if let Some(l) = world.licenses.get_mut(&license.id) {
@@ -286,8 +235,7 @@ fn prolong(world: &mut World, call: &Call) -> Reply {
         l.unseen_reads = call.unseen_reads.max(l.unseen_reads);
     }
     world.charge(&call.func, license.id, amount, call.connection);
-    let date = element("newexpiredate", &end.to_string());
-    Ok(if world.options.nested_doc { format!("<doc>{date}</doc>") } else { date })
+    Ok(world.options.dialect.prolonged(end))
 }
 
 /// License, key and expiry stay; a dearer tariff costs the difference for the days that are left.
@@ -357,7 +305,7 @@ pub fn foreign(world: &mut World, pricelist: u32, period: i32, ip: &str, licname
     let tariff = world.tariffs.iter().find(|t| t.code == pricelist).cloned();
     let tariff = tariff.unwrap_or_else(|| Tariff::new(pricelist, "Foreign", Family::Soft, &[(period, 0)]));
     let params = vec![("licname".to_owned(), licname.to_owned()), ("autoprolong".to_owned(), "null".to_owned())];
-    let id = bought(world, &Call { params, ..Call::default() }, &tariff, period);
+    let id = super::orders::bought(world, &Call { params, ..Call::default() }, &tariff, period);
     let end = add_period(world.today(), period);
     if let Some(l) = world.licenses.get_mut(&id) {
         (l.ip, l.expires) = (ip.to_owned(), Some(end));

@@ -1,13 +1,15 @@
 //! The selling BILLmanager, as an HTTP server on a loopback port, and the handle by which a test looks into it, moves
-//! its calendar and asks for faults. Built from CONTRACT.md 5, LICENSING.md and PROVING.md 1; it shares nothing with
-//! src/.
+//! its calendar and asks for faults. Built from the sellers' documents and from what others' programs read; it shares
+//! nothing with src/.
 pub mod catalogue;
 mod control;
 mod day;
+pub mod dialect;
 pub mod faults;
 pub mod funcs;
 mod gates;
 pub mod http;
+mod orders;
 mod reads;
 pub mod refusals;
 mod server;
@@ -15,6 +17,7 @@ pub mod tls;
 pub mod world;
 
 pub use catalogue::{Country, Family, Tariff};
+pub use dialect::Dialect;
 pub use faults::{Answer, Effect, Fault, When};
 pub use gates::Held;
 pub use tls::Tls;

@@ -1,5 +1,6 @@
 //! The calls of CONTRACT.md 5 that only read: lists with paging, one license, checkip, whoami, subaccount.
 use super::catalogue::Family;
+use super::dialect::{Amounts, ChangeDates, ListTariff};
 use super::element;
 use super::funcs::{Call, Reply};
 use super::refusals::Refusal;
@@ -54,8 +55,14 @@ pub fn card(world: &mut World, family: Family, elid: &str) -> Reply {
     let license = license.clone();
     let id = license.id;
     nearer_key(world, id);
-    let name = tariff_name(world, license.pricelist);
-    let mut out = element("elid", elid) + &number(world, "id", id);
+    let record = record(world, &license);
+    Ok(if world.options.dialect.nested_card { format!("<doc>{record}</doc>") } else { record })
+}
+
+/// All fields of a license, as its form shows them.
+pub fn record(world: &World, license: &License) -> String {
+    let (id, name) = (license.id, tariff_name(world, license.pricelist));
+    let mut out = element("elid", &id.to_string()) + &number(world, "id", id);
     let mut put = |tag: &str, text: &str| out.push_str(&element(tag, text));
     put("name", &format!("{name} #{id}"));
     put("pricelist", &license.pricelist.to_string());
@@ -64,35 +71,49 @@ pub fn card(world: &mut World, family: Family, elid: &str) -> Reply {
     if world.options.remoteid_returned {
         put("remoteid", &license.remoteid);
     }
+    if !license.remoteip.is_empty() {
+        put("remoteip", &license.remoteip);
+    }
     let addon = world.tariffs.iter().find(|t| t.code == license.pricelist).and_then(|t| t.nodes.as_ref());
     if let Some(nodes) = addon {
         put(&format!("addon_{}", nodes.addon), &license.nodes.to_string());
     }
-    out.push_str(&common(world, &license, world.options.edit_dates));
-    Ok(if world.options.nested_doc { format!("<doc>{out}</doc>") } else { out })
+    for (tag, text) in common(world, license, world.options.edit_dates) {
+        put(tag, &text);
+    }
+    out
 }
 
 /// What card and list have in common.
-fn common(world: &World, license: &License, dates: bool) -> String {
-    let mut out = String::new();
-    let mut put = |tag: &str, text: &str| out.push_str(&element(tag, text));
-    put("licname", &license.licname);
-    put("ip", &license.ip);
-    put("period", &license.period.to_string());
+fn common(world: &World, license: &License, dates: bool) -> Vec<(&'static str, String)> {
+    let dialect = &world.options.dialect;
+    let mut out =
+        vec![("licname", license.licname.clone()), ("ip", license.ip.clone()), ("period", license.period.to_string())];
     if dates {
-        let date = |d: Option<chrono::NaiveDate>| d.map(|d| d.to_string()).unwrap_or_default();
-        put("real_ipchange", &date(license.ip_changed));
-        put("real_keychange", &date(license.key_changed));
+        let (ip, key) = (license.ip_changed, license.key_changed);
+        let names = [("real_ipchange", "ip_change_date", ip), ("real_keychange", "lickey_change_date", key)];
+        for (real, change, day) in names {
+            match dialect.change_dates {
+                ChangeDates::Real => out.push((real, dialect.day(day))),
+                ChangeDates::Change => out.push((change, dialect.day(day))),
+                ChangeDates::Both => {
+                    out.push((real, dialect.day(day.map(|_| license.created))));
+                    out.push((change, dialect.day(day)));
+                }
+            }
+        }
     }
-    put("createdate", &license.created.to_string());
-    put("expiredate", &license.expires.map(|d| d.to_string()).unwrap_or_default());
-    put("autoprolong", &license.autoprolong);
-    put("status", &license.status.to_string());
-    put("special_status", &license.special_status.to_string());
-    put("account", &license.account.to_string());
     let tariff = world.tariffs.iter().find(|t| t.code == license.pricelist);
-    let price = tariff.and_then(|t| t.price(license.period)).unwrap_or(0);
-    put("cost", &format!("{}.{:02} {} / {} mon.", price / 100, price % 100, world.currency(), license.period));
+    let price = dialect.amount(tariff.and_then(|t| t.price(license.period)).unwrap_or(0));
+    out.extend([
+        ("createdate", dialect.day(Some(license.created))),
+        ("expiredate", dialect.day(license.expires)),
+        ("autoprolong", license.autoprolong.clone()),
+        (dialect.status_name(), license.status.to_string()),
+        ("special_status", license.special_status.to_string()),
+        ("account", license.account.to_string()),
+        ("cost", format!("{price} {} / {} mon.", world.currency(), license.period)),
+    ]);
     out
 }
 
@@ -135,13 +156,25 @@ fn list(world: &mut World, family: Family, call: &Call) -> Reply {
 }
 
 fn list_row(world: &World, l: &License) -> String {
-    let options = &world.options;
-    let tariff = if options.list_pricelist_name { tariff_name(world, l.pricelist) } else { l.pricelist.to_string() };
-    let mut out = number(world, "id", l.id) + &element("pricelist", &tariff);
+    let (options, dialect) = (&world.options, &world.options.dialect);
+    let (code, name) = (l.pricelist.to_string(), tariff_name(world, l.pricelist));
+    let mut columns = match dialect.list_tariff {
+        ListTariff::PricelistId => vec![("pricelist_id", code), ("pricelist", name)],
+        ListTariff::Pricelist => vec![("pricelist", if options.list_pricelist_name { name } else { code })],
+    };
     if options.list_remoteid {
-        out.push_str(&element("remoteid", &l.remoteid));
+        columns.push(("remoteid", l.remoteid.clone()));
     }
-    format!("<elem>{out}{}</elem>", common(world, l, options.list_dates))
+    columns.extend(common(world, l, options.list_dates));
+    let mut out = number(world, "id", l.id);
+    for (tag, text) in columns {
+        // The document of other software calls the status so, whatever the other lists do.
+        let tag = if tag == "status" && !dialect.lists(l.family, tag) { "item_status" } else { tag };
+        if dialect.lists(l.family, tag) {
+            out.push_str(&element(tag, &text));
+        }
+    }
+    format!("<elem>{out}</elem>")
 }
 
 fn whoami(world: &World) -> String {
@@ -153,14 +186,17 @@ fn whoami(world: &World) -> String {
 }
 
 fn subaccount(world: &World) -> String {
-    let sign = if world.balance < 0 { "-" } else { "" };
-    let balance = format!("{sign}{}.{:02}", world.balance.abs() / 100, world.balance.abs() % 100);
+    let amount = world.options.dialect.amount(world.balance);
+    let balance = match world.options.dialect.amounts {
+        Amounts::Plain => element("balance", &amount) + &element("currency", world.currency()),
+        Amounts::Spaces | Amounts::Commas | Amounts::Points => {
+            element("balance", &format!("{amount} {}", world.currency()))
+        }
+    };
     format!(
-        "<elem>{}{}{}{}</elem>{}",
+        "<elem>{}{}{balance}</elem>{}",
         number(world, "id", world.account),
         element("name", &world.options.user),
-        element("balance", &balance),
-        element("currency", world.currency()),
         element("p_elems", "1"),
     )
 }

@@ -1,9 +1,16 @@
-//! The one table of upstream's refusals. What the real words are is recorded nowhere (CONTRACT.md 5), so these are
-//! plausible ones of ours; a program must match them by a table that its settings can extend.
+//! The one table of upstream's refusals. Four are on record: `bad_password` as a whole document, `captcha` and `wizard`
+//! by their types, `no_tariffs` by its text. The words of the others are published nowhere, so these are plausible ones
+//! of ours; a program must match them by a table that its settings can extend.
 
 /// name in the sandbox, `type`, `object`, text in English.
 pub const TABLE: &[(&str, &str, &str, &str)] = &[
-    ("bad_password", "auth", "badpassword", "The user name or password is incorrect"),
+    ("bad_password", "auth", "badpassword", "Invalid username or password "),
+    ("allow_list", "auth", "badpassword", "Access from this IP address is denied"),
+    ("captcha", "captcha_verification_failed", "", "The captcha was not solved"),
+    ("captcha_text", "xml", "", "captcha_verification_failed"),
+    ("wizard", "wizard_unavailable", "", "The order wizard is unavailable"),
+    ("no_tariffs", "empty", "", "No tariff plans available for order"),
+    ("value", "value", "", "The field has an invalid value"),
     ("second_factor", "auth", "totp", "Two-factor authentication is required to log in"),
     ("no_money", "no_money", "", "Insufficient funds on the account. Top up the balance and try again"),
     ("blocked", "blocked", "account", "The account is blocked: there are overdue invoices"),
@@ -46,6 +53,13 @@ impl Refusal {
     pub fn xml(&self) -> String {
         let (kind, object) = (super::escape(&self.kind), super::escape(&self.object));
         let (value, text) = (super::escape(&self.value), super::escape(&self.text));
+        if self.kind == "auth" {
+            // As COREmanager was recorded to say it, with the caller's address in `value`.
+            return format!(
+                "<error type=\"auth\" object=\"{object}\" lang=\"en\"><detail>{text}</detail><msg>{text}</msg>\
+                 <param name=\"object\" type=\"msg\">{object}</param><param name=\"value\">{value}</param></error>"
+            );
+        }
         format!(
             "<error type=\"{kind}\" object=\"{object}\" lang=\"en\"><param name=\"object\">{object}</param>\
              <param name=\"value\">{value}</param><msg lang=\"en\">{text}</msg></error>"

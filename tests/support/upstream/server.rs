@@ -166,7 +166,12 @@ fn answer(shared: &Arc<Shared>, connection: u64, request: &HttpRequest, wire: &m
     if request.method != "POST" || !request.query.is_empty() {
         return plain(wire, 405, "text/html", b"<html><body>Only POST, and nothing in the URL</body></html>", 0);
     }
-    thread::sleep(Duration::from_millis(fault.before_ms));
+    let slow = shared.lock().world.options.dialect.slow_ms;
+    thread::sleep(Duration::from_millis(slow + fault.before_ms));
+    let reads_one = purpose(&call.func, &call.params).ends_with("?read");
+    if reads_one && !shared.lock().world.may_read() {
+        return plain(wire, 503, "text/html", b"<html><body>Too many requests</body></html>", 0);
+    }
     gates.wait(false);
     gates.act(&mut shared.lock().world);
     let text = effect(shared, call, &fault, number);

@@ -1,6 +1,7 @@
 //! Upstream's state: licenses, money, calendar, and what time does to them (stop, own renewal, deletion after 30 days).
 //! No network here: `funcs` are the calls on it, `server` plays them over HTTP.
 use super::catalogue::{self, Country, Family, Tariff};
+use super::dialect::{Dialect, Pace, Unsold};
 use super::refusals::Refusal;
 use chrono::{Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,8 @@ pub struct Options {
     /// Too little money: refuse (false), or leave the order unpaid in status 1 (true).
     pub no_money_leaves_order: bool,
     pub ids_in_attribute: bool,
-    /// `newexpiredate` and the fields of an edit stand under doc/doc instead of doc.
-    pub nested_doc: bool,
+    /// How the answers are worded.
+    pub dialect: Dialect,
     pub list_dates: bool,
     pub list_remoteid: bool,
     /// The list shows the tariff's name in `pricelist` instead of its code.
@@ -63,7 +64,7 @@ impl Default for Options {
             two_factor: false,
             no_money_leaves_order: false,
             ids_in_attribute: false,
-            nested_doc: false,
+            dialect: Dialect::default(),
             list_dates: true,
             list_remoteid: true,
             list_pricelist_name: false,
@@ -112,6 +113,9 @@ pub struct License {
     #[serde(with = "super::day::maybe")]
     pub expires: Option<NaiveDate>,
     pub remoteid: String,
+    /// The outward address of a server behind NAT.
+    #[serde(default)]
+    pub remoteip: String,
     /// Months, or `null`.
     pub autoprolong: String,
     pub nodes: i64,
@@ -173,6 +177,8 @@ pub struct World {
     pub account: u64,
     pub today: Option<NaiveDate>,
     keys: u64,
+    /// What is left for reads of single licenses, and when the last one came: see `may_read`.
+    reads_left: Option<(u64, std::time::Instant)>,
 }
 
 impl World {
@@ -189,6 +195,7 @@ impl World {
             account: 1001,
             today: None,
             keys: 0,
+            reads_left: None,
         }
     }
 
@@ -200,18 +207,36 @@ impl World {
         if self.options.country == Country::Russian { "RUB" } else { "EUR" }
     }
 
-    /// A key no other license has or had.
-    pub fn new_key(&mut self) -> String {
+    /// A key that no other license has or had, for the license of that number.
+    pub fn new_key(&mut self, id: u64) -> String {
         self.keys += 1;
         let mixed = self.keys.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17);
-        format!("ISPKEY-{:04}-{mixed:016X}", self.keys)
+        let head = if self.options.dialect.numbered_keys { id.to_string() } else { "ISPKEY".to_owned() };
+        format!("{head}-{:04}-{mixed:016X}", self.keys)
+    }
+
+    /// Whether one more read of a single license is answered now.
+    pub fn may_read(&mut self) -> bool {
+        let Some(Pace { burst, refill_ms }) = self.options.dialect.pace else { return true };
+        // Milliseconds that reads may still use up; each uses up one refill.
+        let (full, now) = (u64::from(burst) * refill_ms, std::time::Instant::now());
+        let (left, since) = self.reads_left.unwrap_or((full, now));
+        let passed = u64::try_from((now - since).as_millis()).unwrap_or(full);
+        let left = (left + passed).min(full).checked_sub(refill_ms);
+        self.reads_left = Some((left.unwrap_or(0), now));
+        left.is_some()
     }
 
     /// A tariff that this account's billing knows.
     pub fn tariff(&self, family: Family, code: &str) -> Result<Tariff, Refusal> {
         let mine = |t: &&Tariff| t.country == Country::Both || t.country == self.options.country;
         let found = self.tariffs.iter().filter(mine).find(|t| t.family == family && t.code.to_string() == code);
-        found.cloned().ok_or_else(|| Refusal::new("tariff", code))
+        let refusal = match self.options.dialect.unsold {
+            Unsold::Value => "tariff",
+            Unsold::Wizard => "wizard",
+            Unsold::NoTariffs => "no_tariffs",
+        };
+        found.cloned().ok_or_else(|| Refusal::new(refusal, code))
     }
 
     pub fn license(&mut self, family: Family, elid: &str) -> Result<&mut License, Refusal> {
@@ -279,7 +304,7 @@ impl World {
         let tariff = self.tariff(license.family, &license.pricelist.to_string())?;
         let (end, amount) = self.quote(&tariff, license.period, license.nodes, self.today())?;
         self.afford(amount)?;
-        let (key, late) = (self.new_key(), license.key_after > 0);
+        let (key, late) = (self.new_key(id), license.key_after > 0);
         let status = if late { self.options.late_key_status } else { ACTIVE };
         if let Some(l) = self.licenses.get_mut(&id) {
             (l.status, l.expires) = (status, Some(end));
@@ -298,7 +323,7 @@ impl World {
     }
 
     pub fn issue_key(&mut self, id: u64) {
-        let key = self.new_key();
+        let key = self.new_key(id);
         let Some(l) = self.licenses.get_mut(&id) else { return };
         l.key_after = 0;
         if l.status == ORDERED || l.status == DELETED {

@@ -1,0 +1,434 @@
+//! The sandbox's modes: each one thing in which a real seller or panel may differ from the usual world of the tests,
+//! with the source that says so. `make sandbox MODE=a,b` and `make demo MODE=a,b` choose some; tests/modes plays a
+//! small life in each.
+use super::calls::Calls;
+use super::mgrctl::Panel;
+use super::upstream::dialect::{
+    Amounts, ChangeDates, Changed, Days, Door, ListTariff, Names, OrderApi, OrderNumber, Pace, Unsold,
+};
+use super::upstream::{Country, Options};
+
+/// What a mode changes.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// The seller's answers.
+    Seller(fn(&mut Options)),
+    /// What the panel does when mgrctl asks.
+    Panel(fn(&mut Panel)),
+    /// How the panel calls the program.
+    Calls(fn(&mut Calls)),
+}
+
+#[derive(Clone, Copy)]
+pub struct Mode {
+    pub name: &'static str,
+    /// Modes of one axis exclude each other.
+    pub axis: &'static str,
+    pub what: &'static str,
+    /// Who was seen doing so; "assumed" where the words leave it open.
+    pub source: &'static str,
+    /// Lines of the settings file that go with it, each with its table (empty: top level).
+    pub needs: &'static [(&'static str, &'static str)],
+    pub change: Change,
+}
+
+impl Mode {
+    /// Nobody is let in: there is no life in this mode.
+    pub fn shuts(&self) -> bool {
+        self.axis == "door"
+    }
+
+    pub fn is_of_seller(&self) -> bool {
+        matches!(self.change, Change::Seller(_))
+    }
+}
+
+const fn seller(
+    name: &'static str,
+    axis: &'static str,
+    what: &'static str,
+    source: &'static str,
+    change: fn(&mut Options),
+) -> Mode {
+    Mode { name, axis, what, source, needs: &[], change: Change::Seller(change) }
+}
+
+const fn panel(
+    name: &'static str,
+    axis: &'static str,
+    what: &'static str,
+    source: &'static str,
+    change: Change,
+) -> Mode {
+    Mode { name, axis, what, source, needs: &[], change }
+}
+
+const fn with(mode: Mode, needs: &'static [(&'static str, &'static str)]) -> Mode {
+    Mode { needs, ..mode }
+}
+
+/// Any amount that is no trifle: the balance is asked for before an order.
+const ASKS_BALANCE: &[(&str, &str)] = &[("", "minimum_balance = 1")];
+
+const JBS: &str = "joonte/jbs BillManager.php, in use since 2015";
+const NOC: &str = "460s/ispsystem_whmcs_modules billmanager_noc";
+const UPMIND: &str = "upmind/provision-provider-software-licenses, in use 2025";
+const FRAMEWORK: &str = "ISPsystemLLC/billmanager processing/certificate/sslstore/module.cpp";
+
+pub const MODES: &[Mode] = &[
+    seller("order-item-id", "order answer", "an order answers its number as item.id", JBS, |o| {
+        o.dialect.order_number = OrderNumber::ItemId;
+    }),
+    seller("order-item-child", "order answer", "an order answers <item><id>", "assumed: item.id read as a path", |o| {
+        o.dialect.order_number = OrderNumber::ItemChild;
+    }),
+    seller("order-item-attribute", "order answer", "an order answers <item id=\"…\">", "assumed, likewise", |o| {
+        o.dialect.order_number = OrderNumber::ItemAttribute;
+    }),
+    seller(
+        "order-silent",
+        "order answer",
+        "an order answers no number at all",
+        "a general client of BILLmanager 6, 2026",
+        |o| {
+            o.dialect.order_number = OrderNumber::Nowhere;
+        },
+    ),
+    seller("numbers-as-attributes", "numbers", "numbers stand in an attribute v", UPMIND, |o| {
+        o.ids_in_attribute = true;
+    }),
+    seller("list-pricelist-id", "list tariff", "lists: pricelist_id is the code, pricelist the name", JBS, |o| {
+        o.dialect.list_tariff = ListTariff::PricelistId;
+    }),
+    seller("list-tariff-name", "list tariff", "lists: pricelist is the name, the code is only in the form", JBS, |o| {
+        o.list_pricelist_name = true;
+    }),
+    seller("dates-change", "change dates", "days of changes: ip_change_date, lickey_change_date", JBS, |o| {
+        o.dialect.change_dates = ChangeDates::Change;
+    }),
+    seller(
+        "dates-both",
+        "change dates",
+        "both names, those named real_… stay at the order",
+        "assumed: both documents hold",
+        |o| {
+            o.dialect.change_dates = ChangeDates::Both;
+        },
+    ),
+    seller(
+        "dates-missing",
+        "change dates",
+        "no day of a change anywhere",
+        "columns of lists are chosen by the account",
+        |o| {
+            (o.list_dates, o.edit_dates) = (false, false);
+        },
+    ),
+    seller(
+        "item-status",
+        "status",
+        "the status is called item_status",
+        "ISPsystem: Other software (softexternal); clients of vds",
+        |o| {
+            o.dialect.item_status = true;
+        },
+    ),
+    seller(
+        "softexternal-columns",
+        "external",
+        "other software: the columns of its document, so no remoteid",
+        "ISPsystem: Other software (softexternal)",
+        |o| {
+            o.dialect.external_columns = true;
+        },
+    ),
+    seller("list-nameless", "list name", "lists show no licname", "columns of lists are chosen by the account", |o| {
+        o.dialect.list_nameless = true;
+    }),
+    seller("days-with-time", "days", "days carry a time", "createdate of the panel's own tables", |o| {
+        o.dialect.days = Days::WithTime;
+    }),
+    seller("days-dotted", "days", "days are written 31.12.2026", "the panel's form of dates for people", |o| {
+        o.dialect.days = Days::Dotted;
+    }),
+    seller("edit-record", "edit answer", "a changed license is answered with its record", JBS, |o| {
+        o.dialect.changed = Changed::Record;
+    }),
+    seller("edit-nested", "edit answer", "a changed license is answered with its record under doc/doc", JBS, |o| {
+        o.dialect.changed = Changed::Nested;
+    }),
+    seller("edit-silent", "edit answer", "a new key is not in the answer, only in the form", UPMIND, |o| {
+        o.dialect.changed = Changed::Silent;
+    }),
+    seller("form-nested", "form", "the form of a license stands under doc/doc", "assumed from edit-nested", |o| {
+        o.dialect.nested_card = true;
+    }),
+    seller(
+        "prolong-flat",
+        "prolong answer",
+        "a renewal answers doc/newexpiredate; the usual doc/doc is what NOC reads",
+        "a document of BILLmanager 5",
+        |o| {
+            o.dialect.flat_prolong = true;
+        },
+    ),
+    with(
+        seller(
+            "order-v2",
+            "order function",
+            "orders go to v2.soft.order.param, the old function is unknown",
+            "ISPsystem: New Order API",
+            |o| {
+                o.dialect.order_api = OrderApi::New;
+            },
+        ),
+        &[("upstream", "order_api = \"v2\"")],
+    ),
+    seller(
+        "wizard-unavailable",
+        "unsold",
+        "a tariff that is not sold is refused with wizard_unavailable",
+        "a general client of BILLmanager 6, 2026",
+        |o| {
+            o.dialect.unsold = Unsold::Wizard;
+        },
+    ),
+    seller(
+        "no-tariff-plans",
+        "unsold",
+        "a tariff that is not sold is refused with a text only",
+        "clients of BILLmanager 6 in React",
+        |o| {
+            o.dialect.unsold = Unsold::NoTariffs;
+        },
+    ),
+    seller(
+        "captcha",
+        "door",
+        "logins are refused with captcha_verification_failed",
+        "a general client of BILLmanager 6, 2026",
+        |o| {
+            o.dialect.door = Door::Captcha;
+        },
+    ),
+    seller("captcha-text", "door", "the same, said by the text only", "assumed, likewise", |o| {
+        o.dialect.door = Door::CaptchaText;
+    }),
+    seller(
+        "allow-list",
+        "door",
+        "the account lets in other addresses only",
+        "firstvds.ru: access to the API by IP address",
+        |o| {
+            o.dialect.door = Door::AllowList;
+        },
+    ),
+    seller("numbered-keys", "keys", "a key begins with the number of its license", UPMIND, |o| {
+        o.dialect.numbered_keys = true;
+    }),
+    seller(
+        "limited-reads",
+        "pace",
+        "22 reads of single licenses at once, then one each 40 ms, else HTTP 503",
+        "joonte/jbs sleeps between reads; no limit is published",
+        |o| {
+            o.dialect.pace = Some(Pace { burst: 22, refill_ms: 40 });
+        },
+    ),
+    seller("slow-answers", "speed", "each answer takes 100 ms", "joonte/jbs waits 10 s after each change", |o| {
+        o.dialect.slow_ms = 100;
+    }),
+    seller("names-escaped", "names", "a name is stored with &amp; for &", "seen at a seller", |o| {
+        o.dialect.names = Names::Escaped;
+    }),
+    seller("names-cut", "names", "a name is cut to 32 letters", "seen at a seller", |o| {
+        o.dialect.names = Names::Cut;
+    }),
+    seller("names-squeezed", "names", "white space of a name is made single blanks", "assumed, likewise", |o| {
+        o.dialect.names = Names::Squeezed;
+    }),
+    with(
+        seller("amounts-spaces", "amounts", "amounts as 1 234,56 EUR in one field", "clients of BILLmanager 6", |o| {
+            o.dialect.amounts = Amounts::Spaces;
+        }),
+        ASKS_BALANCE,
+    ),
+    with(
+        seller(
+            "amounts-commas",
+            "amounts",
+            "amounts as 1,234.56 EUR in one field",
+            "assumed: an English locale",
+            |o| {
+                o.dialect.amounts = Amounts::Commas;
+            },
+        ),
+        ASKS_BALANCE,
+    ),
+    with(
+        seller("amounts-points", "amounts", "amounts as 1.234,56 EUR in one field", "assumed: a German locale", |o| {
+            o.dialect.amounts = Amounts::Points;
+        }),
+        ASKS_BALANCE,
+    ),
+    seller(
+        "remoteid-in-form",
+        "remoteid",
+        "remoteid is in the form, not in lists",
+        "ISPsystem: Licenses (soft)",
+        |o| {
+            o.list_remoteid = false;
+        },
+    ),
+    seller("no-remoteid", "remoteid", "remoteid is never shown", "assumed: joonte/jbs never sends one", |o| {
+        (o.list_remoteid, o.remoteid_returned) = (false, false);
+    }),
+    seller(
+        "newest-first",
+        "list order",
+        "lists begin with the newest license",
+        "the order of lists is chosen by the account",
+        |o| {
+            o.list_newest_first = true;
+        },
+    ),
+    seller("forgets-deleted", "deleted", "a deleted license is in no list and has no form", "assumed", |o| {
+        (o.list_deleted, o.forget_deleted) = (false, true);
+    }),
+    seller("late-keys", "late keys", "a new license is in processing and shows its key at the third look", NOC, |o| {
+        (o.key_after_reads, o.late_key_status) = (2, 5);
+    }),
+    seller("russian", "country", "the Russian billing: its codes, roubles", JBS, |o| {
+        o.country = Country::Russian;
+    }),
+    panel(
+        "item-zero",
+        "no item",
+        "checks of an order form carry --item 0",
+        FRAMEWORK,
+        Change::Calls(|c| c.no_item = Some("0")),
+    ),
+    panel(
+        "item-empty",
+        "no item",
+        "checks of an order form carry an empty --item",
+        "assumed, likewise",
+        Change::Calls(|c| c.no_item = Some("")),
+    ),
+    panel(
+        "operation-zero",
+        "operation",
+        "commands carry --runningoperation 0",
+        FRAMEWORK,
+        Change::Calls(|c| c.no_operation = Some("0")),
+    ),
+    panel(
+        "operation-empty",
+        "operation",
+        "commands carry an empty --runningoperation",
+        "assumed, likewise",
+        Change::Calls(|c| c.no_operation = Some("")),
+    ),
+    panel(
+        "extra-options",
+        "options",
+        "commands carry options that nobody asked for, some of them empty",
+        "bill-pter-bridge, bill-nextcloud: --userid, --password",
+        Change::Calls(|c| c.extra = EXTRA),
+    ),
+    panel(
+        "typed-import",
+        "import",
+        "an import names the item type and the service's status",
+        "bdolgov/pmopenprovider, openprovider/op-billmanager5-domains",
+        Change::Panel(|p| p.typed_import = true),
+    ),
+    with(
+        panel(
+            "post-open-both",
+            "post-open",
+            "a service is active after ITEMTYPE.open and service.postopen",
+            "bdolgov/pmopenprovider; sslstore of ISPsystem",
+            Change::Panel(|p| p.post_open_both = true),
+        ),
+        &[("", "post_open = \"both\"")],
+    ),
+    panel(
+        "paid-end-moved",
+        "end",
+        "a payment moves the end before prolong is called",
+        "assumed: no document says which",
+        Change::Panel(|p| p.post_moves_end = false),
+    ),
+    panel(
+        "one-parameter",
+        "saveparam",
+        "service.saveparam takes one parameter at a time",
+        FRAMEWORK,
+        Change::Panel(|p| p.saveparam_refuses_names = true),
+    ),
+];
+
+/// Options of a newer panel; some are empty, one is of no known name.
+const EXTRA: &[&str] = &[
+    "--userid",
+    "3",
+    "--level",
+    "29",
+    "--lang",
+    "ru",
+    "--id",
+    "",
+    "--addon",
+    "",
+    "--searchstring",
+    "",
+    "--sandbox",
+    "on",
+];
+
+/// The mode of that name.
+pub fn mode(name: &str) -> Result<&'static Mode, String> {
+    let found = MODES.iter().find(|mode| mode.name == name);
+    found.ok_or_else(|| format!("there is no mode {name}; the modes are listed by: sandbox --help"))
+}
+
+/// The modes of a list such as `order-item-id,names-cut`; two of one axis are refused.
+pub fn chosen(list: &str) -> Result<Vec<&'static Mode>, String> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let all = names.map(mode).collect::<Result<Vec<_>, _>>()?;
+    for (at, one) in all.iter().enumerate() {
+        if let Some(other) = all[..at].iter().find(|other| other.axis == one.axis) {
+            return Err(format!("{} and {} exclude each other: {}", other.name, one.name, one.axis));
+        }
+    }
+    Ok(all)
+}
+
+/// A line for each mode.
+pub fn listed() -> String {
+    let line = |mode: &Mode| format!("  {:<22} {} ({})\n", mode.name, mode.what, mode.source);
+    let of =
+        |seller: bool| MODES.iter().filter(move |mode| mode.is_of_seller() == seller).map(line).collect::<String>();
+    format!("Modes of the seller:\n{}Modes of the panel:\n{}", of(true), of(false))
+}
+
+/// A settings file with the lines that modes need.
+pub fn settings(text: &str, needs: &[(&str, &str)]) -> String {
+    let mut out = text.to_owned();
+    for (table, line) in needs {
+        let name = line.split(" =").next().unwrap_or_default();
+        if out.lines().any(|there| there.split(" =").next() == Some(name)) {
+            continue;
+        }
+        let head = format!("[{table}]\n");
+        if table.is_empty() {
+            out = format!("{line}\n{out}");
+        } else if out.contains(&head) {
+            out = out.replacen(&head, &format!("{head}{line}\n"), 1);
+        } else {
+            out = format!("{out}{head}{line}\n");
+        }
+    }
+    out
+}
