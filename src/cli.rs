@@ -6,7 +6,7 @@ mod takeover;
 
 use std::path::PathBuf;
 
-pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
+pub use self::people::{AdminArgs, AdminCommand, DoctorArgs, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 pub use crate::engine::ItemCommand;
 use crate::error::Lang;

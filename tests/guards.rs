@@ -297,7 +297,7 @@ fn copied_and_moved_state() {
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
     assert!(test.run(["doctor"]).stdout.contains("pmisplicense state claim"));
     assert!(test.run(["list"]).ok().stdout.contains(&id.to_string()), "looking is allowed");
-    test.run(["state", "claim"]).ok();
+    test.run(["state", "claim", "--yes"]).ok();
     test.cmd("suspend", 42).ok();
     test.cmd("open", 43).ok();
     // Moved to another folder of the same machine: found by its setting, and nothing is bought again.

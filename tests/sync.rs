@@ -264,7 +264,7 @@ fn order_of_a_former_account() {
     test.cmd("open", 42).fails("client");
     test.module_param(7, "url", &test.upstream.url().replace("127.0.0.1", "localhost"));
     test.upstream.swap_account(1002);
-    test.run(["doctor", "--accept-account", "7"]).ok();
+    test.run(["doctor", "--accept-account", "7", "--other", "--yes"]).ok();
     forget(&test);
     for _ in 0..3 {
         crate::service::settle(&test);
@@ -349,7 +349,7 @@ fn account_accepted() {
     let both = |url: &str, account: u64| {
         test.module_param(7, "url", url);
         test.upstream.swap_account(account);
-        test.run(["doctor", "--accept-account", "7"]).ok();
+        test.run(["doctor", "--accept-account", "7", "--other", "--yes"]).ok();
     };
     both(&former.0.replace("127.0.0.1", "localhost"), 1002);
     test.soft_item(43, "55228", 1).ip("192.0.2.43").add();
@@ -379,7 +379,7 @@ fn account_accepted_in_doubt() {
     test.cmd_op("open", 42, test.operation(42, "open")).fails("client");
     test.module_param(7, "url", &test.upstream.url().replace("127.0.0.1", "localhost"));
     test.upstream.swap_account(1002);
-    test.run(["doctor", "--accept-account", "7"]).ok();
+    test.run(["doctor", "--accept-account", "7", "--other", "--yes"]).ok();
     for _ in 0..3 {
         let output = test.cmd_op("open", 42, test.operation(42, "open"));
         let message = output.fails("order_unknown").message();

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod explain;
 mod find;
 pub mod history;
+pub mod identity;
 pub mod import;
 pub mod keep;
 pub mod list;

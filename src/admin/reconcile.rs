@@ -8,11 +8,11 @@ use super::progress::Bar;
 use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::engine::{Allow, Phase, run_to_end};
+use crate::engine::{self, Allow, Phase, run_to_end};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::ModuleId;
-use crate::opening::{module, with_engine};
-use crate::plan::finding::{Finding, Remedy};
+use crate::opening::{module, open_state, with_engine};
+use crate::plan::finding::{Finding, Kind, Remedy};
 use crate::text;
 
 /// What became of a finding.
@@ -87,10 +87,29 @@ pub fn reconcile(
             }
         }
     }
+    results.extend(former_accounts(desk, only)?);
     match first_error {
         Some(error) if results.is_empty() => Err(error),
         other => Ok(told(desk, &results, other.as_ref(), apply)),
     }
+}
+
+/// Licenses that no account of a module shows, because they were bound with another one before.
+fn former_accounts(
+    desk: &mut Desk<'_>,
+    only: Option<ModuleId>,
+) -> Result<Vec<(ModuleId, Finding, Outcome)>, ModuleError> {
+    if !desk.ctx.settings.state.exists() {
+        return Ok(Vec::new());
+    }
+    let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
+    let former = engine::former_accounts(&open_state(desk.ctx)?, &modules)?;
+    let named = former.into_iter().filter(|one| only.is_none_or(|only| only == one.module)).map(|one| {
+        let (what, remedy) = (one.told().0, Remedy::Person(one.command()));
+        let finding = Finding { kind: Kind::FormerAccount, item: None, license: None, what, remedy, cost: None };
+        (one.module, finding, Outcome::Named)
+    });
+    Ok(named.collect())
 }
 
 fn busy_with(module: ModuleId, phase: Phase) -> Text {

@@ -110,6 +110,26 @@ pub struct ListArgs {
     pub sort: SortBy,
 }
 
+/// `doctor`, and what a person says about the account of a module.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct DoctorArgs {
+    /// Decide about the account that the settings of a module name now: the same as before, or another one
+    #[arg(long, value_name = "MODULE", value_parser = number::<ModuleId>)]
+    pub accept_account: Option<ModuleId>,
+    /// It is the same account under another name: licenses, pool, open orders and costs go along
+    #[arg(long, requires = "accept_account", conflicts_with = "other")]
+    pub same: bool,
+    /// It is another account: the licenses stay with the former one, and this module does not renew them
+    #[arg(long, requires = "accept_account")]
+    pub other: bool,
+    /// Decide so although the licenses found in the account say otherwise
+    #[arg(long, requires = "accept_account")]
+    pub against_evidence: bool,
+    /// Do not ask
+    #[arg(long, short, requires = "accept_account")]
+    pub yes: bool,
+}
+
 /// The administrator's subcommands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum AdminCommand {
@@ -141,11 +161,11 @@ pub enum AdminCommand {
     /// Freed licenses: from when each can be given out, why not now, paid days left
     Pool,
     /// Look for what is wrong with the installation, and say what to do. Exit code 1: problems
-    Doctor {
-        /// Accept the account upstream that a module now logs in to
-        #[arg(long, value_name = "MODULE", value_parser = number::<ModuleId>)]
-        accept_account: Option<ModuleId>,
-    },
+    #[command(after_help = "Examples:\n  pmisplicense doctor\n  \
+                      pmisplicense doctor --accept-account 7           shows what the account is known by, and asks\n  \
+                      pmisplicense doctor --accept-account 7 --same    the seller renamed host or user: all goes along\n  \
+                      pmisplicense doctor --accept-account 7 --other   another account: what was bound stays behind")]
+    Doctor(DoctorArgs),
     /// Compare panel, state and upstream; with --apply put right what differs. Exit code 1: something differs
     #[command(
         after_help = "Examples:\n  pmisplicense reconcile           name each difference and what would be done\n  \
@@ -336,12 +356,12 @@ impl AdminCommand {
             | Self::Backup { .. }
             | Self::Completions { .. }
             | Self::Man
-            | Self::Doctor { accept_account: None }
+            | Self::Doctor(DoctorArgs { accept_account: None, .. })
             | Self::Sync { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
             Self::TakeOver { whose } => whose.taking().apply,
             Self::Import(import) => import.applies(),
-            Self::Doctor { .. }
+            Self::Doctor(_)
             | Self::Reconcile { .. }
             | Self::Bind { .. }
             | Self::Unbind { .. }
@@ -359,7 +379,7 @@ impl AdminCommand {
     pub fn module(&self) -> Option<ModuleId> {
         match self {
             Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
-            Self::Doctor { accept_account } => *accept_account,
+            Self::Doctor(args) => args.accept_account,
             Self::TakeOver { whose } => whose.taking().module,
             Self::Import(import) => import.module,
             Self::List(_)
@@ -395,8 +415,12 @@ pub enum RefusedFor {
 /// `state …`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum StateCommand {
-    /// Confirm that this installation owns the state file
-    Claim,
+    /// Confirm that the panel moved to this machine for good, and that the state file is this machine's from now on
+    Claim {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {

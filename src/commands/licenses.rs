@@ -3,11 +3,15 @@
 
 use crate::cli::{EngineCommand, ItemCommand};
 use crate::context::{Context, database_error};
-use crate::engine::{Allow, Summary, Verdict, run_to_end};
+use crate::engine::{Allow, Former, Summary, Verdict, former_accounts, other_account, run_to_end, state_error};
 use crate::error::{ModuleError, Text};
+use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, ModuleId, WishId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::opening::{module, module_of_item, open_state, with_engine};
+use crate::plan::renew::is_paid;
+use crate::ports::Module;
+use crate::store::{LicenseFilter, Store};
 use crate::text;
 
 use super::Reply;
@@ -58,10 +62,59 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
             }
         }
     }
+    total.failures.extend(passed_over(ctx, &modules, only)?);
     match first_error.or_else(|| failed(&total)) {
         Some(error) => Err(error),
         None => Ok(total),
     }
+}
+
+/// What no pass looks at, because it is bound with an account that no module buys from any more: all of it until an
+/// operator has decided what that account is, then only what runs out under a paid service.
+fn passed_over(
+    ctx: &mut Context,
+    modules: &[Module],
+    only: Option<ModuleId>,
+) -> Result<Vec<(Option<ItemId>, ModuleError)>, ModuleError> {
+    let store = open_state(ctx)?;
+    let mut found = Vec::new();
+    for former in former_accounts(&store, modules)? {
+        if only.is_some_and(|only| only != former.module) {
+            continue;
+        }
+        if former.stays {
+            found.extend(running_out(ctx, &store, &former)?);
+        } else {
+            found.push((None, former.passed_over()));
+        }
+    }
+    Ok(found)
+}
+
+/// Paid services whose license stays with an account that nobody buys from, and runs out.
+fn running_out(
+    ctx: &mut Context,
+    store: &Store,
+    former: &Former,
+) -> Result<Vec<(Option<ItemId>, ModuleError)>, ModuleError> {
+    let today = ctx.clock.today();
+    let days = ctx.settings.rules(Some(former.module)).renew_before_days;
+    let filter = LicenseFilter {
+        state: Some(LicenseState::Bound),
+        module: Some(former.module),
+        expires_before: today.checked_add_days(chrono::Days::new(u64::from(days) + 1)),
+        ..LicenseFilter::default()
+    };
+    let rows = store.licenses_that(filter).map_err(state_error)?;
+    let mut found = Vec::new();
+    for row in rows.iter().filter(|row| row.account == former.account.id) {
+        let Some(id) = row.item else { continue };
+        let item = ctx.data.billdb()?.item(id).map_err(database_error)?;
+        if item.is_some_and(|item| is_paid(&item, today)) {
+            found.push((Some(id), other_account(id, row.id, (&former.account, former.module), false)));
+        }
+    }
+    Ok(found)
 }
 
 /// The first failure of a pass, saying how many there were.
@@ -89,27 +142,4 @@ fn failed(summary: &Summary) -> Option<ModuleError> {
 pub fn resolve(ctx: &mut Context, item: ItemId, wish: Option<WishId>, verdict: Verdict) -> Result<Text, ModuleError> {
     let module = module_of_item(ctx, item)?;
     with_engine(ctx, module, |engine| run_to_end(engine.resolve(item, wish, verdict)))
-}
-
-/// Makes the state file this machine's own.
-///
-/// # Errors
-/// `state`.
-pub fn claim_state(ctx: &Context) -> Result<Text, ModuleError> {
-    let store = open_state(ctx)?;
-    let machine = &ctx.machine;
-    store.write(ctx.clock.now(), |tx| tx.set_meta("machine", machine)).map_err(crate::engine::state_error)?;
-    Ok(text!("the state file now belongs to this machine", "файл состояния теперь принадлежит этой машине"))
-}
-
-/// Accepts the account that a module is set to now: its licenses so far stay with the account they were bound with.
-///
-/// # Errors
-/// `state`, or why the module's settings cannot be read.
-pub fn accept_account(ctx: &mut Context, module: ModuleId) -> Result<Text, ModuleError> {
-    let access = ctx.data.access(module)?;
-    let store = open_state(ctx)?;
-    let (url, user) = (access.url.trim_end_matches('/').to_owned(), access.username.clone());
-    store.write(ctx.clock.now(), |tx| tx.set_account(module, &url, &user)).map_err(crate::engine::state_error)?;
-    Ok(text!("module {module} now buys as {user} at {url}", "модуль {module} теперь покупает как {user} на {url}"))
 }

@@ -6,6 +6,7 @@
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
+mod account;
 mod addition;
 mod bundled;
 mod change;
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::LicenseRow;
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
@@ -56,8 +57,10 @@ use crate::ports::{
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
+use account::account_of;
+pub use account::{Former, check_machine, former_accounts, is_account, other_account};
 pub use bundled::{Server, Swept};
-pub use errors::{lock_failed, no_item, refusal_kind, state as state_error};
+pub use errors::{call as call_error, lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;
 pub use importable::Importable;
 pub use old_state::RESTORED;
@@ -457,39 +460,4 @@ fn show_day(day: Option<NaiveDate>) -> String {
 /// Whether a license that was read is gone for good as far as one look tells.
 fn is_deleted(seen: &Option<License>) -> bool {
     seen.as_ref().is_none_or(|license| license.status == LicenseStatus::Deleted)
-}
-
-fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
-    let known = store.meta("machine").map_err(errors::state)?.unwrap_or_default();
-    if known.is_empty() || machine.is_empty() || known == machine {
-        return Ok(());
-    }
-    Err(ModuleError::new(
-        ErrorKind::State,
-        "machine",
-        machine,
-        text!(
-            "this state file was made on another machine; nothing was changed, here or upstream; if the panel moved here for good, run: pmisplicense state claim",
-            "этот файл состояния создан на другой машине; ничего не изменено; если панель переехала сюда навсегда, выполните: pmisplicense state claim"
-        ),
-    ))
-}
-
-fn account_of(store: &Store, now: DateTime<Utc>, access: &ModuleAccess) -> Result<AccountId, ModuleError> {
-    let (module, url, user) = (access.module, access.url.trim_end_matches('/'), access.username.as_str());
-    match store.account_of_module(module).map_err(errors::state)? {
-        Some(known) if known.url == url && known.username == user => Ok(known.id),
-        Some(known) => Err(ModuleError::new(
-            ErrorKind::Config,
-            "module",
-            module,
-            text!(
-                "module {module} was used with {} at {} until now, its settings say {user} at {url}; nothing was changed upstream; if the account changed on purpose, run: pmisplicense doctor --accept-account {module}",
-                "модуль {module} до сих пор работал с {} на {}, а в настройках {user} на {url}; у продавца ничего не изменено; если учётная запись сменилась намеренно, выполните: pmisplicense doctor --accept-account {module}",
-                known.username,
-                known.url
-            ),
-        )),
-        None => store.write(now, |tx| tx.set_account(module, url, user)).map_err(errors::state),
-    }
 }

@@ -14,8 +14,10 @@ use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
+use crate::store::StoreError;
 use crate::text;
 
+use super::account::other_account;
 use super::order::is_marked;
 use super::{Engine, errors, is_deleted};
 
@@ -85,18 +87,9 @@ impl Engine<'_> {
     }
 
     pub(super) fn other_account(&self, item: ItemId, row: &LicenseRow) -> Result<ModuleError, ModuleError> {
-        let bought_as = self.store.account(row.account).map_err(errors::state)?;
-        let (user, url) = bought_as.map_or_else(Default::default, |known| (known.username, known.url));
-        let (license, module) = (row.id, row.module);
-        Ok(ModuleError::new(
-            ErrorKind::Config,
-            "account",
-            &user,
-            text!(
-                "license {license} was bound with module {module} as {user} at {url} and stays with that account; nothing was changed; give the service's module that account again, or buy anew in its present one: pmisplicense move {item}",
-                "лицензия {license} привязана через модуль {module} как {user} на {url} и остаётся на той учётной записи; ничего не изменено; верните модулю услуги ту учётную запись или купите заново в нынешней: pmisplicense move {item}"
-            ),
-        ))
+        let missing = || errors::state(StoreError::Unusable("the account of a license is missing".to_owned()));
+        let bought_as = self.store.account(row.account).map_err(errors::state)?.ok_or_else(missing)?;
+        Ok(other_account(item, row.id, (&bought_as, row.module), row.module == self.module))
     }
 
     /// Makes sure that the life has a license of that product, buying one only when there is no other way.

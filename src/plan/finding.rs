@@ -112,6 +112,8 @@ pub enum Kind {
     ToFree,
     /// A pooled license that somebody uses.
     NotFree,
+    /// Licenses bound with an account that no module buys from any more.
+    FormerAccount,
 }
 
 impl Kind {
@@ -140,6 +142,7 @@ impl Kind {
             Self::KeyLate => "key_late",
             Self::ToFree => "to_free",
             Self::NotFree => "not_free",
+            Self::FormerAccount => "former_account",
         }
     }
 }

@@ -170,10 +170,10 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::History { what } => admin::history::history(desk, what),
         AdminCommand::Explain { item } => admin::explain::explain(desk, *item),
         AdminCommand::Pool => admin::list::pool(desk),
-        AdminCommand::Doctor { accept_account: Some(module) } => {
-            licenses::accept_account(desk.ctx, *module).map(|text| say("doctor", text))
-        }
-        AdminCommand::Doctor { accept_account: None } => admin::doctor::doctor(desk),
+        AdminCommand::Doctor(args) => match args.accept_account {
+            Some(module) => admin::identity::accept_account(desk, module, args),
+            None => admin::doctor::doctor(desk),
+        },
         AdminCommand::Reconcile { apply, allow_many, module } => {
             admin::reconcile::reconcile(desk, *module, *apply, allow(*allow_many))
         }
@@ -216,9 +216,7 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Completions { .. } | AdminCommand::Man => {
             Ok(say("man", Text::same(paper(command).unwrap_or_default())))
         }
-        AdminCommand::State { command: StateCommand::Claim } => {
-            licenses::claim_state(desk.ctx).map(|text| say("state", text))
-        }
+        AdminCommand::State { command: StateCommand::Claim { yes } } => admin::identity::claim_state(desk, *yes),
     }
 }
 

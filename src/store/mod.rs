@@ -4,6 +4,7 @@
 //! What survives: a write that returned `Ok` survives a power loss (WAL with full sync). One that failed counts as
 //! "perhaps written": nothing is sent on its strength, and a recorded wish reads as in doubt.
 
+mod accounts;
 mod costs;
 mod file;
 mod items;
@@ -20,7 +21,8 @@ use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Text;
-use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId, PanelId};
+use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
+pub use accounts::Account;
 pub use file::{copy_in_memory, open_file};
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
@@ -63,24 +65,6 @@ pub enum StoreError {
         /// The event.
         event: String,
     },
-}
-
-/// An account upstream as our state knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Its number here.
-    pub id: AccountId,
-    /// Its address.
-    pub url: String,
-    /// Its user.
-    pub username: String,
-    /// Whether `soft.edit` was seen to return remoteid; `None`: not known yet.
-    pub returns_remoteid: Option<bool>,
-    /// The highest license number seen in it.
-    pub highest_license: LicenseId,
-    /// A purchase was refused for lack of money or because the account is blocked: which of the two, when (UTC), and
-    /// the balance then in minor units.
-    pub refused: Option<(String, DateTime<Utc>, Option<i64>)>,
 }
 
 /// For so long a running operation of the panel stands for what it was first seen with.
@@ -243,48 +227,10 @@ impl Store {
     pub fn last_number(&self) -> Result<u32, StoreError> {
         Ok(self.meta("last_number")?.and_then(|text| text.parse().ok()).unwrap_or(0))
     }
-
-    /// The account that a module was first seen with.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn account_of_module(&self, module: ModuleId) -> Result<Option<Account>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT a.id, a.url, a.username, a.returns_remoteid, a.highest_license, a.refused_kind, a.refused_at,
-                a.refused_balance FROM module m JOIN account a ON a.id = m.account WHERE m.id = ?1",
-        )?;
-        Ok(statement.query_row([module.0], read_account).optional()?)
-    }
-
-    /// An account by its number.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, url, username, returns_remoteid, highest_license, refused_kind, refused_at, refused_balance
-             FROM account WHERE id = ?1",
-        )?;
-        Ok(statement.query_row([id.0], read_account).optional()?)
-    }
 }
 
 fn commit_failed() -> StoreError {
     StoreError::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None))
-}
-
-fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
-    let kind: Option<String> = row.get(5)?;
-    let at: Option<i64> = row.get(6)?;
-    let balance: Option<i64> = row.get(7)?;
-    Ok(Account {
-        id: AccountId(row.get(0)?),
-        url: row.get(1)?,
-        username: row.get(2)?,
-        returns_remoteid: row.get(3)?,
-        highest_license: LicenseId(row.get(4)?),
-        refused: kind.zip(at).map(|(kind, at)| (kind, moment(at), balance)),
-    })
 }
 
 impl Tx<'_> {
@@ -318,53 +264,6 @@ impl Tx<'_> {
         )?;
         let number = statement.query_row([], |row| row.get(0))?;
         Ok(Mark::Order { panel: panel.clone(), item, number })
-    }
-
-    /// Remembers with which account a module is seen, for the first time or after a person accepted another.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn set_account(&self, module: ModuleId, url: &str, username: &str) -> Result<AccountId, StoreError> {
-        self.run("INSERT INTO account (url, username) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![url, username])?;
-        let mut statement = self.conn.prepare_cached("SELECT id FROM account WHERE url = ?1 AND username = ?2")?;
-        let id: u32 = statement.query_row(params![url, username], |row| row.get(0))?;
-        self.run(
-            "INSERT INTO module (id, account) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET account = ?2",
-            params![module.0, id],
-        )?;
-        Ok(AccountId(id))
-    }
-
-    /// Remembers whether `soft.edit` of an account returns remoteid.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn set_returns_remoteid(&self, account: AccountId, returns: bool) -> Result<(), StoreError> {
-        self.run("UPDATE account SET returns_remoteid = ?2 WHERE id = ?1", params![account.0, returns])
-    }
-
-    /// Remembers the highest license number seen.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn raise_highest_license(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
-        self.run(
-            "UPDATE account SET highest_license = max(highest_license, ?2) WHERE id = ?1",
-            params![account.0, license.0],
-        )
-    }
-
-    /// Remembers that a purchase was refused for lack of money or because the account is blocked; `None` lifts it.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn set_refused(&self, account: AccountId, refused: Option<(&str, Option<i64>)>) -> Result<(), StoreError> {
-        let (kind, balance) = refused.unzip();
-        let at = kind.map(|_| self.now.timestamp());
-        self.run(
-            "UPDATE account SET refused_kind = ?2, refused_at = ?3, refused_balance = ?4 WHERE id = ?1",
-            params![account.0, kind, at, balance.flatten()],
-        )
     }
 
     /// A line of the journal that belongs to no wish: a decision and its reason in words.

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
 use super::journal::is_open;
-use super::{Account, Store, StoreError, Tx, moment, read_account};
+use super::{Store, StoreError, Tx, moment};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, WishId};
@@ -193,19 +193,6 @@ impl Store {
     pub fn lives_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT created, client, closes FROM item WHERE id = ?1")?;
         let rows = statement.query_map([item.0], |row| Ok((row.get(0)?, ClientId(row.get(1)?), row.get(2)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// All accounts that this state has met.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, url, username, returns_remoteid, highest_license, refused_kind, refused_at, refused_balance
-             FROM account ORDER BY id",
-        )?;
-        let rows = statement.query_map([], read_account)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -19,6 +19,7 @@ pub use client::{HttpUpstream, MAX_ANSWER, MAX_LIST};
 use refusal::{RefusalRule, RefusalTable};
 
 use crate::error::{ErrorKind, ModuleError};
+use crate::model::address::called_address;
 use crate::model::ids::ModuleId;
 use crate::model::license::{License, Money};
 use crate::model::rules::UpstreamRules;
@@ -65,9 +66,6 @@ pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>)
     let frame = xml::read_rows(bytes, MAX_LIST, "elem", &keep, &mut |row| rows.push(decode::license(&row)))?;
     Ok((rows, frame.root.value_of("p_elems").and_then(|text| text.parse().ok())))
 }
-
-/// What is called where the address names no path.
-const DEFAULT_PATH: &str = "/manager/billmgr";
 
 /// Opens the seller's BILLmanager for a processing module.
 #[derive(Debug, Clone, Default)]
@@ -126,8 +124,7 @@ impl Connector for HttpConnector {
     }
 }
 
-/// The address that is called: `https`, or `http` on this very machine; `/manager/billmgr` where no path is given. A
-/// query or fragment, as copied from a browser, is dropped.
+/// The address that is called ([`called_address`]): `https`, or `http` on this very machine.
 ///
 /// # Errors
 /// `config`, object `url`: empty, not an address, without TLS, or with a password in it (which is not repeated).
@@ -144,7 +141,7 @@ pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
                  например https://api.ispmanager.com"
         ));
     }
-    let Ok(mut url) = Url::parse(address) else {
+    let Some(url) = called_address(address) else {
         return refuse(text!(
             "the address of the license server of processing module {module} is not an address: write it as \
                  https://api.ispmanager.com",
@@ -160,8 +157,6 @@ pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
                  настроек модуля"
         ));
     }
-    url.set_query(None);
-    url.set_fragment(None);
     let allowed = match url.scheme() {
         "https" => url.host_str().is_some(),
         "http" => is_loopback(&url),
@@ -174,9 +169,6 @@ pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
             "адрес сервера лицензий модуля обработки {module} должен начинаться с https:// (http:// допускается \
                  только для этой же машины: туда отправляется пароль)"
         ));
-    }
-    if matches!(url.path(), "" | "/") {
-        url.set_path(DEFAULT_PATH);
     }
     Ok(url)
 }

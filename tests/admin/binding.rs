@@ -1,6 +1,6 @@
 //! bind and unbind where something stands in the way: a mark that is ours already, an order in doubt, an account that
 //! the module no longer has; and what reconcile does about licenses that nobody uses.
-use super::{difference, fine, in_state, json, opened, person, refused, troubled};
+use super::{difference, fine, in_state, json, opened, refused, troubled};
 use crate::support::{Fault, Test};
 
 /// Told in lines of sixty columns: on one line.
@@ -64,9 +64,9 @@ fn only_shown() {
     let elsewhere = crate::support::Upstream::start();
     elsewhere.with(|w| w.next_id = 9001);
     t.connect_module(7, &elsewhere.url());
-    person(&t, "doctor --accept-account 7");
+    fine(&t, "doctor --accept-account 7 --other --yes");
     let told = joined(&refused(&t, "unbind 43 --yes"));
-    assert!(told.contains("stays with that account"), "{told}");
+    assert!(told.contains("buys from another account now"), "{told}");
     assert_eq!((t.item(43).param("licid"), json(&t, "list")["counts"]["bound"].as_u64()), (&*shown, Some(1)));
 }
 

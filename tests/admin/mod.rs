@@ -2,6 +2,7 @@
 use crate::support::{Output, Test};
 use serde_json::Value;
 
+mod accounts;
 mod binding;
 mod fleet;
 mod import;

@@ -220,7 +220,7 @@ fn state_of_another_machine() {
         assert!(output.stdout.contains("state claim"), "{}", output.stdout);
     }
     assert!(office.test.upstream.ledger().len() == 1 && office.test.upstream.requests_of("soft.suspend").is_empty());
-    let claimed = office.test.run(["state", "claim"]);
+    let claimed = office.test.run(["state", "claim", "--yes"]);
     assert_eq!(claimed.code, Some(0), "{claimed:#?}");
     office.does("open", second);
     promises::hold(&office, "claimed");

@@ -2,11 +2,11 @@
 
 use super::Checks;
 use crate::admin::Desk;
-use crate::engine::state_error;
+use crate::engine::{self, state_error};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
 use crate::model::item::MODULE_PROGRAM;
-use crate::ports::{CallError, ModuleAccess, RefusalKind, Upstream};
+use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::store::Store;
 use crate::text;
 
@@ -39,6 +39,24 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
             checks.failed("module", &error);
         }
     }
+    if let Some(store) = store
+        && let Err(error) = former_accounts(store, &modules, checks)
+    {
+        checks.failed("account", &error);
+    }
+}
+
+/// What is bound with accounts that no module buys from any more.
+fn former_accounts(store: &Store, modules: &[Module], checks: &mut Checks) -> Result<(), ModuleError> {
+    for former in engine::former_accounts(store, modules)? {
+        let (what, next) = former.told();
+        if former.stays {
+            checks.warning("account", what, next);
+        } else {
+            checks.problem("account", what, next);
+        }
+    }
+    Ok(())
 }
 
 fn one_module(
@@ -67,15 +85,18 @@ fn one_module(
 
 fn account(store: &Store, id: ModuleId, access: &ModuleAccess, checks: &mut Checks) -> Result<(), ModuleError> {
     let Some(known) = store.account_of_module(id).map_err(state_error)? else { return Ok(()) };
-    if known.url != access.url.trim_end_matches('/') || known.username != access.username {
+    if !engine::is_account(store, &known, access).map_err(state_error)? {
         let (url, user) = (&known.url, &known.username);
         checks.problem(
             "account",
             text!(
-                "module {id} was used with {user} at {url}: nothing is changed until somebody accepts the new account",
-                "модуль {id} работал с {user} на {url}: пока новую учётную запись не приняли, ничего не меняется"
+                "module {id} was used with {user} at {url}: nothing is changed until somebody says whether that is the same account",
+                "модуль {id} работал с {user} на {url}: пока не сказано, та же ли это учётная запись, ничего не меняется"
             ),
-            text!("pmisplicense doctor --accept-account {id}", "pmisplicense doctor --accept-account {id}"),
+            text!(
+                "pmisplicense doctor --accept-account {id} --same, or --other",
+                "pmisplicense doctor --accept-account {id} --same или --other"
+            ),
         );
     }
     if let Some((kind, since, _)) = &known.refused {

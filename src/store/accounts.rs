@@ -1,0 +1,399 @@
+//! The accounts at the seller that this state has met, which module buys from which, and what a person said about two
+//! of them: the same account under another name, or another one.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Store, StoreError, Tx, moment};
+use crate::model::address::normal_address;
+use crate::model::held::LicenseRow;
+use crate::model::ids::{AccountId, LicenseId, ModuleId};
+
+/// An account upstream as our state knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its number here.
+    pub id: AccountId,
+    /// Its address, in whatever spelling it was first met.
+    pub url: String,
+    /// Its user.
+    pub username: String,
+    /// Whether `soft.edit` was seen to return remoteid; `None`: not known yet.
+    pub returns_remoteid: Option<bool>,
+    /// The highest license number seen in it.
+    pub highest_license: LicenseId,
+    /// A purchase was refused for lack of money or because the account is blocked: which of the two, when (UTC), and
+    /// the balance then in minor units.
+    pub refused: Option<(String, DateTime<Utc>, Option<i64>)>,
+}
+
+const SELECT: &str = "SELECT a.id, a.url, a.username, a.returns_remoteid, a.highest_license, a.refused_kind, a.refused_at, \
+     a.refused_balance FROM account a ";
+
+fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
+    let kind: Option<String> = row.get(5)?;
+    let at: Option<i64> = row.get(6)?;
+    let balance: Option<i64> = row.get(7)?;
+    Ok(Account {
+        id: AccountId(row.get(0)?),
+        url: row.get(1)?,
+        username: row.get(2)?,
+        returns_remoteid: row.get(3)?,
+        highest_license: LicenseId(row.get(4)?),
+        refused: kind.zip(at).map(|(kind, at)| (kind, moment(at), balance)),
+    })
+}
+
+/// The single value that holds the account of another address and user of it.
+fn other_name(url: &str, username: &str) -> String {
+    format!("account_at:{} {username}", normal_address(url))
+}
+
+/// The single value that says: what a module bound with an account stays there.
+fn stays(module: ModuleId, account: AccountId) -> String {
+    format!("stays:{module}:{account}")
+}
+
+fn all(conn: &Connection) -> Result<Vec<Account>, StoreError> {
+    let mut statement = conn.prepare_cached(&[SELECT, "ORDER BY a.id"].concat())?;
+    let rows = statement.query_map([], read_account)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The account of an address and a user: the one that a person named, else one of that address in any spelling.
+fn find(conn: &Connection, url: &str, username: &str) -> Result<Option<AccountId>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")?;
+    let said: Option<u32> = statement.query_row([other_name(url, username)], |row| row.get(0)).optional()?;
+    if let Some(id) = said {
+        return Ok(Some(AccountId(id)));
+    }
+    Ok(all(conn)?.into_iter().find(|account| account.is_at(url, username)).map(|account| account.id))
+}
+
+impl Account {
+    /// Whether that is its address, in whatever spelling, and its user.
+    pub fn is_at(&self, url: &str, username: &str) -> bool {
+        self.username == username && (self.url == url || normal_address(&self.url) == normal_address(url))
+    }
+}
+
+impl Store {
+    /// The account that a module was first seen with.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn account_of_module(&self, module: ModuleId) -> Result<Option<Account>, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached(&[SELECT, "JOIN module m ON m.account = a.id WHERE m.id = ?1"].concat())?;
+        Ok(statement.query_row([module.0], read_account).optional()?)
+    }
+
+    /// An account by its number.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let mut statement = self.conn.prepare_cached(&[SELECT, "WHERE a.id = ?1"].concat())?;
+        Ok(statement.query_row([id.0], read_account).optional()?)
+    }
+
+    /// All accounts that this state has met, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        all(&self.conn)
+    }
+
+    /// The account of an address and a user, whichever module buys from it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn account_at(&self, url: &str, username: &str) -> Result<Option<AccountId>, StoreError> {
+        find(&self.conn, url, username)
+    }
+
+    /// Modules and the number of their licenses in an account that serve a service, are being taken for one, or wait to
+    /// be freed, by module.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn in_use(&self, account: AccountId) -> Result<Vec<(ModuleId, u32)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT module, count(*) FROM license WHERE account = ?1 AND state IN ('bound', 'claimed', 'to_free')
+             GROUP BY module ORDER BY module",
+        )?;
+        let rows = statement.query_map([account.0], |row| Ok((ModuleId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many licenses of an account serve a service or are being taken for one, and how many there are in all.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn count_licenses(&self, account: AccountId) -> Result<(u32, u32), StoreError> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT count(life), count(*) FROM license WHERE account = ?1 AND state != 'deleted'")?;
+        Ok(statement.query_row([account.0], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    /// Licenses by which an account may be recognized: those that serve a service first, then the newest.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn known_licenses(&self, account: AccountId, limit: u32) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "account = ?1 AND state != 'deleted' AND status != 4 ORDER BY life IS NULL, id DESC LIMIT ?2",
+            params![account.0, limit],
+        )
+    }
+
+    /// Whether a person said that what a module bound with an account stays there.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn stays(&self, module: ModuleId, account: AccountId) -> Result<bool, StoreError> {
+        Ok(self.meta(&stays(module, account))?.is_some())
+    }
+
+    /// Licenses that serve a service in each of two accounts under one number: no two accounts that are one have any.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn serving_in_both(&self, one: AccountId, other: AccountId) -> Result<Vec<LicenseId>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT a.id FROM license a JOIN license b ON b.id = a.id WHERE a.account = ?1 AND b.account = ?2
+             AND a.life IS NOT NULL AND b.life IS NOT NULL ORDER BY a.id",
+        )?;
+        let rows = statement.query_map(params![one.0, other.0], |row| row.get(0).map(LicenseId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Tx<'_> {
+    /// Remembers with which account a module is seen, for the first time or after a person accepted another.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_account(&self, module: ModuleId, url: &str, username: &str) -> Result<AccountId, StoreError> {
+        let id = match find(self.conn, url, username)? {
+            Some(id) => id,
+            None => {
+                let insert = "INSERT INTO account (url, username) VALUES (?1, ?2)";
+                let id = self.conn.prepare_cached(insert)?.insert(params![normal_address(url), username])?;
+                AccountId(u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))?)
+            }
+        };
+        self.buys_from(module, id)?;
+        Ok(id)
+    }
+
+    fn buys_from(&self, module: ModuleId, account: AccountId) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO module (id, account) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET account = ?2",
+            params![module.0, account.0],
+        )
+    }
+
+    /// What a module bound with an account stays there: a person said that the module buys from another one now.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_stays(&self, module: ModuleId, account: AccountId) -> Result<(), StoreError> {
+        self.set_meta(&stays(module, account), "yes")
+    }
+
+    /// An account has another address or user: everything that is known of it goes on under the new name, and the
+    /// former one stays a name of it. What this state knows under the new name already is united with it: `current`,
+    /// the account that the module is seen with, else whichever has that address and user.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn rename_account(
+        &self,
+        former: &Account,
+        current: Option<AccountId>,
+        url: &str,
+        username: &str,
+    ) -> Result<AccountId, StoreError> {
+        let known = match current {
+            Some(id) => Some(id),
+            None => find(self.conn, url, username)?,
+        };
+        let id = known.unwrap_or(former.id);
+        if id == former.id {
+            // An empty row of that very name may be left of an earlier union: the name below leads past it.
+            self.run(
+                "UPDATE OR IGNORE account SET url = ?2, username = ?3 WHERE id = ?1",
+                params![id.0, normal_address(url), username],
+            )?;
+        } else {
+            self.unite_accounts(former.id, id)?;
+        }
+        for name in [other_name(&former.url, &former.username), other_name(url, username)] {
+            self.set_meta(&name, &id.to_string())?;
+        }
+        Ok(id)
+    }
+
+    /// Everything that belongs to one account belongs to the other from now on. The empty row of the first stays: a run
+    /// that began before may still write to it, and what it writes is named as passed over.
+    fn unite_accounts(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
+        let both = params![from.0, into.0];
+        // Of two rows of one license the one that serves a service counts, else the one that was written last.
+        self.run(
+            "DELETE FROM license WHERE account = ?2 AND EXISTS (SELECT 1 FROM license f WHERE f.account = ?1
+                 AND f.id = license.id AND (f.life IS NOT NULL OR (license.life IS NULL AND f.since > license.since)))",
+            both,
+        )?;
+        self.run("UPDATE OR IGNORE license SET account = ?2 WHERE account = ?1", both)?;
+        self.run("DELETE FROM license WHERE account = ?1", params![from.0])?;
+        // Keys name the account, orders apart. A key that the other account has used too stays as it is: it has ended.
+        self.run(
+            "UPDATE OR IGNORE wish SET key = kind || ':' || ?2 || substr(key, length(kind || ':' || ?1) + 1)
+             WHERE account = ?1 AND kind != 'order'",
+            both,
+        )?;
+        for sql in [
+            "UPDATE wish SET account = ?2 WHERE account = ?1",
+            "UPDATE journal SET account = ?2 WHERE account = ?1",
+            "UPDATE OR REPLACE addition SET account = ?2 WHERE account = ?1",
+            "UPDATE cost SET account = ?2 WHERE account = ?1",
+            "UPDATE module SET account = ?2 WHERE account = ?1",
+            "UPDATE meta SET value = ?2 WHERE name LIKE 'account_at:%' AND value = CAST(?1 AS TEXT)",
+            "UPDATE account SET highest_license = max(account.highest_license, f.highest_license),
+                 returns_remoteid = coalesce(account.returns_remoteid, f.returns_remoteid)
+             FROM account f WHERE f.id = ?1 AND account.id = ?2",
+        ] {
+            self.run(sql, both)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers whether `soft.edit` of an account returns remoteid.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_returns_remoteid(&self, account: AccountId, returns: bool) -> Result<(), StoreError> {
+        self.run("UPDATE account SET returns_remoteid = ?2 WHERE id = ?1", params![account.0, returns])
+    }
+
+    /// Remembers the highest license number seen.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn raise_highest_license(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE account SET highest_license = max(highest_license, ?2) WHERE id = ?1",
+            params![account.0, license.0],
+        )
+    }
+
+    /// Remembers that a purchase was refused for lack of money or because the account is blocked; `None` lifts it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_refused(&self, account: AccountId, refused: Option<(&str, Option<i64>)>) -> Result<(), StoreError> {
+        let (kind, balance) = refused.unzip();
+        let at = kind.map(|_| self.now.timestamp());
+        self.run(
+            "UPDATE account SET refused_kind = ?2, refused_at = ?3, refused_balance = ?4 WHERE id = ?1",
+            params![account.0, kind, at, balance.flatten()],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Text;
+    use crate::model::held::LicenseState;
+    use crate::model::ids::{ItemId, PanelId, UpstreamPricelistId};
+    use crate::model::journal::{ItemLife, OnceRequest, WishKey};
+    use crate::model::license::{Family, test_license};
+    use crate::store::{Binding, NewWish, Recorded};
+
+    const FORMER: &str = "https://old.example.com/manager/billmgr";
+    const PRESENT: &str = "https://new.example.com";
+
+    fn store() -> Result<Store, StoreError> {
+        Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))
+    }
+
+    fn put(tx: &Tx<'_>, account: AccountId, id: u32, item: Option<u32>) -> Result<(), StoreError> {
+        let life = item.map(|item| ItemLife { item: ItemId(item), created: "2027-01-01".into(), closes: 0 });
+        let state = if item.is_some() { LicenseState::Bound } else { LicenseState::Pool };
+        let (module, pricelist) = (ModuleId(7), UpstreamPricelistId(55227));
+        let (family, internal_name) = (Family::Soft, "55227");
+        let binding = Binding { account, family, module, internal_name, mark: None, pricelist, nodes: None };
+        tx.put_license(&binding, &test_license(id), state, item.map(ItemId), life.as_ref())
+    }
+
+    fn delete(store: &Store, account: AccountId, license: u32) -> Result<bool, StoreError> {
+        let (license, reason) = (LicenseId(license), Text::same("why"));
+        let key = WishKey::Delete { account, license };
+        let highest_license = LicenseId(1);
+        let wish = NewWish { key: &key, item: None, account, highest_license, operation: None, reason: &reason };
+        let recorded =
+            store.record_intent(moment(9), &wish, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+        Ok(matches!(recorded, Recorded::Intent(_)))
+    }
+
+    #[test]
+    fn an_account_is_found_in_every_spelling_and_by_its_former_name() -> Result<(), StoreError> {
+        let store = store()?;
+        let first = store.write(moment(0), |tx| tx.set_account(ModuleId(7), PRESENT, "reseller"))?;
+        for url in [PRESENT, "https://NEW.example.com/", "https://new.example.com/manager/billmgr"] {
+            assert_eq!(store.account_at(url, "reseller")?, Some(first), "{url}");
+            assert_eq!(store.write(moment(1), |tx| tx.set_account(ModuleId(8), url, "reseller"))?, first, "{url}");
+        }
+        assert_eq!((store.account_at(PRESENT, "other")?, store.account_at(FORMER, "reseller")?), (None, None));
+        let account = store.account(first)?.expect("an account");
+        store.write(moment(2), |tx| tx.rename_account(&account, None, FORMER, "other"))?;
+        assert_eq!(
+            (store.account_at(PRESENT, "reseller")?, store.account_at(FORMER, "other")?),
+            (Some(first), Some(first))
+        );
+        assert_eq!(
+            store.account(first)?.map(|account| (account.url, account.username)),
+            Some((FORMER.into(), "other".into()))
+        );
+        Ok(())
+    }
+
+    /// Licenses, requests in doubt and modules go along; of two rows of one license the one that serves a service
+    /// counts; what was sent for a license is not sent again under the other account's number.
+    #[test]
+    fn two_accounts_that_are_one_are_united() -> Result<(), StoreError> {
+        let store = store()?;
+        let (from, into) = store.write(moment(0), |tx| {
+            let from = tx.set_account(ModuleId(7), FORMER, "reseller")?;
+            let into = tx.set_account(ModuleId(8), PRESENT, "reseller")?;
+            put(tx, from, 5001, Some(41))?;
+            put(tx, from, 5002, Some(42))?;
+            put(tx, from, 5003, None)?;
+            put(tx, into, 5002, None)?;
+            put(tx, into, 5003, Some(43))?;
+            tx.set_stays(ModuleId(7), from)?;
+            Ok((from, into))
+        })?;
+        assert!(delete(&store, from, 5001)?);
+        let former = store.account(from)?.expect("an account");
+        assert_eq!(store.serving_in_both(from, into)?, []);
+        store.write(moment(1), |tx| tx.rename_account(&former, Some(into), PRESENT, "reseller"))?;
+        assert_eq!((store.count_licenses(from)?, store.count_licenses(into)?), ((0, 0), (3, 3)));
+        assert_eq!(store.in_use(into)?, [(ModuleId(7), 3)]);
+        assert!(!delete(&store, into, 5001)?, "in doubt under the other number");
+        assert_eq!(store.open_wishes_of_license(into, LicenseId(5001))?.len(), 1);
+        assert_eq!(store.account_of_module(ModuleId(7))?.map(|account| account.id), Some(into));
+        assert_eq!(store.account_at(FORMER, "reseller")?, Some(into));
+        // A run that began before wrote once more to the empty row.
+        store.write(moment(2), |tx| put(tx, from, 5004, Some(44)))?;
+        store.write(moment(3), |tx| tx.rename_account(&former, Some(into), PRESENT, "reseller"))?;
+        assert_eq!((store.count_licenses(from)?, store.count_licenses(into)?), ((0, 0), (4, 4)));
+        store.write(moment(4), |tx| put(tx, from, 5004, Some(45)))?;
+        assert_eq!(store.serving_in_both(from, into)?, [LicenseId(5004)]);
+        Ok(())
+    }
+}
