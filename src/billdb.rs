@@ -3,106 +3,24 @@
 //! read as text first. The connection is made at the first read, and made again once when it was lost.
 
 mod batch;
+mod connect;
 pub mod whmcs;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
 
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
-use mysql::{Conn, OptsBuilder, Params, Row, Value};
+use mysql::{Conn, Params, Row, Value};
 
+pub use self::connect::DbParams;
+use self::connect::{ConnectError, connect};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
 use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus};
 use crate::model::period::{AlignmentRule, Period, parse_alignment};
 use crate::ports::{BillDb, DbError, Module, RunningOperation};
 
-/// To connect over TCP.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// For one answer of the database: our reads are short.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Where a database on this machine listens, tried in this order as the panel's own library does.
-const SOCKETS: [&str; 3] = ["/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
-
-/// The port where the panel names none.
-const DEFAULT_PORT: u16 = 3306;
-
 /// `item.status` of a service that is deleted, as SQL compares it.
 const DELETED: i32 = 4;
-
-/// Where the panel's database is.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DbParams {
-    /// DBHost
-    pub host: String,
-    /// DBPort
-    pub port: u16,
-    /// DBUser
-    pub user: String,
-    /// DBPassword; never printed.
-    pub password: String,
-    /// DBName
-    pub name: String,
-    /// DBSocket; used for a database on this machine only.
-    pub socket: Option<String>,
-}
-
-impl std::fmt::Debug for DbParams {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DbParams({} {} {})", self.user, self.name, self.address())
-    }
-}
-
-impl DbParams {
-    /// From the panel's `paramlist`; what it leaves out has the panel's defaults.
-    pub fn from_paramlist(params: &BTreeMap<String, String>) -> Self {
-        let text = |name: &str| params.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let or = |name: &str, default: &str| text(name).unwrap_or(default).to_owned();
-        Self {
-            host: or("DBHost", "localhost"),
-            port: text("DBPort").and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT),
-            user: or("DBUser", "root"),
-            password: params.get("DBPassword").cloned().unwrap_or_default(),
-            name: or("DBName", "billmgr"),
-            socket: text("DBSocket").map(str::to_owned),
-        }
-    }
-
-    /// The socket of a database on this machine: the one named, else the first standard one that exists.
-    fn socket(&self) -> Option<&str> {
-        if self.host != "localhost" {
-            return None;
-        }
-        self.socket.as_deref().or_else(|| SOCKETS.into_iter().find(|path| Path::new(path).exists()))
-    }
-
-    fn address(&self) -> String {
-        match self.socket() {
-            Some(socket) => socket.to_owned(),
-            None => format!("{}:{}", self.host, self.port),
-        }
-    }
-
-    fn options(&self) -> OptsBuilder {
-        let options = OptsBuilder::new()
-            .user(Some(&self.user))
-            .pass(Some(&self.password))
-            .db_name(Some(&self.name))
-            // The library would otherwise ask a server reached over TCP for its socket, and change over to it.
-            .prefer_socket(false)
-            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
-            .read_timeout(Some(READ_TIMEOUT))
-            .write_timeout(Some(READ_TIMEOUT))
-            .init(vec!["SET SESSION TRANSACTION READ ONLY"]);
-        match self.socket() {
-            Some(socket) => options.socket(Some(socket)),
-            None => options.ip_or_hostname(Some(&self.host)).tcp_port(self.port),
-        }
-    }
-}
 
 /// The panel's database.
 #[derive(Debug)]
@@ -184,19 +102,19 @@ impl MysqlBillDb {
     fn rows(&mut self, sql: &str, params: impl Into<Params>) -> Result<Vec<Columns>, DbError> {
         let params = params.into();
         let result = match self.try_rows(sql, params.clone()) {
-            Err(error) if is_lost(&error) && self.connection.take().is_some() => self.try_rows(sql, params),
+            Err(error) if error.is_lost() && self.connection.take().is_some() => self.try_rows(sql, params),
             first => first,
         };
         result.map_err(|error| {
             self.connection = None;
-            DbError(format!("database {} at {}: {error}", self.params.name, self.params.address()))
+            error.of(&format!("database {} at {}", self.params.name, self.params.address()), &self.params.user)
         })
     }
 
-    fn try_rows(&mut self, sql: &str, params: Params) -> Result<Vec<Columns>, mysql::Error> {
+    fn try_rows(&mut self, sql: &str, params: Params) -> Result<Vec<Columns>, ConnectError> {
         let connection = match self.connection.take() {
             Some(connection) => self.connection.insert(connection),
-            None => self.connection.insert(Conn::new(self.params.options())?),
+            None => self.connection.insert(connect(self.params.options())?),
         };
         Ok(connection.exec::<Row, _, _>(sql, params)?.into_iter().map(Columns::new).collect())
     }
@@ -247,16 +165,6 @@ fn addon_number(row: &Columns) -> i64 {
     } else {
         let included = limit.or(row.number(A_LIMIT)).unwrap_or(0);
         included.saturating_add(row.number(A_ITEM_NUMBER).unwrap_or(0))
-    }
-}
-
-/// Whether an error means that the connection is gone, so that a read may be tried over a new one.
-fn is_lost(error: &mysql::Error) -> bool {
-    match error {
-        mysql::Error::IoError(_) | mysql::Error::CodecError(_) | mysql::Error::DriverError(_) => true,
-        // 1053 server is going down, 1927 connection was killed, 4031 idle for too long.
-        mysql::Error::MySqlError(error) => matches!(error.code, 1053 | 1927 | 4031),
-        mysql::Error::UrlError(_) | mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => false,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::journal::OnceAnswer;
@@ -294,10 +295,28 @@ pub trait Panel {
     fn call(&mut self, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError>;
 }
 
-/// The panel's database could not answer; a text without secrets.
+/// A database could not answer; texts without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DbError(pub String);
+#[error("{cause}")]
+pub struct DbError {
+    /// Which database, and what went wrong in its own words.
+    pub cause: String,
+    /// The message for people, where more is known than that it did not answer.
+    pub advice: Option<Box<Text>>,
+}
+
+impl DbError {
+    /// An error that says nothing but its cause.
+    pub fn new(cause: impl Into<String>) -> Self {
+        Self { cause: cause.into(), advice: None }
+    }
+
+    /// With the message for people.
+    #[must_use]
+    pub fn advising(self, advice: Text) -> Self {
+        Self { advice: Some(Box::new(advice)), ..self }
+    }
+}
 
 /// A row of runningoperation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod bundled_items;
 mod catalogue;
 mod claims;
 mod close;
+mod database;
 mod dialects;
 mod doubt;
 mod dry_run;

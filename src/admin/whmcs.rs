@@ -109,10 +109,13 @@ fn table(desk: &Desk<'_>, source: &str) -> Result<Vec<NocRow>, ModuleError> {
         return read_rows(&records(Path::new(source), &COLUMNS)?);
     }
     let records = desk.ctx.whmcs.noc_table(source).map_err(|error| {
-        let words = text!(
-            "WHMCS's table ispsystem_noc cannot be read; nothing was done; check user, password and name of the database, or export the table as CSV",
-            "таблица ispsystem_noc в WHMCS не читается; ничего не сделано; проверьте пользователя, пароль и имя базы или выгрузите таблицу в CSV"
-        );
+        let usual = || {
+            text!(
+                "WHMCS's table ispsystem_noc cannot be read; nothing was done; check user, password and name of the database, or export the table as CSV",
+                "таблица ispsystem_noc в WHMCS не читается; ничего не сделано; проверьте пользователя, пароль и имя базы или выгрузите таблицу в CSV"
+            )
+        };
+        let words = error.advice.as_deref().cloned().unwrap_or_else(usual);
         ModuleError::new(ErrorKind::Database, "source", "", words).because(error)
     })?;
     read_rows(&records.into_iter().enumerate().map(|(index, record)| (index as u64 + 1, record)).collect::<Vec<_>>())

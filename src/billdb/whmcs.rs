@@ -2,9 +2,10 @@
 //! read. The password comes in the URL or from outside, and stands in no error.
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Opts, OptsBuilder, Row};
+use mysql::{Opts, OptsBuilder, Row};
 
-use super::{CONNECT_TIMEOUT, Columns, READ_TIMEOUT};
+use super::Columns;
+use super::connect::{ConnectError, connect, with_session};
 use crate::model::noc::Record;
 use crate::ports::DbError;
 
@@ -23,19 +24,13 @@ impl Place {
     /// # Errors
     /// What is wrong with the URL, without repeating it.
     pub fn parse(url: &str, password: Option<String>) -> Result<Self, DbError> {
-        let opts = Opts::from_url(url).map_err(|error| DbError(format!("the URL cannot be used: {error}")))?;
+        let opts = Opts::from_url(url).map_err(|error| DbError::new(format!("the URL cannot be used: {error}")))?;
         if opts.get_db_name().is_none_or(str::is_empty) {
-            return Err(DbError("the URL names no database: mysql://user@host/DATABASE".to_owned()));
+            return Err(DbError::new("the URL names no database: mysql://user@host/DATABASE"));
         }
         let password = opts.get_pass().map(str::to_owned).or(password);
-        let opts = OptsBuilder::from_opts(opts)
-            .pass(password)
-            .prefer_socket(false)
-            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
-            .read_timeout(Some(READ_TIMEOUT))
-            .write_timeout(Some(READ_TIMEOUT))
-            .init(vec!["SET SESSION TRANSACTION READ ONLY"]);
-        Ok(Self { opts: opts.into() })
+        let opts = OptsBuilder::from_opts(opts).pass(password).prefer_socket(false);
+        Ok(Self { opts: with_session(opts).into() })
     }
 
     /// The password, to be masked wherever it might show.
@@ -54,13 +49,15 @@ impl Place {
     /// # Errors
     /// The database is away, or has no such table.
     pub fn noc_table(&self) -> Result<Vec<Record>, DbError> {
-        let failed = |error: mysql::Error| DbError(format!("{}: {error}", self.address()));
-        let mut connection = Conn::new(self.opts.clone()).map_err(failed)?;
+        let user = self.opts.get_user().unwrap_or_default();
+        let failed = |error: mysql::Error| ConnectError::from(error).of(&self.address(), user);
+        let mut connection =
+            connect(OptsBuilder::from_opts(self.opts.clone())).map_err(|e| e.of(&self.address(), user))?;
         let rows = connection.query_iter("SELECT * FROM ispsystem_noc ORDER BY id").map_err(failed)?;
         let mut records = Vec::new();
         for row in rows {
             if records.len() == MAX_ROWS {
-                return Err(DbError(format!("{}: more than {MAX_ROWS} rows", self.address())));
+                return Err(DbError::new(format!("{}: more than {MAX_ROWS} rows", self.address())));
             }
             records.push(record(row.map_err(failed)?));
         }
@@ -89,7 +86,7 @@ mod tests {
             "mysql://u:SECRET@192.0.2.1",
             "mysql://u:SECRET@192.0.2.1/db?bad=1",
         ] {
-            let error = place(url).err().expect("refused").0;
+            let error = place(url).err().expect("refused").cause;
             assert!(!error.contains("SECRET"), "{error}");
         }
         let own = place("mysql://u:p%40ss@192.0.2.1:3307/whmcs").expect("a place");

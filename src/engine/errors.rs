@@ -32,10 +32,13 @@ pub fn state(error: StoreError) -> ModuleError {
 
 /// The panel's database failed.
 pub fn database(error: &DbError) -> ModuleError {
-    let words = text!(
-        "the panel's database did not answer; nothing was changed by this step; check that it runs",
-        "база данных панели не ответила; этим шагом ничего не изменено; проверьте, работает ли она"
-    );
+    let usual = || {
+        text!(
+            "the panel's database did not answer; nothing was changed by this step; check that it runs",
+            "база данных панели не ответила; этим шагом ничего не изменено; проверьте, работает ли она"
+        )
+    };
+    let words = error.advice.as_deref().cloned().unwrap_or_else(usual);
     ModuleError::new(ErrorKind::Database, "database", "", words).because(error)
 }
 

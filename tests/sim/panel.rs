@@ -360,7 +360,7 @@ impl World {
     fn db(&mut self, run: usize, step: &'static str) -> Result<Option<Fault>, DbError> {
         self.advance(1);
         match self.ask(run, Class::Db, step) {
-            Some(Fault::DbAway) => Err(DbError("sim: gone away".to_owned())),
+            Some(Fault::DbAway) => Err(DbError::new("sim: gone away")),
             other => Ok(other),
         }
     }

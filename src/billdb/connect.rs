@@ -1,0 +1,192 @@
+//! How a database is reached: where it is, what our session there is set to, and what can go wrong before the first
+//! question is asked.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+
+use mysql::{Conn, DriverError, OptsBuilder};
+
+use crate::ports::DbError;
+use crate::text;
+
+/// To connect over TCP.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For one answer of the database: our reads are short.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a database on this machine listens, tried in this order as the panel's own library does.
+const SOCKETS: [&str; 3] = ["/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
+
+/// The port where the panel names none.
+const DEFAULT_PORT: u16 = 3306;
+
+/// What a session of ours is set to. The server's own settings and its `init_connect` may say otherwise: without
+/// autocommit a session never sees what the panel writes after its first read, `sql_select_limit` hides rows, and
+/// names in another character set cannot be read. Days are those of the database server's own clock, as the panel has
+/// them.
+const SESSION: [&str; 2] = [
+    "SET NAMES utf8mb4, autocommit = 1, sql_mode = '', time_zone = @@GLOBAL.time_zone, \
+     sql_select_limit = 18446744073709551615, sql_big_selects = 1",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
+];
+
+/// Time limits, and a session that only reads and sees what is there now.
+pub(super) fn with_session(options: OptsBuilder) -> OptsBuilder {
+    options
+        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+        .read_timeout(Some(READ_TIMEOUT))
+        .write_timeout(Some(READ_TIMEOUT))
+        .init(SESSION.to_vec())
+}
+
+/// Where the panel's database is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DbParams {
+    /// DBHost
+    pub host: String,
+    /// DBPort
+    pub port: u16,
+    /// DBUser
+    pub user: String,
+    /// DBPassword; never printed.
+    pub password: String,
+    /// DBName
+    pub name: String,
+    /// DBSocket; used for a database on this machine only.
+    pub socket: Option<String>,
+}
+
+impl std::fmt::Debug for DbParams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DbParams({} {} {})", self.user, self.name, self.address())
+    }
+}
+
+impl DbParams {
+    /// From the panel's `paramlist`; what it leaves out has the panel's defaults.
+    pub fn from_paramlist(params: &BTreeMap<String, String>) -> Self {
+        let text = |name: &str| params.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let or = |name: &str, default: &str| text(name).unwrap_or(default).to_owned();
+        Self {
+            host: or("DBHost", "localhost"),
+            port: text("DBPort").and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT),
+            user: or("DBUser", "root"),
+            password: params.get("DBPassword").cloned().unwrap_or_default(),
+            name: or("DBName", "billmgr"),
+            socket: text("DBSocket").map(str::to_owned),
+        }
+    }
+
+    /// The socket of a database on this machine: the one named, else the first standard one that exists.
+    fn socket(&self) -> Option<&str> {
+        if self.host != "localhost" {
+            return None;
+        }
+        self.socket.as_deref().or_else(|| SOCKETS.into_iter().find(|path| Path::new(path).exists()))
+    }
+
+    pub(super) fn address(&self) -> String {
+        match self.socket() {
+            Some(socket) => socket.to_owned(),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    pub(super) fn options(&self) -> OptsBuilder {
+        let options = OptsBuilder::new()
+            .user(Some(&self.user))
+            .pass(Some(&self.password))
+            .db_name(Some(&self.name))
+            // The library would otherwise ask a server reached over TCP for its socket, and change over to it.
+            .prefer_socket(false);
+        let options = with_session(options);
+        match self.socket() {
+            Some(socket) => options.socket(Some(socket)),
+            None => options.ip_or_hostname(Some(&self.host)).tcp_port(self.port),
+        }
+    }
+}
+
+/// Why a database gave no answer.
+pub(super) enum ConnectError {
+    /// The database, or the way to it.
+    Database(mysql::Error),
+    /// The user logs in by this plugin, which our library does not have.
+    Plugin(String),
+    /// The library gave up in the middle: its own words.
+    Library(String),
+}
+
+impl From<mysql::Error> for ConnectError {
+    fn from(error: mysql::Error) -> Self {
+        use mysql::Error::DriverError as Driver;
+        if let Driver(DriverError::UnknownAuthPlugin(plugin)) = error {
+            Self::Plugin(plugin)
+        } else if matches!(error, Driver(DriverError::OldMysqlPasswordDisabled)) {
+            Self::Plugin("mysql_old_password".to_owned())
+        } else if matches!(error, Driver(DriverError::CleartextPluginDisabled)) {
+            Self::Plugin("mysql_clear_password".to_owned())
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+impl ConnectError {
+    /// From what the library said when it panicked. It documents that for two plugins.
+    fn panicked(words: &str) -> Self {
+        match ["ed25519", "parsec"].into_iter().find(|plugin| words.contains(plugin)) {
+            Some(plugin) => Self::Plugin(plugin.to_owned()),
+            None => Self::Library(words.to_owned()),
+        }
+    }
+
+    /// Whether the connection is gone, so that a read may be tried over a new one.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Database(error) => is_lost(error),
+            Self::Plugin(_) | Self::Library(_) => false,
+        }
+    }
+
+    /// As everybody else sees it. `place` names the database, `user` is who logs in.
+    pub(super) fn of(self, place: &str, user: &str) -> DbError {
+        match self {
+            Self::Database(error) => DbError::new(format!("{place}: {error}")),
+            Self::Library(words) => DbError::new(format!("{place}: the database library stopped: {words}")),
+            Self::Plugin(plugin) => {
+                let advice = text!(
+                    "The database user {user} logs in with the plugin {plugin}, which this program does not have. Nothing was changed by this step. Next: give the user a password of the kind mysql_native_password (MySQL: caching_sha2_password) with ALTER USER, then repeat the command.",
+                    "Пользователь базы данных {user} входит через плагин {plugin}, которого в этой программе нет. Этим шагом ничего не изменено. Далее: задайте пользователю через ALTER USER пароль вида mysql_native_password (MySQL: caching_sha2_password) и повторите команду."
+                );
+                DbError::new(format!("{place}: no login plugin {plugin}")).advising(advice)
+            }
+        }
+    }
+}
+
+/// Whether an error means that the connection is gone, so that a read may be tried over a new one.
+fn is_lost(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::IoError(_) | mysql::Error::CodecError(_) | mysql::Error::DriverError(_) => true,
+        // 1053 server is going down, 1927 connection was killed, 4031 idle for too long.
+        mysql::Error::MySqlError(error) => matches!(error.code, 1053 | 1927 | 4031),
+        mysql::Error::UrlError(_) | mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => false,
+    }
+}
+
+/// Connects, logs in and sets the session. The library panics where it lacks a login plugin, and in other cases that
+/// only a strange server brings about; all of them are errors here.
+pub(super) fn connect(options: OptsBuilder) -> Result<Conn, ConnectError> {
+    match catch_unwind(AssertUnwindSafe(|| Conn::new(options))) {
+        Ok(connected) => Ok(connected?),
+        Err(panic) => {
+            let text =
+                panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(ConnectError::panicked(text.unwrap_or("without a word")))
+        }
+    }
+}
