@@ -18,6 +18,7 @@ mod gen_key;
 mod guards;
 mod hurt;
 mod messages;
+mod modes;
 mod old_state;
 mod open;
 mod packages;

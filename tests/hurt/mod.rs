@@ -10,8 +10,9 @@ mod faults;
 mod frozen;
 mod inherited;
 mod kills;
-mod panel;
-mod promises;
+mod modes;
+pub mod panel;
+pub mod promises;
 mod secrets;
 
 use std::time::{SystemTime, UNIX_EPOCH};

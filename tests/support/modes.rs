@@ -4,7 +4,7 @@
 use super::calls::Calls;
 use super::mgrctl::Panel;
 use super::upstream::dialect::{
-    Amounts, ChangeDates, Changed, Days, Door, ListTariff, Names, OrderApi, OrderNumber, Pace, Unsold,
+    Amounts, ChangeDates, Changed, Days, Door, ExternalList, ListTariff, Names, OrderApi, OrderNumber, Pace, Unsold,
 };
 use super::upstream::{Country, Options};
 
@@ -139,12 +139,18 @@ pub const MODES: &[Mode] = &[
         "other software: the columns of its document, so no remoteid",
         "ISPsystem: Other software (softexternal)",
         |o| {
-            o.dialect.external_columns = true;
+            o.dialect.external_list = ExternalList::Document;
         },
     ),
-    seller("list-nameless", "list name", "lists show no licname", "columns of lists are chosen by the account", |o| {
-        o.dialect.list_nameless = true;
-    }),
+    seller(
+        "softexternal-nameless",
+        "external",
+        "the same without licname",
+        "assumed: columns of lists are chosen by the account",
+        |o| {
+            o.dialect.external_list = ExternalList::Nameless;
+        },
+    ),
     seller("days-with-time", "days", "days carry a time", "createdate of the panel's own tables", |o| {
         o.dialect.days = Days::WithTime;
     }),
@@ -235,8 +241,8 @@ pub const MODES: &[Mode] = &[
             o.dialect.pace = Some(Pace { burst: 22, refill_ms: 40 });
         },
     ),
-    seller("slow-answers", "speed", "each answer takes 100 ms", "joonte/jbs waits 10 s after each change", |o| {
-        o.dialect.slow_ms = 100;
+    seller("slow-answers", "speed", "each answer takes 30 ms", "joonte/jbs waits 10 s after each change", |o| {
+        o.dialect.slow_ms = 30;
     }),
     seller("names-escaped", "names", "a name is stored with &amp; for &", "seen at a seller", |o| {
         o.dialect.names = Names::Escaped;

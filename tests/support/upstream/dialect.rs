@@ -123,6 +123,17 @@ pub enum Door {
     AllowList,
 }
 
+/// Which columns lists of other software have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternalList {
+    /// Those of `soft`.
+    AsSoft,
+    /// Those of their document and no others.
+    Document,
+    /// Those of their document without the name.
+    Nameless,
+}
+
 /// How many reads of single licenses are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -148,10 +159,7 @@ pub struct Dialect {
     pub nested_card: bool,
     /// `service.prolong` answers `doc/newexpiredate` instead of `doc/doc/newexpiredate`, which is the attested form.
     pub flat_prolong: bool,
-    /// Lists of other software have the columns of the document and no others.
-    pub external_columns: bool,
-    /// Lists do not show the name.
-    pub list_nameless: bool,
+    pub external_list: ExternalList,
     pub order_api: OrderApi,
     /// A key begins with the number of its license and a hyphen.
     pub numbered_keys: bool,
@@ -175,8 +183,7 @@ impl Default for Dialect {
             changed: Changed::Ok,
             nested_card: false,
             flat_prolong: false,
-            external_columns: false,
-            list_nameless: false,
+            external_list: ExternalList::AsSoft,
             order_api: OrderApi::Old,
             numbered_keys: false,
             unsold: Unsold::Value,
@@ -268,7 +275,13 @@ impl Dialect {
 
     /// Whether a list of that family has this column.
     pub fn lists(&self, family: Family, column: &str) -> bool {
-        let named = family != Family::SoftExternal || !self.external_columns || EXTERNAL.contains(&column);
-        named && !(self.list_nameless && column == "licname")
+        if family != Family::SoftExternal {
+            return true;
+        }
+        match self.external_list {
+            ExternalList::AsSoft => true,
+            ExternalList::Document => EXTERNAL.contains(&column),
+            ExternalList::Nameless => EXTERNAL.contains(&column) && column != "licname",
+        }
     }
 }

@@ -1,0 +1,67 @@
+//! The small life of tests/modes in worlds that differ in several ways at once: by default a few mixtures that a seed
+//! gives (HURT_CELLS=n for more), each with a mode of every second axis; HURT_ALL=1: each pair of modes that do not
+//! exclude each other, and a hundred mixtures.
+use super::{Dice, seed, setting};
+use crate::modes::{failures, life};
+use crate::support::modes::Mode;
+use std::collections::BTreeMap;
+
+/// Mixtures played by default, and with HURT_ALL.
+const MIXTURES: (u64, u64) = (3, 100);
+
+/// Modes that do not exclude each other, of about half of the axes.
+fn mixture(all: &[&'static Mode], dice: &mut Dice) -> Vec<&'static Mode> {
+    let mut axes: BTreeMap<&str, Vec<&'static Mode>> = BTreeMap::new();
+    for mode in all {
+        axes.entry(mode.axis).or_default().push(mode);
+    }
+    let mut mixed = Vec::new();
+    for modes in axes.values() {
+        if dice.below(2) == 0 {
+            mixed.push(*dice.pick(modes));
+        }
+    }
+    mixed
+}
+
+/// Every two modes of different axes.
+fn pairs(all: &[&'static Mode]) -> Vec<Vec<&'static Mode>> {
+    let mut found = Vec::new();
+    for (at, one) in all.iter().enumerate() {
+        let others = all[..at].iter().filter(|other| other.axis != one.axis);
+        found.extend(others.map(|other| vec![*other, *one]));
+    }
+    found
+}
+
+#[test]
+#[allow(clippy::print_stdout)]
+fn a_small_life_ends_well_in_mixtures_of_modes() {
+    let everything = setting("HURT_ALL").is_some();
+    let mut dice = Dice::new(seed("mixtures of modes"), 0);
+    let all = life::all();
+    let mixtures = setting("HURT_CELLS").unwrap_or(if everything { MIXTURES.1 } else { MIXTURES.0 });
+    let mut worlds: Vec<Vec<&'static Mode>> = (0..mixtures).map(|_| mixture(&all, &mut dice)).collect();
+    if everything {
+        worlds.extend(pairs(&all));
+    }
+    worlds.retain(|modes| life::ends_by_itself(modes));
+    let failed = failures(&worlds);
+    println!("{} mixtures and pairs of {} modes, {} failed", worlds.len(), all.len(), failed.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// No mixture and no pair holds two modes that exclude each other.
+#[test]
+fn mixtures_hold_one_mode_of_an_axis() {
+    let (all, mut dice) = (life::all(), Dice::new(7, 0));
+    let worlds = (0..200).map(|_| mixture(&all, &mut dice)).chain(pairs(&all));
+    for world in worlds {
+        let mut axes: Vec<&str> = world.iter().map(|mode| mode.axis).collect();
+        axes.sort_unstable();
+        let before = axes.len();
+        axes.dedup();
+        assert_eq!(axes.len(), before, "{}", life::named(&world));
+    }
+    assert!(pairs(&all).len() > all.len() * all.len() / 3, "{}", pairs(&all).len());
+}

@@ -1,0 +1,42 @@
+//! The modes of the sandbox (tests/support/modes.rs): sellers and panels that differ from the usual world in a way that
+//! was seen somewhere.
+pub mod life;
+
+use crate::support::modes::{self, Mode};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+/// Worlds at once: most of the time passes in waiting.
+const WORLDS: usize = 4;
+
+/// Plays a life in each of these worlds; what went wrong.
+pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
+    let (next, failed) = (Mutex::new(worlds.iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORLDS.min(worlds.len()) {
+            scope.spawn(|| {
+                loop {
+                    let Some(modes) = next.lock().unwrap().next() else { return };
+                    if let Err(why) = catch_unwind(AssertUnwindSafe(|| life::play(modes))) {
+                        let text = why.downcast_ref::<String>().cloned().unwrap_or_default();
+                        failed.lock().unwrap().push(format!("{}: {text}", life::named(modes)));
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap()
+}
+
+/// The same small life ends well in the usual world and in each mode, and exactly what was paid for is billed. MODE=a,b
+/// plays it in those modes together.
+#[test]
+fn a_small_life_ends_well_in_each_mode() {
+    if let Ok(list) = std::env::var("MODE") {
+        return life::play(&modes::chosen(&list).unwrap());
+    }
+    let worlds: Vec<Vec<&'static Mode>> =
+        std::iter::once(Vec::new()).chain(life::all().into_iter().map(|m| vec![m])).collect();
+    let failed = failures(&worlds);
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), worlds.len(), failed.join("\n\n"));
+}
