@@ -48,6 +48,7 @@ pub mod log;
 pub mod mgrctl;
 pub mod model;
 pub mod opening;
+pub mod pass_report;
 pub mod plan;
 pub mod ports;
 pub mod rehearsal;

@@ -5,7 +5,7 @@ pub mod module;
 pub mod servers;
 
 use crate::context::{Context, database_error};
-use crate::engine::{Engine, Ports, Run};
+use crate::engine::{Engine, Ports, Run, Watched};
 use crate::error::ModuleError;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::{AddonValue, Item};
@@ -73,7 +73,7 @@ pub fn with_engine<T>(
     let mut upstream = ctx.connector.connect(&access)?;
     let store = open_state(ctx)?;
     let ports = Ports {
-        upstream: upstream.as_mut(),
+        upstream: Watched::new(upstream.as_mut()),
         panel: ctx.panel.as_mut(),
         billdb: ctx.data.billdb()?,
         clock: ctx.clock.as_ref(),

@@ -22,6 +22,7 @@ mod modes;
 mod old_state;
 mod open;
 mod packages;
+mod passes;
 mod pool;
 mod prolong;
 mod protocol;

@@ -79,12 +79,38 @@ fn module(name: &str) -> Option<&str> {
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     let shell: &[&str] = &["ports", "model", "store", "xml", "error", "log", "secret", "trace"];
     let above: &[&str] = &[
-        "argv", "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "xml",
-        "event", "report", "opening",
+        "argv",
+        "cli",
+        "context",
+        "engine",
+        "plan",
+        "store",
+        "ports",
+        "model",
+        "settings",
+        "error",
+        "log",
+        "xml",
+        "event",
+        "report",
+        "opening",
+        "pass_report",
     ];
     let admin: &[&str] = &[
-        "cli", "context", "engine", "plan", "store", "ports", "model", "settings", "error", "log", "event", "opening",
+        "cli",
+        "context",
+        "engine",
+        "plan",
+        "store",
+        "ports",
+        "model",
+        "settings",
+        "error",
+        "log",
+        "event",
+        "opening",
         "xml",
+        "pass_report",
     ];
     BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
@@ -97,7 +123,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("mgrctl", shell),
         ("billdb", shell),
         ("secret", shell),
-        ("engine", &["plan", "store", "ports", "model", "error"]),
+        ("engine", &["plan", "store", "ports", "model", "pass_report", "error"]),
+        ("pass_report", &["model", "error"]),
         ("commands", above),
         ("admin", admin),
         // Which module serves an item, and how its engine is opened, is the same for the panel and for people.

@@ -16,6 +16,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::Family;
 use crate::opening::with_engine;
+use crate::pass_report::{PassReport, Scope};
 use crate::plan::import::Search;
 use crate::text;
 
@@ -27,7 +28,7 @@ const SPARE: [usize; 3] = [5, 2, 4];
 struct Done {
     services: BTreeMap<(ModuleId, LicenseId), ItemId>,
     left: Vec<Text>,
-    failed: Vec<ModuleError>,
+    report: PassReport,
 }
 
 /// `import`
@@ -146,17 +147,17 @@ fn carried_out(desk: &mut Desk<'_>, shown: &[&Importable]) -> Done {
     let mut done = Done::default();
     for ((module, itemtype), ids) in groups {
         let search = Search::of(ids);
-        match with_engine(desk.ctx, module, |engine| run_to_end(engine.import(itemtype, &search))) {
+        match with_engine(desk.ctx, module, |engine| Ok(run_to_end(engine.import(itemtype, &search)))) {
             Ok(imported) => {
                 done.services.extend(imported.services.into_iter().map(|(license, item)| ((module, license), item)));
                 done.left.extend(imported.left);
-                done.failed.extend(imported.failures);
+                done.report.add(imported.report);
             }
-            Err(error) => done.failed.push(error),
+            Err(error) => done.report.failed(module, Scope::Account, error),
         }
     }
-    for error in &done.failed {
-        desk.ctx.log.error(&format!("import: {error}"));
+    for entry in done.report.failures() {
+        desk.ctx.log.error(&format!("import: {}", entry.error));
     }
     done
 }
@@ -194,13 +195,13 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
     let result = done.unwrap_or(&none);
     let all: Vec<&Importable> = list.iter().collect();
     let mut text = page(desk, &all, result);
-    for (sign, words) in
-        result.left.iter().map(|why| ('-', why)).chain(result.failed.iter().map(|error| ('!', &*error.message)))
-    {
-        text.push_str(&format!("{sign} {}\n", wrapped(desk.say(words), desk.width.saturating_sub(2), 2)));
+    let left = result.left.iter().map(|why| ('-', why.clone()));
+    let failed = result.report.failure_lines().into_iter().map(|line| ('!', line));
+    for (sign, words) in left.chain(failed) {
+        text.push_str(&format!("{sign} {}\n", wrapped(desk.say(&words), desk.width.saturating_sub(2), 2)));
     }
     let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
-    let (imported, left, failed) = (result.services.len(), result.left.len(), result.failed.len());
+    let (imported, left, failed) = (result.services.len(), result.left.len(), result.report.failures().count());
     let sum = match done {
         None if total == 0 => text!("every license upstream is somebody's", "у каждой лицензии есть хозяин"),
         None => text!(
@@ -218,9 +219,9 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
         "licenses": licenses,
         "imported": imported,
         "left": result.left.iter().map(|why| why.en.clone()).collect::<Vec<_>>(),
-        "failed": result.failed.iter().map(|error| error.message.en.clone()).collect::<Vec<_>>(),
+        "failed": result.report.failures().map(|entry| entry.error.message.en.clone()).collect::<Vec<_>>(),
     });
-    Answer::new("import", text, json).with_code(u8::from(failed > 0))
+    Answer::new("import", text, json).with_report(&result.report, desk.ctx.lang)
 }
 
 fn license_json(one: &Importable, done: &Done) -> Value {

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::opening::open_state;
+use crate::pass_report::PassReport;
 use crate::store::Store;
 use crate::text;
 
@@ -51,6 +52,8 @@ pub struct Answer {
     pub text: String,
     /// For programs.
     pub json: Value,
+    /// For people: what failed. The program of cron sends it by mail, and keeps the rest to itself.
+    pub stderr: String,
     /// 0 fine, 1 problems.
     pub code: u8,
 }
@@ -62,13 +65,23 @@ impl Answer {
         if let (Some(whole), Value::Object(fields)) = (whole.as_object_mut(), json) {
             whole.extend(fields);
         }
-        Self { text, json: whole, code: 0 }
+        Self { text, json: whole, stderr: String::new(), code: 0 }
     }
 
     /// One sentence.
     pub fn sentence(command: &str, lang: Lang, text: &Text) -> Self {
         let words = text.in_lang(lang);
         Self::new(command, format!("{words}\n"), json!({ "text": words }))
+    }
+
+    /// The fields `failures` and `passed_over`, and the exit code that they mean.
+    #[must_use]
+    pub fn with_report(mut self, report: &PassReport, lang: Lang) -> Self {
+        if let (Some(whole), Value::Object(fields)) = (self.json.as_object_mut(), report.json(lang)) {
+            whole.extend(fields);
+        }
+        self.code = self.code.max(report.code());
+        self
     }
 
     fn with_code(mut self, code: u8) -> Self {

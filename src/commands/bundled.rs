@@ -7,12 +7,13 @@ use std::time::SystemTime;
 
 use crate::context::{Context, database_error};
 use crate::engine::{Allow, Server, Summary, Swept, run_to_end};
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError};
 use crate::event;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::opening::servers::{license_server, refuse_own_server};
 use crate::opening::{open_state, with_engine};
+use crate::pass_report::{PassReport, Scope};
 use crate::ports::{LockName, Module};
 use crate::text;
 
@@ -46,14 +47,29 @@ pub enum Part {
 /// A note that could not be carried out for so long waits for the next whole sync, which tells a person what fails.
 const NOTED_MINUTES: i64 = 15;
 
-/// Reports shown with an error; the log holds all of them.
-const SHOWN_REPORTS: usize = 20;
+/// What a run of sync did.
+#[derive(Debug, Default)]
+pub struct Synced {
+    /// The licenses of our modules.
+    pub licenses: Summary,
+    /// The servers of other modules.
+    pub servers: Swept,
+}
 
-/// Carries out sync.
+impl Synced {
+    /// What failed, and what was left alone, of licenses and servers alike.
+    pub fn report(&self) -> PassReport {
+        let mut report = self.licenses.report.clone();
+        report.add(self.servers.report.clone());
+        report
+    }
+}
+
+/// Carries out sync. What failed stands in the result.
 ///
 /// # Errors
-/// The first failure, after everything was tried.
-pub fn sync(ctx: &mut Context, what: Sync) -> Result<(Summary, Swept), ModuleError> {
+/// It could not begin: the modules cannot be read, the one that was named is not ours, a lock file cannot be made.
+pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
     // Held to the end: notes are read again behind it, so that none is carried out by two runs.
     let _alone = match what.part {
         Part::All | Part::Sweep { .. } => None,
@@ -67,38 +83,12 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<(Summary, Swept), ModuleErr
         Part::All => licenses::sync(ctx, what.module, what.allow),
         Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
     };
-    let swept = sweep(ctx, what);
-    for report in swept.iter().flat_map(|swept| &swept.reports) {
+    // A module that cannot be named among our licenses may be one of servers.
+    let servers = sweep(ctx, what);
+    for report in servers.iter().flat_map(|swept| &swept.reports) {
         ctx.log.warning(&report.en);
     }
-    let (summary, swept) = (licenses?, swept?);
-    match swept.failures.first() {
-        None => Ok((summary, swept)),
-        Some((item, error)) => {
-            let (count, item) = (swept.failures.len(), item.map_or_else(|| "-".to_owned(), |item| item.to_string()));
-            let shown = |words: fn(&Text) -> &str| {
-                swept
-                    .reports
-                    .iter()
-                    .take(SHOWN_REPORTS)
-                    .map(|report| format!("\n{}", words(report)))
-                    .collect::<String>()
-            };
-            let message = text!(
-                [
-                    "sweep: {count} failed, the others are done; the first, server {item}: {}{}",
-                    error.message.en,
-                    shown(|report| &report.en)
-                ],
-                [
-                    "сверка: не удалось {count}, остальное сделано; первая, сервер {item}: {}{}",
-                    error.message.ru,
-                    shown(|report| &report.ru)
-                ]
-            );
-            Err(ModuleError { message: Box::new(message), ..error.clone() })
-        }
-    }
+    Ok(Synced { licenses: licenses?, servers: servers? })
 }
 
 fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
@@ -124,12 +114,10 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
                 settled.for_each(|item| forget(ctx, *item, &notes));
                 total.add(swept);
             }
-            Err(error) => {
-                ctx.log.error(&format!("sweep of module {id}: {error}"));
-                total.failures.push((None, error));
-            }
+            Err(error) => total.report.failed(id, Scope::Account, error),
         }
     }
+    licenses::log_accounts(ctx, "sweep", &total.report);
     Ok(total)
 }
 
@@ -193,7 +181,7 @@ fn sweep_module(
     let adopted = store.meta(&key).map_err(crate::engine::state_error)?.is_some();
     let whole = what.part != Part::Noted;
     let server = Server { module: id, adopted, whole };
-    let mut swept = with_engine(ctx, seller.id, |engine| run_to_end(engine.sweep(server, noted, what.allow)))?;
+    let mut swept = with_engine(ctx, seller.id, |engine| Ok(run_to_end(engine.sweep(server, noted, what.allow))))?;
     if whole && !adopted && !swept.reports.is_empty() {
         swept.reports.push(text!(
             "module {id} ({}) was only compared; confirm and carry out with: pmisplicense sync --sweep --adopt --module {id}",

@@ -8,7 +8,6 @@ use crate::model::catalogue::{Product, Region};
 use crate::model::ids::ModuleId;
 use crate::opening::{module, with_engine};
 use crate::plan::import::Search;
-use crate::text;
 use crate::xml::Element;
 
 use super::Reply;
@@ -16,20 +15,14 @@ use super::Reply;
 /// Imports licenses; prints nothing.
 ///
 /// # Errors
-/// The first failure, after everything was tried.
+/// What failed, after everything was tried.
 pub fn licenses(ctx: &mut Context, id: ModuleId, itemtype: &str, param: Option<&str>) -> Result<Reply, ModuleError> {
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let id = module::ours(&modules, id)?.id;
     let search = Search::parse(param);
-    let done = with_engine(ctx, id, |engine| run_to_end(engine.import(itemtype, &search)))?;
+    let done = with_engine(ctx, id, |engine| Ok(run_to_end(engine.import(itemtype, &search))))?;
     done.left.iter().for_each(|why| ctx.log.info(&format!("import: {}", why.en)));
-    let Some(error) = done.failures.first() else { return Ok(Reply::nothing()) };
-    let (failed, good) = (done.failures.len(), done.services.len());
-    let message = text!(
-        ["import: {good} done, {failed} failed; the first: {}", error.message.en],
-        ["импорт: выполнено {good}, не удалось {failed}; первая ошибка: {}", error.message.ru]
-    );
-    Err(ModuleError { message: Box::new(message), ..error.clone() })
+    done.report.error("import").map_or_else(|| Ok(Reply::nothing()), Err)
 }
 
 /// The tariffs that can be resold from the module's address: `<doc>` with an `<elem>` for each, in order of the

@@ -9,10 +9,10 @@ use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, ModuleId, WishId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::opening::{module, module_of_item, open_state, with_engine};
+use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
 use crate::store::{LicenseFilter, Store};
-use crate::text;
 
 use super::Reply;
 use super::bundled::{self, Part, Sync};
@@ -24,10 +24,14 @@ use super::bundled::{self, Part, Sync};
 pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleError> {
     match command {
         EngineCommand::Item { command, item } => item_command(ctx, *command, *item),
-        EngineCommand::SyncServer { module } => sync(ctx, Some(*module), Allow::Guarded).map(|_| Reply::nothing()),
+        EngineCommand::SyncServer { module } => {
+            let report = sync(ctx, Some(*module), Allow::Guarded)?.report;
+            report.error("sync_server").map_or_else(|| Ok(Reply::nothing()), Err)
+        }
         EngineCommand::Sync { module } => {
             let what = Sync { module: *module, allow: Allow::Guarded, part: Part::All };
-            bundled::sync(ctx, what).map(|_| Reply::nothing())
+            let report = bundled::sync(ctx, what)?.report();
+            report.error("sync").map_or_else(|| Ok(Reply::nothing()), Err)
         }
         EngineCommand::Import { module, itemtype, search } => {
             super::import::licenses(ctx, *module, itemtype, search.as_deref())
@@ -41,10 +45,10 @@ fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<R
     Ok(if command == ItemCommand::GenKey { Reply::ok() } else { Reply::nothing() })
 }
 
-/// All licenses of a module, or of all active modules of ours.
+/// All licenses of a module, or of all active modules of ours. What failed stands in the summary.
 ///
 /// # Errors
-/// The first failure, after everything was tried.
+/// The modules cannot be read, or the one that was named is not ours.
 pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<Summary, ModuleError> {
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let chosen: Vec<ModuleId> = match only {
@@ -52,20 +56,21 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
         None => modules.iter().filter(|m| m.program == MODULE_PROGRAM && m.active).map(|m| m.id).collect(),
     };
     let mut total = Summary::default();
-    let mut first_error = None;
     for module in chosen {
-        match with_engine(ctx, module, |engine| run_to_end(engine.sync_all(allow))) {
+        match with_engine(ctx, module, |engine| Ok(run_to_end(engine.sync_all(allow)))) {
             Ok(summary) => total.add(summary),
-            Err(error) => {
-                ctx.log.error(&format!("sync of module {module}: {error}"));
-                first_error = first_error.or(Some(error));
-            }
+            Err(error) => total.report.failed(module, Scope::Account, error),
         }
     }
-    total.failures.extend(passed_over(ctx, &modules, only)?);
-    match first_error.or_else(|| failed(&total)) {
-        Some(error) => Err(error),
-        None => Ok(total),
+    passed_over(ctx, &modules, only, &mut total.report)?;
+    log_accounts(ctx, "sync", &total.report);
+    Ok(total)
+}
+
+/// What ended the pass over an account goes into the log here; the engine names the rest at once.
+pub(super) fn log_accounts(ctx: &Context, command: &str, report: &PassReport) {
+    for entry in report.entries().iter().filter(|entry| entry.scope == Scope::Account) {
+        ctx.log.error(&format!("{command} of module {}: {}", entry.module, entry.error));
     }
 }
 
@@ -75,28 +80,24 @@ fn passed_over(
     ctx: &mut Context,
     modules: &[Module],
     only: Option<ModuleId>,
-) -> Result<Vec<(Option<ItemId>, ModuleError)>, ModuleError> {
+    report: &mut PassReport,
+) -> Result<(), ModuleError> {
     let store = open_state(ctx)?;
-    let mut found = Vec::new();
     for former in former_accounts(&store, modules)? {
         if only.is_some_and(|only| only != former.module) {
             continue;
         }
         if former.stays {
-            found.extend(running_out(ctx, &store, &former)?);
+            running_out(ctx, &store, &former, report)?;
         } else {
-            found.push((None, former.passed_over()));
+            report.left(former.module, Scope::Account, Why::FormerAccount, former.passed_over());
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Paid services whose license stays with an account that nobody buys from, and runs out.
-fn running_out(
-    ctx: &mut Context,
-    store: &Store,
-    former: &Former,
-) -> Result<Vec<(Option<ItemId>, ModuleError)>, ModuleError> {
+fn running_out(ctx: &mut Context, store: &Store, former: &Former, report: &mut PassReport) -> Result<(), ModuleError> {
     let today = ctx.clock.today();
     let days = ctx.settings.rules(Some(former.module)).renew_before_days;
     let filter = LicenseFilter {
@@ -106,33 +107,16 @@ fn running_out(
         ..LicenseFilter::default()
     };
     let rows = store.licenses_that(filter).map_err(state_error)?;
-    let mut found = Vec::new();
     for row in rows.iter().filter(|row| row.account == former.account.id) {
         let Some(id) = row.item else { continue };
         let item = ctx.data.billdb()?.item(id).map_err(database_error)?;
         if item.is_some_and(|item| is_paid(&item, today)) {
-            found.push((Some(id), other_account(id, row.id, (&former.account, former.module), false)));
+            let error = other_account(id, row.id, (&former.account, former.module), false);
+            ctx.log.warning(&error.to_string());
+            report.left(former.module, Scope::Item(id), Why::FormerAccount, error);
         }
     }
-    Ok(found)
-}
-
-/// The first failure of a pass, saying how many there were.
-fn failed(summary: &Summary) -> Option<ModuleError> {
-    let (item, error) = summary.failures.first()?;
-    let (count, handled) = (summary.failures.len(), summary.handled);
-    let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-    let message = text!(
-        [
-            "sync: {count} of {handled} looked at one by one failed, the others are done; the first, service {item}: {}",
-            error.message.en
-        ],
-        [
-            "sync: не удалось {count} из {handled} обработанных, остальные готовы; первая, услуга {item}: {}",
-            error.message.ru
-        ]
-    );
-    Some(ModuleError { message: Box::new(message), ..error.clone() })
+    Ok(())
 }
 
 /// Ends a doubt of a service, as a person says.

@@ -12,6 +12,7 @@ use crate::model::journal::Wish;
 use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::period::days_between;
 use crate::model::reason::Reason;
+use crate::ports::Upstream as _;
 use crate::text;
 
 use super::{Engine, errors};

@@ -9,6 +9,7 @@ use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
+use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
 use crate::plan::change::Target;
 use crate::plan::order::{Wanted, wanted};
@@ -43,8 +44,8 @@ pub struct Swept {
     pub settled: BTreeSet<ItemId>,
     /// Steps carried out.
     pub carried_out: u32,
-    /// What failed.
-    pub failures: Vec<(Option<ItemId>, ModuleError)>,
+    /// What failed, and what was left alone.
+    pub report: PassReport,
 }
 
 impl Swept {
@@ -57,29 +58,49 @@ impl Swept {
         }
         self.settled.extend(other.settled);
         self.carried_out += other.carried_out;
-        self.failures.extend(other.failures);
+        self.report.add(other.report);
     }
 }
 
 /// What the comparison found to do, by item.
 type Steps = BTreeMap<ItemId, (Step, Text)>;
 
+/// Licenses that our state does not know, by the function of their family, and whether the list was whole.
+type Lists = BTreeMap<&'static str, (Vec<License>, bool)>;
+
+/// What a look at the seller found for a server that has no license in our state.
+enum Found {
+    /// None that may be its own: one may be ordered.
+    Nothing,
+    /// One that may be its own.
+    License(LicenseId),
+    /// The list was not whole: it cannot be told.
+    Unclear,
+}
+
 impl Engine<'_> {
-    /// Compares the servers of a module, and those that events named, and carries out the difference.
-    ///
-    /// # Errors
-    /// Whatever keeps the comparison from being made; what failed of a single server is in the result.
-    pub async fn sweep(
+    /// Compares the servers of a module, and those that events named, and carries out the difference. A failure of one
+    /// server is collected with it; what keeps the comparison from being made at all stands in the result with the
+    /// module.
+    pub async fn sweep(&mut self, server: Server, noted: &BTreeSet<ItemId>, allow: Allow) -> Swept {
+        let mut swept = Swept::default();
+        if let Err(error) = self.sweep_all(server, noted, allow, &mut swept).await {
+            swept.report.failed(self.module, Scope::Account, error);
+        }
+        swept
+    }
+
+    async fn sweep_all(
         &mut self,
         server: Server,
         noted: &BTreeSet<ItemId>,
         allow: Allow,
-    ) -> Result<Swept, ModuleError> {
+        swept: &mut Swept,
+    ) -> Result<(), ModuleError> {
         self.check_restored()?;
-        let mut swept = Swept::default();
         let items = self.servers(server, noted).await?;
-        let mut steps = self.compare_all(server, &items, noted, &mut swept).await?;
-        self.leave_found(&mut steps, &mut swept).await?;
+        let mut steps = self.compare_all(server, &items, noted, swept).await?;
+        self.leave_found(&mut steps, swept).await?;
         if !steps.is_empty() {
             self.check_clock()?;
         }
@@ -92,20 +113,16 @@ impl Engine<'_> {
                 }
             }
         }
-        self.guard_steps(&mut steps, allow, &mut swept)?;
+        self.guard_steps(&mut steps, allow, swept)?;
         for (id, (step, _)) in steps {
-            match self.carry_out_step(server, id, step, noted.contains(&id)).await {
-                Ok(()) => {
-                    swept.carried_out += 1;
-                    swept.settled.insert(id);
-                }
-                Err(error) => {
-                    self.warn(&text!("server {id}: {error}", "сервер {id}: {error}"));
-                    swept.failures.push((Some(id), error));
-                }
+            let result = self.carry_out_step(server, id, step, noted.contains(&id)).await;
+            if result.is_ok() {
+                swept.carried_out += 1;
+                swept.settled.insert(id);
             }
+            self.collected(&mut swept.report, Scope::Item(id), result).await?;
         }
-        Ok(swept)
+        Ok(())
     }
 
     /// Servers that are not deleted, noted ones, and those that hold a license of ours and are deleted or missing.
@@ -181,7 +198,7 @@ impl Engine<'_> {
                     swept.settled.insert(id);
                     unknown.entry(name).or_default().push(id.to_string());
                 }
-                Err(error) => swept.failures.push((Some(id), error)),
+                Err(error) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
             }
         }
         for (name, ids) in unknown {
@@ -224,48 +241,76 @@ impl Engine<'_> {
         if opening.is_empty() {
             return Ok(());
         }
-        let mut lists: BTreeMap<&'static str, (Vec<License>, bool)> = BTreeMap::new();
+        let mut lists = Lists::new();
         for id in opening {
-            let item = self.item(id).await?;
-            let open = self.store.open_wishes_of_item(id).map_err(errors::state)?;
-            if open.iter().any(|wish| order_of(wish).is_some()) {
-                // What its own order bought is the order's to find.
-                continue;
-            }
-            let Ok(Wanted::Product(product)) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
-                continue;
-            };
-            let Ok(target) = self.target(&item, product) else { continue };
-            let family = product.family;
-            if !lists.contains_key(family.func()) {
-                let list = self.strangers(family).await?;
+            self.begin_one();
+            let look = self.look_before_order(id).await;
+            if let Ok(Some((family, _))) = &look
+                && !lists.contains_key(family.func())
+            {
+                // A list that cannot be read, or shows that our state is old, is nothing of this server alone.
+                let list = self.strangers(*family).await?;
                 lists.insert(family.func(), list);
             }
-            let Some((strangers, complete)) = lists.get(family.func()) else { continue };
-            let complete = *complete;
-            let near: Vec<License> = strangers.iter().filter(|seen| may_belong(seen, &target)).cloned().collect();
-            let found = self.first_of(family, near, &target).await?;
-            let report = match found {
-                Some(seen) => {
-                    let license = seen.id;
-                    text!(
+            let found = match look {
+                Ok(Some((family, target))) => self.find_before_order(family, &target, &lists).await,
+                Ok(None) => Ok(Found::Nothing),
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(Found::Nothing) => {}
+                Ok(Found::License(license)) => {
+                    steps.remove(&id);
+                    swept.settled.insert(id);
+                    swept.reports.push(text!(
                         "server {id}: license {license} of this product and address is at the seller already; nothing was ordered; take it over with: pmisplicense bind {id} {license}",
                         "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом; ничего не заказано; возьмите её: pmisplicense bind {id} {license}"
-                    )
+                    ));
                 }
-                None if complete => continue,
-                None => text!(
-                    "server {id}: the list of licenses cannot be shown to be complete; nothing was ordered; the next sweep looks again",
-                    "сервер {id}: нельзя убедиться, что список лицензий полон; ничего не заказано; следующая сверка посмотрит снова"
-                ),
-            };
-            steps.remove(&id);
-            if complete {
-                swept.settled.insert(id);
+                Ok(Found::Unclear) => {
+                    steps.remove(&id);
+                    swept.reports.push(text!(
+                        "server {id}: the list of licenses cannot be shown to be complete; nothing was ordered; the next sweep looks again",
+                        "сервер {id}: нельзя убедиться, что список лицензий полон; ничего не заказано; следующая сверка посмотрит снова"
+                    ));
+                }
+                // Without the look nothing is ordered.
+                Err(error) => {
+                    steps.remove(&id);
+                    self.collect(&mut swept.report, Scope::Item(id), error).await?;
+                }
             }
-            swept.reports.push(report);
         }
         Ok(())
+    }
+
+    /// What is to be looked for before a server gets a license; `None`: nothing.
+    async fn look_before_order(&mut self, id: ItemId) -> Result<Option<(Family, Target)>, ModuleError> {
+        let item = self.item(id).await?;
+        let open = self.store.open_wishes_of_item(id).map_err(errors::state)?;
+        if open.iter().any(|wish| order_of(wish).is_some()) {
+            // What its own order bought is the order's to find.
+            return Ok(None);
+        }
+        let Ok(Wanted::Product(product)) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
+            return Ok(None);
+        };
+        Ok(self.target(&item, product).ok().map(|target| (product.family, target)))
+    }
+
+    async fn find_before_order(
+        &mut self,
+        family: Family,
+        target: &Target,
+        lists: &Lists,
+    ) -> Result<Found, ModuleError> {
+        let Some((strangers, complete)) = lists.get(family.func()) else { return Ok(Found::Nothing) };
+        let near: Vec<License> = strangers.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
+        Ok(match (self.first_of(family, near, target).await?, *complete) {
+            (Some(seen), _) => Found::License(seen.id),
+            (None, true) => Found::Nothing,
+            (None, false) => Found::Unclear,
+        })
     }
 
     /// Lists may give a tariff's name only: then the license itself is read.
@@ -324,7 +369,7 @@ impl Engine<'_> {
                     swept.reports.push(would(step, &reason));
                 }
             }
-            swept.failures.push((None, too_many(kind, count, limit)));
+            swept.report.left(self.module, Scope::Account, Why::HeldBack, too_many(kind, count, limit));
         }
         Ok(())
     }
@@ -333,9 +378,7 @@ impl Engine<'_> {
     async fn carry_out_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
         self.begin_one();
         self.lock(LockName::Item(id)).await?;
-        let result = self.locked_step(server, id, step, noted).await;
-        self.held.clear();
-        result
+        self.locked_step(server, id, step, noted).await
     }
 
     async fn locked_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {

@@ -15,7 +15,7 @@ use crate::plan::doubt::{Effect, effect};
 use crate::plan::explain::change;
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::plan::pool::changeable_from;
-use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
+use crate::ports::{CallError, Edit, RefusalKind, Repeatable, Upstream as _};
 use crate::text;
 
 use super::once::{Failed, describe};

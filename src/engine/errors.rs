@@ -22,6 +22,10 @@ pub fn state(error: StoreError) -> ModuleError {
             "the state at {path} cannot be used; nothing was sent; check the folder, its rights and the free space",
             "состояние {path} недоступно; ничего не отправлено; проверьте каталог, права и свободное место"
         ),
+        StoreError::Sqlite(_) if error.is_of_one_row() => text!(
+            "A row of the state file cannot be used. Nothing was changed for its license or service. Next: pmisplicense doctor; if the file is damaged, pmisplicense restore FILE.",
+            "Строка файла состояния непригодна. Для её лицензии или услуги ничего не изменено. Далее: pmisplicense doctor; если файл повреждён, pmisplicense restore ФАЙЛ."
+        ),
         StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
             "the state file could not be written; what was recorded before is looked for at the next run; check the free space and run: pmisplicense doctor",
             "файл состояния не удалось записать; записанное ранее будет проверено при следующем запуске; проверьте место на диске и выполните: pmisplicense doctor"
@@ -51,13 +55,27 @@ pub fn no_item(item: ItemId) -> ModuleError {
     ModuleError::new(ErrorKind::Missed, "item", item, words)
 }
 
-/// Another run holds what this one needs.
-pub fn busy(name: LockName) -> ModuleError {
-    let (object, value) = match name {
+fn locked(name: LockName) -> (&'static str, String) {
+    match name {
         LockName::Item(item) => ("item", item.to_string()),
         LockName::License(_, license) => ("licid", license.to_string()),
         LockName::Noted => ("sync", "noted".to_owned()),
-    };
+    }
+}
+
+/// A pass leaves to another run what that one is about.
+pub fn left_to_other_run(name: LockName) -> ModuleError {
+    let (object, value) = locked(name);
+    let words = text!(
+        "Another run works on it at this moment. It was left to that run. The next sync looks at it again.",
+        "Сейчас с ней работает другой запуск. Она оставлена ему. Следующий sync проверит её снова."
+    );
+    ModuleError::new(ErrorKind::Busy, object, value, words)
+}
+
+/// Another run holds what this one needs.
+pub fn busy(name: LockName) -> ModuleError {
+    let (object, value) = locked(name);
     let words = text!(
         "another run holds {object} {value} for more than 30 seconds; nothing was done; it is tried again",
         "другой запуск держит {object} {value} дольше 30 секунд; ничего не сделано; запуск повторится"

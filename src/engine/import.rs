@@ -9,6 +9,7 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::Period;
+use crate::pass_report::{PassReport, Scope};
 use crate::plan::doubt::is_candidate;
 use crate::plan::import::{Choice, Known, Search, choose};
 use crate::ports::{LockName, PanelCall, PanelError};
@@ -35,36 +36,33 @@ pub struct Imported {
     /// Licenses that were asked for and left alone, with the reason.
     pub left: Vec<Text>,
     /// What failed.
-    pub failures: Vec<ModuleError>,
+    pub report: PassReport,
 }
 
 impl Engine<'_> {
-    /// Imports what the search means. `itemtype`: `soft` or `softexternal`.
-    ///
-    /// # Errors
-    /// `bad_value`: another type; whatever keeps the list from being read. What failed of a single license is in the
-    /// result.
-    pub async fn import(&mut self, itemtype: &str, search: &Search) -> Result<Imported, ModuleError> {
+    /// Imports what the search means. `itemtype`: `soft` or `softexternal`. A failure of one license is collected with
+    /// it; another type (`bad_value`), or a list that cannot be read, stands in the result with the module.
+    pub async fn import(&mut self, itemtype: &str, search: &Search) -> Imported {
+        let mut done = Imported::default();
+        if let Err(error) = self.import_all(itemtype, search, &mut done).await {
+            done.report.failed(self.module, Scope::Account, error);
+        }
+        done
+    }
+
+    async fn import_all(&mut self, itemtype: &str, search: &Search, done: &mut Imported) -> Result<(), ModuleError> {
         self.check_restored()?;
         let family = match Family::parse(itemtype) {
             Some(family @ (Family::Soft | Family::SoftExternal)) => family,
             Some(Family::Addition) | None => return Err(bad_type(itemtype)),
         };
-        let mut done = Imported::default();
-        for id in self.chosen(family, search, &mut done).await? {
+        for id in self.chosen(family, search, done).await? {
             self.begin_one();
-            let result = self.import_one(family, id, search, &mut done).await;
-            self.held.clear();
-            match result {
-                Ok(Some(item)) => done.services.push((id, item)),
-                Ok(None) => {}
-                Err(error) => {
-                    self.warn(&text!("import of license {id}: {error}", "импорт лицензии {id}: {error}"));
-                    done.failures.push(error);
-                }
-            }
+            let result = self.import_one(family, id, search, done).await;
+            let result = result.map(|item| done.services.extend(item.map(|item| (id, item))));
+            self.collected(&mut done.report, Scope::License(id), result).await?;
         }
-        Ok(done)
+        Ok(())
     }
 
     /// One pass over the list: rows only point.
@@ -79,7 +77,13 @@ impl Engine<'_> {
         while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for seen in &page.rows {
-                let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+                let row = match self.store.license(self.account, seen.id) {
+                    Ok(row) => row,
+                    Err(error) => {
+                        self.row_failed(&mut done.report, Scope::License(seen.id), error)?;
+                        continue;
+                    }
+                };
                 match self.choice(seen, row.as_ref(), search)? {
                     Choice::Import => chosen.push(seen.id),
                     Choice::Leave(why) => done.left.push(why),

@@ -33,6 +33,7 @@ mod resolve;
 mod survey;
 mod sync;
 mod takeover;
+mod watched;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -53,7 +54,7 @@ use crate::model::period::AlignmentRule;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::rules::Rules;
 use crate::ports::{
-    BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Panel, RefusalKind, Upstream,
+    BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Panel, RefusalKind, Upstream as _,
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
@@ -68,6 +69,7 @@ pub use pass::{Allow, Summary};
 pub use resolve::Verdict;
 pub use survey::{Explained, Headway, Phase};
 pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
+pub use watched::Watched;
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -82,7 +84,7 @@ const MAX_STEPS: u32 = 100_000;
 /// The outside world of one run.
 pub struct Ports<'p> {
     /// The account that the module buys from.
-    pub upstream: &'p mut dyn Upstream,
+    pub upstream: Watched<'p>,
     /// The panel's tool.
     pub panel: &'p mut dyn Panel,
     /// The panel's database.

@@ -47,15 +47,22 @@ impl Engine<'_> {
 
     /// Whether a license bears a mark that this state never gave: a state begun anew gives the same numbers out again.
     fn is_forgotten(&self, license: LicenseId, mark: &Mark) -> Result<bool, ModuleError> {
-        if self.store.license(self.account, license).map_err(errors::state)?.is_some() {
-            return Ok(false);
+        match self.store.license(self.account, license) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(false),
+            // A row that cannot be used is a row: the license is not forgotten, and whoever reads it next names it.
+            Err(error) if error.is_of_one_row() => return Ok(false),
+            Err(error) => return Err(errors::state(error)),
         }
         let taken_in = self.store.meta(TAKEN_IN).map_err(errors::state)?;
         let taken_in: Option<u32> = taken_in.and_then(|text| text.parse().ok());
         match mark {
             Mark::Order { number, .. } if taken_in.is_some_and(|taken_in| *number <= taken_in) => Ok(false),
             Mark::Order { item, .. } => {
-                let orders = self.store.orders_of_item(*item).map_err(errors::state)?;
+                let orders = match self.store.orders_of_item(*item) {
+                    Err(error) if error.is_of_one_row() => return Ok(false),
+                    orders => orders.map_err(errors::state)?,
+                };
                 Ok(!orders.iter().filter_map(order_of).any(|order| order.mark == *mark))
             }
             // A state that never gave any mark freed nothing either.

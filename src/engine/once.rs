@@ -11,7 +11,7 @@ use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
-use crate::ports::{Outcome, RefusalKind};
+use crate::ports::{Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;
 

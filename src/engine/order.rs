@@ -13,7 +13,7 @@ use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::{Terms, code_advice};
-use crate::ports::{Outcome, RefusalKind};
+use crate::ports::{Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError};
 use crate::text;
 

@@ -4,7 +4,7 @@
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::license::Family;
 use crate::plan::doubt::{Completeness, Onward};
-use crate::ports::Page;
+use crate::ports::{Page, Upstream as _};
 use crate::text;
 
 use super::{Engine, errors};

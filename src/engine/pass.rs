@@ -10,9 +10,11 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::days_between;
 use crate::model::planted::{Bug, is_planted};
+use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::doubt::Completeness;
 use crate::plan::renew::due;
 use crate::ports::LockName;
+use crate::store::StoreError;
 use crate::text;
 
 use super::pages::Pages;
@@ -36,8 +38,8 @@ pub struct Summary {
     pub refreshed: u32,
     /// Items and licenses that were looked at one by one.
     pub handled: u32,
-    /// What failed, item by item; what a guard kept back comes last, without an item.
-    pub failures: Vec<(Option<ItemId>, ModuleError)>,
+    /// What failed, and what was left alone.
+    pub report: PassReport,
 }
 
 impl Summary {
@@ -46,7 +48,7 @@ impl Summary {
         self.seen += other.seen;
         self.refreshed += other.refreshed;
         self.handled += other.handled;
-        self.failures.extend(other.failures);
+        self.report.add(other.report);
     }
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Withheld {
 
 /// Why an item is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Why {
+enum Look {
     /// Only because its license is stopped or runs out: nothing to do while the service is suspended.
     UnlessSuspended,
     /// Whatever the service is.
@@ -70,14 +72,14 @@ enum Why {
 /// What the lists gave to do.
 #[derive(Debug, Default)]
 struct Work {
-    items: BTreeMap<ItemId, Why>,
+    items: BTreeMap<ItemId, Look>,
     unheld: BTreeSet<LicenseId>,
     strays: Vec<(Family, LicenseId)>,
     doubts: BTreeSet<LicenseId>,
 }
 
 impl Work {
-    fn item(&mut self, item: ItemId, why: Why) {
+    fn item(&mut self, item: ItemId, why: Look) {
         let known = self.items.entry(item).or_insert(why);
         *known = (*known).max(why);
     }
@@ -90,65 +92,132 @@ const BATCH: u32 = 500;
 const MAX_RENEWALS: usize = 20;
 
 impl Engine<'_> {
-    /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one.
-    ///
-    /// # Errors
-    /// A list that cannot be read, an old state, a wrong clock. What failed item by item stands in the summary.
-    pub async fn sync_all(&mut self, allow: Allow) -> Result<Summary, ModuleError> {
-        self.check_restored()?;
+    /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one. A
+    /// failure of one service or license is collected with it; one of the account, such as a list that cannot be read,
+    /// an old state or a wrong clock, ends the pass and stands in the summary with the module.
+    pub async fn sync_all(&mut self, allow: Allow) -> Summary {
         let mut summary = Summary::default();
+        let ended = self.pass(allow, &mut summary).await;
+        self.withheld = Withheld::default();
+        if let Err(error) = ended {
+            summary.report.failed(self.module, Scope::Account, error);
+        }
+        summary
+    }
+
+    async fn pass(&mut self, allow: Allow, summary: &mut Summary) -> Result<(), ModuleError> {
+        self.check_restored()?;
         let mut work = Work::default();
         for family in [Family::Soft, Family::SoftExternal] {
-            self.look_through(family, &mut summary, &mut work).await?;
+            self.look_through(family, summary, &mut work).await?;
         }
         for item in self.modules_near_end()? {
-            work.item(item, Why::Always);
+            work.item(item, Look::Always);
         }
         for wish in self.store.open_wishes().map_err(errors::state)? {
             if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
-                work.item(item, Why::Always);
+                work.item(item, Look::Always);
             }
             work.doubts.extend(wish.request.license().filter(|_| wish.account == self.account));
         }
         self.check_clock()?;
         for (family, id) in std::mem::take(&mut work.strays) {
-            work.unheld.extend(self.keep_duplicate(family, id).await?);
+            self.begin_one();
+            match self.keep_duplicate(family, id).await {
+                Ok(to_free) => work.unheld.extend(to_free),
+                Err(error) => self.collect(&mut summary.report, Scope::License(id), error).await?,
+            }
         }
-        self.leave_to_others(&mut work)?;
-        let kept_back = self.weigh(&mut work, allow).await?;
+        self.leave_to_others(&mut work, &mut summary.report)?;
+        self.weigh(&mut work, allow, &mut summary.report).await?;
         for id in work.doubts {
             let settled = self.settle_free(id).await;
-            self.held.clear();
-            summary.failures.extend(settled.err().map(|error| (None, error)));
+            self.collected(&mut summary.report, Scope::License(id), settled).await?;
         }
         for item in work.items.into_keys() {
             summary.handled += 1;
-            if let Err(error) = self.sync_one(item).await {
-                self.warn(&text!("service {item}: {error}", "услуга {item}: {error}"));
-                summary.failures.push((Some(item), error));
-            }
+            let synced = self.sync_one(item).await;
+            self.collected(&mut summary.report, Scope::Item(item), synced).await?;
         }
         for id in work.unheld {
             summary.handled += 1;
-            if let Err(error) = self.free_one(id).await {
-                summary.failures.push((None, error));
-            }
+            let freed = self.free_one(id).await;
+            self.collected(&mut summary.report, Scope::License(id), freed).await?;
         }
-        self.withheld = Withheld::default();
-        summary.failures.extend(kept_back.into_iter().map(|error| (None, error)));
-        Ok(summary)
+        Ok(())
+    }
+
+    /// Ends the work on one service or license: its locks are given back, its failure is collected.
+    ///
+    /// # Errors
+    /// The account itself is what fails: the pass ends.
+    pub(super) async fn collected(
+        &mut self,
+        report: &mut PassReport,
+        scope: Scope,
+        result: Result<(), ModuleError>,
+    ) -> Result<(), ModuleError> {
+        self.held.clear();
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.collect(report, scope, error).await,
+        }
+    }
+
+    /// Collects a failure of one service or license, so that the pass goes on.
+    ///
+    /// # Errors
+    /// The account itself is what fails: the pass ends.
+    pub(super) async fn collect(
+        &mut self,
+        report: &mut PassReport,
+        scope: Scope,
+        error: ModuleError,
+    ) -> Result<(), ModuleError> {
+        self.held.clear();
+        report.failed(self.module, scope, error);
+        self.warn_last(report);
+        self.check_account().await
+    }
+
+    /// A row of our state that cannot be used concerns its own license or service alone.
+    ///
+    /// # Errors
+    /// The state file itself cannot be used.
+    pub(super) fn row_failed(
+        &self,
+        report: &mut PassReport,
+        scope: Scope,
+        error: StoreError,
+    ) -> Result<(), ModuleError> {
+        if !error.is_of_one_row() {
+            return Err(errors::state(error));
+        }
+        report.failed(self.module, scope, errors::state(error));
+        self.warn_last(report);
+        Ok(())
+    }
+
+    fn warn_last(&self, report: &PassReport) {
+        if let Some(entry) = report.entries().last() {
+            self.warn(&entry.line());
+        }
+    }
+
+    fn note_last(&self, report: &PassReport) {
+        if let Some(entry) = report.entries().last() {
+            self.note(&entry.line());
+        }
     }
 
     async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
         self.begin_one();
         let stale = if is_planted(Bug::ActsOnListRow) { self.item_row(item).await? } else { None };
-        let result = match (self.lock(LockName::Item(item)).await, stale) {
-            (Ok(()), Some(item)) => self.sync_item(&item).await,
-            (Ok(()), None) => self.sync_locked(item).await,
-            (Err(error), _) => Err(error),
-        };
-        self.held.clear();
-        result
+        self.lock(LockName::Item(item)).await?;
+        match stale {
+            Some(item) => self.sync_item(&item).await,
+            None => self.sync_locked(item).await,
+        }
     }
 
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
@@ -181,16 +250,11 @@ impl Engine<'_> {
 
     async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
         self.begin_one();
-        let result = match self.lock_license(id).await {
-            Ok(()) => match self.store.license(self.account, id).map_err(errors::state) {
-                Ok(Some(row)) if row.state == LicenseState::ToFree => self.free_if_time(&row).await,
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
-        self.held.clear();
-        result
+        self.lock_license(id).await?;
+        match self.store.license(self.account, id).map_err(errors::state)? {
+            Some(row) if row.state == LicenseState::ToFree => self.free_if_time(&row).await,
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// One pass over a family's list: rows that we hold are brought up to date in one write a page, and those that need
@@ -210,11 +274,18 @@ impl Engine<'_> {
             let mut changed = Vec::new();
             for seen in &page.rows {
                 summary.seen += 1;
-                let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? else {
-                    if self.is_stray(seen) {
-                        work.strays.push((family, seen.id));
+                let row = match self.store.license(self.account, seen.id) {
+                    Ok(Some(row)) => row,
+                    Ok(None) => {
+                        if self.is_stray(seen) {
+                            work.strays.push((family, seen.id));
+                        }
+                        continue;
                     }
-                    continue;
+                    Err(error) => {
+                        self.row_failed(&mut summary.report, Scope::License(seen.id), error)?;
+                        continue;
+                    }
                 };
                 self.sort_row(&row, seen, work);
                 if row.differs(seen) {
@@ -248,9 +319,9 @@ impl Engine<'_> {
             || row.state == LicenseState::Claimed;
         let unless_suspended = near || seen.status != LicenseStatus::Active;
         match (row.state, row.item) {
-            (LicenseState::Bound | LicenseState::Claimed, Some(item)) if always => work.item(item, Why::Always),
+            (LicenseState::Bound | LicenseState::Claimed, Some(item)) if always => work.item(item, Look::Always),
             (LicenseState::Bound | LicenseState::Claimed, Some(item)) if unless_suspended => {
-                work.item(item, Why::UnlessSuspended);
+                work.item(item, Look::UnlessSuspended);
             }
             (LicenseState::ToFree, _) if row.not_before.is_none_or(|until| until <= self.now()) => {
                 work.unheld.insert(row.id);
@@ -275,28 +346,26 @@ impl Engine<'_> {
             let Some((last, _)) = rows.last() else { return Ok(()) };
             after = *last;
             for item in rows.iter().filter(|(id, _)| !list.contains(*id)).filter_map(|(_, item)| *item) {
-                work.item(item, Why::Always);
+                work.item(item, Look::Always);
             }
         }
     }
 
     /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of many
     /// services beside a pass are no mass change of the pass. The next one sees what they left.
-    fn leave_to_others(&self, work: &mut Work) -> Result<(), ModuleError> {
+    fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
         let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
         let about = work.unheld.iter().chain(&work.doubts).copied();
         let licenses = self.locked_elsewhere(about, |id| LockName::License(self.account, id))?;
         work.items.retain(|id, _| !items.contains(id));
         work.unheld.retain(|id| !licenses.contains(id));
         work.doubts.retain(|id| !licenses.contains(id));
-        if items.is_empty() && licenses.is_empty() {
-            return Ok(());
+        let items = items.into_iter().map(|id| (Scope::Item(id), LockName::Item(id)));
+        let licenses = licenses.into_iter().map(|id| (Scope::License(id), LockName::License(self.account, id)));
+        for (scope, lock) in items.chain(licenses) {
+            report.left(self.module, scope, Why::OtherRun, errors::left_to_other_run(lock));
+            self.note_last(report);
         }
-        let (items, licenses) = (items.len(), licenses.len());
-        self.note(&text!(
-            "left to other runs that are about them: {items} services, {licenses} licenses",
-            "оставлено другим запускам, которые ими заняты: услуг {items}, лицензий {licenses}"
-        ));
         Ok(())
     }
 
@@ -315,8 +384,8 @@ impl Engine<'_> {
     }
 
     /// Drops what a suspended service gives no reason to look at, and counts what the rest would change: far more than
-    /// usual means that something else is wrong, and none of that kind is done. Returns what was kept back, in words.
-    async fn weigh(&mut self, work: &mut Work, allow: Allow) -> Result<Vec<ModuleError>, ModuleError> {
+    /// usual means that something else is wrong, and none of that kind is done.
+    async fn weigh(&mut self, work: &mut Work, allow: Allow, report: &mut PassReport) -> Result<(), ModuleError> {
         let (mut renewals, mut stops, mut frees, mut quiet) = (0, 0, work.unheld.len(), Vec::new());
         let today = self.today();
         let yesterday = today.pred_opt().unwrap_or(today);
@@ -324,10 +393,13 @@ impl Engine<'_> {
         for (id, why) in &work.items {
             self.begin_one();
             let Some(item) = self.item_row(*id).await? else { continue };
-            let life = self.store.life(&item).map_err(errors::state)?;
-            let Some(row) = self.store.license_of(&life).map_err(errors::state)? else { continue };
+            let row = match self.store.life(&item).and_then(|life| self.store.license_of(&life)) {
+                Ok(Some(row)) => row,
+                // What cannot be read is not counted: its own turn names it, and changes nothing.
+                Ok(None) | Err(_) => continue,
+            };
             let suspended = item.status == ItemStatus::Suspended;
-            if suspended && *why == Why::UnlessSuspended && row.status == LicenseStatus::Stopped {
+            if suspended && *why == Look::UnlessSuspended && row.status == LicenseStatus::Stopped {
                 quiet.push(*id);
             }
             // Closed in the panel without us.
@@ -342,10 +414,11 @@ impl Engine<'_> {
         let bound = self.store.count_bound(self.account).map_err(errors::state)?;
         let max_renewals = MAX_RENEWALS.max(bound / 20);
         let max_changes = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
-        let mut kept_back = Vec::new();
         let mut beyond = |count: usize, limit: usize, kind: Text| {
             let many = allow == Allow::Guarded && count > limit;
-            kept_back.extend(many.then(|| too_many(&kind, count, limit)));
+            if many {
+                report.left(self.module, Scope::Account, Why::HeldBack, too_many(&kind, count, limit));
+            }
             many
         };
         self.withheld = Withheld {
@@ -353,7 +426,7 @@ impl Engine<'_> {
             frees: beyond(frees, max_changes, text!("licenses to free", "лицензий к освобождению")),
             stops: beyond(stops, max_changes, text!("licenses to stop", "лицензий к остановке")),
         };
-        Ok(kept_back)
+        Ok(())
     }
 
     /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.

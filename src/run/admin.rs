@@ -10,18 +10,22 @@ use super::{Finished, caught, context, do_nothing, rehearse};
 use crate::admin::report::Form;
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
-use crate::commands::bundled::{self, Part, Sync};
+use crate::commands::bundled::{self, Part, Sync, Synced};
 use crate::commands::licenses;
 use crate::context::Context;
-use crate::engine::{Allow, Summary, Swept, Verdict};
-use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::engine::{Allow, Summary, Verdict};
+use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::WishId;
+use crate::pass_report::PassReport;
 use crate::rehearsal::Rehearsed;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
 /// Columns where nobody says: nothing is cut for a file or another program.
 const UNLIMITED: usize = 250;
+
+/// Reports of a sweep shown with a failure; the log and `--json` hold all of them.
+const SHOWN_REPORTS: usize = 20;
 
 /// Columns of a terminal that does not say.
 const USUAL: usize = 80;
@@ -49,7 +53,7 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
     match caught(|| carried_out(&args, lang, environment, columns(variable))) {
         Ok(answer) => {
             let stdout = if args.json { format!("{:#}\n", answer.json) } else { answer.text };
-            Finished { stdout, stderr: String::new(), code: answer.code }
+            Finished { stdout, stderr: answer.stderr, code: answer.code }
         }
         Err(error) => failed(&error, lang, args.json),
     }
@@ -66,15 +70,18 @@ fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
     let causes: String = error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
     let stderr = format!("{}: {}{causes}\n", error.kind.word(), error.message.in_lang(lang));
     let stdout = if json {
-        let error = serde_json::json!({
-            "type": error.kind.word(), "object": error.object, "value": error.value,
-            "message": error.message.in_lang(lang), "causes": error.causes,
-        });
-        format!("{:#}\n", serde_json::json!({ "version": 1, "error": error }))
+        format!("{:#}\n", serde_json::json!({ "version": 1, "error": error_json(error, lang) }))
     } else {
         String::new()
     };
     Finished { stdout, stderr, code: 1 }
+}
+
+fn error_json(error: &ModuleError, lang: Lang) -> serde_json::Value {
+    serde_json::json!({
+        "type": error.kind.word(), "object": error.object, "value": error.value,
+        "message": error.message.in_lang(lang), "causes": error.causes,
+    })
 }
 
 /// --lang, else the locale as every program reads it.
@@ -103,7 +110,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     if args.command.changes() && (do_nothing(&environment.root()) || do_nothing(&settings.root)) {
         if matches!(args.command, AdminCommand::Sync { .. }) {
             // From cron: as quiet as the panel's own call.
-            return Ok(Answer { text: String::new(), json: serde_json::json!({}), code: 0 });
+            return Ok(Answer { text: String::new(), json: serde_json::json!({}), stderr: String::new(), code: 0 });
         }
         return Err(switched_off());
     }
@@ -113,8 +120,9 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     if args.verbose {
         ctx.log.speak_up();
     }
-    if matches!(args.command, AdminCommand::Sync { dry_run: true, .. }) {
-        return rehearsed(ctx, &args.command, switched_off, width);
+    if let AdminCommand::Sync { module, allow_many, sweep, adopt, noted, dry_run: true } = args.command {
+        let part = part_of_sync(sweep, adopt, noted);
+        return rehearsed(ctx, Sync { module, allow: allowed(allow_many), part }, switched_off);
     }
     let log = std::sync::Arc::clone(&ctx.log);
     let mut ask = |question: &str| {
@@ -137,14 +145,17 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
 }
 
 /// sync --dry-run: as the protocol's own.
-fn rehearsed(ctx: Context, command: &AdminCommand, switched_off: bool, width: usize) -> Result<Answer, ModuleError> {
+fn rehearsed(ctx: Context, what: Sync, switched_off: bool) -> Result<Answer, ModuleError> {
     let lang = ctx.lang;
     let (mut ctx, script) = rehearse::rehearse(ctx, "sync")?;
-    let mut desk = Desk { ctx: &mut ctx, width, ask: None, tell: &mut |_| {}, live: None };
-    let result = dispatch(&mut desk, command);
-    let error = result.err().map(|error| error.mapped(|text| ctx.log.masked(text)));
+    let error = match bundled::sync(&mut ctx, what) {
+        Ok(synced) => synced.report().error("sync"),
+        Err(error) => Some(error),
+    };
+    let error = error.map(|error| error.mapped(|text| ctx.log.masked(text)));
     let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
-    Ok(Answer { text: script.told(&run, lang), json: script.json(&run, lang), code: u8::from(error.is_some()) })
+    let (text, json) = (script.told(&run, lang), script.json(&run, lang));
+    Ok(Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()) })
 }
 
 fn is_yes(line: &str) -> bool {
@@ -162,7 +173,6 @@ fn switched_off() -> ModuleError {
 /// The subcommands themselves.
 fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, ModuleError> {
     let lang = desk.ctx.lang;
-    let allow = |many: bool| if many { Allow::Many } else { Allow::Guarded };
     let say = |name: &str, text: Text| Answer::sentence(name, lang, &text);
     match command {
         AdminCommand::List(args) => admin::list::list(desk, args),
@@ -175,7 +185,7 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             None => admin::doctor::doctor(desk),
         },
         AdminCommand::Reconcile { apply, allow_many, module } => {
-            admin::reconcile::reconcile(desk, *module, *apply, allow(*allow_many))
+            admin::reconcile::reconcile(desk, *module, *apply, allowed(*allow_many))
         }
         AdminCommand::Bind { item, license, replace, yes } => {
             admin::repair::bind(desk, *item, *license, *replace, *yes)
@@ -198,13 +208,8 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             admin::report::report(desk, month.as_deref(), form)
         }
         AdminCommand::Sync { module, allow_many, sweep, adopt, noted, .. } => {
-            let part = match (noted, sweep) {
-                (true, _) => Part::Noted,
-                (false, true) => Part::Sweep { adopt: *adopt },
-                (false, false) => Part::All,
-            };
-            let what = Sync { module: *module, allow: allow(*allow_many), part };
-            bundled::sync(desk.ctx, what).map(|(summary, swept)| told(&summary, &swept, part, lang))
+            let part = part_of_sync(*sweep, *adopt, *noted);
+            sync(desk.ctx, Sync { module: *module, allow: allowed(*allow_many), part })
         }
         AdminCommand::Resolve { item, wish, bought, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
@@ -220,9 +225,31 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
     }
 }
 
-fn told(summary: &Summary, swept: &Swept, part: Part, lang: Lang) -> Answer {
-    let Summary { seen, refreshed, handled, .. } = summary;
-    let count = swept.carried_out;
+fn allowed(many: bool) -> Allow {
+    if many { Allow::Many } else { Allow::Guarded }
+}
+
+fn part_of_sync(sweep: bool, adopt: bool, noted: bool) -> Part {
+    match (noted, sweep) {
+        (true, _) => Part::Noted,
+        (false, true) => Part::Sweep { adopt },
+        (false, false) => Part::All,
+    }
+}
+
+fn sync(ctx: &mut Context, what: Sync) -> Result<Answer, ModuleError> {
+    let synced = bundled::sync(ctx, what)?;
+    let log = std::sync::Arc::clone(&ctx.log);
+    let report = synced.report().mapped(|text| log.masked(text));
+    let error = report.error("sync");
+    error.iter().for_each(|error| log.error(&error.to_string()));
+    Ok(told(&synced, &report, error.as_ref(), what.part, ctx.lang))
+}
+
+/// The figures, whatever failed, and the failures beside them on stderr.
+fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part: Part, lang: Lang) -> Answer {
+    let Summary { seen, refreshed, handled, .. } = &synced.licenses;
+    let (count, reports) = (synced.servers.carried_out, &synced.servers.reports);
     let mut lines = Vec::new();
     if part == Part::All {
         lines.push(text!(
@@ -230,14 +257,30 @@ fn told(summary: &Summary, swept: &Swept, part: Part, lang: Lang) -> Answer {
             "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
         ));
     }
-    lines.extend(swept.reports.iter().cloned());
-    if count > 0 || matches!(part, Part::Sweep { .. }) {
-        lines.push(text!("servers: {count} changes carried out", "серверы: выполнено изменений: {count}"));
+    // Cron keeps stdout to itself: beside a failure the reports go where it is told, at most as many as one reads.
+    let mut failures = report.failure_lines();
+    match report.fails() {
+        true => failures.extend(reports.iter().take(SHOWN_REPORTS).cloned()),
+        false => lines.extend(reports.iter().cloned()),
     }
-    let reports: Vec<&str> = swept.reports.iter().map(|line| line.in_lang(lang)).collect();
-    let json = serde_json::json!({
+    if count > 0 || matches!(part, Part::Sweep { .. }) {
+        lines.push(text!(
+            ["servers: {} carried out", counted(count, "change")],
+            ["серверы: выполнено изменений: {count}"]
+        ));
+    }
+    lines.extend(report.other_lines());
+    let mut json = serde_json::json!({
         "version": 1, "command": "sync", "seen": seen, "refreshed": refreshed, "handled": handled,
-        "servers": { "carried_out": count, "reports": reports },
+        "servers": {
+            "carried_out": count,
+            "reports": reports.iter().map(|line| line.in_lang(lang)).collect::<Vec<_>>(),
+        },
     });
-    Answer { text: lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect(), json, code: 0 }
+    if let (Some(error), Some(fields)) = (error, json.as_object_mut()) {
+        fields.insert("error".to_owned(), error_json(error, lang));
+    }
+    let page = |lines: Vec<Text>| lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect::<String>();
+    let answer = Answer { text: page(lines), json, stderr: page(failures), code: 0 };
+    answer.with_report(report, lang)
 }

@@ -67,6 +67,18 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether one row cannot be used, and all others can: work on something else may go on.
+    pub fn is_of_one_row(&self) -> bool {
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+        matches!(
+            self,
+            Self::IllegalStep { .. }
+                | Self::Sqlite(FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+        )
+    }
+}
+
 /// For so long a running operation of the panel stands for what it was first seen with.
 pub(crate) const OPERATION_DAYS: i64 = 20;
 

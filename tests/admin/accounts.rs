@@ -2,7 +2,7 @@
 //! says that it is the same; what is bound with an account that nobody buys from any more is never passed over in
 //! silence.
 use super::takeover::on_terminal;
-use super::{difference, fine, in_state, json, opened, person, refused, troubled};
+use super::{difference, fine, in_state, json, left_undone, opened, person, refused, troubled};
 use crate::service::{ends_in, state};
 use crate::support::{Fault, Test};
 
@@ -128,7 +128,7 @@ fn what_was_bound_with_a_former_account_is_never_passed_over_in_silence() {
     t.soft_item(43, "55227", 1).ip("192.0.2.43").expires(&super::day_in(31)).add();
     t.cmd("open", 43).ok();
     ends_in(&t, 5002, 1);
-    let told = joined(&refused(&t, "sync"));
+    let told = joined(&left_undone(&t));
     assert!(told.contains("Module 7 bound 1 license ") && told.contains("doctor --accept-account 7"), "{told}");
     assert_eq!(t.upstream.billed("service.prolong"), 1, "the rest is done: {}", t.story());
     assert_eq!(t.run(["--command", "sync"]).fails("config").attribute("object"), "account");
@@ -187,7 +187,7 @@ fn what_stays_with_a_former_account_is_named_while_a_paid_service_needs_it() {
     fine(&t, "sync");
     assert!(joined(&person(&t, "doctor").stdout).contains("pmisplicense move ITEM"));
     in_state(&t, &format!("UPDATE license SET expires = '{}'", super::day_in(1)));
-    let told = joined(&refused(&t, "sync"));
+    let told = joined(&left_undone(&t));
     assert!(told.contains("License 5001 of service 42") && told.contains("pmisplicense move 42"), "{told}");
     t.set_item(42, "status", "3");
     fine(&t, "sync");

@@ -53,6 +53,14 @@ fn refused(t: &Test, line: &str) -> String {
     output.stderr
 }
 
+/// A sync that ends with 1: its figures on stdout, what it left undone on stderr.
+fn left_undone(t: &Test) -> String {
+    let output = person(t, "sync");
+    assert_eq!(output.code, Some(1), "{}\n{}\n{}", output.stdout, output.stderr, output.story);
+    assert!(output.stdout.starts_with("licenses seen: "), "{}", output.stdout);
+    output.stderr
+}
+
 fn json(t: &Test, line: &str) -> Value {
     let output = person(t, &format!("{line} --json"));
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{line}: {e}\n{}\n{}", output.stdout, output.stderr))

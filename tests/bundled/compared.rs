@@ -35,7 +35,7 @@ fn closed_in_doubt() {
     let wish = || state(&test, "SELECT status FROM wish");
     assert_eq!(wish(), ["in_doubt"]);
     test.set_item(50, "status", "4");
-    assert!(sweep(&test).ok().stdout.contains("servers: 1 changes carried out"), "{}", test.story());
+    assert!(sweep(&test).ok().stdout.contains("servers: 1 change carried out"), "{}", test.story());
     assert_eq!(wish(), ["free_when_appears"]);
     assert!(sweep(&test).ok().stdout.contains("servers: 0 changes carried out"), "{}", test.story());
     test.upstream.land_late();

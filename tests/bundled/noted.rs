@@ -47,7 +47,7 @@ fn only_what_was_noted() {
     }
     event(&test, 50);
     crate::service::forget(&test);
-    assert!(sync_noted(&test).ok().stdout.contains("1 changes carried out"));
+    assert!(sync_noted(&test).ok().stdout.contains("1 change carried out"));
     assert!(noted(&test).is_empty());
     let statuses = [50, 51].map(|item| test.upstream.license(licid(&test, item)).status);
     assert_eq!((statuses, licid(&test, 52)), ([3, 2], 0), "51 and 52 were not noted");
@@ -82,7 +82,7 @@ fn failures() {
     test.upstream.block(true);
     let failed = sync_noted(&test);
     assert_eq!((failed.code, noted(&test).len()), (Some(1), 1), "{}", failed.stderr);
-    assert!(failed.stderr.contains("server 50"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("blocked: service 50: "), "{}", failed.stderr);
     let note = test.state_path().with_file_name("spool").join("50");
     let old = SystemTime::now() - Duration::from_secs(16 * 60);
     File::options().write(true).open(note).unwrap().set_modified(old).unwrap();

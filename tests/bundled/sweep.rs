@@ -95,7 +95,7 @@ fn first_sweep_reports() {
     assert!(told.ok().stdout.contains("server 50") && told.stdout.contains("--adopt"), "{}", told.stdout);
     assert_eq!(orders(&test), 0);
     let told = admin(&test, &["sync", "--sweep", "--adopt"]);
-    assert!(told.ok().stdout.contains("1 changes carried out"), "{}", told.stdout);
+    assert!(told.ok().stdout.contains("1 change carried out"), "{}", told.stdout);
     assert_eq!((orders(&test), test.upstream.license(licid(&test, 50)).ip.as_str()), (1, "192.0.2.50"));
     // From now on the sweep is part of sync.
     test.vds_item(52, "55227", 1).addresses(&["192.0.2.52"]).add();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use pmisplicense::engine::{Allow, Engine, Server};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::{ItemId, ModuleId};
+use pmisplicense::pass_report::PassReport;
 use pmisplicense::plan::finding::{Finding, Remedy};
 use pmisplicense::plan::import::Search;
 
@@ -24,18 +25,18 @@ pub async fn carry_out(engine: &mut Engine<'_>, job: Job, allow: Allow, world: &
     match job {
         Job::Item { item, command, .. } => engine.item_command(command, ItemId(item)).await,
         Job::SyncAll => {
-            let summary = engine.sync_all(allow).await?;
-            summary.failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+            let summary = engine.sync_all(allow).await;
+            first_failure(&summary.report)
         }
         Job::Sweep => {
             let server = Server { module: SERVERS, adopted: true, whole: true };
-            let swept = engine.sweep(server, &BTreeSet::new(), allow).await?;
-            swept.failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+            let swept = engine.sweep(server, &BTreeSet::new(), allow).await;
+            first_failure(&swept.report)
         }
         Job::Import => {
             let named = NAMED_FOR_IMPORT.to_string();
-            let done = engine.import("soft", &Search::parse(Some(&named))).await?;
-            done.failures.into_iter().next().map_or(Ok(()), Err)
+            let done = engine.import("soft", &Search::parse(Some(&named))).await;
+            first_failure(&done.report)
         }
         Job::Survey => {
             let findings = engine.survey(&mut |_| {}).await?;
@@ -57,6 +58,10 @@ pub async fn carry_out(engine: &mut Engine<'_>, job: Job, allow: Allow, world: &
             first.map_or(Ok(()), Err)
         }
     }
+}
+
+fn first_failure(report: &PassReport) -> Result<(), ModuleError> {
+    report.first().map_or(Ok(()), |entry| Err(entry.error.clone()))
 }
 
 fn in_words(findings: &[Finding]) -> String {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, RESTORED, Run as EngineRun};
+use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, RESTORED, Run as EngineRun, Watched};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::RunningOperationId;
 use pmisplicense::model::license::LicenseStatus;
@@ -239,7 +239,7 @@ impl<'a> Stage<'a> {
             let locks = SimLocks(Rc::clone(&world), run);
             let notes = SimNotes(Rc::clone(&world), run);
             let ports = Ports {
-                upstream: &mut wire,
+                upstream: Watched::new(&mut wire),
                 panel: &mut tool,
                 billdb: &mut db,
                 clock: &clock,

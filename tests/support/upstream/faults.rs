@@ -49,6 +49,8 @@ pub enum When {
 pub struct Fault {
     /// A func; `soft.edit?newkey`, `soft.edit?set`, `soft.edit?read` tell its three uses apart; `*` is any.
     pub func: String,
+    /// Only for this license (elid); `None`: for any.
+    pub license: Option<u64>,
     pub when: When,
     pub name: String,
     pub effect: Effect,
@@ -72,6 +74,7 @@ impl Fault {
     pub fn on(func: &str) -> Self {
         Self {
             func: func.into(),
+            license: None,
             when: When::Next,
             name: "none".into(),
             effect: Effect::Normal,
@@ -84,6 +87,11 @@ impl Fault {
             skew_s: 0,
             then_refuse_ms: None,
         }
+    }
+
+    pub fn of(mut self, license: u64) -> Self {
+        self.license = Some(license);
+        self
     }
 
     pub fn nth(mut self, n: u64) -> Self {

@@ -223,7 +223,9 @@ fn note(state: &mut State, call: &Call, violations: &[String]) -> (Fault, u64) {
         When::Next | When::Always => true,
         When::Times(n) => n > 0,
     };
-    let found = state.faults.iter().position(|f| names.contains(&f.func) && due(f));
+    let elid = value(&call.params, "elid");
+    let meant = |f: &Fault| f.license.is_none_or(|license| license.to_string() == elid);
+    let found = state.faults.iter().position(|f| names.contains(&f.func) && meant(f) && due(f));
     let fault = found.map(|at| state.faults[at].clone());
     if let Some(at) = found {
         match state.faults[at].when {

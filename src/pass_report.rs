@@ -1,0 +1,316 @@
+//! What a pass over many left undone, and whom each failure concerns. A failure of one item or license never ends a
+//! pass; a failure of the account does. A pass names whatever it leaves alone. Every pass collects here, and the words,
+//! the JSON and the exit code are made here alone.
+
+use serde_json::{Value, json};
+
+use crate::error::{Lang, ModuleError, Text, counted};
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::text;
+
+/// Entries that a text names; the rest is counted. The log and `--json` hold all of them.
+const NAMED: usize = 10;
+
+/// Whom a failure concerns, and so how far it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The account of a module, or all of its licenses: the pass over it has ended.
+    Account,
+    /// One item: the pass goes on.
+    Item(ItemId),
+    /// One license: the pass goes on.
+    License(LicenseId),
+}
+
+/// Why something was left undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// It was tried and did not work.
+    Failed,
+    /// A guard held back all changes of its kind until an operator allows them.
+    HeldBack,
+    /// The item shows a license that our state does not hold for it.
+    UnknownLicense,
+    /// It is bound in the account that its module used before.
+    FormerAccount,
+    /// It belongs to a processing module that is switched off.
+    SwitchedOff,
+    /// It belongs to a processing module that is not ours.
+    NotOurs,
+    /// Another run holds it at this moment and finishes it.
+    OtherRun,
+}
+
+impl Why {
+    /// The stable word of the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::HeldBack => "held_back",
+            Self::UnknownLicense => "unknown_license",
+            Self::FormerAccount => "former_account",
+            Self::SwitchedOff => "switched_off",
+            Self::NotOurs => "not_ours",
+            Self::OtherRun => "other_run",
+        }
+    }
+
+    /// Whether a pass that left something for this reason ends with 1. Another run does what was left to it.
+    pub fn fails(self) -> bool {
+        match self {
+            Self::Failed
+            | Self::HeldBack
+            | Self::UnknownLicense
+            | Self::FormerAccount
+            | Self::SwitchedOff
+            | Self::NotOurs => true,
+            Self::OtherRun => false,
+        }
+    }
+}
+
+/// One thing that a pass left undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The processing module whose pass it was.
+    pub module: ModuleId,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// Why it was left.
+    pub why: Why,
+    /// What happened, and what to do next.
+    pub error: ModuleError,
+}
+
+impl Entry {
+    /// Who it is, in words.
+    pub fn name(&self) -> Text {
+        match (self.scope, self.why) {
+            (Scope::Item(item), _) => text!("service {item}", "услуга {item}"),
+            (Scope::License(license), _) => text!("license {license}", "лицензия {license}"),
+            (Scope::Account, _) => text!("module {}", "модуль {}", self.module),
+        }
+    }
+
+    /// Who it is, and what happened.
+    pub fn line(&self) -> Text {
+        let (name, message) = (self.name(), &self.error.message);
+        text!(["{}: {}", name.en, message.en], ["{}: {}", name.ru, message.ru])
+    }
+
+    fn json(&self, lang: Lang) -> Value {
+        let (item, license) = match self.scope {
+            Scope::Account => (None, None),
+            Scope::Item(item) => (Some(item.0), None),
+            Scope::License(license) => (None, Some(license.0)),
+        };
+        json!({
+            "module": self.module.0, "item": item, "license": license, "why": self.why.word(),
+            "type": self.error.kind.word(), "object": self.error.object, "value": self.error.value,
+            "message": self.error.message.in_lang(lang), "causes": self.error.causes,
+        })
+    }
+}
+
+/// What a pass left undone, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PassReport {
+    entries: Vec<Entry>,
+}
+
+impl PassReport {
+    /// Adds something that was tried and did not work.
+    pub fn failed(&mut self, module: ModuleId, scope: Scope, error: ModuleError) {
+        self.left(module, scope, Why::Failed, error);
+    }
+
+    /// Adds something that was left alone.
+    pub fn left(&mut self, module: ModuleId, scope: Scope, why: Why, error: ModuleError) {
+        self.entries.push(Entry { module, scope, why, error });
+    }
+
+    /// Adds what another pass left undone.
+    pub fn add(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+    }
+
+    /// With every text for people or logs changed, as for masking.
+    #[must_use]
+    pub fn mapped(self, change: impl Fn(&str) -> String) -> Self {
+        let mapped = |entry: Entry| Entry { error: entry.error.mapped(&change), ..entry };
+        Self { entries: self.entries.into_iter().map(mapped).collect() }
+    }
+
+    /// Everything that was left undone.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What makes the pass end with 1.
+    pub fn failures(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.why.fails())
+    }
+
+    /// Whether the pass ends with 1.
+    pub fn fails(&self) -> bool {
+        self.failures().next().is_some()
+    }
+
+    /// The exit code of a pass.
+    pub fn code(&self) -> u8 {
+        u8::from(self.fails())
+    }
+
+    /// The failure that gives the pass its type: one of an account before any other, then what failed before what was
+    /// left alone, then the first.
+    pub fn first(&self) -> Option<&Entry> {
+        // The smallest one is the first of equal ones.
+        self.failures().min_by_key(|entry| (entry.scope != Scope::Account || entry.why != Why::Failed, entry.why))
+    }
+
+    /// The failures as one error of the command `command`; `None`: the pass ended well.
+    pub fn error(&self, command: &str) -> Option<ModuleError> {
+        let first = self.first()?;
+        let message = match self.failures().count() {
+            1 => match (first.scope, first.why) {
+                (Scope::Account, _) => *first.error.message.clone(),
+                (Scope::Item(_) | Scope::License(_), _) => {
+                    let line = first.line();
+                    text!(
+                        ["{command}: {} Everything else was done.", as_sentence(&line.en)],
+                        ["{command}: {} Остальное выполнено.", as_sentence(&line.ru)]
+                    )
+                }
+            },
+            count => {
+                let (names, line) = (self.names(), first.line());
+                let rest = match self.failures().any(|entry| entry.scope == Scope::Account && entry.why == Why::Failed)
+                {
+                    true => text!("Not everything else could be done.", "Выполнено не всё остальное."),
+                    false => text!("Everything else was done.", "Остальное выполнено."),
+                };
+                text!(
+                    ["{command}: {}: {}. {} The first: {}", counted(count, "failure"), names.en, rest.en, line.en],
+                    ["{command}: не удалось {count}: {}. {} Первая ошибка: {}", names.ru, rest.ru, line.ru]
+                )
+            }
+        };
+        Some(ModuleError { message: Box::new(message), ..first.error.clone() })
+    }
+
+    /// The first failures by name, the rest counted.
+    fn names(&self) -> Text {
+        let names: Vec<Text> = self.failures().take(NAMED).map(Entry::name).collect();
+        let list = |words: fn(&Text) -> &str| names.iter().map(words).collect::<Vec<_>>().join(", ");
+        let (en, ru) = (list(|name| &name.en), list(|name| &name.ru));
+        match self.failures().count().saturating_sub(NAMED) {
+            0 => text!(["{en}"], ["{ru}"]),
+            more => text!(["{en} and {more} more"], ["{ru} и ещё {more}"]),
+        }
+    }
+
+    /// A line for each of the first failures, with their types, and one that counts the rest.
+    pub fn failure_lines(&self) -> Vec<Text> {
+        let line = |entry: &Entry| {
+            let causes: String = entry.error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
+            let (kind, line) = (entry.error.kind.word(), entry.line());
+            text!(["{kind}: {}{causes}", line.en], ["{kind}: {}{causes}", line.ru])
+        };
+        shown(self.failures().collect(), line)
+    }
+
+    /// A line for each of the first things that were left without making the pass fail.
+    pub fn other_lines(&self) -> Vec<Text> {
+        shown(self.entries.iter().filter(|entry| !entry.why.fails()).collect(), Entry::line)
+    }
+
+    /// `failures` and `passed_over`, all of them.
+    pub fn json(&self, lang: Lang) -> Value {
+        let list = |fails: bool| -> Vec<Value> {
+            self.entries.iter().filter(|entry| entry.why.fails() == fails).map(|entry| entry.json(lang)).collect()
+        };
+        json!({ "failures": list(true), "passed_over": list(false) })
+    }
+}
+
+fn shown(entries: Vec<&Entry>, line: impl Fn(&Entry) -> Text) -> Vec<Text> {
+    let more = entries.len().saturating_sub(NAMED);
+    let mut lines: Vec<Text> = entries.into_iter().take(NAMED).map(line).collect();
+    if more > 0 {
+        lines.push(text!("and {more} more; the log names all of them", "и ещё {more}; все они названы в логе"));
+    }
+    lines
+}
+
+/// Words that end like a sentence.
+fn as_sentence(words: &str) -> String {
+    if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn error(kind: ErrorKind, words: &str) -> ModuleError {
+        ModuleError::new(kind, "object", "value", Text::same(words))
+    }
+
+    const MODULE: ModuleId = ModuleId(7);
+
+    /// One failure is worded with its name; several by their names, ten at most; an account's comes first.
+    #[test]
+    fn an_error_names_the_first_failures_and_counts_the_rest() {
+        let mut report = PassReport::default();
+        assert_eq!(report.error("sync"), None);
+        report.left(MODULE, Scope::Item(ItemId(1)), Why::OtherRun, error(ErrorKind::Busy, "busy"));
+        assert_eq!(report.error("sync"), None, "another run finishes it");
+        report.left(MODULE, Scope::Account, Why::HeldBack, error(ErrorKind::Config, "30 renewals held back"));
+        let words = |report: &PassReport| {
+            report.error("sync").map(|error| (error.kind, error.message.en, error.message.ru)).expect("it fails")
+        };
+        assert_eq!(words(&report).1, "30 renewals held back");
+        report.failed(MODULE, Scope::Item(ItemId(42)), error(ErrorKind::Upstream, "no"));
+        assert_eq!(
+            words(&report),
+            (
+                ErrorKind::Upstream,
+                "sync: 2 failures: module 7, service 42. Everything else was done. The first: service 42: no"
+                    .to_owned(),
+                "sync: не удалось 2: модуль 7, услуга 42. Остальное выполнено. Первая ошибка: услуга 42: no".to_owned()
+            )
+        );
+        for id in 1..=10 {
+            report.failed(MODULE, Scope::License(LicenseId(id)), error(ErrorKind::BadAnswer, "odd"));
+        }
+        assert!(words(&report).1.contains("license 8 and 2 more. Everything else was done."), "{:?}", words(&report));
+        report.failed(ModuleId(8), Scope::Account, error(ErrorKind::Auth, "login refused"));
+        assert_eq!(words(&report).0, ErrorKind::Auth);
+        assert!(words(&report).1.ends_with("Not everything else could be done. The first: module 8: login refused"));
+        let mut one = PassReport::default();
+        one.failed(MODULE, Scope::License(LicenseId(5)), error(ErrorKind::BadAnswer, "odd"));
+        assert_eq!(words(&one).1, "sync: license 5: odd. Everything else was done.");
+    }
+
+    /// Lines are cut at ten, the JSON holds all; what another run does is no failure.
+    #[test]
+    fn the_json_holds_what_the_text_only_counts() {
+        let mut report = PassReport::default();
+        for id in 1..=12 {
+            report.failed(MODULE, Scope::Item(ItemId(id)), error(ErrorKind::Upstream, "no").because("odd answer"));
+        }
+        report.left(MODULE, Scope::License(LicenseId(9)), Why::OtherRun, error(ErrorKind::Busy, "held elsewhere"));
+        let lines = report.failure_lines();
+        assert_eq!((lines.len(), lines[0].en.as_str()), (11, "upstream: service 1: no\n  odd answer"));
+        assert_eq!(lines[10].en, "and 2 more; the log names all of them");
+        assert_eq!(report.other_lines(), [text!("license 9: held elsewhere", "лицензия 9: held elsewhere")]);
+        let json = report.json(Lang::En);
+        assert_eq!(json["failures"].as_array().map(Vec::len), Some(12));
+        assert_eq!(json["failures"][11]["item"], 12);
+        assert_eq!(json["failures"][0]["type"], "upstream");
+        assert_eq!(
+            (&json["passed_over"][0]["why"], &json["passed_over"][0]["license"]),
+            (&json!("other_run"), &json!(9))
+        );
+    }
+}

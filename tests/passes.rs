@@ -1,0 +1,139 @@
+//! Passes over many: one license never stops the others, an account that is gone stops the pass, and whatever was left
+//! undone is named.
+use crate::service::{day, ends_in, forget, ip_of, licid, opened, state};
+use crate::support::{Fault, Output, Test};
+
+fn sync(test: &Test) -> Output {
+    test.run(["--command", "sync"])
+}
+
+/// Services 1 to `count`, open, their licenses due.
+fn due(count: u32) -> Test {
+    let test = Test::new();
+    test.settings("[upstream]\ntimeout_s = 1\nconnect_timeout_s = 1\n");
+    for item in 1..=count {
+        let id = opened(&test, item, "55227", 1);
+        ends_in(&test, id, 1);
+        test.set_item(item, "expiredate", &day(20));
+    }
+    forget(&test);
+    test
+}
+
+fn renewed(test: &Test) -> usize {
+    test.upstream.billed("service.prolong")
+}
+
+/// A second license with the mark of a service's order, which had ended.
+fn duplicate(test: &Test, item: u32) -> u64 {
+    let first = licid(test, item);
+    test.upstream.with(|world| {
+        let mut twin = world.licenses[&first].clone();
+        twin.id = 9001;
+        twin.ip = ip_of(200);
+        world.licenses.insert(twin.id, twin);
+    });
+    9001
+}
+
+#[test]
+fn a_duplicate_that_cannot_be_read_stops_nobody() {
+    let test = due(2);
+    let stray = duplicate(&test, 1);
+    test.upstream.fault(Fault::on("soft.edit?read").of(stray).status(500).always());
+    let message = sync(&test).fails("bad_answer").message().to_owned();
+    assert!(message.starts_with(&format!("sync: license {stray}: ")), "{message}");
+    assert_eq!(renewed(&test), 2, "{}", test.story());
+    test.upstream.clear_faults();
+    sync(&test).ok();
+    assert!(test.log().contains(&format!("license {stray} is a duplicate")), "{}", test.log());
+}
+
+#[test]
+fn a_row_of_the_state_that_cannot_be_used_stops_nobody() {
+    for column in ["state = 'odd'", "family = 'odd'", "changes = -1"] {
+        let test = due(3);
+        let id = licid(&test, 2);
+        crate::service::alter_state(&test, &format!("UPDATE license SET {column} WHERE id = {id}"));
+        let message = sync(&test).fails("state").message().to_owned();
+        assert!(message.contains(&format!("license {id}")), "{column}: {message}");
+        assert_eq!(renewed(&test), 2, "{column}: {}", test.story());
+    }
+}
+
+#[test]
+fn licenses_that_never_answer_stop_nobody_while_the_seller_is_there() {
+    let test = due(6);
+    for item in 1..=4 {
+        test.upstream.fault(Fault::on("soft.edit?read").of(licid(&test, item)).drop_before().always());
+    }
+    let message = sync(&test).fails("client").message().to_owned();
+    let named = "sync: 4 failures: service 1, service 2, service 3, service 4. Everything else was done. The first: service 1: ";
+    assert!(message.starts_with(named), "{message}");
+    assert_eq!(renewed(&test), 2, "{}", test.story());
+}
+
+#[test]
+fn a_seller_that_dies_during_a_pass_ends_it_after_a_few_calls() {
+    let test = due(8);
+    test.upstream.fault(Fault::on("soft.edit?read").drop_before().always());
+    test.upstream.fault(Fault::on("whoami").drop_before().always());
+    let message = sync(&test).fails("client").message().to_owned();
+    assert!(message.starts_with("sync: 4 failures: service 1, service 2, service 3, module 7. "), "{message}");
+    let asked: std::collections::BTreeSet<String> =
+        test.upstream.requests_of("soft.edit").iter().map(|request| request.get("elid").unwrap().to_owned()).collect();
+    assert_eq!((asked.len(), renewed(&test)), (3, 0), "{}", test.story());
+    test.upstream.clear_faults();
+    sync(&test).ok();
+    assert_eq!(renewed(&test), 8);
+}
+
+#[test]
+fn a_login_that_is_refused_during_a_pass_ends_it_at_once() {
+    let test = due(3);
+    test.upstream.fault(Fault::on("soft.edit?read").refused("auth").always());
+    test.upstream.fault(Fault::on("whoami").refused("auth").always());
+    let message = sync(&test).fails("auth").message().to_owned();
+    assert!(message.starts_with("sync: 2 failures: service 1, module 7. "), "{message}");
+    test.upstream.clear_faults();
+    // Only one license may not be seen: that is its own.
+    test.upstream.fault(Fault::on("soft.edit?read").of(licid(&test, 1)).refused("auth").always());
+    let message = sync(&test).fails("auth").message().to_owned();
+    assert!(message.starts_with("sync: service 1: "), "{message}");
+    assert_eq!(renewed(&test), 2);
+}
+
+#[test]
+fn sync_prints_its_figures_beside_the_failures_and_json_holds_all_of_them() {
+    let test = due(12);
+    for item in 1..=11 {
+        test.upstream.fault(Fault::on("service.prolong").of(licid(&test, item)).refused("odd").always());
+    }
+    let output = test.run(["sync"]);
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.stdout, "licenses seen: 12, brought up to date: 12, looked at one by one: 12\n");
+    let lines: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("upstream: service ")).collect();
+    assert_eq!(lines.len(), 10, "{}", output.stderr);
+    assert!(output.stderr.contains("and 1 more; the log names all of them\n"), "{}", output.stderr);
+    let output = test.run(["sync", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let items: Vec<u64> = json["failures"].as_array().unwrap().iter().filter_map(|f| f["item"].as_u64()).collect();
+    assert_eq!((output.code, items), (Some(1), (1..=11).collect()));
+    assert_eq!((&json["error"]["type"], &json["failures"][0]["why"]), (&"upstream".into(), &"failed".into()));
+    assert_eq!((json["seen"].as_u64(), json["passed_over"].as_array().map(Vec::len)), (Some(12), Some(0)));
+    assert_eq!(state(&test, "SELECT count(*) FROM license WHERE state = 'bound'"), "12");
+}
+
+#[test]
+fn what_another_run_does_is_named_and_no_failure() {
+    let test = due(2);
+    let held = test.upstream.hold_before("service.prolong");
+    let other = test.spawn(["--command", "sync_item", "--item", "1"]);
+    held.reached();
+    let output = test.run(["sync", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&output.ok().stdout).unwrap();
+    assert_eq!((&json["passed_over"][0]["item"], &json["passed_over"][0]["why"]), (&1.into(), &"other_run".into()));
+    held.release();
+    other.wait().ok();
+    assert_eq!(renewed(&test), 2, "{}", test.story());
+}
