@@ -8,9 +8,13 @@ use crate::context::{Context, database_error};
 use crate::engine::{Engine, Ports, Run, Watched};
 use crate::error::ModuleError;
 use crate::model::ids::{ItemId, ModuleId};
-use crate::model::item::{AddonValue, Item};
+use crate::model::item::{AddonValue, Item, ItemStatus, MODULE_PROGRAM};
 use crate::model::rules::Rules;
+use crate::ports::Module;
 use crate::store::{Store, open_file};
+
+/// Services asked for at once.
+const BATCH: u32 = 500;
 
 /// Which module's account a service is licensed from (CONTRACT.md 4).
 ///
@@ -23,6 +27,47 @@ pub fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleE
     let setting = ctx.settings.rules(item.module).bundled_module;
     let licensed = item.is_ours() || asks_for_panel(&item, &ctx.settings.rules(ctx.module)) || has_license(ctx, id)?;
     module::of_item(&item, &modules, setting, ctx.module, licensed).map(|handled| handled.module.id)
+}
+
+/// The modules of ours that a run over all of them is about: the active ones, and those that are switched off while a
+/// license or an active service depends on them. Switching a module off ends its sales, not what was sold.
+///
+/// # Errors
+/// `database`, `state`
+pub fn modules_in_use(ctx: &mut Context) -> Result<Vec<Module>, ModuleError> {
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let mut in_use = Vec::new();
+    for module in modules.into_iter().filter(|module| module.program == MODULE_PROGRAM) {
+        if module.active || has_licenses(ctx, module.id)? || has_active_service(ctx, module.id)? {
+            in_use.push(module);
+        }
+    }
+    Ok(in_use)
+}
+
+fn has_licenses(ctx: &Context, module: ModuleId) -> Result<bool, ModuleError> {
+    if ctx.copy.is_none() && !ctx.settings.state.exists() {
+        return Ok(false);
+    }
+    let store = open_state(ctx)?;
+    let Some(account) = store.account_of_module(module).map_err(crate::engine::state_error)? else { return Ok(false) };
+    let held = store.in_use(account.id).map_err(crate::engine::state_error)?;
+    // A wish that cannot be read may be an order of this module: the pass over it says so.
+    let is_ordering = || store.open_wishes().map_or(true, |open| open.iter().any(|wish| wish.account == account.id));
+    Ok(held.iter().any(|(id, _)| *id == module) || is_ordering())
+}
+
+fn has_active_service(ctx: &mut Context, module: ModuleId) -> Result<bool, ModuleError> {
+    let mut after = ItemId(0);
+    loop {
+        let page = ctx.data.billdb()?.items_of_module(module, after, BATCH).map_err(database_error)?;
+        let Some(last) = page.last() else { return Ok(false) };
+        after = *last;
+        let items = ctx.data.billdb()?.items(&page).map_err(database_error)?;
+        if items.iter().any(|item| item.status == ItemStatus::Active) {
+            return Ok(true);
+        }
+    }
 }
 
 /// Whether a server has the control-panel addon, whatever is chosen in it.

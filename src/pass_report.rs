@@ -33,10 +33,6 @@ pub enum Why {
     UnknownLicense,
     /// It is bound in the account that its module used before.
     FormerAccount,
-    /// It belongs to a processing module that is switched off.
-    SwitchedOff,
-    /// It belongs to a processing module that is not ours.
-    NotOurs,
     /// Another run holds it at this moment and finishes it.
     OtherRun,
 }
@@ -49,8 +45,6 @@ impl Why {
             Self::HeldBack => "held_back",
             Self::UnknownLicense => "unknown_license",
             Self::FormerAccount => "former_account",
-            Self::SwitchedOff => "switched_off",
-            Self::NotOurs => "not_ours",
             Self::OtherRun => "other_run",
         }
     }
@@ -58,12 +52,7 @@ impl Why {
     /// Whether a pass that left something for this reason ends with 1. Another run does what was left to it.
     pub fn fails(self) -> bool {
         match self {
-            Self::Failed
-            | Self::HeldBack
-            | Self::UnknownLicense
-            | Self::FormerAccount
-            | Self::SwitchedOff
-            | Self::NotOurs => true,
+            Self::Failed | Self::HeldBack | Self::UnknownLicense | Self::FormerAccount => true,
             Self::OtherRun => false,
         }
     }

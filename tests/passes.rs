@@ -137,3 +137,28 @@ fn what_another_run_does_is_named_and_no_failure() {
     other.wait().ok();
     assert_eq!(renewed(&test), 2, "{}", test.story());
 }
+
+#[test]
+fn a_module_that_is_switched_off_is_served_while_something_depends_on_it() {
+    let test = due(1);
+    let mut test = test;
+    // One that nothing depends on is not even asked for its settings.
+    test.add_module(8, "pmisplicense");
+    test.db.exec("UPDATE processingmodule SET active = 'off'", ());
+    test.run(["--command", "sync"]).ok();
+    assert_eq!(renewed(&test), 1, "{}", test.story());
+    test.run(["reconcile"]).ok();
+    assert!(test.upstream.requests_of("soft").len() >= 2, "reconcile looks at it too");
+    let told = test.run(["doctor"]).stdout;
+    assert!(told.contains("Module 7 (Module 7) is switched off.") && !told.contains("Module 8"), "{told}");
+    // Its only service has no license yet: what it is owed is found as well.
+    test.soft_item(2, "55227", 1).ip(&ip_of(2)).active_until(&day(20)).add();
+    crate::service::alter_state(&test, "UPDATE license SET state = 'pool', life = NULL");
+    let told = test.run(["reconcile"]).stdout;
+    assert!(told.contains("service 2"), "{told}");
+    test.set_item(1, "status", "4");
+    test.set_item(2, "status", "3");
+    test.upstream.clear_requests();
+    sync(&test).ok();
+    assert_eq!(test.upstream.funcs(), Vec::<String>::new(), "nothing depends on it any more");
+}

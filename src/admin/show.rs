@@ -10,8 +10,9 @@ use crate::engine::state_error;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
-use crate::model::item::{Item, ItemStatus, MODULE_PROGRAM};
+use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::opening::modules_in_use;
 use crate::text;
 
 /// One line: what it is, and how panel, state and upstream have it.
@@ -118,12 +119,7 @@ fn upstream(
 /// # Errors
 /// `mgrctl`, `database`
 pub fn our_modules(desk: &mut Desk<'_>) -> Result<Vec<ModuleId>, ModuleError> {
-    let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
-    Ok(modules
-        .iter()
-        .filter(|module| module.program == MODULE_PROGRAM && module.active)
-        .map(|module| module.id)
-        .collect())
+    Ok(modules_in_use(desk.ctx)?.iter().map(|module| module.id).collect())
 }
 
 fn page(

@@ -65,7 +65,7 @@ pub(super) struct List {
     pub(super) error: Option<ModuleError>,
 }
 
-/// The modules of ours that are asked: the one named, else all active ones.
+/// The modules of ours that are asked: the one named, else all that are in use.
 pub(super) fn chosen(desk: &mut Desk<'_>, only: Option<ModuleId>) -> Result<Vec<ModuleId>, ModuleError> {
     match only {
         Some(id) => {

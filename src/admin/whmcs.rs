@@ -73,8 +73,8 @@ fn which_module(modules: &[ModuleId]) -> ModuleError {
         "module",
         &list,
         text!(
-            "WHMCS buys from one account, and which module has it cannot be told (active ones: {list}); nothing was done; name it with --module ID",
-            "WHMCS покупает с одной учётной записи, а у какого она модуля — неясно (включены: {list}); ничего не сделано; укажите его через --module ID"
+            "WHMCS buys from one account, and which module has it cannot be told (in use: {list}); nothing was done; name it with --module ID",
+            "WHMCS покупает с одной учётной записи, а у какого она модуля — неясно (используются: {list}); ничего не сделано; укажите его через --module ID"
         ),
     )
 }

@@ -7,8 +7,7 @@ use crate::engine::{Allow, Former, Summary, Verdict, former_accounts, other_acco
 use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, ModuleId, WishId};
-use crate::model::item::MODULE_PROGRAM;
-use crate::opening::{module, module_of_item, open_state, with_engine};
+use crate::opening::{module, module_of_item, modules_in_use, open_state, with_engine};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
@@ -45,7 +44,7 @@ fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<R
     Ok(if command == ItemCommand::GenKey { Reply::ok() } else { Reply::nothing() })
 }
 
-/// All licenses of a module, or of all active modules of ours. What failed stands in the summary.
+/// All licenses of a module, or of all modules of ours that are in use. What failed stands in the summary.
 ///
 /// # Errors
 /// The modules cannot be read, or the one that was named is not ours.
@@ -53,7 +52,7 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let chosen: Vec<ModuleId> = match only {
         Some(id) => vec![module::ours(&modules, id)?.id],
-        None => modules.iter().filter(|m| m.program == MODULE_PROGRAM && m.active).map(|m| m.id).collect(),
+        None => modules_in_use(ctx)?.iter().map(|module| module.id).collect(),
     };
     let mut total = Summary::default();
     for module in chosen {

@@ -6,6 +6,7 @@ use crate::engine::{self, state_error};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
 use crate::model::item::MODULE_PROGRAM;
+use crate::opening::modules_in_use;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::store::Store;
 use crate::text;
@@ -23,7 +24,16 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
         Err(error) => return checks.failed("database", &error),
     };
     checks.ok("database", text!("the panel's database answers", "база панели отвечает"));
-    let ours: Vec<_> = modules.iter().filter(|module| module.program == MODULE_PROGRAM && module.active).collect();
+    let active =
+        || modules.iter().filter(|module| module.program == MODULE_PROGRAM && module.active).cloned().collect();
+    let ours = match store {
+        Some(_) => modules_in_use(desk.ctx).unwrap_or_else(|error| {
+            checks.failed("module", &error);
+            active()
+        }),
+        // The state has said itself what is wrong with it.
+        None => active(),
+    };
     if ours.is_empty() {
         checks.problem(
             "module",
@@ -35,6 +45,20 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
         );
     }
     for module in ours {
+        let (id, name) = (module.id, &module.name);
+        if !module.active {
+            checks.warning(
+                "switched_off",
+                text!(
+                    "Module {id} ({name}) is switched off. Its services and licenses are looked after as before.",
+                    "Модуль {id} ({name}) выключен. Его услуги и лицензии обслуживаются как прежде."
+                ),
+                text!(
+                    "switch it on in the panel, or give each service a license of another module: pmisplicense move ITEM; the services: pmisplicense list --module {id}",
+                    "включите его в панели или дайте каждой услуге лицензию другого модуля: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {id}"
+                ),
+            );
+        }
         if let Err(error) = one_module(desk, module.id, store, checks) {
             checks.failed("module", &error);
         }
