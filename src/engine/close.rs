@@ -62,9 +62,7 @@ impl Engine<'_> {
                 item.id
             ));
         }
-        let own = |row: &&LicenseRow| {
-            (row.life == Some(life.to_string()) && !is_strange) || row.state == LicenseState::ToFree
-        };
+        let own = |row: &&LicenseRow| (row.is_of(&life) && !is_strange) || row.state == LicenseState::ToFree;
         for row in held.iter().filter(own) {
             self.free(item, row).await?;
         }

@@ -296,8 +296,12 @@ impl Engine<'_> {
         event: WishEvent,
         what: &Text,
     ) -> Result<(), ModuleError> {
+        let left = match life {
+            Some(life) => self.left_for_order(life, wish)?,
+            None => None,
+        };
         let taken = match life {
-            Some(life) => self.store.license_of(life).map_err(errors::state)?.is_some(),
+            Some(life) => left.is_none() && self.store.license_of(life).map_err(errors::state)?.is_some(),
             None => false,
         };
         let state = if life.is_some() && !taken { LicenseState::Bound } else { LicenseState::ToFree };
@@ -316,6 +320,7 @@ impl Engine<'_> {
         self.note(&note);
         self.commit("bind", move |tx| {
             tx.event(&wish, &event, &what)?;
+            left.map_or(Ok(()), |left| left.write(tx))?;
             let binding = Binding {
                 account,
                 family: order.family,

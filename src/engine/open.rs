@@ -68,9 +68,9 @@ impl Engine<'_> {
             return Err(other_owner(item, None));
         }
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let stranger = held.iter().find(|row| {
-            matches!(row.state, LicenseState::Bound | LicenseState::Claimed) && row.life != Some(life.to_string())
-        });
+        let stranger = held
+            .iter()
+            .find(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed) && !row.is_of(&life));
         match stranger {
             Some(row) => Err(other_owner(item, Some(row.id))),
             None => Ok(life),
@@ -107,12 +107,23 @@ impl Engine<'_> {
             return Ok(found);
         }
         self.check_witness(item, product).await?;
+        let replaces = self.last_license(item)?;
+        self.obtain_new(item, life, product, replaces).await
+    }
+
+    /// A license for a life that has none in this account: from the pool, or bought in place of `replaces`.
+    pub(super) async fn obtain_new(
+        &mut self,
+        item: &Item,
+        life: &ItemLife,
+        product: &Product,
+        replaces: Option<LicenseId>,
+    ) -> Result<(LicenseRow, License), ModuleError> {
         let rules = self.alignment().await?;
         let catalogue = &self.rules.catalogue;
         let terms = terms(product, item, &rules, catalogue, self.today())?;
         let mut asked = self.asked(item, terms.product)?;
         asked.parent = self.parent_license(item, terms.product).await?;
-        let replaces = self.last_license(item)?;
         let highest = self.look_before(terms.product.family).await?;
         if terms.product.is_pooled()
             && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?

@@ -115,11 +115,12 @@ impl Engine<'_> {
             row.id,
             item.id
         );
+        let claiming = self.claiming_life(life)?;
         let claimed = self
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
                 let mark = tx.next_mark(&panel, item.id)?;
-                let claimed = tx.claim(row, life, &mark, &product)?;
+                let claimed = tx.claim(row, &claiming, &mark, &product)?;
                 if claimed {
                     tx.set_choice(item, &product)?;
                     tx.note(Some(item.id), Some((row.account, row.id)), "claimed", &reason)?;
@@ -430,8 +431,10 @@ impl Engine<'_> {
             item.id
         );
         self.note(&reason);
+        let left = self.left_for_claimed(life, row)?;
         let (row, life, bound, account, module) = (row.clone(), life.clone(), seen.clone(), self.account, self.module);
         self.commit("bind", move |tx| {
+            left.map_or(Ok(()), |left| left.write(tx))?;
             let binding = Binding {
                 account,
                 family: row.family,

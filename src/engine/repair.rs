@@ -1,4 +1,4 @@
-//! What a person orders about one service or one license: bind, unbind, move, obtain, take in. The same journal, locks
+//! What a person orders about one service or one license: bind, unbind, obtain, take in. The same journal, locks
 //! and looks as for the panel's commands; nothing foreign is touched unless it is named.
 
 use crate::error::{ModuleError, Text};
@@ -17,8 +17,7 @@ use crate::text;
 
 use super::doubt::order_of;
 use super::repair_errors::{
-    another_installation, closed, has_license, no_key, not_elsewhere, not_yet, order_open, serves_another,
-    wants_nothing,
+    another_installation, closed, has_license, no_key, not_yet, order_open, serves_another, wants_nothing,
 };
 use super::{Engine, errors, is_deleted};
 
@@ -177,7 +176,7 @@ impl Engine<'_> {
         self.refresh(row, &after).await?;
         Ok(after)
     }
-    fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
+    pub(super) fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
         let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         match open.iter().find(|wish| order_of(wish).is_some()) {
             Some(wish) => Err(order_open(item, wish.id.0)),
@@ -244,48 +243,6 @@ impl Engine<'_> {
             self.warn(&text!("license {id} is freed later: {error}", "лицензия {id} будет освобождена позже: {error}"));
         }
         Ok(())
-    }
-
-    /// The service buys from this module's account from now on: what it holds elsewhere is freed by that module's own
-    /// sync, and a license is obtained here.
-    ///
-    /// # Errors
-    /// `missed`: it holds nothing of another account; whatever stands in the way of obtaining one.
-    pub async fn move_here(&mut self, item: ItemId) -> Result<Text, ModuleError> {
-        self.check_restored()?;
-        let result = self.move_locked(item).await;
-        self.held.clear();
-        result
-    }
-
-    async fn move_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {
-        self.lock(LockName::Item(id)).await?;
-        let item = self.item(id).await?;
-        let life = self.life_of(&item)?;
-        self.no_open_order(id)?;
-        let row = self.store.license_of(&life).map_err(errors::state)?;
-        let Some(row) = row.filter(|row| row.account != self.account) else { return Err(not_elsewhere(id)) };
-        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
-            return Err(wants_nothing(id));
-        };
-        let what = text!("move of service {id}", "перенос услуги {id}");
-        self.asked(&item, product)?;
-        self.check_money(&what).await?;
-        let old = row.id;
-        let reason = text!(
-            "service {id} moved away: license {old} is to be freed",
-            "услуга {id} перенесена: лицензию {old} освободить"
-        );
-        self.commit("move away", move |tx| {
-            tx.release_license(&row, LicenseState::ToFree, None, Some(&Reason::Moved))?;
-            tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
-        })
-        .await?;
-        let new = self.obtain_for(&item, &life, product).await?;
-        Ok(text!(
-            "service {id} has license {new} now; {old} is freed by the sync of its own module",
-            "у услуги {id} теперь лицензия {new}; {old} освободит sync её модуля"
-        ))
     }
 
     /// A license for a paid service that has none: its own that was lost, from the pool, or bought.

@@ -29,6 +29,7 @@ impl Engine<'_> {
                 self.free_if_time(&row).await?;
             }
         }
+        self.carry_on_move(item, &life).await?;
         if item.status == ItemStatus::Deleted {
             return self.free_of_closed(item, &life).await;
         }

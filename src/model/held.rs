@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
+use super::journal::ItemLife;
 use super::license::{Family, License, LicenseStatus};
 use super::reason::Reason;
 
@@ -102,6 +103,12 @@ pub struct LicenseRow {
 }
 
 impl LicenseRow {
+    /// Whether it serves a life, or was claimed to take the place of what serves it in another account.
+    pub fn is_of(&self, life: &ItemLife) -> bool {
+        let held = self.life.as_ref();
+        held == Some(&life.to_string()) || held == Some(&life.beside().to_string())
+    }
+
     /// Whether a look shows anything that this row does not hold yet. A list has no key, so its silence is no change.
     pub fn differs(&self, seen: &License) -> bool {
         self.name != seen.name

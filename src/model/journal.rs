@@ -26,6 +26,14 @@ pub struct ItemLife {
     pub closes: u32,
 }
 
+impl ItemLife {
+    /// The name under which a license is claimed for a life that a license of another account serves: each name holds
+    /// one license. It becomes the life's own when the other one is released.
+    pub fn beside(&self) -> Self {
+        Self { created: format!("{}+", self.created), ..self.clone() }
+    }
+}
+
 impl fmt::Display for ItemLife {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.item, self.created, self.closes)

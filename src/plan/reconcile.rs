@@ -299,6 +299,13 @@ impl<'g> Comparison<'g> {
             );
             return self.add(Kind::NoItem, Some(item), Some(id), what, unbind());
         };
+        if row.life == Some(view.life.beside().to_string()) {
+            let what = text!(
+                "license {id} was taken for service {item}, whose move to this account has not ended",
+                "лицензия {id} взята для услуги {item}, перенос которой на эту учётную запись не завершён"
+            );
+            return self.add(Kind::Doubt, Some(item), Some(id), what, Remedy::Look(item));
+        }
         let same_client = view.known_client.is_none_or(|client| client == view.item.client);
         if row.life != Some(view.life.to_string()) || !same_client {
             let what = text!(

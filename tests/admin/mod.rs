@@ -8,6 +8,7 @@ mod fleet;
 mod import;
 mod looking;
 mod mending;
+mod moving;
 mod planted;
 mod report;
 mod survey;

@@ -1,0 +1,182 @@
+//! move: another license is obtained first, the one that the service has is released after. Whatever refuses, crashes
+//! or goes unanswered in between, the service keeps a license, and no second one is bought.
+use super::{fine, in_state, json, opened, person, refused};
+use crate::service::{settle, state};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test, Upstream};
+
+/// Service 42 with license 5001 of module 7, and a module 8 that buys elsewhere, to which the service belongs now.
+fn between_two() -> (Test, Upstream) {
+    let mut t = opened();
+    t.upstream.age(5001, 40);
+    t.add_module(8, "pmisplicense");
+    let elsewhere = Upstream::start();
+    elsewhere.with(|w| w.next_id = 9001);
+    t.connect_module(8, &elsewhere.url());
+    t.set_item(42, "processingmodule", "8");
+    (t, elsewhere)
+}
+
+/// A freed license in module 8's pool: 9001, of service 50.
+fn with_pool(t: &Test, elsewhere: &Upstream) {
+    t.soft_item(50, "55227", 12).ip("192.0.2.50").module(8).expires(&super::day_in(365)).add();
+    t.cmd("open", 50).ok();
+    elsewhere.age(9001, 40);
+    t.cmd("close", 50).ok();
+    elsewhere.age(9001, 40);
+    assert_eq!(elsewhere.license(9001).licname, "free.lic");
+}
+
+/// The service has what it had: bound, running, at its address, whatever both modules do hourly.
+fn keeps_5001(t: &Test) {
+    for module in [7, 8, 7] {
+        person(t, &format!("sync --module {module}"));
+    }
+    let license = t.upstream.license(5001);
+    assert_eq!((t.item(42).param("licid"), license.status, &*license.ip), ("5001", 2, "192.0.2.10"), "{}", t.story());
+    assert_eq!(state(t, "SELECT state FROM license WHERE id = 5001"), "bound");
+}
+
+/// The service has the other license, and the one before is freed by its own module.
+fn has_moved(t: &Test, elsewhere: &Upstream, orders: usize) {
+    assert_eq!(t.item(42).param("licid"), "9001");
+    assert_eq!(t.item(42).param("lickey"), elsewhere.license(9001).key);
+    fine(t, "sync --module 7");
+    assert_eq!((t.upstream.license(5001).licname.as_str(), elsewhere.billed("soft.order.param")), ("free.lic", orders));
+    assert_eq!((elsewhere.license(9001).status, elsewhere.license(9001).ip.as_str()), (2, "192.0.2.10"));
+    t.cmd("sync_item", 42).ok();
+    assert!(fine(t, "reconcile").contains("agree"));
+}
+
+#[test]
+fn a_move_that_the_seller_refuses_leaves_the_service_its_license() {
+    let (t, elsewhere) = between_two();
+    elsewhere.set_balance(0);
+    for _ in 0..2 {
+        let told = refused(&t, "move 42 --yes");
+        assert!(told.contains("Service 42 keeps license 5001"), "{told}");
+        keeps_5001(&t);
+    }
+    elsewhere.set_balance(100_000);
+    elsewhere.fault(Fault::on("soft.order.param").refused("ip_busy"));
+    let told = refused(&t, "move 42 --yes");
+    assert!(told.contains("pmisplicense unbind 42"), "{told}");
+    keeps_5001(&t);
+    fine(&t, "move 42 --yes");
+    has_moved(&t, &elsewhere, 1);
+}
+
+#[test]
+fn a_move_whose_order_got_no_answer_is_found_and_ended_by_sync() {
+    let (t, elsewhere) = between_two();
+    elsewhere.fault(Fault::on("soft.order.param").late());
+    assert!(refused(&t, "move 42 --yes").contains("Service 42 keeps license 5001"));
+    keeps_5001(&t);
+    assert!(refused(&t, "move 42 --yes").contains("is in doubt"), "not sent again");
+    elsewhere.land_late();
+    fine(&t, "sync --module 8");
+    assert_eq!(t.item(42).param("licid"), "9001");
+    // Nobody said that the move has ended: what was left rests a day.
+    fine(&t, "sync --module 7");
+    assert_eq!(t.upstream.license(5001).licname, "shop");
+    in_state(&t, "UPDATE license SET not_before = not_before - 86400 WHERE id = 5001");
+    has_moved(&t, &elsewhere, 1);
+}
+
+#[test]
+fn a_move_whose_order_never_arrived_leaves_the_service_its_license() {
+    let (t, elsewhere) = between_two();
+    elsewhere.fault(Fault::on("soft.order.param").drop_before());
+    refused(&t, "move 42 --yes");
+    for _ in 0..3 {
+        settle(&t);
+        keeps_5001(&t);
+    }
+    assert_eq!(elsewhere.billed("soft.order.param"), 0, "sync orders nothing");
+    fine(&t, "move 42 --yes");
+    has_moved(&t, &elsewhere, 1);
+}
+
+#[test]
+fn a_move_killed_at_any_request_can_be_repeated() {
+    for pooled in [false, true] {
+        let requests = match pooled {
+            false => ["soft.order.param", "soft.edit?read"].as_slice(),
+            true => &["soft.edit?newkey", "soft.edit?set", "soft.resume"],
+        };
+        for (request, after) in requests.iter().flat_map(|request| [(*request, false), (*request, true)]) {
+            let (t, elsewhere) = between_two();
+            if pooled {
+                with_pool(&t, &elsewhere);
+            }
+            let held = if after { elsewhere.hold_after(request) } else { elsewhere.hold_before(request) };
+            let run = t.spawn(["move", "42", "--yes"]);
+            held.reached();
+            assert_eq!(run.kill().code, None);
+            drop(held);
+            person(&t, "sync --module 7");
+            let license = t.upstream.license(5001);
+            assert_eq!((license.status, license.licname.as_str()), (2, "shop"), "{request} {after}: {}", t.story());
+            for _ in 0..3 {
+                settle(&t);
+                person(&t, "sync --module 8");
+            }
+            if t.item(42).param("licid") == "5001" {
+                fine(&t, "move 42 --yes");
+            }
+            in_state(&t, "UPDATE license SET not_before = NULL");
+            has_moved(&t, &elsewhere, 1);
+        }
+    }
+}
+
+#[test]
+fn a_move_from_the_pool_takes_a_new_key_and_buys_nothing() {
+    let (t, elsewhere) = between_two();
+    with_pool(&t, &elsewhere);
+    let key = elsewhere.license(9001).key;
+    elsewhere.fault(Fault::on("soft.edit?newkey").refused("key_change"));
+    elsewhere.set_balance(0);
+    assert!(refused(&t, "move 42 --yes").contains("keeps license 5001"));
+    keeps_5001(&t);
+    in_state(&t, "UPDATE license SET not_before = NULL WHERE id = 9001");
+    fine(&t, "move 42 --yes");
+    assert_ne!(elsewhere.license(9001).key, key);
+    has_moved(&t, &elsewhere, 1);
+}
+
+#[test]
+fn what_was_claimed_for_a_move_is_given_up_when_the_service_goes_back() {
+    let (t, elsewhere) = between_two();
+    with_pool(&t, &elsewhere);
+    let held = elsewhere.hold_before("soft.edit?newkey");
+    let run = t.spawn(["move", "42", "--yes"]);
+    held.reached();
+    run.kill();
+    drop(held);
+    assert_eq!(state(&t, "SELECT state FROM license WHERE id = 9001"), "claimed");
+    t.set_item(42, "processingmodule", "7");
+    for _ in 0..3 {
+        settle(&t);
+        person(&t, "sync --module 8");
+    }
+    elsewhere.age(9001, 40);
+    person(&t, "sync --module 8");
+    assert_eq!(state(&t, "SELECT life IS NULL FROM license WHERE id = 9001"), "1", "{}", t.log());
+    keeps_5001(&t);
+    t.cmd("sync_item", 42).ok();
+}
+
+#[test]
+fn a_moved_service_that_could_not_show_its_license_is_not_left_with_a_freed_one() {
+    let (t, elsewhere) = between_two();
+    t.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::ErrorDocument).always());
+    refused(&t, "move 42 --yes");
+    assert_eq!(t.item(42).param("licid"), "5001");
+    fine(&t, "sync --module 7");
+    assert_eq!(t.upstream.license(5001).licname, "shop", "the service still shows it");
+    t.clear_mgrctl_faults();
+    fine(&t, "move 42 --yes");
+    has_moved(&t, &elsewhere, 1);
+    assert!(refused(&t, "move 42 --yes").contains("no license of another module"));
+    assert_eq!(json(&t, "list --status bound")["counts"]["bound"], 1);
+}
