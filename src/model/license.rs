@@ -202,7 +202,8 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads a decimal amount such as `12.5`, `-3` or `1 200,00`; `None` when it is not one.
+    /// Reads an amount that a program wrote, such as `12.5`, `-3` or `1 200,00`; `None` when it is not one. What a seller
+    /// shows to people is for [`Money::in_words`].
     pub fn parse(amount: &str, currency: &str) -> Option<Self> {
         let cleaned: String = amount.chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').collect();
         let cleaned = cleaned.replace(',', ".");
@@ -211,24 +212,74 @@ impl Money {
             None => (false, cleaned.as_str()),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let only_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !only_digits(whole) || !only_digits(fraction) {
+        let minor = minor_units(whole, fraction)?;
+        Some(Self { minor: if negative { -minor } else { minor }, currency: currency.trim().to_uppercase() })
+    }
+
+    /// Reads an amount as a billing system words it for people: `1,200.00`, `1.200,00 руб.` and `€1 200` are all 1200.
+    /// `None` where the words could mean two amounts (`1,200`) or hold no plain number (`1.2e3`): unknown is not zero.
+    pub fn in_words(words: &str, currency: &str) -> Option<Self> {
+        let first = words.find(|c: char| c.is_ascii_digit())?;
+        let last = words.rfind(|c: char| c.is_ascii_digit())?;
+        let (before, rest) = words.split_at(first);
+        let (number, after) = rest.split_at(last + 1 - first);
+        let minuses = before.chars().filter(|c| MINUS.contains(*c)).count();
+        let is_separated =
+            before.ends_with(['.', ',']) || after.trim_start().starts_with(|c| c == ',' || MINUS.contains(c));
+        if minuses > 1 || is_separated || before.contains('+') {
             return None;
         }
-        let cents = format!("{fraction:0<2}");
-        let minor = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents.get(..2)?.parse::<i64>().ok()?)?;
-        Some(Self { minor: if negative { -minor } else { minor }, currency: currency.trim().to_uppercase() })
+        let (whole, fraction) = number_parts(number)?;
+        let minor = minor_units(&whole, fraction)?;
+        Some(Self { minor: if minuses == 1 { -minor } else { minor }, currency: currency.trim().to_uppercase() })
+    }
+
+    /// Reads a price as a billing system words it: `5.00 EUR / 1 mon.`, `450 руб.`, `€5`; `None` without a currency.
+    pub fn from_words(words: &str) -> Option<Self> {
+        let price = words.split('/').next().unwrap_or_default();
+        Self::in_words(price, &currency_in(price)?)
     }
 }
 
-impl Money {
-    /// Reads an amount as a billing system words it: `5.00 EUR / 1 mon.`, `450 руб.`, `€5`; `None` without a currency.
-    pub fn from_words(words: &str) -> Option<Self> {
-        let amount_words = words.split('/').next().unwrap_or_default();
-        let amount: String = amount_words.chars().filter(|c| c.is_ascii_digit() || "-.,".contains(*c)).collect();
-        // "10.00 руб." leaves a dot at the end.
-        Self::parse(amount.trim_end_matches(['.', ',']), &currency_in(amount_words)?)
+/// The signs that make an amount a debt: the hyphen, and the minus of typographers.
+const MINUS: &str = "-\u{2212}";
+
+/// The digits before and after the decimal separator of a number, which begins and ends with a digit. White space and
+/// apostrophes only group thousands; a dot or a comma does so too where the other one follows it, or where it occurs
+/// twice. Alone before exactly three digits it could be either.
+fn number_parts(number: &str) -> Option<(String, &str)> {
+    let is_group_sign = |c: char| c.is_whitespace() || matches!(c, '\'' | '\u{2019}' | '.' | ',');
+    let (whole, fraction) = match number.rsplit_once(['.', ',']) {
+        None => (number, ""),
+        Some((whole, fraction)) => {
+            let point = number.get(whole.len()..)?.chars().next()?;
+            let occurs_twice = whole.contains(point);
+            let is_grouped = whole.contains(is_group_sign);
+            match (occurs_twice, is_grouped) {
+                (true, _) => (number, ""),
+                (false, false) if fraction.len() == 3 && whole.len() <= 3 && !whole.starts_with('0') => return None,
+                (false, _) => (whole, fraction),
+            }
+        }
+    };
+    let mut signs = whole.chars().filter(|c| !c.is_ascii_digit());
+    let sign = signs.next();
+    if sign.is_some_and(|sign| !is_group_sign(sign) || signs.any(|other| other != sign)) {
+        return None;
     }
+    let groups: Vec<&str> = whole.split(|c: char| Some(c) == sign).collect();
+    let are_thousands = groups.iter().skip(1).all(|group| group.len() == 3) && groups.first()?.len() <= 3;
+    (groups.len() == 1 || are_thousands).then(|| (groups.concat(), fraction))
+}
+
+/// Hundredths from the digits before and after the decimal separator; what is less than a hundredth is left out.
+fn minor_units(whole: &str, fraction: &str) -> Option<i64> {
+    let only_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !only_digits(whole) || !only_digits(fraction) {
+        return None;
+    }
+    let cents = format!("{fraction:0<2}");
+    whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents.get(..2)?.parse::<i64>().ok()?)
 }
 
 /// The currency's code in a text such as `EUR`, `10.00 EUR` or `€10`.
@@ -290,6 +341,74 @@ pub fn test_license(id: u32) -> License {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One amount in all its spellings; what could be another amount, or is no plain number, is none.
+    #[test]
+    fn amounts_in_words() {
+        for text in [
+            "1200.00",
+            "1200,00",
+            "1,200.00",
+            "1.200,00",
+            "1 200,00",
+            "1\u{a0}200,00",
+            "1\u{202f}200.00",
+            "1 200",
+            "1200",
+            "1'200.00",
+            "1’200,00",
+            "1200.000",
+            "1 200,000",
+            "1200.0",
+            "€1,200.00",
+            "1.200,00 €",
+            "1 200,00 руб.",
+            "RUB 1,200.00",
+            "Rs 1,200.00",
+            " 1200.00 EUR ",
+        ] {
+            assert_eq!(Money::in_words(text, "EUR").map(|money| money.minor), Some(120_000), "{text}");
+        }
+        for (text, minor) in [
+            ("1,200,300", 120_030_000),
+            ("1.200.300,5", 120_030_050),
+            ("12 345 678.9", 1_234_567_890),
+            ("0,999", 99),
+            ("-1 200,50", -120_050),
+            ("\u{2212}3", -300),
+            ("- 3.07 EUR", -307),
+            ("0", 0),
+        ] {
+            assert_eq!(Money::in_words(text, "EUR").map(|money| money.minor), Some(minor), "{text}");
+        }
+        for text in [
+            "1,200",
+            "1.200",
+            "10,999 EUR",
+            "-1,200",
+            "1.2e3",
+            "1e5",
+            "1,2,3",
+            "1.200,300.50",
+            "1,200 300",
+            "12 34",
+            "1 2345",
+            "1,200.300,5",
+            "1234 567",
+            "1200-",
+            "+5",
+            "--1",
+            "5 or 6",
+            ".5",
+            "5-6",
+            "",
+            "none",
+            "1.234 567,00",
+            "99999999999999999999",
+        ] {
+            assert_eq!(Money::in_words(text, "EUR"), None, "{text}");
+        }
+    }
 
     /// Amounts are read without floats, and rubbish is no amount.
     #[test]

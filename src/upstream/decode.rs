@@ -64,15 +64,12 @@ pub(super) fn balance(rows: &[Element], doc: &Element) -> Option<Money> {
 
 fn balance_of(element: &Element) -> Option<Money> {
     let said = element.value_of("balance")?;
-    let amount: String = said.chars().filter(|c| c.is_ascii_digit() || "-.,".contains(*c)).collect();
-    // "10.00 руб." leaves a dot at the end.
-    let amount = amount.trim_end_matches(['.', ',']);
     let named = ["currency", "currency_iso", "currency_str"].iter().find_map(|name| {
         let text = element.value_of(name)?;
         currency_in(text)
     });
     let currency = named.or_else(|| currency_in(said)).unwrap_or_default();
-    Money::parse(amount, &currency)
+    Money::in_words(said, &currency)
 }
 
 /// Who is logged in, from the document of `whoami`.
