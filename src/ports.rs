@@ -1,6 +1,8 @@
 //! The outside world as the engine sees it: upstream, the panel, its database, the clock and the locks.
 //! Traits in model types only; the shells implement them for production, the simulator for its world.
 
+mod call_error;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::model::license::{Family, License, Money};
 use crate::model::noc::Record;
 use crate::model::period::{AlignmentRule, Period};
 use crate::store::RecordedIntent;
+pub use call_error::CallError;
 
 /// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
 /// extend matches types and texts (CONTRACT.md 5).
@@ -73,17 +76,6 @@ pub enum Outcome {
     NotSent(String),
     /// Anything else: it may have been carried out.
     Unknown(String),
-}
-
-/// A read or repeatable call that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallError {
-    /// An error document.
-    Refused(Refusal),
-    /// Upstream was not reached, or did not answer in time.
-    Unreachable(String),
-    /// It answered something that cannot be trusted (`bad_answer`).
-    BadAnswer(String),
 }
 
 /// Changes that may be repeated: they name the target itself.

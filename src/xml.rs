@@ -5,7 +5,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use quick_xml::XmlVersion;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
@@ -33,10 +32,10 @@ pub enum XmlError {
     /// A DOCTYPE: entities could be declared there.
     #[error("the document has a DOCTYPE")]
     Doctype,
-    /// Another encoding than UTF-8 is declared.
-    #[error("the document is not in UTF-8")]
-    Encoding,
-    /// An entity that XML does not predefine, or a reference to an illegal character.
+    /// Another encoding than UTF-8 is declared: its name.
+    #[error("the document declares the encoding {0}, and only UTF-8 is read")]
+    Encoding(String),
+    /// An entity that XML does not predefine, or a reference that is none.
     #[error("the document uses an entity that is not predefined")]
     Entity,
     /// It ends before its root does, or is empty.
@@ -286,7 +285,7 @@ fn walk(
             Ok(Event::Eof) => return builder.finish(),
             Ok(event) => {
                 builder.event(&event, reader.buffer_position(), first)?;
-                first = false;
+                first &= matches!(&event, Event::Text(text) if is_blank(&text.xml10_content()));
                 continue;
             }
             Err(error) => error,
@@ -306,12 +305,65 @@ fn walk(
     }
 }
 
+/// Names of encodings that are UTF-8, or a part of it; `utf8` is how many write it.
+const UTF8_NAMES: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
+
+/// Most characters of a declared encoding that are shown.
+const ENCODING_CHARS: usize = 30;
+
 fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
-    match declaration.encoding() {
-        None => Ok(()),
-        Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("us-ascii") => Ok(()),
-        Some(_) => Err(XmlError::Encoding),
+    let name = match declaration.encoding() {
+        None => return Ok(()),
+        Some(Ok(name)) => name,
+        Some(Err(_)) => return Err(XmlError::Encoding("?".to_owned())),
+    };
+    if UTF8_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return Ok(());
     }
+    let is_shown = |c: &char| c.is_ascii_alphanumeric() || "-_.:".contains(*c);
+    Err(XmlError::Encoding(name.chars().filter(is_shown).take(ENCODING_CHARS).collect()))
+}
+
+/// The character that a reference `&name;` means, or `None` for a number that XML allows no character to have: it is
+/// passed over like the raw character, because one odd name must not hide a whole list.
+fn referred(name: &str) -> Result<Option<char>, XmlError> {
+    let predefined = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#').ok_or(XmlError::Entity)?;
+            let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |hex| (hex, 16));
+            if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+                return Err(XmlError::Entity);
+            }
+            return Ok(u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).filter(|c| is_legal(*c)));
+        }
+    };
+    Ok(Some(predefined))
+}
+
+/// The value of an attribute: references resolved, each white space a space, what XML does not allow passed over.
+fn attribute_value(raw: &str) -> Result<String, XmlError> {
+    let raw = raw.replace("\r\n", " ");
+    let mut value = String::with_capacity(raw.len());
+    let spaced = |c: char| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c };
+    let mut rest = raw.as_str();
+    while let Some((before, after)) = rest.split_once('&') {
+        value.extend(before.chars().filter(|c| is_legal(*c)).map(spaced));
+        let (name, after) = after.split_once(';').ok_or(XmlError::Entity)?;
+        value.extend(referred(name)?);
+        rest = after;
+    }
+    value.extend(rest.chars().filter(|c| is_legal(*c)).map(spaced));
+    Ok(value)
+}
+
+/// Nothing: white space, or a byte order mark, which some put behind it.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
 }
 
 struct Builder<'c> {
@@ -358,8 +410,7 @@ impl Builder<'_> {
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|_| XmlError::Malformed(position))?;
             let name = checked_name(attribute.key.as_ref(), position)?.to_owned();
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| XmlError::Entity)?;
-            element.attributes.push((name, value.chars().filter(|c| is_legal(*c)).collect()));
+            element.attributes.push((name, attribute_value(&attribute.value)?));
         }
         self.open.push(element);
         Ok(())
@@ -390,7 +441,7 @@ impl Builder<'_> {
                 element.text.extend(text.chars().filter(|c| is_legal(*c)));
                 Ok(())
             }
-            None if text.trim().is_empty() => Ok(()),
+            None if is_blank(text) => Ok(()),
             None => Err(XmlError::Rubbish),
         }
     }
@@ -401,22 +452,7 @@ impl Builder<'_> {
 
     fn reference(&mut self, reference: &BytesRef<'_>) -> Result<(), XmlError> {
         let element = self.open.last_mut().ok_or(XmlError::Rubbish)?;
-        let c = match reference.resolve_char_ref() {
-            Ok(Some(c)) => c,
-            Ok(None) => match &**reference {
-                "amp" => '&',
-                "lt" => '<',
-                "gt" => '>',
-                "quot" => '"',
-                "apos" => '\'',
-                _ => return Err(XmlError::Entity),
-            },
-            Err(_) => return Err(XmlError::Entity),
-        };
-        if !is_legal(c) {
-            return Err(XmlError::Entity);
-        }
-        element.text.push(c);
+        element.text.extend(referred(reference)?);
         Ok(())
     }
 

@@ -242,7 +242,7 @@ fn surroundings() {
     assert_eq!((answer.fails("bad_answer").attribute("object"), answer.attribute("value")), ("url", "1"));
     assert_eq!(
         answer.message(),
-        "reading the list of licenses, page 1: upstream&apos;s answer cannot be trusted; nothing was bought by this step; it is tried again"
+        "reading the list of licenses, page 1: upstream&apos;s answer cannot be trusted (soft at 127.0.0.1: the answer has a DOCTYPE, like a page of HTML); nothing was bought by this step; it is tried again"
     );
     test.upstream.clear_faults();
     test.module_param(7, "url", "");

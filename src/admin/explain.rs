@@ -20,8 +20,8 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
     let mut text = String::new();
     if let Some(why) = &explained.away {
         let words = text!(
-            "upstream is away ({why}): told from its last look",
-            "продавец недоступен ({why}): по последнему просмотру"
+            ["upstream is away ({}): told from its last look", why.en],
+            ["продавец недоступен ({}): по последнему просмотру", why.ru]
         );
         text.push_str(&format!("{}\n", wrapped(desk.say(&words), desk.width, 2)));
     }
@@ -31,5 +31,9 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
         text.push_str(&format!("- {}\n", wrapped(desk.say(line), desk.width.saturating_sub(2), 2)));
     }
     let lines: Vec<&str> = explained.lines.iter().map(|line| desk.say(line)).collect();
-    Ok(Answer::new("explain", text, json!({ "item": item.0, "lines": lines, "upstream_away": explained.away })))
+    Ok(Answer::new(
+        "explain",
+        text,
+        json!({ "item": item.0, "lines": lines, "upstream_away": explained.away.as_ref().map(|why| desk.say(why)) }),
+    ))
 }

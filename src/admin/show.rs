@@ -101,9 +101,10 @@ fn upstream(
                 Err(crate::ports::CallError::Refused(refusal))
                     if refusal.kind == crate::ports::RefusalKind::NotFound => {}
                 Err(error) => {
+                    let why = error.words();
                     notes.push(text!(
-                        "upstream is away, the state answers: {error:?}",
-                        "продавец недоступен, отвечает состояние: {error:?}"
+                        ["upstream is away, the state answers: {}", why.en],
+                        ["продавец недоступен, отвечает состояние: {}", why.ru]
                     ));
                     return None;
                 }

@@ -153,13 +153,28 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
                 "Сервер лицензий {url} недоступен: {why}. Ничего не изменено. Проверьте адрес и сеть и повторите."
             ),
         ),
+        CallError::Form(name) => ModuleError::new(
+            ErrorKind::BadAnswer,
+            "form",
+            name,
+            text!(
+                "The license server {url} shows the form {name:?} instead of a result, as it does when a password expired. Nothing was changed. Log in there with a browser as this user, answer the form, then repeat.",
+                "Сервер лицензий {url} вместо результата показывает форму {name:?}: так бывает, когда истёк пароль. Ничего не изменено. Войдите там через браузер как этот пользователь, заполните форму и повторите."
+            ),
+        ),
         CallError::BadAnswer(why) => ModuleError::new(
             ErrorKind::BadAnswer,
             "url",
             url,
             text!(
-                "The license server {url} gave an answer that cannot be trusted: {why}. Nothing was changed. Check that the address is that of a BILLmanager, then repeat.",
-                "Сервер лицензий {url} дал ответ, которому нельзя верить: {why}. Ничего не изменено. Проверьте, что это адрес BILLmanager, и повторите."
+                [
+                    "The license server {url} gave an answer that cannot be trusted: {}. Nothing was changed. Check that the address is that of a BILLmanager, then repeat.",
+                    why.en
+                ],
+                [
+                    "Сервер лицензий {url} дал ответ, которому нельзя верить: {}. Ничего не изменено. Проверьте, что это адрес BILLmanager, и повторите.",
+                    why.ru
+                ]
             ),
         ),
     }

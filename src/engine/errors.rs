@@ -158,14 +158,49 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
         CallError::BadAnswer(why) => {
             let message = text!(
                 [
-                    "{}: upstream's answer cannot be trusted; nothing was bought by this step; it is tried again",
+                    "{}: upstream's answer cannot be trusted ({}); nothing was bought by this step; it is tried again",
+                    what.en,
+                    why.en
+                ],
+                [
+                    "{}: ответу продавца нельзя доверять ({}); этим шагом ничего не куплено; попытка повторится",
+                    what.ru,
+                    why.ru
+                ]
+            );
+            ModuleError::new(ErrorKind::BadAnswer, "url", value, message)
+        }
+        CallError::Form(name) => {
+            let message = text!(
+                [
+                    "{}: upstream shows the form {name:?} instead of a result. This step bought nothing. Next: log in there with a browser as the module's user, answer the form, then run: pmisplicense doctor",
                     what.en
                 ],
-                ["{}: ответу продавца нельзя доверять; этим шагом ничего не куплено; попытка повторится", what.ru]
+                [
+                    "{}: вместо результата продавец показывает форму {name:?}. Этим шагом ничего не куплено. Далее: войдите там через браузер как пользователь модуля, заполните форму и выполните: pmisplicense doctor",
+                    what.ru
+                ]
             );
-            ModuleError::new(ErrorKind::BadAnswer, "url", value, message).because(why)
+            ModuleError::new(ErrorKind::BadAnswer, "form", name, message)
         }
     }
+}
+
+/// The provider asks for a minimum balance, and the seller shows none that can be read.
+pub fn no_balance(what: &Text, why: &Text) -> ModuleError {
+    let message = text!(
+        [
+            "{}: the setting minimum_balance asks for a balance, and none can be read ({}). Nothing was bought. Next: look at the account there, or take minimum_balance out of the settings, then run: pmisplicense doctor",
+            what.en,
+            why.en
+        ],
+        [
+            "{}: настройка minimum_balance требует баланса, а прочесть его нельзя ({}). Ничего не куплено. Далее: посмотрите счёт у продавца или уберите minimum_balance из настроек и выполните: pmisplicense doctor",
+            what.ru,
+            why.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::BadAnswer, "minimum_balance", "", message)
 }
 
 /// Upstream was not reached before anything was sent, or a read had no answer.

@@ -401,7 +401,13 @@ impl<'p> Engine<'p> {
         self.step("read license").await?;
         Ok(match self.ports.upstream.license(family, license) {
             Ok(seen) if seen.id == license => Ok(Some(seen)),
-            Ok(seen) => Err(CallError::BadAnswer(format!("asked for license {license}, answered with {}", seen.id))),
+            Ok(seen) => {
+                let about = seen.id;
+                Err(CallError::BadAnswer(text!(
+                    "asked for license {license}, the answer is about {about}",
+                    "запрошена лицензия {license}, ответ — о {about}"
+                )))
+            }
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Ok(None),
             Err(other) => Err(other),
         })

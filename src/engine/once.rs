@@ -131,7 +131,7 @@ impl Engine<'_> {
                         self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, seen, what).await
                     }
                     Ok(_) => self.unknown(row, &wish, format!("answered {answer:?}, not visible yet"), what).await,
-                    Err(error) => self.unknown(row, &wish, format!("answered, then {error:?}"), what).await,
+                    Err(error) => self.unknown(row, &wish, format!("answered, then {}", error.words().en), what).await,
                 }
             }
             Outcome::Refused(refusal) => match self.try_read(row.family, row.id).await? {
@@ -149,7 +149,7 @@ impl Engine<'_> {
                     let error = errors::refused(&refusal, what, "licid", row.id);
                     Err(Failed::Refused(refusal, error))
                 }
-                Err(error) => self.unknown(row, &wish, format!("{refusal}, then {error:?}"), what).await,
+                Err(error) => self.unknown(row, &wish, format!("{refusal}, then {}", error.words().en), what).await,
             },
             Outcome::Unknown(why) => {
                 self.write_event(&wish, WishEvent::Unknown { reason: why }, what).await?;

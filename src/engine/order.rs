@@ -13,7 +13,7 @@ use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::{Terms, code_advice};
-use crate::ports::{Outcome, RefusalKind, Upstream as _};
+use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewWish, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
@@ -31,6 +31,15 @@ pub(super) struct Asked {
     pub(super) nodes: Option<(crate::model::ids::UpstreamAddonId, u32)>,
     /// For a module: the license that it belongs to.
     pub(super) parent: Option<LicenseId>,
+}
+
+/// Whether the seller answered, and the answer tells no balance: rights are missing, or the amount could be two.
+fn is_balance_unknown(error: &CallError) -> bool {
+    match error {
+        CallError::Refused(refusal) => refusal.kind != RefusalKind::Auth,
+        CallError::BadAnswer(_) | CallError::Form(_) => true,
+        CallError::Unreachable(_) => false,
+    }
 }
 
 impl Engine<'_> {
@@ -173,7 +182,7 @@ impl Engine<'_> {
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
-            Err(crate::ports::CallError::Refused(refusal)) => {
+            Err(CallError::Refused(refusal)) => {
                 let error = if matches!(refusal.kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung) {
                     errors::refused(&refusal, what, "ip", ip)
                 } else {
@@ -186,8 +195,9 @@ impl Engine<'_> {
     }
 
     /// Money before buying: the provider's minimum, and the back-off after a refusal, which ends as soon as the
-    /// balance has grown. Where the balance could not be asked after the refusal there is nothing to compare with: it
-    /// may have grown, and one more refusal is cheaper than a client who waits.
+    /// balance has grown. Where the balance could not be asked after the refusal, or cannot be read now, there is
+    /// nothing to compare with: it may have grown, and one more refusal is cheaper than a client who waits. A balance
+    /// that cannot be read stops a purchase only where the provider asks for a minimum.
     pub(super) async fn check_money(&mut self, what: &Text) -> Result<(), ModuleError> {
         let account = self.store.account(self.account).map_err(errors::state)?;
         let backing_off = account
@@ -198,7 +208,12 @@ impl Engine<'_> {
             return Ok(());
         }
         self.step("ask balance").await?;
-        let balance = self.ports.upstream.balance().map_err(|error| errors::call(&error, what, "balance"))?;
+        let balance = match self.ports.upstream.balance() {
+            Ok(balance) => balance,
+            Err(error) if !is_balance_unknown(&error) => return Err(errors::call(&error, what, "balance")),
+            Err(_) if self.rules.minimum_balance.is_none() => return Ok(()),
+            Err(error) => return Err(errors::no_balance(what, &error.words())),
+        };
         let grown = |before: Option<i64>| before.is_none_or(|before| balance.minor > before);
         if let Some((kind, since, before)) = backing_off
             && !grown(before)

@@ -218,7 +218,7 @@ impl Engine<'_> {
             Some(row) => match self.try_read(row.family, row.id).await? {
                 Ok(seen) => seen,
                 Err(error) => {
-                    away = Some(format!("{error:?}"));
+                    away = Some(error.words());
                     Some(as_last_seen(row))
                 }
             },
@@ -355,7 +355,7 @@ pub struct Explained {
     /// What would be done, and why, in order.
     pub lines: Vec<Text>,
     /// Why upstream could not be asked.
-    pub away: Option<String>,
+    pub away: Option<Text>,
 }
 
 /// A license as the last look showed it.

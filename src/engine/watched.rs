@@ -40,7 +40,7 @@ impl<'p> Watched<'p> {
     fn noted<T>(&mut self, result: Result<T, CallError>) -> Result<T, CallError> {
         match &result {
             Err(CallError::Unreachable(_)) => self.unanswered += 1,
-            Ok(_) | Err(CallError::Refused(_) | CallError::BadAnswer(_)) => self.unanswered = 0,
+            Ok(_) | Err(CallError::Refused(_) | CallError::BadAnswer(_) | CallError::Form(_)) => self.unanswered = 0,
         }
         self.login_refused = matches!(&result, Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::Auth);
         result

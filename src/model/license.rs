@@ -202,8 +202,8 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads an amount that a program wrote, such as `12.5`, `-3` or `1 200,00`; `None` when it is not one. What a seller
-    /// shows to people is for [`Money::in_words`].
+    /// Reads an amount that a program wrote, such as `12.5`, `-3` or `1 200,00`; `None` when it is not one. What a
+    /// seller shows to people is for [`Money::in_words`].
     pub fn parse(amount: &str, currency: &str) -> Option<Self> {
         let cleaned: String = amount.chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').collect();
         let cleaned = cleaned.replace(',', ".");

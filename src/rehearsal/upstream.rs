@@ -195,7 +195,7 @@ impl Upstream for Rehearsed {
             | OnceRequest::NewKey { license, .. }
             | OnceRequest::Delete { license, .. } => match self.about(*license, request) {
                 Ok(answer) => Outcome::Done(answer),
-                Err(error) => Outcome::NotSent(format!("{error:?}")),
+                Err(error) => Outcome::NotSent(error.words().en),
             },
         }
     }

@@ -6,15 +6,17 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
-use super::client::{Failure, HttpUpstream, Repeat};
+use super::client::{Failure, HttpUpstream, Repeat, form_in};
 use super::decode;
 use super::wire;
+use crate::error::Text;
 use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest};
 use crate::model::license::{Family, License, Money};
 use crate::model::period::Period;
 use crate::ports::{CallError, Form, Outcome, PAGE_ROWS, Page, Repeatable, Upstream};
 use crate::store::RecordedIntent;
+use crate::text;
 use crate::xml::Element;
 
 /// What a clean answer says about a request that was sent once.
@@ -24,7 +26,7 @@ fn answer_to(request: &OnceRequest, func: &str, doc: &Element) -> Result<OnceAns
         OnceRequest::Order(_) => {
             match doc.value_of("id").and_then(|text| text.parse::<LicenseId>().ok()).filter(|id| id.0 > 0) {
                 Some(id) => OnceAnswer::Ordered(Some(id)),
-                None => return Err(Failure::Bad(format!("{func}: the answer holds no license number"))),
+                None => return Err(Failure::Bad(no_number(func))),
             }
         }
         // newexpiredate under doc or doc/doc.
@@ -40,6 +42,20 @@ fn answer_to(request: &OnceRequest, func: &str, doc: &Element) -> Result<OnceAns
     })
 }
 
+/// The question whether an address is free.
+const CHECK_IP: &str = "soft.checkip";
+
+fn no_number(func: &str) -> Text {
+    text!("{func}: the answer holds no license number", "{func}: в ответе нет номера лицензии")
+}
+
+fn no_balance() -> Text {
+    text!(
+        "subaccount: the answer shows no balance that can be read",
+        "subaccount: в ответе нет баланса, который можно прочесть"
+    )
+}
+
 impl HttpUpstream {
     /// **Once**: sends a recorded request. What a lost answer leaves open, and what tells, stands with its form.
     fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
@@ -50,7 +66,7 @@ impl HttpUpstream {
 
     fn send_form(&mut self, repeat: Repeat, form: &Form) -> Result<Element, Failure> {
         let params: Vec<(&str, String)> = form.params.iter().map(|(name, value)| (&**name, value.clone())).collect();
-        self.document(repeat, &form.func, &params)
+        self.result(repeat, &form.func, &params)
     }
 }
 
@@ -61,7 +77,9 @@ fn outcome(result: Result<OnceAnswer, Failure>) -> Outcome {
         Ok(answer) => Outcome::Done(answer),
         Err(Failure::Refused(refusal)) => Outcome::Refused(refusal),
         Err(Failure::NotSent(text)) => Outcome::NotSent(text),
-        Err(Failure::Lost(text) | Failure::Bad(text)) => Outcome::Unknown(text),
+        Err(Failure::Lost(text)) => Outcome::Unknown(text),
+        Err(Failure::Bad(text)) => Outcome::Unknown(text.en),
+        Err(Failure::Form(name)) => Outcome::Unknown(format!("answered with the form {name:?}")),
     }
 }
 
@@ -89,10 +107,13 @@ impl Upstream for HttpUpstream {
         match decode::license(&doc) {
             Some(found) if found.id == license => Ok(found),
             Some(found) => {
-                let text = format!("{func}: asked for license {license}, the answer is about {}", found.id);
-                Err(CallError::BadAnswer(text))
+                let about = found.id;
+                Err(CallError::BadAnswer(text!(
+                    "{func}: asked for license {license}, the answer is about {about}",
+                    "{func}: запрошена лицензия {license}, ответ — о {about}"
+                )))
             }
-            None => Err(CallError::BadAnswer(format!("{func}: the answer holds no license number"))),
+            None => Err(CallError::BadAnswer(no_number(&func))),
         }
     }
 
@@ -103,29 +124,32 @@ impl Upstream for HttpUpstream {
         let params = [("p_num", number.to_string()), ("p_cnt", PAGE_ROWS.to_string())];
         let (rows, frame) = self.list(func, &params, &["p_elems"], |row| decode::license(&row))?;
         let rows: Option<Vec<License>> = rows.into_iter().collect();
-        let rows = rows.ok_or_else(|| CallError::BadAnswer(format!("{func}: a row holds no license number")))?;
+        let rows = rows.ok_or_else(|| CallError::BadAnswer(no_number(func)))?;
         Ok(Page { rows, total: frame.value_of("p_elems").and_then(|text| text.parse().ok()) })
     }
 
-    /// `soft.checkip pricelist period ip`. **Read**.
+    /// `soft.checkip pricelist period ip`. **Read**. Its own form is no refusal: nobody has seen what it answers where
+    /// the address is free, and the order decides anyway.
     fn check_ip(&mut self, pricelist: UpstreamPricelistId, period: Period, ip: IpAddr) -> Result<(), CallError> {
         let params =
             [("pricelist", pricelist.to_string()), ("period", period.number().to_string()), ("ip", ip.to_string())];
-        self.document(Repeat::Read, "soft.checkip", &params)?;
-        Ok(())
+        let doc = self.document(Repeat::Read, CHECK_IP, &params)?;
+        match form_in(&doc).filter(|name| name != CHECK_IP) {
+            None => Ok(()),
+            Some(name) => Err(CallError::Form(name)),
+        }
     }
 
     /// `whoami`. **Read**. The user's name where the answer holds it, else nothing.
     fn whoami(&mut self) -> Result<String, CallError> {
-        let doc = self.document(Repeat::Read, "whoami", &[])?;
+        let doc = self.result(Repeat::Read, "whoami", &[])?;
         Ok(decode::user(&doc).unwrap_or_default())
     }
 
     /// `subaccount`. **Read**. The first subaccount that shows a balance; the currency is empty when it shows none.
     fn balance(&mut self) -> Result<Money, CallError> {
         let (rows, frame) = self.list("subaccount", &[], &["balance", "currency"], |row| row)?;
-        decode::balance(&rows, &frame)
-            .ok_or_else(|| CallError::BadAnswer("subaccount: the answer shows no balance".to_owned()))
+        decode::balance(&rows, &frame).ok_or_else(|| CallError::BadAnswer(no_balance()))
     }
 
     fn server_date(&self) -> Option<DateTime<Utc>> {
@@ -299,6 +323,7 @@ mod tests {
             CallError::Refused(refusal) => format!("{:?}", refusal.kind),
             CallError::Unreachable(_) => "unreachable".to_owned(),
             CallError::BadAnswer(_) => "bad answer".to_owned(),
+            CallError::Form(name) => format!("form {name}"),
         };
         let mut license = || upstream.license(Family::Soft, LicenseId(7)).map(|l| l.id).map_err(kind);
         assert_eq!(license(), Ok(LicenseId(7)));

@@ -14,7 +14,7 @@ use reqwest::{Certificate, StatusCode, Url};
 
 use super::is_loopback;
 use super::refusal::RefusalTable;
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::rules::UpstreamRules;
 use crate::ports::{CallError, ModuleAccess, Refusal, is_secret_name};
 use crate::text;
@@ -59,8 +59,10 @@ pub(super) enum Failure {
     NotSent(String),
     /// It may have been received; no answer came.
     Lost(String),
-    /// An answer came that cannot be trusted.
-    Bad(String),
+    /// An answer came that cannot be trusted: what is wrong with it.
+    Bad(Text),
+    /// A form instead of a result: its name. Whether anything was carried out cannot be told.
+    Form(String),
 }
 
 impl From<Failure> for CallError {
@@ -69,6 +71,7 @@ impl From<Failure> for CallError {
             Failure::Refused(refusal) => Self::Refused(refusal),
             Failure::NotSent(text) | Failure::Lost(text) => Self::Unreachable(text),
             Failure::Bad(text) => Self::BadAnswer(text),
+            Failure::Form(name) => Self::Form(name),
         }
     }
 }
@@ -130,7 +133,14 @@ impl HttpUpstream {
         Self { trace, ..self }
     }
 
-    /// Sends a call and returns its document, whose root is `<doc>` and which has no `<error>`.
+    /// As [`HttpUpstream::document`], for calls that are answered with a result: a form in its place is a failure.
+    pub(super) fn result(&mut self, repeat: Repeat, func: &str, params: &[(&str, String)]) -> Result<Element, Failure> {
+        let doc = self.document(repeat, func, params)?;
+        form_in(&doc).map_or(Ok(doc), |name| Err(Failure::Form(name)))
+    }
+
+    /// Sends a call and returns its document, whose root is `<doc>` and which has no `<error>`. It may be a form, as
+    /// the answer of `*.edit` is.
     pub(super) fn document(
         &mut self,
         repeat: Repeat,
@@ -155,7 +165,7 @@ impl HttpUpstream {
         keep: &[&str],
         on_row: fn(Element) -> T,
     ) -> Result<(Vec<T>, Element), Failure> {
-        let keep = [keep, &["error"]].concat();
+        let keep = [keep, &["error", "metadata", "ok"]].concat();
         let (trace, whom, told) = (self.trace.clone(), self.host(), self.trace.is_on());
         let (rows, doc) = self.send(Repeat::Read, func, params, MAX_LIST, &mut |body| {
             let (mut rows, mut heard) = (Vec::new(), Rows::default());
@@ -168,12 +178,13 @@ impl HttpUpstream {
             trace.answered(&whom, body.since, || heard.with_frame(&frame.root));
             Ok((rows, frame.root))
         })?;
-        Ok((rows, self.checked(func, doc)?))
+        let doc = self.checked(func, doc)?;
+        form_in(&doc).map_or(Ok((rows, doc)), |name| Err(Failure::Form(name)))
     }
 
     fn checked(&self, func: &str, doc: Element) -> Result<Element, Failure> {
         if doc.name != "doc" {
-            return Err(Failure::Bad(format!("{func}: the answer is not a <doc>")));
+            return Err(Failure::Bad(text!("{func}: the answer is not a <doc>", "{func}: ответ — не <doc>")));
         }
         match self.refusals.refusal(&doc) {
             None => Ok(doc),
@@ -203,7 +214,7 @@ impl HttpUpstream {
         let first = self.attempt(repeat, func, params, limit, deadline, read);
         let may_repeat = match (&first, repeat) {
             (Err(Failure::NotSent(_) | Failure::Lost(_)), Repeat::Read | Repeat::Repeatable) => true,
-            (_, Repeat::Once) | (Ok(_) | Err(Failure::Refused(_) | Failure::Bad(_)), _) => false,
+            (_, Repeat::Once) | (Ok(_) | Err(Failure::Refused(_) | Failure::Bad(_) | Failure::Form(_)), _) => false,
         };
         if !may_repeat || deadline.saturating_duration_since(Instant::now()) < RETRY_NEEDS + RETRY_PAUSE {
             return first;
@@ -260,17 +271,19 @@ impl HttpUpstream {
         })?;
         self.last_date = date_of(&response);
         if response.status() != StatusCode::OK {
-            return Err(Failure::Bad(format!("{call}: answered with HTTP status {}", response.status().as_u16())));
+            let status = response.status().as_u16();
+            let what = text!("{call}: answered with HTTP status {status}", "{call}: ответ со статусом HTTP {status}");
+            return Err(Failure::Bad(what));
         }
         if response.content_length().is_some_and(|length| length > limit) {
-            return Err(Failure::Bad(format!("{call}: the answer is longer than {limit} bytes")));
+            return Err(Failure::Bad(bad_document(&call, &XmlError::TooLong(limit))));
         }
         let mut body = Body { response, deadline, since, timed_out: false };
         read(&mut body).map_err(|error| {
             if body.timed_out {
                 Failure::Lost(format!("{call}: the answer did not arrive in time"))
             } else {
-                Failure::Bad(format!("{call}: {}", what_is_wrong(&error)))
+                Failure::Bad(bad_document(&call, &error))
             }
         })
     }
@@ -341,20 +354,36 @@ fn words(error: reqwest::Error) -> String {
     text
 }
 
-fn what_is_wrong(error: &XmlError) -> String {
-    match error {
+/// The name of the form that a document shows to be filled in: `doc/@func`, else the name of its metadata. What says
+/// `<ok/>` is no form, whatever else stands in it.
+pub(super) fn form_in(doc: &Element) -> Option<String> {
+    let metadata = doc.child("metadata").filter(|metadata| metadata.attribute("type") == Some("form"))?;
+    let name = doc.attribute("func").or_else(|| metadata.attribute("name")).unwrap_or_default();
+    doc.child("ok").is_none().then(|| name.to_owned())
+}
+
+fn bad_document(call: &str, error: &XmlError) -> Text {
+    let why = match error {
+        XmlError::TooLong(limit) => {
+            text!("the answer is longer than {limit} bytes", "ответ длиннее {limit} байт")
+        }
+        XmlError::TooDeep | XmlError::TooMany => {
+            text!("the answer has too many elements", "в ответе слишком много элементов")
+        }
+        XmlError::Doctype => {
+            text!("the answer has a DOCTYPE, like a page of HTML", "в ответе есть DOCTYPE, как в HTML")
+        }
+        XmlError::Encoding(name) => text!(
+            "the answer declares the encoding {name}, and only UTF-8 is read",
+            "в ответе объявлена кодировка {name}, а читается только UTF-8"
+        ),
         // The connection ended inside the answer.
-        XmlError::Io(_) => XmlError::CutOff.to_string(),
-        XmlError::TooLong(_)
-        | XmlError::TooDeep
-        | XmlError::TooMany
-        | XmlError::Doctype
-        | XmlError::Encoding
-        | XmlError::Entity
-        | XmlError::CutOff
-        | XmlError::Rubbish
-        | XmlError::Malformed(_) => error.to_string(),
-    }
+        XmlError::Io(_) | XmlError::CutOff => text!("the answer is cut off or empty", "ответ оборван или пуст"),
+        XmlError::Entity | XmlError::Rubbish | XmlError::Malformed(_) => {
+            text!("the answer is not well-formed XML", "ответ — не правильный XML")
+        }
+    };
+    text!(["{call}: {}", why.en], ["{call}: {}", why.ru])
 }
 
 fn date_of(response: &Response) -> Option<DateTime<Utc>> {

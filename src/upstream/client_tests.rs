@@ -140,6 +140,7 @@ fn once(upstream: &mut HttpUpstream) -> &'static str {
                 Failure::NotSent(_) => "not sent",
                 Failure::Lost(_) => "lost",
                 Failure::Bad(_) => "bad",
+                Failure::Form(_) => "form",
             }
         }
     }

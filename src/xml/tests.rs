@@ -41,6 +41,30 @@ fn writes_and_reads_back() {
     assert_eq!(Element::new("ok").to_fragment(), "<ok/>");
 }
 
+/// Characters that XML forbids are passed over, raw or as a reference, in text and attributes: what stands beside them
+/// is read.
+#[test]
+fn forbidden_characters_are_passed_over() {
+    for odd in ["\u{b}", "&#11;", "&#x0B;", "&#0;", "&#1;", "&#xD800;", "&#xFFFE;", "&#1114112;", "&#99999999999;"] {
+        let doc = tree(&format!("<d a='x{odd}y'>1{odd}2<e/>3&amp;</d>")).expect(odd);
+        assert_eq!((doc.attribute("a"), doc.text.as_str()), (Some("xy"), "123&"), "{odd}");
+    }
+    let doc = tree("<d a='1\r\n2\t3\n&#10;&#9;&lt;'/>").expect("white space");
+    assert_eq!(doc.attribute("a"), Some("1 2 3 \n\t<"));
+}
+
+/// White space and byte order marks before the declaration are passed over, and `utf8` is UTF-8.
+#[test]
+fn what_may_stand_before_a_document() {
+    for before in ["", "\n", " \r\n\t", "\u{feff}", "\u{feff}\n", "\n\u{feff}", "\u{feff}\u{feff}"] {
+        for encoding in ["UTF-8", "utf8", "Utf-8", "us-ascii"] {
+            let text = format!("{before}<?xml version=\"1.0\" encoding=\"{encoding}\"?>\n<d>ü</d>\n");
+            assert_eq!(tree(&text).map(|doc| doc.text).expect(&text), "ü", "{before:?} {encoding}");
+        }
+    }
+    assert!(tree("\n<d/>").is_ok() && tree("<d/>\u{feff}").is_ok());
+}
+
 /// Hostile and broken documents are refused, each for its own reason, without quoting them.
 #[test]
 fn refuses() {
@@ -56,9 +80,13 @@ fn refuses() {
         ("<d><!DOM[<!-- -->]>", "DOCTYPE"),
         ("<d>&unknown;</d>", "entity"),
         ("<d a='&unknown;'/>", "entity"),
-        ("<d>&#1;</d>", "entity"),
-        ("<d>&#0;</d>", "entity"),
-        ("<d>&#xD800;</d>", "entity"),
+        ("<d>&#;</d>", "entity"),
+        ("<d>&#x;</d>", "entity"),
+        ("<d>&#1f;</d>", "entity"),
+        ("<d>&#-1;</d>", "entity"),
+        ("<d>&#xfg;</d>", "entity"),
+        ("<d a='&#x;'/>", "entity"),
+        ("<d a='1 & 2'/>", "entity"),
         ("", "cut off"),
         ("  \n", "cut off"),
         ("<d>", "cut off"),
@@ -76,7 +104,10 @@ fn refuses() {
         ("SECRET", "besides"),
         ("{\"SECRET\":1}", "besides"),
         ("</d>", "well-formed"),
-        ("<?xml version=\"1.0\" encoding=\"windows-1251\"?><d/>", "UTF-8"),
+        ("<?xml version=\"1.0\" encoding=\"windows-1251\"?><d/>", "encoding windows-1251, and only UTF-8"),
+        ("\n<?xml version=\"1.0\" encoding=\"KOI8-R\"?><d/>", "encoding KOI8-R"),
+        ("<?xml version=\"1.0\" encoding=\"<b>&amp;\"?><d/>", "encoding bamp, "),
+        ("<!-- --><?xml version=\"1.0\"?><d/>", "well-formed"),
         ("<d/><?xml version=\"1.0\"?>", "well-formed"),
     ] {
         let error = tree(text).expect_err(text).to_string();

@@ -2,6 +2,7 @@
 //! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
 
 use chrono::{DateTime, Utc};
+use pmisplicense::error::Text;
 use pmisplicense::model::ids::{AccountId, LicenseId, LicenseKey, Mark, UpstreamPricelistId};
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
@@ -28,7 +29,7 @@ fn unreachable() -> CallError {
 }
 
 fn garbled() -> CallError {
-    CallError::BadAnswer("sim: cut off".to_owned())
+    CallError::BadAnswer(Text::same("sim: cut off"))
 }
 
 fn send_step(request: &OnceRequest) -> &'static str {

@@ -161,9 +161,20 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
                 "проверьте адрес, DNS, межсетевой экран, сертификат"
             ),
         ),
+        CallError::Form(name) => checks.problem(
+            "login",
+            text!(
+                "{url} shows the form {name:?} instead of a result",
+                "{url} вместо результата показывает форму {name:?}"
+            ),
+            text!(
+                "log in there with a browser as the module's user and answer the form: a password may have expired",
+                "войдите там через браузер как пользователь модуля и заполните форму: возможно, истёк пароль"
+            ),
+        ),
         CallError::BadAnswer(why) => checks.problem(
             "upstream",
-            text!("{url} gives no answer that can be trusted: {why}", "{url} отвечает непонятно: {why}"),
+            text!(["{url} gives no answer that can be trusted: {}", why.en], ["{url} отвечает непонятно: {}", why.ru]),
             text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager"),
         ),
     }
@@ -182,7 +193,10 @@ fn balance(desk: &Desk<'_>, id: ModuleId, client: &mut dyn Upstream, checks: &mu
         Ok(balance) => checks.ok("balance", text!("module {id}: balance {balance}", "модуль {id}: баланс {balance}")),
         Err(error) => checks.warning(
             "balance",
-            text!("module {id}: the balance cannot be read: {error:?}", "модуль {id}: баланс не читается: {error:?}"),
+            text!(
+                ["module {id}: the balance cannot be read: {}", error.words().en],
+                ["модуль {id}: баланс не читается: {}", error.words().ru]
+            ),
             text!("give the user the right to see it", "дайте пользователю право его видеть"),
         ),
     }

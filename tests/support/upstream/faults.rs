@@ -33,7 +33,27 @@ pub enum Answer {
     OfAnother,
     /// The right answer, given without Content-Length until the connection closes.
     Unsized,
+    /// The right answer with something in it worded otherwise.
+    Reworded(Rewording),
 }
+
+/// Makes another text of an answer.
+#[derive(Clone, Copy)]
+pub struct Rewording(pub fn(&str) -> String);
+
+impl std::fmt::Debug for Rewording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rewording")
+    }
+}
+
+impl PartialEq for Rewording {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Rewording {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
@@ -165,6 +185,18 @@ impl Fault {
         self.named("html", Effect::Normal, Answer::Body(page.into()))
     }
 
+    /// A form to be filled in, as after a password ran out, instead of the result.
+    pub fn form(self) -> Self {
+        let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<doc lang=\"en\" func=\"usrparam\">\
+                    <metadata name=\"usrparam\" type=\"form\" mgr=\"billmgr\"/><passwd/><confirm/></doc>\n";
+        self.named("form", Effect::Normal, Answer::Body(body.into()))
+    }
+
+    /// The right answer, as `words` puts it.
+    pub fn reworded(self, words: fn(&str) -> String) -> Self {
+        self.named("reworded", Effect::Normal, Answer::Reworded(Rewording(words)))
+    }
+
     pub fn truncated(self) -> Self {
         self.named("truncated", Effect::Normal, Answer::Truncated)
     }
@@ -281,6 +313,7 @@ impl Fault {
         "truncated",
         "cut_short",
         "empty",
+        "form",
         "garbage",
         "oversized",
         "doctype",
@@ -321,6 +354,7 @@ impl Fault {
             "truncated" => f.truncated(),
             "cut_short" => f.cut_short(),
             "empty" => f.empty(),
+            "form" => f.form(),
             "garbage" => f.garbage(),
             "oversized" => f.oversized(ms(17 << 20)),
             "doctype" => f.doctype(),

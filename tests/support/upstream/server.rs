@@ -342,6 +342,7 @@ fn send(shared: &Shared, wire: &mut dyn Wire, fault: &Fault, right: &str) -> io:
         }
         Answer::Truncated => whole(200, xml, None, &right.as_bytes()[..right.len() / 2]),
         Answer::OfAnother => whole(200, xml, None, before.unwrap_or_else(|| document("<id>999999</id>")).as_bytes()),
+        Answer::Reworded(words) => whole(200, xml, None, words.0(right).as_bytes()),
         Answer::CutShort | Answer::Unsized => whole(200, xml, None, right.as_bytes()),
         Answer::Oversized(bytes) => return oversized(wire, &date, *bytes),
     };

@@ -1,0 +1,36 @@
+//! What is known after a question, or a change that may be repeated, that did not succeed; and how people are told.
+
+use super::Refusal;
+use crate::error::Text;
+use crate::text;
+
+/// A read or repeatable call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallError {
+    /// An error document.
+    Refused(Refusal),
+    /// Upstream was not reached, or did not answer in time.
+    Unreachable(String),
+    /// It answered something that cannot be trusted (`bad_answer`): what is wrong with it, without quoting it.
+    BadAnswer(Text),
+    /// It showed a form instead of a result: the form's name, empty where it has none. Sellers do so when a person must
+    /// answer something first, such as a new password for one that expired.
+    Form(String),
+}
+
+impl CallError {
+    /// What happened, for people; a message of ours goes around it.
+    pub fn words(&self) -> Text {
+        match self {
+            Self::Refused(refusal) => text!("upstream refused: {refusal}", "продавец отказал: {refusal}"),
+            Self::Unreachable(why) => text!("upstream was not reached: {why}", "продавец недоступен: {why}"),
+            Self::BadAnswer(why) => why.clone(),
+            Self::Form(name) => {
+                text!(
+                    "upstream shows the form {name:?} instead of a result",
+                    "вместо результата продавец показывает форму {name:?}"
+                )
+            }
+        }
+    }
+}
