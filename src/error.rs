@@ -186,13 +186,25 @@ pub const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
 /// The longest value at fault that is shown; a longer one is somebody's file.
 pub const VALUE_CHARS: usize = 500;
 
+/// The longest words of somebody else, a seller or the panel, within a message of ours: what we say comes after them.
+pub const QUOTED_CHARS: usize = 1000;
+
 /// The longest message that is shown.
 pub const MESSAGE_CHARS: usize = 4000;
 
-fn shortened(text: &str, chars: usize) -> String {
+/// The first `chars` characters of a text; one that is longer ends in "…".
+pub fn shortened(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+/// The same for words that people read: how much is left out is said.
+pub fn shortened_words(words: &str, chars: usize) -> String {
+    match words.chars().skip(chars).count() {
+        0 => words.to_owned(),
+        left_out => format!("{} (cut, +{left_out} chars)", shortened(words, chars)),
     }
 }
 
@@ -232,7 +244,7 @@ impl ModuleError {
              <msg>{}</msg></error></doc>\n",
             self.kind.word(),
             escape(&self.object),
-            escape(&shortened(self.message.in_lang(lang), MESSAGE_CHARS)),
+            escape(&shortened_words(self.message.in_lang(lang), MESSAGE_CHARS)),
         )
     }
 
@@ -281,6 +293,8 @@ mod tests {
         assert!(error.document(Lang::parse("ru_RU.UTF-8")).contains("<msg>x &amp; y: это не адрес</msg>"));
         let long = ModuleError::new(ErrorKind::Missed, "item", "я".repeat(5000), Text::same("m"));
         assert!(long.document(Lang::En).chars().count() < 2 * VALUE_CHARS + 300);
+        let long = ModuleError::new(ErrorKind::Upstream, "item", "", Text::same("я".repeat(MESSAGE_CHARS + 17)));
+        assert!(long.document(Lang::Ru).contains("я… (cut, +17 chars)</msg>"));
     }
 
     /// A secret leaves every part of an error.

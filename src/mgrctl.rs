@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::error::{QUOTED_CHARS, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::ports::{Form, ModuleAccess, Panel, PanelCall, PanelError};
 use crate::trace::{Trace, shown};
@@ -24,6 +25,10 @@ pub const MAX_ANSWER: u64 = 16 << 20;
 
 /// Bytes of stderr kept for an error's cause.
 const MAX_COMPLAINT: u64 = 4096;
+
+/// The longest `name=value` in bytes: the system's limit for an argument or a variable is 128 KiB, and a secret's
+/// variable has a name of its own.
+const MAX_ARGUMENT: usize = 128 * 1024 - 64;
 
 /// Characters of stderr shown in an error's cause.
 const SHOWN_COMPLAINT: usize = 300;
@@ -76,8 +81,7 @@ impl Mgrctl {
         Ok(ModuleAccess { module, url: text("url"), username: text("username"), password: text("password") })
     }
 
-    /// What the panel shows about a failed attempt. The system allows an argument of at most 128 KiB: a longer document
-    /// is [`PanelError::NotStarted`].
+    /// What the panel shows about a failed attempt.
     ///
     /// # Errors
     /// See [`PanelError`].
@@ -135,6 +139,12 @@ impl Mgrctl {
     }
 
     fn start(&self, form: &Form) -> Result<Element, PanelError> {
+        if let Some((name, value)) = form.params.iter().find(|(name, value)| name.len() + value.len() > MAX_ARGUMENT) {
+            let (func, bytes) = (&form.func, value.len());
+            return Err(PanelError::NotStarted(format!(
+                "mgrctl {func}: {name} has {bytes} bytes, and an argument may have {MAX_ARGUMENT}"
+            )));
+        }
         let child = self.command(form).spawn().map_err(|error| {
             PanelError::NotStarted(format!("{} could not be started: {error}", self.program().display()))
         })?;
@@ -206,7 +216,7 @@ fn judge(func: &str, status: Option<ExitStatus>, answer: &[u8], complaint: &[u8]
         return Err(PanelError::Refused {
             error_type: error.attribute("type").unwrap_or_default().to_owned(),
             object: error.attribute("object").unwrap_or_default().to_owned(),
-            message: message.to_owned(),
+            message: shortened_words(message, QUOTED_CHARS),
         });
     }
     let said = cut(complaint);

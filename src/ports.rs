@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::error::Text;
+use crate::error::{QUOTED_CHARS, Text, VALUE_CHARS, shortened, shortened_words};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::journal::OnceAnswer;
@@ -58,9 +58,11 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Shortened: a seller may refuse with a whole page.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.error_type, self.object, self.message)
+        let [kind, object] = [&self.error_type, &self.object].map(|word| shortened(word, VALUE_CHARS));
+        write!(f, "{kind} {object} {}", shortened_words(&self.message, QUOTED_CHARS))
     }
 }
 

@@ -3,16 +3,25 @@
 //! logged and never hides the error it is about.
 
 use crate::context::Context;
-use crate::error::{ErrorKind, ModuleError, VALUE_CHARS};
+use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, shortened, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::xml::Element;
 
 /// After so many tries a person gets a task: the number that the vendor's own modules use.
 pub const MAX_TRIES: i64 = 10;
 
-/// The longest log line in the document, and the longest document: an argument of a process has a limit of 128 KiB.
+/// The longest document in bytes. The system allows an argument of a process 128 KiB, and with a small stack no more
+/// than that for all arguments and the environment together.
+const DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// Bytes of log in the document, as many as fit: escaped, a text may take five times its length.
+const LOG_BYTES: [usize; 4] = [48 * 1024, 8 * 1024, 2 * 1024, 0];
+
+/// The longest log line, and the longest cause, in characters.
 const LINE_CHARS: usize = 600;
-const LOG_BYTES: usize = 48 * 1024;
+
+/// Causes that are told: the outermost ones.
+const CAUSES: usize = 8;
 
 /// Of which run.
 #[derive(Debug, Clone, Copy)]
@@ -127,38 +136,43 @@ fn hand_over(ctx: &mut Context, command: &str, operation: RunningOperationId, it
     }
 }
 
-/// The errorxml document.
+/// The errorxml document. What makes it too long for an argument is cut, log lines first, and that is said.
 fn document(date: &str, module: Option<&(ModuleId, String)>, error: &ModuleError, log: &[String]) -> String {
+    let with_log = |bytes| document_with(date, module, error, &last_lines(log, bytes));
+    LOG_BYTES.into_iter().map(with_log).find(|text| text.len() <= DOCUMENT_BYTES).unwrap_or_else(|| with_log(0))
+}
+
+fn document_with(date: &str, module: Option<&(ModuleId, String)>, error: &ModuleError, log: &str) -> String {
     let mut doc = Element::new("doc");
     if let Some((id, name)) = module {
         let module = Element::new("processingmodule")
             .with_attribute("date", date)
             .with_attribute("id", &id.to_string())
-            .with_attribute("name", name);
+            .with_attribute("name", &shortened(name, VALUE_CHARS));
         doc = doc.with_child(module);
     }
-    let value: String = error.value.chars().take(VALUE_CHARS).collect();
-    let mut backtrace = vec![error.message.en.as_str()];
-    backtrace.extend(error.causes.iter().map(String::as_str));
+    let value = shortened(&error.value, VALUE_CHARS);
+    let mut backtrace = vec![shortened_words(&error.message.en, MESSAGE_CHARS)];
+    backtrace.extend(error.causes.iter().take(CAUSES).map(|cause| shortened_words(cause, LINE_CHARS)));
     let row = Element::new("error")
         .with_attribute("date", date)
         .with_attribute("type", error.kind.word())
-        .with_attribute("object", &error.object)
+        .with_attribute("object", &shortened(&error.object, VALUE_CHARS))
         .with_attribute("value", &value)
         .with_child(Element::new("param").with_attribute("name", "value").with_text(&value))
         .with_child(Element::new("backtrace").with_text(&backtrace.join("\n")))
-        .with_child(Element::new("log").with_text(&last_lines(log)));
+        .with_child(Element::new("log").with_text(log));
     doc.with_child(row).to_fragment()
 }
 
-/// The newest lines that fit, oldest first.
-fn last_lines(log: &[String]) -> String {
+/// The newest lines that fit into so many bytes, oldest first.
+fn last_lines(log: &[String], limit: usize) -> String {
     let mut bytes = 0;
-    let shortened = log.iter().rev().map(|line| line.chars().take(LINE_CHARS).collect::<String>());
-    let mut lines: Vec<String> = shortened
+    let cut = log.iter().rev().map(|line| shortened(line, LINE_CHARS));
+    let mut lines: Vec<String> = cut
         .take_while(|line| {
             bytes += line.len() + 1;
-            bytes <= LOG_BYTES
+            bytes <= limit
         })
         .collect();
     lines.reverse();

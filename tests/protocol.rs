@@ -1,6 +1,7 @@
 //! The protocol through the binary: questions with their exact bytes, arguments, DoNothing, failure reports.
 use crate::support::run::{between, well_formed};
-use crate::support::{MgrctlFault, MgrctlFaultKind, Test};
+use crate::support::upstream::faults::{Answer, Effect};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
 
@@ -233,6 +234,35 @@ fn failure_report() {
     test.clear_mgrctl();
     test.cmd_op("open", 4242, operation);
     assert_eq!(funcs(&test), ["paramlist", "runningoperation.edit"], "one task is enough");
+}
+
+/// A seller may refuse with a whole page. The panel shows its beginning and counts the try, and in the end a person
+/// gets a task: nothing of it is too long for the panel's tool.
+#[test]
+fn a_refusal_of_any_length_is_saved_shortened() {
+    for words in ["Not now & not here. ", "Не сейчас. "] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        let operation = test.operation(42, "open");
+        let page = words.repeat(100 * 1024 / words.len()).replace('&', "&amp;");
+        let body = format!("{HEAD}<doc><error type=\"limit\" object=\"x\"><msg>{page}</msg></error></doc>");
+        let mut fault = Fault::on("soft.order.param").always();
+        (fault.effect, fault.answer) = (Effect::Nothing, Answer::Body(body.into_bytes()));
+        test.upstream.fault(fault);
+        let output = test.cmd_op("open", 42, operation);
+        output.fails("upstream");
+        let (_, rest) = output.message().split_once(" chars)").expect("it says that it was cut");
+        assert!(rest.len() > 30, "what is certain and what to do comes after the seller's words: {rest:?}");
+        let saved = test.errorxml(operation).expect("the refusal is saved");
+        assert!(well_formed(&saved) && saved.len() <= 64 * 1024, "{} bytes", saved.len());
+        let backtrace = between(&saved, "<backtrace>", "</backtrace>");
+        assert!(backtrace.contains(&words.trim().replace('&', "&amp;")), "{backtrace}");
+        assert!(backtrace.contains("… (cut, +") && saved.contains("</log></error></doc>"), "{backtrace}");
+        test.set_tries(operation, 10);
+        test.cmd_op("open", 42, operation).fails("upstream");
+        assert_eq!(test.db.value("SELECT count(*) FROM task", ()).as_deref(), Some("1"), "{}", test.story());
+        assert_eq!(test.upstream.licenses().len(), 0);
+    }
 }
 
 /// A panel that takes no report does not hide the error.

@@ -1,6 +1,7 @@
 //! The calls of the panel's tool that change something: function and parameters, in order (CONTRACT.md 2 and 3).
 //! Pure, so that a change can be shown without being made; `Mgrctl` runs exactly these.
 
+use crate::error::{MESSAGE_CHARS, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::ports::{Form, PanelCall};
 
@@ -16,7 +17,10 @@ pub fn call(call: &PanelCall) -> Form {
         }
         PanelCall::Post { func, item } => Form::new(func).with("elid", item).with("sok", "ok"),
         PanelCall::Import { values } => with_sok("processing.import.service", values),
-        PanelCall::RegisterProblem { values } => with_sok("problems.register", values),
+        PanelCall::RegisterProblem { values } => {
+            let values: Vec<_> = values.iter().map(|(name, value)| (*name, readable(value))).collect();
+            with_sok("problems.register", &values)
+        }
     }
 }
 
@@ -48,7 +52,12 @@ pub fn register_problem(module: ModuleId, name: &str, message: &str) -> Form {
         .with("id", module)
         .with("param_pm_id", module)
         .with("param_pm_name", name)
-        .with("param_errormsg", message)
+        .with("param_errormsg", readable(message))
+}
+
+/// Words that are only for reading, no longer than an argument of a process may be.
+fn readable(words: &str) -> String {
+    shortened_words(words, MESSAGE_CHARS)
 }
 
 /// sok=ok in front, unless the caller gave it.

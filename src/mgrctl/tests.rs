@@ -157,6 +157,12 @@ fn failures() {
     let started = Instant::now();
     assert!(run("heir").is_ok(), "a program that the tool left behind is not waited for");
     assert!(started.elapsed() < Duration::from_secs(2));
+    for name in ["licname", "lickey"] {
+        let long = mgrctl.run(&Form::new("service.saveparam").with(name, "x".repeat(128 * 1024)));
+        let want = format!("mgrctl service.saveparam: {name} has 131072 bytes, and an argument may have 131008");
+        assert_eq!(long, Err(PanelError::NotStarted(want)));
+        assert!(mgrctl.run(&Form::new("x").with(name, "x".repeat(MAX_ARGUMENT - name.len()))).is_ok(), "{name}");
+    }
     let nowhere = tool(&dir.path().join("none")).run(&Form::new("x"));
     assert!(matches!(nowhere, Err(PanelError::NotStarted(_))), "{nowhere:?}");
 }
