@@ -188,6 +188,7 @@ impl Given {
                     .into_iter()
                     .find_map(|opt| self.filled(opt))
                     .ok_or_else(|| self.missed(Opt::Param))?
+                    .trim()
                     .to_owned(),
                 value: self.text(Opt::Value).ok_or_else(|| self.missed(Opt::Value))?.to_owned(),
             },
@@ -195,7 +196,7 @@ impl Given {
             "sync" => Command::Engine(EngineCommand::Sync { module: self.number(Opt::Module)? }),
             "import" => Command::Engine(EngineCommand::Import {
                 module: self.required_number(Opt::Module)?,
-                itemtype: self.required(Opt::Itemtype)?.to_owned(),
+                itemtype: self.required(Opt::Itemtype)?.trim().to_owned(),
                 search: self.filled(Opt::Param).map(str::to_owned),
             }),
             "import_pricelist" => Command::ImportPricelist { module: self.required_number(Opt::Module)? },

@@ -58,7 +58,9 @@ impl MysqlBillDb {
     /// # Errors
     /// As [`BillDb::item`].
     pub fn active_tariffs(&mut self, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
-        self.named("SELECT id, name FROM pricelist WHERE active = 'on' AND intname = ? ORDER BY id", internal_name)
+        let sql =
+            "SELECT id, name, intname FROM pricelist WHERE TRIM(active) = 'on' AND LOCATE(?, intname) > 0 ORDER BY id";
+        self.named(sql, internal_name)
     }
 
     /// Values of enumerations with an internal name: id and name.
@@ -66,12 +68,15 @@ impl MysqlBillDb {
     /// # Errors
     /// As [`BillDb::item`].
     pub fn enumeration_values(&mut self, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
-        self.named("SELECT id, name FROM enumerationitem WHERE intname = ? ORDER BY id", internal_name)
+        let sql = "SELECT id, name, intname FROM enumerationitem WHERE LOCATE(?, intname) > 0 ORDER BY id";
+        self.named(sql, internal_name)
     }
 
+    /// Rows of id, name and internal name whose internal name is this one; SQL has looked for those that hold it.
     fn named(&mut self, sql: &str, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
         let rows = self.rows(sql, (internal_name,))?;
-        Ok(rows.iter().filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
+        let is_meant = |row: &&Columns| row.name(2) == internal_name;
+        Ok(rows.iter().filter(is_meant).filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
     }
 
     /// One processing module; `None` when there is no such row.
@@ -95,7 +100,7 @@ impl MysqlBillDb {
 
     fn pairs(&mut self, sql: &str, id: u32) -> Result<BTreeMap<String, String>, DbError> {
         let rows = self.rows(sql, (id,))?;
-        Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
+        Ok(rows.iter().map(|row| (row.name(0), row.text(1))).collect())
     }
 
     /// Reads rows; a lost connection is made again once, which a read allows.
@@ -182,6 +187,12 @@ impl Columns {
         self.0.get(column).cloned().flatten().unwrap_or_default()
     }
 
+    /// An internal name. People type and paste them, with white space around that nobody sees.
+    fn name(&self, column: usize) -> String {
+        let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
+        self.text(column).trim_matches(is_blank).to_owned()
+    }
+
     /// A whole number; a fraction (`2.0000`) is cut off.
     fn number(&self, column: usize) -> Option<i64> {
         let text = self.text(column);
@@ -237,7 +248,7 @@ fn read_module(row: &Columns) -> Option<Module> {
     Some(Module {
         id: ModuleId(row.id(0)?),
         name: row.text(1),
-        program: row.text(2),
+        program: row.name(2),
         active: row.flag(3).unwrap_or(false),
     })
 }
@@ -269,7 +280,7 @@ impl BillDb for MysqlBillDb {
         let rows = self.rows("SELECT item, intname, trycount FROM runningoperation WHERE id = ?", (id.0,))?;
         Ok(rows.first().map(|row| RunningOperation {
             item: row.id(0).map(ItemId),
-            command: row.text(1),
+            command: row.name(1),
             tries: row.number(2).unwrap_or(0),
         }))
     }

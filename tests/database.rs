@@ -1,6 +1,7 @@
 //! Databases that are set up in another way than most: what their sessions begin with, how users log in.
-use crate::service::{forget, only_license};
+use crate::service::{called, forget, only_license};
 use crate::support::Test;
+use crate::support::harness::SERVERS;
 
 /// What a careful or careless administrator may give every session. Root, who is the panel here, is spared by the
 /// server.
@@ -26,6 +27,66 @@ fn what_the_server_gives_a_session_does_not_hide_what_was_saved() {
     test.cmd("suspend", 42).ok();
     assert_eq!(only_license(&test).status, 3);
     test.assert_clean();
+}
+
+/// Names are typed and pasted: white space around them, also the kind that nobody sees, is none of the name, wherever
+/// the panel keeps it.
+#[test]
+fn white_space_around_internal_names_is_none_of_them() {
+    for blank in [" ", "\t", "\u{a0}", "\u{200b}", "\n"] {
+        let test = Test::new();
+        let around = |table: &str, which: &str| {
+            let sql = format!("UPDATE {table} SET intname = CONCAT(?, intname, ?) WHERE {which}");
+            test.db.exec(&sql, (blank, blank));
+        };
+        test.soft_item(42, "55230", 1).nodes(3).ip("192.0.2.10").add();
+        test.soft_item(43, "55227", 1).on_tariff().ip("192.0.2.11").add();
+        test.vds_item(44, "55227", 1).addresses(&["192.0.2.12"]).add();
+        test.db.exec("UPDATE processingmodule SET module = CONCAT(module, ?)", (blank,));
+        around("enumerationitem", "TRUE");
+        around("pricelist", "TRUE");
+        around("runningoperation", "TRUE");
+        test.settings(&format!("bundled = [{SERVERS}]\nnodes_addons = [\" nodes \"]\npanel_addons = [\"panel \"]\n"));
+        for item in [42, 43, 44] {
+            test.cmd("open", item).ok();
+        }
+        let bought: Vec<_> = test.upstream.licenses().iter().map(|l| (l.pricelist, l.nodes, l.ip.clone())).collect();
+        let want = [(55230, 4, "192.0.2.10"), (55227, 0, "192.0.2.11"), (55227, 0, "192.0.2.12")];
+        assert_eq!(
+            bought,
+            want.map(|(tariff, nodes, ip)| (tariff, nodes, ip.to_owned())),
+            "{blank:?} {}",
+            test.story()
+        );
+        test.run(["--command", "check_addon", "--param", "panel ", "--value", " 55227 "]).ok();
+        assert_eq!(called(&test).iter().filter(|func| *func == "soft.open").count(), 2, "{blank:?}");
+    }
+}
+
+/// An addon whose row is deleted is one that the service no longer has: neither its choice nor its number counts, and
+/// no address of it. The tariff's own default is what remains.
+#[test]
+fn a_deleted_addon_row_is_no_choice_and_no_nodes() {
+    let test = Test::new();
+    test.soft_item(42, "55230", 1).nodes(3).ip("192.0.2.10").add();
+    test.soft_item(43, "55230", 1).nodes(3).ip("192.0.2.11").add();
+    let addon = |item: u32, name: &str| {
+        let sql = "SELECT a.id FROM item a JOIN pricelist p ON p.id = a.pricelist WHERE a.parent = ? AND p.intname = ?";
+        test.db.value(sql, (item, name)).unwrap().parse().unwrap()
+    };
+    test.set_item(addon(42, "nodes"), "status", "4");
+    test.cmd("open", 42).ok();
+    assert_eq!(only_license(&test).nodes, 1);
+    test.set_item(addon(43, "panel"), "status", "4");
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.licenses().len(), 1, "the default of the tariff is no panel\n{}", test.story());
+    assert_eq!((test.item(43).status, test.item(43).param("licid")), (2, ""));
+
+    let server = test.vds_item(44, "55227", 1).addresses(&["192.0.2.12"]).add();
+    test.settings(&format!("bundled = [{SERVERS}]\n"));
+    test.set_item(addon(server, "ip"), "status", "4");
+    test.cmd("open", server).fails("missed");
+    assert_eq!(test.upstream.licenses().len(), 1);
 }
 
 /// Plugins of MariaDB that our library does not have: it panics at the first and refuses the second.

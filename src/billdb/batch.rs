@@ -15,15 +15,15 @@ const ITEMS: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.in
 
 const PARAMS: &str = "SELECT item, intname, value FROM itemparam WHERE item IN (?*)";
 
-/// Rows that are not deleted come first, then the newest.
+/// An addon whose row is deleted is one that the service does not have. Of several rows the newest counts.
 const ADDONS: &str = "SELECT p.id, p.intname, t.intname, p.active, p.billtype, p.addontype, p.compound, p.addonlimit, \
      p.addonmax, p.addonbool, pe.intname, pe.enumeration, a.id, a.intvalue, a.boolvalue, a.addonlimit, \
      a.enumerationitem, ae.intname, ae.enumeration, i.id \
      FROM item i JOIN pricelist p ON p.parent = i.pricelist LEFT JOIN item a ON a.pricelist = p.id AND a.parent = i.id \
-     LEFT JOIN itemtype t ON t.id = p.itemtype \
+     AND COALESCE(a.status, 0) <> 4 LEFT JOIN itemtype t ON t.id = p.itemtype \
      LEFT JOIN enumerationitem pe ON pe.id = p.enumerationitem \
      LEFT JOIN enumerationitem ae ON ae.id = a.enumerationitem \
-     WHERE i.id IN (?*) AND i.pricelist > 0 ORDER BY i.id, p.id, COALESCE(a.status, 0) = 4, a.id DESC";
+     WHERE i.id IN (?*) AND i.pricelist > 0 ORDER BY i.id, p.id, a.id DESC";
 
 /// The item of a row of [`ADDONS`].
 const A_OWNER: usize = 19;
@@ -37,7 +37,7 @@ const OWN_IPS: &str = "SELECT item, id, name FROM ip WHERE item IN (?*)";
 /// Addresses bound to an addon of the type `ip`.
 const ADDON_IPS: &str = "SELECT a.parent, ip.id, ip.name FROM item a JOIN ip ON ip.item = a.id \
      LEFT JOIN pricelist p ON p.id = a.pricelist LEFT JOIN itemtype t ON t.id = p.itemtype \
-     WHERE a.parent IN (?*) AND t.intname = 'ip'";
+     WHERE a.parent IN (?*) AND TRIM(t.intname) = 'ip' AND COALESCE(a.status, 0) <> 4";
 
 /// item.cost is for item.period, in item.currency. The vendor's library reads item.cost; item.currency and the table
 /// currency were seen in an export of a panel of today.
@@ -67,7 +67,7 @@ impl MysqlBillDb {
         let mut params: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
         for row in self.rows_in(PARAMS, &ids)? {
             if let Some(item) = row.id(0) {
-                params.entry(item).or_default().insert(row.text(1), row.text(2));
+                params.entry(item).or_default().insert(row.name(1), row.text(2));
             }
         }
         let mut addons = self.addons(&ids)?;
@@ -89,20 +89,20 @@ impl MysqlBillDb {
         enumerations.dedup();
         let mut choices: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for row in self.rows_in(CHOICES, &enumerations)? {
-            if let Some(enumeration) = row.id(0).filter(|_| !row.text(1).is_empty()) {
-                choices.entry(enumeration).or_default().push(row.text(1));
+            if let Some(enumeration) = row.id(0).filter(|_| !row.name(1).is_empty()) {
+                choices.entry(enumeration).or_default().push(row.name(1));
             }
         }
         let mut addons: BTreeMap<u32, Vec<Addon>> = BTreeMap::new();
         let mut last = None;
         for row in &rows {
-            // Several rows of one addon (one of them deleted): the first is the one that counts.
+            // Several rows of one addon: the first is the one that counts.
             let this = Some((row.id(A_OWNER), row.text(0)));
             let Some(owner) = row.id(A_OWNER).filter(|_| last != this && is_kept(row)) else { continue };
             last = this;
             let Some(value) = value_of(row, &choices) else { continue };
-            let own_name = row.text(A_NAME);
-            let name = if own_name.is_empty() { row.text(A_TYPE_NAME) } else { own_name };
+            let own_name = row.name(A_NAME);
+            let name = if own_name.is_empty() { row.name(A_TYPE_NAME) } else { own_name };
             addons.entry(owner).or_default().push(Addon { name, value });
         }
         Ok(addons)
@@ -151,10 +151,10 @@ fn read_item(
         client: ClientId(row.id(2).unwrap_or(0)),
         parent: row.id(3).map(ItemId),
         tariff: PricelistId(row.id(4).unwrap_or(0)),
-        tariff_intname: row.text(5).trim().to_owned(),
-        itemtype: row.text(6).trim().to_owned(),
+        tariff_intname: row.name(5),
+        itemtype: row.name(6),
         module: row.id(7).map(ModuleId),
-        module_program: row.text(8).trim().to_owned(),
+        module_program: row.name(8),
         // A period that is NULL or no number must not pass for "lifetime", which is 0.
         period: Period::from_panel(small(9).unwrap_or(i32::MIN)),
         status: ItemStatus::from_number(small(10).unwrap_or(0)),
@@ -182,7 +182,7 @@ fn value_of(row: &Columns, choices: &BTreeMap<u32, Vec<String>>) -> Option<Addon
             // What the service chose, else the tariff's default. A choice whose row is gone is no choice: the default
             // would be another product than the one that was asked for.
             let is_chosen = row.id(A_ITEM_CHOICE).is_some();
-            let chosen = row.text(if is_chosen { A_ITEM_CHOICE_NAME } else { A_CHOICE_NAME });
+            let chosen = row.name(if is_chosen { A_ITEM_CHOICE_NAME } else { A_CHOICE_NAME });
             let all = enumeration_of(row).and_then(|id| choices.get(&id)).cloned().unwrap_or_default();
             Some(AddonValue::Choice { chosen, all })
         }
