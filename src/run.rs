@@ -7,6 +7,7 @@ mod shells;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::argv::{self, Given};
@@ -68,7 +69,9 @@ pub fn do_nothing(root: &std::path::Path) -> bool {
 
 /// Runs. `program` is the name it was started by; `variable` reads the environment.
 pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
-    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(Into::into);
+    // A relative folder means the one that it means now; what is started later has the panel's root as its own.
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(|value| absolute(value.into()));
     let environment = Environment {
         root: path("PMISPLICENSE_MGR_ROOT"),
         config: path("PMISPLICENSE_CONFIG"),

@@ -64,6 +64,71 @@ fn places() {
     assert_eq!((mode(&elsewhere), mode(elsewhere.parent().unwrap())), (0o600, 0o700));
 }
 
+/// What the environment names must be there, as what the command line names: defaults in its place would buy by other
+/// rules, and without the machine's file a copied panel would not be noticed.
+#[test]
+fn a_file_that_the_environment_names_must_be_there() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let missing = test.root().join("etc/nosuch");
+    for variable in ["PMISPLICENSE_CONFIG", "PMISPLICENSE_MACHINE_ID"] {
+        let output = test.program(["--command", "open", "--item", "42"]).env(variable, &missing).run();
+        let message = output.fails("config").message().to_owned();
+        assert!(message.contains(&missing.display().to_string()), "{message}");
+        let person = test.program(["list"]).env(variable, &missing).run();
+        assert!(person.code == Some(1) && person.stderr.starts_with("config: "), "{person:?}");
+    }
+    assert_eq!((sent(&test), told(&test), test.state_path().exists()), (Vec::new(), Vec::new(), false));
+    // An empty variable names nothing.
+    test.program(["--command", "open", "--item", "42"]).env("PMISPLICENSE_CONFIG", "").run().ok();
+}
+
+/// A relative folder or file is the same as the one written out: it is found from the folder in which the program was
+/// started, by the program and by all that it starts.
+#[test]
+fn relative_paths_are_the_same_as_those_written_out() {
+    let test = Test::new();
+    let below = test.root().join("below");
+    std::fs::create_dir(&below).unwrap();
+    std::fs::write(below.join("other.toml"), "state = \"var/here/state.db\"\nlog = \"var/here.log\"\n").unwrap();
+    let from_below = ["sh", "-c", "cd below && exec \"$0\" \"$@\""];
+    for (item, command) in [(42, "open"), (42, "sync_item"), (43, "open")] {
+        let number = item.to_string();
+        if command == "open" {
+            test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
+        }
+        let words = ["--command", command, "--item", &number, "--config", "other.toml"];
+        test.program(words).env("PMISPLICENSE_MGR_ROOT", "..").through(&from_below).run().ok();
+        assert_eq!(test.item(item).status, 2);
+    }
+    assert!(test.root().join("var/here/state.db").exists() && test.root().join("var/here.log").exists());
+    test.soft_item(44, "55227", 1).ip("192.0.2.44").add();
+    let run = test.program(["--command", "open", "--item", "44"]).env("PMISPLICENSE_CONFIG", "other.toml");
+    run.env("PMISPLICENSE_STATE", "state.db").through(&from_below).run().ok();
+    assert!(below.join("state.db").exists());
+    test.assert_clean();
+}
+
+/// A file that an editor saved in another encoding says so; a byte order mark is nothing.
+#[test]
+fn a_settings_file_in_another_encoding_is_refused_by_that_name() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let file = test.root().join("etc/pmisplicense.toml");
+    let windows: &[u8] = b"on_close = \"pool\"\n# \xef\xee\xf1\xeb\xe5\n";
+    let utf16: Vec<u8> = "\u{feff}# ж\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, line) in [(windows, "2"), (&utf16, "1")] {
+        std::fs::write(&file, bytes).unwrap();
+        let output = test.cmd("open", 42);
+        let message = output.fails("config").message().to_owned();
+        let begins = format!("Settings file {}, line {line}: the file is not UTF-8. Nothing was done.", file.display());
+        assert!(message.starts_with(&begins) && message.contains("iconv"), "{message}");
+    }
+    assert_eq!((sent(&test), test.state_path().exists()), (Vec::new(), false));
+    std::fs::write(&file, "\u{feff}on_close = \"pool\" # после\n").unwrap();
+    test.cmd("open", 42).ok();
+}
+
 /// post_open = "service": another call tells the panel that the service is open.
 #[test]
 fn post_open() {

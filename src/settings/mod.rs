@@ -133,15 +133,17 @@ impl Settings {
         }
     }
 
-    /// Reads the settings file. No file: defaults; but one that the command line names must be there.
+    /// Reads the settings file. No file: defaults; but what the command line or the environment names must be there.
     ///
     /// # Errors
     /// `config`, naming key and line.
     pub fn load(environment: &Environment, option: Option<&Path>) -> Result<Self, ModuleError> {
+        check_machine_id(environment)?;
         let path = environment.config(option);
+        let is_named = option.is_some() || environment.config.is_some();
         match read_limited(&path) {
-            Ok(text) => Self::parse(environment, option, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && option.is_none() => {
+            Ok(bytes) => Self::parse(environment, option, utf8(&path, &bytes)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
                 Ok(Self::without_file(environment, option))
             }
             Err(error) => {
@@ -244,13 +246,40 @@ impl Settings {
     }
 }
 
-fn read_limited(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(FILE_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES {
+fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES {
         return Err(std::io::Error::other(format!("longer than {FILE_BYTES} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+/// The text of the file. A byte order mark before it is none of the text.
+fn utf8<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, ModuleError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let shown = path.display();
+        let message = text!(
+            "Settings file {shown}, line {line}: the file is not UTF-8. Nothing was done. Next: save it in UTF-8, for example with iconv -f windows-1251 -t utf-8, then repeat.",
+            "Файл настроек {shown}, строка {line}: файл не в UTF-8. Ничего не сделано. Далее: сохраните его в UTF-8, например командой iconv -f windows-1251 -t utf-8, и повторите."
+        );
+        ModuleError::new(ErrorKind::Config, "encoding", line, message)
+    })
+}
+
+/// Without the file that was named there would be nothing to compare, and a copied panel would pass for the first.
+fn check_machine_id(environment: &Environment) -> Result<(), ModuleError> {
+    let Some(path) = &environment.machine_id else { return Ok(()) };
+    let Err(error) = std::fs::File::open(path) else { return Ok(()) };
+    let shown = path.display();
+    let message = text!(
+        "The file {shown}, which PMISPLICENSE_MACHINE_ID names, cannot be read. Nothing was done. Next: correct or unset the variable, then repeat.",
+        "Файл {shown}, на который указывает PMISPLICENSE_MACHINE_ID, не читается. Ничего не сделано. Далее: исправьте или уберите переменную и повторите."
+    );
+    Err(ModuleError::new(ErrorKind::Config, "PMISPLICENSE_MACHINE_ID", shown, message).because(error))
 }
 
 fn absolute(field: &Field<'_>) -> Result<PathBuf, ModuleError> {
