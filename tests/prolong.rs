@@ -57,6 +57,35 @@ fn without_operation() {
     );
 }
 
+/// Without a running operation a finished payment is finished: the next call is the next payment, where the panel moves
+/// the end by the post-call. Where it moves the end before the call, a call without a move is none. One that did not
+/// finish is gone on with.
+#[test]
+fn without_an_operation_the_next_call_is_the_next_payment() {
+    let [after, before] = worlds();
+    let id = opened(&after, 42, "55227", 1);
+    let first = after.item(42).expiredate.unwrap();
+    after.cmd("prolong", 42).ok();
+    after.mgrctl_fault(MgrctlFault::on("service.postprolong", MgrctlFaultKind::ErrorDocument));
+    after.cmd("prolong", 42).fails("mgrctl");
+    after.cmd("prolong", 42).ok();
+    assert_eq!((renewed(&after), end(&after.upstream.license(id))), (2, months(&first, 2)), "{}", after.story());
+    assert_eq!(after.item(42).expiredate, Some(months(&first, 2)));
+    after.assert_clean();
+
+    let id = opened(&before, 42, "55227", 1);
+    let first = before.item(42).expiredate.unwrap();
+    for payment in 1..=2 {
+        before.prolong_paid(42);
+        for _ in 0..2 {
+            before.cmd("prolong", 42).ok();
+            let license = before.upstream.license(id);
+            assert_eq!((renewed(&before), end(&license)), (payment as usize, months(&first, payment)));
+        }
+    }
+    before.assert_clean();
+}
+
 /// The answer is lost: seen by the look, one billing, the panel told.
 #[test]
 fn lost_answer() {

@@ -117,7 +117,7 @@ impl Engine<'_> {
         life: &ItemLife,
         held: Option<&(LicenseRow, License)>,
     ) -> Result<Option<Payment>, ModuleError> {
-        let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
+        let of_run = self.payment_of_run(life)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
         let stands_for = match of_run {
@@ -143,6 +143,15 @@ impl Engine<'_> {
             .await?;
         }
         Ok(Some(recorded.unwrap_or(first)))
+    }
+
+    /// The paid end that this run stands for, when an earlier run has found it. Without a running operation nothing
+    /// tells two payments apart but that the first is finished: then this run is for the next one.
+    fn payment_of_run(&self, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
+        let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
+        let (Some(paid_end), None) = (of_run, self.operation) else { return Ok(of_run) };
+        let payment = self.store.payment(life, paid_end).map_err(errors::state)?;
+        Ok(of_run.filter(|_| payment.is_none_or(|payment| !payment.finished)))
     }
 
     /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
