@@ -1,6 +1,7 @@
 //! What the search for a doubtful order opens, and what it believes (MONEY.md 3 and 4).
 use crate::doubt::{billed, ordered};
 use crate::service::{forget, ip_of, license, licid, only_license, opened, settle, state};
+use crate::support::upstream::dialect::Names;
 use crate::support::{Fault, Test};
 
 /// The answer names a license that cannot be read yet: the next run looks at it, whether or not a list shows it, and
@@ -113,4 +114,70 @@ fn several_without_remoteid() {
         assert_eq!(license(&test, item).ip, ip_of(item));
     }
     assert_eq!(billed(&test), 4);
+}
+
+/// A machine whose clock is days ahead passes over nothing: days of creation are compared with the seller's own. Its
+/// numbers do not grow, and its list shows no marks.
+#[test]
+fn a_clock_that_is_ahead_hides_no_order() {
+    for has_neighbour in [false, true] {
+        let test = Test::new();
+        test.upstream.options(|o| (o.list_remoteid, o.date_header_virtual) = (false, true));
+        test.upstream.set_today(test.upstream.today() - chrono::Days::new(3));
+        if has_neighbour {
+            test.upstream.add_foreign(55227, 1, "192.0.2.77", "Another server");
+        }
+        opened(&test, 41, "55227", 1);
+        test.upstream.with(|world| world.next_id = 300);
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        test.upstream.fault(Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.upstream.land_late();
+        test.cmd("open", 42).ok();
+        assert_eq!((licid(&test, 42), billed(&test)), (300, 2), "{}", test.story());
+    }
+}
+
+/// A license that may be the order and cannot be opened is not taken for another one: nothing is bought again, and an
+/// operator decides. Other licenses are opened all the same.
+#[test]
+fn a_candidate_that_cannot_be_opened_may_be_the_order() {
+    let test = ordered("", Fault::on("soft.order.param").late());
+    test.upstream.options(|o| o.list_remoteid = false);
+    test.cmd("open", 42).fails("client");
+    test.upstream.land_late();
+    let ours = only_license(&test).id;
+    test.upstream.fault(Fault::on("soft.edit?read").status(500).always());
+    for kind in ["client", "order_unknown", "order_unknown"] {
+        test.cmd("open", 42).fails(kind);
+        settle(&test);
+    }
+    assert_eq!(billed(&test), 1);
+    test.upstream.clear_faults();
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), billed(&test)), (ours, 1));
+}
+
+/// A seller that returns no marks and keeps names in its own way: an order that it answers is bound all the same, and
+/// one whose answer is lost is an operator's to decide, where the mark in the name is cut off.
+#[test]
+fn a_name_that_is_kept_otherwise_hides_no_order() {
+    for (names, ends) in [(Names::Escaped, true), (Names::Cut, false)] {
+        let test = Test::new();
+        test.upstream.options(|o| {
+            (o.remoteid_returned, o.list_remoteid, o.dialect.names) = (false, false, names);
+        });
+        opened(&test, 41, "55227", 1);
+        let name = "Smith & Sons, hosting by the sea";
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").licname(name).add();
+        test.upstream.fault(Fault::on("soft.order.param").drop_after());
+        test.cmd("open", 42);
+        for _ in 0..3 {
+            settle(&test);
+            test.cmd("open", 42);
+        }
+        assert_eq!(billed(&test), 2, "{names:?}\n{}", test.story());
+        let status = state(&test, "SELECT status FROM wish WHERE item = 42 AND kind = 'order'");
+        assert_eq!(status, if ends { "done" } else { "handed_over" }, "{names:?}");
+    }
 }

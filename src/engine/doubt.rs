@@ -1,6 +1,8 @@
 //! Looking for orders whose outcome is unknown, and adopting what is found (MONEY.md 3 and 4). The rules stand in
 //! `plan::doubt`; here they are carried out.
 
+use chrono::NaiveDate;
+
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::LicenseState;
@@ -12,14 +14,15 @@ use crate::model::planted::{Bug, is_planted};
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
     FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
-    is_candidate, mismatch,
+    is_candidate, mismatch, not_before,
 };
+use crate::ports::{CallError, RefusalKind};
 use crate::store::Binding;
 use crate::text;
 
 use super::once::describe;
 use super::pages::Pages;
-use super::{Engine, errors};
+use super::{Engine, errors, unreadable};
 
 /// Licenses opened in one search: more candidates than this, and a person must look.
 const MAX_OPENED: usize = 60;
@@ -180,9 +183,9 @@ impl Engine<'_> {
     /// Searches the account for an order: the license that upstream named first, then the lists. The second value says
     /// whether absence from what was read proves anything.
     pub(super) async fn search(&mut self, wish: &Wish, order: &OrderRequest) -> Result<(Found, bool), ModuleError> {
-        let mut opened = Vec::new();
+        let (mut opened, mut hidden) = (Vec::new(), false);
         if let Some(hint) = wish.license
-            && let Some(seen) = self.read(order.family, hint).await?
+            && let Some(seen) = self.look_into(order.family, hint, &mut hidden).await?
         {
             if compare(order, &seen) == Match::Mark {
                 return Ok((Found::One(Box::new(seen)), true));
@@ -197,9 +200,9 @@ impl Engine<'_> {
         candidates.retain(|id| opened.iter().all(|seen: &License| seen.id != *id));
         complete &= candidates.len() <= MAX_OPENED;
         for id in candidates.into_iter().take(MAX_OPENED) {
-            let Some(seen) = self.read(order.family, id).await? else {
+            let Some(seen) = self.look_into(order.family, id, &mut hidden).await? else {
                 // Listed, and denied when opened: what it is cannot be told, so absence is not shown either.
-                complete = false;
+                hidden = true;
                 continue;
             };
             let is_it = compare(order, &seen) == Match::Mark;
@@ -209,7 +212,37 @@ impl Engine<'_> {
                 break;
             }
         }
-        Ok((decide(order, opened, self.returns_remoteid()?), complete))
+        Ok((decide(order, opened, self.returns_remoteid()?), complete && !hidden))
+    }
+
+    /// Opens one candidate. One that the seller cannot show ends nothing, but absence is not shown then.
+    async fn look_into(
+        &mut self,
+        family: Family,
+        id: LicenseId,
+        hidden: &mut bool,
+    ) -> Result<Option<License>, ModuleError> {
+        match self.try_read(family, id).await? {
+            Ok(seen) => Ok(seen),
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::Auth => {
+                Err(unreadable(&CallError::Refused(refusal), id))
+            }
+            Err(error @ CallError::Unreachable(_)) => Err(unreadable(&error, id)),
+            Err(error @ (CallError::Refused(_) | CallError::BadAnswer(_) | CallError::Form(_))) => {
+                let why = unreadable(&error, id);
+                self.warn(&text!(
+                    "License {id} may be the one that is looked for, and the seller does not show it: {why}",
+                    "Лицензия {id} может быть искомой, а продавец её не показывает: {why}"
+                ));
+                *hidden = true;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The seller's day before which nothing is created that is ordered now; `newest`: the newest one that it shows.
+    pub(super) fn not_before(&self, newest: Option<NaiveDate>) -> Option<NaiveDate> {
+        not_before(newest, self.their_now(), self.now())
     }
 
     /// What an opened license says about the account, where nothing is known of it yet.

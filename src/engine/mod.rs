@@ -385,10 +385,7 @@ impl<'p> Engine<'p> {
     async fn read(&mut self, family: Family, license: LicenseId) -> Result<Option<License>, ModuleError> {
         match self.try_read(family, license).await? {
             Ok(seen) => Ok(seen),
-            Err(error) => {
-                let what = text!("reading license {license}", "чтение лицензии {license}");
-                Err(errors::call(&error, &what, license))
-            }
+            Err(error) => Err(unreadable(&error, license)),
         }
     }
 
@@ -459,6 +456,10 @@ impl<'p> Engine<'p> {
     fn warn(&self, text: &Text) {
         self.ports.notes.warn(text);
     }
+}
+
+fn unreadable(error: &CallError, license: LicenseId) -> ModuleError {
+    errors::call(error, &text!("reading license {license}", "чтение лицензии {license}"), license)
 }
 
 /// A day for people; a dash for none.

@@ -357,7 +357,7 @@ pub(super) fn describe(wish: &Wish) -> Text {
         OnceRequest::Order(order) => {
             text!("order of {} for service {item}", "заказ {} для услуги {item}", order.pricelist)
         }
-        OnceRequest::Prolong { license, period, before } => text!(
+        OnceRequest::Prolong { license, period, before, .. } => text!(
             ["renewal of license {license} from {before} for {}", counted(period.0, "month")],
             ["продление лицензии {license} с {before} на {} мес.", period.0]
         ),

@@ -124,13 +124,13 @@ impl Engine<'_> {
         let terms = terms(product, item, &rules, catalogue, self.today())?;
         let mut asked = self.asked(item, terms.product)?;
         asked.parent = self.parent_license(item, terms.product).await?;
-        let highest = self.look_before(terms.product.family).await?;
+        let known = self.look_before(terms.product.family).await?;
         if terms.product.is_pooled()
             && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?
         {
             return Ok(found);
         }
-        let seen = self.buy(item, life, &terms, &asked, (replaces, highest)).await?;
+        let seen = self.buy(item, life, &terms, &asked, (replaces, known)).await?;
         self.checked_after_buying(life, seen)
     }
 
@@ -141,17 +141,17 @@ impl Engine<'_> {
         life: &ItemLife,
         terms: &Terms<'_>,
         asked: &super::order::Asked,
-        (replaces, highest): (Option<LicenseId>, LicenseId),
+        (replaces, known): (Option<LicenseId>, super::order::Known),
     ) -> Result<License, ModuleError> {
         use crate::model::period::Period;
-        match self.order(item, life, terms, asked, replaces, highest).await {
+        match self.order(item, life, terms, asked, replaces, known).await {
             Err(error) if matches!(error.kind, ErrorKind::PeriodNotSold | ErrorKind::SaleClosed) => {
                 let Period::Months(refused) = terms.period else { return Err(error) };
                 let Some(shorter) = crate::plan::order::longest_that_fits(terms.product, self.today(), refused) else {
                     return Err(error);
                 };
                 let shorter = Terms { period: Period::Months(shorter), ..terms.clone() };
-                self.order(item, life, &shorter, asked, replaces, highest).await
+                self.order(item, life, &shorter, asked, replaces, known).await
             }
             other => other,
         }

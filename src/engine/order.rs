@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use chrono::NaiveDate;
+
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
@@ -40,6 +42,15 @@ fn is_balance_unknown(error: &CallError) -> bool {
         CallError::BadAnswer(_) | CallError::Form(_) => true,
         CallError::Unreachable(_) => false,
     }
+}
+
+/// What an account has just before an order: whatever the order brings is newer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// The highest license number, 0 without any.
+    highest: LicenseId,
+    /// The newest day of creation, by the seller's calendar.
+    newest: Option<NaiveDate>,
 }
 
 impl Engine<'_> {
@@ -94,7 +105,7 @@ impl Engine<'_> {
         terms: &Terms<'_>,
         asked: &Asked,
         replaces: Option<LicenseId>,
-        highest: LicenseId,
+        known: Known,
     ) -> Result<License, ModuleError> {
         let (name, id) = (&terms.product.internal_name, item.id);
         let what = text!(
@@ -114,19 +125,20 @@ impl Engine<'_> {
             key: &key,
             item: Some(item.id),
             account: self.account,
-            highest_license: highest,
+            highest_license: known.highest,
             operation: self.operation,
             reason: &what,
         };
         self.step("record intent").await?;
         let panel = self.panel_id.clone();
         let (account, choice) = (self.account, name.clone());
+        let not_before = self.not_before(known.newest);
         let recorded = self.store.record_intent(self.now_at_latest(), &new, |tx| {
             let mark = tx.next_mark(&panel, item.id)?;
             tx.touch_item(item)?;
             tx.set_choice(item, &choice)?;
-            tx.raise_highest_license(account, highest)?;
-            Ok(OnceRequest::Order(request(terms, asked, mark, returns)))
+            tx.raise_highest_license(account, known.highest)?;
+            Ok(OnceRequest::Order(OrderRequest { not_before, ..request(terms, asked, mark, returns) }))
         });
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
@@ -147,9 +159,9 @@ impl Engine<'_> {
         }
     }
 
-    /// One list page: the highest number known just before, whether marks of ours say that this state is old, and what
-    /// upstream's own dates say of our free licenses.
-    pub(super) async fn look_before(&mut self, family: Family) -> Result<LicenseId, ModuleError> {
+    /// One list page: what is known just before, whether marks of ours say that this state is old, and what upstream's
+    /// own dates say of our free licenses.
+    pub(super) async fn look_before(&mut self, family: Family) -> Result<Known, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
         let page = self.page(family, 1).await?;
@@ -157,7 +169,8 @@ impl Engine<'_> {
         self.refresh_free(&page.rows).await?;
         let known = self.store.account(self.account).map_err(errors::state)?;
         let known = known.map_or(LicenseId(0), |account| account.highest_license);
-        Ok(page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known))
+        let highest = page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known);
+        Ok(Known { highest, newest: page.rows.iter().filter_map(|row| row.created).max() })
     }
 
     async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {
@@ -336,11 +349,15 @@ impl Engine<'_> {
                 return Err(self.still_in_doubt(wish, what));
             }
         };
-        let known_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
+        // Where no mark is returned the answer itself points to the license; its name is kept in the seller's own way.
+        let may_be_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
+        let is_free = self.store.license(self.account, license).map_err(errors::state)?.is_none();
         match compare(order, &seen) {
             Match::Mark => {}
-            Match::LookAlike if known_silent => {}
-            Match::LookAlike | Match::No => return self.another_answer(wish, order, license, life, what).await,
+            Match::LookAlike | Match::OtherName if may_be_silent && is_free => {}
+            Match::LookAlike | Match::OtherName | Match::No => {
+                return self.another_answer(wish, order, license, life, what).await;
+            }
         }
         if let Some(field) = mismatch(order, &seen) {
             let why = text!(
@@ -413,6 +430,7 @@ fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Optio
         mark,
         nodes: asked.nodes,
         parent: asked.parent,
+        not_before: None,
     }
 }
 

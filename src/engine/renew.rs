@@ -55,7 +55,8 @@ impl Engine<'_> {
         }
         self.check_money(reason).await?;
         let key = WishKey::Renewal { account: row.account, license: row.id, before };
-        let request = OnceRequest::Prolong { license: row.id, period: months, before };
+        let request =
+            OnceRequest::Prolong { license: row.id, period: months, before, not_before: self.not_before(None) };
         let after = self.once(row, &key, request, reason).await?;
         let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
         self.refresh(row, &after).await?;

@@ -140,6 +140,9 @@ pub struct OrderRequest {
     pub nodes: Option<(UpstreamAddonId, u32)>,
     /// For a module: the license it belongs to (`item`).
     pub parent: Option<LicenseId>,
+    /// Not sent: by the seller's calendar it was this day or later when the request left. `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<NaiveDate>,
 }
 
 /// Every call that is sent once, with a recorded intent, never repeated blindly (MONEY.md 1).
@@ -155,6 +158,9 @@ pub enum OnceRequest {
         period: MonthCount,
         /// Its expiry before: a later one is the evidence that the renewal happened.
         before: NaiveDate,
+        /// Not sent: by the seller's calendar it was this day or later when the request left. `None`: not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<NaiveDate>,
     },
     /// `service.changepricelist elid pricelist period`
     ChangePricelist {

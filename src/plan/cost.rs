@@ -111,8 +111,12 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let lite = catalogue.get("55227");
         let license = LicenseId(5001);
-        let renewal =
-            |months| OnceRequest::Prolong { license, period: MonthCount(months), before: chrono::NaiveDate::MIN };
+        let renewal = |months| OnceRequest::Prolong {
+            license,
+            period: MonthCount(months),
+            before: chrono::NaiveDate::MIN,
+            not_before: None,
+        };
         let change = OnceRequest::ChangePricelist {
             license,
             pricelist: UpstreamPricelistId(55228),

@@ -85,17 +85,22 @@ pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, co
 
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
-    // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream.
-    let young = row.id > wish.highest_license || row.created.is_none_or(|created| created >= earliest_day(wish));
+    // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream. Days
+    // are compared with the seller's own: our clock may have been wrong, and what it would pass over is bought again.
+    let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
+    let young = row.id > wish.highest_license || row.created.is_none_or(may_be_young);
     // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.name.ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
 }
 
-/// The first day that upstream may give for what a wish brought: its day may be another one than ours.
-fn earliest_day(wish: &Wish) -> NaiveDate {
-    (wish.recorded_at - Duration::days(1)).date_naive()
+/// The first day that the seller may give for what a request brings that leaves now. `newest`: the newest day of
+/// creation that it shows. `theirs`: its clock, where that is believed. Ours alone decides nothing.
+pub fn not_before(newest: Option<NaiveDate>, theirs: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> Option<NaiveDate> {
+    // Its calendar may be of another time zone than its clock.
+    let by_clock = theirs.map(|theirs| (theirs.min(ours) - Duration::days(1)).date_naive());
+    newest.max(by_clock)
 }
 
 /// What an opened license says about being the one that was ordered.
@@ -105,6 +110,8 @@ pub enum Match {
     Mark,
     /// It bears none, and name, address and tariff are what was ordered.
     LookAlike,
+    /// It bears none, and all but its name is what was ordered: sellers keep names in ways of their own.
+    OtherName,
     /// It is another one.
     No,
 }
@@ -118,10 +125,19 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
         RemoteId::Text(_) if seen.remoteid.is(&request.mark) => Match::Mark,
         RemoteId::Text(_) => Match::No,
         RemoteId::Absent | RemoteId::Empty => {
-            let alike = seen.name == request.licname && mismatch(request, seen).is_none();
-            if alike { Match::LookAlike } else { Match::No }
+            let fits = mismatch(request, seen).is_none();
+            match fits.then(|| is_named_so(request, &seen.name)) {
+                Some(true) => Match::LookAlike,
+                Some(false) => Match::OtherName,
+                None => Match::No,
+            }
         }
     }
+}
+
+/// Whether a license has the ordered name: all of it, or where the mark is a part of it, that part.
+fn is_named_so(request: &OrderRequest, name: &str) -> bool {
+    name == request.licname || (names_mark(request) && name.ends_with(&request.mark.to_string()))
 }
 
 /// Where a license that was read back after an order differs from what was asked: the field, for the error.
@@ -154,27 +170,28 @@ fn names_mark(request: &OrderRequest) -> bool {
 }
 
 /// Decides over the opened candidates. Look-alikes are believed only where upstream is known to return no remoteid
-/// (`returns_remoteid` = `Some(false)`), and only when one license fits, by a name that only this order has.
+/// (`returns_remoteid` = `Some(false)`), and only when one license fits, by a name that only this order has. One that
+/// fits but for its name may still be the one, so it is not nothing either.
 pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>) -> Found {
-    let mut alike = Vec::new();
+    let (mut alike, mut others) = (Vec::new(), Vec::new());
+    // On an account that returns marks an empty one is somebody else's, however much it looks like ours.
+    let may_be_ours = |license: &License| returns_remoteid != Some(true) || license.remoteid == RemoteId::Absent;
     for license in opened {
         match compare(request, &license) {
             Match::Mark => return Found::One(Box::new(license)),
-            Match::LookAlike => alike.push(license),
-            Match::No => {}
+            Match::LookAlike if may_be_ours(&license) => alike.push(license),
+            Match::OtherName if may_be_ours(&license) => others.push(license),
+            Match::LookAlike | Match::OtherName | Match::No => {}
         }
     }
-    if returns_remoteid == Some(true) {
-        // On an account that returns marks an empty one is somebody else's, however much it looks like ours.
-        alike.retain(|license| license.remoteid == RemoteId::Absent);
+    if alike.len() == 1 && returns_remoteid == Some(false) && names_mark(request) {
+        return alike.pop().map_or(Found::Nothing, |license| Found::One(Box::new(license)));
     }
-    match (alike.len(), returns_remoteid) {
-        (0, _) => Found::Nothing,
-        (1, Some(false)) if names_mark(request) => {
-            alike.pop().map_or(Found::Nothing, |license| Found::One(Box::new(license)))
-        }
-        _ => Found::Unclear(alike.iter().map(|license| license.id).collect()),
+    alike.extend(others);
+    if alike.is_empty() {
+        return Found::Nothing;
     }
+    Found::Unclear(alike.iter().map(|license| license.id).collect())
 }
 
 /// Whether the effect of a call about an existing license can be seen on it.
@@ -213,11 +230,12 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
 /// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that had
 /// more than the renewed period left at the sending and is stopped now may have been stopped before upstream carried it
 /// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With
-/// less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
+/// less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides. How much was
+/// left is a matter of the seller's calendar; where that is not known nothing is told.
 pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
-    let OnceRequest::Prolong { period, before, .. } = &wish.request else { return false };
+    let OnceRequest::Prolong { period, before, not_before, .. } = &wish.request else { return false };
     let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);
-    is_stopped && add_months(earliest_day(wish), *period) <= *before
+    is_stopped && not_before.is_none_or(|day| add_months(day, *period) <= *before)
 }
 
 /// Whether a list was read whole (MONEY.md 3): its pages add up, its length did not change, no number came twice, and

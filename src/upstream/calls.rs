@@ -178,6 +178,7 @@ mod tests {
             mark: Mark::Order { panel: PanelId::from_bytes([0; 8]), item: ItemId(42), number: 1 },
             nodes: (family == Family::Soft).then_some((UpstreamAddonId(55236), 3)),
             parent: (family == Family::Addition).then_some(LicenseId(7)),
+            not_before: None,
         }
     }
 
@@ -203,13 +204,23 @@ mod tests {
                 OnceAnswer::Ordered(Some(license)),
             ),
             (
-                OnceRequest::Prolong { license, period: MonthCount(12), before: chrono::NaiveDate::MIN },
+                OnceRequest::Prolong {
+                    license,
+                    period: MonthCount(12),
+                    before: chrono::NaiveDate::MIN,
+                    not_before: None,
+                },
                 "service.prolong|elid=1001&period=12&sok=ok",
                 "<doc><doc><newexpiredate>2026-12-01</newexpiredate></doc></doc>",
                 OnceAnswer::Prolonged(day),
             ),
             (
-                OnceRequest::Prolong { license, period: MonthCount(1), before: chrono::NaiveDate::MIN },
+                OnceRequest::Prolong {
+                    license,
+                    period: MonthCount(1),
+                    before: chrono::NaiveDate::MIN,
+                    not_before: None,
+                },
                 "service.prolong|elid=1001&period=1&sok=ok",
                 "<doc/>",
                 OnceAnswer::Prolonged(None),

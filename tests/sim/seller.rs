@@ -177,7 +177,7 @@ impl Seller {
     pub fn once(&mut self, request: &OnceRequest, how: &Arrival) -> Result<OnceAnswer, Refusal> {
         match request {
             OnceRequest::Order(order) => self.order(order, how),
-            OnceRequest::Prolong { license, period, before } => self.prolong(license.0, period.0, *before, how),
+            OnceRequest::Prolong { license, period, before, .. } => self.prolong(license.0, period.0, *before, how),
             OnceRequest::ChangePricelist { license, pricelist, .. } => {
                 self.bill(300)?;
                 let lic = self.alive(license.0)?;

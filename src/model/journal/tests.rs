@@ -68,11 +68,12 @@ fn requests() {
         mark: Mark::Pool { panel: PanelId::from_bytes([0; 8]) },
         nodes: None,
         parent: None,
+        not_before: None,
     };
     let period = MonthCount(1);
     for (request, kind, about) in [
         (OnceRequest::Order(order), "order", None),
-        (OnceRequest::Prolong { license, period, before: NaiveDate::MIN }, "renewal", Some(license)),
+        (OnceRequest::Prolong { license, period, before: NaiveDate::MIN, not_before: None }, "renewal", Some(license)),
         (
             OnceRequest::ChangePricelist { license, pricelist: UpstreamPricelistId(1), period: Period::Trial },
             "tariff",

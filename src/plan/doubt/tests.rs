@@ -29,6 +29,7 @@ fn order() -> OrderRequest {
         mark: Mark::Order { panel: PanelId::from_bytes([1; 8]), item: ItemId(42), number: 3 },
         nodes: None,
         parent: None,
+        not_before: None,
     }
 }
 
@@ -125,6 +126,23 @@ fn nothing_appeared() {
     }
 }
 
+/// The day from which an order's license may date (MONEY.md 4): the seller's own words count, never our clock alone.
+#[test]
+fn days_are_the_sellers() {
+    let day = |text: &str| Some(text.parse::<NaiveDate>().expect("a date"));
+    let at = |text: &str| format!("{text}T12:00:00Z").parse::<DateTime<Utc>>().expect("a moment");
+    for (case, newest, theirs, want) in [
+        ("the seller shows no day", None, None, None),
+        ("only our clock is ahead", None, Some("2027-01-08"), day("2027-01-07")),
+        ("its clock is ahead of ours", None, Some("2027-02-10"), day("2027-01-09")),
+        ("a license was there before", day("2027-01-05"), None, day("2027-01-05")),
+        ("its clock says more", day("2027-01-05"), Some("2027-01-10"), day("2027-01-09")),
+        ("the list says more", day("2027-01-10"), Some("2027-01-10"), day("2027-01-10")),
+    ] {
+        assert_eq!(not_before(newest, theirs.map(at), start()), want, "{case}");
+    }
+}
+
 /// Rows of a list only point: what is worth opening (MONEY.md 4).
 #[test]
 fn candidates() {
@@ -149,8 +167,11 @@ fn candidates() {
         ("old by another clock, but its name ends in the mark", by_name(RemoteId::Absent), true),
         ("such a name, but a mark of its own", by_name(RemoteId::Text("pml-another1-1-1".into())), false),
     ] {
-        assert_eq!(is_candidate(&order(), &wish(None), &row), want, "{case}");
+        let order = OrderRequest { not_before: "2027-01-09".parse().ok(), ..order() };
+        assert_eq!(is_candidate(&order, &wish(None), &row), want, "{case}");
     }
+    let unknown = OrderRequest { not_before: None, ..order() };
+    assert!(is_candidate(&unknown, &wish(None), &row(900, "2020-01-01")), "any day where the seller's is not known");
 }
 
 /// Who decides that a license is the one: the mark; silence only where upstream is known to be silent.
@@ -177,8 +198,19 @@ fn decisions() {
         Found::Unclear(vec![LicenseId(1001)]),
         "a name without the mark may be a neighbour's"
     );
-    let renamed = License { name: "another".into(), ..license(1001, absent()) };
-    assert_eq!(found(vec![renamed], Some(false)), Found::Nothing);
+    let named = |id, name: &str| License { name: name.into(), ..license(id, absent()) };
+    let kept_otherwise = named(1001, "SHOP pml-bbbbbbbb-42-3");
+    let by_mark = Found::One(Box::new(kept_otherwise.clone()));
+    assert_eq!(found(vec![kept_otherwise, named(1002, "shop pml-b")], Some(false)), by_mark, "the mark in its name");
+    let cut = || named(1001, "shop pml-bbbb");
+    let unclear = || Found::Unclear(vec![LicenseId(1001)]);
+    for returns in [Some(false), None, Some(true)] {
+        assert_eq!(found(vec![cut()], returns), unclear(), "all but the name fits: {returns:?}");
+    }
+    let elsewhere = License { ip: "192.0.2.11".parse().ok(), ..cut() };
+    assert_eq!(found(vec![elsewhere], Some(false)), Found::Nothing, "a neighbour's");
+    let other_names = License { remoteid: empty(), ..cut() };
+    assert_eq!(found(vec![other_names], Some(true)), Found::Nothing, "an empty mark where marks are returned");
 }
 
 /// An order that was read back is what was asked for, or the field that is not is named.
@@ -206,17 +238,20 @@ fn mismatches() {
 /// Whose expiry proves nothing about a renewal for a month sent on 2027-01-10: who had more left and is stopped now.
 #[test]
 fn hidden_renewals() {
-    let hidden = |status, expires: &str| {
+    let hidden_since = |not_before: Option<NaiveDate>, status, expires: &str| {
         let before: NaiveDate = expires.parse().expect("a date");
-        let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before };
+        let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before, not_before };
         let seen = License { status, expires: Some(before), ..license(9, RemoteId::Empty) };
         hides_renewal(&Wish { request, ..wish(None) }, Some(&seen))
     };
+    let hidden = |status, expires| hidden_since("2027-01-09".parse().ok(), status, expires);
     assert!(hidden(LicenseStatus::Stopped, "2028-01-01"));
     assert!(hidden(LicenseStatus::Stopped, "2027-02-09"), "upstream's day may be the one before ours");
     assert!(!hidden(LicenseStatus::Stopped, "2027-02-08"), "its renewal ends later than that");
     assert!(!hidden(LicenseStatus::Stopped, "2027-01-10"), "it had run out: renewed from the day of renewal");
     assert!(!hidden(LicenseStatus::Active, "2028-01-01"));
+    assert!(hidden_since(None, LicenseStatus::Stopped, "2027-01-10"), "the seller's day is not known");
+    assert!(!hidden_since(None, LicenseStatus::Active, "2027-01-10"), "it runs: its expiry tells");
 }
 
 /// A list is complete only when it can be shown to be.
@@ -278,7 +313,8 @@ fn effects() {
     let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
     let key = |text: &str| crate::model::ids::LicenseKey::parse(text);
     let id = LicenseId(9);
-    let prolong = OnceRequest::Prolong { license: id, period: MonthCount(1), before: day("2027-01-31") };
+    let prolong =
+        OnceRequest::Prolong { license: id, period: MonthCount(1), before: day("2027-01-31"), not_before: None };
     let expires = |text: &str| License { expires: text.parse().ok(), ..license(9, RemoteId::Empty) };
     assert_eq!(effect(&prolong, Some(&expires("2027-01-31"))), Effect::NotVisible);
     assert_eq!(effect(&prolong, Some(&expires("2027-02-28"))), Effect::Visible);

@@ -301,6 +301,7 @@ fn order(number: u32) -> Wish {
         mark: Mark::Order { panel, item: ItemId(42), number },
         nodes: None,
         parent: None,
+        not_before: None,
     };
     Wish {
         id: WishId(1),
