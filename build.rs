@@ -1,5 +1,6 @@
-//! Stamps commit and target into `--version`, and links the program at a fixed address: the panel starts a process for
-//! every command, and relocating a large position-independent program is most of such a start (see `make bench`).
+//! Stamps commit and target into `--version`, and links the program for a quick start: the panel starts a process for
+//! every command (see `make bench`). A fixed address saves the relocation of a large position-independent program, and
+//! a libgcc inside the program saves the loading of a library.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks")]
 
@@ -17,6 +18,20 @@ fn main() {
     println!("cargo:rustc-env=PMISPLICENSE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!("cargo:rustc-env=PMISPLICENSE_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     println!("cargo:rustc-link-arg-bin=pmisplicense=-no-pie");
+    link_libgcc_statically();
+}
+
+/// The standard library asks for the shared libgcc by name (`-lgcc_s`). A linker script of that name, found first,
+/// gives it the two static parts that every gcc brings along. The C library stays shared: name lookups need it.
+fn link_libgcc_statically() {
+    if !std::env::var("TARGET").is_ok_and(|target| target.ends_with("-linux-gnu")) {
+        return;
+    }
+    let Ok(folder) = std::env::var("OUT_DIR") else { return };
+    let script = std::path::Path::new(&folder).join("libgcc_s.so");
+    if std::fs::write(script, "INPUT(-lgcc_eh -lgcc -lc)\n").is_ok() {
+        println!("cargo:rustc-link-search=native={folder}");
+    }
 }
 
 fn git(args: &[&str]) -> Option<String> {
