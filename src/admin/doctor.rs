@@ -13,7 +13,7 @@ use serde_json::json;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{RESTORED, state_error};
-use crate::error::{ModuleError, Text};
+use crate::error::{ModuleError, Text, counted};
 use crate::model::held::LicenseState;
 use crate::model::journal::WishStatus;
 use crate::opening::open_state;
@@ -356,6 +356,17 @@ fn waiting(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mo
                 ),
             );
         }
+    }
+    let waiting = store.waiting_for_money().map_err(state_error)?.len();
+    if waiting > 0 {
+        checks.warning(
+            "refused",
+            text!(
+                ["{} waited for money at the seller and got no license or renewal since", counted(waiting, "service")],
+                ["ждали денег у продавца и с тех пор не получили лицензии или продления: {waiting}"]
+            ),
+            text!("when there is money: pmisplicense retry --all", "когда деньги есть: pmisplicense retry --all"),
+        );
     }
     let to_free = LicenseFilter { state: Some(LicenseState::ToFree), ..LicenseFilter::default() };
     let overdue = store.licenses_that(to_free).map_err(state_error)?;

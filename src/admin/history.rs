@@ -87,6 +87,8 @@ fn event_word(word: &str) -> Text {
         "deleted" => text!("deleted", "удалено"),
         "changed" => text!("changed", "изменено"),
         "duplicate" => text!("a duplicate", "дубликат"),
+        "waits_nomoney" => text!("waits for money", "ждёт денег"),
+        "waits_blocked" => text!("waits for the account to be unblocked", "ждёт разблокировки учётной записи"),
         "sweep" => text!("servers compared", "сверка серверов"),
         "renew_state" => text!("the state caught up", "состояние догнало"),
         other => Text::same(other),

@@ -1,13 +1,16 @@
 //! bind, unbind, move, retry: what a person orders about one service, shown first and asked.
 
+use std::collections::BTreeSet;
+
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
 use crate::engine::{ItemCommand, run_to_end, state_error};
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId, WishId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{OnceRequest, Wish, WishStatus};
 use crate::opening::{module_of_item, with_engine};
+use crate::store::WaitsFor;
 use crate::text;
 
 /// `bind`
@@ -168,30 +171,49 @@ fn run_one(desk: &mut Desk<'_>, item: ItemId, command: ItemCommand) -> Result<()
     with_engine(desk.ctx, module, |engine| run_to_end(engine.item_command(command, item)))
 }
 
-/// `retry --all`: services whose last purchase upstream refused.
+/// Services whose last purchase the seller refused, or that were kept back because of it; closed ones wait for nothing.
+fn waiting_items(desk: &mut Desk<'_>, kind: Option<RefusedFor>) -> Result<Vec<ItemId>, ModuleError> {
+    let store = desk.store()?;
+    let wanted = kind.map(|kind| match kind {
+        RefusedFor::Nomoney => WaitsFor::Money,
+        RefusedFor::Blocked => WaitsFor::Unblocking,
+    });
+    let waiting = store.waiting_for_money().map_err(state_error)?;
+    let mut items: Vec<ItemId> = waiting
+        .into_iter()
+        .filter(|(_, why)| wanted.is_none_or(|wanted| wanted == *why))
+        .map(|(item, _)| item)
+        .collect();
+    let accounts = store.accounts().map_err(state_error)?;
+    let fits = |account| {
+        let refused = accounts.iter().find(|known| known.id == account).and_then(|known| known.refused.as_ref());
+        wanted.is_none_or(|wanted| refused.is_some_and(|(kind, ..)| kind == wanted.word()))
+    };
+    let refused = store.refused_wishes().map_err(state_error)?;
+    let listed: BTreeSet<ItemId> = items.iter().copied().collect();
+    let more = refused.iter().filter(|wish| fits(wish.account)).filter_map(|wish| wish.item);
+    items.extend(more.filter(|item| !listed.contains(item)));
+    let known = desk.ctx.data.billdb()?.items(&items).map_err(crate::context::database_error)?;
+    let open: BTreeSet<ItemId> =
+        known.iter().filter(|item| item.status != ItemStatus::Deleted).map(|item| item.id).collect();
+    items.retain(|id| open.contains(id));
+    Ok(items)
+}
+
+/// `retry --all`: services whose last purchase the seller refused, and those that were kept back because of it.
 ///
 /// # Errors
 /// The first failure, after everything was tried.
 pub fn retry_all(desk: &mut Desk<'_>, kind: Option<RefusedFor>, yes: bool) -> Result<Answer, ModuleError> {
-    let store = desk.store()?;
-    let wanted = kind.map(|kind| match kind {
-        RefusedFor::Nomoney => "nomoney",
-        RefusedFor::Blocked => "blocked",
-    });
-    let accounts = store.accounts().map_err(state_error)?;
-    let fits = |account| {
-        let refused = accounts.iter().find(|known| known.id == account).and_then(|known| known.refused.as_ref());
-        wanted.is_none_or(|word| refused.is_some_and(|(kind, ..)| kind == word))
-    };
-    let wishes = store.refused_wishes().map_err(state_error)?;
-    let items: Vec<ItemId> = wishes.iter().filter(|wish| fits(wish.account)).filter_map(|wish| wish.item).collect();
+    let items = waiting_items(desk, kind)?;
     if items.is_empty() {
         let none = text!("no service waits after a refusal", "ни одна услуга не ждёт после отказа");
         return Ok(Answer::sentence("retry", desk.ctx.lang, &none));
     }
     let list = items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let count = items.len();
-    desk.confirm(&text!("{count} services are tried again: {list}", "повторить для услуг ({count}): {list}"), yes)?;
+    let plan = text!(["try {} again: {list}", counted(count, "service")], ["повторить для услуг ({count}): {list}"]);
+    desk.confirm(&plan, yes)?;
     let (mut done, mut first_error) = (0, None);
     for item in items {
         match command_for(desk, item).and_then(|command| run_one(desk, item, command)) {
@@ -206,8 +228,10 @@ pub fn retry_all(desk: &mut Desk<'_>, kind: Option<RefusedFor>, yes: bool) -> Re
     }
     match first_error {
         Some(error) => Err(error),
-        None => {
-            Ok(Answer::sentence("retry", desk.ctx.lang, &text!("{done} services: done", "услуг: {done}, выполнено")))
-        }
+        None => Ok(Answer::sentence(
+            "retry",
+            desk.ctx.lang,
+            &text!(["{}: done", counted(done, "service")], ["услуг: {done}, выполнено"]),
+        )),
     }
 }

@@ -241,7 +241,7 @@ pub enum AdminCommand {
         /// Only this wish, when several of the service wait; their numbers are shown first
         #[arg(long, value_name = "N", conflicts_with = "all")]
         wish: Option<u32>,
-        /// All services whose last purchase was refused
+        /// All services whose last purchase was refused, or kept back because money was missing
         #[arg(long, conflicts_with = "item")]
         all: bool,
         /// Only refusals of this kind

@@ -17,6 +17,7 @@ mod foreign;
 mod import;
 mod importable;
 mod late;
+mod money;
 mod moving;
 mod noc;
 mod old_state;

@@ -145,7 +145,7 @@ impl Engine<'_> {
                 }
                 Ok(_) => {
                     self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
-                    self.remember_refusal(&refusal).await?;
+                    self.remember_refusal(row.item, &refusal, what).await?;
                     let error = errors::refused(&refusal, what, "licid", row.id);
                     Err(Failed::Refused(refusal, error))
                 }
@@ -311,26 +311,6 @@ impl Engine<'_> {
             self.settle_about(row, wish).await?;
         }
         Ok(())
-    }
-
-    /// Remembers a refusal for lack of money, so that the next runs only ask the balance (LICENSING.md 10).
-    pub(super) async fn remember_refusal(&mut self, refusal: &crate::ports::Refusal) -> Result<(), ModuleError> {
-        let kind = match refusal.kind {
-            RefusalKind::NoMoney => "nomoney",
-            RefusalKind::Blocked => "blocked",
-            RefusalKind::Auth
-            | RefusalKind::IpTooYoung
-            | RefusalKind::KeyTooYoung
-            | RefusalKind::IpBusy
-            | RefusalKind::SaleClosed
-            | RefusalKind::PeriodNotSold
-            | RefusalKind::NotFound
-            | RefusalKind::Other => return Ok(()),
-        };
-        self.step("ask balance").await?;
-        let balance = self.ports.upstream.balance().ok().map(|money| money.minor);
-        let account = self.account;
-        self.commit("remember refusal", move |tx| tx.set_refused(account, Some((kind, balance)))).await
     }
 }
 

@@ -22,9 +22,6 @@ use crate::text;
 use super::doubt::{Whose, order_of};
 use super::{Engine, errors};
 
-/// How long a remembered refusal for lack of money keeps runs from ordering (LICENSING.md 10).
-const BACK_OFF_MINUTES: i64 = 15;
-
 /// What a service asks of its license, checked before money is spent.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
@@ -33,15 +30,6 @@ pub(super) struct Asked {
     pub(super) nodes: Option<(crate::model::ids::UpstreamAddonId, u32)>,
     /// For a module: the license that it belongs to.
     pub(super) parent: Option<LicenseId>,
-}
-
-/// Whether the seller answered, and the answer tells no balance: rights are missing, or the amount could be two.
-fn is_balance_unknown(error: &CallError) -> bool {
-    match error {
-        CallError::Refused(refusal) => refusal.kind != RefusalKind::Auth,
-        CallError::BadAnswer(_) | CallError::Form(_) => true,
-        CallError::Unreachable(_) => false,
-    }
 }
 
 /// What an account has just before an order: whatever the order brings is newer.
@@ -112,7 +100,7 @@ impl Engine<'_> {
             ["order of {name} for service {id}, {}", terms.reason.en],
             ["заказ {name} для услуги {id}, {}", terms.reason.ru]
         );
-        self.check_money(&what).await?;
+        self.check_money(Some(item.id), &what).await?;
         self.check_address(terms, asked, &what).await?;
         let replaces = match self.operation {
             Some(operation) if is_planted(Bug::OperationAsKey) => Some(LicenseId(operation.0)),
@@ -207,57 +195,6 @@ impl Engine<'_> {
         }
     }
 
-    /// Money before buying: the provider's minimum, and the back-off after a refusal, which ends as soon as the
-    /// balance has grown. Where the balance could not be asked after the refusal, or cannot be read now, there is
-    /// nothing to compare with: it may have grown, and one more refusal is cheaper than a client who waits. A balance
-    /// that cannot be read stops a purchase only where the provider asks for a minimum.
-    pub(super) async fn check_money(&mut self, what: &Text) -> Result<(), ModuleError> {
-        let account = self.store.account(self.account).map_err(errors::state)?;
-        let backing_off = account
-            .and_then(|account| account.refused)
-            // A clock that was set back must not stretch it.
-            .filter(|(_, since, _)| (self.now() - *since).abs() < chrono::Duration::minutes(BACK_OFF_MINUTES));
-        if backing_off.is_none() && self.rules.minimum_balance.is_none() {
-            return Ok(());
-        }
-        self.step("ask balance").await?;
-        let balance = match self.ports.upstream.balance() {
-            Ok(balance) => balance,
-            Err(error) if !is_balance_unknown(&error) => return Err(errors::call(&error, what, "balance")),
-            Err(_) if self.rules.minimum_balance.is_none() => return Ok(()),
-            Err(error) => return Err(errors::no_balance(what, &error.words())),
-        };
-        let grown = |before: Option<i64>| before.is_none_or(|before| balance.minor > before);
-        if let Some((kind, since, before)) = backing_off
-            && !grown(before)
-        {
-            let kind = if kind == "blocked" { ErrorKind::Blocked } else { ErrorKind::Nomoney };
-            let until = (since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
-            let message = text!(
-                [
-                    "{}: upstream refused for money at the last try, the balance is still {balance}; nothing was sent; tried again after {until}, or as soon as the balance grows",
-                    what.en
-                ],
-                [
-                    "{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}; ничего не отправлено; повтор после {until} или как только баланс вырастет",
-                    what.ru
-                ]
-            );
-            return Err(ModuleError::new(kind, "balance", &balance, message));
-        }
-        if self.rules.is_below_minimum(&balance) {
-            let message = text!(
-                [
-                    "{}: the balance {balance} is below the setting minimum_balance; nothing was bought; top up the account",
-                    what.en
-                ],
-                ["{}: баланс {balance} ниже настройки minimum_balance; ничего не куплено; пополните счёт", what.ru]
-            );
-            return Err(ModuleError::new(ErrorKind::Nomoney, "minimum_balance", &balance, message));
-        }
-        Ok(())
-    }
-
     /// Sends a recorded order and writes down what became of it. `before`: the balance, where no list can be looked at.
     async fn send_order(
         &mut self,
@@ -291,7 +228,7 @@ impl Engine<'_> {
                     None if !complete && !self.is_unmoved(before).await? => Err(self.still_in_doubt(&wish, what)),
                     None => {
                         self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
-                        self.remember_refusal(&refusal).await?;
+                        self.remember_refusal(wish.item, &refusal, what).await?;
                         Err(self.refused_order(&refusal, &order, what))
                     }
                 }

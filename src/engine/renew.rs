@@ -53,7 +53,7 @@ impl Engine<'_> {
             );
             return Err(errors::not_visible(&what, row.id));
         }
-        self.check_money(reason).await?;
+        self.check_money(row.item, reason).await?;
         let key = WishKey::Renewal { account: row.account, license: row.id, before };
         let request =
             OnceRequest::Prolong { license: row.id, period: months, before, not_before: self.not_before(None) };

@@ -13,6 +13,7 @@ mod licenses;
 mod purchases;
 mod report;
 mod schema;
+mod waiting;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -29,6 +30,7 @@ pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
 pub use purchases::{Purchase, Reuse};
 pub use report::{JournalLine, LicenseFilter};
+pub use waiting::WaitsFor;
 
 /// Our state could not be used; nothing was changed, or it counts as perhaps written.
 #[derive(Debug, thiserror::Error)]

@@ -92,7 +92,7 @@ fn restored_state() {
     fine(&t, &format!("restore {copy} --yes"));
     assert_eq!(json(&t, "list")["counts"]["bound"], 1);
     t.cmd("sync_item", 42).fails("state");
-    refused(&t, "sync");
+    assert_eq!(person(&t, "sync").code, Some(1));
     assert!(troubled(&t, "doctor").contains("restored"));
     let found = json(&t, "reconcile");
     assert_eq!(difference(&found, "unowned")["remedy"], "bind");
@@ -128,6 +128,47 @@ fn retry_after_refusal() {
     assert!(fine(&t, "retry --all --yes").contains("no service waits"));
     refused(&t, "retry 999999 --yes");
     assert_eq!(person(&t, "retry").code, Some(2));
+}
+
+/// Runs in the back-off send nothing and record no wish; what they wanted waits all the same.
+#[test]
+fn retry_takes_what_the_back_off_held_back() {
+    let t = Test::new();
+    t.upstream.set_balance(0);
+    for item in 42..46 {
+        t.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).expires(&day_in(31)).add();
+        t.cmd("open", item).fails("nomoney");
+    }
+    assert_eq!(t.upstream.requests_of("soft.order.param").len(), 1, "the others were held back");
+    let lines = || json(&t, "history 43")["lines"].as_array().unwrap().len();
+    let before = lines();
+    t.cmd("open", 43).fails("nomoney");
+    assert_eq!(lines(), before, "written down once");
+    t.upstream.set_balance(100_000);
+    // One of them is opened by the panel, and lifts the account's refusal; one was given up.
+    t.cmd("open", 44).ok();
+    t.set_item(45, "status", "4");
+    assert!(person(&t, "doctor").stdout.contains("pmisplicense retry --all"));
+    assert!(fine(&t, "retry --all --type blocked --yes").contains("no service waits"));
+    assert!(refused(&t, "retry --all --type nomoney").contains("2 services again: 42, 43"));
+    assert!(fine(&t, "retry --all --type nomoney --yes").contains("2 services: done"));
+    for item in 42..45 {
+        assert_eq!(t.item(item).status, 2, "{item}");
+    }
+    assert!(fine(&t, "retry --all --yes").contains("no service waits"));
+    assert_eq!(t.upstream.billed("soft.order.param"), 3);
+}
+
+/// A purchase that the provider's own minimum keeps back waits like one that the seller refuses.
+#[test]
+fn retry_takes_what_the_minimum_balance_held_back() {
+    let t = Test::new();
+    t.settings("minimum_balance = \"50000.00\"\n");
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
+    t.cmd("open", 42).fails("nomoney");
+    t.settings("");
+    fine(&t, "retry --all --type nomoney --yes");
+    assert_eq!(t.item(42).status, 2);
 }
 
 /// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is not.
