@@ -23,7 +23,7 @@ man = $(share)/man/man8/pmisplicense.8.gz
 cron = $(DESTDIR)/etc/cron.d/pmisplicense
 logrotate = $(DESTDIR)/etc/logrotate.d/pmisplicense
 
-.PHONY: build test check demo sandbox sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
+.PHONY: build test check demo sandbox replay sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
 # The build script sees a new commit only when it is told: it would run at every one else.
 build:
@@ -61,6 +61,11 @@ demo: mariadb
 sandbox: mariadb
 	$(CARGO) build --locked
 	$(CARGO) run --locked --quiet --example sandbox -- up $(MODE)
+
+# The stand-ins answer from FILE, which `pmisplicense doctor --record` wrote at a real panel.
+replay: mariadb
+	$(CARGO) build --locked
+	$(CARGO) run --locked --quiet --example sandbox -- replay $(FILE)
 
 # The real binary, hurt at length: many kills, each fault of the sandbox on each call of each command.
 hurt: mariadb

@@ -17,10 +17,26 @@ use self::connect::{ConnectError, connect};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
 use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus};
 use crate::model::period::{AlignmentRule, Period, parse_alignment};
-use crate::ports::{BillDb, DbError, Module, RunningOperation};
+use crate::ports::{BillDb, Column, DbError, Module, RunningOperation};
 
 /// `item.status` of a service that is deleted, as SQL compares it.
 const DELETED: i32 = 4;
+
+/// The tables that are read here.
+const TABLES: &[&str] = &[
+    "item",
+    "itemparam",
+    "pricelist",
+    "itemtype",
+    "enumerationitem",
+    "processingmodule",
+    "processingparam",
+    "processingcryptedparam",
+    "runningoperation",
+    "task",
+    "ip",
+    "currency",
+];
 
 /// The panel's database.
 #[derive(Debug)]
@@ -96,6 +112,22 @@ impl MysqlBillDb {
         let sql = "SELECT id, value FROM processingparam WHERE processingmodule = ? AND intname = ? ORDER BY id";
         let rows = self.rows(sql, (module.0, name))?;
         Ok(rows.iter().filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
+    }
+
+    /// The tables that are read, each with its columns in order; without any: there is no such table.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    pub fn columns(&mut self) -> Result<Vec<(&'static str, Vec<Column>)>, DbError> {
+        let sql = "SELECT column_name, column_type FROM information_schema.columns \
+                   WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position";
+        let mut found = Vec::new();
+        for table in TABLES {
+            let rows = self.rows(sql, (*table,))?;
+            let columns = rows.iter().map(|row| Column { name: row.text(0), kind: row.text(1) });
+            found.push((*table, columns.collect()));
+        }
+        Ok(found)
     }
 
     fn pairs(&mut self, sql: &str, id: u32) -> Result<BTreeMap<String, String>, DbError> {

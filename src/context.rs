@@ -8,7 +8,8 @@ use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::log::Log;
 use crate::model::ids::{ItemId, ModuleId, PanelId, PricelistId, RunningOperationId};
 use crate::ports::{
-    BillDb, Clock, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError, Whmcs,
+    BillDb, Clock, Column, Connector, DbError, ItemPrice, Locks, ModuleAccess, Notes, Panel, PanelError, PanelQuestion,
+    ToolAnswer, Whmcs,
 };
 use crate::settings::Settings;
 use crate::store::Store;
@@ -46,6 +47,14 @@ pub trait PanelData: BillDb {
     /// # Errors
     /// As [`PanelData::stored_access`].
     fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError>;
+
+    /// The tables that are read, each with its columns; without any: there is no such table.
+    ///
+    /// # Errors
+    /// As [`PanelData::stored_access`].
+    fn columns(&mut self) -> Result<Vec<(&'static str, Vec<Column>)>, DbError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Something in the panel that a client can order.
@@ -64,6 +73,13 @@ pub trait PanelTool {
     /// # Errors
     /// `mgrctl` or `database`.
     fn database(&mut self) -> Result<Box<dyn PanelData>, ModuleError>;
+    /// The document of a function that changes nothing, an error document too.
+    ///
+    /// # Errors
+    /// [`PanelError::NotStarted`], and [`PanelError::Unknown`] where no document came.
+    fn answer(&mut self, question: &PanelQuestion) -> Result<ToolAnswer, PanelError> {
+        Err(PanelError::NotStarted(format!("{}: this panel cannot be asked", question.form().func)))
+    }
     /// `processing.edit elid=MODULE`
     ///
     /// # Errors
@@ -141,6 +157,14 @@ impl Data {
     /// `mgrctl` or `database`.
     pub fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, ModuleError> {
         self.connected()?.leading_to(internal_name).map_err(database_error)
+    }
+
+    /// The tables that are read, each with its columns.
+    ///
+    /// # Errors
+    /// `mgrctl` or `database`.
+    pub fn columns(&mut self) -> Result<Vec<(&'static str, Vec<Column>)>, ModuleError> {
+        self.connected()?.columns().map_err(database_error)
     }
 
     fn connected(&mut self) -> Result<&mut dyn PanelData, ModuleError> {

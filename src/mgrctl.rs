@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use self::finish::Ended;
 use crate::error::{QUOTED_CHARS, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
-use crate::ports::{Form, ModuleAccess, Panel, PanelCall, PanelError};
+use crate::ports::{Form, ModuleAccess, Panel, PanelCall, PanelError, PanelQuestion, ToolAnswer};
 use crate::trace::{Trace, shown};
 use crate::xml::{self, Element};
 
@@ -138,7 +139,24 @@ impl Mgrctl {
         result
     }
 
+    /// The document of a function that changes nothing, with the tool's exit code; an error document too.
+    ///
+    /// # Errors
+    /// [`PanelError::NotStarted`], and [`PanelError::Unknown`] where no document came.
+    pub fn answer(&self, question: &PanelQuestion) -> Result<ToolAnswer, PanelError> {
+        let form = question.form();
+        let ended = self.ended(&form)?;
+        let parsed = xml::parse(&ended.stdout, MAX_ANSWER);
+        let document = parsed.map_err(|error| PanelError::Unknown(format!("mgrctl {}: {error}", form.func)))?;
+        Ok(ToolAnswer { document: document.to_document(), exit: ended.status.and_then(|status| status.code()) })
+    }
+
     fn start(&self, form: &Form) -> Result<Element, PanelError> {
+        let ended = self.ended(form)?;
+        judge(&form.func, ended.status, &ended.stdout, &ended.stderr).map_err(|error| masked(error, form))
+    }
+
+    fn ended(&self, form: &Form) -> Result<Ended, PanelError> {
         if let Some((name, value)) = form.params.iter().find(|(name, value)| name.len() + value.len() > MAX_ARGUMENT) {
             let (func, bytes) = (&form.func, value.len());
             return Err(PanelError::NotStarted(format!(
@@ -148,11 +166,10 @@ impl Mgrctl {
         let child = self.command(form).spawn().map_err(|error| {
             PanelError::NotStarted(format!("{} could not be started: {error}", self.program().display()))
         })?;
-        let Some(ended) = finish::finish(child, self.time_limit, [MAX_ANSWER, MAX_COMPLAINT]) else {
+        finish::finish(child, self.time_limit, [MAX_ANSWER, MAX_COMPLAINT]).ok_or_else(|| {
             let (func, limit_s) = (&form.func, self.time_limit.as_secs());
-            return Err(PanelError::Unknown(format!("mgrctl {func} was stopped after {limit_s} s without an answer")));
-        };
-        judge(&form.func, ended.status, &ended.stdout, &ended.stderr).map_err(|error| masked(error, form))
+            PanelError::Unknown(format!("mgrctl {func} was stopped after {limit_s} s without an answer"))
+        })
     }
 
     fn program(&self) -> PathBuf {

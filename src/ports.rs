@@ -2,6 +2,8 @@
 //! Traits in model types only; the shells implement them for production, the simulator for its world.
 
 mod call_error;
+mod form;
+mod questions;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,7 +19,10 @@ use crate::model::license::{Family, License, Money};
 use crate::model::noc::Record;
 use crate::model::period::{AlignmentRule, Period};
 use crate::store::RecordedIntent;
-pub use call_error::CallError;
+
+pub use self::call_error::CallError;
+pub use self::form::{Form, is_secret_name};
+pub use self::questions::{Column, PanelQuestion, Question, ToolAnswer};
 
 /// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
 /// extend matches types and texts (CONTRACT.md 5).
@@ -157,6 +162,14 @@ pub trait Upstream {
     /// `BadAnswer` when no balance can be read.
     fn balance(&mut self) -> Result<Money, CallError>;
 
+    /// The answer to a question that changes nothing, as a document; an error document is an answer like any other.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`], and [`CallError::BadAnswer`] where no document came.
+    fn answer(&mut self, question: &Question) -> Result<String, CallError> {
+        Err(CallError::Unreachable(format!("{}: this seller cannot be asked", question.form().func)))
+    }
+
     /// The Date header of the last answer, UTC.
     fn server_date(&self) -> Option<DateTime<Utc>>;
 }
@@ -225,41 +238,6 @@ pub enum PanelCall {
         /// Names and values, in order.
         values: Vec<(&'static str, String)>,
     },
-}
-
-/// A function of a BILLmanager, ours or the seller's, with its parameters in order and without a login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    /// The function.
-    pub func: String,
-    /// Names and values.
-    pub params: Vec<(String, String)>,
-}
-
-impl Form {
-    /// Without parameters.
-    pub fn new(func: impl Into<String>) -> Self {
-        Self { func: func.into(), params: Vec::new() }
-    }
-
-    /// With one more.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        self.params.push((name.into(), value.to_string()));
-        self
-    }
-
-    /// Whether the value of a parameter is for nobody's eyes: that of a secret name, also as `name=… value=…`.
-    pub fn is_secret(&self, name: &str) -> bool {
-        let named = || self.params.iter().any(|(key, value)| key == "name" && is_secret_name(value));
-        is_secret_name(name) || (name == "value" && named())
-    }
-}
-
-/// Names of fields whose values are secrets, in requests and answers alike: license keys, passwords, logins.
-pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["lickey", "password", "passwd", "secret", "authinfo"].iter().any(|word| name.contains(word))
 }
 
 /// A call of the panel's tool that did not succeed.

@@ -28,6 +28,7 @@ mod prolong;
 mod protocol;
 mod readme;
 mod release;
+mod replays;
 mod resolve;
 mod resume;
 mod search;

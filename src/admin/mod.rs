@@ -12,6 +12,7 @@ pub mod list;
 pub mod manual;
 mod progress;
 pub mod reconcile;
+pub mod record;
 pub mod repair;
 pub mod report;
 pub mod show;

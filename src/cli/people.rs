@@ -112,7 +112,12 @@ pub struct ListArgs {
 
 /// `doctor`, and what a person says about the account of a module.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(group(clap::ArgGroup::new("asks").args(["record", "accept_account"])))]
 pub struct DoctorArgs {
+    /// Write what panel and seller answer to questions that change nothing into a new file, for a bug report; names,
+    /// addresses, keys, amounts and secrets are replaced
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Decide about the account that the settings of a module name now: the same as before, or another one
     #[arg(long, value_name = "MODULE", value_parser = number::<ModuleId>)]
     pub accept_account: Option<ModuleId>,
@@ -126,7 +131,7 @@ pub struct DoctorArgs {
     #[arg(long, requires = "accept_account")]
     pub against_evidence: bool,
     /// Do not ask
-    #[arg(long, short, requires = "accept_account")]
+    #[arg(long, short, requires = "asks")]
     pub yes: bool,
 }
 
@@ -164,7 +169,8 @@ pub enum AdminCommand {
     #[command(after_help = "Examples:\n  pmisplicense doctor\n  \
                       pmisplicense doctor --accept-account 7           shows what the account is known by, and asks\n  \
                       pmisplicense doctor --accept-account 7 --same    the seller renamed host or user: all goes along\n  \
-                      pmisplicense doctor --accept-account 7 --other   another account: what was bound stays behind")]
+                      pmisplicense doctor --accept-account 7 --other   another account: what was bound stays behind\n  \
+                      pmisplicense doctor --record answers.json        what panel and seller answer, for a bug report")]
     Doctor(DoctorArgs),
     /// Compare panel, state and upstream; with --apply put right what differs. Exit code 1: something differs
     #[command(

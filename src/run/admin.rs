@@ -180,9 +180,10 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::History { what } => admin::history::history(desk, what),
         AdminCommand::Explain { item } => admin::explain::explain(desk, *item),
         AdminCommand::Pool => admin::list::pool(desk),
-        AdminCommand::Doctor(args) => match args.accept_account {
-            Some(module) => admin::identity::accept_account(desk, module, args),
-            None => admin::doctor::doctor(desk),
+        AdminCommand::Doctor(args) => match (args.accept_account, &args.record) {
+            (Some(module), _) => admin::identity::accept_account(desk, module, args),
+            (None, Some(file)) => admin::record::record(desk, file, args.yes),
+            (None, None) => admin::doctor::doctor(desk),
         },
         AdminCommand::Reconcile { apply, allow_many, module } => {
             admin::reconcile::reconcile(desk, *module, *apply, allowed(*allow_many))

@@ -16,7 +16,10 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, Runni
 use crate::model::item::Item;
 use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
-use crate::ports::{BillDb, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, RunningOperation, Whmcs};
+use crate::ports::{
+    BillDb, Column, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, PanelQuestion, RunningOperation,
+    ToolAnswer, Whmcs,
+};
 use crate::secret;
 use crate::settings::Settings;
 use crate::trace::Trace;
@@ -45,6 +48,10 @@ impl PanelTool for Tool {
         let pem = std::fs::read_to_string(self.root.join(key)).ok();
         let db = MysqlBillDb::connect(&DbParams::from_paramlist(&params));
         Ok(Box::new(Database { db, pem, log: Arc::clone(&self.log) }))
+    }
+
+    fn answer(&mut self, question: &PanelQuestion) -> Result<ToolAnswer, PanelError> {
+        self.mgrctl.answer(question)
     }
 
     fn module_settings(&mut self, module: ModuleId) -> Result<ModuleAccess, PanelError> {
@@ -116,6 +123,10 @@ impl PanelData for Database {
         let values = self.db.enumeration_values(internal_name)?.into_iter();
         let tariffs = tariffs.map(|(id, name)| Leading::Tariff(PricelistId(id), name));
         Ok(tariffs.chain(values.map(|(id, name)| Leading::Value(id, name))).collect())
+    }
+
+    fn columns(&mut self) -> Result<Vec<(&'static str, Vec<Column>)>, DbError> {
+        self.db.columns()
     }
 }
 

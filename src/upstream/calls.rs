@@ -14,7 +14,7 @@ use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest};
 use crate::model::license::{Family, License, Money};
 use crate::model::period::Period;
-use crate::ports::{CallError, Form, Outcome, PAGE_ROWS, Page, Repeatable, Upstream};
+use crate::ports::{CallError, Form, Outcome, PAGE_ROWS, Page, Question, Repeatable, Upstream};
 use crate::store::RecordedIntent;
 use crate::text;
 use crate::xml::Element;
@@ -150,6 +150,13 @@ impl Upstream for HttpUpstream {
     fn balance(&mut self) -> Result<Money, CallError> {
         let (rows, frame) = self.list("subaccount", &[], &["balance", "currency"], |row| row)?;
         decode::balance(&rows, &frame).ok_or_else(|| CallError::BadAnswer(no_balance()))
+    }
+
+    /// The functions of [`Question`] alone. **Read**.
+    fn answer(&mut self, question: &Question) -> Result<String, CallError> {
+        let form = question.form();
+        let params: Vec<(&str, String)> = form.params.iter().map(|(name, value)| (&**name, value.clone())).collect();
+        Ok(self.bare_document(&form.func, &params)?.to_document())
     }
 
     fn server_date(&self) -> Option<DateTime<Utc>> {

@@ -156,6 +156,16 @@ impl HttpUpstream {
         self.checked(func, doc)
     }
 
+    /// Sends a read and returns whatever document came, an error document and a long list as well.
+    pub(super) fn bare_document(&mut self, func: &str, params: &[(&str, String)]) -> Result<Element, Failure> {
+        let (trace, whom) = (self.trace.clone(), self.host());
+        self.send(Repeat::Read, func, params, MAX_LIST, &mut |body| {
+            let doc = xml::parse_stream(&mut *body, MAX_LIST)?;
+            trace.answered(&whom, body.since, || shown(&doc));
+            Ok(doc)
+        })
+    }
+
     /// Sends a read whose answer is a list: each row `<elem>` becomes what `on_row` makes of it, and the rest of the
     /// document is returned with the children named in `keep`.
     pub(super) fn list<T>(

@@ -10,6 +10,7 @@ mod looking;
 mod mending;
 mod moving;
 mod planted;
+mod record;
 mod report;
 mod survey;
 mod takeover;

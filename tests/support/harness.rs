@@ -1,12 +1,14 @@
 //! One test's world: a root folder as the panel's, a database of its own, an upstream of its own, the program run
-//! between them, and what can be asked of all three afterwards. `items` fills the database, `run` starts the program.
+//! between them, and what can be asked of all three afterwards. `setup` makes it, `items` fills the database, `run`
+//! starts the program.
 use super::calls::Calls;
 use super::crypt::{encrypt, key};
 use super::mariadb::{Database, MariaDb};
 use super::mgrctl::{self, Call, Panel};
-use super::modes::{self, Change, Mode};
+use super::modes;
 use super::run::{Output, Program, Running};
-use super::upstream::{Country, Options, Tls, Upstream};
+use super::setup::Setup;
+use super::upstream::{Country, Upstream};
 use base64::Engine;
 use chrono::{Months, NaiveDate};
 use std::collections::BTreeMap;
@@ -17,136 +19,6 @@ use std::path::{Path, PathBuf};
 /// Id of our processing module in every test; SERVERS is one of another kind.
 pub const MODULE: u32 = 7;
 pub const SERVERS: u32 = 3;
-
-/// What differs from the usual world, before it is made.
-#[derive(Default)]
-pub struct Setup {
-    options: Options,
-    tls: Option<Tls>,
-    own_database: bool,
-    tcp: bool,
-    crypt_key: bool,
-    own_root: bool,
-    modes: Vec<&'static Mode>,
-}
-
-impl Setup {
-    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut self.options);
-        self
-    }
-
-    /// A seller and a panel that differ in these ways; their needs are in the settings.
-    pub fn modes(mut self, modes: &[&'static Mode]) -> Self {
-        for mode in modes {
-            if let Change::Seller(change) = mode.change {
-                change(&mut self.options);
-            }
-        }
-        self.modes = modes.to_vec();
-        self
-    }
-
-    /// HTTPS on localhost; the authority is in `etc/ca.pem`, and a settings file names it.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// A MariaDB of its own, for `database_server().stop()`.
-    pub fn own_database(mut self) -> Self {
-        self.own_database = true;
-        self
-    }
-
-    /// paramlist names 127.0.0.1 and a port instead of a socket.
-    pub fn tcp(mut self) -> Self {
-        self.tcp = true;
-        self
-    }
-
-    /// `etc/billmgr.pem` is there, and the module's password can be decrypted with it.
-    pub fn crypt_key(mut self) -> Self {
-        self.crypt_key = true;
-        self
-    }
-
-    /// The panel's folder lies at its usual place in a root of its own, `Test::home`.
-    pub fn own_root(mut self) -> Self {
-        self.own_root = true;
-        self
-    }
-
-    pub fn start(self) -> Test {
-        // The server first: its guard is to know of the root as soon as there is one.
-        let own = self.own_database.then(MariaDb::start);
-        let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
-        let home = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
-        server.doom(home.path());
-        let root = if self.own_root { home.path().join("usr/local/mgr5") } else { home.path().to_owned() };
-        for folder in ["etc/xml", "var", "sbin", "processing", "addon", ".sandbox"] {
-            fs::create_dir_all(root.join(folder)).unwrap();
-        }
-        std::os::unix::fs::symlink(super::sandbox_exe(), root.join("sbin/mgrctl")).unwrap();
-        fs::write(root.join("etc/machine-id"), "the-panels-machine\n").unwrap();
-        let db = server.create();
-        let upstream = Upstream::start_with(self.options, self.tls.unwrap_or(Tls::Off));
-        let mut panel = panel(&db, self.tcp);
-        let mut calls = Calls::default();
-        for mode in &self.modes {
-            match mode.change {
-                Change::Seller(_) => {}
-                Change::Panel(change) => change(&mut panel),
-                Change::Calls(change) => change(&mut calls),
-            }
-        }
-        let needs = self.modes.iter().flat_map(|mode| mode.needs).copied().collect();
-        let mut test = Test { upstream, db, calls, needs, own, panel, root, home };
-        test.write_panel();
-        test.add_module(MODULE, "pmisplicense");
-        test.add_module(SERVERS, "pmvmmanager");
-        test.connect_module(MODULE, &test.upstream.url());
-        if self.crypt_key {
-            test.write_crypt_key();
-        }
-        if !test.needs.is_empty() {
-            test.settings("");
-        }
-        if test.upstream.url().starts_with("https") {
-            fs::write(test.root().join("etc/ca.pem"), test.upstream.ca_pem()).unwrap();
-            test.settings("[upstream]\nca_file = \"{root}/etc/ca.pem\"\n");
-        }
-        test
-    }
-}
-
-fn panel(db: &Database, tcp: bool) -> Panel {
-    let mut list = BTreeMap::new();
-    let mut put = |name: &str, value: String| list.insert(name.to_owned(), value);
-    put("DBUser", db.user.clone());
-    put("DBPassword", db.password.clone());
-    put("DBName", db.name.clone());
-    put("CryptKey", "etc/billmgr.pem".to_owned());
-    if tcp {
-        put("DBHost", "127.0.0.1".to_owned());
-        put("DBPort", db.port.to_string());
-    } else {
-        put("DBHost", "localhost".to_owned());
-        put("DBSocket", db.socket.display().to_string());
-    }
-    Panel {
-        socket: db.socket.clone(),
-        database: db.name.clone(),
-        paramlist: list,
-        passwords: BTreeMap::new(),
-        post_moves_end: true,
-        task_type: "6".to_owned(),
-        saveparam_refuses_names: false,
-        typed_import: false,
-        post_open_both: false,
-        known_fds: mgrctl::inherited(),
-    }
-}
 
 /// An item as the database has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,11 +46,11 @@ pub struct Test {
     /// How the panel words its calls.
     pub calls: Calls,
     /// Lines that the settings always have, with their tables.
-    needs: Vec<(&'static str, &'static str)>,
-    own: Option<MariaDb>,
-    panel: Panel,
-    root: PathBuf,
-    home: tempfile::TempDir,
+    pub(super) needs: Vec<(&'static str, &'static str)>,
+    pub(super) own: Option<MariaDb>,
+    pub(super) panel: Panel,
+    pub(super) root: PathBuf,
+    pub(super) home: tempfile::TempDir,
 }
 
 impl Test {
@@ -310,7 +182,7 @@ impl Test {
         self.panel(|p| p.post_moves_end = false);
     }
 
-    fn write_panel(&self) {
+    pub(super) fn write_panel(&self) {
         let path = mgrctl::folder(self.root()).join("panel.json");
         // By rename: a call of mgrctl may be reading it.
         let fresh = path.with_extension("new");
@@ -319,12 +191,18 @@ impl Test {
     }
 
     pub fn add_module(&mut self, id: u32, module: &str) {
-        self.db.exec("INSERT INTO processingmodule VALUES (?, ?, ?, 'on')", (id, format!("Module {id}"), module));
+        self.db.exec(
+            "INSERT INTO processingmodule (id, name, module, active) VALUES (?, ?, ?, 'on')",
+            (id, format!("Module {id}"), module),
+        );
     }
 
     /// Points a module at an upstream with the right user and password.
     pub fn connect_module(&mut self, id: u32, url: &str) {
         let (user, password) = self.upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
+        for (name, value) in [("url", url), ("username", &user), ("password", &password)] {
+            self.panel.access.insert(name.to_owned(), value.to_owned());
+        }
         self.module_param(id, "url", url);
         self.module_param(id, "username", &user);
         self.module_password(id, &password);
@@ -352,7 +230,7 @@ impl Test {
         self.db.exec(sql, (MODULE, row));
     }
 
-    fn write_crypt_key(&self) {
+    pub(super) fn write_crypt_key(&self) {
         use rsa::pkcs1::{EncodeRsaPrivateKey, LineEnding};
         let pem = key().to_pkcs1_pem(LineEnding::LF).unwrap();
         fs::write(self.root().join("etc/billmgr.pem"), pem.as_bytes()).unwrap();

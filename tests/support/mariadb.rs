@@ -83,12 +83,17 @@ impl MariaDb {
 
     /// A fresh database with the panel's tables, and a user who may only read it.
     pub fn create(&self) -> Database {
+        self.create_with(SCHEMA)
+    }
+
+    /// The same with other tables.
+    pub fn create_with(&self, schema: &str) -> Database {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("panel{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut conn = self.connect(None);
         conn.query_drop(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4")).unwrap();
         conn.query_drop(format!("USE {name}")).unwrap();
-        for statement in SCHEMA.split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
+        for statement in schema.split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
             conn.query_drop(statement).unwrap_or_else(|e| panic!("{statement}: {e}"));
         }
         let (user, password) = (format!("{name}_ro"), format!("pass of {name} \"&'"));

@@ -11,14 +11,17 @@ pub mod items;
 pub mod mariadb;
 pub mod mgrctl;
 pub mod modes;
+pub mod replay;
 pub mod run;
 #[cfg(test)]
-mod selftest;
+pub mod selftest;
+pub mod setup;
 pub mod upstream;
 
-pub use harness::{Item, Setup, Test};
+pub use harness::{Item, Test};
 pub use mgrctl::faults::{Fault as MgrctlFault, Kind as MgrctlFaultKind};
 pub use run::{Output, Program, Running};
+pub use setup::Setup;
 pub use upstream::{Fault, License, Options, Tls, Upstream};
 
 use std::path::{Path, PathBuf};

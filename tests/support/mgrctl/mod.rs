@@ -33,6 +33,12 @@ pub struct Panel {
     /// ITEMTYPE.open leaves a service in processing, and service.postopen makes it active after that.
     #[serde(default)]
     pub post_open_both: bool,
+    /// A record whose answers the panel gives.
+    #[serde(default)]
+    pub replay: Option<PathBuf>,
+    /// Address, user and password of the module, for such answers.
+    #[serde(default)]
+    pub access: BTreeMap<String, String>,
     /// What the test process itself has open: its own parent may have leaked files into all of us.
     pub known_fds: Vec<String>,
 }
@@ -213,6 +219,13 @@ fn note(root: &Path, call: &mut Call) -> Option<Fault> {
 }
 
 fn play(panel: &Panel, call: &Call, fault: Option<Fault>) -> i32 {
+    if let Some(file) = &panel.replay {
+        let own = panel.paramlist.iter().chain(&panel.access).map(|(name, value)| (name.clone(), value.clone()));
+        if let Some((document, exit)) = super::replay::panel_answer(file, &call.func, &own.collect()) {
+            print!("{document}");
+            return exit;
+        }
+    }
     let Some(fault) = fault else { return finish(&funcs::perform(panel, call)) };
     let wait = || std::thread::sleep(Duration::from_millis(fault.ms));
     let failure = || Failure::new(&fault.word, "", "asked for by a test");

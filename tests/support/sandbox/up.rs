@@ -1,6 +1,7 @@
 //! `sandbox up`: both neighbours with a few services, for a person with a shell. Says in plain words what to type and
 //! stays until its stdin ends or somebody stops it; the guard of MariaDB removes everything even after a SIGKILL.
 use crate::support::modes::Mode;
+use crate::support::replay::Record;
 use crate::support::{Test, program_exe};
 use std::path::Path;
 
@@ -12,19 +13,58 @@ pub fn up(modes: &[&'static Mode]) -> i32 {
             println!("  It needs a line in etc/pmisplicense.toml, which is there: [{table}] {line}");
         }
     }
-    t.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop.example.com").add();
+    t.soft_item(42, t.code("55227"), 1).ip("192.0.2.42").licname("shop.example.com").add();
     t.soft_item(43, "nopanel", 1).ip("192.0.2.43").add();
-    t.soft_item(44, "55230", 12).ip("192.0.2.44").nodes(2).add();
-    t.soft_item(45, "55228", 1).ip("192.0.2.45").active_until("2030-01-31").add();
-    t.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
+    t.soft_item(44, t.code("55230"), 12).ip("192.0.2.44").nodes(2).add();
+    t.soft_item(45, t.code("55228"), 1).ip("192.0.2.45").active_until("2030-01-31").add();
+    t.vds_item(50, t.code("55229"), 1).addresses(&["192.0.2.50"]).add();
+    t.soft_item(46, "9203", 1).ip("192.0.2.46").external().add();
     let operation = t.operation(42, "open");
     tell(&t, &program_exe(), operation);
+    stay();
+    0
+}
+
+/// Until the end of stdin.
+fn stay() {
     for line in std::io::stdin().lines() {
         if line.is_err() {
             break;
         }
     }
     println!("The sandbox ends; its folder and its database are removed.");
+}
+
+/// `sandbox replay FILE`: questions are answered as at the place where the record was made; there are no services.
+pub fn replay(file: Option<&Path>) -> i32 {
+    let Some(file) = file else {
+        println!("replay wants a FILE that doctor --record wrote");
+        return 2;
+    };
+    let record = match Record::read(file) {
+        Ok(record) => record,
+        Err(why) => {
+            println!("{why}");
+            return 2;
+        }
+    };
+    let file = std::path::absolute(file).expect("a path");
+    let t = Test::setup().own_database().replay(&file).start();
+    println!("Panel and seller answer from {}. Recorded:", file.display());
+    for asked in record.panel.answers.iter().chain(&record.seller()) {
+        let params: String = asked.params.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let none = if asked.answer.is_some() { "" } else { " (no answer)" };
+        println!("  {}{params}{none}", asked.func);
+    }
+    for (table, _) in record.panel.tables.iter().filter(|(_, columns)| columns.is_none()) {
+        println!("  The panel has no table {table}.");
+    }
+    let (root, program) = (t.root().display(), program_exe().display().to_string());
+    println!(
+        "\nIn another shell:\n  export PMISPLICENSE_MGR_ROOT={root}\n  {program} doctor\n  {program} sync --dry-run\n\
+         \nCtrl-C, or the end of its stdin, ends it."
+    );
+    stay();
     0
 }
 
@@ -34,8 +74,8 @@ fn tell(t: &Test, program: &Path, operation: u64) {
     let database = &t.db.name;
     println!(
         "The sandbox is up. The seller listens at {}, the panel's root is {root}.\n\
-         Services: 42 (ISPmanager 6 Lite), 43 (nopanel), 44 (Business, 2 more nodes), 45 (Pro, active), 50 (a server of\n\
-         another module with ISPmanager 6 Host). The license server is module 7. A running operation of 42: {operation}.\n\
+         Services: 42 (ISPmanager 6 Lite), 43 (nopanel), 44 (Business, 2 more nodes), 45 (Pro, active), 46\n\
+         (CloudLinux), 50 (a server of another module with ISPmanager 6 Host). The license server is module 7. A running operation of 42: {operation}.\n\
          \n\
          In another shell:\n\
          \x20 export PMISPLICENSE_MGR_ROOT={root}\n\

@@ -252,6 +252,9 @@ fn note(state: &mut State, call: &Call, violations: &[String]) -> (Fault, u64) {
 fn effect(shared: &Arc<Shared>, mut call: Call, fault: &Fault, number: u64) -> String {
     (call.unpaid, call.key_after, call.unseen_reads) = (fault.unpaid, fault.key_after, fault.unseen_reads);
     let mut state = shared.lock();
+    if let Some(recorded) = &state.world.replay {
+        return crate::support::replay::answer(recorded, &call).unwrap_or_else(|no| document(&no.xml()));
+    }
     let reply = match &fault.effect {
         Effect::Nothing => None,
         Effect::Normal => Some(funcs::perform(&mut state.world, &call)),

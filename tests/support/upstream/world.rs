@@ -3,6 +3,7 @@
 use super::catalogue::{self, Country, Family, Tariff};
 use super::dialect::{Dialect, Pace, Unsold};
 use super::refusals::Refusal;
+use crate::support::replay::Asked;
 use chrono::{Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -176,6 +177,8 @@ pub struct World {
     pub blocked: bool,
     pub account: u64,
     pub today: Option<NaiveDate>,
+    /// Answers of another seller, given instead of ours.
+    pub replay: Option<Vec<Asked>>,
     keys: u64,
     /// What is left for reads of single licenses, and when the last one came: see `may_read`.
     reads_left: Option<(u64, std::time::Instant)>,
@@ -194,6 +197,7 @@ impl World {
             blocked: false,
             account: 1001,
             today: None,
+            replay: None,
             keys: 0,
             reads_left: None,
         }

@@ -1,0 +1,36 @@
+//! What is sent to a BILLmanager, before it is worded for the wire or for a command line.
+
+/// A function of a BILLmanager, ours or the seller's, with its parameters in order and without a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// The function.
+    pub func: String,
+    /// Names and values.
+    pub params: Vec<(String, String)>,
+}
+
+impl Form {
+    /// Without parameters.
+    pub fn new(func: impl Into<String>) -> Self {
+        Self { func: func.into(), params: Vec::new() }
+    }
+
+    /// With one more.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.params.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Whether the value of a parameter is for nobody's eyes: that of a secret name, also as `name=… value=…`.
+    pub fn is_secret(&self, name: &str) -> bool {
+        let named = || self.params.iter().any(|(key, value)| key == "name" && is_secret_name(value));
+        is_secret_name(name) || (name == "value" && named())
+    }
+}
+
+/// Names of fields whose values are secrets, in requests and answers alike: license keys, passwords, logins.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["lickey", "password", "passwd", "secret", "authinfo"].iter().any(|word| name.contains(word))
+}
