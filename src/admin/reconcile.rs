@@ -56,11 +56,12 @@ pub fn reconcile(
             if !apply {
                 return Ok(findings.into_iter().map(|finding| (finding, Outcome::Named)).collect());
             }
-            engine.guard(&findings, allow)?;
-            let total = findings.len();
+            let approved = engine.guard(findings, allow)?;
+            let total = approved.len();
             let mut remembered: BTreeMap<Remedy, Result<String, String>> = BTreeMap::new();
             let mut done = Vec::new();
-            for (index, finding) in findings.into_iter().enumerate() {
+            for (index, approved) in approved.into_iter().enumerate() {
+                let finding = approved.finding().clone();
                 if matches!(finding.remedy, Remedy::Person(_)) {
                     done.push((finding, Outcome::Named));
                     continue;
@@ -68,7 +69,7 @@ pub fn reconcile(
                 let number = index + 1;
                 tell(&format!("{number}/{total} {}\n", finding.remedy.describe().in_lang(lang)));
                 let result = remembered.entry(finding.remedy.clone()).or_insert_with(|| {
-                    let result = run_to_end(engine.repair(&finding.remedy));
+                    let result = run_to_end(engine.repair(approved));
                     result
                         .map(|text| text.in_lang(lang).to_owned())
                         .map_err(|error| error.message.in_lang(lang).to_owned())

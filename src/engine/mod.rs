@@ -8,6 +8,7 @@
 
 mod account;
 mod addition;
+mod approval;
 mod bundled;
 mod change;
 mod close;
@@ -62,6 +63,7 @@ use crate::store::{Store, StoreError, Tx};
 use crate::text;
 use account::account_of;
 pub use account::{Former, check_machine, former_accounts, is_account, other_account};
+pub use approval::Approved;
 pub use bundled::{Server, Swept};
 pub use errors::{call as call_error, lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;

@@ -14,12 +14,11 @@ use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
 use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
-use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Remedy, Want};
+use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
 use crate::text;
 
 use super::old_state::RESTORED;
 use super::pages::Pages;
-use super::pass::Allow;
 use super::{Engine, errors};
 
 /// Rows and items asked for at once.
@@ -256,47 +255,6 @@ impl Engine<'_> {
             _ => Holds::Former,
         };
         Ok(ItemView { known_client: known.map(|row| row.client), life, want, holds, item })
-    }
-
-    /// Whether so much may be done at once (MONEY.md 6).
-    ///
-    /// # Errors
-    /// `config`: more orders and freed licenses than allowed, or a clock that is off by more than a day.
-    pub fn guard(&mut self, findings: &[Finding], allow: Allow) -> Result<(), ModuleError> {
-        self.check_clock()?;
-        let weighty = findings.iter().filter(|finding| finding.remedy.is_weighty()).count();
-        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
-        let limit = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
-        if allow == Allow::Many || weighty <= limit {
-            return Ok(());
-        }
-        Err(ModuleError::new(
-            ErrorKind::Config,
-            "max_changes",
-            weighty,
-            text!(
-                "reconcile would order or free {weighty} licenses, more than {limit} at once: nothing was done; read the list, then allow it: pmisplicense reconcile --apply --allow-many",
-                "reconcile заказал бы или освободил {weighty} лицензий — больше {limit} за раз: ничего не сделано; прочтите список и разрешите: pmisplicense reconcile --apply --allow-many"
-            ),
-        ))
-    }
-
-    /// Carries out one remedy.
-    ///
-    /// # Errors
-    /// What is certain, and what to do next.
-    pub async fn repair(&mut self, remedy: &Remedy) -> Result<Text, ModuleError> {
-        let result = match remedy {
-            Remedy::TakeIn(license, item) => self.take_in(*license, *item).await,
-            Remedy::Renew(number) => self.renew_state(*number).await,
-            Remedy::Look(item) => self.look(*item).await,
-            Remedy::SwitchOff(license) => self.switch_off(*license).await,
-            Remedy::Free(license) => self.free_now(*license).await,
-            Remedy::Obtain(item) => self.obtain(*item).await,
-            Remedy::Person(_) => Ok(remedy.describe()),
-        };
-        self.held.clear();
-        result
     }
 }
 

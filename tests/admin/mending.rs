@@ -240,6 +240,22 @@ fn reconcile_others() {
     assert_eq!(t.upstream.billed("soft.order.param"), 3);
 }
 
+/// The guard weighs everything before the first repair: what is harmless waits too.
+#[test]
+fn reconcile_puts_nothing_right_before_all_of_it_was_weighed() {
+    let t = opened();
+    t.settings("max_changes = 1\n");
+    t.upstream.edit_license(5001, |l| l.autoprolong = "1".into());
+    for id in 50..52 {
+        t.soft_item(id, "55228", 1).ip(&format!("192.0.2.{id}")).active_until(&day_in(20)).add();
+    }
+    t.upstream.clear_requests();
+    assert!(refused(&t, "reconcile --apply").contains("--allow-many"));
+    assert_eq!(crate::service::changes(&t), Vec::<String>::new());
+    fine(&t, "reconcile --apply --allow-many");
+    assert_eq!((t.upstream.license(5001).autoprolong.as_str(), t.upstream.billed("soft.order.param")), ("null", 3));
+}
+
 /// Old lines about closed services go; bindings, wishes and what is open stay.
 #[test]
 fn prune() {

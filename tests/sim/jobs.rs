@@ -47,11 +47,11 @@ pub async fn carry_out(engine: &mut Engine<'_>, job: Job, allow: Allow, world: &
         Job::Reconcile => {
             let findings = engine.survey(&mut |_| {}).await?;
             world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
-            engine.guard(&findings, allow)?;
             let mut first = None;
-            let remedies = findings.iter().filter(|finding| !matches!(finding.remedy, Remedy::Person(_)));
-            for finding in remedies.take(MAX_REMEDIES) {
-                if let Err(error) = engine.repair(&finding.remedy).await {
+            let approved = engine.guard(findings, allow)?;
+            let remedies = approved.into_iter().filter(|one| !matches!(one.finding().remedy, Remedy::Person(_)));
+            for approved in remedies.take(MAX_REMEDIES) {
+                if let Err(error) = engine.repair(approved).await {
                     first = first.or(Some(error));
                 }
             }

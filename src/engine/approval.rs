@@ -1,0 +1,74 @@
+//! The guard in front of everything that reconcile puts right: no remedy is carried out that was not weighed together
+//! with all the others first (MONEY.md 6). The compiler asks for it.
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::plan::finding::{Finding, Remedy};
+use crate::text;
+
+use super::pass::Allow;
+use super::{Engine, errors};
+
+/// A finding that the guard let pass. Neither `Clone` nor made elsewhere, and [`Engine::repair`] consumes it: what was
+/// weighed once is carried out once.
+///
+/// ```compile_fail
+/// use pmisplicense::engine::{Approved, Engine};
+/// use pmisplicense::plan::finding::Finding;
+///
+/// async fn unguarded(engine: &mut Engine<'_>, finding: Finding) {
+///     let _ = engine.repair(Approved(finding)).await;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Approved(Finding);
+
+impl Approved {
+    /// What is wrong, and what will be done.
+    pub fn finding(&self) -> &Finding {
+        &self.0
+    }
+}
+
+impl Engine<'_> {
+    /// Whether so much may be done at once (MONEY.md 6). Only what comes back from here can be put right.
+    ///
+    /// # Errors
+    /// `config`: more orders and freed licenses than allowed, or a clock that is off by more than a day.
+    pub fn guard(&mut self, findings: Vec<Finding>, allow: Allow) -> Result<Vec<Approved>, ModuleError> {
+        self.check_clock()?;
+        let weighty = findings.iter().filter(|finding| finding.remedy.is_weighty()).count();
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
+        let limit = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
+        if allow == Allow::Many || weighty <= limit {
+            return Ok(findings.into_iter().map(Approved).collect());
+        }
+        Err(ModuleError::new(
+            ErrorKind::Config,
+            "max_changes",
+            weighty,
+            text!(
+                "reconcile would order or free {weighty} licenses, more than {limit} at once: nothing was done; read the list, then allow it: pmisplicense reconcile --apply --allow-many",
+                "reconcile заказал бы или освободил {weighty} лицензий — больше {limit} за раз: ничего не сделано; прочтите список и разрешите: pmisplicense reconcile --apply --allow-many"
+            ),
+        ))
+    }
+
+    /// Carries out the remedy of one finding, once.
+    ///
+    /// # Errors
+    /// What is certain, and what to do next.
+    pub async fn repair(&mut self, approved: Approved) -> Result<Text, ModuleError> {
+        let remedy = &approved.0.remedy;
+        let result = match remedy {
+            Remedy::TakeIn(license, item) => self.take_in(*license, *item).await,
+            Remedy::Renew(number) => self.renew_state(*number).await,
+            Remedy::Look(item) => self.look(*item).await,
+            Remedy::SwitchOff(license) => self.switch_off(*license).await,
+            Remedy::Free(license) => self.free_now(*license).await,
+            Remedy::Obtain(item) => self.obtain(*item).await,
+            Remedy::Person(_) => Ok(remedy.describe()),
+        };
+        self.held.clear();
+        result
+    }
+}
