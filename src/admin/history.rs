@@ -45,7 +45,7 @@ pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
                 "wish": line.wish.map(|wish| wish.0),
                 "item": line.item.map(|item| item.0),
                 "license": line.license.map(|license| license.0),
-                "reason": line.reason.en,
+                "reason": desk.say(&line.reason),
                 "detail": line.detail,
             })
         })

@@ -12,7 +12,7 @@ use super::takeover::{chosen, refused};
 use super::{Answer, Desk, dash, day};
 use crate::cli::{Import, Itemtype};
 use crate::engine::{Importable, run_to_end};
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::Family;
 use crate::opening::with_engine;
@@ -214,17 +214,17 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
         ),
     };
     text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
-    let licenses: Vec<Value> = list.iter().map(|one| license_json(one, result)).collect();
+    let licenses: Vec<Value> = list.iter().map(|one| license_json(one, result, desk.ctx.lang)).collect();
     let json = json!({
         "licenses": licenses,
         "imported": imported,
-        "left": result.left.iter().map(|why| why.en.clone()).collect::<Vec<_>>(),
-        "failed": result.report.failures().map(|entry| entry.error.message.en.clone()).collect::<Vec<_>>(),
+        "left": result.left.iter().map(|why| desk.say(why)).collect::<Vec<_>>(),
+        "failed": result.report.failures().map(|entry| desk.say(&entry.error.message)).collect::<Vec<_>>(),
     });
     Answer::new("import", text, json).with_report(&result.report, desk.ctx.lang)
 }
 
-fn license_json(one: &Importable, done: &Done) -> Value {
+fn license_json(one: &Importable, done: &Done, lang: Lang) -> Value {
     json!({
         "license": one.license.id.0,
         "module": one.module.0,
@@ -236,6 +236,6 @@ fn license_json(one: &Importable, done: &Done) -> Value {
         "status": one.license.status.number(),
         "expires": one.license.expires,
         "item": done.services.get(&(one.module, one.license.id)).map(|item| item.0),
-        "why_not": one.against.as_ref().map(|why| why.en.clone()),
+        "why_not": one.against.as_ref().map(|why| why.in_lang(lang)),
     })
 }

@@ -178,7 +178,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
             fields.insert("worth".into(), json!(worth.map(|worth| worth.to_string())));
             fields.insert("free".into(), why.is_none().into());
             fields.insert("reusable_from".into(), json!(reusable_from(row, today)));
-            fields.insert("why_not".into(), json!(why.map(|why| why.en)));
+            fields.insert("why_not".into(), json!(why.map(|why| desk.say(&why).to_owned())));
         }
         json.push(one);
     }

@@ -69,6 +69,11 @@ impl Answer {
         Self { text, json: whole, stderr: String::new(), code: 0 }
     }
 
+    /// Nothing for people; for programs the fields of `json` beside version and command.
+    pub fn silent(command: &str, json: Value) -> Self {
+        Self::new(command, String::new(), json)
+    }
+
     /// One sentence.
     pub fn sentence(command: &str, lang: Lang, text: &Text) -> Self {
         let words = text.in_lang(lang);

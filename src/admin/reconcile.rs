@@ -9,7 +9,7 @@ use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
-use crate::error::{ModuleError, Text};
+use crate::error::{Lang, ModuleError, Text};
 use crate::model::ids::ModuleId;
 use crate::opening::{module, open_state, with_engine};
 use crate::plan::finding::{Finding, Kind, Remedy};
@@ -140,7 +140,7 @@ fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option
             text.push_str(&format!("  {}\n", text!("costs {cost}", "стоит {cost}").in_lang(lang)));
         }
         text.push_str(&format!("  -> {}\n", wrapped(&after, desk.width.saturating_sub(5), 5)));
-        list.push(finding_json(*module, finding, outcome));
+        list.push(finding_json(*module, finding, outcome, lang));
     }
     if let Some(error) = error {
         text.push_str(&format!("! {}\n", wrapped(error.message.in_lang(lang), desk.width.saturating_sub(2), 2)));
@@ -156,11 +156,11 @@ fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option
     };
     text.push_str(&format!("{}\n", wrapped(sum.in_lang(lang), desk.width, 2)));
     let code = u8::from(left > 0 || error.is_some());
-    let json = json!({ "differences": list, "left": left, "error": error.map(|error| error.message.en.clone()) });
+    let json = json!({ "differences": list, "left": left, "error": error.map(|error| desk.say(&error.message)) });
     Answer::new("reconcile", text, json).with_code(code)
 }
 
-fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome) -> Value {
+fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome, lang: Lang) -> Value {
     let (outcome, words) = match outcome {
         Outcome::Named => ("named", None),
         Outcome::Done(words) => ("done", Some(words)),
@@ -180,7 +180,7 @@ fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome) -> Value
         "kind": finding.kind.word(),
         "item": finding.item.map(|item| item.0),
         "license": finding.license.map(|license| license.0),
-        "what": finding.what.en,
+        "what": finding.what.in_lang(lang),
         "remedy": finding.remedy.word(),
         "command": command,
         "cost": finding.cost,

@@ -11,7 +11,7 @@ use super::table::{fitting, wrapped};
 use super::{Answer, Desk, dash, day};
 use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::ModuleId;
 use crate::opening::servers::served_by;
 use crate::opening::{module, with_engine};
@@ -281,11 +281,11 @@ impl List {
             text.push_str(&format!("! {words}\n"));
         }
         text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
-        let licenses: Vec<Value> = self.lines.iter().map(Line::json).collect();
+        let licenses: Vec<Value> = self.lines.iter().map(|line| line.json(desk.ctx.lang)).collect();
         let json = json!({
             "licenses": licenses,
             "counts": { "bind": bind, "mark": mark, "done": done, "left": left, "failed": failed },
-            "error": self.error.as_ref().map(|error| error.message.en.clone()),
+            "error": self.error.as_ref().map(|error| desk.say(&error.message)),
         });
         let code = u8::from(failed > 0 || self.error.is_some());
         Answer::new(command, text, json).with_code(code)
@@ -324,13 +324,13 @@ impl Line {
         ]
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, lang: Lang) -> Value {
         let license = self.candidate.license.as_ref();
         let (outcome, why) = match &self.outcome {
             Outcome::Named => ("named", None),
             Outcome::Done(_) => ("done", None),
-            Outcome::Left(_, why) => ("left", Some(&why.en)),
-            Outcome::Failed(why) => ("failed", Some(&why.en)),
+            Outcome::Left(_, why) => ("left", Some(why.in_lang(lang))),
+            Outcome::Failed(why) => ("failed", Some(why.in_lang(lang))),
         };
         json!({
             "item": self.candidate.item.map(|item| item.0),

@@ -26,7 +26,7 @@ pub struct AdminArgs {
     /// Settings file (default: etc/pmisplicense.toml beneath the panel's folder)
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Language of messages: en or ru (default: the locale's)
+    /// Language of messages: en or ru (default: the locale's; with --json: en)
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
     /// Show each request and answer on standard error, secrets masked
@@ -379,6 +379,11 @@ impl AdminCommand {
             | Self::Prune { .. }
             | Self::State { .. } => true,
         }
+    }
+
+    /// Whether cron runs it as it is: no word of it asks for anything out of the ordinary.
+    pub fn is_of_cron(&self) -> bool {
+        matches!(self, Self::Sync { adopt: false, allow_many: false, .. })
     }
 
     /// The processing module that it names.

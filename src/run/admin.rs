@@ -49,7 +49,11 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
     if let Some(stdout) = paper(&args.command) {
         return Finished { stdout, ..Finished::default() };
     }
-    let lang = language(args.lang.as_deref(), variable);
+    // Programs read English unless they ask for another language, wherever they are started.
+    let lang = match args.json {
+        true => args.lang.as_deref().map(Lang::parse).unwrap_or_default(),
+        false => language(args.lang.as_deref(), variable),
+    };
     match caught(|| carried_out(&args, lang, environment, columns(variable))) {
         Ok(answer) => {
             let stdout = if args.json { format!("{:#}\n", answer.json) } else { answer.text };
@@ -108,9 +112,9 @@ fn live_columns() -> Option<usize> {
 fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: usize) -> Result<Answer, ModuleError> {
     let settings = Settings::load(environment, args.config.as_deref())?;
     if args.command.changes() && (do_nothing(&environment.root()) || do_nothing(&settings.root)) {
-        if matches!(args.command, AdminCommand::Sync { .. }) {
-            // From cron: as quiet as the panel's own call.
-            return Ok(Answer { text: String::new(), json: serde_json::json!({}), stderr: String::new(), code: 0 });
+        if args.command.is_of_cron() {
+            // As quiet as the panel's own call.
+            return Ok(Answer::silent("sync", serde_json::json!({ "switched_off": true })));
         }
         return Err(switched_off());
     }

@@ -204,6 +204,37 @@ fn reasons() {
     assert!(json(&t, "pool --lang ru").to_string().contains("its address cannot be cleared yet"), "scripts: one word");
 }
 
+/// Programs read one language: the one that they ask for, else English, wherever they are started.
+#[test]
+fn texts_in_json_follow_the_language_asked_for() {
+    let t = opened();
+    t.upstream.edit_license(5001, |l| l.autoprolong = "1".into());
+    let said = |line: &str, options: &[&str]| {
+        let args = line.split(' ').chain(["--json"]).chain(options.iter().copied());
+        let output = t.program(args).env("LC_ALL", "ru_RU.UTF-8").run();
+        serde_json::from_str::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let is_russian = |value: &serde_json::Value| value.to_string().contains(|c: char| ('а'..='я').contains(&c));
+    for (line, field) in [
+        ("reconcile", "/differences/0/what"),
+        ("history 42", "/lines/0/reason"),
+        ("explain 42", "/lines/0"),
+        ("doctor", "/checks/0/what"),
+        ("show 999999", "/error/message"),
+        ("import 777777 --yes", "/error/message"),
+        ("move 42", "/error/message"),
+    ] {
+        let (plain, russian) = (said(line, &[]), said(line, &["--lang", "ru"]));
+        let text = |document: &serde_json::Value| document.pointer(field).cloned().unwrap_or_default();
+        assert!(text(&plain).is_string() && !is_russian(&plain), "{line}: {plain:#}");
+        assert!(is_russian(&text(&russian)), "{line}: {russian:#}");
+        let names = |document: &serde_json::Value| document.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&plain), names(&russian), "{line}");
+    }
+    let kind = |options: &[&str]| said("reconcile", options)["differences"][0]["kind"].clone();
+    assert_eq!(kind(&[]), kind(&["--lang", "ru"]));
+}
+
 /// A reader that goes away early is nobody's failure.
 #[test]
 fn closed_pipe() {

@@ -18,6 +18,44 @@ fn asked_first() {
     fine(&t, "show 42");
 }
 
+/// What an operator asks for in so many words is refused while the panel does nothing; cron hears nothing.
+#[test]
+fn explicit_requests_are_refused_while_the_panel_does_nothing() {
+    let t = opened();
+    t.do_nothing(true);
+    t.upstream.clear_requests();
+    for line in [
+        "sync --sweep --adopt",
+        "sync --allow-many",
+        "reconcile --apply",
+        "bind 42 5001 --yes",
+        "unbind 42 --yes",
+        "move 42 --yes",
+        "retry 42 --yes",
+        "retry --all --yes",
+        "resolve 42 --not-bought",
+        "doctor --accept-account 7 --same --yes",
+        "state claim --yes",
+        "take-over panel --apply --yes",
+        "import 5001 --yes",
+        "restore copy.db --yes",
+        "prune --older-than 30",
+    ] {
+        let told = refused(&t, line);
+        assert!(told.starts_with("config") && told.contains("billmgr.DoNothing"), "{line}: {told}");
+    }
+    for line in ["sync", "sync --noted", "sync --sweep", "sync --module 7"] {
+        let output = person(&t, line);
+        assert_eq!((output.code, &*output.stdout, &*output.stderr), (Some(0), "", ""), "{line}");
+    }
+    let quiet = json(&t, "sync");
+    assert_eq!(
+        (&quiet["version"], &quiet["command"], &quiet["switched_off"]),
+        (&1.into(), &"sync".into(), &true.into())
+    );
+    assert!(t.upstream.requests().is_empty());
+}
+
 /// A foreign license becomes a service's own, and goes back to the pool.
 #[test]
 fn bind_and_unbind() {
