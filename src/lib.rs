@@ -40,6 +40,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod context;
+pub mod durable;
 pub mod engine;
 pub mod error;
 pub mod event;

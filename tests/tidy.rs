@@ -99,6 +99,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     let admin: &[&str] = &[
         "cli",
         "context",
+        "durable",
         "engine",
         "plan",
         "store",
@@ -117,7 +118,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         // A crate of its own, which stands for another (see Cargo.toml).
         ("regex", &[]),
         ("plan", &["model", "error"]),
-        ("store", &["model", "error"]),
+        ("store", &["durable", "model", "error"]),
+        ("durable", &[]),
         ("ports", &["model", "store", "error"]),
         ("upstream", shell),
         ("mgrctl", shell),

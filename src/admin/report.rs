@@ -13,10 +13,14 @@ use std::path::Path;
 use chrono::{Datelike, NaiveDate};
 
 use super::{Answer, Desk};
+use crate::durable::{self, FileError};
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::license::Money;
 use crate::text;
 use figures::Sums;
+
+/// Whoever may read other files may read a page; it holds no keys.
+const PAGE_MODE: u32 = 0o644;
 
 /// How it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +71,8 @@ fn first_day(text: &str) -> Result<NaiveDate, ModuleError> {
 
 /// Whole or not at all: a page may lie where a web server reads it.
 fn written(desk: &Desk<'_>, file: &Path, page: &str) -> Result<String, ModuleError> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    let result = std::fs::write(&beside, page).and_then(|()| std::fs::rename(&beside, file));
+    let write = |new: &Path| std::fs::write(new, page).map_err(FileError::at(file));
+    let result = durable::replace(file, PAGE_MODE, write).map_err(|error: FileError| error.source);
     let name = file.display();
     match result {
         Ok(()) => {
