@@ -191,15 +191,14 @@ pub struct Run<'r> {
     pub stepping: Option<StepName>,
 }
 
-/// Runs a future that is always ready. Production code never waits inside the engine.
+/// Runs a future that is ready when it is first asked: without a simulator no step of the engine waits.
+///
+/// # Panics
+/// A step waits, which is a defect of ours. Nobody would wake it, and asking again would never end.
 pub fn run_to_end<T>(future: impl Future<Output = T>) -> T {
-    let mut future = Box::pin(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        // Only the simulator's steps are ever pending, and they are ready when asked again.
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
+    match Box::pin(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a step of the engine waits: only the simulator's may"),
     }
 }
 
@@ -473,4 +472,16 @@ fn show_day(day: Option<NaiveDate>) -> String {
 /// Whether a license that was read is gone for good as far as one look tells.
 fn is_deleted(seen: &Option<License>) -> bool {
     seen.as_ref().is_none_or(|license| license.status == LicenseStatus::Deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a step of the engine waits")]
+    fn a_step_that_waits_is_a_fault_and_not_a_run_without_end() {
+        assert_eq!(run_to_end(async { 7 }), 7);
+        run_to_end(Yield(false));
+    }
 }

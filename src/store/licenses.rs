@@ -328,8 +328,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Claims a free license for a life; `false` when another run was faster. The key as it is now is remembered: the
-    /// new client must see another one.
+    /// Claims a free license for a life; `false` when another run was faster. Which key the new client must not see is
+    /// not remembered yet: [`Tx::set_key_before`] does that once the license was read.
     ///
     /// # Errors
     /// The schema refuses a second license for the life.

@@ -17,7 +17,7 @@ pub fn version() -> i32 {
 /// Days are texts `YYYY-MM-DD`, moments are seconds since 1970 (UTC), keys of wishes and lives are the texts of
 /// `model::journal`.
 const VERSION_1: &str = "
--- Single values: panel_id, machine, next_number (of orders), restored.
+-- Single values: panel_id, machine, last_number (of orders), restored, taken_in, adopted:MODULE.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Accounts upstream that this state has met. returns_remoteid: 1 seen, 0 seen that it does not, NULL not known.
