@@ -22,9 +22,9 @@ pub fn state(error: StoreError) -> ModuleError {
             "the state at {path} cannot be used; nothing was sent; check the folder, its rights and the free space",
             "состояние {path} недоступно; ничего не отправлено; проверьте каталог, права и свободное место"
         ),
-        StoreError::Sqlite(_) if error.is_of_one_row() => text!(
-            "A row of the state file cannot be used. Nothing was changed for its license or service. Next: pmisplicense doctor; if the file is damaged, pmisplicense restore FILE.",
-            "Строка файла состояния непригодна. Для её лицензии или услуги ничего не изменено. Далее: pmisplicense doctor; если файл повреждён, pmisplicense restore ФАЙЛ."
+        StoreError::Unreadable(why) => text!(
+            "A value in the state file cannot be read: {why}. Nothing was changed for its license or service. Next: pmisplicense doctor; if the file is damaged, pmisplicense restore FILE.",
+            "Значение в файле состояния не читается: {why}. Для его лицензии или услуги ничего не изменено. Далее: pmisplicense doctor; если файл повреждён, pmisplicense restore FILE."
         ),
         StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
             "the state file could not be written; what was recorded before is looked for at the next run; check the free space and run: pmisplicense doctor",

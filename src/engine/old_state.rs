@@ -54,8 +54,7 @@ impl Engine<'_> {
             Err(error) if error.is_of_one_row() => return Ok(false),
             Err(error) => return Err(errors::state(error)),
         }
-        let taken_in = self.store.meta(TAKEN_IN).map_err(errors::state)?;
-        let taken_in: Option<u32> = taken_in.and_then(|text| text.parse().ok());
+        let taken_in = self.store.number(TAKEN_IN).map_err(errors::state)?;
         match mark {
             Mark::Order { number, .. } if taken_in.is_some_and(|taken_in| *number <= taken_in) => Ok(false),
             Mark::Order { item, .. } => {

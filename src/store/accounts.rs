@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, Tx, moment};
+use super::{Store, StoreError, Tx, cell, read_number};
 use crate::model::address::normal_address;
 use crate::model::held::LicenseRow;
 use crate::model::ids::{AccountId, LicenseId, ModuleId};
@@ -32,15 +32,15 @@ const SELECT: &str = "SELECT a.id, a.url, a.username, a.returns_remoteid, a.high
 
 fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
     let kind: Option<String> = row.get(5)?;
-    let at: Option<i64> = row.get(6)?;
+    let at = cell::moment_or_null(row, 6)?;
     let balance: Option<i64> = row.get(7)?;
     Ok(Account {
         id: AccountId(row.get(0)?),
         url: row.get(1)?,
         username: row.get(2)?,
-        returns_remoteid: row.get(3)?,
+        returns_remoteid: cell::flag_or_null(row, 3)?,
         highest_license: LicenseId(row.get(4)?),
-        refused: kind.zip(at).map(|(kind, at)| (kind, moment(at), balance)),
+        refused: kind.zip(at).map(|(kind, at)| (kind, at, balance)),
     })
 }
 
@@ -56,15 +56,13 @@ fn stays(module: ModuleId, account: AccountId) -> String {
 
 fn all(conn: &Connection) -> Result<Vec<Account>, StoreError> {
     let mut statement = conn.prepare_cached(&[SELECT, "ORDER BY a.id"].concat())?;
-    let rows = statement.query_map([], read_account)?;
+    let rows = statement.query_map([], cell::of("account", read_account))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The account of an address and a user: the one that a person named, else one of that address in any spelling.
 fn find(conn: &Connection, url: &str, username: &str) -> Result<Option<AccountId>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")?;
-    let said: Option<u32> = statement.query_row([other_name(url, username)], |row| row.get(0)).optional()?;
-    if let Some(id) = said {
+    if let Some(id) = read_number(conn, &other_name(url, username))? {
         return Ok(Some(AccountId(id)));
     }
     Ok(all(conn)?.into_iter().find(|account| account.is_at(url, username)).map(|account| account.id))
@@ -85,7 +83,7 @@ impl Store {
     pub fn account_of_module(&self, module: ModuleId) -> Result<Option<Account>, StoreError> {
         let mut statement =
             self.conn.prepare_cached(&[SELECT, "JOIN module m ON m.account = a.id WHERE m.id = ?1"].concat())?;
-        Ok(statement.query_row([module.0], read_account).optional()?)
+        Ok(statement.query_row([module.0], cell::of("account", read_account)).optional()?)
     }
 
     /// An account by its number.
@@ -94,7 +92,7 @@ impl Store {
     /// SQLite's own.
     pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, "WHERE a.id = ?1"].concat())?;
-        Ok(statement.query_row([id.0], read_account).optional()?)
+        Ok(statement.query_row([id.0], cell::of("account", read_account)).optional()?)
     }
 
     /// All accounts that this state has met, oldest first.
@@ -306,6 +304,7 @@ impl Tx<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::moment;
     use super::*;
     use crate::error::Text;
     use crate::model::held::LicenseState;

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, cell};
 use crate::model::ids::{AccountId, LicenseId, UpstreamPricelistId};
 use crate::model::journal::Wish;
 use crate::model::license::Cost;
@@ -16,7 +16,8 @@ impl Store {
         let mut statement = self
             .conn
             .prepare_cached("SELECT license FROM addition WHERE account = ?1 AND parent = ?2 ORDER BY license")?;
-        let rows = statement.query_map(params![account.0, parent.0], |row| row.get(0).map(LicenseId))?;
+        let rows =
+            statement.query_map(params![account.0, parent.0], cell::of("addition", |row| row.get(0).map(LicenseId)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

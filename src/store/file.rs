@@ -47,8 +47,7 @@ pub fn open_file(
     check_magic(path)?;
     let conn = Connection::open(path)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
-    let is_new = pragma_i32(&conn, "user_version").map_err(unusable)? == 0
-        && pragma_i32(&conn, "schema_version").map_err(unusable)? == 0;
+    let is_new = pragma_i32(&conn, "user_version")? == 0 && pragma_i32(&conn, "schema_version")? == 0;
     let version = check_version(&conn, is_new)?;
     patiently(|| settle_pragmas(&conn))?;
     if version < schema::version() {
@@ -64,11 +63,11 @@ pub fn open_file(
 
 /// The version of a state that this program can use; a new one has none yet.
 fn check_version(conn: &Connection, is_new: bool) -> Result<i32, StoreError> {
-    let version = pragma_i32(conn, "user_version").map_err(unusable)?;
+    let version = pragma_i32(conn, "user_version")?;
     if version > schema::version() {
         return Err(StoreError::Newer { found: version, known: schema::version() });
     }
-    if !is_new && pragma_i32(conn, "application_id").map_err(unusable)? != schema::APPLICATION_ID {
+    if !is_new && pragma_i32(conn, "application_id")? != schema::APPLICATION_ID {
         return Err(StoreError::Unusable("another program's database".to_owned()));
     }
     Ok(version)
@@ -110,8 +109,8 @@ pub fn copy_in_memory(
         check_magic(path)?;
         let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         file.busy_timeout(BUSY_TIMEOUT)?;
-        let backup = rusqlite::backup::Backup::new(&file, &mut copy).map_err(unusable)?;
-        backup.run_to_completion(COPIED_PAGES, Duration::ZERO, None).map_err(unusable)?;
+        let backup = rusqlite::backup::Backup::new(&file, &mut copy)?;
+        backup.run_to_completion(COPIED_PAGES, Duration::ZERO, None)?;
     }
     check_version(&copy, !is_there)?;
     bring_forward(&copy)?;
@@ -170,7 +169,7 @@ fn patiently(mut settle: impl FnMut() -> Result<(), StoreError>) -> Result<(), S
 
 /// Full sync, set and read back: a RecordedIntent must survive a power loss.
 fn settle_pragmas(conn: &Connection) -> Result<(), StoreError> {
-    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(unusable)?;
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     let wanted = if mode == "wal" { 2 } else { 3 };
     if mode != "wal" {
         let mode: String = conn.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
@@ -209,15 +208,6 @@ fn bring_forward(conn: &Connection) -> Result<(), StoreError> {
 
 fn pragma_i32(conn: &Connection, name: &str) -> rusqlite::Result<i32> {
     conn.pragma_query_value(None, name, |row| row.get(0))
-}
-
-fn unusable(error: rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            StoreError::Unusable(error.to_string())
-        }
-        _ => StoreError::Sqlite(error),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use chrono::{Duration, NaiveDate};
 use rusqlite::{OptionalExtension, params};
 
-use super::{OPERATION_DAYS, Store, StoreError, Tx, stored_day};
+use super::{OPERATION_DAYS, Store, StoreError, Tx, cell};
 use crate::model::ids::{ClientId, ItemId, LicenseId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::journal::ItemLife;
@@ -38,25 +38,39 @@ pub struct Payment {
     pub finished: bool,
 }
 
+pub(super) const SELECT_ITEM: &str = "SELECT client, closes, choice, last_license, settled_end, id FROM item";
+
+pub(super) fn read_item(row: &rusqlite::Row<'_>) -> rusqlite::Result<ItemRow> {
+    Ok(ItemRow {
+        client: ClientId(row.get(0)?),
+        closes: row.get(1)?,
+        choice: row.get(2)?,
+        last_license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
+        settled_end: cell::day(row, 4)?,
+    })
+}
+
+pub(super) const SELECT_PAYMENT: &str =
+    "SELECT paid_end, license, expires_before, item_end_before, finished, life FROM payment";
+
+pub(super) fn read_payment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Payment> {
+    Ok(Payment {
+        paid_end: cell::day(row, 0)?.ok_or_else(|| cell::unreadable(0, "it is not a day"))?,
+        license: row.get::<_, Option<u32>>(1)?.map(LicenseId),
+        expires_before: cell::day(row, 2)?,
+        item_end_before: cell::day(row, 3)?,
+        finished: cell::flag(row, 4)?,
+    })
+}
+
 impl Store {
     /// What is remembered of an item; `None` for one that was never touched.
     ///
     /// # Errors
     /// SQLite's own.
     pub fn item(&self, item: ItemId, created: &str) -> Result<Option<ItemRow>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT client, closes, choice, last_license, settled_end FROM item WHERE id = ?1 AND created = ?2",
-        )?;
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(ItemRow {
-                client: ClientId(row.get(0)?),
-                closes: row.get(1)?,
-                choice: row.get(2)?,
-                last_license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
-                settled_end: stored_day(row, 4)?,
-            })
-        };
-        Ok(statement.query_row(params![item.0, created], read).optional()?)
+        let mut statement = self.conn.prepare_cached(&[SELECT_ITEM, " WHERE id = ?1 AND created = ?2"].concat())?;
+        Ok(statement.query_row(params![item.0, created], cell::of("item", read_item)).optional()?)
     }
 
     /// The present life of an item.
@@ -81,10 +95,13 @@ impl Store {
         let oldest = (now - Duration::days(OPERATION_DAYS)).timestamp();
         let mut statement = self
             .conn
-            .prepare_cached("SELECT paid_end FROM payment_run WHERE life = ?1 AND operation = ?2 AND at >= ?3")?;
+            .prepare_cached("SELECT paid_end, life FROM payment_run WHERE life = ?1 AND operation = ?2 AND at >= ?3")?;
         let operation = operation.map_or(0, |operation| operation.0);
-        let read = |row: &rusqlite::Row<'_>| stored_day(row, 0);
-        Ok(statement.query_row(params![life.to_string(), operation, oldest], read).optional()?.flatten())
+        let read = |row: &rusqlite::Row<'_>| cell::day(row, 0);
+        Ok(statement
+            .query_row(params![life.to_string(), operation, oldest], cell::of("payment_run", read))
+            .optional()?
+            .flatten())
     }
 
     /// A payment by its paid end.
@@ -92,19 +109,11 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn payment(&self, life: &ItemLife, paid_end: NaiveDate) -> Result<Option<Payment>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT license, expires_before, item_end_before, finished FROM payment WHERE life = ?1 AND paid_end = ?2",
-        )?;
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(Payment {
-                paid_end,
-                license: row.get::<_, Option<u32>>(0)?.map(LicenseId),
-                expires_before: stored_day(row, 1)?,
-                item_end_before: stored_day(row, 2)?,
-                finished: row.get(3)?,
-            })
-        };
-        Ok(statement.query_row(params![life.to_string(), paid_end.to_string()], read).optional()?)
+        let mut statement =
+            self.conn.prepare_cached(&[SELECT_PAYMENT, " WHERE life = ?1 AND paid_end = ?2"].concat())?;
+        Ok(statement
+            .query_row(params![life.to_string(), paid_end.to_string()], cell::of("payment", read_payment))
+            .optional()?)
     }
 }
 

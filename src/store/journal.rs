@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, Tx, moment, stored_text};
+use super::{Store, StoreError, Tx, cell};
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, RunningOperationId, WishId};
 use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
@@ -54,7 +54,7 @@ pub enum Recorded {
     Existing(Box<Wish>),
 }
 
-const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
+pub(super) const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
      license, operation FROM wish WHERE ";
 
 /// A wish without an ended outcome, in the words of the index `wish_open`: others would not find it.
@@ -69,22 +69,17 @@ pub(super) use is_open;
 const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
      OR status = 'handed_over' OR status = 'done')";
 
-fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
-    let bad = |column: usize, why: String| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
-    };
-    let request = stored_text(row, 4)?.unwrap_or_default();
-    let status = stored_text(row, 8)?.unwrap_or_default();
+pub(super) fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
     Ok(Wish {
         id: WishId(row.get(0)?),
         key: row.get(1)?,
         item: row.get::<_, Option<u32>>(2)?.map(ItemId),
         account: AccountId(row.get(3)?),
-        request: serde_json::from_str(request).map_err(|error| bad(4, error.to_string()))?,
+        request: cell::json(row, 4)?,
         highest_license: LicenseId(row.get(5)?),
-        recorded_at: moment(row.get(6)?),
-        clean_look_at: row.get::<_, Option<i64>>(7)?.map(moment),
-        status: WishStatus::parse(status).ok_or_else(|| bad(8, format!("status {status}")))?,
+        recorded_at: cell::moment(row, 6)?,
+        clean_look_at: cell::moment_or_null(row, 7)?,
+        status: cell::required(row, 8, "it is not a status", WishStatus::parse)?,
         license: row.get::<_, Option<u32>>(9)?.map(LicenseId),
         operation: row.get::<_, Option<u32>>(10)?.map(RunningOperationId),
     })
@@ -118,7 +113,7 @@ impl Store {
     /// SQLite's own.
     pub fn wish_by_key(&self, key: &str) -> Result<Option<Wish>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, IS_KEY_TAKEN].concat())?;
-        Ok(statement.query_row([key], read_wish).optional()?)
+        Ok(statement.query_row([key], cell::of("wish", read_wish)).optional()?)
     }
 
     /// A wish by its number.
@@ -127,12 +122,12 @@ impl Store {
     /// SQLite's own.
     pub fn wish(&self, id: WishId) -> Result<Option<Wish>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, "id = ?1"].concat())?;
-        Ok(statement.query_row([id.0], read_wish).optional()?)
+        Ok(statement.query_row([id.0], cell::of("wish", read_wish)).optional()?)
     }
 
     pub(super) fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, condition, " ORDER BY id"].concat())?;
-        let rows = statement.query_map(params, read_wish)?;
+        let rows = statement.query_map(params, cell::of("wish", read_wish))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -212,8 +207,8 @@ impl Store {
             "SELECT event, at FROM journal WHERE account = ?1 AND license = ?2 AND wish IS NULL AND event LIKE 'import%'
              ORDER BY id DESC LIMIT 1",
         )?;
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, moment(row.get(1)?)));
-        Ok(statement.query_row(params![account.0, license.0], read).optional()?)
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, cell::moment(row, 1)?));
+        Ok(statement.query_row(params![account.0, license.0], cell::of("journal", read)).optional()?)
     }
 
     /// The events of a wish, oldest first: its status is the fold of these.
@@ -221,13 +216,9 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn events(&self, wish: WishId) -> Result<Vec<WishEvent>, StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT event FROM journal WHERE wish = ?1 ORDER BY id")?;
-        let rows = statement.query_map([wish.0], |row| row.get::<_, String>(0))?;
-        let mut events = Vec::new();
-        for row in rows {
-            events.push(serde_json::from_str(&row?).map_err(|error| StoreError::Unusable(error.to_string()))?);
-        }
-        Ok(events)
+        let mut statement = self.conn.prepare_cached("SELECT event, id FROM journal WHERE wish = ?1 ORDER BY id")?;
+        let rows = statement.query_map([wish.0], cell::of("journal", |row| cell::json(row, 0)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
@@ -277,7 +268,8 @@ impl Tx<'_> {
         let word: String = statement.query_row([wish.id.0], |row| row.get(0))?;
         let illegal =
             |from: &'static str| StoreError::IllegalStep { wish: wish.id.0, from, event: format!("{event:?}") };
-        let status = WishStatus::parse(&word).ok_or_else(|| illegal("?"))?;
+        let status = WishStatus::parse(&word)
+            .ok_or_else(|| StoreError::Unreadable(format!("wish {}: status holds {word:?}", wish.id.0)))?;
         let next = status.after(event).ok_or_else(|| illegal(status.word()))?;
         let license = match event {
             WishEvent::Done { license } => *license,
@@ -318,6 +310,7 @@ impl Tx<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::moment;
     use super::*;
     use crate::model::ids::{ModuleId, PanelId};
     use crate::model::license::Family;

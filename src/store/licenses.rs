@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
-use super::{Store, StoreError, Tx, moment, stored_day, stored_text};
+use super::{Store, StoreError, Tx, cell};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use crate::model::journal::ItemLife;
@@ -12,40 +12,36 @@ use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 
-const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
+pub(super) const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
      name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason FROM license WHERE ";
 
-fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
-    let bad = |column: usize| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, "not a known word".into())
-    };
-    let text = |column: usize| stored_text(row, column);
-    let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
+    let address = |column: usize| cell::word(row, column, "it is not an address", |text| text.parse().ok());
     Ok(LicenseRow {
         account: AccountId(row.get(0)?),
         id: LicenseId(row.get(1)?),
-        family: text(2)?.and_then(Family::parse).ok_or_else(|| bad(2))?,
+        family: cell::required(row, 2, "it is not a family", Family::parse)?,
         module: ModuleId(row.get(3)?),
-        state: text(4)?.and_then(LicenseState::parse).ok_or_else(|| bad(4))?,
+        state: cell::required(row, 4, "it is not a state", LicenseState::parse)?,
         life: row.get(5)?,
         item: row.get::<_, Option<u32>>(6)?.map(ItemId),
         internal_name: row.get(7)?,
-        mark: text(8)?.and_then(Mark::parse),
+        mark: cell::word(row, 8, "it is not a mark", Mark::parse)?,
         pricelist: UpstreamPricelistId(row.get(9)?),
         nodes: row.get(10)?,
         changes: row.get(11)?,
         name: row.get(12)?,
-        ip: address(text(13)?),
-        last_ip: address(text(14)?),
+        ip: address(13)?,
+        last_ip: address(14)?,
         status: LicenseStatus::from_number(row.get(15)?),
-        key: text(16)?.and_then(LicenseKey::parse),
+        key: cell::word(row, 16, "it is not a key", LicenseKey::parse)?,
         key_before: row.get(17)?,
-        created: stored_day(row, 18)?,
-        expires: stored_day(row, 19)?,
-        ip_changed: stored_day(row, 20)?,
-        key_changed: stored_day(row, 21)?,
-        since: moment(row.get(22)?),
-        not_before: row.get::<_, Option<i64>>(23)?.map(moment),
+        created: cell::day(row, 18)?,
+        expires: cell::day(row, 19)?,
+        ip_changed: cell::day(row, 20)?,
+        key_changed: cell::day(row, 21)?,
+        since: cell::moment(row, 22)?,
+        not_before: cell::moment_or_null(row, 23)?,
         reason: row.get::<_, Option<String>>(24)?.as_deref().map(Reason::parse),
     })
 }
@@ -57,7 +53,7 @@ impl Store {
         params: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<LicenseRow>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, condition].concat())?;
-        let rows = statement.query_map(params, read_row)?;
+        let rows = statement.query_map(params, cell::of("license", read_row))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -129,9 +125,9 @@ impl Store {
             "SELECT id, item FROM license WHERE account = ?1 AND id > ?2 AND state = 'bound' AND family = ?3
              ORDER BY id LIMIT ?4",
         )?;
-        let rows = statement.query_map(params![account.0, after.0, family.func(), limit], |row| {
-            Ok((LicenseId(row.get(0)?), row.get::<_, Option<u32>>(1)?.map(ItemId)))
-        })?;
+        let read = |row: &rusqlite::Row<'_>| Ok((LicenseId(row.get(0)?), row.get::<_, Option<u32>>(1)?.map(ItemId)));
+        let params = params![account.0, after.0, family.func(), limit];
+        let rows = statement.query_map(params, cell::of("license", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -154,7 +150,8 @@ impl Store {
             "SELECT id FROM license WHERE account = ?1 AND family = ?2 AND state != 'deleted' AND status != 4
              ORDER BY id DESC LIMIT 20",
         )?;
-        let rows = statement.query_map(params![account.0, family.func()], |row| row.get(0).map(LicenseId))?;
+        let rows = statement
+            .query_map(params![account.0, family.func()], cell::of("license", |row| row.get(0).map(LicenseId)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -393,6 +390,7 @@ impl Tx<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::moment;
     use super::*;
     use crate::model::ids::PanelId;
     use crate::model::license::test_license;

@@ -5,6 +5,8 @@
 //! "perhaps written": nothing is sent on its strength, and a recorded wish reads as in doubt.
 
 mod accounts;
+mod cell;
+mod check;
 mod costs;
 mod file;
 mod items;
@@ -18,8 +20,8 @@ mod waiting;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
@@ -54,9 +56,12 @@ pub enum StoreError {
     /// Not ours, or damaged; left alone.
     #[error("not a usable state file: {0}")]
     Unusable(String),
+    /// A value of one row that cannot be read, with the row that it is in.
+    #[error("a value in the state cannot be read: {0}")]
+    Unreadable(String),
     /// SQLite.
     #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
     /// A step that the table of transitions forbids: a defect of ours, nothing was written.
     #[error("illegal step of wish {wish}: {from} after {event}")]
     IllegalStep {
@@ -72,14 +77,12 @@ pub enum StoreError {
 impl StoreError {
     /// Whether one row cannot be used, and all others can: work on something else may go on.
     pub fn is_of_one_row(&self) -> bool {
-        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
-        matches!(
-            self,
-            Self::IllegalStep { .. }
-                | Self::Sqlite(FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
-        )
+        matches!(self, Self::Unreadable(_) | Self::IllegalStep { .. })
     }
 }
+
+/// The single value that holds the running number of the newest order.
+const LAST_NUMBER: &str = "last_number";
 
 /// For so long a running operation of the panel stands for what it was first seen with.
 pub(crate) const OPERATION_DAYS: i64 = 20;
@@ -139,22 +142,9 @@ impl Drop for Open<'_> {
     }
 }
 
-pub(crate) fn moment(seconds: i64) -> DateTime<Utc> {
-    Utc.timestamp_opt(seconds, 0).single().unwrap_or(DateTime::<Utc>::MIN_UTC)
-}
-
-/// A day from its stored text `YYYY-MM-DD`; `None` for NULL and for what is none.
-fn stored_day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
-    let Some(text) = stored_text(row, column)? else { return Ok(None) };
-    let mut parts = text.splitn(3, '-');
-    let mut part = || parts.next().unwrap_or_default();
-    let (year, month, day) = (part().parse(), part().parse(), part().parse());
-    Ok(year.ok().zip(month.ok()).zip(day.ok()).and_then(|((y, m), d)| NaiveDate::from_ymd_opt(y, m, d)))
-}
-
-/// A text as it lies in the row, `None` for NULL: for what is parsed at once.
-fn stored_text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?)
+#[cfg(test)]
+fn moment(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).expect("a moment")
 }
 
 impl Store {
@@ -182,7 +172,7 @@ impl Store {
         let conn = Connection::open_in_memory()?;
         schema::migrate(&conn, 0)?;
         let store = Self::from_connection(Rc::new(conn));
-        store.write(moment(0), |tx| tx.set_meta("panel_id", panel.as_str()))?;
+        store.write(DateTime::UNIX_EPOCH, |tx| tx.set_meta("panel_id", panel.as_str()))?;
         Ok(store)
     }
 
@@ -221,8 +211,7 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+        read_meta(&self.conn, name)
     }
 
     /// Which installation this is: the P of our marks.
@@ -234,13 +223,32 @@ impl Store {
         PanelId::parse(&text).ok_or_else(|| StoreError::Unusable("panel_id is missing".to_owned()))
     }
 
-    /// The running number of the newest order.
+    /// A single value that is a number.
     ///
     /// # Errors
-    /// SQLite's own.
-    pub fn last_number(&self) -> Result<u32, StoreError> {
-        Ok(self.meta("last_number")?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    /// [`StoreError::Unusable`]: it is none.
+    pub fn number(&self, name: &str) -> Result<Option<u32>, StoreError> {
+        read_number(&self.conn, name)
     }
+
+    /// The running number of the newest order; 0 before the first.
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn last_number(&self) -> Result<u32, StoreError> {
+        Ok(self.number(LAST_NUMBER)?.unwrap_or(0))
+    }
+}
+
+fn read_meta(conn: &Connection, name: &str) -> Result<Option<String>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+fn read_number(conn: &Connection, name: &str) -> Result<Option<u32>, StoreError> {
+    let Some(text) = read_meta(conn, name)? else { return Ok(None) };
+    let number = text.parse().map(Some);
+    number.map_err(|_| StoreError::Unusable(format!("{name} holds {text:?}, which is not a number")))
 }
 
 fn commit_failed() -> StoreError {
@@ -270,13 +278,12 @@ impl Tx<'_> {
     /// Takes the next running number of orders, for a mark.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// As [`Store::number`]: a number that cannot be read would be given out again.
     pub fn next_mark(&self, panel: &PanelId, item: ItemId) -> Result<Mark, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "INSERT INTO meta (name, value) VALUES ('last_number', '1')
-             ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)",
-        )?;
-        let number = statement.query_row([], |row| row.get(0))?;
+        let last = read_number(self.conn, LAST_NUMBER)?.unwrap_or(0);
+        let number =
+            last.checked_add(1).ok_or_else(|| StoreError::Unusable("no number is left for an order".to_owned()))?;
+        self.set_meta(LAST_NUMBER, &number.to_string())?;
         Ok(Mark::Order { panel: panel.clone(), item, number })
     }
 

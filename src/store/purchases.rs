@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::{Store, StoreError, moment};
+use super::{Store, StoreError, cell};
 use crate::model::ids::{AccountId, ItemId, LicenseId, UpstreamPricelistId};
 use crate::model::journal::OnceRequest;
 use crate::model::license::Money;
@@ -41,34 +41,34 @@ pub struct Reuse {
     pub pricelist: UpstreamPricelistId,
 }
 
-const PURCHASES: &str =
+pub(super) const PURCHASES: &str =
     "SELECT c.at, c.account, c.license, c.pricelist, w.kind, w.request, c.minor, c.currency, c.source
     FROM cost c JOIN wish w ON w.id = c.wish";
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Purchase> {
-    let request: String = row.get(5)?;
-    let period = match serde_json::from_str::<OnceRequest>(&request) {
-        Ok(OnceRequest::Order(order)) => Some(order.period),
-        Ok(OnceRequest::Prolong { period, .. }) => Some(Period::Months(period)),
-        Ok(
-            OnceRequest::ChangePricelist { .. }
-            | OnceRequest::SetNodes { .. }
-            | OnceRequest::NewKey { .. }
-            | OnceRequest::Delete { .. },
-        )
-        | Err(_) => None,
+pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Purchase> {
+    let period = match cell::json(row, 5)? {
+        OnceRequest::Order(order) => Some(order.period),
+        OnceRequest::Prolong { period, .. } => Some(Period::Months(period)),
+        OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. } => None,
     };
     let (minor, currency): (Option<i64>, Option<String>) = (row.get(6)?, row.get(7)?);
-    let source: String = row.get(8)?;
+    let is_estimate = cell::required(row, 8, "it is not a source", |word| match word {
+        "seller" | "unknown" => Some(false),
+        "list" => Some(true),
+        _ => None,
+    })?;
     Ok(Purchase {
-        at: moment(row.get(0)?),
+        at: cell::moment(row, 0)?,
         account: AccountId(row.get(1)?),
         license: LicenseId(row.get(2)?),
         pricelist: UpstreamPricelistId(row.get(3)?),
         kind: row.get(4)?,
         period,
         amount: minor.zip(currency).map(|(minor, currency)| Money { minor, currency }),
-        is_estimate: source == "list",
+        is_estimate,
     })
 }
 
@@ -80,7 +80,7 @@ impl Store {
     pub fn purchases(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Purchase>, StoreError> {
         let sql = format!("{PURCHASES} WHERE c.at >= ?1 AND c.at < ?2 ORDER BY c.at, c.wish");
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], read)?;
+        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], cell::of("cost", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -94,7 +94,7 @@ impl Store {
                 WHERE p.minor IS NOT NULL AND v.kind IN ('order', 'renewal') GROUP BY p.account, p.license)"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let rows = statement.query_map([], read)?;
+        let rows = statement.query_map([], cell::of("cost", read))?;
         rows.map(|row| row.map(|row| ((row.account, row.license), row)).map_err(StoreError::from)).collect()
     }
 
@@ -109,9 +109,10 @@ impl Store {
                 WHERE n.account = j.account AND n.license = j.license AND n.id > j.id
                 AND n.event IN ('claimed', 'given_back') ORDER BY n.id LIMIT 1), '') != 'given_back' ORDER BY j.id",
         )?;
-        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], |row| {
+        let read = |row: &rusqlite::Row<'_>| {
             Ok(Reuse { item: row.get::<_, Option<u32>>(0)?.map(ItemId), pricelist: UpstreamPricelistId(row.get(1)?) })
-        })?;
+        };
+        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], cell::of("journal", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

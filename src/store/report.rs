@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
 use super::journal::is_open;
-use super::{Store, StoreError, Tx, moment};
+use super::{LAST_NUMBER, Store, StoreError, Tx, cell, read_number};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, WishId};
@@ -73,7 +73,7 @@ fn read_line(row: &rusqlite::Row<'_>) -> rusqlite::Result<JournalLine> {
         Err(_) => (stored, String::new()),
     };
     Ok(JournalLine {
-        at: moment(row.get(0)?),
+        at: cell::moment(row, 0)?,
         wish: row.get::<_, Option<u32>>(1)?.map(WishId),
         item: row.get::<_, Option<u32>>(2)?.map(ItemId),
         license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
@@ -148,7 +148,7 @@ impl Store {
     fn journal(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<JournalLine>, StoreError> {
         let sql = format!("SELECT at, wish, item, license, event, en, ru FROM journal WHERE {condition} ORDER BY id");
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let rows = statement.query_map(params, read_line)?;
+        let rows = statement.query_map(params, cell::of("journal", read_line))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -192,18 +192,9 @@ impl Store {
     /// SQLite's own.
     pub fn lives_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT created, client, closes FROM item WHERE id = ?1")?;
-        let rows = statement.query_map([item.0], |row| Ok((row.get(0)?, ClientId(row.get(1)?), row.get(2)?)))?;
+        let rows = statement
+            .query_map([item.0], cell::of("item", |row| Ok((row.get(0)?, ClientId(row.get(1)?), row.get(2)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// What SQLite finds wrong with the file; empty: nothing.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.conn.prepare("PRAGMA integrity_check(20)")?;
-        let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        Ok(lines.into_iter().filter(|line| line != "ok").collect())
     }
 
     /// The version of the schema.
@@ -251,13 +242,12 @@ impl Tx<'_> {
     /// Raises the running number of orders to what was seen upstream.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// As [`Store::number`].
     pub fn raise_last_number(&self, number: u32) -> Result<(), StoreError> {
-        self.run(
-            "INSERT INTO meta (name, value) VALUES ('last_number', ?1)
-             ON CONFLICT DO UPDATE SET value = ?1 WHERE CAST(value AS INTEGER) < CAST(?1 AS INTEGER)",
-            params![number.to_string()],
-        )
+        if read_number(self.conn, LAST_NUMBER)?.is_some_and(|last| last >= number) {
+            return Ok(());
+        }
+        self.set_meta(LAST_NUMBER, &number.to_string())
     }
 
     /// Forgets a single value.
@@ -277,7 +267,7 @@ impl Store {
     pub fn items_before(&self, before: DateTime<Utc>) -> Result<Vec<ItemId>, StoreError> {
         let mut statement =
             self.conn.prepare_cached("SELECT DISTINCT item FROM journal WHERE at < ?1 AND item IS NOT NULL")?;
-        let rows = statement.query_map([before.timestamp()], |row| row.get(0).map(ItemId))?;
+        let rows = statement.query_map([before.timestamp()], cell::of("journal", |row| row.get(0).map(ItemId)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod binding;
 mod fleet;
 mod import;
+mod keeping;
 mod looking;
 mod mending;
 mod moving;

@@ -1,0 +1,146 @@
+//! Values as they lie in a row. One that cannot be read is an error that names it. It is never taken for zero or for
+//! none: no end, no mark and no order so far are answers that money depends on.
+
+use chrono::{DateTime, NaiveDate, TimeZone, Utc};
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Error, Row};
+
+use super::StoreError;
+
+/// Columns by which a row is known, as far as a statement asks for them.
+const NAMES: [&str; 4] = ["id", "wish", "license", "life"];
+
+/// Columns whose values nobody may see.
+const SECRETS: [&str; 2] = ["lickey", "key_before"];
+
+/// The longest value at fault that is shown.
+const SHOWN_CHARS: usize = 40;
+
+/// A reader of a table's rows whose errors name table, row, column and value.
+pub(super) fn of<T>(
+    table: &'static str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> impl Fn(&Row<'_>) -> rusqlite::Result<T> {
+    move |row| read(row).map_err(|error| named(table, row, error))
+}
+
+fn named(table: &str, row: &Row<'_>, error: Error) -> Error {
+    let (column, why) = if let Error::FromSqlConversionFailure(column, _, why) = &error {
+        (*column, format!(": {why}"))
+    } else if let Error::InvalidColumnType(column, ..) | Error::IntegralValueOutOfRange(column, _) = error {
+        (column, ": it is not such a number".to_owned())
+    } else {
+        return error;
+    };
+    let name = row.as_ref().column_name(column).unwrap_or_default().to_owned();
+    let value = if SECRETS.contains(&name.as_str()) { "***".to_owned() } else { shown(row, column) };
+    let of_row = NAMES.iter().find_map(|name| {
+        let column = row.as_ref().column_index(name).ok()?;
+        Some(format!(" {}", shown(row, column)))
+    });
+    unreadable(column, format!("{table}{}: {name} holds {value}{why}", of_row.unwrap_or_default()))
+}
+
+fn shown(row: &Row<'_>, column: usize) -> String {
+    match row.get_ref(column) {
+        Ok(ValueRef::Integer(number)) => number.to_string(),
+        Ok(ValueRef::Text(bytes)) => {
+            let text: String = String::from_utf8_lossy(bytes).chars().take(SHOWN_CHARS).collect();
+            format!("{text:?}")
+        }
+        Ok(ValueRef::Null) => "nothing".to_owned(),
+        Ok(ValueRef::Real(_) | ValueRef::Blob(_)) | Err(_) => "a value of another kind".to_owned(),
+    }
+}
+
+/// The error of a value that cannot be read; [`StoreError::Unreadable`] in the end.
+pub(super) fn unreadable(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Text, why.into())
+}
+
+/// A text as it lies in the row, `None` for NULL: for what is parsed at once.
+fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
+}
+
+/// What a text means, `None` for NULL. `what`: what it should be, for the error.
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    column: usize,
+    what: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let Some(text) = text(row, column)? else { return Ok(None) };
+    parse(text).map(Some).ok_or_else(|| unreadable(column, what))
+}
+
+/// As [`word`], of a column that is never NULL.
+pub(super) fn required<T>(
+    row: &Row<'_>,
+    column: usize,
+    what: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    word(row, column, what, parse)?.ok_or_else(|| unreadable(column, what))
+}
+
+/// What JSON holds.
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = text(row, column)?.unwrap_or_default();
+    serde_json::from_str(text).map_err(|error| unreadable(column, error.to_string()))
+}
+
+/// A day `YYYY-MM-DD`, `None` for NULL.
+pub(super) fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NaiveDate>> {
+    word(row, column, "it is not a day", |text| {
+        let mut parts = text.splitn(3, '-');
+        let mut part = || parts.next().unwrap_or_default();
+        let (year, month, day) = (part().parse().ok()?, part().parse().ok()?, part().parse().ok()?);
+        NaiveDate::from_ymd_opt(year, month, day)
+    })
+}
+
+/// A moment, `None` for NULL.
+pub(super) fn moment_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
+    let Some(seconds) = row.get::<_, Option<i64>>(column)? else { return Ok(None) };
+    let moment = Utc.timestamp_opt(seconds, 0).single();
+    moment.map(Some).ok_or_else(|| unreadable(column, "it is not a moment"))
+}
+
+/// A moment.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+    moment_or_null(row, column)?.ok_or_else(|| unreadable(column, "it is not a moment"))
+}
+
+/// Yes or no, `None` for NULL.
+pub(super) fn flag_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<bool>> {
+    match row.get::<_, Option<i64>>(column)? {
+        None => Ok(None),
+        Some(0) => Ok(Some(false)),
+        Some(1) => Ok(Some(true)),
+        Some(_) => Err(unreadable(column, "it is neither 0 nor 1")),
+    }
+}
+
+/// Yes or no.
+pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
+    flag_or_null(row, column)?.ok_or_else(|| unreadable(column, "it is neither 0 nor 1"))
+}
+
+/// What SQLite reports, sorted by what it means: a value that cannot be read is one row's; a page that cannot be read
+/// makes the whole file unusable; a lock, a full disk and the like say nothing about the file.
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        if let Error::FromSqlConversionFailure(_, _, why) = error {
+            return Self::Unreadable(why.to_string());
+        }
+        let is_value = matches!(error, Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..));
+        let is_damage = matches!(error.sqlite_error_code(), Some(NotADatabase | DatabaseCorrupt));
+        match (is_value, is_damage) {
+            (true, _) => Self::Unreadable(error.to_string()),
+            (false, true) => Self::Unusable(error.to_string()),
+            (false, false) => Self::Sqlite(error),
+        }
+    }
+}

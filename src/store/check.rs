@@ -1,0 +1,49 @@
+//! Whether a state is whole: its pages, as SQLite knows them, and its values, as this program reads them.
+
+use rusqlite::Row;
+
+use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, purchases};
+
+impl Store {
+    /// What is wrong with the file; empty: nothing. Every value is read once: one that cannot be read would hide from a
+    /// query that looks for known words, and a purchase in doubt with it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.conn.prepare("PRAGMA integrity_check(20)")?;
+        let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        let wrong: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+        if !wrong.is_empty() {
+            return Ok(wrong);
+        }
+        match self.read_everything() {
+            Ok(()) => Ok(Vec::new()),
+            Err(StoreError::Unusable(why) | StoreError::Unreadable(why)) => Ok(vec![why]),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_everything(&self) -> Result<(), StoreError> {
+        self.number(LAST_NUMBER)?;
+        self.accounts()?;
+        self.each("license", &[licenses::SELECT, "TRUE"].concat(), licenses::read_row)?;
+        self.each("item", items::SELECT_ITEM, items::read_item)?;
+        self.each("payment", items::SELECT_PAYMENT, items::read_payment)?;
+        self.each("wish", &[journal::SELECT, "TRUE"].concat(), journal::read_wish)?;
+        self.each("cost", purchases::PURCHASES, purchases::read)
+    }
+
+    fn each<T>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare(sql)?;
+        for row in statement.query_map([], cell::of(table, read))? {
+            row?;
+        }
+        Ok(())
+    }
+}
