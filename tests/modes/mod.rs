@@ -40,3 +40,16 @@ fn a_small_life_ends_well_in_each_mode() {
     let failed = failures(&worlds);
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), worlds.len(), failed.join("\n\n"));
 }
+
+/// The document of the protocol lists every mode, as the sandbox does.
+#[test]
+fn the_document_lists_the_modes() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/billmanager-protocol.md");
+    let document = std::fs::read_to_string(file).unwrap();
+    let (_, section) = document.split_once("\n## The sandbox's modes\n").expect("a section on the modes");
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with('|')).collect();
+    let wanted = modes::table();
+    let wanted: Vec<&str> = wanted.lines().collect();
+    assert_eq!(rows, wanted, "the table should be:\n{}", modes::table());
+}

@@ -1,16 +1,16 @@
 //! `sandbox up`: both neighbours with a few services, for a person with a shell. Says in plain words what to type and
 //! stays until its stdin ends or somebody stops it; the guard of MariaDB removes everything even after a SIGKILL.
-use crate::support::modes::Mode;
+use crate::support::modes::{self, Mode};
 use crate::support::replay::Record;
 use crate::support::{Test, program_exe};
 use std::path::Path;
 
-pub fn up(modes: &[&'static Mode]) -> i32 {
-    let t = Test::setup().own_database().modes(modes).start();
-    for mode in modes {
+pub fn up(chosen: &[&'static Mode]) -> i32 {
+    let t = Test::setup().own_database().modes(chosen).start();
+    for mode in chosen {
         println!("Mode {}: {}.", mode.name, mode.what);
         for (table, line) in mode.needs {
-            println!("  It needs a line in etc/pmisplicense.toml, which is there: [{table}] {line}");
+            println!("  It needs a line in etc/pmisplicense.toml, which is there: {}", modes::setting(table, line));
         }
     }
     t.soft_item(42, t.code("55227"), 1).ip("192.0.2.42").licname("shop.example.com").add();

@@ -1,47 +1,9 @@
-//! The sandbox's modes: each one thing in which a real seller or panel may differ from the usual world of the tests,
-//! with the source that says so. `make sandbox MODE=a,b` and `make demo MODE=a,b` choose some; tests/modes plays a
-//! small life in each.
-use super::calls::Calls;
-use super::mgrctl::Panel;
-use super::upstream::dialect::{
+//! The modes, each in a line or some.
+use super::{Change, Mode};
+use crate::support::upstream::dialect::{
     Amounts, ChangeDates, Changed, Days, Door, ExternalList, ListTariff, Names, OrderApi, OrderNumber, Pace, Unsold,
 };
-use super::upstream::{Country, Options};
-
-/// What a mode changes.
-#[derive(Clone, Copy)]
-pub enum Change {
-    /// The seller's answers.
-    Seller(fn(&mut Options)),
-    /// What the panel does when mgrctl asks.
-    Panel(fn(&mut Panel)),
-    /// How the panel calls the program.
-    Calls(fn(&mut Calls)),
-}
-
-#[derive(Clone, Copy)]
-pub struct Mode {
-    pub name: &'static str,
-    /// Modes of one axis exclude each other.
-    pub axis: &'static str,
-    pub what: &'static str,
-    /// Who was seen doing so; "assumed" where the words leave it open.
-    pub source: &'static str,
-    /// Lines of the settings file that go with it, each with its table (empty: top level).
-    pub needs: &'static [(&'static str, &'static str)],
-    pub change: Change,
-}
-
-impl Mode {
-    /// Nobody is let in: there is no life in this mode.
-    pub fn shuts(&self) -> bool {
-        self.axis == "door"
-    }
-
-    pub fn is_of_seller(&self) -> bool {
-        matches!(self.change, Change::Seller(_))
-    }
-}
+use crate::support::upstream::{Country, Options};
 
 const fn seller(
     name: &'static str,
@@ -79,10 +41,16 @@ pub const MODES: &[Mode] = &[
     seller("order-item-id", "order answer", "an order answers its number as item.id", JBS, |o| {
         o.dialect.order_number = OrderNumber::ItemId;
     }),
-    seller("order-item-child", "order answer", "an order answers <item><id>", "assumed: item.id read as a path", |o| {
-        o.dialect.order_number = OrderNumber::ItemChild;
-    }),
-    seller("order-item-attribute", "order answer", "an order answers <item id=\"…\">", "assumed, likewise", |o| {
+    seller(
+        "order-item-child",
+        "order answer",
+        "an order answers `<item><id>`",
+        "assumed: item.id read as a path",
+        |o| {
+            o.dialect.order_number = OrderNumber::ItemChild;
+        },
+    ),
+    seller("order-item-attribute", "order answer", "an order answers `<item id>`", "assumed, likewise", |o| {
         o.dialect.order_number = OrderNumber::ItemAttribute;
     }),
     seller(
@@ -172,7 +140,7 @@ pub const MODES: &[Mode] = &[
     seller(
         "prolong-flat",
         "prolong answer",
-        "a renewal answers doc/newexpiredate; the usual doc/doc is what NOC reads",
+        "a renewal answers doc/newexpiredate; the usual doc/doc is what billmanager_noc reads",
         "a document of BILLmanager 5",
         |o| {
             o.dialect.flat_prolong = true;
@@ -244,10 +212,10 @@ pub const MODES: &[Mode] = &[
     seller("slow-answers", "speed", "each answer takes 30 ms", "joonte/jbs waits 10 s after each change", |o| {
         o.dialect.slow_ms = 30;
     }),
-    seller("names-escaped", "names", "a name is stored with &amp; for &", "seen at a seller", |o| {
+    seller("names-escaped", "names", "a name is stored with `&amp;` for `&`", "bug reports of other modules", |o| {
         o.dialect.names = Names::Escaped;
     }),
-    seller("names-cut", "names", "a name is cut to 32 letters", "seen at a seller", |o| {
+    seller("names-cut", "names", "a name is cut to 32 letters", "bug reports of other modules", |o| {
         o.dialect.names = Names::Cut;
     }),
     seller("names-squeezed", "names", "white space of a name is made single blanks", "assumed, likewise", |o| {
@@ -392,49 +360,3 @@ const EXTRA: &[&str] = &[
     "--sandbox",
     "on",
 ];
-
-/// The mode of that name.
-pub fn mode(name: &str) -> Result<&'static Mode, String> {
-    let found = MODES.iter().find(|mode| mode.name == name);
-    found.ok_or_else(|| format!("there is no mode {name}; the modes are listed by: sandbox --help"))
-}
-
-/// The modes of a list such as `order-item-id,names-cut`; two of one axis are refused.
-pub fn chosen(list: &str) -> Result<Vec<&'static Mode>, String> {
-    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let all = names.map(mode).collect::<Result<Vec<_>, _>>()?;
-    for (at, one) in all.iter().enumerate() {
-        if let Some(other) = all[..at].iter().find(|other| other.axis == one.axis) {
-            return Err(format!("{} and {} exclude each other: {}", other.name, one.name, one.axis));
-        }
-    }
-    Ok(all)
-}
-
-/// A line for each mode.
-pub fn listed() -> String {
-    let line = |mode: &Mode| format!("  {:<22} {} ({})\n", mode.name, mode.what, mode.source);
-    let of =
-        |seller: bool| MODES.iter().filter(move |mode| mode.is_of_seller() == seller).map(line).collect::<String>();
-    format!("Modes of the seller:\n{}Modes of the panel:\n{}", of(true), of(false))
-}
-
-/// A settings file with the lines that modes need.
-pub fn settings(text: &str, needs: &[(&str, &str)]) -> String {
-    let mut out = text.to_owned();
-    for (table, line) in needs {
-        let name = line.split(" =").next().unwrap_or_default();
-        if out.lines().any(|there| there.split(" =").next() == Some(name)) {
-            continue;
-        }
-        let head = format!("[{table}]\n");
-        if table.is_empty() {
-            out = format!("{line}\n{out}");
-        } else if out.contains(&head) {
-            out = out.replacen(&head, &format!("{head}{line}\n"), 1);
-        } else {
-            out = format!("{out}{head}{line}\n");
-        }
-    }
-    out
-}
