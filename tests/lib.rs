@@ -17,6 +17,7 @@ mod dry_run;
 mod gen_key;
 mod guards;
 mod hurt;
+mod identity;
 mod messages;
 mod modes;
 mod old_state;

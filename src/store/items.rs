@@ -1,9 +1,10 @@
 //! What our state remembers of items: closes, the choice last carried out, the settled end, payments (LICENSING.md 5).
 
 use chrono::{Duration, NaiveDate};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{OPERATION_DAYS, Store, StoreError, Tx, cell};
+use crate::model::creation::is_same_creation;
 use crate::model::ids::{ClientId, ItemId, LicenseId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::journal::ItemLife;
@@ -63,12 +64,30 @@ pub(super) fn read_payment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Payment>
     })
 }
 
+/// The text of the creation under which our state knows an incarnation: keys of intents, bindings and payments hold that
+/// text, whatever wording the panel's database has for the same moment by now. The given text for one that is new.
+fn recorded_creation(conn: &Connection, item: ItemId, created: &str) -> Result<String, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT created FROM item WHERE id = ?1 ORDER BY created = ?2 DESC")?;
+    let mut rows = statement.query(params![item.0, created])?;
+    while let Some(row) = rows.next()? {
+        let known: String = row.get(0)?;
+        if is_same_creation(&known, created) {
+            return Ok(known);
+        }
+    }
+    Ok(created.to_owned())
+}
+
 impl Store {
     /// What is remembered of an item; `None` for one that was never touched.
     ///
     /// # Errors
     /// SQLite's own.
     pub fn item(&self, item: ItemId, created: &str) -> Result<Option<ItemRow>, StoreError> {
+        self.recorded_item(item, &recorded_creation(&self.conn, item, created)?)
+    }
+
+    fn recorded_item(&self, item: ItemId, created: &str) -> Result<Option<ItemRow>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT_ITEM, " WHERE id = ?1 AND created = ?2"].concat())?;
         Ok(statement.query_row(params![item.0, created], cell::of("item", read_item)).optional()?)
     }
@@ -78,8 +97,9 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn life(&self, item: &Item) -> Result<ItemLife, StoreError> {
-        let closes = self.item(item.id, &item.created)?.map_or(0, |row| row.closes);
-        Ok(ItemLife { item: item.id, created: item.created.clone(), closes })
+        let created = recorded_creation(&self.conn, item.id, &item.created)?;
+        let closes = self.recorded_item(item.id, &created)?.map_or(0, |row| row.closes);
+        Ok(ItemLife { item: item.id, created, closes })
     }
 
     /// The paid end that a running operation stands for, if it ran within the last 20 days.
@@ -123,9 +143,10 @@ impl Tx<'_> {
     /// # Errors
     /// SQLite's own.
     pub fn touch_item(&self, item: &Item) -> Result<(), StoreError> {
+        let created = recorded_creation(self.conn, item.id, &item.created)?;
         self.run(
             "INSERT INTO item (id, created, client) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            params![item.id.0, item.created, item.client.0],
+            params![item.id.0, created, item.client.0],
         )
     }
 
@@ -135,9 +156,10 @@ impl Tx<'_> {
     /// SQLite's own.
     pub fn set_choice(&self, item: &Item, internal_name: &str) -> Result<(), StoreError> {
         self.touch_item(item)?;
+        let created = recorded_creation(self.conn, item.id, &item.created)?;
         self.run(
             "UPDATE item SET choice = ?3 WHERE id = ?1 AND created = ?2",
-            params![item.id.0, item.created, internal_name],
+            params![item.id.0, created, internal_name],
         )
     }
 
@@ -147,9 +169,10 @@ impl Tx<'_> {
     /// SQLite's own.
     pub fn set_settled_end(&self, item: &Item, end: Option<NaiveDate>) -> Result<(), StoreError> {
         self.touch_item(item)?;
+        let created = recorded_creation(self.conn, item.id, &item.created)?;
         self.run(
             "UPDATE item SET settled_end = ?3 WHERE id = ?1 AND created = ?2",
-            params![item.id.0, item.created, end.map(|day| day.to_string())],
+            params![item.id.0, created, end.map(|day| day.to_string())],
         )
     }
 
@@ -206,5 +229,37 @@ impl Tx<'_> {
             "UPDATE item SET settled_end = ?3 WHERE id = ?1 AND created = ?2 AND (settled_end IS NULL OR settled_end < ?3)",
             params![life.item.0, life.created, day],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::PanelId;
+    use crate::model::item::test_item;
+    use crate::store::moment;
+
+    /// The panel's database words the moment of creation in another way by now: what was written before is found, and
+    /// written on, under the text of the first time.
+    #[test]
+    fn an_incarnation_keeps_the_text_of_its_first_sight() -> Result<(), StoreError> {
+        let panel = PanelId::parse("simulate").expect("eight letters");
+        let store = Store::in_memory(&panel)?;
+        let born = |created: &str| Item { created: created.into(), ..test_item(42) };
+        let first = born("2026-11-01 09:30:00");
+        store.write(moment(1), |tx| tx.set_choice(&first, "55227"))?;
+        let life = store.life(&first)?;
+        for created in ["2026-11-01", "2026-11-01 00:00:00"] {
+            let now = born(created);
+            assert_eq!(store.life(&now)?, life, "{created}");
+            assert_eq!(store.item(now.id, created)?.and_then(|row| row.choice).as_deref(), Some("55227"), "{created}");
+            store.write(moment(2), |tx| tx.set_settled_end(&now, now.expires))?;
+        }
+        let rows: u32 = store.conn.query_row("SELECT count(*) FROM item", [], |row| row.get(0))?;
+        assert_eq!(rows, 1);
+        store.write(moment(3), |tx| tx.end_life(&life))?;
+        assert_eq!(store.life(&born("2026-11-01"))?.closes, 1);
+        assert_eq!(store.life(&born("2026-11-02"))?.created, "2026-11-02", "another day is another incarnation");
+        Ok(())
     }
 }
