@@ -15,7 +15,7 @@ use mysql::{Conn, Params, Row, Value};
 pub use self::connect::DbParams;
 use self::connect::{ConnectError, connect};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
-use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus};
+use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, Owner};
 use crate::model::period::{AlignmentRule, Period, parse_alignment};
 use crate::ports::{BillDb, Column, DbError, Module, RunningOperation};
 
@@ -302,6 +302,10 @@ impl BillDb for MysqlBillDb {
 
     fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
         self.read_items(items)
+    }
+
+    fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
+        self.read_owners(items)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::{QUOTED_CHARS, Text, VALUE_CHARS, shortened, shortened_words};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
-use crate::model::item::Item;
+use crate::model::item::{Item, Owner};
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
 use crate::model::noc::Record;
@@ -345,6 +345,14 @@ pub trait BillDb {
             found.extend(self.item(*item)?);
         }
         Ok(found)
+    }
+
+    /// Whose several services are, and which incarnations of their numbers; what is not there is left out.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
+        Ok(self.items(items)?.into_iter().map(Owner::from).collect())
     }
 
     /// Values of itemparam for an item, by name: to look up what was saved.

@@ -2,6 +2,7 @@
 //! that cannot be made says so and hides no other.
 
 mod cron;
+mod identity;
 mod trade;
 mod upstream;
 
@@ -94,6 +95,7 @@ pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     installation(desk, &mut checks);
     let store = state(desk, &mut checks);
     upstream::database_and_modules(desk, store.as_ref(), &mut checks);
+    identity::identity(desk, store.as_ref(), &mut checks);
     if let Some(store) = &store
         && let Err(error) = waiting(desk, store, &mut checks)
     {

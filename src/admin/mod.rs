@@ -10,6 +10,7 @@ pub mod import;
 pub mod keep;
 pub mod list;
 pub mod manual;
+pub mod preview;
 mod progress;
 pub mod reconcile;
 pub mod record;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
-use crate::engine::{ItemCommand, run_to_end, state_error};
+use crate::engine::{Consent, ItemCommand, run_to_end, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId, WishId};
 use crate::model::item::ItemStatus;
@@ -21,24 +21,17 @@ pub fn bind(
     desk: &mut Desk<'_>,
     item: ItemId,
     license: LicenseId,
-    replace: bool,
+    consent: &Consent,
     yes: bool,
 ) -> Result<Answer, ModuleError> {
     let module = module_of_item(desk.ctx, item)?;
-    let freed = if replace {
-        text!("; what it has goes to the pool", "; прежняя уйдёт в пул")
-    } else {
-        text!("", "")
-    };
-    let plan = text!(
-        ["license {license} will serve service {item}, be marked as ours, and not renew itself{}", freed.en],
-        [
-            "лицензия {license} будет обслуживать услугу {item}, получит нашу метку, автопродление отключится{}",
-            freed.ru
-        ]
-    );
+    let preview = with_engine(desk.ctx, module, |engine| run_to_end(engine.preview(item, license, consent)))?;
+    let page = super::preview::page(desk, &preview);
+    (desk.tell)(&page);
+    let plan =
+        text!("License {license} is bound to service {item}", "Лицензия {license} привязывается к услуге {item}");
     desk.confirm(&plan, yes)?;
-    let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.bind(item, license, replace)))?;
+    let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.bind(item, license, consent.clone())))?;
     Ok(Answer::sentence("bind", desk.ctx.lang, &done))
 }
 

@@ -13,6 +13,8 @@ const ITEMS: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.in
      FROM item i LEFT JOIN pricelist p ON p.id = i.pricelist LEFT JOIN itemtype t ON t.id = p.itemtype \
      LEFT JOIN processingmodule m ON m.id = i.processingmodule WHERE i.id IN (?*) ORDER BY i.id";
 
+const OWNERS: &str = "SELECT id, account, createdate FROM item WHERE id IN (?*) ORDER BY id";
+
 const PARAMS: &str = "SELECT item, intname, value FROM itemparam WHERE item IN (?*)";
 
 /// An addon whose row is deleted is one that the service does not have. Of several rows the newest counts.
@@ -79,6 +81,18 @@ impl MysqlBillDb {
             Some(read_item(row, ItemId(id), &params, addons, ips.remove(&id).unwrap_or_default()))
         };
         Ok(rows.iter().filter_map(build).collect())
+    }
+
+    /// Whose items are: one read, however many they are.
+    ///
+    /// # Errors
+    /// The database is away or its tables are not as expected.
+    pub(super) fn read_owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
+        let rows = self.rows_in(OWNERS, &numbers(items))?;
+        let owner = |row: &Columns| {
+            Some(Owner { item: ItemId(row.id(0)?), client: ClientId(row.id(1).unwrap_or(0)), created: row.text(2) })
+        };
+        Ok(rows.iter().filter_map(owner).collect())
     }
 
     /// Addons that count, by item (CONTRACT.md 4).

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::takeover::{Import, TakeOver};
 use crate::model::held::LicenseState;
-use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
 
 /// The administrator's command line.
 #[derive(Debug, Parser)]
@@ -188,7 +188,12 @@ pub enum AdminCommand {
         #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
         module: Option<ModuleId>,
     },
-    /// Bind a license to a service, a foreign one too
+    /// Bind a license to a service, a foreign one too: "it is this service's"
+    ///
+    /// Shows what is so now and what will be so then, and asks. Accepts a service whose client changed, and takes the
+    /// license, with its key, from a closed service, a former one of this number, or a service whose number was copied,
+    /// when the service shows it. A license that somebody else had gets a new key first. What changed outside, what you
+    /// see, what you run: the table "What changed outside" in docs/admin.md.
     #[command(
         after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
     )]
@@ -202,6 +207,12 @@ pub enum AdminCommand {
         /// Free the license that the service has
         #[arg(long)]
         replace: bool,
+        /// Take a license that bears the mark of this other installation
+        #[arg(long, value_name = "PANEL_ID", value_parser = panel_id)]
+        take_from: Option<PanelId>,
+        /// Take a license of another product: its tariff is changed afterwards
+        #[arg(long)]
+        other_product: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
@@ -436,6 +447,10 @@ pub enum StateCommand {
 
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
+}
+
+fn panel_id(text: &str) -> Result<PanelId, String> {
+    PanelId::parse(text).ok_or_else(|| format!("{text} is not eight small letters and digits"))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Engine<'_> {
         }
         let Some(parent) = item.parent else { return Err(no_parent(item)) };
         let parent = self.item(parent).await?;
-        let life = self.life_of(&parent)?;
+        let life = self.known_life(&parent)?;
         match self.held_by(&life)? {
             Some(row) if row.state == LicenseState::Bound && row.family == Family::Soft => Ok(Some(row.id)),
             Some(_) | None => Err(no_parent_license(item, parent.id)),

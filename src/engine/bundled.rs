@@ -215,7 +215,7 @@ impl Engine<'_> {
         let life = if item.status == ItemStatus::Deleted {
             self.store.life(item).map_err(errors::state)?
         } else {
-            self.life_of(item)?
+            self.known_life(item)?
         };
         let row = self.store.license_of(&life).map_err(errors::state)?;
         let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;

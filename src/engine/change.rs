@@ -97,7 +97,7 @@ impl Engine<'_> {
 
     /// setparam: the client changed something; each difference is carried out, then the panel is told.
     pub(super) async fn setparam(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => self.drop_panel(item, &life).await?,
             Wanted::Product(product) => self.apply_wanted(item, &life, product).await?,
@@ -372,7 +372,7 @@ impl Engine<'_> {
 
     /// gen_key: a new key upstream, then on the item. A repeated run of the same operation asks for no second one.
     pub(super) async fn gen_key(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_of(item).await?;
         self.settle_orders(item, &life, None).await?;
         let Some((row, seen)) = self.present_license(item, &life).await? else {
             return Err(match self.last_license(item)? {
@@ -391,6 +391,7 @@ impl Engine<'_> {
             if seen.key.is_none() {
                 return Err(no_key_yet(row.id));
             }
+            self.check_no_heir(&row).await?;
             let seen = self.new_key(&row, &seen).await?.unwrap_or(seen);
             return self.save_license(item, &seen).await;
         };

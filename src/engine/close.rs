@@ -9,12 +9,14 @@ use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatu
 use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
+use crate::plan::identity::serves;
 use crate::plan::pool::changeable_from;
 use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::doubt::order_of;
+use super::identity_errors::shown_elsewhere;
 use super::{Engine, errors, is_deleted};
 
 /// A license that waits to be freed is tried again this much later when upstream gives no date.
@@ -31,9 +33,9 @@ fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleErro
 impl Engine<'_> {
     /// suspend: the license is stopped. One that is deleted, was never bought, or is `nopanel` succeeds.
     pub(super) async fn suspend(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_of(item).await?;
         unless_handed_over(self.settle_orders(item, &life, None).await)?;
-        if let Some(row) = self.held_by(&life)? {
+        if let Some(row) = self.witnessed(item, &life).await? {
             self.lock_license(row.id).await?;
             unless_handed_over(self.settle_pending(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
@@ -48,26 +50,24 @@ impl Engine<'_> {
     }
 
     /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the life ends.
+    /// A license that another service shows is left with this one, for a person: the service closes all the same.
     pub(super) async fn close(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.store.life(item).map_err(errors::state)?;
+        let life = self.life_to_settle(item)?;
+        self.check_witness(item, &life).await?;
         self.free_doubts(item).await?;
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        let is_strange = known.is_some_and(|row| row.client != item.client);
-        if is_strange {
-            // Closable all the same, but what another client's service holds is not given up for it (MONEY.md 5).
-            self.warn(&text!(
-                "service {} belongs to another client than recorded: its license is left as it is; run: pmisplicense reconcile",
-                "услуга {} принадлежит другому клиенту, чем записано: её лицензия оставлена как есть; выполните: pmisplicense reconcile",
-                item.id
-            ));
-        }
-        let own = |row: &&LicenseRow| (row.is_of(&life) && !is_strange) || row.state == LicenseState::ToFree;
-        for row in held.iter().filter(own) {
-            self.free(item, row).await?;
+        let mut is_left = false;
+        for row in held.iter().filter(|row| serves(row, &life) || row.state == LicenseState::ToFree) {
+            match self.heir_of(row, None).await? {
+                None => self.give_up(item, row).await?,
+                Some(heir) => {
+                    self.warn(&shown_elsewhere(row.id, heir, self.held_of_number(heir)?).message);
+                    is_left = true;
+                }
+            }
         }
         self.post(item, "service.postclose").await?;
-        if is_strange { Ok(()) } else { self.end_life(item, &life).await }
+        if is_left { Ok(()) } else { self.end_life(item, &life).await }
     }
 
     pub(super) async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
@@ -93,9 +93,18 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Ends what a license is held for: pooled, stopped or deleted, as the rules say. Written down first, so that a
-    /// crash in between leaves a license that waits to be freed, never one that nobody knows of.
+    /// Ends what a license is held for: pooled, stopped or deleted, as the rules say.
+    ///
+    /// # Errors
+    /// `state`: another service shows the license.
     pub(super) async fn free(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.check_no_heir(row).await?;
+        self.give_up(item, row).await
+    }
+
+    /// As [`Engine::free`], of a license that no other service shows. Written down first, so that a crash in between
+    /// leaves a license that waits to be freed, never one that nobody knows of.
+    async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         if row.state != LicenseState::ToFree {
             let (row, id) = (row.clone(), row.id);
@@ -121,7 +130,7 @@ impl Engine<'_> {
             // Refused, with the day from which it will work: sync frees it then, a repeated close asks nothing.
             return Ok(());
         }
-        match self.free_upstream(&row).await {
+        match self.free_unshown(&row).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 // The service closes all the same; sync carries on with what is remembered as "to be freed".
@@ -135,9 +144,26 @@ impl Engine<'_> {
         }
     }
 
-    /// Carries out the freeing of a license that is written down as "to be freed". When an answer is lost on the way,
-    /// it rests until upstream has settled: a change that lands late must not hit the next client (MONEY.md 3).
+    /// Carries out the freeing of a license that is written down as "to be freed".
+    ///
+    /// # Errors
+    /// `state`: another service shows the license; what stands in the way of freeing it.
     pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.check_no_heir(row).await?;
+        if self.is_still_shown(row).await? {
+            self.note(&text!(
+                "license {} is freed once its service shows the one that took its place",
+                "лицензия {} будет освобождена, когда её услуга покажет новую",
+                row.id
+            ));
+            return Ok(());
+        }
+        self.free_unshown(row).await
+    }
+
+    /// As [`Engine::free_upstream`], of a license that no other service shows. When an answer is lost on the way, it
+    /// rests until upstream has settled: a change that lands late must not hit the next client (MONEY.md 3).
+    pub(super) async fn free_unshown(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
         if let Err(error) = &result
             && matches!(error.kind, ErrorKind::Client | ErrorKind::BadAnswer)

@@ -7,7 +7,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::LicenseState;
 use crate::model::ids::LicenseId;
-use crate::model::item::Item;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, OnceRequest, OrderRequest, Wish, WishEvent, WishStatus};
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::planted::{Bug, is_planted};
@@ -83,7 +83,13 @@ impl Engine<'_> {
                 order.pricelist == product.pricelist || (wish.is_order_of(life) && order.family == product.family)
             });
             let wanted = wish.status != WishStatus::FreeWhenAppears || fits;
-            self.settle_order(wish, if wanted { Whose::Wanted(life) } else { Whose::Nobodys }).await?;
+            let whose = match item.params.licid.filter(|_| item.status != ItemStatus::Deleted) {
+                _ if wanted => Whose::Wanted(life),
+                // Given up, as an old state has it, and in use: nothing that the service shows is freed.
+                Some(shown) => Whose::Shown(life, shown),
+                None => Whose::Nobodys,
+            };
+            self.settle_order(wish, whose).await?;
         }
         Ok(())
     }

@@ -231,7 +231,7 @@ impl Engine<'_> {
         self.lock(LockName::Item(item)).await?;
         self.lock_license(id).await?;
         let item = self.item(item).await?;
-        let life = self.life_of(&item)?;
+        let life = self.life_of(&item).await?;
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         let held = self.store.license_of(&life).map_err(errors::state)?;
         let is_taken = row.is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));

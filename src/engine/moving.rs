@@ -61,7 +61,7 @@ impl Engine<'_> {
     async fn move_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {
         self.lock(LockName::Item(id)).await?;
         let item = self.item(id).await?;
-        let life = self.life_of(&item)?;
+        let life = self.life_of(&item).await?;
         self.no_open_order(id)?;
         let Some(holds) = self.store.license_of(&life).map_err(errors::state)? else { return Err(not_elsewhere(id)) };
         let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {

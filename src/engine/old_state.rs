@@ -12,8 +12,8 @@ use crate::ports::LockName;
 use crate::store::Binding;
 use crate::text;
 
+use super::bind::{Consent, Word};
 use super::doubt::order_of;
-use super::repair::Word;
 use super::repair_errors::{not_marked, order_open};
 use super::{Engine, errors, is_deleted};
 
@@ -98,10 +98,12 @@ impl Engine<'_> {
         }
         match item {
             Some(id) if self.is_of_life(id, &seen).await? => {
-                let word = Word { replace: false, mark: true, reason: None, ends_older: None };
+                let (consent, by_person) = (Consent::default(), false);
+                let word = Word { consent, by_person, mark: true, reason: None, ends_older: None };
                 let word = match seen.remoteid.mark_of(&self.panel_id) {
                     Some(Mark::Order { number, .. }) if number > last => {
-                        Word { replace: self.holds_gone(id).await?, ends_older: Some(number), ..word }
+                        let consent = Consent { replace: self.holds_gone(id).await?, ..Consent::default() };
+                        Word { consent, ends_older: Some(number), ..word }
                     }
                     Some(Mark::Order { .. } | Mark::Pool { .. }) | None => word,
                 };

@@ -18,7 +18,6 @@ use crate::store::StoreError;
 use crate::text;
 
 use super::account::other_account;
-use super::order::is_marked;
 use super::{Engine, errors, is_deleted};
 
 /// How long open waits for a key that is not issued yet, before one more look; the next sync brings it otherwise.
@@ -27,7 +26,7 @@ const KEY_WAIT: Duration = Duration::from_secs(3);
 impl Engine<'_> {
     /// open, and reopen: what open would still have to do, with a post-call of its own.
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => self.open_nothing(item, &life).await?,
             Wanted::Product(product) => {
@@ -43,6 +42,7 @@ impl Engine<'_> {
 
     pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
         self.settle_orders(item, life, None).await?;
+        self.check_witness(item, life).await?;
         if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
@@ -58,23 +58,6 @@ impl Engine<'_> {
         }
         let choice = choice.to_owned();
         self.commit("remember choice", |tx| tx.set_choice(item, &choice)).await
-    }
-
-    /// The present life of an item, after making sure that what our state holds for its number is really its own.
-    pub(super) fn life_of(&self, item: &Item) -> Result<ItemLife, ModuleError> {
-        let life = self.store.life(item).map_err(errors::state)?;
-        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        if known.is_some_and(|row| row.client != item.client) {
-            return Err(other_owner(item, None));
-        }
-        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let stranger = held
-            .iter()
-            .find(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed) && !row.is_of(&life));
-        match stranger {
-            Some(row) => Err(other_owner(item, Some(row.id))),
-            None => Ok(life),
-        }
     }
 
     /// The license that a life holds; it must belong to the account that the module buys from now.
@@ -99,14 +82,15 @@ impl Engine<'_> {
         life: &ItemLife,
         product: &Product,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        if let Some(found) = self.present_license(item, life).await? {
+        if self.held_by(life)?.is_some()
+            && let Some(found) = self.present_license(item, life).await?
+        {
             return Ok(found);
         }
         self.settle_orders(item, life, Some(product)).await?;
         if let Some(found) = self.present_license(item, life).await? {
             return Ok(found);
         }
-        self.check_witness(item, product).await?;
         let replaces = self.last_license(item)?;
         self.obtain_new(item, life, product, replaces).await
     }
@@ -169,13 +153,13 @@ impl Engine<'_> {
     }
 
     /// The license that the life holds, if it is still there; a claimed one is taken to its end first. `None`: it has
-    /// none, or its last one is gone for good and that was written down.
+    /// none and shows none, or its last one is gone for good and that was written down.
     pub(super) async fn present_license(
         &mut self,
         item: &Item,
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
-        let Some(row) = self.held_by(life)? else { return Ok(None) };
+        let Some(row) = self.witnessed(item, life).await? else { return Ok(None) };
         self.lock_license(row.id).await?;
         // A call in doubt is settled before anything is decided on what a read shows.
         self.settle_license(&row).await?;
@@ -273,40 +257,6 @@ impl Engine<'_> {
         Ok(page.rows.iter().any(|other| other.id != row.id))
     }
 
-    /// The item names a license that our state does not know: it was bound by somebody else, or our state is old.
-    /// Nothing is bought beside a license that is there (MONEY.md 6).
-    async fn check_witness(&mut self, item: &Item, product: &Product) -> Result<(), ModuleError> {
-        let Some(named) = item.params.licid else { return Ok(()) };
-        if self.store.license(self.account, named).map_err(errors::state)?.is_some() {
-            return Ok(());
-        }
-        let Some(seen) = self.read(product.family, named).await? else { return Ok(()) };
-        if seen.status == LicenseStatus::Deleted {
-            return Ok(());
-        }
-        let id = item.id;
-        let advice = if is_marked(&seen.remoteid) {
-            text!(
-                "it bears our mark: the state is old; run: pmisplicense reconcile --apply",
-                "на ней наша метка: состояние устарело; выполните: pmisplicense reconcile --apply"
-            )
-        } else {
-            text!("bind it with: pmisplicense bind {id} {named}", "привяжите её: pmisplicense bind {id} {named}")
-        };
-        Err(ModuleError::new(
-            ErrorKind::State,
-            "licid",
-            named,
-            text!(
-                [
-                    "service {id} names license {named}, which this state does not know; nothing was bought; {}",
-                    advice.en
-                ],
-                ["услуга {id} называет лицензию {named}, которой нет в состоянии; ничего не куплено; {}", advice.ru]
-            ),
-        ))
-    }
-
     /// Starts the license if it is stopped and has time left, waits briefly for a late key, carries out what the item
     /// wants by now, and saves number, key and name to the item.
     pub(super) async fn hand_out(
@@ -366,7 +316,8 @@ pub(super) fn running(item: &Item) -> Item {
     Item { status: ItemStatus::Active, ..item.clone() }
 }
 
-fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow, License), ModuleError> {
+/// A license that may serve a service, as its status says.
+pub(super) fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow, License), ModuleError> {
     let (item, license) = (life.item, seen.id);
     match seen.status {
         LicenseStatus::Active | LicenseStatus::Stopped | LicenseStatus::Processing => Ok((row, seen)),
@@ -390,17 +341,4 @@ fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow
             ),
         )),
     }
-}
-
-fn other_owner(item: &Item, license: Option<LicenseId>) -> ModuleError {
-    let (id, shown) = (item.id, license.map_or_else(|| "-".to_owned(), |license| license.to_string()));
-    ModuleError::new(
-        ErrorKind::State,
-        "item",
-        id,
-        text!(
-            "the state holds license {shown} for another service or client with the number {id}; nothing was saved, shown or changed; run: pmisplicense reconcile",
-            "состояние хранит лицензию {shown} другой услуги или другого клиента с номером {id}; ничего не сохранено и не изменено; выполните: pmisplicense reconcile"
-        ),
-    )
 }

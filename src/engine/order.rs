@@ -10,7 +10,7 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
-use crate::model::license::{Family, License, Money, RemoteId};
+use crate::model::license::{Family, License, Money};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
@@ -330,13 +330,14 @@ impl Engine<'_> {
 /// Nothing is in doubt about it, so there is nothing to resolve: a person gives the service a license.
 fn ordered_before(wish: &Wish, what: &Text) -> ModuleError {
     let item = wish.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
+    let license = wish.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
     let message = text!(
         [
-            "{}: it was carried out before, and its license is not held any more; nothing was ordered; give the service a license: pmisplicense bind {item} LICENSE, or close it",
+            "{}: it was carried out before, and its license is not held any more; nothing was ordered; give the service a license: pmisplicense bind {item} {license}, or close it",
             what.en
         ],
         [
-            "{}: он уже был выполнен, а его лицензии больше нет; ничего не заказано; дайте услуге лицензию: pmisplicense bind {item} ЛИЦЕНЗИЯ, или закройте её",
+            "{}: он уже был выполнен, а его лицензии больше нет; ничего не заказано; дайте услуге лицензию: pmisplicense bind {item} {license}, или закройте её",
             what.ru
         ]
     );
@@ -369,9 +370,4 @@ fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Optio
         parent: asked.parent,
         not_before: None,
     }
-}
-
-/// Whether a remoteid says that the license is ours, of whatever installation.
-pub(super) fn is_marked(remoteid: &RemoteId) -> bool {
-    remoteid.mark().is_some()
 }

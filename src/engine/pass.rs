@@ -17,6 +17,7 @@ use crate::ports::LockName;
 use crate::store::StoreError;
 use crate::text;
 
+use super::identity_errors::is_about_identity;
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -114,6 +115,13 @@ impl Engine<'_> {
         for item in self.modules_near_end()? {
             work.item(item, Look::Always);
         }
+        let suspects = self.suspects().await?;
+        if let Some(left) = suspects.left_over() {
+            summary.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
+        }
+        for item in suspects.items {
+            work.item(item, Look::Always);
+        }
         for wish in self.store.open_wishes().map_err(errors::state)? {
             if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
                 work.item(item, Look::Always);
@@ -175,7 +183,8 @@ impl Engine<'_> {
         error: ModuleError,
     ) -> Result<(), ModuleError> {
         self.held.clear();
-        report.failed(self.module, scope, error);
+        let why = if is_about_identity(&error) { Why::UnknownLicense } else { Why::Failed };
+        report.left(self.module, scope, why, error);
         self.warn_last(report);
         self.check_account().await
     }

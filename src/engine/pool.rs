@@ -104,7 +104,8 @@ impl Engine<'_> {
         if !self.lock_while(name, is_free).await? {
             return Ok(None);
         }
-        if !self.settled(row).await? {
+        // One that another service shows gets no new key.
+        if self.heir_of(row, Some(item.id)).await?.is_some() || !self.settled(row).await? {
             self.unlock(name);
             return Ok(None);
         }
@@ -218,7 +219,7 @@ impl Engine<'_> {
         .await
     }
 
-    fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
+    pub(super) fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
         match (&row.key_before, &seen.key) {
             _ if is_planted(Bug::KeyNotRenewed) => true,
             (Some(before), Some(key)) => key.fingerprint() != *before,
@@ -227,7 +228,11 @@ impl Engine<'_> {
     }
 
     /// Which key the new client must not see: written down before a new one is asked for.
-    async fn remember_key_before(&mut self, row: &LicenseRow, seen: &License) -> Result<LicenseRow, ModuleError> {
+    pub(super) async fn remember_key_before(
+        &mut self,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<LicenseRow, ModuleError> {
         if row.key_before.is_some() {
             return Ok(row.clone());
         }

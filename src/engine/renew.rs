@@ -65,7 +65,7 @@ impl Engine<'_> {
 
     /// prolong: pays up to the paid end, once, and tells the panel.
     pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_of(item).await?;
         self.settle_orders(item, &life, None).await?;
         let held = self.license_to_prolong(item, &life).await?;
         let payment = self.payment(item, &life, held.as_ref()).await?;
@@ -83,7 +83,7 @@ impl Engine<'_> {
         life: &ItemLife,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended && !is_planted(Bug::SuspendedRenewed) {
-            if let Some(row) = self.held_by(life)? {
+            if let Some(row) = self.witnessed(item, life).await? {
                 // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
                 // told.
                 self.lock_license(row.id).await?;
@@ -240,7 +240,7 @@ impl Engine<'_> {
 
     /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_of(item).await?;
         self.settle_orders(item, &life, None).await?;
         match self.present_license(item, &life).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
@@ -308,8 +308,8 @@ impl Engine<'_> {
 
     /// cancel_prolong: upstream must not renew by itself. No post-call.
     pub(super) async fn cancel_prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
-        let Some(row) = self.held_by(&life)? else { return Ok(()) };
+        let life = self.life_of(item).await?;
+        let Some(row) = self.witnessed(item, &life).await? else { return Ok(()) };
         self.lock_license(row.id).await?;
         let edit = Edit { no_autoprolong: true, ..Edit::default() };
         let Err(error) = self.try_change(&row, &Repeatable::Edit(edit)).await? else { return Ok(()) };

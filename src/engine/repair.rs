@@ -1,181 +1,24 @@
-//! What a person orders about one service or one license: bind, unbind, obtain, take in. The same journal, locks
-//! and looks as for the panel's commands; nothing foreign is touched unless it is named.
+//! What a person orders about one service or one license: unbind, obtain, free. The same journal, locks and looks as
+//! for the panel's commands; nothing foreign is touched unless it is named. Binding is in `bind.rs`, moving in
+//! `moving.rs`.
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License};
-use crate::model::reason::Reason;
 use crate::plan::change::differences;
 use crate::plan::order::{Wanted, wanted};
-use crate::ports::{Edit, LockName, PanelCall, Repeatable};
-use crate::store::Binding;
+use crate::ports::{LockName, PanelCall};
 use crate::text;
 
 use super::doubt::order_of;
-use super::repair_errors::{
-    another_installation, closed, has_license, no_key, not_yet, order_open, serves_another, wants_nothing,
-};
+use super::repair_errors::{marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing};
 use super::{Engine, errors, is_deleted};
 
-/// How a person wants a license bound.
-pub(super) struct Word {
-    /// What the service holds is freed.
-    pub(super) replace: bool,
-    /// It is marked as ours, and does not renew itself from now on.
-    pub(super) mark: bool,
-    /// Why, for the journal; `None`: by hand.
-    pub(super) reason: Option<Text>,
-    /// The number in the license's mark, where that proves that older orders of the service are over: what they bought
-    /// is freed when it appears. `None`: an open order stands in the way.
-    pub(super) ends_older: Option<u32>,
-}
-
 impl Engine<'_> {
-    /// Binds a license to a service, a foreign one too: a person says so. `replace`: what the service holds is freed.
-    ///
-    /// # Errors
-    /// `bad_value`: the license serves another service, or is marked by another installation; `missed`: the service has
-    /// a license; `license_gone`.
-    pub async fn bind(&mut self, item: ItemId, license: LicenseId, replace: bool) -> Result<Text, ModuleError> {
-        self.check_restored()?;
-        let result =
-            self.bind_locked(item, license, Word { replace, mark: true, reason: None, ends_older: None }).await;
-        self.held.clear();
-        result
-    }
-
-    pub(super) async fn bind_locked(
-        &mut self,
-        id: ItemId,
-        license: LicenseId,
-        word: Word,
-    ) -> Result<Text, ModuleError> {
-        self.lock(LockName::Item(id)).await?;
-        let item = self.item(id).await?;
-        if item.status == ItemStatus::Deleted {
-            return Err(closed(id));
-        }
-        let life = self.life_of(&item)?;
-        if word.ends_older.is_none() {
-            self.no_open_order(id)?;
-        }
-        let before = self.held_by(&life)?;
-        if let Some(row) = &before
-            && row.id != license
-            && !word.replace
-        {
-            return Err(has_license(id, row.id, license));
-        }
-        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
-            return Err(wants_nothing(id));
-        };
-        self.lock_license(license).await?;
-        let known = self.store.license(self.account, license).map_err(errors::state)?;
-        if let Some(row) = &known {
-            if row.life.is_some() && row.item != Some(id) {
-                return Err(serves_another(license, row.item));
-            }
-            self.settle_license(row).await?;
-        }
-        let family = known.as_ref().map_or(product.family, |row| row.family);
-        let seen = self.read(family, license).await?;
-        if is_deleted(&seen) {
-            return Err(errors::license_gone(Some(id), license));
-        }
-        let Some(seen) = seen else { return Err(errors::license_gone(Some(id), license)) };
-        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id) {
-            return Err(another_installation(license, &mark));
-        }
-        let replaced = before.filter(|row| row.id != license);
-        if let Some(number) = word.ends_older {
-            self.end_older_orders(id, number).await?;
-        }
-        let pair = (&item, &life);
-        let row = self.write_binding(pair, family, product, &seen, replaced.clone(), &word).await?;
-        let seen = if word.mark { self.mark_bound(&row, seen).await? } else { seen };
-        self.hand_out(&item, &row, product, seen).await?;
-        self.settle_end(&item).await?;
-        let mut done =
-            text!("license {license} is bound to service {id}", "лицензия {license} привязана к услуге {id}");
-        if let Some(old) = replaced {
-            let old = self.store.license(old.account, old.id).map_err(errors::state)?.unwrap_or(old);
-            self.free(&item, &old).await?;
-            let old = old.id;
-            done = text!(["{}; license {old} goes to the pool", done.en], ["{}; лицензия {old} уходит в пул", done.ru]);
-        }
-        Ok(done)
-    }
-
-    /// One transaction: what the life held steps back, the license is the life's, its mark is reserved.
-    async fn write_binding(
-        &mut self,
-        (item, life): (&Item, &ItemLife),
-        family: Family,
-        product: &Product,
-        seen: &License,
-        replaced: Option<LicenseRow>,
-        word: &Word,
-    ) -> Result<LicenseRow, ModuleError> {
-        let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
-        let (id, license) = (item.id, seen.id);
-        let by_hand = || {
-            text!(
-                "license {license} bound to service {id} by hand",
-                "лицензия {license} привязана к услуге {id} вручную"
-            )
-        };
-        let reason = word.reason.clone().unwrap_or_else(by_hand);
-        self.note(&reason);
-        let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
-        let known = self.store.license(account, license).map_err(errors::state)?.and_then(|row| row.mark);
-        self.commit("bind by hand", |tx| {
-            tx.set_choice(item, &product.internal_name)?;
-            if let Some(old) = &replaced {
-                tx.release_license(old, LicenseState::ToFree, None, Some(&Reason::ReplacedByHand))?;
-                tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
-            }
-            // A mark of ours stays: it says for whom it was bought.
-            let mark = match seen.remoteid.mark_of(&panel) {
-                Some(mark @ Mark::Order { item: of, .. }) if of == id => Some(mark),
-                Some(Mark::Order { .. } | Mark::Pool { .. }) | None if word.mark => Some(tx.next_mark(&panel, id)?),
-                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => known,
-            };
-            let binding = Binding {
-                account,
-                family,
-                module,
-                internal_name: &product.internal_name,
-                mark: mark.as_ref(),
-                pricelist: seen.tariff.id().unwrap_or(product.pricelist),
-                nodes,
-            };
-            tx.put_license(&binding, seen, LicenseState::Bound, Some(id), Some(life))?;
-            tx.note(Some(id), Some((account, license)), "bound", &reason)
-        })
-        .await?;
-        let row = self.store.license(account, license).map_err(errors::state)?;
-        row.ok_or_else(|| errors::license_gone(Some(id), license))
-    }
-
-    /// From now on it bears our mark, and upstream does not renew it by itself.
-    async fn mark_bound(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
-        let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
-        if marked && seen.autoprolong != Some(true) {
-            return Ok(seen);
-        }
-        let remoteid = row.mark.as_ref().map(ToString::to_string);
-        let edit = Edit { remoteid, no_autoprolong: true, ..Edit::default() };
-        let what = text!("marking license {}", "пометка лицензии {}", row.id);
-        self.change(row, &Repeatable::Edit(edit), &what).await?;
-        let after = self.read(row.family, row.id).await?;
-        let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
-        self.refresh(row, &after).await?;
-        Ok(after)
-    }
     pub(super) fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
         let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         match open.iter().find(|wish| order_of(wish).is_some()) {
@@ -204,6 +47,9 @@ impl Engine<'_> {
             return Err(self.other_account(id, row)?);
         }
         let mut freed = Vec::new();
+        for row in &rows {
+            self.check_no_heir(row).await?;
+        }
         for row in &rows {
             self.release_by_hand(row).await?;
             freed.push(row.id.to_string());
@@ -252,7 +98,7 @@ impl Engine<'_> {
         if !crate::plan::renew::is_paid(&item, self.today()) {
             return Err(errors::no_license(id));
         }
-        let life = self.life_of(&item)?;
+        let life = self.life_of(&item).await?;
         let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
         };
@@ -277,6 +123,7 @@ impl Engine<'_> {
             if item.status != ItemStatus::Deleted {
                 return Err(serves_another(license, row.item));
             }
+            self.known_life(&item)?;
             self.free(&item, &row).await?;
             let life = self.store.life(&item).map_err(errors::state)?;
             self.commit("end life", move |tx| tx.end_life(&life)).await?;
@@ -296,7 +143,7 @@ impl Engine<'_> {
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
         let seen = self.read(row.family, license).await?.ok_or_else(|| errors::license_gone(None, license))?;
         if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id) {
-            return Err(another_installation(license, &mark));
+            return Err(marked_by_another(license, &mark));
         }
         self.no_autoprolong(&row).await?;
         Ok(text!("automatic renewal of license {license} is off", "автопродление лицензии {license} отключено"))

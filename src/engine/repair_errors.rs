@@ -1,11 +1,18 @@
 //! Why a person's order cannot be carried out: what is certain, and the command that comes first.
 
+use chrono::NaiveDate;
+
 use crate::error::{ErrorKind, ModuleError};
+use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::license::{License, LicenseTariff};
 use crate::text;
 
 pub(super) fn closed(id: ItemId) -> ModuleError {
-    let words = text!("service {id} is closed; nothing was changed", "услуга {id} закрыта; ничего не изменено");
+    let words = text!(
+        "Service {id} is closed, and a closed service has no license. Nothing was changed. Next, if a license is still bound to it: pmisplicense unbind {id}",
+        "Услуга {id} закрыта, у закрытой услуги лицензии нет. Ничего не изменено. Далее, если лицензия ещё за ней: pmisplicense unbind {id}"
+    );
     ModuleError::new(ErrorKind::BadValue, "item", id, words)
 }
 
@@ -34,13 +41,70 @@ pub(super) fn serves_another(license: LicenseId, item: Option<ItemId>) -> Module
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
 }
 
-pub(super) fn another_installation(license: LicenseId, mark: &Mark) -> ModuleError {
-    let panel = mark.panel().as_str();
+pub(super) fn another_installation(id: ItemId, license: LicenseId, mark: &Mark, replaces: bool) -> ModuleError {
+    let (panel, replace) = (mark.panel().as_str(), if replaces { " --replace" } else { "" });
     let words = text!(
-        "license {license} bears the mark of another installation ({panel}): two masters would renew it twice; nothing was changed; if that was this one, set panel_id = \"{panel}\" in the settings",
-        "на лицензии {license} метка другой установки ({panel}): два хозяина продлят её дважды; ничего не изменено; если это была эта установка, задайте panel_id = \"{panel}\" в настройках"
+        "License {license} bears the mark of another installation ({panel}), and two installations would renew it twice. Nothing was changed. If {panel} was this installation, set panel_id = \"{panel}\" in the settings, then: pmisplicense reconcile --apply; to take it from there: pmisplicense bind {id} {license} --take-from {panel}{replace}",
+        "На лицензии {license} метка другой установки ({panel}): две установки продлят её дважды. Ничего не изменено. Если {panel} — эта установка, задайте в настройках panel_id = \"{panel}\", затем: pmisplicense reconcile --apply; чтобы забрать лицензию: pmisplicense bind {id} {license} --take-from {panel}{replace}"
     );
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+}
+
+/// A change of a license that another installation marked meanwhile.
+pub(super) fn marked_by_another(license: LicenseId, mark: &Mark) -> ModuleError {
+    let panel = mark.panel().as_str();
+    let words = text!(
+        "License {license} bears the mark of another installation ({panel}) now. Nothing was changed. Next, if {panel} was this installation: set panel_id = \"{panel}\" in the settings",
+        "На лицензии {license} теперь метка другой установки ({panel}). Ничего не изменено. Далее, если {panel} — эта установка: задайте в настройках panel_id = \"{panel}\""
+    );
+    ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+}
+
+/// The license is of another product than the service asks for.
+pub(super) fn another_product(id: ItemId, seen: &License, wanted: &str, replaces: bool) -> ModuleError {
+    let (license, replace) = (seen.id, if replaces { " --replace" } else { "" });
+    let has = match &seen.tariff {
+        LicenseTariff::Id(tariff) => tariff.to_string(),
+        LicenseTariff::Name(name) => name.clone(),
+        LicenseTariff::Absent => "-".to_owned(),
+    };
+    let words = text!(
+        "License {license} is of product {has}, and service {id} asks for {wanted}: once bound, its tariff is changed, which may cost money. Nothing was changed. Next: pmisplicense bind {id} {license} --other-product{replace}",
+        "Лицензия {license} — продукт {has}, а услуге {id} нужен {wanted}: после привязки тариф сменится, это может стоить денег. Ничего не изменено. Далее: pmisplicense bind {id} {license} --other-product{replace}"
+    );
+    ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+}
+
+/// The seller allows one license an address, and the service's present license has it. `from`: the day from which both
+/// addresses may change.
+pub(super) fn one_license_an_address(
+    id: ItemId,
+    old: &LicenseRow,
+    new: LicenseId,
+    from: Option<NaiveDate>,
+) -> ModuleError {
+    let (held, ip) = (old.id, old.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
+    let next = match from {
+        Some(day) => text!(
+            "The two addresses may change from {day} on. Next, after that day: pmisplicense unbind {id}; pmisplicense bind {id} {new}",
+            "Оба IP можно сменить не раньше {day}. Далее, после этого дня: pmisplicense unbind {id}; pmisplicense bind {id} {new}"
+        ),
+        None => text!(
+            "Next: pmisplicense unbind {id} (frees license {held} and its address); pmisplicense bind {id} {new}",
+            "Далее: pmisplicense unbind {id} (освободит лицензию {held} и её IP); pmisplicense bind {id} {new}"
+        ),
+    };
+    let words = text!(
+        [
+            "The seller allows one license of a product at an address, and license {held} has {ip}. Service {id} keeps license {held} and its key. {}",
+            next.en
+        ],
+        [
+            "Продавец допускает одну лицензию продукта на IP, и {ip} занят лицензией {held}. Услуга {id} сохраняет лицензию {held} и её ключ. {}",
+            next.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::IpBusy, "ip", ip, words)
 }
 
 pub(super) fn order_open(id: ItemId, wish: u32) -> ModuleError {

@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
-use crate::model::item::Item;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::model::rules::Rules;
@@ -81,6 +81,7 @@ impl Engine<'_> {
                 }
             }
             let views = self.views_of(rows.values()).await?;
+            self.note_heirs(rows.values(), &views, comparison).await?;
             for seen in page.rows {
                 let row = rows.get(&seen.id);
                 // What an old state holds free may have been given out since: its mark says so.
@@ -136,6 +137,7 @@ impl Engine<'_> {
             after = last.id;
             let is_listed = |row: &LicenseRow| lists.iter().any(|list| list.contains(row.id));
             let views = self.views_of(rows.iter().filter(|row| !is_listed(row))).await?;
+            self.note_heirs(rows.iter().filter(|row| !is_listed(row)), &views, comparison).await?;
             for row in &rows {
                 let view = row.item.and_then(|item| views.get(&item));
                 let module = if is_listed(row) { None } else { self.open_module(row).await? };
@@ -189,6 +191,23 @@ impl Engine<'_> {
         self.views(&items).await
     }
 
+    /// Services of whatever module that show a license whose own service is closed or missing.
+    async fn note_heirs(
+        &mut self,
+        rows: impl Iterator<Item = &LicenseRow>,
+        views: &BTreeMap<ItemId, ItemView>,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), ModuleError> {
+        let is_closed = |item: ItemId| views.get(&item).is_none_or(|view| view.item.status == ItemStatus::Deleted);
+        for row in rows.filter(|row| row.life.is_some() && row.item.is_some_and(is_closed)) {
+            self.begin_one();
+            if let Some(heir) = self.heir_of(row, None).await? {
+                comparison.heir(row.id, heir);
+            }
+        }
+        Ok(())
+    }
+
     async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
         self.step("read items").await?;
         let items = self.ports.billdb.items(ids).map_err(|error| errors::database(&error))?;
@@ -208,6 +227,9 @@ impl Engine<'_> {
     /// `missed`: no such item; `state`.
     pub async fn explain(&mut self, id: ItemId) -> Result<Explained, ModuleError> {
         let item = self.item(id).await?;
+        if let Some(trouble) = self.identity_trouble(&item).await {
+            return Ok(Explained { lines: vec![nothing_for_it(&trouble)], away: None });
+        }
         let view = self.view(item)?;
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         let held = self.store.license_of(&view.life).map_err(errors::state)?;
@@ -254,7 +276,8 @@ impl Engine<'_> {
             lives if lives.contains(&&present) => Holds::Present,
             _ => Holds::Former,
         };
-        Ok(ItemView { known_client: known.map(|row| row.client), life, want, holds, item })
+        let shown = self.shown_by(&item, &life)?;
+        Ok(ItemView { known_client: known.map(|row| row.client), life, want, holds, shown, item })
     }
 }
 
@@ -314,6 +337,15 @@ pub struct Explained {
     pub lines: Vec<Text>,
     /// Why upstream could not be asked.
     pub away: Option<Text>,
+}
+
+/// The one line about a service for which nothing is done until a person says who it is.
+fn nothing_for_it(trouble: &ModuleError) -> Text {
+    let words = &trouble.message;
+    text!(
+        ["Nothing is done for it until an operator decides. {}", words.en],
+        ["Для неё ничего не делается, пока не решит оператор. {}", words.ru]
+    )
 }
 
 /// A license as the last look showed it.

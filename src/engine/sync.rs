@@ -20,10 +20,11 @@ use super::{Engine, errors};
 impl Engine<'_> {
     /// sync_item: one request upstream and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item)?;
+        let life = self.life_to_settle(item)?;
         let wants = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
         let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted && wants);
         self.settle_or_free_orders(item.id, Some((&life, shown))).await?;
+        let life = self.life_of(item).await?;
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             if row.state == LicenseState::ToFree && row.account == self.account {
                 self.free_if_time(&row).await?;
@@ -86,7 +87,7 @@ impl Engine<'_> {
 
     /// The panel closed the service without us: what it held is freed.
     async fn free_of_closed(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        let Some(row) = self.held_by(life)?.filter(|_| !self.withheld.frees) else { return Ok(()) };
+        let Some(row) = self.witnessed(item, life).await?.filter(|_| !self.withheld.frees) else { return Ok(()) };
         self.free(item, &row).await?;
         self.end_life(item, life).await
     }
@@ -166,6 +167,7 @@ impl Engine<'_> {
         if self.withheld.frees || row.not_before.is_some_and(|until| until > self.now()) {
             return Ok(());
         }
+        self.check_no_heir(row).await?;
         if let Err(error) = self.free_upstream(row).await {
             self.warn(&text!(
                 "license {} is still to be freed: {error}",

@@ -16,9 +16,9 @@ use crate::plan::takeover::{
 use crate::ports::LockName;
 use crate::text;
 
+use super::bind::{Consent, Word};
 use super::doubt::order_of;
 use super::pages::Pages;
-use super::repair::Word;
 use super::{Engine, errors};
 
 /// Items asked for at once.
@@ -330,7 +330,8 @@ impl Engine<'_> {
             "license {id} taken over for service {item}, known by: {how}",
             "лицензия {id} принята для услуги {item}, известна по: {how}"
         );
-        let word = Word { replace: false, mark: marking == Marking::Mark, reason: Some(reason), ends_older: None };
+        let (consent, mark) = (Consent::default(), marking == Marking::Mark);
+        let word = Word { consent, by_person: false, mark, reason: Some(reason), ends_older: None };
         self.bind_locked(item, id, word).await?;
         Ok(if marking == Marking::Mark { Taken::Marked } else { Taken::Bound })
     }

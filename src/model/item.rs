@@ -128,6 +128,23 @@ pub struct Item {
     pub ips: Vec<IpAddr>,
 }
 
+/// Whose a service is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// item.id
+    pub item: ItemId,
+    /// item.account
+    pub client: ClientId,
+    /// item.createdate as the database words it.
+    pub created: String,
+}
+
+impl From<Item> for Owner {
+    fn from(item: Item) -> Self {
+        Self { item: item.id, client: item.client, created: item.created }
+    }
+}
+
 /// The name of this module in processingmodule.module.
 pub const MODULE_PROGRAM: &str = "pmisplicense";
 

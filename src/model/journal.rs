@@ -20,8 +20,8 @@ use super::period::{MonthCount, Period};
 pub struct ItemLife {
     /// item.id
     pub item: ItemId,
-    /// item.createdate as the panel's database worded it when the incarnation was first seen; other wordings of the same
-    /// moment are the same incarnation ([`is_same_creation`](super::creation::is_same_creation)).
+    /// item.createdate as the panel's database worded it when the incarnation was first seen; other wordings of the
+    /// same moment are the same incarnation ([`is_same_creation`](super::creation::is_same_creation)).
     pub created: String,
     /// Closes finished.
     pub closes: u32,

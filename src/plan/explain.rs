@@ -118,8 +118,8 @@ fn without(q: &Question<'_>) -> Text {
     let id = q.view.item.id;
     match (&q.view.want, q.view.item.status) {
         (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => text!(
-            "it is paid and has no license: sync never orders; pmisplicense reconcile --apply, or bind {id} LICENSE",
-            "она оплачена, а лицензии нет: sync не заказывает; pmisplicense reconcile --apply или bind {id} ЛИЦЕНЗИЯ"
+            "service {id} is paid and has no license: sync never orders one; run: pmisplicense reconcile --apply",
+            "услуга {id} оплачена, а лицензии нет: sync не заказывает; выполните: pmisplicense reconcile --apply"
         ),
         (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
             text!("no license yet: open obtains one", "лицензии ещё нет: её получит open")

@@ -7,6 +7,7 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, Wish};
 use crate::plan::change::Target;
+use crate::plan::identity::Shown;
 use crate::text;
 
 /// What an item asks for.
@@ -33,6 +34,8 @@ pub struct ItemView {
     pub want: Want,
     /// Which of its lives has a license.
     pub holds: Holds,
+    /// What it shows its client, as far as our state knows it.
+    pub shown: Shown,
 }
 
 /// Whether an item has a license, as our state knows it.
@@ -88,8 +91,12 @@ pub enum Kind {
     Closed,
     /// The panel has no such service.
     NoItem,
-    /// The license was bound to another service or client of this number.
+    /// The license was bound to another service of this number.
     OtherLife,
+    /// The service has another client than when its license was bound.
+    OtherClient,
+    /// The service shows a license that the state does not hold for it.
+    Shown,
     /// Two services show one license.
     TwoItems,
     /// Upstream renews by itself.
@@ -131,6 +138,8 @@ impl Kind {
             Self::Closed => "closed",
             Self::NoItem => "no_item",
             Self::OtherLife => "other_life",
+            Self::OtherClient => "other_client",
+            Self::Shown => "shown",
             Self::TwoItems => "two_items",
             Self::Autoprolong => "autoprolong",
             Self::Address => "ip",

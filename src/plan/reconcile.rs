@@ -7,6 +7,7 @@
 //! ([`Comparison::held`]), services that marks name ([`Comparison::marked`]), all other services
 //! ([`Comparison::service`]), the end.
 
+mod shows;
 mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +19,15 @@ use chrono::NaiveDate;
 pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
+use crate::model::ids::{ItemId, LicenseId, Mark, PanelId, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{OnceRequest, WishStatus};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
+use crate::plan::identity::serves;
 use crate::plan::renew::is_paid;
+use crate::plan::takeover::named;
 use crate::text;
 pub use strangers::is_young_enough;
 
@@ -50,11 +53,23 @@ fn command(words: impl std::fmt::Display) -> Remedy {
     Remedy::Person(format!("pmisplicense {words}"))
 }
 
+/// Who uses a pooled license: the service that its name tells, else a person has to look.
+fn used_by(seen: &License) -> Remedy {
+    let id = seen.id;
+    let named = named(seen, &BTreeSet::new());
+    match named.keys().next() {
+        Some(item) => command(format_args!("bind {item} {id}")),
+        None => command(format_args!("show license:{id}")),
+    }
+}
+
 /// A license of upstream's that our state does not know: what a comparison needs of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Stranger {
     tariff: Option<UpstreamPricelistId>,
     is_foreign: bool,
+    /// The other installation whose mark it bears.
+    of: Option<PanelId>,
 }
 
 impl Stranger {
@@ -95,6 +110,10 @@ pub struct Comparison<'g> {
     shown_by: BTreeMap<LicenseId, ItemId>,
     shown_twice: BTreeSet<(LicenseId, ItemId)>,
     visited: BTreeSet<ItemId>,
+    /// Services that show a license which our state does not hold for them.
+    shows: Vec<shows::Show>,
+    /// Services that show a license of ours which is about to be freed.
+    heirs: BTreeMap<LicenseId, ItemId>,
     list: Vec<Finding>,
 }
 
@@ -128,6 +147,8 @@ impl<'g> Comparison<'g> {
             shown_by: BTreeMap::new(),
             shown_twice: BTreeSet::new(),
             visited: BTreeSet::new(),
+            shows: Vec::new(),
+            heirs: BTreeMap::new(),
             list: Vec::new(),
         }
     }
@@ -189,6 +210,7 @@ impl<'g> Comparison<'g> {
         if !self.visited.insert(view.item.id) || view.item.status == ItemStatus::Deleted {
             return;
         }
+        self.note_show(view);
         let Some(id) = view.item.params.licid else { return };
         match self.shown_by.get(&id) {
             None => drop(self.shown_by.insert(id, view.item.id)),
@@ -204,6 +226,7 @@ impl<'g> Comparison<'g> {
         self.old_state();
         self.doubts();
         self.two_items();
+        self.shown_unheld();
         let mut list = self.list;
         list.sort_by(|a, b| (&a.remedy, a.kind, a.item, a.license).cmp(&(&b.remedy, b.kind, b.item, b.license)));
         list
@@ -285,13 +308,14 @@ impl<'g> Comparison<'g> {
             let (name, ip) = (&seen.name, seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
             let what =
                 text!("pooled license {id} is used as {name} at {ip}", "лицензия {id} из пула занята: {name}, {ip}");
-            self.add(Kind::NotFree, None, Some(id), what, command(format_args!("bind ITEM {id}")));
+            self.add(Kind::NotFree, None, Some(id), what, used_by(seen));
         }
     }
 
     fn bound(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
         let (id, Some(item)) = (row.id, row.item) else { return };
         let unbind = || command(format_args!("unbind {item}"));
+        let bind = || command(format_args!("bind {item} {id}"));
         let Some(view) = view else {
             let what = text!(
                 "license {id} is bound to service {item}, which the panel does not have",
@@ -306,13 +330,23 @@ impl<'g> Comparison<'g> {
             );
             return self.add(Kind::Doubt, Some(item), Some(id), what, Remedy::Look(item));
         }
-        let same_client = view.known_client.is_none_or(|client| client == view.item.client);
-        if row.life != Some(view.life.to_string()) || !same_client {
+        let is_open = view.item.status != ItemStatus::Deleted;
+        if !serves(row, &view.life) {
             let what = text!(
-                "license {id} was bound to another service or client numbered {item}",
-                "лицензия {id} привязана к другой услуге или клиенту с номером {item}"
+                "license {id} was bound to another service numbered {item}",
+                "лицензия {id} привязана к другой услуге с номером {item}"
             );
-            return self.add(Kind::OtherLife, Some(item), Some(id), what, unbind());
+            let is_shown = is_open && view.item.params.licid == Some(id);
+            let remedy = if is_shown { bind() } else { unbind() };
+            return self.add(Kind::OtherLife, Some(item), Some(id), what, remedy);
+        }
+        if let Some(known) = view.known_client.filter(|known| *known != view.item.client) {
+            let client = view.item.client;
+            let what = text!(
+                "service {item} belongs to client {client}, its license {id} was bound for client {known}",
+                "услуга {item} принадлежит клиенту {client}, а её лицензия {id} привязана для клиента {known}"
+            );
+            return self.add(Kind::OtherClient, Some(item), Some(id), what, if is_open { bind() } else { unbind() });
         }
         if view.item.status == ItemStatus::Deleted {
             let what = text!(
@@ -419,21 +453,6 @@ impl<'g> Comparison<'g> {
             None => Remedy::Obtain(item),
         };
         self.add(Kind::NoLicense, Some(item), None, what, remedy);
-    }
-
-    fn two_items(&mut self) {
-        for (id, item) in std::mem::take(&mut self.shown_twice) {
-            let holder = self.holders.get(&id).copied();
-            if Some(item) == holder {
-                continue;
-            }
-            let owner = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
-            let what = text!(
-                "service {item} shows license {id} of service {owner}",
-                "услуга {item} показывает лицензию {id} услуги {owner}"
-            );
-            self.add(Kind::TwoItems, Some(item), Some(id), what, command(format_args!("unbind {item}")));
-        }
     }
 }
 

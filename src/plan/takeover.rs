@@ -233,12 +233,11 @@ pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (Left, Text)> {
         )),
         several => {
             let list = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let commands = several.iter().map(|item| format!("pmisplicense bind {item} {id}")).collect::<Vec<_>>();
+            let (en, ru) = (commands.join(", or "), commands.join(" или "));
             Err((
                 Left::TwoItems,
-                text!(
-                    "it may be of services {list}; you decide: pmisplicense bind ITEM {id}",
-                    "подходит услугам {list}; решать вам: pmisplicense bind УСЛУГА {id}"
-                ),
+                text!("it may be of services {list}; you decide: {en}", "подходит услугам {list}; решать вам: {ru}"),
             ))
         }
     }

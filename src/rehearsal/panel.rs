@@ -7,7 +7,7 @@ use crate::context::{Leading, PanelData, PanelTool};
 use crate::error::ModuleError;
 use crate::mgrctl::form;
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
-use crate::model::item::{Item, ItemParams, ItemStatus, MODULE_PROGRAM};
+use crate::model::item::{Item, ItemParams, ItemStatus, MODULE_PROGRAM, Owner};
 use crate::model::period::{AlignmentRule, Period};
 use crate::ports::{
     BillDb, DbError, Form, ItemPrice, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation,
@@ -179,6 +179,10 @@ impl BillDb for RehearsedData {
         Ok(found.map(|found| with_params(found, &self.saved(item))))
     }
 
+    fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
+        self.real.owners(items)
+    }
+
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
         let mut params = self.real.item_params(item)?;
         params.extend(self.saved(item));
@@ -221,7 +225,7 @@ impl BillDb for RehearsedData {
     }
 
     fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
-        // Asked by take-over alone, which is not rehearsed.
+        // Asked by a pass before it changes anything, and by take-over, which is not rehearsed.
         self.real.items_showing_licenses(after, limit)
     }
 }

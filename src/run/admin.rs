@@ -13,7 +13,7 @@ use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
 use crate::commands::bundled::{self, Part, Sync, Synced};
 use crate::commands::licenses;
 use crate::context::Context;
-use crate::engine::{Allow, Summary, Verdict};
+use crate::engine::{Allow, Consent, Summary, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::WishId;
 use crate::pass_report::PassReport;
@@ -192,8 +192,10 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Reconcile { apply, allow_many, module } => {
             admin::reconcile::reconcile(desk, *module, *apply, allowed(*allow_many))
         }
-        AdminCommand::Bind { item, license, replace, yes } => {
-            admin::repair::bind(desk, *item, *license, *replace, *yes)
+        AdminCommand::Bind { item, license, replace, take_from, other_product, yes } => {
+            let (replace, other_product) = (*replace, *other_product);
+            let consent = Consent { replace, take_from: take_from.clone(), other_product };
+            admin::repair::bind(desk, *item, *license, &consent, *yes)
         }
         AdminCommand::TakeOver { whose: TakeOver::Panel(taking) } => admin::takeover::panel(desk, taking),
         AdminCommand::TakeOver { whose: TakeOver::Whmcs(whmcs) } => admin::whmcs::whmcs(desk, whmcs),

@@ -13,7 +13,7 @@ use crate::error::ModuleError;
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
-use crate::model::item::Item;
+use crate::model::item::{Item, Owner};
 use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
 use crate::ports::{
@@ -137,6 +137,10 @@ impl BillDb for Database {
 
     fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
         self.db.items(items)
+    }
+
+    fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
+        self.db.owners(items)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

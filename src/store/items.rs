@@ -12,7 +12,7 @@ use crate::model::journal::ItemLife;
 /// What is remembered of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemRow {
-    /// Whose service it was when first seen.
+    /// Whose service it is: the client of the first time, until another one is accepted ([`Tx::set_client`]).
     pub client: ClientId,
     /// Closes finished.
     pub closes: u32,
@@ -64,8 +64,8 @@ pub(super) fn read_payment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Payment>
     })
 }
 
-/// The text of the creation under which our state knows an incarnation: keys of intents, bindings and payments hold that
-/// text, whatever wording the panel's database has for the same moment by now. The given text for one that is new.
+/// The text of the creation under which our state knows an incarnation: keys of intents, bindings and payments hold
+/// that text, whatever wording the panel's database has for the same moment by now. The given text for one that is new.
 fn recorded_creation(conn: &Connection, item: ItemId, created: &str) -> Result<String, StoreError> {
     let mut statement = conn.prepare_cached("SELECT created FROM item WHERE id = ?1 ORDER BY created = ?2 DESC")?;
     let mut rows = statement.query(params![item.0, created])?;
@@ -97,9 +97,28 @@ impl Store {
     /// # Errors
     /// SQLite's own.
     pub fn life(&self, item: &Item) -> Result<ItemLife, StoreError> {
-        let created = recorded_creation(&self.conn, item.id, &item.created)?;
-        let closes = self.recorded_item(item.id, &created)?.map_or(0, |row| row.closes);
-        Ok(ItemLife { item: item.id, created, closes })
+        self.life_at(item.id, &item.created)
+    }
+
+    /// As [`Store::life`], of a number and its creation in the panel.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn life_at(&self, item: ItemId, created: &str) -> Result<ItemLife, StoreError> {
+        let created = recorded_creation(&self.conn, item, created)?;
+        let closes = self.recorded_item(item, &created)?.map_or(0, |row| row.closes);
+        Ok(ItemLife { item, created, closes })
+    }
+
+    /// Whether a license serves a service, or served it once: our journal says so. Only a closed service's lines are
+    /// ever pruned.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn was_of_item(&self, item: ItemId, license: LicenseId) -> Result<bool, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM journal WHERE item = ?1 AND license = ?2)")?;
+        Ok(statement.query_row(params![item.0, license.0], |row| row.get(0))?)
     }
 
     /// The paid end that a running operation stands for, if it ran within the last 20 days.
@@ -138,7 +157,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Makes sure that the item has a row; its client stays that of the first time.
+    /// Makes sure that the item has a row; its client stays that of the first time until [`Tx::set_client`].
     ///
     /// # Errors
     /// SQLite's own.
@@ -146,6 +165,19 @@ impl Tx<'_> {
         let created = recorded_creation(self.conn, item.id, &item.created)?;
         self.run(
             "INSERT INTO item (id, created, client) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![item.id.0, created, item.client.0],
+        )
+    }
+
+    /// The service belongs to another client now, as its row in the panel says: it is served all the same.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_client(&self, item: &Item) -> Result<(), StoreError> {
+        self.touch_item(item)?;
+        let created = recorded_creation(self.conn, item.id, &item.created)?;
+        self.run(
+            "UPDATE item SET client = ?3 WHERE id = ?1 AND created = ?2",
             params![item.id.0, created, item.client.0],
         )
     }

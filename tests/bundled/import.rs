@@ -199,7 +199,10 @@ fn bound_meanwhile() {
     let run = test.spawn(["--command", "import", "--module", "7", "--itemtype", "soft", "--param", number.as_str()]);
     looked.reached();
     looked.release();
+    // An open service shows it, and bind would not take it from there.
+    test.set_item(item, "status", "4");
     test.run(["bind", "43", &number, "--yes"]).ok();
+    test.set_item(item, "status", "2");
     drop(held);
     run.wait().fails("state");
     assert_eq!((bound(&test, license).as_str(), imports(&test).len()), ("43", 1));

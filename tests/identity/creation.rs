@@ -1,8 +1,8 @@
 //! The moment of creation in another wording: the same incarnation (MONEY.md 2).
 use super::*;
 
-/// The panel's column becomes a DATE, and a DATETIME again: every command goes on as before, nothing is bought, and what
-/// the state wrote before is used.
+/// The panel's column becomes a DATE, and a DATETIME again: every command goes on as before, nothing is bought, and
+/// what the state wrote before is used.
 #[test]
 fn a_creation_day_without_its_time_is_the_same_incarnation() {
     let test = Test::new();

@@ -11,6 +11,7 @@ use crate::model::journal::{ItemLife, Wish};
 use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::plan::change::Target;
+use crate::plan::identity::{Shown, shown};
 
 const PRICELIST: UpstreamPricelistId = UpstreamPricelistId(55227);
 
@@ -52,7 +53,7 @@ fn view(id: u32) -> ItemView {
         licname: "shop".into(),
         nodes: None,
     });
-    ItemView { item, life, known_client: Some(ClientId(5)), want, holds: Holds::Nothing }
+    ItemView { item, life, known_client: Some(ClientId(5)), want, holds: Holds::Nothing, shown: Shown::Nothing }
 }
 
 fn row(id: u32, view: &ItemView) -> LicenseRow {
@@ -146,8 +147,14 @@ fn findings(open: Vec<Wish>, items: &[ItemView], rows: &[LicenseRow], upstream: 
             _ => Holds::Former,
         }
     };
-    let items: BTreeMap<ItemId, ItemView> =
-        items.iter().map(|view| (view.item.id, ItemView { holds: holds(view), ..view.clone() })).collect();
+    let shows = |view: &ItemView| {
+        let row = rows.iter().find(|row| Some(row.id) == view.item.params.licid);
+        shown(&view.item, &view.life, row, false)
+    };
+    let items: BTreeMap<ItemId, ItemView> = items
+        .iter()
+        .map(|view| (view.item.id, ItemView { holds: holds(view), shown: shows(view), ..view.clone() }))
+        .collect();
     let view_of = |row: &LicenseRow| row.item.and_then(|item| items.get(&item));
     let mut comparison = Comparison::new(&ground);
     for seen in upstream {
@@ -208,7 +215,7 @@ fn one_wrong() {
     for (case, got, want) in [
         ("closed", item_with(|i| i.status = ItemStatus::Deleted), (Kind::Closed, "free")),
         ("number used again", item_with(|i| i.created = "2027-01-02 10:00:00".into()), (Kind::OtherLife, "person")),
-        ("another client", item_with(|i| i.client = ClientId(6)), (Kind::OtherLife, "person")),
+        ("another client", item_with(|i| i.client = ClientId(6)), (Kind::OtherClient, "person")),
         ("key", item_with(|i| i.params.lickey = None), (Kind::Key, "sync")),
         ("number", item_with(|i| i.params.licid = None), (Kind::Key, "sync")),
         ("suspended", item_with(|i| i.status = ItemStatus::Suspended), (Kind::Status, "sync")),
@@ -375,4 +382,88 @@ fn unheld() {
     );
     let gone = LicenseRow { reason: Some(Reason::NotFree), ..free(LicenseState::Stopped) };
     assert_eq!(found(&[], &[gone], &[theirs]), [], "another installation's by now");
+}
+
+/// Findings in short, with the command of those that an operator decides.
+fn commands(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(Kind, String)> {
+    let told = |finding: Finding| {
+        let command = finding.remedy.describe().en;
+        let words = command.strip_prefix("you decide: ").unwrap_or_else(|| finding.remedy.word());
+        (finding.kind, words.to_owned())
+    };
+    findings(Vec::new(), items, rows, upstream).into_iter().map(told).collect()
+}
+
+/// What a service shows is in use, whatever our state says of it: named with the command that binds it, and neither
+/// freed nor bought beside.
+#[test]
+fn a_shown_license_is_neither_freed_nor_bought_beside() {
+    let (item, copy) = (view(42), view(43));
+    let with = |view: &ItemView, change: fn(&mut Item)| {
+        let mut view = view.clone();
+        change(&mut view.item);
+        view
+    };
+    let closed = with(&item, |item| item.status = ItemStatus::Deleted);
+    let suspended = with(&item, |item| item.status = ItemStatus::Suspended);
+    let (held, mark) = (row(5001, &item), seen(5001, MARK));
+    let theirs = seen(5001, "pml-anotherp-42-1");
+    let pooled = LicenseRow { state: LicenseState::Pool, life: None, ..held.clone() };
+    let freed = LicenseRow { state: LicenseState::ToFree, ..pooled.clone() };
+    let free = License { name: FREE_NAME.into(), ip: Some(FREE_IP), ..seen(5001, "pml-abcdefgh-free") };
+    let bind = |words: &str| format!("pmisplicense bind {words}");
+    let shown = |words: &str| (Kind::Shown, bind(words));
+    for (case, items, rows, upstream, want) in [
+        (
+            "copied",
+            vec![closed.clone(), copy.clone()],
+            vec![held.clone()],
+            vec![mark.clone()],
+            vec![(Kind::Closed, bind("43 5001")), shown("43 5001")],
+        ),
+        (
+            "copied, the old row is gone",
+            vec![copy.clone()],
+            vec![held.clone()],
+            vec![mark.clone()],
+            vec![(Kind::NoItem, bind("43 5001")), shown("43 5001")],
+        ),
+        (
+            "both are open",
+            vec![item.clone(), copy.clone()],
+            vec![held.clone()],
+            vec![mark.clone()],
+            vec![(Kind::TwoItems, "pmisplicense unbind 43".to_owned())],
+        ),
+        ("pooled by an earlier program", vec![copy.clone()], vec![pooled], vec![free], vec![shown("43 5001")]),
+        (
+            "about to be freed",
+            vec![copy.clone()],
+            vec![freed],
+            vec![mark.clone()],
+            vec![shown("43 5001"), (Kind::ToFree, bind("43 5001"))],
+        ),
+        ("unknown", vec![item.clone()], vec![], vec![seen(5001, "")], vec![shown("42 5001")]),
+        ("unknown, suspended", vec![suspended], vec![], vec![seen(5001, "")], vec![shown("42 5001")]),
+        (
+            "unknown, another installation's",
+            vec![item.clone()],
+            vec![],
+            vec![theirs],
+            vec![shown("42 5001 --take-from anotherp")],
+        ),
+        ("ours and lost", vec![item.clone()], vec![], vec![mark], vec![(Kind::Unowned, "bind".to_owned())]),
+        ("nothing at the seller", vec![item.clone()], vec![], vec![], vec![(Kind::NoLicense, "obtain".to_owned())]),
+        ("closed", vec![closed], vec![], vec![seen(5001, "")], vec![]),
+    ] {
+        let mut got = commands(&items, &rows, &upstream);
+        got.sort();
+        let mut want = want;
+        want.sort();
+        assert_eq!(got, want, "{case}");
+    }
+    let other = seen(5009, "");
+    let behind = with(&item, |item| item.params.licid = Some(LicenseId(5009)));
+    let got = commands(&[behind], &[held], &[seen(5001, MARK), other]);
+    assert!(got.contains(&shown("42 5009 --replace")), "{got:?}");
 }

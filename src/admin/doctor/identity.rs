@@ -1,0 +1,31 @@
+//! Of doctor: services that are not the ones which our state knows, before their licenses run out.
+
+use super::Checks;
+use crate::admin::Desk;
+use crate::admin::show::our_modules;
+use crate::engine::run_to_end;
+use crate::opening::with_engine;
+use crate::store::Store;
+use crate::text;
+
+/// A line for each service for which nothing is done until an operator says who it is. An engine that cannot be made
+/// ready has its own line elsewhere.
+pub(super) fn identity(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
+    let Some(modules) = store.and_then(|_| our_modules(desk).ok()) else { return };
+    let before = checks.0.len();
+    for module in modules {
+        let Ok(Ok(troubles)) = with_engine(desk.ctx, module, |engine| Ok(run_to_end(engine.identity_troubles())))
+        else {
+            continue;
+        };
+        for trouble in troubles {
+            checks.failed("identity", &trouble);
+        }
+    }
+    if checks.0.len() == before {
+        checks.ok(
+            "identity",
+            text!("every service is the one that the state knows", "все услуги — те, что знает состояние"),
+        );
+    }
+}

@@ -1,0 +1,348 @@
+//! bind: a person says which license is a service's. Looked at first and shown ([`Engine::preview`]), asked for, then
+//! looked at again under the locks. A license moves with its key to the service that shows it, from a closed service, a
+//! former incarnation or a copied number too; a license that somebody else had gets a new key first (MONEY.md 5).
+
+use crate::error::{ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::ItemLife;
+use crate::model::license::{Family, License};
+use crate::model::reason::Reason;
+use crate::plan::identity::{KeyFate, Pair, Standing, serves};
+use crate::plan::order::{Wanted, wanted};
+use crate::ports::{Edit, LockName, Repeatable};
+use crate::store::Binding;
+use crate::text;
+
+use super::identity_errors::{other_incarnation, shown_elsewhere};
+use super::repair_errors::{another_installation, another_product, closed, has_license, serves_another, wants_nothing};
+use super::{Engine, errors, is_deleted};
+
+/// What a person agreed to, beside the binding itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// What the service holds is freed.
+    pub replace: bool,
+    /// The license may bear the mark of this other installation.
+    pub take_from: Option<PanelId>,
+    /// The license may be of another product than the service asks for.
+    pub other_product: bool,
+}
+
+/// How a license is bound.
+pub(super) struct Word {
+    /// What was agreed to.
+    pub(super) consent: Consent,
+    /// A person named service and license: that decides who the service is, and from whom the license is taken.
+    pub(super) by_person: bool,
+    /// The license is marked as ours, and does not renew itself from now on.
+    pub(super) mark: bool,
+    /// Why, for the journal; `None`: by hand.
+    pub(super) reason: Option<Text>,
+    /// The number in the license's mark, where that proves that older orders of the service are over: what they bought
+    /// is freed when it appears. `None`: an open order stands in the way.
+    pub(super) ends_older: Option<u32>,
+}
+
+impl Word {
+    /// A person's own.
+    pub(super) fn of_person(consent: Consent) -> Self {
+        Self { consent, by_person: true, mark: true, reason: None, ends_older: None }
+    }
+}
+
+/// A service and a license as they are found before they are bound, both looked at.
+pub(super) struct Found {
+    pub(super) item: Item,
+    pub(super) life: ItemLife,
+    /// The client that our state recorded, where the panel names another one.
+    pub(super) former_client: Option<ClientId>,
+    /// What the service holds.
+    pub(super) held: Option<LicenseRow>,
+    /// What the service asks for.
+    pub(super) product: Product,
+    pub(super) family: Family,
+    pub(super) seen: License,
+    /// Our row of the license.
+    pub(super) row: Option<LicenseRow>,
+    /// The service that the license is taken from.
+    pub(super) from: Option<ItemId>,
+    pub(super) key: KeyFate,
+}
+
+impl Found {
+    /// What the service holds beside the license.
+    pub(super) fn replaced(&self) -> Option<&LicenseRow> {
+        self.held.as_ref().filter(|row| row.id != self.seen.id)
+    }
+
+    /// Our row of the license, or one for calls about a license that our state does not have.
+    pub(super) fn as_row(&self, engine: &Engine<'_>) -> LicenseRow {
+        self.row.clone().unwrap_or_else(|| engine.row_of_foreign(self.family, &self.seen))
+    }
+}
+
+impl Engine<'_> {
+    /// Binds a license to a service, a foreign one too: a person says so.
+    ///
+    /// # Errors
+    /// `bad_value`: the license serves another service, is marked by another installation, or is of another product,
+    /// and that was not agreed to; `missed`: the service has a license; `state`: another service shows the license;
+    /// `license_gone`; what stands in the way of a new key or of the address.
+    pub async fn bind(&mut self, item: ItemId, license: LicenseId, consent: Consent) -> Result<Text, ModuleError> {
+        self.check_restored()?;
+        let result = self.bind_locked(item, license, Word::of_person(consent)).await;
+        self.held.clear();
+        result
+    }
+
+    /// Looks at a service and a license, and at everything that may stand between them.
+    pub(super) async fn found(&mut self, id: ItemId, license: LicenseId, word: &Word) -> Result<Found, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        if item.status == ItemStatus::Deleted {
+            return Err(closed(id));
+        }
+        let (life, former_client) = self.accepted(&item, license, word)?;
+        if word.ends_older.is_none() {
+            self.no_open_order(id)?;
+        }
+        let held = self.held_by(&life)?;
+        if let Some(row) = held.as_ref().filter(|row| row.id != license && !word.consent.replace) {
+            return Err(has_license(id, row.id, license));
+        }
+        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+            return Err(wants_nothing(id));
+        };
+        let product = product.clone();
+        let from = self.taken_from(&item, license, word).await?;
+        self.lock_license(license).await?;
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        if let Some(row) = &row {
+            self.settle_license(row).await?;
+        }
+        let family = row.as_ref().map_or(product.family, |row| row.family);
+        let seen = self.read(family, license).await?.filter(|seen| !is_deleted(&Some(seen.clone())));
+        let Some(seen) = seen else { return Err(errors::license_gone(Some(id), license)) };
+        let last = self.last_license(&item)?;
+        let pair = Pair { item: &item, life: &life, last, seen: &seen, row: row.as_ref(), panel: &self.panel_id };
+        let key = if word.by_person { pair.key_fate() } else { KeyFate::Kept };
+        let found = Found { item, life, former_client, held, product, family, seen, row, from, key };
+        self.no_objection(&found, word).await?;
+        Ok(found)
+    }
+
+    /// Whether the service may be taken for the one that our state knows: a person may say so of what is bound to its
+    /// number. The client recorded so far, where it is another one.
+    fn accepted(
+        &self,
+        item: &Item,
+        license: LicenseId,
+        word: &Word,
+    ) -> Result<(ItemLife, Option<ClientId>), ModuleError> {
+        if !word.by_person {
+            return Ok((self.known_life(item)?, None));
+        }
+        let (life, standing) = self.standing(item)?;
+        match standing {
+            Standing::Same => Ok((life, None)),
+            Standing::NewClient(known) | Standing::OtherClient { known, held: Some(_) } => Ok((life, Some(known))),
+            Standing::OtherClient { held: None, .. } => self.known_life(item).map(|life| (life, None)),
+            Standing::OtherIncarnation { held } if held == license => Ok((life, None)),
+            Standing::OtherIncarnation { held } => Err(other_incarnation(item, held)),
+        }
+    }
+
+    /// The service that holds the license by our state: a person may take it from there for the service that shows it.
+    async fn taken_from(
+        &mut self,
+        item: &Item,
+        license: LicenseId,
+        word: &Word,
+    ) -> Result<Option<ItemId>, ModuleError> {
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let Some(holder) = row.filter(|row| row.life.is_some()).and_then(|row| row.item) else { return Ok(None) };
+        if holder == item.id {
+            return Ok(None);
+        }
+        if !word.by_person || item.params.licid != Some(license) {
+            return Err(serves_another(license, Some(holder)));
+        }
+        self.lock(LockName::Item(holder)).await?;
+        self.no_open_order(holder)?;
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        match row.filter(|row| row.life.is_some()).and_then(|row| row.item) {
+            now if now == Some(holder) => Ok(Some(holder)),
+            now => Err(serves_another(license, now)),
+        }
+    }
+
+    /// What only a person may wave aside.
+    async fn no_objection(&mut self, found: &Found, word: &Word) -> Result<(), ModuleError> {
+        let (id, seen) = (found.item.id, &found.seen);
+        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id)
+            && word.consent.take_from.as_ref() != Some(mark.panel())
+        {
+            return Err(another_installation(id, seen.id, &mark, found.replaced().is_some()));
+        }
+        if !word.by_person {
+            return Ok(());
+        }
+        if let Some(heir) = self.heir_of(&found.as_row(self), Some(id)).await?.filter(|heir| Some(*heir) != found.from)
+        {
+            return Err(shown_elsewhere(seen.id, heir, self.held_of_number(heir)?));
+        }
+        if let Some(old) = found.replaced().cloned() {
+            self.check_no_heir(&old).await?;
+        }
+        let served = self.served(&found.item, &found.product);
+        let is_its_own = found.row.as_ref().is_some_and(|row| serves(row, &found.life));
+        let fits = seen.tariff.may_be(served.pricelist) || seen.tariff.may_be(found.product.pricelist);
+        if !fits && !is_its_own && !word.consent.other_product {
+            return Err(another_product(id, seen, &served.internal_name, found.replaced().is_some()));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn bind_locked(
+        &mut self,
+        id: ItemId,
+        license: LicenseId,
+        word: Word,
+    ) -> Result<Text, ModuleError> {
+        let mut found = self.found(id, license, &word).await?;
+        if let Some(number) = word.ends_older {
+            self.end_older_orders(id, number).await?;
+        }
+        let replaced = found.replaced().cloned();
+        if word.by_person && (found.key == KeyFate::New || replaced.is_some()) {
+            found.seen = self.made_ready(&found).await?;
+        }
+        let row = self.write_binding(&found, &word).await?;
+        let seen = found.seen.clone();
+        let seen = if word.mark { self.mark_bound(&row, seen).await? } else { seen };
+        self.hand_out(&found.item, &row, &found.product, seen).await?;
+        self.settle_end(&found.item).await?;
+        let mut done =
+            text!("license {license} is bound to service {id}", "лицензия {license} привязана к услуге {id}");
+        if let Some(old) = replaced {
+            let old = self.store.license(old.account, old.id).map_err(errors::state)?.unwrap_or(old);
+            self.free(&found.item, &old).await?;
+            let old = old.id;
+            done = text!(["{}; license {old} goes to the pool", done.en], ["{}; лицензия {old} уходит в пул", done.ru]);
+        }
+        Ok(done)
+    }
+
+    /// One transaction: what the life held steps back, the license is the life's, its mark is reserved, and what a
+    /// person decided about client and former service is written down.
+    async fn write_binding(&mut self, found: &Found, word: &Word) -> Result<LicenseRow, ModuleError> {
+        let Found { item, life, product, seen, .. } = found;
+        let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
+        let (id, license, family) = (item.id, seen.id, found.family);
+        let reason = word.reason.clone().unwrap_or_else(|| by_hand(found));
+        self.note(&reason);
+        let named = self.product_bound(found, word);
+        let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
+        let ended = self.life_left(found).await?;
+        let replaced = found.replaced().cloned();
+        let mark_so_far = found.row.as_ref().and_then(|row| row.mark.clone());
+        self.commit("bind by hand", |tx| {
+            tx.set_choice(item, &product.internal_name)?;
+            if found.former_client.is_some() {
+                tx.set_client(item)?;
+            }
+            if let Some(old) = &replaced {
+                tx.release_license(old, LicenseState::ToFree, None, Some(&Reason::ReplacedByHand))?;
+                tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
+            }
+            if let Some(ended) = &ended {
+                tx.end_life(ended)?;
+            }
+            if let Some(from) = found.from {
+                tx.note(Some(from), Some((account, license)), "given_to", &reason)?;
+            }
+            // A mark of ours stays: it says for whom it was bought.
+            let mark = match seen.remoteid.mark_of(&panel) {
+                Some(mark @ Mark::Order { item: of, .. }) if of == id => Some(mark),
+                Some(Mark::Order { .. } | Mark::Pool { .. }) | None if word.mark => Some(tx.next_mark(&panel, id)?),
+                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => mark_so_far,
+            };
+            let binding = Binding {
+                account,
+                family,
+                module,
+                internal_name: &named,
+                mark: mark.as_ref(),
+                pricelist: seen.tariff.id().unwrap_or(product.pricelist),
+                nodes,
+            };
+            tx.put_license(&binding, seen, LicenseState::Bound, Some(id), Some(life))?;
+            tx.note(Some(id), Some((account, license)), "bound", &reason)
+        })
+        .await?;
+        let row = self.store.license(account, license).map_err(errors::state)?;
+        row.ok_or_else(|| errors::license_gone(Some(id), license))
+    }
+
+    /// The internal name that a license is bound with. One that serves already keeps its own, because what the seller
+    /// changed of it was adopted; a person's other one is what it is, so that a wish for another product shows.
+    pub(super) fn product_bound(&self, found: &Found, word: &Word) -> String {
+        if let Some(row) = found.row.as_ref().filter(|row| row.life.is_some()) {
+            return row.internal_name.clone();
+        }
+        let pricelist = found.seen.tariff.id().filter(|_| word.by_person);
+        let known = pricelist.and_then(|pricelist| self.rules.catalogue.by_pricelist(pricelist));
+        known.unwrap_or(&found.product).internal_name.clone()
+    }
+
+    /// The incarnation of a closed service that a license is taken from: it ends with that, as by its close.
+    async fn life_left(&mut self, found: &Found) -> Result<Option<ItemLife>, ModuleError> {
+        let Some(from) = found.from else { return Ok(None) };
+        self.step("read item").await?;
+        let holder = self.ports.billdb.item(from).map_err(|error| errors::database(&error))?;
+        match holder.filter(|holder| holder.status == ItemStatus::Deleted) {
+            Some(holder) => self.store.life(&holder).map(Some).map_err(errors::state),
+            None => Ok(None),
+        }
+    }
+
+    /// From now on it bears our mark, and upstream does not renew it by itself.
+    async fn mark_bound(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
+        let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
+        if marked && seen.autoprolong != Some(true) {
+            return Ok(seen);
+        }
+        let remoteid = row.mark.as_ref().map(ToString::to_string);
+        let edit = Edit { remoteid, no_autoprolong: true, ..Edit::default() };
+        let what = text!("marking license {}", "пометка лицензии {}", row.id);
+        self.change(row, &Repeatable::Edit(edit), &what).await?;
+        let after = self.read(row.family, row.id).await?;
+        let after = after.ok_or_else(|| errors::license_gone(row.item, row.id))?;
+        self.refresh(row, &after).await?;
+        Ok(after)
+    }
+}
+
+/// What a person decided, for the journal.
+fn by_hand(found: &Found) -> Text {
+    let (id, license) = (found.item.id, found.seen.id);
+    let mut reason =
+        text!("license {license} bound to service {id} by hand", "лицензия {license} привязана к услуге {id} вручную");
+    if let Some(from) = found.from {
+        reason = text!(["{}, taken from service {from}", reason.en], ["{}, взята у услуги {from}", reason.ru]);
+    }
+    if let Some(known) = found.former_client {
+        let client = found.item.client;
+        reason = text!(
+            ["{}; its client {known} -> {client} is accepted", reason.en],
+            ["{}; смена клиента {known} -> {client} принята", reason.ru]
+        );
+    }
+    if found.key == KeyFate::New {
+        reason = text!(["{}, with a new key", reason.en], ["{}, с новым ключом", reason.ru]);
+    }
+    reason
+}

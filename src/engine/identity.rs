@@ -1,0 +1,213 @@
+//! Who a service is to us, and who a license is to us: asked by every command before anything is sent. The rules are in
+//! `plan::identity`; here the facts are collected. A license that a service shows is never freed, given a new key or
+//! bought beside, and a command for a service that shows a license which our state does not hold for it does not
+//! succeed: our state is not the only witness (MONEY.md 5 and 6).
+
+use crate::error::ModuleError;
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::{ItemLife, WishStatus};
+use crate::model::license::{Family, License};
+use crate::plan::identity::{Shown, Standing, shown, standing};
+use crate::text;
+
+use super::doubt::order_of;
+use super::identity_errors::{
+    Holder, Witness, mark_of_ours, mark_of_theirs, other_client, other_incarnation, shown_elsewhere, shows_another,
+};
+use super::{Engine, errors, is_deleted};
+
+impl Engine<'_> {
+    /// The present incarnation of a service, and whether the service is the one that our state knows.
+    pub(super) fn standing(&self, item: &Item) -> Result<(ItemLife, Standing), ModuleError> {
+        let life = self.store.life(item).map_err(errors::state)?;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?.map(|row| row.client);
+        let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let changed = known.is_some_and(|client| client != item.client);
+        let ordering = changed && self.has_order_in_doubt(item, &life)?;
+        Ok((life.clone(), standing(item, &life, known, &rows, ordering)))
+    }
+
+    fn has_order_in_doubt(&self, item: &Item, life: &ItemLife) -> Result<bool, ModuleError> {
+        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
+        let waits = |status| match status {
+            WishStatus::InDoubt | WishStatus::HandedOver => true,
+            WishStatus::FreeWhenAppears
+            | WishStatus::Done
+            | WishStatus::Refused
+            | WishStatus::NotSent
+            | WishStatus::NotHappened => false,
+        };
+        Ok(open.iter().any(|wish| order_of(wish).is_some() && waits(wish.status) && wish.was_for(life)))
+    }
+
+    /// The present incarnation, after making sure that what our state has for the number is really its own.
+    ///
+    /// # Errors
+    /// `state`: the service belongs to another client, or another incarnation of its number holds a license.
+    pub(super) fn known_life(&self, item: &Item) -> Result<ItemLife, ModuleError> {
+        let (life, standing) = self.standing(item)?;
+        match standing {
+            Standing::Same | Standing::NewClient(_) => Ok(life),
+            Standing::OtherClient { known, held } => Err(other_client(item, known, held)),
+            Standing::OtherIncarnation { held } => Err(other_incarnation(item, held)),
+        }
+    }
+
+    /// As [`Engine::known_life`], for what ends orders in doubt: a look, which binds in our state only what they
+    /// bought, and neither saves nor shows it before the client is judged; a close, which gives them up.
+    pub(super) fn life_to_settle(&self, item: &Item) -> Result<ItemLife, ModuleError> {
+        match self.standing(item)? {
+            (life, Standing::OtherClient { held: None, .. }) => Ok(life),
+            (_, _) => self.known_life(item),
+        }
+    }
+
+    /// As [`Engine::known_life`]; a new client of a service without a license is written down.
+    pub(super) async fn life_of(&mut self, item: &Item) -> Result<ItemLife, ModuleError> {
+        let life = self.known_life(item)?;
+        if let (_, Standing::NewClient(known)) = self.standing(item)? {
+            let (id, client) = (item.id, item.client);
+            let reason = text!(
+                "service {id} belongs to client {client} now, not to {known}; it holds no license",
+                "услуга {id} теперь принадлежит клиенту {client}, а не {known}; лицензии у неё нет"
+            );
+            self.note(&reason);
+            self.commit("new client", |tx| {
+                tx.set_client(item)?;
+                tx.note(Some(id), None, "client", &reason)
+            })
+            .await?;
+        }
+        Ok(life)
+    }
+
+    /// The license that the incarnation holds, after making sure that the service shows no other one.
+    pub(super) async fn witnessed(&mut self, item: &Item, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
+        let row = self.held_by(life)?;
+        self.check_witness(item, life).await?;
+        Ok(row)
+    }
+
+    /// Whether what a service shows is known to our state; read at the seller only where it is not.
+    pub(super) fn shown_by(&self, item: &Item, life: &ItemLife) -> Result<Shown, ModuleError> {
+        let Some(license) = item.params.licid else { return Ok(Shown::Nothing) };
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let was_its = self.store.was_of_item(item.id, license).map_err(errors::state)?;
+        Ok(shown(item, life, row.as_ref(), was_its))
+    }
+
+    /// The service itself is a witness: a license that it shows and that is there at the seller is in use, whatever our
+    /// state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may have
+    /// copied the service under this number.
+    ///
+    /// # Errors
+    /// `state`, with the command that binds the license.
+    pub(super) async fn check_witness(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        let (license, holder) = match self.shown_by(item, life)? {
+            Shown::Nothing | Shown::Own | Shown::Former => return Ok(()),
+            Shown::Unknown(license) => (license, Holder::Unknown),
+            Shown::Elsewhere(license, None) => (license, Holder::Nobody),
+            Shown::Elsewhere(license, Some(other)) if self.is_open_in_panel(other).await? => {
+                (license, Holder::Open(other))
+            }
+            Shown::Elsewhere(license, Some(other)) => (license, Holder::Closed(other)),
+        };
+        let Some(seen) = self.read_shown(license).await? else { return Ok(()) };
+        let held = self.store.license_of(life).map_err(errors::state)?.map(|row| row.id);
+        let witness = Witness { item, license, held };
+        Err(match (holder, seen.remoteid.mark()) {
+            (Holder::Unknown, Some(mark)) if *mark.panel() == self.panel_id => mark_of_ours(&witness),
+            (Holder::Unknown, Some(mark)) => mark_of_theirs(&witness, &mark),
+            (Holder::Unknown, None) | (Holder::Nobody | Holder::Open(_) | Holder::Closed(_), _) => {
+                shows_another(&witness, holder)
+            }
+        })
+    }
+
+    /// A license that a service shows, if it is there at the seller.
+    async fn read_shown(&mut self, license: LicenseId) -> Result<Option<License>, ModuleError> {
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let families = match &row {
+            Some(row) => vec![row.family],
+            None => vec![Family::Soft, Family::SoftExternal],
+        };
+        for family in families {
+            let seen = self.read(family, license).await?;
+            if !is_deleted(&seen) {
+                return Ok(seen);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_open_in_panel(&mut self, id: ItemId) -> Result<bool, ModuleError> {
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        Ok(item.is_some_and(|item| item.status != ItemStatus::Deleted))
+    }
+
+    /// A service that shows a license of ours, is not deleted, and is not the one that our state holds the license for:
+    /// the panel copied a service under another number, for example. `besides`: a service that is about to have it.
+    pub(super) async fn heir_of(
+        &mut self,
+        row: &LicenseRow,
+        besides: Option<ItemId>,
+    ) -> Result<Option<ItemId>, ModuleError> {
+        self.step("read items").await?;
+        let mut ids = self.ports.billdb.items_with_license(row.id).map_err(|error| errors::database(&error))?;
+        ids.retain(|id| Some(*id) != row.item && Some(*id) != besides);
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let items = self.ports.billdb.items(&ids).map_err(|error| errors::database(&error))?;
+        for item in items.iter().filter(|item| item.status != ItemStatus::Deleted) {
+            let was_its = self.store.was_of_item(item.id, row.id).map_err(errors::state)?;
+            if !was_its && self.is_same_license(item, row)? {
+                return Ok(Some(item.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Another account may have a license of the same number: the key tells, or the module that the service buys with.
+    fn is_same_license(&self, item: &Item, row: &LicenseRow) -> Result<bool, ModuleError> {
+        if item.params.lickey.is_some() && item.params.lickey == row.key {
+            return Ok(true);
+        }
+        let Some(module) = item.module.filter(|_| item.is_ours()) else { return Ok(false) };
+        let account = self.store.account_of_module(module).map_err(errors::state)?;
+        Ok(account.is_some_and(|account| account.id == row.account))
+    }
+
+    /// Before a license is freed or given a new key: no service may show it.
+    ///
+    /// # Errors
+    /// `state`, with the command that hands the license over.
+    pub(super) async fn check_no_heir(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        match self.heir_of(row, None).await? {
+            None => Ok(()),
+            Some(heir) => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+        }
+    }
+
+    /// Whether the service that a license served last still shows it, though another license took its place: the panel
+    /// did not save the new number yet.
+    pub(super) async fn is_still_shown(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        let Some(id) = row.item else { return Ok(false) };
+        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        if !rows.iter().any(|other| other.life.is_some() && (other.account, other.id) != (row.account, row.id)) {
+            return Ok(false);
+        }
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        Ok(item.is_some_and(|item| item.status != ItemStatus::Deleted && item.params.licid == Some(row.id)))
+    }
+
+    /// The license of our account that is bound to a number, in whichever incarnation.
+    pub(super) fn held_of_number(&self, id: ItemId) -> Result<Option<LicenseId>, ModuleError> {
+        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        Ok(rows.iter().find(|row| row.life.is_some() && row.account == self.account).map(|row| row.id))
+    }
+}

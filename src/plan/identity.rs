@@ -1,0 +1,155 @@
+//! Who a service is to us, and who a license is to us (MONEY.md 4 to 6). Pure: `engine::identity` collects the facts
+//! and every command asks before anything is sent. Where the answer is "another one", a person can say "it is the
+//! same": `bind ITEM LICENSE`.
+
+use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
+use crate::model::item::Item;
+use crate::model::journal::ItemLife;
+use crate::model::license::License;
+
+/// Whether a service is the one that our state knows under its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Same,
+    /// Its client changed, and nothing is at stake: neither a license nor an order in doubt. The client that our state
+    /// recorded.
+    NewClient(ClientId),
+    /// Its client changed, and what our state has for it may be the former client's.
+    OtherClient {
+        /// The client that our state recorded.
+        known: ClientId,
+        /// The license that it holds; `None`: an order of it is in doubt.
+        held: Option<LicenseId>,
+    },
+    /// A license is bound to another incarnation of this number.
+    OtherIncarnation {
+        /// That license.
+        held: LicenseId,
+    },
+}
+
+fn is_bound(row: &LicenseRow) -> bool {
+    match row.state {
+        LicenseState::Bound | LicenseState::Claimed => true,
+        LicenseState::ToFree | LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => false,
+    }
+}
+
+/// Whether a license is bound to this incarnation, or being taken for it, in place of one of another account too.
+pub fn serves(row: &LicenseRow, life: &ItemLife) -> bool {
+    is_bound(row) && row.is_of(life)
+}
+
+/// Judges a service by its number. `known`: the client recorded for this incarnation; `rows`: licenses that serve or
+/// served the number, in any incarnation; `ordering`: an order of this incarnation is in doubt.
+pub fn standing(
+    item: &Item,
+    life: &ItemLife,
+    known: Option<ClientId>,
+    rows: &[LicenseRow],
+    ordering: bool,
+) -> Standing {
+    let bound = || rows.iter().filter(|row| is_bound(row));
+    if let Some(row) = bound().find(|row| !serves(row, life)) {
+        return Standing::OtherIncarnation { held: row.id };
+    }
+    match (known.filter(|known| *known != item.client), bound().next()) {
+        (None, _) => Standing::Same,
+        (Some(known), None) if !ordering => Standing::NewClient(known),
+        (Some(known), held) => Standing::OtherClient { known, held: held.map(|row| row.id) },
+    }
+}
+
+/// Whether the service that a license is bound to is another incarnation, or another client's, than recorded. `known`:
+/// the client recorded for the present incarnation `life`; `client`: as the panel has it.
+pub fn is_other_owner(row: &LicenseRow, life: &ItemLife, known: Option<ClientId>, client: ClientId) -> bool {
+    !serves(row, life) || known.is_some_and(|known| known != client)
+}
+
+/// The license that a service shows its client (its parameter licid), as far as our state knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// None.
+    Nothing,
+    /// The one that our state holds for it.
+    Own,
+    /// One that our state took from this very service, or that is gone: the panel shows the past.
+    Former,
+    /// One that our state holds for another service, or for nobody.
+    Elsewhere(LicenseId, Option<ItemId>),
+    /// One that our state does not know.
+    Unknown(LicenseId),
+}
+
+/// Judges what a service shows. `row`: our row of the license of that number; `was_its`: our journal says that the
+/// license served this service once.
+pub fn shown(item: &Item, life: &ItemLife, row: Option<&LicenseRow>, was_its: bool) -> Shown {
+    let Some(license) = item.params.licid else { return Shown::Nothing };
+    match row {
+        Some(row) if serves(row, life) => Shown::Own,
+        // Bound to this number: what another incarnation holds is the business of `standing`.
+        Some(row) if row.item == Some(item.id) || row.state == LicenseState::Deleted => Shown::Former,
+        Some(_) | None if was_its => Shown::Former,
+        Some(row) => Shown::Elsewhere(license, row.item.filter(|_| is_bound(row))),
+        None => Shown::Unknown(license),
+    }
+}
+
+/// What becomes of a license's key when a person binds the license to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFate {
+    /// The client may have it, or has it already.
+    Kept,
+    /// Somebody else has it: a new one comes first, as for a license from the pool.
+    New,
+}
+
+/// A license and the service that a person binds it to.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'p> {
+    /// The service.
+    pub item: &'p Item,
+    /// Its present incarnation.
+    pub life: &'p ItemLife,
+    /// The license that this incarnation held last.
+    pub last: Option<LicenseId>,
+    /// The license as the seller shows it.
+    pub seen: &'p License,
+    /// Our row of it.
+    pub row: Option<&'p LicenseRow>,
+    /// This installation.
+    pub panel: &'p PanelId,
+}
+
+impl Pair<'_> {
+    /// Whether the service shows this license to its client.
+    pub fn is_shown(&self) -> bool {
+        self.item.params.licid == Some(self.seen.id)
+    }
+
+    /// Whether the key may be shown to the client of the service.
+    pub fn key_fate(&self) -> KeyFate {
+        let is_kept = match self.row {
+            Some(row) if serves(row, self.life) => true,
+            // From another service, or another incarnation of this one: the client who sees it already keeps it.
+            Some(row) if is_bound(row) => self.is_shown(),
+            // Freed, stopped, or believed to be gone: only the service that had it last, and shows it still.
+            Some(_) => self.is_shown() && self.last == Some(self.seen.id),
+            // Unknown to our state. Free, or ordered for another service: its key is somebody else's.
+            None => {
+                let ordered_for_another = match self.seen.remoteid.mark() {
+                    Some(Mark::Order { panel, item, .. }) => panel != *self.panel || item != self.item.id,
+                    Some(Mark::Pool { .. }) => true,
+                    None => false,
+                };
+                self.is_shown() || !(self.seen.looks_free() || ordered_for_another)
+            }
+        };
+        if is_kept { KeyFate::Kept } else { KeyFate::New }
+    }
+}
+
+#[cfg(test)]
+mod tests;

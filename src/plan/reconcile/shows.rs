@@ -1,0 +1,139 @@
+//! Services that show a license which our state does not hold for them: our state is old or lost, somebody else ordered
+//! the license, or the panel copied a service under another number. Nothing of what they show is freed or bought
+//! beside.
+
+use std::collections::BTreeSet;
+
+use super::{Comparison, Finding, Holds, ItemView, Kind, Remedy, command};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::plan::identity::Shown;
+use crate::text;
+
+/// What a service shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Show {
+    item: ItemId,
+    license: LicenseId,
+    /// The service holds another license.
+    holds_another: bool,
+    /// Our state has the license: for this service, or for nobody.
+    of: Option<Option<ItemId>>,
+}
+
+impl Comparison<'_> {
+    /// A service that is not deleted and shows a license of ours, which our state has for another service.
+    pub fn heir(&mut self, license: LicenseId, item: ItemId) {
+        self.heirs.insert(license, item);
+    }
+
+    pub(super) fn note_show(&mut self, view: &ItemView) {
+        let (license, of) = match view.shown {
+            Shown::Nothing | Shown::Own | Shown::Former => return,
+            Shown::Elsewhere(license, holder) => (license, Some(holder)),
+            Shown::Unknown(license) => (license, None),
+        };
+        if of.is_some() {
+            self.heirs.insert(license, view.item.id);
+        }
+        let holds_another = view.holds == Holds::Present;
+        self.shows.push(Show { item: view.item.id, license, holds_another, of });
+    }
+
+    /// Names them, and takes back what would free or buy beside it.
+    pub(super) fn shown_unheld(&mut self) {
+        let mut decided = BTreeSet::new();
+        for show in std::mem::take(&mut self.shows) {
+            let Show { item, license, .. } = show;
+            let stranger = self.strangers.get(&license).cloned();
+            if show.of.is_some() || stranger.as_ref().is_some_and(|stranger| stranger.is_foreign) {
+                decided.insert(item);
+            }
+            if self.is_named(license, item) {
+                continue;
+            }
+            let take_from = match (show.of, &stranger) {
+                // Not listed, or ours and taken in: nothing to decide.
+                (None, None) => continue,
+                (None, Some(stranger)) if !stranger.is_foreign => continue,
+                (_, Some(stranger)) => stranger.of.as_ref().map(|panel| format!(" --take-from {}", panel.as_str())),
+                (Some(_), None) => None,
+            };
+            let what = match show.of {
+                None => text!(
+                    "service {item} shows license {license}, which this state does not know",
+                    "услуга {item} показывает лицензию {license}, которой нет в состоянии"
+                ),
+                Some(None) => text!(
+                    "service {item} shows license {license}, which this state has as free",
+                    "услуга {item} показывает лицензию {license}, которая в состоянии числится свободной"
+                ),
+                Some(Some(holder)) => text!(
+                    "service {item} shows license {license}, which this state holds for service {holder}",
+                    "услуга {item} показывает лицензию {license}, которая в состоянии числится за услугой {holder}"
+                ),
+            };
+            let replace = if show.holds_another { " --replace" } else { "" };
+            let take_from = take_from.unwrap_or_default();
+            let remedy = command(format_args!("bind {item} {license}{take_from}{replace}"));
+            self.add(Kind::Shown, Some(item), Some(license), what, remedy);
+        }
+        // Nothing is bought for them, and nothing saved to them, before an operator says what is theirs.
+        let waits = |finding: &Finding| {
+            let is_of_it = finding.item.is_some_and(|item| decided.contains(&item));
+            is_of_it && (finding.kind == Kind::NoLicense || finding.kind == Kind::Key)
+        };
+        self.list.retain(|finding| !waits(finding));
+        let heirs = std::mem::take(&mut self.heirs);
+        for finding in &mut self.list {
+            let heir = finding.license.and_then(|license| Some((license, *heirs.get(&license)?)));
+            if let Some((license, heir)) = heir
+                && takes_away(finding)
+            {
+                finding.remedy = command(format_args!("bind {heir} {license}"));
+            }
+        }
+    }
+
+    /// A license of one service that another one shows as well.
+    pub(super) fn two_items(&mut self) {
+        for (id, item) in std::mem::take(&mut self.shown_twice) {
+            let holder = self.holders.get(&id).copied();
+            if Some(item) == holder {
+                continue;
+            }
+            let owner = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
+            let what = text!(
+                "service {item} shows license {id} of service {owner}",
+                "услуга {item} показывает лицензию {id} услуги {owner}"
+            );
+            self.add(Kind::TwoItems, Some(item), Some(id), what, command(format_args!("unbind {item}")));
+        }
+    }
+
+    /// Whether service and license are named together already: two services show it, or it bears our mark for this one.
+    fn is_named(&self, license: LicenseId, item: ItemId) -> bool {
+        self.list.iter().any(|finding| {
+            let is_freed = finding.remedy == Remedy::TakeIn(license, None);
+            (finding.kind == Kind::TwoItems || (finding.kind == Kind::Unowned && !is_freed))
+                && finding.license == Some(license)
+                && finding.item == Some(item)
+        })
+    }
+}
+
+/// Whether putting a finding right would take the license from whoever shows it.
+fn takes_away(finding: &Finding) -> bool {
+    match (&finding.remedy, finding.kind) {
+        (Remedy::Free(_) | Remedy::TakeIn(_, None), _) => true,
+        (Remedy::Person(_), Kind::NoItem | Kind::OtherLife | Kind::OtherClient | Kind::NotFree) => true,
+        (
+            Remedy::TakeIn(_, Some(_))
+            | Remedy::Renew(_)
+            | Remedy::Look(_)
+            | Remedy::SwitchOff(_)
+            | Remedy::Obtain(_)
+            | Remedy::Person(_),
+            _,
+        ) => false,
+    }
+}

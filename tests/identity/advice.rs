@@ -1,0 +1,157 @@
+//! Every message about identity names a command, and following the commands leads out, never round in a circle.
+use super::*;
+use std::collections::BTreeSet;
+
+/// The commands of ours in a text, as far as they are whole; placeholders in capitals make one no command.
+fn commands(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in text.split("pmisplicense ").skip(1) {
+        let words = part.split_whitespace().take_while(|word| !word.starts_with('('));
+        let mut line = Vec::new();
+        for word in words {
+            let bare = word.trim_end_matches([',', ';', '.', ')']);
+            let is_part = line.is_empty() || bare.starts_with("--") || bare.bytes().any(|b| b.is_ascii_digit());
+            let is_value = line.last().is_some_and(|last: &String| last == "--take-from");
+            if !is_part && !is_value {
+                break;
+            }
+            line.push(bare.to_owned());
+            if bare.len() != word.len() {
+                break;
+            }
+        }
+        assert!(!line.iter().any(|word| word.len() > 1 && word.bytes().all(|b| b.is_ascii_uppercase())), "{part}");
+        found.push(line.join(" "));
+    }
+    found
+}
+
+/// Follows the advice of a failing command: first its first command, then the first of the next message, until the
+/// command succeeds. Panics where a command comes twice without a change, or where no advice is left.
+fn follow(test: &Test, case: &str, start: impl Fn() -> Output) {
+    let mut tried = BTreeSet::new();
+    let mut output = start();
+    for _ in 0..8 {
+        if output.code == Some(0) {
+            return;
+        }
+        let said = format!("{}\n{}", output.message(), output.stderr);
+        let list = commands(&said);
+        assert!(!list.is_empty(), "{case}: no advice in {said}");
+        let next = list.iter().find(|command| !tried.contains(*command));
+        let next = next.unwrap_or_else(|| panic!("{case}: round in a circle after {tried:?}: {said}")).clone();
+        let yes =
+            if ["bind", "unbind", "move", "retry"].iter().any(|word| next.starts_with(word)) { " --yes" } else { "" };
+        let followed = operator(test, &format!("{next}{yes}"));
+        tried.insert(next);
+        // What the advice says is followed first; then the command of the beginning is given again.
+        output = if followed.code == Some(0) || followed.stderr.is_empty() { start() } else { followed };
+    }
+    panic!("{case}: too long a way: {tried:?}\n{}", test.story());
+}
+
+/// Each guard of identity, entered by the command that a panel or an operator gives.
+#[test]
+fn following_the_advice_of_every_identity_guard_leads_out() {
+    type World = fn(&Test);
+    let cases: [(&str, World, &str); 13] = [
+        ("the client changed", |t| t.set_item(42, "account", "77"), "suspend"),
+        ("another incarnation", |t| t.set_item(42, "createdate", "2020-02-02 10:00:00"), "suspend"),
+        ("another incarnation, closing", |t| t.set_item(42, "createdate", "2020-02-02 10:00:00"), "close"),
+        ("the number changed", |t| copy_service(t, 42, 43), "suspend 43"),
+        ("the number changed, the old row", |t| copy_service(t, 42, 43), "sync_item"),
+        (
+            "the number changed, the old row is open",
+            |t| {
+                copy_service(t, 42, 43);
+                t.set_item(42, "status", "2");
+            },
+            "suspend 43",
+        ),
+        ("a lost state", lose_state, "suspend"),
+        ("a lost state, closing", lose_state, "close"),
+        (
+            "a foreign license",
+            |t| {
+                lose_state(t);
+                t.upstream.edit_license(5001, |l| l.remoteid = String::new());
+            },
+            "resume",
+        ),
+        (
+            "another license than the held one",
+            |t| {
+                let other = t.upstream.add_foreign(55227, 1, "192.0.2.99", "other");
+                t.set_param(42, "licid", &other.to_string());
+            },
+            "suspend",
+        ),
+        (
+            "a copy of a freed license",
+            |t| {
+                t.cmd("close", 42).ok();
+                t.upstream.age(5001, 40);
+                copy_service(t, 42, 43);
+            },
+            "suspend 43",
+        ),
+        (
+            "the client of a closed service changed",
+            |t| {
+                t.set_item(42, "account", "77");
+                t.set_item(42, "status", "4");
+            },
+            "sync_item",
+        ),
+        ("a pass", |t| copy_service(t, 42, 43), "sync_server"),
+    ];
+    for (case, change, command) in cases {
+        let test = Test::new();
+        assert_eq!(opened(&test, 42, "55227", 1), 5001);
+        change(&test);
+        follow(&test, case, || match command.split_once(' ') {
+            _ if command == "sync_server" => sync(&test),
+            Some((command, item)) => test.cmd(command, item.parse().unwrap()),
+            None => test.cmd(command, 42),
+        });
+        let bought = test.upstream.billed("soft.order.param");
+        assert_eq!((bought, test.upstream.license(5001).status != 4), (1, true), "{case}: {}", test.story());
+    }
+}
+
+/// What an operator's own commands refuse about identity leads out as well, by the command that is named first.
+#[test]
+fn following_the_advice_of_refused_bindings_leads_out() {
+    type World = fn(&Test) -> String;
+    let cases: [(&str, World); 6] = [
+        ("it serves another service", |t| {
+            t.settings("on_close = \"stop\"\n");
+            t.soft_item(43, "55227", 1).ip(&ip_of(42)).active_until(&day(20)).add();
+            "bind 43 5001".into()
+        }),
+        ("another installation's mark", |t| {
+            t.soft_item(43, "55227", 1).ip("192.0.2.43").active_until(&day(20)).add();
+            let id = t.upstream.add_foreign(55227, 1, "192.0.2.43", "theirs");
+            t.upstream.edit_license(id, |l| l.remoteid = "pml-zzzzzzzz-9-9".into());
+            format!("bind 43 {id}")
+        }),
+        ("another product", |t| {
+            t.soft_item(43, "55227", 1).ip("192.0.2.43").active_until(&day(20)).add();
+            format!("bind 43 {}", t.upstream.add_foreign(55228, 1, "192.0.2.43", "pro"))
+        }),
+        ("it has a license", |t| format!("bind 42 {}", t.upstream.add_foreign(55227, 1, &ip_of(42), "second"))),
+        ("one license an address", |t| {
+            format!("bind 42 {} --replace", t.upstream.add_foreign(55227, 1, "192.0.2.99", "second"))
+        }),
+        ("a copy shows it", |t| {
+            copy_service(t, 42, 43);
+            "unbind 42".into()
+        }),
+    ];
+    for (case, change) in cases {
+        let test = Test::new();
+        opened(&test, 42, "55227", 1);
+        let line = change(&test);
+        follow(&test, case, || operator(&test, &format!("{line} --yes")));
+    }
+}

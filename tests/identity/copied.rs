@@ -1,0 +1,119 @@
+//! The panel copied a service under another number.
+use super::*;
+
+/// Service 1001 is open, its license ends within a day; the panel has copied it to 1002.
+fn copied() -> (Test, u64) {
+    let test = Test::new();
+    let id = opened(&test, 1001, "55227", 1);
+    test.set_item(1001, "expiredate", &day(20));
+    copy_service(&test, 1001, 1002);
+    (test, id)
+}
+
+/// Up to the last day of the license: what the copy shows is neither freed nor bought beside, whichever command comes.
+/// No command for the copy succeeds, no pass is content, and reconcile names the command that hands the license over.
+#[test]
+fn a_copied_service_keeps_its_license_until_an_operator_decides() {
+    let (test, id) = copied();
+    let before = face(&test, id);
+    for days in [20, 1] {
+        ends_in(&test, id, days);
+        let output = sync(&test);
+        assert!(
+            output.fails("state").message().contains(&format!("pmisplicense bind 1002 {id}")),
+            "{}",
+            output.message()
+        );
+    }
+    ends_in(&test, id, 20);
+    forget(&test);
+    for command in [
+        "open",
+        "suspend",
+        "resume",
+        "prolong",
+        "cancel_prolong",
+        "reopen",
+        "setparam",
+        "sync_item",
+        "gen_key",
+        "close",
+    ] {
+        let output = test.cmd(command, 1002);
+        assert!(output.fails("state").message().contains(&format!("bind 1002 {id}")), "{command}");
+    }
+    // The old row's own commands free nothing either; it closes all the same.
+    test.cmd("sync_item", 1001).fails("state");
+    test.cmd("gen_key", 1001).fails("state");
+    test.cmd("close", 1001).ok();
+    assert_eq!((changes(&test), told(&test)), (Vec::new(), vec!["service.postclose".to_owned()]), "{}", test.story());
+    let commands = findings(&test);
+    let want = finding("shown", 1002, id, &format!("pmisplicense bind 1002 {id}"));
+    assert!(commands.contains(&want), "{commands:?}");
+    operator(&test, "reconcile --apply");
+    assert_eq!(operator(&test, "unbind 1001 --yes").code, Some(1));
+    assert_eq!((face(&test, id), test.upstream.billed("soft.order.param")), (before, 1), "{}", test.story());
+}
+
+/// bind hands the license over, with its key: nothing is sent that the client's server would notice, and the decision
+/// is in the journal. Afterwards the copy is served like any service, and the old row is done with.
+#[test]
+fn bind_hands_a_license_with_its_key_to_the_copied_service() {
+    let (test, id) = copied();
+    let before = face(&test, id);
+    test.cmd("close", 1001).ok();
+    operator(&test, &format!("bind 1002 {id} --yes")).ok();
+    assert_eq!((face(&test, id), test.item(1002).param("lickey")), (before.clone(), &*before.3), "{}", test.story());
+    assert!(test.upstream.license(id).remoteid.contains("-1002-"));
+    let told = operator(&test, "history 1002").stdout;
+    assert!(told.contains("taken from service 1001"), "{told}");
+    sync(&test).ok();
+    operator(&test, "reconcile").ok();
+    test.cmd("suspend", 1002).ok();
+    test.cmd("resume", 1002).ok();
+    ends_in(&test, id, 1);
+    sync(&test).ok();
+    assert_eq!((test.upstream.billed("service.prolong"), test.upstream.billed("soft.order.param")), (1, 1));
+    test.cmd("close", 1002).ok();
+    assert_eq!(state(&test, "SELECT state FROM license"), "pool");
+}
+
+/// The copy was no copy: the operator says that it shows what is not its own. Then the old service's license is freed
+/// as ever, and the copy gets one of its own.
+#[test]
+fn unbind_ends_what_the_copied_service_only_shows() {
+    let (test, id) = copied();
+    operator(&test, "unbind 1002 --yes").ok();
+    assert_eq!((test.item(1002).param("licid"), test.item(1002).param("lickey")), ("", ""));
+    test.cmd("sync_item", 1001).ok();
+    assert_eq!(test.upstream.license(id).status, 3, "{}", test.story());
+    operator(&test, "reconcile --apply").ok();
+    assert!(licid(&test, 1002) != id);
+}
+
+/// A license that waits in the pool, or to be freed, is not given to anybody while a service that is not closed shows
+/// it: what an earlier program freed is looked at by an operator.
+#[test]
+fn a_free_license_that_a_service_shows_is_left_alone() {
+    for held in ["pool", "to_free"] {
+        let test = Test::new();
+        let id = opened(&test, 1001, "55227", 12);
+        if held == "pool" {
+            test.cmd("close", 1001).ok();
+            test.upstream.age(id, 40);
+        } else {
+            test.upstream.options(|o| o.order_counts_as_change = true);
+            crate::service::alter_state(&test, "UPDATE license SET state = 'to_free', life = NULL");
+        }
+        copy_service(&test, 1001, 1002);
+        let before = face(&test, id);
+        assert_eq!(sync(&test).code, Some(1), "{held}");
+        test.soft_item(1003, "55227", 1).ip(&ip_of(1003)).add();
+        test.cmd("open", 1003).ok();
+        assert_eq!(face(&test, id), before, "{held}: {}", test.story());
+        let found = findings(&test);
+        assert!(found.contains(&finding("shown", 1002, id, &format!("pmisplicense bind 1002 {id}"))), "{found:?}");
+        operator(&test, "reconcile --apply");
+        assert_eq!(face(&test, id), before, "{held}: {}", test.story());
+    }
+}

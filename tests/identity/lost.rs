@@ -1,0 +1,83 @@
+//! The state is lost, and the panel still shows the licenses.
+use super::*;
+
+const ALL: [&str; 8] = ["suspend", "resume", "prolong", "cancel_prolong", "setparam", "sync_item", "gen_key", "close"];
+
+/// Whatever the mark says: no command succeeds while the service shows a paid license that the state does not have,
+/// nothing is sent and the panel is not told. A pass is not content, and reconcile names license and command.
+#[test]
+fn no_command_succeeds_while_a_service_shows_what_a_lost_state_had() {
+    for (pinned, advice) in [("", "--take-from"), ("panel_id = \"abcdefgh\"\n", "reconcile --apply")] {
+        let test = Test::new();
+        test.settings(pinned);
+        let id = opened(&test, 42, "55227", 1);
+        lose_state(&test);
+        for command in ALL {
+            let output = test.cmd(command, 42);
+            assert!(output.fails("state").message().contains(advice), "{command}: {}", output.message());
+        }
+        assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()), "{pinned}: {}", test.story());
+        assert_eq!((sync(&test).code, test.item(42).status), (Some(1), 2), "{pinned}");
+        test.set_item(42, "status", "3");
+        let found = findings(&test);
+        assert!(found.iter().any(|(_, item, license, _)| (*item, *license) == (42, id)), "{pinned}: {found:?}");
+        let doctor = operator(&test, "doctor").stdout;
+        assert!(doctor.contains(advice), "{doctor}");
+    }
+}
+
+/// Without a pinned panel_id the marks are another installation's: the command that reconcile names takes the license
+/// back, with its key, and the service is served again.
+#[test]
+fn what_reconcile_names_after_a_lost_state_binds_the_license_again() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let before = face(&test, id);
+    lose_state(&test);
+    let (_, _, _, command) = findings(&test).into_iter().find(|(kind, ..)| kind == "shown").expect("a finding");
+    operator(&test, &format!("{} --yes", command.strip_prefix("pmisplicense ").unwrap())).ok();
+    assert_eq!(face(&test, id), before);
+    test.cmd("suspend", 42).ok();
+    test.cmd("close", 42).ok();
+    sync(&test).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 1);
+}
+
+/// A mark of ours for the very service is a witness too, where the panel shows nothing: a lost state buys nothing.
+#[test]
+fn nothing_is_bought_beside_a_mark_that_a_lost_state_does_not_know() {
+    let test = Test::new();
+    test.settings("panel_id = \"abcdefgh\"\n");
+    let id = opened(&test, 42, "55227", 1);
+    lose_state(&test);
+    test.db.exec("DELETE FROM itemparam WHERE item = 42 AND intname IN ('licid', 'lickey')", ());
+    test.cmd("resume", 42).fails("state");
+    operator(&test, "reconcile --apply").ok();
+    test.cmd("resume", 42).ok();
+    assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (id, 1));
+}
+
+/// What the service gave back itself, and still shows, is no witness: it is somebody else's by now.
+#[test]
+fn a_number_that_the_panel_still_shows_after_a_close_stands_in_nobodys_way() {
+    let test = Test::new();
+    let id = crate::pool::pooled(&test, 41, "55227", 40);
+    crate::pool::open(&test, 142, "55227", 1).ok();
+    assert_eq!(licid(&test, 142), id);
+    test.cmd("close", 41).ok();
+    test.set_item(41, "status", "1");
+    sync(&test).ok();
+    test.cmd("open", 41).ok();
+    assert!(licid(&test, 41) != id);
+}
+
+/// A number that is nobody's at the seller is shown by mistake: nothing waits for it.
+#[test]
+fn a_number_without_a_license_at_the_seller_is_no_witness() {
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&day(20)).param("licid", "777777").add();
+    for command in ["suspend", "sync_item", "close"] {
+        test.cmd(command, 42).ok();
+    }
+    sync(&test).ok();
+}
