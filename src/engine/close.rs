@@ -39,6 +39,13 @@ impl Engine<'_> {
             self.lock_license(row.id).await?;
             unless_handed_over(self.settle_pending(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
+            let (row, seen) = match is_deleted(&seen) {
+                true => match self.renumbered(item, &life, &row, &seen).await? {
+                    Some((row, seen)) => (row, Some(seen)),
+                    None => (row, seen),
+                },
+                false => (row, seen),
+            };
             if let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) {
                 let before = seen.status;
                 let seen = self.stop(&row, seen).await?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::ModuleError;
 use crate::model::held::LicenseState;
-use crate::model::ids::{LicenseId, Mark};
+use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::days_between;
 use crate::model::reason::Reason;
@@ -17,6 +17,17 @@ use crate::text;
 use super::doubt::order_of;
 use super::{Engine, errors};
 
+/// What becomes of a license with a mark of ours that nobody holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stray {
+    /// It is a duplicate, and may be freed.
+    Free(LicenseId),
+    /// It is the license of this service, which waits for it.
+    Of(ItemId),
+    /// Its order is still in doubt, or not in this state, or the license is so young that it rests first.
+    Left,
+}
+
 impl Engine<'_> {
     /// Whether a row of a list bears a mark of ours that no open wish waits for; the caller knows that nobody holds it.
     pub(super) fn is_stray(&self, seen: &License) -> bool {
@@ -24,13 +35,8 @@ impl Engine<'_> {
         is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
     }
 
-    /// Writes such a license down as to be freed. `None`: its order is still in doubt, or not in this state, or the
-    /// license is so young that it rests first.
-    pub(super) async fn keep_duplicate(
-        &mut self,
-        family: Family,
-        id: LicenseId,
-    ) -> Result<Option<LicenseId>, ModuleError> {
+    /// Writes such a license down as to be freed, unless its service waits for it.
+    pub(super) async fn keep_duplicate(&mut self, family: Family, id: LicenseId) -> Result<Stray, ModuleError> {
         self.lock_license(id).await?;
         let kept = self.keep_locked(family, id).await;
         self.unlock(LockName::License(self.account, id));
@@ -45,18 +51,25 @@ impl Engine<'_> {
         is_young.then(|| self.now() + settle)
     }
 
-    async fn keep_locked(&mut self, family: Family, id: LicenseId) -> Result<Option<LicenseId>, ModuleError> {
+    async fn keep_locked(&mut self, family: Family, id: LicenseId) -> Result<Stray, ModuleError> {
         if self.store.license(self.account, id).map_err(errors::state)?.is_some() {
-            return Ok(None);
+            return Ok(Stray::Left);
         }
-        let Some(seen) = self.read(family, id).await?.filter(|seen| self.is_stray(seen)) else { return Ok(None) };
-        let Some(mark @ Mark::Order { item, .. }) = seen.remoteid.mark_of(&self.panel_id) else { return Ok(None) };
+        let Some(seen) = self.read(family, id).await?.filter(|seen| self.is_stray(seen)) else {
+            return Ok(Stray::Left);
+        };
+        let Some(mark @ Mark::Order { item, .. }) = seen.remoteid.mark_of(&self.panel_id) else {
+            return Ok(Stray::Left);
+        };
         let orders = self.store.orders_of_item(item).map_err(errors::state)?;
         let wish = orders.into_iter().find(|wish| order_of(wish).is_some_and(|order| order.mark == mark));
         let Some(wish) = wish.filter(|wish| wish.status.is_ended() && wish.account == self.account) else {
-            return Ok(None);
+            return Ok(Stray::Left);
         };
-        let Some(order) = order_of(&wish).cloned() else { return Ok(None) };
+        if self.is_awaited(item, &wish).await? {
+            return Ok(Stray::Of(item));
+        }
+        let Some(order) = order_of(&wish).cloned() else { return Ok(Stray::Left) };
         let reason = text!(
             "license {id} is a duplicate: it bears the mark of an order of service {item} that had ended; to be freed",
             "лицензия {id} — дубликат: на ней метка уже завершённого заказа услуги {item}; будет освобождена"
@@ -90,6 +103,6 @@ impl Engine<'_> {
             tx.note(Some(item), Some((account, id)), "duplicate", &reason)?;
             Ok(true)
         });
-        Ok(kept.await?.then_some(id).filter(|_| rests_until.is_none()))
+        Ok(if kept.await? && rests_until.is_none() { Stray::Free(id) } else { Stray::Left })
     }
 }

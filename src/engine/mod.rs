@@ -22,6 +22,7 @@ mod identity_errors;
 mod import;
 mod importable;
 mod late;
+mod marked;
 mod money;
 mod moving;
 mod noc;

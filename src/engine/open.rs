@@ -91,6 +91,9 @@ impl Engine<'_> {
         if let Some(found) = self.present_license(item, life).await? {
             return Ok(found);
         }
+        if let Some((row, seen)) = self.adopt_marked(item, life).await? {
+            return usable(life, row, seen);
+        }
         let replaces = self.last_license(item)?;
         self.obtain_new(item, life, product, replaces).await
     }
@@ -168,6 +171,9 @@ impl Engine<'_> {
         }
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
+            if let Some((row, seen)) = self.renumbered(item, life, &row, &seen).await? {
+                return usable(life, row, seen).map(Some);
+            }
             self.confirm_gone(&row, &seen).await?;
             return Ok(None);
         }

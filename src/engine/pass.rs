@@ -18,6 +18,7 @@ use crate::store::StoreError;
 use crate::text;
 
 use super::identity_errors::is_about_identity;
+use super::late::Stray;
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -132,7 +133,9 @@ impl Engine<'_> {
         for (family, id) in std::mem::take(&mut work.strays) {
             self.begin_one();
             match self.keep_duplicate(family, id).await {
-                Ok(to_free) => work.unheld.extend(to_free),
+                Ok(Stray::Free(id)) => drop(work.unheld.insert(id)),
+                Ok(Stray::Of(item)) => work.item(item, Look::Always),
+                Ok(Stray::Left) => {}
                 Err(error) => self.collect(&mut summary.report, Scope::License(id), error).await?,
             }
         }

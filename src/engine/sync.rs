@@ -15,6 +15,7 @@ use crate::ports::PanelCall;
 use crate::text;
 
 use super::doubt::{Whose, order_of};
+use super::open::usable;
 use super::{Engine, errors};
 
 impl Engine<'_> {
@@ -34,7 +35,14 @@ impl Engine<'_> {
         if item.status == ItemStatus::Deleted {
             return self.free_of_closed(item, &life).await;
         }
-        let Some((row, seen)) = self.present_license(item, &life).await? else {
+        let present = match self.present_license(item, &life).await? {
+            None => match self.adopt_marked(item, &life).await? {
+                Some((row, seen)) => Some(usable(&life, row, seen)?),
+                None => None,
+            },
+            present => present,
+        };
+        let Some((row, seen)) = present else {
             // A client who went to nopanel gave his license back: it is not missing.
             let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
             return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };

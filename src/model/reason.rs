@@ -42,6 +42,8 @@ pub enum Reason {
     Moved,
     /// A free one that somebody else changed.
     NotFree,
+    /// The seller gave it another number.
+    Renumbered,
     /// Its product is not in the catalogue any more.
     ProductUnknown,
     /// Upstream shows no key: nobody could tell that the next client gets another one.
@@ -64,7 +66,7 @@ const ADDRESS_REFUSED: &str = "its address was refused: ";
 
 impl Reason {
     /// Those without words of upstream's.
-    const PLAIN: [Self; 21] = [
+    const PLAIN: [Self; 22] = [
         Self::ChangeInDoubt,
         Self::KeyInDoubt,
         Self::JustAppeared,
@@ -83,6 +85,7 @@ impl Reason {
         Self::ReplacedByHand,
         Self::Moved,
         Self::NotFree,
+        Self::Renumbered,
         Self::ProductUnknown,
         Self::NoKeyShown,
         Self::AddressBusy,
@@ -109,6 +112,7 @@ impl Reason {
             Self::ReplacedByHand => "replaced by hand",
             Self::Moved => "its service moved to another module",
             Self::NotFree => "it is not free any more",
+            Self::Renumbered => "it has another number upstream",
             Self::ProductUnknown => "its product is not in the catalogue",
             Self::NoKeyShown => "upstream shows no key of it",
             Self::AddressBusy => "the address is busy",

@@ -5,7 +5,7 @@
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
 use crate::model::item::Item;
-use crate::model::journal::ItemLife;
+use crate::model::journal::{ItemLife, Wish};
 use crate::model::license::License;
 
 /// Whether a service is the one that our state knows under its number.
@@ -149,6 +149,26 @@ impl Pair<'_> {
         };
         if is_kept { KeyFate::Kept } else { KeyFate::New }
     }
+}
+
+/// Marks that our state gave to this incarnation: of its orders, and of the license that it holds or held last. A
+/// license at the seller that bears one of them is this incarnation's, whatever its number. `rows`: licenses that serve
+/// or served the number; `last`: the license that the incarnation held last.
+pub fn marks_of(life: &ItemLife, orders: &[Wish], rows: &[LicenseRow], last: Option<LicenseId>) -> Vec<Mark> {
+    use crate::model::journal::OnceRequest;
+    let ordered = orders.iter().filter(|wish| wish.is_order_of(life)).filter_map(|wish| match &wish.request {
+        OnceRequest::Order(order) => Some(order.mark.clone()),
+        OnceRequest::Prolong { .. }
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. } => None,
+    });
+    let is_its = |row: &&LicenseRow| serves(row, life) || (row.state == LicenseState::Deleted && Some(row.id) == last);
+    let held = rows.iter().filter(is_its).filter_map(|row| row.mark.clone());
+    let mut marks: Vec<Mark> = ordered.collect();
+    marks.extend(held);
+    marks
 }
 
 #[cfg(test)]

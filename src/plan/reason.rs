@@ -24,6 +24,7 @@ pub fn words(reason: &Reason) -> Text {
         Reason::TrialReplaced => "пробная заменена оплаченной",
         Reason::ReplacedByHand => "заменена вручную",
         Reason::Moved => "её услуга перенесена в другой модуль",
+        Reason::Renumbered => "у продавца она под другим номером",
         Reason::NotFree => "она больше не свободна",
         Reason::ProductUnknown => "её продукта нет в каталоге",
         Reason::NoKeyShown => "продавец не показывает её ключ",

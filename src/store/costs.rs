@@ -56,6 +56,14 @@ impl Tx<'_> {
         )
     }
 
+    /// A license has another number by now: its modules are those of that number.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn move_additions(&self, account: AccountId, from: LicenseId, to: LicenseId) -> Result<(), StoreError> {
+        self.run("UPDATE addition SET parent = ?3 WHERE account = ?1 AND parent = ?2", params![account.0, from.0, to.0])
+    }
+
     /// Remembers which license a module belongs to.
     ///
     /// # Errors

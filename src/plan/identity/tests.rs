@@ -128,3 +128,18 @@ fn a_key_is_kept_only_for_who_may_know_it() {
         assert_eq!(pair.key_fate(), want, "{case}");
     }
 }
+
+/// A mark is an incarnation's while it holds the license, and still when that license is gone; not a former one's.
+#[test]
+fn marks_belong_to_the_incarnation_that_they_were_given_to() {
+    use LicenseState as S;
+    let mark =
+        |number| Mark::Order { panel: PanelId::parse("abcdefgh").expect("eight letters"), item: ItemId(42), number };
+    let with = |row: LicenseRow, number| LicenseRow { mark: Some(mark(number)), ..row };
+    let of_rows = |rows: &[LicenseRow], last| marks_of(&life(), &[], rows, last);
+    let (last, none) = (Some(LicenseId(5001)), Vec::<Mark>::new());
+    assert_eq!(of_rows(&[with(row(S::Bound), 1)], None), [mark(1)]);
+    assert_eq!(of_rows(&[with(row(S::Deleted), 2)], last), [mark(2)]);
+    assert_eq!(of_rows(&[with(row(S::Deleted), 2)], None), none, "of a former incarnation");
+    assert_eq!(of_rows(&[with(row(S::Pool), 3)], last), none, "given back");
+}
