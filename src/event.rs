@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use crate::model::ids::ItemId;
@@ -22,11 +22,6 @@ pub fn is_handler(program: &str) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == HANDLER)
 }
 
-/// The spool: a file named by the number of each service that something happened to.
-pub fn spool(settings: &Settings) -> PathBuf {
-    settings.state_folder().join("spool")
-}
-
 /// Notes a service; what to print. Several events of one service are one note: sync looks at the service itself.
 pub fn note(environment: &Environment, item: &str) -> String {
     // A broken settings file must not break the panel's operation; its default paths are the best guess.
@@ -36,11 +31,12 @@ pub fn note(environment: &Environment, item: &str) -> String {
     }
     let digits = !item.is_empty() && item.bytes().all(|b| b.is_ascii_digit());
     if let Some(id) = item.parse::<ItemId>().ok().filter(|id| digits && id.0 > 0) {
-        let spool = spool(&settings);
+        let spool = settings.spool();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
         let file =
             || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(spool.join(id.to_string()));
-        // Lost is only the hint: sync finds the service anyway.
+        // Lost is only the hint: sync finds the service anyway. So nothing is synced, which may take longer than the
+        // panel's operation waits; an empty file has no content that could be torn.
         let _ = made.and_then(|()| file());
     }
     ANSWER.to_owned()
@@ -48,7 +44,7 @@ pub fn note(environment: &Environment, item: &str) -> String {
 
 /// What was noted, and when: by number of the service.
 pub fn notes(settings: &Settings) -> BTreeMap<ItemId, SystemTime> {
-    let Ok(entries) = std::fs::read_dir(spool(settings)) else { return BTreeMap::new() };
+    let Ok(entries) = std::fs::read_dir(settings.spool()) else { return BTreeMap::new() };
     let read = |entry: std::fs::DirEntry| {
         let item = entry.file_name().to_str()?.parse::<ItemId>().ok()?;
         Some((item, entry.metadata().ok()?.modified().ok()?))
@@ -58,7 +54,7 @@ pub fn notes(settings: &Settings) -> BTreeMap<ItemId, SystemTime> {
 
 /// Removes a note that was carried out, unless it was written again meanwhile.
 pub fn forget(settings: &Settings, item: ItemId, written: SystemTime) {
-    let path = spool(settings).join(item.to_string());
+    let path = settings.spool().join(item.to_string());
     let now = std::fs::metadata(&path).and_then(|about| about.modified());
     if now.is_ok_and(|now| now == written) {
         // One that stays is carried out again, which does no harm.

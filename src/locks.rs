@@ -1,6 +1,6 @@
-//! Locks as files: `item-42.lock`, `license-3-1001.lock`. Held by the open file, so the system releases a lock when its
-//! process dies; never removed, because a removed file could be locked twice. The standard library opens files
-//! close-on-exec: the panel's tool, which may outlive us, does not inherit them.
+//! Locks as files: `item-42.lock`, `license-3-1001.lock`, `state.lock`. Held by the open file, so the system releases a
+//! lock when its process dies; never removed, because a removed file could be locked twice. The standard library opens
+//! files close-on-exec: the panel's tool, which may outlive us, does not inherit them.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -21,11 +21,15 @@ impl FileLocks {
     }
 }
 
+/// The lock of the state file. It says nothing about a state that was used: it is taken before a new one is made.
+pub const STATE_LOCK: &str = "state.lock";
+
 fn file_name(name: LockName) -> String {
     match name {
         LockName::Item(item) => format!("item-{item}.lock"),
         LockName::License(account, license) => format!("license-{account}-{license}.lock"),
         LockName::Noted => "noted.lock".to_owned(),
+        LockName::State => STATE_LOCK.to_owned(),
     }
 }
 
@@ -43,17 +47,31 @@ impl Drop for Held {
 
 impl LockGuard for Held {}
 
-impl Locks for FileLocks {
-    fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+impl FileLocks {
+    fn take(
+        &self,
+        name: LockName,
+        lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+    ) -> Result<Option<Box<dyn LockGuard>>, String> {
         let path = self.dir.join(file_name(name));
         let text = |error: std::io::Error| format!("the lock file {} cannot be used: {error}", path.display());
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(text)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(text)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => Ok(Some(Box::new(Held { file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(text(error)),
         }
+    }
+}
+
+impl Locks for FileLocks {
+    fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        self.take(name, File::try_lock)
+    }
+
+    fn try_share(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        self.take(name, File::try_lock_shared)
     }
 }
 
@@ -79,6 +97,23 @@ mod tests {
             let found = dir.path().join(path).metadata().expect(path).permissions().mode() & 0o777;
             assert_eq!(found, mode, "{path}");
         }
+    }
+
+    #[test]
+    fn runs_share_the_state_and_nobody_has_it_alone_meanwhile() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let locks = FileLocks::new(dir.path());
+        let shared = || locks.try_share(LockName::State).expect("a lock file");
+        let alone = || locks.try_lock(LockName::State).expect("a lock file");
+        let (first, second) = (shared(), shared());
+        assert!(first.is_some() && second.is_some() && alone().is_none());
+        drop(first);
+        assert!(alone().is_none(), "the second run goes on");
+        drop(second);
+        let held = alone();
+        assert!(held.is_some() && shared().is_none());
+        drop(held);
+        assert!(shared().is_some());
     }
 
     /// A folder that cannot be made is an error that names the file.

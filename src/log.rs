@@ -89,6 +89,8 @@ struct Inner {
     sink: Sink,
     secrets: Vec<String>,
     kept: VecDeque<String>,
+    /// Once the file was opened: whether it held something before.
+    was_used: Option<bool>,
 }
 
 /// The log of one run.
@@ -118,7 +120,7 @@ impl Log {
         pid: u32,
         now: impl Fn() -> NaiveDateTime + Send + Sync + 'static,
     ) -> Self {
-        let inner = Inner { sink: Sink::Unopened, secrets: Vec::new(), kept: VecDeque::new() };
+        let inner = Inner { sink: Sink::Unopened, secrets: Vec::new(), kept: VecDeque::new(), was_used: None };
         let (path, debug_conf) = (path.to_owned(), debug_conf.to_owned());
         let loud = AtomicBool::new(false);
         Self { loud, path, debug_conf, level: OnceLock::new(), pid, now: Box::new(now), inner: Mutex::new(inner) }
@@ -203,7 +205,10 @@ impl Log {
         if matches!(inner.sink, Sink::Unopened) {
             let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path);
             inner.sink = match opened {
-                Ok(file) => Sink::Open(file),
+                Ok(file) => {
+                    inner.was_used = file.metadata().ok().map(|about| about.len() > 0);
+                    Sink::Open(file)
+                }
                 Err(error) => {
                     // stderr is not part of the protocol; without a log it is the only place left.
                     let _ = writeln!(std::io::stderr(), "pmisplicense: {}: {error}", self.path.display());
@@ -215,6 +220,12 @@ impl Log {
             // One write a line, so that lines of several processes do not mix.
             let _ = file.write_all(line.as_bytes());
         }
+    }
+
+    /// Whether earlier runs, or other ones, wrote into the file.
+    pub fn was_used(&self) -> bool {
+        let there = || std::fs::metadata(&self.path).is_ok_and(|about| about.len() > 0);
+        self.lock().was_used.unwrap_or_else(there)
     }
 
     /// The run's last lines, oldest first.

@@ -3,6 +3,9 @@
 
 pub mod module;
 pub mod servers;
+pub mod state;
+
+pub use state::open_state;
 
 use crate::context::{Context, database_error};
 use crate::engine::{Engine, Ports, Run, Watched};
@@ -11,7 +14,6 @@ use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::{AddonValue, Item, ItemStatus, MODULE_PROGRAM};
 use crate::model::rules::Rules;
 use crate::ports::Module;
-use crate::store::{Store, open_file};
 
 /// Services asked for at once.
 const BATCH: u32 = 500;
@@ -46,7 +48,7 @@ pub fn modules_in_use(ctx: &mut Context) -> Result<Vec<Module>, ModuleError> {
 }
 
 fn has_licenses(ctx: &Context, module: ModuleId) -> Result<bool, ModuleError> {
-    if ctx.copy.is_none() && !ctx.settings.state.exists() {
+    if ctx.copy.is_none() && !state::is_there(ctx)? {
         return Ok(false);
     }
     let store = open_state(ctx)?;
@@ -84,24 +86,11 @@ fn asks_for_panel(item: &Item, rules: &Rules) -> bool {
 
 /// A server whose addon is gone may still hold a license: it must be closable.
 fn has_license(ctx: &Context, item: ItemId) -> Result<bool, ModuleError> {
-    if !ctx.settings.state.exists() {
+    if ctx.copy.is_none() && !state::is_there(ctx)? {
         return Ok(false);
     }
     let held = open_state(ctx)?.licenses_of_item(item).map_err(crate::engine::state_error)?;
     Ok(!held.is_empty())
-}
-
-/// Opens the state, making it at first use; a rehearsal has its copy.
-///
-/// # Errors
-/// `state`.
-pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
-    if let Some(copy) = &ctx.copy {
-        return Ok(copy.clone());
-    }
-    let pinned = ctx.settings.rules(ctx.module).panel_id;
-    open_file(&ctx.settings.state, pinned.as_ref(), &ctx.fresh_panel, &ctx.machine, ctx.clock.now())
-        .map_err(crate::engine::state_error)
 }
 
 /// Runs something on the engine of a module.

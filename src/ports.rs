@@ -433,6 +433,9 @@ pub enum LockName {
     License(AccountId, LicenseId),
     /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
     Noted,
+    /// The state file: shared by every run for as long as it has the file open, taken before the file is opened. Alone
+    /// only for what puts another file in its place or brings it to a newer schema.
+    State,
 }
 
 /// A held lock; released when dropped or when the process dies.
@@ -445,6 +448,12 @@ pub trait Locks {
     /// # Errors
     /// The lock file cannot be made: a text.
     fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String>;
+
+    /// The lock together with others that share it, or `None` while a run holds it alone.
+    ///
+    /// # Errors
+    /// As [`Locks::try_lock`].
+    fn try_share(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String>;
 }
 
 /// A key and the license it belongs to, as saved to an item.

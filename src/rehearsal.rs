@@ -214,6 +214,10 @@ impl Locks for NoLocks {
     fn try_lock(&self, _: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
         Ok(Some(Box::new(NoGuard)))
     }
+
+    fn try_share(&self, _: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        Ok(Some(Box::new(NoGuard)))
+    }
 }
 
 #[cfg(test)]

@@ -288,7 +288,7 @@ fn context(settings: Settings, common: &Common) -> Context {
         module: common.module,
         running_operation: common.running_operation,
         clock: Box::new(SystemClock::new(settings.zone(common.module))),
-        locks: Box::new(crate::locks::FileLocks::new(settings.state_folder().join("locks"))),
+        locks: Box::new(crate::locks::FileLocks::new(settings.locks())),
         connector: shells::connector(&settings, trace),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),

@@ -251,6 +251,6 @@ fn surroundings() {
     let url = test.upstream.url();
     test.module_param(7, "url", &url);
     std::fs::write(test.state_path(), "not a database, but somebody's file").unwrap();
-    assert!(test.cmd("open", 42).fails("state").message().contains("it was left as it is"));
+    assert!(test.cmd("open", 42).fails("state").message().contains("It was left as it is"));
     assert_eq!(std::fs::read_to_string(test.state_path()).unwrap(), "not a database, but somebody's file");
 }

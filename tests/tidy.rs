@@ -130,7 +130,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("commands", above),
         ("admin", admin),
         // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
-        ("opening", &["context", "engine", "error", "model", "ports", "store"]),
+        ("opening", &["context", "engine", "error", "locks", "model", "ports", "store"]),
         // Shows what the shells would send and call; opens none of them.
         ("rehearsal", &["context", "error", "mgrctl", "model", "ports", "store", "upstream"]),
         ("trace", &["log", "ports", "xml"]),

@@ -18,6 +18,7 @@ use crate::error::{ModuleError, Text, counted};
 use crate::model::held::LicenseState;
 use crate::model::journal::WishStatus;
 use crate::opening::open_state;
+use crate::opening::state::is_there;
 use crate::store::{LicenseFilter, Store};
 use crate::text;
 
@@ -195,15 +196,22 @@ fn reinstall() -> Text {
 
 fn state(desk: &Desk<'_>, checks: &mut Checks) -> Option<Store> {
     let path = &desk.ctx.settings.state;
-    if !path.exists() {
-        checks.ok(
-            "state",
-            text!(
-                "no state yet: nothing was bought by this installation",
-                "состояния ещё нет: эта установка ничего не покупала"
-            ),
-        );
-        return None;
+    match is_there(desk.ctx) {
+        Ok(true) => {}
+        Ok(false) => {
+            checks.ok(
+                "state",
+                text!(
+                    "no state yet: nothing was bought by this installation",
+                    "состояния ещё нет: эта установка ничего не покупала"
+                ),
+            );
+            return None;
+        }
+        Err(error) => {
+            checks.failed("state", &error);
+            return None;
+        }
     }
     let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777).unwrap_or(0);
     let folder = path.parent().unwrap_or(Path::new("/"));

@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::{AccountId, ModuleId};
 use crate::model::license::{License, LicenseStatus};
+use crate::opening::state::{is_there, no_state};
 use crate::opening::{module, open_state};
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::store::{Account, Store};
@@ -70,7 +71,7 @@ struct Case {
 pub fn accept_account(desk: &mut Desk<'_>, id: ModuleId, args: &DoctorArgs) -> Result<Answer, ModuleError> {
     let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
     module::ours(&modules, id)?;
-    if !desk.ctx.settings.state.exists() {
+    if !is_there(desk.ctx)? {
         return Ok(nothing_to_decide(desk, id));
     }
     let store = open_state(desk.ctx)?;
@@ -355,8 +356,11 @@ impl Case {
 /// `state claim`: the state file is this machine's from now on.
 ///
 /// # Errors
-/// `state`; `missed`: nobody agreed.
+/// `state`; `missed`: nobody agreed, or there is no state.
 pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
+    if !is_there(desk.ctx)? {
+        return Err(no_state(&desk.ctx.settings.state));
+    }
     let store = open_state(desk.ctx)?;
     let machine = desk.ctx.machine.clone();
     if check_machine(&store, &machine).is_ok() {

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::opening::open_state;
+use crate::opening::state::is_there;
 use crate::pass_report::PassReport;
 use crate::store::Store;
 use crate::text;
@@ -91,6 +92,15 @@ impl Answer {
         self
     }
 
+    /// For programs: there is no state file yet, and the answer is about an empty one.
+    #[must_use]
+    pub fn without_state(mut self) -> Self {
+        if let Some(fields) = self.json.as_object_mut() {
+            fields.insert("no_state".to_owned(), Value::Bool(true));
+        }
+        self
+    }
+
     fn with_code(mut self, code: u8) -> Self {
         self.code = code;
         self
@@ -104,7 +114,7 @@ impl Desk<'_> {
 
     /// The state for reading; an empty one while there is no file, which is not made for a look.
     fn store(&self) -> Result<Store, ModuleError> {
-        if self.ctx.settings.state.exists() {
+        if self.ctx.copy.is_some() || is_there(self.ctx)? {
             return open_state(self.ctx);
         }
         Store::in_memory(&self.ctx.fresh_panel).map_err(crate::engine::state_error)

@@ -11,6 +11,7 @@ use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
 use crate::error::{Lang, ModuleError, Text};
 use crate::model::ids::ModuleId;
+use crate::opening::state::is_there;
 use crate::opening::{module, open_state, with_engine};
 use crate::plan::finding::{Finding, Kind, Remedy};
 use crate::text;
@@ -100,7 +101,7 @@ fn former_accounts(
     desk: &mut Desk<'_>,
     only: Option<ModuleId>,
 ) -> Result<Vec<(ModuleId, Finding, Outcome)>, ModuleError> {
-    if !desk.ctx.settings.state.exists() {
+    if !is_there(desk.ctx)? {
         return Ok(Vec::new());
     }
     let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;

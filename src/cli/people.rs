@@ -322,12 +322,17 @@ pub enum AdminCommand {
         not_bought: bool,
     },
     /// Write a copy of the state to a new file; safe while everything runs
+    #[command(after_help = "Examples:\n  pmisplicense backup /root/licenses.db\n  \
+                            pmisplicense backup --verify /root/licenses.db   is it a whole copy that restore can use?")]
     Backup {
         /// The file; it must not exist
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Check a copy that is there; nothing is written
+        #[arg(long)]
+        verify: bool,
     },
-    /// Put a copy in the state's place; the present one is kept beside it
+    /// Put a copy in the state's place; the present one is kept beside it. Nothing has to be stopped
     Restore {
         /// The file
         #[arg(value_name = "FILE")]
@@ -352,7 +357,7 @@ pub enum AdminCommand {
     /// The manual page, on standard output
     #[command(after_help = "Example:\n  pmisplicense man > /usr/local/share/man/man8/pmisplicense.8")]
     Man,
-    /// The state file: whose it is
+    /// The state file: whose it is, and what to do when it is lost
     State {
         /// What to do with it
         #[command(subcommand)]
@@ -397,6 +402,11 @@ impl AdminCommand {
         matches!(self, Self::Sync { adopt: false, allow_many: false, .. })
     }
 
+    /// Whether it only looks at the state: then none is made where there is none.
+    pub fn looks(&self) -> bool {
+        !self.changes() && !matches!(self, Self::Backup { .. })
+    }
+
     /// The processing module that it names.
     pub fn module(&self) -> Option<ModuleId> {
         match self {
@@ -439,6 +449,12 @@ pub enum RefusedFor {
 pub enum StateCommand {
     /// Confirm that the panel moved to this machine for good, and that the state file is this machine's from now on
     Claim {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Go on without the present state, when it cannot be used and there is no backup: it is kept beside an empty one
+    BeginAnew {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,

@@ -15,16 +15,16 @@ pub fn state(error: StoreError) -> ModuleError {
             "версия файла состояния {found}, программа знает {known}; ничего не изменено; установите более новую программу"
         ),
         StoreError::Unusable(why) => text!(
-            "the state file cannot be used ({why}); it was left as it is; restore a backup, or move it away and run: pmisplicense reconcile",
-            "файл состояния непригоден ({why}); он оставлен как есть; восстановите копию или уберите его и выполните: pmisplicense reconcile"
+            "The state file cannot be used: {why}. It was left as it is. Next: pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew.",
+            "Файл состояния непригоден: {why}. Он оставлен как есть. Далее: pmisplicense restore FILE с последней копией, а без копии — pmisplicense state begin-anew."
         ),
         StoreError::Io { path, .. } => text!(
             "the state at {path} cannot be used; nothing was sent; check the folder, its rights and the free space",
             "состояние {path} недоступно; ничего не отправлено; проверьте каталог, права и свободное место"
         ),
         StoreError::Unreadable(why) => text!(
-            "A value in the state file cannot be read: {why}. Nothing was changed for its license or service. Next: pmisplicense doctor; if the file is damaged, pmisplicense restore FILE.",
-            "Значение в файле состояния не читается: {why}. Для его лицензии или услуги ничего не изменено. Далее: pmisplicense doctor; если файл повреждён, pmisplicense restore FILE."
+            "A value in the state file cannot be read: {why}. Nothing was changed for its license or service. Next: pmisplicense doctor; if the file is damaged, pmisplicense restore FILE; without a backup: pmisplicense state begin-anew.",
+            "Значение в файле состояния не читается: {why}. Для его лицензии или услуги ничего не изменено. Далее: pmisplicense doctor; если файл повреждён, pmisplicense restore FILE, а без копии — pmisplicense state begin-anew."
         ),
         StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
             "the state file could not be written; what was recorded before is looked for at the next run; check the free space and run: pmisplicense doctor",
@@ -57,6 +57,7 @@ pub fn no_item(item: ItemId) -> ModuleError {
 
 fn locked(name: LockName) -> (&'static str, String) {
     match name {
+        LockName::State => ("state", String::new()),
         LockName::Item(item) => ("item", item.to_string()),
         LockName::License(_, license) => ("licid", license.to_string()),
         LockName::Noted => ("sync", "noted".to_owned()),
@@ -75,12 +76,23 @@ pub fn left_to_other_run(name: LockName) -> ModuleError {
 
 /// Another run holds what this one needs.
 pub fn busy(name: LockName) -> ModuleError {
+    if name == LockName::State {
+        return state_busy();
+    }
     let (object, value) = locked(name);
     let words = text!(
         "another run holds {object} {value} for more than 30 seconds; nothing was done; it is tried again",
         "другой запуск держит {object} {value} дольше 30 секунд; ничего не сделано; запуск повторится"
     );
     ModuleError::new(ErrorKind::Busy, object, value, words)
+}
+
+fn state_busy() -> ModuleError {
+    let words = text!(
+        "Other runs have used the state file for more than 30 seconds. Nothing was done. Next: repeat the command; nothing has to be stopped by hand.",
+        "Другие запуски заняты файлом состояния дольше 30 секунд. Ничего не сделано. Далее: повторите команду; останавливать вручную ничего не нужно."
+    );
+    ModuleError::new(ErrorKind::Busy, "state", "", words)
 }
 
 /// A lock file cannot be made.

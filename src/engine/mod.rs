@@ -73,7 +73,7 @@ pub use account::{Former, check_machine, former_accounts, is_account, other_acco
 pub use approval::Approved;
 pub use bind::Consent;
 pub use bundled::{Server, Swept};
-pub use errors::{call as call_error, lock_failed, no_item, refusal_kind, state as state_error};
+pub use errors::{busy, call as call_error, lock_failed, no_item, refusal_kind, state as state_error};
 pub use import::Imported;
 pub use importable::Importable;
 pub use old_state::RESTORED;
@@ -88,7 +88,7 @@ pub use watched::Watched;
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// How often a held lock is tried again.
-const LOCK_RETRY: Duration = Duration::from_millis(100);
+pub const LOCK_RETRY: Duration = Duration::from_millis(100);
 
 /// Steps that one run may take for one service or license: far above the longest honest one, so that a defect ends in
 /// an error.

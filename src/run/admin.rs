@@ -140,12 +140,18 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     };
     let person = std::io::stdin().is_terminal();
     let ask: Option<&mut dyn FnMut(&str) -> bool> = if person { Some(&mut ask) } else { None };
+    let is_without_state = args.command.looks() && rehearse::look_without_state(&mut ctx)?;
+    // doctor has a line of its own for it.
+    if is_without_state && !matches!(args.command, AdminCommand::Doctor { .. }) {
+        tell(&format!("{}\n", rehearse::no_state_yet(&ctx).in_lang(lang)));
+    }
     let mut desk = Desk { ctx: &mut ctx, width, ask, tell: &mut tell, live };
-    dispatch(&mut desk, &args.command).map_err(|error| {
+    let result = dispatch(&mut desk, &args.command).map_err(|error| {
         let error = error.mapped(|text| log.masked(text));
         log.error(&error.to_string());
         error
-    })
+    });
+    result.map(|answer| if is_without_state { answer.without_state() } else { answer })
 }
 
 /// sync --dry-run: as the protocol's own.
@@ -222,13 +228,14 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
             licenses::resolve(desk.ctx, *item, wish.map(WishId), verdict).map(|text| say("resolve", text))
         }
-        AdminCommand::Backup { file } => admin::keep::backup(desk, file),
+        AdminCommand::Backup { file, verify } => admin::keep::backup(desk, file, *verify),
         AdminCommand::Restore { file, yes } => admin::keep::restore(desk, file, *yes),
         AdminCommand::Prune { older_than } => admin::keep::prune(desk, *older_than),
         AdminCommand::Completions { .. } | AdminCommand::Man => {
             Ok(say("man", Text::same(paper(command).unwrap_or_default())))
         }
         AdminCommand::State { command: StateCommand::Claim { yes } } => admin::identity::claim_state(desk, *yes),
+        AdminCommand::State { command: StateCommand::BeginAnew { yes } } => admin::keep::begin_anew(desk, *yes),
     }
 }
 

@@ -240,9 +240,19 @@ impl Settings {
         self.modules.keys().copied()
     }
 
-    /// The folder of files that stand beside the state: locks, spool.
+    /// The folder of the state, and of the files beside it.
     pub fn state_folder(&self) -> PathBuf {
         self.state.parent().map_or_else(|| self.root.join("var/pmisplicense"), Path::to_owned)
+    }
+
+    /// The folder of lock files.
+    pub fn locks(&self) -> PathBuf {
+        self.state_folder().join("locks")
+    }
+
+    /// The spool of the event handler: a file named by the number of each service that something happened to.
+    pub fn spool(&self) -> PathBuf {
+        self.state_folder().join("spool")
     }
 }
 

@@ -1,9 +1,10 @@
-//! The state as a file: where it may lie, who may read it, how an old one is brought forward and a bad one is left
-//! alone.
+//! The state as a file: where it may lie, who may read it, how a new one is made and an old one brought forward, and a
+//! bad one left alone. A file of this program is never empty, not even for a moment: it is written whole beside its
+//! place, then named.
 
-use std::fs::{self, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Store, StoreError, schema};
+use crate::durable::{self, FileError};
 use crate::model::ids::PanelId;
 
 /// How long a write waits for another process's write. Transactions here are short: no call to anybody in between.
@@ -26,127 +28,193 @@ const COPIED_PAGES: i32 = i32::MAX;
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + '_ {
-    move |source| StoreError::Io { path: path.display().to_string(), source }
+/// Only the owner reads it: it holds license keys.
+pub(super) const MODE: u32 = 0o600;
+
+/// What a state knows about its installation.
+#[derive(Debug, Clone, Copy)]
+pub struct Installation<'i> {
+    /// The setting panel_id.
+    pub pinned: Option<&'i PanelId>,
+    /// The id of a new state without that setting.
+    pub fresh: &'i PanelId,
+    /// What this machine calls itself.
+    pub machine: &'i str,
 }
 
-/// Opens the state, making folder (0700) and file (0600) at first use. `pinned`: the setting panel_id; `fresh`: the id
-/// of a new state without it. `machine`: what this machine calls itself.
+/// What opening found.
+pub enum Opened {
+    /// The state.
+    Ready(Store),
+    /// [`prepare`] has something to do first, alone.
+    Unready(Unready),
+}
+
+/// Why a state cannot be used yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unready {
+    /// There is no file.
+    Missing,
+    /// The file is empty. This program leaves none behind.
+    Empty,
+    /// The schema is older than this program's, or the file has none yet.
+    Older,
+}
+
+/// Opens the state if it is ready. Nothing is made and nothing is brought forward.
 ///
 /// # Errors
-/// A newer file is refused with both versions named; one that is not ours or damaged is left as it is; an older one is
-/// brought forward with a copy `state.db.vN` kept beside it.
-pub fn open_file(
-    path: &Path,
-    pinned: Option<&PanelId>,
-    fresh: &PanelId,
-    machine: &str,
-    now: DateTime<Utc>,
-) -> Result<Store, StoreError> {
-    make_private(path)?;
-    check_magic(path)?;
-    let conn = Connection::open(path)?;
-    conn.busy_timeout(BUSY_TIMEOUT)?;
-    let is_new = pragma_i32(&conn, "user_version")? == 0 && pragma_i32(&conn, "schema_version")? == 0;
-    let version = check_version(&conn, is_new)?;
+/// A newer file is refused with both versions named; one that is not ours or damaged is left as it is.
+pub fn open_ready(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result<Opened, StoreError> {
+    let about = match fs::metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Unready(Unready::Missing)),
+        Err(error) => return Err(FileError::at(path)(error).into()),
+    };
+    if about.len() == 0 {
+        return Ok(Opened::Unready(Unready::Empty));
+    }
+    if about.permissions().mode() & 0o077 != 0 {
+        // SQLite gives its journals the same mode.
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(FileError::at(path))?;
+    }
+    let conn = connect(path)?;
+    if check_version(&conn)? < schema::version() {
+        return Ok(Opened::Unready(Unready::Older));
+    }
     patiently(|| settle_pragmas(&conn))?;
+    let store = Store::from_connection(Rc::new(conn));
+    name_installation(&store, who, now)?;
+    Ok(Opened::Ready(store))
+}
+
+/// Makes the state where there is none, with its folder (0700), or brings an older one forward; one that is ready stays
+/// as it is. The caller holds the state's lock alone.
+///
+/// # Errors
+/// As [`open_ready`]. A copy `state.db.vN` of an older one is kept beside it.
+pub fn prepare(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    if !path.exists() {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        durable::private_folder(folder)?;
+        let fresh = new_in_memory(who, now)?;
+        return match durable::create(path, MODE, |new| vacuum_into(&fresh.conn, new)) {
+            // Another run was faster. A link that leads nowhere is in the way as well.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists && path.exists() => {
+                Ok(())
+            }
+            other => other,
+        };
+    }
+    let conn = connect(path)?;
+    let version = check_version(&conn)?;
     if version < schema::version() {
-        if !is_new {
+        patiently(|| settle_pragmas(&conn))?;
+        if !is_new(&conn)? {
             keep_copy(&conn, path, version)?;
         }
         bring_forward(&conn)?;
     }
-    let store = Store::from_connection(Rc::new(conn));
-    name_installation(&store, pinned, fresh, machine, now)?;
-    Ok(store)
+    Ok(())
+}
+
+/// Opens the state, made or brought forward where it has to be, for a caller that is alone with it.
+///
+/// # Errors
+/// As [`open_ready`] and [`prepare`].
+pub fn open_file(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result<Store, StoreError> {
+    loop {
+        match open_ready(path, who, now)? {
+            Opened::Ready(store) => return Ok(store),
+            Opened::Unready(_) => prepare(path, who, now)?,
+        }
+    }
+}
+
+/// A file of SQLite's, for reading and writing; none is made.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    check_magic(path)?;
+    connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+pub(super) fn connect_with(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(conn)
+}
+
+/// Whether nothing was ever written into the file: a run of an older program died while it made a new state.
+fn is_new(conn: &Connection) -> Result<bool, StoreError> {
+    Ok(pragma_i32(conn, "user_version")? == 0
+        && pragma_i32(conn, "schema_version")? == 0
+        && pragma_i32(conn, "application_id")? == 0)
 }
 
 /// The version of a state that this program can use; a new one has none yet.
-fn check_version(conn: &Connection, is_new: bool) -> Result<i32, StoreError> {
+pub(super) fn check_version(conn: &Connection) -> Result<i32, StoreError> {
     let version = pragma_i32(conn, "user_version")?;
     if version > schema::version() {
         return Err(StoreError::Newer { found: version, known: schema::version() });
     }
-    if !is_new && pragma_i32(conn, "application_id")? != schema::APPLICATION_ID {
+    if !is_new(conn)? && pragma_i32(conn, "application_id")? != schema::APPLICATION_ID {
         return Err(StoreError::Unusable("another program's database".to_owned()));
     }
     Ok(version)
 }
 
-fn name_installation(
-    store: &Store,
-    pinned: Option<&PanelId>,
-    fresh: &PanelId,
-    machine: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+fn name_installation(store: &Store, who: Installation<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
     let known = store.meta("panel_id")?;
-    if known.is_some() && pinned.is_none_or(|id| known.as_deref() == Some(id.as_str())) {
+    if known.is_some() && who.pinned.is_none_or(|id| known.as_deref() == Some(id.as_str())) {
         return Ok(());
     }
     store.write(now, |tx| {
-        // Sixteen processes may meet a new file at once: what the first one wrote stays.
-        tx.set_meta_once("panel_id", fresh.as_str())?;
-        tx.set_meta_once("machine", machine)?;
-        pinned.map_or(Ok(()), |id| tx.set_meta("panel_id", id.as_str()))
+        // Several runs may find it without a name at once: what the first one wrote stays.
+        tx.set_meta_once("panel_id", who.fresh.as_str())?;
+        tx.set_meta_once("machine", who.machine)?;
+        who.pinned.map_or(Ok(()), |id| tx.set_meta("panel_id", id.as_str()))
     })
 }
 
-/// A copy of the state in memory, brought forward: for runs that only show what they would do. Without a file it is a
-/// new one. The file is only read; opened for reading only, SQLite would leave its helper files behind.
+/// A new state in memory.
 ///
 /// # Errors
-/// As [`open_file`].
-pub fn copy_in_memory(
-    path: &Path,
-    pinned: Option<&PanelId>,
-    fresh: &PanelId,
-    machine: &str,
-) -> Result<Store, StoreError> {
-    let mut copy = Connection::open_in_memory()?;
-    let is_there = fs::metadata(path).is_ok_and(|file| file.len() > 0);
-    if is_there {
-        check_magic(path)?;
-        let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        file.busy_timeout(BUSY_TIMEOUT)?;
-        let backup = rusqlite::backup::Backup::new(&file, &mut copy)?;
-        backup.run_to_completion(COPIED_PAGES, Duration::ZERO, None)?;
-    }
-    check_version(&copy, !is_there)?;
-    bring_forward(&copy)?;
-    let store = Store::from_connection(Rc::new(copy));
-    name_installation(&store, pinned, fresh, machine, DateTime::UNIX_EPOCH)?;
+/// SQLite's own.
+pub fn new_in_memory(who: Installation<'_>, now: DateTime<Utc>) -> Result<Store, StoreError> {
+    let conn = Connection::open_in_memory()?;
+    bring_forward(&conn)?;
+    let store = Store::from_connection(Rc::new(conn));
+    name_installation(&store, who, now)?;
     Ok(store)
 }
 
-fn make_private(path: &Path) -> Result<(), StoreError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-        if let Some(above) = folder.parent() {
-            fs::create_dir_all(above).map_err(io(above))?;
-        }
-        match fs::DirBuilder::new().mode(0o700).create(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(io(folder))?,
-        }
-    }
-    // Made before SQLite does, so that it is never readable by others; SQLite gives its journals the same mode.
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let mode = fs::metadata(path).map_err(io(path))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io(path))?;
-            }
-            Ok(())
-        }
-        Err(error) => Err(io(path)(error)),
-    }
+/// A copy of the state in memory, brought forward: for runs that only show what they would do. The file is only read;
+/// opened for reading only, SQLite would leave its helper files behind.
+///
+/// # Errors
+/// As [`open_ready`].
+pub fn copy_in_memory(path: &Path, who: Installation<'_>) -> Result<Store, StoreError> {
+    let copy = in_memory(&connect(path)?)?;
+    check_version(&copy)?;
+    bring_forward(&copy)?;
+    let store = Store::from_connection(Rc::new(copy));
+    name_installation(&store, who, DateTime::UNIX_EPOCH)?;
+    Ok(store)
 }
 
-/// An empty file is a new one; anything else must begin like SQLite does, or SQLite would overwrite it.
-fn check_magic(path: &Path) -> Result<(), StoreError> {
+/// Page for page, damaged ones too.
+pub(super) fn in_memory(file: &Connection) -> Result<Connection, StoreError> {
+    let mut copy = Connection::open_in_memory()?;
+    let backup = rusqlite::backup::Backup::new(file, &mut copy)?;
+    backup.run_to_completion(COPIED_PAGES, Duration::ZERO, None)?;
+    drop(backup);
+    Ok(copy)
+}
+
+/// A file that does not begin as SQLite's do would be overwritten by it.
+pub(super) fn check_magic(path: &Path) -> Result<(), StoreError> {
     let mut head = Vec::new();
-    fs::File::open(path).map_err(io(path))?.take(16).read_to_end(&mut head).map_err(io(path))?;
+    let file = fs::File::open(path).map_err(FileError::at(path))?;
+    file.take(16).read_to_end(&mut head).map_err(FileError::at(path))?;
     if head.is_empty() || head == MAGIC { Ok(()) } else { Err(StoreError::Unusable("not an SQLite file".to_owned())) }
 }
 
@@ -183,17 +251,20 @@ fn settle_pragmas(conn: &Connection) -> Result<(), StoreError> {
     if synchronous == wanted { Ok(()) } else { Err(StoreError::Unusable(format!("synchronous {synchronous}"))) }
 }
 
+/// The state as it was before it is brought forward. A copy of that version from an earlier time is replaced: whoever
+/// goes back to the older program wants the newest.
 fn keep_copy(conn: &Connection, path: &Path, version: i32) -> Result<(), StoreError> {
-    let copy = path.with_extension(format!("db.v{version}"));
-    if copy.exists() {
-        return Ok(());
-    }
-    conn.execute("VACUUM INTO ?1", [copy.display().to_string()])?;
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).map_err(io(&copy))
+    durable::replace(&path.with_extension(format!("db.v{version}")), MODE, |new| vacuum_into(conn, new))
+}
+
+/// Writes a whole copy into an empty file. SQLite does not sync it: that is up to the caller.
+pub(super) fn vacuum_into(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    conn.execute("VACUUM INTO ?1", [path.display().to_string()])?;
+    Ok(())
 }
 
 /// Two processes may meet a new or old file at once: the one that comes second finds the work done.
-fn bring_forward(conn: &Connection) -> Result<(), StoreError> {
+pub(super) fn bring_forward(conn: &Connection) -> Result<(), StoreError> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     let result = pragma_i32(conn, "user_version").and_then(|version| schema::migrate(conn, version));
     match result {
@@ -218,12 +289,14 @@ mod tests {
     /// hundred rounds.
     #[test]
     fn first_runs_at_once() {
-        for _ in 0..200 {
-            let dir = tempfile::tempdir().expect("a folder");
+        for _ in 0..100 {
+            // In memory where there is such a place: each of them syncs a file and its folder.
+            let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
             let path = &dir.path().join("state/state.db");
             let open = |number: u8| {
                 let fresh = PanelId::from_bytes([number; 8]);
-                let store = open_file(path, None, &fresh, "machine", DateTime::<Utc>::MIN_UTC).expect("the state");
+                let who = Installation { pinned: None, fresh: &fresh, machine: "machine" };
+                let store = open_file(path, who, DateTime::<Utc>::MIN_UTC).expect("the state");
                 store.meta("panel_id").expect("a meta").expect("an id")
             };
             let ids: Vec<String> = std::thread::scope(|scope| {

@@ -15,23 +15,27 @@ mod licenses;
 mod purchases;
 mod report;
 mod schema;
+mod swap;
 mod waiting;
 
+use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::durable::FileError;
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 pub use accounts::Account;
-pub use file::{copy_in_memory, open_file};
+pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, open_file, open_ready, prepare};
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
 pub use purchases::{Purchase, Reuse};
 pub use report::{JournalLine, LicenseFilter};
+pub use swap::{Aside, panel_id_of, read_copy};
 pub use waiting::WaitsFor;
 
 /// Our state could not be used; nothing was changed, or it counts as perhaps written.
@@ -81,6 +85,12 @@ impl StoreError {
     }
 }
 
+impl From<FileError> for StoreError {
+    fn from(error: FileError) -> Self {
+        Self::Io { path: error.path.display().to_string(), source: error.source }
+    }
+}
+
 /// The single value that holds the running number of the newest order.
 const LAST_NUMBER: &str = "last_number";
 
@@ -108,6 +118,8 @@ pub struct Store {
     /// Set while a transaction is open: no call to upstream or the panel may happen then.
     writing: Rc<Cell<bool>>,
     commit_hook: Option<CommitHook>,
+    /// Dropped after the connection.
+    _guard: Option<Rc<dyn Any>>,
 }
 
 /// An open transaction: everything that changes our state goes through its methods.
@@ -154,7 +166,13 @@ impl Store {
         // Beside partial indexes SQLite compiles a statement anew at each binding of a value, in the hope of a better
         // plan; here every plan is fixed. A connection that cannot be told so is only slower.
         let _ = conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
-        Self { conn, writing: Rc::new(Cell::new(false)), commit_hook: None }
+        Self { conn, writing: Rc::new(Cell::new(false)), commit_hook: None, _guard: None }
+    }
+
+    /// The same connection; the guard is dropped once it is closed.
+    #[must_use]
+    pub fn guarded_by(self, guard: impl Any) -> Self {
+        Self { _guard: Some(Rc::new(guard)), ..self }
     }
 
     /// The same connection, its commits failing when the hook says so.

@@ -1,8 +1,6 @@
 //! Reads for people: lists, the journal, marks, and the file itself (integrity, copy, pruning). Nothing here decides
 //! anything about a license.
 
-use std::path::Path;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
@@ -205,13 +203,12 @@ impl Store {
         Ok(self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
-    /// Writes a whole copy of the state to a file that must not hold anything yet; safe while others write.
+    /// How many licenses the state knows, in whatever state they are.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
-        self.conn.execute("VACUUM INTO ?1", [path.display().to_string()])?;
-        Ok(())
+    pub fn count_all_licenses(&self) -> Result<u32, StoreError> {
+        Ok(self.conn.query_row("SELECT count(*) FROM license", [], |row| row.get(0))?)
     }
 }
 

@@ -116,7 +116,7 @@ fn restored_state() {
     let t = opened();
     let copy = t.root().join("copy.db").display().to_string();
     fine(&t, &format!("backup {copy}"));
-    assert!(refused(&t, &format!("backup {copy}")).contains("cannot be used"), "never overwritten");
+    assert!(refused(&t, &format!("backup {copy}")).contains("cannot be written"), "never overwritten");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     t.soft_item(43, "55227", 1).ip("192.0.2.11").expires(&day_in(31)).add();

@@ -322,12 +322,13 @@ fn bad_input() {
     assert!(refused(&t, "take-over panel --apply --yes").contains("DoNothing"));
     assert_eq!(what(&json(&t, "take-over panel"), id), "bind", "looking goes on");
     t.do_nothing(false);
+    // A look remembers no account.
+    fine(&t, "sync");
     let user = t.upstream.with(|w| w.options.user.clone());
     t.module_param(7, "username", "somebody-else");
     assert!(refused(&t, "take-over panel --apply --yes").contains("--accept-account"), "a swapped account");
     t.module_param(7, "username", &user);
     let copy = t.root().join("copy.db").display().to_string();
-    fine(&t, "sync");
     fine(&t, &format!("backup {copy}"));
     fine(&t, &format!("restore {copy} --yes"));
     let done = json(&t, "take-over panel --apply --yes");

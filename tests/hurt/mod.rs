@@ -6,6 +6,7 @@ mod broken;
 mod bytes;
 mod crowd;
 mod disk;
+mod durable;
 mod faults;
 mod frozen;
 mod inherited;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use pmisplicense::model::ids::PanelId;
-use pmisplicense::store::{Store, open_file};
+use pmisplicense::store::{Installation, Store, open_file};
 use rusqlite::Connection;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +50,16 @@ pub fn panel_id() -> PanelId {
     PanelId::parse("simulate").expect("eight letters")
 }
 
+/// A state file as a run of its own opens it.
+fn opened(path: &std::path::Path) -> Store {
+    let who = Installation { pinned: None, fresh: &panel_id(), machine: "sim" };
+    open_file(path, who, chrono::DateTime::UNIX_EPOCH).expect("the state file")
+}
+
 /// Makes an empty state file and takes its schema as statements.
 fn schema(dir: &std::path::Path) -> Vec<String> {
     let path = dir.join("template").join("state.db");
-    drop(open_file(&path, None, &panel_id(), "sim", chrono::DateTime::UNIX_EPOCH).expect("a state file"));
+    drop(opened(&path));
     let conn = Connection::open(&path).expect("the template");
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("a checkpoint");
     let mut statement = conn.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").expect("its schema");
@@ -145,9 +151,7 @@ impl Image {
         match self.tier {
             Tier::One => self.store.clone(),
             Tier::Two => Store::from_connection(Rc::new(Connection::open(&self.uri).expect("a connection"))),
-            Tier::Three => {
-                open_file(&self.file(), None, &panel_id(), "sim", chrono::DateTime::UNIX_EPOCH).expect("the state file")
-            }
+            Tier::Three => opened(&self.file()),
         }
     }
 

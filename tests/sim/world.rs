@@ -151,7 +151,7 @@ pub struct World {
     pub faults: Faults,
     pub pending: Vec<Pending>,
     pub runs: Vec<Run>,
-    pub locks: Vec<(LockName, usize)>,
+    pub locks: Vec<Lock>,
     pub violations: Vec<Violation>,
     pub trace: Option<Vec<String>>,
     /// For looking into the state from outside, where a check needs it at once.
@@ -281,24 +281,47 @@ impl Clock for SimClock {
 /// Locks of the machine: one holder a name, released when the guard goes.
 pub struct SimLocks(pub Shared, pub usize);
 
-struct Guard(Shared, LockName, usize);
+/// A lock that a run holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lock {
+    name: LockName,
+    run: usize,
+    is_alone: bool,
+}
+
+struct Guard(Shared, Lock);
 
 impl LockGuard for Guard {}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.borrow_mut().locks.retain(|held| *held != (self.1, self.2));
+        let mut world = self.0.borrow_mut();
+        // A run may share a lock with itself.
+        if let Some(at) = world.locks.iter().position(|held| *held == self.1) {
+            world.locks.swap_remove(at);
+        }
+    }
+}
+
+impl SimLocks {
+    fn take(&self, name: LockName, is_alone: bool) -> Option<Box<dyn LockGuard>> {
+        let mut world = self.0.borrow_mut();
+        if world.locks.iter().any(|held| held.name == name && (is_alone || held.is_alone)) {
+            return None;
+        }
+        let lock = Lock { name, run: self.1, is_alone };
+        world.locks.push(lock);
+        Some(Box::new(Guard(Rc::clone(&self.0), lock)))
     }
 }
 
 impl Locks for SimLocks {
     fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
-        let mut world = self.0.borrow_mut();
-        if world.locks.iter().any(|(held, _)| *held == name) {
-            return Ok(None);
-        }
-        world.locks.push((name, self.1));
-        Ok(Some(Box::new(Guard(Rc::clone(&self.0), name, self.1))))
+        Ok(self.take(name, true))
+    }
+
+    fn try_share(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        Ok(self.take(name, false))
     }
 }
 

@@ -1,0 +1,137 @@
+//! The state file under its lock. Every run shares the lock for as long as it has the file open, and opens the file
+//! after it got the lock: so whatever puts another file in its place, alone, meets no run that would go on writing into
+//! the old one. Nothing has to be stopped by hand.
+
+use std::fs;
+use std::path::Path;
+
+use crate::context::Context;
+use crate::engine::{LOCK_RETRY, LOCK_WAIT, busy, lock_failed, state_error};
+use crate::error::{ErrorKind, ModuleError};
+use crate::locks::STATE_LOCK;
+use crate::ports::{LockGuard, LockName};
+use crate::store::{Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
+use crate::store::{open_ready, prepare};
+use crate::text;
+
+/// Opens the state, making it at first use; a run that only looks at a copy has that.
+///
+/// # Errors
+/// `busy`: another run has it alone for too long; `state`.
+pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
+    if let Some(copy) = &ctx.copy {
+        return Ok(copy.clone());
+    }
+    patiently(ctx, || opened(ctx))
+}
+
+/// Shares the lock and opens the file; `None`: not now.
+fn opened(ctx: &Context) -> Result<Option<Store>, ModuleError> {
+    let (path, now) = (&ctx.settings.state, ctx.clock.now());
+    let pinned = ctx.settings.rules(ctx.module).panel_id;
+    let who = Installation { pinned: pinned.as_ref(), fresh: &ctx.fresh_panel, machine: &ctx.machine };
+    // A second round when this run itself made the state ready.
+    for _ in 0..2 {
+        let Some(guard) = share(ctx)? else { return Ok(None) };
+        match open_ready(path, who, now).map_err(state_error)? {
+            Opened::Ready(store) => return Ok(Some(store.guarded_by(guard))),
+            Opened::Unready(Unready::Empty) if was_used(ctx) => return Err(lost(path)),
+            Opened::Unready(Unready::Missing | Unready::Empty | Unready::Older) => {}
+        }
+        drop(guard);
+        let Some(_alone) = try_alone(ctx)? else { return Ok(None) };
+        prepare(path, who, now).map_err(state_error)?;
+    }
+    Ok(None)
+}
+
+/// The state's lock for a run that puts another file in its place; waits for the runs that have it open.
+///
+/// # Errors
+/// `busy`: they take too long.
+pub fn alone(ctx: &Context) -> Result<Box<dyn LockGuard>, ModuleError> {
+    patiently(ctx, || try_alone(ctx))
+}
+
+/// The state as a copy in memory, for a run that changes nothing; a new one where there is none.
+///
+/// # Errors
+/// As [`open_state`].
+pub fn copy_state(ctx: &Context) -> Result<Store, ModuleError> {
+    let pinned = ctx.settings.rules(ctx.module).panel_id;
+    let who = Installation { pinned: pinned.as_ref(), fresh: &ctx.fresh_panel, machine: &ctx.machine };
+    if !is_there(ctx)? {
+        return new_in_memory(who, ctx.clock.now()).map_err(state_error);
+    }
+    let _guard = patiently(ctx, || share(ctx))?;
+    copy_in_memory(&ctx.settings.state, who).map_err(state_error)
+}
+
+/// Whether there is a state; what it holds is not looked at. An empty file is none as long as nothing was used.
+///
+/// # Errors
+/// `state`: the file is empty, and beside it lies what an earlier run left; or it cannot be looked at.
+pub fn is_there(ctx: &Context) -> Result<bool, ModuleError> {
+    let path = &ctx.settings.state;
+    match fs::metadata(path) {
+        Ok(about) if about.len() > 0 => Ok(true),
+        Ok(_) if was_used(ctx) => Err(lost(path)),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(state_error(StoreError::Io { path: path.display().to_string(), source })),
+    }
+}
+
+/// There is no state file yet.
+pub fn no_state(path: &Path) -> ModuleError {
+    let shown = path.display();
+    let words = text!(
+        "There is no state file {shown} yet: this installation has bought nothing. Nothing was done.",
+        "Файла состояния {shown} ещё нет: эта установка ничего не покупала. Ничего не сделано."
+    );
+    ModuleError::new(ErrorKind::Missed, "state", shown, words)
+}
+
+/// This program leaves no empty file behind, not even for a moment. One beside the traces of earlier runs held
+/// something.
+fn lost(path: &Path) -> ModuleError {
+    let shown = path.display();
+    let words = text!(
+        "The state file {shown} is empty, although this installation has been used: what it held is lost. It was left as it is, and nothing was sent. Next: pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew.",
+        "Файл состояния {shown} пуст, хотя эта установка уже работала: его содержимое потеряно. Он оставлен как есть, ничего не отправлено. Далее: pmisplicense restore FILE с последней копией, а без копии — pmisplicense state begin-anew."
+    );
+    ModuleError::new(ErrorKind::State, "state", shown, words)
+}
+
+/// Locks of services and licenses, notes of the event handler, or lines in the log.
+fn was_used(ctx: &Context) -> bool {
+    let locks = fs::read_dir(ctx.settings.locks()).into_iter().flatten().flatten();
+    let mut others = locks.filter(|entry| entry.file_name() != STATE_LOCK);
+    others.next().is_some() || ctx.settings.spool().exists() || ctx.log.was_used()
+}
+
+fn share(ctx: &Context) -> Result<Option<Box<dyn LockGuard>>, ModuleError> {
+    ctx.locks.try_share(LockName::State).map_err(|why| lock_failed(&why))
+}
+
+fn try_alone(ctx: &Context) -> Result<Option<Box<dyn LockGuard>>, ModuleError> {
+    ctx.locks.try_lock(LockName::State).map_err(|why| lock_failed(&why))
+}
+
+/// Tries until something comes of it, for as long as a run waits for any lock.
+fn patiently<T>(ctx: &Context, attempt: impl Fn() -> Result<Option<T>, ModuleError>) -> Result<T, ModuleError> {
+    let since = ctx.clock.now();
+    let mut is_told = false;
+    loop {
+        if let Some(done) = attempt()? {
+            return Ok(done);
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            ctx.log.info("another run uses the state file; waiting for it");
+        }
+        if (ctx.clock.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT {
+            return Err(busy(LockName::State));
+        }
+        ctx.clock.sleep(LOCK_RETRY);
+    }
+}

@@ -1,0 +1,189 @@
+//! One state in the place of another, and copies of it. Whoever puts a state in place holds the state's lock alone.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::file::{MODE, bring_forward, check_magic, check_version, connect, connect_with, in_memory, vacuum_into};
+use super::{Store, StoreError};
+use crate::durable::{self, FileError};
+use crate::model::ids::PanelId;
+
+/// What SQLite keeps beside a file: the newest writes, and their index.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Reads a copy of a state into memory and brings it forward there; the file itself is not changed. What it lacks is
+/// found here, before anything is done with it.
+///
+/// # Errors
+/// [`StoreError::Newer`], or [`StoreError::Unusable`]: it is empty, no state of this program, or damaged.
+pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
+    let about = fs::metadata(file).map_err(FileError::at(file))?;
+    if !about.is_file() {
+        return Err(StoreError::Unusable("it is not a file".to_owned()));
+    }
+    if about.len() == 0 {
+        return Err(StoreError::Unusable("it is empty".to_owned()));
+    }
+    check_magic(file)?;
+    let copy = in_memory(&connect_to_copy(file)?)?;
+    check_version(&copy)?;
+    let store = Store::from_connection(Rc::new(copy));
+    bring_forward(&store.conn)?;
+    if let Some(first) = store.integrity()?.into_iter().next() {
+        return Err(StoreError::Unusable(first));
+    }
+    store.panel_id()?;
+    Ok(store)
+}
+
+/// A copy is opened for reading only. Alone it cannot change, and nothing is made beside it; with a file of the newest
+/// writes beside it SQLite reads both, and may leave an index there.
+fn connect_to_copy(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return connect_with(file, flags);
+    }
+    let mut uri = "file:".to_owned();
+    for byte in fs::canonicalize(file).map_err(FileError::at(file))?.as_os_str().as_bytes() {
+        // A String takes whatever is written.
+        let _ = if byte.is_ascii_alphanumeric() || *byte == b'/' {
+            uri.write_char(char::from(*byte))
+        } else {
+            write!(uri, "%{byte:02X}")
+        };
+    }
+    uri.push_str("?immutable=1");
+    connect_with(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)
+}
+
+impl Store {
+    /// Writes a whole copy of the state to a file that must not exist; safe while others write.
+    ///
+    /// # Errors
+    /// The file is there, or cannot be written.
+    pub fn copy_to_new(&self, file: &Path) -> Result<(), StoreError> {
+        durable::create(file, MODE, |new| vacuum_into(&self.conn, new))
+    }
+
+    /// Puts a copy of this state in the place of the present one, which is kept as `kept`. What needs room on the disk
+    /// comes first, the name last: until then the present state is there.
+    ///
+    /// # Errors
+    /// Whatever stands in the way; nothing is changed. [`StoreError::Io`] with `AlreadyExists` when `kept` is there.
+    pub fn replace_present(&self, path: &Path, kept: &Path, what: Aside) -> Result<(), StoreError> {
+        if let Some(folder) = path.parent() {
+            durable::private_folder(folder)?;
+        }
+        durable::replace(path, MODE, |new| {
+            vacuum_into(&self.conn, new)?;
+            if fs::symlink_metadata(path).is_ok() { set_aside(path, kept, what) } else { Ok(()) }
+        })
+    }
+}
+
+/// What may be set aside without being understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// A state that is unusable.
+    Unusable,
+    /// A newer program's state as well.
+    UnusableOrNewer,
+}
+
+/// Keeps the present state as `kept`, and leaves nothing beside it that SQLite would take for a part of the state that
+/// comes in its place. A good state is kept as one whole file; what cannot be understood byte by byte, its companions
+/// beside it.
+///
+/// # Errors
+/// Anything else that stands in the way; then nothing is changed. [`StoreError::Io`] with `AlreadyExists` when there is
+/// such a file.
+fn set_aside(path: &Path, kept: &Path, what: Aside) -> Result<(), StoreError> {
+    let path = fs::canonicalize(path).map_err(FileError::at(path))?;
+    // SQLite makes the index anew when it opens a file: this is how it was.
+    let index = fs::read(beside(&path, "-shm")).ok();
+    match keep_whole(&path, kept) {
+        Ok(()) => {}
+        Err(StoreError::Unusable(_)) => keep_bytes(&path, index.as_deref(), kept)?,
+        Err(StoreError::Newer { .. }) if what == Aside::UnusableOrNewer => {
+            keep_bytes(&path, index.as_deref(), kept)?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(durable::remove(&COMPANIONS.map(|suffix| beside(&path, suffix)))?)
+}
+
+fn keep_whole(path: &Path, kept: &Path) -> Result<(), StoreError> {
+    if fs::metadata(path).map_err(FileError::at(path))?.len() == 0 {
+        return Err(StoreError::Unusable("the file is empty".to_owned()));
+    }
+    let conn = connect(path)?;
+    // Otherwise closing a damaged file would write the newest writes into it. Where there are none, closing removes
+    // the files that opening made.
+    let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+    check_version(&conn)?;
+    durable::create(kept, MODE, |new| vacuum_into(&conn, new))?;
+    let is_busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    match is_busy {
+        Ok(false) => Ok(()),
+        // A run of an older program, which takes no lock, has it open.
+        Ok(true) => undone(kept, busy()),
+        Err(error) => undone(kept, error.into()),
+    }
+}
+
+/// What was kept is taken away again: nothing was changed.
+fn undone(kept: &Path, error: StoreError) -> Result<(), StoreError> {
+    durable::remove(&[kept.to_owned()])?;
+    Err(error)
+}
+
+fn busy() -> StoreError {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, None))
+}
+
+/// `index`: what the index was before the file was opened.
+fn keep_bytes(path: &Path, index: Option<&[u8]>, kept: &Path) -> Result<(), StoreError> {
+    let log = beside(path, "-wal");
+    let mut made = Vec::new();
+    let mut keep = |suffix: &str, copy: &dyn Fn(&Path) -> Result<(), FileError>| {
+        let target = beside(kept, suffix);
+        copy(&target).map(|()| made.push(target))
+    };
+    let result = keep("", &|target| durable::copy_new(path, target, MODE))
+        .and_then(
+            |()| if log.exists() { keep("-wal", &|target| durable::copy_new(&log, target, MODE)) } else { Ok(()) },
+        )
+        .and_then(|()| match index {
+            Some(bytes) => keep("-shm", &|target| {
+                durable::create(target, MODE, |new| fs::write(new, bytes).map_err(FileError::at(new)))
+            }),
+            None => Ok(()),
+        });
+    if let Err(error) = result {
+        durable::remove(&made)?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Which installation a state belongs to, as far as that can be read: also of a damaged or a newer one.
+pub fn panel_id_of(path: &Path) -> Option<PanelId> {
+    let conn = connect_to_copy(path).ok()?;
+    let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let id = conn.query_row("SELECT value FROM meta WHERE name = 'panel_id'", [], read).ok()?;
+    PanelId::parse(&id)
+}
