@@ -1,5 +1,6 @@
 //! Sellers that word their answers in their own way: what is read all the same, and what is an error.
-use crate::service::{ends_in, forget, ip_of, licid, opened, sent, settle};
+use crate::service::{changes, day, end, ends_in, forget, ip_of, licid, opened, sent, settle, state, told};
+use crate::support::upstream::dialect::Days;
 use crate::support::{Fault, Test};
 
 /// A seller that passes over the page's number, and says no total, shows the whole list again and again: that is an
@@ -179,4 +180,171 @@ fn an_unknown_balance_does_not_prolong_the_back_off() {
     test.upstream.set_balance(120_000);
     test.upstream.fault(Fault::on("subaccount").refused("unknown_func").always());
     test.cmd("open", 43).ok();
+}
+
+/// An answer without a field, in the form and in each row of a list.
+fn without(right: &str, field: &str) -> String {
+    let (empty, open, close) = (format!("<{field}/>"), format!("<{field}>"), format!("</{field}>"));
+    let mut left = right.replace(&empty, "");
+    while let (Some(from), Some(to)) = (left.find(&open), left.find(&close)) {
+        left.replace_range(from..to + close.len(), "");
+    }
+    left
+}
+
+/// An answer with other words in a field.
+fn saying(right: &str, field: &str, words: &str) -> String {
+    let (open, close) = (format!("<{field}>"), format!("</{field}>"));
+    let parts = right.split(&open).enumerate().map(|(n, part)| match part.split_once(&close) {
+        Some((_, rest)) if n > 0 => format!("{open}{words}{close}{rest}"),
+        _ => part.to_owned(),
+    });
+    parts.collect()
+}
+
+/// A day with dots has one meaning only: what runs out tomorrow is renewed, and a payment buys what it owes.
+#[test]
+fn days_with_dots_are_read() {
+    let test = Test::new();
+    test.upstream.options(|o| o.dialect.days = Days::Dotted);
+    let id = opened(&test, 42, "55227", 1);
+    assert_eq!(state(&test, "SELECT expires FROM license"), end(&test.upstream.license(id)));
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1);
+    ends_in(&test, id, 1);
+    test.run(["--command", "sync"]).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 2);
+}
+
+/// A license whose end cannot be read, or is not shown at all, is not one without an end: nothing that depends on it
+/// succeeds or costs money, and it is said what is missing. What does not depend on it goes on.
+#[test]
+fn an_end_that_is_not_known_is_not_no_end() {
+    type Words = fn(&str) -> String;
+    let words: [Words; 2] = [|right| saying(right, "expiredate", "26/12/2026"), |right| without(right, "expiredate")];
+    for (n, word) in words.into_iter().enumerate() {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        ends_in(&test, id, 1);
+        test.upstream.fault(Fault::on("*").reworded(word).always());
+        let operation = test.prolong_paid(42);
+        for _ in 0..2 {
+            let prolong = test.cmd_op("prolong", 42, operation);
+            assert_eq!(prolong.fails("bad_answer").attribute("object"), "expiredate", "{n}");
+        }
+        assert!(!told(&test).contains(&"service.postprolong".to_owned()), "{n}: {:?}", told(&test));
+        test.cmd("suspend", 42).ok();
+        test.cmd("resume", 42).fails("bad_answer");
+        test.set_item(42, "status", "2");
+        assert_eq!(test.run(["--command", "sync"]).code, Some(1), "{n}");
+        let listed = test.run(["list"]).stdout;
+        assert!(listed.contains(&end(&test.upstream.license(id))) || listed.contains(&day(30)), "{n}: {listed}");
+        assert_eq!(test.upstream.billed("service.prolong"), 0, "{n}");
+        test.upstream.clear_faults();
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!(test.upstream.billed("service.prolong"), 1, "{n}");
+    }
+}
+
+/// A license without an end says so in so many words, and then a payment owes it nothing.
+#[test]
+fn no_end_in_so_many_words_is_no_end() {
+    type Words = fn(&str) -> String;
+    let words: [Words; 2] =
+        [|right| right.to_owned(), |right| right.replace("<expiredate/>", "<expiredate>0000-00-00</expiredate>")];
+    for word in words {
+        let test = Test::new();
+        let id = opened(&test, 42, "55227", 1);
+        test.upstream.edit_license(id, |l| l.expires = None);
+        test.upstream.fault(Fault::on("*").reworded(word).always());
+        let operation = test.prolong_paid(42);
+        test.cmd_op("prolong", 42, operation).ok();
+        test.run(["--command", "sync"]).ok();
+        assert_eq!(
+            (test.upstream.billed("service.prolong"), state(&test, "SELECT expires FROM license")),
+            (0, "never".into())
+        );
+    }
+}
+
+/// A column that a list leaves out takes nothing away from what is known, asks for no change, and hides no renewal.
+#[test]
+fn a_column_that_a_list_leaves_out_is_not_known() {
+    type Words = fn(&str) -> String;
+    let columns: [(&str, Words); 11] = [
+        ("expiredate", |right| without(right, "expiredate")),
+        ("status", |right| without(right, "status")),
+        ("pricelist", |right| without(right, "pricelist")),
+        ("period", |right| without(right, "period")),
+        ("autoprolong", |right| without(right, "autoprolong")),
+        ("licname", |right| without(right, "licname")),
+        ("ip", |right| without(right, "ip")),
+        ("createdate", |right| without(right, "createdate")),
+        ("real_ipchange", |right| without(right, "real_ipchange")),
+        ("real_keychange", |right| without(right, "real_keychange")),
+        ("remoteid", |right| without(right, "remoteid")),
+    ];
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    opened(&test, 43, "55227", 12);
+    test.cmd("close", 43).ok();
+    let row = "SELECT group_concat(concat_ws('|', name, ip, status, pricelist, created, expires, ip_changed, key_changed)) FROM license";
+    let before = state(&test, row);
+    for (column, word) in columns {
+        test.upstream.clear_faults();
+        test.upstream.fault(Fault::on("soft").reworded(word).always());
+        forget(&test);
+        test.run(["--command", "sync"]).ok();
+        assert_eq!((state(&test, row), changes(&test)), (before.clone(), Vec::new()), "{column}");
+        test.run(["reconcile"]).ok();
+    }
+    test.upstream.clear_faults();
+    test.upstream.fault(Fault::on("soft").reworded(|right| without(right, "expiredate")).always());
+    ends_in(&test, id, 1);
+    crate::service::alter_state(&test, &format!("UPDATE license SET expires = '{}' WHERE id = {id}", day(1)));
+    test.run(["--command", "sync"]).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1, "the last day that is known stays known");
+}
+
+/// A status that the seller does not show is not "stopped": the closed service's license is stopped, and is freed when
+/// that can be seen.
+#[test]
+fn a_status_that_is_not_shown_is_not_stopped() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    test.upstream.fault(Fault::on("soft.edit?read").reworded(|right| without(right, "status")).always());
+    assert_eq!(test.cmd("suspend", 42).code, Some(1), "whether it is stopped cannot be told");
+    test.cmd("close", 42).ok();
+    assert_eq!((test.upstream.license(id).status, test.item(42).status), (3, 4));
+    assert_eq!(state(&test, "SELECT state FROM license"), "to_free");
+    test.upstream.clear_faults();
+    crate::service::alter_state(&test, "UPDATE license SET not_before = NULL");
+    test.run(["--command", "sync"]).ok();
+    assert_eq!(
+        (test.upstream.license(id).licname.as_str(), state(&test, "SELECT state FROM license").as_str()),
+        ("free.lic", "pool")
+    );
+}
+
+/// What is taken in from others needs to be known too: an import without an end would be renewed for ever, and a
+/// license that may renew itself has two masters.
+#[test]
+fn what_is_taken_in_must_be_known() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let foreign = test.upstream.add_foreign(55227, 12, "198.51.100.7", "shop");
+    test.upstream.fault(Fault::on("*").reworded(|right| without(right, "expiredate")).always());
+    let import = ["--command", "import", "--module", "7", "--itemtype", "soft", "--param", &foreign.to_string()];
+    test.run(import).ok();
+    assert!(told(&test).is_empty() && test.log().contains("shows no day on which it runs out"), "{}", test.log());
+    test.upstream.clear_faults();
+    test.soft_item(45, "55227", 1).ip("198.51.100.8").active_until(&day(20)).add();
+    let vendors = test.upstream.add_foreign(55227, 1, "198.51.100.8", "Item #45 Service 45");
+    test.upstream.edit_license(vendors, |l| (l.remoteid, l.autoprolong) = ("45".into(), "null".into()));
+    test.upstream.fault(Fault::on("*").reworded(|right| without(right, "autoprolong")).always());
+    test.run(["take-over", "panel", "--apply", "--yes"]);
+    assert_eq!(state(&test, "SELECT count(*) FROM license"), "0", "it may renew itself");
+    test.run(["take-over", "panel", "--apply", "--mark", "--yes"]).ok();
+    assert_eq!(state(&test, "SELECT state FROM license"), "bound");
 }

@@ -170,7 +170,7 @@ fn evidence(upstream: &mut dyn Upstream, store: &Store, account: &Account) -> Re
 /// address do.
 fn is_that(row: &LicenseRow, seen: &License) -> bool {
     let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
-    marked || (seen.remoteid.is_silent() && seen.name == row.name && seen.ip == row.ip)
+    marked || (seen.remoteid.is_silent() && seen.is_named(&row.name) && seen.ip == row.ip)
 }
 
 /// A person says which of the two it is; without a person the options have to.

@@ -9,7 +9,7 @@ use super::progress::Bar;
 use super::show::status;
 use super::table::{fitting, wrapped};
 use super::takeover::{chosen, refused};
-use super::{Answer, Desk, dash, day};
+use super::{Answer, Desk, dash};
 use crate::cli::{Import, Itemtype};
 use crate::engine::{Importable, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
@@ -173,10 +173,10 @@ fn page(desk: &Desk<'_>, list: &[&Importable], done: &Done) -> String {
             desk.say(if one.ours { &yes } else { &no }).to_owned(),
             dash(one.code.as_ref()),
             dash(one.license.ip),
-            day(one.license.expires),
+            one.license.expires.to_string(),
             status(one.license.status),
             dash(done.services.get(&(one.module, one.license.id))),
-            one.license.name.clone(),
+            one.license.shown_name().to_owned(),
         ]
     });
     let cells: Vec<Vec<String>> = cells.collect();

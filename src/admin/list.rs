@@ -10,6 +10,7 @@ use crate::cli::{ListArgs, SortBy};
 use crate::engine::state_error;
 use crate::error::{ModuleError, Text, counted};
 use crate::model::held::{LicenseRow, LicenseState};
+use crate::model::ids::LicenseId;
 use crate::model::license::Money;
 use crate::model::period::{MonthCount, days_between};
 use crate::plan::pool::{Need, Today, changeable_from, why_not};
@@ -42,7 +43,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
     match args.sort {
         SortBy::License => {}
         SortBy::Item => rows.sort_by_key(|row| (row.item, row.id)),
-        SortBy::Expires => rows.sort_by_key(|row| (row.expires.is_none(), row.expires, row.id)),
+        SortBy::Expires => rows.sort_by_key(by_expiry),
         SortBy::Product => rows.sort_by(|a, b| (&a.internal_name, a.id).cmp(&(&b.internal_name, b.id))),
     }
     let mut cells = Vec::new();
@@ -72,7 +73,7 @@ fn line(row: &LicenseRow, troubled: bool) -> Vec<String> {
         row.state.word().to_owned(),
         dash(row.item),
         row.internal_name.clone(),
-        day(row.expires),
+        row.expires.to_string(),
         dash(row.ip),
         row.name.clone(),
     ]
@@ -142,7 +143,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         let filter = LicenseFilter { state: Some(state), ..LicenseFilter::default() };
         rows.extend(store.licenses_that(filter).map_err(state_error)?);
     }
-    rows.sort_by_key(|row| (row.pricelist, row.expires, row.id));
+    rows.sort_by_key(|row| (row.pricelist, by_expiry(row)));
     let (mut cells, mut json, mut free, mut days) = (Vec::new(), Vec::new(), 0_u32, 0_i64);
     for row in &rows {
         let rules = desk.ctx.settings.rules(Some(row.module));
@@ -154,7 +155,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         let need = Need { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
         let why = why_not(row, &need, today);
         let from = reusable_from(row, today);
-        let left = row.expires.map_or(0, |expires| days_between(today.day, expires).max(0));
+        let left = row.expires.day().map_or(0, |expires| days_between(today.day, expires).max(0));
         let worth = rules
             .catalogue
             .by_pricelist(row.pricelist)
@@ -166,7 +167,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         cells.push(vec![
             row.id.to_string(),
             row.internal_name.clone(),
-            day(row.expires),
+            row.expires.to_string(),
             left.to_string(),
             dash(worth.as_ref()),
             from,
@@ -206,11 +207,16 @@ pub fn worth(year: Option<&Money>, days: i64) -> Option<Money> {
     year.map(|year| Money { minor: year.minor.saturating_mul(days) / 365, currency: year.currency.clone() })
 }
 
+/// The order of days; what has none, or none that is known, comes last.
+fn by_expiry(row: &LicenseRow) -> (bool, Option<chrono::NaiveDate>, LicenseId) {
+    (row.expires.day().is_none(), row.expires.day(), row.id)
+}
+
 /// From which day a freed license can be given out; `None`: not at all, or when is not known.
 fn reusable_from(row: &LicenseRow, today: Today) -> Option<chrono::NaiveDate> {
     let after_change = |changed: Option<chrono::NaiveDate>| changed.map(changeable_from).and_then(|day| day.succ_opt());
     let put_aside = row.not_before.map(|until| until.date_naive());
     let days = [after_change(row.ip_changed), after_change(row.key_changed), put_aside, Some(today.day)];
     let from = days.into_iter().flatten().max()?;
-    row.expires.filter(|expires| *expires > from).map(|_| from)
+    row.expires.day().filter(|expires| *expires > from).map(|_| from)
 }

@@ -44,9 +44,10 @@ fn rows(desk: &Desk<'_>, preview: &Preview) -> Vec<Vec<String>> {
     };
     let ours = format!("pml-{}-{}-", preview.panel.as_str(), preview.item);
     let mark_then = if mark.starts_with(&ours) { mark.clone() } else { format!("{ours}…") };
-    let renews = |on: bool| {
-        let words = if on { text!("by itself", "сама") } else { text!("by us", "нами") };
-        desk.say(&words).to_owned()
+    let renews = |itself: Option<bool>| match itself {
+        Some(true) => desk.say(&text!("by itself", "сама")).to_owned(),
+        Some(false) => desk.say(&text!("by us", "нами")).to_owned(),
+        None => "?".to_owned(),
     };
     let named = |words: Text| desk.say(&words).to_owned();
     let served = dash(preview.from);
@@ -54,9 +55,9 @@ fn rows(desk: &Desk<'_>, preview: &Preview) -> Vec<Vec<String>> {
         (named(text!("key", "ключ")), key, key_then),
         (named(text!("product", "продукт")), preview.has_product.clone(), target.internal_name.clone()),
         (named(text!("address", "IP")), ip.clone(), target.ip.map_or(ip, |ip| ip.to_string())),
-        (named(text!("name", "имя")), seen.name.clone(), target.licname.clone()),
+        (named(text!("name", "имя")), seen.shown_name().to_owned(), target.licname.clone()),
         (named(text!("mark", "метка")), mark, mark_then),
-        (named(text!("renewed", "продление")), renews(seen.autoprolong == Some(true)), renews(false)),
+        (named(text!("renewed", "продление")), renews(seen.autoprolong), renews(Some(false))),
         (named(text!("service", "услуга")), served, preview.item.to_string()),
     ]
     .into_iter()

@@ -199,7 +199,7 @@ fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>)
             of(
                 dash(panel.and_then(|i| i.params.licname.clone())),
                 dash(row.map(|r| &r.name)),
-                dash(seen.map(|s| &s.name)),
+                dash(seen.and_then(|s| s.name.as_ref())),
             ),
         ),
         (
@@ -237,7 +237,7 @@ fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>)
         (
             "expires",
             text!("license until", "лицензия до"),
-            of(none(), row.map_or_else(none, |r| day(r.expires)), seen.map_or_else(none, |s| day(s.expires))),
+            of(none(), dash(row.map(|r| r.expires)), dash(seen.map(|s| s.expires))),
         ),
         (
             "paid_until",
@@ -268,6 +268,7 @@ pub(super) fn status(status: LicenseStatus) -> String {
         LicenseStatus::Stopped => "stopped".into(),
         LicenseStatus::Deleted => "deleted".into(),
         LicenseStatus::Processing => "processing".into(),
+        LicenseStatus::Absent => "?".into(),
         LicenseStatus::Unknown(number) => number.to_string(),
     }
 }

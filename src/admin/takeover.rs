@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::progress::Bar;
 use super::show::{our_modules, status};
 use super::table::{fitting, wrapped};
-use super::{Answer, Desk, dash, day};
+use super::{Answer, Desk, dash};
 use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
@@ -317,7 +317,7 @@ impl Line {
             self.candidate.id.to_string(),
             self.candidate.product.clone(),
             dash(license.and_then(|license| license.ip)),
-            day(license.and_then(|license| license.expires)),
+            dash(license.map(|license| license.expires)),
             license.map_or_else(|| "-".to_owned(), |license| status(license.status)),
             self.known_by().join(","),
             self.what().to_owned(),
@@ -337,9 +337,9 @@ impl Line {
             "license": self.candidate.id.0,
             "module": self.candidate.module.0,
             "product": self.candidate.product,
-            "name": license.map(|license| &license.name),
+            "name": license.and_then(|license| license.name.as_ref()),
             "ip": license.and_then(|license| license.ip),
-            "expires": license.and_then(|license| license.expires),
+            "expires": license.map(|license| license.expires),
             "status": license.map(|license| license.status.number()),
             "renews_itself": self.candidate.renews_itself(),
             "known_by": self.known_by(),

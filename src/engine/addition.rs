@@ -114,7 +114,7 @@ impl Engine<'_> {
             for (id, item) in rows {
                 let row = self.store.license(self.account, id).map_err(errors::state)?;
                 let days = i64::from(self.rules.renew_before_days);
-                let expires = row.and_then(|row| row.expires);
+                let expires = row.and_then(|row| row.expires.day());
                 if expires.is_some_and(|expires| days_between(self.today(), expires) <= days) {
                     items.extend(item);
                 }

@@ -312,7 +312,7 @@ impl Engine<'_> {
     /// From now on it bears our mark, and upstream does not renew it by itself.
     async fn mark_bound(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
-        if marked && seen.autoprolong != Some(true) {
+        if marked && seen.autoprolong == Some(false) {
             return Ok(seen);
         }
         let remoteid = row.mark.as_ref().map(ToString::to_string);

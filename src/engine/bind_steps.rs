@@ -96,7 +96,7 @@ impl Engine<'_> {
             pricelist: seen.tariff.id().unwrap_or(UpstreamPricelistId(0)),
             nodes: None,
             changes: 0,
-            name: seen.name.clone(),
+            name: seen.shown_name().to_owned(),
             ip: seen.ip,
             last_ip: None,
             status: seen.status,
@@ -117,7 +117,7 @@ impl Engine<'_> {
         let (row, item) = (found.as_row(self), &found.item);
         let has_place = found.family != Family::Addition;
         let ip = target.ip.filter(|ip| has_place && seen.ip != Some(*ip));
-        let licname = Some(target.licname.clone()).filter(|name| has_place && seen.name != *name);
+        let licname = Some(target.licname.clone()).filter(|name| has_place && !seen.is_named(name));
         let mut now = seen;
         if ip.is_some() || licname.is_some() {
             let change = Repeatable::Edit(Edit { ip, licname, ..Edit::default() });

@@ -60,10 +60,13 @@ impl Engine<'_> {
 
     /// Stops a license; read before and after.
     pub(super) async fn stop(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
-        if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Processing) {
-            return Ok(seen);
+        match seen.status {
+            LicenseStatus::Ordered | LicenseStatus::Stopped | LicenseStatus::Deleted => Ok(seen),
+            // A status that is not known is not "stopped": only the look afterwards can say so.
+            LicenseStatus::Active | LicenseStatus::Processing | LicenseStatus::Absent | LicenseStatus::Unknown(_) => {
+                self.switch(row, &Repeatable::Suspend, LicenseStatus::Stopped).await
+            }
         }
-        self.switch(row, &Repeatable::Suspend, LicenseStatus::Stopped).await
     }
 
     /// Starts a license that has time left; read before and after.
@@ -300,7 +303,7 @@ impl Engine<'_> {
         let answer = self.try_change(row, &Repeatable::Edit(edit.clone())).await?;
         let after = self.read(row.family, id).await?.ok_or_else(|| errors::license_gone(row.item, id))?;
         let arrived = edit.ip.is_none_or(|ip| after.ip == Some(ip))
-            && edit.licname.as_ref().is_none_or(|name| after.name == *name)
+            && edit.licname.as_ref().is_none_or(|name| after.is_named(name))
             && (!edit.no_autoprolong || after.autoprolong != Some(true));
         match answer {
             _ if arrived => Ok(after),

@@ -6,7 +6,7 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::Mark;
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatus};
-use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
+use crate::model::license::{Expiry, FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
 use crate::plan::identity::serves;
@@ -203,7 +203,7 @@ impl Engine<'_> {
         }
         let has_modules = self.end_modules(row).await?;
         let kept = self.product_of(row).is_some_and(Product::is_pooled);
-        let pooled = kept && seen.expires.is_some() && !has_modules;
+        let pooled = kept && seen.expires != Expiry::Never && !has_modules;
         match self.rules.on_close {
             OnClose::Delete => self.delete(row).await,
             OnClose::Pool if pooled => self.free_into_pool(row, seen).await,

@@ -383,7 +383,7 @@ impl Engine<'_> {
 }
 
 fn bound_note(seen: &License, state: LicenseState) -> Text {
-    let (id, expires) = (seen.id, super::show_day(seen.expires));
+    let (id, expires) = (seen.id, seen.expires);
     match state {
         LicenseState::Bound if seen.status == LicenseStatus::Ordered => {
             text!("license {id} is ordered and waits for payment", "лицензия {id} заказана и ждёт оплаты")

@@ -198,6 +198,16 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
     }
 }
 
+/// Money depends on the day on which a license runs out, and the seller shows none.
+pub fn no_expiry(item: Option<ItemId>, license: LicenseId) -> ModuleError {
+    let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+    let message = text!(
+        "The seller shows no day on which license {license} of service {item} runs out: the field expiredate is missing, or is no date. Nothing was bought. Next: look at the license in the seller's panel, then run: pmisplicense sync",
+        "Продавец не показывает, когда истекает лицензия {license} услуги {item}: поля expiredate нет, или это не дата. Ничего не куплено. Далее: посмотрите лицензию в панели продавца и выполните: pmisplicense sync"
+    );
+    ModuleError::new(ErrorKind::BadAnswer, "expiredate", license, message)
+}
+
 /// The provider asks for a minimum balance, and the seller shows none that can be read.
 pub fn no_balance(what: &Text, why: &Text) -> ModuleError {
     let message = text!(

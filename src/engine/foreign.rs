@@ -37,7 +37,7 @@ impl Engine<'_> {
 
     async fn pool_one(&mut self, product: &Product, id: LicenseId) -> Result<bool, ModuleError> {
         let Some(seen) = self.read(product.family, id).await? else { return Ok(false) };
-        let fits = is_free(&seen) && seen.tariff.id() == Some(product.pricelist) && seen.expires.is_some();
+        let fits = is_free(&seen) && seen.tariff.id() == Some(product.pricelist) && seen.expires.day().is_some();
         if !fits {
             return Ok(false);
         }

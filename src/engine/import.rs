@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
-use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::period::Period;
 use crate::pass_report::{PassReport, Scope};
 use crate::plan::doubt::is_candidate;
@@ -132,6 +132,14 @@ impl Engine<'_> {
             done.left.push(text!("the tariff of license {id} is not known", "тариф лицензии {id} неизвестен"));
             return Ok(None);
         };
+        if seen.expires == Expiry::Unknown {
+            // The service would have no end, and be renewed for ever.
+            done.left.push(text!(
+                "license {id} shows no day on which it runs out: the field expiredate is missing, or is no date",
+                "у лицензии {id} не видно срока: поля expiredate нет, или это не дата"
+            ));
+            return Ok(None);
+        }
         let before = self.store.last_import(self.account, id).map_err(errors::state)?;
         let sent = before.filter(|(event, _)| event == SENT).map(|(_, at)| at);
         let item = match (self.owners(id).await?.as_slice(), sent) {
@@ -208,13 +216,13 @@ impl Engine<'_> {
         };
         let status = if seen.status == LicenseStatus::Stopped { 3 } else { 2 };
         let mut values = vec![("module", self.module.to_string()), ("status", status.to_string())];
-        values.extend(seen.expires.map(|day| ("expiredate", day.to_string())));
+        values.extend(seen.expires.day().map(|day| ("expiredate", day.to_string())));
         values.push(("period", period.to_string()));
         values.push(("import_pricelist_intname", code.to_owned()));
-        let name = if seen.name.is_empty() { format!("License {}", seen.id) } else { seen.name.clone() };
-        values.push(("import_service_name", name));
+        let named = seen.name.as_ref().filter(|name| !name.is_empty()).cloned();
+        values.push(("import_service_name", named.unwrap_or_else(|| format!("License {}", seen.id))));
         values.extend(seen.ip.map(|ip| ("ip", ip.to_string())));
-        values.push(("licname", seen.name.clone()));
+        values.extend(seen.name.as_ref().map(|name| ("licname", name.clone())));
         values.extend(seen.key.as_ref().map(|key| ("lickey", key.reveal().to_owned())));
         values.push(("licid", seen.id.to_string()));
         values

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
-use crate::model::license::{Family, License, RemoteId};
+use crate::model::license::{Family, License};
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
 use crate::text;
 
@@ -59,7 +59,7 @@ impl Engine<'_> {
     /// What a list leaves out, whose it is or its tariff's number, the license itself says.
     async fn whole(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
         self.begin_one();
-        if seen.remoteid != RemoteId::Absent && seen.tariff.id().is_some() {
+        if !seen.is_incomplete() {
             return Ok(Some(seen));
         }
         self.read(family, seen.id).await

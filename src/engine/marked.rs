@@ -208,9 +208,11 @@ fn may_bear(row: &License, marks: &[Mark], like: Option<&LicenseRow>) -> bool {
     match &row.remoteid {
         RemoteId::Text(_) => marks.iter().any(|mark| row.remoteid.is(mark)),
         RemoteId::Empty => false,
-        RemoteId::Absent => {
-            like.is_some_and(|like| row.tariff.may_be(like.pricelist) && (row.ip == like.ip || row.name == like.name))
-        }
+        RemoteId::Absent => like.is_some_and(|like| {
+            let is_placed_like = row.ip.is_none() || row.ip == like.ip;
+            let is_named_like = row.name.as_ref().is_none_or(|name| *name == like.name);
+            row.tariff.may_be(like.pricelist) && (is_placed_like || is_named_like)
+        }),
     }
 }
 

@@ -445,8 +445,8 @@ impl<'p> Engine<'p> {
             return Ok(());
         }
         let account = row.account;
-        let moved = row.expires != seen.expires;
-        let (before, after) = (show_day(row.expires), show_day(seen.expires));
+        let (before, after) = (row.expires, seen.expires.or(row.expires));
+        let moved = before != after;
         let reason = if moved {
             text!("seen upstream: expiry {before} -> {after}", "видно у продавца: срок {before} -> {after}")
         } else {

@@ -6,7 +6,7 @@ use crate::error::{ModuleError, Text, counted};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{OnceAnswer, OnceRequest, Wish, WishEvent, WishKey, WishStatus};
-use crate::model::license::License;
+use crate::model::license::{Expiry, License};
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
@@ -115,6 +115,7 @@ impl Engine<'_> {
             .ok_or_else(|| errors::state(StoreError::Unusable("a recorded wish is missing".to_owned())))?;
         match self.send_recorded(intent).await? {
             Outcome::Done(OnceAnswer::Prolonged(expires)) if is_planted(Bug::RenewalTrusted) => {
+                let expires = expires.map_or(Expiry::Unknown, Expiry::On);
                 let seen = crate::model::license::License { expires, ..super::survey::as_last_seen(row) };
                 self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, Some(seen), what).await
             }

@@ -337,6 +337,15 @@ pub(super) fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<
             ),
         )),
         LicenseStatus::Deleted => Err(errors::license_gone(Some(item), license)),
+        LicenseStatus::Absent => Err(ModuleError::new(
+            ErrorKind::BadAnswer,
+            "status",
+            license,
+            text!(
+                "The seller does not show the status of license {license} of service {item}. Nothing was changed. Next: look at the license in the seller's panel, then repeat.",
+                "Продавец не показывает состояние лицензии {license} услуги {item}. Ничего не изменено. Далее: посмотрите лицензию в панели продавца и повторите."
+            ),
+        )),
         LicenseStatus::Unknown(number) => Err(ModuleError::new(
             ErrorKind::Upstream,
             "licid",

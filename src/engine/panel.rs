@@ -24,7 +24,7 @@ impl Engine<'_> {
         }
         // A name that the client set is his wish, never overwritten by what upstream has.
         if item.params.licname.is_none() {
-            values.push(("licname", seen.name.clone()));
+            values.extend(seen.name.as_ref().map(|name| ("licname", name.clone())));
         }
         self.save_params(item, &values).await
     }

@@ -7,12 +7,12 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::period::days_between;
 use crate::model::planted::{Bug, is_planted};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::doubt::Completeness;
-use crate::plan::renew::due;
+use crate::plan::renew::{Renewal, due};
 use crate::ports::LockName;
 use crate::store::StoreError;
 use crate::text;
@@ -321,15 +321,18 @@ impl Engine<'_> {
 
     /// What a row of the list gives to do: renewals that may be due, differences, a missing key, freeing.
     fn sort_row(&self, row: &LicenseRow, seen: &License, work: &mut Work) {
-        let near = seen
-            .expires
+        // A column that the list leaves out is as it was when the license was looked at last.
+        let (status, expires) = (seen.status.or(row.status), seen.expires.or(row.expires));
+        let near = expires
+            .day()
             .is_some_and(|expires| days_between(self.today(), expires) <= i64::from(self.rules.renew_before_days));
         let always = row.key.is_none()
+            || expires == Expiry::Unknown
             || is_news(row, seen)
             || seen.autoprolong == Some(true)
             || row.reason.is_some()
             || row.state == LicenseState::Claimed;
-        let unless_suspended = near || seen.status != LicenseStatus::Active;
+        let unless_suspended = near || status != LicenseStatus::Active;
         match (row.state, row.item) {
             (LicenseState::Bound | LicenseState::Claimed, Some(item)) if always => work.item(item, Look::Always),
             (LicenseState::Bound | LicenseState::Claimed, Some(item)) if unless_suspended => {
@@ -418,7 +421,8 @@ impl Engine<'_> {
             frees += usize::from(item.status == ItemStatus::Deleted);
             stops += usize::from(suspended && row.status == LicenseStatus::Active);
             if let Some(product) = self.product_of(&row) {
-                let due_on = |day| due(&item, product, product.shortest(), row.expires, day, days).is_some();
+                let due_on =
+                    |day| matches!(due(&item, product, product.shortest(), row.expires, day, days), Renewal::Due(_));
                 renewals += usize::from(due_on(today) && !due_on(yesterday));
             }
         }
@@ -464,7 +468,9 @@ impl Engine<'_> {
 /// that it has to be looked at.
 fn is_news(row: &LicenseRow, seen: &License) -> bool {
     let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
-    key_moved || row.name != seen.name || row.ip != seen.ip || row.status != seen.status
+    let renamed = seen.name.as_ref().is_some_and(|name| *name != row.name);
+    let readdressed = seen.ip.is_some() && seen.ip != row.ip;
+    key_moved || renamed || readdressed || row.status != seen.status.or(row.status)
 }
 
 fn too_many(kind: &Text, count: usize, limit: usize) -> ModuleError {

@@ -7,12 +7,12 @@ use crate::model::catalogue::Product;
 use crate::model::held::LicenseRow;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{ItemLife, OnceRequest, WishKey};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::{Expiry, License, LicenseStatus};
 use crate::model::period::{MonthCount, Period};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
-use crate::plan::renew::{check_renewal, due, need, paid_end};
+use crate::plan::renew::{Renewal, check_renewal, due, need, paid_end};
 use crate::ports::{Edit, Repeatable};
 use crate::store::Payment;
 use crate::text;
@@ -30,7 +30,11 @@ impl Engine<'_> {
         months: MonthCount,
         reason: &Text,
     ) -> Result<License, ModuleError> {
-        let Some(before) = seen.expires else { return Ok(seen.clone()) };
+        let before = match seen.expires {
+            Expiry::On(day) => day,
+            Expiry::Never => return Ok(seen.clone()),
+            Expiry::Unknown => return Err(errors::no_expiry(row.item, row.id)),
+        };
         if let Some(product) = self.product_of(row) {
             check_renewal(product, before, self.today())?;
         }
@@ -68,11 +72,24 @@ impl Engine<'_> {
         let life = self.life_of(item).await?;
         self.settle_orders(item, &life, None).await?;
         let held = self.license_to_prolong(item, &life).await?;
+        if let Some((row, seen)) = &held {
+            self.check_expiry(item, row, seen)?;
+        }
         let payment = self.payment(item, &life, held.as_ref()).await?;
         if let Some((row, seen)) = held {
             self.pay(item, &life, &row, seen, payment.as_ref()).await?;
         }
         self.finish_prolong(item, &life, payment).await
+    }
+
+    /// What a payment buys depends on the day on which the license runs out: without one nothing is written down as
+    /// paid. A trial is replaced, not renewed, and a service without end owes nothing.
+    fn check_expiry(&self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        let is_trial = self.product_of(row).is_some_and(Product::is_only_trial);
+        if seen.expires == Expiry::Unknown && !is_trial && item.expires.is_some() {
+            return Err(errors::no_expiry(Some(item.id), row.id));
+        }
+        Ok(())
     }
 
     /// The license that a prolong is about; an active item whose license is gone obtains a new one, which is all that
@@ -130,7 +147,7 @@ impl Engine<'_> {
         let first = Payment {
             paid_end,
             license: held.map(|(row, _)| row.id),
-            expires_before: held.and_then(|(_, seen)| seen.expires),
+            expires_before: held.and_then(|(_, seen)| seen.expires.day()),
             item_end_before: item.expires,
             finished: false,
         };
@@ -183,7 +200,7 @@ impl Engine<'_> {
             (Some(paid_end), Some(product)) => {
                 let rules = self.alignment().await?;
                 let months = aligned_months(product, item, &rules).ok_or_else(|| no_period(item))?;
-                let (id, expires) = (row.id, super::show_day(seen.expires));
+                let (id, expires) = (row.id, seen.expires);
                 let reason = text!(
                     [
                         "prolong: license {id} runs out on {expires}, paid until {paid_end}: renewed for {}",
@@ -261,6 +278,7 @@ impl Engine<'_> {
 
     async fn resume_license(&mut self, item: &Item, row: &LicenseRow, mut seen: License) -> Result<(), ModuleError> {
         let today = self.today();
+        self.check_expiry(item, row, &seen)?;
         if has_run_out(&seen, today) && need(item).is_some_and(|end| end <= today) {
             return Err(not_paid(item, today));
         }
@@ -291,18 +309,21 @@ impl Engine<'_> {
         let today = self.today();
         // Only what is near its end needs the panel's alignment rules read.
         let near = due(item, product, product.shortest(), seen.expires, today, self.rules.renew_before_days);
-        if near.is_none() {
-            return Ok(seen);
+        match near {
+            Renewal::NotDue => return Ok(seen),
+            Renewal::CannotTell => return Err(errors::no_expiry(row.item, row.id)),
+            Renewal::Due(_) => {}
         }
         let rules = self.alignment().await?;
         let aligned = aligned_months(product, item, &rules);
         match due(item, product, aligned, seen.expires, today, self.rules.renew_before_days) {
-            Some(due) => {
+            Renewal::Due(due) => {
                 let why = why_months(item, &rules);
                 let reason = text!(["{}; {}", due.reason.en, why.en], ["{}; {}", due.reason.ru, why.ru]);
                 self.renew(row, &seen, due.months, &reason).await
             }
-            None => Ok(seen),
+            Renewal::NotDue => Ok(seen),
+            Renewal::CannotTell => Err(errors::no_expiry(row.item, row.id)),
         }
     }
 
@@ -326,7 +347,7 @@ impl Engine<'_> {
 
 /// Until when this payment still owes the license a period; `None`: it covers it, or was bought before.
 fn owed_from(payment: &Payment, row: &LicenseRow, seen: &License) -> Option<NaiveDate> {
-    let (before, now) = (payment.expires_before?, seen.expires?);
+    let (before, now) = (payment.expires_before?, seen.expires.day()?);
     let same_license = payment.license == Some(row.id);
     (same_license && now <= before && before < payment.paid_end).then_some(payment.paid_end)
 }
@@ -360,7 +381,7 @@ fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
 }
 
 fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
-    let (id, license, end) = (item.id, row.id, super::show_day(seen.expires));
+    let (id, license, end) = (item.id, row.id, seen.expires);
     ModuleError::new(
         ErrorKind::Missed,
         "licid",

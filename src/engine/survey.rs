@@ -88,6 +88,10 @@ impl Engine<'_> {
                 let may_bear = row.is_none_or(|row| is_old && row.life.is_none() && row.state != LicenseState::Deleted);
                 let seen = if may_bear { unmarked.kept(seen) } else { Some(seen) };
                 if let Some(seen) = seen {
+                    let seen = match row {
+                        Some(row) => row.completed(seen),
+                        None => seen,
+                    };
                     comparison.listed(&seen, row, row.and_then(|row| views.get(&row.item?)));
                 }
             }
@@ -352,7 +356,7 @@ fn nothing_for_it(trouble: &ModuleError) -> Text {
 pub(super) fn as_last_seen(row: &LicenseRow) -> License {
     License {
         id: row.id,
-        name: row.name.clone(),
+        name: Some(row.name.clone()),
         ip: row.ip,
         remoteid: RemoteId::Absent,
         tariff: LicenseTariff::Id(row.pricelist),

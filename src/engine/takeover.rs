@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::Item;
-use crate::model::license::{Family, License, LicenseTariff, RemoteId};
+use crate::model::license::{Family, License, LicenseTariff};
 use crate::plan::finding::Want;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::takeover::{
@@ -59,7 +59,7 @@ pub struct Candidate {
 impl Candidate {
     /// Whether upstream renews it by itself.
     pub fn renews_itself(&self) -> bool {
-        self.license.as_ref().is_some_and(|license| license.autoprolong == Some(true))
+        self.license.as_ref().is_some_and(|license| license.autoprolong != Some(false))
     }
 }
 
@@ -126,7 +126,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         let held = row.is_some_and(|row| row.life.is_some());
-        if held || seen.remoteid != RemoteId::Absent {
+        if held || !seen.is_incomplete() {
             return Ok(Some(seen));
         }
         self.read(family, seen.id).await
@@ -319,7 +319,7 @@ impl Engine<'_> {
             Verdict::Leave(left, why) => return Ok(Taken::Left(left, why)),
             Verdict::Done => return Ok(Taken::Marked),
             Verdict::Mark if marking == Marking::Leave => return Ok(Taken::Bound),
-            Verdict::Bind if !bound && seen.autoprolong == Some(true) && marking == Marking::Leave => {
+            Verdict::Bind if !bound && seen.autoprolong != Some(false) && marking == Marking::Leave => {
                 return Ok(Taken::Left(Left::RenewsItself, renews_itself()));
             }
             Verdict::Bind | Verdict::Mark => {}

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use super::journal::ItemLife;
-use super::license::{Family, License, LicenseStatus};
+use super::license::{Expiry, Family, License, LicenseStatus};
 use super::reason::Reason;
 
 /// What we hold a license for.
@@ -88,8 +88,8 @@ pub struct LicenseRow {
     pub key_before: Option<String>,
     /// The day it was ordered.
     pub created: Option<NaiveDate>,
-    /// The day it runs out.
-    pub expires: Option<NaiveDate>,
+    /// When it runs out, as last known.
+    pub expires: Expiry,
     /// The day of the last change of address.
     pub ip_changed: Option<NaiveDate>,
     /// The day of the last change of key.
@@ -109,12 +109,28 @@ impl LicenseRow {
         held == Some(&life.to_string()) || held == Some(&life.beside().to_string())
     }
 
-    /// Whether a look shows anything that this row does not hold yet. A list has no key, so its silence is no change.
+    /// A row of a list with what it leaves out as it was at the last look: its columns are chosen by the seller.
+    #[must_use]
+    pub fn completed(&self, seen: License) -> License {
+        License {
+            name: seen.name.or_else(|| Some(self.name.clone())),
+            ip: seen.ip.or(self.ip),
+            status: seen.status.or(self.status),
+            expires: seen.expires.or(self.expires),
+            created: seen.created.or(self.created),
+            ip_changed: seen.ip_changed.or(self.ip_changed),
+            key_changed: seen.key_changed.or(self.key_changed),
+            ..seen
+        }
+    }
+
+    /// Whether a look shows anything that this row does not hold yet. What the look leaves out is no change: a list has
+    /// no key.
     pub fn differs(&self, seen: &License) -> bool {
-        self.name != seen.name
-            || self.ip != seen.ip
-            || self.status != seen.status
-            || self.expires != seen.expires
+        seen.name.as_ref().is_some_and(|name| *name != self.name)
+            || (seen.ip.is_some() && self.ip != seen.ip)
+            || self.status != seen.status.or(self.status)
+            || self.expires != seen.expires.or(self.expires)
             || (seen.key.is_some() && self.key != seen.key)
             || (seen.ip_changed.is_some() && self.ip_changed != seen.ip_changed)
             || (seen.key_changed.is_some() && self.key_changed != seen.key_changed)
@@ -145,7 +161,7 @@ pub fn test_row(id: u32) -> LicenseRow {
         key: None,
         key_before: None,
         created: None,
-        expires: "2027-02-01".parse().ok(),
+        expires: super::license::ends("2027-02-01"),
         ip_changed: None,
         key_changed: None,
         since: DateTime::<Utc>::MIN_UTC,

@@ -50,6 +50,8 @@ pub enum LicenseStatus {
     Deleted,
     /// 5: in processing.
     Processing,
+    /// The answer leaves it out, or it is no number: what was known before stays, and nothing is decided on it.
+    Absent,
     /// Anything else: nothing is decided on it.
     Unknown(i32),
 }
@@ -58,6 +60,7 @@ impl LicenseStatus {
     /// From upstream's number.
     pub fn from_number(number: i32) -> Self {
         match number {
+            0 => Self::Absent,
             1 => Self::Ordered,
             2 => Self::Active,
             3 => Self::Stopped,
@@ -70,12 +73,67 @@ impl LicenseStatus {
     /// Upstream's number again.
     pub fn number(self) -> i32 {
         match self {
+            Self::Absent => 0,
             Self::Ordered => 1,
             Self::Active => 2,
             Self::Stopped => 3,
             Self::Deleted => 4,
             Self::Processing => 5,
             Self::Unknown(other) => other,
+        }
+    }
+
+    /// Upstream's number, where it said one.
+    pub fn known_number(self) -> Option<i32> {
+        (self != Self::Absent).then(|| self.number())
+    }
+
+    /// This one, or what was known before where the answer leaves it out.
+    #[must_use]
+    pub fn or(self, before: Self) -> Self {
+        if self == Self::Absent { before } else { self }
+    }
+}
+
+/// When a license runs out, as far as anybody said. "Not known" is never "no end": whoever moves money on it stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Expiry {
+    /// On that day: it is good through the day before.
+    On(NaiveDate),
+    /// Never: the field is there and says that there is no end.
+    Never,
+    /// The field is missing, or what it says is no day.
+    Unknown,
+}
+
+impl Expiry {
+    /// The day, where there is one.
+    pub fn day(self) -> Option<NaiveDate> {
+        match self {
+            Self::On(day) => Some(day),
+            Self::Never | Self::Unknown => None,
+        }
+    }
+
+    /// This one, or what was known before where nothing is known now.
+    #[must_use]
+    pub fn or(self, before: Self) -> Self {
+        if self == Self::Unknown { before } else { self }
+    }
+
+    /// Whether the license has run out by that day.
+    pub fn has_passed(self, today: NaiveDate) -> bool {
+        self.day().is_some_and(|day| day <= today)
+    }
+}
+
+/// As people read it: the day, a dash for none, a question mark where it is not known.
+impl std::fmt::Display for Expiry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::On(day) => day.fmt(f),
+            Self::Never => f.write_str("-"),
+            Self::Unknown => f.write_str("?"),
         }
     }
 }
@@ -142,14 +200,26 @@ impl LicenseTariff {
     }
 }
 
-/// A license as `soft.edit` or a row of `soft` shows it. A field that the answer leaves out is `None`.
+/// As JSON has it: the day, `null` for none, `"unknown"`.
+impl Serialize for Expiry {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::On(day) => day.serialize(serializer),
+            Self::Never => serializer.serialize_none(),
+            Self::Unknown => serializer.serialize_str("unknown"),
+        }
+    }
+}
+
+/// A license as `soft.edit` or a row of `soft` shows it. A field that the answer leaves out is `None`, `Absent` or
+/// `Unknown`, and takes nothing away from what was known before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct License {
     /// Its number upstream.
     pub id: LicenseId,
     /// Its name (licname).
-    pub name: String,
-    /// Its address; `None` when empty or not an address.
+    pub name: Option<String>,
+    /// Its address; `None` when the field is missing, empty or not an address.
     pub ip: Option<IpAddr>,
     /// Whose it is.
     pub remoteid: RemoteId,
@@ -165,8 +235,8 @@ pub struct License {
     pub key: Option<LicenseKey>,
     /// The day it was ordered.
     pub created: Option<NaiveDate>,
-    /// The day it runs out (good through the day before); `None` without an end.
-    pub expires: Option<NaiveDate>,
+    /// When it runs out.
+    pub expires: Expiry,
     /// Whether upstream would renew it by itself.
     pub autoprolong: Option<bool>,
     /// The day of the last change of address (real_ipchange).
@@ -186,9 +256,34 @@ pub const FREE_NAME: &str = "free.lic";
 pub const FREE_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 impl License {
+    /// Whether it is known to have that name.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name)
+    }
+
+    /// Its name for people; empty where it is not known.
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a name or an address of it is known that a free one has not.
+    pub fn looks_used(&self) -> bool {
+        self.name.as_ref().is_some_and(|name| name != FREE_NAME) || self.ip.is_some_and(|ip| ip != FREE_IP)
+    }
+
+    /// Whether a list left out what is needed to judge whose it is and whether it can be had: then it is opened.
+    pub fn is_incomplete(&self) -> bool {
+        self.remoteid == RemoteId::Absent
+            || self.tariff.id().is_none()
+            || self.status == LicenseStatus::Absent
+            || self.name.is_none()
+            || self.expires == Expiry::Unknown
+            || self.autoprolong.is_none()
+    }
+
     /// Whether it carries name and address of a free one.
     pub fn looks_free(&self) -> bool {
-        self.name == FREE_NAME && self.ip == Some(FREE_IP)
+        self.is_named(FREE_NAME) && self.ip == Some(FREE_IP)
     }
 }
 
@@ -315,12 +410,18 @@ impl std::fmt::Display for Money {
     }
 }
 
+/// The expiry of a table of tests: a day, or none in so many words for an empty text.
+#[cfg(test)]
+pub fn ends(day: &str) -> Expiry {
+    day.parse().map_or(Expiry::Never, Expiry::On)
+}
+
 /// A license for tables of tests: a month of ISPmanager 6 Lite at 192.0.2.10.
 #[cfg(test)]
 pub fn test_license(id: u32) -> License {
     License {
         id: LicenseId(id),
-        name: "shop".into(),
+        name: Some("shop".into()),
         ip: "192.0.2.10".parse().ok(),
         remoteid: RemoteId::Empty,
         tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
@@ -329,7 +430,7 @@ pub fn test_license(id: u32) -> License {
         changing: false,
         key: None,
         created: None,
-        expires: "2027-02-01".parse().ok(),
+        expires: ends("2027-02-01"),
         autoprolong: Some(false),
         ip_changed: None,
         key_changed: None,

@@ -183,7 +183,7 @@ fn name_of(difference: &Difference) -> &'static str {
 fn last_look(row: &LicenseRow, target: &Target) -> License {
     License {
         id: row.id,
-        name: row.name.clone(),
+        name: Some(row.name.clone()),
         ip: row.ip,
         remoteid: RemoteId::Absent,
         tariff: LicenseTariff::Id(row.pricelist),
@@ -206,7 +206,7 @@ fn last_look(row: &LicenseRow, target: &Target) -> License {
 pub fn may_belong(seen: &License, target: &Target) -> bool {
     let same_place = match target.ip {
         Some(ip) => seen.ip == Some(ip),
-        None => seen.name == target.licname,
+        None => seen.is_named(&target.licname),
     };
     same_place && seen.tariff.may_be(target.pricelist) && !seen.looks_free()
 }
@@ -217,7 +217,7 @@ mod tests {
     use crate::model::catalogue::Catalogue;
     use crate::model::held::test_row;
     use crate::model::item::test_item;
-    use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, test_license};
+    use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, ends, test_license};
     use crate::plan::order::unknown_name;
 
     fn target(internal_name: &str, ip: &str) -> Target {
@@ -258,7 +258,7 @@ mod tests {
         let no_ip = || Err(ModuleError::new(ErrorKind::Missed, "ip", "", text!("no", "нет")));
         let runs = test_row(5001);
         let stopped = LicenseRow { status: LicenseStatus::Stopped, ..runs.clone() };
-        let over = LicenseRow { expires: "2027-01-10".parse().ok(), ..stopped.clone() };
+        let over = LicenseRow { expires: ends("2027-01-10"), ..stopped.clone() };
         let waits = LicenseRow { not_before: Some(now + chrono::Duration::hours(1)), ..runs.clone() };
         let waited = LicenseRow { not_before: Some(now), ..runs.clone() };
         let none = Have { row: None, in_doubt: false, lost: None, noted: false };
@@ -350,7 +350,12 @@ mod tests {
                 true,
             ),
             ("by name where no address is needed", here.clone(), no_address, true),
-            ("free", License { name: FREE_NAME.into(), ip: Some(FREE_IP), ..here }, target("55227", "0.0.0.0"), false),
+            (
+                "free",
+                License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..here },
+                target("55227", "0.0.0.0"),
+                false,
+            ),
         ] {
             assert_eq!(may_belong(&seen, &target), want, "{case}");
         }

@@ -81,13 +81,13 @@ pub fn differences(
     if let Some(ip) = target.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
         found.push(Difference::Ip(ip));
     }
-    if has_place && seen.name != target.licname {
+    if has_place && seen.name.as_ref().is_some_and(|name| *name != target.licname) {
         found.push(Difference::Name(target.licname.clone()));
     }
     if seen.autoprolong == Some(true) {
         found.push(Difference::Autoprolong);
     }
-    let has_time = seen.expires.is_none_or(|expires| expires > today);
+    let has_time = !seen.expires.has_passed(today);
     match (item.status, seen.status) {
         (ItemStatus::Suspended, LicenseStatus::Active) => found.push(Difference::Running),
         (ItemStatus::Active, LicenseStatus::Stopped) if has_time => found.push(Difference::NotRunning),
@@ -102,6 +102,7 @@ mod tests {
     use crate::model::held::LicenseState;
     use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, PricelistId};
     use crate::model::item::ItemParams;
+    use crate::model::license::{Expiry, ends};
     use crate::model::license::{Family, LicenseTariff, RemoteId};
     use crate::model::period::Period;
 
@@ -134,7 +135,7 @@ mod tests {
     fn seen() -> License {
         License {
             id: LicenseId(9),
-            name: "shop".into(),
+            name: Some("shop".into()),
             ip: "192.0.2.10".parse().ok(),
             remoteid: RemoteId::Absent,
             tariff: LicenseTariff::Id(LITE),
@@ -143,7 +144,7 @@ mod tests {
             changing: false,
             key: None,
             created: None,
-            expires: "2027-02-01".parse().ok(),
+            expires: ends("2027-02-01"),
             autoprolong: Some(false),
             ip_changed: None,
             key_changed: None,
@@ -173,7 +174,7 @@ mod tests {
             key: None,
             key_before: None,
             created: None,
-            expires: None,
+            expires: Expiry::Unknown,
             ip_changed: None,
             key_changed: None,
             since: chrono::DateTime::<chrono::Utc>::MIN_UTC,
@@ -222,7 +223,7 @@ mod tests {
         assert_eq!(found(3, &target(), &seen()), [Difference::Running]);
         assert_eq!(found(2, &target(), &stopped()), [Difference::NotRunning]);
         assert_eq!(found(3, &target(), &stopped()), []);
-        let ran_out = License { expires: "2027-01-10".parse().ok(), ..stopped() };
+        let ran_out = License { expires: ends("2027-01-10"), ..stopped() };
         assert_eq!(found(2, &target(), &ran_out), [], "what ran out is renewed, not started");
     }
 }

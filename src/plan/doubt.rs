@@ -91,7 +91,7 @@ pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool 
     let young = row.id > wish.highest_license || row.created.is_none_or(may_be_young);
     // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
     let mark = request.mark.to_string();
-    let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.name.ends_with(&mark));
+    let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.shown_name().ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
 }
 
@@ -126,7 +126,7 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
         RemoteId::Text(_) => Match::No,
         RemoteId::Absent | RemoteId::Empty => {
             let fits = mismatch(request, seen).is_none();
-            match fits.then(|| is_named_so(request, &seen.name)) {
+            match fits.then(|| is_named_so(request, seen.shown_name())) {
                 Some(true) => Match::LookAlike,
                 Some(false) => Match::OtherName,
                 None => Match::No,
@@ -219,7 +219,7 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
     };
     match request {
         OnceRequest::Order(_) => Effect::CannotTell,
-        OnceRequest::Prolong { before, .. } => tell(seen.expires.map(|expires| expires > *before)),
+        OnceRequest::Prolong { before, .. } => tell(seen.expires.day().map(|expires| expires > *before)),
         OnceRequest::ChangePricelist { pricelist, .. } => tell(seen.tariff.id().map(|id| id == *pricelist)),
         OnceRequest::SetNodes { addon, nodes, .. } => tell(seen.addons.get(addon).map(|have| have == nodes)),
         OnceRequest::NewKey { before, .. } => tell(seen.key.as_ref().map(|key| key.fingerprint() != *before)),
@@ -306,7 +306,7 @@ impl Completeness {
 
 /// The day from which an expiry date counts as run out.
 pub fn has_run_out(license: &License, today: NaiveDate) -> bool {
-    license.expires.is_some_and(|expires| expires <= today)
+    license.expires.has_passed(today)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::plan::change::{Difference, differences};
 use crate::plan::finding::{ItemView, Want};
 use crate::plan::pool::changeable_from;
 use crate::plan::reason::words;
-use crate::plan::renew::{due, is_paid};
+use crate::plan::renew::{Renewal, due, is_paid};
 use crate::text;
 
 /// All that the answer depends on.
@@ -149,23 +149,29 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<T
     if seen.status == LicenseStatus::Ordered {
         lines.push(text!("license {id} waits for payment upstream", "лицензия {id} ждёт оплаты у продавца"));
     }
-    let renewal =
-        q.product.and_then(|product| due(item, product, q.aligned, seen.expires, q.today, q.rules.renew_before_days));
+    let renewal = q.product.map_or(Renewal::NotDue, |product| {
+        due(item, product, q.aligned, seen.expires, q.today, q.rules.renew_before_days)
+    });
     match renewal {
-        Some(due) => {
+        Renewal::CannotTell => lines.push(text!(
+            "nothing is renewed: upstream shows no day on which license {id} runs out",
+            "продления не будет: продавец не показывает, когда истекает лицензия {id}"
+        )),
+        Renewal::Due(due) => {
             lines.push(text!(["{}; {}", due.reason.en, q.why_aligned.en], ["{}; {}", due.reason.ru, q.why_aligned.ru]));
         }
-        None if lines.len() == before => lines.push(calm(q, seen)),
-        None => {}
+        Renewal::NotDue if lines.len() == before => lines.push(calm(q, seen)),
+        Renewal::NotDue => {}
     }
 }
 
 /// Why nothing is due.
 fn calm(q: &Question<'_>, seen: &License) -> Text {
     let day = |day: Option<NaiveDate>| day.map_or_else(|| "-".to_owned(), |day| day.to_string());
-    let (end, expires) = (day(q.view.item.expires), day(seen.expires));
+    let (end, expires) = (day(q.view.item.expires), seen.expires);
     let from = seen
         .expires
+        .day()
         .and_then(|expires| expires.checked_sub_days(chrono::Days::new(u64::from(q.rules.renew_before_days))));
     let from = day(from);
     if !is_paid(&q.view.item, q.today) {
@@ -174,7 +180,7 @@ fn calm(q: &Question<'_>, seen: &License) -> Text {
             "ничего: услуга не активна или не оплачена (до {end}); лицензия действует до {expires}"
         );
     }
-    if seen.expires.is_some_and(|expires| q.view.item.expires.is_some_and(|end| end <= expires)) {
+    if seen.expires.day().is_some_and(|expires| q.view.item.expires.is_some_and(|end| end <= expires)) {
         return text!(
             "nothing: the license lasts until {expires}, the service until {end}",
             "ничего: лицензия до {expires}, услуга до {end}"

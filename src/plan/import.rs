@@ -47,7 +47,7 @@ impl Search {
 
     fn fits(&self, seen: &License) -> bool {
         let ip = seen.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let by_text = |text: &String| seen.name.to_lowercase().contains(text) || ip.contains(text);
+        let by_text = |text: &String| seen.shown_name().to_lowercase().contains(text) || ip.contains(text);
         self.names(seen.id) || self.text.as_ref().is_some_and(by_text)
     }
 }
@@ -152,8 +152,8 @@ mod tests {
             row(LicenseState::ToFree),
             row(LicenseState::Stopped),
         ];
-        let seen = License { name: "Shop.example".into(), ip: "192.0.2.10".parse().ok(), ..test_license(5001) };
-        let free = License { name: "free.lic".into(), ip: "0.0.0.0".parse().ok(), ..seen.clone() };
+        let seen = License { name: Some("Shop.example".into()), ip: "192.0.2.10".parse().ok(), ..test_license(5001) };
+        let free = License { name: Some("free.lic".into()), ip: "0.0.0.0".parse().ok(), ..seen.clone() };
         let unpaid = License { status: LicenseStatus::Ordered, ..seen.clone() };
         let nothing = || Known { row: None, mark: None, in_doubt: false };
         let marked = |mark| Known { mark: Some(mark), ..nothing() };

@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
-use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus};
+use crate::model::license::{Expiry, FREE_IP, FREE_NAME, LicenseStatus};
 use crate::model::reason::Reason;
 use crate::plan::reason::words;
 use crate::text;
@@ -58,11 +58,12 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
         return Some(text!("another number of nodes", "другое число узлов"));
     }
     match row.expires {
-        None => return Some(text!("no expiry date", "нет срока действия")),
-        Some(expires) if lasts_until.is_none_or(|until| expires <= until) => {
+        Expiry::Never => return Some(text!("no expiry date", "нет срока действия")),
+        Expiry::Unknown => return Some(text!("its expiry is not known", "срок неизвестен")),
+        Expiry::On(expires) if lasts_until.is_none_or(|until| expires <= until) => {
             return Some(text!("runs out on {expires}", "истекает {expires}"));
         }
-        Some(_) => {}
+        Expiry::On(_) => {}
     }
     if !matches!(row.status, LicenseStatus::Active | LicenseStatus::Stopped) {
         return Some(text!("status {}", "состояние {}", row.status.number()));
@@ -93,7 +94,7 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
 pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<&'r LicenseRow> {
     let mut fitting: Vec<&LicenseRow> = rows.iter().filter(|row| why_not(row, need, today).is_none()).collect();
     let rank = |row: &LicenseRow| {
-        let expires = row.expires.unwrap_or(NaiveDate::MIN);
+        let expires = row.expires.day().unwrap_or(NaiveDate::MIN);
         let days = i64::from(chrono::Datelike::num_days_from_ce(&expires));
         let covers = need.until.is_some_and(|until| expires >= until);
         (!has_address(row, need), !covers, if covers { days } else { -days }, row.id)
@@ -107,6 +108,7 @@ mod tests {
     use super::*;
     use crate::model::ids::{AccountId, LicenseId, ModuleId};
     use crate::model::license::Family;
+    use crate::model::license::ends;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -133,7 +135,7 @@ mod tests {
             key: None,
             key_before: None,
             created: None,
-            expires: expires.parse().ok(),
+            expires: ends(expires),
             ip_changed: None,
             key_changed: None,
             since: DateTime::<Utc>::MIN_UTC,
@@ -182,8 +184,9 @@ mod tests {
         for (case, other) in [
             ("tariff", LicenseRow { pricelist: UpstreamPricelistId(1), ..fits.clone() }),
             ("nodes", LicenseRow { nodes: Some(3), ..fits.clone() }),
-            ("no expiry", LicenseRow { expires: None, ..fits.clone() }),
-            ("runs out tomorrow", LicenseRow { expires: Some(day("2027-01-11")), ..fits.clone() }),
+            ("no end", LicenseRow { expires: Expiry::Never, ..fits.clone() }),
+            ("no known end", LicenseRow { expires: Expiry::Unknown, ..fits.clone() }),
+            ("runs out tomorrow", LicenseRow { expires: Expiry::On(day("2027-01-11")), ..fits.clone() }),
             ("status", LicenseRow { status: LicenseStatus::Processing, ..fits.clone() }),
             ("a neighbour's by name", LicenseRow { name: "shop".into(), ip: need("").ip, ..fits.clone() }),
             ("a neighbour's by address", LicenseRow { ip: "192.0.2.77".parse().ok(), ..fits.clone() }),

@@ -296,7 +296,7 @@ impl<'g> Comparison<'g> {
             // Another installation's by now.
             return;
         }
-        let is_taken = row.state == LicenseState::Pool && !seen.looks_free();
+        let is_taken = row.state == LicenseState::Pool && seen.looks_used();
         if seen.autoprolong == Some(true) && !is_taken {
             let what = text!(
                 "unused license {id} is renewed by upstream itself",
@@ -305,7 +305,7 @@ impl<'g> Comparison<'g> {
             self.add(Kind::Autoprolong, None, Some(id), what, Remedy::SwitchOff(id));
         }
         if is_taken {
-            let (name, ip) = (&seen.name, seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
+            let (name, ip) = (seen.shown_name(), seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
             let what =
                 text!("pooled license {id} is used as {name} at {ip}", "лицензия {id} из пула занята: {name}, {ip}");
             self.add(Kind::NotFree, None, Some(id), what, used_by(seen));
@@ -389,7 +389,7 @@ impl<'g> Comparison<'g> {
                     (Kind::Address, text!("address {have_ip}, wanted {ip}", "IP {have_ip}, нужен {ip}"))
                 }
                 Difference::Name(name) => {
-                    (Kind::Name, text!("name {}, wanted {name}", "имя {}, нужно {name}", seen.name))
+                    (Kind::Name, text!("name {}, wanted {name}", "имя {}, нужно {name}", seen.shown_name()))
                 }
                 Difference::Autoprolong => {
                     (Kind::Autoprolong, text!("upstream renews it by itself", "продавец продлевает её сам"))

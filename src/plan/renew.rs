@@ -7,6 +7,7 @@ use super::order::sale_closed;
 use crate::error::{ModuleError, Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::item::{Item, ItemStatus};
+use crate::model::license::Expiry;
 use crate::model::period::{MonthCount, Period, add_months, add_period, days_between};
 use crate::model::planted::{Bug, is_planted};
 use crate::text;
@@ -55,25 +56,40 @@ pub struct Due {
     pub reason: Text,
 }
 
+/// What sync owes a license today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// Nothing.
+    NotDue,
+    /// A renewal.
+    Due(Due),
+    /// Its service is paid, and nobody knows when the license runs out.
+    CannotTell,
+}
+
 /// Whether sync renews a license, and for how long: the item is paid, its end lies beyond the license's expiry, and
 /// that is near. For one aligned period, or a shorter sold one when that already reaches the service's end.
 pub fn due(
     item: &Item,
     product: &Product,
     aligned: Option<MonthCount>,
-    expires: Option<NaiveDate>,
+    expires: Expiry,
     today: NaiveDate,
     renew_before_days: u32,
-) -> Option<Due> {
-    let expires = expires?;
-    let aligned = aligned?;
+) -> Renewal {
+    let Some(aligned) = aligned else { return Renewal::NotDue };
     let end = need(item);
-    let left_days = days_between(today, expires);
     if !is_paid(item, today) || product.is_only_trial() || item.period == Period::Trial {
-        return None;
+        return Renewal::NotDue;
     }
+    let expires = match expires {
+        Expiry::On(day) => day,
+        Expiry::Never => return Renewal::NotDue,
+        Expiry::Unknown => return Renewal::CannotTell,
+    };
+    let left_days = days_between(today, expires);
     if end.is_some_and(|end| end <= expires) || left_days > i64::from(renew_before_days) {
-        return None;
+        return Renewal::NotDue;
     }
     let base = expires.max(today);
     let reaches = |months: &MonthCount| end.is_some_and(|end| add_months(base, *months) >= end);
@@ -95,7 +111,7 @@ pub fn due(
         Some(_) => text!(["{}; no longer one is needed for that", reason.en], ["{}; дольше не нужно", reason.ru]),
         None => reason,
     };
-    Some(Due { months, reason })
+    Renewal::Due(Due { months, reason })
 }
 
 #[cfg(test)]
@@ -146,6 +162,13 @@ mod tests {
         assert_eq!(paid_end(None, None, Period::Lifetime), None);
     }
 
+    fn months(renewal: &Renewal) -> Option<u16> {
+        match renewal {
+            Renewal::Due(due) => Some(due.months.0),
+            Renewal::NotDue | Renewal::CannotTell => None,
+        }
+    }
+
     /// sync renews what is about to run out while the service is paid, and nothing else (LICENSING.md 5).
     #[test]
     fn due_table() {
@@ -164,14 +187,27 @@ mod tests {
             ("lifetime", 0, 2, "", "2027-01-05", 1, Some(1)),
             ("a trial", -100, 2, "2027-02-05", "2027-01-05", 1, None),
         ] {
-            let got =
-                due(&service(period, status, end), &product, Some(MonthCount(aligned)), expires.parse().ok(), today, 1);
-            assert_eq!(got.map(|due| due.months.0), want, "{case}");
+            let got = due(
+                &service(period, status, end),
+                &product,
+                Some(MonthCount(aligned)),
+                Expiry::On(day(expires)),
+                today,
+                1,
+            );
+            assert_eq!(months(&got), want, "{case}");
         }
-        let whole = due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), today.succ_opt(), today, 1);
-        assert!(whole.is_some_and(|due| !due.reason.en.contains("no longer one")), "none is shorter than a month");
-        let forever = due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), None, today, 1);
-        assert_eq!(forever, None, "a license without expiry is never renewed");
+        let whole =
+            due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), Expiry::On(day("2027-01-05")), today, 1);
+        let is_whole = matches!(&whole, Renewal::Due(due) if !due.reason.en.contains("no longer one"));
+        assert!(is_whole, "none is shorter than a month");
+        let forever = due(&service(1, 2, "2027-02-05"), &product, Some(MonthCount(1)), Expiry::Never, today, 1);
+        assert_eq!(forever, Renewal::NotDue, "a license without end is never renewed");
+        for (status, want) in [(2, Renewal::CannotTell), (3, Renewal::NotDue)] {
+            let unknown =
+                due(&service(1, status, "2027-02-05"), &product, Some(MonthCount(1)), Expiry::Unknown, today, 1);
+            assert_eq!(unknown, want, "only a paid service asks for an expiry that nobody knows");
+        }
     }
 
     /// The last days of sale of ISPmanager 5 (LICENSING.md 6).

@@ -188,7 +188,7 @@ pub fn named(seen: &License, shown: &BTreeSet<ItemId>) -> Named {
     if let Some(item) = item_of_remoteid(&seen.remoteid) {
         add(item, Evidence::RemoteId);
     }
-    if let Some(item) = item_of_name(&seen.name) {
+    if let Some(item) = item_of_name(seen.shown_name()) {
         add(item, Evidence::Name);
     }
     named
@@ -341,6 +341,9 @@ fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
         LicenseStatus::Ordered => {
             Some((Left::Unpaid, text!("it is ordered and not paid upstream", "она заказана и не оплачена у продавца")))
         }
+        LicenseStatus::Absent => {
+            Some((Left::NotReady, text!("upstream does not show its status", "продавец не показывает её состояние")))
+        }
         LicenseStatus::Active
         | LicenseStatus::Stopped
         | LicenseStatus::Processing
@@ -414,7 +417,7 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
             text!("its address is {has}, the service has {wanted}", "её IP {has}, а у услуги {wanted}"),
         );
     }
-    let same_name = seen.name == service.item.default_license_name();
+    let same_name = seen.is_named(&service.item.default_license_name());
     let sound = by.iter().any(|by| match by {
         Evidence::Map | Evidence::Licid | Evidence::Address => true,
         Evidence::RemoteId | Evidence::Name => same_name || target.ip.is_some(),

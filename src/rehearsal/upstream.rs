@@ -9,7 +9,7 @@ use super::{FIRST_LICENSE, Script, Step};
 use crate::error::ModuleError;
 use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
-use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
+use crate::model::license::{Expiry, Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
 use crate::model::period::{Period, add_months, add_period};
 use crate::ports::{CallError, Connector, Edit, ModuleAccess, Outcome, Page, Repeatable, Upstream};
 use crate::store::RecordedIntent;
@@ -73,14 +73,14 @@ impl Rehearsed {
         };
         let today = self.script.today;
         let expires = match order.period {
-            Period::Trial => today.checked_add_days(TRIAL),
-            Period::Lifetime => None,
-            Period::Months(_) | Period::Day | Period::Unknown(_) => Some(add_period(today, order.period)),
+            Period::Trial => today.checked_add_days(TRIAL).map_or(Expiry::Never, Expiry::On),
+            Period::Lifetime => Expiry::Never,
+            Period::Months(_) | Period::Day | Period::Unknown(_) => Expiry::On(add_period(today, order.period)),
         };
         let key = self.fresh_key();
         self.picture(License {
             id,
-            name: order.licname.clone(),
+            name: Some(order.licname.clone()),
             ip: order.ip,
             remoteid: RemoteId::Text(order.mark.to_string()),
             tariff: LicenseTariff::Id(order.pricelist),
@@ -118,9 +118,10 @@ impl Rehearsed {
         let mut seen = self.now(family, license)?;
         let answer = match request {
             OnceRequest::Prolong { period, .. } => {
-                let from = seen.expires.map_or(self.script.today, |expires| expires.max(self.script.today));
-                seen.expires = Some(add_months(from, *period));
-                OnceAnswer::Prolonged(seen.expires)
+                let from = seen.expires.day().map_or(self.script.today, |expires| expires.max(self.script.today));
+                let until = add_months(from, *period);
+                seen.expires = Expiry::On(until);
+                OnceAnswer::Prolonged(Some(until))
             }
             OnceRequest::ChangePricelist { pricelist, period, .. } => {
                 (seen.tariff, seen.period) = (LicenseTariff::Id(*pricelist), Some(*period));
@@ -160,8 +161,8 @@ fn edited(seen: &mut License, fields: &Edit, today: NaiveDate) {
         }
         seen.ip = Some(ip);
     }
-    if let Some(name) = &fields.licname {
-        seen.name.clone_from(name);
+    if fields.licname.is_some() {
+        seen.name.clone_from(&fields.licname);
     }
     if let Some(mark) = &fields.remoteid {
         seen.remoteid = if mark.is_empty() { RemoteId::Empty } else { RemoteId::Text(mark.clone()) };

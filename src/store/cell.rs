@@ -6,6 +6,7 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Row};
 
 use super::StoreError;
+use crate::model::license::Expiry;
 
 /// Columns by which a row is known, as far as a statement asks for them.
 const NAMES: [&str; 4] = ["id", "wish", "license", "life"];
@@ -98,6 +99,26 @@ pub(super) fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Naive
         let (year, month, day) = (part().parse().ok()?, part().parse().ok()?, part().parse().ok()?);
         NaiveDate::from_ymd_opt(year, month, day)
     })
+}
+
+/// How "no end" is stored: NULL is "not known".
+const NEVER: &str = "never";
+
+/// When a license runs out, as it is stored.
+pub(super) fn expiry_text(expires: Expiry) -> Option<String> {
+    match expires {
+        Expiry::On(day) => Some(day.to_string()),
+        Expiry::Never => Some(NEVER.to_owned()),
+        Expiry::Unknown => None,
+    }
+}
+
+/// When a license runs out. NULL is "not known": what older versions took for "no end" is looked at again.
+pub(super) fn expiry(row: &Row<'_>, column: usize) -> rusqlite::Result<Expiry> {
+    if text(row, column)? == Some(NEVER) {
+        return Ok(Expiry::Never);
+    }
+    Ok(day(row, column)?.map_or(Expiry::Unknown, Expiry::On))
 }
 
 /// A moment, `None` for NULL.

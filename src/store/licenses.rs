@@ -37,7 +37,7 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> 
         key: cell::word(row, 16, "it is not a key", LicenseKey::parse)?,
         key_before: row.get(17)?,
         created: cell::day(row, 18)?,
-        expires: cell::day(row, 19)?,
+        expires: cell::expiry(row, 19)?,
         ip_changed: cell::day(row, 20)?,
         key_changed: cell::day(row, 21)?,
         since: cell::moment(row, 22)?,
@@ -192,11 +192,12 @@ impl Tx<'_> {
         self.run(
             "INSERT INTO license (account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes,
                  name, ip, last_ip, status, lickey, created, expires, ip_changed, key_changed, since)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+                 coalesce(?12, ''), ?13, ?13, coalesce(?14, 0), ?15, ?16, ?17, ?18, ?19, ?20)
              ON CONFLICT DO UPDATE SET family = ?3, module = ?4, state = ?5, life = ?6, item = coalesce(?7, item),
-                 internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = ?12, ip = ?13,
-                 last_ip = coalesce(?13, last_ip), status = ?14, lickey = coalesce(?15, lickey),
-                 created = coalesce(?16, created), expires = ?17, ip_changed = coalesce(?18, ip_changed),
+                 internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = coalesce(?12, name),
+                 ip = coalesce(?13, ip), last_ip = coalesce(?13, last_ip), status = coalesce(?14, status), lickey = coalesce(?15, lickey),
+                 created = coalesce(?16, created), expires = coalesce(?17, expires), ip_changed = coalesce(?18, ip_changed),
                  key_changed = coalesce(?19, key_changed), since = ?20, not_before = NULL, reason = NULL",
             params![
                 binding.account.0,
@@ -212,10 +213,10 @@ impl Tx<'_> {
                 binding.nodes,
                 seen.name,
                 seen.ip.map(|ip| ip.to_string()),
-                seen.status.number(),
+                seen.status.known_number(),
                 seen.key.as_ref().map(LicenseKey::reveal),
                 day(seen.created),
-                day(seen.expires),
+                cell::expiry_text(seen.expires),
                 day(seen.ip_changed),
                 day(seen.key_changed),
                 self.now.timestamp()
@@ -238,8 +239,9 @@ impl Tx<'_> {
     pub fn refresh_license(&self, account: AccountId, seen: &License) -> Result<(), StoreError> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
         self.run(
-            "UPDATE license SET name = ?3, ip = ?4, status = ?5, lickey = coalesce(?6, lickey),
-                 created = coalesce(?7, created), expires = ?8, ip_changed = coalesce(?9, ip_changed),
+            "UPDATE license SET name = coalesce(?3, name), ip = coalesce(?4, ip),
+                 status = coalesce(?5, status), lickey = coalesce(?6, lickey),
+                 created = coalesce(?7, created), expires = coalesce(?8, expires), ip_changed = coalesce(?9, ip_changed),
                  key_changed = coalesce(?10, key_changed), pricelist = coalesce(?11, pricelist)
              WHERE account = ?1 AND id = ?2",
             params![
@@ -247,10 +249,10 @@ impl Tx<'_> {
                 seen.id.0,
                 seen.name,
                 seen.ip.map(|ip| ip.to_string()),
-                seen.status.number(),
+                seen.status.known_number(),
                 seen.key.as_ref().map(LicenseKey::reveal),
                 day(seen.created),
-                day(seen.expires),
+                cell::expiry_text(seen.expires),
                 day(seen.ip_changed),
                 day(seen.key_changed),
                 seen.tariff.id().map(|id| id.0)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use crate::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
-use crate::model::license::{License, LicenseStatus, LicenseTariff, Money, RemoteId, currency_in};
+use crate::model::license::{Expiry, License, LicenseStatus, LicenseTariff, Money, RemoteId, currency_in};
 use crate::model::period::Period;
 use crate::xml::Element;
 
@@ -16,7 +16,7 @@ pub(super) fn license(element: &Element) -> Option<License> {
     let day = |name: &str| element.value_of(name).and_then(date);
     Some(License {
         id: text("id").parse::<LicenseId>().ok().filter(|id| id.0 > 0)?,
-        name: text("licname").to_owned(),
+        name: element.value_of("licname").map(str::to_owned),
         ip: text("ip").parse().ok(),
         remoteid: match element.value_of("remoteid") {
             None => RemoteId::Absent,
@@ -35,7 +35,7 @@ pub(super) fn license(element: &Element) -> Option<License> {
         changing: text("special_status") == "1",
         key: LicenseKey::parse(text("lickey")),
         created: day("createdate"),
-        expires: day("expiredate"),
+        expires: expiry(element.value_of("expiredate")),
         autoprolong: element.value_of("autoprolong").map(|text| !matches!(text, "" | "null" | "off" | "0")),
         ip_changed: day("real_ipchange"),
         key_changed: day("real_keychange"),
@@ -44,10 +44,40 @@ pub(super) fn license(element: &Element) -> Option<License> {
     })
 }
 
-/// The day of `YYYY-MM-DD…`; `None` for anything else, the panel's 0000-00-00 included.
-pub(super) fn date(text: &str) -> Option<NaiveDate> {
-    NaiveDate::parse_from_str(text.trim().get(..10)?, "%Y-%m-%d").ok()
+/// When a license runs out. An empty field, or the panel's 0000-00-00, says that there is no end; without the field, or
+/// with words that are no day, nothing is known.
+fn expiry(field: Option<&str>) -> Expiry {
+    match field {
+        None => Expiry::Unknown,
+        Some(text) if text.is_empty() || text.starts_with("0000-00-00") || text.starts_with("00.00.0000") => {
+            Expiry::Never
+        }
+        Some(text) => date(text).map_or(Expiry::Unknown, Expiry::On),
+    }
 }
+
+/// The day of `YYYY-MM-DD` or `DD.MM.YYYY`, with a time or without: those have one meaning only. `None` for anything
+/// else, the panel's 0000-00-00 included.
+pub(super) fn date(text: &str) -> Option<NaiveDate> {
+    let text = text.trim();
+    let (day, rest) = (text.get(..DAY_CHARS)?, text.get(DAY_CHARS..)?);
+    let has_shape = |shape: &str| {
+        shape.bytes().zip(day.bytes()).all(|(wanted, found)| match wanted {
+            b'9' => found.is_ascii_digit(),
+            sign => found == sign,
+        })
+    };
+    if !(rest.is_empty() || rest.starts_with([' ', 'T'])) {
+        return None;
+    }
+    if has_shape("9999-99-99") {
+        return NaiveDate::parse_from_str(day, "%Y-%m-%d").ok();
+    }
+    has_shape("99.99.9999").then(|| NaiveDate::parse_from_str(day, "%d.%m.%Y").ok()).flatten()
+}
+
+/// Characters of a day without its time.
+const DAY_CHARS: usize = 10;
 
 fn addons(element: &Element) -> BTreeMap<UpstreamAddonId, u32> {
     let numbered = |child: &Element| {
@@ -83,6 +113,7 @@ pub(super) fn user(doc: &Element) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::license::ends;
     use crate::xml;
 
     fn element(text: &str) -> Element {
@@ -103,13 +134,13 @@ mod tests {
         .expect("a license");
         let day = |text: &str| text.parse::<NaiveDate>().ok();
         assert_eq!(license.id, LicenseId(1001));
-        assert_eq!((license.name.as_str(), license.ip), ("shop", "192.0.2.7".parse().ok()));
+        assert_eq!((license.name.as_deref(), license.ip), (Some("shop"), "192.0.2.7".parse().ok()));
         assert_eq!(license.remoteid, RemoteId::Text("pml-abcdefgh-42-1".into()));
         assert_eq!(license.tariff, LicenseTariff::Id(UpstreamPricelistId(55227)));
         assert_eq!((license.period, license.status), (Some(Period::from_panel(1)), LicenseStatus::Active));
         assert!(license.changing);
         assert_eq!(license.key, LicenseKey::parse("KEY"));
-        assert_eq!((license.created, license.expires), (day("2026-11-01"), day("2026-12-01")));
+        assert_eq!((license.created, license.expires), (day("2026-11-01"), ends("2026-12-01")));
         assert_eq!((license.ip_changed, license.key_changed), (day("2026-11-02"), None));
         assert_eq!(license.autoprolong, Some(true));
         assert_eq!(license.addons, BTreeMap::from([(UpstreamAddonId(55236), 3)]));
@@ -122,7 +153,7 @@ mod tests {
         let bare = license(&element("<elem><id>7</id></elem>")).expect("a license");
         assert_eq!((&bare.remoteid, &bare.tariff), (&RemoteId::Absent, &LicenseTariff::Absent));
         assert_eq!((bare.ip, bare.period, bare.key), (None, None, None));
-        assert_eq!((bare.status, bare.autoprolong, bare.expires), (LicenseStatus::Unknown(0), None, None));
+        assert_eq!((bare.status, bare.autoprolong, bare.expires), (LicenseStatus::Absent, None, Expiry::Unknown));
         let odd = license(&element(
             "<elem><id>7</id><remoteid/><pricelist>ISPmanager 6 Lite</pricelist><ip>no</ip><status>x</status>\
              <autoprolong>null</autoprolong><expiredate>soon, perhaps</expiredate><lickey> </lickey></elem>",
@@ -130,7 +161,7 @@ mod tests {
         .expect("a license");
         assert_eq!(odd.remoteid, RemoteId::Empty);
         assert_eq!(odd.tariff, LicenseTariff::Name("ISPmanager 6 Lite".into()));
-        assert_eq!((odd.ip, odd.key, odd.expires, odd.autoprolong), (None, None, None, Some(false)));
+        assert_eq!((odd.ip, odd.key, odd.expires, odd.autoprolong), (None, None, Expiry::Unknown, Some(false)));
         for text in ["<elem/>", "<elem><id/></elem>", "<elem><id>x</id></elem>", "<elem><id>0</id></elem>"] {
             assert_eq!(license(&element(text)), None, "{text}");
         }
@@ -138,6 +169,44 @@ mod tests {
             let doc = element(&format!("<doc><id>1</id><autoprolong>{text}</autoprolong></doc>"));
             assert_eq!(license(&doc).and_then(|l| l.autoprolong), Some(want), "{text}");
         }
+    }
+
+    /// Days in the spellings that can mean one day only; "no end" is said in so many words; anything else is not known.
+    #[test]
+    fn days() {
+        for (text, want) in [
+            ("2026-12-26", "2026-12-26"),
+            ("2026-12-26 23:59:59", "2026-12-26"),
+            ("2026-12-26T00:00:00+03:00", "2026-12-26"),
+            ("26.12.2026", "2026-12-26"),
+            (" 26.12.2026 10:00 ", "2026-12-26"),
+        ] {
+            assert_eq!(date(text), want.parse().ok(), "{text}");
+            assert_eq!(expiry(Some(text)), ends(want), "{text}");
+        }
+        for text in [
+            "26/12/2026",
+            "12/26/2026",
+            "2026/12/26",
+            "26.12.26",
+            "6.12.2026",
+            "2026-13-01",
+            "31.02.2027",
+            "2026-12-261",
+            "20261226",
+            "Dec 26, 2026",
+            "soon, perhaps",
+            "null",
+            "1798243200",
+            "+026-12-26",
+            "２０２６-12-26",
+        ] {
+            assert_eq!((date(text), expiry(Some(text))), (None, Expiry::Unknown), "{text}");
+        }
+        for text in ["", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000"] {
+            assert_eq!((date(text), expiry(Some(text))), (None, Expiry::Never), "{text}");
+        }
+        assert_eq!(expiry(None), Expiry::Unknown);
     }
 
     /// Balances as billing systems word them.

@@ -234,7 +234,6 @@ const NOT_YET: &[&str] = &[
     "order-item-child",
     "order-item-attribute",
     "item-status",
-    "days-dotted",
     "softexternal-nameless",
     "form-nested",
     "order-v2",

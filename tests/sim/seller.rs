@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use chrono::{Datelike, Days, Months, NaiveDate};
 use pmisplicense::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
-use pmisplicense::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
+use pmisplicense::model::license::{Expiry, Family, License, LicenseStatus, LicenseTariff, RemoteId};
 use pmisplicense::model::period::Period;
 use pmisplicense::ports::{Edit, Refusal, RefusalKind, Repeatable};
 
@@ -398,7 +398,7 @@ impl Seller {
         };
         License {
             id: LicenseId(lic.id),
-            name: lic.name.clone(),
+            name: Some(lic.name.clone()),
             ip: lic.ip,
             remoteid,
             tariff: LicenseTariff::Id(UpstreamPricelistId(lic.pricelist)),
@@ -407,7 +407,7 @@ impl Seller {
             changing: false,
             key: if lic.key_from_ms > now_ms { None } else { LicenseKey::parse(&lic.key) },
             created: Some(lic.created),
-            expires: lic.expires,
+            expires: lic.expires.map_or(Expiry::Never, Expiry::On),
             autoprolong: Some(lic.autoprolong),
             ip_changed: lic.ip_changed,
             key_changed: lic.key_changed,

@@ -92,7 +92,7 @@ fn open_is_wrong(
     // The day by the machine's clock; one that was moved tells nothing.
     (today, clock_moved): (chrono::NaiveDate, bool),
 ) -> Option<String> {
-    let over = clock_moved || seen.expires.is_some_and(|expires| expires <= today);
+    let over = clock_moved || seen.expires.day().is_some_and(|expires| expires <= today);
     if saved != Some(LicenseId(id)) {
         return Some(format!("the item names {saved:?}, upstream was asked about {id}"));
     }
@@ -137,6 +137,6 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     // One that was taken again for this payment lasts as long as it lasts: sync renews it when that is due.
     let taken = row.since.timestamp_millis() + 1000 > op.made_ms;
     let seen = seen.filter(|_| row.item == Some(ItemId(item)) && !taken)?;
-    (before < paid_end && seen.expires.is_some_and(|expires| expires <= before))
+    (before < paid_end && seen.expires.day().is_some_and(|expires| expires <= before))
         .then(|| format!("license {id} still ends on {before}, paid until {paid_end}"))
 }

@@ -163,7 +163,7 @@ fn held(
             LicenseState::Bound | LicenseState::Claimed => product.bound += 1,
             LicenseState::Pool | LicenseState::ToFree => {
                 product.pool += 1;
-                let left = row.expires.map_or(0, |expires| days_between(today, expires).max(0));
+                let left = row.expires.day().map_or(0, |expires| days_between(today, expires).max(0));
                 let year = catalogue.by_pricelist(row.pricelist).and_then(|known| known.prices.get(&MonthCount(12)));
                 add(&mut pool_worth, worth(year, left).as_ref());
             }

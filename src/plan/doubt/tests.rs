@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::ids::{AccountId, ItemId, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId, WishId};
 use crate::model::journal::{ItemLife, WishStatus};
-use crate::model::license::{Family, LicenseTariff};
+use crate::model::license::{Expiry, Family, LicenseTariff, ends};
 use crate::model::period::{MonthCount, Period};
 
 const SETTLE_S: u32 = 900;
@@ -67,7 +67,7 @@ fn whose_order() {
 fn license(id: u32, remoteid: RemoteId) -> License {
     License {
         id: LicenseId(id),
-        name: NAME.into(),
+        name: Some(NAME.into()),
         ip: "192.0.2.10".parse().ok(),
         remoteid,
         tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
@@ -76,7 +76,7 @@ fn license(id: u32, remoteid: RemoteId) -> License {
         changing: false,
         key: None,
         created: None,
-        expires: None,
+        expires: Expiry::Unknown,
         autoprolong: None,
         ip_changed: None,
         key_changed: None,
@@ -146,12 +146,12 @@ fn days_are_the_sellers() {
 /// Rows of a list only point: what is worth opening (MONEY.md 4).
 #[test]
 fn candidates() {
-    let bare = || License { name: "client".into(), ..license(1, RemoteId::Absent) };
+    let bare = || License { name: Some("client".into()), ..license(1, RemoteId::Absent) };
     let row = |id, created: &str| License { id: LicenseId(id), created: created.parse().ok(), ..bare() };
     let other_tariff = |tariff| License { tariff, ..row(1001, "") };
     let mark = RemoteId::Text(order().mark.to_string());
     let name = format!("client {}", order().mark);
-    let by_name = |remoteid| License { remoteid, name: name.clone(), ..row(900, "2027-01-08") };
+    let by_name = |remoteid| License { remoteid, name: Some(name.clone()), ..row(900, "2027-01-08") };
     for (case, row, want) in [
         ("above the highest", row(1001, ""), true),
         ("above it, whatever its date", row(1002, "2026-01-01"), true),
@@ -192,13 +192,13 @@ fn decisions() {
     let two = vec![license(1001, absent()), license(1002, absent())];
     assert_eq!(found(two, Some(false)), Found::Unclear(vec![LicenseId(1001), LicenseId(1002)]));
     let unnamed = OrderRequest { licname: "shop".into(), ..order() };
-    let neighbour = License { name: "shop".into(), ..license(1001, absent()) };
+    let neighbour = License { name: Some("shop".into()), ..license(1001, absent()) };
     assert_eq!(
         decide(&unnamed, vec![neighbour], Some(false)),
         Found::Unclear(vec![LicenseId(1001)]),
         "a name without the mark may be a neighbour's"
     );
-    let named = |id, name: &str| License { name: name.into(), ..license(id, absent()) };
+    let named = |id, name: &str| License { name: Some(name.into()), ..license(id, absent()) };
     let kept_otherwise = named(1001, "SHOP pml-bbbbbbbb-42-3");
     let by_mark = Found::One(Box::new(kept_otherwise.clone()));
     assert_eq!(found(vec![kept_otherwise, named(1002, "shop pml-b")], Some(false)), by_mark, "the mark in its name");
@@ -241,7 +241,7 @@ fn hidden_renewals() {
     let hidden_since = |not_before: Option<NaiveDate>, status, expires: &str| {
         let before: NaiveDate = expires.parse().expect("a date");
         let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before, not_before };
-        let seen = License { status, expires: Some(before), ..license(9, RemoteId::Empty) };
+        let seen = License { status, expires: Expiry::On(before), ..license(9, RemoteId::Empty) };
         hides_renewal(&Wish { request, ..wish(None) }, Some(&seen))
     };
     let hidden = |status, expires| hidden_since("2027-01-09".parse().ok(), status, expires);
@@ -302,7 +302,7 @@ fn a_list_ends_or_repeats_itself() {
 fn run_out() {
     let today: NaiveDate = "2027-01-10".parse().expect("a date");
     for (expires, want) in [("2027-01-09", true), ("2027-01-10", true), ("2027-01-11", false), ("", false)] {
-        let seen = License { expires: expires.parse().ok(), ..license(9, RemoteId::Empty) };
+        let seen = License { expires: ends(expires), ..license(9, RemoteId::Empty) };
         assert_eq!(has_run_out(&seen, today), want, "{expires}");
     }
 }
@@ -315,10 +315,12 @@ fn effects() {
     let id = LicenseId(9);
     let prolong =
         OnceRequest::Prolong { license: id, period: MonthCount(1), before: day("2027-01-31"), not_before: None };
-    let expires = |text: &str| License { expires: text.parse().ok(), ..license(9, RemoteId::Empty) };
+    let expires = |text: &str| License { expires: ends(text), ..license(9, RemoteId::Empty) };
     assert_eq!(effect(&prolong, Some(&expires("2027-01-31"))), Effect::NotVisible);
     assert_eq!(effect(&prolong, Some(&expires("2027-02-28"))), Effect::Visible);
     assert_eq!(effect(&prolong, Some(&expires(""))), Effect::CannotTell);
+    let hidden = License { expires: Expiry::Unknown, ..license(9, RemoteId::Empty) };
+    assert_eq!(effect(&prolong, Some(&hidden)), Effect::CannotTell);
     assert_eq!(effect(&prolong, None), Effect::NotVisible);
     let before = key("old").map(|key| key.fingerprint()).unwrap_or_default();
     let new_key = OnceRequest::NewKey { family: Family::Soft, license: id, before };

@@ -31,8 +31,8 @@ impl Comparison<'_> {
         if let Some(ip) = seen.ip {
             self.strangers_at.entry(ip).or_default().push(seen.id);
         }
-        if seen.name.starts_with(DEFAULT_NAME) {
-            self.strangers_named.entry(seen.name.clone()).or_insert(seen.id);
+        if let Some(name) = seen.name.as_ref().filter(|name| name.starts_with(DEFAULT_NAME)) {
+            self.strangers_named.entry(name.clone()).or_insert(seen.id);
         }
         if let Some(mark) = mark.filter(|mark| !self.pending.contains(&mark.to_string())) {
             let (item, number) = match mark {

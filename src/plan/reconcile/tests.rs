@@ -8,7 +8,7 @@ use super::*;
 use crate::model::ids::{AccountId, ClientId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId, WishId};
 use crate::model::item::{Item, ItemParams};
 use crate::model::journal::{ItemLife, Wish};
-use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
+use crate::model::license::{Expiry, FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::plan::change::Target;
 use crate::plan::identity::{Shown, shown};
@@ -77,7 +77,7 @@ fn row(id: u32, view: &ItemView) -> LicenseRow {
         key: LicenseKey::parse("KEY-1"),
         key_before: None,
         created: None,
-        expires: Some(day("2027-02-01")),
+        expires: Expiry::On(day("2027-02-01")),
         ip_changed: None,
         key_changed: None,
         since: now() - chrono::Duration::days(9),
@@ -89,7 +89,7 @@ fn row(id: u32, view: &ItemView) -> LicenseRow {
 fn seen(id: u32, mark: &str) -> License {
     License {
         id: LicenseId(id),
-        name: "shop".into(),
+        name: Some("shop".into()),
         ip: "192.0.2.10".parse().ok(),
         remoteid: if mark.is_empty() { RemoteId::Empty } else { RemoteId::Text(mark.into()) },
         tariff: LicenseTariff::Id(PRICELIST),
@@ -98,7 +98,7 @@ fn seen(id: u32, mark: &str) -> License {
         changing: false,
         key: None,
         created: Some(day("2026-12-01")),
-        expires: Some(day("2027-02-01")),
+        expires: Expiry::On(day("2027-02-01")),
         autoprolong: Some(false),
         ip_changed: None,
         key_changed: None,
@@ -196,7 +196,7 @@ fn one_wrong() {
     };
     for (case, got, want) in [
         ("ip", with(|s| s.ip = "192.0.2.99".parse().ok()), (Kind::Address, "sync")),
-        ("name", with(|s| s.name = "other".into()), (Kind::Name, "sync")),
+        ("name", with(|s| s.name = Some("other".into())), (Kind::Name, "sync")),
         ("autoprolong", with(|s| s.autoprolong = Some(true)), (Kind::Autoprolong, "sync")),
         ("stopped", with(|s| s.status = LicenseStatus::Stopped), (Kind::Status, "sync")),
         ("unpaid", with(|s| s.status = LicenseStatus::Ordered), (Kind::Unpaid, "person")),
@@ -261,7 +261,7 @@ fn unowned() {
     let newer = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), deleted]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")], "the number of a deleted one was given out as well");
     let mut free = seen(5003, "pml-abcdefgh-free");
-    (free.name, free.ip) = (FREE_NAME.into(), Some(FREE_IP));
+    (free.name, free.ip) = (Some(FREE_NAME.into()), Some(FREE_IP));
     assert_eq!(found(&[], &[], &[free]), [(Kind::Unowned, "free")]);
     let pooled = License { created: Some(day("2026-01-01")), ..marked(5001, 1) };
     assert_eq!(found(&[item.clone()], &[], &[pooled]), [(Kind::Unowned, "bind")], "from the pool, and shown");
@@ -331,7 +331,7 @@ fn without_license() {
     let item = view(42);
     assert_eq!(found(&[item.clone()], &[], &[]), [(Kind::NoLicense, "obtain")]);
     assert_eq!(found(&[item.clone()], &[], &[seen(7000, "")]), [(Kind::NoLicense, "person")], "one is there");
-    let elsewhere = |name: &str| License { name: name.into(), ip: "192.0.2.99".parse().ok(), ..seen(7000, "") };
+    let elsewhere = |name: &str| License { name: Some(name.into()), ip: "192.0.2.99".parse().ok(), ..seen(7000, "") };
     assert_eq!(found(&[item.clone()], &[], &[elsewhere("Item #42 shop")]), [(Kind::NoLicense, "person")], "its name");
     assert_eq!(found(&[item.clone()], &[], &[elsewhere("Item #42 other")]), [(Kind::NoLicense, "obtain")]);
     let mut unpaid = item.clone();
@@ -365,7 +365,7 @@ fn unheld() {
     let item = view(42);
     let free = |state| LicenseRow { state, life: None, item: None, ..row(5001, &item) };
     let mut pooled = seen(5001, "pml-abcdefgh-free");
-    (pooled.name, pooled.ip, pooled.status) = (FREE_NAME.into(), Some(FREE_IP), LicenseStatus::Stopped);
+    (pooled.name, pooled.ip, pooled.status) = (Some(FREE_NAME.into()), Some(FREE_IP), LicenseStatus::Stopped);
     assert_eq!(found(&[], &[free(LicenseState::Pool)], &[pooled.clone()]), []);
     assert_eq!(found(&[], &[free(LicenseState::ToFree)], &[pooled.clone()]), [(Kind::ToFree, "free")]);
     let until = |moment| LicenseRow { not_before: Some(moment), ..free(LicenseState::ToFree) };
@@ -410,7 +410,7 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
     let theirs = seen(5001, "pml-anotherp-42-1");
     let pooled = LicenseRow { state: LicenseState::Pool, life: None, ..held.clone() };
     let freed = LicenseRow { state: LicenseState::ToFree, ..pooled.clone() };
-    let free = License { name: FREE_NAME.into(), ip: Some(FREE_IP), ..seen(5001, "pml-abcdefgh-free") };
+    let free = License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..seen(5001, "pml-abcdefgh-free") };
     let bind = |words: &str| format!("pmisplicense bind {words}");
     let shown = |words: &str| (Kind::Shown, bind(words));
     for (case, items, rows, upstream, want) in [

@@ -16,7 +16,7 @@ fn mark(panel: PanelId) -> Mark {
 
 /// License 5001 as the vendor's own module ordered it for service 42.
 fn license() -> License {
-    License { name: "Item #42 shop".into(), remoteid: RemoteId::Text("42".into()), ..test_license(5001) }
+    License { name: Some("Item #42 shop".into()), remoteid: RemoteId::Text("42".into()), ..test_license(5001) }
 }
 
 fn service() -> Service {
@@ -84,7 +84,7 @@ fn candidates() {
     ] {
         assert_eq!(is_candidate(&license(), Some(&row(state))), want, "{state:?}");
     }
-    let free = License { name: "free.lic".into(), ip: "0.0.0.0".parse().ok(), ..license() };
+    let free = License { name: Some("free.lic".into()), ip: "0.0.0.0".parse().ok(), ..license() };
     assert!(!is_candidate(&free, None));
     assert!(!is_candidate(&License { status: LicenseStatus::Deleted, ..license() }, None));
 }
@@ -167,7 +167,7 @@ fn evidence() {
     if let Want::License(target) = &mut without_ip.want {
         target.ip = None;
     }
-    let renamed = License { name: "Item #42 other".into(), ..license() };
+    let renamed = License { name: Some("Item #42 other".into()), ..license() };
     for by in [Evidence::RemoteId, Evidence::Name] {
         assert_eq!(word(&renamed, None, Some(&service()), &[by]), "bind", "the same address");
         assert_eq!(word(&license(), None, Some(&without_ip), &[by]), "bind", "the same name");
