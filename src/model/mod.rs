@@ -9,6 +9,7 @@ pub mod ids;
 pub mod item;
 pub mod journal;
 pub mod license;
+pub mod money;
 pub mod noc;
 pub mod period;
 pub mod planted;

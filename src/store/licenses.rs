@@ -196,9 +196,9 @@ impl Tx<'_> {
                  coalesce(?12, ''), ?13, ?13, coalesce(?14, 0), ?15, ?16, ?17, ?18, ?19, ?20)
              ON CONFLICT DO UPDATE SET family = ?3, module = ?4, state = ?5, life = ?6, item = coalesce(?7, item),
                  internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = coalesce(?12, name),
-                 ip = coalesce(?13, ip), last_ip = coalesce(?13, last_ip), status = coalesce(?14, status), lickey = coalesce(?15, lickey),
-                 created = coalesce(?16, created), expires = coalesce(?17, expires), ip_changed = coalesce(?18, ip_changed),
-                 key_changed = coalesce(?19, key_changed), since = ?20, not_before = NULL, reason = NULL",
+                 ip = coalesce(?13, ip), last_ip = coalesce(?13, last_ip), status = coalesce(?14, status),
+                 lickey = coalesce(?15, lickey), created = coalesce(?16, created), expires = coalesce(?17, expires),
+                 ip_changed = coalesce(?18, ip_changed), key_changed = coalesce(?19, key_changed), since = ?20, not_before = NULL, reason = NULL",
             params![
                 binding.account.0,
                 seen.id.0,
@@ -241,8 +241,9 @@ impl Tx<'_> {
         self.run(
             "UPDATE license SET name = coalesce(?3, name), ip = coalesce(?4, ip),
                  status = coalesce(?5, status), lickey = coalesce(?6, lickey),
-                 created = coalesce(?7, created), expires = coalesce(?8, expires), ip_changed = coalesce(?9, ip_changed),
-                 key_changed = coalesce(?10, key_changed), pricelist = coalesce(?11, pricelist)
+                 created = coalesce(?7, created), expires = coalesce(?8, expires),
+                 ip_changed = coalesce(?9, ip_changed), key_changed = coalesce(?10, key_changed),
+                 pricelist = coalesce(?11, pricelist)
              WHERE account = ?1 AND id = ?2",
             params![
                 account.0,

@@ -97,7 +97,8 @@ fn a_key_is_kept_only_for_who_may_know_it() {
     use LicenseState as S;
     let panel = PanelId::parse("abcdefgh").expect("eight letters");
     let marked = |mark: &str| License { remoteid: RemoteId::Text(mark.into()), ..test_license(5001) };
-    let (plain, free) = (marked("4711"), License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..test_license(5001) });
+    let (plain, free) =
+        (marked("4711"), License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..test_license(5001) });
     let former = LicenseRow { life: Some("42/2020-02-02/0".into()), ..row(S::Bound) };
     for (case, row, seen, is_shown, is_last, want) in [
         ("its own", Some(row(S::Bound)), &plain, false, false, Kept),
