@@ -197,7 +197,7 @@ fn a_person_decides() {
     // What is in a person's hands does not keep a service from being stopped.
     test.cmd("suspend", 42).ok();
     assert_eq!(changes(&test), Vec::<String>::new());
-    let said = test.run(["resolve", "42", "--not-bought"]);
+    let said = test.run(["resolve", "42", "--not-bought", "--yes"]);
     assert_eq!(
         said.ok().stdout,
         "order of 55227 for service 42: ended as not bought; the next run may send it again\n"
@@ -205,7 +205,9 @@ fn a_person_decides() {
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
     assert!(
-        test.run(["resolve", "42", "--not-bought"]).stderr.starts_with("missed: nothing of service 42 is in doubt")
+        test.run(["resolve", "42", "--not-bought", "--yes"])
+            .stderr
+            .starts_with("missed: nothing of service 42 is in doubt")
     );
 }
 
@@ -220,7 +222,7 @@ fn resolved_as_bought() {
     // The seller's administrator wrote over the mark.
     test.upstream.edit_license(id, |l| l.remoteid = "crm-17".into());
     test.cmd("open", 42).code.filter(|code| *code == 1).expect("nothing with the mark is there");
-    test.run(["resolve", "42", "--bought", &id.to_string()]).ok();
+    test.run(["resolve", "42", "--bought", &id.to_string(), "--yes"]).ok();
     assert_eq!(state(&test, "SELECT state FROM license"), "bound");
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42), test.item(42).status), (1, id, 2));
@@ -401,7 +403,7 @@ fn reopened_and_handed_over() {
     settle(&test);
     test.cmd("open", 42).fails("order_unknown");
     assert_eq!(state(&test, "SELECT status FROM wish"), "handed_over");
-    test.run(["resolve", "42", "--not-bought"]).ok();
+    test.run(["resolve", "42", "--not-bought", "--yes"]).ok();
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
 }

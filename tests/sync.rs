@@ -387,7 +387,7 @@ fn account_accepted_in_doubt() {
         settle(&test);
     }
     assert_eq!(test.upstream.requests_of("soft.order.param").len(), 1);
-    test.run(["resolve", "42", "--not-bought"]).ok();
+    test.run(["resolve", "42", "--not-bought", "--yes"]).ok();
     test.cmd("open", 42).ok();
     assert_eq!((test.upstream.billed("soft.order.param"), license(&test, 42).account), (1, 1002));
 }

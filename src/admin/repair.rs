@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
-use crate::engine::{Consent, ItemCommand, run_to_end, state_error};
+use crate::engine::{Consent, ItemCommand, Verdict, run_to_end, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId, WishId};
 use crate::model::item::ItemStatus;
@@ -33,6 +35,38 @@ pub fn bind(
     desk.confirm(&plan, yes)?;
     let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.bind(item, license, consent.clone())))?;
     Ok(Answer::sentence("bind", desk.ctx.lang, &done))
+}
+
+/// `resolve`
+///
+/// # Errors
+/// See [`Engine::resolve`](crate::engine::Engine::resolve).
+pub fn resolve(
+    desk: &mut Desk<'_>,
+    item: ItemId,
+    wish: Option<WishId>,
+    verdict: Verdict,
+    consent: &Consent,
+    yes: bool,
+) -> Result<Answer, ModuleError> {
+    let module = module_of_item(desk.ctx, item)?;
+    let resolution =
+        with_engine(desk.ctx, module, |engine| run_to_end(engine.resolution(item, wish, verdict, consent)))?;
+    if let Some(preview) = &resolution.preview {
+        let page = super::preview::page(desk, preview);
+        (desk.tell)(&page);
+    }
+    desk.confirm(&resolution.plan, yes)?;
+    // The one that was shown, whatever else is in doubt by now.
+    let wish = resolution.wish;
+    let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.resolve(item, Some(wish), verdict, consent)))?;
+    let (words, license) = match verdict {
+        Verdict::Bought(license) => ("bought", Some(license.0)),
+        Verdict::NotBought => ("not_bought", None),
+    };
+    let text = desk.say(&done);
+    let json = json!({ "text": text, "item": item.0, "wish": wish.0, "outcome": words, "license": license });
+    Ok(Answer::new("resolve", format!("{text}\n"), json))
 }
 
 /// `unbind`

@@ -306,7 +306,14 @@ pub enum AdminCommand {
         #[arg(long, conflicts_with = "sweep")]
         noted: bool,
     },
-    /// End a doubt: say whether a purchase happened that the program could not tell
+    /// End a doubt: say whether a purchase happened, where the program cannot know
+    ///
+    /// Compares the license with the order, shows the present and the future side by side, and asks.
+    #[command(
+        after_help = "Examples:\n  pmisplicense resolve 42 --bought 5001     the seller's panel shows the license\n  \
+                      pmisplicense resolve 42 --not-bought      the seller's panel shows none\n  \
+                      pmisplicense resolve 42 --wish 7 --bought 5001    one of several doubts"
+    )]
     Resolve {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
@@ -320,6 +327,15 @@ pub enum AdminCommand {
         /// It was not bought: the next run may order again
         #[arg(long)]
         not_bought: bool,
+        /// Take a license that bears the mark of this other installation
+        #[arg(long, value_name = "PANEL_ID", value_parser = panel_id, requires = "bought")]
+        take_from: Option<PanelId>,
+        /// Take a license of another product than was ordered: its tariff is changed afterwards
+        #[arg(long, requires = "bought")]
+        other_product: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Write a copy of the state to a new file; safe while everything runs
     #[command(after_help = "Examples:\n  pmisplicense backup /root/licenses.db\n  \

@@ -3,10 +3,10 @@
 
 use crate::cli::{EngineCommand, ItemCommand};
 use crate::context::{Context, database_error};
-use crate::engine::{Allow, Former, Summary, Verdict, former_accounts, other_account, run_to_end, state_error};
-use crate::error::{ModuleError, Text};
+use crate::engine::{Allow, Former, Summary, former_accounts, other_account, run_to_end, state_error};
+use crate::error::ModuleError;
 use crate::model::held::LicenseState;
-use crate::model::ids::{ItemId, ModuleId, WishId};
+use crate::model::ids::{ItemId, ModuleId};
 use crate::opening::{module, module_of_item, modules_in_use, open_state, with_engine};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::renew::is_paid;
@@ -116,13 +116,4 @@ fn running_out(ctx: &mut Context, store: &Store, former: &Former, report: &mut P
         }
     }
     Ok(())
-}
-
-/// Ends a doubt of a service, as a person says.
-///
-/// # Errors
-/// See [`crate::engine::Engine::resolve`].
-pub fn resolve(ctx: &mut Context, item: ItemId, wish: Option<WishId>, verdict: Verdict) -> Result<Text, ModuleError> {
-    let module = module_of_item(ctx, item)?;
-    with_engine(ctx, module, |engine| run_to_end(engine.resolve(item, wish, verdict)))
 }

@@ -285,7 +285,8 @@ impl Engine<'_> {
         Ok((marked, pages.list.is_complete(&newest)))
     }
 
-    fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {
+    /// Whether our state knows a license, whatever it is to us.
+    pub(super) fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {
         Ok(self.store.license(self.account, id).map_err(errors::state)?.is_some())
     }
 

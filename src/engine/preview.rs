@@ -64,6 +64,7 @@ impl Engine<'_> {
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Preview, ModuleError> {
+        self.check_restored()?;
         self.preview_word(item, license, Word::of_person(consent.clone())).await
     }
 
@@ -82,7 +83,6 @@ impl Engine<'_> {
     }
 
     async fn preview_word(&mut self, item: ItemId, license: LicenseId, word: Word) -> Result<Preview, ModuleError> {
-        self.check_restored()?;
         let found = self.found(item, license, &word).await;
         self.held.clear();
         let found = found?;

@@ -1,14 +1,26 @@
-//! resolve: a person ends a doubt that the program must not end by itself (MONEY.md 3).
+//! resolve: an operator ends a doubt that the program must not end by itself (MONEY.md 3). The license is compared with
+//! the order and shown before the operator is asked. All of it is checked once more under the locks.
 
-use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::ids::{ItemId, LicenseId, WishId};
-use crate::model::journal::{ItemLife, Wish, WishEvent, WishStatus};
-use crate::model::license::LicenseStatus;
-use crate::ports::LockName;
+use crate::error::{ModuleError, Text};
+use crate::model::held::LicenseRow;
+use crate::model::ids::{ItemId, LicenseId, Mark, WishId};
+use crate::model::item::ItemStatus;
+use crate::model::journal::{ItemLife, OrderRequest, Wish, WishEvent, WishStatus};
+use crate::model::license::{License, LicenseStatus};
+use crate::plan::doubt::{Found, mismatch};
+use crate::plan::identity::{KeyFate, Standing};
+use crate::plan::order::{Wanted, wanted};
+use crate::ports::{CallError, Edit, LockName, Repeatable};
 use crate::text;
 
+use super::bind::{Consent, Word};
 use super::doubt::order_of;
 use super::once::describe;
+use super::preview::Preview;
+use super::resolve_errors::{
+    about_another, bought_elsewhere, found_after_all, free_already, no_such_doubt, nothing_in_doubt, of_another_order,
+    of_another_product, sent_elsewhere, several_in_doubt, taken,
+};
 use super::{Engine, errors};
 
 /// What a person found out.
@@ -20,15 +32,126 @@ pub enum Verdict {
     NotBought,
 }
 
+/// What ending a doubt would do, for a person who is about to be asked.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// Which wish.
+    pub wish: WishId,
+    /// In words.
+    pub plan: Text,
+    /// What the service and the license are now and would be then, where the license is bound to the service.
+    pub preview: Option<Preview>,
+}
+
+/// What becomes of the license that an order is said to have bought.
+enum Fate {
+    /// The service gets it.
+    Bound(ItemLife),
+    /// It is written down for the service, which asks for no license now, or whose client changed: what follows is
+    /// decided by its next command.
+    Kept(ItemLife),
+    /// The service leaves its license of another account for it.
+    Moved(ItemLife, LicenseId),
+    /// The service has another one: it is a duplicate, to be freed.
+    Duplicate(ItemLife, LicenseId),
+    /// The service is closed: it is freed.
+    Freed,
+}
+
+impl Fate {
+    fn life(&self) -> Option<&ItemLife> {
+        match self {
+            Self::Bound(life) | Self::Kept(life) | Self::Moved(life, _) | Self::Duplicate(life, _) => Some(life),
+            Self::Freed => None,
+        }
+    }
+}
+
+/// What the seller has under the number that a person named, and what becomes of it.
+struct Bought {
+    seen: License,
+    row: Option<LicenseRow>,
+    fate: Fate,
+}
+
+/// The consent for binding: [`Engine::bought`] has compared the product with the order, which decides here. What the
+/// service asks for by now is no objection.
+fn agreed(consent: &Consent) -> Consent {
+    Consent { other_product: true, ..consent.clone() }
+}
+
 impl Engine<'_> {
+    /// What [`Engine::resolve`] would do.
+    ///
+    /// # Errors
+    /// As [`Engine::resolve`]: what stands in the way is said before anybody is asked.
+    pub async fn resolution(
+        &mut self,
+        item: ItemId,
+        wish: Option<WishId>,
+        verdict: Verdict,
+        consent: &Consent,
+    ) -> Result<Resolution, ModuleError> {
+        self.lock(LockName::Item(item)).await?;
+        let result = self.resolution_locked(item, wish, verdict, consent).await;
+        self.held.clear();
+        result
+    }
+
+    async fn resolution_locked(
+        &mut self,
+        item: ItemId,
+        wish: Option<WishId>,
+        verdict: Verdict,
+        consent: &Consent,
+    ) -> Result<Resolution, ModuleError> {
+        let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
+        let wish = choose(item, &open, wish)?;
+        let what = describe(wish);
+        let (plan, preview) = match (verdict, order_of(wish)) {
+            (Verdict::NotBought, order) => {
+                self.check_not_bought(wish, order).await?;
+                let plan = text!(
+                    ["{}: ended as not bought. The next run may send it again.", what.en],
+                    ["{}: завершается как не купленное. Следующий запуск может отправить снова.", what.ru]
+                );
+                (plan, None)
+            }
+            (Verdict::Bought(license), Some(order)) => {
+                let bought = self.bought(wish, order, license, consent).await?;
+                let preview = match &bought.fate {
+                    Fate::Bound(_) => Some(self.preview_bought(item, license, &agreed(consent)).await?),
+                    Fate::Kept(_) | Fate::Moved(..) | Fate::Duplicate(..) | Fate::Freed => None,
+                };
+                (plan_of_order(&what, order, &bought), preview)
+            }
+            (Verdict::Bought(license), None) => {
+                check_named(wish, license)?;
+                let plan = text!(
+                    ["{}: ended as carried out. It is not sent again.", what.en],
+                    ["{}: завершается как выполненное. Снова не отправляется.", what.ru]
+                );
+                (plan, None)
+            }
+        };
+        Ok(Resolution { wish: wish.id, plan, preview })
+    }
+
     /// Ends a doubt of an item. Returns what was done, in words.
     ///
     /// # Errors
     /// `missed`: nothing is in doubt, or several things are and none was named; `bad_value`: the license is another
-    /// item's, or not there; `client`: upstream may still carry the request out.
-    pub async fn resolve(&mut self, item: ItemId, wish: Option<WishId>, verdict: Verdict) -> Result<Text, ModuleError> {
+    /// item's, bears another's mark, is of another product, and that was not agreed to; `license_gone`; `client`:
+    /// upstream may still carry the request out.
+    pub async fn resolve(
+        &mut self,
+        item: ItemId,
+        wish: Option<WishId>,
+        verdict: Verdict,
+        consent: &Consent,
+    ) -> Result<Text, ModuleError> {
         self.lock(LockName::Item(item)).await?;
-        let result = self.resolve_locked(item, wish, verdict).await;
+        let result = self.resolve_locked(item, wish, verdict, consent).await;
         self.held.clear();
         result
     }
@@ -38,22 +161,37 @@ impl Engine<'_> {
         item: ItemId,
         wish: Option<WishId>,
         verdict: Verdict,
+        consent: &Consent,
     ) -> Result<Text, ModuleError> {
         let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
         let wish = choose(item, &open, wish)?;
-        match verdict {
-            Verdict::NotBought => self.resolve_not_bought(wish).await,
-            Verdict::Bought(license) if order_of(wish).is_some() => self.resolve_order(item, wish, license).await,
-            Verdict::Bought(license) => self.resolve_change(wish, license).await,
+        match (verdict, order_of(wish)) {
+            (Verdict::NotBought, order) => self.resolve_not_bought(wish, order).await,
+            (Verdict::Bought(license), Some(order)) => self.resolve_order(wish, order, license, consent).await,
+            (Verdict::Bought(license), None) => self.resolve_change(wish, license).await,
         }
     }
 
-    async fn resolve_not_bought(&mut self, wish: &Wish) -> Result<Text, ModuleError> {
+    /// Whether the seller can no longer carry the request out, and shows no license that the order brought: nothing is
+    /// bought a second time because an operator overlooked it.
+    async fn check_not_bought(&mut self, wish: &Wish, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
         let until = wish.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        let what = describe(wish);
         if self.now() < until {
-            return Err(errors::in_doubt(&what, until, "wish", wish.id));
+            return Err(errors::in_doubt(&describe(wish), until, "wish", wish.id));
         }
+        // The present account cannot show what a former one sold.
+        let Some(order) = order.filter(|_| wish.account == self.account) else { return Ok(()) };
+        match self.search(wish, order).await?.0 {
+            Found::One(license) if license.status != LicenseStatus::Deleted && !self.is_held(license.id)? => {
+                Err(found_after_all(wish, &license, order))
+            }
+            Found::One(_) | Found::Unclear(_) | Found::Nothing => Ok(()),
+        }
+    }
+
+    async fn resolve_not_bought(&mut self, wish: &Wish, order: Option<&OrderRequest>) -> Result<Text, ModuleError> {
+        self.check_not_bought(wish, order).await?;
+        let what = describe(wish);
         let done = text!(
             ["{}: ended as not bought; the next run may send it again", what.en],
             ["{}: завершено как не купленное; следующий запуск может отправить снова", what.ru]
@@ -63,113 +201,208 @@ impl Engine<'_> {
         Ok(done)
     }
 
-    async fn resolve_order(&mut self, item: ItemId, wish: &Wish, license: LicenseId) -> Result<Text, ModuleError> {
-        let Some(order) = order_of(wish).cloned() else { return Err(nothing_in_doubt(item)) };
+    /// Reads the license that an order is said to have bought, and checks what only an operator may decide.
+    async fn bought(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        license: LicenseId,
+        consent: &Consent,
+    ) -> Result<Bought, ModuleError> {
+        self.check_restored()?;
+        if wish.account != self.account {
+            let sent_with = self.store.account(wish.account).map_err(errors::state)?;
+            return Err(sent_elsewhere(wish, sent_with.as_ref()));
+        }
+        let item = wish.item.unwrap_or(ItemId(0));
         self.lock_license(license).await?;
-        let held = self.store.license(self.account, license).map_err(errors::state)?;
-        if let Some(other) = held.filter(|row| row.life.is_some() && row.item != Some(item)) {
-            return Err(taken(license, other.item));
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        if let Some(other) = row.as_ref().filter(|row| row.life.is_some() && row.item != Some(item)) {
+            return Err(taken(wish, license, other.item));
         }
         let seen = self.read(order.family, license).await?;
         let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
             return Err(errors::license_gone(Some(item), license));
         };
-        let life = match wish.status {
-            WishStatus::FreeWhenAppears => None,
+        match seen.remoteid.mark() {
+            Some(mark) if *mark.panel() != self.panel_id && consent.take_from.as_ref() != Some(mark.panel()) => {
+                return Err(bought_elsewhere(wish, license, &mark, consent));
+            }
+            Some(Mark::Order { panel, item: of, .. }) if panel == self.panel_id && of != item && row.is_none() => {
+                return Err(of_another_order(wish, license, of));
+            }
+            Some(Mark::Order { .. } | Mark::Pool { .. }) | None => {}
+        }
+        if !seen.tariff.may_be(order.pricelist) && !consent.other_product {
+            return Err(of_another_product(wish, &seen, order, consent));
+        }
+        let fate = self.fate(wish, license).await?;
+        if let (Fate::Kept(_) | Fate::Moved(..), Some(_)) = (&fate, row.as_ref().filter(|row| row.life.is_none())) {
+            // Its key is another client's, and nobody would renew it here.
+            return Err(free_already(wish, license));
+        }
+        Ok(Bought { seen, row, fate })
+    }
+
+    async fn fate(&mut self, wish: &Wish, license: LicenseId) -> Result<Fate, ModuleError> {
+        let item = match wish.status {
+            WishStatus::FreeWhenAppears => return Ok(Fate::Freed),
             WishStatus::InDoubt
             | WishStatus::HandedOver
             | WishStatus::Done
             | WishStatus::Refused
             | WishStatus::NotSent
-            | WishStatus::NotHappened => self.present_life(item).await?,
+            | WishStatus::NotHappened => self.item(wish.item.unwrap_or(ItemId(0))).await?,
         };
-        let what = describe(wish);
-        self.bind_order(wish, &order, &seen, life.as_ref(), WishEvent::Adopted { license }, &what).await?;
-        Ok(text!(
-            ["{}: license {license} is bound; run the command of the service again", what.en],
-            ["{}: лицензия {license} привязана; повторите команду услуги", what.ru]
-        ))
+        if item.status == ItemStatus::Deleted {
+            return Ok(Fate::Freed);
+        }
+        let (life, standing) = self.standing(&item)?;
+        let wants = matches!(wanted(&item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
+        let holds = self.store.license_of(&life).map_err(errors::state)?;
+        Ok(match holds.filter(|row| row.id != license || row.account != self.account) {
+            None if wants && standing == Standing::Same => Fate::Bound(life),
+            None => Fate::Kept(life),
+            Some(row) if self.left_for_order(&life, wish)?.is_some() => Fate::Moved(life, row.id),
+            Some(row) => Fate::Duplicate(life, row.id),
+        })
     }
 
-    async fn present_life(&mut self, item: ItemId) -> Result<Option<ItemLife>, ModuleError> {
-        let item = self.item(item).await?;
-        self.store.life(&item).map(Some).map_err(errors::state)
+    /// The license gets the order's mark before it is bound: a run that dies in between leaves what the next search
+    /// finds by itself. One that somebody else had gets a new key, as from the pool.
+    async fn resolve_order(
+        &mut self,
+        wish: &Wish,
+        order: &OrderRequest,
+        license: LicenseId,
+        consent: &Consent,
+    ) -> Result<Text, ModuleError> {
+        let bought = self.bought(wish, order, license, consent).await?;
+        let (item, what) = (wish.item.unwrap_or(ItemId(0)), describe(wish));
+        let row = bought.row.unwrap_or_else(|| self.row_of_foreign(order.family, &bought.seen));
+        let mut seen = bought.seen;
+        if let Fate::Bound(_) = &bought.fate {
+            let word = Word { ends_older: Some(u32::MAX), ..Word::of_person(agreed(consent)) };
+            let found = self.found(item, license, &word).await?;
+            if found.key == KeyFate::New {
+                seen = self.made_ready(&found).await?;
+            }
+        }
+        if bought.fate.life().is_some() {
+            seen = self.marked_as_ordered(&row, seen, &order.mark).await?;
+        }
+        let as_is = self.order_of_license(order, &seen);
+        let event = WishEvent::Adopted { license };
+        self.bind_order(wish, &as_is, &seen, bought.fate.life(), event, &what).await?;
+        Ok(match bought.fate {
+            Fate::Bound(_) | Fate::Kept(_) | Fate::Moved(..) => text!(
+                ["{}: license {license} is bound; run the command of the service again", what.en],
+                ["{}: лицензия {license} привязана; повторите команду услуги", what.ru]
+            ),
+            Fate::Duplicate(..) | Fate::Freed => text!(
+                ["{}: license {license} is ours; sync frees it", what.en],
+                ["{}: лицензия {license} наша; её освободит sync", what.ru]
+            ),
+        })
+    }
+
+    /// The order in the words of the license, where a person took one of another product for it.
+    fn order_of_license(&self, order: &OrderRequest, seen: &License) -> OrderRequest {
+        let Some(pricelist) = seen.tariff.id().filter(|pricelist| *pricelist != order.pricelist) else {
+            return order.clone();
+        };
+        let addon = self.rules.catalogue.by_pricelist(pricelist).and_then(|product| product.nodes_addon);
+        let nodes = addon.and_then(|addon| seen.addons.get(&addon).map(|nodes| (addon, *nodes)));
+        OrderRequest { pricelist, nodes, ..order.clone() }
+    }
+
+    /// The order's mark on the license, and no automatic renewal. A seller that refuses the mark refuses no binding.
+    async fn marked_as_ordered(
+        &mut self,
+        row: &LicenseRow,
+        seen: License,
+        mark: &Mark,
+    ) -> Result<License, ModuleError> {
+        if seen.remoteid.is(mark) && seen.autoprolong != Some(true) {
+            return Ok(seen);
+        }
+        let edit = Edit { remoteid: Some(mark.to_string()), no_autoprolong: true, ..Edit::default() };
+        let what = text!("marking license {}", "пометка лицензии {}", row.id);
+        match self.try_change(row, &Repeatable::Edit(edit)).await? {
+            Ok(()) => {}
+            Err(CallError::Refused(refusal)) => self.warn(&text!(
+                ["{}: the seller refused: {refusal}", what.en],
+                ["{}: продавец отказал: {refusal}", what.ru]
+            )),
+            Err(error) => return Err(errors::call(&error, &what, row.id)),
+        }
+        let after = self.read(row.family, row.id).await?;
+        after.ok_or_else(|| errors::license_gone(row.item, row.id))
     }
 
     async fn resolve_change(&mut self, wish: &Wish, license: LicenseId) -> Result<Text, ModuleError> {
+        check_named(wish, license)?;
         let what = describe(wish);
-        if wish.request.license() != Some(license) {
-            let about = wish.request.license().unwrap_or(LicenseId(0));
-            return Err(ModuleError::new(
-                ErrorKind::BadValue,
-                "bought",
-                license,
-                text!(
-                    ["{}: it is about license {about}, not {license}; nothing was changed; name {about}", what.en],
-                    ["{}: это о лицензии {about}, а не {license}; ничего не изменено; укажите {about}", what.ru]
-                ),
-            ));
-        }
         let done = text!(["{}: ended as carried out", what.en], ["{}: завершено как выполненное", what.ru]);
         self.write_event(wish, WishEvent::Adopted { license }, &done).await?;
         Ok(done)
     }
 }
 
+/// A change in doubt is about one license, which must be named.
+fn check_named(wish: &Wish, license: LicenseId) -> Result<(), ModuleError> {
+    match wish.request.license() {
+        Some(about) if about == license => Ok(()),
+        about => Err(about_another(wish, license, about.unwrap_or(LicenseId(0)))),
+    }
+}
+
+fn plan_of_order(what: &Text, order: &OrderRequest, bought: &Bought) -> Text {
+    let license = bought.seen.id;
+    let then = match &bought.fate {
+        Fate::Bound(life) => text!(
+            "It gets our mark and is bound to service {}.",
+            "Она получит нашу метку и будет привязана к услуге {}.",
+            life.item
+        ),
+        Fate::Kept(life) => text!(
+            "It gets our mark and is written down for service {}, which shows nothing of it yet.",
+            "Она получит нашу метку и будет записана за услугой {}; услуга её пока не покажет.",
+            life.item
+        ),
+        Fate::Moved(life, old) => text!(
+            "It gets our mark and takes the place of license {old} of service {}, which is freed.",
+            "Она получит нашу метку и заменит лицензию {old} услуги {}, та освободится.",
+            life.item
+        ),
+        Fate::Duplicate(life, held) => text!(
+            "Service {} has license {held} already, so this one is a duplicate and is freed.",
+            "У услуги {} уже есть лицензия {held}, поэтому эта — дубликат и освободится.",
+            life.item
+        ),
+        Fate::Freed => text!("The service is closed, so it is freed.", "Услуга закрыта, поэтому она освободится."),
+    };
+    let differs = match mismatch(order, &bought.seen) {
+        None => text!("", ""),
+        Some("ip") => text!(" Its address is not the one that was ordered.", " Её IP — не тот, что был заказан."),
+        Some("nodes") => {
+            text!(" Its nodes are not those that were ordered.", " Число узлов — не то, что было заказано.")
+        }
+        Some(_) => text!(" Its product is not the one that was ordered.", " Её продукт — не тот, что был заказан."),
+    };
+    text!(
+        ["{}: license {license} is what it bought. {}{}", what.en, then.en, differs.en],
+        ["{}: им куплена лицензия {license}. {}{}", what.ru, then.ru, differs.ru]
+    )
+}
+
 fn choose(item: ItemId, open: &[Wish], wish: Option<WishId>) -> Result<&Wish, ModuleError> {
     match (open, wish) {
         ([], _) => Err(nothing_in_doubt(item)),
         ([one], None) => Ok(one),
-        (several, None) => {
-            let lines = |text: fn(&Text) -> &str| {
-                several
-                    .iter()
-                    .map(|wish| format!("--wish {}: {}", wish.id, text(&describe(wish)).to_owned()))
-                    .collect::<Vec<_>>()
-                    .join("; ")
-            };
-            Err(ModuleError::new(
-                ErrorKind::Missed,
-                "wish",
-                item,
-                text!(
-                    ["service {item} has several doubts, name one: {}", lines(|text| &text.en)],
-                    ["у услуги {item} несколько вопросов, укажите один: {}", lines(|text| &text.ru)]
-                ),
-            ))
+        (several, None) => Err(several_in_doubt(item, several)),
+        (several, Some(id)) => {
+            several.iter().find(|wish| wish.id == id).ok_or_else(|| no_such_doubt(item, id, several))
         }
-        (several, Some(id)) => several.iter().find(|wish| wish.id == id).ok_or_else(|| {
-            ModuleError::new(
-                ErrorKind::Missed,
-                "wish",
-                id,
-                text!("service {item} has no open wish {id}", "у услуги {item} нет открытого вопроса {id}"),
-            )
-        }),
     }
-}
-
-fn nothing_in_doubt(item: ItemId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::Missed,
-        "item",
-        item,
-        text!(
-            "nothing of service {item} is in doubt; nothing was changed",
-            "у услуги {item} нет ничего под вопросом; ничего не изменено"
-        ),
-    )
-}
-
-fn taken(license: LicenseId, item: Option<ItemId>) -> ModuleError {
-    let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-    ModuleError::new(
-        ErrorKind::BadValue,
-        "bought",
-        license,
-        text!(
-            "license {license} serves service {item}; nothing was changed; name the license that was bought for this one",
-            "лицензия {license} обслуживает услугу {item}; ничего не изменено; укажите лицензию, купленную для этой"
-        ),
-    )
 }

@@ -11,7 +11,6 @@ use crate::admin::report::Form;
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
 use crate::commands::bundled::{self, Part, Sync, Synced};
-use crate::commands::licenses;
 use crate::context::Context;
 use crate::engine::{Allow, Consent, Summary, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
@@ -224,9 +223,10 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             let part = part_of_sync(*sweep, *adopt, *noted);
             sync(desk.ctx, Sync { module: *module, allow: allowed(*allow_many), part })
         }
-        AdminCommand::Resolve { item, wish, bought, .. } => {
+        AdminCommand::Resolve { item, wish, bought, take_from, other_product, yes, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
-            licenses::resolve(desk.ctx, *item, wish.map(WishId), verdict).map(|text| say("resolve", text))
+            let consent = Consent { replace: false, take_from: take_from.clone(), other_product: *other_product };
+            admin::repair::resolve(desk, *item, wish.map(WishId), verdict, &consent, *yes)
         }
         AdminCommand::Backup { file, verify } => admin::keep::backup(desk, file, *verify),
         AdminCommand::Restore { file, yes } => admin::keep::restore(desk, file, *yes),

@@ -1,6 +1,7 @@
 //! The administrator's commands through the binary: a person who looks, and a person who mends.
 use crate::support::{Output, Test};
 use serde_json::Value;
+pub use takeover::on_terminal;
 
 mod accounts;
 mod binding;

@@ -83,6 +83,22 @@ fn a_move_whose_order_got_no_answer_is_found_and_ended_by_sync() {
 }
 
 #[test]
+fn a_move_in_doubt_ends_by_an_operators_word() {
+    let (t, elsewhere) = between_two();
+    elsewhere.fault(Fault::on("soft.order.param").late());
+    refused(&t, "move 42 --yes");
+    elsewhere.land_late();
+    elsewhere.edit_license(9001, |l| l.remoteid = "crm-17".into());
+    let told = refused(&t, "resolve 42 --bought 9001");
+    assert!(told.contains("takes the place of license 5001"), "{told}");
+    keeps_5001(&t);
+    fine(&t, "resolve 42 --bought 9001 --yes");
+    t.cmd("sync_item", 42).ok();
+    in_state(&t, "UPDATE license SET not_before = NULL");
+    has_moved(&t, &elsewhere, 1);
+}
+
+#[test]
 fn a_move_whose_order_never_arrived_leaves_the_service_its_license() {
     let (t, elsewhere) = between_two();
     elsewhere.fault(Fault::on("soft.order.param").drop_before());

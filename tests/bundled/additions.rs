@@ -142,7 +142,7 @@ fn not_found_is_for_a_person() {
         std::thread::sleep(std::time::Duration::from_millis(1300));
         test.cmd("open", 43).fails("order_unknown");
         let id = test.upstream.licenses().iter().map(|l| l.id).max().unwrap();
-        test.run(["resolve", "43", "--bought", &id.to_string()]).ok();
+        test.run(["resolve", "43", "--bought", &id.to_string(), "--yes"]).ok();
         test.cmd("open", 43).ok();
         assert_eq!((licid(&test, 43), test.upstream.billed("addition.order.param")), (id, 1));
     }
