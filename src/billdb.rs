@@ -17,7 +17,7 @@ use self::connect::{ConnectError, connect};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
 use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, Owner};
 use crate::model::period::{AlignmentRule, Period, parse_alignment};
-use crate::ports::{BillDb, Column, DbError, Module, RunningOperation};
+use crate::ports::{BillDb, Column, DbError, Module, RunningOperation, ServiceEnd};
 
 /// `item.status` of a service that is deleted, as SQL compares it.
 const DELETED: i32 = 4;
@@ -335,6 +335,10 @@ impl BillDb for MysqlBillDb {
             "SELECT value FROM processingparam WHERE processingmodule = ? AND intname = 'period_align' ORDER BY id";
         let rows = self.rows(sql, (module.0,))?;
         Ok(rows.iter().filter_map(|row| parse_alignment(&row.text(0))).collect())
+    }
+
+    fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
+        self.read_ends(items)
     }
 
     fn items_of_module(&mut self, module: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {

@@ -71,14 +71,32 @@ pub struct Entry {
     pub error: ModuleError,
 }
 
+/// The first few by name, the rest counted.
+pub fn named(scopes: impl Iterator<Item = Scope>) -> Text {
+    list(scopes.filter_map(name).collect())
+}
+
+fn name(scope: Scope) -> Option<Text> {
+    match scope {
+        Scope::Item(item) => Some(text!("service {item}", "услуга {item}")),
+        Scope::License(license) => Some(text!("license {license}", "лицензия {license}")),
+        Scope::Account => None,
+    }
+}
+
+fn list(names: Vec<Text>) -> Text {
+    let joined = |words: fn(&Text) -> &str| names.iter().take(NAMED).map(words).collect::<Vec<_>>().join(", ");
+    let (en, ru) = (joined(|name| &name.en), joined(|name| &name.ru));
+    match names.len().saturating_sub(NAMED) {
+        0 => text!(["{en}"], ["{ru}"]),
+        more => text!(["{en} and {more} more"], ["{ru} и ещё {more}"]),
+    }
+}
+
 impl Entry {
     /// Who it is, in words.
     pub fn name(&self) -> Text {
-        match (self.scope, self.why) {
-            (Scope::Item(item), _) => text!("service {item}", "услуга {item}"),
-            (Scope::License(license), _) => text!("license {license}", "лицензия {license}"),
-            (Scope::Account, _) => text!("module {}", "модуль {}", self.module),
-        }
+        name(self.scope).unwrap_or_else(|| text!("module {}", "модуль {}", self.module))
     }
 
     /// Who it is, and what happened.
@@ -189,13 +207,7 @@ impl PassReport {
 
     /// The first failures by name, the rest counted.
     fn names(&self) -> Text {
-        let names: Vec<Text> = self.failures().take(NAMED).map(Entry::name).collect();
-        let list = |words: fn(&Text) -> &str| names.iter().map(words).collect::<Vec<_>>().join(", ");
-        let (en, ru) = (list(|name| &name.en), list(|name| &name.ru));
-        match self.failures().count().saturating_sub(NAMED) {
-            0 => text!(["{en}"], ["{ru}"]),
-            more => text!(["{en} and {more} more"], ["{ru} и ещё {more}"]),
-        }
+        list(self.failures().map(Entry::name).collect())
     }
 
     /// A line for each of the first failures, with their types, and one that counts the rest.

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::{QUOTED_CHARS, Text, VALUE_CHARS, shortened, shortened_words};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
-use crate::model::item::{Item, Owner};
+use crate::model::item::{Item, ItemStatus, Owner};
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
 use crate::model::noc::Record;
@@ -327,6 +327,17 @@ pub struct Module {
     pub active: bool,
 }
 
+/// Until when a service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceEnd {
+    /// item.id
+    pub item: ItemId,
+    /// item.status
+    pub status: ItemStatus,
+    /// item.expiredate; `None`: it has no end.
+    pub expires: Option<NaiveDate>,
+}
+
 /// The panel's database, read only (CONTRACT.md 4). Every method is one short read; nothing is cached between calls.
 pub trait BillDb {
     /// The item with its parameters, addons and addresses; `None` when there is no such row.
@@ -353,6 +364,15 @@ pub trait BillDb {
     /// As [`BillDb::item`].
     fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
         Ok(self.items(items)?.into_iter().map(Owner::from).collect())
+    }
+
+    /// Status and end of several services; what is not there is left out.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
+        let end = |item: Item| ServiceEnd { item: item.id, status: item.status, expires: item.expires };
+        Ok(self.items(items)?.into_iter().map(end).collect())
     }
 
     /// Values of itemparam for an item, by name: to look up what was saved.

@@ -223,16 +223,106 @@ fn orders() {
     assert_eq!(test.upstream.billed("soft.order.param"), 6);
 }
 
-/// What was due by the calendar yesterday already is work that was left, not news: it is renewed however much it is.
+/// By the expiry and the service that an earlier pass knew, the licenses of these services are due.
+fn known_before(test: &Test) {
+    sync(test).ok();
+    crate::service::alter_state(test, &format!("UPDATE foreseen SET expires = '{}'", day(0)));
+}
+
+/// Services 1 to `count`, open and paid, their licenses due.
+fn due(count: u32) -> Test {
+    let test = many("", count);
+    for item in 1..=count {
+        test.set_item(item, "expiredate", &day(40));
+    }
+    known_before(&test);
+    for item in 1..=count {
+        ends_in(&test, licid(&test, item), -2);
+    }
+    test
+}
+
+fn renewed(test: &Test) -> usize {
+    test.upstream.billed("service.prolong")
+}
+
+/// What is due by what an earlier pass knew is work, not news: it is renewed however much it is.
 #[test]
-fn renewals_left_over() {
+fn foreseen_renewals_are_never_held_back() {
+    let test = due(22);
+    sync(&test).ok();
+    assert_eq!(renewed(&test), 22, "{}", test.story());
+}
+
+/// A state of an older version knew the expiry of each license, which counts as known before today.
+#[test]
+fn what_an_older_state_knew_is_foreseen() {
+    let test = due(22);
+    crate::service::alter_state(&test, &format!("UPDATE license SET expires = '{}'", day(-2)));
+    let file = rusqlite::Connection::open(test.state_path()).unwrap();
+    file.execute_batch("DROP TABLE foreseen; PRAGMA user_version = 2").unwrap();
+    file.close().unwrap();
+    sync(&test).ok();
+    assert_eq!(renewed(&test), 22, "{}", test.story());
+}
+
+/// Expiries moved at the seller: what is due only by that is held back, on the next day too, until an operator allows
+/// it. What was foreseen is renewed meanwhile.
+#[test]
+fn renewals_of_moved_expiries_wait_for_an_operator_on_the_next_day_too() {
     let test = many("", 22);
     for item in 1..=22 {
-        ends_in(&test, licid(&test, item), -2);
-        test.set_item(item, "expiredate", &day(20));
+        test.set_item(item, "expiredate", &day(40));
     }
     sync(&test).ok();
-    assert_eq!(test.upstream.billed("service.prolong"), 22);
+    let first = licid(&test, 1);
+    crate::service::alter_state(&test, &format!("UPDATE foreseen SET expires = '{}' WHERE license = {first}", day(1)));
+    for (times, left) in [(1, 1), (2, 0), (3, -1)] {
+        for item in 1..=22 {
+            ends_in(&test, licid(&test, item), left);
+        }
+        let output = sync(&test);
+        assert_eq!((output.fails("config").attribute("object"), output.attribute("value")), ("max_changes", "21"));
+        let message = output.message();
+        assert!(
+            message.contains("sync would renew 21 licenses, more than 20 at once: service 2, service 3,"),
+            "{message}"
+        );
+        assert!(message.contains("service 11 and 11 more. None of them was renewed."), "{message}");
+        assert_eq!(renewed(&test), times, "service 1 was foreseen: {}", test.story());
+        crate::service::alter_state(
+            &test,
+            &format!("UPDATE foreseen SET expires = '{}' WHERE license = {first}", day(0)),
+        );
+    }
+    test.run(["sync", "--allow-many"]).ok();
+    assert_eq!(renewed(&test), 3 + 21, "{}", test.story());
+    sync(&test).ok();
+}
+
+/// The same for services that became active, or whose end moved; as many as may be are renewed unasked.
+#[test]
+fn renewals_of_changed_services_count_until_they_are_few() {
+    for (column, before, after) in [("status", "3".to_owned(), "2".to_owned()), ("expiredate", day(1), day(40))] {
+        let test = many("max_changes = 30\n", 21);
+        for item in 1..=21 {
+            test.set_item(item, "expiredate", &day(40));
+            test.set_item(item, column, &before);
+            ends_in(&test, licid(&test, item), 1);
+        }
+        test.run(["sync", "--allow-many"]).ok();
+        assert_eq!(renewed(&test), 0, "{column}: {}", test.story());
+        for item in 1..=21 {
+            test.set_item(item, column, &after);
+        }
+        for _ in 0..2 {
+            assert_eq!(sync(&test).fails("config").attribute("value"), "21", "{column}");
+            assert_eq!(renewed(&test), 0, "{column}: {}", test.story());
+        }
+        test.set_item(21, column, &before);
+        sync(&test).ok();
+        assert_eq!(renewed(&test), 20, "{column}: {}", test.story());
+    }
 }
 
 /// Another service, or another client, has the number of one that we know: no command saves, shows or changes anything,

@@ -200,7 +200,11 @@ pub fn prune(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
             closed.push(item);
         }
     }
-    let removed = store.write(now, |tx| tx.prune_journal(before, &closed)).map_err(state_error)?;
+    let removed = store.write(now, |tx| {
+        tx.prune_foreseen()?;
+        tx.prune_journal(before, &closed)
+    });
+    let removed = removed.map_err(state_error)?;
     let text = text!(
         "{removed} lines of the journal were removed; bindings and wishes stay",
         "удалено строк журнала: {removed}; привязки и желания остались"

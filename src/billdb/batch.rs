@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::license::Money;
-use crate::ports::ItemPrice;
+use crate::ports::{ItemPrice, ServiceEnd};
 
 /// Everything of an item that stands in its own row.
 const ITEMS: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.intname, t.intname, i.processingmodule, \
@@ -14,6 +14,8 @@ const ITEMS: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.in
      LEFT JOIN processingmodule m ON m.id = i.processingmodule WHERE i.id IN (?*) ORDER BY i.id";
 
 const OWNERS: &str = "SELECT id, account, createdate FROM item WHERE id IN (?*) ORDER BY id";
+
+const ENDS: &str = "SELECT id, status, expiredate FROM item WHERE id IN (?*)";
 
 const PARAMS: &str = "SELECT item, intname, value FROM itemparam WHERE item IN (?*)";
 
@@ -93,6 +95,16 @@ impl MysqlBillDb {
             Some(Owner { item: ItemId(row.id(0)?), client: ClientId(row.id(1).unwrap_or(0)), created: row.text(2) })
         };
         Ok(rows.iter().filter_map(owner).collect())
+    }
+
+    /// Status and end of several items.
+    pub(super) fn read_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
+        let end = |row: &Columns| {
+            let status = row.number(1).and_then(|number| i32::try_from(number).ok());
+            let status = ItemStatus::from_number(status.unwrap_or(0));
+            Some(ServiceEnd { item: ItemId(row.id(0)?), status, expires: row.day(2) })
+        };
+        Ok(self.rows_in(ENDS, &numbers(items))?.iter().filter_map(end).collect())
     }
 
     /// Addons that count, by item (CONTRACT.md 4).

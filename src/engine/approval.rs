@@ -1,11 +1,12 @@
 //! The guard in front of everything that reconcile puts right: no remedy is carried out that was not weighed together
 //! with all the others first (MONEY.md 6). The compiler asks for it.
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ModuleError, Text};
+use crate::pass_report::{Scope, named};
 use crate::plan::finding::{Finding, Remedy};
-use crate::text;
+use crate::plan::guard::{Allow, Kind, held_back};
 
-use super::pass::Allow;
+use super::guard::{By, held_back_error};
 use super::{Engine, errors};
 
 /// A finding that the guard let pass. Neither `Clone` nor made elsewhere, and [`Engine::repair`] consumes it: what was
@@ -36,21 +37,14 @@ impl Engine<'_> {
     /// `config`: more orders and freed licenses than allowed, or a clock that is off by more than a day.
     pub fn guard(&mut self, findings: Vec<Finding>, allow: Allow) -> Result<Vec<Approved>, ModuleError> {
         self.check_clock()?;
-        let weighty = findings.iter().filter(|finding| finding.remedy.is_weighty()).count();
+        let weighty = || findings.iter().filter(|finding| finding.remedy.is_weighty());
         let bound = self.store.count_bound(self.account).map_err(errors::state)?;
-        let limit = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
-        if allow == Allow::Many || weighty <= limit {
-            return Ok(findings.into_iter().map(Approved).collect());
+        let kind = Kind::OrdersAndFrees;
+        if let Some(held) = held_back(kind, weighty().count(), bound, self.rules.max_changes, allow) {
+            let scope = |finding: &Finding| finding.item.map(Scope::Item).or(finding.license.map(Scope::License));
+            return Err(held_back_error(By::Reconcile, held, &named(weighty().filter_map(scope))));
         }
-        Err(ModuleError::new(
-            ErrorKind::Config,
-            "max_changes",
-            weighty,
-            text!(
-                "reconcile would order or free {weighty} licenses, more than {limit} at once: nothing was done; read the list, then allow it: pmisplicense reconcile --apply --allow-many",
-                "reconcile заказал бы или освободил {weighty} лицензий — больше {limit} за раз: ничего не сделано; прочтите список и разрешите: pmisplicense reconcile --apply --allow-many"
-            ),
-        ))
+        Ok(findings.into_iter().map(Approved).collect())
     }
 
     /// Carries out the remedy of one finding, once.

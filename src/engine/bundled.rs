@@ -4,21 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ModuleError, Text};
 use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
-use crate::pass_report::{PassReport, Scope, Why};
+use crate::pass_report::{PassReport, Scope, named};
 use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
 use crate::plan::change::Target;
+use crate::plan::guard::{Allow, Kind};
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::text;
 
 use super::doubt::order_of;
+use super::guard::By;
 use super::pages::Pages;
-use super::pass::Allow;
 use super::{Engine, ItemCommand, errors};
 
 /// Items read from the panel at once.
@@ -352,24 +353,22 @@ impl Engine<'_> {
 
     /// More of a kind than usual means that something else is wrong: none of that kind is done (MONEY.md 6).
     fn guard_steps(&self, steps: &mut Steps, allow: Allow, swept: &mut Swept) -> Result<(), ModuleError> {
-        if allow == Allow::Many {
-            return Ok(());
+        let mut kinds: BTreeMap<Kind, BTreeSet<ItemId>> = BTreeMap::new();
+        for (id, (step, _)) in steps.iter() {
+            if let Some(kind) = step.kind() {
+                kinds.entry(kind).or_default().insert(*id);
+            }
         }
-        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
-        let limit = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
-        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for kind in steps.values().filter_map(|(step, _)| step.kind()) {
-            *counts.entry(kind).or_default() += 1;
-        }
-        for (kind, count) in counts.into_iter().filter(|(_, count)| *count > limit) {
-            let stopped: Vec<ItemId> =
-                steps.iter().filter(|(_, (step, _))| step.kind() == Some(kind)).map(|(id, _)| *id).collect();
-            for id in stopped {
+        for (kind, ids) in kinds {
+            let who = named(ids.iter().map(|id| Scope::Item(*id)));
+            if !self.holds_back((By::Sweep, kind), ids.len(), &who, allow, &mut swept.report)? {
+                continue;
+            }
+            for id in ids {
                 if let Some((step, reason)) = steps.remove(&id) {
                     swept.reports.push(would(step, &reason));
                 }
             }
-            swept.report.left(self.module, Scope::Account, Why::HeldBack, too_many(kind, count, limit));
         }
         Ok(())
     }
@@ -410,16 +409,4 @@ fn would(step: Step, reason: &Text) -> Text {
         Step::Change => ("would change its license", "лицензия была бы изменена"),
     };
     text!(["{}: {en}", reason.en], ["{}: {ru}", reason.ru])
-}
-
-fn too_many(kind: &str, count: usize, limit: usize) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::Config,
-        "max_changes",
-        count,
-        text!(
-            "the sweep would make {count} {kind}, more than {limit} at once: none of them was made; look at them with: pmisplicense sync --sweep; allow them with: pmisplicense sync --sweep --allow-many",
-            "сверка сделала бы сразу {count} ({kind}), больше чем {limit}: ничего из этого не сделано; посмотрите список: pmisplicense sync --sweep; разрешить: pmisplicense sync --sweep --allow-many"
-        ),
-    )
 }

@@ -14,9 +14,11 @@ mod bind_steps;
 mod bundled;
 mod change;
 mod close;
+mod collect;
 mod doubt;
 mod errors;
 mod foreign;
+mod guard;
 mod identity;
 mod identity_errors;
 mod import;
@@ -64,6 +66,7 @@ use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::AlignmentRule;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::rules::Rules;
+pub use crate::plan::guard::Allow;
 use crate::ports::{
     BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Panel, RefusalKind, Upstream as _,
 };
@@ -78,7 +81,7 @@ pub use errors::{busy, call as call_error, lock_failed, no_item, refusal_kind, s
 pub use import::Imported;
 pub use importable::Importable;
 pub use old_state::RESTORED;
-pub use pass::{Allow, Summary};
+pub use pass::Summary;
 pub use preview::{Change, Preview};
 pub use resolve::{Resolution, Verdict};
 pub use survey::{Explained, Headway, Phase};
@@ -181,7 +184,7 @@ pub struct Engine<'p> {
     operation: Option<RunningOperationId>,
     panel_id: PanelId,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
-    withheld: pass::Withheld,
+    withheld: guard::Withheld,
     /// A license that an old state missed could not be taken in for now.
     is_left_out: bool,
     alignment: Option<Vec<AlignmentRule>>,
@@ -243,7 +246,7 @@ impl<'p> Engine<'p> {
             operation: run.operation,
             panel_id,
             held: Vec::new(),
-            withheld: pass::Withheld::default(),
+            withheld: guard::Withheld::default(),
             is_left_out: false,
             alignment: None,
             steps: 0,

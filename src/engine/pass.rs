@@ -1,35 +1,25 @@
-//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. The guards of
-//! everything that acts on many stand here (MONEY.md 6).
+//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. What a guard
+//! holds back is decided in `guard.rs`, before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::ModuleError;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
-use crate::model::item::{Item, ItemStatus};
+use crate::model::item::Item;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::period::days_between;
 use crate::model::planted::{Bug, is_planted};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::doubt::Completeness;
-use crate::plan::renew::{Renewal, due};
+use crate::plan::guard::Allow;
 use crate::ports::LockName;
-use crate::store::StoreError;
 use crate::text;
 
-use super::identity_errors::is_about_identity;
+use super::guard::Withheld;
 use super::late::Stray;
 use super::pages::Pages;
 use super::{Engine, errors};
-
-/// A run over all licenses may go beyond its guards only when a person says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allow {
-    /// The guards of MONEY.md 6 hold.
-    Guarded,
-    /// `--allow-many`
-    Many,
-}
 
 /// What a run over all licenses did.
 #[derive(Debug, Default)]
@@ -54,17 +44,9 @@ impl Summary {
     }
 }
 
-/// Kinds of changes that a guard keeps back in this run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Withheld {
-    pub(super) renewals: bool,
-    pub(super) frees: bool,
-    pub(super) stops: bool,
-}
-
 /// Why an item is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Look {
+pub(super) enum Look {
     /// Only because its license is stopped or runs out: nothing to do while the service is suspended.
     UnlessSuspended,
     /// Whatever the service is.
@@ -73,9 +55,9 @@ enum Look {
 
 /// What the lists gave to do.
 #[derive(Debug, Default)]
-struct Work {
-    items: BTreeMap<ItemId, Look>,
-    unheld: BTreeSet<LicenseId>,
+pub(super) struct Work {
+    pub(super) items: BTreeMap<ItemId, Look>,
+    pub(super) unheld: BTreeSet<LicenseId>,
     strays: Vec<(Family, LicenseId)>,
     doubts: BTreeSet<LicenseId>,
 }
@@ -89,9 +71,6 @@ impl Work {
 
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
-
-/// Renewals that one run may make beyond what fell due before today (MONEY.md 6); or 5 % of what is bound, if more.
-const MAX_RENEWALS: usize = 20;
 
 impl Engine<'_> {
     /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one. A
@@ -139,8 +118,9 @@ impl Engine<'_> {
                 Err(error) => self.collect(&mut summary.report, Scope::License(id), error).await?,
             }
         }
-        self.leave_to_others(&mut work, &mut summary.report)?;
+        let elsewhere = self.leave_to_others(&mut work, &mut summary.report)?;
         self.weigh(&mut work, allow, &mut summary.report).await?;
+        self.foresee(&elsewhere).await?;
         for id in work.doubts {
             let settled = self.settle_free(id).await;
             self.collected(&mut summary.report, Scope::License(id), settled).await?;
@@ -156,70 +136,6 @@ impl Engine<'_> {
             self.collected(&mut summary.report, Scope::License(id), freed).await?;
         }
         Ok(())
-    }
-
-    /// Ends the work on one service or license: its locks are given back, its failure is collected.
-    ///
-    /// # Errors
-    /// The account itself is what fails: the pass ends.
-    pub(super) async fn collected(
-        &mut self,
-        report: &mut PassReport,
-        scope: Scope,
-        result: Result<(), ModuleError>,
-    ) -> Result<(), ModuleError> {
-        self.held.clear();
-        match result {
-            Ok(()) => Ok(()),
-            Err(error) => self.collect(report, scope, error).await,
-        }
-    }
-
-    /// Collects a failure of one service or license, so that the pass goes on.
-    ///
-    /// # Errors
-    /// The account itself is what fails: the pass ends.
-    pub(super) async fn collect(
-        &mut self,
-        report: &mut PassReport,
-        scope: Scope,
-        error: ModuleError,
-    ) -> Result<(), ModuleError> {
-        self.held.clear();
-        let why = if is_about_identity(&error) { Why::UnknownLicense } else { Why::Failed };
-        report.left(self.module, scope, why, error);
-        self.warn_last(report);
-        self.check_account().await
-    }
-
-    /// A row of our state that cannot be used concerns its own license or service alone.
-    ///
-    /// # Errors
-    /// The state file itself cannot be used.
-    pub(super) fn row_failed(
-        &self,
-        report: &mut PassReport,
-        scope: Scope,
-        error: StoreError,
-    ) -> Result<(), ModuleError> {
-        if !error.is_of_one_row() {
-            return Err(errors::state(error));
-        }
-        report.failed(self.module, scope, errors::state(error));
-        self.warn_last(report);
-        Ok(())
-    }
-
-    fn warn_last(&self, report: &PassReport) {
-        if let Some(entry) = report.entries().last() {
-            self.warn(&entry.line());
-        }
-    }
-
-    fn note_last(&self, report: &PassReport) {
-        if let Some(entry) = report.entries().last() {
-            self.note(&entry.line());
-        }
     }
 
     async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
@@ -243,7 +159,7 @@ impl Engine<'_> {
         }
     }
 
-    async fn item_row(&mut self, item: ItemId) -> Result<Option<Item>, ModuleError> {
+    pub(super) async fn item_row(&mut self, item: ItemId) -> Result<Option<Item>, ModuleError> {
         self.step("read item").await?;
         self.ports.billdb.item(item).map_err(|error| errors::database(&error))
     }
@@ -368,20 +284,21 @@ impl Engine<'_> {
 
     /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of many
     /// services beside a pass are no mass change of the pass. The next one sees what they left.
-    fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
+    /// Returns the services among it.
+    fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
         let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
         let about = work.unheld.iter().chain(&work.doubts).copied();
         let licenses = self.locked_elsewhere(about, |id| LockName::License(self.account, id))?;
         work.items.retain(|id, _| !items.contains(id));
         work.unheld.retain(|id| !licenses.contains(id));
         work.doubts.retain(|id| !licenses.contains(id));
-        let items = items.into_iter().map(|id| (Scope::Item(id), LockName::Item(id)));
+        let services = items.iter().map(|id| (Scope::Item(*id), LockName::Item(*id)));
         let licenses = licenses.into_iter().map(|id| (Scope::License(id), LockName::License(self.account, id)));
-        for (scope, lock) in items.chain(licenses) {
+        for (scope, lock) in services.chain(licenses) {
             report.left(self.module, scope, Why::OtherRun, errors::left_to_other_run(lock));
             self.note_last(report);
         }
-        Ok(())
+        Ok(items)
     }
 
     fn locked_elsewhere<Id: Ord + Copy>(
@@ -397,71 +314,6 @@ impl Engine<'_> {
         }
         Ok(locked)
     }
-
-    /// Drops what a suspended service gives no reason to look at, and counts what the rest would change: far more than
-    /// usual means that something else is wrong, and none of that kind is done.
-    async fn weigh(&mut self, work: &mut Work, allow: Allow, report: &mut PassReport) -> Result<(), ModuleError> {
-        let (mut renewals, mut stops, mut frees, mut quiet) = (0, 0, work.unheld.len(), Vec::new());
-        let today = self.today();
-        let yesterday = today.pred_opt().unwrap_or(today);
-        let days = self.rules.renew_before_days;
-        for (id, why) in &work.items {
-            self.begin_one();
-            let Some(item) = self.item_row(*id).await? else { continue };
-            let row = match self.store.life(&item).and_then(|life| self.store.license_of(&life)) {
-                Ok(Some(row)) => row,
-                // What cannot be read is not counted: its own turn names it, and changes nothing.
-                Ok(None) | Err(_) => continue,
-            };
-            let suspended = item.status == ItemStatus::Suspended;
-            if suspended && *why == Look::UnlessSuspended && row.status == LicenseStatus::Stopped {
-                quiet.push(*id);
-            }
-            // Closed in the panel without us.
-            frees += usize::from(item.status == ItemStatus::Deleted);
-            stops += usize::from(suspended && row.status == LicenseStatus::Active);
-            if let Some(product) = self.product_of(&row) {
-                let due_on =
-                    |day| matches!(due(&item, product, product.shortest(), row.expires, day, days), Renewal::Due(_));
-                renewals += usize::from(due_on(today) && !due_on(yesterday));
-            }
-        }
-        work.items.retain(|id, _| !quiet.contains(id));
-        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
-        let max_renewals = MAX_RENEWALS.max(bound / 20);
-        let max_changes = usize::try_from(self.rules.max_changes).unwrap_or(usize::MAX).max(bound / 50);
-        let mut beyond = |count: usize, limit: usize, kind: Text| {
-            let many = allow == Allow::Guarded && count > limit;
-            if many {
-                report.left(self.module, Scope::Account, Why::HeldBack, too_many(&kind, count, limit));
-            }
-            many
-        };
-        self.withheld = Withheld {
-            renewals: beyond(renewals, max_renewals, text!("renewals", "продлений")),
-            frees: beyond(frees, max_changes, text!("licenses to free", "лицензий к освобождению")),
-            stops: beyond(stops, max_changes, text!("licenses to stop", "лицензий к остановке")),
-        };
-        Ok(())
-    }
-
-    /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
-    pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
-        let Some(theirs) = self.their_now() else { return Ok(()) };
-        let ours = self.now();
-        if (ours - theirs).abs() <= chrono::Duration::days(1) {
-            return Ok(());
-        }
-        Err(ModuleError::new(
-            ErrorKind::Config,
-            "clock_check",
-            theirs,
-            text!(
-                "this machine says {ours}, upstream {theirs}: nothing was bought, freed or deleted; set the clock, or clock_check = false",
-                "на этой машине {ours}, у продавца {theirs}: ничего не куплено, не освобождено и не удалено; исправьте часы или задайте clock_check = false"
-            ),
-        ))
-    }
 }
 
 /// Whether a list shows more than a new date of a license that we hold: once our row follows it, nothing else tells
@@ -471,22 +323,4 @@ fn is_news(row: &LicenseRow, seen: &License) -> bool {
     let renamed = seen.name.as_ref().is_some_and(|name| *name != row.name);
     let readdressed = seen.ip.is_some() && seen.ip != row.ip;
     key_moved || renamed || readdressed || row.status != seen.status.or(row.status)
-}
-
-fn too_many(kind: &Text, count: usize, limit: usize) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::Config,
-        "max_changes",
-        count,
-        text!(
-            [
-                "sync would make {count} {}, more than {limit} at once: none of these was made, the rest is done; if they are right, allow them: pmisplicense sync --allow-many",
-                kind.en
-            ],
-            [
-                "sync сделал бы {count} {} — больше {limit} за раз: ни одно не сделано, остальное готово; если всё верно, разрешите: pmisplicense sync --allow-many",
-                kind.ru
-            ]
-        ),
-    )
 }

@@ -68,7 +68,8 @@ impl Engine<'_> {
             self.post_open(item).await?;
             return Ok(false);
         }
-        let mut seen = if self.withheld.renewals { seen } else { self.renew_if_due(item, row, seen).await? };
+        let is_withheld = self.withheld.renewals.contains(&item.id);
+        let mut seen = if is_withheld { seen } else { self.renew_if_due(item, row, seen).await? };
         let mut is_left = false;
         if let Ok(Wanted::Product(product)) = wanted {
             (seen, is_left) = self.carry_out_differences(item, row, product, seen, true).await?;

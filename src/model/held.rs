@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
+use super::item::ItemStatus;
 use super::journal::ItemLife;
 use super::license::{Expiry, Family, License, LicenseStatus};
 use super::reason::Reason;
@@ -100,6 +101,17 @@ pub struct LicenseRow {
     pub not_before: Option<DateTime<Utc>>,
     /// Why it is put aside or waits.
     pub reason: Option<Reason>,
+}
+
+/// What the last pass of sync knew of a bound license and its service: by that a renewal is foreseen or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// The license.
+    pub license: LicenseId,
+    /// When it was to run out.
+    pub expires: Expiry,
+    /// The status and the end of its service; `None`: nothing is known of it, as in the state of an older version.
+    pub service: Option<(ItemStatus, Option<NaiveDate>)>,
 }
 
 impl LicenseRow {

@@ -4,6 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::change::{Difference, Target, differences};
+use super::guard::Kind;
 use super::order::Wanted;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseRow;
@@ -31,12 +32,12 @@ pub enum Step {
 
 impl Step {
     /// The kind that the guard of many changes counts (MONEY.md 6); `None`: not counted.
-    pub fn kind(self) -> Option<&'static str> {
+    pub fn kind(self) -> Option<Kind> {
         match self {
-            Self::Open => Some("orders"),
-            Self::Suspend => Some("stops"),
-            Self::Close | Self::Drop => Some("licenses to free"),
-            Self::Change => Some("changes"),
+            Self::Open => Some(Kind::Orders),
+            Self::Suspend => Some(Kind::Stops),
+            Self::Close | Self::Drop => Some(Kind::Frees),
+            Self::Change => Some(Kind::Changes),
             Self::Resume => None,
         }
     }
@@ -302,8 +303,8 @@ mod tests {
     #[test]
     fn kinds() {
         let kinds = [Step::Open, Step::Suspend, Step::Close, Step::Drop, Step::Change, Step::Resume].map(Step::kind);
-        let freed = Some("licenses to free");
-        assert_eq!(kinds, [Some("orders"), Some("stops"), freed, freed, Some("changes"), None]);
+        let freed = Some(Kind::Frees);
+        assert_eq!(kinds, [Some(Kind::Orders), Some(Kind::Stops), freed, freed, Some(Kind::Changes), None]);
     }
 
     /// What differs is named, and an error tells which server it is about.

@@ -8,6 +8,7 @@ pub mod cost;
 pub mod doubt;
 pub mod explain;
 pub mod finding;
+pub mod guard;
 pub mod identity;
 pub mod import;
 pub mod order;

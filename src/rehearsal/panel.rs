@@ -10,7 +10,7 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, Price
 use crate::model::item::{Item, ItemParams, ItemStatus, MODULE_PROGRAM, Owner};
 use crate::model::period::{AlignmentRule, Period};
 use crate::ports::{
-    BillDb, DbError, Form, ItemPrice, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation,
+    BillDb, DbError, Form, ItemPrice, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation, ServiceEnd,
 };
 
 /// The panel's tool, not started for anything that changes something.
@@ -181,6 +181,10 @@ impl BillDb for RehearsedData {
 
     fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
         self.real.owners(items)
+    }
+
+    fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
+        self.real.service_ends(items)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

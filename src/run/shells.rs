@@ -18,7 +18,7 @@ use crate::model::noc::Record;
 use crate::model::period::AlignmentRule;
 use crate::ports::{
     BillDb, Column, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, PanelQuestion, RunningOperation,
-    ToolAnswer, Whmcs,
+    ServiceEnd, ToolAnswer, Whmcs,
 };
 use crate::secret;
 use crate::settings::Settings;
@@ -141,6 +141,10 @@ impl BillDb for Database {
 
     fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
         self.db.owners(items)
+    }
+
+    fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
+        self.db.service_ends(items)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, purchases};
+use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, passes, purchases};
 
 impl Store {
     /// What is wrong with the file; empty: nothing. Every value is read once: one that cannot be read would hide from a
@@ -31,7 +31,8 @@ impl Store {
         self.each("item", items::SELECT_ITEM, items::read_item)?;
         self.each("payment", items::SELECT_PAYMENT, items::read_payment)?;
         self.each("wish", &[journal::SELECT, "TRUE"].concat(), journal::read_wish)?;
-        self.each("cost", purchases::PURCHASES, purchases::read)
+        self.each("cost", purchases::PURCHASES, purchases::read)?;
+        self.each("foreseen", passes::SELECT_FORESEEN, |row| passes::read_foreseen(row, 0))
     }
 
     fn each<T>(

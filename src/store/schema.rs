@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
 
 /// Migrations in order; after number N the file's `user_version` is N.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// The version that this program writes.
 pub fn version() -> i32 {
@@ -170,6 +170,20 @@ CREATE UNIQUE INDEX wish_key ON wish (key)
     WHERE status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over' OR status = 'done';
 CREATE INDEX wish_open ON wish (item)
     WHERE status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over';
+";
+
+/// What passes of sync remember. The expiry that an older state knew of a license counts as known before today.
+const VERSION_3: &str = "
+-- What the last pass knew of a bound license and its service, by life. status NULL: nothing of the service.
+CREATE TABLE foreseen (
+    life TEXT PRIMARY KEY,
+    license INTEGER NOT NULL,
+    expires TEXT,
+    status INTEGER,
+    ends TEXT
+) STRICT, WITHOUT ROWID;
+INSERT INTO foreseen (life, license, expires)
+    SELECT life, id, expires FROM license WHERE state = 'bound' AND life IS NOT NULL;
 ";
 
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.

@@ -147,6 +147,10 @@ fn same_lives(conn: &Connection, office: &Office) {
         let sql = format!("UPDATE {table} SET {column} = replace({column}, ?1, ?2)");
         conn.execute(&sql, (&frozen, &created)).unwrap();
     }
+    // From version 3 on.
+    if conn.table_exists(None, "foreseen").unwrap() {
+        conn.execute("UPDATE foreseen SET life = replace(life, ?1, ?2)", (&frozen, &created)).unwrap();
+    }
 }
 
 /// An older file is brought forward in one transaction with a copy kept beside it, and a second start finds nothing to

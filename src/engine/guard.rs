@@ -1,0 +1,245 @@
+//! The guards of everything that acts on many, as passes apply them: what would be done is counted before anything is,
+//! and a kind that is far more than usual is held back (MONEY.md 6). The numbers are decided in `plan::guard`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::model::held::Foreseen;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::ItemStatus;
+use crate::model::license::LicenseStatus;
+use crate::pass_report::{PassReport, Scope, Why, named};
+use crate::plan::guard::{Allow, HeldBack, Kind, held_back, is_foreseen};
+use crate::plan::renew::{Renewal, due};
+use crate::text;
+
+use super::pass::{Look, Work};
+use super::{Engine, errors};
+
+/// Rows and services read at once.
+const BATCH: u32 = 500;
+
+/// What a guard keeps back in this run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Withheld {
+    /// Services whose renewal was not foreseen.
+    pub(super) renewals: BTreeSet<ItemId>,
+    /// Nothing is freed.
+    pub(super) frees: bool,
+    /// Nothing is stopped.
+    pub(super) stops: bool,
+}
+
+/// What a pass would do, by kind.
+#[derive(Debug, Default)]
+struct Weight {
+    renewals: BTreeSet<ItemId>,
+    stops: BTreeSet<ItemId>,
+    closed: BTreeSet<ItemId>,
+    /// Stopped licenses of suspended services: no reason for a look.
+    quiet: BTreeSet<ItemId>,
+}
+
+/// Which command a guard held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Sync,
+    Sweep,
+    Reconcile,
+}
+
+impl Engine<'_> {
+    /// Drops what a suspended service gives no reason to look at, and counts what the rest would change. Foreseen
+    /// renewals are neither counted nor held back.
+    pub(super) async fn weigh(
+        &mut self,
+        work: &mut Work,
+        allow: Allow,
+        report: &mut PassReport,
+    ) -> Result<(), ModuleError> {
+        let weight = self.weight(work).await?;
+        work.items.retain(|id, _| !weight.quiet.contains(id));
+        let services = |items: &BTreeSet<ItemId>| named(items.iter().map(|id| Scope::Item(*id)));
+        let frees = work.unheld.len() + weight.closed.len();
+        let freed =
+            weight.closed.iter().map(|id| Scope::Item(*id)).chain(work.unheld.iter().map(|id| Scope::License(*id)));
+        let mut holds = |kind, count, who: Text| self.holds_back((By::Sync, kind), count, &who, allow, report);
+        let renewals = holds(Kind::Renewals, weight.renewals.len(), services(&weight.renewals))?;
+        let withheld = Withheld {
+            frees: holds(Kind::Frees, frees, named(freed))?,
+            stops: holds(Kind::Stops, weight.stops.len(), services(&weight.stops))?,
+            renewals: if renewals { weight.renewals } else { BTreeSet::new() },
+        };
+        self.withheld = withheld;
+        Ok(())
+    }
+
+    async fn weight(&mut self, work: &Work) -> Result<Weight, ModuleError> {
+        let (today, days) = (self.today(), self.rules.renew_before_days);
+        let mut weight = Weight::default();
+        for (id, look) in &work.items {
+            self.begin_one();
+            let Some(item) = self.item_row(*id).await? else { continue };
+            let held = self.store.life(&item).and_then(|life| {
+                let row = self.store.license_of(&life)?;
+                Ok((row, self.store.foreseen(&life.to_string())?))
+            });
+            let (row, known) = match held {
+                Ok((Some(row), known)) => (row, known),
+                // What cannot be read is not counted: its own turn names it, and changes nothing.
+                Ok((None, _)) | Err(_) => continue,
+            };
+            let suspended = item.status == ItemStatus::Suspended;
+            if suspended && *look == Look::UnlessSuspended && row.status == LicenseStatus::Stopped {
+                weight.quiet.insert(*id);
+            }
+            if item.status == ItemStatus::Deleted {
+                // Closed in the panel without us.
+                weight.closed.insert(*id);
+            }
+            if suspended && row.status == LicenseStatus::Active {
+                weight.stops.insert(*id);
+            }
+            if let Some(product) = self.product_of(&row)
+                && matches!(due(&item, product, product.shortest(), row.expires, today, days), Renewal::Due(_))
+                && !is_foreseen(known.as_ref(), row.id, &item, product, today, days)
+            {
+                weight.renewals.insert(*id);
+            }
+        }
+        Ok(weight)
+    }
+
+    /// Whether a kind is held back; the report says so then.
+    pub(super) fn holds_back(
+        &self,
+        (by, kind): (By, Kind),
+        count: usize,
+        who: &Text,
+        allow: Allow,
+        report: &mut PassReport,
+    ) -> Result<bool, ModuleError> {
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
+        let Some(held) = held_back(kind, count, bound, self.rules.max_changes, allow) else { return Ok(false) };
+        report.left(self.module, Scope::Account, Why::HeldBack, held_back_error(by, held, who));
+        Ok(true)
+    }
+
+    /// Remembers what this pass knows of every bound license and its service, so that the renewals that follow from it
+    /// are foreseen. What the guard holds back, and what was left to another run (`elsewhere`), stays as it was known:
+    /// it goes on counting.
+    pub(super) async fn foresee(&mut self, elsewhere: &BTreeSet<ItemId>) -> Result<(), ModuleError> {
+        let mut after = LicenseId(0);
+        loop {
+            self.begin_one();
+            let serving = self.store.serving(self.account, after, BATCH).map_err(errors::state)?;
+            let Some(last) = serving.last() else { return Ok(()) };
+            after = last.license;
+            let ids: Vec<ItemId> = serving.iter().map(|one| one.item).collect();
+            self.step("read ends").await?;
+            let ends = self.ports.billdb.service_ends(&ids).map_err(|error| errors::database(&error))?;
+            let ends: BTreeMap<ItemId, _> = ends.into_iter().map(|end| (end.item, (end.status, end.expires))).collect();
+            let mut changed = Vec::new();
+            for one in serving {
+                let waits = self.withheld.renewals.contains(&one.item) || elsewhere.contains(&one.item);
+                let Some(service) = ends.get(&one.item).filter(|_| !waits) else { continue };
+                let now = Foreseen { license: one.license, expires: one.expires, service: Some(*service) };
+                if one.known.as_ref() != Some(&now) {
+                    changed.push((one.life, now));
+                }
+            }
+            if !changed.is_empty() {
+                let write = move |tx: &crate::store::Tx<'_>| {
+                    changed.iter().try_for_each(|(life, foreseen)| tx.foresee(life, foreseen))
+                };
+                self.commit("foresee", write).await?;
+            }
+        }
+    }
+
+    /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
+    pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
+        let Some(theirs) = self.their_now() else { return Ok(()) };
+        let ours = self.now();
+        if (ours - theirs).abs() <= chrono::Duration::days(1) {
+            return Ok(());
+        }
+        Err(ModuleError::new(
+            ErrorKind::Config,
+            "clock_check",
+            theirs,
+            text!(
+                "this machine says {ours}, upstream {theirs}: nothing was bought, freed or deleted; set the clock, or clock_check = false",
+                "на этой машине {ours}, у продавца {theirs}: ничего не куплено, не освобождено и не удалено; исправьте часы или задайте clock_check = false"
+            ),
+        ))
+    }
+}
+
+/// What is held back, why, and how to allow it.
+pub(super) fn held_back_error(by: By, held: HeldBack, who: &Text) -> ModuleError {
+    let HeldBack { kind, count, limit } = held;
+    let (verb, done, to_do_ru, done_ru) = match kind {
+        Kind::Renewals => ("renew", "renewed", "к продлению", "продлена"),
+        Kind::Frees => ("free", "freed", "к освобождению", "освобождена"),
+        Kind::Stops => ("stop", "stopped", "к остановке", "остановлена"),
+        Kind::Orders => ("order", "ordered", "к заказу", "заказана"),
+        Kind::Changes => ("change", "changed", "к изменению", "изменена"),
+        Kind::OrdersAndFrees => {
+            ("order or free", "ordered or freed", "к заказу или освобождению", "заказана или освобождена")
+        }
+    };
+    let why = match kind {
+        Kind::Renewals => text!(
+            " They are due only because a date or a status changed since the last sync.",
+            " Срок подошёл лишь потому, что после прошлого sync изменились дата или состояние."
+        ),
+        Kind::Frees | Kind::Stops | Kind::Orders | Kind::Changes | Kind::OrdersAndFrees => Text::default(),
+    };
+    let (name, rest, next) = match by {
+        By::Sync => (
+            text!("sync", "sync"),
+            text!("Everything else was done.", "Остальное выполнено."),
+            text!(
+                "look at some with pmisplicense explain ITEM; if they are right: pmisplicense sync --allow-many",
+                "проверьте некоторые командой pmisplicense explain УСЛУГА; если всё верно: pmisplicense sync --allow-many"
+            ),
+        ),
+        By::Sweep => (
+            text!("The sweep", "Сверка"),
+            text!("Everything else was done.", "Остальное выполнено."),
+            text!(
+                "look at them with pmisplicense sync --sweep; if they are right: pmisplicense sync --sweep --allow-many",
+                "просмотрите их: pmisplicense sync --sweep; если всё верно: pmisplicense sync --sweep --allow-many"
+            ),
+        ),
+        By::Reconcile => (
+            text!("reconcile", "reconcile"),
+            text!("Nothing was done.", "Ничего не сделано."),
+            text!(
+                "read the list; if it is right: pmisplicense reconcile --apply --allow-many",
+                "прочтите список; если всё верно: pmisplicense reconcile --apply --allow-many"
+            ),
+        ),
+    };
+    let licenses = counted(count, "license");
+    let message = text!(
+        [
+            "{} would {verb} {licenses}, more than {limit} at once: {}. None of them was {done}.{} {} Next: {}",
+            name.en,
+            who.en,
+            why.en,
+            rest.en,
+            next.en
+        ],
+        [
+            "{}: лицензий {to_do_ru} {count}, больше {limit} за раз: {}. Ни одна не {done_ru}.{} {} Далее: {}",
+            name.ru,
+            who.ru,
+            why.ru,
+            rest.ru,
+            next.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::Config, "max_changes", count, message)
+}
