@@ -129,10 +129,13 @@ fn renewal_in_doubt() {
     test.cmd_op("prolong", 42, operation).fails("client");
     test.cmd("close", 42).ok();
     assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'renewal'"), "in_doubt");
-    for _ in 0..3 {
+    let sync = || {
         settle(&test);
-        test.run(["--command", "sync", "--module", "7"]).ok();
-    }
+        test.run(["--command", "sync", "--module", "7"])
+    };
+    assert!(sync().fails("client").message().contains("service 42: renewal of license"), "{}", test.story());
+    sync().ok();
+    sync().ok();
     assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'renewal'"), "not_happened");
     assert_eq!((test.upstream.license(id).licname.as_str(), test.upstream.billed("service.prolong")), ("free.lic", 0));
 }

@@ -162,3 +162,129 @@ fn a_module_that_is_switched_off_is_served_while_something_depends_on_it() {
     sync(&test).ok();
     assert_eq!(test.upstream.funcs(), Vec::<String>::new(), "nothing depends on it any more");
 }
+
+/// What the panel was told of problems, and nothing else.
+fn problems(test: &Test) -> Vec<String> {
+    test.panel_changes().into_iter().filter(|call| call.starts_with("problems.register ")).collect()
+}
+
+#[test]
+fn a_refused_start_under_a_paid_service_fails_every_pass_and_becomes_a_problem() {
+    let test = Test::new();
+    let id = opened(&test, 1, "55227", 1);
+    test.upstream.edit_license(id, |l| l.status = 3);
+    test.upstream.fault(Fault::on("soft.resume").refused("odd").always());
+    forget(&test);
+    for times in 1..=4 {
+        let message = sync(&test).fails("upstream").message().to_owned();
+        assert!(message.starts_with(&format!("sync: service 1: starting license {id}: ")), "{message}");
+        assert_eq!(problems(&test).len(), usize::from(times >= 3), "{times}: {:?}", problems(&test));
+        let told = test.run(["doctor"]).stdout;
+        assert!(told.contains("sync fails for service 1 since "), "{told}");
+    }
+    assert!(problems(&test)[0].contains("sync failed 3 times in a row for service 1"), "{:?}", problems(&test));
+    test.upstream.clear_faults();
+    sync(&test).ok();
+    assert_eq!(test.upstream.license(id).status, 2);
+    assert!(!test.run(["doctor"]).stdout.contains("sync fails"));
+    // A look of its own, such as retry makes, ends it as well.
+    test.upstream.edit_license(id, |l| l.status = 3);
+    test.upstream.fault(Fault::on("soft.resume").refused("odd"));
+    sync(&test).fails("upstream");
+    test.cmd("sync_item", 1).ok();
+    assert!(!test.run(["doctor"]).stdout.contains("sync fails"));
+}
+
+#[test]
+fn a_refused_change_fails_the_pass_and_the_other_changes_are_made() {
+    let test = Test::new();
+    let id = opened(&test, 1, "55227", 1);
+    test.upstream.edit_license(id, |l| (l.licname, l.status) = ("odd".into(), 3));
+    test.upstream.fault(Fault::on("soft.edit?set").refused("odd").always());
+    let message = sync(&test).fails("upstream").message().to_owned();
+    assert!(message.starts_with(&format!("sync: service 1: change of license {id}: ")), "{message}");
+    assert_eq!(test.upstream.license(id).status, 2, "{}", test.story());
+}
+
+#[test]
+fn a_service_that_is_not_paid_makes_no_problem() {
+    let test = Test::new();
+    let id = opened(&test, 1, "55227", 1);
+    test.set_item(1, "status", "3");
+    test.upstream.edit_license(id, |l| l.licname = "odd".into());
+    test.upstream.fault(Fault::on("soft.suspend").refused("odd").always());
+    forget(&test);
+    for _ in 0..4 {
+        assert!(sync(&test).fails("upstream").message().contains("stopping license"));
+    }
+    assert_eq!(problems(&test), Vec::<String>::new());
+}
+
+#[test]
+fn a_seller_that_is_away_makes_no_problem_of_single_services() {
+    let test = due(4);
+    test.upstream.fault(Fault::on("soft.edit?read").drop_before().always());
+    test.upstream.fault(Fault::on("whoami").drop_before().always());
+    for _ in 0..4 {
+        sync(&test).fails("client");
+    }
+    assert_eq!(problems(&test), Vec::<String>::new());
+    assert_eq!(state(&test, "SELECT count(*) FROM trouble"), "0");
+}
+
+#[test]
+fn a_license_that_is_gone_under_a_paid_service_is_named_by_every_pass() {
+    let test = Test::new();
+    let id = opened(&test, 1, "55227", 1);
+    test.upstream.edit_license(id, |l| l.status = 4);
+    // The first one that sees it may be a command of the panel.
+    test.cmd("sync_item", 1).fails("license_gone");
+    for _ in 0..2 {
+        let message = sync(&test).fails("license_gone").message().to_owned();
+        assert!(message.contains(&format!("license {id} of service 1 is no longer there")), "{message}");
+    }
+    test.set_item(1, "status", "3");
+    sync(&test).ok();
+    test.set_item(1, "status", "4");
+    sync(&test).ok();
+}
+
+#[test]
+fn a_paid_license_that_cannot_be_renewed_is_named() {
+    for (settings, period, kind, words) in [
+        ("catalogue = \"replace\"\n", "1", "unknown_internal_name", "its product 55227 is not in the catalogue"),
+        ("", "-50", "period_not_sold", "nothing was renewed"),
+    ] {
+        let test = due(1);
+        test.settings(settings);
+        test.set_item(1, "period", period);
+        let output = sync(&test);
+        assert!(output.fails(kind).message().contains(words), "{}", output.message());
+        assert_eq!(renewed(&test), 0);
+    }
+}
+
+#[test]
+fn a_license_that_cannot_be_freed_fails_the_pass_and_the_service_is_served() {
+    let test = due(1);
+    let id = opened(&test, 2, "55227", 1);
+    test.upstream.fault(Fault::on("soft.suspend").refused("odd").always());
+    test.cmd("close", 2).ok();
+    assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {id}")), "to_free");
+    assert!(sync(&test).fails("upstream").message().contains(&format!("license {id}")));
+    assert_eq!(renewed(&test), 1);
+}
+
+#[test]
+fn what_no_list_shows_any_more_is_looked_at() {
+    let test = Test::new();
+    let (served, given_back) = (opened(&test, 1, "55227", 1), opened(&test, 2, "55227", 1));
+    test.upstream.fault(Fault::on("soft.suspend").refused("odd").always());
+    test.cmd("close", 2).ok();
+    test.upstream.clear_faults();
+    test.upstream.with(|world| world.licenses.retain(|id, _| *id == served));
+    sync(&test).ok();
+    crate::service::settle(&test);
+    sync(&test).ok();
+    assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {given_back}")), "deleted");
+}

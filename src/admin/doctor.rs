@@ -367,6 +367,21 @@ fn waiting(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mo
             );
         }
     }
+    for trouble in store.troubles(None).map_err(state_error)? {
+        let (item, times, why) = (trouble.item, trouble.times, &trouble.why);
+        let since = trouble.since.format("%Y-%m-%d %H:%M UTC");
+        checks.problem(
+            "sync_fails",
+            text!(
+                ["sync fails for service {item} since {since}, {} in a row: {}", counted(times, "time"), why.en],
+                ["sync не справляется с услугой {item} с {since}, подряд: {times}: {}", why.ru]
+            ),
+            text!(
+                "correct the cause, then look again: pmisplicense retry {item}",
+                "устраните причину и проверьте снова: pmisplicense retry {item}"
+            ),
+        );
+    }
     let waiting = store.waiting_for_money().map_err(state_error)?.len();
     if waiting > 0 {
         checks.warning(

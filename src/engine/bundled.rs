@@ -195,6 +195,10 @@ impl Engine<'_> {
                     swept.settled.insert(id);
                     swept.reports.push(text);
                 }
+                Ok(Plan::Fail(error)) => {
+                    swept.settled.insert(id);
+                    self.collect(&mut swept.report, Scope::Item(id), error).await?;
+                }
                 Ok(Plan::UnknownName(name)) => {
                     swept.settled.insert(id);
                     unknown.entry(name).or_default().push(id.to_string());
@@ -385,7 +389,7 @@ impl Engine<'_> {
         let again = self.plan_server(&item, noted)?;
         let reason = match again {
             Plan::Do(now, reason) if now == step && item.module == Some(server.module) => reason,
-            Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::UnknownName(_) => return Ok(()),
+            Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::Fail(_) | Plan::UnknownName(_) => return Ok(()),
         };
         self.note(&reason);
         self.commit("sweep", |tx| tx.note(Some(id), None, "sweep", &reason)).await?;

@@ -34,6 +34,15 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
     )
 }
 
+/// Differences that were not carried out.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// One of them is left for a later look.
+    pub(super) is_left: bool,
+    /// The first one that failed.
+    pub(super) failed: Option<ModuleError>,
+}
+
 impl Engine<'_> {
     /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
     /// look that follows: an earlier attempt may have taken effect.
@@ -187,8 +196,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Carries out each difference; `quiet`: sync, where a refused change is told and kept for later instead of
-    /// failing. Returns the license as it is then, and whether something was kept.
+    /// Carries out each difference; `quiet`: sync, where a change that failed is kept for the next one, and does not
+    /// keep the others from being made. Returns the license as it is then, and what was kept.
     pub(super) async fn carry_out_differences(
         &mut self,
         item: &Item,
@@ -196,11 +205,11 @@ impl Engine<'_> {
         product: &Product,
         mut seen: License,
         quiet: bool,
-    ) -> Result<(License, bool), ModuleError> {
+    ) -> Result<(License, Kept), ModuleError> {
         let trial = self.product_of(row).filter(|_| self.is_trial_for(row, product));
         let wanted = trial.unwrap_or(product);
         let target = self.target(item, wanted)?;
-        let (mut first_error, mut is_left, mut made) = (None, false, Vec::new());
+        let (mut first_error, mut kept, mut made) = (None, Kept::default(), Vec::new());
         let known = differences(item, &target, row, &seen, self.today());
         for difference in known.clone() {
             let words = change(&seen, &difference, self.today());
@@ -210,10 +219,15 @@ impl Engine<'_> {
                     seen = after;
                     made.extend((!has_wish).then_some(words));
                 }
-                Ok(None) => is_left = true,
+                Ok(None) => kept.is_left = true,
+                Err(error) if error.kind == ErrorKind::IpChangeLimit && quiet => {
+                    // Its day is known, and it is tried again on that day.
+                    kept.is_left = true;
+                    self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"));
+                }
                 Err(error) if quiet => {
-                    is_left = true;
-                    self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"))
+                    kept.is_left = true;
+                    kept.failed = kept.failed.or(Some(error));
                 }
                 Err(error) if error.kind == ErrorKind::IpChangeLimit => first_error = first_error.or(Some(error)),
                 Err(error) => return Err(error),
@@ -234,7 +248,7 @@ impl Engine<'_> {
             let what = text!("change of license {}", "изменение лицензии {}", row.id);
             return Err(errors::not_visible(&what, row.id));
         }
-        Ok((seen, is_left))
+        Ok((seen, kept))
     }
 
     /// Changes that have no wish of their own, in the log and the journal.

@@ -46,6 +46,7 @@ mod survey;
 mod suspects;
 mod sync;
 mod takeover;
+mod trouble;
 mod watched;
 
 use std::cell::Cell;
@@ -278,7 +279,7 @@ impl<'p> Engine<'p> {
             ItemCommand::Prolong => Box::pin(self.prolong(&item)),
             ItemCommand::CancelProlong => Box::pin(self.cancel_prolong(&item)),
             ItemCommand::Setparam => Box::pin(self.setparam(&item)),
-            ItemCommand::SyncItem => Box::pin(self.sync_item(&item)),
+            ItemCommand::SyncItem => Box::pin(self.sync_alone(&item)),
             ItemCommand::GenKey => Box::pin(self.gen_key(&item)),
         };
         work.await

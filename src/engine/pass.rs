@@ -14,6 +14,7 @@ use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::doubt::Completeness;
 use crate::plan::guard::Allow;
 use crate::ports::LockName;
+use crate::store::OpenWish;
 use crate::text;
 
 use super::guard::Withheld;
@@ -69,6 +70,9 @@ impl Work {
     }
 }
 
+/// A license that we hold: its number, its service, for what.
+type Held = (LicenseId, Option<ItemId>, LicenseState);
+
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
 
@@ -92,22 +96,7 @@ impl Engine<'_> {
         for family in [Family::Soft, Family::SoftExternal] {
             self.look_through(family, summary, &mut work).await?;
         }
-        for item in self.modules_near_end()? {
-            work.item(item, Look::Always);
-        }
-        let suspects = self.suspects().await?;
-        if let Some(left) = suspects.left_over() {
-            summary.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
-        }
-        for item in suspects.items {
-            work.item(item, Look::Always);
-        }
-        for wish in self.store.open_wishes().map_err(errors::state)? {
-            if let Some(item) = wish.item.filter(|_| wish.account == self.account) {
-                work.item(item, Look::Always);
-            }
-            work.doubts.extend(wish.request.license().filter(|_| wish.account == self.account));
-        }
+        self.collect_unlisted(&mut work, &mut summary.report).await?;
         self.check_clock()?;
         for (family, id) in std::mem::take(&mut work.strays) {
             self.begin_one();
@@ -125,15 +114,52 @@ impl Engine<'_> {
             let settled = self.settle_free(id).await;
             self.collected(&mut summary.report, Scope::License(id), settled).await?;
         }
-        for item in work.items.into_keys() {
+        let items: BTreeSet<ItemId> = work.items.into_keys().collect();
+        for item in &items {
             summary.handled += 1;
-            let synced = self.sync_one(item).await;
-            self.collected(&mut summary.report, Scope::Item(item), synced).await?;
+            let synced = self.sync_one(*item).await;
+            self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
         }
         for id in work.unheld {
             summary.handled += 1;
             let freed = self.free_one(id).await;
             self.collected(&mut summary.report, Scope::License(id), freed).await?;
+        }
+        self.note_troubles(&items, &mut summary.report).await
+    }
+
+    /// What no list shows: modules of licenses near their end, what has a call in doubt, and services for which the
+    /// last pass failed, whose license is gone, or which are not who our state says.
+    async fn collect_unlisted(&mut self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
+        let near = self.modules_near_end()?;
+        let gone = self.store.items_without_license(self.account).map_err(errors::state)?;
+        let troubled = self.troubled().await?;
+        let suspects = self.suspects().await?;
+        if let Some(left) = suspects.left_over() {
+            report.left(self.module, Scope::Account, Why::UnknownLicense, left);
+        }
+        for item in near.into_iter().chain(gone).chain(troubled).chain(suspects.items) {
+            work.item(item, Look::Always);
+        }
+        for OpenWish { id, item, license } in self.store.open_wish_ids().map_err(errors::state)? {
+            let wish = match (self.store.wish(id), item, license) {
+                (Ok(wish), _, _) => wish,
+                // Its service's own turn names it, and changes nothing.
+                (Err(error), Some(item), _) if error.is_of_one_row() => {
+                    work.item(item, Look::Always);
+                    continue;
+                }
+                (Err(error), None, Some(license)) => {
+                    self.row_failed(report, Scope::License(license), error)?;
+                    continue;
+                }
+                (Err(error), _, _) => return Err(errors::state(error)),
+            };
+            let Some(wish) = wish.filter(|wish| wish.account == self.account) else { continue };
+            if let Some(item) = wish.item {
+                work.item(item, Look::Always);
+            }
+            work.doubts.extend(wish.request.license());
         }
         Ok(())
     }
@@ -193,7 +219,9 @@ impl Engine<'_> {
         summary: &mut Summary,
         work: &mut Work,
     ) -> Result<(), ModuleError> {
-        if self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty() {
+        let is_empty = self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty()
+            && self.held(family, LicenseId(0), 1)?.is_empty();
+        if is_empty {
             return Ok(());
         }
         let mut pages = Pages::of(family);
@@ -273,13 +301,22 @@ impl Engine<'_> {
     fn collect_absent(&self, family: Family, list: &Completeness, work: &mut Work) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {
-            let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
+            let rows = self.held(family, after, BATCH)?;
+            let Some((last, ..)) = rows.last() else { return Ok(()) };
             after = *last;
-            for item in rows.iter().filter(|(id, _)| !list.contains(*id)).filter_map(|(_, item)| *item) {
-                work.item(item, Look::Always);
+            for (id, item, state) in rows.into_iter().filter(|(id, ..)| !list.contains(*id)) {
+                if state == LicenseState::ToFree {
+                    work.unheld.insert(id);
+                } else if let Some(item) = item {
+                    work.item(item, Look::Always);
+                }
             }
         }
+    }
+
+    /// Licenses that serve a service, are being taken for one, or whose time to be freed has come.
+    fn held(&self, family: Family, after: LicenseId, limit: u32) -> Result<Vec<Held>, ModuleError> {
+        self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
     }
 
     /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of many

@@ -12,7 +12,7 @@ use crate::model::period::{MonthCount, Period};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
-use crate::plan::renew::{Renewal, check_renewal, due, need, paid_end};
+use crate::plan::renew::{Renewal, check_renewal, due, may_run_short, need, paid_end};
 use crate::ports::{Edit, Repeatable};
 use crate::store::Payment;
 use crate::text;
@@ -327,6 +327,29 @@ impl Engine<'_> {
         }
     }
 
+    /// Fails when a license runs out under a paid service, and no sync will ever renew it.
+    pub(super) async fn check_renewable(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        if !may_run_short(item, seen.expires, self.today(), self.rules.renew_before_days) {
+            return Ok(());
+        }
+        if seen.expires == Expiry::Unknown {
+            return Err(errors::no_expiry(row.item, row.id));
+        }
+        match self.product_of(row) {
+            None => Err(product_unknown(item, row, seen)),
+            Some(product) if product.is_only_trial() => Err(trial_runs_out(item, row, seen)),
+            Some(product) => {
+                let rules = self.alignment().await?;
+                aligned_months(product, item, &rules).map(drop).ok_or_else(|| no_period(item))
+            }
+        }
+    }
+
     /// cancel_prolong: upstream must not renew by itself. No post-call.
     pub(super) async fn cancel_prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_of(item).await?;
@@ -376,6 +399,34 @@ fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
         text!(
             "the end of service {id} was {end} a moment ago and is {now} now; the panel was not told; the run is repeated and buys nothing twice",
             "только что срок услуги {id} был {end}, а теперь {now}; панели не сообщено; запуск повторится и ничего не купит дважды"
+        ),
+    )
+}
+
+/// The catalogue has lost the product of a license that is to be renewed.
+fn product_unknown(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, license, end, name) = (item.id, row.id, seen.expires, &row.internal_name);
+    ModuleError::new(
+        ErrorKind::UnknownInternalName,
+        "internal_name",
+        name,
+        text!(
+            "License {license} of the paid service {id} runs out on {end}. It was not renewed, because its product {name} is not in the catalogue. Next: add the product as [[product]] to the settings file.",
+            "Лицензия {license} оплаченной услуги {id} истекает {end}. Она не продлена: её продукта {name} нет в каталоге. Далее: добавьте продукт как [[product]] в файл настроек."
+        ),
+    )
+}
+
+/// A trial license whose service is paid: only its own command buys the license that follows.
+fn trial_runs_out(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, license, end) = (item.id, row.id, seen.expires);
+    ModuleError::new(
+        ErrorKind::Missed,
+        "licid",
+        license,
+        text!(
+            "Trial license {license} of the paid service {id} runs out on {end}, and trials are not renewed. Nothing was bought. Next: give the service a tariff with a paid product, then run: pmisplicense --command setparam --item {id}",
+            "Пробная лицензия {license} оплаченной услуги {id} истекает {end}, а пробные не продлеваются. Ничего не куплено. Далее: дайте услуге тариф с платным продуктом и выполните: pmisplicense --command setparam --item {id}"
         ),
     )
 }

@@ -11,9 +11,9 @@ use crate::model::license::{Family, License};
 use crate::model::reason::Reason;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
-use crate::ports::PanelCall;
 use crate::text;
 
+use super::change::Kept;
 use super::doubt::{Whose, order_of};
 use super::open::usable;
 use super::{Engine, errors};
@@ -26,18 +26,25 @@ impl Engine<'_> {
         let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted && wants);
         self.settle_or_free_orders(item.id, Some((&life, shown))).await?;
         let life = self.life_of(item).await?;
+        let mut freed = Ok(());
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             if row.state == LicenseState::ToFree && row.account == self.account {
-                self.free_if_time(&row).await?;
+                // What cannot be freed keeps the service from nothing: it fails when everything else is done.
+                let result = self.free_if_time(&row).await;
+                freed = freed.and(result);
             }
         }
-        self.carry_on_move(item, &life).await?;
+        self.sync_held(item, &life).await.and(freed)
+    }
+
+    async fn sync_held(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+        self.carry_on_move(item, life).await?;
         if item.status == ItemStatus::Deleted {
-            return self.free_of_closed(item, &life).await;
+            return self.free_of_closed(item, life).await;
         }
-        let present = match self.present_license(item, &life).await? {
-            None => match self.adopt_marked(item, &life).await? {
-                Some((row, seen)) => Some(usable(&life, row, seen)?),
+        let present = match self.present_license(item, life).await? {
+            None => match self.adopt_marked(item, life).await? {
+                Some((row, seen)) => Some(usable(life, row, seen)?),
                 None => None,
             },
             present => present,
@@ -48,8 +55,8 @@ impl Engine<'_> {
             return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };
         };
         match self.sync_present(item, &row, seen).await {
-            Ok(is_left) => self.owe_look(&row, is_left).await,
-            Err(error) => {
+            Ok(Kept { failed: None, is_left }) => self.owe_look(&row, is_left).await,
+            Ok(Kept { failed: Some(error), .. }) | Err(error) => {
                 // Our row follows upstream by now, so the next list would show nothing new. What failed first is told.
                 let _ = self.owe_look(&row, true).await;
                 Err(error)
@@ -57,8 +64,8 @@ impl Engine<'_> {
         }
     }
 
-    /// What is to be done about a license that is there; whether something was left for the next sync.
-    async fn sync_present(&mut self, item: &Item, row: &LicenseRow, seen: License) -> Result<bool, ModuleError> {
+    /// What is to be done about a license that is there; what was left for the next sync.
+    async fn sync_present(&mut self, item: &Item, row: &LicenseRow, seen: License) -> Result<Kept, ModuleError> {
         let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
         if self.open_is_owed(item)?
             && let Ok(Wanted::Product(product)) = wanted
@@ -66,17 +73,19 @@ impl Engine<'_> {
             // Whichever run finds the license makes the post-call that is still owed (MONEY.md 3).
             self.hand_out(item, row, product, seen).await?;
             self.post_open(item).await?;
-            return Ok(false);
+            return Ok(Kept::default());
         }
         let is_withheld = self.withheld.renewals.contains(&item.id);
         let mut seen = if is_withheld { seen } else { self.renew_if_due(item, row, seen).await? };
-        let mut is_left = false;
+        let mut kept = Kept::default();
         if let Ok(Wanted::Product(product)) = wanted {
-            (seen, is_left) = self.carry_out_differences(item, row, product, seen, true).await?;
+            (seen, kept) = self.carry_out_differences(item, row, product, seen, true).await?;
         }
         self.save_license(item, &seen).await?;
         self.remind_of_key(item, row, &seen).await?;
-        Ok(is_left)
+        let renewable = self.check_renewable(item, row, &seen).await;
+        kept.failed = kept.failed.or(renewable.err());
+        Ok(kept)
     }
 
     /// Remembers that a license is to be looked at again, or that its look has ended well.
@@ -139,15 +148,7 @@ impl Engine<'_> {
             item.id
         );
         self.warn(&problem);
-        let values = vec![
-            ("level", "error".to_owned()),
-            ("name", "processingmodule_connect".to_owned()),
-            ("id", self.module.to_string()),
-            ("param_pm_id", self.module.to_string()),
-            ("param_errormsg", problem.en.clone()),
-        ];
-        let registered = self.panel_call(&PanelCall::RegisterProblem { values }).await?;
-        registered.map_err(|error| errors::panel(&error, "problems.register", item.id))?;
+        self.register_problem(&problem, item.id).await?;
         let row = row.clone();
         self.commit("key late", move |tx| tx.put_off(&row, None, Some(&Reason::KeyLate))).await
     }
@@ -177,13 +178,6 @@ impl Engine<'_> {
             return Ok(());
         }
         self.check_no_heir(row).await?;
-        if let Err(error) = self.free_upstream(row).await {
-            self.warn(&text!(
-                "license {} is still to be freed: {error}",
-                "лицензия {} всё ещё ждёт освобождения: {error}",
-                row.id
-            ));
-        }
-        Ok(())
+        self.free_upstream(row).await
     }
 }

@@ -52,6 +52,8 @@ pub enum Plan {
     Do(Step, Text),
     /// A person should know; nothing is done.
     Report(Text),
+    /// The server is paid for and not served, and no sweep will change that.
+    Fail(ModuleError),
     /// The name chosen is in no catalogue: skipped, and listed with the others.
     UnknownName(String),
 }
@@ -122,9 +124,14 @@ fn without_license(item: &Item, have: Have<'_>) -> Plan {
             Step::Resume,
             text!("license {license} of server {id} is gone", "лицензии {license} сервера {id} больше нет"),
         ),
-        (ItemStatus::Active, Some(license)) => Plan::Report(text!(
-            "license {license} of server {id} is gone; nothing was ordered by itself; resume the server, or run: pmisplicense --command resume --item {id}",
-            "лицензии {license} сервера {id} больше нет; сама по себе новая не заказывается; возобновите сервер или выполните: pmisplicense --command resume --item {id}"
+        (ItemStatus::Active, Some(license)) => Plan::Fail(ModuleError::new(
+            ErrorKind::LicenseGone,
+            "licid",
+            license,
+            text!(
+                "License {license} of server {id} is gone. A sweep orders no new one. Next: resume the server, or run pmisplicense --command resume --item {id}",
+                "Лицензии {license} сервера {id} больше нет. Сверка новую не заказывает. Далее: возобновите сервер или выполните pmisplicense --command resume --item {id}"
+            ),
         )),
         // A server that is not active gets nothing new.
         _ => Plan::Nothing,
@@ -241,6 +248,7 @@ mod tests {
             Plan::Do(Step::Drop, _) => "drop",
             Plan::Do(Step::Change, _) => "change",
             Plan::Report(_) => "report",
+            Plan::Fail(_) => "fail",
             Plan::UnknownName(_) => "unknown",
         }
     }
@@ -289,7 +297,7 @@ mod tests {
             ("no addon", 2, no_addon(), Ok(same.clone()), none, "nothing"),
             ("addon taken away", 2, no_addon(), Ok(same.clone()), has(&runs), "report"),
             ("no address yet", 2, lite(), no_ip(), none, "report"),
-            ("license gone", 2, lite(), Ok(same.clone()), lost, "report"),
+            ("license gone", 2, lite(), Ok(same.clone()), lost, "fail"),
             ("license gone, resumed", 2, lite(), Ok(same.clone()), Have { noted: true, ..lost }, "resume"),
             ("unknown status", 9, lite(), Ok(same.clone()), has(&runs), "report"),
         ] {
@@ -324,7 +332,7 @@ mod tests {
             now,
         ) {
             Plan::Do(_, text) | Plan::Report(text) => text.en,
-            other @ (Plan::Nothing | Plan::UnknownName(_)) => panic!("{other:?}"),
+            other @ (Plan::Nothing | Plan::Fail(_) | Plan::UnknownName(_)) => panic!("{other:?}"),
         };
         let product = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
         let other = said(product(), target("55228", "192.0.2.11"));

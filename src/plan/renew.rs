@@ -67,6 +67,19 @@ pub enum Renewal {
     CannotTell,
 }
 
+/// Whether a license may run out, or has run out, before the end of its paid service, and that day is near or not
+/// known. A service in its trial period gets nothing more.
+pub fn may_run_short(item: &Item, expires: Expiry, today: NaiveDate, renew_before_days: u32) -> bool {
+    let is_near = match expires {
+        Expiry::On(day) => {
+            need(item).is_none_or(|end| end > day) && days_between(today, day) <= i64::from(renew_before_days)
+        }
+        Expiry::Never => false,
+        Expiry::Unknown => true,
+    };
+    is_near && is_paid(item, today) && item.period != Period::Trial
+}
+
 /// Whether sync renews a license, and for how long: the item is paid, its end lies beyond the license's expiry, and
 /// that is near. For one aligned period, or a shorter sold one when that already reaches the service's end.
 pub fn due(
@@ -77,9 +90,8 @@ pub fn due(
     today: NaiveDate,
     renew_before_days: u32,
 ) -> Renewal {
-    let Some(aligned) = aligned else { return Renewal::NotDue };
-    let end = need(item);
-    if !is_paid(item, today) || product.is_only_trial() || item.period == Period::Trial {
+    let Some(aligned) = aligned.filter(|_| !product.is_only_trial()) else { return Renewal::NotDue };
+    if !may_run_short(item, expires, today, renew_before_days) {
         return Renewal::NotDue;
     }
     let expires = match expires {
@@ -87,10 +99,8 @@ pub fn due(
         Expiry::Never => return Renewal::NotDue,
         Expiry::Unknown => return Renewal::CannotTell,
     };
+    let end = need(item);
     let left_days = days_between(today, expires);
-    if end.is_some_and(|end| end <= expires) || left_days > i64::from(renew_before_days) {
-        return Renewal::NotDue;
-    }
     let base = expires.max(today);
     let reaches = |months: &MonthCount| end.is_some_and(|end| add_months(base, *months) >= end);
     let shorter = product.periods.iter().copied().filter(|months| *months < aligned).find(reaches);

@@ -32,7 +32,8 @@ impl Store {
         self.each("payment", items::SELECT_PAYMENT, items::read_payment)?;
         self.each("wish", &[journal::SELECT, "TRUE"].concat(), journal::read_wish)?;
         self.each("cost", purchases::PURCHASES, purchases::read)?;
-        self.each("foreseen", passes::SELECT_FORESEEN, |row| passes::read_foreseen(row, 0))
+        self.each("foreseen", passes::SELECT_FORESEEN, |row| passes::read_foreseen(row, 0))?;
+        self.each("trouble", passes::SELECT_TROUBLE, passes::read_trouble)
     }
 
     fn each<T>(

@@ -131,6 +131,33 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Numbers, items and states of the licenses of a family that serve an item, are being taken for one, or may be
+    /// freed at `now`; above `after`, at most `limit`, numbers ascending.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn held_licenses(
+        &self,
+        account: AccountId,
+        family: Family,
+        after: LicenseId,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(LicenseId, Option<ItemId>, LicenseState)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, item, state FROM license WHERE account = ?1 AND id > ?2 AND family = ?3
+                 AND (state IN ('bound', 'claimed') OR (state = 'to_free' AND (not_before IS NULL OR not_before <= ?5)))
+             ORDER BY id LIMIT ?4",
+        )?;
+        let params = params![account.0, after.0, family.func(), limit, now.timestamp()];
+        let read = |row: &rusqlite::Row<'_>| {
+            let state = cell::required(row, 2, "it is not a state", LicenseState::parse)?;
+            Ok((LicenseId(row.get(0)?), row.get::<_, Option<u32>>(1)?.map(ItemId), state))
+        };
+        let rows = statement.query_map(params, cell::of("license", read))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many licenses of an account are bound.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, ope
 pub use items::{ItemRow, Payment};
 pub use journal::{NewWish, Recorded, RecordedIntent};
 pub use licenses::Binding;
-pub use passes::Serving;
+pub use passes::{OpenWish, Serving, Trouble};
 pub use purchases::{Purchase, Reuse};
 pub use report::{JournalLine, LicenseFilter};
 pub use swap::{Aside, panel_id_of, read_copy};

@@ -1,11 +1,12 @@
-//! What passes of sync remember of the licenses that serve somebody: by it a renewal is foreseen or not.
+//! What passes of sync remember: by what a renewal was foreseen, and for which services they fail.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, Tx, cell};
+use crate::error::Text;
 use crate::model::held::Foreseen;
-use crate::model::ids::{AccountId, ItemId, LicenseId};
+use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, WishId};
 use crate::model::item::ItemStatus;
 use crate::model::license::Expiry;
 
@@ -24,6 +25,34 @@ pub struct Serving {
     pub known: Option<Foreseen>,
 }
 
+/// A wish without an ended outcome: what it is about, without its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenWish {
+    /// Its number.
+    pub id: WishId,
+    /// The item that it serves.
+    pub item: Option<ItemId>,
+    /// The license that it changes.
+    pub license: Option<LicenseId>,
+}
+
+/// A service for which passes fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The service.
+    pub item: ItemId,
+    /// The module whose passes they are.
+    pub module: ModuleId,
+    /// When the first of them failed (UTC).
+    pub since: DateTime<Utc>,
+    /// How many failed in a row.
+    pub times: u32,
+    /// Why the last one failed.
+    pub why: Text,
+    /// The panel shows it as a problem.
+    pub told: bool,
+}
+
 /// The columns of [`read_foreseen`], of a table `f`.
 macro_rules! foreseen_columns {
     () => {
@@ -34,12 +63,26 @@ macro_rules! foreseen_columns {
 /// Every row of [`read_foreseen`].
 pub(super) const SELECT_FORESEEN: &str = concat!("SELECT ", foreseen_columns!(), ", f.life FROM foreseen f");
 
+/// Every row of [`read_trouble`].
+pub(super) const SELECT_TROUBLE: &str = "SELECT item AS id, module, since, times, en, ru, told FROM trouble";
+
 pub(super) fn read_foreseen(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Foreseen>> {
     let Some(license) = row.get::<_, Option<u32>>(first)? else { return Ok(None) };
     let expires = cell::expiry(row, first + 1)?;
     let status = row.get::<_, Option<i32>>(first + 2)?.map(ItemStatus::from_number);
     let ends = cell::day(row, first + 3)?;
     Ok(Some(Foreseen { license: LicenseId(license), expires, service: status.map(|status| (status, ends)) }))
+}
+
+pub(super) fn read_trouble(row: &Row<'_>) -> rusqlite::Result<Trouble> {
+    Ok(Trouble {
+        item: ItemId(row.get(0)?),
+        module: ModuleId(row.get(1)?),
+        since: cell::moment(row, 2)?,
+        times: row.get(3)?,
+        why: Text { en: row.get(4)?, ru: row.get(5)? },
+        told: cell::flag(row, 6)?,
+    })
 }
 
 impl Store {
@@ -82,6 +125,67 @@ impl Store {
         // By what cannot be read nothing was foreseen: it counts.
         Ok(statement.query_row([life], |row| Ok(read_foreseen(row, 0).unwrap_or(None))).optional()?.flatten())
     }
+
+    /// Services for which passes fail, of a module or of all, items ascending.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn troubles(&self, module: Option<ModuleId>) -> Result<Vec<Trouble>, StoreError> {
+        let sql = [SELECT_TROUBLE, " WHERE ?1 IS NULL OR module = ?1 ORDER BY item"].concat();
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map([module.map(|module| module.0)], cell::of("trouble", read_trouble))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The numbers of the services for which passes of a module fail, whatever else stands in their rows.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn troubled_items(&self, module: ModuleId) -> Result<Vec<ItemId>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT item FROM trouble WHERE module = ?1 ORDER BY item")?;
+        let rows = statement.query_map([module.0], cell::of("trouble", |row| row.get(0).map(ItemId)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether passes fail for a service.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn is_troubled(&self, item: ItemId) -> Result<bool, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT 1 FROM trouble WHERE item = ?1")?;
+        Ok(statement.exists([item.0])?)
+    }
+
+    /// Services whose last license, of this account, is gone upstream, and which did not end since.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn items_without_license(&self, account: AccountId) -> Result<Vec<ItemId>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT i.id FROM license l JOIN item i ON i.id = l.item AND i.last_license = l.id
+             WHERE l.account = ?1 AND l.state = 'deleted' ORDER BY i.id",
+        )?;
+        let rows = statement.query_map([account.0], cell::of("item", |row| row.get(0).map(ItemId)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Wishes without an ended outcome, oldest first, as far as every row can be read.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn open_wish_ids(&self) -> Result<Vec<OpenWish>, StoreError> {
+        let mut statement = self.conn.prepare_cached(concat!(
+            "SELECT id, item, target FROM wish WHERE ",
+            super::journal::is_open!(),
+            " ORDER BY id"
+        ))?;
+        let read = |row: &Row<'_>| {
+            let (item, target) = (row.get::<_, Option<u32>>(1)?, row.get::<_, Option<u32>>(2)?);
+            Ok(OpenWish { id: WishId(row.get(0)?), item: item.map(ItemId), license: target.map(LicenseId) })
+        };
+        let rows = statement.query_map([], cell::of("wish", read))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
 }
 
 impl Tx<'_> {
@@ -102,6 +206,34 @@ impl Tx<'_> {
                 ends.flatten().map(|day: NaiveDate| day.to_string())
             ],
         )
+    }
+
+    /// Another pass failed for a service.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn count_trouble(&self, item: ItemId, module: ModuleId, why: &Text) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO trouble (item, module, since, times, en, ru) VALUES (?1, ?2, ?3, 1, ?4, ?5)
+             ON CONFLICT DO UPDATE SET module = ?2, times = times + 1, en = ?4, ru = ?5",
+            params![item.0, module.0, self.now.timestamp(), why.en, why.ru],
+        )
+    }
+
+    /// The panel shows it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn tell_trouble(&self, item: ItemId) -> Result<(), StoreError> {
+        self.run("UPDATE trouble SET told = 1 WHERE item = ?1", params![item.0])
+    }
+
+    /// A pass ended well for a service.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn end_trouble(&self, item: ItemId) -> Result<(), StoreError> {
+        self.run("DELETE FROM trouble WHERE item = ?1", params![item.0])
     }
 
     /// Forgets what passes knew of services that hold no license any more.

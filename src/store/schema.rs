@@ -184,6 +184,17 @@ CREATE TABLE foreseen (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO foreseen (life, license, expires)
     SELECT life, id, expires FROM license WHERE state = 'bound' AND life IS NOT NULL;
+
+-- Services for which passes fail: how often in a row, since when, and why at last. told: the panel shows a problem.
+CREATE TABLE trouble (
+    item INTEGER PRIMARY KEY,
+    module INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    en TEXT NOT NULL,
+    ru TEXT NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0
+) STRICT;
 ";
 
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.

@@ -82,6 +82,8 @@ fn freeze() {
         return;
     }
     let office = story();
+    // What passes remember: what was foreseen, and that the order in doubt fails.
+    office.test.run(["--command", "sync"]).fails("client");
     let conn = Connection::open(office.test.state_path()).unwrap();
     // The machine is not part of the story, and the port of the test's seller is another one each time.
     conn.execute_batch("UPDATE meta SET value = '' WHERE name = 'machine'").unwrap();
@@ -90,7 +92,7 @@ fn freeze() {
     let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let head = format!(
         "-- The state of schema version {version}: written by the program itself in the test hurt::frozen::freeze\n\
-         -- (open 42; open and close 43; open 44 without an answer), then dumped. PORT is the test seller's. Never edited.\n"
+         -- (open 42; open and close 43; open 44 without an answer; sync), then dumped. PORT is the test seller's. Never edited.\n"
     );
     let path = frozen(version);
     assert!(!path.exists(), "{}: a released state is never written anew", path.display());
