@@ -141,7 +141,11 @@ impl Engine<'_> {
             return Ok(None);
         }
         let (mut pages, mut has_totals, mut near) = (Pages::of(family), false, Vec::new());
+        self.newest_page = None;
         while let Some(page) = pages.next(self).await? {
+            if self.newest_page.is_none() {
+                self.newest_page = Some((family, page.clone()));
+            }
             has_totals |= page.total.is_some();
             self.check_marks(&page.rows).await?;
             for row in &page.rows {

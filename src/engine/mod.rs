@@ -69,7 +69,7 @@ use crate::model::planted::{Bug, is_planted};
 use crate::model::rules::Rules;
 pub use crate::plan::guard::Allow;
 use crate::ports::{
-    BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Panel, RefusalKind, Upstream as _,
+    BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Page, Panel, RefusalKind, Upstream as _,
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
@@ -188,6 +188,8 @@ pub struct Engine<'p> {
     withheld: guard::Withheld,
     /// A license that an old state missed could not be taken in for now.
     is_left_out: bool,
+    /// The newest licenses, as a search for a mark has just read them: the look before an order need not ask again.
+    newest_page: Option<(Family, Page)>,
     alignment: Option<Vec<AlignmentRule>>,
     steps: u32,
     stepping: Option<StepName>,
@@ -249,6 +251,7 @@ impl<'p> Engine<'p> {
             held: Vec::new(),
             withheld: guard::Withheld::default(),
             is_left_out: false,
+            newest_page: None,
             alignment: None,
             steps: 0,
             stepping: run.stepping,
@@ -288,6 +291,7 @@ impl<'p> Engine<'p> {
     /// The limit of steps is for one service or license, however many a run is about.
     fn begin_one(&mut self) {
         self.steps = 0;
+        self.newest_page = None;
     }
 
     /// A place where the simulator may stop this run. Nothing may hold a transaction open here.

@@ -152,7 +152,10 @@ impl Engine<'_> {
     pub(super) async fn look_before(&mut self, family: Family) -> Result<Known, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
-        let page = self.page(family, 1).await?;
+        let page = match self.newest_page.take() {
+            Some((listed, page)) if listed == family => page,
+            _ => self.page(family, 1).await?,
+        };
         self.check_marks(&page.rows).await?;
         self.refresh_free(&page.rows).await?;
         let known = self.store.account(self.account).map_err(errors::state)?;
