@@ -1,8 +1,6 @@
 //! The engine: observe, plan, record, act, look, record. The only caller of ports that change anything.
 //!
-//! It is straight-line `async` code that never waits for anything: in production every future is ready at once. The
-//! awaits are the places where the simulator may stop a run, let another one go on, or let it die: before and after
-//! every commit and every call that changes something (see `Engine::step`).
+//! It is straight-line code. Its `async` is a coroutine for the simulator, not input and output: `stepping` says why.
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
 
@@ -42,6 +40,7 @@ mod repair;
 mod repair_errors;
 mod resolve;
 mod resolve_errors;
+mod stepping;
 mod survey;
 mod suspects;
 mod sync;
@@ -49,11 +48,8 @@ mod takeover;
 mod trouble;
 mod watched;
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -85,6 +81,8 @@ pub use old_state::RESTORED;
 pub use pass::Summary;
 pub use preview::{Change, Preview};
 pub use resolve::{Resolution, Verdict};
+use stepping::PauseForSimulator;
+pub use stepping::{StepName, run_to_end};
 pub use survey::{Explained, Headway, Phase};
 pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 pub use watched::Watched;
@@ -172,9 +170,6 @@ impl ItemCommand {
     }
 }
 
-/// Where a run may be stopped by the simulator: the name of the step about to happen, or just done.
-pub type StepName = Rc<Cell<&'static str>>;
-
 /// One run of one command.
 pub struct Engine<'p> {
     ports: Ports<'p>,
@@ -205,27 +200,6 @@ pub struct Run<'r> {
     pub machine: &'r str,
     /// Set by the simulator only: where the run stands, and that every step is to be waited for.
     pub stepping: Option<StepName>,
-}
-
-/// Runs a future that is ready when it is first asked: without a simulator no step of the engine waits.
-///
-/// # Panics
-/// A step waits, which is a defect of ours. Nobody would wake it, and asking again would never end.
-pub fn run_to_end<T>(future: impl Future<Output = T>) -> T {
-    match Box::pin(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("a step of the engine waits: only the simulator's may"),
-    }
-}
-
-/// Pending once, then ready: hands control to the simulator's scheduler.
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
-    }
 }
 
 impl<'p> Engine<'p> {
@@ -303,7 +277,7 @@ impl<'p> Engine<'p> {
         }
         if let Some(at) = &self.stepping {
             at.set(name);
-            Yield(false).await;
+            PauseForSimulator::default().await;
         }
         Ok(())
     }
@@ -490,16 +464,4 @@ fn show_day(day: Option<NaiveDate>) -> String {
 /// Whether a license that was read is gone for good as far as one look tells.
 fn is_deleted(seen: &Option<License>) -> bool {
     seen.as_ref().is_none_or(|license| license.status == LicenseStatus::Deleted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[should_panic(expected = "a step of the engine waits")]
-    fn a_step_that_waits_is_a_fault_and_not_a_run_without_end() {
-        assert_eq!(run_to_end(async { 7 }), 7);
-        run_to_end(Yield(false));
-    }
 }
