@@ -61,8 +61,8 @@ impl Why {
 /// One thing that a pass left undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The processing module whose pass it was.
-    pub module: ModuleId,
+    /// The processing module whose pass it was; `None`: it concerns the whole run.
+    pub module: Option<ModuleId>,
     /// Whom it concerns.
     pub scope: Scope,
     /// Why it was left.
@@ -96,7 +96,10 @@ fn list(names: Vec<Text>) -> Text {
 impl Entry {
     /// Who it is, in words.
     pub fn name(&self) -> Text {
-        name(self.scope).unwrap_or_else(|| text!("module {}", "модуль {}", self.module))
+        name(self.scope).unwrap_or_else(|| match self.module {
+            Some(module) => text!("module {module}", "модуль {module}"),
+            None => text!("all modules", "все модули"),
+        })
     }
 
     /// Who it is, and what happened.
@@ -112,7 +115,7 @@ impl Entry {
             Scope::License(license) => (None, Some(license.0)),
         };
         json!({
-            "module": self.module.0, "item": item, "license": license, "why": self.why.word(),
+            "module": self.module.map(|module| module.0), "item": item, "license": license, "why": self.why.word(),
             "type": self.error.kind.word(), "object": self.error.object, "value": self.error.value,
             "message": self.error.message.in_lang(lang), "causes": self.error.causes,
         })
@@ -127,13 +130,13 @@ pub struct PassReport {
 
 impl PassReport {
     /// Adds something that was tried and did not work.
-    pub fn failed(&mut self, module: ModuleId, scope: Scope, error: ModuleError) {
+    pub fn failed(&mut self, module: impl Into<Option<ModuleId>>, scope: Scope, error: ModuleError) {
         self.left(module, scope, Why::Failed, error);
     }
 
     /// Adds something that was left alone.
-    pub fn left(&mut self, module: ModuleId, scope: Scope, why: Why, error: ModuleError) {
-        self.entries.push(Entry { module, scope, why, error });
+    pub fn left(&mut self, module: impl Into<Option<ModuleId>>, scope: Scope, why: Why, error: ModuleError) {
+        self.entries.push(Entry { module: module.into(), scope, why, error });
     }
 
     /// Adds what another pass left undone.

@@ -11,13 +11,17 @@ fn sync(test: &Test) -> Output {
 fn due(count: u32) -> Test {
     let test = Test::new();
     test.settings("[upstream]\ntimeout_s = 1\nconnect_timeout_s = 1\n");
+    open_due(&test, count);
+    test
+}
+
+fn open_due(test: &Test, count: u32) {
     for item in 1..=count {
-        let id = opened(&test, item, "55227", 1);
-        ends_in(&test, id, 1);
+        let id = opened(test, item, "55227", 1);
+        ends_in(test, id, 1);
         test.set_item(item, "expiredate", &day(20));
     }
-    forget(&test);
-    test
+    forget(test);
 }
 
 fn renewed(test: &Test) -> usize {
@@ -86,6 +90,32 @@ fn a_seller_that_dies_during_a_pass_ends_it_after_a_few_calls() {
     test.upstream.clear_faults();
     sync(&test).ok();
     assert_eq!(renewed(&test), 8);
+}
+
+#[test]
+fn a_database_that_goes_away_ends_the_pass_and_its_figures_are_printed() {
+    let test = Test::setup().own_database().start();
+    test.settings("bundled = [3]\n");
+    open_due(&test, 4);
+    let held = test.upstream.hold_before("service.prolong");
+    let pass = test.spawn(["sync"]);
+    held.reached();
+    test.database_server().stop();
+    held.release();
+    let output = pass.wait();
+    assert_eq!(output.code, Some(1));
+    assert_eq!(
+        output.stdout, "licenses seen: 4, brought up to date: 4, looked at one by one: 2\n",
+        "{}",
+        output.stderr
+    );
+    for name in ["module 7", "all modules"] {
+        assert!(output.stderr.contains(&format!("database: {name}: ")), "{name}: {}", output.stderr);
+    }
+    assert_eq!(renewed(&test), 1, "{}", test.story());
+    test.database_server().resume();
+    sync(&test).ok();
+    assert_eq!(renewed(&test), 4, "{}", test.story());
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Synced {
 /// Carries out sync. What failed stands in the result.
 ///
 /// # Errors
-/// It could not begin: the modules cannot be read, the one that was named is not ours, a lock file cannot be made.
+/// No part of it could begin: the modules cannot be read, a lock file cannot be made.
 pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
     // Held to the end: notes are read again behind it, so that none is carried out by two runs.
     let _alone = match what.part {
@@ -84,11 +84,25 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
         Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
     };
     // A module that cannot be named among our licenses may be one of servers.
-    let servers = sweep(ctx, what);
-    for report in servers.iter().flat_map(|swept| &swept.reports) {
+    let synced = match (licenses, sweep(ctx, what)) {
+        (Err(error), Err(_)) => return Err(error),
+        (Ok(licenses), Ok(servers)) => Synced { licenses, servers },
+        // What one half did is told, whatever kept the other from beginning.
+        (Err(error), Ok(servers)) => {
+            let mut licenses = Summary::default();
+            licenses.report.failed(None, Scope::Account, error);
+            Synced { licenses, servers }
+        }
+        (Ok(licenses), Err(error)) => {
+            let mut servers = Swept::default();
+            servers.report.failed(None, Scope::Account, error);
+            Synced { licenses, servers }
+        }
+    };
+    for report in &synced.servers.reports {
         ctx.log.warning(&report.en);
     }
-    Ok(Synced { licenses: licenses?, servers: servers? })
+    Ok(synced)
 }
 
 fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {

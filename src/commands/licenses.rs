@@ -61,7 +61,9 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
             Err(error) => total.report.failed(module, Scope::Account, error),
         }
     }
-    passed_over(ctx, &modules, only, &mut total.report)?;
+    if let Err(error) = passed_over(ctx, &modules, only, &mut total.report) {
+        total.report.failed(None, Scope::Account, error);
+    }
     log_accounts(ctx, "sync", &total.report);
     Ok(total)
 }
@@ -69,7 +71,7 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
 /// What ended the pass over an account goes into the log here; the engine names the rest at once.
 pub(super) fn log_accounts(ctx: &Context, command: &str, report: &PassReport) {
     for entry in report.entries().iter().filter(|entry| entry.scope == Scope::Account) {
-        ctx.log.error(&format!("{command} of module {}: {}", entry.module, entry.error));
+        ctx.log.error(&format!("{command}, {}: {}", entry.name().en, entry.error));
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a pass collects: whatever fails of one service or license stands in its report, and the pass goes on.
 
-use crate::error::ModuleError;
+use crate::error::{ErrorKind, ModuleError};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::store::StoreError;
 
@@ -36,6 +36,10 @@ impl Engine<'_> {
         error: ModuleError,
     ) -> Result<(), ModuleError> {
         self.held.clear();
+        // The panel's database is away: nothing could be learned of any other service.
+        if error.kind == ErrorKind::Database {
+            return Err(error);
+        }
         let why = if is_about_identity(&error) { Why::UnknownLicense } else { Why::Failed };
         report.left(self.module, scope, why, error);
         self.warn_last(report);
