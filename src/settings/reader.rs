@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use chrono::NaiveDate;
@@ -175,6 +175,18 @@ impl<'t> Field<'t> {
     pub fn parsed<T: FromStr>(&self, en: &str, ru: &str) -> Result<T, ModuleError> {
         let text = self.text()?.trim();
         text.parse().map_err(|_| self.wrong(text!("expected {en}, found {text:?}", "ожидается {ru}, найдено {text:?}")))
+    }
+
+    /// A path from the root of the file system.
+    ///
+    /// # Errors
+    /// `config`.
+    pub fn absolute_path(&self) -> Result<PathBuf, ModuleError> {
+        let path = PathBuf::from(self.filled()?);
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        Err(self.wrong(text!("expected a path that begins with /", "ожидается путь, начинающийся с /")))
     }
 
     /// One of some words.

@@ -4,6 +4,7 @@ use super::*;
 use crate::model::ids::{PricelistId, UpstreamAddonId, UpstreamPricelistId};
 use crate::model::license::Family;
 use crate::model::period::{MonthCount, Period};
+use crate::model::rules::OnClose;
 use crate::ports::RefusalKind;
 
 const SAMPLE: &str = include_str!("../../etc/pmisplicense.toml");
