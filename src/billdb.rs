@@ -4,6 +4,7 @@
 
 mod batch;
 mod connect;
+mod tls;
 pub mod whmcs;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Row, Value};
 
+use self::connect::ConnectError;
 pub use self::connect::DbParams;
-use self::connect::{ConnectError, connect};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId};
 use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, Owner};
 use crate::model::period::{AlignmentRule, Period, parse_alignment};
@@ -151,7 +152,7 @@ impl MysqlBillDb {
     fn try_rows(&mut self, sql: &str, params: Params) -> Result<Vec<Columns>, ConnectError> {
         let connection = match self.connection.take() {
             Some(connection) => self.connection.insert(connection),
-            None => self.connection.insert(connect(self.params.options())?),
+            None => self.connection.insert(self.params.open()?),
         };
         Ok(connection.exec::<Row, _, _>(sql, params)?.into_iter().map(Columns::new).collect())
     }

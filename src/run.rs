@@ -282,7 +282,7 @@ fn context(settings: Settings, common: &Common) -> Context {
     let log = new_log(&settings);
     let trace = Trace::to(Arc::clone(&log));
     let mgrctl = crate::mgrctl::Mgrctl::new(&settings.root).traced(trace.clone());
-    let tool = shells::Tool::new(mgrctl.clone(), &settings.root, Arc::clone(&log));
+    let tool = shells::Tool::new(mgrctl.clone(), &settings, Arc::clone(&log));
     Context {
         lang: common.lang,
         module: common.module,

@@ -117,3 +117,89 @@ fn a_login_plugin_that_we_do_not_have_is_named_with_the_way_out() {
         test.assert_clean();
     }
 }
+
+/// The same service, opened with the database reached in each way.
+fn opens(test: &Test, item: u32) {
+    test.cmd("open", item).ok().stdout("");
+    assert_eq!(test.item(item).status, 2);
+}
+
+fn reached_by(test: &mut Test, host: &str) {
+    test.panel(|panel| drop(panel.paramlist.insert("DBHost".to_owned(), host.to_owned())));
+}
+
+fn names_the_setting(test: &Test, item: u32) {
+    let output = test.cmd("open", item);
+    let message = output.fails("database").message().to_owned();
+    assert!(message.contains("ca_file of [panel_db]"), "{message}\n{}", test.log());
+    let doctor = test.run(["doctor"]).stdout;
+    assert!(doctor.contains("ca_file of [panel_db]"), "{doctor}");
+    assert!(!test.log().contains(&test.db.password), "{}", test.log());
+}
+
+/// A user who must log in over TLS, and a server that takes nobody without. On this machine that needs no setting. From
+/// elsewhere the authority must be named, and then the database has to prove who it is. 0.0.0.0 leads to this machine,
+/// and is no loopback address.
+#[test]
+fn a_database_that_wants_tls_is_reached_over_tls() {
+    let mut test = Test::setup().database_tls().start();
+    let user = format!("'{}'@'127.0.0.1'", test.db.user);
+    for (item, ip) in [(42, "192.0.2.10"), (43, "192.0.2.11"), (44, "192.0.2.12"), (45, "192.0.2.13")] {
+        test.soft_item(item, "55227", 1).ip(ip).add();
+    }
+    let ca = test.database_server().ca_pem().display().to_string();
+    for (items, statement) in [
+        ([42, 43], format!("ALTER USER {user} REQUIRE SSL")),
+        ([44, 45], "SET GLOBAL require_secure_transport = ON".to_owned()),
+    ] {
+        test.db.exec(&statement, ());
+        test.settings("");
+        reached_by(&mut test, "127.0.0.1");
+        opens(&test, items[0]);
+        reached_by(&mut test, "0.0.0.0");
+        names_the_setting(&test, items[1]);
+        test.settings(&format!("[panel_db]\nca_file = \"{ca}\"\n"));
+        opens(&test, items[1]);
+        reached_by(&mut test, "127.0.0.1");
+        test.cmd("sync_item", items[1]).ok();
+        test.db.exec(&format!("ALTER USER {user} REQUIRE NONE"), ());
+    }
+    test.assert_clean();
+}
+
+/// An authority that is named must have signed the certificate, also on this machine, where a file that is no
+/// authority, or is not there, is no reason to go on without TLS.
+#[test]
+fn a_database_that_cannot_prove_who_it_is_is_not_asked() {
+    let test = Test::setup().database_tls().start();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let file = test.root().join("etc/db-ca.pem");
+    test.settings("[panel_db]\nca_file = \"{root}/etc/db-ca.pem\"\n");
+    names_the_setting(&test, 42);
+    let [stranger, ..] = crate::support::upstream::tls::files(&["localhost"]);
+    for text in ["no certificate", &stranger] {
+        std::fs::write(&file, text).unwrap();
+        names_the_setting(&test, 42);
+    }
+    std::fs::copy(test.database_server().ca_pem(), &file).unwrap();
+    opens(&test, 42);
+    test.assert_clean();
+}
+
+/// A server that offers no TLS: an authority that is named is a demand. Without one a wrong password stays a wrong
+/// password.
+#[test]
+fn a_database_without_tls_is_refused_where_an_authority_is_named() {
+    let mut test = Test::setup().tcp().start();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    std::fs::write(test.root().join("etc/db-ca.pem"), &crate::support::upstream::tls::files(&["localhost"])[0])
+        .unwrap();
+    test.settings("[panel_db]\nca_file = \"{root}/etc/db-ca.pem\"\n");
+    names_the_setting(&test, 42);
+    test.settings("");
+    opens(&test, 42);
+    test.panel(|panel| drop(panel.paramlist.insert("DBPassword".to_owned(), "wrong".to_owned())));
+    let denied = test.cmd("sync_item", 42);
+    denied.fails("database");
+    assert!(test.log().contains("Access denied"), "{}", test.log());
+}

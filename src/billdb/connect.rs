@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mysql::{Conn, DriverError, OptsBuilder};
+use mysql::{Conn, DriverError, LocalInfileHandler, OptsBuilder, SslOpts};
 
+use crate::error::Text;
 use crate::ports::DbError;
 use crate::text;
 
@@ -33,9 +34,12 @@ const SESSION: [&str; 2] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
 ];
 
-/// Time limits, and a session that only reads and sees what is there now.
+/// Time limits, and a session that only reads and sees what is there now. No file of this machine is handed out: the
+/// protocol lets a server ask for any, and the library would send it.
 pub(super) fn with_session(options: OptsBuilder) -> OptsBuilder {
+    let refuse = LocalInfileHandler::new(|_, _| Err(std::io::Error::other("a file of this machine was asked for")));
     options
+        .local_infile_handler(Some(refuse))
         .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
         .read_timeout(Some(READ_TIMEOUT))
         .write_timeout(Some(READ_TIMEOUT))
@@ -57,6 +61,8 @@ pub struct DbParams {
     pub name: String,
     /// DBSocket; used for a database on this machine only.
     pub socket: Option<String>,
+    /// The setting `[panel_db] ca_file`: the authorities by which a database reached over TCP proves who it is.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for DbParams {
@@ -77,11 +83,12 @@ impl DbParams {
             password: params.get("DBPassword").cloned().unwrap_or_default(),
             name: or("DBName", "billmgr"),
             socket: text("DBSocket").map(str::to_owned),
+            ca_file: None,
         }
     }
 
     /// The socket of a database on this machine: the one named, else the first standard one that exists.
-    fn socket(&self) -> Option<&str> {
+    pub(super) fn socket(&self) -> Option<&str> {
         if self.host != "localhost" {
             return None;
         }
@@ -95,8 +102,10 @@ impl DbParams {
         }
     }
 
-    pub(super) fn options(&self) -> OptsBuilder {
+    /// How to connect; `tls`: with what over TCP.
+    pub(super) fn options(&self, tls: Option<SslOpts>) -> OptsBuilder {
         let options = OptsBuilder::new()
+            .ssl_opts(tls)
             .user(Some(&self.user))
             .pass(Some(&self.password))
             .db_name(Some(&self.name))
@@ -118,6 +127,8 @@ pub(super) enum ConnectError {
     Plugin(String),
     /// The library gave up in the middle: its own words.
     Library(String),
+    /// TLS, with the message for people.
+    Tls(mysql::Error, Box<Text>),
 }
 
 impl From<mysql::Error> for ConnectError {
@@ -148,7 +159,7 @@ impl ConnectError {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Database(error) => is_lost(error),
-            Self::Plugin(_) | Self::Library(_) => false,
+            Self::Plugin(_) | Self::Library(_) | Self::Tls(..) => false,
         }
     }
 
@@ -156,6 +167,7 @@ impl ConnectError {
     pub(super) fn of(self, place: &str, user: &str) -> DbError {
         match self {
             Self::Database(error) => DbError::new(format!("{place}: {error}")),
+            Self::Tls(error, advice) => DbError::new(format!("{place}: {error}")).advising(*advice),
             Self::Library(words) => DbError::new(format!("{place}: the database library stopped: {words}")),
             Self::Plugin(plugin) => {
                 let advice = text!(
@@ -174,7 +186,10 @@ fn is_lost(error: &mysql::Error) -> bool {
         mysql::Error::IoError(_) | mysql::Error::CodecError(_) | mysql::Error::DriverError(_) => true,
         // 1053 server is going down, 1927 connection was killed, 4031 idle for too long.
         mysql::Error::MySqlError(error) => matches!(error.code, 1053 | 1927 | 4031),
-        mysql::Error::UrlError(_) | mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => false,
+        mysql::Error::TlsError(_)
+        | mysql::Error::UrlError(_)
+        | mysql::Error::FromValueError(_)
+        | mysql::Error::FromRowError(_) => false,
     }
 }
 

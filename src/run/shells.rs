@@ -1,7 +1,7 @@
 //! The real neighbours, put together: the only place that knows concrete shells.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -30,13 +30,14 @@ use crate::upstream::refusal::RefusalRule;
 pub struct Tool {
     mgrctl: Mgrctl,
     root: PathBuf,
+    db_ca: Option<PathBuf>,
     log: Arc<Log>,
 }
 
 impl Tool {
     /// Nothing is started yet.
-    pub fn new(mgrctl: Mgrctl, root: &Path, log: Arc<Log>) -> Self {
-        Self { mgrctl, root: root.to_owned(), log }
+    pub fn new(mgrctl: Mgrctl, settings: &Settings, log: Arc<Log>) -> Self {
+        Self { mgrctl, root: settings.root.clone(), db_ca: settings.panel_db_ca.clone(), log }
     }
 }
 
@@ -46,7 +47,8 @@ impl PanelTool for Tool {
         self.log.secret(params.get("DBPassword").map(String::as_str).unwrap_or_default());
         let key = params.get("CryptKey").map(String::as_str).filter(|key| !key.is_empty()).unwrap_or("etc/billmgr.pem");
         let pem = std::fs::read_to_string(self.root.join(key)).ok();
-        let db = MysqlBillDb::connect(&DbParams::from_paramlist(&params));
+        let params = DbParams { ca_file: self.db_ca.clone(), ..DbParams::from_paramlist(&params) };
+        let db = MysqlBillDb::connect(&params);
         Ok(Box::new(Database { db, pem, log: Arc::clone(&self.log) }))
     }
 

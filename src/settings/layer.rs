@@ -138,11 +138,7 @@ impl Layer {
         self.connect_timeout_s = table.take("connect_timeout_s").map(|f| f.count(1..=600)).transpose()?;
         self.settle_s = table.take("settle_s").map(|f| f.count(1..=7 * 24 * 3600)).transpose()?;
         self.resend = table.take("resend").map(|f| f.flag()).transpose()?;
-        if let Some(field) = table.take("ca_file")
-            && !field.text()?.is_empty()
-        {
-            self.ca_file = Some(field.absolute_path()?);
-        }
+        self.ca_file = table.take("ca_file").map(|f| f.optional_path()).transpose()?.flatten();
         if let Some(field) = table.take("source_ip")
             && !field.text()?.is_empty()
         {

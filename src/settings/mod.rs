@@ -71,6 +71,8 @@ pub struct Settings {
     /// The file that names this machine. Only the environment can say another one: the settings file is copied along
     /// with a panel.
     pub machine_id: PathBuf,
+    /// A PEM file with the authority of the panel's database, for TLS over TCP: `[panel_db] ca_file`.
+    pub panel_db_ca: Option<PathBuf>,
     /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
@@ -97,6 +99,7 @@ impl Settings {
             log: beneath(log, "var/pmisplicense.log"),
             config: environment.config(option),
             machine_id: environment.machine_id.clone().unwrap_or_else(|| MACHINE_ID.into()),
+            panel_db_ca: None,
             refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),
@@ -141,6 +144,11 @@ impl Settings {
         let root = table.take("mgr_root").map(|f| f.absolute_path()).transpose()?;
         let mut settings = Self::assemble(environment, option, root, path_of("state")?, path_of("log")?);
         settings.top = Layer::read(&table)?;
+        if let Some(field) = table.take("panel_db") {
+            let panel_db = field.table()?;
+            settings.panel_db_ca = panel_db.take("ca_file").map(|f| f.optional_path()).transpose()?.flatten();
+            panel_db.finish()?;
+        }
         settings.refusals = many(&table, "refusal", product::refusal)?;
         let mut modules = BTreeMap::new();
         if let Some(field) = table.take("module") {

@@ -189,6 +189,14 @@ impl<'t> Field<'t> {
         Err(self.wrong(text!("expected a path that begins with /", "ожидается путь, начинающийся с /")))
     }
 
+    /// The same, or none for an empty text.
+    ///
+    /// # Errors
+    /// `config`.
+    pub fn optional_path(&self) -> Result<Option<PathBuf>, ModuleError> {
+        if self.text()?.is_empty() { Ok(None) } else { self.absolute_path().map(Some) }
+    }
+
     /// One of some words.
     ///
     /// # Errors

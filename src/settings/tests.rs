@@ -173,6 +173,18 @@ fn paths() {
     assert_eq!(environment.config(None), Path::new("/c"));
 }
 
+/// The authority of the panel's database: none where it is empty, and never a path that depends on the folder.
+#[test]
+fn panel_db() {
+    let ca = |text: &str| parse(text).map(|settings| settings.panel_db_ca);
+    assert_eq!(ca("[panel_db]\nca_file = \"/etc/db.pem\""), Ok(Some("/etc/db.pem".into())));
+    assert_eq!((ca(""), ca("[panel_db]\nca_file = \"\"")), (Ok(None), Ok(None)));
+    for (text, key) in [("[panel_db]\nca_file = \"db.pem\"", "panel_db.ca_file"), ("[panel_db]\nca = 1", "panel_db.ca")]
+    {
+        assert_eq!(ca(text).expect_err(key).object, key);
+    }
+}
+
 /// No file means defaults; a file that the command line names must be there; a folder is no file.
 #[test]
 fn loading() {

@@ -39,7 +39,26 @@ impl MariaDb {
 
     /// A server of one's own, to be stopped and started.
     pub fn start() -> Self {
+        Self::start_in(tempfile::Builder::new().prefix("sandbox-db-").tempdir().expect("a temporary folder").keep())
+    }
+
+    /// The same, offering TLS over TCP: a certificate for `localhost`, 127.0.0.1 and 0.0.0.0, signed by the authority
+    /// in `ca_pem`.
+    pub fn start_with_tls() -> Self {
         let dir = tempfile::Builder::new().prefix("sandbox-db-").tempdir().expect("a temporary folder").keep();
+        let files = super::upstream::tls::files(&["localhost", "127.0.0.1", "0.0.0.0"]);
+        for (name, pem) in ["ca.pem", "cert.pem", "key.pem"].into_iter().zip(files) {
+            std::fs::write(dir.join(name), pem).expect("a file of the server");
+        }
+        Self::start_in(dir)
+    }
+
+    /// The authority that signed the certificate.
+    pub fn ca_pem(&self) -> PathBuf {
+        self.dir.join("ca.pem")
+    }
+
+    fn start_in(dir: PathBuf) -> Self {
         let mut guard = Command::new(super::sandbox_exe());
         guard.arg("mariadb-guard").arg(&dir);
         // A group of its own: Ctrl-C in a terminal must not reach it before it has cleaned up.
@@ -256,6 +275,14 @@ fn prepare(dir: &Path) -> Result<(), String> {
     if done.status.success() { Ok(()) } else { Err(format!("mariadb-install-db failed: {said}")) }
 }
 
+fn tls_options(dir: &Path) -> Vec<String> {
+    if !dir.join("cert.pem").exists() {
+        return Vec::new();
+    }
+    let option = |name: &str| format!("--ssl-{name}={}", dir.join(format!("{name}.pem")).display());
+    vec![option("ca"), option("cert"), option("key")]
+}
+
 /// No fsync anywhere, but every commit is handed to the system, so that a killed server still knows it.
 fn launch(dir: &Path, port: u16) -> Result<Child, String> {
     let socket = dir.join("s");
@@ -276,6 +303,7 @@ fn launch(dir: &Path, port: u16) -> Result<Child, String> {
             "--performance-schema=OFF",
             "--sync-frm=0",
         ])
+        .args(tls_options(dir))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -16,6 +16,7 @@ pub struct Setup {
     options: Options,
     tls: Option<Tls>,
     own_database: bool,
+    database_tls: bool,
     tcp: bool,
     crypt_key: bool,
     own_root: bool,
@@ -58,6 +59,12 @@ impl Setup {
         self
     }
 
+    /// A MariaDB of its own that offers TLS, reached over TCP; its authority is `database_server().ca_pem()`.
+    pub fn database_tls(mut self) -> Self {
+        (self.database_tls, self.tcp) = (true, true);
+        self
+    }
+
     /// paramlist names 127.0.0.1 and a port instead of a socket.
     pub fn tcp(mut self) -> Self {
         self.tcp = true;
@@ -78,7 +85,10 @@ impl Setup {
 
     pub fn start(self) -> Test {
         // The server first: its guard is to know of the root as soon as there is one.
-        let own = self.own_database.then(MariaDb::start);
+        let own = match (self.database_tls, self.own_database) {
+            (true, _) => Some(MariaDb::start_with_tls()),
+            (false, own) => own.then(MariaDb::start),
+        };
         let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
         let home = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
         server.doom(home.path());

@@ -51,3 +51,11 @@ pub fn identity(kind: Tls) -> Identity {
         .unwrap();
     Identity { ca_pem: known.pem(), config: Arc::new(config) }
 }
+
+/// Authority, certificate for these names and addresses, and its key, as PEM.
+pub fn files(names: &[&str]) -> [String; 3] {
+    let known = authority("Sandbox authority");
+    let params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    [known.pem(), params.signed_by(&key, &known).unwrap().pem(), key.serialize_pem()]
+}

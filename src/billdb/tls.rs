@@ -1,0 +1,115 @@
+//! Whether the panel's database is reached over TLS. By a socket never. Over TCP when the settings name an authority,
+//! and else only when the database does not let us in without. TLS that is not verified protects nothing from somebody
+//! on the way, so without an authority it is used on this machine alone.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use mysql::{Conn, DriverError, SslOpts};
+
+use super::connect::{ConnectError, DbParams, connect};
+use crate::error::Text;
+use crate::text;
+
+/// The database takes nobody without TLS (`require_secure_transport`).
+const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
+
+/// Wrong user or password, or a user of whom TLS is required (`REQUIRE SSL`): the database does not tell them apart.
+const ACCESS_DENIED: u16 = 1045;
+
+impl DbParams {
+    /// Connects as the database and the settings ask for.
+    pub(super) fn open(&self) -> Result<Conn, ConnectError> {
+        if self.socket().is_some() {
+            return connect(self.options(None));
+        }
+        if let Some(ca_file) = &self.ca_file {
+            return self.verified(ca_file);
+        }
+        match connect(self.options(None)) {
+            Err(ConnectError::Database(mysql::Error::MySqlError(error)))
+                if [SECURE_TRANSPORT_REQUIRED, ACCESS_DENIED].contains(&error.code) =>
+            {
+                self.unverified(error)
+            }
+            done => done,
+        }
+    }
+
+    /// A database that must prove who it is.
+    fn verified(&self, ca_file: &Path) -> Result<Conn, ConnectError> {
+        let shown = ca_file.display();
+        std::fs::File::open(ca_file).map_err(|error| {
+            let advice = text!(
+                "The file {shown} cannot be read; the setting ca_file of [panel_db] names it. Nothing was changed by this step. Next: correct the setting, then repeat the command.",
+                "Файл {shown}, указанный в настройке ca_file раздела [panel_db], не читается. Этим шагом ничего не изменено. Далее: исправьте настройку и повторите команду."
+            );
+            ConnectError::Tls(error.into(), Box::new(advice))
+        })?;
+        let tls = SslOpts::default().with_root_cert_path(Some(ca_file.to_owned()));
+        connect(self.options(Some(tls))).map_err(|error| {
+            let ConnectError::Database(error) = error else { return error };
+            if !is_about_tls(&error) {
+                return ConnectError::Database(error);
+            }
+            let (host, port) = (&self.host, self.port);
+            let advice = text!(
+                "The panel's database at {host}:{port} could not prove over TLS who it is. Nothing was changed by this step. Next: check that its certificate names {host} and was signed by an authority in {shown} (the setting ca_file of [panel_db]).",
+                "База данных панели {host}:{port} не смогла подтвердить себя по TLS. Этим шагом ничего не изменено. Далее: проверьте, что в её сертификате указан {host} и что он подписан центром сертификации из {shown} (настройка ca_file раздела [panel_db])."
+            );
+            ConnectError::Tls(error, Box::new(advice))
+        })
+    }
+
+    /// A database that did not let us in without TLS, while the settings name no authority.
+    fn unverified(&self, refused: mysql::MySqlError) -> Result<Conn, ConnectError> {
+        if !is_loopback(&self.host) {
+            let advice = self.which_setting(refused.code);
+            return Err(ConnectError::Tls(refused.into(), Box::new(advice)));
+        }
+        // Nobody stands between us and our own machine.
+        let tls = SslOpts::default().with_danger_accept_invalid_certs(true);
+        connect(self.options(Some(tls))).map_err(|error| match error {
+            // It offers no TLS: then the first refusal says why.
+            ConnectError::Database(mysql::Error::DriverError(DriverError::TlsNotSupported)) => {
+                ConnectError::Database(refused.into())
+            }
+            ConnectError::Database(_) | ConnectError::Plugin(_) | ConnectError::Library(_) | ConnectError::Tls(..) => {
+                error
+            }
+        })
+    }
+
+    fn which_setting(&self, code: u16) -> Text {
+        let (host, port, user) = (&self.host, self.port, &self.user);
+        if code == SECURE_TRANSPORT_REQUIRED {
+            return text!(
+                "The panel's database at {host}:{port} takes connections over TLS only. Nothing was changed by this step. Next: name a PEM file with its certificate authority as ca_file of [panel_db] in the settings, then repeat the command.",
+                "База данных панели {host}:{port} принимает соединения только по TLS. Этим шагом ничего не изменено. Далее: укажите файл PEM с её центром сертификации как ca_file в разделе [panel_db] настроек и повторите команду."
+            );
+        }
+        text!(
+            "The panel's database at {host}:{port} refused the login of {user}. Nothing was changed by this step. Next: check user and password in the panel. If this user must use TLS, name a PEM file with the certificate authority of the database as ca_file of [panel_db] in the settings.",
+            "База данных панели {host}:{port} не приняла вход пользователя {user}. Этим шагом ничего не изменено. Далее: проверьте имя и пароль в панели. Если этому пользователю нужен TLS, укажите файл PEM с центром сертификации базы как ca_file в разделе [panel_db] настроек."
+        )
+    }
+}
+
+/// Whether a connection that asked for TLS failed at that: no TLS there, or a certificate that was not accepted. What
+/// the TLS library says comes as data that cannot be read.
+fn is_about_tls(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::IoError(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        mysql::Error::DriverError(error) => matches!(error, DriverError::TlsNotSupported),
+        mysql::Error::TlsError(_) | mysql::Error::CodecError(_) => true,
+        mysql::Error::MySqlError(_)
+        | mysql::Error::UrlError(_)
+        | mysql::Error::FromValueError(_)
+        | mysql::Error::FromRowError(_) => false,
+    }
+}
+
+/// Whether an address is this machine's own, whatever its name server says.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
