@@ -40,3 +40,4 @@ mod support;
 mod suspend;
 mod sync;
 mod tidy;
+mod wire;

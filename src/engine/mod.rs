@@ -13,6 +13,7 @@ mod bundled;
 mod change;
 mod close;
 mod collect;
+mod doubled;
 mod doubt;
 mod errors;
 mod foreign;
@@ -391,7 +392,10 @@ impl<'p> Engine<'p> {
     ) -> Result<Result<Option<License>, CallError>, ModuleError> {
         self.step("read license").await?;
         Ok(match self.ports.upstream.license(family, license) {
-            Ok(seen) if seen.id == license => Ok(Some(seen)),
+            Ok(seen) if seen.id == license => {
+                self.tell_doubled(&seen).await?;
+                Ok(Some(seen))
+            }
             Ok(seen) => {
                 let about = seen.id;
                 Err(CallError::BadAnswer(text!(

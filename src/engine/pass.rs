@@ -243,6 +243,7 @@ impl Engine<'_> {
                         continue;
                     }
                 };
+                self.tell_doubled(seen).await?;
                 self.sort_row(&row, seen, work);
                 if row.differs(seen) {
                     changed.push((seen.clone(), row.state == LicenseState::Bound && is_news(&row, seen)));

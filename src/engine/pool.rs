@@ -192,7 +192,7 @@ impl Engine<'_> {
         }
         let is_free = seen.looks_free() || (keeps_address && seen.ip == asked.ip);
         let tariff_fits = seen.tariff.may_be(row.pricelist);
-        if !(is_free && tariff_fits) {
+        if !(is_free && tariff_fits && seen.doubled.is_empty()) {
             return self.no_longer_free(row, &seen).await.map(|()| None);
         }
         let row = self.remember_key_before(row, &seen).await?;

@@ -355,22 +355,16 @@ fn nothing_for_it(trouble: &ModuleError) -> Text {
 /// A license as the last look showed it.
 pub(super) fn as_last_seen(row: &LicenseRow) -> License {
     License {
-        id: row.id,
         name: Some(row.name.clone()),
         ip: row.ip,
-        remoteid: RemoteId::Absent,
         tariff: LicenseTariff::Id(row.pricelist),
-        period: None,
         status: row.status,
-        changing: false,
         key: row.key.clone(),
         created: row.created,
         expires: row.expires,
-        autoprolong: None,
         ip_changed: row.ip_changed,
         key_changed: row.key_changed,
-        addons: BTreeMap::new(),
-        cost: None,
+        ..License::unknown(row.id)
     }
 }
 

@@ -247,8 +247,13 @@ pub struct License {
     pub key_changed: Option<NaiveDate>,
     /// Values of its addons (`addon_N`).
     pub addons: BTreeMap<UpstreamAddonId, u32>,
+    /// Domains that its server has, where upstream counts them.
+    pub domains: Option<u32>,
     /// What it costs, as upstream words it (for people only).
     pub cost: Option<String>,
+    /// Fields that the answer holds twice, with different values: as the seller calls them. They count as not known; of
+    /// two days of a change the later one counts.
+    pub doubled: Vec<String>,
 }
 
 /// The name of a license that nobody uses (LICENSING.md 7).
@@ -258,9 +263,38 @@ pub const FREE_NAME: &str = "free.lic";
 pub const FREE_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 impl License {
+    /// A license of which nothing but the number is known.
+    pub fn unknown(id: LicenseId) -> Self {
+        Self {
+            id,
+            name: None,
+            ip: None,
+            remoteid: RemoteId::Absent,
+            tariff: LicenseTariff::Absent,
+            period: None,
+            status: LicenseStatus::Absent,
+            changing: false,
+            key: None,
+            created: None,
+            expires: Expiry::Unknown,
+            autoprolong: None,
+            ip_changed: None,
+            key_changed: None,
+            addons: BTreeMap::new(),
+            domains: None,
+            cost: None,
+            doubled: Vec::new(),
+        }
+    }
+
     /// Whether it is known to have that name.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.as_deref() == Some(name)
+    }
+
+    /// Whether the answer holds a field twice, with different values.
+    pub fn says_twice(&self, field: &str) -> bool {
+        self.doubled.iter().any(|doubled| doubled == field)
     }
 
     /// Its name for people; empty where it is not known.
@@ -299,21 +333,14 @@ pub fn ends(day: &str) -> Expiry {
 #[cfg(test)]
 pub fn test_license(id: u32) -> License {
     License {
-        id: LicenseId(id),
         name: Some("shop".into()),
         ip: "192.0.2.10".parse().ok(),
         remoteid: RemoteId::Empty,
         tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
         period: Some(Period::from_panel(1)),
         status: LicenseStatus::Active,
-        changing: false,
-        key: None,
-        created: None,
         expires: ends("2027-02-01"),
         autoprolong: Some(false),
-        ip_changed: None,
-        key_changed: None,
-        addons: BTreeMap::new(),
-        cost: None,
+        ..License::unknown(LicenseId(id))
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{License, LicenseTariff, RemoteId};
+use crate::model::license::{License, LicenseTariff};
 use crate::text;
 
 /// What is carried out.
@@ -190,22 +190,17 @@ fn name_of(difference: &Difference) -> &'static str {
 /// The license as our state saw it last: the command itself looks again.
 fn last_look(row: &LicenseRow, target: &Target) -> License {
     License {
-        id: row.id,
         name: Some(row.name.clone()),
         ip: row.ip,
-        remoteid: RemoteId::Absent,
         tariff: LicenseTariff::Id(row.pricelist),
-        period: None,
         status: row.status,
-        changing: false,
         key: row.key.clone(),
         created: row.created,
         expires: row.expires,
-        autoprolong: None,
         ip_changed: row.ip_changed,
         key_changed: row.key_changed,
         addons: target.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect(),
-        cost: None,
+        ..License::unknown(row.id)
     }
 }
 

@@ -102,8 +102,8 @@ mod tests {
     use crate::model::held::LicenseState;
     use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, PricelistId};
     use crate::model::item::ItemParams;
+    use crate::model::license::LicenseTariff;
     use crate::model::license::{Expiry, ends};
-    use crate::model::license::{Family, LicenseTariff, RemoteId};
     use crate::model::period::Period;
 
     const LITE: UpstreamPricelistId = UpstreamPricelistId(55227);
@@ -134,22 +134,13 @@ mod tests {
 
     fn seen() -> License {
         License {
-            id: LicenseId(9),
             name: Some("shop".into()),
             ip: "192.0.2.10".parse().ok(),
-            remoteid: RemoteId::Absent,
             tariff: LicenseTariff::Id(LITE),
-            period: None,
             status: LicenseStatus::Active,
-            changing: false,
-            key: None,
-            created: None,
             expires: ends("2027-02-01"),
             autoprolong: Some(false),
-            ip_changed: None,
-            key_changed: None,
-            addons: std::collections::BTreeMap::new(),
-            cost: None,
+            ..License::unknown(LicenseId(9))
         }
     }
 

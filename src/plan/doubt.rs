@@ -126,7 +126,9 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
         RemoteId::Text(_) => Match::No,
         RemoteId::Absent | RemoteId::Empty => {
             let fits = mismatch(request, seen).is_none();
-            match fits.then(|| is_named_so(request, seen.shown_name())) {
+            // Two different marks in one answer: it may be ours.
+            let is_sure = |name| is_named_so(request, name) && !seen.says_twice("remoteid");
+            match fits.then(|| is_sure(seen.shown_name())) {
                 Some(true) => Match::LookAlike,
                 Some(false) => Match::OtherName,
                 None => Match::No,

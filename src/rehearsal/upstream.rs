@@ -1,6 +1,5 @@
 //! An account upstream of which only questions are asked: what would change a license changes a picture of it.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -79,22 +78,18 @@ impl Rehearsed {
         };
         let key = self.fresh_key();
         self.picture(License {
-            id,
             name: Some(order.licname.clone()),
             ip: order.ip,
             remoteid: RemoteId::Text(order.mark.to_string()),
             tariff: LicenseTariff::Id(order.pricelist),
             period: Some(order.period),
             status: LicenseStatus::Active,
-            changing: false,
             key,
             created: Some(today),
             expires,
             autoprolong: Some(false),
-            ip_changed: None,
-            key_changed: None,
-            addons: order.nodes.into_iter().collect::<BTreeMap<_, _>>(),
-            cost: None,
+            addons: order.nodes.into_iter().collect(),
+            ..License::unknown(id)
         });
         OnceAnswer::Ordered(Some(id))
     }

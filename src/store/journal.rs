@@ -86,6 +86,18 @@ pub(super) fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
 }
 
 impl Store {
+    /// Whether the journal holds these very words about a license.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn is_noted(&self, license: (AccountId, LicenseId), event: &str, words: &Text) -> Result<bool, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM journal WHERE account = ?1 AND license = ?2 AND event = ?3 AND en = ?4)",
+        )?;
+        let (AccountId(account), LicenseId(id)) = license;
+        Ok(statement.query_row(params![account, id, event, words.en], |row| row.get(0))?)
+    }
+
     /// Records an intent. Only the `Ok(Intent)` that follows a successful COMMIT may be sent.
     ///
     /// # Errors

@@ -8,9 +8,10 @@ use chrono::{DateTime, Utc};
 
 use super::client::{Failure, HttpUpstream, Repeat, form_in};
 use super::decode;
+use super::fields::Shape;
 use super::wire;
 use crate::error::Text;
-use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
+use crate::model::ids::{LicenseId, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest};
 use crate::model::license::{Family, License, Money};
 use crate::model::period::Period;
@@ -22,20 +23,13 @@ use crate::xml::Element;
 /// What a clean answer says about a request that was sent once.
 fn answer_to(request: &OnceRequest, func: &str, doc: &Element) -> Result<OnceAnswer, Failure> {
     Ok(match request {
-        // Without a number it cannot be said which license was bought: that is for a look to find out.
-        OnceRequest::Order(_) => {
-            match doc.value_of("id").and_then(|text| text.parse::<LicenseId>().ok()).filter(|id| id.0 > 0) {
-                Some(id) => OnceAnswer::Ordered(Some(id)),
-                None => return Err(Failure::Bad(no_number(func))),
-            }
-        }
-        // newexpiredate under doc or doc/doc.
-        OnceRequest::Prolong { .. } => {
-            let inner = doc.child("doc").and_then(|inner| inner.value_of("newexpiredate"));
-            OnceAnswer::Prolonged(doc.value_of("newexpiredate").or(inner).and_then(decode::date))
-        }
-        // lickey, which may still be empty.
-        OnceRequest::NewKey { .. } => OnceAnswer::Key(doc.value_of("lickey").and_then(LicenseKey::parse)),
+        // Without a number, or with two, it cannot be said which license was bought: that is for a look to find out.
+        OnceRequest::Order(_) => match decode::ordered(doc) {
+            Some(id) => OnceAnswer::Ordered(Some(id)),
+            None => return Err(Failure::Bad(no_number(func))),
+        },
+        OnceRequest::Prolong { .. } => OnceAnswer::Prolonged(decode::renewed(doc)),
+        OnceRequest::NewKey { .. } => OnceAnswer::Key(decode::new_key(doc)),
         OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } | OnceRequest::Delete { .. } => {
             OnceAnswer::Changed
         }
@@ -96,15 +90,8 @@ impl Upstream for HttpUpstream {
     /// `*.edit elid`. **Read**. An answer about another license is not believed.
     fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
         let func = wire::edit(family);
-        let mut doc = self.document(Repeat::Read, &func, &[("elid", license.to_string())])?;
-        if doc.value_of("id").is_none_or(str::is_empty)
-            && let Some(id) = doc.value_of("elid").map(str::to_owned)
-        {
-            // Forms of the panel name what they edit as elid, and need not repeat it as a field. With neither, an
-            // answer without any field would pass for a license about which nothing is known.
-            doc.children.insert(0, Element::new("id").with_text(&id));
-        }
-        match decode::license(&doc) {
+        let doc = self.document(Repeat::Read, &func, &[("elid", license.to_string())])?;
+        match decode::license(&doc, Shape::Document) {
             Some(found) if found.id == license => Ok(found),
             Some(found) => {
                 let about = found.id;
@@ -122,7 +109,7 @@ impl Upstream for HttpUpstream {
     fn page(&mut self, family: Family, number: u32) -> Result<Page, CallError> {
         let func = family.func();
         let params = [("p_num", number.to_string()), ("p_cnt", PAGE_ROWS.to_string())];
-        let (rows, frame) = self.list(func, &params, &["p_elems"], |row| decode::license(&row))?;
+        let (rows, frame) = self.list(func, &params, &["p_elems"], |row| decode::license(&row, Shape::Row))?;
         let rows: Option<Vec<License>> = rows.into_iter().collect();
         let rows = rows.ok_or_else(|| CallError::BadAnswer(no_number(func)))?;
         Ok(Page { rows, total: frame.value_of("p_elems").and_then(|text| text.parse().ok()) })
@@ -168,7 +155,7 @@ impl Upstream for HttpUpstream {
 mod tests {
     use super::super::client_tests::{Act, Seller};
     use super::*;
-    use crate::model::ids::{ItemId, Mark, PanelId, UpstreamAddonId};
+    use crate::model::ids::{ItemId, LicenseKey, Mark, PanelId, UpstreamAddonId};
     use crate::model::journal::OrderRequest;
     use crate::model::period::MonthCount;
     use crate::ports::{Edit, RefusalKind};
@@ -207,7 +194,7 @@ mod tests {
                 OnceRequest::Order(order(Family::Addition)),
                 "addition.order.param|clicked_button=finish&sok=ok&skipbasket=on&pricelist=55230&period=-100&item=7&\
                  remoteid=pml-aaaaaaaa-42-1&autoprolong=null",
-                "<doc><id> 1001 </id><id>1002</id></doc>",
+                "<doc><id> 1001 </id><id>1001</id></doc>",
                 OnceAnswer::Ordered(Some(license)),
             ),
             (
@@ -279,11 +266,35 @@ mod tests {
     /// An order is done only with a license number; an error document is a refusal, whatever else it holds.
     #[test]
     fn order_answers() {
-        for answer in ["<doc/>", "<doc><id/></doc>", "<doc><id>0</id></doc>", "<doc><id>1,2</id></doc>", "<html/>"] {
+        for answer in [
+            "<doc/>",
+            "<doc><id/></doc>",
+            "<doc><id>0</id></doc>",
+            "<doc><id>1,2</id></doc>",
+            "<doc><id>1001</id><id>1002</id></doc>",
+            "<doc><id>1001</id><item.id>1002</item.id></doc>",
+            "<doc><item.id>1001</item.id><item><id>1002</id></item></doc>",
+            "<doc><item id='1001'/><item id='1002'/></doc>",
+            "<html/>",
+        ] {
             let seller = Seller::new(vec![Act::Answer(answer)]);
             let request = OnceRequest::Order(order(Family::Soft));
             let found = outcome(seller.upstream().send_request(&request));
             assert!(matches!(found, Outcome::Unknown(_)), "{answer}: {found:?}");
+        }
+        for answer in [
+            "<doc><item.id>5</item.id></doc>",
+            "<doc><item.id v='5'/></doc>",
+            "<doc><item><id>5</id></item></doc>",
+            "<doc><item><id v=' 5 '/></item></doc>",
+            "<doc><item id='5'/></doc>",
+            "<doc><id/><item.id>5</item.id></doc>",
+            "<doc><id>5</id><item.id>5</item.id></doc>",
+        ] {
+            let seller = Seller::new(vec![Act::Answer(answer)]);
+            let found = outcome(seller.upstream().send_request(&OnceRequest::Order(order(Family::Soft))));
+            let number = Some(LicenseId(5));
+            assert!(matches!(&found, Outcome::Done(OnceAnswer::Ordered(id)) if *id == number), "{answer}: {found:?}");
         }
         let seller = Seller::new(vec![Act::Answer("<doc><id>5</id><error type='no_money'/></doc>")]);
         let found = outcome(seller.upstream().send_request(&OnceRequest::Order(order(Family::Soft))));

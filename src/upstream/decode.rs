@@ -1,59 +1,62 @@
 //! Reads licenses and amounts out of upstream's documents. Fields may be missing, unknown, or stand in an attribute
-//! `v`; only the license's number is needed.
-
-use std::collections::BTreeMap;
+//! `v`; only the license's number is needed. `fields` says how each of them is called.
 
 use chrono::NaiveDate;
 
-use crate::model::ids::{LicenseId, LicenseKey, UpstreamAddonId, UpstreamPricelistId};
+use super::fields::{self, Reader, Shape};
+use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::license::{Expiry, License, LicenseStatus, LicenseTariff, Money, RemoteId, currency_in};
-use crate::model::period::Period;
 use crate::xml::Element;
 
-/// A license from the document of `*.edit` or from a row of a list; `None` without a number.
-pub(super) fn license(element: &Element) -> Option<License> {
-    let text = |name: &str| element.value_of(name).unwrap_or_default();
-    let day = |name: &str| element.value_of(name).and_then(date);
-    Some(License {
-        id: text("id").parse::<LicenseId>().ok().filter(|id| id.0 > 0)?,
-        name: element.value_of("licname").map(str::to_owned),
-        ip: text("ip").parse().ok(),
-        remoteid: match element.value_of("remoteid") {
-            None => RemoteId::Absent,
-            Some("") => RemoteId::Empty,
-            Some(text) => RemoteId::Text(text.to_owned()),
-        },
-        tariff: match element.value_of("pricelist") {
-            None | Some("") => LicenseTariff::Absent,
-            Some(text) => match text.parse::<UpstreamPricelistId>() {
-                Ok(id) => LicenseTariff::Id(id),
-                Err(_) => LicenseTariff::Name(text.to_owned()),
-            },
-        },
-        period: text("period").parse().ok().map(Period::from_panel),
-        status: LicenseStatus::from_number(text("status").parse().unwrap_or(0)),
-        changing: text("special_status") == "1",
-        key: LicenseKey::parse(text("lickey")),
-        created: day("createdate"),
-        expires: expiry(element.value_of("expiredate")),
-        autoprolong: element.value_of("autoprolong").map(|text| !matches!(text, "" | "null" | "off" | "0")),
-        ip_changed: day("real_ipchange"),
-        key_changed: day("real_keychange"),
-        addons: addons(element),
-        cost: element.value_of("cost").filter(|text| !text.is_empty()).map(str::to_owned),
-    })
+/// The number of the license that an order made; `None` without one, or with two.
+pub(super) fn ordered(doc: &Element) -> Option<LicenseId> {
+    Reader::new(doc, Shape::Document).one(&fields::ORDERED)
 }
 
-/// When a license runs out. An empty field, or the panel's 0000-00-00, says that there is no end; without the field, or
-/// with words that are no day, nothing is known.
-fn expiry(field: Option<&str>) -> Expiry {
-    match field {
-        None => Expiry::Unknown,
-        Some(text) if text.is_empty() || text.starts_with("0000-00-00") || text.starts_with("00.00.0000") => {
-            Expiry::Never
-        }
-        Some(text) => date(text).map_or(Expiry::Unknown, Expiry::On),
+/// The end that a renewal has reached, as its answer says.
+pub(super) fn renewed(doc: &Element) -> Option<NaiveDate> {
+    Reader::new(doc, Shape::Document).one(&fields::RENEWED)
+}
+
+/// The new key, as the answer says; often it is in the form alone.
+pub(super) fn new_key(doc: &Element) -> Option<LicenseKey> {
+    Reader::new(doc, Shape::Document).one(&fields::KEY)
+}
+
+/// A license from a row of a list or from a document about one; `None` without a number.
+pub(super) fn license(element: &Element, shape: Shape) -> Option<License> {
+    let mut read = Reader::new(element, shape);
+    let mut license = License::unknown(read.one(&fields::ID)?);
+    license.name = read.one(&fields::NAME);
+    license.ip = read.one(&fields::IP);
+    license.remoteid = read.one(&fields::REMOTEID).unwrap_or(RemoteId::Absent);
+    license.tariff = match read.one(&fields::TARIFF) {
+        Some(code) => LicenseTariff::Id(code),
+        None => read.one(&fields::TARIFF_NAME).map_or(LicenseTariff::Absent, LicenseTariff::Name),
+    };
+    license.period = read.one(&fields::PERIOD);
+    license.status = read.one(&fields::STATUS).unwrap_or(LicenseStatus::Absent);
+    license.changing = read.one(&fields::CHANGING).unwrap_or(false);
+    license.key = read.one(&fields::KEY);
+    license.created = read.one(&fields::CREATED);
+    license.expires = read.one(&fields::EXPIRES).unwrap_or(Expiry::Unknown);
+    license.autoprolong = read.one(&fields::AUTOPROLONG);
+    license.ip_changed = read.one(&fields::IP_CHANGED);
+    license.key_changed = read.one(&fields::KEY_CHANGED);
+    license.domains = read.one(&fields::DOMAINS);
+    license.cost = read.one(&fields::COST);
+    license.addons = read.numbered(fields::ADDON);
+    license.doubled = read.doubled();
+    Some(license)
+}
+
+/// When a license runs out. An empty field, or the panel's 0000-00-00, says that there is no end; words that are no day
+/// say nothing.
+pub(super) fn expiry(text: &str) -> Option<Expiry> {
+    if text.is_empty() || text.starts_with("0000-00-00") || text.starts_with("00.00.0000") {
+        return Some(Expiry::Never);
     }
+    date(text).map(Expiry::On)
 }
 
 /// The day of `YYYY-MM-DD` or `DD.MM.YYYY`, with a time or without: those have one meaning only. `None` for anything
@@ -78,14 +81,6 @@ pub(super) fn date(text: &str) -> Option<NaiveDate> {
 
 /// Characters of a day without its time.
 const DAY_CHARS: usize = 10;
-
-fn addons(element: &Element) -> BTreeMap<UpstreamAddonId, u32> {
-    let numbered = |child: &Element| {
-        let addon = child.name.strip_prefix("addon_")?.parse().ok()?;
-        Some((addon, child.value().parse().ok()?))
-    };
-    element.children.iter().filter_map(numbered).collect()
-}
 
 /// The balance of `subaccount`: of the document itself, else of its first row that shows one.
 pub(super) fn balance(rows: &[Element], doc: &Element) -> Option<Money> {
@@ -112,9 +107,20 @@ pub(super) fn user(doc: &Element) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::model::ids::{UpstreamAddonId, UpstreamPricelistId};
     use crate::model::license::ends;
+    use crate::model::period::Period;
     use crate::xml;
+
+    /// As every document and row is read: what is in one shape is in the other too, unless a test says otherwise.
+    fn license(element: &Element) -> Option<License> {
+        let [row, document] = [Shape::Row, Shape::Document].map(|shape| super::license(element, shape));
+        assert_eq!(row, document, "{element:?}");
+        row
+    }
 
     fn element(text: &str) -> Element {
         xml::parse(text.as_bytes(), 1 << 20).expect("a document")
@@ -171,6 +177,78 @@ mod tests {
         }
     }
 
+    /// Every name that a field has somewhere; the record one level down; numbers in attributes.
+    #[test]
+    fn dialects() {
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        let jbs = license(&element(
+            "<elem><id>7</id><pricelist_id>55227</pricelist_id><pricelist>ISPmanager 6 Lite</pricelist>\
+             <item_status>2</item_status><ip_change_date>2026-11-02</ip_change_date>\
+             <lickey_change_date>2026-11-03 10:00:00</lickey_change_date><webdomains>9</webdomains></elem>",
+        ))
+        .expect("a license");
+        assert_eq!(jbs.tariff, LicenseTariff::Id(UpstreamPricelistId(55227)));
+        assert_eq!((jbs.status, jbs.domains), (LicenseStatus::Active, Some(9)));
+        assert_eq!((jbs.ip_changed, jbs.key_changed), (day("2026-11-02"), day("2026-11-03")));
+        let both = license(&element(
+            "<elem><id v='7'/><status>3</status><item_status>2</item_status><real_ipchange>2026-11-02</real_ipchange>\
+             <ip_change_date>2026-10-01</ip_change_date><real_keychange/>\
+             <lickey_change_date>2026-11-03</lickey_change_date></elem>",
+        ))
+        .expect("a license");
+        assert_eq!((both.ip_changed, both.key_changed), (day("2026-11-02"), day("2026-11-03")), "the later one");
+        assert_eq!((both.status, both.doubled), (LicenseStatus::Stopped, Vec::<String>::new()), "the better name");
+        let nested = "<doc><metadata/><doc><id>7</id><pricelist>55227</pricelist><lickey>KEY</lickey></doc></doc>";
+        let nested = super::license(&element(nested), Shape::Document).expect("a license");
+        assert_eq!((nested.tariff, nested.key), (jbs.tariff, LicenseKey::parse("KEY")));
+        let form = element("<doc><elid>7</elid><doc><licname>shop</licname></doc></doc>");
+        let named = super::license(&form, Shape::Document).and_then(|license| license.name);
+        assert_eq!(
+            (named.as_deref(), super::license(&form, Shape::Row)),
+            (Some("shop"), None),
+            "only a document has it"
+        );
+        for (answer, want) in [
+            ("<doc><newexpiredate>2026-12-01</newexpiredate></doc>", "2026-12-01"),
+            ("<doc><doc><newexpiredate>01.12.2026</newexpiredate></doc></doc>", "2026-12-01"),
+            (
+                "<doc><newexpiredate>2026-12-01</newexpiredate><doc><newexpiredate>2027-01-01</newexpiredate></doc></doc>",
+                "",
+            ),
+        ] {
+            assert_eq!(renewed(&element(answer)), day(want), "{answer}");
+        }
+    }
+
+    /// A field that is there twice with different values is not known, and is named; of two days the later one counts.
+    #[test]
+    fn doubled_fields() {
+        let twice = license(&element(
+            "<elem><id>7</id><id>7</id><licname>shop</licname><licname>other</licname><ip>192.0.2.7</ip>\
+             <ip>192.0.2.8</ip><remoteid>pml-abcdefgh-42-1</remoteid><remoteid/><pricelist>55227</pricelist>\
+             <pricelist_id>55228</pricelist_id><status>2</status><status>3</status><lickey>A</lickey><lickey>B</lickey>\
+             <createdate>2026-11-01</createdate><createdate>2026-11-02</createdate><expiredate>2026-12-01</expiredate>\
+             <expiredate/><autoprolong>null</autoprolong><autoprolong>1</autoprolong>\
+             <real_ipchange>2026-11-02</real_ipchange><real_ipchange>2026-11-01</real_ipchange><addon_1>2</addon_1>\
+             <addon_1>3</addon_1><addon_2>4</addon_2></elem>",
+        ))
+        .expect("a license");
+        let ip_changed = "2026-11-02".parse().ok();
+        let doubled = twice.doubled.clone();
+        let addons = BTreeMap::from([(UpstreamAddonId(2), 4)]);
+        assert_eq!(twice, License { ip_changed, addons, doubled, ..License::unknown(LicenseId(7)) });
+        let names =
+            "licname ip remoteid pricelist_id status lickey createdate expiredate autoprolong real_ipchange addon_1";
+        assert_eq!(twice.doubled.join(" "), names);
+        let same = "<elem><id>7</id><status>2</status><status v='2'/><lickey/><lickey>A</lickey></elem>";
+        let same = license(&element(same)).expect("a license");
+        assert_eq!((same.status, same.key), (LicenseStatus::Active, LicenseKey::parse("A")));
+        assert!(same.doubled.is_empty(), "{:?}", same.doubled);
+        for text in ["<elem><id>7</id><id>8</id></elem>", "<doc><id>7</id><elid>8</elid></doc>"] {
+            assert_eq!(super::license(&element(text), Shape::Document), None, "{text}");
+        }
+    }
+
     /// Days in the spellings that can mean one day only; "no end" is said in so many words; anything else is not known.
     #[test]
     fn days() {
@@ -181,8 +259,7 @@ mod tests {
             ("26.12.2026", "2026-12-26"),
             (" 26.12.2026 10:00 ", "2026-12-26"),
         ] {
-            assert_eq!(date(text), want.parse().ok(), "{text}");
-            assert_eq!(expiry(Some(text)), ends(want), "{text}");
+            assert_eq!((date(text), expiry(text)), (want.parse().ok(), Some(ends(want))), "{text}");
         }
         for text in [
             "26/12/2026",
@@ -201,12 +278,11 @@ mod tests {
             "+026-12-26",
             "２０２６-12-26",
         ] {
-            assert_eq!((date(text), expiry(Some(text))), (None, Expiry::Unknown), "{text}");
+            assert_eq!((date(text), expiry(text)), (None, None), "{text}");
         }
         for text in ["", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000"] {
-            assert_eq!((date(text), expiry(Some(text))), (None, Expiry::Never), "{text}");
+            assert_eq!((date(text), expiry(text)), (None, Some(Expiry::Never)), "{text}");
         }
-        assert_eq!(expiry(None), Expiry::Unknown);
     }
 
     /// Balances as billing systems word them.

@@ -6,6 +6,7 @@ mod client;
 #[cfg(test)]
 mod client_tests;
 mod decode;
+pub mod fields;
 pub mod refusal;
 pub mod wire;
 
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 pub use client::{HttpUpstream, MAX_ANSWER, MAX_LIST};
+use fields::Shape;
 use refusal::{RefusalRule, RefusalTable};
 
 use crate::error::{ErrorKind, ModuleError};
@@ -49,7 +51,7 @@ pub struct Understood {
 pub fn read_answer(bytes: impl Read) -> Result<Understood, XmlError> {
     let doc = xml::parse_stream(bytes, MAX_ANSWER)?;
     Ok(Understood {
-        license: decode::license(&doc),
+        license: decode::license(&doc, Shape::Document),
         refusal: RefusalTable::default().refusal(&doc),
         balance: decode::balance(&doc.children, &doc),
         user: decode::user(&doc),
@@ -63,7 +65,8 @@ pub fn read_answer(bytes: impl Read) -> Result<Understood, XmlError> {
 pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>), XmlError> {
     let mut rows = Vec::new();
     let keep = ["p_elems", "error"];
-    let frame = xml::read_rows(bytes, MAX_LIST, "elem", &keep, &mut |row| rows.push(decode::license(&row)))?;
+    let frame =
+        xml::read_rows(bytes, MAX_LIST, "elem", &keep, &mut |row| rows.push(decode::license(&row, Shape::Row)))?;
     Ok((rows, frame.root.value_of("p_elems").and_then(|text| text.parse().ok())))
 }
 

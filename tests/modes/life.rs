@@ -230,12 +230,6 @@ pub fn named(modes: &[&'static Mode]) -> String {
 
 /// Modes that the program does not understand yet.
 const NOT_YET: &[&str] = &[
-    "order-item-id",
-    "order-item-child",
-    "order-item-attribute",
-    "item-status",
-    "softexternal-nameless",
-    "form-nested",
     "order-v2",
     "names-escaped",
     "names-cut",

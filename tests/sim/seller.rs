@@ -397,14 +397,12 @@ impl Seller {
             (true, false) => RemoteId::Text(lic.remoteid.clone()),
         };
         License {
-            id: LicenseId(lic.id),
             name: Some(lic.name.clone()),
             ip: lic.ip,
             remoteid,
             tariff: LicenseTariff::Id(UpstreamPricelistId(lic.pricelist)),
             period: Some(lic.period),
             status: lic.status,
-            changing: false,
             key: if lic.key_from_ms > now_ms { None } else { LicenseKey::parse(&lic.key) },
             created: Some(lic.created),
             expires: lic.expires.map_or(Expiry::Never, Expiry::On),
@@ -412,7 +410,7 @@ impl Seller {
             ip_changed: lic.ip_changed,
             key_changed: lic.key_changed,
             addons: lic.nodes.into_iter().collect(),
-            cost: None,
+            ..License::unknown(LicenseId(lic.id))
         }
     }
 

@@ -66,22 +66,12 @@ fn whose_order() {
 
 fn license(id: u32, remoteid: RemoteId) -> License {
     License {
-        id: LicenseId(id),
         name: Some(NAME.into()),
         ip: "192.0.2.10".parse().ok(),
         remoteid,
         tariff: LicenseTariff::Id(UpstreamPricelistId(55227)),
-        period: None,
         status: LicenseStatus::Active,
-        changing: false,
-        key: None,
-        created: None,
-        expires: Expiry::Unknown,
-        autoprolong: None,
-        ip_changed: None,
-        key_changed: None,
-        addons: std::collections::BTreeMap::new(),
-        cost: None,
+        ..License::unknown(LicenseId(id))
     }
 }
 

@@ -88,22 +88,15 @@ fn row(id: u32, view: &ItemView) -> LicenseRow {
 
 fn seen(id: u32, mark: &str) -> License {
     License {
-        id: LicenseId(id),
         name: Some("shop".into()),
         ip: "192.0.2.10".parse().ok(),
         remoteid: if mark.is_empty() { RemoteId::Empty } else { RemoteId::Text(mark.into()) },
         tariff: LicenseTariff::Id(PRICELIST),
-        period: None,
         status: LicenseStatus::Active,
-        changing: false,
-        key: None,
         created: Some(day("2026-12-01")),
         expires: Expiry::On(day("2027-02-01")),
         autoprolong: Some(false),
-        ip_changed: None,
-        key_changed: None,
-        addons: BTreeMap::new(),
-        cost: None,
+        ..License::unknown(LicenseId(id))
     }
 }
 

@@ -1,0 +1,295 @@
+//! The one description of a license on the wire: each field with the names that sellers give it, where each name was
+//! seen, and what becomes of several values. `decode` says what the values are for. A dialect more is a name more here.
+//!
+//! A field that is missing, or has no value that can be read, is not known; it is never "no". The same holds for a
+//! field that is there twice with different values: nobody can say which of them is meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+
+use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
+use crate::model::license::{Expiry, LicenseStatus, RemoteId};
+use crate::model::period::Period;
+use crate::xml::Element;
+
+use super::decode::{date, expiry};
+
+/// Which document a license stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A row of a list.
+    Row,
+    /// A document about one license: the answer of `*.edit`, of an order, of a renewal. Its record may also stand one
+    /// level down, in `doc/doc`.
+    Document,
+}
+
+/// One name of a field.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    /// An element; `a/b`: the element b of an element a; `a@b`: the attribute b of it.
+    place: &'static str,
+    /// Whether rows of lists have it too.
+    in_rows: bool,
+    /// Where it was seen.
+    source: &'static str,
+}
+
+/// In rows and documents.
+const fn any(place: &'static str, source: &'static str) -> Name {
+    Name { place, in_rows: true, source }
+}
+
+/// In documents about one license alone.
+const fn document(place: &'static str, source: &'static str) -> Name {
+    Name { place, in_rows: false, source }
+}
+
+/// What becomes of different values under different names.
+#[derive(Debug, Clone, Copy)]
+enum Several<T> {
+    /// The best name counts.
+    Preferred,
+    /// Nobody can say which is meant: not known.
+    Agreeing,
+    /// This one of two: the cautious one.
+    Chosen(fn(T, T) -> T),
+}
+
+/// A field of a license.
+pub(super) struct Field<T: 'static> {
+    names: &'static [Name],
+    several: Several<T>,
+    /// What a value means; `None`: it says nothing.
+    read: fn(&str) -> Option<T>,
+}
+
+impl<T> Field<T> {
+    const fn new(names: &'static [Name], read: fn(&str) -> Option<T>) -> Self {
+        Self { names, several: Several::Preferred, read }
+    }
+
+    const fn agreeing(mut self) -> Self {
+        self.several = Several::Agreeing;
+        self
+    }
+
+    const fn chosen(mut self, choose: fn(T, T) -> T) -> Self {
+        self.several = Several::Chosen(choose);
+        self
+    }
+
+    /// What the field is called in messages: its best name.
+    fn word(&self) -> &'static str {
+        self.names.first().map_or("", |name| name.place)
+    }
+}
+
+const VENDOR: &str = "ISPsystem: Licenses (soft)";
+const JBS: &str = "joonte/jbs BillManager.php, in use since 2015";
+const FORMS: &str = "forms of the panel name what they edit so";
+const EXTERNAL: &str = "ISPsystem: Other software (softexternal)";
+const UPMIND: &str = "upmind/provision-provider-software-licenses, in use 2025";
+const NOC: &str = "460s/ispsystem_whmcs_modules billmanager_noc";
+const ASSUMED: &str = "assumed: item.id read as a path";
+
+/// The license's number. Without one a row or document is about nothing.
+pub(super) const ID: Field<LicenseId> =
+    Field::new(&[any("id", VENDOR), document("elid", FORMS)], number_of_license).agreeing();
+
+/// The number that an order answers. Which of two is the license cannot be told.
+pub(super) const ORDERED: Field<LicenseId> = Field::new(
+    &[document("id", NOC), document("item.id", JBS), document("item/id", ASSUMED), document("item@id", ASSUMED)],
+    number_of_license,
+)
+.agreeing();
+
+pub(super) const NAME: Field<String> = Field::new(&[any("licname", VENDOR)], |text| Some(text.to_owned()));
+
+pub(super) const IP: Field<std::net::IpAddr> = Field::new(&[any("ip", VENDOR)], |text| text.parse().ok());
+
+/// An empty one says that the license bears no mark.
+pub(super) const REMOTEID: Field<RemoteId> = Field::new(&[any("remoteid", VENDOR)], |text| {
+    Some(if text.is_empty() { RemoteId::Empty } else { RemoteId::Text(text.to_owned()) })
+});
+
+/// The tariff's code.
+pub(super) const TARIFF: Field<UpstreamPricelistId> =
+    Field::new(&[any("pricelist_id", JBS), any("pricelist", VENDOR)], |text| text.parse().ok()).agreeing();
+
+/// What stands in place of the code where a list names tariffs.
+pub(super) const TARIFF_NAME: Field<String> = Field::new(&[any("pricelist", JBS)], |text| {
+    Some(text.to_owned()).filter(|text| !text.is_empty() && text.parse::<u64>().is_err())
+});
+
+pub(super) const PERIOD: Field<Period> =
+    Field::new(&[any("period", VENDOR)], |text| text.parse().ok().map(Period::from_panel));
+
+pub(super) const STATUS: Field<LicenseStatus> =
+    Field::new(&[any("status", VENDOR), any("item_status", EXTERNAL)], |text| {
+        text.parse().ok().map(LicenseStatus::from_number)
+    });
+
+/// A change is under way.
+pub(super) const CHANGING: Field<bool> = Field::new(&[any("special_status", VENDOR)], |text| Some(text == "1"));
+
+pub(super) const KEY: Field<LicenseKey> = Field::new(&[any("lickey", VENDOR)], LicenseKey::parse);
+
+pub(super) const CREATED: Field<NaiveDate> = Field::new(&[any("createdate", VENDOR)], date);
+
+/// An empty one says that there is no end.
+pub(super) const EXPIRES: Field<Expiry> = Field::new(&[any("expiredate", VENDOR)], expiry);
+
+/// The end that a renewal has reached.
+pub(super) const RENEWED: Field<NaiveDate> = Field::new(&[document("newexpiredate", NOC)], date);
+
+/// Whether the seller renews it by itself.
+pub(super) const AUTOPROLONG: Field<bool> =
+    Field::new(&[any("autoprolong", VENDOR)], |text| Some(!matches!(text, "" | "null" | "off" | "0")));
+
+/// The day of the last change of address. The later day asks for more patience.
+pub(super) const IP_CHANGED: Field<NaiveDate> =
+    Field::new(&[any("real_ipchange", VENDOR), any("ip_change_date", JBS)], date).chosen(NaiveDate::max);
+
+/// The day of the last change of key.
+pub(super) const KEY_CHANGED: Field<NaiveDate> =
+    Field::new(&[any("real_keychange", VENDOR), any("lickey_change_date", JBS)], date).chosen(NaiveDate::max);
+
+/// Domains that the license's server has.
+pub(super) const DOMAINS: Field<u32> = Field::new(&[any("webdomains", UPMIND)], |text| text.parse().ok());
+
+/// For people.
+pub(super) const COST: Field<String> =
+    Field::new(&[any("cost", VENDOR)], |text| Some(text.to_owned()).filter(|text| !text.is_empty()));
+
+/// The value of each addon stands under this and the addon's number.
+pub(super) const ADDON: &str = "addon_";
+
+fn number_of_license(text: &str) -> Option<LicenseId> {
+    text.parse::<LicenseId>().ok().filter(|id| id.0 > 0)
+}
+
+impl<T> Field<T> {
+    /// Its row in the document of the protocol.
+    fn row(&self, what: &'static str) -> [String; 4] {
+        let place =
+            |name: &Name| if name.in_rows { format!("`{}`", name.place) } else { format!("`{}` *", name.place) };
+        let names: Vec<String> = self.names.iter().map(place).collect();
+        let mut sources: Vec<&str> = Vec::new();
+        for name in self.names {
+            if !sources.contains(&name.source) {
+                sources.push(name.source);
+            }
+        }
+        let several = match self.several {
+            Several::Preferred => "the first name",
+            Several::Agreeing => "not known",
+            Several::Chosen(_) => "the later day",
+        };
+        [what.to_owned(), names.join(", "), several.to_owned(), sources.join("; ")]
+    }
+}
+
+/// The fields for the document of the protocol: what each is, its names with the best one first (`*`: not in rows of
+/// lists), what counts where two names say different things, and where the names were seen.
+pub fn table() -> Vec<[String; 4]> {
+    vec![
+        ID.row("number of a license"),
+        ORDERED.row("number that an order answers"),
+        NAME.row("name"),
+        IP.row("address"),
+        REMOTEID.row("mark"),
+        TARIFF.row("tariff"),
+        TARIFF_NAME.row("name of a tariff"),
+        PERIOD.row("period"),
+        STATUS.row("status"),
+        CHANGING.row("change under way"),
+        KEY.row("key"),
+        CREATED.row("day of the order"),
+        EXPIRES.row("end"),
+        RENEWED.row("end after a renewal"),
+        AUTOPROLONG.row("renewal by itself"),
+        IP_CHANGED.row("last change of address"),
+        KEY_CHANGED.row("last change of key"),
+        DOMAINS.row("domains in use"),
+        COST.row("cost"),
+    ]
+}
+
+/// Reads the fields of one license, and remembers those that say different things.
+pub(super) struct Reader<'e> {
+    levels: Vec<&'e Element>,
+    shape: Shape,
+    doubled: Vec<String>,
+}
+
+impl<'e> Reader<'e> {
+    pub(super) fn new(record: &'e Element, shape: Shape) -> Self {
+        let mut levels = vec![record];
+        if shape == Shape::Document {
+            levels.extend(record.children_named("doc"));
+        }
+        Self { levels, shape, doubled: Vec::new() }
+    }
+
+    /// What a field says; `None`: nothing, or different things.
+    pub(super) fn one<T: PartialEq>(&mut self, field: &Field<T>) -> Option<T> {
+        let mut found: Vec<(&str, T)> = Vec::new();
+        for name in field.names.iter().filter(|name| name.in_rows || self.shape == Shape::Document) {
+            found.extend(self.values(name.place).filter_map(|text| Some((name.place, (field.read)(text)?))));
+            if matches!(field.several, Several::Preferred) && !found.is_empty() {
+                break;
+            }
+        }
+        let is_unlike = |pair: &[(&str, T)]| match field.several {
+            // Different names may mean different things, and then this one of two is right.
+            Several::Chosen(_) => pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1,
+            Several::Preferred | Several::Agreeing => pair[0].1 != pair[1].1,
+        };
+        let is_doubled = found.windows(2).any(is_unlike);
+        if is_doubled {
+            self.doubled.push(field.word().to_owned());
+        }
+        let mut values = found.into_iter().map(|(_, value)| value);
+        match field.several {
+            Several::Chosen(choose) => values.reduce(choose),
+            Several::Preferred | Several::Agreeing => values.next().filter(|_| !is_doubled),
+        }
+    }
+
+    fn values(&self, place: &'static str) -> impl Iterator<Item = &'e str> {
+        self.levels.iter().flat_map(move |level| values_at(level, place))
+    }
+
+    /// Numbers under a name that begins with `prefix`, by what follows it; what is there twice with different values is
+    /// left out.
+    pub(super) fn numbered<K: Ord + Copy + FromStr>(&mut self, prefix: &str) -> BTreeMap<K, u32> {
+        let (mut found, mut unlike) = (BTreeMap::new(), BTreeSet::new());
+        for child in self.levels.iter().flat_map(|level| &level.children) {
+            let key = child.name.strip_prefix(prefix).and_then(|rest| rest.parse::<K>().ok());
+            let (Some(key), Ok(value)) = (key, child.value().parse::<u32>()) else { continue };
+            if found.insert(key, value).is_some_and(|before| before != value) && unlike.insert(key) {
+                self.doubled.push(child.name.clone());
+            }
+        }
+        found.retain(|key, _| !unlike.contains(key));
+        found
+    }
+
+    /// The fields that were there twice with different values.
+    pub(super) fn doubled(self) -> Vec<String> {
+        self.doubled
+    }
+}
+
+fn values_at<'e>(level: &'e Element, place: &'static str) -> Vec<&'e str> {
+    if let Some((outer, inner)) = place.split_once('/') {
+        return level.children_named(outer).flat_map(|child| child.children_named(inner)).map(Element::value).collect();
+    }
+    if let Some((outer, attribute)) = place.split_once('@') {
+        return level.children_named(outer).filter_map(|child| child.attribute(attribute)).map(str::trim).collect();
+    }
+    level.children_named(place).map(Element::value).collect()
+}
