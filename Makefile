@@ -47,7 +47,7 @@ check: mariadb
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
 	$(CARGO) test --locked
-	HISTORIES=40000 $(MAKE) sim SIM_MINUTES=1
+	$(MAKE) sim HISTORIES=40000 MINUTES=1
 	$(MAKE) planted
 	$(MAKE) demo
 
@@ -90,9 +90,11 @@ mutants: mariadb
 mutants-each:
 	HISTORIES=3000 HASTY=1 $(CARGO) mutants $(foreach file,$(FILES),-f '$(file)') --profile sim --timeout 120 -- --lib --test sim
 
-# Random histories with faults, SIM_MINUTES long.
+# Every history that ever failed, then random ones with faults: HISTORIES of them or MINUTES long, whichever ends first,
+# or SIM_MINUTES. They begin at a fresh seed, which is printed; FIRST=seed begins there instead, SEED=seed plays one.
 sim:
-	$(CARGO) test --locked --profile sim --test sim -- --minutes $(if $(MINUTES),$(MINUTES),$(SIM_MINUTES))
+	$(CARGO) test --locked --profile sim --test sim -- \
+		$(if $(MINUTES),--minutes $(MINUTES),$(if $(HISTORIES),,--minutes $(SIM_MINUTES)))
 
 # Mistakes planted behind a switch of the tests: the simulator must find each, or this fails.
 planted:

@@ -216,7 +216,9 @@ fn shared(world: &mut World) {
         let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
         // So does one whose client chose a product again and has no run yet: what he gave back is nobody's until then.
         let over = item.expires.is_some_and(|end| end <= day_of(world.now_ms));
-        let chose_again = chose_no_panel(world, item) && (over || is_to_be_obtained(world, item));
+        let settles = world.store.open_wishes_of_item(item.id).is_ok_and(|open| !open.is_empty());
+        let is_heard = over || settles || is_to_be_obtained(world, item);
+        let chose_again = world.gave_back.contains(&(item.id, named)) && is_heard;
         // What he chose before is no longer known where the state was lost.
         let chose_again = chose_again || (lost && world.meddled.contains(&item.id.0));
         let gone = was_deleted(world, named.0) || world.rolled_back;
@@ -251,12 +253,6 @@ fn shared(world: &mut World) {
 
 fn holds_none(world: &World, life: &pmisplicense::model::journal::ItemLife) -> bool {
     world.store.license_of(life).is_ok_and(|row| row.is_none())
-}
-
-/// Whether a service gave its license back because its client wanted no panel, and nothing was chosen in a run since.
-fn chose_no_panel(world: &World, item: &Item) -> bool {
-    let known = world.store.item(item.id, &item.created).ok().flatten();
-    known.is_some_and(|known| known.choice.as_deref() == Some(NOPANEL))
 }
 
 /// Whether the reconcile plan says that a service has no license.

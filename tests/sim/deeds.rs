@@ -157,5 +157,5 @@ pub fn is_module(world: &mut World) {
 }
 
 pub fn lives_again(world: &mut World) {
-    crate::life::live_again(world, 1, 1);
+    crate::acts::live_again(world, 1, false);
 }

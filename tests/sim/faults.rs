@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::rng::Rng;
 
 /// Kinds of places where something can go wrong.
@@ -29,7 +31,8 @@ pub enum Class {
 }
 
 /// One thing that goes wrong. Times are seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The process dies here.
     Death,
@@ -106,6 +109,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it happens between two steps, and not at a call or a commit.
+    fn is_between(self) -> bool {
+        matches!(self, Self::Death | Self::SyncMeanwhile | Self::TwinMeanwhile | Self::ClockJump(_))
+    }
+
     /// Whether it is another process, and not something that happens to the run.
     pub fn is_meanwhile(self) -> bool {
         matches!(self, Self::SyncMeanwhile | Self::TwinMeanwhile)
@@ -248,13 +256,22 @@ impl Class {
     }
 }
 
-/// A fault that was injected: by which run, at its how-many-eth point, and where that was.
+/// A fault and its place in a run: the how-many-eth time that the run stands at a step of that name. Steps that the
+/// engine gains or loses elsewhere do not move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Injected {
+pub struct Planned {
     pub run: usize,
-    pub point: u32,
-    pub fault: Fault,
     pub step: &'static str,
+    /// From 1.
+    pub nth: u32,
+    pub fault: Fault,
+}
+
+impl Planned {
+    fn is_at(&self, place: &Place) -> bool {
+        let between = place.class == Class::Step;
+        self.run == place.run && self.nth == place.nth && self.step == place.step && self.fault.is_between() == between
+    }
 }
 
 /// Who decides.
@@ -265,25 +282,56 @@ pub enum Mode {
     /// By chance; in thousandths of the full intensity.
     Random(u32),
     /// Exactly these.
-    Fixed(Vec<(usize, u32, Fault)>),
+    Fixed(Vec<Planned>),
     /// This one, at the first place of that name; and one more, told as in `Fixed`.
-    At(&'static str, Fault, Option<(usize, u32, Fault)>),
+    At(&'static str, Fault, Option<Planned>),
 }
 
 /// A place where something could have gone wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub run: usize,
+    /// The how-many-eth place of its run.
     pub point: u32,
+    /// The how-many-eth of this class and name.
+    pub nth: u32,
     pub class: Class,
     pub step: &'static str,
+}
+
+impl Place {
+    pub fn planned(&self, fault: Fault) -> Planned {
+        Planned { run: self.run, step: self.step, nth: self.nth, fault }
+    }
+}
+
+/// The places that a run has passed.
+#[derive(Debug, Default)]
+pub struct Path(Vec<(bool, &'static str)>);
+
+impl Path {
+    /// The next place of run `run`.
+    pub fn place(&mut self, run: usize, class: Class, step: &'static str) -> Place {
+        let here = (class == Class::Step, step);
+        self.0.push(here);
+        let nth = self.0.iter().filter(|passed| **passed == here).count();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Place { run, point: number(self.0.len()), nth: number(nth), class, step }
+    }
+
+    /// The place between two steps that comes next, without passing it.
+    pub fn ahead(&self, run: usize, step: &'static str) -> Place {
+        let nth = self.0.iter().filter(|passed| **passed == (true, step)).count() + 1;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Place { run, point: number(self.0.len() + 1), nth: number(nth), class: Class::Step, step }
+    }
 }
 
 /// The source of faults of one history.
 #[derive(Debug)]
 pub struct Faults {
     pub mode: Mode,
-    pub injected: Vec<Injected>,
+    pub injected: Vec<Planned>,
     /// Every place that was passed, while somebody wants to know.
     pub passed: Option<Vec<Place>>,
 }
@@ -294,35 +342,35 @@ impl Faults {
     }
 
     /// Whether a second process is to begin at this point of a run.
-    pub fn meanwhile(&mut self, run: usize, point: u32, step: &'static str) -> Option<Fault> {
+    pub fn meanwhile(&mut self, place: &Place) -> Option<Fault> {
         let list = match &self.mode {
             Mode::Fixed(list) => list,
             Mode::Off | Mode::Random(_) | Mode::At(..) => return None,
         };
-        let here = list.iter().find(|(r, p, fault)| *r == run && *p == point && fault.is_meanwhile());
-        let fault = here.map(|(_, _, fault)| *fault)?;
+        let fault = list.iter().find(|one| one.fault.is_meanwhile() && one.is_at(place))?.fault;
         self.mode = Mode::Off;
-        self.injected.push(Injected { run, point, fault, step });
+        self.injected.push(place.planned(fault));
         Some(fault)
     }
 
-    /// Whether something goes wrong at this point of a run.
-    pub fn ask(&mut self, run: usize, point: u32, rng: &mut Rng, class: Class, step: &'static str) -> Option<Fault> {
+    /// Whether something goes wrong at this place of a run.
+    pub fn ask(&mut self, place: Place, rng: &mut Rng) -> Option<Fault> {
         if let Some(passed) = &mut self.passed {
-            passed.push(Place { run, point, class, step });
+            passed.push(place);
         }
+        let class = place.class;
         let fault = match &self.mode {
             Mode::Off => None,
-            Mode::At(at, fault, _) if *at == step && class != Class::Step => Some(*fault),
+            Mode::At(at, fault, _) if *at == place.step && class != Class::Step => Some(*fault),
             Mode::At(..) => None,
             Mode::Random(intensity) => rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng)),
-            Mode::Fixed(list) => list.iter().find(|(r, p, _)| *r == run && *p == point).map(|(_, _, fault)| *fault),
+            Mode::Fixed(list) => list.iter().find(|one| one.is_at(&place)).map(|one| one.fault),
         };
         if let Some(fault) = fault {
             if let Mode::At(_, _, next) = &self.mode {
                 self.mode = next.map_or(Mode::Off, |next| Mode::Fixed(vec![next]));
             }
-            self.injected.push(Injected { run, point, fault, step });
+            self.injected.push(place.planned(fault));
         }
         fault
     }

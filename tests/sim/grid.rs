@@ -15,7 +15,7 @@ use crate::image::{Image, Tier};
 use crate::life::{begin_operation, post_moved_end};
 use crate::play::{How, Played, Stage, begin};
 use crate::scenes::{Deed, Scene, scenes};
-use crate::script::Script;
+use crate::script::Setting;
 use crate::table::Table;
 use crate::world::{End, Job, Violation, World};
 
@@ -69,7 +69,7 @@ impl Cell {
 
 struct Theatre<'a> {
     scene: &'a Scene,
-    script: Script,
+    setting: Setting,
     image: &'a Image,
     rules: &'a [Rules],
     tracing: bool,
@@ -86,7 +86,7 @@ struct Shown {
 
 impl<'a> Theatre<'a> {
     fn new(scene: &'a Scene, image: &'a Image, rules: &'a [Rules], tracing: bool) -> Self {
-        let script = Script {
+        let setting = Setting {
             seed: 1,
             seller: scene.habits,
             panel: scene.panel,
@@ -96,16 +96,14 @@ impl<'a> Theatre<'a> {
             foreign: scene.foreign,
             server: false,
             module: false,
-            actions: Vec::new(),
-            intensity: 0,
         };
-        Self { scene, script, image, rules, tracing }
+        Self { scene, setting, image, rules, tracing }
     }
 
     /// Plays the scene; with a cell, its fault and its repetition.
     fn play(&self, cell: Option<&Cell>, stats: &mut Stats) -> Shown {
-        let how = How { mode: Mode::Off, tracing: self.tracing, without: Vec::new() };
-        let mut stage = begin(&self.script, &how, self.image, self.rules);
+        let how = How { mode: Mode::Off, tracing: self.tracing, muted: false };
+        let mut stage = begin(&self.setting, &how, self.image, self.rules);
         for (index, deed) in self.scene.before.iter().enumerate() {
             self.deed(&mut stage, *deed, index * 8);
         }
@@ -130,7 +128,7 @@ impl<'a> Theatre<'a> {
         let mut world = stage.world.borrow_mut();
         world.say(|_| "--- tried".to_owned());
         world.faults.passed = Some(Vec::new());
-        let tried = cell.map(|cell| (TRIED, cell.place.point, cell.fault));
+        let tried = cell.map(|cell| cell.place.planned(cell.fault));
         world.faults.mode = match (self.scene.hurt, tried) {
             (Some((step, fault)), tried) => Mode::At(step, fault, tried),
             (None, Some(tried)) => Mode::Fixed(vec![tried]),

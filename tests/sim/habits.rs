@@ -1,9 +1,13 @@
 //! How one seller differs from another: none of it is known for certain about the real one.
 
+use serde::{Deserialize, Serialize};
+
 use crate::rng::Rng;
 
 /// How this seller differs from others: none of it is known for certain about the real one.
-#[derive(Debug, Clone, Copy)]
+/// A recorded one that lacks a habit has the plain one: it is older than that habit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Habits {
     /// Whether lists show remoteid.
     pub mark_in_list: bool,
@@ -33,6 +37,12 @@ pub struct Habits {
     pub key_delay_s: i64,
     /// Whether changes of address are refused within a month of the last one.
     pub month_rule: bool,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self::PLAIN
+    }
 }
 
 impl Habits {

@@ -8,8 +8,10 @@ use std::rc::Rc;
 use pmisplicense::model::ids::PanelId;
 use pmisplicense::store::{Installation, Store, open_file};
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tier {
     One,
     Two,

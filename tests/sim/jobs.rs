@@ -21,12 +21,22 @@ pub const NAMED_FOR_IMPORT: u32 = 901;
 /// Remedies carried out in one run: far above what a history leaves.
 const MAX_REMEDIES: usize = 100;
 
-pub async fn carry_out(engine: &mut Engine<'_>, job: Job, allow: Allow, world: &Shared) -> Result<(), ModuleError> {
+pub async fn carry_out(
+    engine: &mut Engine<'_>,
+    (run, job): (usize, Job),
+    allow: Allow,
+    world: &Shared,
+) -> Result<(), ModuleError> {
     match job {
         Job::Item { item, command, .. } => engine.item_command(command, ItemId(item)).await,
         Job::SyncAll => {
-            let summary = engine.sync_all(allow).await;
-            first_failure(&summary.report)
+            let mut report = engine.sync_all(allow).await.report;
+            let mut world = world.borrow_mut();
+            if world.is_muted {
+                report = PassReport::default();
+            }
+            world.runs[run].report = report;
+            first_failure(&world.runs[run].report)
         }
         Job::Sweep => {
             let server = Server { module: SERVERS, adopted: true, whole: true };

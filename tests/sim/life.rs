@@ -1,32 +1,34 @@
-//! What happens in a history: services and foreign licenses at the beginning, what the panel, its clients, the seller's
-//! administrator and neighbours on the account do.
+//! What a history begins with, and what comes next in it: numbers drawn beforehand become acts, told in full, by what
+//! the world is like at that moment.
 
 use chrono::{Days, Months, NaiveDate};
 use pmisplicense::engine::ItemCommand;
-use pmisplicense::model::ids::{ClientId, ItemId, PricelistId};
-use pmisplicense::model::item::{AddonValue, ItemStatus};
+use pmisplicense::model::ids::ItemId;
+use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::license::{FREE_IP, FREE_NAME, Family, LicenseStatus};
 use pmisplicense::model::period::{AlignmentRule, MonthCount, Period};
 
+use crate::acts::{Act, Of, SellerDoes, ServerDoes, Typed, What};
 use crate::panel::{Panel, Service, add_period, new_item, nodes};
-use crate::script::Script;
+use crate::script::Setting;
 use crate::seller::{Lic, Seller};
-use crate::world::{Job, World, day_of};
+use crate::world::World;
 
-fn address(last: u32) -> String {
+/// The address of that number.
+pub fn address(last: u32) -> String {
     format!("93.184.{}.{}", last / 200, 1 + last % 200)
 }
 
-pub fn populate(script: &Script, seller: &mut Seller, panel: &mut Panel, today: NaiveDate) {
-    if script.align_year {
+pub fn populate(setting: &Setting, seller: &mut Seller, panel: &mut Panel, today: NaiveDate) {
+    if setting.align_year {
         let from = Period::Months(MonthCount(1));
         panel.alignment.push(AlignmentRule { from, into: MonthCount(12), itemtype: None, tariff: None });
     }
-    for (index, start) in script.starts.iter().enumerate() {
+    for (index, start) in setting.starts.iter().enumerate() {
         let id = u32::try_from(index).unwrap_or(0) + 1;
         let ip = Some(address(start.ip.into()));
-        let mut item = new_item(id, start.client, start.code, start.itemtype, start.period, ip);
-        if !script.panel.end_at_open && item.period != Period::Lifetime {
+        let mut item = new_item(id, start.client, &start.code, &start.itemtype, start.period, ip);
+        if !setting.panel.end_at_open && item.period != Period::Lifetime {
             item.expires = Some(add_period(today, item.period));
         }
         item.addons.extend(start.nodes.map(nodes));
@@ -37,15 +39,15 @@ pub fn populate(script: &Script, seller: &mut Seller, panel: &mut Panel, today: 
         let command = if start.period == 12 && start.licname { ItemCommand::Reopen } else { ItemCommand::Open };
         panel.begin(id, command, None);
     }
-    let last = u32::try_from(script.starts.len()).unwrap_or(1);
-    if script.module && last > 1 {
+    let last = u32::try_from(setting.starts.len()).unwrap_or(1);
+    if setting.module && last > 1 {
         panel.change(last, |item| {
             (item.tariff_intname, item.itemtype) = ("55371".to_owned(), "soft".to_owned());
             item.period = Period::Months(MonthCount(1));
             (item.addons, item.parent) = (Vec::new(), Some(ItemId(1)));
         });
     }
-    for index in 0..script.foreign {
+    for index in 0..setting.foreign {
         let key = seller.fresh_key();
         let id = 900 + index;
         seller.licenses.push(foreign(id, 55227, key, today, index == 0));
@@ -53,7 +55,7 @@ pub fn populate(script: &Script, seller: &mut Seller, panel: &mut Panel, today: 
 }
 
 /// Somebody else's license on the same account; `free`: another panel's freed one.
-fn foreign(id: u32, pricelist: u32, key: String, today: NaiveDate, free: bool) -> Lic {
+pub fn foreign(id: u32, pricelist: u32, key: String, today: NaiveDate, free: bool) -> Lic {
     Lic {
         id,
         family: Family::Soft,
@@ -84,46 +86,28 @@ pub fn is_closed(world: &World, item: u32) -> bool {
     world.panel.service(item).is_none_or(|service| service.item.status == ItemStatus::Deleted)
 }
 
-/// What the panel does next for an item: mostly what is due; sometimes it forgets, or runs something else first.
-pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
+/// What the panel does next for an item: mostly what is due; sometimes it forgets, or runs something else first. What
+/// comes before the run, and the run.
+pub fn next(world: &World, item: u32, pick: u32) -> (Vec<Act>, What) {
     let servers = Some(crate::jobs::SERVERS);
     if world.panel.service(item).is_some_and(|service| service.item.module == servers) {
-        server_changes(world, item, pick);
-        return Job::Sweep;
-    }
-    if let Some(op) = world.panel.open_op(item) {
-        let (command, payment) = (world.panel.ops[op].command, world.panel.ops[op].payment);
-        let job = |op, command| Job::Item { item, command, op: Some(op) };
-        return match pick % 16 {
-            // The operation is lost, and a new one is made for what was paid; not when the post-call moved the end
-            // already: for the panel that payment is over, and nobody could tell the new operation from the next
-            // payment.
-            1 if !post_moved_end(world, op) => {
-                world.panel.ops[op].dropped = true;
-                let op = begin_operation(world, item, command, Some(payment));
-                job(op, command)
-            }
-            // Another command runs first.
-            2 | 3 => {
-                let status = world.panel.service(item).map(|service| service.item.status);
-                let command = match status {
-                    Some(ItemStatus::Active) if pick & 16 == 0 => ItemCommand::Suspend,
-                    Some(_) | None if pick & 16 == 0 => ItemCommand::SyncItem,
-                    Some(_) | None => ItemCommand::Close,
-                };
-                if command == ItemCommand::Close {
-                    world.panel.ops[op].dropped = true;
-                }
-                if command == ItemCommand::SyncItem {
-                    return Job::Item { item, command, op: None };
-                }
-                let op = begin(world, item, command, pick, None);
-                job(op, command)
-            }
-            _ => job(op, command),
-        };
+        return (vec![Act::Server { item, does: server_changes(world, item, pick) }], What::Sweep);
     }
     let status = world.panel.service(item).map_or(ItemStatus::Deleted, |service| service.item.status);
+    let sync_item = What::Item { item, command: ItemCommand::SyncItem, of: Of::Nothing };
+    if let Some(op) = world.panel.open_op(item) {
+        let command = world.panel.ops[op].command;
+        let run = |command, of| (Vec::new(), What::Item { item, command, of });
+        return match pick % 16 {
+            // The operation is lost, and a new one is made for what was paid.
+            1 => run(command, Of::Anew),
+            // Another command runs first.
+            2 | 3 if pick & 16 != 0 => run(ItemCommand::Close, Of::Instead),
+            2 | 3 if status == ItemStatus::Active => run(ItemCommand::Suspend, Of::Beside),
+            2 | 3 => (Vec::new(), sync_item),
+            _ => run(command, Of::Due),
+        };
+    }
     let command = match status {
         ItemStatus::Active => match pick % 100 {
             0..=34 => ItemCommand::Prolong,
@@ -132,88 +116,73 @@ pub fn next_job(world: &mut World, item: u32, pick: u32) -> Job {
             67..=82 => ItemCommand::Close,
             83..=87 => ItemCommand::GenKey,
             88..=90 => ItemCommand::CancelProlong,
-            _ => ItemCommand::SyncItem,
+            _ => return (Vec::new(), sync_item),
         },
         ItemStatus::Suspended => match pick % 100 {
             0..=54 => ItemCommand::Resume,
             55..=79 => ItemCommand::Close,
             80..=91 => ItemCommand::Prolong,
-            _ => ItemCommand::SyncItem,
+            _ => return (Vec::new(), sync_item),
         },
-        ItemStatus::Deleted => {
-            live_again(world, item, pick);
+        ItemStatus::Deleted | ItemStatus::Ordered | ItemStatus::Processing | ItemStatus::Unknown(_) => {
             ItemCommand::Open
         }
-        ItemStatus::Ordered | ItemStatus::Processing | ItemStatus::Unknown(_) => ItemCommand::Open,
     };
-    if command == ItemCommand::SyncItem {
-        return Job::Item { item, command, op: None };
-    }
-    let op = begin(world, item, command, pick, None);
-    Job::Item { item, command, op: Some(op) }
+    let before = match (status, command) {
+        (ItemStatus::Deleted, _) => vec![Act::Reborn { item, to_another: pick & 1 == 0 }],
+        (_, ItemCommand::Setparam) => client_types(world, item, pick >> 7, true).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    (before, What::Item { item, command, of: Of::Due })
 }
 
-/// Something happens to a server in its own module; most often nothing.
-fn server_changes(world: &mut World, item: u32, pick: u32) {
-    let (created, fresh) = (world.seller.today, 60 + pick % 40);
-    let mut again = false;
-    world.panel.change(item, |item| {
-        item.status = match (item.status, pick % 12) {
-            (ItemStatus::Active, 0 | 1) => ItemStatus::Suspended,
-            (ItemStatus::Suspended, 0..=5) => ItemStatus::Active,
-            (ItemStatus::Active | ItemStatus::Suspended, 6) => ItemStatus::Deleted,
-            (ItemStatus::Deleted, 0..=5) => ItemStatus::Active,
-            (same, _) => same,
-        };
-        again = item.status == ItemStatus::Active && item.expires.is_none_or(|end| end <= created);
-        match pick % 12 {
-            7 => item.params.ip = Some(address(fresh)),
-            8 => crate::deeds::choose(item, "55228"),
-            9 => crate::deeds::choose(item, "nopanel"),
-            10 => crate::deeds::choose(item, "55227"),
-            _ => {}
-        }
-        if again {
-            item.expires = Some(created + Months::new(6));
-        }
-    });
-    world.meddled.insert(item);
-    if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
-        service.lives += 1;
+/// What happens to a server in its own module; most often nothing.
+fn server_changes(world: &World, item: u32, pick: u32) -> ServerDoes {
+    let status = world.panel.service(item).map(|service| service.item.status);
+    match (status, pick % 12) {
+        (Some(ItemStatus::Active), 0 | 1) => ServerDoes::Stop,
+        (Some(ItemStatus::Suspended | ItemStatus::Deleted), 0..=5) => ServerDoes::Run,
+        (Some(ItemStatus::Active | ItemStatus::Suspended), 6) => ServerDoes::End,
+        (_, 7) => ServerDoes::Move(60 + pick % 40),
+        (_, 8) => ServerDoes::Choose("55228".into()),
+        (_, 9) => ServerDoes::Choose("nopanel".into()),
+        (_, 10) => ServerDoes::Choose("55227".into()),
+        _ => ServerDoes::Nothing,
     }
 }
 
-/// A closed service is opened again, or its number is given to another client.
-pub fn live_again(world: &mut World, item: u32, pick: u32) {
-    let (today, habits) = (day_of(world.now_ms), world.panel.habits);
-    let of_item = |lic: &&Lic| lic.tag.is_some_and(|tag| tag.item == Some(item));
-    let settled = world.seller.licenses.iter().filter(of_item).all(|lic| lic.created + Days::new(2) <= today);
-    if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
-        service.lives += 1;
-        let lives = service.lives;
-        let item = &mut service.item;
-        item.status = ItemStatus::Ordered;
-        // A number is given to another client only when its last license is older than he is: the panel's date of
-        // creation is what tells the two apart once a state is lost.
-        if pick & 1 == 0 && settled {
-            item.created = format!("{today} 10:00:{:02}", lives.min(59));
-            item.client = ClientId(50 + lives + item.id.0 * 10);
-            item.params.licid = None;
-            item.params.lickey = None;
-            item.params.licname = None;
-        }
-        item.expires = (!habits.end_at_open && item.period != Period::Lifetime).then(|| add_period(today, item.period));
-        service.before = None;
-    }
+/// What the client changes of his service; `told`: a run will be told of it.
+pub fn client_types(world: &World, item: u32, pick: u32, told: bool) -> Option<Act> {
+    let service = &world.panel.service(item)?.item;
+    let fresh = 40 + u32::try_from(world.now_ms.rem_euclid(97)).unwrap_or(0);
+    let types = match pick % 8 {
+        0..=2 => Typed::Address(fresh),
+        3 => Typed::Name(format!("renamed {pick}")),
+        4 | 5 if service.tariff_intname == "55227" => Typed::Tariff("55228".into()),
+        4 | 5 if service.tariff_intname == "nopanel" => Typed::Tariff("55227".into()),
+        6 if service.itemtype == "soft" && pick.is_multiple_of(3) => Typed::Tariff("nopanel".into()),
+        _ => Typed::Nodes,
+    };
+    Some(Act::Client { item, types, told })
 }
 
-/// Makes an operation, with what goes with it: a payment moves the end, a client's change is saved first.
-pub fn begin(world: &mut World, item: u32, command: ItemCommand, pick: u32, payment: Option<u32>) -> usize {
-    let op = begin_operation(world, item, command, payment);
-    if command == ItemCommand::Setparam {
-        client_types(world, item, pick >> 7);
+/// What the seller's administrator does, or a neighbour on the account.
+pub fn seller_does(pick: u32) -> SellerDoes {
+    use SellerDoes as D;
+    match pick % 12 {
+        0 => D::Rename,
+        1 => D::Stop,
+        2 if pick.is_multiple_of(5) => D::Delete,
+        2 => D::Nothing,
+        3 => D::Move,
+        4 | 5 => D::RenewByItself,
+        6 => D::GiveDays,
+        7 => D::EmptyBalance,
+        8 => D::FillBalance,
+        9 => D::FreeNeighbours,
+        10 => D::BuyAlike,
+        _ => D::CollectUnpaid,
     }
-    op
 }
 
 /// Makes an operation; a payment moves the end where the panel does that first.
@@ -246,103 +215,6 @@ pub fn begin_operation(world: &mut World, item: u32, command: ItemCommand, payme
 pub fn license_of(world: &World, item: u32) -> Option<&Lic> {
     let named = world.panel.service(item)?.item.params.licid?;
     world.seller.get(named.0)
-}
-
-/// The client changes something of his service, and no operation is made for it.
-pub fn client_types_alone(world: &mut World, item: u32, pick: u32) {
-    world.meddled.insert(item);
-    client_types(world, item, pick);
-}
-
-/// The client changes something of his service.
-fn client_types(world: &mut World, item: u32, pick: u32) {
-    let today = world.now_ms.rem_euclid(97);
-    let fresh = 40 + u32::try_from(today).unwrap_or(0);
-    world.panel.change(item, |item| match pick % 8 {
-        0..=2 => item.params.ip = Some(address(fresh)),
-        3 => item.params.licname = Some(format!("renamed {pick}")),
-        4 | 5 if item.tariff_intname == "55227" => {
-            item.previous_tariff = Some(PricelistId(17));
-            item.tariff_intname = "55228".to_owned();
-        }
-        4 | 5 if item.tariff_intname == "nopanel" => item.tariff_intname = "55227".to_owned(),
-        6 if item.itemtype == "soft" && pick.is_multiple_of(3) => item.tariff_intname = "nopanel".to_owned(),
-        _ => {
-            for addon in &mut item.addons {
-                if let AddonValue::Number(number) = &mut addon.value {
-                    *number += 1;
-                }
-            }
-        }
-    });
-}
-
-/// The seller's administrator, or a neighbour on the account.
-pub fn seller_acts(world: &mut World, item: u32, pick: u32) {
-    let (today, now) = (world.seller.today, world.now_ms);
-    let licname = world
-        .panel
-        .service(item)
-        .map(|service| service.item.params.licname.clone().unwrap_or_else(|| service.item.default_license_name()));
-    let ip = world.panel.service(item).and_then(|service| service.item.params.ip.clone());
-    let target = license_of(world, item).map(|lic| lic.id);
-    let what = match pick % 12 {
-        0 => "renames",
-        1 => "stops",
-        2 => "deletes",
-        3 => "moves the address",
-        4 | 5 => "switches automatic renewal on",
-        6 => "gives it another expiry",
-        7 => "lets the balance run out",
-        8 => "fills the balance",
-        9 => "a neighbour frees a license",
-        10 => "a neighbour buys one that looks like ours",
-        _ => "collects unpaid orders",
-    };
-    world.say(|_| format!("seller: {what} ({target:?})"));
-    // Money and unpaid orders are everybody's, and the quiet puts them right; the rest is this service's.
-    if !matches!(pick % 12, 7 | 8 | 11) {
-        world.meddled.insert(item);
-    }
-    let seller = &mut world.seller;
-    match pick % 12 {
-        7 => seller.balance = 100,
-        8 => seller.balance = 1_000_000,
-        9 | 10 => {
-            seller.next_id += 1;
-            let (id, key) = (seller.next_id, seller.fresh_key());
-            let mut lic = foreign(id, 55227, key, today, pick % 12 == 9);
-            if pick % 12 == 10 {
-                lic.created = today;
-                lic.name = licname.unwrap_or_default();
-                lic.ip = ip.and_then(|ip| ip.parse().ok());
-            }
-            seller.licenses.push(lic);
-        }
-        11 => {
-            for lic in &mut seller.licenses {
-                if lic.status == LicenseStatus::Ordered {
-                    lic.status = LicenseStatus::Active;
-                    lic.key_from_ms = now;
-                }
-            }
-        }
-        kind => {
-            let Some(lic) = target.and_then(|id| seller.get_mut(id)).filter(|lic| !lic.foreign) else { return };
-            match kind {
-                0 => lic.name = "renamed by the seller".to_owned(),
-                1 if lic.status == LicenseStatus::Active => lic.status = LicenseStatus::Stopped,
-                2 if pick.is_multiple_of(5) => lic.status = LicenseStatus::Deleted,
-                3 => {
-                    lic.ip = address(190).parse().ok();
-                    lic.ip_changed = Some(today);
-                }
-                4 | 5 => lic.autoprolong = true,
-                6 => lic.expires = lic.expires.map(|end| end + Days::new(40)),
-                _ => {}
-            }
-        }
-    }
 }
 
 /// Whether the panel counts an operation's payment as done: it moves the end by the post-call, and did.

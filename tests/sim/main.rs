@@ -11,17 +11,22 @@
     clippy::float_arithmetic
 )]
 
+mod acts;
 mod checks;
 mod choices;
 mod deeds;
+mod drawn;
 mod faults;
 mod grid;
 mod habits;
+mod heard;
 mod image;
 mod jobs;
 mod life;
 mod panel;
 mod play;
+mod quiet;
+mod record;
 mod report;
 mod rng;
 mod scenes;

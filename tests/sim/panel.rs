@@ -13,6 +13,8 @@ use pmisplicense::model::ids::{
 use pmisplicense::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, MODULE_PROGRAM};
 use pmisplicense::model::journal::{OnceRequest, Wish, WishStatus};
 use pmisplicense::model::period::{AlignmentRule, Period};
+use serde::{Deserialize, Serialize};
+
 use pmisplicense::ports::{BillDb, DbError, Module, Panel as PanelPort, PanelCall, PanelError, RunningOperation};
 
 use crate::faults::{Class, Fault};
@@ -55,7 +57,8 @@ pub struct Op {
     pub key_before: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PanelHabits {
     /// The end of a service moves when it is paid, before `prolong` runs; else by the post-call.
     pub moves_before: bool,
@@ -76,6 +79,8 @@ pub struct Panel {
     pub shown_keys: Vec<(String, u32)>,
     pub payments: u32,
     pub alignment: Vec<AlignmentRule>,
+    /// The texts of registered problems.
+    pub problems: Vec<String>,
     pub next_number: u32,
 }
 
@@ -111,6 +116,7 @@ impl Panel {
             shown_keys: Vec::new(),
             payments: 0,
             alignment: Vec::new(),
+            problems: Vec::new(),
             next_number: 100,
         }
     }
@@ -253,7 +259,10 @@ impl World {
                 let id = self.import(values);
                 return BTreeMap::from([("service_id".to_owned(), id.to_string())]);
             }
-            PanelCall::RegisterProblem { .. } => {}
+            PanelCall::RegisterProblem { values } => {
+                let texts = values.iter().filter(|(name, _)| *name == "param_errormsg");
+                self.panel.problems.extend(texts.map(|(_, text)| text.clone()));
+            }
         }
         BTreeMap::new()
     }

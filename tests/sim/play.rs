@@ -7,19 +7,21 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use pmisplicense::engine::{Allow, Engine, ItemCommand, Ports, RESTORED, Run as EngineRun, Watched};
+use pmisplicense::engine::{Allow, Engine, Ports, Run as EngineRun, Watched};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::RunningOperationId;
-use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::model::rules::Rules;
+use pmisplicense::pass_report::PassReport;
 use pmisplicense::ports::ModuleAccess;
 use pmisplicense::store::CommitFault;
 
-use crate::faults::{Class, Fault, Faults, Injected, Mode, Stats};
+use crate::acts::Act;
+use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
 use crate::image::Image;
 use crate::panel::{Db, MODULE, Panel, Tool};
+use crate::record::Record;
 use crate::rng::Rng;
-use crate::script::{Action, Script};
+use crate::script::{Script, Setting};
 use crate::seller::Seller;
 use crate::trouble::Trouble;
 use crate::wire::Wire;
@@ -38,12 +40,14 @@ const MAX_RUN_MS: i64 = 3_600_000;
 const BESIDE: usize = 1 << 20;
 
 /// Runs of the quiet have tags from here on: nothing goes wrong there.
-const QUIET: usize = 1 << 32;
+pub const QUIET: usize = 1 << 32;
 
 /// What came out of a history.
 pub struct Played {
     pub violations: Vec<Violation>,
-    pub injected: Vec<Injected>,
+    pub injected: Vec<Planned>,
+    /// Everything that happened, in full.
+    pub acts: Vec<Act>,
     pub trace: Vec<String>,
 }
 
@@ -52,8 +56,8 @@ pub struct Played {
 pub struct How {
     pub mode: Mode,
     pub tracing: bool,
-    /// Actions left out (shrinking); empty: none.
-    pub without: Vec<bool>,
+    /// What passes report is dropped.
+    pub muted: bool,
 }
 
 type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ModuleError>> + 'a>>;
@@ -70,32 +74,43 @@ pub struct Stage<'a> {
     rules: &'a Rules,
     access: ModuleAccess,
     pub seed: u64,
+    acts: Vec<Act>,
 }
 
-/// Plays a history and checks it.
+/// Plays a drawn history and checks it.
 pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &mut Stats) -> Played {
-    let mut stage = begin(script, how, image, rules);
+    let mut stage = begin(&script.setting, how, image, rules);
     for (index, action) in script.actions.iter().enumerate() {
-        if how.without.get(index) != Some(&true) {
-            stage.act(index, *action);
-        }
+        crate::drawn::act(&mut stage, index, *action);
+    }
+    stage.quiet();
+    stage.finish(stats)
+}
+
+/// Plays a recorded history and checks it.
+pub fn replay(record: &Record, how: &How, image: &Image, rules: &[Rules], stats: &mut Stats) -> Played {
+    let mut stage = begin(&record.setting, how, image, rules);
+    for act in &record.acts {
+        stage.happen(act.clone());
     }
     stage.quiet();
     stage.finish(stats)
 }
 
 /// The world of a history before anything happens in it.
-pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules]) -> Stage<'a> {
+pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rules]) -> Stage<'a> {
     image.empty();
-    let mut seller = Seller::new(script.seller, day_of(BEGIN_MS));
-    let mut panel = Panel::new(script.panel);
-    crate::life::populate(script, &mut seller, &mut panel, day_of(BEGIN_MS));
+    let mut seller = Seller::new(setting.seller, day_of(BEGIN_MS));
+    let mut panel = Panel::new(setting.panel);
+    crate::life::populate(setting, &mut seller, &mut panel, day_of(BEGIN_MS));
     let faults = Faults::new(how.mode.clone());
     let world = World {
         now_ms: BEGIN_MS,
         skew_ms: 0,
         meddled: std::collections::BTreeSet::new(),
         misled: std::collections::BTreeSet::new(),
+        gave_back: std::collections::BTreeSet::new(),
+        is_muted: how.muted,
         findings: None,
         other_account: false,
         own_panel: None,
@@ -103,7 +118,7 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         state_lost_ms: None,
         state_is_copied: false,
         rolled_back: false,
-        takes_foreign: rules[script.rules % rules.len()].pool_foreign,
+        takes_foreign: rules[setting.rules].pool_foreign,
         clock_moved: false,
         seller,
         panel,
@@ -115,7 +130,7 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         trace: how.tracing.then(Vec::new),
         store: image.look(),
         sends: 0,
-        noise: Rng::fork(script.seed, 2),
+        noise: Rng::fork(setting.seed, 2),
     };
     let access = ModuleAccess {
         module: MODULE,
@@ -123,50 +138,39 @@ pub fn begin<'a>(script: &Script, how: &How, image: &'a Image, rules: &'a [Rules
         username: "sim".to_owned(),
         password: String::new(),
     };
-    let rules = &rules[script.rules % rules.len()];
+    let rules = &rules[setting.rules];
     let mut world = world;
-    if script.server {
-        crate::deeds::make_server(&mut world, u32::try_from(script.starts.len()).unwrap_or(1));
+    if setting.server {
+        crate::deeds::make_server(&mut world, u32::try_from(setting.starts.len()).unwrap_or(1));
     }
-    Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: script.seed }
+    Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: setting.seed, acts: Vec::new() }
 }
 
 impl<'a> Stage<'a> {
-    fn act(&mut self, index: usize, action: Action) {
-        let tag = index * 8;
-        self.world.borrow_mut().say(|_| format!("--- {index}: {action:?}"));
-        match action {
-            Action::Step { item, pick } => {
-                let job = crate::life::next_job(&mut self.world.borrow_mut(), item, pick);
-                self.group(&[job], tag);
+    /// Lets something happen, and keeps it for the record.
+    pub fn happen(&mut self, act: Act) {
+        self.world.borrow_mut().say(|_| format!("--- {act:?}"));
+        match &act {
+            Act::Runs { turns, runs } => {
+                let mut jobs: Vec<(Job, usize)> = Vec::new();
+                for begun in runs {
+                    let before = jobs.last().map(|(job, _)| *job);
+                    jobs.push((crate::acts::job(&mut self.world.borrow_mut(), begun.what, before), begun.tag));
+                }
+                self.together(&jobs, *turns);
             }
-            Action::Group { item, other, pick } => {
-                let jobs = {
-                    let mut world = self.world.borrow_mut();
-                    let first = crate::life::next_job(&mut world, item, pick);
-                    let second = match pick % 5 {
-                        0 | 1 => first,
-                        2 => Job::SyncAll,
-                        3 => Job::Item { item, command: ItemCommand::SyncItem, op: None },
-                        _ if other == item => first,
-                        _ => crate::life::next_job(&mut world, other, pick >> 3),
-                    };
-                    let mut jobs = vec![first, second];
-                    if pick % 11 == 0 {
-                        jobs.push(Job::SyncAll);
-                    }
-                    jobs
-                };
-                self.group(&jobs, tag);
+            Act::Wait(s) => self.world.borrow_mut().advance(s * 1000),
+            Act::Client { item, types, told } => {
+                crate::acts::client(&mut self.world.borrow_mut(), *item, types, *told);
             }
-            Action::Sync => self.group(&[Job::SyncAll], tag),
-            Action::Wait { s } => self.world.borrow_mut().advance(s * 1000),
-            Action::Seller { item, pick } => crate::life::seller_acts(&mut self.world.borrow_mut(), item, pick),
-            Action::Trouble(trouble) => self.befall(trouble),
-            Action::Import => self.group(&[Job::Import], tag),
-            Action::Reconcile => self.group(&[Job::Reconcile], tag),
-            Action::Client { item, pick } => crate::life::client_types_alone(&mut self.world.borrow_mut(), item, pick),
+            Act::Server { item, does } => crate::acts::server(&mut self.world.borrow_mut(), *item, does),
+            Act::Reborn { item, to_another } => {
+                crate::acts::live_again(&mut self.world.borrow_mut(), *item, *to_another);
+            }
+            Act::Seller { item, does } => crate::acts::seller(&mut self.world.borrow_mut(), *item, *does),
+            Act::Trouble(trouble) => self.befall(*trouble),
         }
+        self.acts.push(act);
     }
 
     fn befall(&mut self, trouble: Trouble) {
@@ -198,11 +202,12 @@ impl<'a> Stage<'a> {
             }
             let attempt = operation.map_or(1, |op| world.panel.ops[op].tries);
             let started_ms = world.now_ms;
+            let due = if job == Job::SyncAll { crate::heard::due(&world) } else { Vec::new() };
             world.runs.push(Run {
                 tag,
                 job,
                 rng: Rng::fork(self.seed, 1000 + u64::try_from(tag).unwrap_or(0)),
-                points: 0,
+                path: Path::default(),
                 attempt,
                 at: Rc::clone(&at),
                 steps: 0,
@@ -211,6 +216,8 @@ impl<'a> Stage<'a> {
                 last_item: None,
                 answers: Vec::new(),
                 posts: 0,
+                due,
+                report: PassReport::default(),
                 started_ms,
                 latest_machine_ms: 0,
                 earliest_machine_ms: None,
@@ -249,16 +256,21 @@ impl<'a> Stage<'a> {
             let identity = EngineRun { access: &access, operation, machine: "sim", stepping: Some(at) };
             let mut engine = Engine::begin(ports, store, rules, identity)?;
             let allow = if tag >= QUIET { Allow::Many } else { Allow::Guarded };
-            crate::jobs::carry_out(&mut engine, job, allow, &world).await
+            crate::jobs::carry_out(&mut engine, (run, job), allow, &world).await
         };
         Going { run, future: Box::pin(future) }
     }
 
-    /// Runs several at once to their ends, in an order that chance decides.
+    /// Runs several at once to their ends; their tags follow each other.
     pub fn group(&mut self, jobs: &[Job], tag: usize) {
-        let mut order = Rng::fork(self.seed, 77 + u64::try_from(tag).unwrap_or(0));
-        let mut going: Vec<Going<'a>> =
-            jobs.iter().enumerate().map(|(member, job)| self.start(*job, tag + member)).collect();
+        let jobs: Vec<(Job, usize)> = jobs.iter().enumerate().map(|(member, job)| (*job, tag + member)).collect();
+        self.together(&jobs, 77 + u64::try_from(tag).unwrap_or(0));
+    }
+
+    /// Runs several at once to their ends, in an order that chance decides.
+    fn together(&mut self, jobs: &[(Job, usize)], turns: u64) {
+        let mut order = Rng::fork(self.seed, turns);
+        let mut going: Vec<Going<'a>> = jobs.iter().map(|(job, tag)| self.start(*job, *tag)).collect();
         let mut context = Context::from_waker(Waker::noop());
         let mut index = 0;
         while !going.is_empty() {
@@ -290,8 +302,9 @@ impl<'a> Stage<'a> {
     /// A second process begins while a run stands at this step, and runs to its end.
     fn meanwhile(&self, run: usize) -> Option<Job> {
         let mut world = self.world.borrow_mut();
-        let (tag, points, step) = (world.runs[run].tag, world.runs[run].points + 1, world.step_of(run));
-        let fault = world.faults.meanwhile(tag, points, step)?;
+        let step = world.step_of(run);
+        let place = world.runs[run].path.ahead(world.runs[run].tag, step);
+        let fault = world.faults.meanwhile(&place)?;
         world.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
         match (fault, world.runs[run].job) {
             (Fault::SyncMeanwhile, _) => Some(Job::SyncAll),
@@ -354,103 +367,8 @@ impl<'a> Stage<'a> {
         if is_ok {
             crate::told::told(&mut world, run);
         }
-    }
-
-    /// Whether the state says itself that it is old.
-    fn is_known_for_old(&self) -> bool {
-        self.world.borrow().store.meta(RESTORED).is_ok_and(|when| when.is_some())
-    }
-
-    /// Everything on its way arrives, causes go away, and each unfinished run is repeated.
-    pub fn quiet(&mut self) {
-        {
-            let mut world = self.world.borrow_mut();
-            world.say(|_| "--- drain".to_owned());
-            world.faults.mode = Mode::Off;
-            crate::trouble::over(&mut world);
-            world.skew_ms = 0;
-            world.seller.balance = 100_000_000;
-            while let Some(due) = world.pending.iter().map(|pending| pending.due_ms).max() {
-                let ms = (due - world.now_ms).max(0) + 1;
-                world.advance(ms);
-            }
-            for lic in &mut world.seller.licenses {
-                if lic.status == LicenseStatus::Ordered {
-                    lic.status = LicenseStatus::Active;
-                }
-            }
-            world.advance((SETTLE_S + 60) * 1000);
-        }
-        let items: Vec<u32> = self.world.borrow().panel.services.iter().map(|service| service.item.id.0).collect();
-        let mut tag = QUIET;
-        for _ in 0..4 {
-            // A state that was put back or lost acts only after a person had it take in what it missed.
-            if self.world.borrow().state_lost_ms.is_some() || self.is_known_for_old() {
-                self.group(&[Job::Reconcile], tag);
-                tag += 8;
-            }
-            let mut open: Vec<usize> = Vec::new();
-            for (index, op) in self.world.borrow().panel.ops.iter().enumerate() {
-                if !op.done && !op.dropped {
-                    open.push(index);
-                }
-            }
-            if open.is_empty() {
-                break;
-            }
-            for op in open {
-                let (item, command) = {
-                    let world = self.world.borrow();
-                    (world.panel.ops[op].item, world.panel.ops[op].command)
-                };
-                self.group(&[Job::Item { item, command, op: Some(op) }], tag);
-                tag += 8;
-            }
-            self.world.borrow_mut().advance(120_000);
-        }
-        self.group(&[Job::SyncAll], tag);
-        tag += 8;
-        self.world.borrow_mut().advance(120_000);
-        self.group(&[Job::SyncAll], tag);
-        if self.has_servers() {
-            tag += 8;
-            self.group(&[Job::Sweep], tag);
-        }
-        for item in items {
-            tag += 8;
-            let closed = crate::life::is_closed(&self.world.borrow(), item);
-            if !closed {
-                self.group(&[Job::Item { item, command: ItemCommand::SyncItem, op: None }], tag);
-            }
-        }
-        tag += 8;
-        self.group(&[Job::Survey], tag);
-        crate::checks::at_the_end(&mut self.world.borrow_mut());
-        // Late keys are there by now; sync brings them, so that repeated runs have nothing to wait for.
-        self.world.borrow_mut().advance(600_000);
-        tag += 8;
-        self.group(&[Job::SyncAll], tag);
-        self.repeat_finished(tag + 8);
-    }
-
-    fn has_servers(&self) -> bool {
-        let servers = Some(crate::jobs::SERVERS);
-        self.world.borrow().panel.services.iter().any(|service| service.item.module == servers)
-    }
-
-    /// S7: what is finished is done again, and nothing happens but the post-call.
-    fn repeat_finished(&mut self, mut tag: usize) {
-        let ops: Vec<usize> = crate::checks::repeatable(&self.world.borrow());
-        for op in ops {
-            tag += 8;
-            let before = crate::checks::Stillness::of(&self.world.borrow());
-            let (item, command) = {
-                let world = self.world.borrow();
-                (world.panel.ops[op].item, world.panel.ops[op].command)
-            };
-            self.group(&[Job::Item { item, command, op: Some(op) }], tag);
-            before.compare(&mut self.world.borrow_mut(), op);
-        }
+        crate::heard::gives_back(&mut world, run);
+        crate::heard::after_pass(&mut world, run);
     }
 
     pub fn finish(self, stats: &mut Stats) -> Played {
@@ -475,6 +393,7 @@ impl<'a> Stage<'a> {
         Played {
             violations: std::mem::take(&mut world.violations),
             injected,
+            acts: self.acts,
             trace: world.trace.take().unwrap_or_default(),
         }
     }

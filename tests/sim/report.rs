@@ -1,5 +1,5 @@
-//! Runs histories on threads, adds up what they did, and prints it: histories, steps, faults by kind, coverage, and
-//! each violation with its seed and its shrunk history.
+//! Plays every history that ever failed, then fresh ones on threads; adds up what they did, and prints it: histories,
+//! steps, faults by kind, coverage, and each violation with its seed, its shrunk history, and its record to keep.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::choices::rules;
 use crate::faults::{Mode, Stats};
 use crate::image::{Image, Tier};
-use crate::play::{How, play};
+use crate::play::{How, Played, play};
+use crate::record::{Record, regressions};
 use crate::script::Script;
 use crate::shrink::shrink;
 use crate::world::Violation;
@@ -48,13 +49,19 @@ fn asked() -> Asked {
     Asked {
         histories: number("HISTORIES").or(number("SEEDS")).unwrap_or(if minutes.is_some() { u64::MAX } else { short }),
         minutes,
-        first_seed: number("FIRST").unwrap_or(1),
+        first_seed: number("FIRST").unwrap_or_else(fresh_seed),
         tier,
         threads: number("THREADS").unwrap_or(2),
         show: number("SHOW").unwrap_or(5),
         only_grid: std::env::var_os("GRID").is_some(),
         hasty: std::env::var_os("HASTY").is_some(),
     }
+}
+
+/// A seed that no run before this one began at: seconds since 1970, with room for the histories of a second.
+fn fresh_seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(1, |since| since.as_secs() * 1000)
 }
 
 /// The tier of a seed: of a thousand histories 978 are of the first, 20 of the second, 2 of the third.
@@ -67,7 +74,7 @@ fn tier_of(seed: u64) -> Tier {
 }
 
 fn random(script: &Script) -> How {
-    How { mode: Mode::Random(script.intensity), tracing: false, without: Vec::new() }
+    How { mode: Mode::Random(script.intensity), tracing: false, muted: false }
 }
 
 /// A violation as it was met.
@@ -123,11 +130,7 @@ fn worker(number: u32, asked: &Asked, next: &AtomicU64, stop: &AtomicBool, met: 
         }
         let seed = asked.first_seed + index;
         let tier = asked.tier.unwrap_or_else(|| tier_of(seed));
-        let at = match tier {
-            Tier::One => 0,
-            Tier::Two => 1,
-            Tier::Three => 2,
-        };
+        let at = at(tier);
         let script = Script::draw(seed);
         meter.turn_to(at);
         let played = play(&script, &random(&script), &images[at], &rules, &mut stats);
@@ -146,28 +149,139 @@ fn replay(seed: u64, tier: Tier) -> bool {
     let (image, rules, script) = (Image::new(tier, 0), rules(), Script::draw(seed));
     let how = How { tracing: true, ..random(&script) };
     let played = play(&script, &how, &image, &rules, &mut Stats::default());
-    println!("{script:#?}");
+    println!("{}", record(seed, tier, &script, &played).text());
     for line in &played.trace {
         println!("{line}");
     }
     played.violations.is_empty()
 }
 
+fn in_words(violation: &Violation) -> String {
+    format!("{} {}", violation.check, violation.rule)
+}
+
+/// What happened in a drawn history.
+fn record(seed: u64, tier: Tier, script: &Script, played: &Played) -> Record {
+    let record = Record {
+        broke: played.violations.first().map_or_else(|| "nothing".to_owned(), in_words),
+        found: format!("seed {seed}"),
+        tier,
+        setting: script.setting.clone(),
+        acts: played.acts.clone(),
+    };
+    record.with_faults(&played.injected)
+}
+
+/// Plays every history that ever failed. Whether none fails now.
+fn play_regressions() -> bool {
+    let (images, rules, records) =
+        ([Tier::One, Tier::Two, Tier::Three].map(|tier| Image::new(tier, 98)), rules(), regressions());
+    let mut good = true;
+    for record in &records {
+        let played = record.play(true, &images[at(record.tier)], &rules);
+        for violation in &played.violations {
+            println!(
+                "{}: {} (it broke {} when it was found, {})",
+                in_words(violation),
+                violation.what,
+                record.broke,
+                record.found
+            );
+            played.trace.iter().for_each(|line| println!("    {line}"));
+            good = false;
+        }
+    }
+    println!(
+        "histories that failed once: {}, {}",
+        records.len(),
+        if good { "none fails" } else { "not all are mended" }
+    );
+    good
+}
+
+/// Histories whose records are compared with them.
+const COMPARED: u64 = 20;
+
+/// A record means what it was made from, to the letter; else regressions would prove nothing.
+fn records_are_true(first: u64) -> bool {
+    let (image, rules) = (Image::new(Tier::One, 97), rules());
+    let differs = |seed: &u64| {
+        let script = Script::draw(*seed);
+        let how = How { tracing: true, ..random(&script) };
+        let played = play(&script, &how, &image, &rules, &mut Stats::default());
+        let record: Record =
+            serde_json::from_str(&record(*seed, Tier::One, &script, &played).text()).expect("a record");
+        let again = record.play(true, &image, &rules);
+        // Acts are told with the faults that are planned for them.
+        let lines = |trace: Vec<String>| trace.into_iter().filter(|line| !line.contains(" --- ")).collect::<Vec<_>>();
+        let (drawn, again) = (lines(played.trace), lines(again.trace));
+        let other = drawn.iter().zip(&again).find(|(one, other)| one != other);
+        if let Some((one, other)) = other {
+            println!("the record of seed {seed} is another history:\n  {one}\n  {other}");
+        }
+        other.is_some() || drawn.len() != again.len()
+    };
+    !(first..first + COMPARED).any(|seed| differs(&seed))
+}
+
+/// Histories in which each rule of what must be heard has to break, once passes say nothing of what they left undone.
+const MUST_HEAR_WITHIN: u64 = 5_000;
+
+/// The checks of what passes report bite: with the reports dropped, each of them fails.
+fn silence_is_noticed(first: u64) -> bool {
+    let (image, rules) = (Image::new(Tier::One, 95), rules());
+    let mut unbroken = vec![crate::heard::NOT_RENEWED, crate::heard::NOT_SERVED];
+    for seed in first..first + MUST_HEAR_WITHIN {
+        let script = Script::draw(seed);
+        let how = How { muted: true, ..random(&script) };
+        let played = play(&script, &how, &image, &rules, &mut Stats::default());
+        unbroken.retain(|rule| !played.violations.iter().any(|found| found.rule == *rule));
+        if unbroken.is_empty() {
+            println!("passes that report nothing are found out within {} histories", seed - first + 1);
+            return true;
+        }
+    }
+    println!("passes that report nothing stay unnoticed for {MUST_HEAR_WITHIN} histories: {unbroken:?}");
+    false
+}
+
+fn at(tier: Tier) -> usize {
+    match tier {
+        Tier::One => 0,
+        Tier::Two => 1,
+        Tier::Three => 2,
+    }
+}
+
+/// Prints the records of some seeds, for `regressions.json`: shrunk where they break a rule, else whole.
+fn keep(seeds: &str) {
+    let (image, rules) = (Image::new(Tier::One, 96), rules());
+    let kept = |seed: u64| {
+        let script = Script::draw(seed);
+        let played = play(&script, &random(&script), &image, &rules, &mut Stats::default());
+        let whole = record(seed, Tier::One, &script, &played);
+        let small = played.violations.first().and_then(|broken| shrink(&whole, broken, &image, &rules));
+        small.unwrap_or(whole)
+    };
+    let records: Vec<Record> = seeds.split_whitespace().filter_map(|seed| seed.parse().ok()).map(kept).collect();
+    print!("{}", crate::record::file_text(&records));
+}
+
 fn show(met: &Met) {
     let (image, rules, script) = (Image::new(met.tier, 99), rules(), Script::draw(met.seed));
     let first = play(&script, &random(&script), &image, &rules, &mut Stats::default());
-    let Violation { check, rule, what } = &met.violation;
-    println!("\n{check} {rule}: {what}\n  seed {} tier {:?}; replay: SEED={}", met.seed, met.tier, met.seed);
-    let Some(small) = shrink(&script, &first, &met.violation, &image, &rules) else {
+    println!("\n{}: {}", in_words(&met.violation), met.violation.what);
+    println!("  seed {} tier {:?}; to play it alone: make sim SEED={}", met.seed, met.tier, met.seed);
+    let whole = record(met.seed, met.tier, &script, &first);
+    let Some(small) = shrink(&whole, &met.violation, &image, &rules) else {
         println!("  (it cannot be shrunk)");
         return;
     };
-    println!("  shrunk to {} faults, {} actions; settings {}", small.faults, small.actions, script.rules % rules.len());
-    println!("  {:?} {:?}", script.seller, script.panel);
-    let played = play(&script, &small.how, &image, &rules, &mut Stats::default());
-    for line in &played.trace {
+    println!("  shrunk to {} faults, {} acts", small.faults().len(), small.acts.len());
+    for line in small.play(true, &image, &rules).trace {
         println!("    {line}");
     }
+    println!("  its record, for tests/sim/regressions.json:\n{}", small.text());
 }
 
 /// How many histories, random or enumerated, a planted bug may stay unseen.
@@ -240,6 +354,14 @@ pub fn run() {
         let good = replay(seed, asked.tier.unwrap_or(Tier::One));
         std::process::exit(i32::from(!good));
     }
+    if let Ok(seeds) = std::env::var("KEEP") {
+        return keep(&seeds);
+    }
+    let mut good = asked.hasty || play_regressions();
+    good &= asked.hasty || records_are_true(asked.first_seed);
+    // Thousands of histories, too many for a build that is not optimised.
+    good &= asked.hasty || cfg!(debug_assertions) || silence_is_noticed(asked.first_seed);
+    println!("first seed {}", asked.first_seed);
     let began = Instant::now();
     let (next, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let met = Arc::new(Mutex::new(Vec::new()));
@@ -270,6 +392,7 @@ pub fn run() {
         std::process::exit(i32::from(!met.is_empty()));
     }
     print(&stats, spent, began.elapsed());
+    println!("the same again: make sim FIRST={} HISTORIES={}", asked.first_seed, stats.histories);
     met.sort_by_key(|met| met.seed);
     let mut by_rule: BTreeMap<(&str, &str), Vec<&Met>> = BTreeMap::new();
     for one in &met {
@@ -284,7 +407,7 @@ pub fn run() {
         show(list[0]);
     }
     let long = asked.minutes.is_some();
-    if !crate::grid::run(asked.threads, long) || !met.is_empty() {
+    if !crate::grid::run(asked.threads, long) || !met.is_empty() || !good {
         std::process::exit(1);
     }
 }

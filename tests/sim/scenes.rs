@@ -54,7 +54,8 @@ pub struct Scene {
 
 pub fn start(code: &'static str, period: i32, ip: u8) -> Start {
     let itemtype = if code == "9203" { "softexternal" } else { "soft" };
-    Start { client: ip.into(), code, itemtype, period, ip, nodes: (code == "55230").then_some(0), licname: false }
+    let nodes = (code == "55230").then_some(0);
+    Start { client: ip.into(), code: code.into(), itemtype: itemtype.into(), period, ip, nodes, licname: false }
 }
 
 impl Scene {

@@ -1,5 +1,9 @@
-//! A history before it is played: what the world is like and what happens in it, all from one seed. Actions decide by
-//! numbers drawn beforehand, so that leaving one out changes as little as possible for the others.
+//! A history before it is played: what the world is like, and numbers by which it is decided what happens in it. All of
+//! it comes from one seed. What came of it is a record, which needs neither.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::choices::FOREIGN_POOL;
 use crate::panel::PanelHabits;
@@ -8,16 +12,36 @@ use crate::seller::Habits;
 use crate::trouble::Trouble;
 
 /// A service that exists at the beginning, ordered and not yet opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     pub client: u32,
-    pub code: &'static str,
-    pub itemtype: &'static str,
+    pub code: Cow<'static, str>,
+    pub itemtype: Cow<'static, str>,
     pub period: i32,
     /// The last number of its address; two services may have the same.
     pub ip: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<i64>,
     pub licname: bool,
+}
+
+/// What the world of a history is like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Draws what is no fault: how long calls take, which of several runs goes on.
+    pub seed: u64,
+    pub align_year: bool,
+    /// Which of the prepared settings.
+    #[serde(with = "crate::choices::by_name")]
+    pub rules: usize,
+    pub foreign: u32,
+    /// The last service is a server of another module, with a control panel.
+    pub server: bool,
+    /// The last service is a module of the first one's license.
+    pub module: bool,
+    pub starts: Vec<Start>,
+    pub panel: PanelHabits,
+    pub seller: Habits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,18 +82,7 @@ impl Action {
 
 #[derive(Debug, Clone)]
 pub struct Script {
-    pub seed: u64,
-    pub seller: Habits,
-    pub panel: PanelHabits,
-    pub align_year: bool,
-    /// Which of the prepared settings.
-    pub rules: usize,
-    pub starts: Vec<Start>,
-    pub foreign: u32,
-    /// The last service is a server of another module, with a control panel.
-    pub server: bool,
-    /// The last service is a module of the first one's license.
-    pub module: bool,
+    pub setting: Setting,
     pub actions: Vec<Action>,
     /// Faults in thousandths of the full intensity.
     pub intensity: u32,
@@ -93,7 +106,7 @@ impl Script {
             actions.push(action(rng, items));
         }
         let align_year = rng.chance(150);
-        let mut rules = usize::try_from(rng.below(1000)).unwrap_or(0);
+        let mut rules = crate::choices::draw(rng);
         let mut foreign = rng.pick(&[0, 0, 1, 2]);
         let intensity = rng.pick(&[0, 300, 600, 1000, 1000, 1500]);
         let mut more = Rng::fork(seed, 4);
@@ -108,7 +121,7 @@ impl Script {
             // Two services open at the same time, and one free license fits both.
             (rules, foreign) = (FOREIGN_POOL, foreign.max(1));
             for start in &mut starts[..2] {
-                (start.code, start.itemtype, start.period, start.nodes) = ("55227", "soft", 1, None);
+                (start.code, start.itemtype, start.period, start.nodes) = ("55227".into(), "soft".into(), 1, None);
             }
             actions.insert(0, Action::Group { item: 1, other: 2, pick: 4 });
         }
@@ -124,19 +137,9 @@ impl Script {
             runs <= MAX_RUNS
         });
         crate::trouble::draw(seed, &mut actions);
-        Self {
-            seed,
-            seller,
-            panel,
-            align_year,
-            rules,
-            starts,
-            foreign,
-            server,
-            module: module && !server,
-            actions,
-            intensity,
-        }
+        let module = module && !server;
+        let setting = Setting { seed, align_year, rules, foreign, server, module, starts, panel, seller };
+        Self { setting, actions, intensity }
     }
 }
 
@@ -153,8 +156,8 @@ fn start(rng: &mut Rng, index: u32) -> Start {
     let nodes = (code == "55230").then(|| i64::from(rng.below(3)));
     Start {
         client: 1 + if rng.chance(200) { 0 } else { index },
-        code,
-        itemtype,
+        code: code.into(),
+        itemtype: itemtype.into(),
         period: if code == "9203" { 1 } else { rng.pick(&[1, 1, 1, 12, 12, 3, 0, -100]) },
         ip: if rng.chance(80) { 1 } else { u8::try_from(index).unwrap_or(0) + 1 },
         nodes,

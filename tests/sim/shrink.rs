@@ -1,68 +1,96 @@
-//! Makes a failing history small: first faults are taken out one by one, then actions, as long as the same rule of the
-//! same check still breaks. What is left is what a person reads.
+//! Makes a failing history small: first acts are taken out one by one, then single runs, then faults, as long as the
+//! same rule of the same check still breaks. What is left is what a person reads, and what is kept.
 
 use pmisplicense::model::rules::Rules;
 
-use crate::faults::{Fault, Mode, Stats};
+use crate::acts::Act;
 use crate::image::Image;
-use crate::play::{How, Played, play};
-use crate::script::Script;
+use crate::record::Record;
 use crate::world::Violation;
 
-/// A history reduced to what breaks the rule.
-pub struct Small {
-    pub how: How,
-    pub faults: usize,
-    pub actions: usize,
-}
-
 struct Shrinker<'a> {
-    script: &'a Script,
     image: &'a Image,
     rules: &'a [Rules],
-    check: &'static str,
-    rule: &'static str,
+    broken: &'a Violation,
 }
 
 impl Shrinker<'_> {
-    fn breaks(&self, faults: &[(usize, u32, Fault)], without: &[bool]) -> bool {
-        let how = How { mode: Mode::Fixed(faults.to_vec()), tracing: false, without: without.to_vec() };
-        let played = play(self.script, &how, self.image, self.rules, &mut Stats::default());
-        played.violations.iter().any(|found| found.check == self.check && found.rule == self.rule)
+    fn breaks(&self, record: &Record) -> bool {
+        let played = record.play(false, self.image, self.rules);
+        played.violations.iter().any(|found| (found.check, found.rule) == (self.broken.check, self.broken.rule))
+    }
+
+    /// Keeps a change that leaves the rule broken; whether it was kept.
+    fn try_out(&self, record: &mut Record, change: impl FnOnce(&mut Record)) -> bool {
+        let mut changed = record.clone();
+        change(&mut changed);
+        let kept = self.breaks(&changed);
+        if kept {
+            *record = changed;
+        }
+        kept
+    }
+
+    fn pass(&self, record: &mut Record) -> bool {
+        let mut any = false;
+        for at in (0..record.acts.len()).rev() {
+            if self.try_out(record, |record| drop(record.acts.remove(at))) {
+                any = true;
+                continue;
+            }
+            let count = match &record.acts[at] {
+                Act::Runs { runs, .. } => runs.len(),
+                _ => 0,
+            };
+            for member in (0..count).rev() {
+                any |= count > 1 && self.try_out(record, |record| without_run(record, at, member));
+            }
+        }
+        for (at, member, fault) in places(record).into_iter().rev() {
+            any |= self.try_out(record, |record| without_fault(record, at, member, fault));
+        }
+        any
     }
 }
 
-/// Shrinks; `None` when the history does not break the rule again with its faults as a list.
-pub fn shrink(script: &Script, first: &Played, broken: &Violation, image: &Image, rules: &[Rules]) -> Option<Small> {
-    let shrinker = Shrinker { script, image, rules, check: broken.check, rule: broken.rule };
-    let mut faults: Vec<_> = first.injected.iter().map(|one| (one.run, one.point, one.fault)).collect();
-    let mut without = vec![false; script.actions.len()];
-    if !shrinker.breaks(&faults, &without) {
+fn without_run(record: &mut Record, at: usize, member: usize) {
+    if let Act::Runs { runs, .. } = &mut record.acts[at]
+        && runs.len() > 1
+        && member < runs.len()
+    {
+        runs.remove(member);
+    }
+}
+
+fn without_fault(record: &mut Record, at: usize, member: usize, fault: usize) {
+    if let Act::Runs { runs, .. } = &mut record.acts[at] {
+        runs[member].faults.remove(fault);
+    }
+}
+
+/// Every fault: its act, its run there, its number.
+fn places(record: &Record) -> Vec<(usize, usize, usize)> {
+    let mut all = Vec::new();
+    for (at, act) in record.acts.iter().enumerate() {
+        let Act::Runs { runs, .. } = act else { continue };
+        for (member, begun) in runs.iter().enumerate() {
+            all.extend((0..begun.faults.len()).map(|fault| (at, member, fault)));
+        }
+    }
+    all
+}
+
+/// Shrinks; `None` when the record does not break the rule again.
+pub fn shrink(record: &Record, broken: &Violation, image: &Image, rules: &[Rules]) -> Option<Record> {
+    let shrinker = Shrinker { image, rules, broken };
+    let mut small = record.clone();
+    if !shrinker.breaks(&small) {
         return None;
     }
     for _ in 0..3 {
-        let before = (faults.len(), without.iter().filter(|out| **out).count());
-        for index in (0..without.len()).rev() {
-            if !without[index] {
-                without[index] = true;
-                if !shrinker.breaks(&faults, &without) {
-                    without[index] = false;
-                }
-            }
-        }
-        let mut index = faults.len();
-        while index > 0 {
-            index -= 1;
-            let fault = faults.remove(index);
-            if !shrinker.breaks(&faults, &without) {
-                faults.insert(index, fault);
-            }
-        }
-        if before == (faults.len(), without.iter().filter(|out| **out).count()) {
+        if !shrinker.pass(&mut small) {
             break;
         }
     }
-    let (count, actions) = (faults.len(), without.iter().filter(|out| !**out).count());
-    let how = How { mode: Mode::Fixed(faults), tracing: true, without };
-    Some(Small { how, faults: count, actions })
+    Some(small)
 }

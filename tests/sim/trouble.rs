@@ -6,6 +6,8 @@ use chrono::Months;
 use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{AccountId, LicenseId};
 use pmisplicense::model::item::ItemStatus;
+use serde::{Deserialize, Serialize};
+
 use pmisplicense::model::license::{FREE_NAME, LicenseStatus};
 
 use crate::panel::{Panel, Service, new_item};
@@ -13,7 +15,8 @@ use crate::rng::Rng;
 use crate::script::Action;
 use crate::world::World;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trouble {
     /// The list leaves out every license of one tariff, and its total with them.
     FilteredList,

@@ -9,15 +9,17 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use pmisplicense::engine::ItemCommand;
 use pmisplicense::error::{ErrorKind, Text};
-use pmisplicense::model::ids::LicenseId;
+use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::Item;
 use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::License;
+use pmisplicense::pass_report::PassReport;
 use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
 use pmisplicense::store::Store;
 
-use crate::faults::{Class, Fault, Faults};
+use crate::faults::{Class, Fault, Faults, Path};
+use crate::heard::Due;
 use crate::panel::Panel;
 use crate::rng::Rng;
 use crate::seller::{Arrival, Seller, Tag};
@@ -86,7 +88,7 @@ pub struct Run {
     pub tag: usize,
     pub job: Job,
     pub rng: Rng,
-    pub points: u32,
+    pub path: Path,
     pub attempt: u8,
     pub at: Rc<Cell<&'static str>>,
     pub steps: u32,
@@ -98,6 +100,10 @@ pub struct Run {
     /// The last answer of upstream about each license.
     pub answers: Vec<(u32, Option<License>)>,
     pub posts: u32,
+    /// What had to be renewed when it began, if it is a pass over all.
+    pub due: Vec<Due>,
+    /// What it left undone.
+    pub report: PassReport,
     pub started_ms: i64,
     /// The latest that the machine's clock stood at when it was set while the run was under way.
     pub latest_machine_ms: i64,
@@ -132,6 +138,10 @@ pub struct World {
     pub misled: BTreeSet<u32>,
     /// The module's settings name another account.
     pub other_account: bool,
+    /// What services gave back because they were to have no panel.
+    pub gave_back: BTreeSet<(ItemId, LicenseId)>,
+    /// What passes report is dropped: for the proof that S9 bites.
+    pub is_muted: bool,
     /// Our own panel, while the database is another's.
     pub own_panel: Option<Box<Panel>>,
     pub database_was_swapped: bool,
@@ -198,8 +208,8 @@ impl World {
     /// Whether something goes wrong at this point of a run.
     pub fn ask(&mut self, run: usize, class: Class, step: &'static str) -> Option<Fault> {
         let info = &mut self.runs[run];
-        info.points += 1;
-        let fault = self.faults.ask(info.tag, info.points, &mut info.rng, class, step);
+        let place = info.path.place(info.tag, class, step);
+        let fault = self.faults.ask(place, &mut info.rng);
         if let Some(fault) = fault {
             info.hurt = true;
             self.say(|_| format!("run {run} FAULT {fault:?} at {step}"));

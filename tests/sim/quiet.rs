@@ -1,0 +1,108 @@
+//! How a history ends: a drain, in which everything on its way arrives; a quiet, in which each unfinished run is repeated
+//! and sync follows; the checks; and everything finished once more (S7).
+
+use pmisplicense::engine::{ItemCommand, RESTORED};
+use pmisplicense::model::license::LicenseStatus;
+
+use crate::faults::Mode;
+use crate::play::{QUIET, Stage};
+use crate::world::{Job, SETTLE_S};
+
+impl Stage<'_> {
+    /// Whether the state says itself that it is old.
+    fn is_known_for_old(&self) -> bool {
+        self.world.borrow().store.meta(RESTORED).is_ok_and(|when| when.is_some())
+    }
+
+    /// Everything on its way arrives, causes go away, and each unfinished run is repeated.
+    pub fn quiet(&mut self) {
+        {
+            let mut world = self.world.borrow_mut();
+            world.say(|_| "--- drain".to_owned());
+            world.faults.mode = Mode::Off;
+            crate::trouble::over(&mut world);
+            world.skew_ms = 0;
+            world.seller.balance = 100_000_000;
+            while let Some(due) = world.pending.iter().map(|pending| pending.due_ms).max() {
+                let ms = (due - world.now_ms).max(0) + 1;
+                world.advance(ms);
+            }
+            for lic in &mut world.seller.licenses {
+                if lic.status == LicenseStatus::Ordered {
+                    lic.status = LicenseStatus::Active;
+                }
+            }
+            world.advance((SETTLE_S + 60) * 1000);
+        }
+        let items: Vec<u32> = self.world.borrow().panel.services.iter().map(|service| service.item.id.0).collect();
+        let mut tag = QUIET;
+        for _ in 0..4 {
+            // A state that was put back or lost acts only after a person had it take in what it missed.
+            if self.world.borrow().state_lost_ms.is_some() || self.is_known_for_old() {
+                self.group(&[Job::Reconcile], tag);
+                tag += 8;
+            }
+            let mut open: Vec<usize> = Vec::new();
+            for (index, op) in self.world.borrow().panel.ops.iter().enumerate() {
+                if !op.done && !op.dropped {
+                    open.push(index);
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+            for op in open {
+                let (item, command) = {
+                    let world = self.world.borrow();
+                    (world.panel.ops[op].item, world.panel.ops[op].command)
+                };
+                self.group(&[Job::Item { item, command, op: Some(op) }], tag);
+                tag += 8;
+            }
+            self.world.borrow_mut().advance(120_000);
+        }
+        self.group(&[Job::SyncAll], tag);
+        tag += 8;
+        self.world.borrow_mut().advance(120_000);
+        self.group(&[Job::SyncAll], tag);
+        if self.has_servers() {
+            tag += 8;
+            self.group(&[Job::Sweep], tag);
+        }
+        for item in items {
+            tag += 8;
+            let closed = crate::life::is_closed(&self.world.borrow(), item);
+            if !closed {
+                self.group(&[Job::Item { item, command: ItemCommand::SyncItem, op: None }], tag);
+            }
+        }
+        tag += 8;
+        self.group(&[Job::Survey], tag);
+        crate::checks::at_the_end(&mut self.world.borrow_mut());
+        // Late keys are there by now; sync brings them, so that repeated runs have nothing to wait for.
+        self.world.borrow_mut().advance(600_000);
+        tag += 8;
+        self.group(&[Job::SyncAll], tag);
+        self.repeat_finished(tag + 8);
+    }
+
+    fn has_servers(&self) -> bool {
+        let servers = Some(crate::jobs::SERVERS);
+        self.world.borrow().panel.services.iter().any(|service| service.item.module == servers)
+    }
+
+    /// S7: what is finished is done again, and nothing happens but the post-call.
+    fn repeat_finished(&mut self, mut tag: usize) {
+        let ops: Vec<usize> = crate::checks::repeatable(&self.world.borrow());
+        for op in ops {
+            tag += 8;
+            let before = crate::checks::Stillness::of(&self.world.borrow());
+            let (item, command) = {
+                let world = self.world.borrow();
+                (world.panel.ops[op].item, world.panel.ops[op].command)
+            };
+            self.group(&[Job::Item { item, command, op: Some(op) }], tag);
+            before.compare(&mut self.world.borrow_mut(), op);
+        }
+    }
+}
