@@ -72,6 +72,7 @@ pub enum What {
     Sweep,
     Import,
     Reconcile,
+    Decide,
 }
 
 /// Which of the panel's operations a run is an attempt of.
@@ -122,6 +123,8 @@ pub enum SellerDoes {
     Rename,
     Stop,
     Delete,
+    /// The license gets another number.
+    Renumber,
     Move,
     RenewByItself,
     GiveDays,
@@ -158,6 +161,7 @@ pub fn job(world: &mut World, what: What, before: Option<Job>) -> Job {
         What::Sweep => return Job::Sweep,
         What::Import => return Job::Import,
         What::Reconcile => return Job::Reconcile,
+        What::Decide => return Job::Decide,
         What::Item { item, command, of } => (item, command, of),
     };
     let open = world.panel.open_op(item);
@@ -284,6 +288,13 @@ pub fn seller(world: &mut World, item: u32, does: SellerDoes) {
                 lic.key_from_ms = now;
             }
         }
+        D::Renumber => {
+            let own =
+                |id: &u32| seller.get(*id).is_some_and(|lic| !lic.foreign && lic.status != LicenseStatus::Deleted);
+            if let Some(id) = target.filter(own) {
+                seller.renumber(id);
+            }
+        }
         D::Rename | D::Stop | D::Delete | D::Move | D::RenewByItself | D::GiveDays | D::Nothing => {
             if let Some(lic) = target.and_then(|id| seller.get_mut(id)).filter(|lic| !lic.foreign) {
                 to_license(lic, does, today);
@@ -310,6 +321,7 @@ fn to_license(lic: &mut Lic, does: SellerDoes, today: chrono::NaiveDate) {
         | D::FillBalance
         | D::FreeNeighbours
         | D::BuyAlike
+        | D::Renumber
         | D::CollectUnpaid => {}
     }
 }

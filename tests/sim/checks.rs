@@ -92,12 +92,13 @@ fn tells_its_payment(world: &World, tag: Tag) -> bool {
 }
 
 /// What was sent before the state was lost, and could not be found by its mark when that was taken in: not yet there,
-/// not yet readable, or without a mark in the list.
+/// not yet readable, without a mark in the list, or left out of a list that was said to be whole.
 fn is_forgotten(world: &World, entry: &Entry) -> bool {
     let Some(lost) = world.state_lost_ms else { return false };
     let unreadable = world.seller.get(entry.license).is_some_and(|lic| lic.hidden_until_ms >= lost);
     // Modules of a license are in no list.
     let listed = world.seller.get(entry.license).is_none_or(|lic| lic.family != Family::Addition);
+    let unreadable = unreadable || world.list_lagged_ms.is_some_and(|lagged| lagged >= lost);
     let findable = world.seller.habits.mark_in_list && listed && entry.at_ms < lost && !unreadable;
     entry.tag.is_some_and(|tag| tag.sent_ms <= lost) && !findable
 }
@@ -130,7 +131,7 @@ fn lost(world: &mut World) {
         let beyond = beyond || lic.family == Family::Addition;
         let unknowable = beyond && (!world.seller.habits.mark_in_edit || lic.family == Family::Addition);
         match row.map(|row| (row.state, row.life)) {
-            Some((LicenseState::Deleted, _)) if !lic.denied => {
+            Some((LicenseState::Deleted, _)) if !lic.denied && !is_named(world, lic.id, None) => {
                 found.push(("held for deleted, and there", format!("license {}", lic.id)));
             }
             Some((LicenseState::Bound | LicenseState::Claimed, life)) => {

@@ -1,7 +1,7 @@
 //! What somebody does in a scene that no run is told of: the client, the seller's administrator, the panel of a server.
 
 use chrono::{Days, Months};
-use pmisplicense::model::ids::{ItemId, PricelistId};
+use pmisplicense::model::ids::{ClientId, ItemId, PricelistId};
 use pmisplicense::model::item::{Addon, AddonValue, Item, ItemStatus};
 use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::model::period::Period;
@@ -75,6 +75,27 @@ pub fn list_is_filtered(world: &mut World) {
 
 pub fn seller_deletes(world: &mut World) {
     licenses(world, |lic| lic.status = LicenseStatus::Deleted);
+}
+
+/// The first license alone is not shown for a while.
+pub fn seller_hides_one(world: &mut World) {
+    let until = world.now_ms + 2_000_000;
+    if let Some(lic) = world.seller.licenses.first_mut() {
+        lic.hidden_until_ms = until;
+    }
+}
+
+pub fn seller_renumbers(world: &mut World) {
+    let ids: Vec<u32> = world.seller.licenses.iter().filter(|lic| !lic.foreign).map(|lic| lic.id).collect();
+    ids.into_iter().for_each(|id| world.seller.renumber(id));
+}
+
+pub fn new_client(world: &mut World) {
+    item(world, 1, |item| item.client = ClientId(77));
+}
+
+pub fn money_is_out(world: &mut World) {
+    world.seller.balance = 100;
 }
 
 pub fn seller_hides(world: &mut World) {

@@ -49,6 +49,7 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
         Action::Trouble(trouble) => stage.happen(Act::Trouble(trouble)),
         Action::Import => stage.happen(runs(&[What::Import])),
         Action::Reconcile => stage.happen(runs(&[What::Reconcile])),
+        Action::Decide => stage.happen(runs(&[What::Decide])),
         Action::Client { item, pick } => {
             let typed = crate::life::client_types(&stage.world.borrow(), item, pick, false);
             typed.into_iter().for_each(|act| stage.happen(act));

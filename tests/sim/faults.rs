@@ -166,6 +166,9 @@ impl Fault {
 /// Delays of late effects: within the settling time (900 s), just beyond, and days.
 const DELAYS: [i64; 12] = [1, 5, 30, 60, 120, 300, 600, 850, 1_500, 7_200, 86_400, 5 * 86_400];
 
+/// How often a second process begins between two steps of a run, in thousandths at full intensity.
+const MEANWHILE: u32 = 2;
+
 impl Class {
     /// Everything that can go wrong at such a place, one value of each kind: for enumeration.
     pub fn all(self) -> Vec<Fault> {
@@ -341,14 +344,15 @@ impl Faults {
         Self { mode, injected: Vec::new(), passed: None }
     }
 
-    /// Whether a second process is to begin at this point of a run.
-    pub fn meanwhile(&mut self, place: &Place) -> Option<Fault> {
-        let list = match &self.mode {
-            Mode::Fixed(list) => list,
-            Mode::Off | Mode::Random(_) | Mode::At(..) => return None,
+    /// Whether a second process is to begin at this point of a run, and run to its end while the run holds its locks.
+    pub fn meanwhile(&mut self, place: &Place, rng: &mut Rng) -> Option<Fault> {
+        let fault = match &self.mode {
+            Mode::Fixed(list) => list.iter().find(|one| one.fault.is_meanwhile() && one.is_at(place))?.fault,
+            Mode::Random(intensity) => rng
+                .chance(MEANWHILE * intensity / 1000)
+                .then(|| rng.pick(&[Fault::SyncMeanwhile, Fault::TwinMeanwhile]))?,
+            Mode::Off | Mode::At(..) => return None,
         };
-        let fault = list.iter().find(|one| one.fault.is_meanwhile() && one.is_at(place))?.fault;
-        self.mode = Mode::Off;
         self.injected.push(place.planned(fault));
         Some(fault)
     }
@@ -364,7 +368,9 @@ impl Faults {
             Mode::At(at, fault, _) if *at == place.step && class != Class::Step => Some(*fault),
             Mode::At(..) => None,
             Mode::Random(intensity) => rng.chance(class.weight() * intensity / 1000).then(|| class.draw(rng)),
-            Mode::Fixed(list) => list.iter().find(|one| one.is_at(&place)).map(|one| one.fault),
+            Mode::Fixed(list) => {
+                list.iter().find(|one| !one.fault.is_meanwhile() && one.is_at(&place)).map(|one| one.fault)
+            }
         };
         if let Some(fault) = fault {
             if let Mode::At(_, _, next) = &self.mode {

@@ -54,6 +54,7 @@ pub async fn carry_out(
             world.borrow_mut().findings = Some(findings);
             Ok(())
         }
+        Job::Decide => crate::operator::decide(engine, world).await,
         Job::Reconcile => {
             let findings = engine.survey(&mut |_| {}).await?;
             world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));

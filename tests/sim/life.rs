@@ -173,6 +173,7 @@ pub fn seller_does(pick: u32) -> SellerDoes {
         0 => D::Rename,
         1 => D::Stop,
         2 if pick.is_multiple_of(5) => D::Delete,
+        2 if pick.is_multiple_of(3) => D::Renumber,
         2 => D::Nothing,
         3 => D::Move,
         4 | 5 => D::RenewByItself,

@@ -23,6 +23,7 @@ mod heard;
 mod image;
 mod jobs;
 mod life;
+mod operator;
 mod panel;
 mod play;
 mod quiet;

@@ -36,8 +36,9 @@ const MAX_STEPS: u32 = 3_000;
 /// Time that a run may take, its neighbours' waiting included.
 const MAX_RUN_MS: i64 = 3_600_000;
 
-/// The tag of a second process.
+/// Second processes have tags from here on, so many for each run.
 const BESIDE: usize = 1 << 20;
+const BESIDES: usize = 64;
 
 /// Runs of the quiet have tags from here on: nothing goes wrong there.
 pub const QUIET: usize = 1 << 32;
@@ -117,6 +118,7 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
         database_was_swapped: false,
         state_lost_ms: None,
         state_is_copied: false,
+        list_lagged_ms: None,
         rolled_back: false,
         takes_foreign: rules[setting.rules].pool_foreign,
         clock_moved: false,
@@ -222,6 +224,7 @@ impl<'a> Stage<'a> {
                 latest_machine_ms: 0,
                 earliest_machine_ms: None,
                 end: None,
+                besides: 0,
                 hurt: false,
                 lagged: false,
                 refused_but_done: false,
@@ -280,7 +283,7 @@ impl<'a> Stage<'a> {
             index = index.min(going.len() - 1);
             let run = going[index].run;
             if let Some(beside) = self.meanwhile(run) {
-                self.group(&[beside], BESIDE);
+                self.beside(run, beside);
             }
             if let Some(end) = self.before_step(run) {
                 // The process is gone: what it held is released, what it had written stays.
@@ -299,12 +302,30 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Runs a second process, in which nothing goes wrong, to its end.
+    fn beside(&mut self, run: usize, job: Job) {
+        let (tag, mode) = {
+            let mut world = self.world.borrow_mut();
+            let info = &world.runs[run];
+            let tag = BESIDE + info.tag * BESIDES + info.besides;
+            (tag, std::mem::replace(&mut world.faults.mode, Mode::Off))
+        };
+        self.group(&[job], tag);
+        self.world.borrow_mut().faults.mode = mode;
+    }
+
     /// A second process begins while a run stands at this step, and runs to its end.
     fn meanwhile(&self, run: usize) -> Option<Job> {
         let mut world = self.world.borrow_mut();
+        let world = &mut *world;
         let step = world.step_of(run);
-        let place = world.runs[run].path.ahead(world.runs[run].tag, step);
-        let fault = world.faults.meanwhile(&place)?;
+        let info = &mut world.runs[run];
+        if info.tag >= BESIDE {
+            return None;
+        }
+        let place = info.path.ahead(info.tag, step);
+        let fault = world.faults.meanwhile(&place, &mut info.rng)?;
+        info.besides += 1;
         world.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
         match (fault, world.runs[run].job) {
             (Fault::SyncMeanwhile, _) => Some(Job::SyncAll),

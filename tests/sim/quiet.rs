@@ -2,9 +2,11 @@
 //! and sync follows; the checks; and everything finished once more (S7).
 
 use pmisplicense::engine::{ItemCommand, RESTORED};
+use pmisplicense::error::ErrorKind;
 use pmisplicense::model::license::LicenseStatus;
 
 use crate::faults::Mode;
+use crate::panel::Op;
 use crate::play::{QUIET, Stage};
 use crate::world::{Job, SETTLE_S};
 
@@ -40,6 +42,10 @@ impl Stage<'_> {
             // A state that was put back or lost acts only after a person had it take in what it missed.
             if self.world.borrow().state_lost_ms.is_some() || self.is_known_for_old() {
                 self.group(&[Job::Reconcile], tag);
+                tag += 8;
+            }
+            if self.waits_for_a_person() {
+                self.group(&[Job::Decide], tag);
                 tag += 8;
             }
             let mut open: Vec<usize> = Vec::new();
@@ -84,6 +90,13 @@ impl Stage<'_> {
         tag += 8;
         self.group(&[Job::SyncAll], tag);
         self.repeat_finished(tag + 8);
+    }
+
+    /// Whether an operation failed because somebody has to say who a service or a license is.
+    fn waits_for_a_person(&self) -> bool {
+        let world = self.world.borrow();
+        let waits = |op: &Op| op.last_error.as_ref().is_some_and(|(kind, _)| *kind == ErrorKind::State);
+        world.panel.ops.iter().filter(|op| !op.done && !op.dropped).any(waits)
     }
 
     fn has_servers(&self) -> bool {

@@ -3,10 +3,11 @@
 
 use crate::choices::FOREIGN_POOL;
 use crate::deeds::{
-    both_new_address, is_module, is_server, key_is_young, list_is_filtered, lives_again, more_nodes, new_address,
-    new_name, new_tariff, new_tariff_without_money, paid_for_months, seller_deletes, seller_hides, seller_moves,
-    seller_renames, seller_renews_by_itself, server_chooses_another, server_chooses_none, server_ends, server_runs,
-    server_stops, to_nopanel, to_panel, trial_becomes_paid, unpaid_are_paid,
+    both_new_address, is_module, is_server, key_is_young, list_is_filtered, lives_again, money_is_out, more_nodes,
+    new_address, new_client, new_name, new_tariff, new_tariff_without_money, paid_for_months, seller_deletes,
+    seller_hides, seller_hides_one, seller_moves, seller_renames, seller_renews_by_itself, seller_renumbers,
+    server_chooses_another, server_chooses_none, server_ends, server_runs, server_stops, to_nopanel, to_panel,
+    trial_becomes_paid, unpaid_are_paid,
 };
 use crate::faults::Fault as F;
 use crate::panel::PanelHabits;
@@ -186,6 +187,14 @@ fn openings() -> Vec<Scene> {
         Scene::new("open, refused for money", month, &[], OPEN, &["record outcome", "remember refusal"])
             .hurt("send order", F::NoMoney)
             .fails(E::Nomoney),
+        Scene::new(
+            "open held back for money",
+            &[start("55227", 1, 1), start("55227", 1, 2)],
+            &[World(money_is_out), Run(2, C::Open)],
+            OPEN,
+            &["ask balance", "waits for money"],
+        )
+        .fails(E::Nomoney),
         Scene::new("open, left unpaid", month, &[], OPEN, &["bind"]).hurt("send order", F::Unpaid).fails(E::Nomoney),
         Scene::new(
             "open of what was unpaid",
@@ -258,6 +267,27 @@ fn payments() -> Vec<Scene> {
             tried,
             &["trial ends", "send order", "bind", "finish payment"],
         ),
+        Scene::new(
+            "prolong of a renumbered one",
+            month,
+            &[
+                OPEN,
+                Wait(20 * DAY),
+                World(seller_renumbers),
+                Hurt(1, C::Prolong, "saveparam", F::ToolMissing),
+                Wait(1_000),
+            ],
+            tried,
+            &["renumbered", "send renewal", "finish payment"],
+        ),
+        Scene::new(
+            "prolong of one that was thought gone",
+            &[start("55227", 1, 1), start("55227", 1, 2)],
+            &[OPEN, Run(2, C::Open), Wait(20 * DAY), World(seller_hides_one), tried, Wait(1_000), SYNC, Wait(2_000)],
+            tried,
+            &["bind by mark", "finish payment"],
+        )
+        .at(|habits| habits.shows_deleted = false),
         Scene::new("resume with time left", month, &[OPEN, Run(1, C::Suspend)], Run(1, C::Resume), &["send resume"]),
         Scene::new(
             "resume of what ran out",
@@ -338,6 +368,13 @@ fn changes() -> Vec<Scene> {
             &[OPEN, World(to_panel)],
             tried,
             &["send order", "bind", "post-call"],
+        ),
+        Scene::new(
+            "setparam of a new client's",
+            &[start("nopanel", 1, 1)],
+            &[OPEN, World(new_client), World(to_panel)],
+            tried,
+            &["new client", "send order", "bind", "post-call"],
         ),
         Scene::new(
             "setparam of a trial",

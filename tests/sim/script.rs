@@ -64,6 +64,8 @@ pub enum Action {
     Import,
     /// A person has the differences repaired.
     Reconcile,
+    /// A person decides what is left to him.
+    Decide,
 }
 
 /// Runs in a history before its quiet: a short one shows as much for its time as any, and shrinks better.
@@ -73,7 +75,7 @@ impl Action {
     /// How many runs it starts, at most.
     fn runs(self) -> u32 {
         match self {
-            Self::Step { .. } | Self::Sync | Self::Import | Self::Reconcile => 1,
+            Self::Step { .. } | Self::Sync | Self::Import | Self::Reconcile | Self::Decide => 1,
             Self::Group { pick, .. } => 2 + u32::from(pick.is_multiple_of(11)),
             Self::Wait { .. } | Self::Seller { .. } | Self::Client { .. } | Self::Trouble(_) => 0,
         }
@@ -130,6 +132,9 @@ impl Script {
         }
         if more.chance(60) {
             actions.push(Action::Reconcile);
+        }
+        if more.chance(60) {
+            actions.push(Action::Decide);
         }
         let mut runs = 0;
         actions.retain(|action| {

@@ -139,6 +139,18 @@ impl Seller {
         format!("KEY-{}", self.keys)
     }
 
+    /// A license gets another number; what was billed for it was billed for the license.
+    pub fn renumber(&mut self, id: u32) {
+        self.next_id += 1;
+        let new = self.next_id;
+        if let Some(lic) = self.get_mut(id) {
+            (lic.id, lic.stale_until_ms, lic.before) = (new, 0, None);
+        }
+        for entry in self.ledger.iter_mut().filter(|entry| entry.license == id) {
+            entry.license = new;
+        }
+    }
+
     fn bill(&mut self, cost: i64) -> Result<(), Refusal> {
         if self.balance < cost {
             return Err(refusal(RefusalKind::NoMoney, "not enough money"));

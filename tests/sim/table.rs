@@ -31,8 +31,8 @@ const CANNOT: [(&str, &str); 9] = [
 
 /// Commits that no run of the simulator makes, and where they are tried.
 const ELSEWHERE: [(&str, &str); 4] = [
-    ("bind by hand", "a person's bind: tests/admin"),
-    ("move away", "a person's move: tests/admin"),
+    ("bind by hand", "a person's bind: in random histories, and tests/admin"),
+    ("moved", "a person's move: tests/admin"),
     ("renew state", "a person's reconcile: in random histories with a restored state"),
     ("state is old", "a state put back from a copy: tests/guards.rs"),
 ];

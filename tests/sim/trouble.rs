@@ -60,7 +60,7 @@ pub fn draw(seed: u64, actions: &mut Vec<Action>) {
     actions.insert(at, Action::Trouble(first));
     if first == T::OtherDatabase {
         // Whoever has the differences to another panel's database repaired means it.
-        actions.retain(|action| *action != Action::Reconcile);
+        actions.retain(|action| !matches!(action, Action::Reconcile | Action::Decide));
     }
     let at = actions.iter().position(|action| *action == Action::Trouble(first)).unwrap_or(0);
     let left = u32::try_from(actions.len() - at).unwrap_or(1);

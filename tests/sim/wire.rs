@@ -354,6 +354,7 @@ impl World {
             Some(F::ListLags) if !self.runs[run].refused_but_done => {
                 let left_out = u32::from(rows.pop().is_some());
                 total = total.map(|total| total - left_out);
+                self.list_lagged_ms = Some(self.now_ms);
             }
             Some(F::ListShort) => drop(rows.pop()),
             Some(F::ListTwice) => {

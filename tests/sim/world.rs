@@ -59,6 +59,8 @@ pub enum Job {
     Survey,
     /// The same, carried out.
     Reconcile,
+    /// What the plan leaves to a person, decided.
+    Decide,
 }
 
 impl Job {
@@ -110,6 +112,8 @@ pub struct Run {
     /// The earliest, likewise.
     pub earliest_machine_ms: Option<i64>,
     pub end: Option<End>,
+    /// Second processes that began and ended within it.
+    pub besides: usize,
     /// Something was injected into this run.
     pub hurt: bool,
     /// A read of the database that showed the past, in this run.
@@ -148,6 +152,8 @@ pub struct World {
     /// When the state was put back or lost.
     pub state_lost_ms: Option<i64>,
     pub state_is_copied: bool,
+    /// When a list last left out its newest row, and counted without it.
+    pub list_lagged_ms: Option<i64>,
     /// It was put back behind everybody's back, and only marks in lists that happen to be read can tell.
     pub rolled_back: bool,
     /// The settings allow to take what another panel freed.
