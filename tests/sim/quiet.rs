@@ -1,5 +1,5 @@
-//! How a history ends: a drain, in which everything on its way arrives; a quiet, in which each unfinished run is repeated
-//! and sync follows; the checks; and everything finished once more (S7).
+//! How a history ends: a drain, in which everything on its way arrives; a quiet, in which each unfinished run is
+//! repeated and sync follows; the checks; and everything finished once more (S7).
 
 use pmisplicense::engine::{ItemCommand, RESTORED};
 use pmisplicense::error::ErrorKind;
