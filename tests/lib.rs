@@ -20,6 +20,7 @@ mod hurt;
 mod identity;
 mod messages;
 mod modes;
+mod names;
 mod old_state;
 mod open;
 mod packages;

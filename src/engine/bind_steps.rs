@@ -97,6 +97,7 @@ impl Engine<'_> {
             nodes: None,
             changes: 0,
             name: seen.shown_name().to_owned(),
+            kept_name: None,
             ip: seen.ip,
             last_ip: None,
             status: seen.status,

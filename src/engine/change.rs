@@ -214,10 +214,12 @@ impl Engine<'_> {
         for difference in known.clone() {
             let words = change(&seen, &difference, self.today());
             let has_wish = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
-            match self.carry_out(item, row, &seen, difference, quiet).await {
+            match self.carry_out(item, row, &seen, difference.clone(), quiet).await {
                 Ok(Some(after)) => {
                     seen = after;
-                    made.extend((!has_wish).then_some(words));
+                    // What the seller did not make of the license is no change; it tells of it in its own words.
+                    let is_made = !matches!(&difference, Difference::Name(name) if !seen.is_named(name));
+                    made.extend((!has_wish && is_made).then_some(words));
                 }
                 Ok(None) => kept.is_left = true,
                 Err(error) if error.kind == ErrorKind::IpChangeLimit && quiet => {
@@ -317,10 +319,15 @@ impl Engine<'_> {
         let answer = self.try_change(row, &Repeatable::Edit(edit.clone())).await?;
         let after = self.read(row.family, id).await?.ok_or_else(|| errors::license_gone(row.item, id))?;
         let arrived = edit.ip.is_none_or(|ip| after.ip == Some(ip))
-            && edit.licname.as_ref().is_none_or(|name| after.is_named(name))
+            && (answer.is_ok() || edit.licname.as_ref().is_none_or(|name| after.is_named(name)))
             && (!edit.no_autoprolong || after.autoprolong != Some(true));
         match answer {
-            _ if arrived => Ok(after),
+            _ if arrived => {
+                if let Some(name) = &edit.licname {
+                    self.remember_name(row, name, &after).await?;
+                }
+                Ok(after)
+            }
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpTooYoung => {
                 let ip = edit.ip.map_or_else(String::new, |ip| ip.to_string());
                 self.put_off_address(row).await?;

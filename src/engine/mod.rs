@@ -26,6 +26,7 @@ mod late;
 mod marked;
 mod money;
 mod moving;
+mod naming;
 mod noc;
 mod old_state;
 mod once;

@@ -24,7 +24,10 @@ impl Engine<'_> {
         }
         // A name that the client set is his wish, never overwritten by what upstream has.
         if item.params.licname.is_none() {
-            values.extend(seen.name.as_ref().map(|name| ("licname", name.clone())));
+            let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+            // Not in the form that the seller gave it: sent back like that it would be changed once more.
+            let name = row.as_ref().map_or(seen.name.as_deref(), |row| row.name_meant(seen));
+            values.extend(name.map(|name| ("licname", name.to_owned())));
         }
         self.save_params(item, &values).await
     }

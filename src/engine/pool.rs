@@ -186,7 +186,7 @@ impl Engine<'_> {
         }
         let Some(seen) = seen else { return Ok(None) };
         let given = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark))
-            || (seen.remoteid.is_silent() && seen.is_named(&asked.licname) && seen.ip == asked.ip);
+            || (seen.remoteid.is_silent() && seen.may_be_named(&asked.licname) && seen.ip == asked.ip);
         if given && self.key_is_new(row, &seen) {
             return self.finish_taking(item, life, row, asked, seen).await.map(Some);
         }
@@ -377,7 +377,11 @@ impl Engine<'_> {
             let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
                 return Err(errors::license_gone(Some(item.id), row.id));
             };
-            let arrived = after.is_named(&asked.licname) && (asked.ip.is_none() || after.ip == asked.ip);
+            // The mark came with the same edit; the name alone may be kept in the seller's own way.
+            let marked = row.mark.as_ref().is_some_and(|mark| after.remoteid.is(mark));
+            let named = after.is_named(&asked.licname)
+                || (answer.is_ok() && (marked || (after.remoteid.is_silent() && after.may_be_named(&asked.licname))));
+            let arrived = named && (asked.ip.is_none() || after.ip == asked.ip);
             match answer {
                 _ if arrived => return self.finish_taking(item, life, row, asked, after).await.map(Some),
                 Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpBusy => {

@@ -8,6 +8,7 @@ use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, Upstr
 use super::item::ItemStatus;
 use super::journal::ItemLife;
 use super::license::{Expiry, Family, License, LicenseStatus};
+use super::name::KeptName;
 use super::reason::Reason;
 
 /// What we hold a license for.
@@ -77,6 +78,8 @@ pub struct LicenseRow {
     pub changes: u32,
     /// Its name.
     pub name: String,
+    /// The name that was asked for last, where the seller keeps it in its own way.
+    pub kept_name: Option<KeptName>,
     /// Its address.
     pub ip: Option<IpAddr>,
     /// The address of the service that it served last.
@@ -119,6 +122,18 @@ impl LicenseRow {
     pub fn is_of(&self, life: &ItemLife) -> bool {
         let held = self.life.as_ref();
         held == Some(&life.to_string()) || held == Some(&life.beside().to_string())
+    }
+
+    /// Whether a look shows the wanted name, or what this seller made of that very name before.
+    pub fn keeps_name(&self, wanted: &str, seen: &License) -> bool {
+        let made = self.kept_name.as_ref().filter(|kept| kept.asked == wanted);
+        seen.is_named(wanted) || made.is_some_and(|kept| seen.is_named(&kept.shown))
+    }
+
+    /// The name that we asked for, as far as the look shows what became of it; else the name that is shown.
+    pub fn name_meant<'s>(&'s self, seen: &'s License) -> Option<&'s str> {
+        let kept = self.kept_name.as_ref().filter(|kept| seen.is_named(&kept.shown));
+        kept.map(|kept| kept.asked.as_str()).or(seen.name.as_deref())
     }
 
     /// A row of a list with what it leaves out as it was at the last look: its columns are chosen by the seller.
@@ -167,6 +182,7 @@ pub fn test_row(id: u32) -> LicenseRow {
         nodes: None,
         changes: 0,
         name: "shop".into(),
+        kept_name: None,
         ip: "192.0.2.10".parse().ok(),
         last_ip: None,
         status: LicenseStatus::Active,

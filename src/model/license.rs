@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use super::money::{Cost, Money, currency_in};
 
 use super::ids::{LicenseId, LicenseKey, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId};
+use super::name;
 use super::period::Period;
 
 /// Which functions of upstream serve a license: the prefix of its verbs.
@@ -290,6 +291,16 @@ impl License {
     /// Whether it is known to have that name.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.as_deref() == Some(name)
+    }
+
+    /// Whether its name is that one but for escapes and white space.
+    pub fn is_named_like(&self, name: &str) -> bool {
+        self.name.as_deref().is_some_and(|shown| name::is_same(name, shown))
+    }
+
+    /// Whether its name may be what the seller made of that one.
+    pub fn may_be_named(&self, name: &str) -> bool {
+        self.name.as_deref().is_some_and(|shown| name::may_be_of(name, shown))
     }
 
     /// Whether the answer holds a field twice, with different values.

@@ -10,6 +10,7 @@ pub mod item;
 pub mod journal;
 pub mod license;
 pub mod money;
+pub mod name;
 pub mod noc;
 pub mod period;
 pub mod planted;

@@ -209,7 +209,7 @@ fn last_look(row: &LicenseRow, target: &Target) -> License {
 pub fn may_belong(seen: &License, target: &Target) -> bool {
     let same_place = match target.ip {
         Some(ip) => seen.ip == Some(ip),
-        None => seen.is_named(&target.licname),
+        None => seen.is_named_like(&target.licname),
     };
     same_place && seen.tariff.may_be(target.pricelist) && !seen.looks_free()
 }

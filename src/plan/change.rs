@@ -81,7 +81,7 @@ pub fn differences(
     if let Some(ip) = target.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
         found.push(Difference::Ip(ip));
     }
-    if has_place && seen.name.as_ref().is_some_and(|name| *name != target.licname) {
+    if has_place && seen.name.is_some() && !row.keeps_name(&target.licname, seen) {
         found.push(Difference::Name(target.licname.clone()));
     }
     if seen.autoprolong == Some(true) {
@@ -159,6 +159,7 @@ mod tests {
             nodes: Some(1),
             changes: 0,
             name: "shop".into(),
+            kept_name: None,
             ip: None,
             last_ip: None,
             status: LicenseStatus::Active,

@@ -15,6 +15,7 @@ use crate::error::Text;
 use crate::model::ids::LicenseId;
 use crate::model::journal::{OnceRequest, OrderRequest, Wish};
 use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::model::name::is_same;
 use crate::model::period::add_months;
 use crate::model::planted::{Bug, is_planted};
 use crate::text;
@@ -139,7 +140,7 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
 
 /// Whether a license has the ordered name: all of it, or where the mark is a part of it, that part.
 fn is_named_so(request: &OrderRequest, name: &str) -> bool {
-    name == request.licname || (names_mark(request) && name.ends_with(&request.mark.to_string()))
+    is_same(&request.licname, name) || (names_mark(request) && name.ends_with(&request.mark.to_string()))
 }
 
 /// Where a license that was read back after an order differs from what was asked: the field, for the error.

@@ -129,6 +129,7 @@ mod tests {
             nodes: None,
             changes: 0,
             name: FREE_NAME.into(),
+            kept_name: None,
             ip: Some(FREE_IP),
             last_ip: None,
             status: LicenseStatus::Stopped,

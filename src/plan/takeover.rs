@@ -417,7 +417,7 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
             text!("its address is {has}, the service has {wanted}", "её IP {has}, а у услуги {wanted}"),
         );
     }
-    let same_name = seen.is_named(&service.item.default_license_name());
+    let same_name = seen.is_named_like(&service.item.default_license_name());
     let sound = by.iter().any(|by| match by {
         Evidence::Map | Evidence::Licid | Evidence::Address => true,
         Evidence::RemoteId | Evidence::Name => same_name || target.ip.is_some(),

@@ -9,11 +9,13 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use crate::model::journal::ItemLife;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::name::KeptName;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 
 pub(super) const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
-     name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason FROM license WHERE ";
+     name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason, \
+     name_asked, name_shown FROM license WHERE ";
 
 pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
     let address = |column: usize| cell::word(row, column, "it is not an address", |text| text.parse().ok());
@@ -31,6 +33,7 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> 
         nodes: row.get(10)?,
         changes: row.get(11)?,
         name: row.get(12)?,
+        kept_name: kept_name(row.get(25)?, row.get(26)?),
         ip: address(13)?,
         last_ip: address(14)?,
         status: LicenseStatus::from_number(row.get(15)?),
@@ -44,6 +47,10 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> 
         not_before: cell::moment_or_null(row, 23)?,
         reason: row.get::<_, Option<String>>(24)?.as_deref().map(Reason::parse),
     })
+}
+
+fn kept_name(asked: Option<String>, shown: Option<String>) -> Option<KeptName> {
+    Some(KeptName { asked: asked?, shown: shown? })
 }
 
 impl Store {
@@ -294,6 +301,17 @@ impl Tx<'_> {
     /// SQLite's own.
     pub fn forget_key(&self, row: &LicenseRow) -> Result<(), StoreError> {
         self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
+    }
+
+    /// Remembers what the seller makes of a name that was asked for.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_kept_name(&self, license: (AccountId, LicenseId), kept: &KeptName) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET name_asked = ?3, name_shown = ?4 WHERE account = ?1 AND id = ?2",
+            params![license.0.0, license.1.0, kept.asked, kept.shown],
+        )
     }
 
     /// Moves a license to a state in which it serves nobody.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
 
 /// Migrations in order; after number N the file's `user_version` is N.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The version that this program writes.
 pub fn version() -> i32 {
@@ -195,6 +195,12 @@ CREATE TABLE trouble (
     ru TEXT NOT NULL,
     told INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+";
+
+/// The name that was asked for last and what the seller shows in its place, where it keeps names in its own way.
+const VERSION_4: &str = "
+ALTER TABLE license ADD COLUMN name_asked TEXT;
+ALTER TABLE license ADD COLUMN name_shown TEXT;
 ";
 
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.

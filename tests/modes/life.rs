@@ -229,23 +229,15 @@ pub fn named(modes: &[&'static Mode]) -> String {
 }
 
 /// Modes that the program does not understand yet.
-const NOT_YET: &[&str] = &[
-    "order-v2",
-    "names-escaped",
-    "names-cut",
-    "names-squeezed",
-    "item-zero",
-    "item-empty",
-    "operation-zero",
-    "operation-empty",
-    "post-open-both",
-    "typed-import",
-];
+const NOT_YET: &[&str] =
+    &["order-v2", "item-zero", "item-empty", "operation-zero", "operation-empty", "post-open-both", "typed-import"];
 
 /// Modes in which a person must decide when they come together, so that a life cannot end by itself.
 const FOR_A_PERSON: &[(&str, &str)] = &[
     // Neither a number nor a mark says which license the order made.
     ("order-silent", "no-remoteid"),
+    // The name stands in for the mark, and its end is cut off.
+    ("no-remoteid", "names-cut"),
 ];
 
 /// Whether a life in these modes can end by itself.

@@ -71,6 +71,7 @@ fn row(id: u32, view: &ItemView) -> LicenseRow {
         nodes: None,
         changes: 0,
         name: "shop".into(),
+        kept_name: None,
         ip: "192.0.2.10".parse().ok(),
         last_ip: None,
         status: LicenseStatus::Active,

@@ -1,0 +1,51 @@
+//! A name that the seller keeps in its own way. A name is for people: what the seller makes of it is remembered and
+//! told once, and neither keeps a license from its client nor is asked for again and again.
+
+use crate::error::{ModuleError, Text};
+use crate::model::held::LicenseRow;
+use crate::model::license::License;
+use crate::model::name::KeptName;
+use crate::text;
+
+use super::{Engine, errors};
+
+/// The word of the journal.
+const EVENT: &str = "name_kept";
+
+impl Engine<'_> {
+    /// After an edit that was carried out: a name that did not arrive as it was asked for is remembered with what is
+    /// shown in its place.
+    pub(super) async fn remember_name(
+        &mut self,
+        row: &LicenseRow,
+        asked: &str,
+        after: &License,
+    ) -> Result<(), ModuleError> {
+        let Some(shown) = after.name.clone().filter(|shown| shown != asked) else { return Ok(()) };
+        let kept = KeptName { asked: asked.to_owned(), shown };
+        let license = (row.account, row.id);
+        let words = words(row, &kept);
+        let is_told = self.store.is_noted(license, EVENT, &words).map_err(errors::state)?;
+        if !is_told {
+            self.warn(&words);
+        }
+        let item = row.item;
+        self.commit("kept name", move |tx| {
+            tx.set_kept_name(license, &kept)?;
+            if is_told { Ok(()) } else { tx.note(item, Some(license), EVENT, &words) }
+        })
+        .await
+    }
+}
+
+fn words(row: &LicenseRow, kept: &KeptName) -> Text {
+    let (id, KeptName { asked, shown }) = (row.id, kept);
+    text!(
+        "The seller keeps the name of license {id} in its own way: asked for \"{asked}\", shown \"{shown}\". \
+         The license is used as it is, and this name is not asked for again. \
+         Next: nothing, or choose a name that the seller keeps.",
+        "Продавец хранит имя лицензии {id} по-своему: запрошено «{asked}», показано «{shown}». \
+         Лицензия используется как есть, и это имя больше не запрашивается. \
+         Далее: ничего, или выберите имя, которое продавец сохранит."
+    )
+}

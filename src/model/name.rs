@@ -1,0 +1,71 @@
+//! Names of licenses as sellers keep them. A name is typed here, stored there, and may come back in another form: with
+//! `&amp;` for `&`, with single blanks, cut to some length.
+
+/// A name that a seller keeps in its own way, as a change of name has shown: asking again would change nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptName {
+    /// What was asked for.
+    pub asked: String,
+    /// What the seller shows since.
+    pub shown: String,
+}
+
+/// Whether a name that is shown is the wanted one but for escapes and white space.
+pub fn is_same(wanted: &str, shown: &str) -> bool {
+    plain(wanted) == plain(shown)
+}
+
+/// Whether a name that is shown may be what became of the wanted one: the same, or its beginning. A name that was
+/// always the shorter one looks alike, so this alone decides nothing about money.
+pub fn may_be_of(wanted: &str, shown: &str) -> bool {
+    let shown = plain(shown);
+    !shown.is_empty() && plain(wanted).starts_with(&shown)
+}
+
+/// White space as single blanks, escapes as what they stand for.
+fn plain(name: &str) -> String {
+    let mut text = name.to_owned();
+    // A seller that escapes what it stored before has escaped it twice.
+    loop {
+        let next = ESCAPES.iter().fold(text.clone(), |text, (escape, letter)| text.replace(escape, letter));
+        if next == text {
+            return text.split_whitespace().collect::<Vec<_>>().join(" ");
+        }
+        text = next;
+    }
+}
+
+/// `&amp;` is the last one: what it uncovers is another round's.
+const ESCAPES: &[(&str, &str)] = &[
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&#34;", "\""),
+    ("&apos;", "'"),
+    ("&#39;", "'"),
+    ("&#039;", "'"),
+    ("&amp;", "&"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Escapes and white space are no difference; a beginning may be; anything else is another name.
+    #[test]
+    fn names_as_sellers_keep_them() {
+        let cases = [
+            ("Smith & Sons", "Smith & Sons", true, true),
+            ("Smith & Sons", "Smith &amp; Sons", true, true),
+            ("Smith & Sons", "Smith &amp;amp; Sons", true, true),
+            ("O'Neill's  \"shop\"", "O&#39;Neill&apos;s &quot;shop&quot;", true, true),
+            ("Smith & Sons, web hosting", "Smith &amp; Sons, web", false, true),
+            ("shop", "shop2", false, false),
+            ("shop", "", false, false),
+            ("shop", "free.lic", false, false),
+        ];
+        for (wanted, shown, same, may_be) in cases {
+            assert_eq!((is_same(wanted, shown), may_be_of(wanted, shown)), (same, may_be), "{wanted} {shown}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Sellers that keep the names of licenses in their own way: a name is for people, and keeps no license from its
+//! client.
+use crate::pool::pooled;
+use crate::service::{changes, day, forget, ip_of, license, state};
+use crate::support::Test;
+use crate::support::upstream::dialect::Names;
+
+/// `&`, two blanks and more than 32 letters: each of the sellers below makes another name of it.
+const NAME: &str = "Smith & Sons:  web hosting for everybody";
+
+const WAYS: [(Names, &str); 3] = [
+    (Names::Escaped, "Smith &amp; Sons:  web hosting for everybody"),
+    (Names::Cut, "Smith & Sons:  web hosting for e"),
+    (Names::Squeezed, "Smith & Sons: web hosting for everybody"),
+];
+
+fn seller(names: Names) -> Test {
+    let test = Test::new();
+    test.upstream.options(|o| o.dialect.names = names);
+    test
+}
+
+/// Times that the log says that the seller keeps a name in its own way.
+fn told(test: &Test) -> usize {
+    test.log().matches("in its own way").count()
+}
+
+/// Passes of sync that change nothing, at the seller or in the panel.
+fn passes_change_nothing(test: &Test, what: &str) {
+    forget(test);
+    for pass in 1..=2 {
+        test.run(["--command", "sync"]).ok();
+        assert_eq!((changes(test), test.panel_changes()), (vec![], vec![]), "{what}, pass {pass}");
+    }
+    test.run(["reconcile"]).ok();
+}
+
+/// What is bought is handed out, and everything but the name is compared and kept right; the name is told once.
+#[test]
+fn a_name_that_the_seller_keeps_in_its_own_way_keeps_no_license_from_its_client() {
+    for (names, shown) in WAYS {
+        let test = seller(names);
+        test.soft_item(42, "55227", 1).ip(&ip_of(42)).licname(NAME).add();
+        test.cmd("open", 42).ok();
+        let bought = license(&test, 42);
+        assert_eq!(bought.licname, shown);
+        assert_eq!((test.item(42).param("lickey"), test.item(42).status), (bought.key.as_str(), 2), "{shown}");
+        assert_eq!(
+            (test.item(42).param("licname"), told(&test)),
+            (NAME, 1),
+            "the client's wish stays as it is: {shown}"
+        );
+        passes_change_nothing(&test, shown);
+        test.set_param(42, "ip", "192.0.2.142");
+        test.cmd("setparam", 42).ok();
+        test.cmd("suspend", 42).ok();
+        assert_eq!((license(&test, 42).ip.as_str(), license(&test, 42).status), ("192.0.2.142", 3), "{shown}");
+        test.cmd("resume", 42).ok();
+        assert_eq!((told(&test), test.upstream.billed("soft.order.param")), (1, 1), "{shown}");
+        test.assert_clean();
+    }
+}
+
+/// A client's new name is sent once, whether or not the seller shows a difference, and one that it keeps is not told.
+#[test]
+fn a_new_name_is_asked_for_once() {
+    for (names, _) in WAYS {
+        let test = seller(names);
+        test.soft_item(42, "55227", 1).ip(&ip_of(42)).licname(NAME).add();
+        test.cmd("open", 42).ok();
+        let edits = |name: &str| {
+            forget(&test);
+            test.set_param(42, "licname", name);
+            test.cmd("setparam", 42).ok();
+            changes(&test).len()
+        };
+        assert_eq!(edits(&format!("{NAME} and more")), 1, "{names:?}");
+        passes_change_nothing(&test, "the seller may show the very same name as before");
+        let before = told(&test);
+        assert_eq!((edits("shop"), license(&test, 42).licname.as_str()), (1, "shop"), "{names:?}");
+        assert_eq!((edits("shop two"), license(&test, 42).licname.as_str()), (1, "shop two"), "a longer one is new");
+        assert_eq!(told(&test), before, "{names:?}");
+        test.upstream.edit_license(license(&test, 42).id, |l| l.licname = "somebody's".into());
+        test.run(["--command", "sync"]).ok();
+        assert_eq!(license(&test, 42).licname, "shop two", "what somebody else changed is put right");
+    }
+}
+
+/// A pooled license serves the next client, whatever the seller makes of his name.
+#[test]
+fn a_pooled_license_is_given_out_under_a_name_that_the_seller_changes() {
+    for (names, shown) in WAYS {
+        let test = seller(names);
+        let id = pooled(&test, 41, "55227", 40);
+        test.soft_item(42, "55227", 1).ip(&ip_of(42)).licname(NAME).add();
+        test.cmd("open", 42).ok();
+        let given = license(&test, 42);
+        assert_eq!((given.id, given.licname.as_str(), given.status), (id, shown, 2));
+        assert_eq!((test.item(42).param("lickey"), told(&test)), (given.key.as_str(), 1), "{shown}");
+        assert_eq!(state(&test, "SELECT state FROM license"), "bound", "{shown}");
+        passes_change_nothing(&test, shown);
+    }
+}
+
+/// A service without a name of its own shows the name that was meant, so that it is not escaped once more with each
+/// change.
+#[test]
+fn a_service_shows_the_name_that_was_meant() {
+    let test = seller(Names::Escaped);
+    test.soft_item(42, "55227", 1).ip(&ip_of(42)).name("Smith & Sons").active_until(&day(20)).add();
+    test.cmd("open", 42).ok();
+    assert!(license(&test, 42).licname.ends_with("Smith &amp; Sons"), "{}", test.story());
+    assert!(test.item(42).param("licname").ends_with("Smith & Sons"), "{:?}", test.item(42));
+    passes_change_nothing(&test, "a name by default");
+}
