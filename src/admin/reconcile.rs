@@ -11,6 +11,7 @@ use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
 use crate::error::{Lang, ModuleError, Text};
 use crate::model::ids::ModuleId;
+use crate::opening::servers::servers_of;
 use crate::opening::state::is_there;
 use crate::opening::{module, open_state, with_engine};
 use crate::plan::finding::{Finding, Kind, Remedy};
@@ -47,8 +48,10 @@ pub fn reconcile(
     let (mut results, mut first_error) = (Vec::new(), None);
     for module in modules {
         let bar = Bar(desk.live);
+        let servers = servers_of(desk.ctx, module)?;
         let tell = &mut *desk.tell;
         let done = with_engine(desk.ctx, module, |engine| {
+            engine.also_look_at(servers);
             let findings = run_to_end(engine.survey(&mut |progress| {
                 bar.draw(tell, busy_with(module, progress.phase).in_lang(lang), progress.done, progress.total);
             }));

@@ -9,7 +9,7 @@ use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
-use crate::pass_report::{PassReport, Scope, named};
+use crate::pass_report::{PassReport, Scope, Why, named};
 use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
 use crate::plan::change::Target;
 use crate::plan::guard::{Allow, Kind};
@@ -20,6 +20,7 @@ use crate::text;
 use super::doubt::order_of;
 use super::guard::By;
 use super::pages::Pages;
+use super::suspects::Suspects;
 use super::{Engine, ItemCommand, errors};
 
 /// Items read from the panel at once.
@@ -172,6 +173,7 @@ impl Engine<'_> {
     ) -> Result<Steps, ModuleError> {
         let mut steps = Steps::new();
         let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut suspects = Suspects::default();
         for &id in items {
             self.begin_one();
             self.step("read item").await?;
@@ -186,6 +188,9 @@ impl Engine<'_> {
                 continue;
             };
             if item.module != Some(server.module) || item.is_ours() {
+                continue;
+            }
+            if self.is_left_alone(&item, &mut suspects, &mut swept.report).await? {
                 continue;
             }
             match self.plan_server(&item, noted.contains(&id)) {
@@ -205,6 +210,9 @@ impl Engine<'_> {
                 }
                 Err(error) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
             }
+        }
+        if let Some(left) = suspects.left_over() {
+            swept.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
         }
         for (name, ids) in unknown {
             let list = ids.join(", ");

@@ -50,6 +50,7 @@ mod takeover;
 mod trouble;
 mod watched;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -181,6 +182,8 @@ pub struct Engine<'p> {
     module: ModuleId,
     operation: Option<RunningOperationId>,
     panel_id: PanelId,
+    /// See [`Engine::also_look_at`].
+    servers: BTreeSet<ModuleId>,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
     withheld: guard::Withheld,
     /// A license that an old state missed could not be taken in for now.
@@ -224,6 +227,7 @@ impl<'p> Engine<'p> {
             module: run.access.module,
             operation: run.operation,
             panel_id,
+            servers: BTreeSet::new(),
             held: Vec::new(),
             withheld: guard::Withheld::default(),
             is_left_out: false,

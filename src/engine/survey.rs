@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
 use crate::model::period::Period;
@@ -164,24 +164,38 @@ impl Engine<'_> {
         self.read(row.family, row.id).await
     }
 
-    /// Services of the module that no row of ours named.
+    /// Services of the module, and of the servers that it licenses, that no row of ours named.
     async fn compare_services(
         &mut self,
         comparison: &mut Comparison<'_>,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
-        let (mut after, mut done) = (ItemId(0), 0);
+        let mut done = 0;
+        for module in [self.module].into_iter().chain(self.servers.clone()) {
+            self.compare_services_of(module, comparison, &mut done, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn compare_services_of(
+        &mut self,
+        module: ModuleId,
+        comparison: &mut Comparison<'_>,
+        done: &mut u32,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<(), ModuleError> {
+        let mut after = ItemId(0);
         let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
         loop {
             self.step("read items").await?;
-            let batch = self.ports.billdb.items_of_module(self.module, after, limit);
+            let batch = self.ports.billdb.items_of_module(module, after, limit);
             let batch = batch.map_err(|error| errors::database(&error))?;
             let Some(last) = batch.last() else { return Ok(()) };
             after = *last;
             let fresh: Vec<ItemId> = batch.iter().copied().filter(|id| !comparison.is_visited(*id)).collect();
             self.views(&fresh).await?.values().for_each(|view| comparison.service(view));
-            done += u32::try_from(batch.len()).unwrap_or(0);
-            progress(Headway { phase: Phase::Services, done, total: None });
+            *done += u32::try_from(batch.len()).unwrap_or(0);
+            progress(Headway { phase: Phase::Services, done: *done, total: None });
         }
     }
 

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::held::LicenseRow;
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::ItemLife;
 use crate::model::license::Family;
+use crate::pass_report::{PassReport, Scope};
 use crate::plan::identity::{Shown, is_other_owner};
 use crate::store::StoreError;
 use crate::text;
@@ -31,15 +33,18 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    fn add(&mut self, item: ItemId) {
+    /// Whether the service is to be looked at; else it is only counted.
+    pub(super) fn add(&mut self, item: ItemId) -> bool {
         if self.items.contains(&item) {
-            return;
+            return true;
         }
-        if self.items.len() < MAX_LOOKED_AT {
+        let has_room = self.items.len() < MAX_LOOKED_AT;
+        if has_room {
             self.items.insert(item);
         } else {
             self.left += 1;
         }
+        has_room
     }
 
     /// What a pass says of those that it did not look at.
@@ -65,6 +70,12 @@ fn read<T>(result: Result<T, StoreError>) -> Result<Option<T>, ModuleError> {
 }
 
 impl Engine<'_> {
+    /// Modules of servers whose control panels are licensed here: [`Engine::survey`] and
+    /// [`Engine::identity_troubles`] look at their servers too. The sweep is told which one it is about.
+    pub fn also_look_at(&mut self, servers: BTreeSet<ModuleId>) {
+        self.servers = servers;
+    }
+
     /// The services of the module's account that need a look of their own because of who they are.
     pub(super) async fn suspects(&mut self) -> Result<Suspects, ModuleError> {
         let mut suspects = Suspects::default();
@@ -130,16 +141,45 @@ impl Engine<'_> {
             let items = self.ports.billdb.items(&strange).map_err(|error| errors::database(&error))?;
             for item in items.iter().filter(|item| self.is_buyer(item)) {
                 let life = self.store.life(item).map_err(errors::state)?;
-                match self.shown_by(item, &life)? {
-                    Shown::Nothing | Shown::Own | Shown::Former => {}
-                    Shown::Elsewhere(..) | Shown::Unknown(_) => suspects.add(item.id),
+                if self.shows_strange(item, &life)? {
+                    suspects.add(item.id);
                 }
             }
         }
     }
 
-    /// Whether a service is there and buys with this module.
+    /// Whether a service shows a license that our state does not hold for it.
+    pub(super) fn shows_strange(&self, item: &Item, life: &ItemLife) -> Result<bool, ModuleError> {
+        Ok(match self.shown_by(item, life)? {
+            Shown::Nothing | Shown::Own | Shown::Former => false,
+            Shown::Elsewhere(..) | Shown::Unknown(_) => true,
+        })
+    }
+
+    /// Whether the sweep leaves a server alone, because it shows a license that our state does not hold for it: an
+    /// operator says first whose that license is. The report names it.
+    pub(super) async fn is_left_alone(
+        &mut self,
+        server: &Item,
+        suspects: &mut Suspects,
+        report: &mut PassReport,
+    ) -> Result<bool, ModuleError> {
+        let life = self.store.life(server).map_err(errors::state)?;
+        if server.status == ItemStatus::Deleted || !self.shows_strange(server, &life)? {
+            return Ok(false);
+        }
+        if !suspects.add(server.id) {
+            return Ok(true);
+        }
+        match self.identity_trouble(server).await {
+            Some(error) => self.collect(report, Scope::Item(server.id), error).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a service is there and gets its license here.
     fn is_buyer(&self, item: &Item) -> bool {
-        item.is_ours() && item.module == Some(self.module) && item.status != ItemStatus::Deleted
+        let Some(module) = item.module.filter(|_| item.status != ItemStatus::Deleted) else { return false };
+        if item.is_ours() { module == self.module } else { self.servers.contains(&module) }
     }
 }

@@ -1,5 +1,7 @@
 //! Which license server serves a module of servers, and whether it may (LICENSING.md 9).
 
+use std::collections::BTreeSet;
+
 use crate::context::{Context, database_error};
 use crate::engine::Servers;
 use crate::error::{ErrorKind, ModuleError};
@@ -40,6 +42,24 @@ pub fn license_server(
     };
     let meant = only.is_none_or(|only| only == seller.id || only == servers.id);
     Ok(meant.then_some(seller))
+}
+
+/// The modules of servers whose control panels a module of ours licenses; one whose license server cannot be told is
+/// left out.
+///
+/// # Errors
+/// `database`
+pub fn servers_of(ctx: &mut Context, ours: ModuleId) -> Result<BTreeSet<ModuleId>, ModuleError> {
+    let bundled = ctx.settings.rules(None).bundled;
+    if bundled.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let servers = modules.iter().filter(|module| bundled.contains(&module.id) && module.program != MODULE_PROGRAM);
+    let is_its = |servers: &&Module| {
+        license_server(ctx, &modules, servers, None).is_ok_and(|seller| seller.is_some_and(|seller| seller.id == ours))
+    };
+    Ok(servers.filter(is_its).map(|servers| servers.id).collect())
 }
 
 /// The server modules whose control panels a module of ours licenses, each with what stands against it.

@@ -1,5 +1,7 @@
 //! Every message about identity names a command, and following the commands leads out, never round in a circle.
 use super::*;
+use crate::service::alter_state;
+use crate::support::Fault;
 use std::collections::BTreeSet;
 
 /// The commands of ours in a text, as far as they are whole; placeholders in capitals make one no command.
@@ -11,7 +13,8 @@ fn commands(text: &str) -> Vec<String> {
         for word in words {
             let bare = word.trim_end_matches([',', ';', '.', ')']);
             let is_part = line.is_empty() || bare.starts_with("--") || bare.bytes().any(|b| b.is_ascii_digit());
-            let is_value = line.last().is_some_and(|last: &String| last == "--take-from");
+            // The value of the option, and the second word of the command.
+            let is_value = line.last().is_some_and(|last: &String| last == "--take-from" || last == "state");
             if !is_part && !is_value {
                 break;
             }
@@ -40,8 +43,8 @@ fn follow(test: &Test, case: &str, start: impl Fn() -> Output) {
         assert!(!list.is_empty(), "{case}: no advice in {said}");
         let next = list.iter().find(|command| !tried.contains(*command));
         let next = next.unwrap_or_else(|| panic!("{case}: round in a circle after {tried:?}: {said}")).clone();
-        let yes =
-            if ["bind", "unbind", "move", "retry"].iter().any(|word| next.starts_with(word)) { " --yes" } else { "" };
+        let asks = ["bind", "unbind", "move", "retry", "state"];
+        let yes = if asks.iter().any(|word| next.starts_with(word)) { " --yes" } else { "" };
         let followed = operator(test, &format!("{next}{yes}"));
         tried.insert(next);
         // What the advice says is followed first; then the command of the beginning is given again.
@@ -54,7 +57,7 @@ fn follow(test: &Test, case: &str, start: impl Fn() -> Output) {
 #[test]
 fn following_the_advice_of_every_identity_guard_leads_out() {
     type World = fn(&Test);
-    let cases: [(&str, World, &str); 13] = [
+    let cases: [(&str, World, &str); 15] = [
         ("the client changed", |t| t.set_item(42, "account", "77"), "suspend"),
         ("another incarnation", |t| t.set_item(42, "createdate", "2020-02-02 10:00:00"), "suspend"),
         ("another incarnation, closing", |t| t.set_item(42, "createdate", "2020-02-02 10:00:00"), "close"),
@@ -104,6 +107,8 @@ fn following_the_advice_of_every_identity_guard_leads_out() {
             "sync_item",
         ),
         ("a pass", |t| copy_service(t, 42, 43), "sync_server"),
+        ("another machine", |t| alter_state(t, "UPDATE meta SET value = 'other' WHERE name = 'machine'"), "suspend"),
+        ("a restored state", |t| alter_state(t, "INSERT INTO meta VALUES ('restored', '2027-01-01')"), "suspend"),
     ];
     for (case, change, command) in cases {
         let test = Test::new();
@@ -153,5 +158,61 @@ fn following_the_advice_of_refused_bindings_leads_out() {
         opened(&test, 42, "55227", 1);
         let line = change(&test);
         follow(&test, case, || operator(&test, &format!("{line} --yes")));
+    }
+}
+
+/// What `resolve --bought` refuses: the last way that the message names is a list of whole commands that all succeed,
+/// and the service ends with one license.
+#[test]
+fn following_the_advice_of_a_refused_resolve_leads_out() {
+    type World = fn(&Test) -> u64;
+    let cases: [(&str, World); 5] = [
+        ("it serves another service", |t| opened(t, 43, "55227", 1)),
+        ("another installation's mark", |t| {
+            let id = t.upstream.add_foreign(55227, 1, &ip_of(42), "theirs");
+            t.upstream.edit_license(id, |l| l.remoteid = "pml-zzzzzzzz-9-9".into());
+            id
+        }),
+        ("another product", |t| t.upstream.add_foreign(55228, 1, &ip_of(42), "pro")),
+        ("an order of another service", |t| {
+            t.upstream.clear_faults();
+            t.upstream.fault(Fault::on("soft.order.param").late());
+            t.soft_item(43, "55227", 1).ip(&ip_of(43)).add();
+            t.cmd("open", 43).fails("client");
+            t.upstream.land_late();
+            t.upstream.licenses()[0].id
+        }),
+        ("a free license, for another client", |t| {
+            t.upstream.clear_faults();
+            let id = crate::pool::pooled(t, 43, "55227", 40);
+            t.set_item(42, "account", "77");
+            id
+        }),
+    ];
+    for (case, change) in cases {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip(&ip_of(42)).active_until(&day(20)).add();
+        test.upstream.fault(Fault::on("soft.order.param").drop_before());
+        test.cmd("open", 42).fails("client");
+        let id = change(&test);
+        settle(&test);
+        let refused = operator(&test, &format!("resolve 42 --bought {id} --yes"));
+        assert_eq!(refused.code, Some(1), "{case}");
+        let mut ways = commands(&refused.stderr);
+        ways.retain(|way| !way.starts_with("reconcile"));
+        assert!(!ways.is_empty(), "{case}: {}", refused.stderr);
+        for way in ways {
+            operator(&test, &format!("{way} --yes")).ok();
+        }
+        test.upstream.clear_faults();
+        test.cmd("open", 42).ok();
+        let served = test.upstream.license(licid(&test, 42));
+        assert_eq!(
+            (served.ip, served.status, served.key),
+            (ip_of(42), 2, test.item(42).param("lickey").into()),
+            "{case}"
+        );
+        assert!(test.upstream.billed("soft.order.param") <= 2, "{case}: {}", test.story());
+        assert!(case == "it serves another service" || served.id == id, "{case}: {}", test.story());
     }
 }

@@ -11,6 +11,7 @@ mod copied;
 mod creation;
 mod lost;
 mod renumbered;
+mod servers;
 
 /// A command of an operator, one line.
 fn operator(test: &Test, line: &str) -> Output {

@@ -4,6 +4,7 @@ use super::Checks;
 use crate::admin::Desk;
 use crate::admin::show::our_modules;
 use crate::engine::run_to_end;
+use crate::opening::servers::servers_of;
 use crate::opening::with_engine;
 use crate::store::Store;
 use crate::text;
@@ -14,8 +15,11 @@ pub(super) fn identity(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut 
     let Some(modules) = store.and_then(|_| our_modules(desk).ok()) else { return };
     let before = checks.0.len();
     for module in modules {
-        let Ok(Ok(troubles)) = with_engine(desk.ctx, module, |engine| Ok(run_to_end(engine.identity_troubles())))
-        else {
+        let Ok(servers) = servers_of(desk.ctx, module) else { continue };
+        let Ok(Ok(troubles)) = with_engine(desk.ctx, module, |engine| {
+            engine.also_look_at(servers);
+            Ok(run_to_end(engine.identity_troubles()))
+        }) else {
             continue;
         };
         for trouble in troubles {
