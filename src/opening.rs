@@ -56,7 +56,13 @@ fn has_licenses(ctx: &Context, module: ModuleId) -> Result<bool, ModuleError> {
     let held = store.in_use(account.id).map_err(crate::engine::state_error)?;
     // A wish that cannot be read may be an order of this module: the pass over it says so.
     let is_ordering = || store.open_wishes().map_or(true, |open| open.iter().any(|wish| wish.account == account.id));
-    Ok(held.iter().any(|(id, _)| *id == module) || is_ordering())
+    let mut depends = is_ordering();
+    for (id, _) in held {
+        // What another module bound there, and cannot look after since it buys elsewhere, is left to this one.
+        let its = store.account_of_module(id).map_err(crate::engine::state_error)?;
+        depends |= id == module || its.is_none_or(|its| its.id != account.id);
+    }
+    Ok(depends)
 }
 
 fn has_active_service(ctx: &mut Context, module: ModuleId) -> Result<bool, ModuleError> {

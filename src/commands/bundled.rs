@@ -116,12 +116,13 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
     }
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let by_module = sort_notes(ctx, &bundled, &notes)?;
+    let mut sellers = BTreeSet::new();
     for id in bundled {
         let noted = by_module.get(&id).cloned().unwrap_or_default();
         if what.part == Part::Noted && noted.is_empty() {
             continue;
         }
-        let done = sweep_module(ctx, &modules, id, &noted, what);
+        let done = sweep_module(ctx, &modules, id, &noted, what, &mut sellers);
         match done {
             Ok(swept) => {
                 let settled = swept.settled.iter().filter(|item| noted.contains(item));
@@ -129,6 +130,17 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
                 total.add(swept);
             }
             Err(error) => total.report.failed(id, Scope::Account, error),
+        }
+    }
+    match what.part {
+        // Beside a sync of all licenses that one says it; a note leaves nothing else unlooked at.
+        Part::All | Part::Noted => {}
+        Part::Sweep { .. } => {
+            for seller in sellers {
+                if let Err(error) = licenses::passed_over(ctx, &modules, Some(seller), &mut total.report) {
+                    total.report.failed(seller, Scope::Account, error);
+                }
+            }
         }
     }
     licenses::log_accounts(ctx, "sweep", &total.report);
@@ -173,12 +185,14 @@ fn sort_notes(
     Ok(by_module)
 }
 
+/// `sellers`: gets the license server of these servers.
 fn sweep_module(
     ctx: &mut Context,
     modules: &[Module],
     id: ModuleId,
     noted: &BTreeSet<ItemId>,
     what: Sync,
+    sellers: &mut BTreeSet<ModuleId>,
 ) -> Result<Swept, ModuleError> {
     let servers = modules.iter().find(|module| module.id == id).ok_or_else(|| no_such(id))?;
     if servers.program == MODULE_PROGRAM {
@@ -187,6 +201,7 @@ fn sweep_module(
     let seller = license_server(ctx, modules, servers, what.module)?;
     let Some(seller) = seller else { return Ok(Swept::default()) };
     refuse_own_server(ctx, servers, &seller)?;
+    sellers.insert(seller.id);
     let key = format!("adopted:{id}");
     let store = open_state(ctx)?;
     if what.part == (Part::Sweep { adopt: true }) {

@@ -77,7 +77,7 @@ pub(super) fn log_accounts(ctx: &Context, command: &str, report: &PassReport) {
 
 /// What no pass looks at, because it is bound with an account that no module buys from any more: all of it until an
 /// operator has decided what that account is, then only what runs out under a paid service.
-fn passed_over(
+pub(super) fn passed_over(
     ctx: &mut Context,
     modules: &[Module],
     only: Option<ModuleId>,

@@ -258,3 +258,51 @@ fn only_a_module_of_ours_on_our_machine_that_can_log_in_is_accepted() {
     fine(&t, "doctor --accept-account 7 --same --yes");
     t.cmd("sync_item", 42).ok();
 }
+
+/// A server of another module, whose license stays with the module's former account: a sweep by itself is no more
+/// content than sync, and neither is a command for the server.
+#[test]
+fn no_sweep_is_content_while_a_servers_license_is_with_a_former_account() {
+    let t = Test::new();
+    t.settings("bundled = [3]");
+    t.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).expires(&super::day_in(31)).add();
+    fine(&t, "sync --sweep --adopt");
+    accepted_before(&t);
+    for line in ["sync --sweep", "sync --sweep --module 3", "sync"] {
+        let output = person(&t, line);
+        let told = joined(&output.stderr);
+        assert_eq!(output.code, Some(1), "{line}: {}", output.story);
+        assert!(told.contains("Module 7 bound 1 license ") && told.contains("doctor --accept-account 7"), "{told}");
+    }
+    assert_eq!(t.cmd("sync_item", 50).fails("config").attribute("object"), "account");
+    let elsewhere = crate::support::Upstream::start();
+    t.module_param(7, "url", &elsewhere.url());
+    fine(&t, "doctor --accept-account 7 --other --yes");
+    fine(&t, "sync --sweep");
+    in_state(&t, &format!("UPDATE license SET expires = '{}'", super::day_in(1)));
+    for line in ["sync --sweep", "sync"] {
+        let told = joined(&person(&t, line).stderr);
+        assert!(told.contains("of service 50") && told.contains("pmisplicense move 50"), "{line}: {told}");
+    }
+    assert_eq!((t.upstream.billed("soft.order.param"), elsewhere.billed("soft.order.param")), (1, 0));
+}
+
+/// The account is still another module's, which is switched off: what the first one bound there is that one's to renew.
+#[test]
+fn a_former_account_that_only_a_switched_off_module_has_is_looked_at() {
+    let mut t = opened();
+    t.add_module(9, "pmisplicense");
+    t.connect_module(9, &t.upstream.url());
+    fine(&t, "sync --module 9");
+    ends_in(&t, 5001, 1);
+    t.db.exec("UPDATE processingmodule SET active = 'off' WHERE id = 9", ());
+    let elsewhere = crate::support::Upstream::start();
+    t.module_param(7, "url", &elsewhere.url());
+    fine(&t, "doctor --accept-account 7 --other --yes");
+    fine(&t, "sync");
+    assert_eq!(t.upstream.billed("service.prolong"), 1, "{}", t.story());
+    for line in ["sync", "sync --module 9"] {
+        fine(&t, line);
+    }
+    assert_eq!((t.upstream.billed("service.prolong"), elsewhere.billed("soft.order.param")), (1, 0));
+}
