@@ -23,6 +23,7 @@ mod identity_errors;
 mod import;
 mod importable;
 mod late;
+mod locking;
 mod marked;
 mod money;
 mod moving;
@@ -64,7 +65,6 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, Running
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::period::AlignmentRule;
-use crate::model::planted::{Bug, is_planted};
 use crate::model::rules::Rules;
 pub use crate::plan::guard::Allow;
 use crate::ports::{
@@ -323,55 +323,6 @@ impl<'p> Engine<'p> {
         let result = self.store.write(self.ports.clock.now(), work).map_err(errors::state);
         self.step("committed").await?;
         result
-    }
-
-    /// Takes a lock, waiting for its holder for at most 30 seconds; a lock that this run holds already is taken.
-    async fn lock(&mut self, name: LockName) -> Result<(), ModuleError> {
-        self.lock_while(name, |_| Ok(true)).await.map(drop)
-    }
-
-    /// As [`Engine::lock`], as long as the lock is worth waiting for; whether it is held by this run now.
-    async fn lock_while(
-        &mut self,
-        name: LockName,
-        is_worth_it: impl Fn(&Self) -> Result<bool, ModuleError>,
-    ) -> Result<bool, ModuleError> {
-        if self.held.iter().any(|(held, _)| *held == name) || is_planted(Bug::LockForgotten) {
-            return Ok(true);
-        }
-        let since = self.now();
-        loop {
-            self.step("lock").await?;
-            match self.ports.locks.try_lock(name) {
-                Ok(Some(guard)) => {
-                    self.held.push((name, guard));
-                    return Ok(true);
-                }
-                Ok(None) if !is_worth_it(self)? => return Ok(false),
-                Ok(None) if (self.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT => {
-                    return Err(errors::busy(name));
-                }
-                Ok(None) => self.ports.clock.sleep(LOCK_RETRY),
-                Err(why) => return Err(errors::lock_failed(&why)),
-            }
-        }
-    }
-
-    /// Whether another run holds it at this moment.
-    fn is_locked_elsewhere(&self, name: LockName) -> Result<bool, ModuleError> {
-        if self.held.iter().any(|(held, _)| *held == name) {
-            return Ok(false);
-        }
-        let free = self.ports.locks.try_lock(name).map_err(|why| errors::lock_failed(&why))?;
-        Ok(free.is_none())
-    }
-
-    fn unlock(&mut self, name: LockName) {
-        self.held.retain(|(held, _)| *held != name);
-    }
-
-    async fn lock_license(&mut self, license: LicenseId) -> Result<(), ModuleError> {
-        self.lock(LockName::License(self.account, license)).await
     }
 
     /// The item as the database has it now.
