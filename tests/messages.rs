@@ -26,7 +26,7 @@ fn service() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).add();
     test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
-    test.soft_item(3, "55227", 1).ip("192.0.2.3").licname("a\"<b>").add();
+    test.soft_item(3, "55227", 1).ip("192.0.2.3").licname("pml-x").add();
     test.soft_item(4, "3541", 1).ip("192.0.2.4").add();
     test.soft_item(5, "55227", -50).ip("192.0.2.5").add();
     test.vds_item(6, "", 1).on_tariff().add();
@@ -65,10 +65,10 @@ fn service() {
             3,
             "bad_value",
             "licname",
-            "a&quot;&lt;b&gt;",
+            "pml-x",
             [
-                "A license cannot have the name &quot;a\\&quot;&lt;b&gt;&quot;: quotes, angle brackets and control characters are not allowed. Nothing was ordered or changed. Enter another name, or none.",
-                "Лицензию нельзя назвать &quot;a\\&quot;&lt;b&gt;&quot;: кавычки, угловые скобки и управляющие символы недопустимы. Ничего не заказано и не изменено. Укажите другое имя или никакого.",
+                "A license cannot have the name &quot;pml-x&quot;: names that begin with pml-, or hold such a mark, are for internal use. Nothing was ordered or changed. Enter another name, or none.",
+                "Лицензию нельзя назвать &quot;pml-x&quot;: имена, начинающиеся с pml- или содержащие такую метку, служебные. Ничего не заказано и не изменено. Укажите другое имя или никакого.",
             ],
         ),
         (

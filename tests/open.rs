@@ -1,6 +1,6 @@
 //! `open`: exact order, exact words to the panel, once. Doubts about an order are in `doubt.rs`, what the catalogue
 //! sells in `catalogue.rs`.
-use crate::service::{OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
+use crate::service::{HEAD, OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
@@ -27,14 +27,39 @@ fn first_open() {
     test.assert_clean();
 }
 
-/// Without a name of the client's the license is called after the service; quotes and markup do not reach upstream.
+/// Whatever a client or a service is called, the license bears that name letter by letter, at the seller and in the
+/// panel, and no later run changes it. Only the names of free licenses and our marks are refused.
+#[test]
+fn people_may_be_called_as_they_like() {
+    let test = Test::new();
+    for (item, name) in (42..).zip(["O'Neill & Sons", "ООО \"Ромашка\"", "<b>a</b> `b` \\ 50%+1; a=b"]) {
+        let checked = test.run(["--command", "check_param", "--param", "licname", "--value", name]);
+        checked.ok().stdout(&format!("{HEAD}<doc><ok/></doc>\n"));
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).licname(name).add();
+        test.cmd("open", item).ok();
+        let id = licid(&test, item);
+        assert_eq!((test.upstream.license(id).licname.as_str(), test.item(item).param("licname")), (name, name));
+        forget(&test);
+        test.cmd("sync_item", item).ok();
+        test.cmd("setparam", item).ok();
+        assert_eq!(changes(&test), Vec::<String>::new(), "{name}");
+    }
+    for (item, name) in [(40, "free.lic"), (41, "shop pml-abcd1234-41-7")] {
+        test.soft_item(item, "55227", 1).ip(&ip_of(item)).licname(name).add();
+        forget(&test);
+        assert_eq!(test.cmd("open", item).fails("bad_value").attribute("object"), "licname", "{name}");
+        assert_eq!(sent(&test), Vec::<String>::new(), "{name}");
+    }
+}
+
+/// Without a name of the client's the license is called after the service.
 #[test]
 fn default_name() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").name("Shop \"<b>A</b>\" & Co").add();
     test.cmd("open", 42).ok();
-    assert_eq!(only_license(&test).licname, "Item #42 Shop b A /b & Co");
-    assert_eq!(test.item(42).param("licname"), "Item #42 Shop b A /b & Co");
+    assert_eq!(only_license(&test).licname, "Item #42 Shop \"<b>A</b>\" & Co");
+    assert_eq!(test.item(42).param("licname"), "Item #42 Shop \"<b>A</b>\" & Co");
 }
 
 /// A repeated open finds its license: one read, nothing bought, only the post-call again.
@@ -63,7 +88,7 @@ fn refused_before_anything() {
     test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
     test.soft_item(3, "55227", 1).ip("127.0.0.1").add();
     test.soft_item(4, "55227", 1).ip("2001:db8::1").add();
-    test.soft_item(5, "55227", 1).ip("192.0.2.5").licname("\"><script>").add();
+    test.soft_item(5, "55227", 1).ip("192.0.2.5").licname("shop pml-abcdefgh-1-1").add();
     test.soft_item(6, "55227", 1).ip("192.0.2.6").licname("free.lic").add();
     test.soft_item(7, "55227", 1).ip("192.0.2.7").licname("pml-abcdefgh-1-1").add();
     test.soft_item(8, "", 1).on_tariff().ip("192.0.2.8").add();
