@@ -238,7 +238,8 @@ fn import() {
     let test = world();
     let id = test.upstream.add_foreign(55227, 1, "192.0.2.50", "theirs");
     let lines = steps(&test, &["import", "--module", "7", "--itemtype", "soft", "--param", &id.to_string()][..]);
-    assert!(lines[0].starts_with("would call: processing.import.service sok=ok module=7 status=2"), "{lines:#?}");
+    let call = "would call: processing.import.service sok=ok module=7 import_itemtype_intname=soft status=2 ";
+    assert!(lines[0].starts_with(call), "{lines:#?}");
     assert!(lines[0].contains(&format!("lickey=*** licid={id}")));
     assert_eq!(lines.len(), 1);
 }

@@ -143,7 +143,7 @@ impl Engine<'_> {
         let before = self.store.last_import(self.account, id).map_err(errors::state)?;
         let sent = before.filter(|(event, _)| event == SENT).map(|(_, at)| at);
         let item = match (self.owners(id).await?.as_slice(), sent) {
-            ([], sent) => self.make_service(&seen, &code, sent).await?,
+            ([], sent) => self.make_service(&seen, (family, &code), sent).await?,
             // An import of ours whose answer was lost.
             ([one], Some(_)) => *one,
             (owners, _) => {
@@ -179,7 +179,7 @@ impl Engine<'_> {
     async fn make_service(
         &mut self,
         seen: &License,
-        code: &str,
+        (family, code): (Family, &str),
         sent: Option<DateTime<Utc>>,
     ) -> Result<ItemId, ModuleError> {
         let (account, id) = (self.account, seen.id);
@@ -189,7 +189,7 @@ impl Engine<'_> {
             return Err(errors::in_doubt(&what, until, "licid", id));
         }
         self.commit("import sent", |tx| tx.note(None, Some((account, id)), SENT, &what)).await?;
-        let call = PanelCall::Import { values: self.import_values(seen, code) };
+        let call = PanelCall::Import { values: self.import_values(seen, family, code) };
         let answer = self.panel_call(&call).await?;
         let named = answer.as_ref().ok().and_then(|fields| fields.get("service_id")?.trim().parse::<ItemId>().ok());
         match (named.filter(|item| item.0 > 0), answer) {
@@ -208,14 +208,20 @@ impl Engine<'_> {
         }
     }
 
-    fn import_values(&self, seen: &License, code: &str) -> Vec<(&'static str, String)> {
+    fn import_values(&self, seen: &License, family: Family, code: &str) -> Vec<(&'static str, String)> {
         let shortest = || self.rules.catalogue.get(code).and_then(|product| product.shortest()).map_or(1, |m| m.0);
         let period = match seen.period {
             Some(period @ (Period::Months(_) | Period::Trial)) => period.number(),
             Some(Period::Day | Period::Lifetime | Period::Unknown(_)) | None => i32::from(shortest()),
         };
         let status = if seen.status == LicenseStatus::Stopped { 3 } else { 2 };
-        let mut values = vec![("module", self.module.to_string()), ("status", status.to_string())];
+        // A module of two product types must say which one is meant. The panel reads the status under both names.
+        let mut values = vec![
+            ("module", self.module.to_string()),
+            ("import_itemtype_intname", family.func().to_owned()),
+            ("status", status.to_string()),
+            ("service_status", status.to_string()),
+        ];
         values.extend(seen.expires.day().map(|day| ("expiredate", day.to_string())));
         values.push(("period", period.to_string()));
         values.push(("import_pricelist_intname", code.to_owned()));

@@ -52,7 +52,7 @@ fn imported(made: &mut Made, values: &[(&'static str, String)], today: String) -
         parent: None,
         tariff: PricelistId(0),
         tariff_intname: text("import_pricelist_intname").unwrap_or_default().to_owned(),
-        itemtype: "soft".to_owned(),
+        itemtype: text("import_itemtype_intname").unwrap_or_default().to_owned(),
         module: text("module").and_then(|value| value.parse().ok()),
         module_program: MODULE_PROGRAM.to_owned(),
         period: number("period").map_or(Period::Lifetime, Period::from_panel),

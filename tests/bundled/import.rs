@@ -35,8 +35,8 @@ fn foreign_only_when_named() {
     let end = test.upstream.license(license).expires.unwrap();
     let line = imports(&test).pop().unwrap();
     let want = format!(
-        "processing.import.service sok=ok module=7 status=2 expiredate={end} period=1 import_pricelist_intname=55227 \
-         import_service_name=shop & co ip=192.0.2.77 licname=shop & co"
+        "processing.import.service sok=ok module=7 import_itemtype_intname=soft status=2 service_status=2 \
+         expiredate={end} period=1 import_pricelist_intname=55227 import_service_name=shop & co ip=192.0.2.77 licname=shop & co"
     );
     assert!(line.starts_with(&want), "{line}");
     let item = services(&test, license)[0];
@@ -239,7 +239,7 @@ fn another_tariff_by_now() {
     test.upstream.edit_license(license, |l| l.pricelist = 55228);
     import(&test, &license.to_string()).ok();
     let line = imports(&test).pop().unwrap();
-    assert!(line.contains("status=3") && line.contains("import_pricelist_intname=55228 "), "{line}");
+    assert!(line.contains(" status=3 service_status=3 ") && line.contains("import_pricelist_intname=55228 "), "{line}");
 }
 
 /// Another product type, and a module that is not ours.
