@@ -1,7 +1,7 @@
 //! The settings file through the binary: where it is found, what is refused with key and line, the sample file, choices
 //! for one module, and money: the smallest balance and the back-off after a refusal.
 use crate::service::{changes, forget, opened, sent, state, told};
-use crate::support::{Fault, Test};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A bad file stops every command that needs it, names key and line, and nothing is touched.
 #[test]
@@ -140,6 +140,29 @@ fn post_open() {
         (told(&test), test.item(42).status),
         (["service.saveparam", "service.postopen"].map(String::from).to_vec(), 2)
     );
+}
+
+/// post_open = "both", on a panel that needs both: whatever dies between the two calls, the next run makes what is
+/// missing, once the panel repeats the operation or sync comes by. The service of another module gets neither call.
+#[test]
+fn a_service_is_open_after_both_calls_wherever_a_run_dies_between_them() {
+    let both = ["service.saveparam", "soft.open", "service.postopen"];
+    for next in ["open", "sync_item"] {
+        let test = Test::setup().modes(&[crate::support::modes::mode("post-open-both").unwrap()]).start();
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        test.mgrctl_fault(MgrctlFault::on("service.postopen", MgrctlFaultKind::ErrorDocument));
+        assert_eq!(test.cmd("open", 42).code, Some(1));
+        assert_eq!((told(&test), test.item(42).status), (both.map(String::from).to_vec(), 5));
+        test.clear_mgrctl();
+        test.cmd(next, 42).ok();
+        assert_eq!((told(&test), test.item(42).status), (both[1..].iter().map(|f| (*f).into()).collect(), 2), "{next}");
+        test.clear_mgrctl();
+        test.cmd("sync_item", 42).ok();
+        assert_eq!(told(&test), Vec::<String>::new());
+        test.vds_item(43, "55227", 1).addresses(&["192.0.2.20"]).add();
+        test.cmd("open", 43).ok();
+        assert_eq!(told(&test), ["service.saveparam"]);
+    }
 }
 
 /// panel_id is pinned: marks bear it whatever state file there is.

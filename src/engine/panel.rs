@@ -85,12 +85,19 @@ impl Engine<'_> {
     }
 
     /// Tells the panel that the service is open, and settles its end as the panel has it then (LICENSING.md 5).
+    ///
+    /// A run that dies between two calls leaves the end unsettled and its operation unfinished: the next run makes both
+    /// again, as each may be repeated.
     pub(super) async fn post_open(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let func = match self.rules.post_open {
-            PostOpen::Itemtype => format!("{}.open", item.itemtype),
-            PostOpen::Service => "service.postopen".to_owned(),
+        let (issued, placed) = (format!("{}.open", item.itemtype), "service.postopen".to_owned());
+        let calls = match self.rules.post_open {
+            PostOpen::Itemtype => vec![issued],
+            PostOpen::Service => vec![placed],
+            PostOpen::Both => vec![issued, placed],
         };
-        self.post(item, &func).await?;
+        for func in calls {
+            self.post(item, &func).await?;
+        }
         self.settle_end(item).await
     }
 

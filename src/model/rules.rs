@@ -26,6 +26,8 @@ pub enum PostOpen {
     Itemtype,
     /// `service.postopen`
     Service,
+    /// `ITEMTYPE.open`, then `service.postopen`, for a panel that counts a service as open only after both.
+    Both,
 }
 
 /// How doubts are settled, and how upstream is reached.

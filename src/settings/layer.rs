@@ -97,7 +97,13 @@ impl Layer {
                 .transpose()?,
             post_open: table
                 .take("post_open")
-                .map(|f| f.choice(&[("itemtype", PostOpen::Itemtype), ("service", PostOpen::Service)]))
+                .map(|f| {
+                    f.choice(&[
+                        ("itemtype", PostOpen::Itemtype),
+                        ("service", PostOpen::Service),
+                        ("both", PostOpen::Both),
+                    ])
+                })
                 .transpose()?,
             pool_foreign: flag("pool_foreign")?,
             renew_before_days: table.take("renew_before_days").map(|f| f.count(0..=60)).transpose()?,
