@@ -140,6 +140,13 @@ impl Given {
         })
     }
 
+    /// As [`Given::number`], where the panel writes 0 or nothing for "there is none": no service exists while a client
+    /// fills in an order form, and no operation runs while a person calls.
+    fn number_if_any<T: From32>(&self, opt: Opt) -> Result<Option<T>, ModuleError> {
+        let value = self.text(opt).unwrap_or_default();
+        if value.bytes().all(|digit| digit == b'0') { Ok(None) } else { self.number(opt) }
+    }
+
     fn required_number<T: From32>(&self, opt: Opt) -> Result<T, ModuleError> {
         self.number(opt)?.ok_or_else(|| self.missed(opt))
     }
@@ -149,12 +156,13 @@ impl Given {
     /// # Errors
     /// `bad_value` or `missed` with the option's name.
     pub fn common(&self) -> Result<Common, ModuleError> {
-        // A malformed item is an error with any command: better than acting on the rest of the line.
-        self.number::<ItemId>(Opt::Item)?;
+        // A malformed item is an error with any command: better than acting on the rest of the line. Commands about a
+        // service refuse "none" as well, in `check`.
+        self.number_if_any::<ItemId>(Opt::Item)?;
         Ok(Common {
             lang: self.lang(),
             module: self.number(Opt::Module)?,
-            running_operation: self.number(Opt::RunningOperation)?,
+            running_operation: self.number_if_any(Opt::RunningOperation)?,
             config: self.config(),
         })
     }
@@ -368,6 +376,29 @@ mod tests {
             assert_eq!(parse(line).common().expect_err(line).kind, BadValue, "{line}");
         }
         assert_eq!(parse("--command features --item x").common().expect_err("item").object, "item");
+    }
+
+    /// 0 and an empty word stand for "no service" and "no operation", but not where a service is needed.
+    #[test]
+    fn none_in_words() {
+        for none in ["0", "", "00"] {
+            let args = |command: &str| {
+                let more = ["--item", none, "--runningoperation", none, "--param", "ip", "--value", "x"];
+                let words = ["--command", command].into_iter().chain(more);
+                read(&words.map(str::to_owned).collect::<Vec<_>>())
+            };
+            for command in ["check_param", "check_addon", "get_suitable_module", "tune_connection", "tuning_param"] {
+                let given = args(command);
+                assert_eq!(given.common(), Ok(Common::default()), "{command} {none:?}");
+                assert!(given.check().is_ok(), "{command} {none:?}");
+            }
+            for command in ItemCommand::ALL {
+                let error = args(command.word()).check().expect_err(command.word());
+                assert_eq!(error.object, "item", "{} {none:?}", command.word());
+            }
+        }
+        let common = parse("--command open --item 1 --runningoperation").common();
+        assert_eq!(common.map(|common| common.running_operation), Ok(None));
     }
 
     /// An empty value is a value where that makes sense.

@@ -169,6 +169,50 @@ fn check_param_and_addon() {
     assert_eq!(funcs(&test), Vec::<String>::new());
 }
 
+/// While a client fills in an order form there is no service: the panel passes 0 or nothing for it. A command about a
+/// service refuses both, and any word that is no number is refused everywhere.
+#[test]
+fn an_order_form_is_checked_before_there_is_a_service() {
+    let test = Test::new();
+    for none in ["0", ""] {
+        for (command, name, value) in [("check_param", "ip", "192.0.2.10"), ("check_addon", "panel", "55227")] {
+            let args = ["--command", command, "--item", none, "--param", name, "--value", value];
+            let ok = format!("{HEAD}<doc><ok/></doc>\n");
+            test.run(args).ok().stdout(&ok);
+            test.run(args.iter().chain(&["--runningoperation", none])).ok().stdout(&ok);
+        }
+        test.run(["--command", "get_suitable_module", "--item", none, "--runningoperation", none]).ok();
+        let form = "<doc><url>https://billing.example.com</url></doc>";
+        let tune = ["--command", "tune_connection", "--item", none, "--runningoperation", none];
+        test.program(tune).stdin(form).run().ok();
+        let kind = if none.is_empty() { "missed" } else { "bad_value" };
+        for command in ["open", "close", "suspend", "resume", "prolong", "setparam", "sync_item", "gen_key"] {
+            let output = test.run(["--command", command, "--item", none]);
+            assert_eq!(output.fails(kind).attribute("object"), "item", "{command} {none:?}");
+        }
+    }
+    let odd = ["--command", "check_param", "--item", "x", "--param", "ip", "--value", "192.0.2.10"];
+    assert_eq!(test.run(odd).fails("bad_value").attribute("object"), "item");
+    assert!(test.upstream.requests().is_empty() && !test.state_path().exists());
+}
+
+/// No operation runs: commands with `--runningoperation 0` or nothing behind it work as without the option.
+#[test]
+fn an_operation_of_no_number_is_none() {
+    let test = Test::new();
+    for (item, none) in [(42, "0"), (43, "")] {
+        test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
+        let args = |command| ["--command".into(), command, "--item".to_owned(), item.to_string()];
+        let end = ["--runningoperation".to_owned(), none.to_owned()];
+        test.run(args("open".to_owned()).iter().chain(&end)).ok();
+        assert_eq!(test.item(item).status, 2);
+        test.clear_mgrctl();
+        test.upstream.fault(Fault::on("soft.suspend").refused("locked"));
+        test.run(args("suspend".to_owned()).iter().chain(&end));
+        assert!(!funcs(&test).iter().any(|func| func.starts_with("runningoperation")), "{:?}", funcs(&test));
+    }
+}
+
 /// Errors of the command line touch nothing, not even the running operation that they name.
 #[test]
 fn bad_arguments_touch_nothing() {

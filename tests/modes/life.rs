@@ -229,8 +229,7 @@ pub fn named(modes: &[&'static Mode]) -> String {
 }
 
 /// Modes that the program does not understand yet.
-const NOT_YET: &[&str] =
-    &["order-v2", "item-zero", "item-empty", "operation-zero", "operation-empty"];
+const NOT_YET: &[&str] = &["order-v2"];
 
 /// Modes in which a person must decide when they come together, so that a life cannot end by itself.
 const FOR_A_PERSON: &[(&str, &str)] = &[
