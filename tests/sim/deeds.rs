@@ -103,6 +103,10 @@ pub fn seller_hides(world: &mut World) {
     licenses(world, |lic| lic.hidden_until_ms = until);
 }
 
+pub fn seller_doubles_a_field(world: &mut World) {
+    world.seller.doubles_a_field = true;
+}
+
 pub fn seller_renews_by_itself(world: &mut World) {
     licenses(world, |lic| lic.autoprolong = true);
 }

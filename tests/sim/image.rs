@@ -24,29 +24,12 @@ pub struct Image {
     store: Store,
     uri: String,
     dir: tempfile::TempDir,
+    /// All tables of the schema, children before parents.
+    tables: Vec<String>,
+    /// Statements that make a state as good as new. Deleting is cheaper than any other way back: whatever replaces
+    /// pages under a connection makes it compile all its statements anew.
+    emptying: Vec<String>,
 }
-
-const TABLES: [&str; 11] =
-    ["cost", "addition", "journal", "payment_run", "payment", "wish", "license", "item", "module", "account", "meta"];
-
-/// Statements that make a state as good as new, children before parents. Deleting is cheaper than any other way back:
-/// whatever replaces pages under a connection makes it compile all its statements anew.
-const EMPTY: [&str; 14] = [
-    "BEGIN IMMEDIATE",
-    "DELETE FROM cost",
-    "DELETE FROM addition",
-    "DELETE FROM journal",
-    "DELETE FROM payment_run",
-    "DELETE FROM payment",
-    "DELETE FROM wish",
-    "DELETE FROM license",
-    "DELETE FROM item",
-    "DELETE FROM module",
-    "DELETE FROM account",
-    "DELETE FROM meta",
-    "INSERT INTO meta (name, value) VALUES ('panel_id', 'simulate'), ('machine', 'sim')",
-    "COMMIT",
-];
 
 pub fn panel_id() -> PanelId {
     PanelId::parse("simulate").expect("eight letters")
@@ -67,6 +50,22 @@ fn schema(dir: &std::path::Path) -> Vec<String> {
     let mut statement = conn.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").expect("its schema");
     let rows = statement.query_map([], |row| row.get(0)).expect("its schema");
     rows.map(|row| row.expect("a statement")).collect()
+}
+
+/// The tables of a state: later ones refer to earlier ones, so they come first.
+fn tables(conn: &Connection) -> Vec<String> {
+    let all = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid DESC";
+    let mut statement = conn.prepare(all).expect("its tables");
+    let names = statement.query_map([], |row| row.get(0)).expect("its tables");
+    names.map(|name| name.expect("a name")).collect()
+}
+
+fn emptying(tables: &[String]) -> Vec<String> {
+    let mut statements = vec!["BEGIN IMMEDIATE".to_owned()];
+    statements.extend(tables.iter().map(|table| format!("DELETE FROM {table}")));
+    let own = "INSERT INTO meta (name, value) VALUES ('panel_id', 'simulate'), ('machine', 'sim')";
+    statements.extend([own.to_owned(), "COMMIT".to_owned()]);
+    statements
 }
 
 /// A folder in memory where there is one: a death of a process loses nothing that was written, synced or not, and
@@ -90,9 +89,11 @@ impl Image {
         for statement in &schema {
             conn.execute_batch(statement).expect("a table");
         }
+        let tables = tables(&conn);
+        let emptying = emptying(&tables);
         let anchor = Rc::new(conn);
         let store = Store::from_connection(Rc::clone(&anchor));
-        Self { tier, anchor, store, uri, dir }
+        Self { tier, anchor, store, uri, dir, tables, emptying }
     }
 
     fn file(&self) -> PathBuf {
@@ -103,7 +104,7 @@ impl Image {
     pub fn empty(&self) {
         match self.tier {
             Tier::One | Tier::Two => {
-                for statement in EMPTY {
+                for statement in &self.emptying {
                     self.anchor.prepare_cached(statement).and_then(|mut it| it.execute([])).expect("an emptied state");
                 }
             }
@@ -124,7 +125,7 @@ impl Image {
     /// Copies the state aside, as `backup` does.
     pub fn copy(&self) {
         self.anchor.execute_batch("ATTACH ':memory:' AS old").unwrap_or_default();
-        for table in TABLES {
+        for table in &self.tables {
             let sql =
                 format!("DROP TABLE IF EXISTS old.{table}; CREATE TABLE old.{table} AS SELECT * FROM main.{table}");
             self.anchor.execute_batch(&sql).expect("a copy");
@@ -135,10 +136,10 @@ impl Image {
     pub fn restore(&self, marked: bool) {
         let mut sql = "BEGIN IMMEDIATE;".to_owned();
         // What others refer to is deleted last and written first.
-        for table in TABLES {
+        for table in &self.tables {
             let _ = write!(sql, "DELETE FROM main.{table};");
         }
-        for table in TABLES.into_iter().rev() {
+        for table in self.tables.iter().rev() {
             let _ = write!(sql, "INSERT INTO main.{table} SELECT * FROM old.{table};");
         }
         if marked {

@@ -93,6 +93,8 @@ pub struct Seller {
     pub next_id: u32,
     /// Lists leave out what has the tariff of this license, for as long as it is there.
     pub filter: Option<u32>,
+    /// Answers hold one field of each license twice, with different values: it counts as not known.
+    pub doubles_a_field: bool,
     keys: u32,
     pub today: NaiveDate,
 }
@@ -121,6 +123,7 @@ impl Seller {
             balance: 1_000_000,
             next_id: 1000,
             filter: None,
+            doubles_a_field: false,
             keys: 0,
             today,
         }
@@ -408,6 +411,7 @@ impl Seller {
             (true, true) => RemoteId::Empty,
             (true, false) => RemoteId::Text(lic.remoteid.clone()),
         };
+        let doubled = if self.doubles_a_field { vec!["autoprolong".to_owned()] } else { Vec::new() };
         License {
             name: Some(lic.name.clone()),
             ip: lic.ip,
@@ -418,10 +422,11 @@ impl Seller {
             key: if lic.key_from_ms > now_ms { None } else { LicenseKey::parse(&lic.key) },
             created: Some(lic.created),
             expires: lic.expires.map_or(Expiry::Never, Expiry::On),
-            autoprolong: Some(lic.autoprolong),
+            autoprolong: doubled.is_empty().then_some(lic.autoprolong),
             ip_changed: lic.ip_changed,
             key_changed: lic.key_changed,
             addons: lic.nodes.into_iter().collect(),
+            doubled,
             ..License::unknown(LicenseId(lic.id))
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{DAY, Deed, OPEN, SWEEP, SYNC, SYNC_ITEM, Scene, start};
 use crate::deeds::{
-    is_module, is_server, new_address, paid_for_months, seller_deletes, seller_hides, seller_moves, seller_renames,
-    server_chooses_another, server_chooses_none, server_ends, server_runs, server_stops,
+    is_module, is_server, new_address, paid_for_months, seller_deletes, seller_doubles_a_field, seller_hides,
+    seller_moves, seller_renames, server_chooses_another, server_chooses_none, server_ends, server_runs, server_stops,
 };
 use crate::faults::Fault as F;
 use crate::world::Job;
@@ -45,7 +45,30 @@ pub(super) fn syncs() -> Vec<Scene> {
             &["refresh page", "send edit", "looked at"],
         ),
         Scene::new("sync leaves a name", month, &[OPEN, World(seller_renames)], SYNC_ITEM, &["look owed"])
-            .hurt("send edit", F::Refused),
+            .hurt("send edit", F::Refused)
+            .fails(E::Upstream),
+        Scene::new(
+            "sync has the panel show what fails again and again",
+            month,
+            &[OPEN, World(seller_hides), SYNC, Wait(100), SYNC, Wait(100)],
+            SYNC,
+            &["register problem", "trouble told"],
+        )
+        .fails(E::LicenseGone),
+        Scene::new(
+            "sync_item ends what failed",
+            month,
+            &[OPEN, World(seller_hides), SYNC, Wait(3_000)],
+            SYNC_ITEM,
+            &["trouble over"],
+        ),
+        Scene::new(
+            "sync is told of a doubled field",
+            month,
+            &[OPEN, World(seller_doubles_a_field)],
+            SYNC,
+            &["doubled fields"],
+        ),
         Scene::new("sync finds an order", month, &[lost_late(), Wait(400)], SYNC, &["bind", "post-call"]),
         Scene::new("sync looks for an order", month, &[lost, Wait(1_000)], SYNC, &["record outcome"]).fails(E::Client),
         Scene::new(
