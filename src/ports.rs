@@ -4,6 +4,7 @@
 mod call_error;
 mod form;
 mod questions;
+mod refusal;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::error::{QUOTED_CHARS, Text, VALUE_CHARS, shortened, shortened_words};
+use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
 use crate::model::item::{Item, ItemStatus, Owner};
 use crate::model::journal::OnceAnswer;
@@ -23,53 +24,7 @@ use crate::store::RecordedIntent;
 pub use self::call_error::CallError;
 pub use self::form::{Form, is_secret_name};
 pub use self::questions::{Column, PanelQuestion, Question, ToolAnswer};
-
-/// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
-/// extend matches types and texts (CONTRACT.md 5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RefusalKind {
-    /// Login refused, two-factor login included.
-    Auth,
-    /// Too little money.
-    NoMoney,
-    /// The account is blocked, for instance by overdue invoices.
-    Blocked,
-    /// The address changed less than a month ago.
-    IpTooYoung,
-    /// The key changed less than a month ago.
-    KeyTooYoung,
-    /// The address has such a license already.
-    IpBusy,
-    /// The tariff is no longer sold, or not known.
-    SaleClosed,
-    /// The tariff is not sold for that period.
-    PeriodNotSold,
-    /// There is no such license in this account.
-    NotFound,
-    /// Anything unmatched.
-    Other,
-}
-
-/// Upstream's own words when it refuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What it means to us.
-    pub kind: RefusalKind,
-    /// `error/@type`
-    pub error_type: String,
-    /// `error/@object`
-    pub object: String,
-    /// `error/msg`
-    pub message: String,
-}
-
-/// Shortened: a seller may refuse with a whole page.
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [kind, object] = [&self.error_type, &self.object].map(|word| shortened(word, VALUE_CHARS));
-        write!(f, "{kind} {object} {}", shortened_words(&self.message, QUOTED_CHARS))
-    }
-}
+pub use self::refusal::{Refusal, RefusalKind};
 
 /// What is known after a call that is sent once. Deliberately no `Result`: no `?` can skip the writing down.
 #[derive(Debug)]
@@ -161,6 +116,16 @@ pub trait Upstream {
     /// # Errors
     /// `BadAnswer` when no balance can be read.
     fn balance(&mut self) -> Result<Money, CallError>;
+
+    /// Whether the function that takes our orders is there: asked for its empty form. Nothing is ordered, because
+    /// neither a tariff nor the word that confirms an order is sent.
+    ///
+    /// # Errors
+    /// `Refused` with [`RefusalKind::NoFunction`] when it is not there; what else is wrong with the empty form tells
+    /// nothing.
+    fn check_order_function(&mut self) -> Result<(), CallError> {
+        Ok(())
+    }
 
     /// The answer to a question that changes nothing, as a document; an error document is an answer like any other.
     ///

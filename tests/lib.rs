@@ -34,6 +34,7 @@ mod replays;
 mod resolve;
 mod resume;
 mod search;
+mod seller;
 mod service;
 mod setparam;
 mod settings;

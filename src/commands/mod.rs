@@ -132,9 +132,10 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
         CallError::Refused(refusal) => {
             let kind = crate::engine::refusal_kind(refusal.kind);
             let message = if kind == ErrorKind::Auth {
+                let next = crate::engine::login_advice();
                 text!(
-                    "The license server {url} refused the login: {refusal}. Nothing was changed. Check user and password; an account with two-factor login cannot be used by a program.",
-                    "Сервер лицензий {url} отклонил вход: {refusal}. Ничего не изменено. Проверьте имя и пароль; учётная запись с двухфакторным входом программе недоступна."
+                    ["The license server {url} refused the login: {refusal}. Nothing was changed. Next: {}.", next.en],
+                    ["Сервер лицензий {url} отклонил вход: {refusal}. Ничего не изменено. Далее: {}.", next.ru]
                 )
             } else {
                 text!(

@@ -125,18 +125,32 @@ pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
         RefusalKind::SaleClosed => ErrorKind::SaleClosed,
         RefusalKind::PeriodNotSold => ErrorKind::PeriodNotSold,
         RefusalKind::NotFound => ErrorKind::LicenseGone,
-        RefusalKind::Other => ErrorKind::Upstream,
+        RefusalKind::NoFunction | RefusalKind::Other => ErrorKind::Upstream,
     }
+}
+
+/// What to look at when the seller refuses the login. Its own words rarely say which of these it is.
+pub fn login_advice() -> Text {
+    text!(
+        "check user and password of the module; the account's list of allowed IP addresses must hold this server's; two-factor login and a captcha have to be switched off for this user, because a program cannot answer them",
+        "проверьте имя и пароль в модуле; в списке разрешённых IP учётной записи должен быть адрес этого сервера; двухфакторный вход и капчу для этого пользователя нужно отключить: программа ответить на них не может"
+    )
+}
+
+/// What to do when the seller does not know a function: newer ones may take orders by another one. It is never tried
+/// without being asked for.
+pub fn no_function_advice() -> Text {
+    text!(
+        "check that the module's address is the seller's BILLmanager; if the seller takes orders by the newer function only, set order_api = \"v2\" under [upstream] in the settings",
+        "проверьте, что адрес в модуле — это BILLmanager продавца; если продавец принимает заказы только новой функцией, задайте order_api = \"v2\" в разделе [upstream] настроек"
+    )
 }
 
 /// A refusal of upstream in its own words, typed by what it means.
 pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fmt::Display) -> ModuleError {
     let kind = refusal_kind(refusal.kind);
     let next = match refusal.kind {
-        RefusalKind::Auth => text!(
-            "check user and password of the module; an account with two-factor login cannot be used by a program",
-            "проверьте имя и пароль в модуле; учётная запись с двухфакторным входом программе недоступна"
-        ),
+        RefusalKind::Auth => login_advice(),
         RefusalKind::NoMoney => text!("top up the account at the seller", "пополните счёт у продавца"),
         RefusalKind::Blocked => text!("pay the overdue invoices at the seller", "оплатите счета у продавца"),
         RefusalKind::IpTooYoung => text!("an address may change once a month", "IP можно менять раз в месяц"),
@@ -152,6 +166,7 @@ pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fm
         RefusalKind::NotFound => {
             text!("resume or prolong obtains a new license", "resume или prolong получат новую лицензию")
         }
+        RefusalKind::NoFunction => no_function_advice(),
         RefusalKind::Other => text!("read upstream's words and its panel", "смотрите ответ продавца и его панель"),
     };
     let words = refusal.to_string();

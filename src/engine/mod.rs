@@ -77,7 +77,10 @@ pub use account::{Former, check_machine, former_accounts, is_account, other_acco
 pub use approval::Approved;
 pub use bind::Consent;
 pub use bundled::{Server, Swept};
-pub use errors::{busy, call as call_error, lock_failed, no_item, refusal_kind, state as state_error};
+pub use errors::{
+    busy, call as call_error, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
+    state as state_error,
+};
 pub use import::Imported;
 pub use importable::Importable;
 pub use old_state::RESTORED;

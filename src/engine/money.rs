@@ -107,6 +107,7 @@ impl Engine<'_> {
             | RefusalKind::SaleClosed
             | RefusalKind::PeriodNotSold
             | RefusalKind::NotFound
+            | RefusalKind::NoFunction
             | RefusalKind::Other => return Ok(()),
         };
         self.step("ask balance").await?;

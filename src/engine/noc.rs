@@ -51,7 +51,7 @@ impl Engine<'_> {
                 }
                 (Some(seen), None) => {
                     let named = self.named_by_table(row, &seen, &shown, &mut places, servers).await?;
-                    found.extend(self.candidate(Family::Soft, seen, &named, servers).await?);
+                    found.extend(self.candidate(Family::Soft, (seen, true), &named, servers).await?);
                 }
                 (None, None) => {}
             }

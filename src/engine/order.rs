@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
-use crate::model::ids::{LicenseId, Mark};
+use crate::model::ids::{LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
 use crate::model::license::{Family, License, Money};
@@ -192,7 +192,7 @@ impl Engine<'_> {
                 } else {
                     errors::refused(&refusal, what, "intname", terms.product.pricelist)
                 };
-                Err(advised(error, &refusal, Some(terms.product)))
+                Err(advised(error, &refusal, terms.product.pricelist, Some(terms.product)))
             }
             Err(error) => Err(errors::call(&error, what, ip)),
         }
@@ -244,7 +244,7 @@ impl Engine<'_> {
             (RefusalKind::IpBusy | RefusalKind::IpTooYoung, Some(ip)) => errors::refused(refusal, what, "ip", ip),
             _ => errors::refused(refusal, what, "intname", order.pricelist),
         };
-        advised(error, refusal, self.rules.catalogue.by_pricelist(order.pricelist))
+        advised(error, refusal, order.pricelist, self.rules.catalogue.by_pricelist(order.pricelist))
     }
 
     async fn search_again(
@@ -347,10 +347,22 @@ fn ordered_before(wish: &Wish, what: &Text) -> ModuleError {
     ModuleError::new(ErrorKind::OrderUnknown, "wish", wish.id.0, message)
 }
 
-/// A refused code may belong to the vendor's other billing: the error says which set fits (LICENSING.md 1).
-fn advised(mut error: ModuleError, refusal: &crate::ports::Refusal, product: Option<&Product>) -> ModuleError {
-    let advice = product.filter(|_| refusal.kind == RefusalKind::SaleClosed).map(code_advice);
-    if let Some(advice) = advice.filter(|advice| !advice.en.is_empty()) {
+/// A refused tariff is named: some sellers refuse with one word. Its code may belong to the vendor's other billing: the
+/// error says which set fits (LICENSING.md 1).
+fn advised(
+    mut error: ModuleError,
+    refusal: &crate::ports::Refusal,
+    tariff: UpstreamPricelistId,
+    product: Option<&Product>,
+) -> ModuleError {
+    if refusal.kind != RefusalKind::SaleClosed {
+        return error;
+    }
+    *error.message = text!(
+        ["{}; tariff {tariff} is not sold to this account", error.message.en],
+        ["{}; тариф {tariff} этой учётной записи не продаётся", error.message.ru]
+    );
+    if let Some(advice) = product.map(code_advice).filter(|advice| !advice.en.is_empty()) {
         *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
     }
     error

@@ -106,10 +106,10 @@ impl Engine<'_> {
                     if looked % TOLD_EACH == 0 || Some(looked) == page.total {
                         progress(looked, page.total);
                     }
-                    let Some(seen) = self.opened(family, seen).await? else { continue };
+                    let Some((seen, is_whole)) = self.opened(family, seen).await? else { continue };
                     let named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
                     if !named.is_empty() {
-                        found.extend(self.candidate(family, seen, &named, servers).await?);
+                        found.extend(self.candidate(family, (seen, is_whole), &named, servers).await?);
                     }
                 }
             }
@@ -118,8 +118,8 @@ impl Engine<'_> {
     }
 
     /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
-    /// whose it is. `None`: it is nobody's to take over.
-    async fn opened(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
+    /// whose it is, and whether it is the whole one. `None`: it is nobody's to take over.
+    async fn opened(&mut self, family: Family, seen: License) -> Result<Option<(License, bool)>, ModuleError> {
         self.begin_one();
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if !is_candidate(&seen, row.as_ref()) {
@@ -127,9 +127,9 @@ impl Engine<'_> {
         }
         let held = row.is_some_and(|row| row.life.is_some());
         if held || !seen.is_incomplete() {
-            return Ok(Some(seen));
+            return Ok(Some((seen, false)));
         }
-        self.read(family, seen.id).await
+        Ok(self.read(family, seen.id).await?.map(|seen| (seen, true)))
     }
 
     /// Which license the panel shows for which services: one pass over its parameters.
@@ -167,11 +167,12 @@ impl Engine<'_> {
         }
     }
 
-    /// A license with the services that it may belong to. One that would be bound is opened: lists leave out fields.
+    /// A license with the services that it may belong to. One that would be bound is opened, unless it was already
+    /// (`is_whole`): lists leave out fields.
     pub(super) async fn candidate(
         &mut self,
         family: Family,
-        seen: License,
+        (seen, is_whole): (License, bool),
         named: &Named,
         servers: &Servers,
     ) -> Result<Option<Candidate>, ModuleError> {
@@ -194,6 +195,7 @@ impl Engine<'_> {
         let mut verdict = decide(self, &seen);
         let mut license = seen;
         if matches!(verdict, Verdict::Bind | Verdict::Mark)
+            && !is_whole
             && let Some(whole) = self.read(family, license.id).await?
         {
             verdict = decide(self, &whole);

@@ -30,6 +30,16 @@ pub enum PostOpen {
     Both,
 }
 
+/// Which function of the seller takes orders. Two functions are two purchases: the other one is never tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OrderApi {
+    /// `ITEMTYPE.order.param`
+    #[default]
+    V1,
+    /// `v2.ITEMTYPE.order.param`, the order function of newer BILLmanagers.
+    V2,
+}
+
 /// How doubts are settled, and how upstream is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamRules {
@@ -41,7 +51,11 @@ pub struct UpstreamRules {
     pub settle_s: u32,
     /// Whether a purchase that left no trace is sent once more.
     pub resend: bool,
-    /// A PEM file with a CA of the seller's own, trusted beside the public ones.
+    /// Milliseconds between two reads of single licenses, where one run makes many of them.
+    pub pause_ms: u32,
+    /// Which function takes orders.
+    pub order_api: OrderApi,
+    /// A PEM file with a CA of the seller's own, trusted beside the public ones, or with the seller's very certificate.
     pub ca_file: Option<std::path::PathBuf>,
     /// The local address that requests leave from.
     pub source_ip: Option<std::net::IpAddr>,
@@ -49,7 +63,16 @@ pub struct UpstreamRules {
 
 impl Default for UpstreamRules {
     fn default() -> Self {
-        Self { timeout_s: 60, connect_timeout_s: 10, settle_s: 900, resend: true, ca_file: None, source_ip: None }
+        Self {
+            timeout_s: 60,
+            connect_timeout_s: 10,
+            settle_s: 900,
+            resend: true,
+            pause_ms: 500,
+            order_api: OrderApi::default(),
+            ca_file: None,
+            source_ip: None,
+        }
     }
 }
 

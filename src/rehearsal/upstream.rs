@@ -6,10 +6,11 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::{FIRST_LICENSE, Script, Step};
 use crate::error::ModuleError;
-use crate::model::ids::{LicenseId, LicenseKey, UpstreamPricelistId};
+use crate::model::ids::{LicenseId, LicenseKey, ModuleId, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
 use crate::model::license::{Expiry, Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
 use crate::model::period::{Period, add_months, add_period};
+use crate::model::rules::OrderApi;
 use crate::ports::{CallError, Connector, Edit, ModuleAccess, Outcome, Page, Repeatable, Upstream};
 use crate::store::RecordedIntent;
 use crate::upstream::wire;
@@ -21,12 +22,13 @@ const TRIAL: Days = Days::new(14);
 pub struct RehearsedConnector {
     real: Box<dyn Connector>,
     script: Script,
+    order_api: Box<dyn Fn(ModuleId) -> OrderApi>,
 }
 
 impl RehearsedConnector {
-    /// `real` is asked, `script` is told.
-    pub fn new(real: Box<dyn Connector>, script: Script) -> Self {
-        Self { real, script }
+    /// `real` is asked, `script` is told. `order_api`: which function would take the orders of a module.
+    pub fn new(real: Box<dyn Connector>, script: Script, order_api: impl Fn(ModuleId) -> OrderApi + 'static) -> Self {
+        Self { real, script, order_api: Box::new(order_api) }
     }
 }
 
@@ -36,7 +38,8 @@ impl Connector for RehearsedConnector {
         let host = access.url.split_once("://").map_or(access.url.as_str(), |(_, rest)| rest);
         let host = host.split(['/', '?', '#']).next().unwrap_or(host).to_owned();
         let account = format!("{}@{}", access.username, access.url);
-        Ok(Box::new(Rehearsed { real, script: self.script.clone(), host, account }))
+        let order_api = (self.order_api)(access.module);
+        Ok(Box::new(Rehearsed { real, script: self.script.clone(), host, account, order_api }))
     }
 }
 
@@ -45,6 +48,7 @@ struct Rehearsed {
     script: Script,
     host: String,
     account: String,
+    order_api: OrderApi,
 }
 
 impl Rehearsed {
@@ -181,7 +185,8 @@ fn is_paid(request: &OnceRequest) -> bool {
 impl Upstream for Rehearsed {
     fn send_once(&mut self, intent: RecordedIntent) -> Outcome {
         let request = intent.request();
-        let step = Step::Send { to: self.host.clone(), form: wire::once(request), paid: is_paid(request) };
+        let step =
+            Step::Send { to: self.host.clone(), form: wire::once(request, self.order_api), paid: is_paid(request) };
         self.script.push(step);
         match request {
             OnceRequest::Order(order) => Outcome::Done(self.order(order)),

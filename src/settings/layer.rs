@@ -10,7 +10,7 @@ use crate::model::catalogue::Catalogue;
 use crate::model::ids::{ModuleId, PanelId};
 use crate::model::license::Money;
 use crate::model::period::AlignmentRule;
-use crate::model::rules::{OnClose, PostOpen, Rules};
+use crate::model::rules::{OnClose, OrderApi, PostOpen, Rules};
 use crate::text;
 
 /// One group of choices: the top level of the file, or a `[module.ID]`. `None`: not said there.
@@ -35,6 +35,8 @@ pub(super) struct Layer {
     connect_timeout_s: Option<u32>,
     settle_s: Option<u32>,
     resend: Option<bool>,
+    pause_ms: Option<u32>,
+    order_api: Option<OrderApi>,
     ca_file: Option<PathBuf>,
     source_ip: Option<std::net::IpAddr>,
     pub(super) products: Vec<ProductPatch>,
@@ -144,6 +146,9 @@ impl Layer {
         self.connect_timeout_s = table.take("connect_timeout_s").map(|f| f.count(1..=600)).transpose()?;
         self.settle_s = table.take("settle_s").map(|f| f.count(1..=7 * 24 * 3600)).transpose()?;
         self.resend = table.take("resend").map(|f| f.flag()).transpose()?;
+        self.pause_ms = table.take("pause_ms").map(|f| f.count(0..=60_000)).transpose()?;
+        self.order_api =
+            table.take("order_api").map(|f| f.choice(&[("v1", OrderApi::V1), ("v2", OrderApi::V2)])).transpose()?;
         self.ca_file = table.take("ca_file").map(|f| f.optional_path()).transpose()?.flatten();
         if let Some(field) = table.take("source_ip")
             && !field.text()?.is_empty()
@@ -182,6 +187,8 @@ impl Layer {
         set(&mut rules.upstream.connect_timeout_s, self.connect_timeout_s.as_ref());
         set(&mut rules.upstream.settle_s, self.settle_s.as_ref());
         set(&mut rules.upstream.resend, self.resend.as_ref());
+        set(&mut rules.upstream.pause_ms, self.pause_ms.as_ref());
+        set(&mut rules.upstream.order_api, self.order_api.as_ref());
         if self.ca_file.is_some() {
             rules.upstream.ca_file.clone_from(&self.ca_file);
         }

@@ -53,7 +53,7 @@ fn no_balance() -> Text {
 impl HttpUpstream {
     /// **Once**: sends a recorded request. What a lost answer leaves open, and what tells, stands with its form.
     fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
-        let form = wire::once(request);
+        let form = wire::once(request, self.order_api);
         let doc = self.send_form(Repeat::Once, &form)?;
         answer_to(request, &form.func, &doc)
     }
@@ -90,7 +90,10 @@ impl Upstream for HttpUpstream {
     /// `*.edit elid`. **Read**. An answer about another license is not believed.
     fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
         let func = wire::edit(family);
-        let doc = self.document(Repeat::Read, &func, &[("elid", license.to_string())])?;
+        self.pace.wait();
+        let doc = self.document(Repeat::Read, &func, &[("elid", license.to_string())]);
+        self.pace.read();
+        let doc = doc?;
         match decode::license(&doc, Shape::Document) {
             Some(found) if found.id == license => Ok(found),
             Some(found) => {
@@ -137,6 +140,13 @@ impl Upstream for HttpUpstream {
     fn balance(&mut self) -> Result<Money, CallError> {
         let (rows, frame) = self.list("subaccount", &[], &["balance", "currency"], |row| row)?;
         decode::balance(&rows, &frame).ok_or_else(|| CallError::BadAnswer(no_balance()))
+    }
+
+    /// `soft.order.param` or its newer form, without anything. **Read**.
+    fn check_order_function(&mut self) -> Result<(), CallError> {
+        let func = wire::order_func(Family::Soft, self.order_api);
+        self.document(Repeat::Read, &func, &[])?;
+        Ok(())
     }
 
     /// The functions of [`Question`] alone. **Read**.

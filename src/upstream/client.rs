@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use reqwest::blocking::{Client, Response};
-use reqwest::{Certificate, StatusCode, Url};
+use reqwest::{StatusCode, Url};
+use rustls::ClientConfig;
 
-use super::is_loopback;
+use super::pace::Pace;
 use super::refusal::RefusalTable;
-use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::rules::UpstreamRules;
+use super::{is_loopback, trust};
+use crate::error::{ModuleError, Text};
+use crate::model::rules::{OrderApi, UpstreamRules};
 use crate::ports::{CallError, ModuleAccess, Refusal, is_secret_name};
 use crate::text;
 use crate::trace::{Rows, Trace, shown};
@@ -84,7 +86,10 @@ pub struct HttpUpstream {
     timeout: Duration,
     connect_timeout: Duration,
     source_ip: Option<std::net::IpAddr>,
-    authorities: Vec<Certificate>,
+    /// With a `ca_file`; else the public authorities are believed.
+    trust: Option<ClientConfig>,
+    pub(super) order_api: OrderApi,
+    pub(super) pace: Pace,
     refusals: RefusalTable,
     /// Keeps its connection between reads; built at first use, because that costs time.
     keeping: Option<Client>,
@@ -118,7 +123,9 @@ impl HttpUpstream {
             timeout: Duration::from_secs(u64::from(rules.timeout_s.max(1))),
             connect_timeout: Duration::from_secs(u64::from(rules.connect_timeout_s.max(1))),
             source_ip: rules.source_ip,
-            authorities: read_authorities(rules)?,
+            trust: trust::configured(rules)?,
+            order_api: rules.order_api,
+            pace: Pace::new(Duration::from_millis(u64::from(rules.pause_ms))),
             refusals,
             keeping: None,
             fresh: None,
@@ -319,32 +326,13 @@ impl HttpUpstream {
                 if is_loopback(&self.url) {
                     builder = builder.no_proxy();
                 }
-                for authority in &self.authorities {
-                    builder = builder.add_root_certificate(authority.clone());
+                if let Some(trust) = &self.trust {
+                    builder = builder.use_preconfigured_tls(trust.clone());
                 }
                 builder.build()?
             }
         };
         Ok(slot.insert(client))
-    }
-}
-
-pub(super) fn read_authorities(rules: &UpstreamRules) -> Result<Vec<Certificate>, ModuleError> {
-    let Some(path) = &rules.ca_file else { return Ok(Vec::new()) };
-    let refuse = |cause: String| {
-        let path = path.display();
-        let message = text!(
-            "the file {path} with the license server's CA (setting ca_file) cannot be used: it must hold certificates in PEM",
-            "файл {path} с центром сертификации сервера лицензий (параметр ca_file) не подходит: в нём должны быть \
-             сертификаты в формате PEM"
-        );
-        ModuleError::new(ErrorKind::Config, "ca_file", path, message).because(cause)
-    };
-    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(refuse("no certificate in it".to_owned())),
-        Err(error) => Err(refuse(words(error))),
     }
 }
 

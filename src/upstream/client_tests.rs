@@ -262,7 +262,10 @@ fn certificates() {
     let (address, pem) = tls_server("192.0.2.1");
     assert_eq!(once(&mut upstream(&address, &ca(&pem))), "not sent", "wrong name");
     for content in ["", "no certificate"] {
-        assert_eq!(read_authorities(&ca(content)).map_err(|error| error.object).err().as_deref(), Some("ca_file"));
+        assert_eq!(
+            super::trust::configured(&ca(content)).map_err(|error| error.object).err().as_deref(),
+            Some("ca_file")
+        );
     }
 }
 

@@ -7,7 +7,9 @@ mod client;
 mod client_tests;
 mod decode;
 pub mod fields;
+mod pace;
 pub mod refusal;
+mod trust;
 pub mod wire;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
-//! What an error document of upstream means. Its real words are recorded nowhere: this table matches types, objects and
-//! texts, rules of the settings file come first, and what nothing matches stays `Other`. The first rule that fits wins.
+//! What an error document of upstream means. Four refusals are on record (docs/billmanager-protocol.md), the words of
+//! the others are known nowhere: this table matches types, objects and texts, rules of the settings file come first,
+//! and what nothing matches stays `Other`. The first rule that fits wins.
 
 use crate::ports::{Refusal, RefusalKind};
 use crate::xml::Element;
@@ -47,9 +48,15 @@ const fn rule(
     Builtin { types, objects, words, means }
 }
 
-/// Limits on changes come before money ("not enough days have passed"), money before sale and existence; `NotFound`
-/// asks for the license itself as object, since an order may follow from it.
+/// What is on record comes first: whatever its text says, a login was refused. Limits on changes come before money
+/// ("not enough days have passed"), money before sale and existence; `NotFound` asks for the license itself as object,
+/// since an order may follow from it.
 const BUILTIN: &[Builtin] = &[
+    rule(&["auth"], &["badpassword"], &[], RefusalKind::Auth),
+    rule(&["captcha_verification_failed", "captcha"], ANY, &[], RefusalKind::Auth),
+    rule(ANY, ANY, &[&[" captcha "]], RefusalKind::Auth),
+    rule(&["wizard_unavailable"], ANY, &[], RefusalKind::SaleClosed),
+    rule(ANY, ANY, &[&["wizard unavailable", "no tariff plans available"]], RefusalKind::SaleClosed),
     rule(
         &["ip_change", "ipchange", "ip_change_limit", "ipchange_limit", "change_ip"],
         ANY,
@@ -132,6 +139,18 @@ const BUILTIN: &[Builtin] = &[
         ]],
         RefusalKind::SaleClosed,
     ),
+    rule(
+        &["missed", "value", "not_found", "notfound", "no_exist"],
+        &["func", "function"],
+        &[],
+        RefusalKind::NoFunction,
+    ),
+    rule(
+        ANY,
+        ANY,
+        &[&[" function "], &["does not exist", "doesn t exist", " not found ", " unknown "]],
+        RefusalKind::NoFunction,
+    ),
     rule(&["license_not_found", "license_gone"], ANY, &[], RefusalKind::NotFound),
     rule(&["missed", "value", "not_found", "notfound", "no_exist"], &["elid", "item"], &[], RefusalKind::NotFound),
     rule(ANY, &["elid", "item"], &[&[" not found ", "does not exist", "no such"]], RefusalKind::NotFound),
@@ -202,6 +221,13 @@ mod tests {
         let table = RefusalTable::default();
         for (error_type, object, message, want) in [
             ("auth", "badpassword", "Invalid username or password", K::Auth),
+            ("auth", "badpassword", "Too often: this IP is blocked for 30 days", K::Auth),
+            ("captcha_verification_failed", "", "Your balance is blocked", K::Auth),
+            ("xml", "", "captcha_verification_failed", K::Auth),
+            ("x", "", "Solve the CAPTCHA, please.", K::Auth),
+            ("wizard_unavailable", "", "", K::SaleClosed),
+            ("xml", "", "wizard_unavailable", K::SaleClosed),
+            ("empty", "", "No tariff plans available for order", K::SaleClosed),
             ("totp", "", "Enter the code", K::Auth),
             ("access", "", "Access denied", K::Auth),
             ("auth", "", "Two-factor authentication required", K::Auth),
@@ -229,7 +255,10 @@ mod tests {
             ("x", "", "The period 3 is not available", K::PeriodNotSold),
             // The license is not what these are about.
             ("missed", "ip", "", K::Other),
-            ("x", "", "Function not found", K::Other),
+            ("missed", "func", "", K::NoFunction),
+            ("x", "", "Function not found", K::NoFunction),
+            ("x", "", "The function 'soft.order.param' doesn't exist", K::NoFunction),
+            ("access", "func", "Access denied", K::Auth),
             ("x", "user", "User does not exist", K::Other),
             ("exists", "licname", "", K::Other),
             ("", "", "", K::Other),

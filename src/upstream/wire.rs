@@ -4,16 +4,17 @@
 use crate::model::ids::{LicenseId, UpstreamAddonId};
 use crate::model::journal::{OnceRequest, OrderRequest};
 use crate::model::license::Family;
+use crate::model::rules::OrderApi;
 use crate::ports::{Edit, Form, Repeatable};
 
 fn about(func: impl Into<String>, license: LicenseId) -> Form {
     Form::new(func).with("elid", license)
 }
 
-/// A request that is sent **once**.
-pub fn once(request: &OnceRequest) -> Form {
+/// A request that is sent **once**; `api`: which function takes orders.
+pub fn once(request: &OnceRequest, api: OrderApi) -> Form {
     match request {
-        OnceRequest::Order(wanted) => order(wanted),
+        OnceRequest::Order(wanted) => order(wanted, api),
         // Months. A lost answer leaves open whether a period was bought; the license's expiry tells.
         OnceRequest::Prolong { license, period, .. } => {
             about("service.prolong", *license).with("period", period.0).with("sok", "ok")
@@ -53,20 +54,34 @@ pub fn edit(family: Family) -> String {
     format!("{}.edit", family.func())
 }
 
+/// The function that takes orders.
+pub(super) fn order_func(family: Family, api: OrderApi) -> String {
+    let version = match api {
+        OrderApi::V1 => "",
+        OrderApi::V2 => "v2.",
+    };
+    format!("{version}{}.order.param", family.func())
+}
+
 /// `addon_N`: the only parameter whose name holds a number.
 fn addon_name(addon: UpstreamAddonId) -> String {
     format!("addon_{addon}")
 }
 
 /// Period in months, -100 for a trial; a module (`addition`) has `item`, the license's number, instead of ip and
-/// licname. A lost answer leaves open whether a license was bought; its mark (remoteid) tells.
-fn order(order: &OrderRequest) -> Form {
-    let mut form = Form::new(format!("{}.order.param", order.family.func()))
-        .with("clicked_button", "finish")
+/// licname. The newer function has other words for the button, the period and "no renewal by itself". A lost answer
+/// leaves open whether a license was bought; its mark (remoteid) tells.
+fn order(order: &OrderRequest, api: OrderApi) -> Form {
+    let (button, period, no_autoprolong) = match api {
+        OrderApi::V1 => ("finish", "period", "null"),
+        OrderApi::V2 => ("order", "order_period", "off"),
+    };
+    let mut form = Form::new(order_func(order.family, api))
+        .with("clicked_button", button)
         .with("sok", "ok")
         .with("skipbasket", "on")
         .with("pricelist", order.pricelist)
-        .with("period", order.period.number());
+        .with(period, order.period.number());
     form = match order.family {
         Family::Soft | Family::SoftExternal => {
             let form = order.ip.into_iter().fold(form, |form, ip| form.with("ip", ip));
@@ -74,7 +89,7 @@ fn order(order: &OrderRequest) -> Form {
         }
         Family::Addition => order.parent.into_iter().fold(form, |form, license| form.with("item", license)),
     };
-    let form = form.with("remoteid", &order.mark).with("autoprolong", "null");
+    let form = form.with("remoteid", &order.mark).with("autoprolong", no_autoprolong);
     order.nodes.into_iter().fold(form, |form, (addon, nodes)| form.with(addon_name(addon), nodes))
 }
 

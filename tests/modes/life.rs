@@ -228,9 +228,6 @@ pub fn named(modes: &[&'static Mode]) -> String {
     if names.is_empty() { "the usual world".to_owned() } else { names.join(",") }
 }
 
-/// Modes that the program does not understand yet.
-const NOT_YET: &[&str] = &["order-v2"];
-
 /// Modes in which a person must decide when they come together, so that a life cannot end by itself.
 const FOR_A_PERSON: &[(&str, &str)] = &[
     // Neither a number nor a mark says which license the order made.
@@ -247,7 +244,7 @@ pub fn ends_by_itself(modes: &[&'static Mode]) -> bool {
 
 /// Every mode in which there can be a life.
 pub fn all() -> Vec<&'static Mode> {
-    MODES.iter().filter(|mode| !mode.shuts() && !NOT_YET.contains(&mode.name)).collect()
+    MODES.iter().filter(|mode| !mode.shuts()).collect()
 }
 
 /// Plays it; panics, naming the modes, when a step does not end as it must.

@@ -102,6 +102,7 @@ fn one_module(
         return Ok(());
     }
     checks.ok("login", text!("module {id}: upstream lets us in", "модуль {id}: продавец пускает"));
+    order_function(id, client.as_mut(), checks);
     balance(desk, id, client.as_mut(), checks);
     clock(desk, id, client.as_ref(), checks);
     Ok(())
@@ -143,10 +144,7 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         CallError::Refused(refusal) if refusal.kind == RefusalKind::Auth => checks.problem(
             "login",
             text!("{url} refused the login: {refusal}", "{url} отклонил вход: {refusal}"),
-            text!(
-                "check user and password of the module; two-factor login cannot be used",
-                "проверьте имя и пароль модуля; двухфакторный вход не подходит"
-            ),
+            engine::login_advice(),
         ),
         CallError::Refused(refusal) => checks.problem(
             "login",
@@ -177,6 +175,22 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
             text!(["{url} gives no answer that can be trusted: {}", why.en], ["{url} отвечает непонятно: {}", why.ru]),
             text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager"),
         ),
+    }
+}
+
+/// Sellers with a newer BILLmanager may know the newer function of orders only. It is suggested, never tried.
+fn order_function(id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) {
+    if let Err(CallError::Refused(refusal)) = client.check_order_function()
+        && refusal.kind == RefusalKind::NoFunction
+    {
+        checks.problem(
+            "order_function",
+            text!(
+                "module {id}: the seller does not know the function that takes orders: {refusal}. Nothing can be bought.",
+                "модуль {id}: продавец не знает функции, которой делают заказы: {refusal}. Покупать нельзя."
+            ),
+            engine::no_function_advice(),
+        );
     }
 }
 

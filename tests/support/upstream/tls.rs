@@ -15,6 +15,18 @@ pub enum Tls {
     /// Signed by an authority that nobody knows.
     UnknownAuthority,
     Expired,
+    /// Signed by itself and marked as an authority's, as `openssl req -x509` makes it; `ca_pem()` hands it out.
+    SelfSigned,
+    /// Likewise, but for another host.
+    SelfSignedWrongName,
+    /// Likewise, but its days are over.
+    SelfSignedExpired,
+}
+
+impl Tls {
+    fn is_self_signed(self) -> bool {
+        matches!(self, Self::SelfSigned | Self::SelfSignedWrongName | Self::SelfSignedExpired)
+    }
 }
 
 pub struct Identity {
@@ -33,15 +45,21 @@ fn authority(name: &str) -> Authority {
 
 pub fn identity(kind: Tls) -> Identity {
     let (known, stranger) = (authority("Sandbox authority"), authority("Stranger"));
-    let host = if kind == Tls::WrongName { "other.example.com" } else { "localhost" };
+    let is_elsewhere = matches!(kind, Tls::WrongName | Tls::SelfSignedWrongName);
+    let host = if is_elsewhere { "other.example.com" } else { "localhost" };
     let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
-    if kind == Tls::Expired {
+    if matches!(kind, Tls::Expired | Tls::SelfSignedExpired) {
         params.not_before = rcgen::date_time_ymd(2019, 1, 1);
         params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     }
     let key = KeyPair::generate().unwrap();
     let signer = if kind == Tls::UnknownAuthority { &stranger } else { &known };
-    let leaf = params.signed_by(&key, signer).unwrap();
+    let leaf = if kind.is_self_signed() {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&key).unwrap()
+    } else {
+        params.signed_by(&key, signer).unwrap()
+    };
     let secret = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -49,7 +67,8 @@ pub fn identity(kind: Tls) -> Identity {
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], secret)
         .unwrap();
-    Identity { ca_pem: known.pem(), config: Arc::new(config) }
+    let ca_pem = if kind.is_self_signed() { leaf.pem() } else { known.pem() };
+    Identity { ca_pem, config: Arc::new(config) }
 }
 
 /// Authority, certificate for these names and addresses, and its key, as PEM.

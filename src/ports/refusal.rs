@@ -1,0 +1,52 @@
+//! Why the seller refused, in its own words and in ours.
+
+use crate::error::{QUOTED_CHARS, VALUE_CHARS, shortened, shortened_words};
+
+/// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
+/// extend matches types and texts (CONTRACT.md 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusalKind {
+    /// Login refused, two-factor login included.
+    Auth,
+    /// Too little money.
+    NoMoney,
+    /// The account is blocked, for instance by overdue invoices.
+    Blocked,
+    /// The address changed less than a month ago.
+    IpTooYoung,
+    /// The key changed less than a month ago.
+    KeyTooYoung,
+    /// The address has such a license already.
+    IpBusy,
+    /// The tariff is no longer sold, or not known.
+    SaleClosed,
+    /// The tariff is not sold for that period.
+    PeriodNotSold,
+    /// There is no such license in this account.
+    NotFound,
+    /// The seller does not know the function that was called.
+    NoFunction,
+    /// Anything unmatched.
+    Other,
+}
+
+/// Upstream's own words when it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What it means to us.
+    pub kind: RefusalKind,
+    /// `error/@type`
+    pub error_type: String,
+    /// `error/@object`
+    pub object: String,
+    /// `error/msg`
+    pub message: String,
+}
+
+/// Shortened: a seller may refuse with a whole page.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [kind, object] = [&self.error_type, &self.object].map(|word| shortened(word, VALUE_CHARS));
+        write!(f, "{kind} {object} {}", shortened_words(&self.message, QUOTED_CHARS))
+    }
+}
