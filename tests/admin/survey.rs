@@ -73,6 +73,7 @@ fn not_listed() {
 #[test]
 fn more_strangers_than_are_opened() {
     let t = opened();
+    t.settings("[upstream]\npause_ms = 0\n");
     for (marks, strangers, opened, told) in
         [(true, 201, 0, None), (false, 200, 200, None), (false, 201, 200, Some("1 were not"))]
     {

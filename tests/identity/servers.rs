@@ -84,7 +84,7 @@ fn a_sweep_names_the_servers_whose_licenses_a_lost_state_had() {
 /// A lost state makes a suspect of each server: fifty are looked at and named, and the others are counted.
 #[test]
 fn a_sweep_looks_at_fifty_servers_and_counts_the_others() {
-    let test = servers("", &[]);
+    let test = servers("[upstream]\npause_ms = 0\n", &[]);
     for item in 101..=152 {
         let id = test.upstream.add_foreign(55229, 1, &ip_of(item), "theirs");
         test.vds_item(item, "55229", 1).addresses(&[&ip_of(item)]).param("licid", &id.to_string()).add();
