@@ -1,12 +1,15 @@
 //! Declarations of the command line, two kinds (CONTRACT.md 2): the panel's protocol options and commands, and the
 //! administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
 
+pub mod changed;
+mod doctor;
 mod people;
 mod takeover;
 
 use std::path::PathBuf;
 
-pub use self::people::{AdminArgs, AdminCommand, DoctorArgs, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
+pub use self::doctor::DoctorArgs;
+pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 pub use crate::engine::ItemCommand;
 use crate::error::Lang;

@@ -118,3 +118,47 @@ fn settings() {
         }
     }
 }
+
+/// Commands between backticks, with what stands for a value replaced by one.
+fn commands_of(cell: &str) -> Vec<Vec<String>> {
+    let value = |word: &str| match word {
+        "PANEL_ID" => "abcd1234".to_owned(),
+        "FILE" => "copy.db".to_owned(),
+        _ if word.bytes().all(|byte| byte.is_ascii_uppercase()) => "42".to_owned(),
+        _ => word.to_owned(),
+    };
+    let line = |code: &str| code.split_whitespace().map(value).collect::<Vec<_>>();
+    // A setting is no command.
+    quoted(cell).iter().filter(|code| *code != "panel_id").map(|code| line(code)).collect()
+}
+
+/// docs/admin.md shows what `pmisplicense help doctor` ends with, and each row names commands that the program has.
+#[test]
+fn what_changed_outside_leads_to_commands_that_exist() {
+    use pmisplicense::cli::{AdminArgs, changed};
+    let document = text("docs/admin.md");
+    let table = document.split("# What changed outside").nth(1).unwrap().split("\n# ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")).skip(1);
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    let told: Vec<Vec<&str>> = changed::CHANGES.iter().map(|one| vec![one.what, one.seen, one.run]).collect();
+    assert_eq!(rows, told);
+    for row in &rows {
+        let commands = commands_of(row[2]);
+        assert!(!commands.is_empty() || row[2].starts_with("nothing"), "{row:?}");
+        for command in commands.iter().filter(|command| !command[0].starts_with("--")) {
+            let line = std::iter::once("pmisplicense".to_owned()).chain(command.clone());
+            let read = <AdminArgs as clap::Parser>::try_parse_from(line);
+            assert!(read.is_ok(), "{command:?}: {}", read.unwrap_err());
+        }
+    }
+    let all = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    for subject in ["another client", "another number", "createdate", "renamed its host", "another account", "machine"]
+    {
+        assert!(all.contains(subject), "{subject}");
+    }
+    let help = Test::new().run(["help", "doctor"]).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for one in changed::CHANGES {
+        assert!(help.contains(&one.run.replace(['`', '*'], "")), "{}: {help}", one.what);
+    }
+}

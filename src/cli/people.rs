@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::doctor::{DoctorArgs, EXAMPLES as DOCTOR_EXAMPLES};
 use super::takeover::{Import, TakeOver};
 use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
@@ -17,7 +18,8 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
              the commands below are for people.",
     after_help = "Something wrong?\n  pmisplicense doctor              what is wrong with the installation\n  \
                   pmisplicense reconcile           what is wrong with licenses\n  \
-                  pmisplicense reconcile --apply   put it right\n\n\
+                  pmisplicense reconcile --apply   put it right\n  \
+                  pmisplicense help doctor         what changed outside (client, number, account, machine), and what to run\n\n\
                   What would the panel's call do? Any command of the protocol only shows it with --dry-run:\n  \
                   pmisplicense --command open --item 42 --dry-run\n\n\
                   Exit codes: 0 done, 1 failed or problems found, 2 misspelt."
@@ -110,31 +112,6 @@ pub struct ListArgs {
     pub sort: SortBy,
 }
 
-/// `doctor`, and what a person says about the account of a module.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(group(clap::ArgGroup::new("asks").args(["record", "accept_account"])))]
-pub struct DoctorArgs {
-    /// Write what panel and seller answer to questions that change nothing into a new file, for a bug report; names,
-    /// addresses, keys, amounts and secrets are replaced
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-    /// Decide about the account that the settings of a module name now: the same as before, or another one
-    #[arg(long, value_name = "MODULE", value_parser = number::<ModuleId>)]
-    pub accept_account: Option<ModuleId>,
-    /// It is the same account under another name: licenses, pool, open orders and costs go along
-    #[arg(long, requires = "accept_account", conflicts_with = "other")]
-    pub same: bool,
-    /// It is another account: the licenses stay with the former one, and this module does not renew them
-    #[arg(long, requires = "accept_account")]
-    pub other: bool,
-    /// Decide so although the licenses found in the account say otherwise
-    #[arg(long, requires = "accept_account")]
-    pub against_evidence: bool,
-    /// Do not ask
-    #[arg(long, short, requires = "asks")]
-    pub yes: bool,
-}
-
 /// The administrator's subcommands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum AdminCommand {
@@ -166,11 +143,10 @@ pub enum AdminCommand {
     /// Freed licenses: from when each can be given out, why not now, paid days left
     Pool,
     /// Look for what is wrong with the installation, and say what to do. Exit code 1: problems
-    #[command(after_help = "Examples:\n  pmisplicense doctor\n  \
-                      pmisplicense doctor --accept-account 7           shows what the account is known by, and asks\n  \
-                      pmisplicense doctor --accept-account 7 --same    the seller renamed host or user: all goes along\n  \
-                      pmisplicense doctor --accept-account 7 --other   another account: what was bound stays behind\n  \
-                      pmisplicense doctor --record answers.json        what panel and seller answer, for a bug report")]
+    #[command(
+        after_help = DOCTOR_EXAMPLES,
+        after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::told())
+    )]
     Doctor(DoctorArgs),
     /// Compare panel, state and upstream; with --apply put right what differs. Exit code 1: something differs
     #[command(
@@ -193,7 +169,7 @@ pub enum AdminCommand {
     /// Shows what is so now and what will be so then, and asks. Accepts a service whose client changed, and takes the
     /// license, with its key, from a closed service, a former one of this number, or a service whose number was copied,
     /// when the service shows it. A license that somebody else had gets a new key first. What changed outside, what you
-    /// see, what you run: the table "What changed outside" in docs/admin.md.
+    /// see, what you run: `pmisplicense help doctor`, and the table "What changed outside" in docs/admin.md.
     #[command(
         after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
     )]

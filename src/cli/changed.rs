@@ -1,0 +1,135 @@
+//! What changed outside, what an operator sees, and what an operator runs: the end of `pmisplicense help doctor`, and
+//! the table of the same name in docs/admin.md, which a test compares with this one. Every command in it is understood.
+
+use std::fmt::Write as _;
+
+/// Columns of the text.
+const WIDTH: usize = 96;
+
+/// One change of the world that makes a service, a license or an account look like another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// What changed outside.
+    pub what: &'static str,
+    /// What an operator sees.
+    pub seen: &'static str,
+    /// What an operator runs; commands and their options between backticks.
+    pub run: &'static str,
+}
+
+const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Change {
+    Change { what, seen, run }
+}
+
+/// In the order in which they are likely.
+pub const CHANGES: [Change; 16] = [
+    change(
+        "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
+        "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
+        "`bind NEW LICENSE`: the license goes over with its key. The copy shows it by mistake: `unbind NEW`",
+    ),
+    change(
+        "a service has another client",
+        "type `state` from every command of the service; `sync` ends with 1; `explain`, `doctor`; finding `other_client`",
+        "`bind ITEM LICENSE`: the client is accepted. It is another service: `unbind ITEM`, then the license goes to the pool",
+    ),
+    change(
+        "the number belongs to a service that was created at another time",
+        "the same; finding `other_life`",
+        "`bind ITEM LICENSE` if it is the same service, else `unbind ITEM`. The key stays only if the service shows the license; else a new one comes first",
+    ),
+    change(
+        "the column `item.createdate` has another type (DATE, DATETIME)",
+        "nothing",
+        "nothing: the same moment is the same service",
+    ),
+    change(
+        "the state file is lost; `panel_id` is pinned in the settings",
+        "type `state`, \"bears our mark\"; findings `unowned`, `old_state`",
+        "`reconcile --apply`",
+    ),
+    change(
+        "the state file is lost, and `panel_id` was not pinned",
+        "type `state`, \"the mark of installation …\"; finding `shown`",
+        "set `panel_id` to that mark's installation, then `reconcile --apply`; or for each service `bind ITEM LICENSE --take-from PANEL_ID`",
+    ),
+    change(
+        "somebody ordered the license elsewhere, and the panel shows it",
+        "type `state`; finding `shown`",
+        "`bind ITEM LICENSE`, or `unbind ITEM` if it is not this service's",
+    ),
+    change(
+        "the service shows another number than the license that our state holds for it",
+        "the same",
+        "`bind ITEM HELD` (shows that one again), or `bind ITEM LICENSE --replace`",
+    ),
+    change(
+        "the seller gave a license another number",
+        "nothing, or `license_gone` for one settling time",
+        "nothing: the license that bears our mark for this service is bound, and the old number is in the journal",
+    ),
+    change(
+        "two open services show one license",
+        "finding `two_items`",
+        "`unbind ITEM` for the one whose license it is not",
+    ),
+    change(
+        "the seller renamed its host or the account's user",
+        "type `config` from every command of the module, \"name another account\"; `sync` ends with 1; `doctor`",
+        "`doctor --accept-account MODULE --same`: licenses, pool, open orders and costs go along",
+    ),
+    change(
+        "a module buys from another account",
+        "the same; then finding `former_account`, and `sync` names what runs out there",
+        "`doctor --accept-account MODULE --other`, then for each service `move ITEM`; the services: `list --module MODULE`",
+    ),
+    change(
+        "the panel moved to another machine",
+        "type `state`, \"made on another machine\"; `doctor`",
+        "on the machine that is to go on, once the former one is switched off: `state claim`",
+    ),
+    change(
+        "a copy of the state was put back, or the state is older than the marks at the seller",
+        "type `state`, \"has missed purchases\"; finding `old_state`",
+        "`reconcile --apply`: what was bought since is taken in. A purchase in doubt: `show ITEM`, then `resolve ITEM --bought LICENSE` or `resolve ITEM --not-bought`",
+    ),
+    change(
+        "the state file is damaged",
+        "type `state` from every command; `doctor`",
+        "`restore FILE`, then `reconcile --apply`; without a copy `state begin-anew`, then `reconcile --apply`",
+    ),
+    change(
+        "the panel's database was put back from a backup, or another panel has its place",
+        "type `state` from the services that differ; findings `no_item`, `other_life`, `other_client`, `shown`",
+        "`reconcile`: it names the command for each service; nothing is freed because a row is missing",
+    ),
+];
+
+/// The table as text for a terminal.
+pub fn told() -> String {
+    let mut text = "What changed outside, what you see, what you run:".to_owned();
+    for Change { what, seen, run } in CHANGES {
+        let _ = write!(text, "\n\n{}", folded(what, "  "));
+        let _ = write!(text, "\n{}", folded(&format!("you see: {seen}"), "    "));
+        let _ = write!(text, "\n{}", folded(&format!("you run: {run}"), "    "));
+    }
+    text.replace(['`', '*'], "")
+}
+
+fn folded(words: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in words.split_whitespace() {
+        let line = lines
+            .last_mut()
+            .filter(|line| line.trim().is_empty() || line.chars().count() + 1 + word.chars().count() <= WIDTH);
+        match line {
+            Some(line) if line.trim().is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.join("\n")
+}
