@@ -290,6 +290,7 @@ fn read_params(params: &BTreeMap<String, String>) -> ItemParams {
     let text = |name: &str| params.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     ItemParams {
         ip: text("ip"),
+        remoteip: text("remoteip"),
         licname: text("licname"),
         licid: text("licid").and_then(|number| number.parse().ok()).filter(|id: &LicenseId| id.0 > 0),
         lickey: text("lickey").as_deref().and_then(LicenseKey::parse),

@@ -56,6 +56,8 @@ pub enum Repeatable {
 pub struct Edit {
     /// ip
     pub ip: Option<IpAddr>,
+    /// remoteip; an empty text clears it.
+    pub remoteip: Option<String>,
     /// licname
     pub licname: Option<String>,
     /// remoteid; an empty text clears it.

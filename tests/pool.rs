@@ -314,3 +314,55 @@ fn passed_over() {
     let all = [142, 143, 144].map(|item| licid(&test, item));
     assert_eq!((orders(&test), all.contains(&id)), (3, false), "{}", test.story());
 }
+
+/// An account with free changes of address: a freed license waits for no month of its address, but for that of its key.
+#[test]
+fn without_a_limit_of_the_address_a_freed_license_is_given_out_at_once() {
+    for (limit, key_days, is_taken) in [("none", 40, true), ("month", 40, false), ("none", 5, false)] {
+        let test = Test::new();
+        test.settings(&format!("ip_change_limit = \"{limit}\"\n"));
+        test.upstream.options(|o| o.free_ip_changes = limit == "none");
+        let id = pooled(&test, 41, "55227", 0);
+        let days_ago = |days: i64| day(-days).parse().ok();
+        test.upstream.edit_license(id, |l| (l.ip_changed, l.key_changed) = (days_ago(0), days_ago(key_days)));
+        test.run(["--command", "sync"]).ok();
+        crate::service::alter_state(
+            &test,
+            &format!("UPDATE license SET ip_changed = '{}', key_changed = '{}'", day(0), day(-key_days)),
+        );
+        open(&test, 42, "55227", 1).ok();
+        assert_eq!(licid(&test, 42) == id, is_taken, "{limit}, key of {key_days} days ago: {}", test.story());
+    }
+}
+
+/// The outward address of a server behind NAT goes along with its order and with each change of its address; the next
+/// client of the license gets his own, or none.
+#[test]
+fn an_outward_address_goes_along_and_stays_with_no_other_client() {
+    for next in [Some("203.0.113.9"), None] {
+        let test = Test::new();
+        test.soft_item(41, "55227", 12).ip("192.0.2.41").param("remoteip", "203.0.113.7").add();
+        test.cmd("open", 41).ok();
+        let id = licid(&test, 41);
+        let outward = || test.upstream.license(id).remoteip;
+        assert_eq!(outward(), "203.0.113.7");
+        test.set_param(41, "ip", "192.0.2.51");
+        test.set_param(41, "remoteip", "203.0.113.8");
+        test.cmd("setparam", 41).ok();
+        assert_eq!((test.upstream.license(id).ip.as_str(), outward().as_str()), ("192.0.2.51", "203.0.113.8"));
+        test.upstream.age(id, 40);
+        test.cmd("close", 41).ok();
+        assert_eq!(outward(), "", "cleared with the address");
+        // One that a seller keeps all the same.
+        test.upstream.edit_license(id, |l| l.remoteip = "203.0.113.8".into());
+        test.upstream.age(id, 40);
+        let item = test.soft_item(42, "55227", 1).ip("192.0.2.42");
+        next.into_iter().fold(item, |item, ip| item.param("remoteip", ip)).add();
+        test.cmd("open", 42).ok();
+        assert_eq!((licid(&test, 42), outward().as_str()), (id, next.unwrap_or_default()), "{}", test.story());
+    }
+    let test = Test::new();
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").param("remoteip", "behind NAT").add();
+    assert_eq!(test.cmd("open", 42).fails("bad_value").attribute("object"), "remoteip");
+    assert_eq!(orders(&test), 0);
+}

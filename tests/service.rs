@@ -114,6 +114,12 @@ pub fn months(from: &str, months: u32) -> String {
     from.checked_add_months(chrono::Months::new(months)).unwrap().to_string()
 }
 
+/// The day from which what changes on a day may change once more: 31 days later, or a month if that is later.
+pub fn a_month_after(changed: chrono::NaiveDate) -> String {
+    let by_calendar = changed.checked_add_months(chrono::Months::new(1)).unwrap();
+    by_calendar.max(changed + chrono::Days::new(31)).to_string()
+}
+
 /// The end of a license, as text.
 pub fn end(license: &License) -> String {
     license.expires.map_or_else(String::new, |day| day.to_string())

@@ -1,7 +1,5 @@
 //! `setparam`: address, name, nodes and tariff that the client changed; what upstream refuses, what is rolled back.
-use crate::service::{
-    alter_state, changes, day, forget, license, licid, months, only_license, opened, sent, state, told,
-};
+use crate::service::{alter_state, changes, day, forget, license, licid, only_license, opened, sent, state, told};
 use crate::support::{Fault, Test};
 
 /// Another address and another name are passed on, then the panel is told; a second run reads only.
@@ -51,7 +49,11 @@ fn address_limit() {
     test.set_param(42, "licname", "new name");
     let output = test.cmd("setparam", 42);
     assert_eq!((output.fails("ip_change_limit").attribute("object"), output.attribute("value")), ("ip", "192.0.2.77"));
-    assert!(output.message().contains(&format!("from {} on", months(&day(0), 1))), "{}", output.message());
+    assert!(
+        output.message().contains(&format!("from {} on", crate::service::a_month_after(test.upstream.today()))),
+        "{}",
+        output.message()
+    );
     assert!(told(&test).is_empty());
     assert_eq!(license(&test, 42).licname, "new name", "what else the client wants need not wait for it");
     test.cmd("sync_item", 42).ok();

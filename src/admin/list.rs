@@ -13,7 +13,8 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::LicenseId;
 use crate::model::license::Money;
 use crate::model::period::{MonthCount, days_between};
-use crate::plan::pool::{Need, Today, changeable_from, why_not};
+use crate::model::rules::a_month_after;
+use crate::plan::pool::{Need, Today, why_not};
 use crate::store::{LicenseFilter, Store};
 use crate::text;
 
@@ -151,6 +152,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
             day: desk.ctx.clock.today(),
             now: desk.ctx.clock.now(),
             renew_before_days: rules.renew_before_days,
+            ip_change_limit: rules.ip_change_limit,
         };
         let need = Need { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
         let why = why_not(row, &need, today);
@@ -214,9 +216,11 @@ fn by_expiry(row: &LicenseRow) -> (bool, Option<chrono::NaiveDate>, LicenseId) {
 
 /// From which day a freed license can be given out; `None`: not at all, or when is not known.
 fn reusable_from(row: &LicenseRow, today: Today) -> Option<chrono::NaiveDate> {
-    let after_change = |changed: Option<chrono::NaiveDate>| changed.map(changeable_from).and_then(|day| day.succ_opt());
+    let next = |from: Option<chrono::NaiveDate>| from.and_then(|day| day.succ_opt());
+    let ip_from = next(today.ip_change_limit.changeable_from(row.ip_changed));
+    let key_from = next(row.key_changed.map(a_month_after));
     let put_aside = row.not_before.map(|until| until.date_naive());
-    let days = [after_change(row.ip_changed), after_change(row.key_changed), put_aside, Some(today.day)];
+    let days = [ip_from, key_from, put_aside, Some(today.day)];
     let from = days.into_iter().flatten().max()?;
     row.expires.day().filter(|expires| *expires > from).map(|_| from)
 }

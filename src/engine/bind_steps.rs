@@ -10,19 +10,25 @@ use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
 use crate::model::item::ItemStatus;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::rules::a_month_after;
 use crate::plan::change::Target;
 use crate::plan::doubt::has_run_out;
 use crate::plan::identity::KeyFate;
-use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::bind::Found;
 use super::once::Failed;
+use super::order::{asked_remoteip, remoteip_beside};
 use super::repair_errors::one_license_an_address;
 use super::{Engine, errors};
 
 impl Engine<'_> {
+    /// The day before which the seller lets no address of this license change; `None`: it may change now.
+    pub(super) fn moves_from(&self, seen: &License) -> Option<NaiveDate> {
+        self.rules.ip_change_limit.waits_until(seen.ip_changed, self.today())
+    }
+
     /// Makes a license ready for a service before our state binds it: what the seller refuses now changes nothing for
     /// the service.
     ///
@@ -31,7 +37,7 @@ impl Engine<'_> {
     pub(super) async fn made_ready(&mut self, found: &Found) -> Result<License, ModuleError> {
         let target = self.target(&found.item, self.served(&found.item, &found.product))?;
         let ip = target.ip.filter(|ip| found.family != Family::Addition && found.seen.ip != Some(*ip));
-        let young = found.seen.ip_changed.map(changeable_from).filter(|from| *from >= self.today());
+        let young = self.moves_from(&found.seen);
         if let (Some(ip), Some(from)) = (ip, young) {
             return Err(address_too_young(found, ip, Some(from)));
         }
@@ -121,7 +127,11 @@ impl Engine<'_> {
         let licname = Some(target.licname.clone()).filter(|name| has_place && !seen.is_named(name));
         let mut now = seen;
         if ip.is_some() || licname.is_some() {
-            let change = Repeatable::Edit(Edit { ip, licname, ..Edit::default() });
+            let remoteip = match ip {
+                Some(_) => remoteip_beside(asked_remoteip(item)?, &now),
+                None => None,
+            };
+            let change = Repeatable::Edit(Edit { ip, remoteip, licname, ..Edit::default() });
             let answer = self.try_change(&row, &change).await?;
             let after = self.read(row.family, row.id).await?;
             let after = after.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;
@@ -150,12 +160,12 @@ impl Engine<'_> {
                 if refusal.kind == RefusalKind::IpBusy && old.ip == Some(ip) =>
             {
                 // Whether the two may change places, and when.
-                let young = [old.ip_changed, after.ip_changed].into_iter().flatten().map(changeable_from);
+                let young = [old.ip_changed, after.ip_changed].into_iter().flatten().map(a_month_after);
                 let from = young.filter(|from| *from >= self.today()).max();
                 one_license_an_address(found.item.id, old, id, from).because(refusal)
             }
             (Err(CallError::Refused(refusal)), Some(ip), _) if refusal.kind == RefusalKind::IpTooYoung => {
-                address_too_young(found, ip, after.ip_changed.map(changeable_from)).because(refusal)
+                address_too_young(found, ip, after.ip_changed.map(a_month_after)).because(refusal)
             }
             (Err(error), _, _) => errors::call(&error, &what, id),
             (Ok(()), _, _) => errors::not_visible(&what, id),

@@ -10,15 +10,16 @@ use crate::model::license::{License, LicenseStatus};
 use crate::model::period::Period;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
+use crate::model::rules::a_month_after;
 use crate::plan::change::{Difference, Target, differences};
 use crate::plan::doubt::{Effect, effect};
 use crate::plan::explain::change;
 use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
-use crate::plan::pool::changeable_from;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable, Upstream as _};
 use crate::text;
 
 use super::once::{Failed, describe};
+use super::order::{asked_remoteip, remoteip_beside};
 use super::{Engine, errors, is_deleted};
 
 /// The first key that appears would pass for the new one; and what is not issued yet needs no other.
@@ -212,7 +213,7 @@ impl Engine<'_> {
         let (mut first_error, mut kept, mut made) = (None, Kept::default(), Vec::new());
         let known = differences(item, &target, row, &seen, self.today());
         for difference in known.clone() {
-            let words = change(&seen, &difference, self.today());
+            let words = change(&seen, &difference, self.moves_from(&seen));
             let has_wish = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
             match self.carry_out(item, row, &seen, difference.clone(), quiet).await {
                 Ok(Some(after)) => {
@@ -275,7 +276,7 @@ impl Engine<'_> {
             (false, true) => Difference::NotRunning,
             (false, false) => Difference::Running,
         };
-        let words = change(seen, &switched, self.today());
+        let words = change(seen, &switched, None);
         self.tell_changes(row, vec![words]).await
     }
 
@@ -296,7 +297,7 @@ impl Engine<'_> {
             Difference::NotRunning if quiet => return self.start(row, seen.clone()).await.map(Some),
             Difference::NotRunning => return Ok(None),
             Difference::Ip(ip) => {
-                let too_young = seen.ip_changed.map(changeable_from).is_some_and(|from| from >= self.today());
+                let too_young = self.moves_from(seen).is_some();
                 if quiet && (too_young || row.not_before.is_some_and(|until| until > self.now())) {
                     self.note(&text!(
                         "license {id} cannot move to {ip} yet",
@@ -304,7 +305,8 @@ impl Engine<'_> {
                     ));
                     return Ok(None);
                 }
-                Edit { ip: Some(ip), ..Edit::default() }
+                let remoteip = remoteip_beside(asked_remoteip(item)?, seen);
+                Edit { ip: Some(ip), remoteip, ..Edit::default() }
             }
             Difference::Name(name) => Edit { licname: Some(name), ..Edit::default() },
             Difference::Autoprolong => Edit { no_autoprolong: true, ..Edit::default() },
@@ -435,7 +437,7 @@ impl Engine<'_> {
         let what = text!("new key of license {id}", "новый ключ лицензии {id}");
         match self.once(row, &key, request, &what).await {
             Err(Failed::Refused(refusal, mut error)) if refusal.kind == RefusalKind::KeyTooYoung => {
-                if let Some(from) = seen.key_changed.map(changeable_from) {
+                if let Some(from) = seen.key_changed.map(a_month_after) {
                     *error.message = text!(
                         ["{}; it will work from {from} on", error.message.en],
                         ["{}; это станет возможно с {from}", error.message.ru]

@@ -8,15 +8,15 @@ use crate::model::item::Item;
 use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatus};
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::reason::Reason;
-use crate::model::rules::OnClose;
+use crate::model::rules::{OnClose, a_month_after};
 use crate::plan::identity::serves;
-use crate::plan::pool::changeable_from;
 use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::doubt::order_of;
 use super::identity_errors::shown_elsewhere;
+use super::order::remoteip_beside;
 use super::{Engine, errors, is_deleted};
 
 /// A license that waits to be freed is tried again this much later when upstream gives no date.
@@ -247,6 +247,7 @@ impl Engine<'_> {
         if !seen.looks_free() || !seen.remoteid.is(&mark) {
             let edit = Edit {
                 ip: Some(FREE_IP),
+                remoteip: remoteip_beside(None, &seen),
                 licname: Some(FREE_NAME.to_owned()),
                 remoteid: Some(mark.to_string()),
                 no_autoprolong: true,
@@ -276,7 +277,7 @@ impl Engine<'_> {
             let what = text!("freeing license {}", "освобождение лицензии {}", row.id);
             return Err(errors::call(error, &what, row.id));
         };
-        let by_date = seen.ip_changed.filter(|_| refusal.kind == RefusalKind::IpTooYoung).map(changeable_from);
+        let by_date = seen.ip_changed.filter(|_| refusal.kind == RefusalKind::IpTooYoung).map(a_month_after);
         let later =
             by_date.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
         let later = later.unwrap_or_else(|| self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS));

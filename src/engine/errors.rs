@@ -2,7 +2,7 @@
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
-use crate::plan::pool::changeable_from;
+use crate::model::rules::a_month_after;
 use crate::ports::{CallError, DbError, LockName, PanelError, Refusal, RefusalKind};
 use crate::store::StoreError;
 use crate::text;
@@ -348,7 +348,7 @@ pub fn ip_limit(
     let from = changed.map_or_else(
         || text!("a month after the last change", "через месяц после прошлой смены"),
         |day| {
-            let from = changeable_from(day);
+            let from = a_month_after(day);
             text!("from {from} on", "начиная с {from}")
         },
     );

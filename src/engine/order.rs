@@ -26,6 +26,8 @@ use super::{Engine, errors};
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) ip: Option<IpAddr>,
+    /// The outward address of a server behind NAT.
+    pub(super) remoteip: Option<IpAddr>,
     pub(super) licname: String,
     pub(super) nodes: Option<(crate::model::ids::UpstreamAddonId, u32)>,
     /// For a module: the license that it belongs to.
@@ -54,7 +56,7 @@ impl Engine<'_> {
         let nodes = product
             .nodes_addon
             .map(|addon| (addon, product.nodes_included + item.additional_nodes(&self.rules.nodes_addons)));
-        Ok(Asked { ip: self.asked_ip(item, product)?, licname, nodes, parent: None })
+        Ok(Asked { ip: self.asked_ip(item, product)?, remoteip: asked_remoteip(item)?, licname, nodes, parent: None })
     }
 
     fn asked_ip(&self, item: &Item, product: &Product) -> Result<Option<IpAddr>, ModuleError> {
@@ -295,7 +297,7 @@ impl Engine<'_> {
         match compare(order, &seen) {
             Match::Mark => {}
             Match::LookAlike | Match::OtherName if may_be_silent && is_free => {}
-            Match::LookAlike | Match::OtherName | Match::No => {
+            Match::LookAlike | Match::OtherName | Match::OtherKey | Match::No => {
                 return self.another_answer(wish, order, license, life, what).await;
             }
         }
@@ -368,6 +370,25 @@ fn advised(
     error
 }
 
+/// The outward address that a service has beside its own: passed on as it is, once it is an address.
+pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError> {
+    let Some(text) = &item.params.remoteip else { return Ok(None) };
+    let id = item.id;
+    text.parse().map(Some).map_err(|_| {
+        let words = text!(
+            "The parameter remoteip of service {id} is not an IP address. Nothing was changed. Next: correct or clear it",
+            "Параметр remoteip услуги {id} не является IP-адресом. Ничего не изменено. Далее: исправьте или очистите его"
+        );
+        ModuleError::new(ErrorKind::BadValue, "remoteip", text, words)
+    })
+}
+
+/// What goes along with a change of address: the outward one, or an empty one where the license still has another's.
+pub(super) fn remoteip_beside(wanted: Option<IpAddr>, seen: &License) -> Option<String> {
+    let clears = || seen.remoteip.as_ref().filter(|shown| !shown.is_empty()).map(|_| String::new());
+    wanted.map(|ip| ip.to_string()).or_else(clears)
+}
+
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
     // Where upstream never returns remoteid the name carries the mark until the number is recorded (MONEY.md 4).
     let licname = match returns_remoteid {
@@ -379,6 +400,7 @@ fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Optio
         pricelist: terms.product.pricelist,
         period: terms.period,
         ip: asked.ip,
+        remoteip: asked.remoteip,
         licname,
         mark,
         nodes: asked.nodes,

@@ -9,16 +9,17 @@ use crate::model::license::{License, LicenseStatus};
 use crate::model::period::{Period, add_period};
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
+use crate::model::rules::a_month_after;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
-use crate::plan::pool::{Need, Today, candidates, changeable_from, has_address};
+use crate::plan::pool::{Need, Today, candidates, has_address};
 use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
 use super::once::Failed;
-use super::order::Asked;
+use super::order::{Asked, remoteip_beside};
 use super::{Engine, errors, is_deleted};
 
 /// Candidates tried in one run, then a license is bought; those that were refused rest, so the next run tries others.
@@ -42,7 +43,12 @@ impl Engine<'_> {
         terms: &Terms<'_>,
         asked: &Asked,
     ) -> Result<Taken, ModuleError> {
-        let today = Today { day: self.today(), now: self.now(), renew_before_days: self.rules.renew_before_days };
+        let today = Today {
+            day: self.today(),
+            now: self.now(),
+            renew_before_days: self.rules.renew_before_days,
+            ip_change_limit: self.rules.ip_change_limit,
+        };
         let end = item.expires.filter(|end| *end > today.day).unwrap_or_else(|| add_period(today.day, terms.period));
         let need = Need {
             pricelist: terms.product.pricelist,
@@ -282,7 +288,7 @@ impl Engine<'_> {
                     seen = self.start(row, seen).await?;
                 }
                 Err(Failed::Refused(refusal, error)) => {
-                    let from = seen.key_changed.map(changeable_from);
+                    let from = seen.key_changed.map(a_month_after);
                     self.give_back(row, from, &Reason::KeyRefused(refusal.to_string())).await?;
                     return if keeps_address { Err(self.busy_address(row, from, &error)) } else { Ok(None) };
                 }
@@ -366,6 +372,7 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let edit = Edit {
             ip: asked.ip,
+            remoteip: remoteip_beside(asked.remoteip, &seen),
             licname: Some(asked.licname.clone()),
             remoteid: row.mark.as_ref().map(ToString::to_string),
             no_autoprolong: seen.autoprolong == Some(true),
@@ -395,7 +402,7 @@ impl Engine<'_> {
                     ));
                 }
                 Err(CallError::Refused(refusal)) => {
-                    let from = after.ip_changed.map(changeable_from);
+                    let from = after.ip_changed.map(a_month_after);
                     self.give_back(row, from, &Reason::AddressRefused(refusal.to_string())).await?;
                     return Ok(None);
                 }

@@ -124,7 +124,7 @@ impl Engine<'_> {
             | Difference::Running
             | Difference::NotRunning => None,
         };
-        Change { what: change(&found.seen, difference, self.today()), cost }
+        Change { what: change(&found.seen, difference, self.moves_from(&found.seen)), cost }
     }
 
     fn product_shown(&self, seen: &License) -> String {

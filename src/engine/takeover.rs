@@ -11,7 +11,7 @@ use crate::model::license::{Family, License, LicenseTariff};
 use crate::plan::finding::Want;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::takeover::{
-    Evidence, Left, Master, Named, Service, Verdict, is_candidate, judge, named, only_one, refuse_doubles,
+    Evidence, Left, Master, Named, Service, Verdict, addon_of, is_candidate, judge, named, only_one, refuse_doubles,
 };
 use crate::ports::LockName;
 use crate::text;
@@ -107,7 +107,8 @@ impl Engine<'_> {
                         progress(looked, page.total);
                     }
                     let Some((seen, is_whole)) = self.opened(family, seen).await? else { continue };
-                    let named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
+                    let mut named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
+                    self.add_server_of_addon(&seen, &mut named).await?;
                     if !named.is_empty() {
                         found.extend(self.candidate(family, (seen, is_whole), &named, servers).await?);
                     }
@@ -115,6 +116,18 @@ impl Engine<'_> {
             }
         }
         Ok(settled_doubles(found))
+    }
+
+    /// Where the remoteid is the number of a server's addon: the server by the addon's parent, when the name says the
+    /// same. The number alone could be another panel's, or by chance a service's.
+    async fn add_server_of_addon(&mut self, seen: &License, named: &mut Named) -> Result<(), ModuleError> {
+        let Some((server, addon)) = addon_of(seen) else { return Ok(()) };
+        self.step("read addon").await?;
+        let row = self.ports.billdb.item(addon).map_err(|error| errors::database(&error))?;
+        if row.and_then(|row| row.parent) == Some(server) {
+            named.entry(server).or_default().insert(Evidence::RemoteId);
+        }
+        Ok(())
     }
 
     /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
@@ -352,7 +365,14 @@ fn still_known(by: &BTreeSet<Evidence>, seen: &License, item: ItemId, service: O
     let shown = service.is_some_and(|service| service.item.params.licid == Some(seen.id));
     let shown = if shown { BTreeSet::from([item]) } else { BTreeSet::new() };
     let now = named(seen, &shown).remove(&item).unwrap_or_default();
-    by.iter().copied().filter(|by| matches!(by, Evidence::Map | Evidence::Address) || now.contains(by)).collect()
+    // The parent of an addon's row was looked up before; the license still has to name both.
+    let is_addons = addon_of(seen).is_some_and(|(server, _)| server == item);
+    let holds = |by: &Evidence| match by {
+        Evidence::Map | Evidence::Address => true,
+        Evidence::RemoteId => is_addons || now.contains(by),
+        Evidence::Licid | Evidence::Name => now.contains(by),
+    };
+    by.iter().copied().filter(holds).collect()
 }
 
 /// Two licenses for one service are a person's to decide.

@@ -66,6 +66,18 @@ impl LicenseKey {
         &self.0
     }
 
+    /// The number that a key begins with, before a hyphen: where keys are of that form it is the license's number.
+    pub fn number(&self) -> Option<LicenseId> {
+        let (digits, _) = self.0.split_once('-')?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| digits.parse().ok()).flatten().filter(|id: &LicenseId| id.0 > 0)
+    }
+
+    /// The license that the key names, when it is another one than this.
+    pub fn names_another(&self, license: LicenseId) -> Option<LicenseId> {
+        self.number().filter(|number| *number != license)
+    }
+
     /// A short one-way fingerprint: tells two keys apart in wish keys without showing either.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};

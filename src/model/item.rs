@@ -81,6 +81,8 @@ pub struct Addon {
 pub struct ItemParams {
     /// `ip`, as typed.
     pub ip: Option<String>,
+    /// `remoteip`, as typed: the outward address of a server behind NAT.
+    pub remoteip: Option<String>,
     /// `licname`, as typed.
     pub licname: Option<String>,
     /// `licid`: the license that the item shows.

@@ -133,6 +133,9 @@ pub struct OrderRequest {
     pub period: Period,
     /// The address, where the product needs one.
     pub ip: Option<IpAddr>,
+    /// The outward address of a server behind NAT, where the service has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remoteip: Option<IpAddr>,
     /// The name.
     pub licname: String,
     /// The mark, sent as remoteid.

@@ -224,6 +224,8 @@ pub struct License {
     pub name: Option<String>,
     /// Its address; `None` when the field is missing, empty or not an address.
     pub ip: Option<IpAddr>,
+    /// The outward address behind NAT (remoteip), as upstream words it.
+    pub remoteip: Option<String>,
     /// Whose it is.
     pub remoteid: RemoteId,
     /// Its tariff.
@@ -270,6 +272,7 @@ impl License {
             id,
             name: None,
             ip: None,
+            remoteip: None,
             remoteid: RemoteId::Absent,
             tariff: LicenseTariff::Absent,
             period: None,
@@ -301,6 +304,11 @@ impl License {
     /// Whether its name may be what the seller made of that one.
     pub fn may_be_named(&self, name: &str) -> bool {
         self.name.as_deref().is_some_and(|shown| name::may_be_of(name, shown))
+    }
+
+    /// The other license that its key names.
+    pub fn key_of_another(&self) -> Option<LicenseId> {
+        self.key.as_ref().and_then(|key| key.names_another(self.id))
     }
 
     /// Whether the answer holds a field twice, with different values.

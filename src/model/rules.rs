@@ -1,6 +1,8 @@
 //! The provider's choices for one processing module: what the settings file says, top level and `[module.ID]` merged.
 //! Defaults stand here and nowhere else.
 
+use chrono::{Days, Months, NaiveDate};
+
 use super::catalogue::Catalogue;
 use super::ids::{ModuleId, PanelId};
 use super::license::Money;
@@ -38,6 +40,39 @@ pub enum OrderApi {
     V1,
     /// `v2.ITEMTYPE.order.param`, the order function of newer BILLmanagers.
     V2,
+}
+
+/// Whether the seller lets a license change its address once a month only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IpChangeLimit {
+    /// Once a month.
+    #[default]
+    Month,
+    /// Whenever it is asked for: an account that has free changes of address.
+    None,
+}
+
+impl IpChangeLimit {
+    /// The day from which an address that changed on `changed` may change again; `None`: at once.
+    pub fn changeable_from(self, changed: Option<NaiveDate>) -> Option<NaiveDate> {
+        match self {
+            Self::Month => changed.map(a_month_after),
+            Self::None => None,
+        }
+    }
+
+    /// The same, when that day is still to come or is today: the seller counts it as too early.
+    pub fn waits_until(self, changed: Option<NaiveDate>, today: NaiveDate) -> Option<NaiveDate> {
+        self.changeable_from(changed).filter(|from| *from >= today)
+    }
+}
+
+/// The day from which something that the seller lets change once a month may change again. Some count 31 days, some by
+/// the calendar: the later day is right for both.
+pub fn a_month_after(changed: NaiveDate) -> NaiveDate {
+    let by_calendar = changed.checked_add_months(Months::new(1));
+    let by_days = changed.checked_add_days(Days::new(31));
+    by_calendar.max(by_days).unwrap_or(NaiveDate::MAX)
 }
 
 /// How doubts are settled, and how upstream is reached.
@@ -87,6 +122,8 @@ pub struct Rules {
     pub on_close: OnClose,
     /// Which call tells the panel that a service is open.
     pub post_open: PostOpen,
+    /// Whether a license may change its address once a month only.
+    pub ip_change_limit: IpChangeLimit,
     /// Whether `free.lic` that somebody else freed may be taken.
     pub pool_foreign: bool,
     /// sync renews a license that runs out within so many days.
@@ -118,6 +155,7 @@ impl Default for Rules {
             catalogue: Catalogue::builtin(),
             on_close: OnClose::default(),
             post_open: PostOpen::default(),
+            ip_change_limit: IpChangeLimit::default(),
             pool_foreign: false,
             renew_before_days: 1,
             max_changes: 10,
@@ -137,5 +175,26 @@ impl Rules {
     /// Whether a balance is below what the provider wants to keep (minor units of the account's currency).
     pub fn is_below_minimum(&self, balance: &Money) -> bool {
         self.minimum_balance.is_some_and(|minimum| balance.minor < minimum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 31 days or the same day of the next month, whichever is later; nothing to wait for without a limit.
+    #[test]
+    fn a_month_is_the_later_of_two() {
+        let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
+        for (changed, from) in [
+            ("2027-02-01", "2027-03-04"),
+            ("2027-01-31", "2027-03-03"),
+            ("2027-04-10", "2027-05-11"),
+            ("2027-07-10", "2027-08-10"),
+        ] {
+            assert_eq!(a_month_after(day(changed)), day(from), "{changed}");
+            assert_eq!(IpChangeLimit::Month.changeable_from(Some(day(changed))), Some(day(from)));
+            assert_eq!(IpChangeLimit::None.changeable_from(Some(day(changed))), None);
+        }
     }
 }

@@ -113,6 +113,8 @@ pub enum Match {
     LookAlike,
     /// It bears none, and all but its name is what was ordered: sellers keep names in ways of their own.
     OtherName,
+    /// It bears none, fits, and its key names another license: evidence against it, so nobody but an operator takes it.
+    OtherKey,
     /// It is another one.
     No,
 }
@@ -130,6 +132,7 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
             // Two different marks in one answer: it may be ours.
             let is_sure = |name| is_named_so(request, name) && !seen.says_twice("remoteid");
             match fits.then(|| is_sure(seen.shown_name())) {
+                Some(_) if seen.key_of_another().is_some() => Match::OtherKey,
                 Some(true) => Match::LookAlike,
                 Some(false) => Match::OtherName,
                 None => Match::No,
@@ -183,8 +186,8 @@ pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Op
         match compare(request, &license) {
             Match::Mark => return Found::One(Box::new(license)),
             Match::LookAlike if may_be_ours(&license) => alike.push(license),
-            Match::OtherName if may_be_ours(&license) => others.push(license),
-            Match::LookAlike | Match::OtherName | Match::No => {}
+            Match::OtherName | Match::OtherKey if may_be_ours(&license) => others.push(license),
+            Match::LookAlike | Match::OtherName | Match::OtherKey | Match::No => {}
         }
     }
     if alike.len() == 1 && returns_remoteid == Some(false) && names_mark(request) {

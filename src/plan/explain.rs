@@ -12,7 +12,6 @@ use crate::model::period::MonthCount;
 use crate::model::rules::Rules;
 use crate::plan::change::{Difference, differences};
 use crate::plan::finding::{ItemView, Want};
-use crate::plan::pool::changeable_from;
 use crate::plan::reason::words;
 use crate::plan::renew::{Renewal, due, is_paid};
 use crate::text;
@@ -134,8 +133,9 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<T
     let (item, id) = (&q.view.item, row.id);
     let before = lines.len();
     if let Want::License(target) = &q.view.want {
+        let moves_from = q.rules.ip_change_limit.waits_until(seen.ip_changed, q.today);
         for difference in differences(item, target, row, seen, q.today) {
-            lines.push(change(seen, &difference, q.today));
+            lines.push(change(seen, &difference, moves_from));
         }
     }
     if seen.key.is_none() {
@@ -192,8 +192,9 @@ fn calm(q: &Question<'_>, seen: &License) -> Text {
     )
 }
 
-/// A difference in words: what is changed, and who wants it.
-pub fn change(seen: &License, difference: &Difference, today: NaiveDate) -> Text {
+/// A difference in words: what is changed, and who wants it. `moves_from`: the day before which the address cannot
+/// change.
+pub fn change(seen: &License, difference: &Difference, moves_from: Option<NaiveDate>) -> Text {
     let id = seen.id;
     match difference {
         Difference::Tariff { from, to } => text!(
@@ -203,7 +204,7 @@ pub fn change(seen: &License, difference: &Difference, today: NaiveDate) -> Text
         Difference::Nodes { from, to } => {
             text!("nodes of license {id}: {from} -> {to}", "узлы лицензии {id}: {from} -> {to}")
         }
-        Difference::Ip(ip) => match seen.ip_changed.map(changeable_from).filter(|from| *from >= today) {
+        Difference::Ip(ip) => match moves_from {
             Some(from) => text!(
                 "address of license {id} -> {ip}, from {from} on: one change a month",
                 "IP лицензии {id} -> {ip}, начиная с {from}: одна смена в месяц"

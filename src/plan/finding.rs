@@ -115,6 +115,8 @@ pub enum Kind {
     Key,
     /// The key never came.
     KeyLate,
+    /// The key names another license.
+    KeyNumber,
     /// It waits to be freed.
     ToFree,
     /// A pooled license that somebody uses.
@@ -149,6 +151,7 @@ impl Kind {
             Self::Status => "status",
             Self::Key => "key",
             Self::KeyLate => "key_late",
+            Self::KeyNumber => "key_number",
             Self::ToFree => "to_free",
             Self::NotFree => "not_free",
             Self::FormerAccount => "former_account",

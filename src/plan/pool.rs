@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::error::Text;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, LicenseStatus};
 use crate::model::reason::Reason;
+use crate::model::rules::{IpChangeLimit, a_month_after};
 use crate::plan::reason::words;
 use crate::text;
 
@@ -34,11 +35,8 @@ pub struct Today {
     pub now: DateTime<Utc>,
     /// The setting: a candidate must last beyond today and so many days, so that taking never buys.
     pub renew_before_days: u32,
-}
-
-/// The day from which something changed on `changed` may be changed again: a month later.
-pub fn changeable_from(changed: NaiveDate) -> NaiveDate {
-    changed.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+    /// The setting: whether an address waits a month.
+    pub ip_change_limit: IpChangeLimit,
 }
 
 /// Whether it still has or had the address that is wanted: then it is the first candidate whatever its dates.
@@ -49,7 +47,6 @@ pub fn has_address(row: &LicenseRow, need: &Need) -> bool {
 /// Why a license cannot be given out now; `None` when it can.
 pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     let lasts_until = today.day.checked_add_days(Days::new(u64::from(today.renew_before_days)));
-    let too_young = |changed: Option<NaiveDate>| changed.map(changeable_from).filter(|&from| from >= today.day);
     let same_address = has_address(row, need);
     if row.pricelist != need.pricelist {
         return Some(text!("another tariff", "другой тариф"));
@@ -82,11 +79,11 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     if row.state != LicenseState::Pool {
         return Some(text!("still to be freed", "ещё не освобождена"));
     }
-    if let Some(from) = too_young(row.ip_changed) {
+    if let Some(from) = today.ip_change_limit.waits_until(row.ip_changed, today.day) {
         return Some(text!("its address cannot change before {from}", "IP нельзя сменить раньше {from}"));
     }
-    too_young(row.key_changed)
-        .map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
+    let key_from = row.key_changed.map(a_month_after).filter(|from| *from >= today.day);
+    key_from.map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
 }
 
 /// Candidates in the order in which they are tried: the same address first; then, among those that cover the need, the
@@ -152,7 +149,7 @@ mod tests {
 
     fn today() -> Today {
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
-        Today { day: day("2027-01-10"), now, renew_before_days: 1 }
+        Today { day: day("2027-01-10"), now, renew_before_days: 1, ip_change_limit: IpChangeLimit::Month }
     }
 
     /// The choice of LICENSING.md 7: covering and soonest, else latest, ties by lower id, the same address first.
@@ -209,5 +206,10 @@ mod tests {
         }
         let old_enough = LicenseRow { ip_changed: Some(day("2026-12-09")), ..fits };
         assert_eq!(why_not(&old_enough, &need(""), today()), None, "more than a month ago");
+        let free_changes = Today { ip_change_limit: IpChangeLimit::None, ..today() };
+        let young = LicenseRow { ip_changed: Some(day("2027-01-09")), ..old_enough };
+        assert_eq!(why_not(&young, &need(""), free_changes), None, "free changes of address");
+        let young_key = LicenseRow { key_changed: Some(day("2027-01-09")), ..young };
+        assert!(why_not(&young_key, &need(""), free_changes).is_some(), "the key keeps its month");
     }
 }

@@ -370,6 +370,13 @@ impl<'g> Comparison<'g> {
             }
             Some(seen) => self.against_wish(view, row, seen),
         }
+        if let Some(other) = row.key.as_ref().and_then(|key| key.names_another(id)) {
+            let what = text!(
+                "the key of license {id} begins with the number of license {other}",
+                "ключ лицензии {id} начинается с номера лицензии {other}"
+            );
+            self.add(Kind::KeyNumber, Some(item), Some(id), what, command(format_args!("show license:{id}")));
+        }
         self.shown(view, row);
     }
 

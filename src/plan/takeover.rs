@@ -4,7 +4,8 @@
 //!
 //! Evidence, strongest first: a person's word, the number that the panel's own database shows for the service, the
 //! service's number in the license's remoteid or name (`Item #42 shop`), the address. The last three may be another
-//! panel's, so number and name need the same address, or the very name of the service, beside them.
+//! panel's, so number and name need the same address, or the very name of the service, beside them. Where the name says
+//! that the license is an addon's, the remoteid is the number of the addon's row, and the name's number counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,13 +186,24 @@ pub fn named(seen: &License, shown: &BTreeSet<ItemId>) -> Named {
         named.entry(item).or_default().insert(by);
     };
     shown.iter().for_each(|item| add(*item, Evidence::Licid));
-    if let Some(item) = item_of_remoteid(&seen.remoteid) {
+    let is_addons = addon_of(seen).is_some();
+    if let Some(item) = item_of_remoteid(&seen.remoteid).filter(|_| !is_addons) {
         add(item, Evidence::RemoteId);
     }
     if let Some(item) = item_of_name(seen.shown_name()) {
         add(item, Evidence::Name);
     }
     named
+}
+
+/// What a license of a server's addon names (`Item #42 addon shop`): the server, and by its remoteid the addon's row,
+/// which is no service and may have the number of one.
+pub fn addon_of(seen: &License) -> Option<(ItemId, ItemId)> {
+    let server = item_of_name(seen.shown_name())?;
+    let (_, rest) = seen.shown_name().trim_start().strip_prefix("Item #")?.split_once(' ')?;
+    let is_addon = rest == "addon" || rest.starts_with("addon ");
+    let addon = item_of_remoteid(&seen.remoteid)?;
+    (is_addon && addon != server).then_some((server, addon))
 }
 
 /// `Item #42 shop`, `Item #42 addon shop`, as the vendor's own module names licenses.
@@ -322,6 +334,14 @@ fn refusal(
 }
 
 fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
+    if let Some(other) = seen.key_of_another().filter(|_| seen.remoteid.mark().is_none()) {
+        let id = seen.id;
+        let why = text!(
+            "its key names license {other}; to take it all the same: pmisplicense bind ITEM {id}",
+            "её ключ называет лицензию {other}; чтобы всё же взять её: pmisplicense bind ITEM {id}"
+        );
+        return Some((Left::Unsure, why));
+    }
     if let Some(mark) = seen.remoteid.mark() {
         let other = mark.panel().as_str();
         return Some(if mark.panel() == panel {

@@ -10,7 +10,7 @@ use crate::model::catalogue::Catalogue;
 use crate::model::ids::{ModuleId, PanelId};
 use crate::model::license::Money;
 use crate::model::period::AlignmentRule;
-use crate::model::rules::{OnClose, OrderApi, PostOpen, Rules};
+use crate::model::rules::{IpChangeLimit, OnClose, OrderApi, PostOpen, Rules};
 use crate::text;
 
 /// One group of choices: the top level of the file, or a `[module.ID]`. `None`: not said there.
@@ -20,6 +20,7 @@ pub(super) struct Layer {
     replace_catalogue: Option<bool>,
     on_close: Option<OnClose>,
     post_open: Option<PostOpen>,
+    ip_change_limit: Option<IpChangeLimit>,
     pool_foreign: Option<bool>,
     renew_before_days: Option<u32>,
     max_changes: Option<u32>,
@@ -107,6 +108,10 @@ impl Layer {
                     ])
                 })
                 .transpose()?,
+            ip_change_limit: table
+                .take("ip_change_limit")
+                .map(|f| f.choice(&[("month", IpChangeLimit::Month), ("none", IpChangeLimit::None)]))
+                .transpose()?,
             pool_foreign: flag("pool_foreign")?,
             renew_before_days: table.take("renew_before_days").map(|f| f.count(0..=60)).transpose()?,
             max_changes: table.take("max_changes").map(|f| f.count(1..=1_000_000)).transpose()?,
@@ -174,6 +179,7 @@ impl Layer {
         self.products.iter().for_each(|patch| patch.apply(&mut rules.catalogue));
         set(&mut rules.on_close, self.on_close.as_ref());
         set(&mut rules.post_open, self.post_open.as_ref());
+        set(&mut rules.ip_change_limit, self.ip_change_limit.as_ref());
         set(&mut rules.pool_foreign, self.pool_foreign.as_ref());
         set(&mut rules.renew_before_days, self.renew_before_days.as_ref());
         set(&mut rules.max_changes, self.max_changes.as_ref());

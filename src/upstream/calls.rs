@@ -179,6 +179,7 @@ mod tests {
             period: Period::Trial,
             ip: "2001:db8::1".parse().ok(),
             licname: "Item #42 shop & co".to_owned(),
+            remoteip: None,
             mark: Mark::Order { panel: PanelId::from_bytes([0; 8]), item: ItemId(42), number: 1 },
             nodes: (family == Family::Soft).then_some((UpstreamAddonId(55236), 3)),
             parent: (family == Family::Addition).then_some(LicenseId(7)),
@@ -316,6 +317,7 @@ mod tests {
     fn changes() {
         let fields = Edit {
             ip: "0.0.0.0".parse().ok(),
+            remoteip: Some(String::new()),
             licname: Some("free.lic".into()),
             remoteid: Some(String::new()),
             no_autoprolong: true,
@@ -326,7 +328,7 @@ mod tests {
             (
                 Family::Soft,
                 Repeatable::Edit(fields.clone()),
-                "func=soft.edit{}&elid=7&sok=ok&ip=0.0.0.0&licname=free.lic&remoteid=&autoprolong=null",
+                "func=soft.edit{}&elid=7&sok=ok&ip=0.0.0.0&remoteip=&licname=free.lic&remoteid=&autoprolong=null",
             ),
             (
                 Family::Addition,

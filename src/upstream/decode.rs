@@ -29,6 +29,7 @@ pub(super) fn license(element: &Element, shape: Shape) -> Option<License> {
     let mut license = License::unknown(read.one(&fields::ID)?);
     license.name = read.one(&fields::NAME);
     license.ip = read.one(&fields::IP);
+    license.remoteip = read.one(&fields::REMOTEIP);
     license.remoteid = read.one(&fields::REMOTEID).unwrap_or(RemoteId::Absent);
     license.tariff = match read.one(&fields::TARIFF) {
         Some(code) => LicenseTariff::Id(code),

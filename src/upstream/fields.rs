@@ -110,6 +110,9 @@ pub(super) const NAME: Field<String> = Field::new(&[any("licname", VENDOR)], |te
 
 pub(super) const IP: Field<std::net::IpAddr> = Field::new(&[any("ip", VENDOR)], |text| text.parse().ok());
 
+/// The outward address of a server behind NAT; an empty one says that there is none.
+pub(super) const REMOTEIP: Field<String> = Field::new(&[any("remoteip", JBS)], |text| Some(text.to_owned()));
+
 /// An empty one says that the license bears no mark.
 pub(super) const REMOTEID: Field<RemoteId> = Field::new(&[any("remoteid", VENDOR)], |text| {
     Some(if text.is_empty() { RemoteId::Empty } else { RemoteId::Text(text.to_owned()) })
@@ -200,6 +203,7 @@ pub fn table() -> Vec<[String; 4]> {
         ORDERED.row("number that an order answers"),
         NAME.row("name"),
         IP.row("address"),
+        REMOTEIP.row("outward address behind NAT"),
         REMOTEID.row("mark"),
         TARIFF.row("tariff"),
         TARIFF_NAME.row("name of a tariff"),

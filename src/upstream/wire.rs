@@ -85,6 +85,7 @@ fn order(order: &OrderRequest, api: OrderApi) -> Form {
     form = match order.family {
         Family::Soft | Family::SoftExternal => {
             let form = order.ip.into_iter().fold(form, |form, ip| form.with("ip", ip));
+            let form = order.remoteip.into_iter().fold(form, |form, ip| form.with("remoteip", ip));
             form.with("licname", &order.licname)
         }
         Family::Addition => order.parent.into_iter().fold(form, |form, license| form.with("item", license)),
@@ -93,12 +94,13 @@ fn order(order: &OrderRequest, api: OrderApi) -> Form {
     order.nodes.into_iter().fold(form, |form, (addon, nodes)| form.with(addon_name(addon), nodes))
 }
 
-/// Any of ip, licname, remoteid, autoprolong=null; a module has neither ip nor licname.
+/// Any of ip, remoteip, licname, remoteid, autoprolong=null; a module has none of the first three.
 fn edit_fields(family: Family, license: LicenseId, change: &Edit) -> Form {
     let mut form = about(edit(family), license).with("sok", "ok");
     match family {
         Family::Soft | Family::SoftExternal => {
             form = change.ip.into_iter().fold(form, |form, ip| form.with("ip", ip));
+            form = change.remoteip.iter().fold(form, |form, ip| form.with("remoteip", ip));
             form = change.licname.iter().fold(form, |form, name| form.with("licname", name));
         }
         Family::Addition => {}

@@ -336,3 +336,35 @@ fn bad_input() {
     assert!(one(&done, id)["why"].as_str().unwrap().contains("restored"), "{done:#}");
     assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
 }
+
+/// Licenses that came with a server bear the number of the addon's row as their remoteid. It may be another service's
+/// number, and says nothing about that service: the name tells the server, the addon's parent confirms it.
+#[test]
+fn an_addons_number_that_is_also_a_services_misleads_nobody() {
+    let t = Test::new();
+    t.settings("bundled = [3]\nbundled_module = 7\n");
+    let own = vendor(&t, 45, "192.0.2.45");
+    let bundled = |server: u32, addon: u32| {
+        let ip = format!("192.0.2.{server}");
+        t.vds_item(server, "55227", 1).addresses(&[&ip]).add();
+        let id = t.upstream.add_foreign(55227, 1, &ip, &format!("Item #{server} addon Service {server}"));
+        t.upstream.edit_license(id, |l| (l.remoteid, l.autoprolong) = (addon.to_string(), "null".into()));
+        id
+    };
+    let (collides, resolved) = (bundled(31, 45), bundled(32, 46));
+    t.soft_item(46, "55227", 1).ip("192.0.2.46").add();
+    t.set_item(46, "parent", "32");
+    let shown = json(&t, "take-over panel --module 7");
+    let known = |id| one(&shown, id)["known_by"].clone();
+    assert_eq!(known(collides), serde_json::json!(["name"]), "{shown:#}");
+    assert_eq!(known(resolved), serde_json::json!(["remoteid", "name"]), "{shown:#}");
+    let done = json(&t, "take-over panel --apply --mark --yes --module 7");
+    for (item, license) in [(45, own), (31, collides), (32, resolved)] {
+        assert_eq!(
+            (what(&done, license).as_str(), t.item(item).param("licid")),
+            ("marked", &*license.to_string()),
+            "{done:#}"
+        );
+    }
+    t.assert_clean();
+}

@@ -65,6 +65,7 @@ fn requests() {
         period: Period::Trial,
         ip: None,
         licname: "shop".into(),
+        remoteip: None,
         mark: Mark::Pool { panel: PanelId::from_bytes([0; 8]) },
         nodes: None,
         parent: None,

@@ -26,6 +26,7 @@ fn order() -> OrderRequest {
         period: Period::Months(MonthCount(1)),
         ip: "192.0.2.10".parse().ok(),
         licname: NAME.into(),
+        remoteip: None,
         mark: Mark::Order { panel: PanelId::from_bytes([1; 8]), item: ItemId(42), number: 3 },
         nodes: None,
         parent: None,
@@ -181,6 +182,13 @@ fn decisions() {
     assert_eq!(found(vec![license(1001, absent())], Some(true)), Found::Unclear(vec![LicenseId(1001)]));
     let two = vec![license(1001, absent()), license(1002, absent())];
     assert_eq!(found(two, Some(false)), Found::Unclear(vec![LicenseId(1001), LicenseId(1002)]));
+    let keyed = |key: &str| License { key: crate::model::ids::LicenseKey::parse(key), ..license(1001, absent()) };
+    let by_name = |key| found(vec![keyed(key)], Some(false));
+    assert_eq!(by_name("1001-ABC"), Found::One(Box::new(keyed("1001-ABC"))));
+    assert_eq!(by_name("1002-ABC"), Found::Unclear(vec![LicenseId(1001)]), "its key names another license");
+    assert_eq!(found(vec![keyed("1001-ABC")], None), Found::Unclear(vec![LicenseId(1001)]), "a key alone is no proof");
+    let marked = License { remoteid: mark(), ..keyed("1002-ABC") };
+    assert_eq!(found(vec![marked.clone()], None), Found::One(Box::new(marked)), "our mark decides");
     let unnamed = OrderRequest { licname: "shop".into(), ..order() };
     let neighbour = License { name: Some("shop".into()), ..license(1001, absent()) };
     assert_eq!(

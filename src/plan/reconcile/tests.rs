@@ -37,6 +37,7 @@ fn view(id: u32) -> ItemView {
         previous_tariff: None,
         params: ItemParams {
             ip: Some("192.0.2.10".into()),
+            remoteip: None,
             licname: Some("shop".into()),
             licid: Some(LicenseId(5001)),
             lickey: LicenseKey::parse("KEY-1"),
@@ -216,6 +217,11 @@ fn one_wrong() {
     ] {
         assert_eq!(got, [want], "{case}");
     }
+    let another = crate::model::ids::LicenseKey::parse("5002-ABCDEF");
+    let mut shows = item.clone();
+    shows.item.params.lickey.clone_from(&another);
+    let named = LicenseRow { key: another, ..ours.clone() };
+    assert_eq!(found(&[shows], &[named], &[there.clone()]), [(Kind::KeyNumber, "person")], "ours all the same");
     let keyless = LicenseRow { key: None, ..ours.clone() };
     assert_eq!(found(&[item.clone()], &[keyless.clone()], &[there.clone()]), [(Kind::KeyLate, "sync")]);
     let for_an_hour = LicenseRow { since: now() - chrono::Duration::hours(1), ..keyless };
@@ -299,6 +305,7 @@ fn order(number: u32) -> Wish {
         period: Period::from_panel(1),
         ip: None,
         licname: "shop".into(),
+        remoteip: None,
         mark: Mark::Order { panel, item: ItemId(42), number },
         nodes: None,
         parent: None,

@@ -56,6 +56,24 @@ fn names() {
     assert_eq!(found, Named::from([(ItemId(42), all), (ItemId(43), BTreeSet::from([Evidence::Licid]))]));
 }
 
+/// A license of a server's addon has the number of the addon's row as its remoteid: the name tells the server.
+#[test]
+fn an_addons_license_is_its_servers() {
+    let with = |name: &str, remoteid: &str| License {
+        name: Some(name.into()),
+        remoteid: RemoteId::Text(remoteid.into()),
+        ..license()
+    };
+    let by = |seen: &License| named(seen, &BTreeSet::new());
+    let name = |item| Named::from([(ItemId(item), BTreeSet::from([Evidence::Name]))]);
+    assert_eq!(addon_of(&with("Item #42 addon shop", "45")), Some((ItemId(42), ItemId(45))));
+    assert_eq!(by(&with("Item #42 addon shop", "45")), name(42), "45 is no service");
+    for (other, remoteid) in [("Item #42 addon shop", "42"), ("Item #42 addons", "45"), ("Item #42 shop", "45")] {
+        assert_eq!(addon_of(&with(other, remoteid)), None, "{other} {remoteid}");
+    }
+    assert_eq!(by(&with("Item #42 shop", "45")).len(), 2, "an operator decides");
+}
+
 /// Several services are a person's to decide, unless a person did already.
 #[test]
 fn one_service() {

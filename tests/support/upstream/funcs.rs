@@ -121,7 +121,7 @@ fn edit(world: &mut World, family: Family, call: &Call) -> Reply {
         after.ip = address(text, true)?;
     }
     if after.ip != before.ip {
-        if within_month(before.ip_changed, today) {
+        if !world.options.free_ip_changes && within_month(before.ip_changed, today) {
             return Err(Refusal::new("ip_change", &after.ip));
         }
         if world.busy(before.pricelist, &after.ip, before.id) {

@@ -45,6 +45,8 @@ pub struct Options {
     pub forget_deleted: bool,
     /// The order itself starts the month within which IP and key cannot be changed.
     pub order_counts_as_change: bool,
+    /// The account has free changes of address: no month.
+    pub free_ip_changes: bool,
     pub newkey_needs_active: bool,
     /// Every order issues its key only after so many reads (0: at once; u32::MAX: by `issue_keys()`).
     pub key_after_reads: u32,
@@ -77,6 +79,7 @@ impl Default for Options {
             remoteid_returned: true,
             forget_deleted: false,
             order_counts_as_change: false,
+            free_ip_changes: false,
             newkey_needs_active: false,
             key_after_reads: 0,
             late_key_status: ACTIVE,
