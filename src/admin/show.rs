@@ -52,11 +52,16 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
             row.id
         ));
     }
+    let limit = seen.as_ref().and_then(|seen| {
+        let tariff = seen.tariff.id()?;
+        desk.ctx.settings.rules(module).catalogue.by_pricelist(tariff)?.domains
+    });
+    notes.extend(seen.as_ref().zip(limit).and_then(|(seen, limit)| nearly_full(seen, limit)));
     let problems = match &row {
         Some(row) => problems(&store, row, desk.ctx.clock.now())?,
         None => Vec::new(),
     };
-    Ok(page(desk, item, panel.as_ref(), row.as_ref(), seen.as_ref(), &notes, &problems))
+    Ok(page(desk, item, panel.as_ref(), row.as_ref(), seen.as_ref().map(|seen| (seen, limit)), &notes, &problems))
 }
 
 fn in_panel(desk: &mut Desk<'_>, item: ItemId, notes: &mut Vec<Text>) -> Option<Item> {
@@ -128,11 +133,12 @@ fn page(
     item: Option<ItemId>,
     panel: Option<&Item>,
     row: Option<&LicenseRow>,
-    seen: Option<&License>,
+    seen: Option<(&License, Option<u32>)>,
     notes: &[Text],
     problems: &[&str],
 ) -> Answer {
-    let lines = lines(panel, row, seen);
+    let mut lines = lines(panel, row, seen.map(|(seen, _)| seen));
+    lines.extend(seen.and_then(|(seen, limit)| domains(seen, limit)));
     let mut cells = Vec::new();
     let mut fields = serde_json::Map::new();
     for (name, title, values) in &lines {
@@ -168,7 +174,7 @@ fn page(
     let notes: Vec<&str> = notes.iter().map(|note| desk.say(note)).collect();
     let json = json!({
         "item": item.map(|item| item.0),
-        "license": row.map(|row| row.id).or(seen.map(|seen| seen.id)).map(|id| id.0),
+        "license": row.map(|row| row.id).or(seen.map(|(seen, _)| seen.id)).map(|id| id.0),
         "held": row.map(|row| row.state.word()),
         "fields": fields,
         "notes": notes,
@@ -259,6 +265,22 @@ fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>)
             of(none(), row.map_or_else(none, |r| day(r.ip_changed)), seen.map_or_else(none, |s| day(s.ip_changed))),
         ),
     ]
+}
+
+/// Domains in use, beside what the product allows.
+fn domains(seen: &License, limit: Option<u32>) -> Option<Line> {
+    let used = seen.domains?;
+    let words = limit.map_or_else(|| used.to_string(), |limit| format!("{used}/{limit}"));
+    Some(("domains", text!("domains", "домены"), ["-".to_owned(), "-".to_owned(), words]))
+}
+
+/// From 90 % on it is time for a larger product.
+fn nearly_full(seen: &License, limit: u32) -> Option<Text> {
+    let (id, used) = (seen.id, seen.domains.filter(|used| u64::from(*used) * 10 >= u64::from(limit) * 9)?);
+    Some(text!(
+        "License {id} uses {used} of {limit} domains. Nothing was changed. Next: offer the client a larger product",
+        "Лицензия {id} использует {used} доменов из {limit}. Ничего не изменено. Далее: предложите клиенту старший тариф"
+    ))
 }
 
 pub(super) fn status(status: LicenseStatus) -> String {

@@ -49,6 +49,8 @@ pub struct Product {
     pub nodes_addon: Option<UpstreamAddonId>,
     /// Nodes that the price includes.
     pub nodes_included: u32,
+    /// Domains that one server may have; `None`: no limit, or none that is known.
+    pub domains: Option<u32>,
     /// List prices by period, for reports only.
     pub prices: BTreeMap<MonthCount, Money>,
     /// The first day on which nothing is ordered.
@@ -83,6 +85,7 @@ impl Product {
             ipv6: false,
             nodes_addon: None,
             nodes_included: 0,
+            domains: None,
             prices: BTreeMap::new(),
             no_order_from: None,
             no_renewal_from: None,
@@ -114,6 +117,11 @@ impl Product {
     fn nodes(mut self, addon: u32, included: u32) -> Self {
         self.nodes_addon = Some(UpstreamAddonId(addon));
         self.nodes_included = included;
+        self
+    }
+
+    fn domains(mut self, limit: u32) -> Self {
+        self.domains = Some(limit);
         self
     }
 
@@ -195,12 +203,12 @@ impl Catalogue {
         use Region::{International, Russian};
         let lite5 = &["55227", "55228", "55229"];
         Self::from_products([
-            Product::new("55227", "ISPmanager 6 Lite", 55227).periods(&[1, 12]).trial_by("55239").priced(
+            Product::new("55227", "ISPmanager 6 Lite", 55227).domains(10).periods(&[1, 12]).trial_by("55239").priced(
                 International,
                 5,
                 55,
             ),
-            Product::new("55228", "ISPmanager 6 Pro", 55228).periods(&[1, 12]).trial_by("55239").priced(
+            Product::new("55228", "ISPmanager 6 Pro", 55228).domains(50).periods(&[1, 12]).trial_by("55239").priced(
                 International,
                 10,
                 110,
@@ -217,8 +225,14 @@ impl Catalogue {
                 .priced(International, 20, 220),
             Product::new("55239", "ISPmanager 6 trial", 55239).only_trial(),
             Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial(),
-            Product::new("55231", "ISPmanager 6 Lite (RU)", 55231).periods(&[1, 12]).priced(Russian, 450, 4950),
-            Product::new("55232", "ISPmanager 6 Pro (RU)", 55232).periods(&[1, 12]).priced(Russian, 900, 9900),
+            Product::new("55231", "ISPmanager 6 Lite (RU)", 55231)
+                .domains(10)
+                .periods(&[1, 12])
+                .priced(Russian, 450, 4950),
+            Product::new("55232", "ISPmanager 6 Pro (RU)", 55232)
+                .domains(50)
+                .periods(&[1, 12])
+                .priced(Russian, 900, 9900),
             Product::new("55233", "ISPmanager 6 Host (RU)", 55233).periods(&[1, 12]).priced(Russian, 1350, 14850),
             Product::new("3541", "ISPmanager 5 Lite", 3541).periods(&[1, 12]).ended_2021(lite5),
             Product::new("4601", "ISPmanager 5 Business", 4601).periods(&[1, 12]).nodes(4602, 1).ended_2021(&["55230"]),

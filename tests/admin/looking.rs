@@ -267,3 +267,23 @@ fn completions_and_manual() {
     }
     assert_eq!(std::fs::read_dir(bare.path()).unwrap().count(), 0);
 }
+
+/// The domains that a license uses stand beside its product's limit, and from 90 % on that is said. Without a word of
+/// the seller, or without a limit, nothing is made up.
+#[test]
+fn domains_in_use_are_shown_beside_the_products_limit() {
+    let t = opened();
+    let shown = || json(&t, "show 42")["fields"]["domains"]["upstream"].clone();
+    assert_eq!(shown(), serde_json::Value::Null, "the seller does not say");
+    let says = |words: fn(&str) -> String| {
+        t.upstream.clear_faults();
+        t.upstream.fault(crate::support::Fault::on("soft.edit?read").reworded(words).always());
+        fine(&t, "show 42").contains("domains. Nothing was changed")
+    };
+    assert!(!says(|right| right.replace("</doc>", "<webdomains>8</webdomains></doc>")));
+    assert_eq!(shown(), "8/10");
+    assert!(says(|right| right.replace("</doc>", "<webdomains>9</webdomains></doc>")), "90 %");
+    t.upstream.edit_license(5001, |l| l.pricelist = 55229);
+    assert!(!says(|right| right.replace("</doc>", "<webdomains>900</webdomains></doc>")));
+    assert_eq!(shown(), "900", "a product without a limit");
+}
