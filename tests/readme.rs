@@ -1,8 +1,8 @@
 //! What the documents show is true: commands that they name are understood, targets of make are there, settings have
-//! their names in the sample, and the Russian README shows what the English one does.
+//! their names in the sample, links lead somewhere, and the Russian documents show what the English ones do.
 use crate::support::Test;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn text(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -22,32 +22,117 @@ fn quoted(document: &str) -> Vec<String> {
     prose.split('`').skip(1).step_by(2).map(|code| code.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-fn is_ascii(text: &str) -> bool {
-    text.is_ascii()
+/// Rows of tables, without the lines beneath their headings.
+fn table_lines(document: &str) -> impl Iterator<Item = &str> {
+    document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"))
 }
 
 /// First cells of table rows.
 fn rows(document: &str) -> Vec<String> {
-    let rows = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
-    rows.filter_map(|row| row.split('|').nth(1)).map(|cell| cell.trim().to_owned()).collect()
+    table_lines(document).filter_map(|row| row.split('|').nth(1)).map(|cell| cell.trim().to_owned()).collect()
 }
 
-const DOCUMENTS: [&str; 2] = ["README.md", "README.ru.md"];
+const READMES: [&str; 2] = ["README.md", "README.ru.md"];
+const GUIDES: [&str; 2] = ["docs/admin-guide.md", "docs/admin-guide.ru.md"];
+const DOCUMENTS: [&str; 4] = [READMES[0], READMES[1], GUIDES[0], GUIDES[1]];
 
-/// Headings, code, tables and every quoted command are the same in both languages.
+/// Levels of the headings, code, tables and every quoted command are the same in both languages.
 #[test]
 fn both_languages() {
-    let [en, ru] = DOCUMENTS.map(text);
-    let headings = |document: &str| document.lines().filter(|line| line.starts_with('#')).count();
-    // Lines of a fence that begin with # are comments: the fences of both are the same.
-    assert_eq!(headings(&en), headings(&ru), "headings");
-    assert_eq!(shown(&en), shown(&ru));
-    let cells = |document: &str| rows(document).into_iter().filter(|cell| is_ascii(cell) && cell.contains('`'));
-    assert_eq!(cells(&en).collect::<Vec<_>>(), cells(&ru).collect::<Vec<_>>());
-    let set = |document: &str| quoted(document).into_iter().collect::<BTreeSet<_>>();
-    let (in_en, in_ru) = (set(&en), set(&ru));
-    let odd: Vec<_> = in_en.symmetric_difference(&in_ru).collect();
-    assert!(odd.is_empty(), "quoted in one language only: {odd:?}");
+    for pair in [READMES, GUIDES] {
+        let [en, ru] = pair.map(text);
+        let levels = |document: &str| -> Vec<usize> {
+            let headings = document.lines().filter(|line| line.starts_with('#'));
+            headings.map(|line| line.chars().take_while(|c| *c == '#').count()).collect()
+        };
+        // Lines of a fence that begin with # are comments: the fences of both are the same.
+        assert_eq!(levels(&en), levels(&ru), "{pair:?}: headings");
+        assert_eq!(shown(&en), shown(&ru), "{pair:?}");
+        assert_eq!(rows(&en).len(), rows(&ru).len(), "{pair:?}: rows of tables");
+        for (en, ru) in table_lines(&en).zip(table_lines(&ru)) {
+            let first = |line: &str| quoted(line.split('|').nth(1).unwrap_or_default());
+            assert_eq!(first(en), first(ru), "{pair:?}: {en}");
+            let whole = |line: &str| quoted(line).into_iter().collect::<BTreeSet<_>>();
+            assert_eq!(whole(en), whole(ru), "{pair:?}: {en}");
+        }
+        let set = |document: &str| quoted(document).into_iter().collect::<BTreeSet<_>>();
+        let (in_en, in_ru) = (set(&en), set(&ru));
+        let odd: Vec<_> = in_en.symmetric_difference(&in_ru).collect();
+        assert!(odd.is_empty(), "{pair:?}: quoted in one language only: {odd:?}");
+    }
+}
+
+/// The anchor of a heading, as code-hosting pages and mdBook make it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The documents in docs/, without the table of contents.
+fn book() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let files = std::fs::read_dir(folder).unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = files.filter(|name| name.ends_with(".md") && name != "SUMMARY.md").collect();
+    names.sort();
+    names
+}
+
+/// Targets of the links in running text.
+fn links(document: &str) -> Vec<String> {
+    let prose: String = document.split("```").step_by(2).collect();
+    prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect()
+}
+
+/// A document that others link to already and that is not written yet; once it is there, its links are checked too.
+const COMING: &str = "docs/architecture.md";
+
+/// Every link of the READMEs and of docs/ leads to a file that is there, and to a heading of it.
+#[test]
+fn links_lead_to_files_and_headings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = book().into_iter().map(|name| format!("docs/{name}")).chain(["docs/SUMMARY.md".to_owned()]);
+    let mut seen = 0;
+    for name in READMES.map(str::to_owned).into_iter().chain(docs) {
+        for link in links(&text(&name)).into_iter().filter(|link| !link.contains("://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = root.join(&name).parent().map(PathBuf::from).unwrap_or_default();
+            let target = if path.is_empty() { root.join(&name) } else { folder.join(path) };
+            if target.ends_with(COMING) && !target.exists() {
+                continue;
+            }
+            assert!(target.exists(), "{name}: {link}");
+            if !heading.is_empty() {
+                let there = std::fs::read_to_string(&target).unwrap();
+                let mut headings = there.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|line| anchor(line.trim_start_matches('#')) == heading), "{name}: {link}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+/// The table of contents of the book names every document of docs/ once.
+#[test]
+fn the_book_holds_every_document() {
+    let mut listed = links(&text("docs/SUMMARY.md"));
+    listed.sort();
+    assert_eq!(listed, book(), "docs/SUMMARY.md");
+}
+
+/// Help texts send a reader only to documents that are there.
+#[test]
+fn help_names_documents_that_exist() {
+    let test = Test::new();
+    let help = [test.run(["--help"]).stdout, test.run(["bind", "--help"]).stdout].join(" ");
+    let words = help.split(|c: char| c.is_whitespace() || c == ',' || c == ')');
+    let named: BTreeSet<&str> =
+        words.filter(|word| word.starts_with("docs/")).map(|w| w.trim_end_matches('.')).collect();
+    assert!(named.len() > 1, "{named:?}");
+    for name in named {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).is_file(), "{name}");
+    }
 }
 
 /// Every target of make that a document names is one.
@@ -96,7 +181,7 @@ fn tables_are_whole() {
     let features = test.run(["--command", "features"]).stdout;
     let panel: Vec<&str> = features.split("<feature name=\"").skip(1).filter_map(|f| f.split('"').next()).collect();
     assert!(panel.len() > 10, "{panel:?}");
-    for document in DOCUMENTS {
+    for document in READMES {
         let cells = rows(&text(document)).join(" ");
         for name in people.iter().chain(&panel) {
             let named = [format!("`{name}`"), format!("`{name} "), format!("`{name},")];
@@ -109,7 +194,8 @@ fn tables_are_whole() {
 #[test]
 fn settings() {
     let sample = text("etc/pmisplicense.toml");
-    for document in DOCUMENTS.map(text) {
+    for language in 0..2 {
+        let document = [READMES[language], GUIDES[language]].map(text).join("\n");
         for name in
             ["on_close", "bundled", "settle_s", "panel_id", "[[product]]", "[[period_alignment]]", "[[refusal]]"]
         {
@@ -132,11 +218,11 @@ fn commands_of(cell: &str) -> Vec<Vec<String>> {
     quoted(cell).iter().filter(|code| *code != "panel_id").map(|code| line(code)).collect()
 }
 
-/// docs/admin.md shows what `pmisplicense help doctor` ends with, and each row names commands that the program has.
+/// docs/admin-guide.md shows what `pmisplicense help doctor` ends with, and each row names commands that the program has.
 #[test]
 fn what_changed_outside_leads_to_commands_that_exist() {
     use pmisplicense::cli::{AdminArgs, changed};
-    let document = text("docs/admin.md");
+    let document = text("docs/admin-guide.md");
     let table = document.split("# What changed outside").nth(1).unwrap().split("\n# ").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")).skip(1);
     let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();

@@ -34,7 +34,7 @@ pub struct AdminArgs {
     /// Show each request and answer on standard error, secrets masked
     #[arg(long, global = true)]
     pub verbose: bool,
-    /// Answer as JSON, in the form that docs/admin.md describes
+    /// Answer as JSON, in the form that docs/json.md describes
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do
@@ -169,7 +169,7 @@ pub enum AdminCommand {
     /// Shows what is so now and what will be so then, and asks. Accepts a service whose client changed, and takes the
     /// license, with its key, from a closed service, a former one of this number, or a service whose number was copied,
     /// when the service shows it. A license that somebody else had gets a new key first. What changed outside, what you
-    /// see, what you run: `pmisplicense help doctor`, and the table "What changed outside" in docs/admin.md.
+    /// see, what you run: `pmisplicense help doctor`, and the table "What changed outside" in docs/admin-guide.md.
     #[command(
         after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
     )]
