@@ -4,6 +4,7 @@
 mod call_error;
 mod form;
 mod questions;
+mod raw;
 mod refusal;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::store::RecordedIntent;
 pub use self::call_error::CallError;
 pub use self::form::{Form, is_secret_name};
 pub use self::questions::{Column, PanelQuestion, Question, ToolAnswer};
+pub use self::raw::{RawField, RawRecord};
 pub use self::refusal::{Refusal, RefusalKind};
 
 /// What is known after a call that is sent once. Deliberately no `Result`: no `?` can skip the writing down.
@@ -135,6 +137,14 @@ pub trait Upstream {
     /// [`CallError::Unreachable`], and [`CallError::BadAnswer`] where no document came.
     fn answer(&mut self, question: &Question) -> Result<String, CallError> {
         Err(CallError::Unreachable(format!("{}: this seller cannot be asked", question.form().func)))
+    }
+
+    /// Everything that the seller sends about a license: its form, and its row in the list.
+    ///
+    /// # Errors
+    /// As [`Upstream::license`].
+    fn raw(&mut self, _family: Family, license: LicenseId) -> Result<Vec<RawRecord>, CallError> {
+        Err(CallError::Unreachable(format!("license {license}: this seller cannot be asked")))
     }
 
     /// The Date header of the last answer, UTC.

@@ -170,3 +170,29 @@ fn a_service_alone_waits_for_no_pause() {
     test.cmd("sync_item", 42).ok();
     test.cmd("close", 42).ok();
 }
+
+/// What a seller sends beyond what the program knows is seen by whoever asks, and no secret is.
+#[test]
+fn show_raw_prints_every_field_marks_the_unknown_and_masks_secrets() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let key = test.upstream.license(id).key;
+    let more = |right: &str| {
+        let key = right.split("<lickey>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("none").to_owned();
+        right.replace("</licname>", &format!("</licname><new_field>odd words</new_field><hint>key {key}</hint>"))
+    };
+    test.upstream.fault(Fault::on("*").reworded(more).always());
+    for word in ["42".to_owned(), format!("license:{id}")] {
+        let shown = test.program(["show", &word, "--raw"]).env("LC_ALL", "C").run();
+        assert_eq!(shown.code, Some(0), "{shown:#?}");
+        let lines: Vec<String> =
+            shown.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for line in ["soft.edit", "soft", "?new_field odd words", "?hint key ***", "lickey ***", &format!("id {id}")] {
+            assert!(lines.iter().any(|found| found == line), "{line}: {lines:#?}");
+        }
+        assert!(!shown.stdout.contains(&key), "{}", shown.stdout);
+    }
+    let json = test.run(["show", "42", "--raw", "--json"]);
+    assert!(json.stdout.contains("\"new_field\"") && !json.stdout.contains(&key), "{}", json.stdout);
+    assert_eq!(test.run(["show", "license:77", "--raw"]).code, Some(1));
+}

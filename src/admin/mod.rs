@@ -12,6 +12,7 @@ pub mod list;
 pub mod manual;
 pub mod preview;
 mod progress;
+pub mod raw;
 pub mod reconcile;
 pub mod record;
 pub mod repair;

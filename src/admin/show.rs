@@ -23,21 +23,8 @@ type Line = (&'static str, Text, [String; 3]);
 /// # Errors
 /// `missed`, `bad_value`: nothing or several things are called so.
 pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
-    let store = desk.store()?;
     let mut notes = Vec::new();
-    let (item, row, number) = match subject(desk, &store, word)? {
-        Subject::Item(item) => {
-            let mut rows = store.licenses_of_item(item).map_err(state_error)?;
-            rows.sort_by_key(|row| row.life.is_some());
-            (Some(item), rows.pop().filter(|row| row.life.is_some()), None)
-        }
-        Subject::License(row) => (row.item, Some(*row), None),
-        Subject::Stranger(id) => (None, None, Some(id)),
-    };
-    let panel = item.and_then(|item| in_panel(desk, item, &mut notes));
-    let shown = panel.as_ref().and_then(|item| item.params.licid);
-    let number = number.or(row.as_ref().map(|row| row.id)).or(shown);
-    let module = row.as_ref().map(|row| row.module).or(panel.as_ref().and_then(|item| item.module));
+    let Meant { item, row, panel, number, module } = meant(desk, word, &mut notes)?;
     let family = row.as_ref().map(|row| row.family);
     let seen = number.and_then(|id| upstream(desk, module, family, id, &mut notes));
     if item.is_none() && row.is_none() && seen.is_none() {
@@ -58,10 +45,41 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     });
     notes.extend(seen.as_ref().zip(limit).and_then(|(seen, limit)| nearly_full(seen, limit)));
     let problems = match &row {
-        Some(row) => problems(&store, row, desk.ctx.clock.now())?,
+        Some(row) => problems(&desk.store()?, row, desk.ctx.clock.now())?,
         None => Vec::new(),
     };
     Ok(page(desk, item, panel.as_ref(), row.as_ref(), seen.as_ref().map(|seen| (seen, limit)), &notes, &problems))
+}
+
+/// What a word of a person means, as far as state and panel tell.
+pub(super) struct Meant {
+    pub item: Option<ItemId>,
+    pub row: Option<LicenseRow>,
+    pub panel: Option<Item>,
+    pub number: Option<LicenseId>,
+    pub module: Option<ModuleId>,
+}
+
+/// Finds out which service and license are meant; what cannot be asked is noted.
+///
+/// # Errors
+/// `missed`, `bad_value`: nothing or several things are called so.
+pub(super) fn meant(desk: &mut Desk<'_>, word: &str, notes: &mut Vec<Text>) -> Result<Meant, ModuleError> {
+    let store = desk.store()?;
+    let (item, row, number) = match subject(desk, &store, word)? {
+        Subject::Item(item) => {
+            let mut rows = store.licenses_of_item(item).map_err(state_error)?;
+            rows.sort_by_key(|row| row.life.is_some());
+            (Some(item), rows.pop().filter(|row| row.life.is_some()), None)
+        }
+        Subject::License(row) => (row.item, Some(*row), None),
+        Subject::Stranger(id) => (None, None, Some(id)),
+    };
+    let panel = item.and_then(|item| in_panel(desk, item, notes));
+    let shown = panel.as_ref().and_then(|item| item.params.licid);
+    let number = number.or(row.as_ref().map(|row| row.id)).or(shown);
+    let module = row.as_ref().map(|row| row.module).or(panel.as_ref().and_then(|item| item.module));
+    Ok(Meant { item, row, panel, number, module })
 }
 
 fn in_panel(desk: &mut Desk<'_>, item: ItemId, notes: &mut Vec<Text>) -> Option<Item> {

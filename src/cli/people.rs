@@ -120,12 +120,15 @@ pub enum AdminCommand {
                             pmisplicense list --status to-free\n  pmisplicense list --json | jq '.licenses[].license'")]
     List(ListArgs),
     /// One service or license: panel, state and upstream side by side
-    #[command(after_help = "Examples:\n  pmisplicense show 42\n  pmisplicense show license:5001\n  \
+    #[command(after_help = "Examples:\n  pmisplicense show 42 --raw\n  pmisplicense show license:5001\n  \
                             pmisplicense show 192.0.2.10\n  pmisplicense show 1A2B    (part of a key, 4 characters at least)")]
     Show {
         /// Service, license, address, or part of a key; item:42 and license:42 tell numbers apart
         #[arg(value_name = "ITEM|LICENSE|IP|KEY")]
         what: String,
+        /// Every field as the seller sent it, secrets masked; fields that the program does not read are marked
+        #[arg(long)]
+        raw: bool,
     },
     /// What was done with a service or a license, when, and why
     #[command(after_help = "Examples:\n  pmisplicense history 42\n  pmisplicense history license:5001 --json")]

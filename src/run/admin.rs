@@ -185,7 +185,8 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
     let say = |name: &str, text: Text| Answer::sentence(name, lang, &text);
     match command {
         AdminCommand::List(args) => admin::list::list(desk, args),
-        AdminCommand::Show { what } => admin::show::show(desk, what),
+        AdminCommand::Show { what, raw: true } => admin::raw::raw(desk, what),
+        AdminCommand::Show { what, raw: false } => admin::show::show(desk, what),
         AdminCommand::History { what } => admin::history::history(desk, what),
         AdminCommand::Explain { item } => admin::explain::explain(desk, *item),
         AdminCommand::Pool => admin::list::pool(desk),

@@ -15,7 +15,7 @@ use crate::model::ids::{LicenseId, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest};
 use crate::model::license::{Family, License, Money};
 use crate::model::period::Period;
-use crate::ports::{CallError, Form, Outcome, PAGE_ROWS, Page, Question, Repeatable, Upstream};
+use crate::ports::{CallError, Form, Outcome, PAGE_ROWS, Page, Question, RawRecord, Repeatable, Upstream};
 use crate::store::RecordedIntent;
 use crate::text;
 use crate::xml::Element;
@@ -154,6 +154,11 @@ impl Upstream for HttpUpstream {
         let form = question.form();
         let params: Vec<(&str, String)> = form.params.iter().map(|(name, value)| (&**name, value.clone())).collect();
         Ok(self.bare_document(&form.func, &params)?.to_document())
+    }
+
+    /// `*.edit elid`, and the list until the row is there. **Read**.
+    fn raw(&mut self, family: Family, license: LicenseId) -> Result<Vec<RawRecord>, CallError> {
+        self.raw_records(family, license)
     }
 
     fn server_date(&self) -> Option<DateTime<Utc>> {

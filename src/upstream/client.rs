@@ -140,6 +140,10 @@ impl HttpUpstream {
         Self { trace, ..self }
     }
 
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
     /// As [`HttpUpstream::document`], for calls that are answered with a result: a form in its place is a failure.
     pub(super) fn result(&mut self, repeat: Repeat, func: &str, params: &[(&str, String)]) -> Result<Element, Failure> {
         let doc = self.document(repeat, func, params)?;

@@ -222,6 +222,31 @@ pub fn table() -> Vec<[String; 4]> {
     ]
 }
 
+/// Whether a license is read from a field of this name: see [`Field`] for how it is written.
+pub(super) fn is_known(place: &str, shape: Shape) -> bool {
+    let names = [
+        ID.names,
+        NAME.names,
+        IP.names,
+        REMOTEID.names,
+        TARIFF.names,
+        TARIFF_NAME.names,
+        PERIOD.names,
+        STATUS.names,
+        CHANGING.names,
+        KEY.names,
+        CREATED.names,
+        EXPIRES.names,
+        AUTOPROLONG.names,
+        IP_CHANGED.names,
+        KEY_CHANGED.names,
+        DOMAINS.names,
+        COST.names,
+    ];
+    let is_addon = place.strip_prefix(ADDON).is_some_and(|number| number.parse::<u64>().is_ok());
+    is_addon || names.concat().iter().any(|name| name.place == place && (name.in_rows || shape == Shape::Document))
+}
+
 /// Reads the fields of one license, and remembers those that say different things.
 pub(super) struct Reader<'e> {
     levels: Vec<&'e Element>,

@@ -8,6 +8,7 @@ mod client_tests;
 mod decode;
 pub mod fields;
 mod pace;
+mod raw;
 pub mod refusal;
 mod trust;
 pub mod wire;

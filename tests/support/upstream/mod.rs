@@ -44,6 +44,9 @@ pub struct Request {
     pub violations: Vec<String>,
 }
 
+/// What every request has.
+const DULL: &[&str] = &["authinfo", "out", "lang", "func"];
+
 impl Request {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -56,15 +59,18 @@ impl Request {
 
     /// `func name=value …`, without what every request has.
     pub fn line(&self) -> String {
-        let dull = ["authinfo", "out", "lang", "func"];
-        let shown = self.params.iter().filter(|(n, _)| !dull.contains(&n.as_str()));
+        let shown = self.params.iter().filter(|(n, _)| !DULL.contains(&n.as_str()));
         shown.fold(self.func.clone(), |line, (n, v)| format!("{line} {n}={v}"))
     }
 }
 
-/// The three uses of an edit are told apart: `soft.edit?read`, `?set`, `?newkey`; every other func is itself.
+/// The three uses of an edit are told apart: `soft.edit?read`, `?set`, `?newkey`; an order function that is asked for
+/// its empty form, with no parameter at all, is `?read` too; every other func is itself.
 pub fn purpose(func: &str, params: &[(String, String)]) -> String {
     let has = |n: &str, v: &str| params.iter().any(|(name, value)| name == n && value == v);
+    if func.ends_with(".order.param") && params.iter().all(|(name, _)| DULL.contains(&name.as_str())) {
+        return format!("{func}?read");
+    }
     if !func.ends_with(".edit") {
         return func.to_owned();
     }

@@ -1,0 +1,21 @@
+//! What the seller sent about one license, field by field: for whoever meets a seller that words it in a new way.
+
+/// A field as it came, secrets masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawField {
+    /// The element; `a/b`: the element b of an element a; `a@b`: its attribute b.
+    pub name: String,
+    /// Its text, or its attribute `v`.
+    pub value: String,
+    /// Whether the program reads a field of this name there.
+    pub is_known: bool,
+}
+
+/// One document about the license.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// What was asked.
+    pub func: String,
+    /// In the order in which they came.
+    pub fields: Vec<RawField>,
+}
