@@ -114,8 +114,39 @@ fn russian() {
         order(&test, item, name, period).ok();
         assert_eq!(ordered(&test), format!("{name} {period}"));
     }
+    for (item, (name, want)) in (10..).zip([
+        ("55231", "55235 -100"),
+        ("55232", "55235 -100"),
+        ("55233", "55235 -100"),
+        ("55234", "55235 -100"),
+        ("55235", "55235 -100"),
+    ]) {
+        order(&test, item, name, -100).ok();
+        assert_eq!(ordered(&test), want, "{name}");
+    }
+    order(&test, 15, "55234", 12).ok();
+    assert_eq!(ordered(&test), "55234 12 addon_55236=1");
     let refused = order(&test, 20, "55227", 1);
-    assert!(refused.code == Some(1) && refused.message().contains("55231, 55232, 55233"), "{}", refused.stdout);
+    assert!(refused.code == Some(1) && refused.message().contains("(55231 to 55235)"), "{}", refused.stdout);
+}
+
+/// Products of the vendor's that go by other functions are named, at the door and at the order; nothing is sent.
+#[test]
+fn what_cannot_be_resold_is_named() {
+    let test = Test::new();
+    for (item, (code, name)) in (42..).zip([("55163", "VMmanager 6"), ("55161", "DCImanager 6")]) {
+        let check = ["--command", "check_addon", "--param", "panel", "--value", code];
+        let ru = test.run(check.iter().chain(&["--lang", "ru"]));
+        for (output, words) in [
+            (order(&test, item, code, 1), "which this module does not support. Nothing was ordered."),
+            (test.run(check), "which this module does not support. Nothing was ordered."),
+            (ru, "модуль этот продукт не поддерживает. Ничего не заказано."),
+        ] {
+            let message = output.fails("unknown_internal_name").message();
+            assert!(message.contains(name) && message.contains(words), "{message}");
+        }
+    }
+    assert_eq!(sent(&test), Vec::<String>::new());
 }
 
 /// Other software goes by functions of its own: no checkip, no address where none is needed.

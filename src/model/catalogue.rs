@@ -16,9 +16,9 @@ pub const NOPANEL: &str = "nopanel";
 /// Which billing of the vendor a code belongs to: the error about an unknown code says which set fits the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Region {
-    /// api.ispmanager.com and its like: euros.
+    /// The billing for the world, api-eu.ispmanager.com: euros.
     International,
-    /// api.ispmanager.ru: roubles.
+    /// The billing for Russia, api.ispmanager.ru and today api.ispmanager.com: roubles.
     Russian,
 }
 
@@ -133,6 +133,10 @@ impl Product {
         for (months, units) in [(1, month), (12, year)] {
             self.prices.insert(MonthCount(months), Money { minor: units * 100, currency: currency.to_owned() });
         }
+        self.of(region)
+    }
+
+    fn of(mut self, region: Region) -> Self {
         self.region = Some(region);
         self
     }
@@ -223,17 +227,14 @@ impl Catalogue {
                 .trial_by("55240")
                 .nodes(55236, 1)
                 .priced(International, 20, 220),
-            Product::new("55239", "ISPmanager 6 trial", 55239).only_trial(),
-            Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial(),
-            Product::new("55231", "ISPmanager 6 Lite (RU)", 55231)
-                .domains(10)
-                .periods(&[1, 12])
-                .priced(Russian, 450, 4950),
-            Product::new("55232", "ISPmanager 6 Pro (RU)", 55232)
-                .domains(50)
-                .periods(&[1, 12])
-                .priced(Russian, 900, 9900),
-            Product::new("55233", "ISPmanager 6 Host (RU)", 55233).periods(&[1, 12]).priced(Russian, 1350, 14850),
+            Product::new("55239", "ISPmanager 6 trial", 55239).only_trial().of(International),
+            Product::new("55240", "ISPmanager 6 Business trial", 55240).only_trial().of(International),
+            russian("55231", "ISPmanager 6 Lite (RU)", 55231).domains(10).priced(Russian, 450, 4950),
+            russian("55232", "ISPmanager 6 Pro (RU)", 55232).domains(50).priced(Russian, 900, 9900),
+            russian("55233", "ISPmanager 6 Host (RU)", 55233).priced(Russian, 1350, 14850),
+            // The code of its nodes is not published: the international one is assumed, and settings can change it.
+            russian("55234", "ISPmanager 6 Business (RU)", 55234).nodes(55236, 1).priced(Russian, 1800, 19800),
+            Product::new("55235", "ISPmanager 6 trial (RU)", 55235).only_trial().of(Russian),
             Product::new("3541", "ISPmanager 5 Lite", 3541).periods(&[1, 12]).ended_2021(lite5),
             Product::new("4601", "ISPmanager 5 Business", 4601).periods(&[1, 12]).nodes(4602, 1).ended_2021(&["55230"]),
             Product::new("55382", "BILLmanager 6 Hosting&Cloud (month)", 55382).periods(&[1]),
@@ -287,6 +288,20 @@ impl Catalogue {
     }
 }
 
+/// What an internal name stands for when it is a product of the vendor's that this program cannot resell: VMmanager 6
+/// and DCImanager 6 are ordered by functions of their own (`platform.*`).
+pub fn unsupported(internal_name: &str) -> Option<&'static str> {
+    match internal_name {
+        "55163" => Some("VMmanager 6"),
+        "55161" => Some("DCImanager 6"),
+        _ => None,
+    }
+}
+
+fn russian(internal_name: &str, name: &str, pricelist: u32) -> Product {
+    Product::new(internal_name, name, pricelist).periods(&[1, 12]).trial_by("55235")
+}
+
 fn module(internal_name: &str, name: &str, pricelist: u32, region: Region) -> Product {
     let mut product = Product::new(internal_name, name, pricelist).periods(&[1, 6, 12]).external(Family::Addition);
     product.sells_trial = true;
@@ -318,6 +333,11 @@ mod tests {
             ("55229", vec![1, 12], Some("55239"), None),
             ("55230", vec![1, 12], Some("55240"), Some((55236, 1))),
             ("55239", vec![], None, None),
+            ("55231", vec![1, 12], Some("55235"), None),
+            ("55232", vec![1, 12], Some("55235"), None),
+            ("55233", vec![1, 12], Some("55235"), None),
+            ("55234", vec![1, 12], Some("55235"), Some((55236, 1))),
+            ("55235", vec![], None, None),
             ("3541", vec![1, 12], None, None),
             ("4601", vec![1, 12], None, Some((4602, 1))),
             ("55382", vec![1], None, None),

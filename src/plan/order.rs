@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError, Text, counted};
-use crate::model::catalogue::{Catalogue, NOPANEL, Product, Region};
+use crate::model::catalogue::{Catalogue, NOPANEL, Product, Region, unsupported};
 use crate::model::item::{ChoiceError, Item};
 use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignment};
 use crate::text;
@@ -93,6 +93,9 @@ pub fn internal_name(item: &Item, panel_addons: &[String], catalogue: &Catalogue
 
 /// The error of an internal name that no product has.
 pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
+    if let Some(product) = unsupported(name) {
+        return not_supported(name, product);
+    }
     let known = catalogue.known_names().join(", ");
     ModuleError::new(
         ErrorKind::UnknownInternalName,
@@ -101,6 +104,19 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
         text!(
             "the internal name \"{name}\" is not in the catalogue; nothing was ordered; known: {known}; add one as [[product]] in the settings file",
             "внутреннего имени «{name}» нет в каталоге; ничего не заказано; известны: {known}; добавить новое можно как [[product]] в файле настроек"
+        ),
+    )
+}
+
+/// Named by itself: adding it to the settings would not help, its orders go by other functions.
+fn not_supported(name: &str, product: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::UnknownInternalName,
+        "intname",
+        name,
+        text!(
+            "The internal name {name} is {product}, which this module does not support. Nothing was ordered. Sell it through another module, or give the tariff another internal name.",
+            "Внутреннее имя {name} — это {product}: модуль этот продукт не поддерживает. Ничего не заказано. Продавайте его через другой модуль или укажите в тарифе другое внутреннее имя."
         ),
     )
 }
@@ -236,13 +252,13 @@ pub fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount
 pub fn code_advice(product: &Product) -> Text {
     match product.region {
         Some(Region::International) => text!(
-            "{} is a code of the international billing (api.ispmanager.com); the Russian one has codes of its own (55231, 55232, 55233)",
-            "{} — код международного биллинга (api.ispmanager.com); у российского свои коды (55231, 55232, 55233)",
+            "{} is a code of the international billing (api-eu.ispmanager.com); the Russian one has codes of its own (55231 to 55235)",
+            "{} — код международного биллинга (api-eu.ispmanager.com); у российского свои коды (55231–55235)",
             product.internal_name
         ),
         Some(Region::Russian) => text!(
-            "{} is a code of the Russian billing (api.ispmanager.ru); the international one has codes of its own (55227 to 55230)",
-            "{} — код российского биллинга (api.ispmanager.ru); у международного свои коды (55227–55230)",
+            "{} is a code of the Russian billing (api.ispmanager.ru, api.ispmanager.com); the international one has codes of its own (55227 to 55230)",
+            "{} — код российского биллинга (api.ispmanager.ru, api.ispmanager.com); у международного свои коды (55227–55230)",
             product.internal_name
         ),
         None => Text::default(),
