@@ -86,9 +86,9 @@ fn tune_connection() {
     let output = test.program(["--command", "tune_connection"]).stdin(form).run();
     let address = |url: &str| format!("<msg key=\"{url}\">{url}</msg>");
     let known = [
-        "api.ispmanager.com",
         "api-eu.ispmanager.com",
         "api.ispmanager.ru",
+        "api.ispmanager.com",
         "api.ispsystem.com",
         "billing.example.com",
     ];

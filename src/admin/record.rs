@@ -19,6 +19,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{LicenseId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::model::license::Family;
+use crate::model::sellers::is_public;
 use crate::ports::{CallError, Form, PanelQuestion, Question, Upstream};
 use crate::text;
 use crate::xml::{self, Element};
@@ -36,9 +37,6 @@ const ABOUT: &str = "Answers to questions that change nothing. Names, addresses,
 
 /// Bytes of an answer that are looked at: those that a client accepts.
 const MAX_ANSWER: u64 = 16 << 20;
-
-/// Sellers whose address is public.
-const SELLERS: &[&str] = &["ispmanager.com", "ispmanager.ru", "ispsystem.com", "ispsystem.ru"];
 
 /// The file.
 #[derive(Debug, Serialize)]
@@ -261,13 +259,12 @@ impl Book {
     fn address(&mut self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
         let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let public = SELLERS.iter().any(|seller| host == *seller || host.ends_with(&format!(".{seller}")));
         let path = if ["", "/", "/billmgr", "/manager/billmgr"].contains(&path.trim_end_matches('/')) {
             path.to_owned()
         } else {
             self.hidden.text(path)
         };
-        if public { format!("{scheme}://{host}{path}") } else { format!("{scheme}://seller.example{path}") }
+        if is_public(host) { format!("{scheme}://{host}{path}") } else { format!("{scheme}://seller.example{path}") }
     }
 }
 

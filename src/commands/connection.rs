@@ -4,16 +4,9 @@ use super::{Reply, call_error, required_document};
 use crate::context::{Context, complete};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
+use crate::model::sellers::addresses;
 use crate::ports::ModuleAccess;
 use crate::xml::Element;
-
-/// The vendor's addresses (CONTRACT.md 5).
-pub const KNOWN_ADDRESSES: [&str; 4] = [
-    "https://api.ispmanager.com",
-    "https://api-eu.ispmanager.com",
-    "https://api.ispmanager.ru",
-    "https://api.ispsystem.com",
-];
 
 /// `<doc><processingmodule><url/><username/><password/>…`; the fields may also stand under doc itself.
 fn access(ctx: &Context, doc: &Element) -> Result<ModuleAccess, ModuleError> {
@@ -46,8 +39,11 @@ pub fn tune(ctx: &mut Context) -> Result<Reply, ModuleError> {
     let current = doc.value_of("url").unwrap_or_default().to_owned();
     doc.children.retain(|child| !(child.name == "slist" && child.attribute("name") == Some("url")));
     let mut list = Element::new("slist").with_attribute("name", "url");
-    let own = (!current.is_empty() && !KNOWN_ADDRESSES.contains(&current.as_str())).then_some(current.as_str());
-    for address in KNOWN_ADDRESSES.into_iter().chain(own) {
+    let mut known: Vec<&str> = addresses().collect();
+    if !current.is_empty() && !known.contains(&current.as_str()) {
+        known.push(&current);
+    }
+    for address in known {
         list = list.with_child(Element::new("msg").with_attribute("key", address).with_text(address));
     }
     Ok(Reply::document(&doc.with_child(list)))

@@ -1,7 +1,8 @@
 //! Test of the XML description: what the panel shows must match what the code knows.
 
-use crate::commands::{connection, features, tuning};
+use crate::commands::{features, tuning};
 use crate::error::ErrorKind;
+use crate::model::sellers::addresses;
 use crate::xml::{Element, parse};
 
 const MODULE: &str = include_str!("../../xml/billmgr_mod_pmisplicense.xml");
@@ -54,7 +55,7 @@ fn settings_form() {
     let form = "processing.edit.pmisplicense";
     assert_eq!(fields(&root, form), params);
     let hints = params.iter().map(|name| format!("hint_{name}"));
-    for name in params.iter().cloned().chain(hints).chain(connection::KNOWN_ADDRESSES.map(str::to_owned)) {
+    for name in params.iter().cloned().chain(hints).chain(addresses().map(str::to_owned)) {
         assert_message(&root, form, &name);
     }
     assert_message(&root, "processing.customparam.names.pmisplicense", features::PERIOD_ALIGN);

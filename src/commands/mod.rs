@@ -9,6 +9,7 @@ mod description;
 pub mod features;
 mod import;
 pub mod licenses;
+mod pricelist;
 mod tuning;
 
 use std::io::Read;
@@ -76,7 +77,7 @@ pub fn run(ctx: &mut Context, command: &Command) -> Result<Reply, ModuleError> {
         Command::TuningParam(tuning) => tuning::run(ctx, tuning),
         Command::CheckParam { param, value } => check::param(ctx, param, value),
         Command::CheckAddon { addon, value } => check::addon(ctx, addon, value),
-        Command::ImportPricelist { module } => import::pricelist(ctx, *module),
+        Command::ImportPricelist { module } => pricelist::run(ctx, *module),
         Command::Engine(command) => licenses::run(ctx, command),
         Command::Features | Command::Empty | Command::NotSupported(_) => {
             without_context(command).unwrap_or_else(|| Ok(Reply::empty()))

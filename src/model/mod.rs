@@ -16,3 +16,4 @@ pub mod period;
 pub mod planted;
 pub mod reason;
 pub mod rules;
+pub mod sellers;

@@ -7,6 +7,7 @@ use crate::engine::Servers;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::ModuleId;
 use crate::model::item::MODULE_PROGRAM;
+use crate::model::sellers::{host_of, is_seller};
 use crate::ports::Module;
 use crate::text;
 
@@ -16,9 +17,6 @@ use super::module;
 /// published nowhere, so any parameter is meant whose name begins with `lic` or holds `license`, and any whose value
 /// names a host at which ispmanager licenses are sold.
 const LICENSE_WORDS: [&str; 2] = ["license", "licence"];
-
-/// Hosts at which ispmanager licenses are sold (CONTRACT.md 5).
-const SELLERS: [&str; 4] = ["api.ispmanager.com", "api-eu.ispmanager.com", "api.ispmanager.ru", "api.ispsystem.com"];
 
 /// Values of a parameter that say: none.
 const NO_SERVER: [&str; 6] = ["", "off", "no", "none", "null", "0"];
@@ -96,18 +94,12 @@ pub fn refuse_own_server(ctx: &mut Context, servers: &Module, seller: &Module) -
         let value = value.trim().to_lowercase();
         let says_license = lower.starts_with("lic") || LICENSE_WORDS.iter().any(|word| lower.contains(word));
         let host = host_of(&value);
-        let sells = SELLERS.contains(&host) || (!own_host.is_empty() && host == own_host);
+        let sells = is_seller(&value) || (!own_host.is_empty() && host == own_host);
         if (says_license && !NO_SERVER.contains(&value.as_str())) || sells {
             return Err(own_server(servers, seller, &name));
         }
     }
     Ok(())
-}
-
-/// The host of an address, with its port; the text itself when it is none.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
 fn own_server(servers: &Module, seller: &Module, param: &str) -> ModuleError {
@@ -135,23 +127,4 @@ fn which_server(servers: &Module, several: &[&Module]) -> ModuleError {
             "нельзя понять, какой сервер лицензий обслуживает модуль обработки {id}, включены: {list}; для него ничего не сделано; укажите его в настройке bundled_module"
         ),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Addresses in every spelling lead to the same host.
-    #[test]
-    fn hosts() {
-        for (url, host) in [
-            ("https://api.ispmanager.com", "api.ispmanager.com"),
-            ("https://api.ispmanager.com/manager/billmgr", "api.ispmanager.com"),
-            ("api.ispsystem.com", "api.ispsystem.com"),
-            ("http://127.0.0.1:8080/x?y", "127.0.0.1:8080"),
-            ("", ""),
-        ] {
-            assert_eq!(host_of(url), host, "{url}");
-        }
-    }
 }

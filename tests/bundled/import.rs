@@ -2,7 +2,8 @@
 use super::licid;
 use crate::service::{alter_state, day, state};
 use crate::support::run::well_formed;
-use crate::support::{MgrctlFault, MgrctlFaultKind, Test};
+use crate::support::upstream::{Country, Options};
+use crate::support::{MgrctlFault, MgrctlFaultKind, Setup, Test};
 
 fn import(test: &Test, param: &str) -> crate::support::Output {
     let mut args = vec!["--command", "import", "--module", "7", "--itemtype", "soft"];
@@ -262,15 +263,46 @@ fn import_pricelist() {
     let text = &output.ok().stdout;
     assert!(well_formed(text), "{text}");
     let lite = "<elem><intname>55227</intname><name>ISPmanager 6 Lite</name><itemtype>soft</itemtype>\
-                <pricelist>55227</pricelist><period>1</period><period>12</period><trial>55239</trial>\
+                <pricelist>55227</pricelist><period>1</period><period>12</period><trial>55239</trial><billing>international</billing>\
                 <price period=\"1\" currency=\"EUR\">5.00</price><price period=\"12\" currency=\"EUR\">55.00</price></elem>";
     assert!(text.contains(lite), "{text}");
     assert!(text.contains("<nodes_addon>55236</nodes_addon><nodes_included>1</nodes_included>"), "{text}");
-    assert!(text.contains("<intname>55231</intname>"), "an address of nobody's has both sets of codes");
     assert!(!text.contains("<intname>3541</intname>"), "its sale has ended");
     assert!(!text.contains("<intname>3045</intname>"), "hidden");
-    test.module_param(7, "url", "https://api.ispmanager.ru");
-    let russian = test.run(["--command", "import_pricelist", "--module", "7"]).ok().stdout.clone();
-    assert!(russian.contains("<intname>55231</intname>") && !russian.contains("<intname>55227</intname>"));
-    assert!(test.upstream.requests().is_empty());
+    assert!(text.contains("<intname>55234</intname>") && text.contains("<billing>russian</billing>"), "{text}");
+    assert_eq!(test.upstream.funcs(), ["pricelist.export", "soft.order"]);
+    // No address hides a code, the vendor's own neither, and one that cannot be reached does not.
+    for url in ["https://127.0.0.1:9", "https://127.0.0.1:9/api.ispmanager.ru"] {
+        test.module_param(7, "url", url);
+        test.run(["--command", "import_pricelist", "--module", "7"]).ok().stdout(text);
+    }
+}
+
+/// What the seller offers to the account is shown, and no code of the other billing. Of families that it does not name
+/// nothing is known, so nothing is hidden.
+#[test]
+fn import_pricelist_shows_what_the_account_is_offered() {
+    for (country, billing, codes) in [
+        (
+            Country::International,
+            "international",
+            ["55227", "55228", "55229", "55230", "55239", "55240", "55382", "9203", "55369"],
+        ),
+        (Country::Russian, "russian", ["55231", "55232", "55233", "55234", "55235", "9203", "9204", "55391", "55390"]),
+    ] {
+        for in_attribute in [false, true] {
+            let options = |o: &mut Options| (o.country, o.offers, o.ids_in_attribute) = (country, true, in_attribute);
+            let test = Setup::default().options(options).start();
+            let text = test.run(["--command", "import_pricelist", "--module", "7"]).ok().stdout.clone();
+            for code in codes {
+                assert!(text.contains(&format!("<intname>{code}</intname>")), "{code}: {text}");
+            }
+            let other = if billing == "russian" { "international" } else { "russian" };
+            assert!(
+                text.contains(&format!("<billing>{billing}<")) && !text.contains(&format!("<billing>{other}<")),
+                "{text}"
+            );
+            assert_eq!(test.upstream.funcs(), ["pricelist.export"]);
+        }
+    }
 }

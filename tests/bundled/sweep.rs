@@ -172,6 +172,9 @@ fn own_license_server() {
         ("licenseserver", "5"),
         ("lic_username", "me"),
         ("panel_url", "https://api.ispmanager.com/manager/billmgr"),
+        ("panel_url", "https://eu.ispmanager.com/billmgr"),
+        ("panel_url", "https://my.ispmanager.ru:443/billmgr"),
+        ("panel_url", "my.ispmanager.com"),
     ] {
         let test = bundled();
         test.module_param(3, "url", "https://vm.example.com");

@@ -58,8 +58,8 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
         Some(("addition", verb)) => (Family::Addition, verb),
         Some(("service", "prolong")) => return prolong(world, call),
         Some(("service", "changepricelist")) => return change_tariff(world, call),
+        Some(("pricelist", "export")) | None => return super::reads::perform(world, call),
         Some(_) => return Err(Refusal::new("unknown_func", &call.func)),
-        None => return super::reads::perform(world, call),
     };
     match verb {
         "order.param" if world.options.dialect.order_api == OrderApi::Old => super::orders::order(world, family, call),

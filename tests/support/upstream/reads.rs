@@ -1,5 +1,5 @@
 //! The calls of CONTRACT.md 5 that only read: lists with paging, one license, checkip, whoami, subaccount.
-use super::catalogue::Family;
+use super::catalogue::{Country, Family, Tariff};
 use super::dialect::{Amounts, ChangeDates, ListTariff};
 use super::element;
 use super::funcs::{Call, Reply};
@@ -12,8 +12,21 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
         "softexternal" => list(world, Family::SoftExternal, call),
         "whoami" => Ok(whoami(world)),
         "subaccount" => Ok(subaccount(world)),
+        "pricelist.export" if world.options.offers => Ok(offers(world)),
         other => Err(Refusal::new("unknown_func", other)),
     }
+}
+
+/// Tariffs as the export of a price list tells them: what cannot be ordered is in it too.
+fn offers(world: &World) -> String {
+    let row = |tariff: &Tariff| {
+        let closed = if tariff.end.is_some() { "on" } else { "off" };
+        let more = element("active", "on") + &element("archived", closed) + &element("name", &tariff.name);
+        format!("<pricelist>{}{more}</pricelist>", number(world, "id", u64::from(tariff.code)))
+    };
+    let country = world.options.country;
+    let mine = |tariff: &&Tariff| [Country::Both, country].contains(&tariff.country);
+    world.tariffs.iter().filter(mine).map(row).collect()
 }
 
 /// A number as text, or in the attribute `v`, as the account's BILLmanager does it.

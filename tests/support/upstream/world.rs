@@ -27,6 +27,8 @@ pub struct Options {
     /// Too little money: refuse (false), or leave the order unpaid in status 1 (true).
     pub no_money_leaves_order: bool,
     pub ids_in_attribute: bool,
+    /// `pricelist.export` tells what is sold to the account; without it nobody knows that function.
+    pub offers: bool,
     /// How the answers are worded.
     pub dialect: Dialect,
     pub list_dates: bool,
@@ -67,6 +69,7 @@ impl Default for Options {
             two_factor: false,
             no_money_leaves_order: false,
             ids_in_attribute: false,
+            offers: false,
             dialect: Dialect::default(),
             list_dates: true,
             list_remoteid: true,

@@ -1,0 +1,81 @@
+//! Where ispmanager licenses are sold: the one list of hosts. An address says nothing about what an account may buy;
+//! the account decides.
+
+/// A place where the vendor sells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seller {
+    /// The host.
+    pub host: &'static str,
+    /// The address that a settings form offers; `None` for the site of a billing whose API has an address of its own.
+    pub address: Option<&'static str>,
+}
+
+/// The vendor's hosts, as docs/billmanager-protocol.md tells them apart: the addresses of today before the older ones.
+pub const SELLERS: [Seller; 7] = [
+    Seller { host: "api-eu.ispmanager.com", address: Some("https://api-eu.ispmanager.com") },
+    Seller { host: "api.ispmanager.ru", address: Some("https://api.ispmanager.ru") },
+    Seller { host: "api.ispmanager.com", address: Some("https://api.ispmanager.com") },
+    Seller { host: "api.ispsystem.com", address: Some("https://api.ispsystem.com") },
+    Seller { host: "eu.ispmanager.com", address: None },
+    Seller { host: "my.ispmanager.com", address: None },
+    Seller { host: "my.ispmanager.ru", address: None },
+];
+
+/// The addresses that a settings form offers, in this order.
+pub fn addresses() -> impl Iterator<Item = &'static str> {
+    SELLERS.iter().filter_map(|seller| seller.address)
+}
+
+/// The host of an address, with its port; the text itself when it is none.
+pub fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+/// Whether an address, in lower case, is one at which licenses are sold, whatever its path and port.
+pub fn is_seller(url: &str) -> bool {
+    let host = host_of(url).split(':').next().unwrap_or_default();
+    SELLERS.iter().any(|seller| seller.host == host)
+}
+
+/// Whether a host lies in a domain of the vendor's: such names are public.
+pub fn is_public(host: &str) -> bool {
+    SELLERS
+        .iter()
+        .filter_map(|seller| seller.host.split_once('.'))
+        .any(|(_, domain)| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses in every spelling lead to the same host.
+    #[test]
+    fn hosts() {
+        for (url, host, sells) in [
+            ("https://api.ispmanager.com", "api.ispmanager.com", true),
+            ("https://api-eu.ispmanager.com/manager/billmgr", "api-eu.ispmanager.com", true),
+            ("https://eu.ispmanager.com/billmgr", "eu.ispmanager.com", true),
+            ("https://my.ispmanager.ru:443/billmgr?func=x", "my.ispmanager.ru:443", true),
+            ("my.ispmanager.com", "my.ispmanager.com", true),
+            ("api.ispsystem.com", "api.ispsystem.com", true),
+            ("https://docs.ispmanager.com", "docs.ispmanager.com", false),
+            ("https://example.com/api.ispmanager.com", "example.com", false),
+            ("http://127.0.0.1:8080/x?y", "127.0.0.1:8080", false),
+            ("", "", false),
+        ] {
+            assert_eq!((host_of(url), is_seller(url)), (host, sells), "{url}");
+        }
+        let public = ["ispmanager.com", "eu.ispmanager.com", "api.ispsystem.com", "notispmanager.com", "example.com"];
+        assert_eq!(public.map(is_public), [true, true, true, false, false]);
+    }
+
+    /// What a form offers are addresses of sellers.
+    #[test]
+    fn offered_addresses_are_sellers() {
+        for seller in SELLERS {
+            assert!(seller.address.is_none_or(|url| host_of(url) == seller.host), "{}", seller.host);
+        }
+    }
+}
