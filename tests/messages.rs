@@ -67,8 +67,8 @@ fn service() {
             "licname",
             "pml-x",
             [
-                "A license cannot have the name &quot;pml-x&quot;: names that begin with pml-, or hold such a mark, are for internal use. Nothing was ordered or changed. Enter another name, or none.",
-                "Лицензию нельзя назвать &quot;pml-x&quot;: имена, начинающиеся с pml- или содержащие такую метку, служебные. Ничего не заказано и не изменено. Укажите другое имя или никакого.",
+                "A license cannot have the name &quot;pml-x&quot;: names that begin with pml- are for internal use. Nothing was ordered or changed. Enter another name, or none.",
+                "Лицензию нельзя назвать &quot;pml-x&quot;: имена, начинающиеся с pml-, служебные. Ничего не заказано и не изменено. Укажите другое имя или никакого.",
             ],
         ),
         (

@@ -88,7 +88,7 @@ fn refused_before_anything() {
     test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
     test.soft_item(3, "55227", 1).ip("127.0.0.1").add();
     test.soft_item(4, "55227", 1).ip("2001:db8::1").add();
-    test.soft_item(5, "55227", 1).ip("192.0.2.5").licname("shop pml-abcdefgh-1-1").add();
+    test.soft_item(5, "55227", 1).ip("192.0.2.5").licname("pml-abcdefgh-1-1 shop").add();
     test.soft_item(6, "55227", 1).ip("192.0.2.6").licname("free.lic").add();
     test.soft_item(7, "55227", 1).ip("192.0.2.7").licname("pml-abcdefgh-1-1").add();
     test.soft_item(8, "", 1).on_tariff().ip("192.0.2.8").add();

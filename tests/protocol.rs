@@ -157,7 +157,7 @@ fn check_param_and_addon() {
         ("ip", "192.0.2.1 192.0.2.2"),
         ("ip", "127.0.0.1"),
         ("licname", "free.lic"),
-        ("licname", "shop pml-abcd1234-1-2"),
+        ("licname", "pml-abcd1234-1-2 shop"),
     ] {
         assert_eq!(param(name, value).fails("bad_value").attribute("object"), name, "{value}");
     }

@@ -1,5 +1,6 @@
 //! What changed outside, what an operator sees, and what an operator runs: the end of `pmisplicense help doctor`, and
-//! the table of the same name in docs/admin-guide.md, which a test compares with this one. Every command in it is understood.
+//! the table of the same name in docs/admin-guide.md, which a test compares with this one. Every command in it is
+//! understood.
 
 use std::fmt::Write as _;
 
