@@ -21,8 +21,10 @@ const OFFERS_BYTES: u64 = 16 << 20;
 /// code), trial (the internal name of the trial), billing (`international` or `russian`, where the vendor has a code
 /// for each), nodes_addon and nodes_included, and price with the attributes period and currency. Products whose sale
 /// has ended and hidden ones are left out. So are codes that the seller does not offer to this account. Where that
-/// cannot be read, the codes of both billings are shown.  # Errors `unsupported_module`, or why the module's settings
-/// cannot be read.
+/// cannot be read, the codes of both billings are shown.
+///
+/// # Errors
+/// `unsupported_module`, or why the module's settings cannot be read.
 pub fn run(ctx: &mut Context, id: ModuleId) -> Result<Reply, ModuleError> {
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let id = module::ours(&modules, id)?.id;
