@@ -228,6 +228,7 @@ pub(super) fn is_known(place: &str, shape: Shape) -> bool {
         ID.names,
         NAME.names,
         IP.names,
+        REMOTEIP.names,
         REMOTEID.names,
         TARIFF.names,
         TARIFF_NAME.names,

@@ -147,6 +147,20 @@ mod tests {
         assert_eq!(told, wanted);
     }
 
+    /// Whatever the table of fields names is known, but for what only answers of orders and renewals hold.
+    #[test]
+    fn the_whole_table_is_known() {
+        let of_answers = ["number that an order answers", "end after a renewal"];
+        let rows = fields::table().into_iter().filter(|row| !of_answers.contains(&row[0].as_str()));
+        for [what, names, ..] in rows {
+            for name in names.split(", ") {
+                let (place, in_rows) = (name.trim_matches(['`', ' ', '*']), !name.ends_with('*'));
+                let known = [Shape::Document, Shape::Row].map(|shape| fields::is_known(place, shape));
+                assert_eq!(known, [true, in_rows], "{what}: {place}");
+            }
+        }
+    }
+
     /// A list that shows the same page again and again ends the search for the row.
     #[test]
     fn a_license_without_a_row_has_its_form() {
