@@ -211,12 +211,14 @@ fn a_refused_start_under_a_paid_service_fails_every_pass_and_becomes_a_problem()
         assert_eq!(problems(&test).len(), usize::from(times >= 3), "{times}: {:?}", problems(&test));
         let told = test.run(["doctor"]).stdout;
         assert!(told.contains("sync fails for service 1 since "), "{told}");
+        assert!(test.run(["list", "--problems", "--json"]).stdout.contains("\"sync_fails\""));
     }
     assert!(problems(&test)[0].contains("sync failed 3 times in a row for service 1"), "{:?}", problems(&test));
     test.upstream.clear_faults();
     sync(&test).ok();
     assert_eq!(test.upstream.license(id).status, 2);
     assert!(!test.run(["doctor"]).stdout.contains("sync fails"));
+    test.run(["list", "--problems"]).ok();
     // A look of its own, such as retry makes, ends it as well.
     test.upstream.edit_license(id, |l| l.status = 3);
     test.upstream.fault(Fault::on("soft.resume").refused("odd"));

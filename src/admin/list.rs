@@ -90,6 +90,19 @@ pub fn problems(
     if !store.open_wishes_of_license(row.account, row.id).map_err(state_error)?.is_empty() {
         found.push("doubt");
     }
+    let is_held = match row.state {
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::ToFree => true,
+        LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => false,
+    };
+    // What a pass passes over, as far as the state alone tells.
+    if is_held && !store.is_bought_from(row.account).map_err(state_error)? {
+        found.push("former_account");
+    }
+    if let Some(item) = row.item.filter(|_| is_held)
+        && store.is_troubled(item).map_err(state_error)?
+    {
+        found.push("sync_fails");
+    }
     match row.state {
         LicenseState::Bound if row.key.is_none() && now - row.since > chrono::Duration::hours(1) => {
             found.push("key_late")

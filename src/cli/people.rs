@@ -104,7 +104,8 @@ pub struct ListArgs {
     /// Only the pool: the same as --status pool
     #[arg(long, conflicts_with = "status")]
     pub pool: bool,
-    /// Only what needs somebody: doubts, late keys, licenses to be freed. Exit code 1 when there are any
+    /// Only what needs somebody: doubts, late keys, licenses to be freed or with a former account, services for which
+    /// sync fails. Exit code 1 when there are any
     #[arg(long)]
     pub problems: bool,
     /// Sorted by

@@ -111,6 +111,15 @@ impl Store {
         find(&self.conn, url, username)
     }
 
+    /// Whether any module was seen to buy from an account last. One that the panel has no more counts.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn is_bought_from(&self, account: AccountId) -> Result<bool, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT 1 FROM module WHERE account = ?1")?;
+        Ok(statement.exists([account.0])?)
+    }
+
     /// Modules and the number of their licenses in an account that serve a service, are being taken for one, or wait to
     /// be freed, by module.
     ///

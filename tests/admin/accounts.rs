@@ -131,6 +131,8 @@ fn what_was_bound_with_a_former_account_is_never_passed_over_in_silence() {
     let told = joined(&left_undone(&t));
     assert!(told.contains("Module 7 bound 1 license ") && told.contains("doctor --accept-account 7"), "{told}");
     assert_eq!(t.upstream.billed("service.prolong"), 1, "the rest is done: {}", t.story());
+    assert_eq!(person(&t, "list --problems").code, Some(1));
+    assert_eq!(json(&t, "list")["licenses"][0]["problems"], serde_json::json!(["former_account"]));
     assert_eq!(t.run(["--command", "sync"]).fails("config").attribute("object"), "account");
     assert_eq!(t.run(["--command", "sync_server", "--module", "7"]).fails("config").attribute("object"), "account");
     assert!(joined(&troubled(&t, "doctor")).contains("no module buys from it now"));
