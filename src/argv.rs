@@ -1,5 +1,5 @@
 //! Reads the panel's command line: pure, tolerant of options that a newer panel may add, strict about those it knows
-//! (CONTRACT.md 2). An unknown option, with or without a value, never hides a known one after it.
+//! (docs/interface.md 2). An unknown option, with or without a value, never hides a known one after it.
 
 use std::collections::BTreeMap;
 
@@ -140,8 +140,8 @@ impl Given {
         })
     }
 
-    /// As [`Given::number`], where the panel writes 0 or nothing for "there is none": no service exists while a client
-    /// fills in an order form, and no operation runs while a person calls.
+    /// As [`Given::number`], where the panel writes 0 or nothing for "there is none": no service exists while a
+    /// client fills in an order form, and no operation runs while a person calls.
     fn number_if_any<T: From32>(&self, opt: Opt) -> Result<Option<T>, ModuleError> {
         let value = self.text(opt).unwrap_or_default();
         if value.bytes().all(|digit| digit == b'0') { Ok(None) } else { self.number(opt) }

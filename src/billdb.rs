@@ -1,6 +1,6 @@
-//! Reads the panel's database: bound parameters only, tables and columns of CONTRACT.md 4 only, never a write (the
-//! session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type: everything is
-//! read as text first. The connection is made at the first read, and made again once when it was lost.
+//! Reads the panel's database: bound parameters only, tables and columns of docs/interface.md 4 only, never a write
+//! (the session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type:
+//! everything is read as text first. The connection is made at the first read, and made again once when it was lost.
 
 mod batch;
 mod connect;
@@ -61,7 +61,8 @@ impl MysqlBillDb {
         self.pairs(sql, module.0)
     }
 
-    /// Values of processingcryptedparam of a module, by name: base64, for [`secret::decrypt`](crate::secret::decrypt).
+    /// Values of processingcryptedparam of a module, by name: base64, for
+    /// [`secret::decrypt`](crate::secret::decrypt).
     ///
     /// # Errors
     /// As [`BillDb::item`].
@@ -185,7 +186,7 @@ const BILL_COMPOUND: i64 = 4;
 /// billtype: settled by hand.
 const BILL_MANUAL: i64 = 10;
 
-/// Whether an addon row counts (CONTRACT.md 4).
+/// Whether an addon row counts (docs/interface.md 4).
 fn is_kept(row: &Columns) -> bool {
     let exists = row.id(A_ITEM).is_some();
     let billtype = row.number(A_BILLTYPE);
@@ -195,7 +196,7 @@ fn is_kept(row: &Columns) -> bool {
         && (row.id(A_COMPOUND).is_none() || exists)
 }
 
-/// The value of a whole-number addon (CONTRACT.md 4).
+/// The value of a whole-number addon (docs/interface.md 4).
 fn addon_number(row: &Columns) -> i64 {
     let limit = row.number(A_ITEM_LIMIT);
     if row.number(A_BILLTYPE) == Some(BILL_STAT) {

@@ -1,5 +1,5 @@
-//! Declarations of the command line, two kinds (CONTRACT.md 2): the panel's protocol options and commands, and the
-//! administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
+//! Declarations of the command line, two kinds (docs/interface.md 2): the panel's protocol options and commands, and
+//! the administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
 
 pub mod changed;
 mod doctor;

@@ -1,5 +1,5 @@
 //! What a command works with. Each piece is made at first use and at most once, because most are processes: an `open`
-//! starts the panel's tool four times, a `sync_item` twice at most (PROVING.md 5).
+//! starts the panel's tool four times, a `sync_item` twice at most (docs/testing.md 5).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::text;
 
 /// The panel's database, and the module settings that it holds encrypted.
 pub trait PanelData: BillDb {
-    /// url, username, password of a module from processingparam and processingcryptedparam; `None` when they cannot be
-    /// read there (no key, no such rows), and the panel has to be asked.
+    /// url, username, password of a module from processingparam and processingcryptedparam; `None` when they cannot
+    /// be read there (no key, no such rows), and the panel has to be asked.
     ///
     /// # Errors
     /// The database is away or its tables are not as expected.
@@ -235,7 +235,8 @@ pub struct Context {
     pub stdin: Box<dyn std::io::Read>,
     /// Where the engine says what it does and why.
     pub notes: Box<dyn Notes>,
-    /// `--dry-run`: a copy of the state in memory that stands for the file. Nothing is written, nothing may be removed.
+    /// `--dry-run`: a copy of the state in memory that stands for the file. Nothing is written, nothing may be
+    /// removed.
     pub copy: Option<Store>,
 }
 

@@ -99,8 +99,8 @@ enum Place {
 /// empty file of the final mode.
 ///
 /// # Errors
-/// What `fill` returns, or a step that failed. The old file is as it was, unless only the last step failed: syncing the
-/// folder after the new file got its name.
+/// What `fill` returns, or a step that failed. The old file is as it was, unless only the last step failed: syncing
+/// the folder after the new file got its name.
 pub fn replace<E: From<FileError>>(path: &Path, mode: u32, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     // A link stays a link: the file that it leads to is replaced.
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -1,5 +1,5 @@
-//! The module's error: a stable type, what it is about, words in two languages, and its document (CONTRACT.md 2).
-//! Nothing is printed here.
+//! The module's error: a stable type, what it is about, words in two languages, and its document (docs/interface.md
+//! 2). Nothing is printed here.
 
 use std::fmt;
 
@@ -235,8 +235,8 @@ impl ModuleError {
         }
     }
 
-    /// What the panel reads on stdout: the stable type, and the message in its language (CONTRACT.md 2). Secrets are
-    /// masked by the caller. Ends with a line break.
+    /// What the panel reads on stdout: the stable type, and the message in its language (docs/interface.md 2).
+    /// Secrets are masked by the caller. Ends with a line break.
     pub fn document(&self, lang: Lang) -> String {
         let value = escape(&shortened(&self.value, VALUE_CHARS));
         format!(

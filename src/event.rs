@@ -1,5 +1,5 @@
-//! The event handler (CONTRACT.md 4): runs inside the panel's own operation, so it only notes the service in a spool
-//! beside the state, says `<doc/>`, and never fails. The next sync carries out what was noted.
+//! The event handler (docs/interface.md 4): runs inside the panel's own operation, so it only notes the service in a
+//! spool beside the state, says `<doc/>`, and never fails. The next sync carries out what was noted.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};

@@ -16,22 +16,11 @@
 //! each is a branch that the compiler asks for. `model::journal::WishKey` is unique among wishes that have not ended:
 //! one key, one purchase.
 //!
-//! Every `.await` of the engine is a step at which the simulator (tests/sim) may kill the run, fail the commit or let
-//! another run go first. In the real program nothing is asynchronous: the future is polled once, to its end.
+//! The engine is `async` only so that the simulator (tests/sim) can stop a run between any two steps; nothing in it
+//! waits. `engine::stepping` explains this.
 //!
-//! # How to add
-//!
-//! - *a product*: a row in `model::catalogue`, or nothing at all: `[[product]]` in the settings.
-//! - *a command of the panel*: its word in [`argv`] and [`cli`], a case in the table of [`plan`] first, a method of
-//!   the engine, a branch in `commands`; then `features`, the XML description, a row in both READMEs, a line in
-//!   CHANGELOG.md; a file in tests/ with the good way, a missing item, lost answers; its steps in tests/sim.
-//! - *a call to the seller*: decide what it is. Costs money or cannot be repeated: a variant of
-//!   `model::journal::OnceRequest`, with its `WishKey`, its visible effect in `plan::doubt`, and its body in
-//!   `upstream::calls`. Safe to repeat: a variant of `ports::Repeatable`. A question: a method of the port.
-//! - *a difference that reconcile names*: a kind in `plan::finding`, a case in `plan::reconcile`, and what puts it
-//!   right in the engine.
-//!
-//! tests/tidy.rs holds the layers: who may import whom.
+//! docs/architecture.md has the drawing of the layers, the glossary, and a table of where to add what. tests/tidy.rs
+//! holds the layers: who may import whom.
 
 pub mod admin;
 pub mod argv;

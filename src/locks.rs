@@ -1,6 +1,6 @@
-//! Locks as files: `item-42.lock`, `license-3-1001.lock`, `state.lock`. Held by the open file, so the system releases a
-//! lock when its process dies; never removed, because a removed file could be locked twice. The standard library opens
-//! files close-on-exec: the panel's tool, which may outlive us, does not inherit them.
+//! Locks as files: `item-42.lock`, `license-3-1001.lock`, `state.lock`. Held by the open file, so the system releases
+//! a lock when its process dies; never removed, because a removed file could be locked twice. The standard library
+//! opens files close-on-exec: the panel's tool, which may outlive us, does not inherit them.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

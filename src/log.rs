@@ -1,5 +1,5 @@
-//! The log: one line per effect, secrets masked, never stdout (PANEL.md 6). Keeps the run's last lines for the error
-//! that is saved to the running operation. A log that cannot be written never stops a run.
+//! The log: one line per effect, secrets masked, never stdout (docs/panel-protocol.md 6). Keeps the run's last lines
+//! for the error that is saved to the running operation. A log that cannot be written never stops a run.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -374,7 +374,7 @@ mod tests {
         assert!(log.kept().last().expect("a line").len() < LINE_BYTES + 100);
     }
 
-    /// PANEL.md 6: comments, other programs, the last match.
+    /// docs/panel-protocol.md 6: comments, other programs, the last match.
     #[test]
     fn debug_conf() {
         for (text, want) in [

@@ -25,12 +25,13 @@ fn main() -> ExitCode {
 fn no_core_file() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
-    // Lowering one's own limit fails on no system that we know; there is nothing to say and nobody to tell if it does.
+    // Lowering one's own limit fails on no system that we know; there is nothing to say and nobody to tell if it
+    // does.
     let _ = setrlimit(Resource::Core, limit);
 }
 
-/// An ignored signal stays ignored in the programs that a process starts. A handler that does nothing undoes that, here
-/// and, because handlers end at exec, in what we start.
+/// An ignored signal stays ignored in the programs that a process starts. A handler that does nothing undoes that,
+/// here and, because handlers end at exec, in what we start.
 fn handle_signals() {
     // SIGCHLD: while it is ignored, the system throws away how the panel's tool ended.
     // SIGXFSZ: a limit on the size of files would kill us half-way; with a handler the write fails and is reported.

@@ -1,7 +1,7 @@
-//! Starts the panel's tool, `<root>/sbin/mgrctl -m billmgr -o xml FUNC key=value …`, without a shell, and reads its one
-//! document. Secrets travel in the environment (`-e 'key=$NAME'` after the parameters, as the tool's manual has it),
-//! never in the process list. Every run has a time limit; no SQL here.
-//! The standard library opens files close-on-exec, so the tool inherits neither our locks nor our state file.
+//! Starts the panel's tool, `<root>/sbin/mgrctl -m billmgr -o xml FUNC key=value …`, without a shell, and reads its
+//! one document. Secrets travel in the environment (`-e 'key=$NAME'` after the parameters, as the tool's manual has
+//! it), never in the process list. Every run has a time limit; no SQL here. The standard library opens files
+//! close-on-exec, so the tool inherits neither our locks nor our state file.
 
 mod finish;
 pub mod form;

@@ -1,5 +1,5 @@
-//! What the panel's commands and people's begin with alike: which module serves a service, the state, an engine on that
-//! module's account. No rule of licensing here.
+//! What the panel's commands and people's begin with alike: which module serves a service, the state, an engine on
+//! that module's account. No rule of licensing here.
 
 pub mod module;
 pub mod servers;
@@ -18,7 +18,7 @@ use crate::ports::Module;
 /// Services asked for at once.
 const BATCH: u32 = 500;
 
-/// Which module's account a service is licensed from (CONTRACT.md 4).
+/// Which module's account a service is licensed from (docs/interface.md 4).
 ///
 /// # Errors
 /// `missed`: no such item; `unsupported_module`.

@@ -1,6 +1,6 @@
 //! What a pass over many left undone, and whom each failure concerns. A failure of one item or license never ends a
-//! pass; a failure of the account does. A pass names whatever it leaves alone. Every pass collects here, and the words,
-//! the JSON and the exit code are made here alone.
+//! pass; a failure of the account does. A pass names whatever it leaves alone. Every pass collects here, and the
+//! words, the JSON and the exit code are made here alone.
 
 use serde_json::{Value, json};
 

@@ -315,7 +315,8 @@ pub struct ServiceEnd {
     pub expires: Option<NaiveDate>,
 }
 
-/// The panel's database, read only (CONTRACT.md 4). Every method is one short read; nothing is cached between calls.
+/// The panel's database, read only (docs/interface.md 4). Every method is one short read; nothing is cached between
+/// calls.
 pub trait BillDb {
     /// The item with its parameters, addons and addresses; `None` when there is no such row.
     ///
@@ -430,8 +431,8 @@ pub enum LockName {
     License(AccountId, LicenseId),
     /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
     Noted,
-    /// The state file: shared by every run for as long as it has the file open, taken before the file is opened. Alone
-    /// only for what puts another file in its place or brings it to a newer schema.
+    /// The state file: shared by every run for as long as it has the file open, taken before the file is opened.
+    /// Alone only for what puts another file in its place or brings it to a newer schema.
     State,
 }
 

@@ -1,6 +1,6 @@
-//! `--dry-run`: the production engine on a copy of the state in memory, with neighbours that answer questions and only
-//! write down changes. Each change counts as done from then on: reads show it, so that what follows a success is told
-//! too, by the very code that would do it. What a refusal or a lost answer would lead to is not told.
+//! `--dry-run`: the production engine on a copy of the state in memory, with neighbours that answer questions and
+//! only write down changes. Each change counts as done from then on: reads show it, so that what follows a success is
+//! told too, by the very code that would do it. What a refusal or a lost answer would lead to is not told.
 
 mod panel;
 mod upstream;

@@ -43,7 +43,7 @@ impl From<Reply> for Finished {
     }
 }
 
-/// Commands of the protocol that do nothing while `etc/billmgr.DoNothing` exists (CONTRACT.md 1).
+/// Commands of the protocol that do nothing while `etc/billmgr.DoNothing` exists (docs/interface.md 1).
 const STOPPED: [&str; 15] = [
     "open",
     "suspend",
@@ -193,8 +193,8 @@ fn carried_out(ctx: &mut Context, command: &Command) -> Result<Reply, Failure> {
     caught(|| commands::run(ctx, command)).map_err(Failure::Reported)
 }
 
-/// The error of a running operation that names another item or command than ours (MONEY.md 2); an empty field of the
-/// row says nothing, and no row at all is logged.
+/// The error of a running operation that names another item or command than ours (docs/money-safety.md 2); an empty
+/// field of the row says nothing, and no row at all is logged.
 fn mismatch(
     ctx: &mut Context,
     command: &EngineCommand,

@@ -3,8 +3,8 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// CPU of this process alone (its threads, not the programs that it started), the most memory that it had, and what it
-/// wrote to disks. What the kernel does not tell is left out.
+/// CPU of this process alone (its threads, not the programs that it started), the most memory that it had, and what
+/// it wrote to disks. What the kernel does not tell is left out.
 pub fn taken() -> String {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let micros = cpu.tv_sec * 1_000_000 + cpu.tv_nsec / 1000;

@@ -1,4 +1,4 @@
-//! Counts of PROVING.md 5, exact: requests upstream, processes of the panel's tool, writes to the state.
+//! Counts of docs/testing.md 5, exact: requests upstream, processes of the panel's tool, writes to the state.
 use crate::service::{OPEN, called, forget, license, opened, sent};
 use crate::support::{Setup, Test};
 

@@ -1,5 +1,5 @@
-//! Licenses of servers that another module handles, by direct commands: the license only, no post-call, nothing of the
-//! service itself is touched but lickey, licid, licname (CONTRACT.md 4).
+//! Licenses of servers that another module handles, by direct commands: the license only, no post-call, nothing of
+//! the service itself is touched but lickey, licid, licname (docs/interface.md 4).
 use crate::service::{HEAD, changes, day, forget, license, licid, sent, told};
 use crate::support::Test;
 

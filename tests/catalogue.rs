@@ -1,5 +1,5 @@
-//! Every internal name of the catalogue, as LICENSING.md 1 lists it: what is ordered for it, for which periods, with
-//! which nodes; trials, products of other families, names of the settings file.
+//! Every internal name of the catalogue, as docs/licensing-rules.md 1 lists it: what is ordered for it, for which
+//! periods, with which nodes; trials, products of other families, names of the settings file.
 use crate::service::{changes, day, forget, ip_of, licid, months, sent, told};
 use crate::support::upstream::{Country, Family, Tariff};
 use crate::support::{Setup, Test};

@@ -1,5 +1,5 @@
 //! A license claimed from the pool when something goes wrong on the way: continued by the next run, given back, left
-//! alone for a while, and what is never bound (LICENSING.md 7).
+//! alone for a while, and what is never bound (docs/licensing-rules.md 7).
 use crate::pool::{open, orders, pooled, pooled_many};
 use crate::service::{changes, day, forget, ip_of, licid, opened, pass, state};
 use crate::support::{Fault, Test};

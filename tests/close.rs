@@ -22,8 +22,8 @@ fn frees_into_the_pool() {
     test.assert_clean();
 }
 
-/// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on. Only
-/// what lies free in its pool, and may be taken from there, is.
+/// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on.
+/// Only what lies free in its pool, and may be taken from there, is.
 #[test]
 fn another_installation_took_it() {
     for (setting, mark, is_free, touched) in [
@@ -50,7 +50,8 @@ fn another_installation_took_it() {
     }
 }
 
-/// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set all the same.
+/// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set all the
+/// same.
 #[test]
 fn half_free() {
     for by_hand in [true, false] {
@@ -118,8 +119,8 @@ fn rests() {
     }
 }
 
-/// A renewal in doubt is none of the orders that are freed when they appear: it is settled as such, then the license is
-/// freed.
+/// A renewal in doubt is none of the orders that are freed when they appear: it is settled as such, then the license
+/// is freed.
 #[test]
 fn renewal_in_doubt() {
     let test = Test::new();
@@ -140,8 +141,8 @@ fn renewal_in_doubt() {
     assert_eq!((test.upstream.license(id).licname.as_str(), test.upstream.billed("service.prolong")), ("free.lic", 0));
 }
 
-/// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it: the
-/// next one starts afresh.
+/// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it:
+/// the next one starts afresh.
 #[test]
 fn life_ends() {
     let test = Test::new();
@@ -307,8 +308,9 @@ fn deletion_in_doubt() {
     assert_eq!(state(&test, "SELECT state FROM license"), "deleted");
 }
 
-/// A deletion that happened and whose answer is lost: believed at once where upstream shows it; where a deleted license
-/// is not there at all, only when it is missing twice, a settling time after the sending. Sent once either way.
+/// A deletion that happened and whose answer is lost: believed at once where upstream shows it; where a deleted
+/// license is not there at all, only when it is missing twice, a settling time after the sending. Sent once either
+/// way.
 #[test]
 fn deletion_without_an_answer() {
     for (forgets, at_once) in [(false, "deleted"), (true, "to_free")] {
@@ -329,8 +331,8 @@ fn deletion_without_an_answer() {
     }
 }
 
-/// One look that finds nothing ends no deletion that never happened, whenever it comes: it is missing once only, and is
-/// sent again when upstream has settled.
+/// One look that finds nothing ends no deletion that never happened, whenever it comes: it is missing once only, and
+/// is sent again when upstream has settled.
 #[test]
 fn deletion_beside_one_false_look() {
     for look in 0..4 {

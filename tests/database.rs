@@ -137,9 +137,9 @@ fn names_the_setting(test: &Test, item: u32) {
     assert!(!test.log().contains(&test.db.password), "{}", test.log());
 }
 
-/// A user who must log in over TLS, and a server that takes nobody without. On this machine that needs no setting. From
-/// elsewhere the authority must be named, and then the database has to prove who it is. 0.0.0.0 leads to this machine,
-/// and is no loopback address.
+/// A user who must log in over TLS, and a server that takes nobody without. On this machine that needs no setting.
+/// From elsewhere the authority must be named, and then the database has to prove who it is. 0.0.0.0 leads to this
+/// machine, and is no loopback address.
 #[test]
 fn a_database_that_wants_tls_is_reached_over_tls() {
     let mut test = Test::setup().database_tls().start();

@@ -24,8 +24,8 @@ fn a_list_that_repeats_itself_is_an_error_after_two_pages() {
     }
 }
 
-/// A seller that shows a form, because a password ran out or terms are to be accepted, gave no result: the check of the
-/// connection says so and how to go on, and so does every command.
+/// A seller that shows a form, because a password ran out or terms are to be accepted, gave no result: the check of
+/// the connection says so and how to go on, and so does every command.
 #[test]
 fn check_connection_refuses_a_form_and_says_what_to_do() {
     let test = Test::new();
@@ -109,8 +109,8 @@ fn one_odd_name_does_not_hide_the_list() {
     test.cmd("open", 43).ok();
 }
 
-/// White space or a byte order mark before the declaration, and `utf8` in it, make no other document; an encoding that
-/// is not UTF-8 is an error that names it.
+/// White space or a byte order mark before the declaration, and `utf8` in it, make no other document; an encoding
+/// that is not UTF-8 is an error that names it.
 #[test]
 fn what_stands_before_a_document_and_its_encoding() {
     let test = Test::new();
@@ -307,8 +307,8 @@ fn a_column_that_a_list_leaves_out_is_not_known() {
     assert_eq!(test.upstream.billed("service.prolong"), 1, "the last day that is known stays known");
 }
 
-/// A status that the seller does not show is not "stopped": the closed service's license is stopped, and is freed when
-/// that can be seen.
+/// A status that the seller does not show is not "stopped": the closed service's license is stopped, and is freed
+/// when that can be seen.
 #[test]
 fn a_status_that_is_not_shown_is_not_stopped() {
     let test = Test::new();

@@ -1,5 +1,5 @@
 //! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
-//! settling time, or handed to a person (MONEY.md 3 and 4).
+//! settling time, or handed to a person (docs/money-safety.md 3 and 4).
 use crate::service::{alter_state, changes, forget, license, licid, only_license, opened, sent, settle, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
@@ -330,8 +330,8 @@ fn closed_in_doubt() {
     }
 }
 
-/// Reopened while its order is in doubt, and no pool to take from: what appears is the service's again when it is still
-/// wanted; another choice buys anew, and what appears is given up.
+/// Reopened while its order is in doubt, and no pool to take from: what appears is the service's again when it is
+/// still wanted; another choice buys anew, and what appears is given up.
 #[test]
 fn reopened_with_another_choice() {
     for (choice, orders, pricelist) in [("55227", 1, 55227), ("55228", 2, 55228)] {
@@ -370,8 +370,8 @@ fn close_without_end() {
     }
 }
 
-/// What an order of this very life brought was given up, and the client wants it after all: the order is not sent again
-/// by itself, a person must say.
+/// What an order of this very life brought was given up, and the client wants it after all: the order is not sent
+/// again by itself, a person must say.
 #[test]
 fn given_up_and_wanted_again() {
     let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());

@@ -1,5 +1,6 @@
-//! Guards of everything that acts on many (MONEY.md 6), each from outside: far more changes than usual, a swapped
-//! database, a state that was copied or moved, a wrong clock, a license too young to be touched, a missing row.
+//! Guards of everything that acts on many (docs/money-safety.md 6), each from outside: far more changes than usual, a
+//! swapped database, a state that was copied or moved, a wrong clock, a license too young to be touched, a missing
+//! row.
 use crate::service::{
     changes, day, ends_in, forget, ip_of, license, licid, only_license, opened, sent, settle, state, told,
 };
@@ -325,8 +326,8 @@ fn renewals_of_changed_services_count_until_they_are_few() {
     }
 }
 
-/// Another service, or another client, has the number of one that we know: no command saves, shows or changes anything,
-/// closing included; reconcile names the license, and a pass of sync does not succeed.
+/// Another service, or another client, has the number of one that we know: no command saves, shows or changes
+/// anything, closing included; reconcile names the license, and a pass of sync does not succeed.
 #[test]
 fn swapped_database() {
     for (column, value, kind) in [("createdate", "2020-02-02 00:00:00", "other_life"), ("account", "9", "other_client")]

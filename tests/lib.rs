@@ -29,6 +29,7 @@ mod pool;
 mod prolong;
 mod protocol;
 mod readme;
+mod references;
 mod release;
 mod replays;
 mod resolve;

@@ -1,5 +1,5 @@
-//! The exact words of errors, English and Russian, as the panel shows them (CONTRACT.md 2): what was attempted, what is
-//! certain, what to do next.
+//! The exact words of errors, English and Russian, as the panel shows them (docs/interface.md 2): what was attempted,
+//! what is certain, what to do next.
 use crate::service::{HEAD, ends_in, opened};
 use crate::support::{Fault, Test};
 

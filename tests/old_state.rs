@@ -1,5 +1,5 @@
-//! A state that is old, lost or begun anew, by the marks that licenses bear (MONEY.md 4 and 6): what gives it away, and
-//! what `reconcile --apply` makes of each license that it missed.
+//! A state that is old, lost or begun anew, by the marks that licenses bear (docs/money-safety.md 4 and 6): what
+//! gives it away, and what `reconcile --apply` makes of each license that it missed.
 use crate::pool::{open, pooled};
 use crate::service::{changes, forget, ip_of, license, licid, only_license, opened, settle, state, told};
 use crate::support::upstream::Answer;
@@ -54,8 +54,8 @@ fn missed() -> (Test, u64) {
     (test, missed)
 }
 
-/// A state put back from a copy of the disk: a mark with a higher number gives it away, then every command only reads,
-/// until reconcile --apply has taken in what it missed.
+/// A state put back from a copy of the disk: a mark with a higher number gives it away, then every command only
+/// reads, until reconcile --apply has taken in what it missed.
 #[test]
 fn taken_in() {
     let test = Test::new();
@@ -81,8 +81,8 @@ fn taken_in() {
     assert_eq!(test.upstream.billed("soft.order.param"), 3);
 }
 
-/// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is the
-/// service's license, and nothing is bought beside it.
+/// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is
+/// the service's license, and nothing is bought beside it.
 #[test]
 fn in_doubt() {
     let test = Test::new();

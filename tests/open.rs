@@ -28,7 +28,8 @@ fn first_open() {
 }
 
 /// Whatever a client or a service is called, the license bears that name letter by letter, at the seller and in the
-/// panel, and no later run changes it. Only the name of free licenses and what begins like a mark of ours are refused.
+/// panel, and no later run changes it. Only the name of free licenses and what begins like a mark of ours are
+/// refused.
 #[test]
 fn people_may_be_called_as_they_like() {
     let test = Test::new();
@@ -364,8 +365,8 @@ fn names_an_unknown_license() {
     }
 }
 
-/// The look before an order takes no note of what others have: a key that the seller changed is still news to the next
-/// sync, which brings it.
+/// The look before an order takes no note of what others have: a key that the seller changed is still news to the
+/// next sync, which brings it.
 #[test]
 fn look_before_leaves_others() {
     let test = Test::new();

@@ -1,5 +1,5 @@
-//! Passes over many: one license never stops the others, an account that is gone stops the pass, and whatever was left
-//! undone is named.
+//! Passes over many: one license never stops the others, an account that is gone stops the pass, and whatever was
+//! left undone is named.
 use crate::service::{day, ends_in, forget, ip_of, licid, opened, state};
 use crate::support::{Fault, Output, Test};
 

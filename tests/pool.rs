@@ -1,5 +1,5 @@
 //! The pool through the binary: which freed license is given out again, its new key, what is put aside, and that no
-//! license serves two items (LICENSING.md 7).
+//! license serves two items (docs/licensing-rules.md 7).
 use crate::service::{OPEN, changes, day, ends_in, forget, ip_of, license, licid, opened, settle, state};
 use crate::support::{Fault, Test};
 
@@ -34,7 +34,8 @@ pub fn orders(test: &Test) -> usize {
     test.upstream.requests_of("soft.order.param").len()
 }
 
-/// Taken in this order: a new key while nobody has the address, then name, address and mark in one edit, then started.
+/// Taken in this order: a new key while nobody has the address, then name, address and mark in one edit, then
+/// started.
 #[test]
 fn taken() {
     let test = Test::new();
@@ -162,7 +163,8 @@ fn refused() {
     }
 }
 
-/// The address is busy upstream: the run ends with that, nothing is bought, and no other license loses its key for it.
+/// The address is busy upstream: the run ends with that, nothing is bought, and no other license loses its key for
+/// it.
 #[test]
 fn busy_address() {
     let test = Test::new();
@@ -279,7 +281,8 @@ fn without_dates() {
     }
 }
 
-/// A call in doubt about a license that no service holds is ended by a pass, whether anybody wants the license or not.
+/// A call in doubt about a license that no service holds is ended by a pass, whether anybody wants the license or
+/// not.
 #[test]
 fn doubt_of_nobody() {
     let test = Test::new();
@@ -315,7 +318,8 @@ fn passed_over() {
     assert_eq!((orders(&test), all.contains(&id)), (3, false), "{}", test.story());
 }
 
-/// An account with free changes of address: a freed license waits for no month of its address, but for that of its key.
+/// An account with free changes of address: a freed license waits for no month of its address, but for that of its
+/// key.
 #[test]
 fn without_a_limit_of_the_address_a_freed_license_is_given_out_at_once() {
     for (limit, key_days, is_taken) in [("none", 40, true), ("month", 40, false), ("none", 5, false)] {

@@ -1,4 +1,5 @@
-//! `prolong`: one aligned period up to the paid end, once a payment, in both worlds of the panel (LICENSING.md 5).
+//! `prolong`: one aligned period up to the paid end, once a payment, in both worlds of the panel
+//! (docs/licensing-rules.md 5).
 use crate::service::{
     alter_state, changes, day, end, ends_in, forget, license, licid, months, opened, settle, state, told,
 };
@@ -57,9 +58,9 @@ fn without_operation() {
     );
 }
 
-/// Without a running operation a finished payment is finished: the next call is the next payment, where the panel moves
-/// the end by the post-call. Where it moves the end before the call, a call without a move is none. One that did not
-/// finish is gone on with.
+/// Without a running operation a finished payment is finished: the next call is the next payment, where the panel
+/// moves the end by the post-call. Where it moves the end before the call, a call without a move is none. One that
+/// did not finish is gone on with.
 #[test]
 fn without_an_operation_the_next_call_is_the_next_payment() {
     let [after, before] = worlds();
@@ -354,8 +355,8 @@ fn stopped_in_doubt() {
     assert_eq!(license(&test, 42).status, 3, "what a person holds keeps nothing from being stopped");
 }
 
-/// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing was
-/// renewed; else it is in doubt, and not sent again.
+/// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing
+/// was renewed; else it is in doubt, and not sent again.
 #[test]
 fn refused_and_not_found() {
     for (fault, kind) in

@@ -1,5 +1,5 @@
-//! resolve: an operator ends a doubt (MONEY.md 3), unless that would buy twice or take another's license. The license
-//! is compared with the order and shown before the operator is asked, and marked.
+//! resolve: an operator ends a doubt (docs/money-safety.md 3), unless that would buy twice or take another's license.
+//! The license is compared with the order and shown before the operator is asked, and marked.
 use crate::service::{alter_state, licid, opened, settle, state};
 use crate::support::{Fault, Output, Test};
 

@@ -1,4 +1,5 @@
-//! `resume`: starts what has time left, renews what ran out, obtains anew what upstream has deleted (LICENSING.md 5).
+//! `resume`: starts what has time left, renews what ran out, obtains anew what upstream has deleted
+//! (docs/licensing-rules.md 5).
 use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, settle, told};
 use crate::support::{Fault, Test};
 
@@ -68,8 +69,8 @@ fn not_paid() {
     assert_eq!(test.item(42).status, 3);
 }
 
-/// A third-party license that is not found is gone when it is missing twice, a settling time apart, beside another one
-/// of its own list: only then a new one is ordered.
+/// A third-party license that is not found is gone when it is missing twice, a settling time apart, beside another
+/// one of its own list: only then a new one is ordered.
 #[test]
 fn external_not_found() {
     let test = Test::new();

@@ -1,4 +1,4 @@
-//! What the search for a doubtful order opens, and what it believes (MONEY.md 3 and 4).
+//! What the search for a doubtful order opens, and what it believes (docs/money-safety.md 3 and 4).
 use crate::doubt::{billed, ordered};
 use crate::service::{forget, ip_of, license, licid, only_license, opened, settle, state};
 use crate::support::upstream::dialect::Names;

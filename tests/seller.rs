@@ -22,8 +22,8 @@ fn doctor(test: &Test) -> String {
     test.program(["doctor"]).env("LC_ALL", "C").run().stdout.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A captcha, said by type or by text, and an address that is not in the account's list are refused logins, and whoever
-/// reads the error learns where to look.
+/// A captcha, said by type or by text, and an address that is not in the account's list are refused logins, and
+/// whoever reads the error learns where to look.
 #[test]
 fn a_refused_login_names_the_allow_list_two_factor_login_and_the_captcha() {
     for mode in ["captcha", "captcha-text", "allow-list"] {
@@ -40,8 +40,8 @@ fn a_refused_login_names_the_allow_list_two_factor_login_and_the_captcha() {
     }
 }
 
-/// A refusal that is one word alone refuses the order and names the tariff. It is no doubt: the same order may be sent
-/// again at once.
+/// A refusal that is one word alone refuses the order and names the tariff. It is no doubt: the same order may be
+/// sent again at once.
 #[test]
 fn a_tariff_that_is_not_sold_is_refused_by_name_and_leaves_no_doubt() {
     for words in ["wizard", "no_tariffs"] {
@@ -99,8 +99,8 @@ fn another_self_signed_certificate_is_refused() {
     assert_eq!(test.upstream.requests(), []);
 }
 
-/// With `order_api = "v2"` orders go to the newer function alone; doctor and the error suggest it where the seller does
-/// not know the older one, and nothing is ever tried in its place.
+/// With `order_api = "v2"` orders go to the newer function alone; doctor and the error suggest it where the seller
+/// does not know the older one, and nothing is ever tried in its place.
 #[test]
 fn orders_go_to_the_function_that_the_settings_name_and_to_no_other() {
     let test = in_mode("order-v2");

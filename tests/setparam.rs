@@ -82,7 +82,8 @@ fn address_limit_without_dates() {
     assert_eq!(license(&test, 42).ip, "192.0.2.77");
 }
 
-/// A trial stays one as long as the service is on trial, nodes included; what becomes of it then is not sync's to buy.
+/// A trial stays one as long as the service is on trial, nodes included; what becomes of it then is not sync's to
+/// buy.
 #[test]
 fn trial() {
     for name in ["55227", "55230"] {
@@ -256,8 +257,8 @@ fn in_doubt() {
     assert_eq!(license(&test, 42).licname, "Item #42 Service 42", "{}", test.story());
 }
 
-/// Somebody else changes the license meanwhile: nothing is told before it is what the client wants. Whether it runs is
-/// not setparam's to decide.
+/// Somebody else changes the license meanwhile: nothing is told before it is what the client wants. Whether it runs
+/// is not setparam's to decide.
 #[test]
 fn changed_meanwhile() {
     let test = Test::new();
@@ -355,8 +356,8 @@ fn not_reached() {
     assert_eq!(license(&test, 42).licname, "x");
 }
 
-/// A change whose answer was lost lands after the client changed his mind: the next pass sees that address and name are
-/// not what the service wants, and puts them right, also when its first attempt fails.
+/// A change whose answer was lost lands after the client changed his mind: the next pass sees that address and name
+/// are not what the service wants, and puts them right, also when its first attempt fails.
 #[test]
 fn late_change() {
     for fails in [false, true] {

@@ -1,5 +1,5 @@
-//! The settings file through the binary: where it is found, what is refused with key and line, the sample file, choices
-//! for one module, and money: the smallest balance and the back-off after a refusal.
+//! The settings file through the binary: where it is found, what is refused with key and line, the sample file,
+//! choices for one module, and money: the smallest balance and the back-off after a refusal.
 use crate::service::{changes, forget, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 

@@ -163,8 +163,8 @@ fn server() {
     assert!(test.run(["sync", "--module", "7"]).ok().stdout.starts_with("licenses seen: 5, "));
 }
 
-/// A stopped license of a suspended service is no reason for a call when its end is near, but an automatic renewal is,
-/// and so is a service that was paid again.
+/// A stopped license of a suspended service is no reason for a call when its end is near, but an automatic renewal
+/// is, and so is a service that was paid again.
 #[test]
 fn server_and_suspended() {
     let test = Test::new();
@@ -187,7 +187,8 @@ fn server_and_suspended() {
     assert_eq!(test.upstream.billed("service.prolong"), 1, "{}", test.story());
 }
 
-/// A list that shows when a key changed says that the service's is another one by now; once taken over it says nothing.
+/// A list that shows when a key changed says that the service's is another one by now; once taken over it says
+/// nothing.
 #[test]
 fn server_and_keys() {
     let test = Test::new();
@@ -370,7 +371,8 @@ fn account_accepted() {
     assert_eq!(test.upstream.license(former.2).licname, "free.lic");
 }
 
-/// An order that is in doubt with the former account is neither looked for nor sent in the new one: a person must say.
+/// An order that is in doubt with the former account is neither looked for nor sent in the new one: a person must
+/// say.
 #[test]
 fn account_accepted_in_doubt() {
     let test = Test::new();

@@ -1,5 +1,5 @@
-//! import: licenses upstream that nobody has. Listed; those that are chosen become services of the panel, the same way
-//! as the panel's own command does it. Foreign ones only when they are chosen.
+//! import: licenses upstream that nobody has. Listed; those that are chosen become services of the panel, the same
+//! way as the panel's own command does it. Foreign ones only when they are chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +34,8 @@ struct Done {
 /// `import`
 ///
 /// # Errors
-/// Whatever stands in the way of the list; `missed`, `bad_value`: a chosen license is not in it, or cannot be imported;
-/// nobody is there to be asked. What failed of a single license is in the answer.
+/// Whatever stands in the way of the list; `missed`, `bad_value`: a chosen license is not in it, or cannot be
+/// imported; nobody is there to be asked. What failed of a single license is in the answer.
 pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError> {
     let mut list = Vec::new();
     for module in chosen(desk, args.module)? {

@@ -195,7 +195,7 @@ pub fn prune(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
     let mut closed = Vec::new();
     for item in store.items_before(before).map_err(state_error)? {
         let found = desk.ctx.data.billdb()?.item(item).map_err(crate::context::database_error)?;
-        // A missing row says nothing: only a closed service is closed (MONEY.md 6).
+        // A missing row says nothing: only a closed service is closed (docs/money-safety.md 6).
         if found.is_some_and(|found| found.status == ItemStatus::Deleted) {
             closed.push(item);
         }

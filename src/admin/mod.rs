@@ -1,5 +1,5 @@
-//! The administrator's side: look, understand, check, repair. Words and tables for people, a stable JSON for programs.
-//! Whatever changes the world goes through the engine; nothing here sends or writes by itself.
+//! The administrator's side: look, understand, check, repair. Words and tables for people, a stable JSON for
+//! programs. Whatever changes the world goes through the engine; nothing here sends or writes by itself.
 
 pub mod doctor;
 pub mod explain;

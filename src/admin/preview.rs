@@ -10,8 +10,8 @@ use crate::model::license::RemoteId;
 use crate::plan::identity::KeyFate;
 use crate::text;
 
-/// The page, each line ended: a table of what is so now and afterwards, then what else happens and what it costs. Keys
-/// show their ends only.
+/// The page, each line ended: a table of what is so now and afterwards, then what else happens and what it costs.
+/// Keys show their ends only.
 pub fn page(desk: &Desk<'_>, preview: &Preview) -> String {
     let (item, client, seen) = (preview.item, preview.client, &preview.seen);
     let title = text!(

@@ -1,5 +1,5 @@
-//! show --raw: what the seller sent about one license, field by field. So whoever meets a seller that words its answers
-//! in a new way sees which fields the program passes over.
+//! show --raw: what the seller sent about one license, field by field. So whoever meets a seller that words its
+//! answers in a new way sees which fields the program passes over.
 
 use serde_json::json;
 

@@ -1,7 +1,8 @@
 //! `doctor --record FILE`: what this panel and its sellers answer to questions that change nothing, with every name,
 //! address, key, amount and secret replaced, for a bug report. `make replay FILE=…` lets the sandbox answer from it.
 //!
-//! The file is JSON, `Record` below. Fields may be added to a version. When one changes its meaning, the version rises.
+//! The file is JSON, `Record` below. Fields may be added to a version. When one changes its meaning, the version
+//! rises.
 
 mod placeholders;
 
@@ -86,8 +87,8 @@ struct Asked {
 /// `doctor --record FILE`
 ///
 /// # Errors
-/// `config`, object `record`: FILE is there already or cannot be made; `missed`: nobody agreed; `database` or `mgrctl`:
-/// not even the modules can be read. Anything else that fails is written down.
+/// `config`, object `record`: FILE is there already or cannot be made; `missed`: nobody agreed; `database` or
+/// `mgrctl`: not even the modules can be read. Anything else that fails is written down.
 pub fn record(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, ModuleError> {
     let modules = desk.ctx.data.billdb()?.modules().map_err(database_error)?;
     let ours = modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id);
@@ -274,8 +275,8 @@ fn first_license(list: &str) -> Option<LicenseId> {
     document.child("elem")?.value_of("id")?.parse().ok()
 }
 
-/// A document without most of what repeats itself: of a list one row, with their number as its total; of settings what
-/// says where the database is; of anything else [`SIBLINGS`].
+/// A document without most of what repeats itself: of a list one row, with their number as its total; of settings
+/// what says where the database is; of anything else [`SIBLINGS`].
 fn few_rows(mut document: Element, func: &str) -> Element {
     let settings = func == PanelQuestion::Params.form().func;
     let mut rows = 0;

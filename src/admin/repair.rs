@@ -198,7 +198,8 @@ fn run_one(desk: &mut Desk<'_>, item: ItemId, command: ItemCommand) -> Result<()
     with_engine(desk.ctx, module, |engine| run_to_end(engine.item_command(command, item)))
 }
 
-/// Services whose last purchase the seller refused, or that were kept back because of it; closed ones wait for nothing.
+/// Services whose last purchase the seller refused, or that were kept back because of it; closed ones wait for
+/// nothing.
 fn waiting_items(desk: &mut Desk<'_>, kind: Option<RefusedFor>) -> Result<Vec<ItemId>, ModuleError> {
     let store = desk.store()?;
     let wanted = kind.map(|kind| match kind {

@@ -1,6 +1,6 @@
-//! report: licenses by product, what a month bought, renewed and took from the pool, what the pool saved and is worth,
-//! the last six months against the reseller programme, and what is sold below cost. For a look, in four forms; what was
-//! charged in the end stands at the seller.
+//! report: licenses by product, what a month bought, renewed and took from the pool, what the pool saved and is
+//! worth, the last six months against the reseller programme, and what is sold below cost. For a look, in four forms;
+//! what was charged in the end stands at the seller.
 
 mod chart;
 mod figures;

@@ -1,4 +1,5 @@
-//! Tables for people: as wide as their contents, and never wider than the terminal. The widest column gives way first.
+//! Tables for people: as wide as their contents, and never wider than the terminal. The widest column gives way
+//! first.
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -69,8 +70,8 @@ fn shortened(cell: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A text in lines of at most `width`, each after `indent` spaces but the first. A command of ours stays whole where it
-/// can, to be copied.
+/// A text in lines of at most `width`, each after `indent` spaces but the first. A command of ours stays whole where
+/// it can, to be copied.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     let mut room = width.max(20);

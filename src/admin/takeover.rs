@@ -1,5 +1,6 @@
 //! take-over: licenses that others ordered for services of this panel. The list first; then, asked, the binding, and,
-//! asked separately, our mark with automatic renewal off. Where the list comes from is `panel` here and `whmcs` beside.
+//! asked separately, our mark with automatic renewal off. Where the list comes from is `panel` here and `whmcs`
+//! beside.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! take-over whmcs: where the table of WHMCS's module comes from, a CSV or WHMCS's database, and a person's own map of
-//! licenses to services. A row that is not understood refuses the whole, before anything is asked of anybody.
+//! take-over whmcs: where the table of WHMCS's module comes from, a CSV or WHMCS's database, and a person's own map
+//! of licenses to services. A row that is not understood refuses the whole, before anything is asked of anybody.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -166,7 +166,8 @@ fn add_map(rows: &mut [NocRow], path: &Path) -> Result<(), ModuleError> {
     Ok(())
 }
 
-/// Rows of a CSV by the names of its columns, each with its line. What separates the columns is told by the first line.
+/// Rows of a CSV by the names of its columns, each with its line. What separates the columns is told by the first
+/// line.
 fn records(path: &Path, columns: &[&str]) -> Result<Vec<(u64, Record)>, ModuleError> {
     let unusable = |error: String| {
         let shown = path.display().to_string();

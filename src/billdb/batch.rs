@@ -107,7 +107,7 @@ impl MysqlBillDb {
         Ok(self.rows_in(ENDS, &numbers(items))?.iter().filter_map(end).collect())
     }
 
-    /// Addons that count, by item (CONTRACT.md 4).
+    /// Addons that count, by item (docs/interface.md 4).
     fn addons(&mut self, ids: &[u32]) -> Result<BTreeMap<u32, Vec<Addon>>, DbError> {
         let rows = self.rows_in(ADDONS, ids)?;
         let mut enumerations: Vec<u32> = rows.iter().filter_map(enumeration_of).collect();

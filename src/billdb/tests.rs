@@ -30,7 +30,7 @@ fn away() {
     assert!(!error.contains("SECRET"), "{error}");
 }
 
-/// The rules of CONTRACT.md 4 for numbers, and which rows count.
+/// The rules of docs/interface.md 4 for numbers, and which rows count.
 #[test]
 fn addon_rows() {
     let row = |pairs: &[(usize, &str)]| {

@@ -1,6 +1,6 @@
 //! Whether the panel's database is reached over TLS. By a socket never. Over TCP when the settings name an authority,
-//! and else only when the database does not let us in without. TLS that is not verified protects nothing from somebody
-//! on the way, so without an authority it is used on this machine alone.
+//! and else only when the database does not let us in without. TLS that is not verified protects nothing from
+//! somebody on the way, so without an authority it is used on this machine alone.
 
 use std::net::IpAddr;
 use std::path::Path;

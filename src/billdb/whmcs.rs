@@ -1,5 +1,5 @@
-//! Reads the table of WHMCS's module billmanager_noc from WHMCS's own database: one query, over a session that may only
-//! read. The password comes in the URL or from outside, and stands in no error.
+//! Reads the table of WHMCS's module billmanager_noc from WHMCS's own database: one query, over a session that may
+//! only read. The password comes in the URL or from outside, and stands in no error.
 
 use mysql::prelude::Queryable;
 use mysql::{Opts, OptsBuilder, Row};
@@ -18,8 +18,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// From `mysql://user[:password]@host[:port]/database[?socket=PATH]`, percent-encoded where needed. `password`: for
-    /// a URL without one.
+    /// From `mysql://user[:password]@host[:port]/database[?socket=PATH]`, percent-encoded where needed. `password`:
+    /// for a URL without one.
     ///
     /// # Errors
     /// What is wrong with the URL, without repeating it.
@@ -75,7 +75,8 @@ fn record(row: Row) -> Record {
 mod tests {
     use super::*;
 
-    /// A URL of another kind is refused; the password of the URL comes before the one from outside, and shows nowhere.
+    /// A URL of another kind is refused; the password of the URL comes before the one from outside, and shows
+    /// nowhere.
     #[test]
     fn urls() {
         let place = |url: &str| Place::parse(url, Some("OUTSIDE".into()));

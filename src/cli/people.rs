@@ -1,4 +1,4 @@
-//! The administrator's subcommands (CONTRACT.md 2): declarations only.
+//! The administrator's subcommands (docs/interface.md 2): declarations only.
 
 use std::path::PathBuf;
 
@@ -171,9 +171,10 @@ pub enum AdminCommand {
     /// Bind a license to a service, a foreign one too: "it is this service's"
     ///
     /// Shows what is so now and what will be so then, and asks. Accepts a service whose client changed, and takes the
-    /// license, with its key, from a closed service, a former one of this number, or a service whose number was copied,
-    /// when the service shows it. A license that somebody else had gets a new key first. What changed outside, what you
-    /// see, what you run: `pmisplicense help doctor`, and the table "What changed outside" in docs/admin-guide.md.
+    /// license, with its key, from a closed service, a former one of this number, or a service whose number was
+    /// copied, when the service shows it. A license that somebody else had gets a new key first. What changed
+    /// outside, what you see, what you run: `pmisplicense help doctor`, and the table "What changed outside" in
+    /// docs/admin-guide.md.
     #[command(
         after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
     )]

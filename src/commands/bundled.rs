@@ -1,6 +1,6 @@
-//! sync as a whole: all licenses of our modules, then the servers of other modules (LICENSING.md 9): what events noted
-//! in the spool, and the sweep.
-//! What was noted is also carried out by itself, each minute: that run costs nothing when there is nothing.
+//! sync as a whole: all licenses of our modules, then the servers of other modules (docs/licensing-rules.md 9): what
+//! events noted in the spool, and the sweep. What was noted is also carried out by itself, each minute: that run
+//! costs nothing when there is nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -24,7 +24,7 @@ use super::licenses;
 pub struct Sync {
     /// Only this module: a license server of ours, or (for the sweep) a module of servers.
     pub module: Option<ModuleId>,
-    /// The guards of MONEY.md 6.
+    /// The guards of docs/money-safety.md 6.
     pub allow: Allow,
     /// How much of it.
     pub part: Part,

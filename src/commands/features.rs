@@ -1,5 +1,5 @@
-//! `features`: what this module is for and which commands it carries out. Needs nothing but the binary; the panel asks
-//! once per start, so a changed answer needs a restart of the panel.
+//! `features`: what this module is for and which commands it carries out. Needs nothing but the binary; the panel
+//! asks once per start, so a changed answer needs a restart of the panel.
 
 use crate::xml::Element;
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::commands::Reply;
 
-    /// The exact bytes (CONTRACT.md 3).
+    /// The exact bytes (docs/interface.md 3).
     #[test]
     fn exact() {
         let features: String = FEATURES.iter().map(|name| format!("<feature name=\"{name}\"/>")).collect();

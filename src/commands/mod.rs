@@ -1,5 +1,5 @@
-//! Commands of the panel's protocol, a file each (twins share one): check the input, hand over to the engine, word the
-//! reply. No loops of their own, no process, no connection: those come with the context.
+//! Commands of the panel's protocol, a file each (twins share one): check the input, hand over to the engine, word
+//! the reply. No loops of their own, no process, no connection: those come with the context.
 
 pub mod bundled;
 mod check;

@@ -16,12 +16,12 @@ use crate::xml::{self, Element};
 /// The longest list of offers in bytes that is read.
 const OFFERS_BYTES: u64 = 16 << 20;
 
-/// The tariffs that can be resold: `<doc>` with an `<elem>` for each, in order of the internal name, with the children
-/// intname, name, itemtype, pricelist (the seller's code), period (one a month count, -100 for a trial of the same
-/// code), trial (the internal name of the trial), billing (`international` or `russian`, where the vendor has a code
-/// for each), nodes_addon and nodes_included, and price with the attributes period and currency. Products whose sale
-/// has ended and hidden ones are left out. So are codes that the seller does not offer to this account. Where that
-/// cannot be read, the codes of both billings are shown.
+/// The tariffs that can be resold: `<doc>` with an `<elem>` for each, in order of the internal name, with the
+/// children intname, name, itemtype, pricelist (the seller's code), period (one a month count, -100 for a trial of
+/// the same code), trial (the internal name of the trial), billing (`international` or `russian`, where the vendor
+/// has a code for each), nodes_addon and nodes_included, and price with the attributes period and currency. Products
+/// whose sale has ended and hidden ones are left out. So are codes that the seller does not offer to this account.
+/// Where that cannot be read, the codes of both billings are shown.
 ///
 /// # Errors
 /// `unsupported_module`, or why the module's settings cannot be read.

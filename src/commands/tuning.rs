@@ -1,5 +1,5 @@
 //! `tuning_param`: the period-alignment table of the panel. A row of the table is a row of processingparam named
-//! `period_align` with the value `from;to;itemtype;pricelist`; the form has five fields (PANEL.md 3).
+//! `period_align` with the value `from;to;itemtype;pricelist`; the form has five fields (docs/panel-protocol.md 3).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Which account at the seller a module buys from, and what is bound with accounts that no module buys from any more: a
-//! paid license there must not run out in silence.
+//! Which account at the seller a module buys from, and what is bound with accounts that no module buys from any more:
+//! a paid license there must not run out in silence.
 
 use chrono::{DateTime, Utc};
 
@@ -24,7 +24,7 @@ pub fn is_account(store: &Store, known: &Account, access: &ModuleAccess) -> Resu
 /// The account that a module buys from, remembered at first sight.
 ///
 /// # Errors
-/// `config` when the settings of the module lead to another account than before (MONEY.md 6).
+/// `config` when the settings of the module lead to another account than before (docs/money-safety.md 6).
 pub(super) fn account_of(store: &Store, now: DateTime<Utc>, access: &ModuleAccess) -> Result<AccountId, ModuleError> {
     let (module, url, user) = (access.module, access.url.trim(), access.username.as_str());
     let Some(known) = store.account_of_module(module).map_err(errors::state)? else {

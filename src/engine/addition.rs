@@ -1,5 +1,5 @@
-//! Modules of a license (family `addition`, LICENSING.md 1): a service whose product is one belongs to the license of
-//! its parent service, lives and dies with it, and is never pooled. Upstream has no list of them.
+//! Modules of a license (family `addition`, docs/licensing-rules.md 1): a service whose product is one belongs to the
+//! license of its parent service, lives and dies with it, and is never pooled. Upstream has no list of them.
 
 use std::collections::BTreeSet;
 
@@ -46,8 +46,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Where a lost module may be: no list shows it, so the numbers that followed the newest one known are opened. What
-    /// bears the mark is found; absence proves nothing.
+    /// Where a lost module may be: no list shows it, so the numbers that followed the newest one known are opened.
+    /// What bears the mark is found; absence proves nothing.
     pub(super) fn probed(&self, wish: &Wish) -> Result<Vec<LicenseId>, ModuleError> {
         let newest = wish.highest_license.0;
         let mut numbers = Vec::new();
@@ -68,8 +68,8 @@ impl Engine<'_> {
         Ok(self.ports.upstream.balance().ok())
     }
 
-    /// Whether the balance is what it was before a refused order: then nothing was billed by it. One that is not known,
-    /// or that moved for whatever reason, proves nothing.
+    /// Whether the balance is what it was before a refused order: then nothing was billed by it. One that is not
+    /// known, or that moved for whatever reason, proves nothing.
     pub(super) async fn is_unmoved(&mut self, before: Option<&Money>) -> Result<bool, ModuleError> {
         let Some(before) = before else { return Ok(false) };
         self.step("ask balance").await?;

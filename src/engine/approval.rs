@@ -1,5 +1,5 @@
 //! The guard in front of everything that reconcile puts right: no remedy is carried out that was not weighed together
-//! with all the others first (MONEY.md 6). The compiler asks for it.
+//! with all the others first (docs/money-safety.md 6). The compiler asks for it.
 
 use crate::error::{ModuleError, Text};
 use crate::pass_report::{Scope, named};
@@ -9,8 +9,8 @@ use crate::plan::guard::{Allow, Kind, held_back};
 use super::guard::{By, held_back_error};
 use super::{Engine, errors};
 
-/// A finding that the guard let pass. Neither `Clone` nor made elsewhere, and [`Engine::repair`] consumes it: what was
-/// weighed once is carried out once.
+/// A finding that the guard let pass. Neither `Clone` nor made elsewhere, and [`Engine::repair`] consumes it: what
+/// was weighed once is carried out once.
 ///
 /// ```compile_fail
 /// use pmisplicense::engine::{Approved, Engine};
@@ -31,7 +31,7 @@ impl Approved {
 }
 
 impl Engine<'_> {
-    /// Whether so much may be done at once (MONEY.md 6). Only what comes back from here can be put right.
+    /// Whether so much may be done at once (docs/money-safety.md 6). Only what comes back from here can be put right.
     ///
     /// # Errors
     /// `config`: more orders and freed licenses than allowed, or a clock that is off by more than a day.

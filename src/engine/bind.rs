@@ -1,6 +1,7 @@
 //! bind: a person says which license is a service's. Looked at first and shown ([`Engine::preview`]), asked for, then
-//! looked at again under the locks. A license moves with its key to the service that shows it, from a closed service, a
-//! former incarnation or a copied number too; a license that somebody else had gets a new key first (MONEY.md 5).
+//! looked at again under the locks. A license moves with its key to the service that shows it, from a closed service,
+//! a former incarnation or a copied number too; a license that somebody else had gets a new key first
+//! (docs/money-safety.md 5).
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
@@ -41,8 +42,8 @@ pub(super) struct Word {
     pub(super) mark: bool,
     /// Why, for the journal; `None`: by hand.
     pub(super) reason: Option<Text>,
-    /// The number in the license's mark, where that proves that older orders of the service are over: what they bought
-    /// is freed when it appears. `None`: an open order stands in the way.
+    /// The number in the license's mark, where that proves that older orders of the service are over: what they
+    /// bought is freed when it appears. `None`: an open order stands in the way.
     pub(super) ends_older: Option<u32>,
 }
 
@@ -155,7 +156,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The service that holds the license by our state: a person may take it from there for the service that shows it.
+    /// The service that holds the license by our state: a person may take it from there for the service that shows
+    /// it.
     async fn taken_from(
         &mut self,
         item: &Item,

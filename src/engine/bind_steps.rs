@@ -1,5 +1,5 @@
-//! What comes before a license is bound by hand that somebody else had, or that takes another one's place: its new key,
-//! its address. A refusal here leaves the service with what it has.
+//! What comes before a license is bound by hand that somebody else had, or that takes another one's place: its new
+//! key, its address. A refusal here leaves the service with what it has.
 
 use std::net::IpAddr;
 

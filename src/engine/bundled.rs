@@ -1,6 +1,6 @@
-//! The sweep over servers of other modules (LICENSING.md 9): what the panel wants is compared with what there is, and
-//! the difference is carried out by the commands themselves, each checked again under the item's lock. The rules stand
-//! in `plan::bundled`.
+//! The sweep over servers of other modules (docs/licensing-rules.md 9): what the panel wants is compared with what
+//! there is, and the difference is carried out by the commands themselves, each checked again under the item's lock.
+//! The rules stand in `plan::bundled`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,9 +81,9 @@ enum Found {
 }
 
 impl Engine<'_> {
-    /// Compares the servers of a module, and those that events named, and carries out the difference. A failure of one
-    /// server is collected with it; what keeps the comparison from being made at all stands in the result with the
-    /// module.
+    /// Compares the servers of a module, and those that events named, and carries out the difference. A failure of
+    /// one server is collected with it; what keeps the comparison from being made at all stands in the result with
+    /// the module.
     pub async fn sweep(&mut self, server: Server, noted: &BTreeSet<ItemId>, allow: Allow) -> Swept {
         let mut swept = Swept::default();
         if let Err(error) = self.sweep_all(server, noted, allow, &mut swept).await {
@@ -179,7 +179,7 @@ impl Engine<'_> {
             self.step("read item").await?;
             let found = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
             let Some(item) = found else {
-                // Only a row with status 4 counts as closed (MONEY.md 6).
+                // Only a row with status 4 counts as closed (docs/money-safety.md 6).
                 swept.settled.insert(id);
                 swept.reports.push(text!(
                     "service {id} is not in the panel any more; nothing of its license was changed; run: pmisplicense reconcile",
@@ -363,7 +363,8 @@ impl Engine<'_> {
         Ok((strangers, pages.list.is_complete(&newest)))
     }
 
-    /// More of a kind than usual means that something else is wrong: none of that kind is done (MONEY.md 6).
+    /// More of a kind than usual means that something else is wrong: none of that kind is done (docs/money-safety.md
+    /// 6).
     fn guard_steps(&self, steps: &mut Steps, allow: Allow, swept: &mut Swept) -> Result<(), ModuleError> {
         let mut kinds: BTreeMap<Kind, BTreeSet<ItemId>> = BTreeMap::new();
         for (id, (step, _)) in steps.iter() {

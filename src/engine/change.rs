@@ -1,4 +1,5 @@
-//! Changes of a license that its item wants: running or stopped, address, name, tariff, nodes, key (LICENSING.md 8).
+//! Changes of a license that its item wants: running or stopped, address, name, tariff, nodes, key
+//! (docs/licensing-rules.md 8).
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
@@ -148,12 +149,13 @@ impl Engine<'_> {
     }
 
     /// A trial license where another product is wanted: that one takes its place, it never becomes it by a change of
-    /// tariff (LICENSING.md 5).
+    /// tariff (docs/licensing-rules.md 5).
     fn is_trial_for(&self, row: &LicenseRow, product: &Product) -> bool {
         self.product_of(row).is_some_and(Product::is_only_trial) && !product.is_only_trial()
     }
 
-    /// A trial that became a paid service: the paid product is obtained, then the trial stopped (LICENSING.md 5).
+    /// A trial that became a paid service: the paid product is obtained, then the trial stopped
+    /// (docs/licensing-rules.md 5).
     pub(super) async fn replace_trial(
         &mut self,
         item: &Item,

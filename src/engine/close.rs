@@ -1,4 +1,4 @@
-//! close and suspend, and freeing a license: a service must always be closable (LICENSING.md 7).
+//! close and suspend, and freeing a license: a service must always be closable (docs/licensing-rules.md 7).
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Product;
@@ -56,8 +56,9 @@ impl Engine<'_> {
         self.post(item, "service.postsuspend").await
     }
 
-    /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the life ends.
-    /// A license that another service shows is left with this one, for a person: the service closes all the same.
+    /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the life
+    /// ends. A license that another service shows is left with this one, for a person: the service closes all the
+    /// same.
     pub(super) async fn close(&mut self, item: &Item) -> Result<(), ModuleError> {
         let life = self.life_to_settle(item)?;
         self.check_witness(item, &life).await?;
@@ -169,7 +170,8 @@ impl Engine<'_> {
     }
 
     /// As [`Engine::free_upstream`], of a license that no other service shows. When an answer is lost on the way, it
-    /// rests until upstream has settled: a change that lands late must not hit the next client (MONEY.md 3).
+    /// rests until upstream has settled: a change that lands late must not hit the next client (docs/money-safety.md
+    /// 3).
     pub(super) async fn free_unshown(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
         if let Err(error) = &result
@@ -198,7 +200,8 @@ impl Engine<'_> {
         // What another installation freed, and we took and did not get to marking, is still as free as it was.
         let is_free = |mark: &Mark| self.rules.pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
         if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id && !is_free(&mark)) {
-            // Another installation took it meanwhile: not ours any more, and never touched again (MONEY.md 5).
+            // Another installation took it meanwhile: not ours any more, and never touched again
+            // (docs/money-safety.md 5).
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }
         let has_modules = self.end_modules(row).await?;

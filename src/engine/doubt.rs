@@ -1,5 +1,5 @@
-//! Looking for orders whose outcome is unknown, and adopting what is found (MONEY.md 3 and 4). The rules stand in
-//! `plan::doubt`; here they are carried out.
+//! Looking for orders whose outcome is unknown, and adopting what is found (docs/money-safety.md 3 and 4). The rules
+//! stand in `plan::doubt`; here they are carried out.
 
 use chrono::NaiveDate;
 
@@ -186,8 +186,8 @@ impl Engine<'_> {
         Ok(errors::order_unknown(what, why, wish.item, wish.id.0))
     }
 
-    /// Searches the account for an order: the license that upstream named first, then the lists. The second value says
-    /// whether absence from what was read proves anything.
+    /// Searches the account for an order: the license that upstream named first, then the lists. The second value
+    /// says whether absence from what was read proves anything.
     pub(super) async fn search(&mut self, wish: &Wish, order: &OrderRequest) -> Result<(Found, bool), ModuleError> {
         let (mut opened, mut hidden) = (Vec::new(), false);
         if let Some(hint) = wish.license
@@ -303,8 +303,9 @@ impl Engine<'_> {
         self.commit("remember remoteid", move |tx| tx.set_returns_remoteid(account, returns)).await
     }
 
-    /// Takes a found license for the wish's own: the outcome and the binding are one transaction. A license that is not
-    /// what was ordered is bound by nobody; one for a life that has a license already is a duplicate, to be freed.
+    /// Takes a found license for the wish's own: the outcome and the binding are one transaction. A license that is
+    /// not what was ordered is bound by nobody; one for a life that has a license already is a duplicate, to be
+    /// freed.
     pub(super) async fn adopt(
         &mut self,
         wish: &Wish,

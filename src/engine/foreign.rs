@@ -1,5 +1,6 @@
 //! `pool_foreign = true`: licenses that somebody else freed (`free.lic` at 0.0.0.0) are taken into our pool when it
-//! holds nothing that fits (MONEY.md 5). From then on the rules of our own pool hold, the new key first of all.
+//! holds nothing that fits (docs/money-safety.md 5). From then on the rules of our own pool hold, the new key first
+//! of all.
 
 use crate::error::ModuleError;
 use crate::model::catalogue::Product;

@@ -1,5 +1,6 @@
-//! The guards of everything that acts on many, as passes apply them: what would be done is counted before anything is,
-//! and a kind that is far more than usual is held back (MONEY.md 6). The numbers are decided in `plan::guard`.
+//! The guards of everything that acts on many, as passes apply them: what would be done is counted before anything
+//! is, and a kind that is far more than usual is held back (docs/money-safety.md 6). The numbers are decided in
+//! `plan::guard`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,9 +126,9 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    /// Remembers what this pass knows of every bound license and its service, so that the renewals that follow from it
-    /// are foreseen. What the guard holds back, and what was left to another run (`elsewhere`), stays as it was known:
-    /// it goes on counting.
+    /// Remembers what this pass knows of every bound license and its service, so that the renewals that follow from
+    /// it are foreseen. What the guard holds back, and what was left to another run (`elsewhere`), stays as it was
+    /// known: it goes on counting.
     pub(super) async fn foresee(&mut self, elsewhere: &BTreeSet<ItemId>) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {

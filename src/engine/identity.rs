@@ -1,7 +1,7 @@
-//! Who a service is to us, and who a license is to us: asked by every command before anything is sent. The rules are in
-//! `plan::identity`; here the facts are collected. A license that a service shows is never freed, given a new key or
-//! bought beside, and a command for a service that shows a license which our state does not hold for it does not
-//! succeed: our state is not the only witness (MONEY.md 5 and 6).
+//! Who a service is to us, and who a license is to us: asked by every command before anything is sent. The rules are
+//! in `plan::identity`; here the facts are collected. A license that a service shows is never freed, given a new key
+//! or bought beside, and a command for a service that shows a license which our state does not hold for it does not
+//! succeed: our state is not the only witness (docs/money-safety.md 5 and 6).
 
 use crate::error::ModuleError;
 use crate::model::held::LicenseRow;
@@ -98,9 +98,9 @@ impl Engine<'_> {
         Ok(shown(item, life, row.as_ref(), was_its))
     }
 
-    /// The service itself is a witness: a license that it shows and that is there at the seller is in use, whatever our
-    /// state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may have
-    /// copied the service under this number.
+    /// The service itself is a witness: a license that it shows and that is there at the seller is in use, whatever
+    /// our state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may
+    /// have copied the service under this number.
     ///
     /// # Errors
     /// `state`, with the command that binds the license.
@@ -148,8 +148,9 @@ impl Engine<'_> {
         Ok(item.is_some_and(|item| item.status != ItemStatus::Deleted))
     }
 
-    /// A service that shows a license of ours, is not deleted, and is not the one that our state holds the license for:
-    /// the panel copied a service under another number, for example. `besides`: a service that is about to have it.
+    /// A service that shows a license of ours, is not deleted, and is not the one that our state holds the license
+    /// for: the panel copied a service under another number, for example. `besides`: a service that is about to have
+    /// it.
     pub(super) async fn heir_of(
         &mut self,
         row: &LicenseRow,
@@ -171,7 +172,8 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Another account may have a license of the same number: the key tells, or the module that the service buys with.
+    /// Another account may have a license of the same number: the key tells, or the module that the service buys
+    /// with.
     fn is_same_license(&self, item: &Item, row: &LicenseRow) -> Result<bool, ModuleError> {
         if item.params.lickey.is_some() && item.params.lickey == row.key {
             return Ok(true);
@@ -192,8 +194,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the service that a license served last still shows it, though another license took its place: the panel
-    /// did not save the new number yet.
+    /// Whether the service that a license served last still shows it, though another license took its place: the
+    /// panel did not save the new number yet.
     pub(super) async fn is_still_shown(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let Some(id) = row.item else { return Ok(false) };
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;

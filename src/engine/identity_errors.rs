@@ -93,7 +93,8 @@ pub(super) fn mark_of_ours(witness: &Witness<'_>) -> ModuleError {
     state("licid", license, words)
 }
 
-/// The license that a service shows bears another installation's mark; that may be this one, before its state was lost.
+/// The license that a service shows bears another installation's mark; that may be this one, before its state was
+/// lost.
 pub(super) fn mark_of_theirs(witness: &Witness<'_>, mark: &Mark) -> ModuleError {
     let (id, license, panel) = (witness.item.id, witness.license, mark.panel().as_str());
     let replace = if witness.held.is_some() { " --replace" } else { "" };

@@ -1,5 +1,5 @@
-//! import: licenses upstream that no service has become services of the panel (CONTRACT.md 3). The call to the panel is
-//! written down before it is made; one whose answer was lost is looked for among the items first.
+//! import: licenses upstream that no service has become services of the panel (docs/interface.md 3). The call to the
+//! panel is written down before it is made; one whose answer was lost is looked for among the items first.
 
 use chrono::{DateTime, Utc};
 
@@ -40,8 +40,8 @@ pub struct Imported {
 }
 
 impl Engine<'_> {
-    /// Imports what the search means. `itemtype`: `soft` or `softexternal`. A failure of one license is collected with
-    /// it; another type (`bad_value`), or a list that cannot be read, stands in the result with the module.
+    /// Imports what the search means. `itemtype`: `soft` or `softexternal`. A failure of one license is collected
+    /// with it; another type (`bad_value`), or a list that cannot be read, stands in the result with the module.
     pub async fn import(&mut self, itemtype: &str, search: &Search) -> Imported {
         let mut done = Imported::default();
         if let Err(error) = self.import_all(itemtype, search, &mut done).await {

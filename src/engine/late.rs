@@ -1,6 +1,6 @@
-//! What appears after it was given up: a license with a mark of ours that nobody holds, because its order was sent once
-//! more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to be
-//! freed.
+//! What appears after it was given up: a license with a mark of ours that nobody holds, because its order was sent
+//! once more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to
+//! be freed.
 
 use chrono::{DateTime, Utc};
 
@@ -29,7 +29,8 @@ pub(super) enum Stray {
 }
 
 impl Engine<'_> {
-    /// Whether a row of a list bears a mark of ours that no open wish waits for; the caller knows that nobody holds it.
+    /// Whether a row of a list bears a mark of ours that no open wish waits for; the caller knows that nobody holds
+    /// it.
     pub(super) fn is_stray(&self, seen: &License) -> bool {
         let is_there = !matches!(seen.status, LicenseStatus::Deleted | LicenseStatus::Ordered);
         is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
@@ -43,8 +44,8 @@ impl Engine<'_> {
         kept
     }
 
-    /// Until when a license is touched by nobody, because it was created within settle_s (MONEY.md 6); upstream tells
-    /// the day only.
+    /// Until when a license is touched by nobody, because it was created within settle_s (docs/money-safety.md 6);
+    /// upstream tells the day only.
     pub(super) fn rests_until(&self, seen: &License) -> Option<DateTime<Utc>> {
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);
@@ -81,7 +82,8 @@ impl Engine<'_> {
         let store = self.store.clone();
         let rests_until = self.rests_until(&seen);
         let kept = self.commit("keep duplicate", move |tx| {
-            // The run whose order it is may have bound it since the look above: it holds its item's lock, not this one.
+            // The run whose order it is may have bound it since the look above: it holds its item's lock, not this
+            // one.
             if store.license(account, id)?.is_some() {
                 return Ok(false);
             }

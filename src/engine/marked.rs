@@ -1,6 +1,6 @@
 //! A license at the seller that bears our mark for a service and its present incarnation is this service's license,
-//! whatever its number (MONEY.md 4): the seller may have given it another number, or shown it long after its order was
-//! given up. Looked for before anything is bought, and before such a license is freed as a duplicate.
+//! whatever its number (docs/money-safety.md 4): the seller may have given it another number, or shown it long after
+//! its order was given up. Looked for before anything is bought, and before such a license is freed as a duplicate.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::held::{LicenseRow, LicenseState};

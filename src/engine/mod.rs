@@ -2,7 +2,7 @@
 //!
 //! It is straight-line code. Its `async` is a coroutine for the simulator, not input and output: `stepping` says why.
 //!
-//! Order of locks: the item, then its license; both before the first read that decides (MONEY.md 7).
+//! Order of locks: the item, then its license; both before the first read that decides (docs/money-safety.md 7).
 
 mod account;
 mod addition;
@@ -214,8 +214,8 @@ impl<'p> Engine<'p> {
     /// Makes a run ready: the account that the module stands for is looked up, or remembered at first sight.
     ///
     /// # Errors
-    /// `config` when the module's address or user changed since (MONEY.md 6); `state` when the state was made on
-    /// another machine.
+    /// `config` when the module's address or user changed since (docs/money-safety.md 6); `state` when the state was
+    /// made on another machine.
     pub fn begin(ports: Ports<'p>, store: Store, rules: &'p Rules, run: Run<'_>) -> Result<Self, ModuleError> {
         assert!(!store.is_writing(), "no transaction is open when a run begins");
         let now = ports.clock.now();
@@ -304,7 +304,8 @@ impl<'p> Engine<'p> {
         self.ports.upstream.server_date().filter(|_| self.rules.clock_check)
     }
 
-    /// No request that is recorded now leaves later than this, by our clock and upstream's: ours may be set meanwhile.
+    /// No request that is recorded now leaves later than this, by our clock and upstream's: ours may be set
+    /// meanwhile.
     fn now_at_latest(&self) -> DateTime<Utc> {
         self.their_now().map_or(self.now(), |theirs| theirs.max(self.now()))
     }
@@ -367,7 +368,8 @@ impl<'p> Engine<'p> {
         })
     }
 
-    /// The product that a held license was ordered as; the catalogue may have lost it, and nothing but money needs it.
+    /// The product that a held license was ordered as; the catalogue may have lost it, and nothing but money needs
+    /// it.
     fn product_of(&self, row: &LicenseRow) -> Option<&'p Product> {
         let rules: &'p Rules = self.rules;
         rules.catalogue.by_pricelist(row.pricelist).or_else(|| rules.catalogue.get(&row.internal_name))

@@ -8,7 +8,7 @@ use crate::text;
 
 use super::{Engine, errors};
 
-/// How long a remembered refusal for lack of money keeps runs from ordering (LICENSING.md 10).
+/// How long a remembered refusal for lack of money keeps runs from ordering (docs/licensing-rules.md 10).
 const BACK_OFF_MINUTES: i64 = 15;
 
 /// Whether the seller answered, and the answer tells no balance: rights are missing, or the amount could be two.
@@ -89,8 +89,8 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Remembers a refusal for lack of money, so that the next runs only ask the balance (LICENSING.md 10), and the
-    /// service that waits because of it.
+    /// Remembers a refusal for lack of money, so that the next runs only ask the balance (docs/licensing-rules.md
+    /// 10), and the service that waits because of it.
     pub(super) async fn remember_refusal(
         &mut self,
         item: Option<ItemId>,

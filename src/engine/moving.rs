@@ -1,5 +1,6 @@
-//! move: a service whose module buys from another account now gets a license of that account. The service keeps what it
-//! has until the other license is its own: obtained first, released after. At every step one of the two is bound to it.
+//! move: a service whose module buys from another account now gets a license of that account. The service keeps what
+//! it has until the other license is its own: obtained first, released after. At every step one of the two is bound
+//! to it.
 
 use chrono::Duration;
 
@@ -45,8 +46,8 @@ impl Left {
 }
 
 impl Engine<'_> {
-    /// The service buys from this module's account from now on: a license is obtained here, and what the service holds
-    /// elsewhere is freed by that module's own sync. It may be repeated.
+    /// The service buys from this module's account from now on: a license is obtained here, and what the service
+    /// holds elsewhere is freed by that module's own sync. It may be repeated.
     ///
     /// # Errors
     /// `missed`: it holds nothing of another account; whatever stands in the way of obtaining one. Then the service

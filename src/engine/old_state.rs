@@ -1,5 +1,5 @@
-//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed, by
-//! the marks that licenses bear (MONEY.md 4 and 6).
+//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed,
+//! by the marks that licenses bear (docs/money-safety.md 4 and 6).
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseState;
@@ -17,8 +17,8 @@ use super::doubt::order_of;
 use super::repair_errors::{not_marked, order_open};
 use super::{Engine, errors, is_deleted};
 
-/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked what
-/// it missed.
+/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked
+/// what it missed.
 pub const RESTORED: &str = "restored";
 
 /// The highest running number of an order that an old state, made current, had missed: what bears a lower mark and is
@@ -26,7 +26,7 @@ pub const RESTORED: &str = "restored";
 const TAKEN_IN: &str = "taken_in";
 
 impl Engine<'_> {
-    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (MONEY.md 6).
+    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (docs/money-safety.md 6).
     ///
     /// # Errors
     /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
@@ -45,7 +45,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether a license bears a mark that this state never gave: a state begun anew gives the same numbers out again.
+    /// Whether a license bears a mark that this state never gave: a state begun anew gives the same numbers out
+    /// again.
     fn is_forgotten(&self, license: LicenseId, mark: &Mark) -> Result<bool, ModuleError> {
         match self.store.license(self.account, license) {
             Ok(None) => {}

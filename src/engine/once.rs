@@ -1,6 +1,6 @@
-//! Calls that are sent once about a license that exists: renewal, tariff, nodes, key, deletion. Write down the intent,
-//! send it, look whether the effect is there, write down the outcome. Orders are in `order.rs`: they have nothing to
-//! look at beforehand.
+//! Calls that are sent once about a license that exists: renewal, tariff, nodes, key, deletion. Write down the
+//! intent, send it, look whether the effect is there, write down the outcome. Orders are in `order.rs`: they have
+//! nothing to look at beforehand.
 
 use crate::error::{ModuleError, Text, counted};
 use crate::model::held::{LicenseRow, LicenseState};
@@ -40,8 +40,8 @@ impl From<Failed> for ModuleError {
 }
 
 impl Engine<'_> {
-    /// Carries out a call that is sent once about a held license, or finds that it was carried out before. The license
-    /// lock is held by the caller. Returns the license after it; `None` when it is gone.
+    /// Carries out a call that is sent once about a held license, or finds that it was carried out before. The
+    /// license lock is held by the caller. Returns the license after it; `None` when it is gone.
     pub(super) async fn once(
         &mut self,
         row: &LicenseRow,
@@ -101,7 +101,8 @@ impl Engine<'_> {
         Ok(outcome)
     }
 
-    /// Sends a recorded intent and writes down what became of it. A run that ends in between leaves the wish in doubt.
+    /// Sends a recorded intent and writes down what became of it. A run that ends in between leaves the wish in
+    /// doubt.
     async fn send_about(
         &mut self,
         row: &LicenseRow,
@@ -231,7 +232,7 @@ impl Engine<'_> {
         Ok(seen)
     }
 
-    /// Settles every wish about a license that is in doubt: until then nobody sends for it (MONEY.md 2).
+    /// Settles every wish about a license that is in doubt: until then nobody sends for it (docs/money-safety.md 2).
     pub(super) async fn settle_license(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
         let open = self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?;
@@ -280,7 +281,8 @@ impl Engine<'_> {
     }
 
     /// A deletion in doubt whose license is not found: it happened when the license is missing twice, as everywhere
-    /// (MONEY.md 3), also when a person was asked meanwhile. Where nothing else can be read a person must say.
+    /// (docs/money-safety.md 3), also when a person was asked meanwhile. Where nothing else can be read a person must
+    /// say.
     async fn settle_missing(&mut self, row: &LicenseRow, wish: &Wish, what: &Text) -> Result<(), ModuleError> {
         let now = |engine: &Self| engine.store.license(row.account, row.id).map_err(errors::state);
         let row = now(self)?.unwrap_or_else(|| row.clone());

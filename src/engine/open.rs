@@ -1,5 +1,5 @@
 //! open and reopen, and what every command needs that must end with a license: the one that the item has, one that is
-//! found, one from the pool, or a new one, in this order (LICENSING.md 3).
+//! found, one from the pool, or a new one, in this order (docs/licensing-rules.md 3).
 
 use std::time::Duration;
 
@@ -185,7 +185,7 @@ impl Engine<'_> {
     }
 
     /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it
-    /// does not exist while another license of the account can be read (MONEY.md 3).
+    /// does not exist while another license of the account can be read (docs/money-safety.md 3).
     ///
     /// # Errors
     /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
@@ -219,8 +219,8 @@ impl Engine<'_> {
     }
 
     /// After a look that found nothing: whether it is the second one, a settling time after the first, and another
-    /// license of the account can be read. The first is written down; until the second the license stays what it is, or
-    /// becomes `meanwhile`.
+    /// license of the account can be read. The first is written down; until the second the license stays what it is,
+    /// or becomes `meanwhile`.
     pub(super) async fn is_missing_again(
         &mut self,
         row: &LicenseRow,

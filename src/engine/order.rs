@@ -1,4 +1,5 @@
-//! Buying: the look before, the recorded intent, the order, the look after (LICENSING.md 3, MONEY.md).
+//! Buying: the look before, the recorded intent, the order, the look after (docs/licensing-rules.md 3,
+//! docs/money-safety.md).
 
 use std::net::IpAddr;
 
@@ -44,7 +45,7 @@ pub(super) struct Known {
 }
 
 impl Engine<'_> {
-    /// Checks and collects address, name and nodes of an item (LICENSING.md 3).
+    /// Checks and collects address, name and nodes of an item (docs/licensing-rules.md 3).
     pub(super) fn asked(&self, item: &Item, product: &Product) -> Result<Asked, ModuleError> {
         let licname = match &item.params.licname {
             Some(name) => {
@@ -149,8 +150,8 @@ impl Engine<'_> {
         }
     }
 
-    /// One list page: what is known just before, whether marks of ours say that this state is old, and what upstream's
-    /// own dates say of our free licenses.
+    /// One list page: what is known just before, whether marks of ours say that this state is old, and what
+    /// upstream's own dates say of our free licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<Known, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
@@ -200,7 +201,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Sends a recorded order and writes down what became of it. `before`: the balance, where no list can be looked at.
+    /// Sends a recorded order and writes down what became of it. `before`: the balance, where no list can be looked
+    /// at.
     async fn send_order(
         &mut self,
         intent: RecordedIntent,
@@ -291,7 +293,8 @@ impl Engine<'_> {
                 return Err(self.still_in_doubt(wish, what));
             }
         };
-        // Where no mark is returned the answer itself points to the license; its name is kept in the seller's own way.
+        // Where no mark is returned the answer itself points to the license; its name is kept in the seller's own
+        // way.
         let may_be_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
         let is_free = self.store.license(self.account, license).map_err(errors::state)?.is_none();
         match compare(order, &seen) {
@@ -349,8 +352,8 @@ fn ordered_before(wish: &Wish, what: &Text) -> ModuleError {
     ModuleError::new(ErrorKind::OrderUnknown, "wish", wish.id.0, message)
 }
 
-/// A refused tariff is named: some sellers refuse with one word. Its code may belong to the vendor's other billing: the
-/// error says which set fits (LICENSING.md 1).
+/// A refused tariff is named: some sellers refuse with one word. Its code may belong to the vendor's other billing:
+/// the error says which set fits (docs/licensing-rules.md 1).
 fn advised(
     mut error: ModuleError,
     refusal: &crate::ports::Refusal,
@@ -390,7 +393,8 @@ pub(super) fn remoteip_beside(wanted: Option<IpAddr>, seen: &License) -> Option<
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
-    // Where upstream never returns remoteid the name carries the mark until the number is recorded (MONEY.md 4).
+    // Where upstream never returns remoteid the name carries the mark until the number is recorded
+    // (docs/money-safety.md 4).
     let licname = match returns_remoteid {
         Some(false) => format!("{} {mark}", asked.licname),
         Some(true) | None => asked.licname.clone(),

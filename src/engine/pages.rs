@@ -1,5 +1,5 @@
-//! Reading a list of the seller, page by page, to its end: the one place that knows when a list ends. A list that never
-//! ends is an error: a seller that passes over the number of the page shows the same page for ever.
+//! Reading a list of the seller, page by page, to its end: the one place that knows when a list ends. A list that
+//! never ends is an error: a seller that passes over the number of the page shows the same page for ever.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::license::Family;

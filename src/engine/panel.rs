@@ -1,5 +1,5 @@
-//! What the panel is told: saved parameters, looked up afterwards, and the post-calls (CONTRACT.md 3). Everything here
-//! may be repeated; what may not (`service.postprolong`) is guarded by its caller.
+//! What the panel is told: saved parameters, looked up afterwards, and the post-calls (docs/interface.md 3).
+//! Everything here may be repeated; what may not (`service.postprolong`) is guarded by its caller.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::ports::{PanelCall, PanelError};
 use super::{Engine, errors};
 
 impl Engine<'_> {
-    /// Saves number, key and name of the license to the item: only what changed, then looked up; what has not arrived,
-    /// or was answered with an error, in the older form.
+    /// Saves number, key and name of the license to the item: only what changed, then looked up; what has not
+    /// arrived, or was answered with an error, in the older form.
     pub(super) async fn save_license(&mut self, item: &Item, seen: &License) -> Result<(), ModuleError> {
         let mut values = Vec::new();
         if let Some(key) = seen.key.as_ref().filter(|key| item.params.lickey.as_ref() != Some(key)) {
@@ -75,7 +75,7 @@ impl Engine<'_> {
         Ok(result)
     }
 
-    /// A post-call: only for items of ours; a server's own service is never touched (CONTRACT.md 4).
+    /// A post-call: only for items of ours; a server's own service is never touched (docs/interface.md 4).
     pub(super) async fn post(&mut self, item: &Item, func: &str) -> Result<(), ModuleError> {
         if !item.is_ours() {
             return Ok(());
@@ -84,10 +84,11 @@ impl Engine<'_> {
         self.panel_call(&call).await?.map(drop).map_err(|error| errors::panel(&error, func, item.id))
     }
 
-    /// Tells the panel that the service is open, and settles its end as the panel has it then (LICENSING.md 5).
+    /// Tells the panel that the service is open, and settles its end as the panel has it then
+    /// (docs/licensing-rules.md 5).
     ///
-    /// A run that dies between two calls leaves the end unsettled and its operation unfinished: the next run makes both
-    /// again, as each may be repeated.
+    /// A run that dies between two calls leaves the end unsettled and its operation unfinished: the next run makes
+    /// both again, as each may be repeated.
     pub(super) async fn post_open(&mut self, item: &Item) -> Result<(), ModuleError> {
         let (issued, placed) = (format!("{}.open", item.itemtype), "service.postopen".to_owned());
         let calls = match self.rules.post_open {

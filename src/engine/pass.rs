@@ -1,5 +1,5 @@
-//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. What a guard
-//! holds back is decided in `guard.rs`, before anything is changed.
+//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. What a
+//! guard holds back is decided in `guard.rs`, before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,8 +78,8 @@ const BATCH: u32 = 500;
 
 impl Engine<'_> {
     /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one. A
-    /// failure of one service or license is collected with it; one of the account, such as a list that cannot be read,
-    /// an old state or a wrong clock, ends the pass and stands in the summary with the module.
+    /// failure of one service or license is collected with it; one of the account, such as a list that cannot be
+    /// read, an old state or a wrong clock, ends the pass and stands in the summary with the module.
     pub async fn sync_all(&mut self, allow: Allow) -> Summary {
         let mut summary = Summary::default();
         let ended = self.pass(allow, &mut summary).await;
@@ -177,7 +177,8 @@ impl Engine<'_> {
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
         match self.item_row(item).await? {
             Some(item) => Box::pin(self.sync_item(&item)).await,
-            // A row that is missing is not a closed one (MONEY.md 6): only what is to be freed anyway is freed.
+            // A row that is missing is not a closed one (docs/money-safety.md 6): only what is to be freed anyway is
+            // freed.
             None => {
                 self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
                 self.settle_or_free_orders(item, None).await
@@ -211,8 +212,8 @@ impl Engine<'_> {
         }
     }
 
-    /// One pass over a family's list: rows that we hold are brought up to date in one write a page, and those that need
-    /// a call of their own are collected.
+    /// One pass over a family's list: rows that we hold are brought up to date in one write a page, and those that
+    /// need a call of their own are collected.
     async fn look_through(
         &mut self,
         family: Family,
@@ -320,9 +321,9 @@ impl Engine<'_> {
         self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
     }
 
-    /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of many
-    /// services beside a pass are no mass change of the pass. The next one sees what they left.
-    /// Returns the services among it.
+    /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of
+    /// many services beside a pass are no mass change of the pass. The next one sees what they left. Returns the
+    /// services among it.
     fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
         let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
         let about = work.unheld.iter().chain(&work.doubts).copied();

@@ -1,5 +1,5 @@
-//! Taking a freed license for a new service, each step recorded (LICENSING.md 7): claim, read, new key while nobody has
-//! its address, address and mark, start, look, bind. A crash continues with the claimed one.
+//! Taking a freed license for a new service, each step recorded (docs/licensing-rules.md 7): claim, read, new key
+//! while nobody has its address, address and mark, start, look, bind. A crash continues with the claimed one.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::held::{LicenseRow, LicenseState};
@@ -211,7 +211,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Somebody else changed it meanwhile. One that bears another's mark is not ours any more, and never touched again.
+    /// Somebody else changed it meanwhile. One that bears another's mark is not ours any more, and never touched
+    /// again.
     async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let ours = seen.remoteid.is_silent() || seen.remoteid.mark_of(&self.panel_id).is_some();
         let state = if ours { self.state_to_return(row) } else { LicenseState::Stopped };
@@ -406,7 +407,8 @@ impl Engine<'_> {
                     self.give_back(row, from, &Reason::AddressRefused(refusal.to_string())).await?;
                     return Ok(None);
                 }
-                // Not known, and not visible: repeated once; after that the claim is kept, it may yet take the address.
+                // Not known, and not visible: repeated once; after that the claim is kept, it may yet take the
+                // address.
                 _ if attempt == 0 => {}
                 Ok(()) => break,
                 Err(error) => {
@@ -428,11 +430,11 @@ impl Engine<'_> {
         asked: &Asked,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it; sync
-        // renews it when the service is paid.
+        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it;
+        // sync renews it when the service is paid.
         let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
-        // One that bears the mark is the client's, wherever the seller or a later wish moved it: there is no way back,
-        // and handing it out carries out the difference.
+        // One that bears the mark is the client's, wherever the seller or a later wish moved it: there is no way
+        // back, and handing it out carries out the difference.
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         let at_address = asked.ip.is_none() || seen.ip == asked.ip;
         let fits = self.key_is_new(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));

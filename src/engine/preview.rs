@@ -138,8 +138,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Services of the module's account that are not the ones which our state knows, or show licenses that it does not
-    /// hold for them: each with its error, which names the command that says who they are.
+    /// Services of the module's account that are not the ones which our state knows, or show licenses that it does
+    /// not hold for them: each with its error, which names the command that says who they are.
     ///
     /// # Errors
     /// The panel's database or the state cannot be read.
@@ -157,8 +157,8 @@ impl Engine<'_> {
         Ok(troubles)
     }
 
-    /// Why nothing is done for a service: it is not the one that our state knows, or shows what our state does not hold
-    /// for it. What cannot be looked at now is no trouble of that kind.
+    /// Why nothing is done for a service: it is not the one that our state knows, or shows what our state does not
+    /// hold for it. What cannot be looked at now is no trouble of that kind.
     pub(super) async fn identity_trouble(&mut self, item: &Item) -> Option<ModuleError> {
         let trouble = match self.known_life(item) {
             Ok(life) if item.status == ItemStatus::Deleted => match self.store.license_of(&life) {

@@ -1,4 +1,5 @@
-//! Renewal: prolong, resume, cancel_prolong, and the money step that they share with sync (LICENSING.md 5).
+//! Renewal: prolong, resume, cancel_prolong, and the money step that they share with sync (docs/licensing-rules.md
+//! 5).
 
 use chrono::NaiveDate;
 
@@ -40,8 +41,8 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry, which
-            // is the evidence of the renewal, might not move at all.
+            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry,
+            // which is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if seen.status == LicenseStatus::Stopped {
@@ -172,8 +173,8 @@ impl Engine<'_> {
         Ok(of_run.filter(|_| payment.is_none_or(|payment| !payment.finished)))
     }
 
-    /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before the
-    /// call, so another operation without another move is for the same payment.
+    /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before
+    /// the call, so another operation without another move is for the same payment.
     fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
         let Some(end) = item.expires else { return Ok(None) };
         let known = self.store.payment(life, end).map_err(errors::state)?;

@@ -75,8 +75,8 @@ pub(super) fn another_product(id: ItemId, seen: &License, wanted: &str, replaces
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
 }
 
-/// The seller allows one license an address, and the service's present license has it. `from`: the day from which both
-/// addresses may change.
+/// The seller allows one license an address, and the service's present license has it. `from`: the day from which
+/// both addresses may change.
 pub(super) fn one_license_an_address(
     id: ItemId,
     old: &LicenseRow,

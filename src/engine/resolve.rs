@@ -1,5 +1,5 @@
-//! resolve: an operator ends a doubt that the program must not end by itself (MONEY.md 3). The license is compared with
-//! the order and shown before the operator is asked. All of it is checked once more under the locks.
+//! resolve: an operator ends a doubt that the program must not end by itself (docs/money-safety.md 3). The license is
+//! compared with the order and shown before the operator is asked. All of it is checked once more under the locks.
 
 use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseRow;
@@ -172,8 +172,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the seller can no longer carry the request out, and shows no license that the order brought: nothing is
-    /// bought a second time because an operator overlooked it.
+    /// Whether the seller can no longer carry the request out, and shows no license that the order brought: nothing
+    /// is bought a second time because an operator overlooked it.
     async fn check_not_bought(&mut self, wish: &Wish, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
         let until = wish.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         if self.now() < until {

@@ -1,5 +1,6 @@
-//! reconcile: collects what the panel, our state and upstream say, has it compared, and carries out what was found, one
-//! difference after the other (MONEY.md 6). Everything is looked at again under the locks before it is changed.
+//! reconcile: collects what the panel, our state and upstream say, has it compared, and carries out what was found,
+//! one difference after the other (docs/money-safety.md 6). Everything is looked at again under the locks before it
+//! is changed.
 
 use std::collections::BTreeMap;
 
@@ -104,8 +105,8 @@ impl Engine<'_> {
         Ok(pages.list)
     }
 
-    /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears our
-    /// mark, and reconcile must name it (MONEY.md 3).
+    /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears
+    /// our mark, and reconcile must name it (docs/money-safety.md 3).
     async fn open_unmarked(
         &mut self,
         family: Family,
@@ -238,8 +239,8 @@ impl Engine<'_> {
         trial.and_then(|name| self.rules.catalogue.get(name)).unwrap_or(product)
     }
 
-    /// What the next look at a service would do, and why: read, never done. `away`: upstream was not reached, the last
-    /// look stands for it.
+    /// What the next look at a service would do, and why: read, never done. `away`: upstream was not reached, the
+    /// last look stands for it.
     ///
     /// # Errors
     /// `missed`: no such item; `state`.

@@ -1,6 +1,7 @@
-//! Which services a look at all of them must not pass over in silence: those whose client or incarnation is another one
-//! than recorded, and those that show a license which our state does not hold for them. Found with a few questions for
-//! each few hundred services; each is then looked at alone, under its lock, and says itself what is wrong.
+//! Which services a look at all of them must not pass over in silence: those whose client or incarnation is another
+//! one than recorded, and those that show a license which our state does not hold for them. Found with a few
+//! questions for each few hundred services; each is then looked at alone, under its lock, and says itself what is
+//! wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 

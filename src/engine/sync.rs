@@ -1,5 +1,5 @@
-//! sync_item: our state is brought up to what upstream has, and what was left to do is done (CONTRACT.md 3). The
-//! client's wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
+//! sync_item: our state is brought up to what upstream has, and what was left to do is done (docs/interface.md 3).
+//! The client's wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
 
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
@@ -57,7 +57,8 @@ impl Engine<'_> {
         match self.sync_present(item, &row, seen).await {
             Ok(Kept { failed: None, is_left }) => self.owe_look(&row, is_left).await,
             Ok(Kept { failed: Some(error), .. }) | Err(error) => {
-                // Our row follows upstream by now, so the next list would show nothing new. What failed first is told.
+                // Our row follows upstream by now, so the next list would show nothing new. What failed first is
+                // told.
                 let _ = self.owe_look(&row, true).await;
                 Err(error)
             }
@@ -70,7 +71,7 @@ impl Engine<'_> {
         if self.open_is_owed(item)?
             && let Ok(Wanted::Product(product)) = wanted
         {
-            // Whichever run finds the license makes the post-call that is still owed (MONEY.md 3).
+            // Whichever run finds the license makes the post-call that is still owed (docs/money-safety.md 3).
             self.hand_out(item, row, product, seen).await?;
             self.post_open(item).await?;
             return Ok(Kept::default());
@@ -128,7 +129,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A key that is missing after an hour is a problem that the panel shows, once (LICENSING.md 3).
+    /// A key that is missing after an hour is a problem that the panel shows, once (docs/licensing-rules.md 3).
     async fn remind_of_key(&mut self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let told = row.reason == Some(Reason::KeyLate);
         if row.family == Family::Addition {

@@ -1,6 +1,6 @@
-//! Taking over: licenses that the vendor's own module or WHMCS ordered for services of this panel are found, and bound
-//! one by one at a person's word. Lists only point: license and service are looked at again under their locks, by the
-//! same rules (`plan::takeover`), and a run that died is simply repeated. Nothing here buys anything.
+//! Taking over: licenses that the vendor's own module or WHMCS ordered for services of this panel are found, and
+//! bound one by one at a person's word. Lists only point: license and service are looked at again under their locks,
+//! by the same rules (`plan::takeover`), and a run that died is simply repeated. Nothing here buys anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,8 +84,8 @@ pub enum Taken {
 }
 
 impl Engine<'_> {
-    /// Licenses of the account that services of this panel seem to have, however they are handled; those that are bound
-    /// and marked already are left out.
+    /// Licenses of the account that services of this panel seem to have, however they are handled; those that are
+    /// bound and marked already are left out.
     ///
     /// # Errors
     /// A list or the panel's database that cannot be read.
@@ -260,7 +260,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Two masters renew twice: the service must be ours, or of a server module that we serve (MONEY.md 5).
+    /// Two masters renew twice: the service must be ours, or of a server module that we serve (docs/money-safety.md
+    /// 5).
     fn master_of(&self, item: &Item, servers: &Servers) -> Master {
         let (id, ours) = (item.id, self.module);
         let program = &item.module_program;

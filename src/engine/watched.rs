@@ -95,8 +95,9 @@ impl Upstream for Watched<'_> {
 }
 
 impl Engine<'_> {
-    /// After a failure in a pass: whether the pass may go on. Where the last calls make the account suspect, the seller
-    /// is asked who is logged in; a seller that answers that is there, and the failures were those of their licenses.
+    /// After a failure in a pass: whether the pass may go on. Where the last calls make the account suspect, the
+    /// seller is asked who is logged in; a seller that answers that is there, and the failures were those of their
+    /// licenses.
     ///
     /// # Errors
     /// The seller does not answer, or refuses the login: every further license would fail alike.

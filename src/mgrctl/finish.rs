@@ -1,5 +1,5 @@
-//! Waits for a tool that was started, within its time, and reads its two pipes as they fill: a full one would stop it.
-//! No threads: each run of the panel's tool would pay for them.
+//! Waits for a tool that was started, within its time, and reads its two pipes as they fill: a full one would stop
+//! it. No threads: each run of the panel's tool would pay for them.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! The seller's address. People write one address in many ways; which account a module buys from must not depend on the
-//! spelling. Everything that calls an address or compares two of them uses the one form that is made here.
+//! The seller's address. People write one address in many ways; which account a module buys from must not depend on
+//! the spelling. Everything that calls an address or compares two of them uses the one form that is made here.
 
 use url::Url;
 

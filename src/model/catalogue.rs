@@ -1,5 +1,5 @@
-//! Products known upstream: codes, periods sold, addons, end of sale (LICENSING.md 1 and 6). Data, not decisions;
-//! the settings file adds, changes and hides entries.
+//! Products known upstream: codes, periods sold, addons, end of sale (docs/licensing-rules.md 1 and 6). Data, not
+//! decisions; the settings file adds, changes and hides entries.
 
 use std::collections::BTreeMap;
 
@@ -158,7 +158,7 @@ impl Product {
         self
     }
 
-    /// The end of sale of ISPmanager 5 (LICENSING.md 6).
+    /// The end of sale of ISPmanager 5 (docs/licensing-rules.md 6).
     fn ended_2021(mut self, successors: &[&str]) -> Self {
         let day = |month, day| NaiveDate::from_ymd_opt(2021, month, day);
         self.limited_from = day(4, 8);
@@ -184,8 +184,8 @@ impl Product {
         self.periods.iter().min().copied()
     }
 
-    /// Whether a freed license of it waits for the next client: never trials, other software, modules of a license, and
-    /// products whose sale has an end (LICENSING.md 7).
+    /// Whether a freed license of it waits for the next client: never trials, other software, modules of a license,
+    /// and products whose sale has an end (docs/licensing-rules.md 7).
     pub fn is_pooled(&self) -> bool {
         let ends = self.no_order_from.is_some() || self.not_past.is_some();
         self.pooled && self.family == Family::Soft && !self.is_only_trial() && !ends
@@ -202,7 +202,7 @@ impl Product {
 pub struct Catalogue(BTreeMap<String, Product>);
 
 impl Catalogue {
-    /// The vendor's products, both billings (LICENSING.md 1).
+    /// The vendor's products, both billings (docs/licensing-rules.md 1).
     pub fn builtin() -> Self {
         use Region::{International, Russian};
         let lite5 = &["55227", "55228", "55229"];
@@ -323,7 +323,7 @@ fn bitninja(internal_name: &str, name: &str, pricelist: u32, region: Region) -> 
 mod tests {
     use super::*;
 
-    /// LICENSING.md 1: every code of the table with its periods, trial and nodes.
+    /// docs/licensing-rules.md 1: every code of the table with its periods, trial and nodes.
     #[test]
     fn builtin_table() {
         let catalogue = Catalogue::builtin();

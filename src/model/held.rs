@@ -151,8 +151,8 @@ impl LicenseRow {
         }
     }
 
-    /// Whether a look shows anything that this row does not hold yet. What the look leaves out is no change: a list has
-    /// no key.
+    /// Whether a look shows anything that this row does not hold yet. What the look leaves out is no change: a list
+    /// has no key.
     pub fn differs(&self, seen: &License) -> bool {
         seen.name.as_ref().is_some_and(|name| *name != self.name)
             || (seen.ip.is_some() && self.ip != seen.ip)

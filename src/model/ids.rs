@@ -1,5 +1,5 @@
-//! Numbers and names that must never be mistaken for one another: each has a type of its own.
-//! Secrets (license keys) print masked; the mark, by which a license is known to be ours, is built and read here only.
+//! Numbers and names that must never be mistaken for one another: each has a type of its own. Secrets (license keys)
+//! print masked; the mark, by which a license is known to be ours, is built and read here only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -103,7 +103,7 @@ impl fmt::Display for LicenseKey {
 pub struct PanelId(String);
 
 impl PanelId {
-    /// Length in characters; short enough for a mark of at most 40 (MONEY.md 4).
+    /// Length in characters; short enough for a mark of at most 40 (docs/money-safety.md 4).
     pub const LENGTH: usize = 8;
 
     /// `None` unless the text is exactly eight lower-case letters or digits.
@@ -127,10 +127,11 @@ impl PanelId {
 /// What every remoteid of ours begins with.
 pub const MARK_PREFIX: &str = "pml-";
 
-/// The remoteid that we give a license: evidence of whose it is (MONEY.md 4).
+/// The remoteid that we give a license: evidence of whose it is (docs/money-safety.md 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
-    /// `pml-P-I-N`: ordered for an item, or given to it from the pool; N is the running number of orders of the state.
+    /// `pml-P-I-N`: ordered for an item, or given to it from the pool; N is the running number of orders of the
+    /// state.
     Order {
         /// The installation that ordered.
         panel: PanelId,

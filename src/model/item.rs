@@ -1,4 +1,5 @@
-//! A service of our panel, and the pure choice of what it asks for (LICENSING.md 2). Nothing here reads a database.
+//! A service of our panel, and the pure choice of what it asks for (docs/licensing-rules.md 2). Nothing here reads a
+//! database.
 
 use std::net::IpAddr;
 
@@ -67,7 +68,7 @@ pub enum AddonValue {
     Flag(bool),
 }
 
-/// An addon of a service (CONTRACT.md 4).
+/// An addon of a service (docs/interface.md 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addon {
     /// Internal name: of the addon's tariff row, else of its itemtype.
@@ -162,7 +163,7 @@ pub enum ChoiceError {
 }
 
 impl Item {
-    /// Whether the service is handled by this module: its commands end with the post-call (CONTRACT.md 4).
+    /// Whether the service is handled by this module: its commands end with the post-call (docs/interface.md 4).
     pub fn is_ours(&self) -> bool {
         self.module_program == MODULE_PROGRAM
     }
@@ -177,7 +178,8 @@ impl Item {
         self.is_ours() && self.is_license_type()
     }
 
-    /// Which internal name the service asks for (LICENSING.md 2). `panel_addons`: the setting; empty: not set.
+    /// Which internal name the service asks for (docs/licensing-rules.md 2). `panel_addons`: the setting; empty: not
+    /// set.
     ///
     /// # Errors
     /// [`ChoiceError`]: nothing is guessed.
@@ -209,7 +211,8 @@ impl Item {
             enumerations().filter(|(name, ..)| panel_addons.iter().any(|a| a == name)).map(|(n, c, _)| (n, c)).collect()
         };
         if fitting.is_empty() && self.is_own_license() {
-            // A license's own tariff with a single enumeration means that one, even if its values are not known (yet).
+            // A license's own tariff with a single enumeration means that one, even if its values are not known
+            // (yet).
             let all: Vec<_> = enumerations().map(|(name, chosen, _)| (name, chosen)).collect();
             if all.len() == 1 && catalogue.get(&self.tariff_intname).is_none() {
                 fitting = all;
@@ -224,7 +227,8 @@ impl Item {
         }
     }
 
-    /// The number of additional nodes that the client ordered (LICENSING.md 3): the first addon named, 0 without one.
+    /// The number of additional nodes that the client ordered (docs/licensing-rules.md 3): the first addon named, 0
+    /// without one.
     pub fn additional_nodes(&self, nodes_addons: &[String]) -> u32 {
         let number = |addon: &Addon| match addon.value {
             AddonValue::Number(number) if nodes_addons.contains(&addon.name) => Some(number),
@@ -234,7 +238,7 @@ impl Item {
         u32::try_from(value.max(0)).unwrap_or(u32::MAX)
     }
 
-    /// The name of the license when the client chose none (LICENSING.md 3).
+    /// The name of the license when the client chose none (docs/licensing-rules.md 3).
     pub fn default_license_name(&self) -> String {
         if self.is_license_type() {
             format!("Item #{} {}", self.id, self.name)
@@ -299,7 +303,7 @@ mod tests {
         Addon { name: name.into(), value: AddonValue::Choice { chosen: chosen.into(), all } }
     }
 
-    /// LICENSING.md 2, row by row: which enumeration, whose value, what refuses to guess.
+    /// docs/licensing-rules.md 2, row by row: which enumeration, whose value, what refuses to guess.
     #[test]
     fn internal_name_choice() {
         let catalogue = Catalogue::builtin();

@@ -1,6 +1,6 @@
-//! Wishes and what is known of them (MONEY.md 2, 3 and 7): keys, the requests that are sent once, the events of the
-//! journal, and the one table of legal transitions. A wish's status is a fold of its events; the column in our state
-//! is only a cache of that fold.
+//! Wishes and what is known of them (docs/money-safety.md 2, 3 and 7): keys, the requests that are sent once, the
+//! events of the journal, and the one table of legal transitions. A wish's status is a fold of its events; the column
+//! in our state is only a cache of that fold.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ impl fmt::Display for ItemLife {
     }
 }
 
-/// What makes two runs want the same thing (MONEY.md 2). One key, one send.
+/// What makes two runs want the same thing (docs/money-safety.md 2). One key, one send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WishKey {
     /// A license for an item life, perhaps in place of one that is gone.
@@ -149,7 +149,7 @@ pub struct OrderRequest {
     pub not_before: Option<NaiveDate>,
 }
 
-/// Every call that is sent once, with a recorded intent, never repeated blindly (MONEY.md 1).
+/// Every call that is sent once, with a recorded intent, never repeated blindly (docs/money-safety.md 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnceRequest {
     /// `*.order.param`

@@ -254,12 +254,12 @@ pub struct License {
     pub domains: Option<u32>,
     /// What it costs, as upstream words it (for people only).
     pub cost: Option<String>,
-    /// Fields that the answer holds twice, with different values: as the seller calls them. They count as not known; of
-    /// two days of a change the later one counts.
+    /// Fields that the answer holds twice, with different values: as the seller calls them. They count as not known;
+    /// of two days of a change the later one counts.
     pub doubled: Vec<String>,
 }
 
-/// The name of a license that nobody uses (LICENSING.md 7).
+/// The name of a license that nobody uses (docs/licensing-rules.md 7).
 pub const FREE_NAME: &str = "free.lic";
 
 /// The address of a license that nobody uses.

@@ -26,8 +26,9 @@ impl Money {
         Some(Self { minor: if negative { -minor } else { minor }, currency: currency.trim().to_uppercase() })
     }
 
-    /// Reads an amount as a billing system words it for people: `1,200.00`, `1.200,00 руб.` and `€1 200` are all 1200.
-    /// `None` where the words could mean two amounts (`1,200`) or hold no plain number (`1.2e3`): unknown is not zero.
+    /// Reads an amount as a billing system words it for people: `1,200.00`, `1.200,00 руб.` and `€1 200` are all
+    /// 1200. `None` where the words could mean two amounts (`1,200`) or hold no plain number (`1.2e3`): unknown is
+    /// not zero.
     pub fn in_words(words: &str, currency: &str) -> Option<Self> {
         let first = words.find(|c: char| c.is_ascii_digit())?;
         let last = words.rfind(|c: char| c.is_ascii_digit())?;

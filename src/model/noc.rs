@@ -2,8 +2,8 @@
 //! learnt: the module as published (ispsystem_whmcs_modules, versions 7.0 and 7.1). Columns: licenseid, the number
 //! upstream; licensetype, 0 for a product of its own and 1 for an addon; serviceid, the service (or addon) in WHMCS,
 //! NULL for a license that waits for the next client; duedate; servicepackage, the tariff upstream; serverid,
-//! serviceaddon. The module sets the remoteid to `l` or `a` and the service's number, `l` or `a` alone for a free one;
-//! it renews every row with a service by its cron, a day before the end.
+//! serviceaddon. The module sets the remoteid to `l` or `a` and the service's number, `l` or `a` alone for a free
+//! one; it renews every row with a service by its cron, a day before the end.
 
 use std::collections::BTreeMap;
 

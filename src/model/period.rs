@@ -1,5 +1,5 @@
 //! Service periods and calendar days: what the panel calls a period, how months are added, and period alignment
-//! (LICENSING.md 4). Dates are calendar days of the seller; an expiry is good through the day before it.
+//! (docs/licensing-rules.md 4). Dates are calendar days of the seller; an expiry is good through the day before it.
 
 use chrono::{Datelike, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -150,7 +150,7 @@ mod tests {
         text.parse().expect("a date")
     }
 
-    /// Months are added with the day clamped to the month's last (LICENSING.md 5).
+    /// Months are added with the day clamped to the month's last (docs/licensing-rules.md 5).
     #[test]
     fn months_clamp() {
         for (from, months, to) in [
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    /// The most specific alignment rule wins: tariff, product type, general (LICENSING.md 4).
+    /// The most specific alignment rule wins: tariff, product type, general (docs/licensing-rules.md 4).
     #[test]
     fn most_specific_rule_wins() {
         let rules: Vec<_> =

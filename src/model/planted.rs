@@ -1,5 +1,6 @@
-//! Mistakes that the simulator must be able to find (PROVING.md 3): with the feature `planted-bugs` a test switches one
-//! on in its own thread; without it, in every build that is shipped, each question is answered "no" at compile time.
+//! Mistakes that the simulator must be able to find (docs/testing.md 3): with the feature `planted-bugs` a test
+//! switches one on in its own thread; without it, in every build that is shipped, each question is answered "no" at
+//! compile time.
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

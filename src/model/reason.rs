@@ -6,7 +6,8 @@ use std::fmt;
 /// Why a license waits, is put aside, or serves nobody any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// A change of a license that is being freed has no trustworthy answer: nobody gets it until upstream has settled.
+    /// A change of a license that is being freed has no trustworthy answer: nobody gets it until upstream has
+    /// settled.
     ChangeInDoubt,
     /// Its new key has no trustworthy answer.
     KeyInDoubt,

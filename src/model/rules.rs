@@ -8,7 +8,7 @@ use super::ids::{ModuleId, PanelId};
 use super::license::Money;
 use super::period::AlignmentRule;
 
-/// What becomes of a license when its service is closed (LICENSING.md 7).
+/// What becomes of a license when its service is closed (docs/licensing-rules.md 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnClose {
     /// Freed for the next client.
@@ -20,7 +20,7 @@ pub enum OnClose {
     Delete,
 }
 
-/// Which call tells the panel that a service is open (PANEL.md 8.2).
+/// Which call tells the panel that a service is open (docs/panel-protocol.md 8.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PostOpen {
     /// `ITEMTYPE.open`
@@ -67,8 +67,8 @@ impl IpChangeLimit {
     }
 }
 
-/// The day from which something that the seller lets change once a month may change again. Some count 31 days, some by
-/// the calendar: the later day is right for both.
+/// The day from which something that the seller lets change once a month may change again. Some count 31 days, some
+/// by the calendar: the later day is right for both.
 pub fn a_month_after(changed: NaiveDate) -> NaiveDate {
     let by_calendar = changed.checked_add_months(Months::new(1));
     let by_days = changed.checked_add_days(Days::new(31));
@@ -82,7 +82,7 @@ pub struct UpstreamRules {
     pub timeout_s: u32,
     /// Seconds to connect, TLS included.
     pub connect_timeout_s: u32,
-    /// Seconds after which upstream no longer carries out a request that it received (MONEY.md 3).
+    /// Seconds after which upstream no longer carries out a request that it received (docs/money-safety.md 3).
     pub settle_s: u32,
     /// Whether a purchase that left no trace is sent once more.
     pub resend: bool,
@@ -90,7 +90,8 @@ pub struct UpstreamRules {
     pub pause_ms: u32,
     /// Which function takes orders.
     pub order_api: OrderApi,
-    /// A PEM file with a CA of the seller's own, trusted beside the public ones, or with the seller's very certificate.
+    /// A PEM file with a CA of the seller's own, trusted beside the public ones, or with the seller's very
+    /// certificate.
     pub ca_file: Option<std::path::PathBuf>,
     /// The local address that requests leave from.
     pub source_ip: Option<std::net::IpAddr>,
@@ -128,7 +129,7 @@ pub struct Rules {
     pub pool_foreign: bool,
     /// sync renews a license that runs out within so many days.
     pub renew_before_days: u32,
-    /// A run that acts on many stops above so many changes of a kind (MONEY.md 6).
+    /// A run that acts on many stops above so many changes of a kind (docs/money-safety.md 6).
     pub max_changes: u32,
     /// Below this balance nothing is bought; `None`: off.
     pub minimum_balance: Option<i64>,

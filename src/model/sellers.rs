@@ -10,7 +10,8 @@ pub struct Seller {
     pub address: Option<&'static str>,
 }
 
-/// The vendor's hosts, as docs/billmanager-protocol.md tells them apart: the addresses of today before the older ones.
+/// The vendor's hosts, as docs/billmanager-protocol.md tells them apart: the addresses of today before the older
+/// ones.
 pub const SELLERS: [Seller; 7] = [
     Seller { host: "api-eu.ispmanager.com", address: Some("https://api-eu.ispmanager.com") },
     Seller { host: "api.ispmanager.ru", address: Some("https://api.ispmanager.ru") },

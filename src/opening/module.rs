@@ -1,4 +1,4 @@
-//! Which processing module handles a service, and which license server its license comes from (CONTRACT.md 4).
+//! Which processing module handles a service, and which license server its license comes from (docs/interface.md 4).
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::ModuleId;
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// CONTRACT.md 4, last paragraphs: own services, bundled ones, and what is refused with the choices named.
+    /// docs/interface.md 4, last paragraphs: own services, bundled ones, and what is refused with the choices named.
     #[test]
     fn choice() {
         let two = [module(7, MODULE_PROGRAM, true), module(8, MODULE_PROGRAM, true), module(3, "pmvmmanager", true)];

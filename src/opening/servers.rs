@@ -1,4 +1,4 @@
-//! Which license server serves a module of servers, and whether it may (LICENSING.md 9).
+//! Which license server serves a module of servers, and whether it may (docs/licensing-rules.md 9).
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! The state file under its lock. Every run shares the lock for as long as it has the file open, and opens the file
-//! after it got the lock: so whatever puts another file in its place, alone, meets no run that would go on writing into
-//! the old one. Nothing has to be stopped by hand.
+//! after it got the lock: so whatever puts another file in its place, alone, meets no run that would go on writing
+//! into the old one. Nothing has to be stopped by hand.
 
 use std::fs;
 use std::path::Path;

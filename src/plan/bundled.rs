@@ -1,5 +1,5 @@
-//! What the panel wants for a server with a control panel, against what there is (LICENSING.md 9). The sweep carries
-//! the step out through the same commands as the panel's own, so doing it twice does no harm.
+//! What the panel wants for a server with a control panel, against what there is (docs/licensing-rules.md 9). The
+//! sweep carries the step out through the same commands as the panel's own, so doing it twice does no harm.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -31,7 +31,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The kind that the guard of many changes counts (MONEY.md 6); `None`: not counted.
+    /// The kind that the guard of many changes counts (docs/money-safety.md 6); `None`: not counted.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Open => Some(Kind::Orders),
@@ -248,7 +248,8 @@ mod tests {
         }
     }
 
-    /// LICENSING.md 9: active, suspended, resumed, closed, addon and address changed, and what is only reported.
+    /// docs/licensing-rules.md 9: active, suspended, resumed, closed, addon and address changed, and what is only
+    /// reported.
     #[test]
     fn table() {
         let catalogue = Catalogue::builtin();

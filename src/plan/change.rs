@@ -1,5 +1,5 @@
-//! What a license lacks of what its item wants: address, name, tariff, nodes, running or stopped, key (LICENSING.md 8).
-//! One comparison serves setparam, sync and everything that repairs.
+//! What a license lacks of what its item wants: address, name, tariff, nodes, running or stopped, key
+//! (docs/licensing-rules.md 8). One comparison serves setparam, sync and everything that repairs.
 
 use std::net::IpAddr;
 
@@ -55,7 +55,7 @@ pub enum Difference {
 }
 
 /// Compares what the item wants with what upstream has. What the seller changed (the tariff differs from what we
-/// ordered, and the item still wants what we ordered) is not a difference: it is adopted (LICENSING.md 5).
+/// ordered, and the item still wants what we ordered) is not a difference: it is adopted (docs/licensing-rules.md 5).
 pub fn differences(
     item: &Item,
     target: &Target,
@@ -65,8 +65,8 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let have = seen.tariff.id().unwrap_or(row.pricelist);
-    // Our row follows upstream's tariff, its internal name is what the client's wish was last: only a new wish changes
-    // it.
+    // Our row follows upstream's tariff, its internal name is what the client's wish was last: only a new wish
+    // changes it.
     if target.pricelist != have && target.internal_name != row.internal_name {
         found.push(Difference::Tariff { from: have, to: target.pricelist });
     }
@@ -185,7 +185,8 @@ mod tests {
         }
     }
 
-    /// LICENSING.md 8, row by row; and what the seller changed is adopted, not undone (LICENSING.md 5).
+    /// docs/licensing-rules.md 8, row by row; and what the seller changed is adopted, not undone
+    /// (docs/licensing-rules.md 5).
     #[test]
     fn table() {
         let found = |status, target: &Target, seen: &License| {

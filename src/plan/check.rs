@@ -1,5 +1,5 @@
-//! What a client may type: one address, a name, an internal name (LICENSING.md 3). The same checks stand before an
-//! order and behind `check_param`, so that nothing is refused later that was accepted at the door.
+//! What a client may type: one address, a name, an internal name (docs/licensing-rules.md 3). The same checks stand
+//! before an order and behind `check_param`, so that nothing is refused later that was accepted at the door.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -167,7 +167,7 @@ pub fn check_internal_name<'c>(name: &str, catalogue: &'c Catalogue) -> Result<O
 mod tests {
     use super::*;
 
-    /// LICENSING.md 3, edges of each range: what is refused, what passes, what passes with a warning.
+    /// docs/licensing-rules.md 3, edges of each range: what is refused, what passes, what passes with a warning.
     #[test]
     fn addresses() {
         for text in [

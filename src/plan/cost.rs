@@ -1,6 +1,6 @@
-//! What a purchase cost, in minor units with a currency (LICENSING.md 10): what the seller shows of the license, where
-//! that is the price of the very period bought; else our list price, marked as an estimate. Never a guess from
-//! balances: other purchases of the account move them too.
+//! What a purchase cost, in minor units with a currency (docs/licensing-rules.md 10): what the seller shows of the
+//! license, where that is the price of the very period bought; else our list price, marked as an estimate. Never a
+//! guess from balances: other purchases of the account move them too.
 
 use crate::error::Text;
 use crate::model::catalogue::Product;
@@ -50,8 +50,8 @@ pub struct YearByMonths {
     pub at_once: Money,
 }
 
-/// The year of a product where months cost more than that (LICENSING.md 5): by what was paid last for each period, else
-/// by the list; `None` where it is not sold for both, a price is not known, or the currencies differ.
+/// The year of a product where months cost more than that (docs/licensing-rules.md 5): by what was paid last for each
+/// period, else by the list; `None` where it is not sold for both, a price is not known, or the currencies differ.
 pub fn year_by_months(product: &Product, paid: impl Fn(MonthCount) -> Option<Money>) -> Option<YearByMonths> {
     let price = |months: u16| {
         let months = MonthCount(months);
@@ -71,7 +71,8 @@ mod tests {
     use crate::model::ids::{LicenseId, UpstreamPricelistId};
     use crate::model::license::test_license;
 
-    /// LICENSING.md 5 and 10: months that cost more than a year are told; different currencies are never compared.
+    /// docs/licensing-rules.md 5 and 10: months that cost more than a year are told; different currencies are never
+    /// compared.
     #[test]
     fn months_against_a_year() {
         let catalogue = Catalogue::builtin();
@@ -105,7 +106,7 @@ mod tests {
         }
     }
 
-    /// LICENSING.md 10: costs in minor units with a currency, the seller's word before the list price.
+    /// docs/licensing-rules.md 10: costs in minor units with a currency, the seller's word before the list price.
     #[test]
     fn costs() {
         let catalogue = Catalogue::builtin();

@@ -1,4 +1,5 @@
-//! Doubt (MONEY.md 3 and 4): what a look may believe, when a purchase counts as never made, and who decides.
+//! Doubt (docs/money-safety.md 3 and 4): what a look may believe, when a purchase counts as never made, and who
+//! decides.
 //!
 //! Why this is safe. An intent is on disk before its request leaves, and its key admits no second row, so at most one
 //! request of a key is under way. When its outcome is unknown, the license it may have bought bears the mark that the
@@ -90,7 +91,8 @@ pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool 
     // are compared with the seller's own: our clock may have been wrong, and what it would pass over is bought again.
     let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
     let young = row.id > wish.highest_license || row.created.is_none_or(may_be_young);
-    // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day are.
+    // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day
+    // are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.shown_name().ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
@@ -113,7 +115,8 @@ pub enum Match {
     LookAlike,
     /// It bears none, and all but its name is what was ordered: sellers keep names in ways of their own.
     OtherName,
-    /// It bears none, fits, and its key names another license: evidence against it, so nobody but an operator takes it.
+    /// It bears none, fits, and its key names another license: evidence against it, so nobody but an operator takes
+    /// it.
     OtherKey,
     /// It is another one.
     No,
@@ -169,8 +172,8 @@ pub enum Found {
     Unclear(Vec<LicenseId>),
 }
 
-/// Whether the ordered name ends in the mark: it does where upstream was known to return no remoteid, and then no other
-/// order has that name. A name without it could be a neighbour's.
+/// Whether the ordered name ends in the mark: it does where upstream was known to return no remoteid, and then no
+/// other order has that name. A name without it could be a neighbour's.
 fn names_mark(request: &OrderRequest) -> bool {
     request.licname.ends_with(&request.mark.to_string())
 }
@@ -220,7 +223,7 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
         None => Effect::CannotTell,
     };
     let Some(seen) = seen else {
-        // One look that finds nothing is not yet a deletion (MONEY.md 3).
+        // One look that finds nothing is not yet a deletion (docs/money-safety.md 3).
         return if matches!(request, OnceRequest::Delete { .. }) { Effect::CannotTell } else { Effect::NotVisible };
     };
     match request {
@@ -233,19 +236,19 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
     }
 }
 
-/// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that had
-/// more than the renewed period left at the sending and is stopped now may have been stopped before upstream carried it
-/// out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it passes. With
-/// less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides. How much was
-/// left is a matter of the seller's calendar; where that is not known nothing is told.
+/// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that
+/// had more than the renewed period left at the sending and is stopped now may have been stopped before upstream
+/// carried it out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it
+/// passes. With less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
+/// How much was left is a matter of the seller's calendar; where that is not known nothing is told.
 pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
     let OnceRequest::Prolong { period, before, not_before, .. } = &wish.request else { return false };
     let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);
     is_stopped && not_before.is_none_or(|day| add_months(day, *period) <= *before)
 }
 
-/// Whether a list was read whole (MONEY.md 3): its pages add up, its length did not change, no number came twice, and
-/// the newest licenses that we know are in it.
+/// Whether a list was read whole (docs/money-safety.md 3): its pages add up, its length did not change, no number
+/// came twice, and the newest licenses that we know are in it.
 #[derive(Debug, Default)]
 pub struct Completeness {
     seen: BTreeSet<LicenseId>,

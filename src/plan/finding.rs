@@ -207,7 +207,7 @@ impl Remedy {
         }
     }
 
-    /// Whether it orders or frees: what the guards of MONEY.md 6 count.
+    /// Whether it orders or frees: what the guards of docs/money-safety.md 6 count.
     pub fn is_weighty(&self) -> bool {
         match self {
             Self::TakeIn(_, None) | Self::Free(_) | Self::Obtain(_) => true,
@@ -237,7 +237,7 @@ pub struct Finding {
 mod tests {
     use super::*;
 
-    /// What the guard of many changes counts (MONEY.md 6): orders, and what takes a license away.
+    /// What the guard of many changes counts (docs/money-safety.md 6): orders, and what takes a license away.
     #[test]
     fn weighty() {
         let (license, item) = (LicenseId(5001), ItemId(42));

@@ -1,5 +1,6 @@
-//! The guards of everything that acts on many (MONEY.md 6): how much of a kind one run may do unasked, and which
-//! renewals count. Far more than usual means that something else is wrong, and then nothing of that kind is done.
+//! The guards of everything that acts on many (docs/money-safety.md 6): how much of a kind one run may do unasked,
+//! and which renewals count. Far more than usual means that something else is wrong, and then nothing of that kind is
+//! done.
 
 use chrono::NaiveDate;
 

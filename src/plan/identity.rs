@@ -1,6 +1,6 @@
-//! Who a service is to us, and who a license is to us (MONEY.md 4 to 6). Pure: `engine::identity` collects the facts
-//! and every command asks before anything is sent. Where the answer is "another one", a person can say "it is the
-//! same": `bind ITEM LICENSE`.
+//! Who a service is to us, and who a license is to us (docs/money-safety.md 4 to 6). Pure: `engine::identity`
+//! collects the facts and every command asks before anything is sent. Where the answer is "another one", a person can
+//! say "it is the same": `bind ITEM LICENSE`.
 
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
@@ -13,8 +13,8 @@ use crate::model::license::License;
 pub enum Standing {
     /// It is.
     Same,
-    /// Its client changed, and nothing is at stake: neither a license nor an order in doubt. The client that our state
-    /// recorded.
+    /// Its client changed, and nothing is at stake: neither a license nor an order in doubt. The client that our
+    /// state recorded.
     NewClient(ClientId),
     /// Its client changed, and what our state has for it may be the former client's.
     OtherClient {
@@ -62,8 +62,8 @@ pub fn standing(
     }
 }
 
-/// Whether the service that a license is bound to is another incarnation, or another client's, than recorded. `known`:
-/// the client recorded for the present incarnation `life`; `client`: as the panel has it.
+/// Whether the service that a license is bound to is another incarnation, or another client's, than recorded.
+/// `known`: the client recorded for the present incarnation `life`; `client`: as the panel has it.
 pub fn is_other_owner(row: &LicenseRow, life: &ItemLife, known: Option<ClientId>, client: ClientId) -> bool {
     !serves(row, life) || known.is_some_and(|known| known != client)
 }
@@ -152,8 +152,8 @@ impl Pair<'_> {
 }
 
 /// Marks that our state gave to this incarnation: of its orders, and of the license that it holds or held last. A
-/// license at the seller that bears one of them is this incarnation's, whatever its number. `rows`: licenses that serve
-/// or served the number; `last`: the license that the incarnation held last.
+/// license at the seller that bears one of them is this incarnation's, whatever its number. `rows`: licenses that
+/// serve or served the number; `last`: the license that the incarnation held last.
 pub fn marks_of(life: &ItemLife, orders: &[Wish], rows: &[LicenseRow], last: Option<LicenseId>) -> Vec<Mark> {
     use crate::model::journal::OnceRequest;
     let ordered = orders.iter().filter(|wish| wish.is_order_of(life)).filter_map(|wish| match &wish.request {

@@ -1,6 +1,6 @@
-//! Which licenses upstream become services of the panel (CONTRACT.md 3): ours that no item has, and foreign ones only
-//! when a person named their numbers. What the pool holds, what waits to be freed, and what an order in doubt may have
-//! bought is left alone.
+//! Which licenses upstream become services of the panel (docs/interface.md 3): ours that no item has, and foreign
+//! ones only when a person named their numbers. What the pool holds, what waits to be freed, and what an order in
+//! doubt may have bought is left alone.
 
 use std::collections::BTreeSet;
 
@@ -136,7 +136,8 @@ mod tests {
     use crate::model::ids::{ItemId, PanelId};
     use crate::model::license::test_license;
 
-    /// CONTRACT.md 3, import: ours by state or mark, foreign only by number, never what is in use, free or in doubt.
+    /// docs/interface.md 3, import: ours by state or mark, foreign only by number, never what is in use, free or in
+    /// doubt.
     #[test]
     fn choices() {
         let mark = |pool: bool| {

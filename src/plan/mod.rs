@@ -1,5 +1,6 @@
 //! Pure decisions: from what is wanted and what was seen, today, to what is done next. No I/O, no clock, no state:
-//! every rule of LICENSING.md and MONEY.md that decides something stands here, beside a table of its cases.
+//! every rule of docs/licensing-rules.md and docs/money-safety.md that decides something stands here, beside a table
+//! of its cases.
 
 pub mod bundled;
 pub mod change;

@@ -1,4 +1,5 @@
-//! What is ordered for a service: product, period, end of sale (LICENSING.md 3, 4 and 6), and whether it may be at all.
+//! What is ordered for a service: product, period, end of sale (docs/licensing-rules.md 3, 4 and 6), and whether it
+//! may be at all.
 
 use chrono::NaiveDate;
 
@@ -121,7 +122,8 @@ fn not_supported(name: &str, product: &str) -> ModuleError {
     )
 }
 
-/// Which period of which product is ordered for a service (LICENSING.md 4), and whether it is still sold (6).
+/// Which period of which product is ordered for a service (docs/licensing-rules.md 4), and whether it is still sold
+/// (6).
 ///
 /// # Errors
 /// `period_not_sold`, `sale_closed`.
@@ -242,7 +244,7 @@ fn period_not_sold(product: &Product, period: Period) -> ModuleError {
 }
 
 /// When upstream refuses the aligned period of a product whose end is near: the longest period that still fits before
-/// `not_past`, if shorter (LICENSING.md 6).
+/// `not_past`, if shorter (docs/licensing-rules.md 6).
 pub fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount) -> Option<MonthCount> {
     let end = product.not_past?;
     product.periods.iter().copied().filter(|&months| months < refused && add_months(from, months) <= end).max()
@@ -279,7 +281,8 @@ mod tests {
         Item { period: Period::from_panel(period), ..test_item(42) }
     }
 
-    /// LICENSING.md 4, row by row: the period itself, the shortest, the trial's code, what is not sold, rules.
+    /// docs/licensing-rules.md 4, row by row: the period itself, the shortest, the trial's code, what is not sold,
+    /// rules.
     #[test]
     fn terms_table() {
         let catalogue = Catalogue::builtin();
@@ -351,7 +354,7 @@ mod tests {
         }
     }
 
-    /// LICENSING.md 6 with its dates: orders of ISPmanager 5 at the edges, and the successors named.
+    /// docs/licensing-rules.md 6 with its dates: orders of ISPmanager 5 at the edges, and the successors named.
     #[test]
     fn end_of_sale_edges() {
         let catalogue = Catalogue::builtin();
@@ -373,7 +376,7 @@ mod tests {
         }
     }
 
-    /// The longest period that fits when upstream refuses the aligned one near the end (LICENSING.md 6).
+    /// The longest period that fits when upstream refuses the aligned one near the end (docs/licensing-rules.md 6).
     #[test]
     fn longest_period_that_fits() {
         let catalogue = Catalogue::builtin();
@@ -393,7 +396,7 @@ mod tests {
         assert_eq!(longest_that_fits(endless, day("2021-04-08"), MonthCount(12)), None);
     }
 
-    /// A code of the other billing is answered with the set that fits (LICENSING.md 1).
+    /// A code of the other billing is answered with the set that fits (docs/licensing-rules.md 1).
     #[test]
     fn codes_of_both_billings() {
         let catalogue = Catalogue::builtin();

@@ -1,4 +1,4 @@
-//! Which freed license may be given out again, in which order, and why not (LICENSING.md 7).
+//! Which freed license may be given out again, in which order, and why not (docs/licensing-rules.md 7).
 
 use std::net::IpAddr;
 
@@ -86,8 +86,8 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     key_from.map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
 }
 
-/// Candidates in the order in which they are tried: the same address first; then, among those that cover the need, the
-/// one that expires soonest; else the one that expires latest; ties by lower id.
+/// Candidates in the order in which they are tried: the same address first; then, among those that cover the need,
+/// the one that expires soonest; else the one that expires latest; ties by lower id.
 pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<&'r LicenseRow> {
     let mut fitting: Vec<&LicenseRow> = rows.iter().filter(|row| why_not(row, need, today).is_none()).collect();
     let rank = |row: &LicenseRow| {
@@ -152,7 +152,8 @@ mod tests {
         Today { day: day("2027-01-10"), now, renew_before_days: 1, ip_change_limit: IpChangeLimit::Month }
     }
 
-    /// The choice of LICENSING.md 7: covering and soonest, else latest, ties by lower id, the same address first.
+    /// The choice of docs/licensing-rules.md 7: covering and soonest, else latest, ties by lower id, the same address
+    /// first.
     #[test]
     fn choice() {
         let ids = |rows: &[LicenseRow], until| {

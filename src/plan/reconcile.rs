@@ -1,6 +1,6 @@
-//! Three ways compared: what the panel says, what our state knows, what upstream has (MONEY.md 5 and 6). Pure: every
-//! difference is named with what would be done about it; the engine does it, one by one, after looking again.
-//! Foreign licenses are named only where they stand beside one of ours, and never changed.
+//! Three ways compared: what the panel says, what our state knows, what upstream has (docs/money-safety.md 5 and 6).
+//! Pure: every difference is named with what would be done about it; the engine does it, one by one, after looking
+//! again. Foreign licenses are named only where they stand beside one of ours, and never changed.
 //!
 //! Fed piece by piece, so that an account of any size needs little memory: what agrees is forgotten but for a few
 //! numbers. The order is: every row of upstream's lists ([`Comparison::listed`]), our whole state
@@ -31,7 +31,7 @@ use crate::plan::takeover::named;
 use crate::text;
 pub use strangers::is_young_enough;
 
-/// What names begin with that clients left to us (LICENSING.md 3).
+/// What names begin with that clients left to us (docs/licensing-rules.md 3).
 const DEFAULT_NAME: &str = "Item #";
 
 /// Whether a service is there and wants a license.

@@ -1,5 +1,5 @@
-//! Renewal (LICENSING.md 5): the paid end of a prolong, and what sync renews. Buying too little is harmless, because
-//! sync renews what is about to run out while the service is paid; buying too much is not.
+//! Renewal (docs/licensing-rules.md 5): the paid end of a prolong, and what sync renews. Buying too little is
+//! harmless, because sync renews what is about to run out while the service is paid; buying too much is not.
 
 use chrono::NaiveDate;
 
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// The paid end is right in both worlds of the panel, edges of months included (LICENSING.md 5).
+    /// The paid end is right in both worlds of the panel, edges of months included (docs/licensing-rules.md 5).
     #[test]
     fn paid_end_in_both_worlds() {
         for (case, end, settled, period, want) in [
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// sync renews what is about to run out while the service is paid, and nothing else (LICENSING.md 5).
+    /// sync renews what is about to run out while the service is paid, and nothing else (docs/licensing-rules.md 5).
     #[test]
     fn due_table() {
         let product = Product { periods: vec![MonthCount(1), MonthCount(12)], ..Product::new("55227", "Lite", 55227) };
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// The last days of sale of ISPmanager 5 (LICENSING.md 6).
+    /// The last days of sale of ISPmanager 5 (docs/licensing-rules.md 6).
     #[test]
     fn renewal_of_an_ended_product() {
         let product = Product {

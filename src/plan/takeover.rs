@@ -1,11 +1,11 @@
 //! Taking over: which license that somebody else ordered belongs to which service of this panel, and whether a person
-//! may be asked to bind it (MONEY.md 5). Pure. What is not plain is named and left alone: two masters renew twice, and
-//! a wrong pair hands one client's license to another.
+//! may be asked to bind it (docs/money-safety.md 5). Pure. What is not plain is named and left alone: two masters
+//! renew twice, and a wrong pair hands one client's license to another.
 //!
 //! Evidence, strongest first: a person's word, the number that the panel's own database shows for the service, the
 //! service's number in the license's remoteid or name (`Item #42 shop`), the address. The last three may be another
-//! panel's, so number and name need the same address, or the very name of the service, beside them. Where the name says
-//! that the license is an addon's, the remoteid is the number of the addon's row, and the name's number counts.
+//! panel's, so number and name need the same address, or the very name of the service, beside them. Where the name
+//! says that the license is an addon's, the remoteid is the number of the addon's row, and the name's number counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -13,8 +13,8 @@ pub enum CallError {
     Unreachable(String),
     /// It answered something that cannot be trusted (`bad_answer`): what is wrong with it, without quoting it.
     BadAnswer(Text),
-    /// It showed a form instead of a result: the form's name, empty where it has none. Sellers do so when a person must
-    /// answer something first, such as a new password for one that expired.
+    /// It showed a form instead of a result: the form's name, empty where it has none. Sellers do so when a person
+    /// must answer something first, such as a new password for one that expired.
     Form(String),
 }
 

@@ -7,7 +7,8 @@ use crate::model::license::Family;
 /// Rows of a list that is asked for to see what it looks like.
 const SAMPLE_ROWS: u32 = 5;
 
-/// A question to the seller that changes nothing. These are the only functions that can be asked for their bare answer.
+/// A question to the seller that changes nothing. These are the only functions that can be asked for their bare
+/// answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// `whoami`

@@ -3,7 +3,7 @@
 use crate::error::{QUOTED_CHARS, VALUE_CHARS, shortened, shortened_words};
 
 /// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
-/// extend matches types and texts (CONTRACT.md 5).
+/// extend matches types and texts (docs/interface.md 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalKind {
     /// Login refused, two-factor login included.

@@ -1,5 +1,5 @@
-//! The administrator's subcommands: plain words on stdout, errors on stderr. Language from --lang or the locale, width
-//! from the terminal; a person is asked only where there is one.
+//! The administrator's subcommands: plain words on stdout, errors on stderr. Language from --lang or the locale,
+//! width from the terminal; a person is asked only where there is one.
 
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};

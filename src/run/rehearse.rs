@@ -1,5 +1,5 @@
-//! `--dry-run`: the context with neighbours that only write down what would change, and the state as a copy in memory.
-//! A look where there is no state yet gets an empty one of that kind as well.
+//! `--dry-run`: the context with neighbours that only write down what would change, and the state as a copy in
+//! memory. A look where there is no state yet gets an empty one of that kind as well.
 
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ pub fn rehearse(ctx: Context, word: &str) -> Result<(Context, Script), ModuleErr
     Ok((rehearsed, script))
 }
 
-/// Where there is no state, a look gets an empty one in memory, waits for no lock and leaves no file. Whether it is so.
+/// Where there is no state, a look gets an empty one in memory, waits for no lock and leaves no file. Whether it is
+/// so.
 ///
 /// # Errors
 /// `state`: the empty one cannot be made. What is wrong with a file that is there is for the look itself to say.

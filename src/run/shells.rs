@@ -219,8 +219,8 @@ pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
     Box::new(WhmcsDatabase(Arc::clone(log)))
 }
 
-/// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address, and
-/// is not copied along with the panel. Empty when it has none: then nothing is compared.
+/// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address,
+/// and is not copied along with the panel. Empty when it has none: then nothing is compared.
 pub fn machine(file: &std::path::Path) -> String {
     std::fs::read_to_string(file).map(|id| id.trim().to_owned()).unwrap_or_default()
 }

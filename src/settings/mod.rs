@@ -1,5 +1,5 @@
-//! Root, paths, TOML, environment: the most explicit wins (CONTRACT.md 1). Errors name key and line; defaults stand in
-//! `model::rules`, those of paths here.
+//! Root, paths, TOML, environment: the most explicit wins (docs/interface.md 1). Errors name key and line; defaults
+//! stand in `model::rules`, those of paths here.
 
 mod layer;
 mod product;

@@ -60,7 +60,7 @@ fn sample_examples_are_valid() {
     assert_eq!(settings.rules(Some(ModuleId(8))), rules);
 }
 
-/// Every error names key and line (CONTRACT.md 1).
+/// Every error names key and line (docs/interface.md 1).
 #[test]
 fn errors_name_key_and_line() {
     for (text, key, line) in [

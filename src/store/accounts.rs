@@ -120,8 +120,8 @@ impl Store {
         Ok(statement.exists([account.0])?)
     }
 
-    /// Modules and the number of their licenses in an account that serve a service, are being taken for one, or wait to
-    /// be freed, by module.
+    /// Modules and the number of their licenses in an account that serve a service, are being taken for one, or wait
+    /// to be freed, by module.
     ///
     /// # Errors
     /// SQLite's own.
@@ -244,8 +244,8 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Everything that belongs to one account belongs to the other from now on. The empty row of the first stays: a run
-    /// that began before may still write to it, and what it writes is named as passed over.
+    /// Everything that belongs to one account belongs to the other from now on. The empty row of the first stays: a
+    /// run that began before may still write to it, and what it writes is named as passed over.
     fn unite_accounts(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
         let both = params![from.0, into.0];
         // Of two rows of one license the one that serves a service counts, else the one that was written last.
@@ -256,7 +256,8 @@ impl Tx<'_> {
         )?;
         self.run("UPDATE OR IGNORE license SET account = ?2 WHERE account = ?1", both)?;
         self.run("DELETE FROM license WHERE account = ?1", params![from.0])?;
-        // Keys name the account, orders apart. A key that the other account has used too stays as it is: it has ended.
+        // Keys name the account, orders apart. A key that the other account has used too stays as it is: it has
+        // ended.
         self.run(
             "UPDATE OR IGNORE wish SET key = kind || ':' || ?2 || substr(key, length(kind || ':' || ?1) + 1)
              WHERE account = ?1 AND kind != 'order'",

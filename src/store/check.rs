@@ -5,8 +5,8 @@ use rusqlite::Row;
 use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, passes, purchases};
 
 impl Store {
-    /// What is wrong with the file; empty: nothing. Every value is read once: one that cannot be read would hide from a
-    /// query that looks for known words, and a purchase in doubt with it.
+    /// What is wrong with the file; empty: nothing. Every value is read once: one that cannot be read would hide from
+    /// a query that looks for known words, and a purchase in doubt with it.
     ///
     /// # Errors
     /// SQLite's own.

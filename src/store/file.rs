@@ -1,5 +1,5 @@
-//! The state as a file: where it may lie, who may read it, how a new one is made and an old one brought forward, and a
-//! bad one left alone. A file of this program is never empty, not even for a moment: it is written whole beside its
+//! The state as a file: where it may lie, who may read it, how a new one is made and an old one brought forward, and
+//! a bad one left alone. A file of this program is never empty, not even for a moment: it is written whole beside its
 //! place, then named.
 
 use std::fs;
@@ -88,8 +88,8 @@ pub fn open_ready(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Res
     Ok(Opened::Ready(store))
 }
 
-/// Makes the state where there is none, with its folder (0700), or brings an older one forward; one that is ready stays
-/// as it is. The caller holds the state's lock alone.
+/// Makes the state where there is none, with its folder (0700), or brings an older one forward; one that is ready
+/// stays as it is. The caller holds the state's lock alone.
 ///
 /// # Errors
 /// As [`open_ready`]. A copy `state.db.vN` of an older one is kept beside it.
@@ -218,8 +218,8 @@ pub(super) fn check_magic(path: &Path) -> Result<(), StoreError> {
     if head.is_empty() || head == MAGIC { Ok(()) } else { Err(StoreError::Unusable("not an SQLite file".to_owned())) }
 }
 
-/// Several runs that meet a new file wait for each other to change its mode: SQLite tells one of them at once that the
-/// file is busy, whatever the timeout.
+/// Several runs that meet a new file wait for each other to change its mode: SQLite tells one of them at once that
+/// the file is busy, whatever the timeout.
 fn patiently(mut settle: impl FnMut() -> Result<(), StoreError>) -> Result<(), StoreError> {
     let since = Instant::now();
     loop {
@@ -285,8 +285,8 @@ fn pragma_i32(conn: &Connection, name: &str) -> rusqlite::Result<i32> {
 mod tests {
     use super::*;
 
-    /// A crowd that meets no file yet: each gets the state, all the same one. Where SQLite gave up it was once in some
-    /// hundred rounds.
+    /// A crowd that meets no file yet: each gets the state, all the same one. Where SQLite gave up it was once in
+    /// some hundred rounds.
     #[test]
     fn first_runs_at_once() {
         for _ in 0..100 {

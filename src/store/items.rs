@@ -1,4 +1,5 @@
-//! What our state remembers of items: closes, the choice last carried out, the settled end, payments (LICENSING.md 5).
+//! What our state remembers of items: closes, the choice last carried out, the settled end, payments
+//! (docs/licensing-rules.md 5).
 
 use chrono::{Duration, NaiveDate};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -65,7 +66,8 @@ pub(super) fn read_payment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Payment>
 }
 
 /// The text of the creation under which our state knows an incarnation: keys of intents, bindings and payments hold
-/// that text, whatever wording the panel's database has for the same moment by now. The given text for one that is new.
+/// that text, whatever wording the panel's database has for the same moment by now. The given text for one that is
+/// new.
 fn recorded_creation(conn: &Connection, item: ItemId, created: &str) -> Result<String, StoreError> {
     let mut statement = conn.prepare_cached("SELECT created FROM item WHERE id = ?1 ORDER BY created = ?2 DESC")?;
     let mut rows = statement.query(params![item.0, created])?;

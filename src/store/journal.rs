@@ -1,5 +1,5 @@
 //! Wishes and their events. The only maker of [`RecordedIntent`]: no request that is sent once exists before COMMIT
-//! returned without error (MONEY.md 7).
+//! returned without error (docs/money-safety.md 7).
 
 use rusqlite::{OptionalExtension, params};
 
@@ -186,8 +186,8 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again. The panel gives
-    /// numbers of operations again: another item's, or one of 20 days ago, is another operation.
+    /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again. The panel
+    /// gives numbers of operations again: another item's, or one of 20 days ago, is another operation.
     ///
     /// # Errors
     /// SQLite's own.
@@ -333,9 +333,9 @@ mod tests {
         Ok((store, account))
     }
 
-    /// One key, one send (MONEY.md 2): whatever asks again gets the wish that there is, until that is known to have
-    /// had no effect. Each step stands in the journal, and the run that did it is known for as long as the panel
-    /// repeats it.
+    /// One key, one send (docs/money-safety.md 2): whatever asks again gets the wish that there is, until that is
+    /// known to have had no effect. Each step stands in the journal, and the run that did it is known for as long as
+    /// the panel repeats it.
     #[test]
     fn one_key_one_send() -> Result<(), StoreError> {
         let (store, account) = store()?;

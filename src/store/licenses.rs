@@ -361,8 +361,8 @@ impl Tx<'_> {
         )
     }
 
-    /// What a list showed of a held license is to be looked at, unless it waits for something already: remembered until
-    /// a look has ended well, however many runs that takes.
+    /// What a list showed of a held license is to be looked at, unless it waits for something already: remembered
+    /// until a look has ended well, however many runs that takes.
     ///
     /// # Errors
     /// SQLite's own.
@@ -373,8 +373,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Claims a free license for a life; `false` when another run was faster. Which key the new client must not see is
-    /// not remembered yet: [`Tx::set_key_before`] does that once the license was read.
+    /// Claims a free license for a life; `false` when another run was faster. Which key the new client must not see
+    /// is not remembered yet: [`Tx::set_key_before`] does that once the license was read.
     ///
     /// # Errors
     /// The schema refuses a second license for the life.

@@ -109,7 +109,8 @@ pub enum CommitFault {
     Written,
 }
 
-/// Asked before each COMMIT. Set by the simulator only: what must hold after a failed COMMIT can be tried nowhere else.
+/// Asked before each COMMIT. Set by the simulator only: what must hold after a failed COMMIT can be tried nowhere
+/// else.
 #[doc(hidden)]
 pub type CommitHook = Rc<dyn Fn() -> Option<CommitFault>>;
 

@@ -86,8 +86,8 @@ pub(super) fn read_trouble(row: &Row<'_>) -> rusqlite::Result<Trouble> {
 }
 
 impl Store {
-    /// Bound licenses of an account with a number above `after`, ascending, at most `limit`, each with what an earlier
-    /// pass knew of it. A row that cannot be read is left out.
+    /// Bound licenses of an account with a number above `after`, ascending, at most `limit`, each with what an
+    /// earlier pass knew of it. A row that cannot be read is left out.
     ///
     /// # Errors
     /// SQLite's own.

@@ -213,7 +213,7 @@ impl Store {
 }
 
 /// Lines that belong to nothing any more: no wish that is open, no item that has a license, no license that we hold
-/// (MONEY.md 8). `?1`: older than this.
+/// (docs/money-safety.md 8). `?1`: older than this.
 const PRUNABLE: &str = concat!(
     "at < ?1 AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE ",
     is_open!(),

@@ -118,7 +118,7 @@ CREATE INDEX journal_item ON journal (item) WHERE item IS NOT NULL;
 CREATE INDEX journal_license ON journal (account, license) WHERE license IS NOT NULL;
 CREATE INDEX journal_wish ON journal (wish) WHERE wish IS NOT NULL;
 
--- Payments of the panel: what the license and the item had at the first run for a paid end (LICENSING.md 5).
+-- Payments of the panel: what the license and the item had at the first run for a paid end (docs/licensing-rules.md 5).
 CREATE TABLE payment (
     life TEXT NOT NULL,
     paid_end TEXT NOT NULL,

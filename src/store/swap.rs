@@ -48,8 +48,8 @@ pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
     Ok(store)
 }
 
-/// A copy is opened for reading only. Alone it cannot change, and nothing is made beside it; with a file of the newest
-/// writes beside it SQLite reads both, and may leave an index there.
+/// A copy is opened for reading only. Alone it cannot change, and nothing is made beside it; with a file of the
+/// newest writes beside it SQLite reads both, and may leave an index there.
 fn connect_to_copy(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0) {
@@ -77,8 +77,8 @@ impl Store {
         durable::create(file, MODE, |new| vacuum_into(&self.conn, new))
     }
 
-    /// Puts a copy of this state in the place of the present one, which is kept as `kept`. What needs room on the disk
-    /// comes first, the name last: until then the present state is there.
+    /// Puts a copy of this state in the place of the present one, which is kept as `kept`. What needs room on the
+    /// disk comes first, the name last: until then the present state is there.
     ///
     /// # Errors
     /// Whatever stands in the way; nothing is changed. [`StoreError::Io`] with `AlreadyExists` when `kept` is there.
@@ -102,13 +102,13 @@ pub enum Aside {
     UnusableOrNewer,
 }
 
-/// Keeps the present state as `kept`, and leaves nothing beside it that SQLite would take for a part of the state that
-/// comes in its place. A good state is kept as one whole file; what cannot be understood byte by byte, its companions
-/// beside it.
+/// Keeps the present state as `kept`, and leaves nothing beside it that SQLite would take for a part of the state
+/// that comes in its place. A good state is kept as one whole file; what cannot be understood byte by byte, its
+/// companions beside it.
 ///
 /// # Errors
-/// Anything else that stands in the way; then nothing is changed. [`StoreError::Io`] with `AlreadyExists` when there is
-/// such a file.
+/// Anything else that stands in the way; then nothing is changed. [`StoreError::Io`] with `AlreadyExists` when there
+/// is such a file.
 fn set_aside(path: &Path, kept: &Path, what: Aside) -> Result<(), StoreError> {
     let path = fs::canonicalize(path).map_err(FileError::at(path))?;
     // SQLite makes the index anew when it opens a file: this is how it was.

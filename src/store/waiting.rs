@@ -1,5 +1,5 @@
-//! Services that wait until the seller has money again. Written into the journal, where people read it too; what bought
-//! or bound something for the service since ends the waiting.
+//! Services that wait until the seller has money again. Written into the journal, where people read it too; what
+//! bought or bound something for the service since ends the waiting.
 
 use rusqlite::{OptionalExtension, params};
 

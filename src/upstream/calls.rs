@@ -1,6 +1,6 @@
-//! The calls of upstream: whether each may be repeated, and what its answer means (CONTRACT.md 5). The forms of what
-//! changes something are in `wire`; calls that are sent once are reached through [`Upstream::send_once`] only, which
-//! consumes a recorded intent.
+//! The calls of upstream: whether each may be repeated, and what its answer means (docs/interface.md 5). The forms of
+//! what changes something are in `wire`; calls that are sent once are reached through [`Upstream::send_once`] only,
+//! which consumes a recorded intent.
 
 use std::net::IpAddr;
 
@@ -118,8 +118,8 @@ impl Upstream for HttpUpstream {
         Ok(Page { rows, total: frame.value_of("p_elems").and_then(|text| text.parse().ok()) })
     }
 
-    /// `soft.checkip pricelist period ip`. **Read**. Its own form is no refusal: nobody has seen what it answers where
-    /// the address is free, and the order decides anyway.
+    /// `soft.checkip pricelist period ip`. **Read**. Its own form is no refusal: nobody has seen what it answers
+    /// where the address is free, and the order decides anyway.
     fn check_ip(&mut self, pricelist: UpstreamPricelistId, period: Period, ip: IpAddr) -> Result<(), CallError> {
         let params =
             [("pricelist", pricelist.to_string()), ("period", period.number().to_string()), ("ip", ip.to_string())];

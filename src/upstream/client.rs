@@ -1,7 +1,7 @@
 //! One HTTP exchange with upstream, and what is known after it. A POST with everything in the body; HTTP/1.1, no
-//! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection itself
-//! was being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one can
-//! swallow it. Neither the login nor a request's body nor an answer's text gets into an error.
+//! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection
+//! itself was being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one
+//! can swallow it. Neither the login nor a request's body nor an answer's text gets into an error.
 
 use std::error::Error as _;
 use std::fmt;

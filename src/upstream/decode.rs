@@ -51,8 +51,8 @@ pub(super) fn license(element: &Element, shape: Shape) -> Option<License> {
     Some(license)
 }
 
-/// When a license runs out. An empty field, or the panel's 0000-00-00, says that there is no end; words that are no day
-/// say nothing.
+/// When a license runs out. An empty field, or the panel's 0000-00-00, says that there is no end; words that are no
+/// day say nothing.
 pub(super) fn expiry(text: &str) -> Option<Expiry> {
     if text.is_empty() || text.starts_with("0000-00-00") || text.starts_with("00.00.0000") {
         return Some(Expiry::Never);
@@ -221,7 +221,8 @@ mod tests {
         }
     }
 
-    /// A field that is there twice with different values is not known, and is named; of two days the later one counts.
+    /// A field that is there twice with different values is not known, and is named; of two days the later one
+    /// counts.
     #[test]
     fn doubled_fields() {
         let twice = license(&element(
@@ -250,7 +251,8 @@ mod tests {
         }
     }
 
-    /// Days in the spellings that can mean one day only; "no end" is said in so many words; anything else is not known.
+    /// Days in the spellings that can mean one day only; "no end" is said in so many words; anything else is not
+    /// known.
     #[test]
     fn days() {
         for (text, want) in [

@@ -1,5 +1,6 @@
 //! The one description of a license on the wire: each field with the names that sellers give it, where each name was
-//! seen, and what becomes of several values. `decode` says what the values are for. A dialect more is a name more here.
+//! seen, and what becomes of several values. `decode` says what the values are for. A dialect more is a name more
+//! here.
 //!
 //! A field that is missing, or has no value that can be read, is not known; it is never "no". The same holds for a
 //! field that is there twice with different values: nobody can say which of them is meant.
@@ -293,8 +294,8 @@ impl<'e> Reader<'e> {
         self.levels.iter().flat_map(move |level| values_at(level, place))
     }
 
-    /// Numbers under a name that begins with `prefix`, by what follows it; what is there twice with different values is
-    /// left out.
+    /// Numbers under a name that begins with `prefix`, by what follows it; what is there twice with different values
+    /// is left out.
     pub(super) fn numbered<K: Ord + Copy + FromStr>(&mut self, prefix: &str) -> BTreeMap<K, u32> {
         let (mut found, mut unlike) = (BTreeMap::new(), BTreeSet::new());
         for child in self.levels.iter().flat_map(|level| &level.children) {

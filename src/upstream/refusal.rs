@@ -49,8 +49,8 @@ const fn rule(
 }
 
 /// What is on record comes first: whatever its text says, a login was refused. Limits on changes come before money
-/// ("not enough days have passed"), money before sale and existence; `NotFound` asks for the license itself as object,
-/// since an order may follow from it.
+/// ("not enough days have passed"), money before sale and existence; `NotFound` asks for the license itself as
+/// object, since an order may follow from it.
 const BUILTIN: &[Builtin] = &[
     rule(&["auth"], &["badpassword"], &[], RefusalKind::Auth),
     rule(&["captcha_verification_failed", "captcha"], ANY, &[], RefusalKind::Auth),

@@ -1,7 +1,7 @@
-//! Which certificates of the seller are believed where the settings name a `ca_file`: those that a public authority or
-//! one in the file has signed, and the very certificates that stand in the file. A self-signed certificate is often
-//! marked as an authority's, as `openssl req -x509` makes it, and then no server may show it as its own: but whoever
-//! names it vouches for it. Its names and its days are checked all the same.
+//! Which certificates of the seller are believed where the settings name a `ca_file`: those that a public authority
+//! or one in the file has signed, and the very certificates that stand in the file. A self-signed certificate is
+//! often marked as an authority's, as `openssl req -x509` makes it, and then no server may show it as its own: but
+//! whoever names it vouches for it. Its names and its days are checked all the same.
 
 use std::sync::Arc;
 

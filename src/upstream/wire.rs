@@ -1,5 +1,5 @@
-//! What is sent for each change: its func and its parameters, in order (CONTRACT.md 5). Pure, so that a change can be
-//! shown without being sent; `calls` sends exactly these.
+//! What is sent for each change: its func and its parameters, in order (docs/interface.md 5). Pure, so that a change
+//! can be shown without being sent; `calls` sends exactly these.
 
 use crate::model::ids::{LicenseId, UpstreamAddonId};
 use crate::model::journal::{OnceRequest, OrderRequest};

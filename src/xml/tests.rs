@@ -41,8 +41,8 @@ fn writes_and_reads_back() {
     assert_eq!(Element::new("ok").to_fragment(), "<ok/>");
 }
 
-/// Characters that XML forbids are passed over, raw or as a reference, in text and attributes: what stands beside them
-/// is read.
+/// Characters that XML forbids are passed over, raw or as a reference, in text and attributes: what stands beside
+/// them is read.
 #[test]
 fn forbidden_characters_are_passed_over() {
     for odd in ["\u{b}", "&#11;", "&#x0B;", "&#0;", "&#1;", "&#xD800;", "&#xFFFE;", "&#1114112;", "&#99999999999;"] {

@@ -289,7 +289,8 @@ fn no_sweep_is_content_while_a_servers_license_is_with_a_former_account() {
     assert_eq!((t.upstream.billed("soft.order.param"), elsewhere.billed("soft.order.param")), (1, 0));
 }
 
-/// The account is still another module's, which is switched off: what the first one bound there is that one's to renew.
+/// The account is still another module's, which is switched off: what the first one bound there is that one's to
+/// renew.
 #[test]
 fn a_former_account_that_only_a_switched_off_module_has_is_looked_at() {
     let mut t = opened();

@@ -351,8 +351,8 @@ fn an_empty_state_without_traces_is_a_new_one() {
     assert_eq!(licid(&t, 42), 5001);
 }
 
-/// Follows the way out that the error names, to its end. The former state says which installation it was, so its marks
-/// are known and its licenses are taken in. Where it says nothing, the setting does.
+/// Follows the way out that the error names, to its end. The former state says which installation it was, so its
+/// marks are known and its licenses are taken in. Where it says nothing, the setting does.
 #[test]
 fn a_state_that_begins_anew_only_reads_until_it_has_taken_in_what_was_bought() {
     for is_readable in [true, false] {

@@ -209,7 +209,8 @@ fn retry_takes_what_the_minimum_balance_held_back() {
     assert_eq!(t.item(42).status, 2);
 }
 
-/// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is not.
+/// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is
+/// not.
 #[test]
 fn retry_one_wish() {
     let t = opened();

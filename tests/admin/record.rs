@@ -65,8 +65,8 @@ fn world() -> Test {
     t
 }
 
-/// Whatever panel and seller answer, and wherever in it: neither a name nor an address, a key, an amount or a secret is
-/// in the file, whole or in its parts.
+/// Whatever panel and seller answer, and wherever in it: neither a name nor an address, a key, an amount or a secret
+/// is in the file, whole or in its parts.
 #[test]
 fn a_record_holds_nothing_of_what_was_planted() {
     let t = world();

@@ -8,8 +8,8 @@ fn kinds(found: &serde_json::Value) -> Vec<String> {
     list.iter().map(|one| one["kind"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// A state from a backup, and a list without marks: what it holds free is opened, and serves a service by now; what it
-/// holds for a service is compared as ever.
+/// A state from a backup, and a list without marks: what it holds free is opened, and serves a service by now; what
+/// it holds for a service is compared as ever.
 #[test]
 fn given_out_since_the_backup() {
     let t = Test::setup().options(|o| o.list_remoteid = false).start();

@@ -92,7 +92,7 @@ fn renews_itself() {
     t.assert_clean();
 }
 
-/// Each guard of MONEY.md 5, from the outside: named with its word, and not touched.
+/// Each guard of docs/money-safety.md 5, from the outside: named with its word, and not touched.
 #[test]
 fn left_alone() {
     let mut t = Test::new();

@@ -1,5 +1,5 @@
-//! Modules of a license (family addition) and other software (LICENSING.md 1): they live and die with what they belong
-//! to.
+//! Modules of a license (family addition) and other software (docs/licensing-rules.md 1): they live and die with what
+//! they belong to.
 use super::{licid, state};
 use crate::service::{alter_state, day, ends_in, forget};
 use crate::support::{Fault, Test};
@@ -100,8 +100,8 @@ fn dies_with_its_license() {
     assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
 }
 
-/// No list shows modules. A refusal is believed when nothing with the mark follows the newest number and the balance is
-/// what it was.
+/// No list shows modules. A refusal is believed when nothing with the mark follows the newest number and the balance
+/// is what it was.
 #[test]
 fn refused() {
     let test = with_module();

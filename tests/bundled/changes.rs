@@ -1,5 +1,5 @@
-//! Changes of a license that a client or an administrator asks for (LICENSING.md 8), and the pool that is asked before
-//! anything is bought (7), each told with its reason.
+//! Changes of a license that a client or an administrator asks for (docs/licensing-rules.md 8), and the pool that is
+//! asked before anything is bought (7), each told with its reason.
 use super::{licid, state};
 use crate::support::{Fault, Test};
 
@@ -93,8 +93,8 @@ fn new_key() {
     assert!(refused.fails("key_change_limit").message().contains(&day), "{}", refused.message());
 }
 
-/// Among freed licenses the one that covers the need and expires soonest is taken, with a new key and for nothing; one
-/// whose address changed less than a month ago is not, unless it had the very address that is wanted.
+/// Among freed licenses the one that covers the need and expires soonest is taken, with a new key and for nothing;
+/// one whose address changed less than a month ago is not, unless it had the very address that is wanted.
 #[test]
 fn pool() {
     let test = Test::new();

@@ -127,8 +127,8 @@ fn ordered_elsewhere() {
     assert_eq!((elsewhere.license(id).licname.as_str(), orders(&test)), ("free.lic", 0), "{}", test.story());
 }
 
-/// Suspended when it was compared, active with another panel when its turn came: nothing is stopped, and what it wants
-/// now is the next sweep's.
+/// Suspended when it was compared, active with another panel when its turn came: nothing is stopped, and what it
+/// wants now is the next sweep's.
 #[test]
 fn changed_meanwhile() {
     let test = adopted("bundled = [3]\n");

@@ -1,4 +1,4 @@
-//! import: licenses upstream become services of the panel (CONTRACT.md 3).
+//! import: licenses upstream become services of the panel (docs/interface.md 3).
 use super::licid;
 use crate::service::{alter_state, day, state};
 use crate::support::run::well_formed;
@@ -278,8 +278,8 @@ fn import_pricelist() {
     }
 }
 
-/// What the seller offers to the account is shown, and no code of the other billing. Of families that it does not name
-/// nothing is known, so nothing is hidden.
+/// What the seller offers to the account is shown, and no code of the other billing. Of families that it does not
+/// name nothing is known, so nothing is hidden.
 #[test]
 fn import_pricelist_shows_what_the_account_is_offered() {
     for (country, billing, codes) in [

@@ -1,5 +1,5 @@
-//! Licenses that come with something else: imported from the seller, bundled with servers, modules of a license, other
-//! software; and the settings that steer them.
+//! Licenses that come with something else: imported from the seller, bundled with servers, modules of a license,
+//! other software; and the settings that steer them.
 
 mod additions;
 mod changes;

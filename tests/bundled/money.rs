@@ -1,4 +1,5 @@
-//! What purchases cost, the provider's minimum, and the two billings of the vendor (LICENSING.md 1 and 10).
+//! What purchases cost, the provider's minimum, and the two billings of the vendor (docs/licensing-rules.md 1 and
+//! 10).
 use super::{licid, state};
 use crate::support::Test;
 use crate::support::upstream::Country;

@@ -73,7 +73,8 @@ fn one_at_a_time() {
     assert_eq!((noted(&test).len(), test.upstream.license(licid(&test, 50)).ip.as_str()), (0, "192.0.2.50"));
 }
 
-/// What fails is tried again each minute for a quarter of an hour, then left to the hourly sync, which tells a person.
+/// What fails is tried again each minute for a quarter of an hour, then left to the hourly sync, which tells a
+/// person.
 #[test]
 fn failures() {
     let test = bundled();

@@ -1,4 +1,5 @@
-//! Period alignment of the panel's table, and the end of a sale (LICENSING.md 4 and 6), through the binary.
+//! Period alignment of the panel's table, and the end of a sale (docs/licensing-rules.md 4 and 6), through the
+//! binary.
 use super::licid;
 use crate::support::upstream::{Family, Tariff};
 use crate::support::{Fault, Test};
@@ -81,7 +82,8 @@ fn yearly_resold_monthly() {
     assert_eq!(test.upstream.billed("service.prolong"), 1);
 }
 
-/// ISPmanager 5 is no longer sold: refused before anything is sent, with its successors; a change away is not refused.
+/// ISPmanager 5 is no longer sold: refused before anything is sent, with its successors; a change away is not
+/// refused.
 #[test]
 fn ended_long_ago() {
     let test = Test::new();

@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How many tests each row's first column has in a table of three columns, the last of which names `file#test`s. A row
-/// whose last column is `-` has none.
+/// How many tests each row's first column has in a table of three columns, the last of which names `file#test`s. A
+/// row whose last column is `-` has none.
 fn tests_of(table: &str) -> BTreeMap<String, usize> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join(table)).unwrap();

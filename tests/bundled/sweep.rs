@@ -1,4 +1,5 @@
-//! Licenses of servers that another module handles (LICENSING.md 9): events, the sweep, and what they leave alone.
+//! Licenses of servers that another module handles (docs/licensing-rules.md 9): events, the sweep, and what they
+//! leave alone.
 use super::{admin, event, licid, noted, state};
 use crate::support::Test;
 

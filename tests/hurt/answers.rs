@@ -96,8 +96,8 @@ fn certificates() {
     }
 }
 
-/// HTTPS from now on, the certificate known to nobody: without ca_file it is refused; plain HTTP to an address that is
-/// not this machine is refused before a byte leaves.
+/// HTTPS from now on, the certificate known to nobody: without ca_file it is refused; plain HTTP to an address that
+/// is not this machine is refused before a byte leaves.
 #[test]
 fn downgrades() {
     let mut office = Office::with(Test::setup().tls(Tls::Good));

@@ -1,6 +1,6 @@
-//! The panel's side broken: its database stopped in the middle of a command, mgrctl failing, hanging, killed, printing
-//! rubbish on each of its functions. The command is repeated until the panel is well again, then the promises are
-//! checked.
+//! The panel's side broken: its database stopped in the middle of a command, mgrctl failing, hanging, killed,
+//! printing rubbish on each of its functions. The command is repeated until the panel is well again, then the
+//! promises are checked.
 use super::panel::{End, Office, Wish};
 use super::promises;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
@@ -18,8 +18,8 @@ const KINDS: [MgrctlFaultKind; 8] = [
     MgrctlFaultKind::NoEffect,
 ];
 
-/// Each function of the panel that a command calls, with each fault: repeated until it ends, and nothing is paid twice,
-/// nor the service's end moved twice.
+/// Each function of the panel that a command calls, with each fault: repeated until it ends, and nothing is paid
+/// twice, nor the service's end moved twice.
 #[test]
 #[allow(clippy::print_stdout)]
 fn mgrctl_faults() {

@@ -1,5 +1,6 @@
 //! Hostile bytes: the corpus of tests/corpus is replayed through the same functions as the fuzz targets
-//! (fuzz/src/lib.rs), then mutated for a while from a seed (HURT_FUZZ_MS for longer); limits are tested at their edges.
+//! (fuzz/src/lib.rs), then mutated for a while from a seed (HURT_FUZZ_MS for longer); limits are tested at their
+//! edges.
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 

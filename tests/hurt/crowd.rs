@@ -1,5 +1,5 @@
-//! Sixteen processes at once: on one item (a panel that repeats itself, an administrator beside it) and on many (a busy
-//! evening, two modules' cron jobs). One of each wish is paid for, whoever comes first.
+//! Sixteen processes at once: on one item (a panel that repeats itself, an administrator beside it) and on many (a
+//! busy evening, two modules' cron jobs). One of each wish is paid for, whoever comes first.
 use super::panel::{End, Office, Wish};
 use super::{Dice, promises, seed};
 use crate::support::Output;
@@ -67,8 +67,8 @@ fn different_commands_of_one_item() {
     }
 }
 
-/// Sixteen items opened and closed at once from one state file, sync beside them; then sixteen new ones that share what
-/// was freed. Each license serves one item.
+/// Sixteen items opened and closed at once from one state file, sync beside them; then sixteen new ones that share
+/// what was freed. Each license serves one item.
 #[test]
 fn on_many_items() {
     let mut office = Office::new();

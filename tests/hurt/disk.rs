@@ -44,8 +44,8 @@ fn fill(folder: &Path, leave: u64) {
     file.set_len(size.saturating_sub(leave)).unwrap();
 }
 
-/// The disk is full, from no byte left up to nearly enough: whatever step it hits, nothing is bought twice and nothing
-/// is lost once there is room again.
+/// The disk is full, from no byte left up to nearly enough: whatever step it hits, nothing is bought twice and
+/// nothing is lost once there is room again.
 #[test]
 fn full_disk() {
     let mut office = Office::new();
@@ -89,8 +89,8 @@ fn without_mount(office: &mut Office) {
     }
 }
 
-/// The folder is read-only (a bind mount, because rights do not bind root; a plain file in its place where nothing may
-/// be mounted): nothing leaves, and the error says where to look.
+/// The folder is read-only (a bind mount, because rights do not bind root; a plain file in its place where nothing
+/// may be mounted): nothing leaves, and the error says where to look.
 #[test]
 fn read_only_folder() {
     let mut office = Office::new();

@@ -1,5 +1,6 @@
 //! Files that replace others, by the real program under strace: the order of its system calls, and a kill before each
-//! of them. At every moment the state is the old one or the new one, whole. Without strace these tests say so and end.
+//! of them. At every moment the state is the old one or the new one, whole. Without strace these tests say so and
+//! end.
 use super::panel::Office;
 use crate::support::{Test, program_exe};
 use rusqlite::Connection;
@@ -109,8 +110,8 @@ fn pristine(test: &Test) -> PathBuf {
     pristine
 }
 
-/// Runs with a kill before each of its calls in turn, each time from the same files, until it gets through. Returns how
-/// often it was killed.
+/// Runs with a kill before each of its calls in turn, each time from the same files, until it gets through. Returns
+/// how often it was killed.
 fn killed_at_each_call(test: &Test, pristine: &Path, args: &[&str], check: impl Fn(usize, bool)) -> usize {
     let folder = state_folder(test);
     for at in 1..MOST_CALLS {

@@ -1,7 +1,7 @@
-//! Every fault of the sandbox on every call of every changing command: the command meets the fault, is repeated as the
-//! panel would until it ends, late effects land, sync runs, then the promises are checked. What was covered is printed
-//! as a table and held against what there is to cover. By default a seeded sample in which each fault, and each call of
-//! each command, occurs (HURT_CELLS=n for more); HURT_ALL=1: each fault on each call.
+//! Every fault of the sandbox on every call of every changing command: the command meets the fault, is repeated as
+//! the panel would until it ends, late effects land, sync runs, then the promises are checked. What was covered is
+//! printed as a table and held against what there is to cover. By default a seeded sample in which each fault, and
+//! each call of each command, occurs (HURT_CELLS=n for more); HURT_ALL=1: each fault on each call.
 use super::panel::{End, Office, Wish};
 use super::{Dice, promises, seed, setting};
 use crate::support::Fault;

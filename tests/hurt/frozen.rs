@@ -155,8 +155,8 @@ fn same_lives(conn: &Connection, office: &Office) {
     }
 }
 
-/// An older file is brought forward in one transaction with a copy kept beside it, and a second start finds nothing to
-/// do. The oldest file there can be is the empty one of version 0 that bears our mark.
+/// An older file is brought forward in one transaction with a copy kept beside it, and a second start finds nothing
+/// to do. The oldest file there can be is the empty one of version 0 that bears our mark.
 #[test]
 fn an_older_file_is_kept() {
     let mut office = Office::new();

@@ -1,6 +1,6 @@
 //! SIGKILL at seeded moments over open, setparam, prolong, suspend, resume, close and sync: between any two bytes (a
-//! random wait), exactly before or after an effect upstream (a gate), and while mgrctl is at work. HURT_KILLS=n (60 by
-//! default; make hurt asks for more), HURT_SEED=n to have a run again.
+//! random wait), exactly before or after an effect upstream (a gate), and while mgrctl is at work. HURT_KILLS=n (60
+//! by default; make hurt asks for more), HURT_SEED=n to have a run again.
 use super::panel::{End, Office, Wish};
 use super::{Dice, promises, seed, setting};
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};

@@ -1,5 +1,5 @@
-//! Passwords and license keys are where CONTRACT.md 6 allows them and nowhere else. Everything is run with secrets that
-//! occur nowhere else, at the highest level of the log, well and badly; then every place is searched.
+//! Passwords and license keys are where docs/interface.md 6 allows them and nowhere else. Everything is run with
+//! secrets that occur nowhere else, at the highest level of the log, well and badly; then every place is searched.
 use super::panel::{Office, Wish};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};
 use std::collections::BTreeSet;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 const PASSWORD: &str = "Zq7-upstream&pass<word>\"%";
 
-/// Where secrets may stand beneath the root: the state, the panel's own settings, and the sandbox's record of what the
-/// panel was given (its database holds keys and passwords as well).
+/// Where secrets may stand beneath the root: the state, the panel's own settings, and the sandbox's record of what
+/// the panel was given (its database holds keys and passwords as well).
 const ALLOWED: [&str; 3] = ["var/pmisplicense/state.db", "etc/", ".sandbox/"];
 
 /// What must not be seen: in clear text and as it looks in a form or in XML.

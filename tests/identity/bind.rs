@@ -53,8 +53,8 @@ fn a_refused_new_key_binds_nothing_and_a_given_one_is_used() {
     assert_eq!(test.item(1002).param("lickey"), test.upstream.license(id).key);
 }
 
-/// Where the seller allows one license an address, replacing is refused before anything is given up: the service keeps
-/// license, number and key, and the advice leads to the other license.
+/// Where the seller allows one license an address, replacing is refused before anything is given up: the service
+/// keeps license, number and key, and the advice leads to the other license.
 #[test]
 fn a_refused_replacement_leaves_the_service_what_it_has() {
     let test = Test::new();

@@ -1,8 +1,8 @@
 //! A service whose client changed in the panel.
 use super::*;
 
-/// Refused at first, by every command and with one that leads out; seen by every look long before the last day; served
-/// again with its license and key once an operator said that it is the same service.
+/// Refused at first, by every command and with one that leads out; seen by every look long before the last day;
+/// served again with its license and key once an operator said that it is the same service.
 #[test]
 fn a_changed_client_is_refused_shown_and_accepted_by_bind() {
     let test = Test::new();

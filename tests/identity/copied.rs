@@ -10,8 +10,9 @@ fn copied() -> (Test, u64) {
     (test, id)
 }
 
-/// Up to the last day of the license: what the copy shows is neither freed nor bought beside, whichever command comes.
-/// No command for the copy succeeds, no pass is content, and reconcile names the command that hands the license over.
+/// Up to the last day of the license: what the copy shows is neither freed nor bought beside, whichever command
+/// comes. No command for the copy succeeds, no pass is content, and reconcile names the command that hands the
+/// license over.
 #[test]
 fn a_copied_service_keeps_its_license_until_an_operator_decides() {
     let (test, id) = copied();

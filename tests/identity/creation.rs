@@ -1,4 +1,4 @@
-//! The moment of creation in another wording: the same incarnation (MONEY.md 2).
+//! The moment of creation in another wording: the same incarnation (docs/money-safety.md 2).
 use super::*;
 
 /// The panel's column becomes a DATE, and a DATETIME again: every command goes on as before, nothing is bought, and

@@ -10,8 +10,8 @@ fn renumber(test: &Test, from: u64, to: u64) {
     });
 }
 
-/// Two looks, a settling time apart, then the license with the mark is the service's: renewed, not bought anew; the old
-/// number is journalled, the new one and the key are shown.
+/// Two looks, a settling time apart, then the license with the mark is the service's: renewed, not bought anew; the
+/// old number is journalled, the new one and the key are shown.
 #[test]
 fn a_renewal_finds_a_renumbered_license_by_its_mark() {
     for command in ["sync_item", "resume"] {

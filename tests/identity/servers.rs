@@ -21,8 +21,8 @@ fn copy_server(test: &Test, from: u32, to: u32) {
     test.set_item(from, "status", "4");
 }
 
-/// The panel copied a server: what the copy shows is neither freed, stopped nor ordered beside, and bind hands it over
-/// with its key.
+/// The panel copied a server: what the copy shows is neither freed, stopped nor ordered beside, and bind hands it
+/// over with its key.
 #[test]
 fn a_copied_server_keeps_its_license_until_an_operator_decides() {
     for status in ["2", "3"] {
@@ -54,8 +54,8 @@ fn a_copied_server_keeps_its_license_until_an_operator_decides() {
     }
 }
 
-/// The state is lost, and with it what was adopted: suspended servers are named as active ones are, before anything is
-/// ordered for anybody.
+/// The state is lost, and with it what was adopted: suspended servers are named as active ones are, before anything
+/// is ordered for anybody.
 #[test]
 fn a_sweep_names_the_servers_whose_licenses_a_lost_state_had() {
     let test = servers("", &[50, 51]);

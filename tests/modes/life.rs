@@ -1,7 +1,7 @@
 //! A small life of some licenses: an order form that is checked, an order, a repeated one, a renewal, a suspension, a
 //! change of name and tariff, an order whose answer is lost, a close, the same license for the next client, other
-//! software, a take-over, an import, passes of sync. Whatever the neighbours' dialect, each step ends well and exactly
-//! what was paid for is billed.
+//! software, a take-over, an import, passes of sync. Whatever the neighbours' dialect, each step ends well and
+//! exactly what was paid for is billed.
 use crate::hurt::panel::Paid;
 use crate::hurt::promises;
 use crate::service::settle;

@@ -1,5 +1,5 @@
-//! The modes of the sandbox (tests/support/modes.rs): sellers and panels that differ from the usual world in a way that
-//! was seen somewhere.
+//! The modes of the sandbox (tests/support/modes.rs): sellers and panels that differ from the usual world in a way
+//! that was seen somewhere.
 pub mod life;
 
 use crate::support::modes::{self, Mode};
@@ -28,8 +28,8 @@ pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
     failed.into_inner().unwrap()
 }
 
-/// The same small life ends well in the usual world and in each mode, and exactly what was paid for is billed. MODE=a,b
-/// plays it in those modes together.
+/// The same small life ends well in the usual world and in each mode, and exactly what was paid for is billed.
+/// MODE=a,b plays it in those modes together.
 #[test]
 fn a_small_life_ends_well_in_each_mode() {
     if let Ok(list) = std::env::var("MODE") {

@@ -1,5 +1,6 @@
-//! What must hold (PROVING.md 3, S1 to S8). S4, S8 and parts of S3, S5, S6 are checked where the call is made; here is
-//! what is left at the end (S1, S2, S3, S6), and that finished things stay finished (S7). S5 stands in `told`.
+//! What must hold (docs/testing.md 3, S1 to S8). S4, S8 and parts of S3, S5, S6 are checked where the call is made;
+//! here is what is left at the end (S1, S2, S3, S6), and that finished things stay finished (S7). S5 stands in
+//! `told`.
 
 use std::collections::BTreeMap;
 
@@ -215,7 +216,8 @@ fn shared(world: &mut World) {
         let is_foreign = world.seller.get(named.0).is_some_and(|lic| lic.tag.is_none());
         // A server that lives again shows what it had until its sweep ends well.
         let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
-        // So does one whose client chose a product again and has no run yet: what he gave back is nobody's until then.
+        // So does one whose client chose a product again and has no run yet: what he gave back is nobody's until
+        // then.
         let over = item.expires.is_some_and(|end| end <= day_of(world.now_ms));
         let settles = world.store.open_wishes_of_item(item.id).is_ok_and(|open| !open.is_empty());
         let is_heard = over || settles || is_to_be_obtained(world, item);

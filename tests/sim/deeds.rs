@@ -1,4 +1,5 @@
-//! What somebody does in a scene that no run is told of: the client, the seller's administrator, the panel of a server.
+//! What somebody does in a scene that no run is told of: the client, the seller's administrator, the panel of a
+//! server.
 
 use chrono::{Days, Months};
 use pmisplicense::model::ids::{ClientId, ItemId, PricelistId};

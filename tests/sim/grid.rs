@@ -1,6 +1,6 @@
-//! The exhaustive small part (PROVING.md 3): each step of each scene × each fault that can occur there × each way in
-//! which the panel carries on, enumerated and not drawn. Every cell ends as a random history does: drain, quiet,
-//! checks. A cell that fails prints its name; `CELL="…"` replays it alone.
+//! The exhaustive small part (docs/testing.md 3): each step of each scene × each fault that can occur there × each
+//! way in which the panel carries on, enumerated and not drawn. Every cell ends as a random history does: drain,
+//! quiet, checks. A cell that fails prints its name; `CELL="…"` replays it alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -391,8 +391,8 @@ pub fn all(threads: u32, only: Option<&str>) -> Outcome {
     whole
 }
 
-/// The first cell that breaks a rule, and which history of the enumeration it is, in this thread: for planted mistakes.
-/// A mistake that keeps a scene from being what it is counts only by the rules that it breaks.
+/// The first cell that breaks a rule, and which history of the enumeration it is, in this thread: for planted
+/// mistakes. A mistake that keeps a scene from being what it is counts only by the rules that it breaks.
 #[cfg(feature = "planted-bugs")]
 pub fn first_broken(image: &Image, rules: &[Rules]) -> (u64, Option<(String, Violation)>) {
     let (mut stats, mut played) = (Stats::default(), 0);

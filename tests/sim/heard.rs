@@ -1,5 +1,6 @@
-//! S9 heard, and the part of S4 that a pass owes: after one sync that nothing disturbed, whoever is paid for is served,
-//! renewed when that was due, or named: by the exit code of that sync, or by a problem registered in the panel.
+//! S9 heard, and the part of S4 that a pass owes: after one sync that nothing disturbed, whoever is paid for is
+//! served, renewed when that was due, or named: by the exit code of that sync, or by a problem registered in the
+//! panel.
 
 use chrono::NaiveDate;
 use pmisplicense::model::held::LicenseState;
@@ -117,8 +118,8 @@ fn is_named(world: &World, run: usize, item: ItemId, license: Option<u32>) -> bo
     by_exit || world.panel.problems.iter().any(speaks)
 }
 
-/// A run that saw its service without a panel gave back what that goes on showing: the truth of it, whatever the state
-/// makes of the client's next choice.
+/// A run that saw its service without a panel gave back what that goes on showing: the truth of it, whatever the
+/// state makes of the client's next choice.
 pub fn gives_back(world: &mut World, run: usize) {
     let Some(seen) = world.runs[run].last_item.clone().filter(is_nopanel) else { return };
     let Some(shown) = seen.params.licid else { return };

@@ -1,5 +1,6 @@
 //! Where the state lives. Tier 1: one connection in memory, emptied for every history, statements cached. Tier 2: a
-//! connection a run on one shared in-memory database. Tier 3: files with the shipped pragmas, opened anew by every run.
+//! connection a run on one shared in-memory database. Tier 3: files with the shipped pragmas, opened anew by every
+//! run.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

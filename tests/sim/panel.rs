@@ -1,6 +1,6 @@
-//! Our own panel and its database: services, their operations and payments, what the post-calls do, in both worlds (the
-//! end of a service moves before `prolong`, or by its post-call). Checks that hold at the moment of a call: no key is
-//! shown to two clients (S3), no post-call while the outcome is unknown (S5), no payment is posted twice.
+//! Our own panel and its database: services, their operations and payments, what the post-calls do, in both worlds
+//! (the end of a service moves before `prolong`, or by its post-call). Checks that hold at the moment of a call: no
+//! key is shown to two clients (S3), no post-call while the outcome is unknown (S5), no payment is posted twice.
 
 use std::collections::BTreeMap;
 

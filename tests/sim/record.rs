@@ -1,5 +1,5 @@
-//! What happened in a history, as a record that can be kept: the setting, then act by act with its faults. It needs no
-//! seed to be played again, so it goes on meaning what it meant when histories are drawn in another way.
+//! What happened in a history, as a record that can be kept: the setting, then act by act with its faults. It needs
+//! no seed to be played again, so it goes on meaning what it meant when histories are drawn in another way.
 //! `regressions.json` holds every history that ever broke a rule; all of them are played before anything is drawn.
 
 use std::fmt::Write as _;

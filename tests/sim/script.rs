@@ -1,5 +1,5 @@
-//! A history before it is played: what the world is like, and numbers by which it is decided what happens in it. All of
-//! it comes from one seed. What came of it is a record, which needs neither.
+//! A history before it is played: what the world is like, and numbers by which it is decided what happens in it. All
+//! of it comes from one seed. What came of it is a record, which needs neither.
 
 use std::borrow::Cow;
 

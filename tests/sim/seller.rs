@@ -1,6 +1,6 @@
-//! The selling BILLmanager by its own rules (LICENSING.md, CONTRACT.md 5): licenses, money, one change of address and
-//! key a month, busy addresses, late keys, expiry and deletion. It shares no rule with `src/`. Its ledger is what
-//! upstream billed, each entry tagged, outside the protocol, with the run that sent it.
+//! The selling BILLmanager by its own rules (docs/licensing-rules.md, docs/interface.md 5): licenses, money, one
+//! change of address and key a month, busy addresses, late keys, expiry and deletion. It shares no rule with `src/`.
+//! Its ledger is what upstream billed, each entry tagged, outside the protocol, with the run that sent it.
 
 use std::net::IpAddr;
 

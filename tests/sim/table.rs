@@ -1,5 +1,5 @@
-//! The table of the enumeration: step × fault × repetition, how often each was played. A cell that could occur is never
-//! empty; one that could not says why.
+//! The table of the enumeration: step × fault × repetition, how often each was played. A cell that could occur is
+//! never empty; one that could not says why.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! S5 (PROVING.md 3): what a run told by its end.
+//! S5 (docs/testing.md 3): what a run told by its end.
 
 use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::held::LicenseState;

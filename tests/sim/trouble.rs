@@ -1,6 +1,6 @@
-//! What befalls a whole installation, not one call (PROVING.md 3): the list filtered by the seller's administrator,
-//! account or database swapped, the state restored or lost, another panel that takes free licenses. At most one in a
-//! history; what lasts ends before the quiet.
+//! What befalls a whole installation, not one call (docs/testing.md 3): the list filtered by the seller's
+//! administrator, account or database swapped, the state restored or lost, another panel that takes free licenses. At
+//! most one in a history; what lasts ends before the quiet.
 
 use chrono::Months;
 use pmisplicense::model::held::LicenseState;
@@ -28,8 +28,8 @@ pub enum Trouble {
     StateCopied,
     /// The copy is put back by `restore`, which marks it.
     StateRestored,
-    /// The copy is put back by somebody who knows nothing of us, a snapshot of the whole disk perhaps: only upstream's
-    /// marks can tell.
+    /// The copy is put back by somebody who knows nothing of us, a snapshot of the whole disk perhaps: only
+    /// upstream's marks can tell.
     StateRolledBack,
     /// The state is gone; `panel_id` is pinned.
     StateLost,

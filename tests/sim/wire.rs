@@ -1,5 +1,6 @@
 //! The wire between a run and the seller: the port `Upstream` with everything that can go wrong on the way. Here are
-//! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed (S4).
+//! also the checks that hold at the moment of a call: nothing foreign is changed (S8), nothing unpaid is renewed
+//! (S4).
 
 use chrono::{DateTime, Utc};
 use pmisplicense::error::Text;
@@ -229,7 +230,7 @@ impl World {
             (Some(F::LostAfter | F::UnpaidLost), _) => lost(),
             (Some(F::Garbled), _) => Outcome::Unknown("sim: cut off".to_owned()),
             (Some(F::RefusedButDone), _) => {
-                // One look decides after a refusal (MONEY.md 2), so what it shows is not late as well.
+                // One look decides after a refusal (docs/money-safety.md 2), so what it shows is not late as well.
                 if let Some(lic) = request.license().and_then(|id| self.seller.get_mut(id.0)) {
                     lic.stale_until_ms = 0;
                 }

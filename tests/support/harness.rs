@@ -290,7 +290,7 @@ impl Test {
         self.operation(item, "prolong")
     }
 
-    /// What was sent or called against CONTRACT.md 1, 5 and 6: form, secrets, environment, inherited files.
+    /// What was sent or called against docs/interface.md 1, 5 and 6: form, secrets, environment, inherited files.
     pub fn problems(&self) -> Vec<String> {
         let mut found = self.upstream.violations();
         let password = self.upstream.with(|w| w.options.password.clone());

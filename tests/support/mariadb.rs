@@ -1,5 +1,6 @@
-//! One private, real MariaDB for a test process: own data folder, own socket, no durability. It runs under a guard (the
-//! sandbox executable), which stops it and removes the folder as soon as our end of its stdin is gone, however we died.
+//! One private, real MariaDB for a test process: own data folder, own socket, no durability. It runs under a guard
+//! (the sandbox executable), which stops it and removes the folder as soon as our end of its stdin is gone, however
+//! we died.
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use std::io::{BufRead, BufReader, Write};
@@ -208,8 +209,8 @@ fn text(value: &mysql::Value) -> Option<String> {
     }
 }
 
-/// `sandbox mariadb-guard DIR`: says `ready PORT`, obeys `stop`, `start` and `doom FOLDER`, and at the end of its stdin
-/// kills the server and removes DIR and the doomed folders.
+/// `sandbox mariadb-guard DIR`: says `ready PORT`, obeys `stop`, `start` and `doom FOLDER`, and at the end of its
+/// stdin kills the server and removes DIR and the doomed folders.
 pub fn guard(args: &[String]) -> i32 {
     let Some(dir) = args.first().map(PathBuf::from) else { return 2 };
     let mut doomed = vec![dir.clone()];

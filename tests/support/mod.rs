@@ -29,8 +29,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The executable that plays mgrctl and guards MariaDB: the one that SANDBOX_EXE names (tests/mutants builds its own),
-/// this very one, or beside a test the example, built when it is missing or older than its sources.
+/// The executable that plays mgrctl and guards MariaDB: the one that SANDBOX_EXE names (tests/mutants builds its
+/// own), this very one, or beside a test the example, built when it is missing or older than its sources.
 pub fn sandbox_exe() -> &'static Path {
     static EXE: OnceLock<PathBuf> = OnceLock::new();
     EXE.get_or_init(|| {
@@ -79,7 +79,8 @@ fn build(profile: &Path) {
     assert!(cargo.status().expect("cargo starts").success(), "the example `sandbox` must build");
 }
 
-/// The program under test: env PMISPLICENSE_BIN, else the one that cargo built for this test, else beside the example.
+/// The program under test: env PMISPLICENSE_BIN, else the one that cargo built for this test, else beside the
+/// example.
 pub fn program_exe() -> PathBuf {
     if let Some(path) = std::env::var_os("PMISPLICENSE_BIN") {
         return std::path::absolute(path).expect("a path");

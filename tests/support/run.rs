@@ -164,7 +164,7 @@ impl Output {
         self
     }
 
-    /// Exit 1 and one error document of this type, of the form of CONTRACT.md 2.
+    /// Exit 1 and one error document of this type, of the form of docs/interface.md 2.
     pub fn fails(&self, kind: &str) -> &Self {
         assert!(self.code == Some(1), "it should have failed with {kind}\n{}", self.tell());
         let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc><error type=\"";

@@ -1,4 +1,4 @@
--- The panel's tables as far as CONTRACT.md 4 names them, column for column; runningoperation.errorxml is mgrctl's own;
+-- The panel's tables as far as docs/interface.md 4 names them, column for column; runningoperation.errorxml is mgrctl's own;
 -- cost and currency of an item are read by reports only.
 CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(255), account INT, parent INT, pricelist INT, processingmodule INT,
   period INT, status INT, expiredate DATE, opendate DATE, createdate DATETIME, remoteid VARCHAR(64), lastpricelist INT,

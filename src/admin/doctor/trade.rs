@@ -1,5 +1,5 @@
-//! Of doctor: what is sold. Tariffs of the panel that lead to a product whose sale ends (LICENSING.md 6), and months
-//! that cost more than a year (LICENSING.md 5).
+//! Of doctor: what is sold. Tariffs of the panel that lead to a product whose sale ends (docs/licensing-rules.md 6),
+//! and months that cost more than a year (docs/licensing-rules.md 5).
 
 use chrono::Duration;
 

@@ -11,7 +11,7 @@ use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::store::Store;
 use crate::text;
 
-/// Beyond this difference of clocks nothing is bought by sync (MONEY.md 6).
+/// Beyond this difference of clocks nothing is bought by sync (docs/money-safety.md 6).
 const CLOCK_DAY: chrono::Duration = chrono::Duration::days(1);
 
 /// Beyond this one somebody should look.

@@ -1,6 +1,6 @@
 //! Replaces names, addresses, keys, amounts and secrets of a record by something of the same shape that says nothing.
-//! The same text always gets the same placeholder, so relations stay visible: the number of a license and the key that
-//! begins with it, a service and the remoteid that names it.
+//! The same text always gets the same placeholder, so relations stay visible: the number of a license and the key
+//! that begins with it, a service and the remoteid that names it.
 //!
 //! A value is replaced unless it is known to be harmless; nothing is kept because nobody thought of it.
 

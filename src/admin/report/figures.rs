@@ -1,5 +1,5 @@
-//! The figures of a month, collected once and told in four ways. Amounts are what the seller said a purchase cost, else
-//! our list price; currencies are never added to one another, nor converted.
+//! The figures of a month, collected once and told in four ways. Amounts are what the seller said a purchase cost,
+//! else our list price; currencies are never added to one another, nor converted.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::model::license::Money;
 use crate::model::period::{MonthCount, Period, days_between};
 use crate::store::{LicenseFilter, Purchase, Reuse, Store};
 
-/// Months of turnover shown: the programme looks at six (LICENSING.md 10).
+/// Months of turnover shown: the programme looks at six (docs/licensing-rules.md 10).
 pub const MONTHS: u32 = 6;
 
 /// The programme's minimum a month, minor units of euros.

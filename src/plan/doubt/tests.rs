@@ -76,7 +76,8 @@ fn license(id: u32, remoteid: RemoteId) -> License {
     }
 }
 
-/// When a purchase counts as never made (MONEY.md 3): only after settle_s, and two complete looks a minute apart.
+/// When a purchase counts as never made (docs/money-safety.md 3): only after settle_s, and two complete looks a
+/// minute apart.
 #[test]
 fn verdicts() {
     let wait = |s| Verdict::Wait { until: after(s) };
@@ -117,7 +118,8 @@ fn nothing_appeared() {
     }
 }
 
-/// The day from which an order's license may date (MONEY.md 4): the seller's own words count, never our clock alone.
+/// The day from which an order's license may date (docs/money-safety.md 4): the seller's own words count, never our
+/// clock alone.
 #[test]
 fn days_are_the_sellers() {
     let day = |text: &str| Some(text.parse::<NaiveDate>().expect("a date"));
@@ -134,7 +136,7 @@ fn days_are_the_sellers() {
     }
 }
 
-/// Rows of a list only point: what is worth opening (MONEY.md 4).
+/// Rows of a list only point: what is worth opening (docs/money-safety.md 4).
 #[test]
 fn candidates() {
     let bare = || License { name: Some("client".into()), ..license(1, RemoteId::Absent) };

@@ -1,6 +1,6 @@
-//! Services that show a license which our state does not hold for them: our state is old or lost, somebody else ordered
-//! the license, or the panel copied a service under another number. Nothing of what they show is freed or bought
-//! beside.
+//! Services that show a license which our state does not hold for them: our state is old or lost, somebody else
+//! ordered the license, or the panel copied a service under another number. Nothing of what they show is freed or
+//! bought beside.
 
 use std::collections::BTreeSet;
 
@@ -110,7 +110,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// Whether service and license are named together already: two services show it, or it bears our mark for this one.
+    /// Whether service and license are named together already: two services show it, or it bears our mark for this
+    /// one.
     fn is_named(&self, license: LicenseId, item: ItemId) -> bool {
         self.list.iter().any(|finding| {
             let is_freed = finding.remedy == Remedy::TakeIn(license, None);

@@ -48,8 +48,8 @@ impl Comparison<'_> {
         self.unowned.keys().copied().flatten().collect()
     }
 
-    /// Licenses that bear our mark for these services and that the state does not know; `views`: those of the services
-    /// that the panel has.
+    /// Licenses that bear our mark for these services and that the state does not know; `views`: those of the
+    /// services that the panel has.
     pub fn marked(&mut self, items: &[ItemId], views: &BTreeMap<ItemId, ItemView>) {
         for item in items {
             let group = self.unowned.remove(&Some(*item)).unwrap_or_default();

@@ -119,7 +119,8 @@ fn word(seen: &License, row: Option<&LicenseRow>, service: Option<&Service>, by:
     }
 }
 
-/// The guards of MONEY.md 5, one by one: what is anybody else's, unclear, or would change or buy something is left.
+/// The guards of docs/money-safety.md 5, one by one: what is anybody else's, unclear, or would change or buy
+/// something is left.
 #[test]
 fn guards() {
     let with = |change: &dyn Fn(&mut Service)| {

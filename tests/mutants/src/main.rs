@@ -3,11 +3,12 @@
 //! hours would not do by hundreds of builds takes minutes.
 //!
 //! `make mutants` calls it; names of files (as `cargo mutants -f` takes them) keep it to those. Outcomes are added to
-//! target/mutants/outcomes as they come, so an interrupted run goes on where it was; MUTANTS_AGAIN=survived tries those
-//! once more that have no reason to live, =all begins anew. Asked are tables, simulator and scenes, and before them the
-//! test from outside that tests/mutants.md names as the mutant's killer; MUTANTS_OUTSIDE=N: up to N others, those first
-//! that pass the fewest places. MUTANTS_BY=outside: only those; the others are called tables, simulator and scene.
-//! MUTANTS_JOBS: how many at once. A mutant that lives and has no reason in tests/mutants.md fails the run.
+//! target/mutants/outcomes as they come, so an interrupted run goes on where it was; MUTANTS_AGAIN=survived tries
+//! those once more that have no reason to live, =all begins anew. Asked are tables, simulator and scenes, and before
+//! them the test from outside that tests/mutants.md names as the mutant's killer; MUTANTS_OUTSIDE=N: up to N others,
+//! those first that pass the fewest places. MUTANTS_BY=outside: only those; the others are called tables, simulator
+//! and scene. MUTANTS_JOBS: how many at once. A mutant that lives and has no reason in tests/mutants.md fails the
+//! run.
 
 mod build;
 mod known;

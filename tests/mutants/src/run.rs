@@ -1,5 +1,5 @@
-//! Every mutant against everything that may kill it, cheapest first. A killer that never passes the mutant's place when
-//! all is well is not asked.
+//! Every mutant against everything that may kill it, cheapest first. A killer that never passes the mutant's place
+//! when all is well is not asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,8 +18,8 @@ use crate::build::Tree;
 use crate::known::Known;
 use crate::list::Mutant;
 
-/// How much more processor time a killer may take than with no mutant on: beyond that the mutant runs for ever. Time of
-/// the wall says nothing on a machine that others use; its limit is for what sleeps for ever.
+/// How much more processor time a killer may take than with no mutant on: beyond that the mutant runs for ever. Time
+/// of the wall says nothing on a machine that others use; its limit is for what sleeps for ever.
 const TIMES_SLOWER: u32 = 5;
 const SLACK: Duration = Duration::from_secs(10);
 const WALL: Duration = Duration::from_secs(1800);
@@ -309,8 +309,8 @@ fn by_workers(jobs: usize, work: impl Fn(usize) -> Result<(), String> + Sync) ->
     })
 }
 
-/// All of them, with what is known from an earlier run. `known`: the tests from outside that are said to kill mutants,
-/// and those that live for a reason: they are not tried again unless all are.
+/// All of them, with what is known from an earlier run. `known`: the tests from outside that are said to kill
+/// mutants, and those that live for a reason: they are not tried again unless all are.
 pub fn all(tree: &Tree, mutants: &[Mutant], unviable: &BTreeSet<usize>, known: &Known) -> Result<Outcomes, Failure> {
     let folder = tree.target.join("mutants");
     let path = kept(tree);

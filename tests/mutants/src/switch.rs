@@ -1,6 +1,6 @@
-//! One file with all its mutants behind switches. Each place becomes "if this mutant is on, the changed text, else the
-//! text as it was, its inner places switched": only one mutant is on at a time, so a changed text needs no switches
-//! within. Lines stay where they were.
+//! One file with all its mutants behind switches. Each place becomes "if this mutant is on, the changed text, else
+//! the text as it was, its inner places switched": only one mutant is on at a time, so a changed text needs no
+//! switches within. Lines stay where they were.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! What the panel does when mgrctl asks: the functions of CONTRACT.md 1 to 4 on the tables of the private MariaDB.
+//! What the panel does when mgrctl asks: the functions of docs/interface.md 1 to 4 on the tables of the private
+//! MariaDB.
 use super::{Call, Failure, Panel};
 use crate::support::mariadb;
 use crate::support::upstream::element;
@@ -281,7 +282,8 @@ impl Desk<'_> {
     }
 }
 
-/// The end of a period that begins on that day: months clamped, -50 a day, lifetime and trial without an end of theirs.
+/// The end of a period that begins on that day: months clamped, -50 a day, lifetime and trial without an end of
+/// theirs.
 fn moved(from: NaiveDate, period: i32) -> Option<NaiveDate> {
     match period {
         -50 => Some(from + Days::new(1)),

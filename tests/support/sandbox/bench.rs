@@ -1,6 +1,6 @@
-//! `sandbox bench PROGRAM`: PROVING.md 5, printed: what an open and a look cost, sizes. What a start costs stands in
-//! `bench_start`, what many licenses cost in `bench_many`. Budgets are named beside the figures; nothing here judges a
-//! time, because times are a machine's.
+//! `sandbox bench PROGRAM`: docs/testing.md 5, printed: what an open and a look cost, sizes. What a start costs
+//! stands in `bench_start`, what many licenses cost in `bench_many`. Budgets are named beside the figures; nothing
+//! here judges a time, because times are a machine's.
 use super::{bench_many, bench_start};
 use crate::support::{Test, program_exe};
 

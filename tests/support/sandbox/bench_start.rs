@@ -1,5 +1,5 @@
-//! What a start costs: `features` as a whole process, against the smallest program there is and against modules in PHP
-//! and Python that do nothing else, all in the same minutes.
+//! What a start costs: `features` as a whole process, against the smallest program there is and against modules in
+//! PHP and Python that do nothing else, all in the same minutes.
 use super::bench::line;
 use crate::support::program_exe;
 use std::path::Path;

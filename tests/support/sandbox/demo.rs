@@ -1,5 +1,6 @@
 //! `sandbox demo`: the life of some licenses, played with the real program and told step by step: the command, what
-//! went to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo fail.
+//! went to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo
+//! fail.
 use super::demo_more::{bundled_server, end_of_sale, yearly_by_the_month};
 use crate::support::modes::Mode;
 use crate::support::upstream::{Fault, License};

@@ -1,6 +1,6 @@
-//! Tests of the sandbox itself, without the program: every refusal is tripped by a raw request, every fault is seen by
-//! a raw client, mgrctl is called by hand. A stand-in that does not bite proves nothing about what is tested against
-//! it.
+//! Tests of the sandbox itself, without the program: every refusal is tripped by a raw request, every fault is seen
+//! by a raw client, mgrctl is called by hand. A stand-in that does not bite proves nothing about what is tested
+//! against it.
 mod faults;
 mod modes;
 mod panel;

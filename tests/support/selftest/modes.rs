@@ -22,8 +22,8 @@ fn seller(mode: &Mode) -> (Upstream, u64) {
 struct Proven(Vec<&'static str>);
 
 impl Proven {
-    /// What a raw client sees in the usual world and in the mode must differ as said: a look at the seller, and what it
-    /// shows there and here.
+    /// What a raw client sees in the usual world and in the mode must differ as said: a look at the seller, and what
+    /// it shows there and here.
     fn differs(&mut self, name: &'static str, look: impl Fn(&Upstream, u64) -> String, usual: &str, here: &str) {
         differs(name, look, usual, here);
         self.0.push(name);

@@ -197,7 +197,7 @@ fn fixtures_have_the_shape_of_the_panels_tables() {
     let t = Test::new();
     t.soft_item(42, "55230", 12).nodes(3).licname("Mine").add();
     t.vds_item(50, "nopanel", 1).addresses(&["2001:db8::1", "192.0.2.50"]).add();
-    // The query of CONTRACT.md 4 for the addons of an item.
+    // The query of docs/interface.md 4 for the addons of an item.
     let sql = "SELECT COALESCE(p.intname, t.intname), p.addontype, COALESCE(ea.intname, ep.intname), a.intvalue FROM pricelist p \
                JOIN itemtype t ON t.id = p.itemtype LEFT JOIN item a ON a.pricelist = p.id AND a.parent = :item \
                LEFT JOIN enumerationitem ea ON ea.id = a.enumerationitem LEFT JOIN enumerationitem ep ON ep.id = p.enumerationitem \

@@ -1,4 +1,4 @@
-//! Each refusal of PROVING.md 1, tripped by a raw request.
+//! Each refusal of docs/testing.md 1, tripped by a raw request.
 use super::*;
 use crate::support::upstream::{Country, Options, Tls};
 use chrono::NaiveDate;

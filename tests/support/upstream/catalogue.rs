@@ -1,5 +1,5 @@
 //! What upstream sells: tariffs with their codes, periods, prices (minor units), node addons and ends of sale.
-//! Copied by hand from LICENSING.md 1 and 6; prices that are not published there are invented.
+//! Copied by hand from docs/licensing-rules.md 1 and 6; prices that are not published there are invented.
 use chrono::NaiveDate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

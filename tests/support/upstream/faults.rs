@@ -1,5 +1,5 @@
 //! What can be made to go wrong, asked per func and call. A fault has two halves, what happens to the effect and what
-//! becomes of the answer, so that any pair can be had; the named ones are the pairs of PROVING.md 3.
+//! becomes of the answer, so that any pair can be had; the named ones are the pairs of docs/testing.md 3.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

@@ -40,7 +40,7 @@ pub struct Request {
     pub fault: Option<String>,
     /// `ok`, `refused TYPE`, `no effect`, `late`.
     pub outcome: String,
-    /// What CONTRACT.md 5 forbids: a query string, another method, no out=xml …
+    /// What docs/interface.md 5 forbids: a query string, another method, no out=xml …
     pub violations: Vec<String>,
 }
 
@@ -201,7 +201,7 @@ impl Upstream {
         self.shared.lock().requests.clear();
     }
 
-    /// What CONTRACT.md 5 forbids and was done all the same.
+    /// What docs/interface.md 5 forbids and was done all the same.
     pub fn violations(&self) -> Vec<String> {
         let tell = |r: &Request| r.violations.iter().map(|v| format!("{}: {v}", r.func)).collect::<Vec<_>>();
         self.requests().iter().flat_map(tell).collect()
@@ -285,7 +285,8 @@ impl Upstream {
         self.shared.lock().gates.clear();
     }
 
-    /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes effect.
+    /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes
+    /// effect.
     pub fn before(&self, func: &str, nth: u64, act: impl FnOnce(&mut World) + Send + 'static) {
         self.shared.lock().gates.before(func, nth, Box::new(act));
     }

@@ -1,4 +1,4 @@
-//! The calls of CONTRACT.md 5 that only read: lists with paging, one license, checkip, whoami, subaccount.
+//! The calls of docs/interface.md 5 that only read: lists with paging, one license, checkip, whoami, subaccount.
 use super::catalogue::{Country, Family, Tariff};
 use super::dialect::{Amounts, ChangeDates, ListTariff};
 use super::element;

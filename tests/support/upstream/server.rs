@@ -17,7 +17,8 @@ enum Mode {
     Closed,
 }
 
-/// Whether the port is open. Stopping waits until the listener is gone, so that the next connection is surely refused.
+/// Whether the port is open. Stopping waits until the listener is gone, so that the next connection is surely
+/// refused.
 pub struct Listening {
     pub port: u16,
     mode: Mutex<Mode>,

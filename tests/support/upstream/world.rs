@@ -1,5 +1,5 @@
-//! Upstream's state: licenses, money, calendar, and what time does to them (stop, own renewal, deletion after 30 days).
-//! No network here: `funcs` are the calls on it, `server` plays them over HTTP.
+//! Upstream's state: licenses, money, calendar, and what time does to them (stop, own renewal, deletion after 30
+//! days). No network here: `funcs` are the calls on it, `server` plays them over HTTP.
 use super::catalogue::{self, Country, Family, Tariff};
 use super::dialect::{Dialect, Pace, Unsold};
 use super::refusals::Refusal;
