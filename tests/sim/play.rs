@@ -329,16 +329,20 @@ impl<'a> Stage<'a> {
         world.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
         match (fault, world.runs[run].job) {
             (Fault::SyncMeanwhile, _) => Some(Job::SyncAll),
-            (_, job @ Job::Item { item, .. }) => {
-                // Another service's run, where one waits: it wants the same licenses.
-                let other = world.panel.ops.iter().position(|op| op.item != item && !op.done && !op.dropped);
+            (_, job) => {
+                // Another operation, where one waits: it wants the same licenses, or changes a service that a pass has
+                // read already.
+                let own = match job {
+                    Job::Item { item, .. } => Some(item),
+                    _ => None,
+                };
+                let other = world.panel.ops.iter().position(|op| Some(op.item) != own && !op.done && !op.dropped);
                 Some(other.map_or(job, |op| Job::Item {
                     item: world.panel.ops[op].item,
                     command: world.panel.ops[op].command,
                     op: Some(op),
                 }))
             }
-            (_, job) => Some(job),
         }
     }
 

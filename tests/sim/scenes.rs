@@ -110,9 +110,10 @@ const SWEEP: Deed = Deed::Job(Job::Sweep);
 const SYNC_ITEM: Deed = Deed::Job(Job::Item { item: 1, command: C::SyncItem, op: None });
 const OPEN: Deed = Deed::Run(1, C::Open);
 
-/// All of them.
+/// All of them. The first ones are those that random histories hardly ever meet.
 pub fn scenes() -> Vec<Scene> {
     let services = [services::payments(), services::stops(), services::changes()];
     let passes = [passes::syncs(), passes::others()];
-    [openings::openings()].into_iter().chain(services).chain(passes).flatten().collect()
+    let rare = [passes::beside_an_operation()];
+    rare.into_iter().chain([openings::openings()]).chain(services).chain(passes).flatten().collect()
 }

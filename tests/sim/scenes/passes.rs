@@ -10,6 +10,15 @@ use crate::world::Job;
 use pmisplicense::engine::ItemCommand as C;
 use pmisplicense::error::ErrorKind as E;
 
+/// A pass while an operation of the panel waits: a second process may carry it out between any two steps.
+pub(super) fn beside_an_operation() -> Vec<Scene> {
+    use Deed::{Hurt, Wait, World};
+    let due = [OPEN, World(paid_for_months), Wait(30 * DAY + DAY / 2)];
+    let before = [&due[..], &[Hurt(1, C::Suspend, "send suspend", F::Refused)]].concat();
+    let renewed = &["send renewal", "record outcome"];
+    vec![Scene::new("sync renews what is about to be suspended", &[start("55227", 1, 1)], &before, SYNC, renewed)]
+}
+
 pub(super) fn syncs() -> Vec<Scene> {
     use Deed::{Hurt, Run, Wait, World};
     let month = &[start("55227", 1, 1)][..];
