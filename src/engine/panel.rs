@@ -7,6 +7,7 @@ use crate::error::ModuleError;
 use crate::model::item::Item;
 use crate::model::license::License;
 use crate::model::rules::PostOpen;
+use crate::plan::check::without_mark;
 use crate::ports::{PanelCall, PanelError};
 
 use super::{Engine, errors};
@@ -25,9 +26,10 @@ impl Engine<'_> {
         // A name that the client set is his wish, never overwritten by what upstream has.
         if item.params.licname.is_none() {
             let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
-            // Not in the form that the seller gave it: sent back like that it would be changed once more.
-            let name = row.as_ref().map_or(seen.name.as_deref(), |row| row.name_meant(seen));
-            values.extend(name.map(|name| ("licname", name.to_owned())));
+            // Not in the form that the seller gave it: sent back like that it would be changed once more. And not
+            // with our mark, which would stay in the client's name for good.
+            let name = row.as_ref().map_or(seen.name.as_deref(), |row| row.name_meant(seen)).map(without_mark);
+            values.extend(name.filter(|name| !name.is_empty()).map(|name| ("licname", name.to_owned())));
         }
         self.save_params(item, &values).await
     }

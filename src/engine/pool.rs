@@ -214,8 +214,12 @@ impl Engine<'_> {
     /// Somebody else changed it meanwhile. One that bears another's mark is not ours any more, and never touched
     /// again.
     async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
-        let ours = seen.remoteid.is_silent() || seen.remoteid.mark_of(&self.panel_id).is_some();
-        let state = if ours { self.state_to_return(row) } else { LicenseState::Stopped };
+        let state = match seen.remoteid.mark() {
+            Some(mark) if *mark.panel() == self.panel_id => self.state_to_return(row),
+            // Nothing says that what uses it is ours: it stays where it was, reconcile names it, and nothing frees it.
+            None if seen.remoteid.is_silent() => LicenseState::Pool,
+            Some(_) | None => LicenseState::Stopped,
+        };
         let why = text!("license {} is not free any more", "лицензия {} больше не свободна", row.id);
         self.warn(&why);
         let (row, until) = (row.clone(), self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));

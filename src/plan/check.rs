@@ -104,13 +104,13 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
     ip.is_unique_local() || ip.is_unicast_link_local() || (first == 0x2001 && second == 0x0db8)
 }
 
-/// A name that a client gives a license; an empty one means the default. It is sent as typed: names decide nothing,
-/// so people may be called O'Neill. A mark behind a name is one that an order of ours left there, and no fault of
-/// the client's. Only what would be taken for a free license or for a mark of ours is refused, and what no list can
-/// show.
+/// Checks a name that a client gives a license; an empty one means the default. The name is sent as typed: names
+/// decide nothing, so people may be called O'Neill. A mark of ours at the end of a name is accepted, because earlier
+/// versions saved it there.
 ///
 /// # Errors
-/// `bad_value` about `licname`: the name of free licenses, a mark of ours, control characters, too many characters.
+/// `bad_value` about `licname`: the name of free licenses, a name that begins as our marks do, control characters,
+/// too many characters.
 pub fn check_licname(text: &str) -> Result<(), ModuleError> {
     let name = text.trim();
     let lower = name.to_lowercase();
@@ -150,6 +150,12 @@ fn is_mark(word: &str) -> bool {
 pub fn clean_licname(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if is_control(c) { ' ' } else { c }).take(NAME_CHARS).collect();
     spaced.split_whitespace().filter(|word| !is_mark(&word.to_lowercase())).collect::<Vec<_>>().join(" ")
+}
+
+/// A name without the mark that an order of ours put at its end: the mark is between us and the seller.
+pub fn without_mark(name: &str) -> &str {
+    let (before, last) = name.trim_end().rsplit_once(char::is_whitespace).unwrap_or(("", name.trim()));
+    if is_mark(&last.to_lowercase()) { before.trim_end() } else { name }
 }
 
 /// The product of an internal name; `None` for `nopanel`.
@@ -276,6 +282,17 @@ mod tests {
             assert_eq!(check_licname(text), Ok(()), "{text}");
         }
         assert_eq!(clean_licname("Item #42  \"Al's\tshop\" pml-abcdefgh-1-2"), "Item #42 \"Al's shop\"");
+        for (name, want) in [
+            ("shop pml-abcdefgh-1-2", "shop"),
+            ("shop  PML-ABCDEFGH-free ", "shop"),
+            ("pml-abcdefgh-1-2", ""),
+            ("two  blanks", "two  blanks"),
+            ("shop pml-1", "shop pml-1"),
+            ("pml-abcdefgh-1-2 shop", "pml-abcdefgh-1-2 shop"),
+            ("", ""),
+        ] {
+            assert_eq!(without_mark(name), want, "{name}");
+        }
     }
 
     /// An unknown name is told with the known ones.
