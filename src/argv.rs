@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(parse("--command features --item x").common().expect_err("item").object, "item");
     }
 
-    /// 0 and an empty word stand for "no service" and "no operation", but not where a service is needed.
+    /// 0 and an empty value mean "no service" and "no operation". Commands about a service refuse both.
     #[test]
     fn none_in_words() {
         for none in ["0", "", "00"] {

@@ -94,7 +94,7 @@ pub fn problems(
         LicenseState::Bound | LicenseState::Claimed | LicenseState::ToFree => true,
         LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => false,
     };
-    // What a pass passes over, as far as the state alone tells.
+    // Licenses that sync leaves alone, as far as the state alone can show it.
     if is_held && !store.is_bought_from(row.account).map_err(state_error)? {
         found.push("former_account");
     }

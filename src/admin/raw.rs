@@ -1,5 +1,5 @@
-//! show --raw: what the seller sent about one license, field by field. So whoever meets a seller that words its
-//! answers in a new way sees which fields the program passes over.
+//! `show --raw`: the fields of one license as the seller sent them. An operator whose seller answers in a new way can
+//! see here which fields the program does not read.
 
 use serde_json::json;
 

@@ -51,7 +51,7 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     Ok(page(desk, item, panel.as_ref(), row.as_ref(), seen.as_ref().map(|seen| (seen, limit)), &notes, &problems))
 }
 
-/// What a word of a person means, as far as state and panel tell.
+/// The service and the license that an operator named, as far as the state and the panel know them.
 pub(super) struct Meant {
     pub item: Option<ItemId>,
     pub row: Option<LicenseRow>,

@@ -1,6 +1,7 @@
-//! Whether the panel's database is reached over TLS. By a socket never. Over TCP when the settings name an authority,
-//! and else only when the database does not let us in without. TLS that is not verified protects nothing from
-//! somebody on the way, so without an authority it is used on this machine alone.
+//! When the panel's database is reached over TLS. A connection by a socket never uses TLS. A connection over TCP uses
+//! it when the settings name a certificate authority, and otherwise only when the database refuses us without it. TLS
+//! that verifies nobody does not protect against an attacker between two machines, so without an authority it is used
+//! on this machine only.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -95,8 +96,8 @@ impl DbParams {
     }
 }
 
-/// Whether a connection that asked for TLS failed at that: no TLS there, or a certificate that was not accepted. What
-/// the TLS library says comes as data that cannot be read.
+/// Whether a connection failed because of TLS: the server offers none, or its certificate was not accepted. The
+/// database library reports errors of the TLS library as invalid data.
 fn is_about_tls(error: &mysql::Error) -> bool {
     match error {
         mysql::Error::IoError(error) => error.kind() == std::io::ErrorKind::InvalidData,
@@ -109,7 +110,7 @@ fn is_about_tls(error: &mysql::Error) -> bool {
     }
 }
 
-/// Whether an address is this machine's own, whatever its name server says.
+/// Whether an address is this machine's own without asking a name server.
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

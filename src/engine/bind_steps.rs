@@ -24,11 +24,6 @@ use super::repair_errors::one_license_an_address;
 use super::{Engine, errors};
 
 impl Engine<'_> {
-    /// The day before which the seller lets no address of this license change; `None`: it may change now.
-    pub(super) fn moves_from(&self, seen: &License) -> Option<NaiveDate> {
-        self.rules.ip_change_limit.waits_until(seen.ip_changed, self.today())
-    }
-
     /// Makes a license ready for a service before our state binds it: what the seller refuses now changes nothing for
     /// the service.
     ///

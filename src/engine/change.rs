@@ -1,6 +1,8 @@
 //! Changes of a license that its item wants: running or stopped, address, name, tariff, nodes, key
 //! (docs/licensing-rules.md 8).
 
+use chrono::NaiveDate;
+
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::held::LicenseRow;
@@ -428,6 +430,11 @@ impl Engine<'_> {
             return Err(errors::not_visible(&describe(&done), row.id));
         }
         self.save_license(item, &seen).await
+    }
+
+    /// The day before which the seller lets no address of this license change; `None`: it may change now.
+    pub(super) fn moves_from(&self, seen: &License) -> Option<NaiveDate> {
+        self.rules.ip_change_limit.waits_until(seen.ip_changed, self.today())
     }
 
     /// A new key for a held license.

@@ -1,5 +1,6 @@
-//! An answer that holds a field of a license twice, with different values. Nobody can say which is meant: the field
-//! counts as not known (`upstream::fields`), and it is said once, so that a person can ask the seller.
+//! Answers that hold a field of a license twice, with different values. Nobody can say which value is meant, so the
+//! field counts as not known (`upstream::fields`). The journal and the log say so once, so that an operator can ask
+//! the seller.
 
 use crate::error::{ModuleError, Text};
 use crate::model::license::License;
@@ -30,7 +31,7 @@ fn doubled(seen: &License) -> Text {
     let (id, fields) = (seen.id, seen.doubled.join(", "));
     text!(
         "The seller's answer about license {id} holds these fields twice, with different values: {fields}. \
-             Their values count as not known; of two days of a change the later one counts. \
+             Their values count as not known. Of two days of a change the later one counts. \
              Next: look at the license in the seller's panel.",
         "В ответе продавца о лицензии {id} эти поля есть дважды, с разными значениями: {fields}. \
              Их значения считаются неизвестными; из двух дат смены берётся более поздняя. \

@@ -1,5 +1,5 @@
-//! A name that the seller keeps in its own way. A name is for people: what the seller makes of it is remembered and
-//! told once, and neither keeps a license from its client nor is asked for again and again.
+//! Names that the seller stores in a form of its own. A name is for people, so a changed one must not keep a license
+//! from its client. The form is remembered and reported once, and the same name is not requested again.
 
 use crate::error::{ModuleError, Text};
 use crate::model::held::LicenseRow;

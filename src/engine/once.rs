@@ -117,7 +117,7 @@ impl Engine<'_> {
         match self.send_recorded(intent).await? {
             Outcome::Done(OnceAnswer::Prolonged(expires)) if is_planted(Bug::RenewalTrusted) => {
                 let expires = expires.map_or(Expiry::Unknown, Expiry::On);
-                let seen = crate::model::license::License { expires, ..super::survey::as_last_seen(row) };
+                let seen = crate::model::license::License { expires, ..row.as_last_seen() };
                 self.carried_out(row, &wish, WishEvent::Done { license: Some(row.id) }, Some(seen), what).await
             }
             Outcome::NotSent(why) => {

@@ -9,7 +9,7 @@ use crate::model::catalogue::Product;
 use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{Family, License, LicenseStatus, LicenseTariff, RemoteId};
+use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::period::Period;
 use crate::model::rules::Rules;
 use crate::plan::doubt::Completeness;
@@ -259,7 +259,7 @@ impl Engine<'_> {
                 Ok(seen) => seen,
                 Err(error) => {
                     away = Some(error.words());
-                    Some(as_last_seen(row))
+                    Some(row.as_last_seen())
                 }
             },
             None => None,
@@ -365,22 +365,6 @@ fn nothing_for_it(trouble: &ModuleError) -> Text {
         ["Nothing is done for it until an operator decides. {}", words.en],
         ["Для неё ничего не делается, пока не решит оператор. {}", words.ru]
     )
-}
-
-/// A license as the last look showed it.
-pub(super) fn as_last_seen(row: &LicenseRow) -> License {
-    License {
-        name: Some(row.name.clone()),
-        ip: row.ip,
-        tariff: LicenseTariff::Id(row.pricelist),
-        status: row.status,
-        key: row.key.clone(),
-        created: row.created,
-        expires: row.expires,
-        ip_changed: row.ip_changed,
-        key_changed: row.key_changed,
-        ..License::unknown(row.id)
-    }
 }
 
 /// What an item asks for; a reason where it cannot be told.

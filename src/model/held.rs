@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use super::item::ItemStatus;
 use super::journal::ItemLife;
-use super::license::{Expiry, Family, License, LicenseStatus};
+use super::license::{Expiry, Family, License, LicenseStatus, LicenseTariff};
 use super::name::KeptName;
 use super::reason::Reason;
 
@@ -122,6 +122,22 @@ impl LicenseRow {
     pub fn is_of(&self, life: &ItemLife) -> bool {
         let held = self.life.as_ref();
         held == Some(&life.to_string()) || held == Some(&life.beside().to_string())
+    }
+
+    /// The license as the last look showed it.
+    pub fn as_last_seen(&self) -> License {
+        License {
+            name: Some(self.name.clone()),
+            ip: self.ip,
+            tariff: LicenseTariff::Id(self.pricelist),
+            status: self.status,
+            key: self.key.clone(),
+            created: self.created,
+            expires: self.expires,
+            ip_changed: self.ip_changed,
+            key_changed: self.key_changed,
+            ..License::unknown(self.id)
+        }
     }
 
     /// Whether a look shows the wanted name, or what this seller made of that very name before.

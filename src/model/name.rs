@@ -1,5 +1,5 @@
-//! Names of licenses as sellers keep them. A name is typed here, stored there, and may come back in another form:
-//! with `&amp;` for `&`, with single blanks, cut to some length.
+//! Names of licenses as sellers store them. A name that we send may come back in another form: with `&amp;` for `&`,
+//! with single blanks, or cut to some length.
 
 /// A name that a seller keeps in its own way, as a change of name has shown: asking again would change nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::held::LicenseRow;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{License, LicenseTariff};
+use crate::model::license::License;
 use crate::text;
 
 /// What is carried out.
@@ -189,19 +189,8 @@ fn name_of(difference: &Difference) -> &'static str {
 
 /// The license as our state saw it last: the command itself looks again.
 fn last_look(row: &LicenseRow, target: &Target) -> License {
-    License {
-        name: Some(row.name.clone()),
-        ip: row.ip,
-        tariff: LicenseTariff::Id(row.pricelist),
-        status: row.status,
-        key: row.key.clone(),
-        created: row.created,
-        expires: row.expires,
-        ip_changed: row.ip_changed,
-        key_changed: row.key_changed,
-        addons: target.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect(),
-        ..License::unknown(row.id)
-    }
+    let addons = target.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect();
+    License { addons, ..row.as_last_seen() }
 }
 
 /// Whether a license that our state does not know may be the server's own: the same address and product, or the same
@@ -220,6 +209,7 @@ mod tests {
     use crate::model::catalogue::Catalogue;
     use crate::model::held::test_row;
     use crate::model::item::test_item;
+    use crate::model::license::LicenseTariff;
     use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, ends, test_license};
     use crate::plan::order::unknown_name;
 

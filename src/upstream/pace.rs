@@ -1,9 +1,9 @@
-//! How fast single licenses are read. Sellers publish no limit, but readers who asked without a pause were cut off in
-//! the middle (docs/billmanager-protocol.md): the first reads of a run go at once, later ones wait for each other.
+//! How fast single licenses are read. Sellers publish no limit, but some refuse a client that reads many licenses
+//! without a pause (docs/billmanager-protocol.md). The first reads of a run are not delayed; later ones are.
 
 use std::time::{Duration, Instant};
 
-/// So many reads follow each other at once: no command about one service comes near it.
+/// The number of reads in a run that are not delayed. No command about one service needs as many.
 const FREE_READS: u32 = 21;
 
 /// The reads of one run from one account.

@@ -1,5 +1,5 @@
-//! A license as the seller sent it: all fields of its form and of its row in the list, also those that no table of
-//! ours knows. Secrets are masked here, where the login is known, so that nobody above can print one.
+//! A license as the seller sent it: every field of its form and of its row in the list, known to the program or not.
+//! Secrets are masked here, where the login is known, so no code above this module can print one.
 
 use super::client::{HttpUpstream, Repeat};
 use super::decode::{self, date};

@@ -1,7 +1,9 @@
-//! Which certificates of the seller are believed where the settings name a `ca_file`: those that a public authority
-//! or one in the file has signed, and the very certificates that stand in the file. A self-signed certificate is
-//! often marked as an authority's, as `openssl req -x509` makes it, and then no server may show it as its own: but
-//! whoever names it vouches for it. Its names and its days are checked all the same.
+//! Which certificates of the seller are trusted when the settings name a `ca_file`. Trusted are certificates that a
+//! public authority or an authority in the file has signed, and certificates that are in the file themselves.
+//!
+//! A self-signed certificate is often marked as an authority's (`openssl req -x509` does that), and a server may not
+//! present such a certificate as its own. Whoever names it in `ca_file` vouches for it, so it is accepted. Its names
+//! and its dates are still checked.
 
 use std::sync::Arc;
 
@@ -64,7 +66,8 @@ struct Vouched {
     named: Vec<CertificateDer<'static>>,
 }
 
-/// Whether this is all that was wrong. The days are checked before it, the names after it.
+/// Whether the only fault is that an authority's certificate is presented as a server's. The library checks the dates
+/// before this fault and the names after it.
 fn is_authority_as_server(error: &rustls::Error) -> bool {
     let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
