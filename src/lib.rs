@@ -13,8 +13,8 @@
 //!
 //! Three types keep money safe. A `store::RecordedIntent` exists only after its transaction was committed, and
 //! sending consumes it. `ports::Outcome` has no "error": a purchase is done, refused, not sent, or *unknown*, and
-//! each is a branch that the compiler asks for. `model::journal::WishKey` is unique among wishes that have not ended:
-//! one key, one purchase.
+//! each is a branch that the compiler asks for. `model::journal::IdempotencyKey` is unique among intents that have
+//! not ended: one key, one purchase.
 //!
 //! The engine is `async` only so that the simulator (tests/sim) can stop a run between any two steps; nothing in it
 //! waits. `engine::stepping` explains this.
@@ -29,25 +29,25 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod context;
+pub mod dry_run;
 pub mod durable;
 pub mod engine;
 pub mod error;
-pub mod event;
+pub mod event_hook;
+pub mod failure_report;
 pub mod locks;
 pub mod log;
 pub mod mgrctl;
 pub mod model;
-pub mod opening;
 pub mod pass_report;
 pub mod plan;
 pub mod ports;
-pub mod rehearsal;
-pub mod report;
+pub mod resource_use;
 pub mod run;
 pub mod secret;
+pub mod session;
 pub mod settings;
 pub mod store;
 pub mod trace;
 pub mod upstream;
-pub mod usage;
 pub mod xml;

@@ -18,8 +18,8 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, Runn
 use crate::model::item::{Item, ItemStatus, Owner};
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
-use crate::model::noc::Record;
 use crate::model::period::{AlignmentRule, Period};
+use crate::model::whmcs::Record;
 use crate::store::RecordedIntent;
 
 pub use self::call_error::CallError;
@@ -83,7 +83,7 @@ pub const PAGE_ROWS: u32 = 500;
 /// One account of the selling BILLmanager.
 pub trait Upstream {
     /// Sends what was recorded, once. Consumes the intent: it cannot be sent again.
-    fn send_once(&mut self, intent: RecordedIntent) -> Outcome;
+    fn send_once(&mut self, recorded: RecordedIntent) -> Outcome;
 
     /// A repeatable change.
     ///

@@ -1,9 +1,9 @@
 //! One run: arguments in, one result out. Assembles the context, keeps the DoNothing gate, checks the running
 //! operation, and turns every failure, a panic included, into an error document. Knows no rule of licensing.
 
+mod adapters;
 mod admin;
-mod rehearse;
-mod shells;
+mod dry_run;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,16 +15,16 @@ use crate::cli::{Command, Common, EngineCommand, Opt};
 use crate::clock::SystemClock;
 use crate::commands::{self, Reply};
 use crate::context::{Context, Data, database_error};
+use crate::dry_run::Rehearsed;
 use crate::error::{ErrorKind, Lang, ModuleError};
-use crate::event;
+use crate::event_hook;
+use crate::failure_report;
 use crate::log::{Level, Log};
 use crate::model::ids::{ModuleId, RunningOperationId};
-use crate::rehearsal::Rehearsed;
-use crate::report;
+use crate::resource_use;
 use crate::settings::{Environment, Settings};
 use crate::text;
 use crate::trace::Trace;
-use crate::usage;
 
 /// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,10 +78,10 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
         state: path("PMISPLICENSE_STATE"),
         machine_id: path("PMISPLICENSE_MACHINE_ID"),
     };
-    if event::is_handler(program) {
+    if event_hook::is_handler(program) {
         let item = variable("PARAM_elid").unwrap_or_default();
-        let noted = caught(|| Ok(event::note(&environment, &item.to_string_lossy())));
-        return Finished { stdout: noted.unwrap_or_else(|_| event::ANSWER.to_owned()), ..Finished::default() };
+        let noted = caught(|| Ok(event_hook::note(&environment, &item.to_string_lossy())));
+        return Finished { stdout: noted.unwrap_or_else(|_| event_hook::ANSWER.to_owned()), ..Finished::default() };
     }
     let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let given = argv::read(&words);
@@ -152,7 +152,7 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
 /// Shows what a command would do, also what it would tell the panel about a failure.
 fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, as_json: bool) -> Finished {
     let lang = ctx.lang;
-    let (mut ctx, script) = match rehearse::rehearse(ctx, engine.word()) {
+    let (mut ctx, script) = match dry_run::rehearse(ctx, engine.word()) {
         Ok(rehearsed) => rehearsed,
         Err(error) => return failed(&error, lang),
     };
@@ -222,7 +222,7 @@ fn mismatch(
 fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
     let finished = told(ctx, command, word, result);
     if ctx.log.wants(Level::Extinfo) {
-        ctx.log.extinfo(&format!("{word} ended with {}, {}", finished.code, usage::taken()));
+        ctx.log.extinfo(&format!("{word} ended with {}, {}", finished.code, resource_use::taken()));
     }
     finished
 }
@@ -253,7 +253,7 @@ fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, 
         };
         let told = caught(|| {
             let module = concerned(ctx, command, &error);
-            report::failure(ctx, report::Run { command: word, item, module, date: &date }, &error);
+            failure_report::failure(ctx, failure_report::Run { command: word, item, module, date: &date }, &error);
             Ok(())
         });
         if let Err(panic) = told {
@@ -282,19 +282,19 @@ fn context(settings: Settings, common: &Common) -> Context {
     let log = new_log(&settings);
     let trace = Trace::to(Arc::clone(&log));
     let mgrctl = crate::mgrctl::Mgrctl::new(&settings.root).traced(trace.clone());
-    let tool = shells::Tool::new(mgrctl.clone(), &settings, Arc::clone(&log));
+    let tool = adapters::Tool::new(mgrctl.clone(), &settings, Arc::clone(&log));
     Context {
         lang: common.lang,
         module: common.module,
         running_operation: common.running_operation,
         clock: Box::new(SystemClock::new(settings.zone(common.module))),
         locks: Box::new(crate::locks::FileLocks::new(settings.locks())),
-        connector: shells::connector(&settings, trace),
+        connector: adapters::connector(&settings, trace),
         panel: Box::new(mgrctl),
         data: Data::new(Box::new(tool), Arc::clone(&log)),
-        whmcs: shells::whmcs(&log),
-        machine: shells::machine(&settings.machine_id),
-        fresh_panel: shells::fresh_panel(),
+        whmcs: adapters::whmcs(&log),
+        machine: adapters::machine(&settings.machine_id),
+        fresh_panel: adapters::fresh_panel(),
         stdin: Box::new(std::io::stdin()),
         notes: Box::new(Arc::clone(&log)),
         copy: None,

@@ -144,7 +144,7 @@ fn renewal_in_doubt() {
 /// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it:
 /// the next one starts afresh.
 #[test]
-fn life_ends() {
+fn incarnation_ends() {
     let test = Test::new();
     test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
     test.upstream.fault(Fault::on("soft.order.param").refused("something_odd"));
@@ -367,16 +367,16 @@ fn deletion_of_the_only_license() {
         settle(&test);
         test.run(["--command", "sync", "--module", "7"]);
     }
-    let wish = || state(&test, "SELECT status FROM wish WHERE kind = 'delete'");
-    assert_eq!((wish(), state(&test, "SELECT state FROM license")), ("handed_over".into(), "to_free".into()));
+    let intent = || state(&test, "SELECT status FROM wish WHERE kind = 'delete'");
+    assert_eq!((intent(), state(&test, "SELECT state FROM license")), ("handed_over".into(), "to_free".into()));
     assert_eq!(test.upstream.requests_of("soft.delete").len(), 1);
     opened(&test, 41, "55227", 1);
     test.run(["--command", "sync", "--module", "7"]).ok();
-    assert_eq!((wish(), state(&test, "SELECT state FROM license ORDER BY id")), ("done".into(), "deleted".into()));
+    assert_eq!((intent(), state(&test, "SELECT state FROM license ORDER BY id")), ("done".into(), "deleted".into()));
     assert_eq!(test.upstream.requests_of("soft.delete"), Vec::new());
 }
 
-/// An item of a life that ended and begins anew is another wish: it may buy again.
+/// An item of a life that ended and begins anew is another intent: it may buy again.
 #[test]
 fn opened_again_after_close() {
     let test = Test::new();

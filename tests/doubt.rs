@@ -436,7 +436,7 @@ fn closed_in_doubt_for_long() {
 
 /// Items cannot overtake their own doubt: whatever is asked of the item waits, close excepted.
 #[test]
-fn later_wishes_wait() {
+fn later_intents_wait() {
     let test = ordered("", Fault::on("soft.order.param").late());
     test.cmd("open", 42).fails("client");
     forget(&test);

@@ -1,4 +1,4 @@
-//! `gen_key`: one new key, saved to the item, never asked for twice for the same wish.
+//! `gen_key`: one new key, saved to the item, never asked for twice for the same intent.
 use crate::service::{HEAD, changes, forget, license, opened, settle, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 

@@ -75,7 +75,7 @@ fn repeated() {
         assert_eq!(test.panel_changes(), ["soft.open elid=42 sok=ok"]);
     }
     assert_eq!(test.upstream.billed("soft.order.param"), 1);
-    // Another running operation of the panel is no other wish.
+    // Another running operation of the panel is no other intent.
     let operation = test.operation(42, "open");
     test.cmd_op("open", 42, operation).ok();
     assert_eq!((test.upstream.billed("soft.order.param"), licid(&test, 42)), (1, id));

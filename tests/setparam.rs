@@ -39,7 +39,7 @@ fn no_panel_any_more() {
     test.run(["--command", "sync", "--module", "7"]).ok();
 }
 
-/// One address a month: told with the day from which it will work; the wish is kept and sync carries it out.
+/// One address a month: told with the day from which it will work; the intent is kept and sync carries it out.
 #[test]
 fn address_limit() {
     let test = Test::new();
@@ -150,7 +150,7 @@ fn nodes() {
         assert_eq!(changes(&test), [format!("soft.edit addon_55236=6 elid={id} sok=ok")], "{name}");
         test.cmd("setparam", 42).ok();
         assert_eq!((test.upstream.billed("soft.edit"), license(&test, 42).nodes), (1, 6), "{name}");
-        // Fewer, then more again: another wish, though the numbers were seen before.
+        // Fewer, then more again: another intent, though the numbers were seen before.
         test.set_nodes(42, 2);
         test.cmd("setparam", 42).ok();
         test.set_nodes(42, 5);
@@ -183,7 +183,7 @@ fn tariff() {
             (now.id, now.pricelist, now.key, test.upstream.billed("service.changepricelist")),
             (id, 55228, key, 1)
         );
-        // And back, and again: three changes, three wishes.
+        // And back, and again: three changes, three intents.
         for choice in ["55227", "55228"] {
             test.choose(42, choice);
             test.cmd("setparam", 42).ok();

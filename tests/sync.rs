@@ -36,7 +36,7 @@ fn sellers_changes_are_adopted() {
 
 /// What the client wants is carried out, never overwritten: address, name, running or stopped, automatic renewal.
 #[test]
-fn clients_wishes() {
+fn clients_intents() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| (l.licname, l.autoprolong, l.status) = ("odd".into(), "1".into(), 3));

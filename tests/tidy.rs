@@ -91,9 +91,9 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "error",
         "log",
         "xml",
-        "event",
-        "report",
-        "opening",
+        "event_hook",
+        "failure_report",
+        "session",
         "pass_report",
     ];
     let admin: &[&str] = &[
@@ -108,8 +108,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "settings",
         "error",
         "log",
-        "event",
-        "opening",
+        "event_hook",
+        "session",
         "xml",
         "pass_report",
     ];
@@ -130,22 +130,22 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("commands", above),
         ("admin", admin),
         // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
-        ("opening", &["context", "engine", "error", "locks", "model", "ports", "store"]),
+        ("session", &["context", "engine", "error", "locks", "model", "ports", "store"]),
         // Shows what the shells would send and call; opens none of them.
-        ("rehearsal", &["context", "error", "mgrctl", "model", "ports", "store", "upstream"]),
+        ("dry_run", &["context", "error", "mgrctl", "model", "ports", "store", "upstream"]),
         ("trace", &["log", "ports", "xml"]),
         ("xml", &["error"]),
         ("error", &["xml"]),
         ("log", &["error", "ports"]),
         ("clock", &["ports", "error"]),
-        ("usage", &[]),
+        ("resource_use", &[]),
         ("locks", &["ports", "model", "error"]),
         ("settings", &["clock", "model", "ports", "error", "plan"]),
-        ("event", &["settings", "error", "model", "run"]),
+        ("event_hook", &["settings", "error", "model", "run"]),
         ("cli", &["model", "engine", "error"]),
         ("argv", &["cli", "model", "error"]),
         ("context", &["settings", "ports", "model", "log", "error", "store"]),
-        ("report", &["context", "ports", "model", "error", "xml", "log", "cli"]),
+        ("failure_report", &["context", "ports", "model", "error", "xml", "log", "cli"]),
     ])
 }
 

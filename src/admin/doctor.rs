@@ -15,10 +15,10 @@ use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{RESTORED, state_error};
 use crate::error::{ModuleError, Text, counted};
-use crate::model::held::LicenseState;
-use crate::model::journal::WishStatus;
-use crate::opening::open_state;
-use crate::opening::state::is_there;
+use crate::model::journal::IntentStatus;
+use crate::model::license_row::LicenseState;
+use crate::session::open_state;
+use crate::session::state::is_there;
 use crate::store::{LicenseFilter, Store};
 use crate::text;
 
@@ -174,7 +174,7 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
             ),
         }
     }
-    let handler = root.join("addon").join(crate::event::HANDLER);
+    let handler = root.join("addon").join(crate::event_hook::HANDLER);
     if handler.exists() {
         checks.ok("events", text!("the event handler is in place", "обработчик событий на месте"));
     } else {
@@ -320,11 +320,11 @@ fn free_space(folder: &Path, checks: &mut Checks) {
 fn waiting(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
     let now = desk.ctx.clock.now();
     let before = checks.0.len();
-    for wish in store.open_wishes().map_err(state_error)? {
-        let (kind, id) = (wish.request.kind(), wish.id);
-        let item = wish.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-        let since = wish.recorded_at.format("%Y-%m-%d %H:%M UTC");
-        if wish.status == WishStatus::HandedOver {
+    for intent in store.open_intents().map_err(state_error)? {
+        let (kind, id) = (intent.request.kind(), intent.id);
+        let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+        let since = intent.recorded_at.format("%Y-%m-%d %H:%M UTC");
+        if intent.status == IntentStatus::HandedOver {
             checks.problem(
                 "handed_over",
                 text!(

@@ -7,7 +7,7 @@ use super::{Answer, Desk};
 use crate::engine::run_to_end;
 use crate::error::ModuleError;
 use crate::model::ids::ItemId;
-use crate::opening::{module_of_item, with_engine};
+use crate::session::{module_of_item, with_engine};
 use crate::text;
 
 /// `explain`

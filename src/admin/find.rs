@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::Desk;
 use crate::error::{ErrorKind, ModuleError};
-use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId};
+use crate::model::license_row::LicenseRow;
 use crate::store::Store;
 use crate::text;
 

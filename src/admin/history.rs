@@ -42,7 +42,7 @@ pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
             json!({
                 "at": line.at,
                 "event": line.event,
-                "wish": line.wish.map(|wish| wish.0),
+                "wish": line.intent.map(|intent| intent.0),
                 "item": line.item.map(|item| item.0),
                 "license": line.license.map(|license| license.0),
                 "reason": desk.say(&line.reason),

@@ -7,12 +7,12 @@ use super::{Answer, Desk, refused};
 use crate::cli::DoctorArgs;
 use crate::engine::{call_error, check_machine, former_accounts, is_account, state_error};
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::held::LicenseRow;
 use crate::model::ids::{AccountId, ModuleId};
 use crate::model::license::{License, LicenseStatus};
-use crate::opening::state::{is_there, no_state};
-use crate::opening::{module, open_state};
+use crate::model::license_row::LicenseRow;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
+use crate::session::state::{is_there, no_state};
+use crate::session::{module, open_state};
 use crate::store::{Account, Store};
 use crate::text;
 
@@ -138,12 +138,12 @@ fn case(
     let mut upstream = desk.ctx.connector.connect(&access)?;
     let what = text!("login as {} at {}", "вход как {} на {}", access.username, access.url);
     let user = upstream.whoami().map_err(|error| call_error(&error, &what, &access.url))?;
-    let open = store.open_wishes().map_err(state_error)?;
+    let open = store.open_intents().map_err(state_error)?;
     let mut before = Vec::new();
     for account in accounts {
         let (bound, licenses) = store.count_licenses(account.id).map_err(state_error)?;
         let evidence = evidence(upstream.as_mut(), store, &account)?;
-        let open = open.iter().filter(|wish| wish.account == account.id).count();
+        let open = open.iter().filter(|intent| intent.account == account.id).count();
         before.push(Before { account, bound, licenses, open, evidence });
     }
     Ok(Some(Case { access, known, is_current, before, user }))

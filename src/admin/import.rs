@@ -15,9 +15,9 @@ use crate::engine::{Importable, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::Family;
-use crate::opening::with_engine;
 use crate::pass_report::{PassReport, Scope};
 use crate::plan::import::Search;
+use crate::session::with_engine;
 use crate::text;
 
 /// Columns that a narrow terminal can do without: status, product, expiry.

@@ -9,9 +9,9 @@ use super::{Answer, Desk, dash, day};
 use crate::cli::{ListArgs, SortBy};
 use crate::engine::state_error;
 use crate::error::{ModuleError, Text, counted};
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::LicenseId;
 use crate::model::license::Money;
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, days_between};
 use crate::model::rules::a_month_after;
 use crate::plan::pool::{Need, Today, why_not};
@@ -87,7 +87,7 @@ pub fn problems(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Vec<&'static str>, ModuleError> {
     let mut found = Vec::new();
-    if !store.open_wishes_of_license(row.account, row.id).map_err(state_error)?.is_empty() {
+    if !store.open_intents_of_license(row.account, row.id).map_err(state_error)?.is_empty() {
         found.push("doubt");
     }
     let is_held = match row.state {

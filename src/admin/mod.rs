@@ -1,23 +1,23 @@
 //! The administrator's side: look, understand, check, repair. Words and tables for people, a stable JSON for
 //! programs. Whatever changes the world goes through the engine; nothing here sends or writes by itself.
 
+pub mod completions;
 pub mod doctor;
 pub mod explain;
 mod find;
 pub mod history;
 pub mod identity;
 pub mod import;
-pub mod keep;
 pub mod list;
-pub mod manual;
+pub mod monthly;
 pub mod preview;
 mod progress;
 pub mod raw;
 pub mod reconcile;
 pub mod record;
 pub mod repair;
-pub mod report;
 pub mod show;
+pub mod state_file;
 mod table;
 pub mod takeover;
 pub mod whmcs;
@@ -26,9 +26,9 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
-use crate::opening::open_state;
-use crate::opening::state::is_there;
 use crate::pass_report::PassReport;
+use crate::session::open_state;
+use crate::session::state::is_there;
 use crate::store::Store;
 use crate::text;
 

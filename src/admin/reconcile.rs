@@ -11,10 +11,10 @@ use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
 use crate::error::{Lang, ModuleError, Text};
 use crate::model::ids::ModuleId;
-use crate::opening::servers::servers_of;
-use crate::opening::state::is_there;
-use crate::opening::{module, open_state, with_engine};
 use crate::plan::finding::{Finding, Kind, Remedy};
+use crate::session::servers::servers_of;
+use crate::session::state::is_there;
+use crate::session::{module, open_state, with_engine};
 use crate::text;
 
 /// What became of a finding.

@@ -8,10 +8,10 @@ use super::{Answer, Desk};
 use crate::cli::RefusedFor;
 use crate::engine::{Consent, ItemCommand, Verdict, run_to_end, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
-use crate::model::ids::{ItemId, LicenseId, ModuleId, WishId};
+use crate::model::ids::{IntentId, ItemId, LicenseId, ModuleId};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{OnceRequest, Wish, WishStatus};
-use crate::opening::{module_of_item, with_engine};
+use crate::model::journal::{Intent, IntentStatus, OnceRequest};
+use crate::session::{module_of_item, with_engine};
 use crate::store::WaitsFor;
 use crate::text;
 
@@ -44,28 +44,29 @@ pub fn bind(
 pub fn resolve(
     desk: &mut Desk<'_>,
     item: ItemId,
-    wish: Option<WishId>,
+    intent: Option<IntentId>,
     verdict: Verdict,
     consent: &Consent,
     yes: bool,
 ) -> Result<Answer, ModuleError> {
     let module = module_of_item(desk.ctx, item)?;
     let resolution =
-        with_engine(desk.ctx, module, |engine| run_to_end(engine.resolution(item, wish, verdict, consent)))?;
+        with_engine(desk.ctx, module, |engine| run_to_end(engine.resolution(item, intent, verdict, consent)))?;
     if let Some(preview) = &resolution.preview {
         let page = super::preview::page(desk, preview);
         (desk.tell)(&page);
     }
     desk.confirm(&resolution.plan, yes)?;
     // The one that was shown, whatever else is in doubt by now.
-    let wish = resolution.wish;
-    let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.resolve(item, Some(wish), verdict, consent)))?;
+    let intent = resolution.intent;
+    let done =
+        with_engine(desk.ctx, module, |engine| run_to_end(engine.resolve(item, Some(intent), verdict, consent)))?;
     let (words, license) = match verdict {
         Verdict::Bought(license) => ("bought", Some(license.0)),
         Verdict::NotBought => ("not_bought", None),
     };
     let text = desk.say(&done);
-    let json = json!({ "text": text, "item": item.0, "wish": wish.0, "outcome": words, "license": license });
+    let json = json!({ "text": text, "item": item.0, "wish": intent.0, "outcome": words, "license": license });
     Ok(Answer::new("resolve", format!("{text}\n"), json))
 }
 
@@ -90,7 +91,7 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
 /// The module that what a service holds was bound with: the service itself may be gone from the panel.
 fn held_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleError> {
     let rows = desk.store()?.licenses_of_item(item).map_err(state_error)?;
-    Ok(rows.iter().find(|row| row.life.is_some()).map(|row| row.module))
+    Ok(rows.iter().find(|row| row.incarnation.is_some()).map(|row| row.module))
 }
 
 /// `move`
@@ -119,18 +120,18 @@ fn owed(status: ItemStatus) -> Option<ItemCommand> {
     }
 }
 
-/// `retry ITEM`: what the service owes by its status, or one wish of several that wait.
+/// `retry ITEM`: what the service owes by its status, or one intent of several that wait.
 ///
 /// # Errors
-/// `missed`: no such wish waits; `order_unknown`: a person must end it; what the repeated command says.
-pub fn retry(desk: &mut Desk<'_>, item: ItemId, wish: Option<WishId>, yes: bool) -> Result<Answer, ModuleError> {
+/// `missed`: no such intent waits; `order_unknown`: a person must end it; what the repeated command says.
+pub fn retry(desk: &mut Desk<'_>, item: ItemId, intent: Option<IntentId>, yes: bool) -> Result<Answer, ModuleError> {
     let by_status = command_for(desk, item)?;
-    let waiting = desk.store()?.waiting_wishes(item).map_err(state_error)?;
-    let (command, about) = match wish {
-        None => (by_status, shown_wishes(&waiting)),
+    let waiting = desk.store()?.waiting_intents(item).map_err(state_error)?;
+    let (command, about) = match intent {
+        None => (by_status, shown_intents(&waiting)),
         Some(id) => {
-            let wish = waiting.iter().find(|wish| wish.id == id).ok_or_else(|| no_wish(item, id, &waiting))?;
-            (command_of(wish, by_status)?, shown_wishes(std::slice::from_ref(wish)))
+            let intent = waiting.iter().find(|intent| intent.id == id).ok_or_else(|| no_intent(item, id, &waiting))?;
+            (command_of(intent, by_status)?, shown_intents(std::slice::from_ref(intent)))
         }
     };
     let word = command.word();
@@ -141,28 +142,28 @@ pub fn retry(desk: &mut Desk<'_>, item: ItemId, wish: Option<WishId>, yes: bool)
     Ok(Answer::sentence("retry", desk.ctx.lang, &done))
 }
 
-/// The wishes that wait, a line each; nothing where there are none.
-fn shown_wishes(wishes: &[Wish]) -> Text {
-    let line = |wish: &Wish| {
-        let (id, kind, status) = (wish.id, wish.request.kind(), wish.status.word());
-        let since = wish.recorded_at.format("%Y-%m-%d %H:%M");
+/// The intents that wait, a line each; nothing where there are none.
+fn shown_intents(intents: &[Intent]) -> Text {
+    let line = |intent: &Intent| {
+        let (id, kind, status) = (intent.id, intent.request.kind(), intent.status.word());
+        let since = intent.recorded_at.format("%Y-%m-%d %H:%M");
         format!("\n  --wish {id}: {kind}, {status}, {since} UTC")
     };
-    let lines: String = wishes.iter().map(line).collect();
+    let lines: String = intents.iter().map(line).collect();
     if lines.is_empty() { text!("", "") } else { text!("; waiting:{lines}", "; ждут:{lines}") }
 }
 
-/// The command that carries a wish on. A purchase for a service that is open already is the look's to end.
-fn command_of(wish: &Wish, by_status: ItemCommand) -> Result<ItemCommand, ModuleError> {
-    if wish.status == WishStatus::HandedOver {
-        let (id, item) = (wish.id, wish.item.map_or(0, |item| item.0));
+/// The command that carries an intent on. A purchase for a service that is open already is the look's to end.
+fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, ModuleError> {
+    if intent.status == IntentStatus::HandedOver {
+        let (id, item) = (intent.id, intent.item.map_or(0, |item| item.0));
         let words = text!(
             "wish {id} of service {item} cannot be repeated: nobody knows whether it happened; say what you found: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought",
             "желание {id} услуги {item} повторить нельзя: неизвестно, выполнено ли оно; скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought"
         );
         return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words));
     }
-    Ok(match wish.request {
+    Ok(match intent.request {
         OnceRequest::Order(_) => by_status,
         OnceRequest::Prolong { .. } => ItemCommand::SyncItem,
         OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } => ItemCommand::Setparam,
@@ -171,8 +172,8 @@ fn command_of(wish: &Wish, by_status: ItemCommand) -> Result<ItemCommand, Module
     })
 }
 
-fn no_wish(item: ItemId, id: WishId, waiting: &[Wish]) -> ModuleError {
-    let list = shown_wishes(waiting);
+fn no_intent(item: ItemId, id: IntentId, waiting: &[Intent]) -> ModuleError {
+    let list = shown_intents(waiting);
     let words = text!(
         ["service {item} has no wish {id} that waits; nothing was done{}", list.en],
         ["у услуги {item} нет ожидающего желания {id}; ничего не сделано{}", list.ru]
@@ -217,9 +218,9 @@ fn waiting_items(desk: &mut Desk<'_>, kind: Option<RefusedFor>) -> Result<Vec<It
         let refused = accounts.iter().find(|known| known.id == account).and_then(|known| known.refused.as_ref());
         wanted.is_none_or(|wanted| refused.is_some_and(|(kind, ..)| kind == wanted.word()))
     };
-    let refused = store.refused_wishes().map_err(state_error)?;
+    let refused = store.refused_intents().map_err(state_error)?;
     let listed: BTreeSet<ItemId> = items.iter().copied().collect();
-    let more = refused.iter().filter(|wish| fits(wish.account)).filter_map(|wish| wish.item);
+    let more = refused.iter().filter(|intent| fits(intent.account)).filter_map(|intent| intent.item);
     items.extend(more.filter(|item| !listed.contains(item)));
     let known = desk.ctx.data.billdb()?.items(&items).map_err(crate::context::database_error)?;
     let open: BTreeSet<ItemId> =

@@ -8,11 +8,11 @@ use super::table::{table, wrapped};
 use super::{Answer, Desk, dash, day};
 use crate::engine::state_error;
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
-use crate::opening::modules_in_use;
+use crate::model::license_row::LicenseRow;
+use crate::session::modules_in_use;
 use crate::text;
 
 /// One line: what it is, and how panel, state and upstream have it.
@@ -31,7 +31,7 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
         return Err(nowhere(word, &notes));
     }
     if let (Some(item), Some(row)) = (item, &row)
-        && row.life.is_none()
+        && row.incarnation.is_none()
     {
         notes.push(text!(
             "license {} served service {item} last",
@@ -69,8 +69,8 @@ pub(super) fn meant(desk: &mut Desk<'_>, word: &str, notes: &mut Vec<Text>) -> R
     let (item, row, number) = match subject(desk, &store, word)? {
         Subject::Item(item) => {
             let mut rows = store.licenses_of_item(item).map_err(state_error)?;
-            rows.sort_by_key(|row| row.life.is_some());
-            (Some(item), rows.pop().filter(|row| row.life.is_some()), None)
+            rows.sort_by_key(|row| row.incarnation.is_some());
+            (Some(item), rows.pop().filter(|row| row.incarnation.is_some()), None)
         }
         Subject::License(row) => (row.item, Some(*row), None),
         Subject::Stranger(id) => (None, None, Some(id)),

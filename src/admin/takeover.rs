@@ -14,9 +14,9 @@ use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text};
 use crate::model::ids::ModuleId;
-use crate::opening::servers::served_by;
-use crate::opening::{module, with_engine};
 use crate::plan::takeover::{Evidence, Left, Verdict};
+use crate::session::servers::served_by;
+use crate::session::{module, with_engine};
 use crate::text;
 
 /// Columns that a narrow terminal can do without: status, expiry, product.

@@ -12,9 +12,9 @@ use crate::cli::Whmcs;
 use crate::engine::{Candidate, run_to_end};
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
-use crate::model::noc::{COLUMNS, ITEM_COLUMN, NocRow, Record};
-use crate::opening::servers::served_by;
-use crate::opening::with_engine;
+use crate::model::whmcs::{COLUMNS, ITEM_COLUMN, NocRow, Record};
+use crate::session::servers::served_by;
+use crate::session::with_engine;
 use crate::text;
 
 /// A larger file is not this table.

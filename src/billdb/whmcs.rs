@@ -6,7 +6,7 @@ use mysql::{Opts, OptsBuilder, Row};
 
 use super::Columns;
 use super::connect::{ConnectError, connect, with_session};
-use crate::model::noc::Record;
+use crate::model::whmcs::Record;
 use crate::ports::DbError;
 
 /// Rows that are believed: beyond any reseller.

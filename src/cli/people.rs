@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::doctor::{DoctorArgs, EXAMPLES as DOCTOR_EXAMPLES};
 use super::takeover::{Import, TakeOver};
-use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
+use crate::model::license_row::LicenseState;
 
 /// The administrator's command line.
 #[derive(Debug, Parser)]
@@ -236,9 +236,9 @@ pub enum AdminCommand {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
         item: Option<ItemId>,
-        /// Only this wish, when several of the service wait; their numbers are shown first
-        #[arg(long, value_name = "N", conflicts_with = "all")]
-        wish: Option<u32>,
+        /// Only this intent, when several of the service wait; their numbers are shown first
+        #[arg(long = "wish", value_name = "N", conflicts_with = "all")]
+        intent: Option<u32>,
         /// All services whose last purchase was refused, or kept back because money was missing
         #[arg(long, conflicts_with = "item")]
         all: bool,
@@ -299,9 +299,9 @@ pub enum AdminCommand {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
         item: ItemId,
-        /// Which wish, when the service has several in doubt
-        #[arg(long, value_name = "N")]
-        wish: Option<u32>,
+        /// Which intent, when the service has several in doubt
+        #[arg(long = "wish", value_name = "N")]
+        intent: Option<u32>,
         /// It was bought: the license's number upstream
         #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]
         bought: Option<LicenseId>,

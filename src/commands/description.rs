@@ -88,6 +88,6 @@ fn plugin_and_events() {
     }
     let events = self::root(EVENT);
     let handler = events.child("handler").expect("a handler");
-    assert_eq!(handler.attribute("name"), Some(crate::event::HANDLER));
+    assert_eq!(handler.attribute("name"), Some(crate::event_hook::HANDLER));
     assert!(handler.children.iter().all(|event| event.name == "event" && event.attribute("after") == Some("yes")));
 }

@@ -5,8 +5,8 @@ use crate::context::database_error;
 use crate::engine::run_to_end;
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
-use crate::opening::{module, with_engine};
 use crate::plan::import::Search;
+use crate::session::{module, with_engine};
 
 use super::Reply;
 

@@ -5,16 +5,16 @@ use crate::cli::{EngineCommand, ItemCommand};
 use crate::context::{Context, database_error};
 use crate::engine::{Allow, Former, Summary, former_accounts, other_account, run_to_end, state_error};
 use crate::error::ModuleError;
-use crate::model::held::LicenseState;
 use crate::model::ids::{ItemId, ModuleId};
-use crate::opening::{module, module_of_item, modules_in_use, open_state, with_engine};
+use crate::model::license_row::LicenseState;
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
+use crate::session::{module, module_of_item, modules_in_use, open_state, with_engine};
 use crate::store::{LicenseFilter, Store};
 
 use super::Reply;
-use super::bundled::{self, Part, Sync};
+use super::sync::{self, Part, Sync};
 
 /// Carries out a command of the protocol.
 ///
@@ -29,7 +29,7 @@ pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleEr
         }
         EngineCommand::Sync { module } => {
             let what = Sync { module: *module, allow: Allow::Guarded, part: Part::All };
-            let report = bundled::sync(ctx, what)?.report();
+            let report = sync::sync(ctx, what)?.report();
             report.error("sync").map_or_else(|| Ok(Reply::nothing()), Err)
         }
         EngineCommand::Import { module, itemtype, search } => {

@@ -1,7 +1,6 @@
 //! Commands of the panel's protocol, a file each (twins share one): check the input, hand over to the engine, word
 //! the reply. No loops of their own, no process, no connection: those come with the context.
 
-pub mod bundled;
 mod check;
 mod connection;
 #[cfg(test)]
@@ -10,6 +9,7 @@ pub mod features;
 mod import;
 pub mod licenses;
 mod pricelist;
+pub mod sync;
 mod tuning;
 
 use std::io::Read;

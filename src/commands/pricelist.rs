@@ -9,8 +9,8 @@ use crate::error::ModuleError;
 use crate::model::catalogue::{Catalogue, Product, Region};
 use crate::model::ids::{ModuleId, UpstreamPricelistId};
 use crate::model::license::Family;
-use crate::opening::module;
 use crate::ports::{CallError, Question, Upstream};
+use crate::session::module;
 use crate::xml::{self, Element};
 
 /// The longest list of offers in bytes that is read.

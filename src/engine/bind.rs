@@ -3,13 +3,17 @@
 //! a former incarnation or a copied number too; a license that somebody else had gets a new key first
 //! (docs/money-safety.md 5).
 
+pub(super) mod moving;
+pub(super) mod preview;
+pub(super) mod steps;
+
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::ItemLife;
+use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::identity::{KeyFate, Pair, Standing, serves};
 use crate::plan::order::{Wanted, wanted};
@@ -17,8 +21,10 @@ use crate::ports::{Edit, LockName, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
-use super::identity_errors::{other_incarnation, shown_elsewhere};
-use super::repair_errors::{another_installation, another_product, closed, has_license, serves_another, wants_nothing};
+use super::identity::wording::{other_incarnation, shown_elsewhere};
+use super::reconcile::wording::{
+    another_installation, another_product, closed, has_license, serves_another, wants_nothing,
+};
 use super::{Engine, errors, is_deleted};
 
 /// What a person agreed to, beside the binding itself.
@@ -57,7 +63,7 @@ impl Word {
 /// A service and a license as they are found before they are bound, both looked at.
 pub(super) struct Found {
     pub(super) item: Item,
-    pub(super) life: ItemLife,
+    pub(super) incarnation: Incarnation,
     /// The client that our state recorded, where the panel names another one.
     pub(super) former_client: Option<ClientId>,
     /// What the service holds.
@@ -106,11 +112,11 @@ impl Engine<'_> {
         if item.status == ItemStatus::Deleted {
             return Err(closed(id));
         }
-        let (life, former_client) = self.accepted(&item, license, word)?;
+        let (incarnation, former_client) = self.accepted(&item, license, word)?;
         if word.ends_older.is_none() {
             self.no_open_order(id)?;
         }
-        let held = self.held_by(&life)?;
+        let held = self.held_by(&incarnation)?;
         if let Some(row) = held.as_ref().filter(|row| row.id != license && !word.consent.replace) {
             return Err(has_license(id, row.id, license));
         }
@@ -128,9 +134,16 @@ impl Engine<'_> {
         let seen = self.read(family, license).await?.filter(|seen| !is_deleted(&Some(seen.clone())));
         let Some(seen) = seen else { return Err(errors::license_gone(Some(id), license)) };
         let last = self.last_license(&item)?;
-        let pair = Pair { item: &item, life: &life, last, seen: &seen, row: row.as_ref(), panel: &self.panel_id };
+        let pair = Pair {
+            item: &item,
+            incarnation: &incarnation,
+            last,
+            seen: &seen,
+            row: row.as_ref(),
+            panel: &self.panel_id,
+        };
         let key = if word.by_person { pair.key_fate() } else { KeyFate::Kept };
-        let found = Found { item, life, former_client, held, product, family, seen, row, from, key };
+        let found = Found { item, incarnation, former_client, held, product, family, seen, row, from, key };
         self.no_objection(&found, word).await?;
         Ok(found)
     }
@@ -142,16 +155,20 @@ impl Engine<'_> {
         item: &Item,
         license: LicenseId,
         word: &Word,
-    ) -> Result<(ItemLife, Option<ClientId>), ModuleError> {
+    ) -> Result<(Incarnation, Option<ClientId>), ModuleError> {
         if !word.by_person {
-            return Ok((self.known_life(item)?, None));
+            return Ok((self.known_incarnation(item)?, None));
         }
-        let (life, standing) = self.standing(item)?;
+        let (incarnation, standing) = self.standing(item)?;
         match standing {
-            Standing::Same => Ok((life, None)),
-            Standing::NewClient(known) | Standing::OtherClient { known, held: Some(_) } => Ok((life, Some(known))),
-            Standing::OtherClient { held: None, .. } => self.known_life(item).map(|life| (life, None)),
-            Standing::OtherIncarnation { held } if held == license => Ok((life, None)),
+            Standing::Same => Ok((incarnation, None)),
+            Standing::NewClient(known) | Standing::OtherClient { known, held: Some(_) } => {
+                Ok((incarnation, Some(known)))
+            }
+            Standing::OtherClient { held: None, .. } => {
+                self.known_incarnation(item).map(|incarnation| (incarnation, None))
+            }
+            Standing::OtherIncarnation { held } if held == license => Ok((incarnation, None)),
             Standing::OtherIncarnation { held } => Err(other_incarnation(item, held)),
         }
     }
@@ -165,7 +182,9 @@ impl Engine<'_> {
         word: &Word,
     ) -> Result<Option<ItemId>, ModuleError> {
         let row = self.store.license(self.account, license).map_err(errors::state)?;
-        let Some(holder) = row.filter(|row| row.life.is_some()).and_then(|row| row.item) else { return Ok(None) };
+        let Some(holder) = row.filter(|row| row.incarnation.is_some()).and_then(|row| row.item) else {
+            return Ok(None);
+        };
         if holder == item.id {
             return Ok(None);
         }
@@ -175,7 +194,7 @@ impl Engine<'_> {
         self.lock(LockName::Item(holder)).await?;
         self.no_open_order(holder)?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
-        match row.filter(|row| row.life.is_some()).and_then(|row| row.item) {
+        match row.filter(|row| row.incarnation.is_some()).and_then(|row| row.item) {
             now if now == Some(holder) => Ok(Some(holder)),
             now => Err(serves_another(license, now)),
         }
@@ -200,7 +219,7 @@ impl Engine<'_> {
             self.check_no_heir(&old).await?;
         }
         let served = self.served(&found.item, &found.product);
-        let is_its_own = found.row.as_ref().is_some_and(|row| serves(row, &found.life));
+        let is_its_own = found.row.as_ref().is_some_and(|row| serves(row, &found.incarnation));
         let fits = seen.tariff.may_be(served.pricelist) || seen.tariff.may_be(found.product.pricelist);
         if !fits && !is_its_own && !word.consent.other_product {
             return Err(another_product(id, seen, &served.internal_name, found.replaced().is_some()));
@@ -238,17 +257,17 @@ impl Engine<'_> {
         Ok(done)
     }
 
-    /// One transaction: what the life held steps back, the license is the life's, its mark is reserved, and what a
-    /// person decided about client and former service is written down.
+    /// One transaction: what the incarnation held steps back, the license is the incarnation's, its mark is reserved,
+    /// and what a person decided about client and former service is written down.
     async fn write_binding(&mut self, found: &Found, word: &Word) -> Result<LicenseRow, ModuleError> {
-        let Found { item, life, product, seen, .. } = found;
+        let Found { item, incarnation, product, seen, .. } = found;
         let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
         let (id, license, family) = (item.id, seen.id, found.family);
         let reason = word.reason.clone().unwrap_or_else(|| by_hand(found));
         self.note(&reason);
         let named = self.product_bound(found, word);
         let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
-        let ended = self.life_left(found).await?;
+        let ended = self.incarnation_left(found).await?;
         let replaced = found.replaced().cloned();
         let mark_so_far = found.row.as_ref().and_then(|row| row.mark.clone());
         self.commit("bind by hand", |tx| {
@@ -261,7 +280,7 @@ impl Engine<'_> {
                 tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
             }
             if let Some(ended) = &ended {
-                tx.end_life(ended)?;
+                tx.end_incarnation(ended)?;
             }
             if let Some(from) = found.from {
                 tx.note(Some(from), Some((account, license)), "given_to", &reason)?;
@@ -281,7 +300,7 @@ impl Engine<'_> {
                 pricelist: seen.tariff.id().unwrap_or(product.pricelist),
                 nodes,
             };
-            tx.put_license(&binding, seen, LicenseState::Bound, Some(id), Some(life))?;
+            tx.put_license(&binding, seen, LicenseState::Bound, Some(id), Some(incarnation))?;
             tx.note(Some(id), Some((account, license)), "bound", &reason)
         })
         .await?;
@@ -290,9 +309,9 @@ impl Engine<'_> {
     }
 
     /// The internal name that a license is bound with. One that serves already keeps its own, because what the seller
-    /// changed of it was adopted; a person's other one is what it is, so that a wish for another product shows.
+    /// changed of it was adopted; a person's other one is what it is, so that an intent for another product shows.
     pub(super) fn product_bound(&self, found: &Found, word: &Word) -> String {
-        if let Some(row) = found.row.as_ref().filter(|row| row.life.is_some()) {
+        if let Some(row) = found.row.as_ref().filter(|row| row.incarnation.is_some()) {
             return row.internal_name.clone();
         }
         let pricelist = found.seen.tariff.id().filter(|_| word.by_person);
@@ -301,12 +320,12 @@ impl Engine<'_> {
     }
 
     /// The incarnation of a closed service that a license is taken from: it ends with that, as by its close.
-    async fn life_left(&mut self, found: &Found) -> Result<Option<ItemLife>, ModuleError> {
+    async fn incarnation_left(&mut self, found: &Found) -> Result<Option<Incarnation>, ModuleError> {
         let Some(from) = found.from else { return Ok(None) };
         self.step("read item").await?;
         let holder = self.ports.billdb.item(from).map_err(|error| errors::database(&error))?;
         match holder.filter(|holder| holder.status == ItemStatus::Deleted) {
-            Some(holder) => self.store.life(&holder).map(Some).map_err(errors::state),
+            Some(holder) => self.store.incarnation(&holder).map(Some).map_err(errors::state),
             None => Ok(None),
         }
     }

@@ -5,11 +5,11 @@ use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
-use crate::model::held::LicenseRow;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{ItemLife, OnceRequest, WishKey};
+use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::license_row::LicenseRow;
 use crate::model::period::Period;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
@@ -21,8 +21,8 @@ use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable, Upstream as _};
 use crate::text;
 
-use super::once::{Failed, describe};
 use super::order::{asked_remoteip, remoteip_beside};
+use super::send::{Failed, describe};
 use super::{Engine, errors, is_deleted};
 
 /// The first key that appears would pass for the new one; and what is not issued yet needs no other.
@@ -113,26 +113,31 @@ impl Engine<'_> {
 
     /// setparam: the client changed something; each difference is carried out, then the panel is told.
     pub(super) async fn setparam(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
+        let incarnation = self.incarnation_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => self.drop_panel(item, &life).await?,
-            Wanted::Product(product) => self.apply_wanted(item, &life, product).await?,
+            Wanted::Nopanel => self.drop_panel(item, &incarnation).await?,
+            Wanted::Product(product) => self.apply_wanted(item, &incarnation, product).await?,
         }
         self.post(item, "service.postsetparam").await
     }
 
     /// From a panel to `nopanel`: the license is freed, the choice remembered.
-    async fn drop_panel(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        self.open_nothing(item, life).await
+    async fn drop_panel(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.open_nothing(item, incarnation).await
     }
 
-    async fn apply_wanted(&mut self, item: &Item, life: &ItemLife, product: &Product) -> Result<(), ModuleError> {
-        self.settle_orders(item, life, Some(product)).await?;
-        let Some((row, seen)) = self.present_license(item, life).await? else {
+    async fn apply_wanted(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        product: &Product,
+    ) -> Result<(), ModuleError> {
+        self.settle_orders(item, incarnation, Some(product)).await?;
+        let Some((row, seen)) = self.present_license(item, incarnation).await? else {
             let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
             let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
             if had_nothing || item.status == ItemStatus::Active {
-                let (row, seen) = self.ensure_license(item, life, product).await?;
+                let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 self.hand_out(item, &row, product, seen).await?;
                 return self.settle_end(item).await;
             }
@@ -140,7 +145,7 @@ impl Engine<'_> {
         };
         if self.is_trial_for(&row, product) {
             if item.period != Period::Trial {
-                return self.replace_trial(item, life, &row, product).await;
+                return self.replace_trial(item, incarnation, &row, product).await;
             }
             // What is not sold as a trial is refused; another product's trial may be the very same one.
             terms(product, item, &[], &self.rules.catalogue, self.today())?;
@@ -161,13 +166,13 @@ impl Engine<'_> {
     pub(super) async fn replace_trial(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         trial: &LicenseRow,
         product: &Product,
     ) -> Result<(), ModuleError> {
         let rules = self.alignment().await?;
         terms(product, item, &rules, &self.rules.catalogue, self.today())?;
-        // The trial steps back first: one life holds one license, and "to be freed" is never lost.
+        // The trial steps back first: one incarnation holds one license, and "to be freed" is never lost.
         let trial = trial.clone();
         let reason =
             text!("trial {} is replaced by a paid license", "пробная лицензия {} заменяется оплаченной", trial.id);
@@ -175,14 +180,14 @@ impl Engine<'_> {
         self.commit("trial ends", move |tx| {
             tx.release_license(
                 &released,
-                crate::model::held::LicenseState::ToFree,
+                crate::model::license_row::LicenseState::ToFree,
                 None,
                 Some(&Reason::TrialReplaced),
             )?;
             tx.note(released.item, Some((released.account, released.id)), "to_free", &reason)
         })
         .await?;
-        let (row, seen) = self.ensure_license(item, life, product).await?;
+        let (row, seen) = self.ensure_license(item, incarnation, product).await?;
         self.hand_out(item, &row, product, seen).await?;
         let trial = self.store.license(trial.account, trial.id).map_err(errors::state)?.unwrap_or(trial);
         self.free(item, &trial).await?;
@@ -218,13 +223,13 @@ impl Engine<'_> {
         let known = differences(item, &target, row, &seen, self.today());
         for difference in known.clone() {
             let words = change(&seen, &difference, self.moves_from(&seen));
-            let has_wish = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
+            let has_intent = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
             match self.carry_out(item, row, &seen, difference.clone(), quiet).await {
                 Ok(Some(after)) => {
                     seen = after;
                     // What the seller did not make of the license is no change; it tells of it in its own words.
                     let is_made = !matches!(&difference, Difference::Name(name) if !seen.is_named(name));
-                    made.extend((!has_wish && is_made).then_some(words));
+                    made.extend((!has_intent && is_made).then_some(words));
                 }
                 Ok(None) => kept.is_left = true,
                 Err(error) if error.kind == ErrorKind::IpChangeLimit && quiet => {
@@ -258,7 +263,7 @@ impl Engine<'_> {
         Ok((seen, kept))
     }
 
-    /// Changes that have no wish of their own, in the log and the journal.
+    /// Changes that have no intent of their own, in the log and the journal.
     async fn tell_changes(&mut self, row: &LicenseRow, made: Vec<Text>) -> Result<(), ModuleError> {
         if made.is_empty() {
             return Ok(());
@@ -364,7 +369,7 @@ impl Engine<'_> {
         let rules = self.alignment().await?;
         let months = product.as_ref().and_then(|product| aligned_months(product, item, &rules));
         let period = months.map_or(item.period, Period::Months);
-        let key = WishKey::Tariff { account: row.account, license: row.id, from, to, finished: row.changes };
+        let key = IdempotencyKey::Tariff { account: row.account, license: row.id, from, to, finished: row.changes };
         let request = OnceRequest::ChangePricelist { license: row.id, pricelist: to, period };
         let what = text!(
             "change of license {} from tariff {from} to {to}",
@@ -390,7 +395,7 @@ impl Engine<'_> {
 
     async fn change_nodes(&mut self, row: &LicenseRow, from: u32, to: u32) -> Result<Option<License>, ModuleError> {
         let Some(addon) = self.product_of(row).and_then(|product| product.nodes_addon) else { return Ok(None) };
-        let key = WishKey::Nodes { account: row.account, license: row.id, from, to, finished: row.changes };
+        let key = IdempotencyKey::Nodes { account: row.account, license: row.id, from, to, finished: row.changes };
         let request = OnceRequest::SetNodes { family: row.family, license: row.id, addon, nodes: to };
         let what = text!(
             "change of license {} from {from} to {to} nodes",
@@ -402,9 +407,9 @@ impl Engine<'_> {
 
     /// gen_key: a new key upstream, then on the item. A repeated run of the same operation asks for no second one.
     pub(super) async fn gen_key(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
-        self.settle_orders(item, &life, None).await?;
-        let Some((row, seen)) = self.present_license(item, &life).await? else {
+        let incarnation = self.incarnation_of(item).await?;
+        self.settle_orders(item, &incarnation, None).await?;
+        let Some((row, seen)) = self.present_license(item, &incarnation).await? else {
             return Err(match self.last_license(item)? {
                 Some(last) => errors::license_gone(Some(item.id), last),
                 None => errors::no_license(item.id),
@@ -441,7 +446,7 @@ impl Engine<'_> {
     pub(super) async fn new_key(&mut self, row: &LicenseRow, seen: &License) -> Result<Option<License>, Failed> {
         let id = row.id;
         let before = seen.key.as_ref().map_or_else(|| "none".to_owned(), |key| key.fingerprint());
-        let key = WishKey::NewKey { account: row.account, license: id, before: before.clone() };
+        let key = IdempotencyKey::NewKey { account: row.account, license: id, before: before.clone() };
         let request = OnceRequest::NewKey { family: row.family, license: id, before };
         let what = text!("new key of license {id}", "новый ключ лицензии {id}");
         match self.once(row, &key, request, &what).await {

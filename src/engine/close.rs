@@ -2,11 +2,11 @@
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Product;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::Mark;
 use crate::model::item::Item;
-use crate::model::journal::{ItemLife, OnceRequest, WishEvent, WishKey, WishStatus};
+use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::{OnClose, a_month_after};
 use crate::plan::identity::serves;
@@ -14,8 +14,8 @@ use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
-use super::doubt::order_of;
-use super::identity_errors::shown_elsewhere;
+use super::identity::wording::shown_elsewhere;
+use super::order::doubt::order_of;
 use super::order::remoteip_beside;
 use super::{Engine, errors, is_deleted};
 
@@ -33,14 +33,14 @@ fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleErro
 impl Engine<'_> {
     /// suspend: the license is stopped. One that is deleted, was never bought, or is `nopanel` succeeds.
     pub(super) async fn suspend(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
-        unless_handed_over(self.settle_orders(item, &life, None).await)?;
-        if let Some(row) = self.witnessed(item, &life).await? {
+        let incarnation = self.incarnation_of(item).await?;
+        unless_handed_over(self.settle_orders(item, &incarnation, None).await)?;
+        if let Some(row) = self.witnessed(item, &incarnation).await? {
             self.lock_license(row.id).await?;
             unless_handed_over(self.settle_pending(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
             let (row, seen) = match is_deleted(&seen) {
-                true => match self.renumbered(item, &life, &row, &seen).await? {
+                true => match self.renumbered(item, &incarnation, &row, &seen).await? {
                     Some((row, seen)) => (row, Some(seen)),
                     None => (row, seen),
                 },
@@ -56,16 +56,16 @@ impl Engine<'_> {
         self.post(item, "service.postsuspend").await
     }
 
-    /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the life
-    /// ends. A license that another service shows is left with this one, for a person: the service closes all the
-    /// same.
+    /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the
+    /// incarnation ends. A license that another service shows is left with this one, for a person: the service closes
+    /// all the same.
     pub(super) async fn close(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_to_settle(item)?;
-        self.check_witness(item, &life).await?;
+        let incarnation = self.incarnation_to_settle(item)?;
+        self.check_witness(item, &incarnation).await?;
         self.free_doubts(item).await?;
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let mut is_left = false;
-        for row in held.iter().filter(|row| serves(row, &life) || row.state == LicenseState::ToFree) {
+        for row in held.iter().filter(|row| serves(row, &incarnation) || row.state == LicenseState::ToFree) {
             match self.heir_of(row, None).await? {
                 None => self.give_up(item, row).await?,
                 Some(heir) => {
@@ -75,28 +75,30 @@ impl Engine<'_> {
             }
         }
         self.post(item, "service.postclose").await?;
-        if is_left { Ok(()) } else { self.end_life(item, &life).await }
+        if is_left { Ok(()) } else { self.end_incarnation(item, &incarnation).await }
     }
 
-    pub(super) async fn end_life(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
+    pub(super) async fn end_incarnation(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         if known.is_none_or(|row| row.choice.is_none() && row.last_license.is_none() && row.settled_end.is_none()) {
             return Ok(());
         }
-        let life = life.clone();
-        self.commit("end life", move |tx| tx.end_life(&life)).await
+        let incarnation = incarnation.clone();
+        self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await
     }
 
     /// Orders of a closed item that are in doubt: "free it when it appears".
     async fn free_doubts(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
-        for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.status != WishStatus::FreeWhenAppears) {
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        for intent in
+            open.iter().filter(|intent| order_of(intent).is_some() && intent.status != IntentStatus::FreeWhenAppears)
+        {
             let reason = text!(
                 "the service was closed while its order is in doubt",
                 "услуга закрыта, пока её заказ под вопросом"
             );
             self.warn(&reason);
-            self.write_event(wish, WishEvent::FreeWhenAppears, &reason).await?;
+            self.write_event(intent, IntentEvent::FreeWhenAppears, &reason).await?;
         }
         Ok(())
     }
@@ -237,7 +239,7 @@ impl Engine<'_> {
     }
 
     async fn delete(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        let key = WishKey::Delete { account: row.account, license: row.id };
+        let key = IdempotencyKey::Delete { account: row.account, license: row.id };
         let request = OnceRequest::Delete { family: row.family, license: row.id };
         let what = text!("deletion of license {}", "удаление лицензии {}", row.id);
         self.once(row, &key, request, &what).await?;

@@ -280,21 +280,21 @@ pub fn in_doubt(
 }
 
 /// A person must end a doubt.
-pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, wish: u32) -> ModuleError {
+pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32) -> ModuleError {
     let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let message = text!(
         [
-            "{}: it cannot be told whether it happened ({}); nothing more is sent; look at upstream's panel, then run: pmisplicense resolve {item} --wish {wish} --bought LICENSE, or --not-bought",
+            "{}: it cannot be told whether it happened ({}); nothing more is sent; look at upstream's panel, then run: pmisplicense resolve {item} --wish {intent} --bought LICENSE, or --not-bought",
             what.en,
             why.en
         ],
         [
-            "{}: нельзя сказать, выполнено ли это ({}); больше ничего не отправляется; проверьте в панели продавца и выполните: pmisplicense resolve {item} --wish {wish} --bought ЛИЦЕНЗИЯ или --not-bought",
+            "{}: нельзя сказать, выполнено ли это ({}); больше ничего не отправляется; проверьте в панели продавца и выполните: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ или --not-bought",
             what.ru,
             why.ru
         ]
     );
-    ModuleError::new(ErrorKind::OrderUnknown, "wish", wish, message)
+    ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, message)
 }
 
 /// The panel's tool failed.
@@ -329,7 +329,7 @@ pub fn license_gone(item: Option<ItemId>, license: LicenseId) -> ModuleError {
     ModuleError::new(ErrorKind::LicenseGone, "licid", license, words)
 }
 
-/// The item has no license, and never had one in its present life.
+/// The item has no license, and never had one in its present incarnation.
 pub fn no_license(item: ItemId) -> ModuleError {
     let words = text!(
         "service {item} has no license; nothing was changed; open obtains one",

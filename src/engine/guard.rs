@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ErrorKind, ModuleError, Text, counted};
-use crate::model::held::Foreseen;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::ItemStatus;
 use crate::model::license::LicenseStatus;
+use crate::model::license_row::Foreseen;
 use crate::pass_report::{PassReport, Scope, Why, named};
 use crate::plan::guard::{Allow, HeldBack, Kind, held_back, is_foreseen};
 use crate::plan::renew::{Renewal, due};
 use crate::text;
 
-use super::pass::{Look, Work};
+use super::sync::pass::{Look, Work};
 use super::{Engine, errors};
 
 /// Rows and services read at once.
@@ -81,9 +81,9 @@ impl Engine<'_> {
         for (id, look) in &work.items {
             self.begin_one();
             let Some(item) = self.item_row(*id).await? else { continue };
-            let held = self.store.life(&item).and_then(|life| {
-                let row = self.store.license_of(&life)?;
-                Ok((row, self.store.foreseen(&life.to_string())?))
+            let held = self.store.incarnation(&item).and_then(|incarnation| {
+                let row = self.store.license_of(&incarnation)?;
+                Ok((row, self.store.foreseen(&incarnation.to_string())?))
             });
             let (row, known) = match held {
                 Ok((Some(row), known)) => (row, known),
@@ -146,12 +146,12 @@ impl Engine<'_> {
                 let Some(service) = ends.get(&one.item).filter(|_| !waits) else { continue };
                 let now = Foreseen { license: one.license, expires: one.expires, service: Some(*service) };
                 if one.known.as_ref() != Some(&now) {
-                    changed.push((one.life, now));
+                    changed.push((one.incarnation, now));
                 }
             }
             if !changed.is_empty() {
                 let write = move |tx: &crate::store::Tx<'_>| {
-                    changed.iter().try_for_each(|(life, foreseen)| tx.foresee(life, foreseen))
+                    changed.iter().try_for_each(|(incarnation, foreseen)| tx.foresee(incarnation, foreseen))
                 };
                 self.commit("foresee", write).await?;
             }

@@ -3,53 +3,58 @@
 //! or bought beside, and a command for a service that shows a license which our state does not hold for it does not
 //! succeed: our state is not the only witness (docs/money-safety.md 5 and 6).
 
+pub(super) mod account;
+pub(super) mod marked;
+pub(super) mod suspects;
+pub(super) mod wording;
+
 use crate::error::ModuleError;
-use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{ItemLife, WishStatus};
+use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Family, License};
+use crate::model::license_row::LicenseRow;
 use crate::plan::identity::{Shown, Standing, shown, standing};
 use crate::text;
 
-use super::doubt::order_of;
-use super::identity_errors::{
+use super::identity::wording::{
     Holder, Witness, mark_of_ours, mark_of_theirs, other_client, other_incarnation, shown_elsewhere, shows_another,
 };
+use super::order::doubt::order_of;
 use super::{Engine, errors, is_deleted};
 
 impl Engine<'_> {
     /// The present incarnation of a service, and whether the service is the one that our state knows.
-    pub(super) fn standing(&self, item: &Item) -> Result<(ItemLife, Standing), ModuleError> {
-        let life = self.store.life(item).map_err(errors::state)?;
+    pub(super) fn standing(&self, item: &Item) -> Result<(Incarnation, Standing), ModuleError> {
+        let incarnation = self.store.incarnation(item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?.map(|row| row.client);
         let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let changed = known.is_some_and(|client| client != item.client);
-        let ordering = changed && self.has_order_in_doubt(item, &life)?;
-        Ok((life.clone(), standing(item, &life, known, &rows, ordering)))
+        let ordering = changed && self.has_order_in_doubt(item, &incarnation)?;
+        Ok((incarnation.clone(), standing(item, &incarnation, known, &rows, ordering)))
     }
 
-    fn has_order_in_doubt(&self, item: &Item, life: &ItemLife) -> Result<bool, ModuleError> {
-        let open = self.store.open_wishes_of_item(item.id).map_err(errors::state)?;
+    fn has_order_in_doubt(&self, item: &Item, incarnation: &Incarnation) -> Result<bool, ModuleError> {
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let waits = |status| match status {
-            WishStatus::InDoubt | WishStatus::HandedOver => true,
-            WishStatus::FreeWhenAppears
-            | WishStatus::Done
-            | WishStatus::Refused
-            | WishStatus::NotSent
-            | WishStatus::NotHappened => false,
+            IntentStatus::InDoubt | IntentStatus::HandedOver => true,
+            IntentStatus::FreeWhenAppears
+            | IntentStatus::Done
+            | IntentStatus::Refused
+            | IntentStatus::NotSent
+            | IntentStatus::NotHappened => false,
         };
-        Ok(open.iter().any(|wish| order_of(wish).is_some() && waits(wish.status) && wish.was_for(life)))
+        Ok(open.iter().any(|intent| order_of(intent).is_some() && waits(intent.status) && intent.was_for(incarnation)))
     }
 
     /// The present incarnation, after making sure that what our state has for the number is really its own.
     ///
     /// # Errors
     /// `state`: the service belongs to another client, or another incarnation of its number holds a license.
-    pub(super) fn known_life(&self, item: &Item) -> Result<ItemLife, ModuleError> {
-        let (life, standing) = self.standing(item)?;
+    pub(super) fn known_incarnation(&self, item: &Item) -> Result<Incarnation, ModuleError> {
+        let (incarnation, standing) = self.standing(item)?;
         match standing {
-            Standing::Same | Standing::NewClient(_) => Ok(life),
+            Standing::Same | Standing::NewClient(_) => Ok(incarnation),
             Standing::OtherClient { known, held } => Err(other_client(item, known, held)),
             Standing::OtherIncarnation { held } => Err(other_incarnation(item, held)),
         }
@@ -57,16 +62,16 @@ impl Engine<'_> {
 
     /// As [`Engine::known_life`], for what ends orders in doubt: a look, which binds in our state only what they
     /// bought, and neither saves nor shows it before the client is judged; a close, which gives them up.
-    pub(super) fn life_to_settle(&self, item: &Item) -> Result<ItemLife, ModuleError> {
+    pub(super) fn incarnation_to_settle(&self, item: &Item) -> Result<Incarnation, ModuleError> {
         match self.standing(item)? {
-            (life, Standing::OtherClient { held: None, .. }) => Ok(life),
-            (_, _) => self.known_life(item),
+            (incarnation, Standing::OtherClient { held: None, .. }) => Ok(incarnation),
+            (_, _) => self.known_incarnation(item),
         }
     }
 
     /// As [`Engine::known_life`]; a new client of a service without a license is written down.
-    pub(super) async fn life_of(&mut self, item: &Item) -> Result<ItemLife, ModuleError> {
-        let life = self.known_life(item)?;
+    pub(super) async fn incarnation_of(&mut self, item: &Item) -> Result<Incarnation, ModuleError> {
+        let incarnation = self.known_incarnation(item)?;
         if let (_, Standing::NewClient(known)) = self.standing(item)? {
             let (id, client) = (item.id, item.client);
             let reason = text!(
@@ -80,22 +85,26 @@ impl Engine<'_> {
             })
             .await?;
         }
-        Ok(life)
+        Ok(incarnation)
     }
 
     /// The license that the incarnation holds, after making sure that the service shows no other one.
-    pub(super) async fn witnessed(&mut self, item: &Item, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
-        let row = self.held_by(life)?;
-        self.check_witness(item, life).await?;
+    pub(super) async fn witnessed(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+    ) -> Result<Option<LicenseRow>, ModuleError> {
+        let row = self.held_by(incarnation)?;
+        self.check_witness(item, incarnation).await?;
         Ok(row)
     }
 
     /// Whether what a service shows is known to our state; read at the seller only where it is not.
-    pub(super) fn shown_by(&self, item: &Item, life: &ItemLife) -> Result<Shown, ModuleError> {
+    pub(super) fn shown_by(&self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let Some(license) = item.params.licid else { return Ok(Shown::Nothing) };
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let was_its = self.store.was_of_item(item.id, license).map_err(errors::state)?;
-        Ok(shown(item, life, row.as_ref(), was_its))
+        Ok(shown(item, incarnation, row.as_ref(), was_its))
     }
 
     /// The service itself is a witness: a license that it shows and that is there at the seller is in use, whatever
@@ -104,8 +113,8 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// `state`, with the command that binds the license.
-    pub(super) async fn check_witness(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        let (license, holder) = match self.shown_by(item, life)? {
+    pub(super) async fn check_witness(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        let (license, holder) = match self.shown_by(item, incarnation)? {
             Shown::Nothing | Shown::Own | Shown::Former => return Ok(()),
             Shown::Unknown(license) => (license, Holder::Unknown),
             Shown::Elsewhere(license, None) => (license, Holder::Nobody),
@@ -115,7 +124,7 @@ impl Engine<'_> {
             Shown::Elsewhere(license, Some(other)) => (license, Holder::Closed(other)),
         };
         let Some(seen) = self.read_shown(license).await? else { return Ok(()) };
-        let held = self.store.license_of(life).map_err(errors::state)?.map(|row| row.id);
+        let held = self.store.license_of(incarnation).map_err(errors::state)?.map(|row| row.id);
         let witness = Witness { item, license, held };
         Err(match (holder, seen.remoteid.mark()) {
             (Holder::Unknown, Some(mark)) if *mark.panel() == self.panel_id => mark_of_ours(&witness),
@@ -199,7 +208,7 @@ impl Engine<'_> {
     pub(super) async fn is_still_shown(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let Some(id) = row.item else { return Ok(false) };
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
-        if !rows.iter().any(|other| other.life.is_some() && (other.account, other.id) != (row.account, row.id)) {
+        if !rows.iter().any(|other| other.incarnation.is_some() && (other.account, other.id) != (row.account, row.id)) {
             return Ok(false);
         }
         self.step("read item").await?;
@@ -210,6 +219,6 @@ impl Engine<'_> {
     /// The license of our account that is bound to a number, in whichever incarnation.
     pub(super) fn held_of_number(&self, id: ItemId) -> Result<Option<LicenseId>, ModuleError> {
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
-        Ok(rows.iter().find(|row| row.life.is_some() && row.account == self.account).map(|row| row.id))
+        Ok(rows.iter().find(|row| row.incarnation.is_some() && row.account == self.account).map(|row| row.id))
     }
 }

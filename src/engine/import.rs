@@ -1,13 +1,15 @@
 //! import: licenses upstream that no service has become services of the panel (docs/interface.md 3). The call to the
 //! panel is written down before it is made; one whose answer was lost is looked for among the items first.
 
+pub(super) mod list;
+
 use chrono::{DateTime, Utc};
 
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::pass_report::{PassReport, Scope};
 use crate::plan::doubt::is_candidate;
@@ -16,7 +18,7 @@ use crate::ports::{LockName, PanelCall, PanelError};
 use crate::store::Binding;
 use crate::text;
 
-use super::doubt::order_of;
+use super::order::doubt::order_of;
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -95,11 +97,11 @@ impl Engine<'_> {
     }
 
     pub(super) fn in_doubt(&self, seen: &License) -> Result<bool, ModuleError> {
-        let open = self.store.open_wishes().map_err(errors::state)?;
-        Ok(open.iter().filter(|wish| wish.account == self.account).any(|wish| {
-            order_of(wish).is_some_and(|order| {
+        let open = self.store.open_intents().map_err(errors::state)?;
+        Ok(open.iter().filter(|intent| intent.account == self.account).any(|intent| {
+            order_of(intent).is_some_and(|order| {
                 let may_be = seen.remoteid.is_silent() || seen.remoteid.is(&order.mark);
-                may_be && is_candidate(order, wish, seen)
+                may_be && is_candidate(order, intent, seen)
             })
         }))
     }
@@ -234,7 +236,7 @@ impl Engine<'_> {
         values
     }
 
-    /// Binds the license to the service that the panel made, whose life is read from the panel's database.
+    /// Binds the license to the service that the panel made, whose incarnation is read from the panel's database.
     async fn bind_imported(
         &mut self,
         item: ItemId,
@@ -245,9 +247,9 @@ impl Engine<'_> {
         self.lock(LockName::Item(item)).await?;
         self.lock_license(id).await?;
         let item = self.item(item).await?;
-        let life = self.life_of(&item).await?;
+        let incarnation = self.incarnation_of(&item).await?;
         let row = self.store.license(self.account, id).map_err(errors::state)?;
-        let held = self.store.license_of(&life).map_err(errors::state)?;
+        let held = self.store.license_of(&incarnation).map_err(errors::state)?;
         let is_taken = row.is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
         if is_taken || held.is_some() || !item.is_ours() || item.module != Some(self.module) {
             return Err(not_bound(&item, id));
@@ -266,7 +268,7 @@ impl Engine<'_> {
             tx.set_choice(&item, code)?;
             let binding =
                 Binding { account, family, module, internal_name: code, mark: mark.as_ref(), pricelist, nodes };
-            tx.put_license(&binding, &bound, LicenseState::Bound, Some(item.id), Some(&life))?;
+            tx.put_license(&binding, &bound, LicenseState::Bound, Some(item.id), Some(&incarnation))?;
             tx.note(Some(item.id), Some((account, id)), IMPORTED, &reason)
         })
         .await?;

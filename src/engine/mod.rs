@@ -4,52 +4,28 @@
 //!
 //! Order of locks: the item, then its license; both before the first read that decides (docs/money-safety.md 7).
 
-mod account;
-mod addition;
-mod approval;
 mod bind;
-mod bind_steps;
-mod bundled;
 mod change;
 mod close;
-mod collect;
-mod doubled;
-mod doubt;
 mod errors;
-mod foreign;
 mod guard;
 mod identity;
-mod identity_errors;
 mod import;
-mod importable;
-mod late;
 mod locking;
-mod marked;
-mod money;
-mod moving;
 mod naming;
-mod noc;
-mod old_state;
-mod once;
 mod open;
 mod order;
 mod pages;
 mod panel;
-mod pass;
 mod pool;
-mod preview;
+mod reconcile;
 mod renew;
-mod repair;
-mod repair_errors;
 mod resolve;
-mod resolve_errors;
+mod send;
 mod stepping;
-mod survey;
-mod suspects;
+mod sweep;
 mod sync;
 mod takeover;
-mod trouble;
-mod watched;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -60,10 +36,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::held::LicenseRow;
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license_row::LicenseRow;
 use crate::model::period::AlignmentRule;
 use crate::model::rules::Rules;
 pub use crate::plan::guard::Allow;
@@ -72,26 +48,26 @@ use crate::ports::{
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
-use account::account_of;
-pub use account::{Former, check_machine, former_accounts, is_account, other_account};
-pub use approval::Approved;
 pub use bind::Consent;
-pub use bundled::{Server, Swept};
+pub use bind::preview::{Change, Preview};
 pub use errors::{
     busy, call as call_error, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
     state as state_error,
 };
+use identity::account::account_of;
+pub use identity::account::{Former, check_machine, former_accounts, is_account, other_account};
 pub use import::Imported;
-pub use importable::Importable;
-pub use old_state::RESTORED;
-pub use pass::Summary;
-pub use preview::{Change, Preview};
+pub use import::list::Importable;
+pub use reconcile::approval::Approved;
+pub use reconcile::old_state::RESTORED;
+pub use reconcile::{Explained, Headway, Phase};
 pub use resolve::{Resolution, Verdict};
 use stepping::PauseForSimulator;
 pub use stepping::{StepName, run_to_end};
-pub use survey::{Explained, Headway, Phase};
+pub use sweep::{Server, Swept};
+pub use sync::pass::Summary;
+pub use sync::watched::Watched;
 pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
-pub use watched::Watched;
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);

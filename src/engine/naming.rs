@@ -2,8 +2,8 @@
 //! from its client. The form is remembered and reported once, and the same name is not requested again.
 
 use crate::error::{ModuleError, Text};
-use crate::model::held::LicenseRow;
 use crate::model::license::License;
+use crate::model::license_row::LicenseRow;
 use crate::model::name::KeptName;
 use crate::text;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::{NOPANEL, Product};
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::ItemLife;
+use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
@@ -17,7 +17,7 @@ use crate::plan::order::{Terms, Wanted, terms, wanted};
 use crate::store::StoreError;
 use crate::text;
 
-use super::account::other_account;
+use super::identity::account::other_account;
 use super::{Engine, errors, is_deleted};
 
 /// How long open waits for a key that is not issued yet, before one more look; the next sync brings it otherwise.
@@ -26,24 +26,24 @@ const KEY_WAIT: Duration = Duration::from_secs(3);
 impl Engine<'_> {
     /// open, and reopen: what open would still have to do, with a post-call of its own.
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
+        let incarnation = self.incarnation_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => self.open_nothing(item, &life).await?,
+            Wanted::Nopanel => self.open_nothing(item, &incarnation).await?,
             Wanted::Product(product) => {
                 if is_planted(Bug::PostBeforeEffect) {
                     self.post_open(item).await?;
                 }
-                let (row, seen) = self.ensure_license(item, &life, product).await?;
+                let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
             }
         }
         if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
     }
 
-    pub(super) async fn open_nothing(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        self.settle_orders(item, life, None).await?;
-        self.check_witness(item, life).await?;
-        if let Some(row) = self.store.license_of(life).map_err(errors::state)? {
+    pub(super) async fn open_nothing(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.settle_orders(item, incarnation, None).await?;
+        self.check_witness(item, incarnation).await?;
+        if let Some(row) = self.store.license_of(incarnation).map_err(errors::state)? {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
         }
@@ -60,11 +60,11 @@ impl Engine<'_> {
         self.commit("remember choice", |tx| tx.set_choice(item, &choice)).await
     }
 
-    /// The license that a life holds; it must belong to the account that the module buys from now.
-    pub(super) fn held_by(&self, life: &ItemLife) -> Result<Option<LicenseRow>, ModuleError> {
-        let row = self.store.license_of(life).map_err(errors::state)?;
+    /// The license that an incarnation holds; it must belong to the account that the module buys from now.
+    pub(super) fn held_by(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, ModuleError> {
+        let row = self.store.license_of(incarnation).map_err(errors::state)?;
         match row {
-            Some(row) if row.account != self.account => Err(self.other_account(life.item, &row)?),
+            Some(row) if row.account != self.account => Err(self.other_account(incarnation.item, &row)?),
             other => Ok(other),
         }
     }
@@ -75,34 +75,34 @@ impl Engine<'_> {
         Ok(other_account(item, row.id, (&bought_as, row.module), row.module == self.module))
     }
 
-    /// Makes sure that the life has a license of that product, buying one only when there is no other way.
+    /// Makes sure that the incarnation has a license of that product, buying one only when there is no other way.
     pub(super) async fn ensure_license(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         product: &Product,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        if self.held_by(life)?.is_some()
-            && let Some(found) = self.present_license(item, life).await?
+        if self.held_by(incarnation)?.is_some()
+            && let Some(found) = self.present_license(item, incarnation).await?
         {
             return Ok(found);
         }
-        self.settle_orders(item, life, Some(product)).await?;
-        if let Some(found) = self.present_license(item, life).await? {
+        self.settle_orders(item, incarnation, Some(product)).await?;
+        if let Some(found) = self.present_license(item, incarnation).await? {
             return Ok(found);
         }
-        if let Some((row, seen)) = self.adopt_marked(item, life).await? {
-            return usable(life, row, seen);
+        if let Some((row, seen)) = self.adopt_marked(item, incarnation).await? {
+            return usable(incarnation, row, seen);
         }
         let replaces = self.last_license(item)?;
-        self.obtain_new(item, life, product, replaces).await
+        self.obtain_new(item, incarnation, product, replaces).await
     }
 
-    /// A license for a life that has none in this account: from the pool, or bought in place of `replaces`.
+    /// A license for an incarnation that has none in this account: from the pool, or bought in place of `replaces`.
     pub(super) async fn obtain_new(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         product: &Product,
         replaces: Option<LicenseId>,
     ) -> Result<(LicenseRow, License), ModuleError> {
@@ -113,41 +113,45 @@ impl Engine<'_> {
         asked.parent = self.parent_license(item, terms.product).await?;
         let known = self.look_before(terms.product.family).await?;
         if terms.product.is_pooled()
-            && let Some(found) = self.take_from_pool(item, life, &terms, &asked).await?
+            && let Some(found) = self.take_from_pool(item, incarnation, &terms, &asked).await?
         {
             return Ok(found);
         }
-        let seen = self.buy(item, life, &terms, &asked, (replaces, known)).await?;
-        self.checked_after_buying(life, seen)
+        let seen = self.buy(item, incarnation, &terms, &asked, (replaces, known)).await?;
+        self.checked_after_buying(incarnation, seen)
     }
 
     /// Orders; where the end of sale makes upstream refuse the period, the longest one that still fits.
     async fn buy(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         terms: &Terms<'_>,
         asked: &super::order::Asked,
         (replaces, known): (Option<LicenseId>, super::order::Known),
     ) -> Result<License, ModuleError> {
         use crate::model::period::Period;
-        match self.order(item, life, terms, asked, replaces, known).await {
+        match self.order(item, incarnation, terms, asked, replaces, known).await {
             Err(error) if matches!(error.kind, ErrorKind::PeriodNotSold | ErrorKind::SaleClosed) => {
                 let Period::Months(refused) = terms.period else { return Err(error) };
                 let Some(shorter) = crate::plan::order::longest_that_fits(terms.product, self.today(), refused) else {
                     return Err(error);
                 };
                 let shorter = Terms { period: Period::Months(shorter), ..terms.clone() };
-                self.order(item, life, &shorter, asked, replaces, known).await
+                self.order(item, incarnation, &shorter, asked, replaces, known).await
             }
             other => other,
         }
     }
 
-    fn checked_after_buying(&self, life: &ItemLife, seen: License) -> Result<(LicenseRow, License), ModuleError> {
-        let row = self.store.license_of(life).map_err(errors::state)?;
-        let row = row.ok_or_else(|| errors::license_gone(Some(life.item), seen.id))?;
-        usable(life, row, seen)
+    fn checked_after_buying(
+        &self,
+        incarnation: &Incarnation,
+        seen: License,
+    ) -> Result<(LicenseRow, License), ModuleError> {
+        let row = self.store.license_of(incarnation).map_err(errors::state)?;
+        let row = row.ok_or_else(|| errors::license_gone(Some(incarnation.item), seen.id))?;
+        usable(incarnation, row, seen)
     }
 
     pub(super) fn last_license(&self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
@@ -155,24 +159,24 @@ impl Engine<'_> {
         Ok(known.and_then(|row| row.last_license))
     }
 
-    /// The license that the life holds, if it is still there; a claimed one is taken to its end first. `None`: it has
-    /// none and shows none, or its last one is gone for good and that was written down.
+    /// The license that the incarnation holds, if it is still there; a claimed one is taken to its end first. `None`:
+    /// it has none and shows none, or its last one is gone for good and that was written down.
     pub(super) async fn present_license(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
-        let Some(row) = self.witnessed(item, life).await? else { return Ok(None) };
+        let Some(row) = self.witnessed(item, incarnation).await? else { return Ok(None) };
         self.lock_license(row.id).await?;
         // A call in doubt is settled before anything is decided on what a read shows.
         self.settle_license(&row).await?;
         if row.state == LicenseState::Claimed {
-            return self.continue_taking(item, life, &row).await;
+            return self.continue_taking(item, incarnation, &row).await;
         }
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            if let Some((row, seen)) = self.renumbered(item, life, &row, &seen).await? {
-                return usable(life, row, seen).map(Some);
+            if let Some((row, seen)) = self.renumbered(item, incarnation, &row, &seen).await? {
+                return usable(incarnation, row, seen).map(Some);
             }
             self.confirm_gone(&row, &seen).await?;
             return Ok(None);
@@ -181,7 +185,7 @@ impl Engine<'_> {
         self.shown_again(&row).await?;
         self.refresh(&row, &seen).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
-        usable(life, row, seen).map(Some)
+        usable(incarnation, row, seen).map(Some)
     }
 
     /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it
@@ -323,8 +327,12 @@ pub(super) fn running(item: &Item) -> Item {
 }
 
 /// A license that may serve a service, as its status says.
-pub(super) fn usable(life: &ItemLife, row: LicenseRow, seen: License) -> Result<(LicenseRow, License), ModuleError> {
-    let (item, license) = (life.item, seen.id);
+pub(super) fn usable(
+    incarnation: &Incarnation,
+    row: LicenseRow,
+    seen: License,
+) -> Result<(LicenseRow, License), ModuleError> {
+    let (item, license) = (incarnation.item, seen.id);
     match seen.status {
         LicenseStatus::Active | LicenseStatus::Stopped | LicenseStatus::Processing => Ok((row, seen)),
         LicenseStatus::Ordered => Err(ModuleError::new(

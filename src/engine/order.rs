@@ -1,26 +1,31 @@
 //! Buying: the look before, the recorded intent, the order, the look after (docs/licensing-rules.md 3,
 //! docs/money-safety.md).
 
+pub(super) mod addition;
+pub(super) mod doubt;
+pub(super) mod money;
+pub(super) mod unclaimed;
+
 use std::net::IpAddr;
 
 use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::Item;
-use crate::model::journal::{ItemLife, OnceAnswer, OnceRequest, OrderRequest, Wish, WishEvent, WishKey};
+use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, OnceAnswer, OnceRequest, OrderRequest};
 use crate::model::license::{Family, License, Money};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::{Terms, code_advice};
 use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
-use crate::store::{NewWish, Recorded, RecordedIntent, StoreError};
+use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
-use super::doubt::{Whose, order_of};
+use super::order::doubt::{Whose, order_of};
 use super::{Engine, errors};
 
 /// What a service asks of its license, checked before money is spent.
@@ -88,11 +93,11 @@ impl Engine<'_> {
         }
     }
 
-    /// Buys a license for an item life. The key admits one purchase: what was recorded before is never sent again.
+    /// Buys a license for an incarnation. The key admits one purchase: what was recorded before is never sent again.
     pub(super) async fn order(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         terms: &Terms<'_>,
         asked: &Asked,
         replaces: Option<LicenseId>,
@@ -109,10 +114,10 @@ impl Engine<'_> {
             Some(operation) if is_planted(Bug::OperationAsKey) => Some(LicenseId(operation.0)),
             Some(_) | None => replaces,
         };
-        let key = WishKey::Order { life: life.clone(), replaces };
+        let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces };
         let before = self.balance_beside_list(terms.product.family).await?;
         let returns = self.returns_remoteid()?;
-        let new = NewWish {
+        let new = NewIntent {
             key: &key,
             item: Some(item.id),
             account: self.account,
@@ -133,20 +138,20 @@ impl Engine<'_> {
         });
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
-            Recorded::Intent(intent) => {
+            Recorded::Intent(recorded) => {
                 self.note(&what);
-                self.send_order(intent, life, before.as_ref(), &what).await
+                self.send_order(recorded, incarnation, before.as_ref(), &what).await
             }
-            Recorded::Existing(wish) if wish.status.is_ended() => Err(ordered_before(&wish, &what)),
-            Recorded::Existing(wish) if wish.account != self.account => {
+            Recorded::Existing(intent) if intent.status.is_ended() => Err(ordered_before(&intent, &what)),
+            Recorded::Existing(intent) if intent.account != self.account => {
                 // No list of the present account can tell, however long the run is repeated.
                 let why = text!(
                     "it was sent to the account that the module had before",
                     "он отправлен в прежнюю учётную запись модуля"
                 );
-                Err(errors::order_unknown(&what, &why, wish.item, wish.id.0))
+                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
             }
-            Recorded::Existing(wish) => Err(self.still_in_doubt(&wish, &what)),
+            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
         }
     }
 
@@ -205,37 +210,39 @@ impl Engine<'_> {
     /// at.
     async fn send_order(
         &mut self,
-        intent: RecordedIntent,
-        life: &ItemLife,
+        recorded: RecordedIntent,
+        incarnation: &Incarnation,
         before: Option<&Money>,
         what: &Text,
     ) -> Result<License, ModuleError> {
         let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
-        let wish = self.store.wish(intent.wish()).map_err(errors::state)?.ok_or_else(missing)?;
-        let order = order_of(&wish).cloned().ok_or_else(missing)?;
-        match self.send_recorded(intent).await? {
+        let intent = self.store.intent(recorded.intent()).map_err(errors::state)?.ok_or_else(missing)?;
+        let order = order_of(&intent).cloned().ok_or_else(missing)?;
+        match self.send_recorded(recorded).await? {
             Outcome::NotSent(why) => {
-                let error = errors::unreachable(what, &why, life.item);
-                self.write_event(&wish, WishEvent::NotSent { reason: why }, what).await?;
+                let error = errors::unreachable(what, &why, incarnation.item);
+                self.write_event(&intent, IntentEvent::NotSent { reason: why }, what).await?;
                 Err(error)
             }
             Outcome::Done(OnceAnswer::Ordered(Some(license))) => {
-                self.read_back(&wish, &order, license, life, what).await
+                self.read_back(&intent, &order, license, incarnation, what).await
             }
-            Outcome::Done(answer) => self.lost(&wish, life, format!("no license number in {answer:?}"), what).await,
-            Outcome::Unknown(why) => self.lost(&wish, life, why, what).await,
+            Outcome::Done(answer) => {
+                self.lost(&intent, incarnation, format!("no license number in {answer:?}"), what).await
+            }
+            Outcome::Unknown(why) => self.lost(&intent, incarnation, why, what).await,
             Outcome::Refused(refusal) => {
-                // Believed only after a look that finds nothing with the mark: an unpaid order is the wish's own.
+                // Believed only after a look that finds nothing with the mark: an unpaid order is the intent's own.
                 let (found, complete) = match is_planted(Bug::TrustedWithoutLook) {
                     true => (None, true),
-                    false => self.search_again(&wish, &order).await?,
+                    false => self.search_again(&intent, &order).await?,
                 };
                 match found {
-                    Some(license) => self.adopt(&wish, &order, license, Some(life), what).await,
-                    None if !complete && !self.is_unmoved(before).await? => Err(self.still_in_doubt(&wish, what)),
+                    Some(license) => self.adopt(&intent, &order, license, Some(incarnation), what).await,
+                    None if !complete && !self.is_unmoved(before).await? => Err(self.still_in_doubt(&intent, what)),
                     None => {
-                        self.write_event(&wish, WishEvent::Refused { reason: refusal.to_string() }, what).await?;
-                        self.remember_refusal(wish.item, &refusal, what).await?;
+                        self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, what).await?;
+                        self.remember_refusal(intent.item, &refusal, what).await?;
                         Err(self.refused_order(&refusal, &order, what))
                     }
                 }
@@ -253,11 +260,11 @@ impl Engine<'_> {
 
     async fn search_again(
         &mut self,
-        wish: &Wish,
+        intent: &Intent,
         order: &OrderRequest,
     ) -> Result<(Option<License>, bool), ModuleError> {
         use crate::plan::doubt::Found;
-        Ok(match self.search(wish, order).await? {
+        Ok(match self.search(intent, order).await? {
             (Found::One(license), complete) => (Some(*license), complete),
             (Found::Nothing, complete) => (None, complete),
             (Found::Unclear(_), _) => (None, false),
@@ -265,32 +272,38 @@ impl Engine<'_> {
     }
 
     /// The answer is lost: written down, and looked for at once. A run that finds nothing fails.
-    async fn lost(&mut self, wish: &Wish, life: &ItemLife, why: String, what: &Text) -> Result<License, ModuleError> {
-        self.write_event(wish, WishEvent::Unknown { reason: why }, what).await?;
-        match self.settle_order(wish, Whose::Wanted(life)).await? {
+    async fn lost(
+        &mut self,
+        intent: &Intent,
+        incarnation: &Incarnation,
+        why: String,
+        what: &Text,
+    ) -> Result<License, ModuleError> {
+        self.write_event(intent, IntentEvent::Unknown { reason: why }, what).await?;
+        match self.settle_order(intent, Whose::Wanted(incarnation)).await? {
             Some(license) => Ok(license),
-            None => Err(self.still_in_doubt(wish, what)),
+            None => Err(self.still_in_doubt(intent, what)),
         }
     }
 
     /// Reads the license that upstream named and compares it with what was asked, before anything is believed.
     async fn read_back(
         &mut self,
-        wish: &Wish,
+        intent: &Intent,
         order: &OrderRequest,
         license: LicenseId,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         what: &Text,
     ) -> Result<License, ModuleError> {
         let seen = match self.try_read(order.family, license).await? {
             Ok(Some(seen)) => seen,
             other => {
-                self.write_event(wish, WishEvent::Answered { license }, what).await?;
+                self.write_event(intent, IntentEvent::Answered { license }, what).await?;
                 self.warn(&text!(
                     "upstream named license {license}, it cannot be read yet: {other:?}",
                     "продавец назвал лицензию {license}, прочитать её пока нельзя: {other:?}"
                 ));
-                return Err(self.still_in_doubt(wish, what));
+                return Err(self.still_in_doubt(intent, what));
             }
         };
         // Where no mark is returned the answer itself points to the license; its name is kept in the seller's own
@@ -301,7 +314,7 @@ impl Engine<'_> {
             Match::Mark => {}
             Match::LookAlike | Match::OtherName if may_be_silent && is_free => {}
             Match::LookAlike | Match::OtherName | Match::OtherKey | Match::No => {
-                return self.another_answer(wish, order, license, life, what).await;
+                return self.another_answer(intent, order, license, incarnation, what).await;
             }
         }
         if let Some(field) = mismatch(order, &seen) {
@@ -309,36 +322,37 @@ impl Engine<'_> {
                 "license {license} differs in {field} from what was ordered",
                 "лицензия {license} отличается от заказа: {field}"
             );
-            return Err(self.hand_over(wish, what, &why).await?);
+            return Err(self.hand_over(intent, what, &why).await?);
         }
-        self.bind_order(wish, order, &seen, Some(life), WishEvent::Done { license: Some(license) }, what).await?;
+        self.bind_order(intent, order, &seen, Some(incarnation), IntentEvent::Done { license: Some(license) }, what)
+            .await?;
         Ok(seen)
     }
 
     /// The answer named somebody else's license: ours is looked for, and a person is asked when it is not there.
     async fn another_answer(
         &mut self,
-        wish: &Wish,
+        intent: &Intent,
         order: &OrderRequest,
         named: LicenseId,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         what: &Text,
     ) -> Result<License, ModuleError> {
-        if let (Some(license), _) = self.search_again(wish, order).await? {
-            return self.adopt(wish, order, license, Some(life), what).await;
+        if let (Some(license), _) = self.search_again(intent, order).await? {
+            return self.adopt(intent, order, license, Some(incarnation), what).await;
         }
         let why = text!(
             "upstream named license {named}, which is another one",
             "продавец назвал лицензию {named}, а это другая"
         );
-        Err(self.hand_over(wish, what, &why).await?)
+        Err(self.hand_over(intent, what, &why).await?)
     }
 }
 
 /// Nothing is in doubt about it, so there is nothing to resolve: a person gives the service a license.
-fn ordered_before(wish: &Wish, what: &Text) -> ModuleError {
-    let item = wish.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
-    let license = wish.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
+fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
+    let item = intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
+    let license = intent.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
     let message = text!(
         [
             "{}: it was carried out before, and its license is not held any more; nothing was ordered; give the service a license: pmisplicense bind {item} {license}, or close it",
@@ -349,7 +363,7 @@ fn ordered_before(wish: &Wish, what: &Text) -> ModuleError {
             what.ru
         ]
     );
-    ModuleError::new(ErrorKind::OrderUnknown, "wish", wish.id.0, message)
+    ModuleError::new(ErrorKind::OrderUnknown, "wish", intent.id.0, message)
 }
 
 /// A refused tariff is named: some sellers refuse with one word. Its code may belong to the vendor's other billing:

@@ -23,7 +23,7 @@ impl Engine<'_> {
         if item.params.licid != Some(seen.id) {
             values.push(("licid", seen.id.to_string()));
         }
-        // A name that the client set is his wish, never overwritten by what upstream has.
+        // A name that the client set is his intent, never overwritten by what upstream has.
         if item.params.licname.is_none() {
             let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
             // Not in the form that the seller gave it: sent back like that it would be changed once more. And not
@@ -104,7 +104,7 @@ impl Engine<'_> {
         self.settle_end(item).await
     }
 
-    /// Remembers the service's end as settled, once a life: later ones are payments.
+    /// Remembers the service's end as settled, once an incarnation: later ones are payments.
     pub(super) async fn settle_end(&mut self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         if known.is_some_and(|row| row.settled_end.is_some()) {

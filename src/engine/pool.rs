@@ -1,11 +1,13 @@
 //! Taking a freed license for a new service, each step recorded (docs/licensing-rules.md 7): claim, read, new key
 //! while nobody has its address, address and mark, start, look, bind. A crash continues with the claimed one.
 
+pub(super) mod foreign;
+
 use crate::error::{ErrorKind, ModuleError};
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::item::Item;
-use crate::model::journal::ItemLife;
+use crate::model::journal::Incarnation;
 use crate::model::license::{License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, add_period};
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
@@ -18,8 +20,8 @@ use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
-use super::once::Failed;
 use super::order::{Asked, remoteip_beside};
+use super::send::Failed;
 use super::{Engine, errors, is_deleted};
 
 /// Candidates tried in one run, then a license is bought; those that were refused rest, so the next run tries others.
@@ -39,7 +41,7 @@ impl Engine<'_> {
     pub(super) async fn take_from_pool(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         terms: &Terms<'_>,
         asked: &Asked,
     ) -> Result<Taken, ModuleError> {
@@ -58,7 +60,7 @@ impl Engine<'_> {
         };
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
-        if let Some(taken) = self.try_candidates(item, life, order, &need, asked, terms).await? {
+        if let Some(taken) = self.try_candidates(item, incarnation, order, &need, asked, terms).await? {
             return Ok(Some(taken));
         }
         if !self.rules.pool_foreign || self.take_in_foreign(terms.product).await? == 0 {
@@ -66,13 +68,13 @@ impl Engine<'_> {
         }
         let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
         let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
-        self.try_candidates(item, life, order, &need, asked, terms).await
+        self.try_candidates(item, incarnation, order, &need, asked, terms).await
     }
 
     async fn try_candidates(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         order: Vec<LicenseRow>,
         need: &Need,
         asked: &Asked,
@@ -81,8 +83,8 @@ impl Engine<'_> {
         let mut tried = 0;
         for free in order {
             // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
-            let Some(row) = self.claim(item, life, &free, terms).await? else { continue };
-            if let Some(taken) = self.take(item, life, &row, asked, has_address(&free, need)).await? {
+            let Some(row) = self.claim(item, incarnation, &free, terms).await? else { continue };
+            if let Some(taken) = self.take(item, incarnation, &row, asked, has_address(&free, need)).await? {
                 return Ok(Some(taken));
             }
             tried += 1;
@@ -93,11 +95,11 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Writes down that this life takes the license; `None`: it cannot be had.
+    /// Writes down that this incarnation takes the license; `None`: it cannot be had.
     async fn claim(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         row: &LicenseRow,
         terms: &Terms<'_>,
     ) -> Result<Option<LicenseRow>, ModuleError> {
@@ -122,7 +124,7 @@ impl Engine<'_> {
             row.id,
             item.id
         );
-        let claiming = self.claiming_life(life)?;
+        let claiming = self.claiming_incarnation(incarnation)?;
         let claimed = self
             .commit("claim", |tx| {
                 tx.touch_item(item)?;
@@ -160,7 +162,7 @@ impl Engine<'_> {
     pub(super) async fn continue_taking(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         row: &LicenseRow,
     ) -> Result<Taken, ModuleError> {
         let Some(product) = self.product_of(row) else {
@@ -169,13 +171,13 @@ impl Engine<'_> {
         };
         let asked = self.asked(item, product)?;
         let keeps_address = asked.ip.is_some() && (row.ip == asked.ip || row.last_ip == asked.ip);
-        self.take(item, life, row, &asked, keeps_address).await
+        self.take(item, incarnation, row, &asked, keeps_address).await
     }
 
     async fn take(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         row: &LicenseRow,
         asked: &Asked,
         keeps_address: bool,
@@ -194,7 +196,7 @@ impl Engine<'_> {
         let given = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark))
             || (seen.remoteid.is_silent() && seen.may_be_named(&asked.licname) && seen.ip == asked.ip);
         if given && self.key_is_new(row, &seen) {
-            return self.finish_taking(item, life, row, asked, seen).await.map(Some);
+            return self.finish_taking(item, incarnation, row, asked, seen).await.map(Some);
         }
         let is_free = seen.looks_free() || (keeps_address && seen.ip == asked.ip);
         let tariff_fits = seen.tariff.may_be(row.pricelist);
@@ -206,7 +208,7 @@ impl Engine<'_> {
             let _ = self.try_change(&row, &Repeatable::Edit(Edit { ip: asked.ip, ..Edit::default() })).await?;
         }
         match self.renew_key(&row, seen, keeps_address).await? {
-            Some(seen) => self.give_address(item, life, &row, asked, seen).await,
+            Some(seen) => self.give_address(item, incarnation, &row, asked, seen).await,
             None => Ok(None),
         }
     }
@@ -216,7 +218,8 @@ impl Engine<'_> {
     async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let state = match seen.remoteid.mark() {
             Some(mark) if *mark.panel() == self.panel_id => self.state_to_return(row),
-            // Nothing says that what uses it is ours: it stays where it was, reconcile names it, and nothing frees it.
+            // Nothing says that what uses it is ours: it stays where it was, reconcile names it, and nothing frees
+            // it.
             None if seen.remoteid.is_silent() => LicenseState::Pool,
             Some(_) | None => LicenseState::Stopped,
         };
@@ -299,7 +302,7 @@ impl Engine<'_> {
                 }
                 Err(Failed::Other(error)) => {
                     let doubtful =
-                        !self.store.open_wishes_of_license(row.account, row.id).map_err(errors::state)?.is_empty();
+                        !self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?.is_empty();
                     if !doubtful {
                         return Err(error);
                     }
@@ -370,7 +373,7 @@ impl Engine<'_> {
     async fn give_address(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         row: &LicenseRow,
         asked: &Asked,
         seen: License,
@@ -395,7 +398,7 @@ impl Engine<'_> {
                 || (answer.is_ok() && (marked || (after.remoteid.is_silent() && after.may_be_named(&asked.licname))));
             let arrived = named && (asked.ip.is_none() || after.ip == asked.ip);
             match answer {
-                _ if arrived => return self.finish_taking(item, life, row, asked, after).await.map(Some),
+                _ if arrived => return self.finish_taking(item, incarnation, row, asked, after).await.map(Some),
                 Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpBusy => {
                     let what = text!("taking license {}", "взятие лицензии {}", row.id);
                     self.give_back(row, None, &Reason::AddressBusy).await?;
@@ -429,7 +432,7 @@ impl Engine<'_> {
     async fn finish_taking(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         row: &LicenseRow,
         asked: &Asked,
         seen: License,
@@ -437,7 +440,7 @@ impl Engine<'_> {
         // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it;
         // sync renews it when the service is paid.
         let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
-        // One that bears the mark is the client's, wherever the seller or a later wish moved it: there is no way
+        // One that bears the mark is the client's, wherever the seller or a later intent moved it: there is no way
         // back, and handing it out carries out the difference.
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         let at_address = asked.ip.is_none() || seen.ip == asked.ip;
@@ -453,8 +456,9 @@ impl Engine<'_> {
             item.id
         );
         self.note(&reason);
-        let left = self.left_for_claimed(life, row)?;
-        let (row, life, bound, account, module) = (row.clone(), life.clone(), seen.clone(), self.account, self.module);
+        let left = self.left_for_claimed(incarnation, row)?;
+        let (row, incarnation, bound, account, module) =
+            (row.clone(), incarnation.clone(), seen.clone(), self.account, self.module);
         self.commit("bind", move |tx| {
             left.map_or(Ok(()), |left| left.write(tx))?;
             let binding = Binding {
@@ -466,8 +470,8 @@ impl Engine<'_> {
                 pricelist: row.pricelist,
                 nodes: row.nodes,
             };
-            tx.put_license(&binding, &bound, LicenseState::Bound, Some(life.item), Some(&life))?;
-            tx.note(Some(life.item), Some((account, bound.id)), "bound", &reason)
+            tx.put_license(&binding, &bound, LicenseState::Bound, Some(incarnation.item), Some(&incarnation))?;
+            tx.note(Some(incarnation.item), Some((account, bound.id)), "bound", &reason)
         })
         .await?;
         let row = self.store.license(account, seen.id).map_err(errors::state)?;

@@ -5,10 +5,10 @@ use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::catalogue::Product;
-use crate::model::held::LicenseRow;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{ItemLife, OnceRequest, WishKey};
+use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{Expiry, License, LicenseStatus};
+use crate::model::license_row::LicenseRow;
 use crate::model::period::{MonthCount, Period};
 use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
@@ -59,7 +59,7 @@ impl Engine<'_> {
             return Err(errors::not_visible(&what, row.id));
         }
         self.check_money(row.item, reason).await?;
-        let key = WishKey::Renewal { account: row.account, license: row.id, before };
+        let key = IdempotencyKey::Renewal { account: row.account, license: row.id, before };
         let request =
             OnceRequest::Prolong { license: row.id, period: months, before, not_before: self.not_before(None) };
         let after = self.once(row, &key, request, reason).await?;
@@ -70,17 +70,17 @@ impl Engine<'_> {
 
     /// prolong: pays up to the paid end, once, and tells the panel.
     pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
-        self.settle_orders(item, &life, None).await?;
-        let held = self.license_to_prolong(item, &life).await?;
+        let incarnation = self.incarnation_of(item).await?;
+        self.settle_orders(item, &incarnation, None).await?;
+        let held = self.license_to_prolong(item, &incarnation).await?;
         if let Some((row, seen)) = &held {
             self.check_expiry(item, row, seen)?;
         }
-        let payment = self.payment(item, &life, held.as_ref()).await?;
+        let payment = self.payment(item, &incarnation, held.as_ref()).await?;
         if let Some((row, seen)) = held {
-            self.pay(item, &life, &row, seen, payment.as_ref()).await?;
+            self.pay(item, &incarnation, &row, seen, payment.as_ref()).await?;
         }
-        self.finish_prolong(item, &life, payment).await
+        self.finish_prolong(item, &incarnation, payment).await
     }
 
     /// What a payment buys depends on the day on which the license runs out: without one nothing is written down as
@@ -98,10 +98,10 @@ impl Engine<'_> {
     async fn license_to_prolong(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended && !is_planted(Bug::SuspendedRenewed) {
-            if let Some(row) = self.witnessed(item, life).await? {
+            if let Some(row) = self.witnessed(item, incarnation).await? {
                 // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
                 // told.
                 self.lock_license(row.id).await?;
@@ -109,15 +109,15 @@ impl Engine<'_> {
             }
             return Ok(None);
         }
-        if let Some((row, seen)) = self.present_license(item, life).await? {
+        if let Some((row, seen)) = self.present_license(item, incarnation).await? {
             self.hand_out_if_owed(item, &row, &seen).await?;
             return Ok(Some((row, seen)));
         }
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => Ok(None),
             Wanted::Product(product) => {
-                self.payment(item, life, None).await?;
-                let (row, seen) = self.ensure_license(item, life, product).await?;
+                self.payment(item, incarnation, None).await?;
+                let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 let id = row.id;
                 self.warn(&text!(
                     "license {id} is new: its key must be put on the server",
@@ -133,14 +133,14 @@ impl Engine<'_> {
     async fn payment(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         held: Option<&(LicenseRow, License)>,
     ) -> Result<Option<Payment>, ModuleError> {
-        let of_run = self.payment_of_run(life)?;
+        let of_run = self.payment_of_run(incarnation)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let settled = known.and_then(|row| row.settled_end);
         let stands_for = match of_run {
-            None => self.paid_before(item, life)?,
+            None => self.paid_before(item, incarnation)?,
             known => known,
         };
         let paid_end = stands_for.or_else(|| paid_end(item.expires, settled, item.period));
@@ -152,12 +152,12 @@ impl Engine<'_> {
             item_end_before: item.expires,
             finished: false,
         };
-        let recorded = self.store.payment(life, paid_end).map_err(errors::state)?;
+        let recorded = self.store.payment(incarnation, paid_end).map_err(errors::state)?;
         if of_run.is_none() || recorded.is_none() {
-            let (operation, first, life) = (self.operation, first.clone(), life.clone());
+            let (operation, first, incarnation) = (self.operation, first.clone(), incarnation.clone());
             self.commit("begin payment", |tx| {
                 tx.touch_item(item)?;
-                tx.begin_payment(&life, operation, &first)
+                tx.begin_payment(&incarnation, operation, &first)
             })
             .await?;
         }
@@ -166,25 +166,25 @@ impl Engine<'_> {
 
     /// The paid end that this run stands for, when an earlier run has found it. Without a running operation nothing
     /// tells two payments apart but that the first is finished: then this run is for the next one.
-    fn payment_of_run(&self, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
-        let of_run = self.store.payment_of_run(life, self.operation, self.now()).map_err(errors::state)?;
+    fn payment_of_run(&self, incarnation: &Incarnation) -> Result<Option<NaiveDate>, ModuleError> {
+        let of_run = self.store.payment_of_run(incarnation, self.operation, self.now()).map_err(errors::state)?;
         let (Some(paid_end), None) = (of_run, self.operation) else { return Ok(of_run) };
-        let payment = self.store.payment(life, paid_end).map_err(errors::state)?;
+        let payment = self.store.payment(incarnation, paid_end).map_err(errors::state)?;
         Ok(of_run.filter(|_| payment.is_none_or(|payment| !payment.finished)))
     }
 
     /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before
     /// the call, so another operation without another move is for the same payment.
-    fn paid_before(&self, item: &Item, life: &ItemLife) -> Result<Option<NaiveDate>, ModuleError> {
+    fn paid_before(&self, item: &Item, incarnation: &Incarnation) -> Result<Option<NaiveDate>, ModuleError> {
         let Some(end) = item.expires else { return Ok(None) };
-        let known = self.store.payment(life, end).map_err(errors::state)?;
+        let known = self.store.payment(incarnation, end).map_err(errors::state)?;
         Ok(known.filter(|payment| payment.item_end_before == Some(end)).map(|payment| payment.paid_end))
     }
 
     async fn pay(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         row: &LicenseRow,
         seen: License,
         payment: Option<&Payment>,
@@ -194,7 +194,7 @@ impl Engine<'_> {
             let Wanted::Product(paid) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? else {
                 return Ok(());
             };
-            return self.replace_trial(item, life, row, paid).await;
+            return self.replace_trial(item, incarnation, row, paid).await;
         }
         let owed = payment.and_then(|payment| owed_from(payment, row, &seen));
         let seen = match (owed, product) {
@@ -234,7 +234,7 @@ impl Engine<'_> {
     async fn finish_prolong(
         &mut self,
         item: &Item,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         payment: Option<Payment>,
     ) -> Result<(), ModuleError> {
         let Some(payment) = payment else { return self.post(item, "service.postprolong").await };
@@ -248,23 +248,23 @@ impl Engine<'_> {
         if payment.finished {
             return Ok(());
         }
-        let (written_for, ended) = (life.clone(), payment.paid_end);
+        let (written_for, ended) = (incarnation.clone(), payment.paid_end);
         let written = self.commit("finish payment", move |tx| tx.finish_payment(&written_for, ended)).await;
         // A write that is reported as failed and is there all the same must not make the panel try the payment anew.
         let settled =
-            || self.store.payment(life, ended).is_ok_and(|payment| payment.is_some_and(|known| known.finished));
+            || self.store.payment(incarnation, ended).is_ok_and(|payment| payment.is_some_and(|known| known.finished));
         if written.is_err() && settled() { Ok(()) } else { written }
     }
 
     /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
-        self.settle_orders(item, &life, None).await?;
-        match self.present_license(item, &life).await? {
+        let incarnation = self.incarnation_of(item).await?;
+        self.settle_orders(item, &incarnation, None).await?;
+        match self.present_license(item, &incarnation).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
             None => {
                 if let Wanted::Product(product) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-                    let (row, seen) = self.ensure_license(item, &life, product).await?;
+                    let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                     let id = row.id;
                     self.warn(&text!(
                         "license {id} is new: its key must be put on the server",
@@ -353,8 +353,8 @@ impl Engine<'_> {
 
     /// cancel_prolong: upstream must not renew by itself. No post-call.
     pub(super) async fn cancel_prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_of(item).await?;
-        let Some(row) = self.witnessed(item, &life).await? else { return Ok(()) };
+        let incarnation = self.incarnation_of(item).await?;
+        let Some(row) = self.witnessed(item, &incarnation).await? else { return Ok(()) };
         self.lock_license(row.id).await?;
         let edit = Edit { no_autoprolong: true, ..Edit::default() };
         let Err(error) = self.try_change(&row, &Repeatable::Edit(edit)).await? else { return Ok(()) };

@@ -1,26 +1,28 @@
 //! resolve: an operator ends a doubt that the program must not end by itself (docs/money-safety.md 3). The license is
 //! compared with the order and shown before the operator is asked. All of it is checked once more under the locks.
 
+pub(super) mod wording;
+
 use crate::error::{ModuleError, Text};
-use crate::model::held::LicenseRow;
-use crate::model::ids::{ItemId, LicenseId, Mark, WishId};
+use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{ItemLife, OrderRequest, Wish, WishEvent, WishStatus};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OrderRequest};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::license_row::LicenseRow;
 use crate::plan::doubt::{Found, mismatch};
 use crate::plan::identity::{KeyFate, Standing};
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::{CallError, Edit, LockName, Repeatable};
 use crate::text;
 
+use super::bind::preview::Preview;
 use super::bind::{Consent, Word};
-use super::doubt::order_of;
-use super::once::describe;
-use super::preview::Preview;
-use super::resolve_errors::{
+use super::order::doubt::order_of;
+use super::resolve::wording::{
     about_another, bought_elsewhere, found_after_all, free_already, no_such_doubt, nothing_in_doubt, of_another_order,
     of_another_product, sent_elsewhere, several_in_doubt, taken,
 };
+use super::send::describe;
 use super::{Engine, errors};
 
 /// What a person found out.
@@ -35,8 +37,8 @@ pub enum Verdict {
 /// What ending a doubt would do, for a person who is about to be asked.
 #[derive(Debug, Clone)]
 pub struct Resolution {
-    /// Which wish.
-    pub wish: WishId,
+    /// Which intent.
+    pub intent: IntentId,
     /// In words.
     pub plan: Text,
     /// What the service and the license are now and would be then, where the license is bound to the service.
@@ -46,22 +48,25 @@ pub struct Resolution {
 /// What becomes of the license that an order is said to have bought.
 enum Fate {
     /// The service gets it.
-    Bound(ItemLife),
+    Bound(Incarnation),
     /// It is written down for the service, which asks for no license now, or whose client changed: what follows is
     /// decided by its next command.
-    Kept(ItemLife),
+    Kept(Incarnation),
     /// The service leaves its license of another account for it.
-    Moved(ItemLife, LicenseId),
+    Moved(Incarnation, LicenseId),
     /// The service has another one: it is a duplicate, to be freed.
-    Duplicate(ItemLife, LicenseId),
+    Duplicate(Incarnation, LicenseId),
     /// The service is closed: it is freed.
     Freed,
 }
 
 impl Fate {
-    fn life(&self) -> Option<&ItemLife> {
+    fn incarnation(&self) -> Option<&Incarnation> {
         match self {
-            Self::Bound(life) | Self::Kept(life) | Self::Moved(life, _) | Self::Duplicate(life, _) => Some(life),
+            Self::Bound(incarnation)
+            | Self::Kept(incarnation)
+            | Self::Moved(incarnation, _)
+            | Self::Duplicate(incarnation, _) => Some(incarnation),
             Self::Freed => None,
         }
     }
@@ -88,12 +93,12 @@ impl Engine<'_> {
     pub async fn resolution(
         &mut self,
         item: ItemId,
-        wish: Option<WishId>,
+        intent: Option<IntentId>,
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Resolution, ModuleError> {
         self.lock(LockName::Item(item)).await?;
-        let result = self.resolution_locked(item, wish, verdict, consent).await;
+        let result = self.resolution_locked(item, intent, verdict, consent).await;
         self.held.clear();
         result
     }
@@ -101,16 +106,16 @@ impl Engine<'_> {
     async fn resolution_locked(
         &mut self,
         item: ItemId,
-        wish: Option<WishId>,
+        intent: Option<IntentId>,
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Resolution, ModuleError> {
-        let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
-        let wish = choose(item, &open, wish)?;
-        let what = describe(wish);
-        let (plan, preview) = match (verdict, order_of(wish)) {
+        let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
+        let intent = choose(item, &open, intent)?;
+        let what = describe(intent);
+        let (plan, preview) = match (verdict, order_of(intent)) {
             (Verdict::NotBought, order) => {
-                self.check_not_bought(wish, order).await?;
+                self.check_not_bought(intent, order).await?;
                 let plan = text!(
                     ["{}: ended as not bought. The next run may send it again.", what.en],
                     ["{}: завершается как не купленное. Следующий запуск может отправить снова.", what.ru]
@@ -118,7 +123,7 @@ impl Engine<'_> {
                 (plan, None)
             }
             (Verdict::Bought(license), Some(order)) => {
-                let bought = self.bought(wish, order, license, consent).await?;
+                let bought = self.bought(intent, order, license, consent).await?;
                 let preview = match &bought.fate {
                     Fate::Bound(_) => Some(self.preview_bought(item, license, &agreed(consent)).await?),
                     Fate::Kept(_) | Fate::Moved(..) | Fate::Duplicate(..) | Fate::Freed => None,
@@ -126,7 +131,7 @@ impl Engine<'_> {
                 (plan_of_order(&what, order, &bought), preview)
             }
             (Verdict::Bought(license), None) => {
-                check_named(wish, license)?;
+                check_named(intent, license)?;
                 let plan = text!(
                     ["{}: ended as carried out. It is not sent again.", what.en],
                     ["{}: завершается как выполненное. Снова не отправляется.", what.ru]
@@ -134,7 +139,7 @@ impl Engine<'_> {
                 (plan, None)
             }
         };
-        Ok(Resolution { wish: wish.id, plan, preview })
+        Ok(Resolution { intent: intent.id, plan, preview })
     }
 
     /// Ends a doubt of an item. Returns what was done, in words.
@@ -146,12 +151,12 @@ impl Engine<'_> {
     pub async fn resolve(
         &mut self,
         item: ItemId,
-        wish: Option<WishId>,
+        intent: Option<IntentId>,
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
         self.lock(LockName::Item(item)).await?;
-        let result = self.resolve_locked(item, wish, verdict, consent).await;
+        let result = self.resolve_locked(item, intent, verdict, consent).await;
         self.held.clear();
         result
     }
@@ -159,66 +164,66 @@ impl Engine<'_> {
     async fn resolve_locked(
         &mut self,
         item: ItemId,
-        wish: Option<WishId>,
+        intent: Option<IntentId>,
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
-        let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
-        let wish = choose(item, &open, wish)?;
-        match (verdict, order_of(wish)) {
-            (Verdict::NotBought, order) => self.resolve_not_bought(wish, order).await,
-            (Verdict::Bought(license), Some(order)) => self.resolve_order(wish, order, license, consent).await,
-            (Verdict::Bought(license), None) => self.resolve_change(wish, license).await,
+        let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
+        let intent = choose(item, &open, intent)?;
+        match (verdict, order_of(intent)) {
+            (Verdict::NotBought, order) => self.resolve_not_bought(intent, order).await,
+            (Verdict::Bought(license), Some(order)) => self.resolve_order(intent, order, license, consent).await,
+            (Verdict::Bought(license), None) => self.resolve_change(intent, license).await,
         }
     }
 
     /// Whether the seller can no longer carry the request out, and shows no license that the order brought: nothing
     /// is bought a second time because an operator overlooked it.
-    async fn check_not_bought(&mut self, wish: &Wish, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
-        let until = wish.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+    async fn check_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
+        let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         if self.now() < until {
-            return Err(errors::in_doubt(&describe(wish), until, "wish", wish.id));
+            return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
         }
         // The present account cannot show what a former one sold.
-        let Some(order) = order.filter(|_| wish.account == self.account) else { return Ok(()) };
-        match self.search(wish, order).await?.0 {
+        let Some(order) = order.filter(|_| intent.account == self.account) else { return Ok(()) };
+        match self.search(intent, order).await?.0 {
             Found::One(license) if license.status != LicenseStatus::Deleted && !self.is_held(license.id)? => {
-                Err(found_after_all(wish, &license, order))
+                Err(found_after_all(intent, &license, order))
             }
             Found::One(_) | Found::Unclear(_) | Found::Nothing => Ok(()),
         }
     }
 
-    async fn resolve_not_bought(&mut self, wish: &Wish, order: Option<&OrderRequest>) -> Result<Text, ModuleError> {
-        self.check_not_bought(wish, order).await?;
-        let what = describe(wish);
+    async fn resolve_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<Text, ModuleError> {
+        self.check_not_bought(intent, order).await?;
+        let what = describe(intent);
         let done = text!(
             ["{}: ended as not bought; the next run may send it again", what.en],
             ["{}: завершено как не купленное; следующий запуск может отправить снова", what.ru]
         );
-        let event = WishEvent::NotHappened { reason: "a person said so (resolve --not-bought)".to_owned() };
-        self.write_event(wish, event, &done).await?;
+        let event = IntentEvent::NotHappened { reason: "a person said so (resolve --not-bought)".to_owned() };
+        self.write_event(intent, event, &done).await?;
         Ok(done)
     }
 
     /// Reads the license that an order is said to have bought, and checks what only an operator may decide.
     async fn bought(
         &mut self,
-        wish: &Wish,
+        intent: &Intent,
         order: &OrderRequest,
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Bought, ModuleError> {
         self.check_restored()?;
-        if wish.account != self.account {
-            let sent_with = self.store.account(wish.account).map_err(errors::state)?;
-            return Err(sent_elsewhere(wish, sent_with.as_ref()));
+        if intent.account != self.account {
+            let sent_with = self.store.account(intent.account).map_err(errors::state)?;
+            return Err(sent_elsewhere(intent, sent_with.as_ref()));
         }
-        let item = wish.item.unwrap_or(ItemId(0));
+        let item = intent.item.unwrap_or(ItemId(0));
         self.lock_license(license).await?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
-        if let Some(other) = row.as_ref().filter(|row| row.life.is_some() && row.item != Some(item)) {
-            return Err(taken(wish, license, other.item));
+        if let Some(other) = row.as_ref().filter(|row| row.incarnation.is_some() && row.item != Some(item)) {
+            return Err(taken(intent, license, other.item));
         }
         let seen = self.read(order.family, license).await?;
         let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
@@ -226,45 +231,47 @@ impl Engine<'_> {
         };
         match seen.remoteid.mark() {
             Some(mark) if *mark.panel() != self.panel_id && consent.take_from.as_ref() != Some(mark.panel()) => {
-                return Err(bought_elsewhere(wish, license, &mark, consent));
+                return Err(bought_elsewhere(intent, license, &mark, consent));
             }
             Some(Mark::Order { panel, item: of, .. }) if panel == self.panel_id && of != item && row.is_none() => {
-                return Err(of_another_order(wish, license, of));
+                return Err(of_another_order(intent, license, of));
             }
             Some(Mark::Order { .. } | Mark::Pool { .. }) | None => {}
         }
         if !seen.tariff.may_be(order.pricelist) && !consent.other_product {
-            return Err(of_another_product(wish, &seen, order, consent));
+            return Err(of_another_product(intent, &seen, order, consent));
         }
-        let fate = self.fate(wish, license).await?;
-        if let (Fate::Kept(_) | Fate::Moved(..), Some(_)) = (&fate, row.as_ref().filter(|row| row.life.is_none())) {
+        let fate = self.fate(intent, license).await?;
+        if let (Fate::Kept(_) | Fate::Moved(..), Some(_)) =
+            (&fate, row.as_ref().filter(|row| row.incarnation.is_none()))
+        {
             // Its key is another client's, and nobody would renew it here.
-            return Err(free_already(wish, license));
+            return Err(free_already(intent, license));
         }
         Ok(Bought { seen, row, fate })
     }
 
-    async fn fate(&mut self, wish: &Wish, license: LicenseId) -> Result<Fate, ModuleError> {
-        let item = match wish.status {
-            WishStatus::FreeWhenAppears => return Ok(Fate::Freed),
-            WishStatus::InDoubt
-            | WishStatus::HandedOver
-            | WishStatus::Done
-            | WishStatus::Refused
-            | WishStatus::NotSent
-            | WishStatus::NotHappened => self.item(wish.item.unwrap_or(ItemId(0))).await?,
+    async fn fate(&mut self, intent: &Intent, license: LicenseId) -> Result<Fate, ModuleError> {
+        let item = match intent.status {
+            IntentStatus::FreeWhenAppears => return Ok(Fate::Freed),
+            IntentStatus::InDoubt
+            | IntentStatus::HandedOver
+            | IntentStatus::Done
+            | IntentStatus::Refused
+            | IntentStatus::NotSent
+            | IntentStatus::NotHappened => self.item(intent.item.unwrap_or(ItemId(0))).await?,
         };
         if item.status == ItemStatus::Deleted {
             return Ok(Fate::Freed);
         }
-        let (life, standing) = self.standing(&item)?;
+        let (incarnation, standing) = self.standing(&item)?;
         let wants = matches!(wanted(&item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
-        let holds = self.store.license_of(&life).map_err(errors::state)?;
+        let holds = self.store.license_of(&incarnation).map_err(errors::state)?;
         Ok(match holds.filter(|row| row.id != license || row.account != self.account) {
-            None if wants && standing == Standing::Same => Fate::Bound(life),
-            None => Fate::Kept(life),
-            Some(row) if self.left_for_order(&life, wish)?.is_some() => Fate::Moved(life, row.id),
-            Some(row) => Fate::Duplicate(life, row.id),
+            None if wants && standing == Standing::Same => Fate::Bound(incarnation),
+            None => Fate::Kept(incarnation),
+            Some(row) if self.left_for_order(&incarnation, intent)?.is_some() => Fate::Moved(incarnation, row.id),
+            Some(row) => Fate::Duplicate(incarnation, row.id),
         })
     }
 
@@ -272,13 +279,13 @@ impl Engine<'_> {
     /// finds by itself. One that somebody else had gets a new key, as from the pool.
     async fn resolve_order(
         &mut self,
-        wish: &Wish,
+        intent: &Intent,
         order: &OrderRequest,
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
-        let bought = self.bought(wish, order, license, consent).await?;
-        let (item, what) = (wish.item.unwrap_or(ItemId(0)), describe(wish));
+        let bought = self.bought(intent, order, license, consent).await?;
+        let (item, what) = (intent.item.unwrap_or(ItemId(0)), describe(intent));
         let row = bought.row.unwrap_or_else(|| self.row_of_foreign(order.family, &bought.seen));
         let mut seen = bought.seen;
         if let Fate::Bound(_) = &bought.fate {
@@ -288,12 +295,12 @@ impl Engine<'_> {
                 seen = self.made_ready(&found).await?;
             }
         }
-        if bought.fate.life().is_some() {
+        if bought.fate.incarnation().is_some() {
             seen = self.marked_as_ordered(&row, seen, &order.mark).await?;
         }
         let as_is = self.order_of_license(order, &seen);
-        let event = WishEvent::Adopted { license };
-        self.bind_order(wish, &as_is, &seen, bought.fate.life(), event, &what).await?;
+        let event = IntentEvent::Adopted { license };
+        self.bind_order(intent, &as_is, &seen, bought.fate.incarnation(), event, &what).await?;
         Ok(match bought.fate {
             Fate::Bound(_) | Fate::Kept(_) | Fate::Moved(..) => text!(
                 ["{}: license {license} is bound; run the command of the service again", what.en],
@@ -340,45 +347,45 @@ impl Engine<'_> {
         after.ok_or_else(|| errors::license_gone(row.item, row.id))
     }
 
-    async fn resolve_change(&mut self, wish: &Wish, license: LicenseId) -> Result<Text, ModuleError> {
-        check_named(wish, license)?;
-        let what = describe(wish);
+    async fn resolve_change(&mut self, intent: &Intent, license: LicenseId) -> Result<Text, ModuleError> {
+        check_named(intent, license)?;
+        let what = describe(intent);
         let done = text!(["{}: ended as carried out", what.en], ["{}: завершено как выполненное", what.ru]);
-        self.write_event(wish, WishEvent::Adopted { license }, &done).await?;
+        self.write_event(intent, IntentEvent::Adopted { license }, &done).await?;
         Ok(done)
     }
 }
 
 /// A change in doubt is about one license, which must be named.
-fn check_named(wish: &Wish, license: LicenseId) -> Result<(), ModuleError> {
-    match wish.request.license() {
+fn check_named(intent: &Intent, license: LicenseId) -> Result<(), ModuleError> {
+    match intent.request.license() {
         Some(about) if about == license => Ok(()),
-        about => Err(about_another(wish, license, about.unwrap_or(LicenseId(0)))),
+        about => Err(about_another(intent, license, about.unwrap_or(LicenseId(0)))),
     }
 }
 
 fn plan_of_order(what: &Text, order: &OrderRequest, bought: &Bought) -> Text {
     let license = bought.seen.id;
     let then = match &bought.fate {
-        Fate::Bound(life) => text!(
+        Fate::Bound(incarnation) => text!(
             "It gets our mark and is bound to service {}.",
             "Она получит нашу метку и будет привязана к услуге {}.",
-            life.item
+            incarnation.item
         ),
-        Fate::Kept(life) => text!(
+        Fate::Kept(incarnation) => text!(
             "It gets our mark and is written down for service {}, which shows nothing of it yet.",
             "Она получит нашу метку и будет записана за услугой {}; услуга её пока не покажет.",
-            life.item
+            incarnation.item
         ),
-        Fate::Moved(life, old) => text!(
+        Fate::Moved(incarnation, old) => text!(
             "It gets our mark and takes the place of license {old} of service {}, which is freed.",
             "Она получит нашу метку и заменит лицензию {old} услуги {}, та освободится.",
-            life.item
+            incarnation.item
         ),
-        Fate::Duplicate(life, held) => text!(
+        Fate::Duplicate(incarnation, held) => text!(
             "Service {} has license {held} already, so this one is a duplicate and is freed.",
             "У услуги {} уже есть лицензия {held}, поэтому эта — дубликат и освободится.",
-            life.item
+            incarnation.item
         ),
         Fate::Freed => text!("The service is closed, so it is freed.", "Услуга закрыта, поэтому она освободится."),
     };
@@ -396,13 +403,13 @@ fn plan_of_order(what: &Text, order: &OrderRequest, bought: &Bought) -> Text {
     )
 }
 
-fn choose(item: ItemId, open: &[Wish], wish: Option<WishId>) -> Result<&Wish, ModuleError> {
-    match (open, wish) {
+fn choose(item: ItemId, open: &[Intent], intent: Option<IntentId>) -> Result<&Intent, ModuleError> {
+    match (open, intent) {
         ([], _) => Err(nothing_in_doubt(item)),
         ([one], None) => Ok(one),
         (several, None) => Err(several_in_doubt(item, several)),
         (several, Some(id)) => {
-            several.iter().find(|wish| wish.id == id).ok_or_else(|| no_such_doubt(item, id, several))
+            several.iter().find(|intent| intent.id == id).ok_or_else(|| no_such_doubt(item, id, several))
         }
     }
 }

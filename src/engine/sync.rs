@@ -1,31 +1,37 @@
 //! sync_item: our state is brought up to what upstream has, and what was left to do is done (docs/interface.md 3).
-//! The client's wishes are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
+//! The client's intents are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
+
+pub(super) mod collect;
+pub(super) mod doubled;
+pub(super) mod pass;
+pub(super) mod trouble;
+pub(super) mod watched;
 
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{ItemLife, WishStatus};
+use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Family, License};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
 use crate::text;
 
 use super::change::Kept;
-use super::doubt::{Whose, order_of};
 use super::open::usable;
+use super::order::doubt::{Whose, order_of};
 use super::{Engine, errors};
 
 impl Engine<'_> {
     /// sync_item: one request upstream and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
-        let life = self.life_to_settle(item)?;
+        let incarnation = self.incarnation_to_settle(item)?;
         let wants = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
         let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted && wants);
-        self.settle_or_free_orders(item.id, Some((&life, shown))).await?;
-        let life = self.life_of(item).await?;
+        self.settle_or_free_orders(item.id, Some((&incarnation, shown))).await?;
+        let incarnation = self.incarnation_of(item).await?;
         let mut freed = Ok(());
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             if row.state == LicenseState::ToFree && row.account == self.account {
@@ -34,17 +40,17 @@ impl Engine<'_> {
                 freed = freed.and(result);
             }
         }
-        self.sync_held(item, &life).await.and(freed)
+        self.sync_held(item, &incarnation).await.and(freed)
     }
 
-    async fn sync_held(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        self.carry_on_move(item, life).await?;
+    async fn sync_held(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.carry_on_move(item, incarnation).await?;
         if item.status == ItemStatus::Deleted {
-            return self.free_of_closed(item, life).await;
+            return self.free_of_closed(item, incarnation).await;
         }
-        let present = match self.present_license(item, life).await? {
-            None => match self.adopt_marked(item, life).await? {
-                Some((row, seen)) => Some(usable(life, row, seen)?),
+        let present = match self.present_license(item, incarnation).await? {
+            None => match self.adopt_marked(item, incarnation).await? {
+                Some((row, seen)) => Some(usable(incarnation, row, seen)?),
                 None => None,
             },
             present => present,
@@ -105,10 +111,12 @@ impl Engine<'_> {
     }
 
     /// The panel closed the service without us: what it held is freed.
-    async fn free_of_closed(&mut self, item: &Item, life: &ItemLife) -> Result<(), ModuleError> {
-        let Some(row) = self.witnessed(item, life).await?.filter(|_| !self.withheld.frees) else { return Ok(()) };
+    async fn free_of_closed(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        let Some(row) = self.witnessed(item, incarnation).await?.filter(|_| !self.withheld.frees) else {
+            return Ok(());
+        };
         self.free(item, &row).await?;
-        self.end_life(item, life).await
+        self.end_incarnation(item, incarnation).await
     }
 
     /// The service has its license, and the panel was never told that it is open.
@@ -159,15 +167,17 @@ impl Engine<'_> {
     pub(super) async fn settle_or_free_orders(
         &mut self,
         item: ItemId,
-        life: Option<(&ItemLife, Option<LicenseId>)>,
+        incarnation: Option<(&Incarnation, Option<LicenseId>)>,
     ) -> Result<(), ModuleError> {
-        let open = self.store.open_wishes_of_item(item).map_err(errors::state)?;
+        let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
         let account = self.account;
-        for wish in open.iter().filter(|wish| order_of(wish).is_some() && wish.account == account) {
-            match (wish.status == WishStatus::FreeWhenAppears, life) {
-                (false, Some((life, _))) => drop(self.settle_order(wish, Whose::Wanted(life)).await?),
-                (true, Some((life, Some(shown)))) => drop(self.settle_order(wish, Whose::Shown(life, shown)).await?),
-                (true, Some((_, None)) | None) => drop(self.settle_order(wish, Whose::Nobodys).await?),
+        for intent in open.iter().filter(|intent| order_of(intent).is_some() && intent.account == account) {
+            match (intent.status == IntentStatus::FreeWhenAppears, incarnation) {
+                (false, Some((incarnation, _))) => drop(self.settle_order(intent, Whose::Wanted(incarnation)).await?),
+                (true, Some((incarnation, Some(shown)))) => {
+                    drop(self.settle_order(intent, Whose::Shown(incarnation, shown)).await?)
+                }
+                (true, Some((_, None)) | None) => drop(self.settle_order(intent, Whose::Nobodys).await?),
                 (false, None) => {}
             }
         }

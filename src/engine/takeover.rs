@@ -2,6 +2,8 @@
 //! bound one by one at a person's word. Lists only point: license and service are looked at again under their locks,
 //! by the same rules (`plan::takeover`), and a run that died is simply repeated. Nothing here buys anything.
 
+pub(super) mod whmcs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ModuleError, Text};
@@ -17,7 +19,7 @@ use crate::ports::LockName;
 use crate::text;
 
 use super::bind::{Consent, Word};
-use super::doubt::order_of;
+use super::order::doubt::order_of;
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -138,7 +140,7 @@ impl Engine<'_> {
         if !is_candidate(&seen, row.as_ref()) {
             return Ok(None);
         }
-        let held = row.is_some_and(|row| row.life.is_some());
+        let held = row.is_some_and(|row| row.incarnation.is_some());
         if held || !seen.is_incomplete() {
             return Ok(Some((seen, false)));
         }
@@ -234,15 +236,15 @@ impl Engine<'_> {
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item else { return Ok(None) };
-        let life = self.store.life(&item).map_err(errors::state)?;
-        let held = self.store.license_of(&life).map_err(errors::state)?.map(|row| row.id);
-        let open = self.store.open_wishes_of_item(id).map_err(errors::state)?;
+        let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+        let held = self.store.license_of(&incarnation).map_err(errors::state)?.map(|row| row.id);
+        let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
         let known = self.store.item(id, &item.created).map_err(errors::state)?;
         Ok(Some(Service {
             want: self.want_of(&item),
             master: self.master_of(&item, servers),
             held,
-            ordering: open.iter().any(|wish| order_of(wish).is_some()),
+            ordering: open.iter().any(|intent| order_of(intent).is_some()),
             settled: item.expires.is_none() || known.is_some_and(|row| row.settled_end.is_some()),
             item,
         }))
@@ -329,7 +331,7 @@ impl Engine<'_> {
         let Some(seen) = seen else { return Err(errors::license_gone(Some(item), candidate.id)) };
         let service = self.service(item, servers).await?;
         // What an earlier run bound has one master already, whatever is still on upstream.
-        let bound = row.as_ref().is_some_and(|row| row.life.is_some());
+        let bound = row.as_ref().is_some_and(|row| row.incarnation.is_some());
         let by = still_known(&candidate.by, &seen, item, service.as_ref());
         match judge(&seen, row.as_ref(), &self.panel_id, item, service.as_ref(), &by) {
             Verdict::Leave(left, why) => return Ok(Taken::Left(left, why)),

@@ -34,7 +34,7 @@ number_id!(/// A processing module in our panel: `processingmodule.id`.
     ModuleId);
 number_id!(/// A client of the provider: `item.account`.
     ClientId);
-number_id!(/// The panel's attempt at an operation: `runningoperation.id`. A pointer to a wish, never its key.
+number_id!(/// The panel's attempt at an operation: `runningoperation.id`. A pointer to an intent, never its key.
     RunningOperationId);
 number_id!(/// A tariff of our panel: `pricelist.id`.
     PricelistId);
@@ -46,8 +46,8 @@ number_id!(/// A license upstream (`licid`). Unique within one account of upstre
     LicenseId);
 number_id!(/// An account of upstream as this state knows it: a row of our table `account`.
     AccountId);
-number_id!(/// A wish as this state knows it: a row of our table `wish`.
-    WishId);
+number_id!(/// An intent as this state knows it: a row of our table `intent`.
+    IntentId);
 
 /// The text of a license key (`lickey`). Prints masked; [`LicenseKey::reveal`] is the only way to the text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl LicenseKey {
         self.number().filter(|number| *number != license)
     }
 
-    /// A short one-way fingerprint: tells two keys apart in wish keys without showing either.
+    /// A short one-way fingerprint: tells two keys apart in intent keys without showing either.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
         Sha256::digest(self.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()

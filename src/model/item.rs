@@ -119,7 +119,7 @@ pub struct Item {
     pub status: ItemStatus,
     /// item.expiredate; `None` without an end.
     pub expires: Option<NaiveDate>,
-    /// item.createdate as the database words it: part of the item life, so that a reused id is another life.
+    /// item.createdate as the database words it: part of the incarnation, so that a reused id is another incarnation.
     pub created: String,
     /// item.lastpricelist when above 0: the tariff to which a refused change is rolled back.
     pub previous_tariff: Option<PricelistId>,

@@ -1,6 +1,6 @@
-//! Wishes and what is known of them (docs/money-safety.md 2, 3 and 7): keys, the requests that are sent once, the
-//! events of the journal, and the one table of legal transitions. A wish's status is a fold of its events; the column
-//! in our state is only a cache of that fold.
+//! Intents and what is known of them (docs/money-safety.md 2, 3 and 7): keys, the requests that are sent once, the
+//! events of the journal, and the one table of legal transitions. An intent's status is a fold of its events; the
+//! column in our state is only a cache of that fold.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,15 +9,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{
-    AccountId, ItemId, LicenseId, LicenseKey, Mark, RunningOperationId, UpstreamAddonId, UpstreamPricelistId, WishId,
+    AccountId, IntentId, ItemId, LicenseId, LicenseKey, Mark, RunningOperationId, UpstreamAddonId, UpstreamPricelistId,
 };
 use super::license::Family;
 use super::period::{MonthCount, Period};
 
-/// One life of an item: its number, its day of creation and how many closes were finished for these.
-/// A reused number, or a service opened again after its end, is another life.
+/// One incarnation of an item: its number, its day of creation and how many closes were finished for these.
+/// A reused number, or a service opened again after its end, is another incarnation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ItemLife {
+pub struct Incarnation {
     /// item.id
     pub item: ItemId,
     /// item.createdate as the panel's database worded it when the incarnation was first seen; other wordings of the
@@ -27,15 +27,15 @@ pub struct ItemLife {
     pub closes: u32,
 }
 
-impl ItemLife {
-    /// The name under which a license is claimed for a life that a license of another account serves: each name holds
-    /// one license. It becomes the life's own when the other one is released.
+impl Incarnation {
+    /// The name under which a license is claimed for an incarnation that a license of another account serves: each
+    /// name holds one license. It becomes the incarnation's own when the other one is released.
     pub fn beside(&self) -> Self {
         Self { created: format!("{}+", self.created), ..self.clone() }
     }
 }
 
-impl fmt::Display for ItemLife {
+impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.item, self.created, self.closes)
     }
@@ -43,11 +43,11 @@ impl fmt::Display for ItemLife {
 
 /// What makes two runs want the same thing (docs/money-safety.md 2). One key, one send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum WishKey {
-    /// A license for an item life, perhaps in place of one that is gone.
+pub enum IdempotencyKey {
+    /// A license for an incarnation, perhaps in place of one that is gone.
     Order {
         /// For whom.
-        life: ItemLife,
+        incarnation: Incarnation,
         /// The license that it replaces.
         replaces: Option<LicenseId>,
     },
@@ -104,11 +104,11 @@ pub enum WishKey {
     },
 }
 
-impl fmt::Display for WishKey {
+impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Order { life, replaces: None } => write!(f, "order:{life}:-"),
-            Self::Order { life, replaces: Some(license) } => write!(f, "order:{life}:{license}"),
+            Self::Order { incarnation, replaces: None } => write!(f, "order:{incarnation}:-"),
+            Self::Order { incarnation, replaces: Some(license) } => write!(f, "order:{incarnation}:{license}"),
             Self::Renewal { account, license, before } => write!(f, "renewal:{account}:{license}:{before}"),
             Self::Tariff { account, license, from, to, finished } => {
                 write!(f, "tariff:{account}:{license}:{from}:{to}:{finished}")
@@ -243,10 +243,10 @@ pub enum OnceAnswer {
     Changed,
 }
 
-/// What became of a wish, event by event.
+/// What became of an intent, event by event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WishEvent {
+pub enum IntentEvent {
     /// The intent was written; the request may leave from now on.
     Recorded,
     /// Upstream said done.
@@ -276,7 +276,7 @@ pub enum WishEvent {
     },
     /// A complete look after the settling time found no trace.
     CleanLook,
-    /// Found upstream and taken for the wish's own.
+    /// Found upstream and taken for the intent's own.
     Adopted {
         /// Which license.
         license: LicenseId,
@@ -297,10 +297,10 @@ pub enum WishEvent {
     WantedAgain,
 }
 
-/// Where a wish stands.
+/// Where an intent stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WishStatus {
+pub enum IntentStatus {
     /// Recorded, and no trustworthy outcome yet: look first.
     InDoubt,
     /// In doubt, its item closed: free what appears.
@@ -317,7 +317,7 @@ pub enum WishStatus {
     NotHappened,
 }
 
-impl WishStatus {
+impl IntentStatus {
     /// The word stored in our state.
     pub fn word(self) -> &'static str {
         match self {
@@ -355,8 +355,8 @@ impl WishStatus {
     }
 
     /// The one table of legal transitions; `None`: illegal, nothing may be written.
-    pub fn after(self, event: &WishEvent) -> Option<Self> {
-        use WishEvent as E;
+    pub fn after(self, event: &IntentEvent) -> Option<Self> {
+        use IntentEvent as E;
         match (self, event) {
             (Self::InDoubt, E::Done { .. })
             | (Self::InDoubt | Self::HandedOver | Self::FreeWhenAppears, E::Adopted { .. }) => Some(Self::Done),
@@ -378,18 +378,18 @@ impl WishStatus {
 
     /// The status that a whole history of events leads to; `None` when it does not begin with its recording or takes
     /// an illegal step.
-    pub fn fold(events: &[WishEvent]) -> Option<Self> {
+    pub fn fold(events: &[IntentEvent]) -> Option<Self> {
         let (first, rest) = events.split_first()?;
-        (*first == WishEvent::Recorded).then_some(())?;
+        (*first == IntentEvent::Recorded).then_some(())?;
         rest.iter().try_fold(Self::InDoubt, |status, event| status.after(event))
     }
 }
 
-/// A wish of a call that is sent once, as our state has it.
+/// An intent of a call that is sent once, as our state has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// Its number in our state: what `resolve --wish` names.
-    pub id: WishId,
+pub struct Intent {
+    /// Its number in our state: what `resolve --intent` names.
+    pub id: IntentId,
     /// The text of its key.
     pub key: String,
     /// The item that it serves.
@@ -405,23 +405,24 @@ pub struct Wish {
     /// When the first complete look after the settling time found nothing (UTC).
     pub clean_look_at: Option<DateTime<Utc>>,
     /// Where it stands.
-    pub status: WishStatus,
+    pub status: IntentStatus,
     /// The license that it ended with.
     pub license: Option<LicenseId>,
     /// The run that recorded it, for people.
     pub operation: Option<RunningOperationId>,
 }
 
-impl Wish {
+impl Intent {
     /// Whether an order was made for this service, in whichever of its lives: another day of creation is another
     /// service, perhaps another client's.
-    pub fn was_for(&self, life: &ItemLife) -> bool {
-        self.key.starts_with(&format!("order:{}/{}/", life.item, life.created))
+    pub fn was_for(&self, incarnation: &Incarnation) -> bool {
+        self.key.starts_with(&format!("order:{}/{}/", incarnation.item, incarnation.created))
     }
 
-    /// Whether an order was made for this very life: another order of it would have the same key, or follow it.
-    pub fn is_order_of(&self, life: &ItemLife) -> bool {
-        self.key.starts_with(&format!("order:{life}:"))
+    /// Whether an order was made for this very incarnation: another order of it would have the same key, or follow
+    /// it.
+    pub fn is_order_of(&self, incarnation: &Incarnation) -> bool {
+        self.key.starts_with(&format!("order:{incarnation}:"))
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Bug {
     AdoptedByIp,
     /// A tariff is rolled back in the panel though the change may have happened.
     RollbackOnUnknown,
-    /// The running operation is part of the wish's key.
+    /// The running operation is part of the intent's key.
     OperationAsKey,
     /// Sent again before upstream has settled.
     ResentEarly,

@@ -7,10 +7,10 @@ use super::change::{Difference, Target, differences};
 use super::guard::Kind;
 use super::order::Wanted;
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::held::LicenseRow;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::License;
+use crate::model::license_row::LicenseRow;
 use crate::text;
 
 /// What is carried out.
@@ -61,11 +61,11 @@ pub enum Plan {
 /// What we have for a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Have<'h> {
-    /// The license that its present life holds.
+    /// The license that its present incarnation holds.
     pub row: Option<&'h LicenseRow>,
     /// An order of it is in doubt.
     pub in_doubt: bool,
-    /// The license that its present life held last, when that was not given back on purpose.
+    /// The license that its present incarnation held last, when that was not given back on purpose.
     pub lost: Option<LicenseId>,
     /// An event of the panel named this server.
     pub noted: bool,
@@ -207,10 +207,10 @@ pub fn may_belong(seen: &License, target: &Target) -> bool {
 mod tests {
     use super::*;
     use crate::model::catalogue::Catalogue;
-    use crate::model::held::test_row;
     use crate::model::item::test_item;
     use crate::model::license::LicenseTariff;
     use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, ends, test_license};
+    use crate::model::license_row::test_row;
     use crate::plan::order::unknown_name;
 
     fn target(internal_name: &str, ip: &str) -> Target {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use chrono::NaiveDate;
 
-use crate::model::held::LicenseRow;
 use crate::model::ids::{UpstreamAddonId, UpstreamPricelistId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license_row::LicenseRow;
 
 /// What the item wants of its license.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let have = seen.tariff.id().unwrap_or(row.pricelist);
-    // Our row follows upstream's tariff, its internal name is what the client's wish was last: only a new wish
+    // Our row follows upstream's tariff, its internal name is what the client's intent was last: only a new intent
     // changes it.
     if target.pricelist != have && target.internal_name != row.internal_name {
         found.push(Difference::Tariff { from: have, to: target.pricelist });
@@ -99,11 +99,11 @@ pub fn differences(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::held::LicenseState;
     use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, PricelistId};
     use crate::model::item::ItemParams;
     use crate::model::license::LicenseTariff;
     use crate::model::license::{Expiry, ends};
+    use crate::model::license_row::LicenseState;
     use crate::model::period::Period;
 
     const LITE: UpstreamPricelistId = UpstreamPricelistId(55227);
@@ -151,7 +151,7 @@ mod tests {
             family: Family::Soft,
             module: ModuleId(7),
             state: LicenseState::Bound,
-            life: None,
+            incarnation: None,
             item: None,
             internal_name: "55227".into(),
             mark: None,

@@ -14,7 +14,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::error::Text;
 use crate::model::ids::LicenseId;
-use crate::model::journal::{OnceRequest, OrderRequest, Wish};
+use crate::model::journal::{Intent, OnceRequest, OrderRequest};
 use crate::model::license::{License, LicenseStatus, RemoteId};
 use crate::model::name::is_same;
 use crate::model::period::add_months;
@@ -46,10 +46,10 @@ pub enum Verdict {
     HandOver(Text),
 }
 
-/// Decides after a look that found no trace of a wish. `complete`: the look can show that nothing was left out.
-pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
+/// Decides after a look that found no trace of an intent. `complete`: the look can show that nothing was left out.
+pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
     let settle_s = if is_planted(Bug::ResentEarly) { 0 } else { settle_s };
-    let settled = wish.recorded_at + Duration::seconds(i64::from(settle_s));
+    let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
     if now < settled {
         return Verdict::Wait { until: settled };
     }
@@ -63,7 +63,7 @@ pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: 
         ));
     }
     let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
-    match wish.clean_look_at {
+    match intent.clean_look_at {
         None => Verdict::FirstCleanLook { again: now + apart },
         Some(first) if now - first >= apart => Verdict::NeverHappened,
         Some(first) => Verdict::Wait { until: first + apart },
@@ -72,13 +72,13 @@ pub fn after_clean_look(wish: &Wish, now: DateTime<Utc>, settle_s: u32, resend: 
 
 /// Decides after a look that found no trace of what a closed item had ordered: for 30 days it may still appear, then
 /// two complete lists, a while apart, say that it never will. Nobody waits for it, so nobody is asked.
-pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, complete: bool) -> Verdict {
-    let over = wish.recorded_at + Duration::days(FREE_WHEN_APPEARS_DAYS);
+pub fn after_nothing_appeared(intent: &Intent, now: DateTime<Utc>, settle_s: u32, complete: bool) -> Verdict {
+    let over = intent.recorded_at + Duration::days(FREE_WHEN_APPEARS_DAYS);
     if now < over || !complete {
         return Verdict::Wait { until: over.max(now) };
     }
     let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
-    match wish.clean_look_at.filter(|look| *look >= over) {
+    match intent.clean_look_at.filter(|look| *look >= over) {
         None => Verdict::FirstCleanLook { again: now + apart },
         Some(first) if now - first >= apart => Verdict::NeverHappened,
         Some(first) => Verdict::Wait { until: first + apart },
@@ -86,11 +86,11 @@ pub fn after_nothing_appeared(wish: &Wish, now: DateTime<Utc>, settle_s: u32, co
 }
 
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
-pub fn is_candidate(request: &OrderRequest, wish: &Wish, row: &License) -> bool {
+pub fn is_candidate(request: &OrderRequest, intent: &Intent, row: &License) -> bool {
     // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream. Days
     // are compared with the seller's own: our clock may have been wrong, and what it would pass over is bought again.
     let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
-    let young = row.id > wish.highest_license || row.created.is_none_or(may_be_young);
+    let young = row.id > intent.highest_license || row.created.is_none_or(may_be_young);
     // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day
     // are.
     let mark = request.mark.to_string();
@@ -241,8 +241,8 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
 /// carried it out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it
 /// passes. With less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
 /// How much was left is a matter of the seller's calendar; where that is not known nothing is told.
-pub fn hides_renewal(wish: &Wish, seen: Option<&License>) -> bool {
-    let OnceRequest::Prolong { period, before, not_before, .. } = &wish.request else { return false };
+pub fn hides_renewal(intent: &Intent, seen: Option<&License>) -> bool {
+    let OnceRequest::Prolong { period, before, not_before, .. } = &intent.request else { return false };
     let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);
     is_stopped && not_before.is_none_or(|day| add_months(day, *period) <= *before)
 }

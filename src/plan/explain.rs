@@ -4,10 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Text;
 use crate::model::catalogue::Product;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{Wish, WishStatus};
+use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::MonthCount;
 use crate::model::rules::Rules;
 use crate::plan::change::{Difference, differences};
@@ -20,12 +20,12 @@ use crate::text;
 pub struct Question<'q> {
     /// The service.
     pub view: &'q ItemView,
-    /// The license that its present life holds.
+    /// The license that its present incarnation holds.
     pub held: Option<&'q LicenseRow>,
     /// All licenses that it holds or held.
     pub rows: &'q [LicenseRow],
-    /// Its wishes without an ended outcome.
-    pub open: &'q [Wish],
+    /// Its intents without an ended outcome.
+    pub open: &'q [Intent],
     /// Its license as upstream has it.
     pub seen: Option<&'q License>,
     /// The product of its license.
@@ -45,8 +45,8 @@ pub struct Question<'q> {
 /// The lines, in the order in which things would be done.
 pub fn explain(q: &Question<'_>) -> Vec<Text> {
     let mut lines = Vec::new();
-    for wish in q.open {
-        lines.push(doubt(q, wish));
+    for intent in q.open {
+        lines.push(doubt(q, intent));
     }
     for row in q.rows.iter().filter(|row| row.state == LicenseState::ToFree) {
         lines.push(freeing(q, row));
@@ -70,27 +70,27 @@ pub fn explain(q: &Question<'_>) -> Vec<Text> {
     lines
 }
 
-fn doubt(q: &Question<'_>, wish: &Wish) -> Text {
-    let settled = wish.recorded_at + chrono::Duration::seconds(i64::from(q.rules.upstream.settle_s));
-    doubt_words(wish, settled)
+fn doubt(q: &Question<'_>, intent: &Intent) -> Text {
+    let settled = intent.recorded_at + chrono::Duration::seconds(i64::from(q.rules.upstream.settle_s));
+    doubt_words(intent, settled)
 }
 
-fn doubt_words(wish: &Wish, settled: DateTime<Utc>) -> Text {
-    let (kind, id) = (wish.request.kind(), wish.id);
+fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
+    let (kind, id) = (intent.request.kind(), intent.id);
     let until = settled.format("%Y-%m-%d %H:%M UTC");
-    match wish.status {
-        WishStatus::HandedOver => text!(
+    match intent.status {
+        IntentStatus::HandedOver => text!(
             "{kind} (wish {id}) waits for you: pmisplicense resolve",
             "{kind} (wish {id}) ждёт вас: pmisplicense resolve"
         ),
-        WishStatus::FreeWhenAppears => {
+        IntentStatus::FreeWhenAppears => {
             text!("{kind} (wish {id}) is looked for, to be freed", "{kind} (wish {id}) ищется, чтобы освободить")
         }
-        WishStatus::InDoubt
-        | WishStatus::Done
-        | WishStatus::Refused
-        | WishStatus::NotSent
-        | WishStatus::NotHappened => {
+        IntentStatus::InDoubt
+        | IntentStatus::Done
+        | IntentStatus::Refused
+        | IntentStatus::NotSent
+        | IntentStatus::NotHappened => {
             text!(
                 "{kind} (wish {id}) is looked for; its answer was lost; sent again not before {until}",
                 "{kind} (wish {id}) ищется: ответ потерян; повтор не раньше {until}"
@@ -228,7 +228,7 @@ pub fn change(seen: &License, difference: &Difference, moves_from: Option<NaiveD
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{AccountId, LicenseId, WishId};
+    use crate::model::ids::{AccountId, IntentId, LicenseId};
     use crate::model::journal::OnceRequest;
     use crate::model::license::Family;
 
@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn doubts() {
         let at = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
-        let wish = |status| Wish {
-            id: WishId(3),
+        let intent = |status| Intent {
+            id: IntentId(3),
             key: "k".into(),
             item: None,
             account: AccountId(1),
@@ -250,14 +250,14 @@ mod tests {
             operation: None,
         };
         let rules = Rules::default();
-        let text = |status| doubt_text(&rules, &wish(status), at);
-        assert!(text(WishStatus::InDoubt).contains("not before 2027-01-10 12:15 UTC"));
-        assert!(text(WishStatus::HandedOver).contains("pmisplicense resolve"));
+        let text = |status| doubt_text(&rules, &intent(status), at);
+        assert!(text(IntentStatus::InDoubt).contains("not before 2027-01-10 12:15 UTC"));
+        assert!(text(IntentStatus::HandedOver).contains("pmisplicense resolve"));
     }
 
-    fn doubt_text(rules: &Rules, wish: &Wish, now: DateTime<Utc>) -> String {
-        let settled = wish.recorded_at + chrono::Duration::seconds(i64::from(rules.upstream.settle_s));
+    fn doubt_text(rules: &Rules, intent: &Intent, now: DateTime<Utc>) -> String {
+        let settled = intent.recorded_at + chrono::Duration::seconds(i64::from(rules.upstream.settle_s));
         assert!(settled > now);
-        super::doubt_words(wish, settled).en
+        super::doubt_words(intent, settled).en
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::error::Text;
 use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId};
 use crate::model::item::Item;
-use crate::model::journal::{ItemLife, Wish};
+use crate::model::journal::{Incarnation, Intent};
 use crate::plan::change::Target;
 use crate::plan::identity::Shown;
 use crate::text;
@@ -26,9 +26,9 @@ pub enum Want {
 pub struct ItemView {
     /// The panel's row.
     pub item: Item,
-    /// Its present life.
-    pub life: ItemLife,
-    /// The client that our state knows for this life.
+    /// Its present incarnation.
+    pub incarnation: Incarnation,
+    /// The client that our state knows for this incarnation.
     pub known_client: Option<ClientId>,
     /// What it asks for.
     pub want: Want,
@@ -43,9 +43,9 @@ pub struct ItemView {
 pub enum Holds {
     /// None.
     Nothing,
-    /// Only a former life of this number, or another client's.
+    /// Only a former incarnation of this number, or another client's.
     Former,
-    /// The present life.
+    /// The present incarnation.
     Present,
 }
 
@@ -54,8 +54,8 @@ pub enum Holds {
 pub struct Ground {
     /// The module whose items are compared.
     pub module: ModuleId,
-    /// Wishes without an ended outcome.
-    pub open: Vec<Wish>,
+    /// Intents without an ended outcome.
+    pub open: Vec<Intent>,
     /// This installation.
     pub panel: PanelId,
     /// The newest running number of this state.
@@ -92,7 +92,7 @@ pub enum Kind {
     /// The panel has no such service.
     NoItem,
     /// The license was bound to another service of this number.
-    OtherLife,
+    OtherIncarnation,
     /// The service has another client than when its license was bound.
     OtherClient,
     /// The service shows a license that the state does not hold for it.
@@ -139,7 +139,7 @@ impl Kind {
             Self::Unpaid => "unpaid",
             Self::Closed => "closed",
             Self::NoItem => "no_item",
-            Self::OtherLife => "other_life",
+            Self::OtherIncarnation => "other_life",
             Self::OtherClient => "other_client",
             Self::Shown => "shown",
             Self::TwoItems => "two_items",

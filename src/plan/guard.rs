@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 
 use super::renew::{Renewal, due};
 use crate::model::catalogue::Product;
-use crate::model::held::Foreseen;
 use crate::model::ids::LicenseId;
 use crate::model::item::Item;
+use crate::model::license_row::Foreseen;
 
 /// Renewals without foresight that one run may make; or one in [`RENEWALS_SHARE`] of what is bound, if that is more.
 const MAX_RENEWALS: usize = 20;

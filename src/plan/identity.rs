@@ -2,11 +2,11 @@
 //! collects the facts and every command asks before anything is sent. Where the answer is "another one", a person can
 //! say "it is the same": `bind ITEM LICENSE`.
 
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
 use crate::model::item::Item;
-use crate::model::journal::{ItemLife, Wish};
+use crate::model::journal::{Incarnation, Intent};
 use crate::model::license::License;
+use crate::model::license_row::{LicenseRow, LicenseState};
 
 /// Whether a service is the one that our state knows under its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,21 +38,21 @@ fn is_bound(row: &LicenseRow) -> bool {
 }
 
 /// Whether a license is bound to this incarnation, or being taken for it, in place of one of another account too.
-pub fn serves(row: &LicenseRow, life: &ItemLife) -> bool {
-    is_bound(row) && row.is_of(life)
+pub fn serves(row: &LicenseRow, incarnation: &Incarnation) -> bool {
+    is_bound(row) && row.is_of(incarnation)
 }
 
 /// Judges a service by its number. `known`: the client recorded for this incarnation; `rows`: licenses that serve or
 /// served the number, in any incarnation; `ordering`: an order of this incarnation is in doubt.
 pub fn standing(
     item: &Item,
-    life: &ItemLife,
+    incarnation: &Incarnation,
     known: Option<ClientId>,
     rows: &[LicenseRow],
     ordering: bool,
 ) -> Standing {
     let bound = || rows.iter().filter(|row| is_bound(row));
-    if let Some(row) = bound().find(|row| !serves(row, life)) {
+    if let Some(row) = bound().find(|row| !serves(row, incarnation)) {
         return Standing::OtherIncarnation { held: row.id };
     }
     match (known.filter(|known| *known != item.client), bound().next()) {
@@ -63,9 +63,9 @@ pub fn standing(
 }
 
 /// Whether the service that a license is bound to is another incarnation, or another client's, than recorded.
-/// `known`: the client recorded for the present incarnation `life`; `client`: as the panel has it.
-pub fn is_other_owner(row: &LicenseRow, life: &ItemLife, known: Option<ClientId>, client: ClientId) -> bool {
-    !serves(row, life) || known.is_some_and(|known| known != client)
+/// `known`: the client recorded for the present incarnation `incarnation`; `client`: as the panel has it.
+pub fn is_other_owner(row: &LicenseRow, incarnation: &Incarnation, known: Option<ClientId>, client: ClientId) -> bool {
+    !serves(row, incarnation) || known.is_some_and(|known| known != client)
 }
 
 /// The license that a service shows its client (its parameter licid), as far as our state knows it.
@@ -85,10 +85,10 @@ pub enum Shown {
 
 /// Judges what a service shows. `row`: our row of the license of that number; `was_its`: our journal says that the
 /// license served this service once.
-pub fn shown(item: &Item, life: &ItemLife, row: Option<&LicenseRow>, was_its: bool) -> Shown {
+pub fn shown(item: &Item, incarnation: &Incarnation, row: Option<&LicenseRow>, was_its: bool) -> Shown {
     let Some(license) = item.params.licid else { return Shown::Nothing };
     match row {
-        Some(row) if serves(row, life) => Shown::Own,
+        Some(row) if serves(row, incarnation) => Shown::Own,
         // Bound to this number: what another incarnation holds is the business of `standing`.
         Some(row) if row.item == Some(item.id) || row.state == LicenseState::Deleted => Shown::Former,
         Some(_) | None if was_its => Shown::Former,
@@ -112,7 +112,7 @@ pub struct Pair<'p> {
     /// The service.
     pub item: &'p Item,
     /// Its present incarnation.
-    pub life: &'p ItemLife,
+    pub incarnation: &'p Incarnation,
     /// The license that this incarnation held last.
     pub last: Option<LicenseId>,
     /// The license as the seller shows it.
@@ -132,7 +132,7 @@ impl Pair<'_> {
     /// Whether the key may be shown to the client of the service.
     pub fn key_fate(&self) -> KeyFate {
         let is_kept = match self.row {
-            Some(row) if serves(row, self.life) => true,
+            Some(row) if serves(row, self.incarnation) => true,
             // From another service, or another incarnation of this one: the client who sees it already keeps it.
             Some(row) if is_bound(row) => self.is_shown(),
             // Freed, stopped, or believed to be gone: only the service that had it last, and shows it still.
@@ -154,17 +154,24 @@ impl Pair<'_> {
 /// Marks that our state gave to this incarnation: of its orders, and of the license that it holds or held last. A
 /// license at the seller that bears one of them is this incarnation's, whatever its number. `rows`: licenses that
 /// serve or served the number; `last`: the license that the incarnation held last.
-pub fn marks_of(life: &ItemLife, orders: &[Wish], rows: &[LicenseRow], last: Option<LicenseId>) -> Vec<Mark> {
+pub fn marks_of(
+    incarnation: &Incarnation,
+    orders: &[Intent],
+    rows: &[LicenseRow],
+    last: Option<LicenseId>,
+) -> Vec<Mark> {
     use crate::model::journal::OnceRequest;
-    let ordered = orders.iter().filter(|wish| wish.is_order_of(life)).filter_map(|wish| match &wish.request {
-        OnceRequest::Order(order) => Some(order.mark.clone()),
-        OnceRequest::Prolong { .. }
-        | OnceRequest::ChangePricelist { .. }
-        | OnceRequest::SetNodes { .. }
-        | OnceRequest::NewKey { .. }
-        | OnceRequest::Delete { .. } => None,
-    });
-    let is_its = |row: &&LicenseRow| serves(row, life) || (row.state == LicenseState::Deleted && Some(row.id) == last);
+    let ordered =
+        orders.iter().filter(|intent| intent.is_order_of(incarnation)).filter_map(|intent| match &intent.request {
+            OnceRequest::Order(order) => Some(order.mark.clone()),
+            OnceRequest::Prolong { .. }
+            | OnceRequest::ChangePricelist { .. }
+            | OnceRequest::SetNodes { .. }
+            | OnceRequest::NewKey { .. }
+            | OnceRequest::Delete { .. } => None,
+        });
+    let is_its =
+        |row: &&LicenseRow| serves(row, incarnation) || (row.state == LicenseState::Deleted && Some(row.id) == last);
     let held = rows.iter().filter(is_its).filter_map(|row| row.mark.clone());
     let mut marks: Vec<Mark> = ordered.collect();
     marks.extend(held);

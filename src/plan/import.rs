@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::error::Text;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::text;
 
 /// What `--param` asks for.
@@ -132,9 +132,9 @@ fn pooled(id: LicenseId) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::held::test_row;
     use crate::model::ids::{ItemId, PanelId};
     use crate::model::license::test_license;
+    use crate::model::license_row::test_row;
 
     /// docs/interface.md 3, import: ours by state or mark, foreign only by number, never what is in use, free or in
     /// doubt.

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::error::Text;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::UpstreamPricelistId;
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::{IpChangeLimit, a_month_after};
 use crate::plan::reason::words;
@@ -118,7 +118,7 @@ mod tests {
             family: Family::Soft,
             module: ModuleId(7),
             state: LicenseState::Pool,
-            life: None,
+            incarnation: None,
             item: None,
             internal_name: "55227".into(),
             mark: None,

@@ -18,11 +18,11 @@ use chrono::NaiveDate;
 
 pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
 use crate::error::Text;
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, Mark, PanelId, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{OnceRequest, WishStatus};
+use crate::model::journal::{IntentStatus, OnceRequest};
 use crate::model::license::{License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
 use crate::plan::identity::serves;
@@ -121,8 +121,8 @@ impl<'g> Comparison<'g> {
     /// Nothing was compared yet.
     pub fn new(ground: &'g Ground) -> Self {
         let orders = || {
-            ground.open.iter().filter_map(|wish| match &wish.request {
-                OnceRequest::Order(order) => Some((wish, order)),
+            ground.open.iter().filter_map(|intent| match &intent.request {
+                OnceRequest::Order(order) => Some((intent, order)),
                 OnceRequest::Prolong { .. }
                 | OnceRequest::ChangePricelist { .. }
                 | OnceRequest::SetNodes { .. }
@@ -132,7 +132,7 @@ impl<'g> Comparison<'g> {
         };
         Self {
             ground,
-            ordering: orders().filter_map(|(wish, _)| wish.item).collect(),
+            ordering: orders().filter_map(|(intent, _)| intent.item).collect(),
             pending: orders().map(|(_, order)| order.mark.to_string()).collect(),
             highest: 0,
             strangers: BTreeMap::new(),
@@ -172,7 +172,8 @@ impl<'g> Comparison<'g> {
     /// Whether a license that serves nobody here bears a mark newer than this state: it was given to a service after
     /// the state was copied, and what the state says of it is over.
     fn was_given_out(&self, row: &LicenseRow, seen: &License) -> bool {
-        row.life.is_none() && is_given_out_since(seen.remoteid.mark_of(&self.ground.panel), self.ground.last_number)
+        row.incarnation.is_none()
+            && is_given_out_since(seen.remoteid.mark_of(&self.ground.panel), self.ground.last_number)
     }
 
     fn remember_cost(&mut self, id: LicenseId, words: &str) {
@@ -189,7 +190,7 @@ impl<'g> Comparison<'g> {
         if !is_listed {
             self.row(row, None, view);
         }
-        let Some(item) = row.item.filter(|_| row.life.is_some()) else { return };
+        let Some(item) = row.item.filter(|_| row.incarnation.is_some()) else { return };
         self.holders.insert(row.id, item);
         let beside = row.ip.and_then(|ip| self.strangers_at.get(&ip)).cloned().unwrap_or_default();
         for id in beside {
@@ -255,20 +256,20 @@ impl<'g> Comparison<'g> {
 
     fn doubts(&mut self) {
         let ground = self.ground;
-        for wish in &ground.open {
-            let (id, kind) = (wish.id, wish.request.kind());
-            let Some(item) = wish.item else { continue };
-            let since = wish.recorded_at.format("%Y-%m-%d %H:%M");
-            if wish.status == WishStatus::HandedOver {
+        for intent in &ground.open {
+            let (id, kind) = (intent.id, intent.request.kind());
+            let Some(item) = intent.item else { continue };
+            let since = intent.recorded_at.format("%Y-%m-%d %H:%M");
+            if intent.status == IntentStatus::HandedOver {
                 let what = text!(
                     "{kind} of {since}: nobody knows whether it happened",
                     "{kind} от {since}: неизвестно, выполнено ли"
                 );
                 let remedy = command(format_args!("resolve {item} --wish {id} --bought LICENSE | --not-bought"));
-                self.add(Kind::HandedOver, Some(item), wish.request.license(), what, remedy);
+                self.add(Kind::HandedOver, Some(item), intent.request.license(), what, remedy);
             } else {
                 let what = text!("{kind} of {since}: its answer was lost", "{kind} от {since}: ответ потерян");
-                self.add(Kind::Doubt, Some(item), wish.request.license(), what, Remedy::Look(item));
+                self.add(Kind::Doubt, Some(item), intent.request.license(), what, Remedy::Look(item));
             }
         }
     }
@@ -323,7 +324,7 @@ impl<'g> Comparison<'g> {
             );
             return self.add(Kind::NoItem, Some(item), Some(id), what, unbind());
         };
-        if row.life == Some(view.life.beside().to_string()) {
+        if row.incarnation == Some(view.incarnation.beside().to_string()) {
             let what = text!(
                 "license {id} was taken for service {item}, whose move to this account has not ended",
                 "лицензия {id} взята для услуги {item}, перенос которой на эту учётную запись не завершён"
@@ -331,14 +332,14 @@ impl<'g> Comparison<'g> {
             return self.add(Kind::Doubt, Some(item), Some(id), what, Remedy::Look(item));
         }
         let is_open = view.item.status != ItemStatus::Deleted;
-        if !serves(row, &view.life) {
+        if !serves(row, &view.incarnation) {
             let what = text!(
                 "license {id} was bound to another service numbered {item}",
                 "лицензия {id} привязана к другой услуге с номером {item}"
             );
             let is_shown = is_open && view.item.params.licid == Some(id);
             let remedy = if is_shown { bind() } else { unbind() };
-            return self.add(Kind::OtherLife, Some(item), Some(id), what, remedy);
+            return self.add(Kind::OtherIncarnation, Some(item), Some(id), what, remedy);
         }
         if let Some(known) = view.known_client.filter(|known| *known != view.item.client) {
             let client = view.item.client;
@@ -368,7 +369,7 @@ impl<'g> Comparison<'g> {
                 );
                 self.add(Kind::Unpaid, Some(item), Some(id), what, command("doctor"));
             }
-            Some(seen) => self.against_wish(view, row, seen),
+            Some(seen) => self.against_intent(view, row, seen),
         }
         if let Some(other) = row.key.as_ref().and_then(|key| key.names_another(id)) {
             let what = text!(
@@ -380,7 +381,7 @@ impl<'g> Comparison<'g> {
         self.shown(view, row);
     }
 
-    fn against_wish(&mut self, view: &ItemView, row: &LicenseRow, seen: &License) {
+    fn against_intent(&mut self, view: &ItemView, row: &LicenseRow, seen: &License) {
         let Want::License(target) = &view.want else { return };
         let (item, id) = (view.item.id, row.id);
         let have_ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());

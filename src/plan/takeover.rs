@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Text, counted};
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{ItemId, LicenseId, PanelId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::Target;
 use crate::plan::finding::Want;
 use crate::text;

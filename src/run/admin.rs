@@ -6,17 +6,17 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Parser;
 
-use super::{Finished, caught, context, do_nothing, rehearse};
-use crate::admin::report::Form;
+use super::{Finished, caught, context, do_nothing, dry_run};
+use crate::admin::monthly::Form;
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
-use crate::commands::bundled::{self, Part, Sync, Synced};
+use crate::commands::sync::{self, Part, Sync, Synced};
 use crate::context::Context;
+use crate::dry_run::Rehearsed;
 use crate::engine::{Allow, Consent, Summary, Verdict};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
-use crate::model::ids::WishId;
+use crate::model::ids::IntentId;
 use crate::pass_report::PassReport;
-use crate::rehearsal::Rehearsed;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
@@ -64,9 +64,9 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
 
 fn paper(command: &AdminCommand) -> Option<String> {
     if let AdminCommand::Completions { shell } = command {
-        return Some(admin::manual::completions(*shell));
+        return Some(admin::completions::completions(*shell));
     }
-    matches!(command, AdminCommand::Man).then(admin::manual::page)
+    matches!(command, AdminCommand::Man).then(admin::completions::page)
 }
 
 fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
@@ -139,10 +139,10 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     };
     let person = std::io::stdin().is_terminal();
     let ask: Option<&mut dyn FnMut(&str) -> bool> = if person { Some(&mut ask) } else { None };
-    let is_without_state = args.command.looks() && rehearse::look_without_state(&mut ctx)?;
+    let is_without_state = args.command.looks() && dry_run::look_without_state(&mut ctx)?;
     // doctor has a line of its own for it.
     if is_without_state && !matches!(args.command, AdminCommand::Doctor { .. }) {
-        tell(&format!("{}\n", rehearse::no_state_yet(&ctx).in_lang(lang)));
+        tell(&format!("{}\n", dry_run::no_state_yet(&ctx).in_lang(lang)));
     }
     let mut desk = Desk { ctx: &mut ctx, width, ask, tell: &mut tell, live };
     let result = dispatch(&mut desk, &args.command).map_err(|error| {
@@ -156,8 +156,8 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
 /// sync --dry-run: as the protocol's own.
 fn rehearsed(ctx: Context, what: Sync, switched_off: bool) -> Result<Answer, ModuleError> {
     let lang = ctx.lang;
-    let (mut ctx, script) = rehearse::rehearse(ctx, "sync")?;
-    let error = match bundled::sync(&mut ctx, what) {
+    let (mut ctx, script) = dry_run::rehearse(ctx, "sync")?;
+    let error = match sync::sync(&mut ctx, what) {
         Ok(synced) => synced.report().error("sync"),
         Err(error) => Some(error),
     };
@@ -208,8 +208,8 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
         AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
-        AdminCommand::Retry { item: Some(item), wish, yes, .. } => {
-            admin::repair::retry(desk, *item, wish.map(WishId), *yes)
+        AdminCommand::Retry { item: Some(item), intent, yes, .. } => {
+            admin::repair::retry(desk, *item, intent.map(IntentId), *yes)
         }
         AdminCommand::Retry { item: None, kind, yes, .. } => admin::repair::retry_all(desk, *kind, *yes),
         AdminCommand::Report { month, csv, html } => {
@@ -218,25 +218,25 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
                 None if *csv => Form::Sheet,
                 None => Form::Table,
             };
-            admin::report::report(desk, month.as_deref(), form)
+            admin::monthly::report(desk, month.as_deref(), form)
         }
         AdminCommand::Sync { module, allow_many, sweep, adopt, noted, .. } => {
             let part = part_of_sync(*sweep, *adopt, *noted);
             sync(desk.ctx, Sync { module: *module, allow: allowed(*allow_many), part })
         }
-        AdminCommand::Resolve { item, wish, bought, take_from, other_product, yes, .. } => {
+        AdminCommand::Resolve { item, intent, bought, take_from, other_product, yes, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
             let consent = Consent { replace: false, take_from: take_from.clone(), other_product: *other_product };
-            admin::repair::resolve(desk, *item, wish.map(WishId), verdict, &consent, *yes)
+            admin::repair::resolve(desk, *item, intent.map(IntentId), verdict, &consent, *yes)
         }
-        AdminCommand::Backup { file, verify } => admin::keep::backup(desk, file, *verify),
-        AdminCommand::Restore { file, yes } => admin::keep::restore(desk, file, *yes),
-        AdminCommand::Prune { older_than } => admin::keep::prune(desk, *older_than),
+        AdminCommand::Backup { file, verify } => admin::state_file::backup(desk, file, *verify),
+        AdminCommand::Restore { file, yes } => admin::state_file::restore(desk, file, *yes),
+        AdminCommand::Prune { older_than } => admin::state_file::prune(desk, *older_than),
         AdminCommand::Completions { .. } | AdminCommand::Man => {
             Ok(say("man", Text::same(paper(command).unwrap_or_default())))
         }
         AdminCommand::State { command: StateCommand::Claim { yes } } => admin::identity::claim_state(desk, *yes),
-        AdminCommand::State { command: StateCommand::BeginAnew { yes } } => admin::keep::begin_anew(desk, *yes),
+        AdminCommand::State { command: StateCommand::BeginAnew { yes } } => admin::state_file::begin_anew(desk, *yes),
     }
 }
 
@@ -253,7 +253,7 @@ fn part_of_sync(sweep: bool, adopt: bool, noted: bool) -> Part {
 }
 
 fn sync(ctx: &mut Context, what: Sync) -> Result<Answer, ModuleError> {
-    let synced = bundled::sync(ctx, what)?;
+    let synced = sync::sync(ctx, what)?;
     let log = std::sync::Arc::clone(&ctx.log);
     let report = synced.report().mapped(|text| log.masked(text));
     let error = report.error("sync");

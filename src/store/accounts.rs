@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError, Tx, cell, read_number};
 use crate::model::address::normal_address;
-use crate::model::held::LicenseRow;
 use crate::model::ids::{AccountId, LicenseId, ModuleId};
+use crate::model::license_row::LicenseRow;
 
 /// An account upstream as our state knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,11 +317,11 @@ mod tests {
     use super::super::moment;
     use super::*;
     use crate::error::Text;
-    use crate::model::held::LicenseState;
     use crate::model::ids::{ItemId, PanelId, UpstreamPricelistId};
-    use crate::model::journal::{ItemLife, OnceRequest, WishKey};
+    use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
     use crate::model::license::{Family, test_license};
-    use crate::store::{Binding, NewWish, Recorded};
+    use crate::model::license_row::LicenseState;
+    use crate::store::{Binding, NewIntent, Recorded};
 
     const FORMER: &str = "https://old.example.com/manager/billmgr";
     const PRESENT: &str = "https://new.example.com";
@@ -331,21 +331,21 @@ mod tests {
     }
 
     fn put(tx: &Tx<'_>, account: AccountId, id: u32, item: Option<u32>) -> Result<(), StoreError> {
-        let life = item.map(|item| ItemLife { item: ItemId(item), created: "2027-01-01".into(), closes: 0 });
+        let incarnation = item.map(|item| Incarnation { item: ItemId(item), created: "2027-01-01".into(), closes: 0 });
         let state = if item.is_some() { LicenseState::Bound } else { LicenseState::Pool };
         let (module, pricelist) = (ModuleId(7), UpstreamPricelistId(55227));
         let (family, internal_name) = (Family::Soft, "55227");
         let binding = Binding { account, family, module, internal_name, mark: None, pricelist, nodes: None };
-        tx.put_license(&binding, &test_license(id), state, item.map(ItemId), life.as_ref())
+        tx.put_license(&binding, &test_license(id), state, item.map(ItemId), incarnation.as_ref())
     }
 
     fn delete(store: &Store, account: AccountId, license: u32) -> Result<bool, StoreError> {
         let (license, reason) = (LicenseId(license), Text::same("why"));
-        let key = WishKey::Delete { account, license };
+        let key = IdempotencyKey::Delete { account, license };
         let highest_license = LicenseId(1);
-        let wish = NewWish { key: &key, item: None, account, highest_license, operation: None, reason: &reason };
+        let intent = NewIntent { key: &key, item: None, account, highest_license, operation: None, reason: &reason };
         let recorded =
-            store.record_intent(moment(9), &wish, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+            store.record_intent(moment(9), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
         Ok(matches!(recorded, Recorded::Intent(_)))
     }
 
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!((store.count_licenses(from)?, store.count_licenses(into)?), ((0, 0), (3, 3)));
         assert_eq!(store.in_use(into)?, [(ModuleId(7), 3)]);
         assert!(!delete(&store, into, 5001)?, "in doubt under the other number");
-        assert_eq!(store.open_wishes_of_license(into, LicenseId(5001))?.len(), 1);
+        assert_eq!(store.open_intents_of_license(into, LicenseId(5001))?.len(), 1);
         assert_eq!(store.account_of_module(ModuleId(7))?.map(|account| account.id), Some(into));
         assert_eq!(store.account_at(FORMER, "reseller")?, Some(into));
         // A run that began before wrote once more to the empty row.

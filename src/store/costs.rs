@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{Store, StoreError, Tx, cell};
 use crate::model::ids::{AccountId, LicenseId, UpstreamPricelistId};
-use crate::model::journal::Wish;
+use crate::model::journal::Intent;
 use crate::model::license::Cost;
 
 impl Store {
@@ -29,7 +29,7 @@ impl Tx<'_> {
     /// SQLite's own.
     pub fn put_cost(
         &self,
-        wish: &Wish,
+        intent: &Intent,
         license: LicenseId,
         pricelist: UpstreamPricelistId,
         cost: &Cost,
@@ -44,9 +44,9 @@ impl Tx<'_> {
             "INSERT INTO cost (wish, at, account, license, pricelist, minor, currency, source)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
             params![
-                wish.id.0,
+                intent.id.0,
                 self.now.timestamp(),
-                wish.account.0,
+                intent.account.0,
                 license.0,
                 pricelist.0,
                 amount.map(|money| money.minor),

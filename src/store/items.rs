@@ -8,7 +8,7 @@ use super::{OPERATION_DAYS, Store, StoreError, Tx, cell};
 use crate::model::creation::is_same_creation;
 use crate::model::ids::{ClientId, ItemId, LicenseId, RunningOperationId};
 use crate::model::item::Item;
-use crate::model::journal::ItemLife;
+use crate::model::journal::Incarnation;
 
 /// What is remembered of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct ItemRow {
     pub closes: u32,
     /// The internal name last carried out.
     pub choice: Option<String>,
-    /// The license that its present life held last.
+    /// The license that its present incarnation held last.
     pub last_license: Option<LicenseId>,
     /// The end that is settled: later ones are new payments.
     pub settled_end: Option<NaiveDate>,
@@ -94,22 +94,22 @@ impl Store {
         Ok(statement.query_row(params![item.0, created], cell::of("item", read_item)).optional()?)
     }
 
-    /// The present life of an item.
+    /// The present incarnation of an item.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn life(&self, item: &Item) -> Result<ItemLife, StoreError> {
-        self.life_at(item.id, &item.created)
+    pub fn incarnation(&self, item: &Item) -> Result<Incarnation, StoreError> {
+        self.incarnation_at(item.id, &item.created)
     }
 
-    /// As [`Store::life`], of a number and its creation in the panel.
+    /// As [`Store::incarnation`], of a number and its creation in the panel.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn life_at(&self, item: ItemId, created: &str) -> Result<ItemLife, StoreError> {
+    pub fn incarnation_at(&self, item: ItemId, created: &str) -> Result<Incarnation, StoreError> {
         let created = recorded_creation(&self.conn, item, created)?;
         let closes = self.recorded_item(item, &created)?.map_or(0, |row| row.closes);
-        Ok(ItemLife { item, created, closes })
+        Ok(Incarnation { item, created, closes })
     }
 
     /// Whether a license serves a service, or served it once: our journal says so. Only a closed service's lines are
@@ -129,7 +129,7 @@ impl Store {
     /// SQLite's own.
     pub fn payment_of_run(
         &self,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         operation: Option<RunningOperationId>,
         now: chrono::DateTime<chrono::Utc>,
     ) -> Result<Option<NaiveDate>, StoreError> {
@@ -140,7 +140,7 @@ impl Store {
         let operation = operation.map_or(0, |operation| operation.0);
         let read = |row: &rusqlite::Row<'_>| cell::day(row, 0);
         Ok(statement
-            .query_row(params![life.to_string(), operation, oldest], cell::of("payment_run", read))
+            .query_row(params![incarnation.to_string(), operation, oldest], cell::of("payment_run", read))
             .optional()?
             .flatten())
     }
@@ -149,11 +149,11 @@ impl Store {
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn payment(&self, life: &ItemLife, paid_end: NaiveDate) -> Result<Option<Payment>, StoreError> {
+    pub fn payment(&self, incarnation: &Incarnation, paid_end: NaiveDate) -> Result<Option<Payment>, StoreError> {
         let mut statement =
             self.conn.prepare_cached(&[SELECT_PAYMENT, " WHERE life = ?1 AND paid_end = ?2"].concat())?;
         Ok(statement
-            .query_row(params![life.to_string(), paid_end.to_string()], cell::of("payment", read_payment))
+            .query_row(params![incarnation.to_string(), paid_end.to_string()], cell::of("payment", read_payment))
             .optional()?)
     }
 }
@@ -210,15 +210,15 @@ impl Tx<'_> {
         )
     }
 
-    /// Counts a finished close: the next license of this item belongs to another life.
+    /// Counts a finished close: the next license of this item belongs to another incarnation.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn end_life(&self, life: &ItemLife) -> Result<(), StoreError> {
+    pub fn end_incarnation(&self, incarnation: &Incarnation) -> Result<(), StoreError> {
         self.run(
             "UPDATE item SET closes = ?3 + 1, choice = NULL, last_license = NULL, settled_end = NULL
              WHERE id = ?1 AND created = ?2 AND closes = ?3",
-            params![life.item.0, life.created, life.closes],
+            params![incarnation.item.0, incarnation.created, incarnation.closes],
         )
     }
 
@@ -228,7 +228,7 @@ impl Tx<'_> {
     /// SQLite's own.
     pub fn begin_payment(
         &self,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         operation: Option<RunningOperationId>,
         payment: &Payment,
     ) -> Result<(), StoreError> {
@@ -238,7 +238,7 @@ impl Tx<'_> {
             "INSERT INTO payment (life, paid_end, license, expires_before, item_end_before) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",
             params![
-                life.to_string(),
+                incarnation.to_string(),
                 paid_end,
                 payment.license.map(|license| license.0),
                 day(payment.expires_before),
@@ -248,7 +248,12 @@ impl Tx<'_> {
         self.run(
             "INSERT INTO payment_run (life, operation, paid_end, at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET paid_end = ?3, at = ?4",
-            params![life.to_string(), operation.map_or(0, |operation| operation.0), paid_end, self.now.timestamp()],
+            params![
+                incarnation.to_string(),
+                operation.map_or(0, |operation| operation.0),
+                paid_end,
+                self.now.timestamp()
+            ],
         )
     }
 
@@ -256,12 +261,15 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn finish_payment(&self, life: &ItemLife, paid_end: NaiveDate) -> Result<(), StoreError> {
+    pub fn finish_payment(&self, incarnation: &Incarnation, paid_end: NaiveDate) -> Result<(), StoreError> {
         let day = paid_end.to_string();
-        self.run("UPDATE payment SET finished = 1 WHERE life = ?1 AND paid_end = ?2", params![life.to_string(), day])?;
+        self.run(
+            "UPDATE payment SET finished = 1 WHERE life = ?1 AND paid_end = ?2",
+            params![incarnation.to_string(), day],
+        )?;
         self.run(
             "UPDATE item SET settled_end = ?3 WHERE id = ?1 AND created = ?2 AND (settled_end IS NULL OR settled_end < ?3)",
-            params![life.item.0, life.created, day],
+            params![incarnation.item.0, incarnation.created, day],
         )
     }
 }
@@ -282,18 +290,18 @@ mod tests {
         let born = |created: &str| Item { created: created.into(), ..test_item(42) };
         let first = born("2026-11-01 09:30:00");
         store.write(moment(1), |tx| tx.set_choice(&first, "55227"))?;
-        let life = store.life(&first)?;
+        let incarnation = store.incarnation(&first)?;
         for created in ["2026-11-01", "2026-11-01 00:00:00"] {
             let now = born(created);
-            assert_eq!(store.life(&now)?, life, "{created}");
+            assert_eq!(store.incarnation(&now)?, incarnation, "{created}");
             assert_eq!(store.item(now.id, created)?.and_then(|row| row.choice).as_deref(), Some("55227"), "{created}");
             store.write(moment(2), |tx| tx.set_settled_end(&now, now.expires))?;
         }
         let rows: u32 = store.conn.query_row("SELECT count(*) FROM item", [], |row| row.get(0))?;
         assert_eq!(rows, 1);
-        store.write(moment(3), |tx| tx.end_life(&life))?;
-        assert_eq!(store.life(&born("2026-11-01"))?.closes, 1);
-        assert_eq!(store.life(&born("2026-11-02"))?.created, "2026-11-02", "another day is another incarnation");
+        store.write(moment(3), |tx| tx.end_incarnation(&incarnation))?;
+        assert_eq!(store.incarnation(&born("2026-11-01"))?.closes, 1);
+        assert_eq!(store.incarnation(&born("2026-11-02"))?.created, "2026-11-02", "another day is another incarnation");
         Ok(())
     }
 }

@@ -1,18 +1,18 @@
-//! Wishes and their events. The only maker of [`RecordedIntent`]: no request that is sent once exists before COMMIT
+//! Intents and their events. The only maker of [`RecordedIntent`]: no request that is sent once exists before COMMIT
 //! returned without error (docs/money-safety.md 7).
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError, Tx, cell};
 use crate::error::Text;
-use crate::model::ids::{AccountId, ItemId, LicenseId, RunningOperationId, WishId};
-use crate::model::journal::{OnceRequest, Wish, WishEvent, WishKey, WishStatus};
+use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
+use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
 
 /// A request whose intent is on disk. Neither `Clone` nor made from a row: it dies with the process, and sending
-/// consumes it. What is found in the state afterwards is a [`Wish`] in doubt, which can only be looked for.
+/// consumes it. What is found in the state afterwards is a [`Intent`] in doubt, which can only be looked for.
 #[derive(Debug)]
 pub struct RecordedIntent {
-    wish: WishId,
+    intent: IntentId,
     request: OnceRequest,
 }
 
@@ -22,17 +22,17 @@ impl RecordedIntent {
         &self.request
     }
 
-    /// Its wish.
-    pub fn wish(&self) -> WishId {
-        self.wish
+    /// Its intent.
+    pub fn intent(&self) -> IntentId {
+        self.intent
     }
 }
 
-/// A wish about to be recorded.
+/// An intent about to be recorded.
 #[derive(Debug)]
-pub struct NewWish<'w> {
+pub struct NewIntent<'w> {
     /// Its key.
-    pub key: &'w WishKey,
+    pub key: &'w IdempotencyKey,
     /// The item that it serves.
     pub item: Option<ItemId>,
     /// The account that it is sent to.
@@ -51,13 +51,13 @@ pub enum Recorded {
     /// It may be sent, once.
     Intent(RecordedIntent),
     /// The key has been recorded before and did not end without effect: nothing may be sent.
-    Existing(Box<Wish>),
+    Existing(Box<Intent>),
 }
 
 pub(super) const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
      license, operation FROM wish WHERE ";
 
-/// A wish without an ended outcome, in the words of the index `wish_open`: others would not find it.
+/// An intent without an ended outcome, in the words of the index `intent_open`: others would not find it.
 macro_rules! is_open {
     () => {
         "(status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over')"
@@ -65,13 +65,13 @@ macro_rules! is_open {
 }
 pub(super) use is_open;
 
-/// A key that admits no second send, in the words of the index `wish_key`.
+/// A key that admits no second send, in the words of the index `intent_key`.
 const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
      OR status = 'handed_over' OR status = 'done')";
 
-pub(super) fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
-    Ok(Wish {
-        id: WishId(row.get(0)?),
+pub(super) fn read_intent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Intent> {
+    Ok(Intent {
+        id: IntentId(row.get(0)?),
         key: row.get(1)?,
         item: row.get::<_, Option<u32>>(2)?.map(ItemId),
         account: AccountId(row.get(3)?),
@@ -79,7 +79,7 @@ pub(super) fn read_wish(row: &rusqlite::Row<'_>) -> rusqlite::Result<Wish> {
         highest_license: LicenseId(row.get(5)?),
         recorded_at: cell::moment(row, 6)?,
         clean_look_at: cell::moment_or_null(row, 7)?,
-        status: cell::required(row, 8, "it is not a status", WishStatus::parse)?,
+        status: cell::required(row, 8, "it is not a status", IntentStatus::parse)?,
         license: row.get::<_, Option<u32>>(9)?.map(LicenseId),
         operation: row.get::<_, Option<u32>>(10)?.map(RunningOperationId),
     })
@@ -105,88 +105,88 @@ impl Store {
     pub fn record_intent(
         &self,
         now: chrono::DateTime<chrono::Utc>,
-        wish: &NewWish<'_>,
+        intent: &NewIntent<'_>,
         request: impl FnOnce(&Tx<'_>) -> Result<OnceRequest, StoreError>,
     ) -> Result<Recorded, StoreError> {
         self.write(now, |tx| {
-            let key = wish.key.to_string();
-            if let Some(existing) = self.wish_by_key(&key)? {
+            let key = intent.key.to_string();
+            if let Some(existing) = self.intent_by_key(&key)? {
                 return Ok(Recorded::Existing(Box::new(existing)));
             }
             let request = request(tx)?;
-            let id = tx.insert_wish(&key, wish, &request)?;
-            Ok(Recorded::Intent(RecordedIntent { wish: id, request }))
+            let id = tx.insert_intent(&key, intent, &request)?;
+            Ok(Recorded::Intent(RecordedIntent { intent: id, request }))
         })
     }
 
-    /// The wish of a key that is in doubt, in a person's hands or done; `None` when the key may be sent.
+    /// The intent of a key that is in doubt, in a person's hands or done; `None` when the key may be sent.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn wish_by_key(&self, key: &str) -> Result<Option<Wish>, StoreError> {
+    pub fn intent_by_key(&self, key: &str) -> Result<Option<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, IS_KEY_TAKEN].concat())?;
-        Ok(statement.query_row([key], cell::of("wish", read_wish)).optional()?)
+        Ok(statement.query_row([key], cell::of("wish", read_intent)).optional()?)
     }
 
-    /// A wish by its number.
+    /// An intent by its number.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn wish(&self, id: WishId) -> Result<Option<Wish>, StoreError> {
+    pub fn intent(&self, id: IntentId) -> Result<Option<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, "id = ?1"].concat())?;
-        Ok(statement.query_row([id.0], cell::of("wish", read_wish)).optional()?)
+        Ok(statement.query_row([id.0], cell::of("wish", read_intent)).optional()?)
     }
 
-    pub(super) fn wishes(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Wish>, StoreError> {
+    pub(super) fn intents(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, condition, " ORDER BY id"].concat())?;
-        let rows = statement.query_map(params, cell::of("wish", read_wish))?;
+        let rows = statement.query_map(params, cell::of("wish", read_intent))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Wishes of an item without an ended outcome, oldest first.
+    /// Intents of an item without an ended outcome, oldest first.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn open_wishes_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(concat!("item = ?1 AND ", is_open!()), params![item.0])
+    pub fn open_intents_of_item(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
+        self.intents(concat!("item = ?1 AND ", is_open!()), params![item.0])
     }
 
     /// Every order that was ever recorded for an item, oldest first.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn orders_of_item(&self, item: ItemId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes("item = ?1 AND kind = 'order'", params![item.0])
+    pub fn orders_of_item(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
+        self.intents("item = ?1 AND kind = 'order'", params![item.0])
     }
 
-    /// Wishes about a license without an ended outcome, oldest first.
+    /// Intents about a license without an ended outcome, oldest first.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn open_wishes_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
+    pub fn open_intents_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Intent>, StoreError> {
+        self.intents(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
     }
 
-    /// All wishes without an ended outcome, oldest first.
+    /// All intents without an ended outcome, oldest first.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn open_wishes(&self) -> Result<Vec<Wish>, StoreError> {
-        self.wishes(is_open!(), &[])
+    pub fn open_intents(&self) -> Result<Vec<Intent>, StoreError> {
+        self.intents(is_open!(), &[])
     }
 
-    /// Makes a wish as if it had not been recorded yet, or as it was again: for a planted mistake.
+    /// Makes an intent as if it had not been recorded yet, or as it was again: for a planted mistake.
     ///
     /// # Errors
     /// SQLite's own.
     #[cfg(feature = "planted-bugs")]
-    pub fn hide_wish(&self, wish: WishId, hidden: bool) -> Result<(), StoreError> {
-        let status = if hidden { WishStatus::Refused } else { WishStatus::InDoubt };
-        self.conn.execute("UPDATE wish SET status = ?2 WHERE id = ?1", params![wish.0, status.word()])?;
+    pub fn hide_intent(&self, intent: IntentId, hidden: bool) -> Result<(), StoreError> {
+        let status = if hidden { IntentStatus::Refused } else { IntentStatus::InDoubt };
+        self.conn.execute("UPDATE wish SET status = ?2 WHERE id = ?1", params![intent.0, status.word()])?;
         Ok(())
     }
 
-    /// Whether a run already ended a wish of a kind with success: a repeated run need not do it again. The panel
+    /// Whether a run already ended an intent of a kind with success: a repeated run need not do it again. The panel
     /// gives numbers of operations again: another item's, or one of 20 days ago, is another operation.
     ///
     /// # Errors
@@ -198,12 +198,12 @@ impl Store {
         kind: &str,
         operation: RunningOperationId,
         now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Option<Wish>, StoreError> {
+    ) -> Result<Option<Intent>, StoreError> {
         let since = now - chrono::Duration::days(super::OPERATION_DAYS);
         let params = params![account.0, license.0, kind, operation.0, item.0, since.timestamp()];
         let done = "account = ?1 AND target = ?2 AND kind = ?3 AND operation = ?4 AND status = 'done' AND item = ?5
              AND recorded_at > ?6";
-        Ok(self.wishes(done, params)?.pop())
+        Ok(self.intents(done, params)?.pop())
     }
 
     /// The last word of the journal about importing a license, and when it was written.
@@ -223,19 +223,19 @@ impl Store {
         Ok(statement.query_row(params![account.0, license.0], cell::of("journal", read)).optional()?)
     }
 
-    /// The events of a wish, oldest first: its status is the fold of these.
+    /// The events of an intent, oldest first: its status is the fold of these.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn events(&self, wish: WishId) -> Result<Vec<WishEvent>, StoreError> {
+    pub fn events(&self, intent: IntentId) -> Result<Vec<IntentEvent>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT event, id FROM journal WHERE wish = ?1 ORDER BY id")?;
-        let rows = statement.query_map([wish.0], cell::of("journal", |row| cell::json(row, 0)))?;
+        let rows = statement.query_map([intent.0], cell::of("journal", |row| cell::json(row, 0)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
 impl Tx<'_> {
-    fn insert_wish(&self, key: &str, wish: &NewWish<'_>, request: &OnceRequest) -> Result<WishId, StoreError> {
+    fn insert_intent(&self, key: &str, intent: &NewIntent<'_>, request: &OnceRequest) -> Result<IntentId, StoreError> {
         let json = serde_json::to_string(request).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let mut statement = self.conn.prepare_cached(
             "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, operation)
@@ -244,66 +244,66 @@ impl Tx<'_> {
         let id = statement.insert(params![
             key,
             request.kind(),
-            wish.item.map(|item| item.0),
-            wish.account.0,
+            intent.item.map(|item| item.0),
+            intent.account.0,
             request.license().map(|license| license.0),
             json,
-            wish.highest_license.0,
+            intent.highest_license.0,
             self.now.timestamp(),
-            wish.operation.map(|operation| operation.0)
+            intent.operation.map(|operation| operation.0)
         ])?;
         let id = u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))?;
-        let license = request.license().map(|license| (wish.account, license));
-        self.wish_line(id, wish.item, license, &WishEvent::Recorded, wish.reason)?;
-        Ok(WishId(id))
+        let license = request.license().map(|license| (intent.account, license));
+        self.intent_line(id, intent.item, license, &IntentEvent::Recorded, intent.reason)?;
+        Ok(IntentId(id))
     }
 
-    fn wish_line(
+    fn intent_line(
         &self,
-        wish: u32,
+        intent: u32,
         item: Option<ItemId>,
         license: Option<(AccountId, LicenseId)>,
-        event: &WishEvent,
+        event: &IntentEvent,
         reason: &Text,
     ) -> Result<(), StoreError> {
         let json = serde_json::to_string(event).map_err(|error| StoreError::Unusable(error.to_string()))?;
-        self.journal_line(Some(wish), item, license, &json, reason)
+        self.journal_line(Some(intent), item, license, &json, reason)
     }
 
-    /// Appends an event to a wish and moves its status.
+    /// Appends an event to an intent and moves its status.
     ///
     /// # Errors
     /// [`StoreError::IllegalStep`] when the table of transitions forbids it, for instance because another run ended
-    /// the wish meanwhile; then the whole write is undone.
-    pub fn event(&self, wish: &Wish, event: &WishEvent, reason: &Text) -> Result<(), StoreError> {
+    /// the intent meanwhile; then the whole write is undone.
+    pub fn event(&self, intent: &Intent, event: &IntentEvent, reason: &Text) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
-        let word: String = statement.query_row([wish.id.0], |row| row.get(0))?;
+        let word: String = statement.query_row([intent.id.0], |row| row.get(0))?;
         let illegal =
-            |from: &'static str| StoreError::IllegalStep { wish: wish.id.0, from, event: format!("{event:?}") };
-        let status = WishStatus::parse(&word)
-            .ok_or_else(|| StoreError::Unreadable(format!("wish {}: status holds {word:?}", wish.id.0)))?;
+            |from: &'static str| StoreError::IllegalStep { intent: intent.id.0, from, event: format!("{event:?}") };
+        let status = IntentStatus::parse(&word)
+            .ok_or_else(|| StoreError::Unreadable(format!("wish {}: status holds {word:?}", intent.id.0)))?;
         let next = status.after(event).ok_or_else(|| illegal(status.word()))?;
         let license = match event {
-            WishEvent::Done { license } => *license,
-            WishEvent::Adopted { license } | WishEvent::Answered { license } => Some(*license),
-            WishEvent::Recorded
-            | WishEvent::Refused { .. }
-            | WishEvent::NotSent { .. }
-            | WishEvent::Unknown { .. }
-            | WishEvent::CleanLook
-            | WishEvent::NotHappened { .. }
-            | WishEvent::HandedOver { .. }
-            | WishEvent::FreeWhenAppears
-            | WishEvent::WantedAgain => None,
+            IntentEvent::Done { license } => *license,
+            IntentEvent::Adopted { license } | IntentEvent::Answered { license } => Some(*license),
+            IntentEvent::Recorded
+            | IntentEvent::Refused { .. }
+            | IntentEvent::NotSent { .. }
+            | IntentEvent::Unknown { .. }
+            | IntentEvent::CleanLook
+            | IntentEvent::NotHappened { .. }
+            | IntentEvent::HandedOver { .. }
+            | IntentEvent::FreeWhenAppears
+            | IntentEvent::WantedAgain => None,
         };
-        let clean_look = matches!(event, WishEvent::CleanLook).then_some(self.now.timestamp());
+        let clean_look = matches!(event, IntentEvent::CleanLook).then_some(self.now.timestamp());
         self.run(
             "UPDATE wish SET status = ?2, license = coalesce(?3, license), clean_look_at = coalesce(?4, clean_look_at)
              WHERE id = ?1",
-            params![wish.id.0, next.word(), license.map(|license| license.0), clean_look],
+            params![intent.id.0, next.word(), license.map(|license| license.0), clean_look],
         )?;
-        let about = license.or(wish.request.license()).map(|license| (wish.account, license));
-        self.wish_line(wish.id.0, wish.item, about, event, reason)
+        let about = license.or(intent.request.license()).map(|license| (intent.account, license));
+        self.intent_line(intent.id.0, intent.item, about, event, reason)
     }
 }
 
@@ -312,10 +312,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn set_refused_lifted(&self, wish: &Wish) -> Result<(), StoreError> {
+    pub fn set_refused_lifted(&self, intent: &Intent) -> Result<(), StoreError> {
         self.run(
             "UPDATE account SET refused_kind = NULL WHERE id = ?1 AND refused_kind IS NOT NULL",
-            params![wish.account.0],
+            params![intent.account.0],
         )
     }
 }
@@ -333,42 +333,42 @@ mod tests {
         Ok((store, account))
     }
 
-    /// One key, one send (docs/money-safety.md 2): whatever asks again gets the wish that there is, until that is
+    /// One key, one send (docs/money-safety.md 2): whatever asks again gets the intent that there is, until that is
     /// known to have had no effect. Each step stands in the journal, and the run that did it is known for as long as
     /// the panel repeats it.
     #[test]
     fn one_key_one_send() -> Result<(), StoreError> {
         let (store, account) = store()?;
         let (license, item, now) = (LicenseId(9), ItemId(42), moment(1_800_000_000));
-        let (key, reason) = (WishKey::Delete { account, license }, Text::same("why"));
-        let record = |run| -> Result<(WishId, bool), StoreError> {
+        let (key, reason) = (IdempotencyKey::Delete { account, license }, Text::same("why"));
+        let record = |run| -> Result<(IntentId, bool), StoreError> {
             let operation = Some(RunningOperationId(run));
             let (item, highest_license) = (Some(item), LicenseId(1));
-            let wish = NewWish { key: &key, item, account, highest_license, operation, reason: &reason };
+            let intent = NewIntent { key: &key, item, account, highest_license, operation, reason: &reason };
             let recorded =
-                store.record_intent(now, &wish, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+                store.record_intent(now, &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
             Ok(match recorded {
-                Recorded::Intent(intent) => (intent.wish(), true),
-                Recorded::Existing(wish) => (wish.id, false),
+                Recorded::Intent(recorded) => (recorded.intent(), true),
+                Recorded::Existing(intent) => (intent.id, false),
             })
         };
-        let event = |id, event: &WishEvent| -> Result<(), StoreError> {
-            let wish = store.wish(id)?.expect("a wish");
-            store.write(now, |tx| tx.event(&wish, event, &reason))
+        let event = |id, event: &IntentEvent| -> Result<(), StoreError> {
+            let intent = store.intent(id)?.expect("a wish");
+            store.write(now, |tx| tx.event(&intent, event, &reason))
         };
         let (first, is_new) = record(1)?;
         assert!(is_new);
         assert_eq!(record(2)?, (first, false), "in doubt");
-        event(first, &WishEvent::NotHappened { reason: "never".into() })?;
+        event(first, &IntentEvent::NotHappened { reason: "never".into() })?;
         let (second, is_new) = record(3)?;
         assert!(is_new && second != first, "the first had no effect");
-        event(second, &WishEvent::Done { license: None })?;
+        event(second, &IntentEvent::Done { license: None })?;
         assert_eq!(record(4)?, (second, false), "done");
-        assert_eq!(store.events(second)?, [WishEvent::Recorded, WishEvent::Done { license: None }]);
+        assert_eq!(store.events(second)?, [IntentEvent::Recorded, IntentEvent::Done { license: None }]);
         let by = |run, days| {
             let later = now + chrono::Duration::days(days);
             let done = store.done_by_run((account, license), item, "delete", RunningOperationId(run), later)?;
-            Ok::<_, StoreError>(done.map(|wish| wish.id))
+            Ok::<_, StoreError>(done.map(|intent| intent.id))
         };
         assert_eq!((by(3, 0)?, by(3, 19)?), (Some(second), Some(second)));
         assert_eq!(by(3, 21)?, None, "the number may be another run's by then");
@@ -381,14 +381,20 @@ mod tests {
     fn lifted_and_last() -> Result<(), StoreError> {
         let (store, account) = store()?;
         let (license, reason) = (LicenseId(9), Text::same("why"));
-        let key = WishKey::Delete { account, license };
-        let wish =
-            NewWish { key: &key, item: None, account, highest_license: LicenseId(1), operation: None, reason: &reason };
-        store.record_intent(moment(1), &wish, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
-        let wish = store.wish_by_key(&key.to_string())?.expect("a wish");
+        let key = IdempotencyKey::Delete { account, license };
+        let intent = NewIntent {
+            key: &key,
+            item: None,
+            account,
+            highest_license: LicenseId(1),
+            operation: None,
+            reason: &reason,
+        };
+        store.record_intent(moment(1), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+        let intent = store.intent_by_key(&key.to_string())?.expect("a wish");
         store.write(moment(1), |tx| tx.set_refused(account, Some(("nomoney", Some(0)))))?;
         assert!(store.account(account)?.is_some_and(|account| account.refused.is_some()));
-        store.write(moment(2), |tx| tx.set_refused_lifted(&wish))?;
+        store.write(moment(2), |tx| tx.set_refused_lifted(&intent))?;
         assert!(store.account(account)?.is_some_and(|account| account.refused.is_none()));
         assert_eq!(store.last_import(account, license)?, None);
         for (at, word) in [(3, "import_sent"), (4, "import_done")] {
@@ -400,7 +406,7 @@ mod tests {
 
     /// The words of a query and those of its partial index agree, and no table is built to compare them.
     #[test]
-    fn open_wishes_are_found_by_their_index() -> Result<(), StoreError> {
+    fn open_intents_are_found_by_their_index() -> Result<(), StoreError> {
         let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))?;
         for (condition, index) in [
             (concat!("item = ?1 AND ", is_open!()), "wish_open"),

@@ -1,14 +1,14 @@
 //! Licenses that are ours: bound, claimed, to be freed, pooled, stopped, deleted. Binding and claiming are one
-//! transaction each, and the schema admits one license a life and one row a license.
+//! transaction each, and the schema admits one license an incarnation and one row a license.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
 use super::{Store, StoreError, Tx, cell};
-use crate::model::held::{LicenseRow, LicenseState};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
-use crate::model::journal::ItemLife;
+use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::name::KeptName;
 use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
@@ -25,7 +25,7 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> 
         family: cell::required(row, 2, "it is not a family", Family::parse)?,
         module: ModuleId(row.get(3)?),
         state: cell::required(row, 4, "it is not a state", LicenseState::parse)?,
-        life: row.get(5)?,
+        incarnation: row.get(5)?,
         item: row.get::<_, Option<u32>>(6)?.map(ItemId),
         internal_name: row.get(7)?,
         mark: cell::word(row, 8, "it is not a mark", Mark::parse)?,
@@ -86,15 +86,15 @@ impl Store {
         Ok(self.license_rows("account = ?1 AND id = ?2", params![account.0, id.0])?.pop())
     }
 
-    /// The license that a life holds, bound or being taken.
+    /// The license that an incarnation holds, bound or being taken.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn license_of(&self, life: &ItemLife) -> Result<Option<LicenseRow>, StoreError> {
-        Ok(self.license_rows("life = ?1 AND state IN ('bound', 'claimed')", params![life.to_string()])?.pop())
+    pub fn license_of(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, StoreError> {
+        Ok(self.license_rows("life = ?1 AND state IN ('bound', 'claimed')", params![incarnation.to_string()])?.pop())
     }
 
-    /// All licenses that serve or served an item, any life.
+    /// All licenses that serve or served an item, any incarnation.
     ///
     /// # Errors
     /// SQLite's own.
@@ -210,17 +210,17 @@ pub struct Binding<'b> {
 }
 
 impl Tx<'_> {
-    /// Writes a license in a state: bound to a life, or waiting to be freed when it comes without one.
+    /// Writes a license in a state: bound to an incarnation, or waiting to be freed when it comes without one.
     ///
     /// # Errors
-    /// The schema refuses a second license for the life.
+    /// The schema refuses a second license for the incarnation.
     pub fn put_license(
         &self,
         binding: &Binding<'_>,
         seen: &License,
         state: LicenseState,
         item: Option<ItemId>,
-        life: Option<&ItemLife>,
+        incarnation: Option<&Incarnation>,
     ) -> Result<(), StoreError> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
         self.run(
@@ -239,7 +239,7 @@ impl Tx<'_> {
                 binding.family.func(),
                 binding.module.0,
                 state.word(),
-                life.map(ToString::to_string),
+                incarnation.map(ToString::to_string),
                 item.map(|item| item.0),
                 binding.internal_name,
                 binding.mark.map(ToString::to_string),
@@ -257,10 +257,10 @@ impl Tx<'_> {
             ],
         )?;
         self.raise_highest_license(binding.account, seen.id)?;
-        match life {
-            Some(life) => self.run(
+        match incarnation {
+            Some(incarnation) => self.run(
                 "UPDATE item SET last_license = ?3 WHERE id = ?1 AND created = ?2",
-                params![life.item.0, life.created, seen.id.0],
+                params![incarnation.item.0, incarnation.created, seen.id.0],
             ),
             None => Ok(()),
         }
@@ -373,15 +373,15 @@ impl Tx<'_> {
         )
     }
 
-    /// Claims a free license for a life; `false` when another run was faster. Which key the new client must not see
-    /// is not remembered yet: [`Tx::set_key_before`] does that once the license was read.
+    /// Claims a free license for an incarnation; `false` when another run was faster. Which key the new client must
+    /// not see is not remembered yet: [`Tx::set_key_before`] does that once the license was read.
     ///
     /// # Errors
-    /// The schema refuses a second license for the life.
+    /// The schema refuses a second license for the incarnation.
     pub fn claim(
         &self,
         row: &LicenseRow,
-        life: &ItemLife,
+        incarnation: &Incarnation,
         mark: &Mark,
         internal_name: &str,
     ) -> Result<bool, StoreError> {
@@ -395,8 +395,8 @@ impl Tx<'_> {
             .execute(params![
                 row.account.0,
                 row.id.0,
-                life.to_string(),
-                life.item.0,
+                incarnation.to_string(),
+                incarnation.item.0,
                 mark.to_string(),
                 internal_name,
                 self.now.timestamp(),
@@ -450,14 +450,14 @@ mod tests {
         let panel = PanelId::parse("simulate").expect("eight letters");
         let store = Store::in_memory(&panel)?;
         let account = store.write(moment(0), |tx| tx.set_account(ModuleId(7), "https://192.0.2.1/", "reseller"))?;
-        let life = |item| ItemLife { item: ItemId(item), created: "2027-01-01".into(), closes: 0 };
+        let incarnation = |item| Incarnation { item: ItemId(item), created: "2027-01-01".into(), closes: 0 };
         let pricelist = UpstreamPricelistId(55227);
         let (family, module, internal_name) = (Family::Soft, ModuleId(7), "55227");
         let binding = Binding { account, family, module, internal_name, mark: None, pricelist, nodes: None };
         store.write(moment(1), |tx| {
             let (bound, pool) = (LicenseState::Bound, LicenseState::Pool);
-            tx.put_license(&binding, &test_license(5001), bound, Some(ItemId(41)), Some(&life(41)))?;
-            tx.put_license(&binding, &test_license(5002), bound, Some(ItemId(42)), Some(&life(42)))?;
+            tx.put_license(&binding, &test_license(5001), bound, Some(ItemId(41)), Some(&incarnation(41)))?;
+            tx.put_license(&binding, &test_license(5002), bound, Some(ItemId(42)), Some(&incarnation(42)))?;
             tx.put_license(&binding, &test_license(5003), pool, None, None)
         })?;
         assert_eq!(store.count_bound(account)?, 2);
@@ -468,7 +468,7 @@ mod tests {
         assert_eq!((after(0, 2)?, after(5002, 2)?, after(5003, 2)?), (vec![5001, 5002], vec![5003], vec![]));
         let row = store.license(account, LicenseId(5003))?.expect("a license");
         let mark = Mark::Order { panel, item: ItemId(43), number: 1 };
-        let claim = |item| store.write(moment(2), |tx| tx.claim(&row, &life(item), &mark, internal_name));
+        let claim = |item| store.write(moment(2), |tx| tx.claim(&row, &incarnation(item), &mark, internal_name));
         assert!(claim(43)?);
         assert!(!claim(44)?, "another run was faster");
         let row = store.license(account, LicenseId(5003))?.expect("a license");

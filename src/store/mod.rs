@@ -2,7 +2,7 @@
 //! talks to upstream or the panel) and what is known of accounts and modules. SQL stays in this folder.
 //!
 //! What survives: a write that returned `Ok` survives a power loss (WAL with full sync). One that failed counts as
-//! "perhaps written": nothing is sent on its strength, and a recorded wish reads as in doubt.
+//! "perhaps written": nothing is sent on its strength, and a recorded intent reads as in doubt.
 
 mod accounts;
 mod cell;
@@ -14,7 +14,7 @@ mod journal;
 mod licenses;
 mod passes;
 mod purchases;
-mod report;
+mod queries;
 mod schema;
 mod swap;
 mod waiting;
@@ -32,11 +32,11 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 pub use accounts::Account;
 pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, open_file, open_ready, prepare};
 pub use items::{ItemRow, Payment};
-pub use journal::{NewWish, Recorded, RecordedIntent};
+pub use journal::{NewIntent, Recorded, RecordedIntent};
 pub use licenses::Binding;
-pub use passes::{OpenWish, Serving, Trouble};
+pub use passes::{OpenIntent, Serving, Trouble};
 pub use purchases::{Purchase, Reuse};
-pub use report::{JournalLine, LicenseFilter};
+pub use queries::{JournalLine, LicenseFilter};
 pub use swap::{Aside, panel_id_of, read_copy};
 pub use waiting::WaitsFor;
 
@@ -69,10 +69,10 @@ pub enum StoreError {
     #[error("{0}")]
     Sqlite(#[source] rusqlite::Error),
     /// A step that the table of transitions forbids: a defect of ours, nothing was written.
-    #[error("illegal step of wish {wish}: {from} after {event}")]
+    #[error("illegal step of wish {intent}: {from} after {event}")]
     IllegalStep {
-        /// Which wish.
-        wish: u32,
+        /// Which intent.
+        intent: u32,
         /// Its status.
         from: &'static str,
         /// The event.
@@ -308,7 +308,7 @@ impl Tx<'_> {
         Ok(Mark::Order { panel: panel.clone(), item, number })
     }
 
-    /// A line of the journal that belongs to no wish: a decision and its reason in words.
+    /// A line of the journal that belongs to no intent: a decision and its reason in words.
     ///
     /// # Errors
     /// SQLite's own.
@@ -324,7 +324,7 @@ impl Tx<'_> {
 
     fn journal_line(
         &self,
-        wish: Option<u32>,
+        intent: Option<u32>,
         item: Option<ItemId>,
         license: Option<(AccountId, LicenseId)>,
         event: &str,
@@ -334,7 +334,7 @@ impl Tx<'_> {
             "INSERT INTO journal (at, wish, item, account, license, event, en, ru) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 self.now.timestamp(),
-                wish,
+                intent,
                 item.map(|item| item.0),
                 license.map(|(account, _)| account.0),
                 license.map(|(_, license)| license.0),

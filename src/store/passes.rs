@@ -5,10 +5,10 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, Tx, cell};
 use crate::error::Text;
-use crate::model::held::Foreseen;
-use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, WishId};
+use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, ModuleId};
 use crate::model::item::ItemStatus;
 use crate::model::license::Expiry;
+use crate::model::license_row::Foreseen;
 
 /// A bound license as a pass remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,19 +17,19 @@ pub struct Serving {
     pub license: LicenseId,
     /// The service.
     pub item: ItemId,
-    /// The text of the service's life.
-    pub life: String,
+    /// The text of the service's incarnation.
+    pub incarnation: String,
     /// When it runs out, as far as known now.
     pub expires: Expiry,
     /// What an earlier pass knew.
     pub known: Option<Foreseen>,
 }
 
-/// A wish without an ended outcome: what it is about, without its request.
+/// An intent without an ended outcome: what it is about, without its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenWish {
+pub struct OpenIntent {
     /// Its number.
-    pub id: WishId,
+    pub id: IntentId,
     /// The item that it serves.
     pub item: Option<ItemId>,
     /// The license that it changes.
@@ -103,7 +103,7 @@ impl Store {
             Ok(Serving {
                 license: LicenseId(row.get(0)?),
                 item: ItemId(row.get(1)?),
-                life: row.get(2)?,
+                incarnation: row.get(2)?,
                 expires: cell::expiry(row, 3)?,
                 // By what cannot be read nothing was foreseen: it counts.
                 known: read_foreseen(row, 4).unwrap_or(None),
@@ -116,14 +116,14 @@ impl Store {
         rows.filter_map(readable).collect()
     }
 
-    /// What an earlier pass knew of the license of a life.
+    /// What an earlier pass knew of the license of an incarnation.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn foreseen(&self, life: &str) -> Result<Option<Foreseen>, StoreError> {
+    pub fn foreseen(&self, incarnation: &str) -> Result<Option<Foreseen>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT_FORESEEN, " WHERE f.life = ?1"].concat())?;
         // By what cannot be read nothing was foreseen: it counts.
-        Ok(statement.query_row([life], |row| Ok(read_foreseen(row, 0).unwrap_or(None))).optional()?.flatten())
+        Ok(statement.query_row([incarnation], |row| Ok(read_foreseen(row, 0).unwrap_or(None))).optional()?.flatten())
     }
 
     /// Services for which passes fail, of a module or of all, items ascending.
@@ -169,11 +169,11 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Wishes without an ended outcome, oldest first, as far as every row can be read.
+    /// Intents without an ended outcome, oldest first, as far as every row can be read.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn open_wish_ids(&self) -> Result<Vec<OpenWish>, StoreError> {
+    pub fn open_intent_ids(&self) -> Result<Vec<OpenIntent>, StoreError> {
         let mut statement = self.conn.prepare_cached(concat!(
             "SELECT id, item, target FROM wish WHERE ",
             super::journal::is_open!(),
@@ -181,7 +181,7 @@ impl Store {
         ))?;
         let read = |row: &Row<'_>| {
             let (item, target) = (row.get::<_, Option<u32>>(1)?, row.get::<_, Option<u32>>(2)?);
-            Ok(OpenWish { id: WishId(row.get(0)?), item: item.map(ItemId), license: target.map(LicenseId) })
+            Ok(OpenIntent { id: IntentId(row.get(0)?), item: item.map(ItemId), license: target.map(LicenseId) })
         };
         let rows = statement.query_map([], cell::of("wish", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -189,17 +189,17 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Remembers what a pass knew of the license of a life.
+    /// Remembers what a pass knew of the license of an incarnation.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn foresee(&self, life: &str, foreseen: &Foreseen) -> Result<(), StoreError> {
+    pub fn foresee(&self, incarnation: &str, foreseen: &Foreseen) -> Result<(), StoreError> {
         let (status, ends) = foreseen.service.unzip();
         self.run(
             "INSERT INTO foreseen (life, license, expires, status, ends) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET license = ?2, expires = ?3, status = ?4, ends = ?5",
             params![
-                life,
+                incarnation,
                 foreseen.license.0,
                 cell::expiry_text(foreseen.expires),
                 status.map(ItemStatus::number),

@@ -14,7 +14,7 @@ pub fn version() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
 }
 
-/// Days are texts `YYYY-MM-DD`, moments are seconds since 1970 (UTC), keys of wishes and lives are the texts of
+/// Days are texts `YYYY-MM-DD`, moments are seconds since 1970 (UTC), keys of intents and lives are the texts of
 /// `model::journal`.
 const VERSION_1: &str = "
 -- Single values: panel_id, machine, last_number (of orders), restored, taken_in, adopted:MODULE.
@@ -160,9 +160,9 @@ CREATE TABLE cost (
 ) STRICT;
 ";
 
-/// For IN with more than two values SQLite builds a temporary table, here at every write of a wish and every look for
-/// open ones; OR is read in place. A query finds
-/// these indexes only by the same words: `journal::is_open` and `journal::IS_KEY_TAKEN`.
+/// For IN with more than two values SQLite builds a temporary table, here at every write of an intent and every look
+/// for open ones; OR is read in place. A query finds these indexes only by the same words: `journal::is_open` and
+/// `journal::IS_KEY_TAKEN`.
 const VERSION_2: &str = "
 DROP INDEX wish_key;
 DROP INDEX wish_open;

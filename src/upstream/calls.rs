@@ -78,8 +78,8 @@ fn outcome(result: Result<OnceAnswer, Failure>) -> Outcome {
 }
 
 impl Upstream for HttpUpstream {
-    fn send_once(&mut self, intent: RecordedIntent) -> Outcome {
-        outcome(self.send_request(intent.request()))
+    fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
+        outcome(self.send_request(recorded.request()))
     }
 
     fn change(&mut self, family: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {

@@ -168,7 +168,7 @@ fn retry_after_refusal() {
     assert_eq!(person(&t, "retry").code, Some(2));
 }
 
-/// Runs in the back-off send nothing and record no wish; what they wanted waits all the same.
+/// Runs in the back-off send nothing and record no intent; what they wanted waits all the same.
 #[test]
 fn retry_takes_what_the_back_off_held_back() {
     let t = Test::new();
@@ -212,7 +212,7 @@ fn retry_takes_what_the_minimum_balance_held_back() {
 /// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is
 /// not.
 #[test]
-fn retry_one_wish() {
+fn retry_one_intent() {
     let t = opened();
     t.upstream.fault(Fault::on("soft.edit?newkey").always().refused("key_limit"));
     assert_eq!(t.cmd("gen_key", 42).code, Some(1));
@@ -295,7 +295,7 @@ fn reconcile_puts_nothing_right_before_all_of_it_was_weighed() {
     assert_eq!((t.upstream.license(5001).autoprolong.as_str(), t.upstream.billed("soft.order.param")), ("null", 3));
 }
 
-/// Old lines about closed services go; bindings, wishes and what is open stay.
+/// Old lines about closed services go; bindings, intents and what is open stay.
 #[test]
 fn prune() {
     let t = opened();

@@ -11,7 +11,7 @@ fn opened(choice: &str, period: i32) -> (Test, u64) {
     (test, id)
 }
 
-/// A new address once a month: a refusal names the day from which it will work, and sync carries the wish out then.
+/// A new address once a month: a refusal names the day from which it will work, and sync carries the intent out then.
 #[test]
 fn address_once_a_month() {
     let (test, id) = opened("55227", 1);

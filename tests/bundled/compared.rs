@@ -32,11 +32,11 @@ fn closed_in_doubt() {
     server(&test, 50);
     test.upstream.fault(Fault::on("soft.order.param").late());
     assert_eq!(sweep(&test).code, Some(1));
-    let wish = || state(&test, "SELECT status FROM wish");
-    assert_eq!(wish(), ["in_doubt"]);
+    let intent = || state(&test, "SELECT status FROM wish");
+    assert_eq!(intent(), ["in_doubt"]);
     test.set_item(50, "status", "4");
     assert!(sweep(&test).ok().stdout.contains("servers: 1 change carried out"), "{}", test.story());
-    assert_eq!(wish(), ["free_when_appears"]);
+    assert_eq!(intent(), ["free_when_appears"]);
     assert!(sweep(&test).ok().stdout.contains("servers: 0 changes carried out"), "{}", test.story());
     test.upstream.land_late();
     let id = test.upstream.licenses()[0].id;

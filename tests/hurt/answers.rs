@@ -12,10 +12,10 @@ fn gigabytes() {
     for func in ["soft", "soft.order.param", "soft.edit?read", "soft.checkip"] {
         let mut office = Office::new();
         let item = office.item("55227");
-        let wish = office.wish("open", item);
+        let intent = office.intent("open", item);
         office.test.upstream.fault(Fault::on(func).oversized(1 << 30));
         let start = Instant::now();
-        let mut running = office.test.spawn(&wish.args);
+        let mut running = office.test.spawn(&intent.args);
         let mut peak = 0;
         while !running.ended() {
             peak = peak.max(memory_kib(running.pid()));
@@ -24,7 +24,7 @@ fn gigabytes() {
         running.wait();
         assert!(peak < 100 * 1024, "{func}: {peak} KiB");
         assert!(start.elapsed() < Duration::from_secs(20), "{func}: {:?}", start.elapsed());
-        assert_eq!(office.repeat(&wish), End::Done, "{func}");
+        assert_eq!(office.repeat(&intent), End::Done, "{func}");
         promises::hold(&office, func);
     }
 }
@@ -73,8 +73,8 @@ fn redirects() {
         assert_eq!(output.code, Some(1), "{func}");
     }
     assert_eq!(elsewhere.requests(), [], "a redirect was followed");
-    let wish = office.wish("open", item);
-    assert_eq!(office.repeat(&wish), End::Done);
+    let intent = office.intent("open", item);
+    assert_eq!(office.repeat(&intent), End::Done);
     promises::hold(&office, "redirects");
 }
 

@@ -1,7 +1,7 @@
 //! The panel's side broken: its database stopped in the middle of a command, mgrctl failing, hanging, killed,
 //! printing rubbish on each of its functions. The command is repeated until the panel is well again, then the
 //! promises are checked.
-use super::panel::{End, Office, Wish};
+use super::panel::{End, Intent, Office};
 use super::promises;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
 use std::time::{Duration, Instant};
@@ -52,10 +52,10 @@ fn one_mgrctl_fault(command: &str, func: &str, kind: MgrctlFaultKind) {
         office.does("suspend", item);
     }
     let end_before = office.test.item(item).expiredate;
-    let wish = office.wish(command, item);
+    let intent = office.intent(command, item);
     let exit_0 = kind == MgrctlFaultKind::Rubbish || kind == MgrctlFaultKind::ErrorDocument;
     office.test.mgrctl_fault(MgrctlFault::on(func, kind).ms(200).code(i32::from(!exit_0)));
-    let end = office.repeat(&wish);
+    let end = office.repeat(&intent);
     let context = format!("{command}, {func} {kind:?}");
     assert_eq!(end, End::Done, "{context}");
     promises::hold(&office, &context);
@@ -93,20 +93,20 @@ fn mgrctl_hangs() {
     }
     let mut office = Office::new();
     let item = office.item("55227");
-    let wish = office.wish("open", item);
+    let intent = office.intent("open", item);
     office.test.mgrctl_fault(MgrctlFault::on("soft.open", MgrctlFaultKind::Hang).ms(300_000));
     let start = Instant::now();
-    let output = office.test.program(&wish.args).limit(Duration::from_secs(120)).run();
+    let output = office.test.program(&intent.args).limit(Duration::from_secs(120)).run();
     output.fails("mgrctl");
     assert!(start.elapsed() < Duration::from_secs(75), "{:?}", start.elapsed());
-    assert_eq!(office.repeat(&wish), End::Done);
+    assert_eq!(office.repeat(&intent), End::Done);
     promises::hold(&office, "after a hang");
 }
 
 /// Stops the database while request number `at` of the run is on its way; it comes back after the run has ended.
-fn without_database(test: &Test, wish: &Wish, func: &str, after: bool) -> Output {
+fn without_database(test: &Test, intent: &Intent, func: &str, after: bool) -> Output {
     let held = if after { test.upstream.hold_after(func) } else { test.upstream.hold_before(func) };
-    let mut running = test.spawn(&wish.args);
+    let mut running = test.spawn(&intent.args);
     loop {
         if held.is_reached() {
             test.database_server().stop();
@@ -137,16 +137,16 @@ fn database_stops() {
         ("close", "soft.edit?read"),
     ];
     for (command, func) in steps {
-        let wish = office.wish(command, item);
+        let intent = office.intent(command, item);
         for after in [false, true] {
-            without_database(&office.test, &wish, func, after);
+            without_database(&office.test, &intent, func, after);
         }
-        assert_eq!(office.repeat(&wish), End::Done);
+        assert_eq!(office.repeat(&intent), End::Done);
         promises::hold(&office, command);
     }
     office.test.database_server().stop();
-    let wish = ["--command", "sync_item", "--item", &item.to_string()].map(str::to_owned);
-    let output = office.test.run(&wish);
+    let intent = ["--command", "sync_item", "--item", &item.to_string()].map(str::to_owned);
+    let output = office.test.run(&intent);
     assert_eq!(output.code, Some(1));
     assert_eq!(output.attribute("type"), "database", "{output:#?}");
     office.test.database_server().resume();

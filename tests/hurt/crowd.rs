@@ -1,6 +1,6 @@
 //! Sixteen processes at once: on one item (a panel that repeats itself, an administrator beside it) and on many (a
-//! busy evening, two modules' cron jobs). One of each wish is paid for, whoever comes first.
-use super::panel::{End, Office, Wish};
+//! busy evening, two modules' cron jobs). One of each intent is paid for, whoever comes first.
+use super::panel::{End, Intent, Office};
 use super::{Dice, promises, seed};
 use crate::support::Output;
 use std::collections::BTreeSet;
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 const CROWD: usize = 16;
 
 /// All at once; in the order in which they were started.
-fn at_once(office: &Office, wishes: &[Wish]) -> Vec<Output> {
-    let running: Vec<_> = wishes.iter().map(|wish| office.test.spawn(&wish.args)).collect();
+fn at_once(office: &Office, intents: &[Intent]) -> Vec<Output> {
+    let running: Vec<_> = intents.iter().map(|intent| office.test.spawn(&intent.args)).collect();
     running.into_iter().map(crate::support::Running::wait).collect()
 }
 
@@ -23,8 +23,8 @@ fn on_one_item() {
             office.test.choose(item, "55228");
             office.paid.others.insert("service.changepricelist", 1);
         }
-        let wish = office.wish(command, item);
-        let outputs = at_once(&office, &vec![wish.clone(); CROWD]);
+        let intent = office.intent(command, item);
+        let outputs = at_once(&office, &vec![intent.clone(); CROWD]);
         for output in &outputs {
             let busy = output.code == Some(1) && output.attribute("type") == "busy";
             assert!(output.code == Some(0) || busy, "{command}: {output:#?}");
@@ -45,23 +45,23 @@ fn different_commands_of_one_item() {
         let mut office = Office::new();
         let item = office.item("55227");
         office.does("open", item);
-        let mut wishes = Vec::new();
-        let renewals = office.wish("prolong", item);
+        let mut intents = Vec::new();
+        let renewals = office.intent("prolong", item);
         for _ in 0..CROWD {
-            wishes.push(match dice.below(6) {
+            intents.push(match dice.below(6) {
                 0 => renewals.clone(),
                 1 => office.sync(),
-                2 => office.wish("sync_item", item),
-                3 => office.wish("setparam", item),
-                4 => office.wish("suspend", item),
-                _ => office.wish("resume", item),
+                2 => office.intent("sync_item", item),
+                3 => office.intent("setparam", item),
+                4 => office.intent("suspend", item),
+                _ => office.intent("resume", item),
             });
         }
-        wishes.push(renewals.clone());
-        at_once(&office, &wishes);
+        intents.push(renewals.clone());
+        at_once(&office, &intents);
         assert_eq!(office.repeat(&renewals), End::Done);
         office.settle();
-        promises::hold(&office, &format!("{wishes:?}"));
+        promises::hold(&office, &format!("{intents:?}"));
         // None when the service was suspended just then: the time is left owed until it is resumed.
         assert!(office.test.upstream.billed("service.prolong") <= 1);
     }
@@ -74,11 +74,11 @@ fn on_many_items() {
     let mut office = Office::new();
     let first: Vec<u32> = (0..CROWD).map(|_| office.item("55227")).collect();
     for (command, items) in [("open", &first), ("close", &first)] {
-        let mut wishes: Vec<Wish> = items.iter().map(|item| office.wish(command, *item)).collect();
-        wishes.push(office.sync());
-        let outputs = at_once(&office, &wishes);
-        for (wish, output) in wishes.iter().zip(&outputs) {
-            assert!(output.code == Some(0), "{:?}: {output:#?}", wish.args);
+        let mut intents: Vec<Intent> = items.iter().map(|item| office.intent(command, *item)).collect();
+        intents.push(office.sync());
+        let outputs = at_once(&office, &intents);
+        for (intent, output) in intents.iter().zip(&outputs) {
+            assert!(output.code == Some(0), "{:?}: {output:#?}", intent.args);
         }
         promises::hold(&office, command);
     }
@@ -87,9 +87,9 @@ fn on_many_items() {
         office.test.upstream.age(license.id, 40);
     }
     let second: Vec<u32> = (0..CROWD).map(|_| office.item("55227")).collect();
-    let wishes: Vec<Wish> = second.iter().map(|item| office.wish("open", *item)).collect();
-    for (wish, output) in wishes.iter().zip(at_once(&office, &wishes)) {
-        assert_eq!(output.code, Some(0), "{:?}: {output:#?}", wish.args);
+    let intents: Vec<Intent> = second.iter().map(|item| office.intent("open", *item)).collect();
+    for (intent, output) in intents.iter().zip(at_once(&office, &intents)) {
+        assert_eq!(output.code, Some(0), "{:?}: {output:#?}", intent.args);
     }
     promises::hold(&office, "the second sixteen");
     assert_eq!(office.test.upstream.billed("soft.order.param"), CROWD, "all came from the pool");
@@ -102,8 +102,8 @@ fn on_many_items() {
 fn first_use() {
     let mut office = Office::new();
     let items: Vec<u32> = (0..CROWD).map(|_| office.item("55227")).collect();
-    let wishes: Vec<Wish> = items.iter().map(|item| office.wish("open", *item)).collect();
-    for output in at_once(&office, &wishes) {
+    let intents: Vec<Intent> = items.iter().map(|item| office.intent("open", *item)).collect();
+    for output in at_once(&office, &intents) {
         output.ok();
     }
     let panels: BTreeSet<String> = office

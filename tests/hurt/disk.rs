@@ -63,8 +63,8 @@ fn full_disk() {
             assert_eq!(output.attribute("type"), "state", "{leave}: {output:#?}");
         }
         fs::remove_file(folder.join("filler")).unwrap();
-        let wish = office.wish("open", item);
-        assert_eq!(office.repeat(&wish), End::Done, "{leave} KiB left");
+        let intent = office.intent("open", item);
+        assert_eq!(office.repeat(&intent), End::Done, "{leave} KiB left");
         promises::hold(&office, &format!("{leave} KiB left"));
     }
     assert!(failed >= 2, "the disk was never full enough to matter: {failed}");
@@ -83,8 +83,8 @@ fn without_mount(office: &mut Office) {
             .output()
             .unwrap();
         assert!(status.status.code().is_some(), "a signal is not an answer: {status:?}");
-        let wish = office.wish("open", item);
-        assert_eq!(office.repeat(&wish), End::Done);
+        let intent = office.intent("open", item);
+        assert_eq!(office.repeat(&intent), End::Done);
         promises::hold(office, &format!("{blocks} blocks"));
     }
 }
@@ -191,8 +191,8 @@ fn unusable_state() {
 
     fs::write(&path, &good).unwrap();
     without_journal(&office.test);
-    let wish = office.wish("open", item);
-    assert_eq!(office.repeat(&wish), End::Done);
+    let intent = office.intent("open", item);
+    assert_eq!(office.repeat(&intent), End::Done);
     promises::hold(&office, "the good file is back");
     assert_eq!(office.test.upstream.billed("soft.order.param"), 1);
 }

@@ -2,7 +2,7 @@
 //! the panel would until it ends, late effects land, sync runs, then the promises are checked. What was covered is
 //! printed as a table and held against what there is to cover. By default a seeded sample in which each fault, and
 //! each call of each command, occurs (HURT_CELLS=n for more); HURT_ALL=1: each fault on each call.
-use super::panel::{End, Office, Wish};
+use super::panel::{End, Intent, Office};
 use super::{Dice, promises, seed, setting};
 use crate::support::Fault;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ const COMMANDS: [&str; 20] = [
 ];
 
 /// The world just before the command, and the command.
-fn prepared(command: &str) -> (Office, Wish) {
+fn prepared(command: &str) -> (Office, Intent) {
     let mut office = Office::new();
     let choice = match command {
         "open with nodes" | "setparam nodes" => "55230",
@@ -92,9 +92,9 @@ fn prepared(command: &str) -> (Office, Wish) {
         "cancel_prolong" => office.test.upstream.edit_license(5001, |l| l.autoprolong = "1".to_owned()),
         _ => {}
     }
-    let wish = if word == "sync" { office.sync() } else { office.wish(word, item) };
+    let intent = if word == "sync" { office.sync() } else { office.intent(word, item) };
     office.test.upstream.clear_requests();
-    (office, wish)
+    (office, intent)
 }
 
 /// One fault on one call of one command.
@@ -108,8 +108,8 @@ struct Cell {
 
 /// The calls that a command makes when all is well, each with how often.
 fn calls_of(command: &'static str) -> BTreeMap<String, u64> {
-    let (office, wish) = prepared(command);
-    assert_eq!(office.repeat(&wish), End::Done, "{command}");
+    let (office, intent) = prepared(command);
+    assert_eq!(office.repeat(&intent), End::Done, "{command}");
     promises::hold(&office, command);
     let mut calls = BTreeMap::new();
     for purpose in office.test.upstream.funcs() {
@@ -129,7 +129,7 @@ fn number(fault: &str) -> Option<i64> {
 
 /// Plays a cell; how it ended.
 fn play(cell: &Cell, occurrence: u64) -> End {
-    let (mut office, wish) = prepared(cell.command);
+    let (mut office, intent) = prepared(cell.command);
     office.paid.doubled = cell.fault.starts_with("doubled");
     let fault = Fault::by_name(&cell.call, cell.fault, number(cell.fault), None).expect("a known fault");
     // Calls before this one of the same command pass unhurt.
@@ -137,8 +137,8 @@ fn play(cell: &Cell, occurrence: u64) -> End {
     let fault = if skip == 0 { fault } else { fault.nth(office.test.upstream.count_of(&cell.call) + occurrence) };
     office.test.upstream.fault(fault);
     let mut handed = None;
-    let end = office.until_done(&wish, |test, wish, number| {
-        let output = test.run(&wish.args);
+    let end = office.until_done(&intent, |test, intent, number| {
+        let output = test.run(&intent.args);
         if number == 1 {
             // What was accepted late takes effect while the panel waits.
             test.upstream.land_late();

@@ -27,8 +27,8 @@ fn story() -> Office {
     // A product of its own, or it would come from the pool.
     office.test.choose(doubtful, "55228");
     office.test.upstream.fault(Fault::on("soft.order.param").late());
-    let wish = office.wish("open", doubtful);
-    office.test.run(&wish.args).fails("client");
+    let intent = office.intent("open", doubtful);
+    office.test.run(&intent.args).fails("client");
     office
 }
 
@@ -123,11 +123,11 @@ fn frozen_states_live() {
         conn.close().unwrap();
         office.test.settings(&format!("panel_id = \"{PANEL}\"\n{}", super::panel::SETTINGS));
 
-        let wish = office.wish("open", 42);
-        assert_eq!(office.repeat(&wish), End::Done, "v{version}");
+        let intent = office.intent("open", 42);
+        assert_eq!(office.repeat(&intent), End::Done, "v{version}");
         assert_eq!(office.test.upstream.land_late(), 1);
-        let wish = office.wish("open", 44);
-        assert_eq!(office.repeat(&wish), End::Done, "v{version}");
+        let intent = office.intent("open", 44);
+        assert_eq!(office.repeat(&intent), End::Done, "v{version}");
         let pooled = office.test.upstream.licenses().into_iter().find(|l| l.remoteid.ends_with("-free")).unwrap().id;
         office.test.upstream.age(pooled, 40);
         let next = office.item("55227");
@@ -179,8 +179,8 @@ fn an_older_file_is_kept() {
     assert_eq!((version, application), (0, 0x706d_6c31), "the copy is the older file");
     kept.close().unwrap();
     let first = fs::metadata(&copy).unwrap().modified().unwrap();
-    let wish = office.wish("prolong", item);
-    assert_eq!(office.repeat(&wish), End::Done);
+    let intent = office.intent("prolong", item);
+    assert_eq!(office.repeat(&intent), End::Done);
     assert_eq!(fs::metadata(&copy).unwrap().modified().unwrap(), first, "the copy is kept, not made again");
     promises::hold(&office, "brought forward");
 }

@@ -1,7 +1,7 @@
 //! SIGKILL at seeded moments over open, setparam, prolong, suspend, resume, close and sync: between any two bytes (a
 //! random wait), exactly before or after an effect upstream (a gate), and while mgrctl is at work. HURT_KILLS=n (60
 //! by default; make hurt asks for more), HURT_SEED=n to have a run again.
-use super::panel::{End, Office, Wish};
+use super::panel::{End, Intent, Office};
 use super::{Dice, promises, seed, setting};
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
 use std::sync::Mutex;
@@ -43,17 +43,17 @@ impl Tally {
 }
 
 /// At most one kill of the run at a seeded moment; what it ended with.
-fn killed_once(test: &Test, wish: &Wish, dice: &mut Dice, tally: &Tally) -> Output {
+fn killed_once(test: &Test, intent: &Intent, dice: &mut Dice, tally: &Tally) -> Output {
     let (output, kind) = match dice.below(5) {
         0 | 1 => {
             let wait = Duration::from_micros(dice.below(SPAN_MICROS) as u64);
-            let running = test.spawn(&wish.args);
+            let running = test.spawn(&intent.args);
             std::thread::sleep(wait);
             (running.kill(), &tally.random)
         }
-        2 => (at_request(test, wish, dice.below(6), false), &tally.before),
-        3 => (at_request(test, wish, dice.below(6), true), &tally.after),
-        _ => (at_panel_call(test, wish, PANEL[dice.below(PANEL.len())]), &tally.panel),
+        2 => (at_request(test, intent, dice.below(6), false), &tally.before),
+        3 => (at_request(test, intent, dice.below(6), true), &tally.after),
+        _ => (at_panel_call(test, intent, PANEL[dice.below(PANEL.len())]), &tally.panel),
     };
     let counted = if output.code.is_none() { kind } else { &tally.missed };
     counted.fetch_add(1, Ordering::Relaxed);
@@ -62,11 +62,11 @@ fn killed_once(test: &Test, wish: &Wish, dice: &mut Dice, tally: &Tally) -> Outp
 
 /// Killed while its request number `skip + 1` stands before its effect, or after it and before the answer. The effect
 /// takes place: upstream does not know that the client died.
-fn at_request(test: &Test, wish: &Wish, skip: usize, after: bool) -> Output {
+fn at_request(test: &Test, intent: &Intent, skip: usize, after: bool) -> Output {
     test.upstream.clear_requests();
     let hold = || if after { test.upstream.hold_after("*") } else { test.upstream.hold_before("*") };
     let mut held = Some(hold());
-    let mut running = test.spawn(&wish.args);
+    let mut running = test.spawn(&intent.args);
     let start = Instant::now();
     let mut passed = 0;
     let output = loop {
@@ -82,7 +82,7 @@ fn at_request(test: &Test, wish: &Wish, skip: usize, after: bool) -> Output {
             // The next gate stands before this one opens: no request slips through.
             held = Some(next);
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?} hangs\n{}", wish.args, test.story());
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?} hangs\n{}", intent.args, test.story());
         std::thread::sleep(Duration::from_micros(300));
     };
     test.upstream.clear_gates();
@@ -91,11 +91,11 @@ fn at_request(test: &Test, wish: &Wish, skip: usize, after: bool) -> Output {
 }
 
 /// Killed while a call of mgrctl is under way; mgrctl itself lives on and does its work, as in the panel.
-fn at_panel_call(test: &Test, wish: &Wish, func: &str) -> Output {
+fn at_panel_call(test: &Test, intent: &Intent, func: &str) -> Output {
     const WORK: u64 = 60;
     let before = test.mgrctl_calls().len();
     test.mgrctl_fault(MgrctlFault::on(func, MgrctlFaultKind::Slow).ms(WORK));
-    let mut running = test.spawn(&wish.args);
+    let mut running = test.spawn(&intent.args);
     let output = loop {
         if running.ended() {
             break running.wait();
@@ -112,35 +112,35 @@ fn at_panel_call(test: &Test, wish: &Wish, func: &str) -> Output {
 }
 
 /// One command, killed up to twice, then repeated until it ends.
-fn hurt(office: &Office, wish: &Wish, dice: &mut Dice, tally: &Tally) {
+fn hurt(office: &Office, intent: &Intent, dice: &mut Dice, tally: &Tally) {
     let kills = 1 + dice.below(2);
-    let end = office.until_done(wish, |test, wish, number| {
-        if number < kills { killed_once(test, wish, dice, tally) } else { test.run(&wish.args) }
+    let end = office.until_done(intent, |test, intent, number| {
+        if number < kills { killed_once(test, intent, dice, tally) } else { test.run(&intent.args) }
     });
-    assert_eq!(end, End::Done, "{:?}\n{}", wish.args, office.test.story());
-    promises::hold(office, &format!("after {:?}", wish.args));
+    assert_eq!(end, End::Done, "{:?}\n{}", intent.args, office.test.story());
+    promises::hold(office, &format!("after {:?}", intent.args));
 }
 
 /// The life of two services, each step hurt; the second may get the license that the first one gave back.
-fn life(dice: &mut Dice, tally: &Tally) {
+fn incarnation(dice: &mut Dice, tally: &Tally) {
     let mut office = Office::new();
     for _ in 0..2 {
         let item = office.item("55227");
         for step in ["open", "name", "prolong", "sync", "suspend", "resume", "tariff", "close", "sync"] {
-            let wish = match step {
+            let intent = match step {
                 "sync" => office.sync(),
                 "name" => {
                     office.test.set_param(item, "licname", &format!("renamed-{}", dice.below(1000)));
-                    office.wish("setparam", item)
+                    office.intent("setparam", item)
                 }
                 "tariff" => {
                     office.test.choose(item, "55228");
                     *office.paid.others.entry("service.changepricelist").or_default() += 1;
-                    office.wish("setparam", item)
+                    office.intent("setparam", item)
                 }
-                command => office.wish(command, item),
+                command => office.intent(command, item),
             };
-            hurt(&office, &wish, dice, tally);
+            hurt(&office, &intent, dice, tally);
             if step == "prolong" {
                 promises::covered(&office.test, item).unwrap_or_else(|e| panic!("{e}\n{}", office.test.story()));
             }
@@ -166,7 +166,7 @@ fn sigkill() {
                         *next += 1;
                         *next
                     };
-                    life(&mut Dice::new(seed, stream), &tally);
+                    incarnation(&mut Dice::new(seed, stream), &tally);
                 }
             });
         }

@@ -36,7 +36,7 @@ fn pairs(all: &[&'static Mode]) -> Vec<Vec<&'static Mode>> {
 
 #[test]
 #[allow(clippy::print_stdout)]
-fn a_small_life_ends_well_in_mixtures_of_modes() {
+fn a_small_incarnation_ends_well_in_mixtures_of_modes() {
     let everything = setting("HURT_ALL").is_some();
     let mut dice = Dice::new(seed("mixtures of modes"), 0);
     let all = life::all();

@@ -28,7 +28,7 @@ pub struct Paid {
 
 /// One command of the panel.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct Intent {
     pub args: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ impl Office {
     }
 
     /// A command about an item, with the running operation that the panel makes for it.
-    pub fn wish(&mut self, command: &str, item: u32) -> Wish {
+    pub fn intent(&mut self, command: &str, item: u32) -> Intent {
         let operation = if command == "prolong" {
             *self.paid.others.entry("service.prolong").or_default() += 1;
             self.test.prolong_paid(item)
@@ -84,20 +84,20 @@ impl Office {
         };
         let (item_text, operation) = (item.to_string(), operation.to_string());
         let args = ["--command", command, "--item", &item_text, "--runningoperation", &operation];
-        Wish { args: args.map(str::to_owned).to_vec() }
+        Intent { args: args.map(str::to_owned).to_vec() }
     }
 
-    pub fn sync(&self) -> Wish {
-        Wish { args: ["--command", "sync"].map(str::to_owned).to_vec() }
+    pub fn sync(&self) -> Intent {
+        Intent { args: ["--command", "sync"].map(str::to_owned).to_vec() }
     }
 
     /// Runs a command until it ends. `each` runs it once: killed, or beside a fault.
-    pub fn until_done(&self, wish: &Wish, mut each: impl FnMut(&Test, &Wish, usize) -> Output) -> End {
+    pub fn until_done(&self, intent: &Intent, mut each: impl FnMut(&Test, &Intent, usize) -> Output) -> End {
         let mut last = None;
         for number in 0..TRIES {
-            let output = each(&self.test, wish, number);
+            let output = each(&self.test, intent, number);
             if output.code == Some(0) {
-                assert_eq!(output.stdout, expected_stdout(wish), "{:?}", wish.args);
+                assert_eq!(output.stdout, expected_stdout(intent), "{:?}", intent.args);
                 return End::Done;
             }
             if output.code.is_some() {
@@ -110,18 +110,18 @@ impl Office {
             last = Some(output);
             std::thread::sleep(PAUSE);
         }
-        panic!("{:?} never ends: {last:#?}\n{}", wish.args, self.test.story());
+        panic!("{:?} never ends: {last:#?}\n{}", intent.args, self.test.story());
     }
 
     /// Runs it plainly until it ends.
-    pub fn repeat(&self, wish: &Wish) -> End {
-        self.until_done(wish, |test, wish, _| test.run(&wish.args))
+    pub fn repeat(&self, intent: &Intent) -> End {
+        self.until_done(intent, |test, intent, _| test.run(&intent.args))
     }
 
     /// Carries out a command that nothing stands in the way of.
     pub fn does(&mut self, command: &str, item: u32) {
-        let wish = self.wish(command, item);
-        let output = self.test.run(&wish.args);
+        let intent = self.intent(command, item);
+        let output = self.test.run(&intent.args);
         assert_eq!(output.code, Some(0), "{command} {item}: {output:#?}");
     }
 
@@ -144,8 +144,8 @@ impl Office {
     }
 }
 
-fn expected_stdout(wish: &Wish) -> &'static str {
-    if wish.args.get(1).is_some_and(|c| c == "gen_key") {
+fn expected_stdout(intent: &Intent) -> &'static str {
+    if intent.args.get(1).is_some_and(|c| c == "gen_key") {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc><ok/></doc>\n"
     } else {
         ""

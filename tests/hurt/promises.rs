@@ -43,7 +43,7 @@ pub fn hold(office: &Office, context: &str) {
     }
 }
 
-/// 1: at most one purchase for a wish. What a proxy doubles is billed twice, whatever we do.
+/// 1: at most one purchase for an intent. What a proxy doubles is billed twice, whatever we do.
 fn bought_once(test: &Test, paid: &Paid, found: &mut Vec<String>) {
     let mut orders: BTreeMap<u32, usize> = BTreeMap::new();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
@@ -85,7 +85,7 @@ fn state(test: &Test) -> rusqlite::Result<(Vec<Held>, BTreeSet<String>)> {
 }
 
 /// 2: every license that was billed and is not deleted is bound, claimed, pooled, to be freed or stopped, or an open
-/// wish names its mark.
+/// intent names its mark.
 fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, paid: &Paid, found: &mut Vec<String>) {
     let known: BTreeSet<u64> = held.iter().filter(|h| h.state != "deleted").map(|h| h.id).collect();
     let ours = licenses.iter().filter(|l| l.remoteid.starts_with("pml-") && l.status != DELETED);

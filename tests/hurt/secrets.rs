@@ -1,6 +1,6 @@
 //! Passwords and license keys are where docs/interface.md 6 allows them and nowhere else. Everything is run with
 //! secrets that occur nowhere else, at the highest level of the log, well and badly; then every place is searched.
-use super::panel::{Office, Wish};
+use super::panel::{Intent, Office};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};
 use std::collections::BTreeSet;
 use std::fs;
@@ -57,8 +57,8 @@ fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 }
 
 /// Command lines and environments... of the program and of what it starts, looked at while they run: what `ps` shows.
-fn run_watched(test: &Test, wish: &Wish, seen: &mut Vec<u8>) -> Output {
-    let mut running = test.spawn(wish.args.iter().map(String::as_str).chain(["--verbose"]));
+fn run_watched(test: &Test, intent: &Intent, seen: &mut Vec<u8>) -> Output {
+    let mut running = test.spawn(intent.args.iter().map(String::as_str).chain(["--verbose"]));
     let pid = running.pid();
     while !running.ended() {
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -112,10 +112,10 @@ fn nowhere_else() {
         if let Some(fault) = fault {
             office.test.upstream.fault(Fault::by_name("*", fault, None, None).expect("known").times(2));
         }
-        let wish = office.wish(command, item);
-        operations.push(wish.args[5].clone());
+        let intent = office.intent(command, item);
+        operations.push(intent.args[5].clone());
         for _ in 0..3 {
-            let output = run_watched(&office.test, &wish, &mut listed);
+            let output = run_watched(&office.test, &intent, &mut listed);
             printed.extend(said(&output));
             std::thread::sleep(Duration::from_millis(300));
         }
@@ -123,12 +123,12 @@ fn nowhere_else() {
     }
     // A refused login, quoted back; a mgrctl that complains about what it was given.
     let good = office.test.upstream.with(|w| std::mem::replace(&mut w.options.password, "another".to_owned()));
-    let wish = office.wish("sync_item", second);
-    printed.extend(said(&run_watched(&office.test, &wish, &mut listed)));
+    let intent = office.intent("sync_item", second);
+    printed.extend(said(&run_watched(&office.test, &intent, &mut listed)));
     office.test.upstream.with(|w| w.options.password = good.clone());
     office.test.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Exit).word("cannot save $lickey"));
-    let wish = office.wish("gen_key", second);
-    printed.extend(said(&run_watched(&office.test, &wish, &mut listed)));
+    let intent = office.intent("gen_key", second);
+    printed.extend(said(&run_watched(&office.test, &intent, &mut listed)));
     let check = format!(
         "<doc><processingmodule><url>{}</url><username>reseller</username><password>{}</password></processingmodule></doc>",
         office.test.upstream.url(),

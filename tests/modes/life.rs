@@ -25,14 +25,14 @@ const NEXT: u32 = 43;
 const OTHER: u32 = 44;
 const TAKEN: u32 = 45;
 
-pub struct Life {
+pub struct Incarnation {
     test: Test,
     modes: String,
     /// The service that an import made, and its license.
     imported: (u32, u64),
 }
 
-impl Life {
+impl Incarnation {
     fn start(modes: &[&'static Mode]) -> Self {
         let test = Test::setup().modes(modes).start();
         test.settings("[upstream]\nsettle_s = 1\n");
@@ -142,7 +142,7 @@ impl Life {
     }
 
     /// A yearly license is freed, and serves the next client with a new key.
-    fn second_life(&self) {
+    fn second_incarnation(&self) {
         let t = &self.test;
         let before = self.license(FIRST, "before the close");
         self.does("close", FIRST);
@@ -249,10 +249,10 @@ pub fn all() -> Vec<&'static Mode> {
 
 /// Plays it; panics, naming the modes, when a step does not end as it must.
 pub fn play(modes: &[&'static Mode]) {
-    let mut life = Life::start(modes);
+    let mut life = Incarnation::start(modes);
     life.first_service();
     life.lost_answer();
-    life.second_life();
+    life.second_incarnation();
     life.other_software();
     life.taken_in();
     life.passes();

@@ -31,7 +31,7 @@ pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
 /// The same small life ends well in the usual world and in each mode, and exactly what was paid for is billed.
 /// MODE=a,b plays it in those modes together.
 #[test]
-fn a_small_life_ends_well_in_each_mode() {
+fn a_small_incarnation_ends_well_in_each_mode() {
     if let Ok(list) = std::env::var("MODE") {
         return life::play(&modes::chosen(&list).unwrap());
     }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::catalogue::NOPANEL;
-use pmisplicense::model::held::LicenseState;
-use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, WishId};
+use pmisplicense::model::ids::{AccountId, IntentId, ItemId, LicenseId};
 use pmisplicense::model::item::{AddonValue, Item, ItemStatus};
-use pmisplicense::model::journal::{Wish, WishStatus};
+use pmisplicense::model::journal::{Intent, IntentStatus};
 use pmisplicense::model::license::{Family, LicenseStatus};
+use pmisplicense::model::license_row::LicenseState;
 use pmisplicense::plan::finding::{Kind as Finding, Remedy};
 
 use crate::seller::{Entry, Kind, Tag};
@@ -113,8 +113,9 @@ fn ended_with_its_license(world: &World, license: u32) -> bool {
 /// Lives that the panel's services have now, by their text.
 fn present_lives(world: &World) -> Vec<(String, ItemStatus, u32)> {
     let services = world.panel.services.iter();
-    let life = |item: &Item| world.store.life(item).map(|life| life.to_string()).unwrap_or_default();
-    services.map(|service| (life(&service.item), service.item.status, service.item.id.0)).collect()
+    let incarnation =
+        |item: &Item| world.store.incarnation(item).map(|incarnation| incarnation.to_string()).unwrap_or_default();
+    services.map(|service| (incarnation(&service.item), service.item.status, service.item.id.0)).collect()
 }
 
 /// S2: every license that our sendings bought is bound once, pooled, to be freed, or named.
@@ -131,28 +132,33 @@ fn lost(world: &mut World) {
         // Modules of a license are in no list at all.
         let beyond = beyond || lic.family == Family::Addition;
         let unknowable = beyond && (!world.seller.habits.mark_in_edit || lic.family == Family::Addition);
-        match row.map(|row| (row.state, row.life)) {
+        match row.map(|row| (row.state, row.incarnation)) {
             Some((LicenseState::Deleted, _)) if !lic.denied && !is_named(world, lic.id, None) => {
                 found.push(("held for deleted, and there", format!("license {}", lic.id)));
             }
-            Some((LicenseState::Bound | LicenseState::Claimed, life)) => {
-                let life = life.unwrap_or_default();
-                match lives.iter().find(|(text, ..)| *text == life) {
+            Some((LicenseState::Bound | LicenseState::Claimed, incarnation)) => {
+                let incarnation = incarnation.unwrap_or_default();
+                match lives.iter().find(|(text, ..)| *text == incarnation) {
                     None if (world.database_was_swapped || world.state_lost_ms.is_some())
                         && is_named(world, lic.id, None) => {}
-                    None => found.push(("bound to a life that is over", format!("license {} to {life}", lic.id))),
+                    None => {
+                        found.push(("bound to a life that is over", format!("license {} to {incarnation}", lic.id)))
+                    }
                     Some((_, ItemStatus::Deleted, item)) if world.panel.open_op(*item).is_none() => {
-                        found.push(("bound to a closed service", format!("license {} to {life}", lic.id)));
+                        found.push(("bound to a closed service", format!("license {} to {incarnation}", lic.id)));
                     }
                     Some(_) => {}
                 }
             }
             Some(_) => {}
             None => {
-                let wish = world.store.wish(WishId(tag.wish)).ok().flatten();
-                if !is_named(world, lic.id, wish.as_ref()) && !unknowable {
-                    let status = wish.map(|wish| wish.status);
-                    found.push(("billed and unknown", format!("license {}, its wish {} {status:?}", lic.id, tag.wish)));
+                let intent = world.store.intent(IntentId(tag.intent)).ok().flatten();
+                if !is_named(world, lic.id, intent.as_ref()) && !unknowable {
+                    let status = intent.map(|intent| intent.status);
+                    found.push((
+                        "billed and unknown",
+                        format!("license {}, its wish {} {status:?}", lic.id, tag.intent),
+                    ));
                 }
             }
         }
@@ -165,9 +171,9 @@ fn lost(world: &mut World) {
     }
 }
 
-/// Whether the reconcile plan names a license, or the wish that may have bought it.
-fn is_named(world: &World, license: u32, wish: Option<&Wish>) -> bool {
-    let doubted = wish.filter(|wish| !wish.status.is_ended()).and_then(|wish| wish.item);
+/// Whether the reconcile plan names a license, or the intent that may have bought it.
+fn is_named(world: &World, license: u32, intent: Option<&Intent>) -> bool {
+    let doubted = intent.filter(|intent| !intent.status.is_ended()).and_then(|intent| intent.item);
     let number = license.to_string();
     world.findings.iter().flatten().any(|finding| {
         let in_doubt = matches!(finding.kind, Finding::Doubt | Finding::HandedOver);
@@ -202,10 +208,10 @@ fn shared(world: &mut World) {
         });
         let synced = last.is_some_and(|run| run.end == Some(End::Ok));
         let row = world.store.license(ACCOUNT, named).ok().flatten();
-        let life = world.store.life(item).map(|life| life.to_string()).ok();
+        let incarnation = world.store.incarnation(item).map(|incarnation| incarnation.to_string()).ok();
         let free = row.is_some_and(|row| match row.state {
             LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped => true,
-            LicenseState::Bound | LicenseState::Claimed => row.life != life,
+            LicenseState::Bound | LicenseState::Claimed => row.incarnation != incarnation,
             LicenseState::Deleted => false,
         });
         // What the panel gave up in the middle of a close, or of a trial's end, freed it all the same.
@@ -215,11 +221,12 @@ fn shared(world: &mut World) {
         let lost = world.state_lost_ms.is_some();
         let is_foreign = world.seller.get(named.0).is_some_and(|lic| lic.tag.is_none());
         // A server that lives again shows what it had until its sweep ends well.
-        let waits = !item.is_ours() && world.store.life(item).is_ok_and(|life| holds_none(world, &life));
+        let waits =
+            !item.is_ours() && world.store.incarnation(item).is_ok_and(|incarnation| holds_none(world, &incarnation));
         // So does one whose client chose a product again and has no run yet: what he gave back is nobody's until
         // then.
         let over = item.expires.is_some_and(|end| end <= day_of(world.now_ms));
-        let settles = world.store.open_wishes_of_item(item.id).is_ok_and(|open| !open.is_empty());
+        let settles = world.store.open_intents_of_item(item.id).is_ok_and(|open| !open.is_empty());
         let is_heard = over || settles || is_to_be_obtained(world, item);
         let chose_again = world.gave_back.contains(&(item.id, named)) && is_heard;
         // What he chose before is no longer known where the state was lost.
@@ -254,8 +261,8 @@ fn shared(world: &mut World) {
     }
 }
 
-fn holds_none(world: &World, life: &pmisplicense::model::journal::ItemLife) -> bool {
-    world.store.license_of(life).is_ok_and(|row| row.is_none())
+fn holds_none(world: &World, incarnation: &pmisplicense::model::journal::Incarnation) -> bool {
+    world.store.license_of(incarnation).is_ok_and(|row| row.is_none())
 }
 
 /// Whether the reconcile plan says that a service has no license.
@@ -306,9 +313,9 @@ fn ends(world: &mut World) {
 
 /// Whether an order of an item was sent so lately that upstream may still carry it out.
 fn settles(world: &World, item: u32) -> bool {
-    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
+    let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
     let now = crate::world::moment(world.machine_ms());
-    open.iter().any(|wish| now - wish.recorded_at < chrono::Duration::seconds(crate::world::SETTLE_S))
+    open.iter().any(|intent| now - intent.recorded_at < chrono::Duration::seconds(crate::world::SETTLE_S))
 }
 
 fn says_reconcile(op: &crate::panel::Op) -> bool {
@@ -328,17 +335,17 @@ fn is_module(world: &World, item: u32) -> bool {
 
 /// Whether a person was asked to end a doubt of an item.
 pub fn held_by_person(world: &World, item: u32) -> bool {
-    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
-    open.iter().any(|wish| wish.status == WishStatus::HandedOver)
+    let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
+    open.iter().any(|intent| intent.status == IntentStatus::HandedOver)
 }
 
 /// Whether each run of an item looks for a purchase that a person, or time, must end.
 fn is_looked_for(world: &World, item: u32) -> bool {
-    let open = world.store.open_wishes_of_item(ItemId(item)).unwrap_or_default();
-    open.iter().any(|wish| matches!(wish.status, WishStatus::HandedOver | WishStatus::FreeWhenAppears))
+    let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
+    open.iter().any(|intent| matches!(intent.status, IntentStatus::HandedOver | IntentStatus::FreeWhenAppears))
 }
 
-/// Finished operations that may be repeated without being another wish: the last one of each item.
+/// Finished operations that may be repeated without being another intent: the last one of each item.
 pub fn repeatable(world: &World) -> Vec<usize> {
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, op) in world.panel.ops.iter().enumerate() {
@@ -384,7 +391,7 @@ pub struct Stillness {
     requests: u32,
     sends: u32,
     ledger: usize,
-    wishes: Vec<(WishId, WishStatus)>,
+    intents: Vec<(IntentId, IntentStatus)>,
     runs: usize,
     item_ends: Vec<Option<chrono::NaiveDate>>,
 }
@@ -395,7 +402,7 @@ impl Stillness {
             requests: world.runs.iter().map(|run| run.requests).sum(),
             sends: world.sends,
             ledger: world.seller.ledger.len(),
-            wishes: open(world),
+            intents: open(world),
             runs: world.runs.len(),
             item_ends: world.panel.services.iter().map(|service| service.item.expires).collect(),
         }
@@ -413,7 +420,7 @@ impl Stillness {
         } else if after.requests - self.requests > 1 {
             let reads = after.requests - self.requests;
             world.violation("S7", "a finished wish asks too much", format!("{what}: {reads} requests"));
-        } else if after.wishes != self.wishes {
+        } else if after.intents != self.intents {
             world.violation("S7", "a finished wish changes wishes", what);
         } else if after.item_ends != self.item_ends {
             world.violation("S7", "the end moved again", what);
@@ -421,6 +428,6 @@ impl Stillness {
     }
 }
 
-fn open(world: &World) -> Vec<(WishId, WishStatus)> {
-    world.store.open_wishes().unwrap_or_default().into_iter().map(|wish| (wish.id, wish.status)).collect()
+fn open(world: &World) -> Vec<(IntentId, IntentStatus)> {
+    world.store.open_intents().unwrap_or_default().into_iter().map(|intent| (intent.id, intent.status)).collect()
 }

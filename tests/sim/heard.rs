@@ -3,10 +3,10 @@
 //! panel.
 
 use chrono::NaiveDate;
-use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{Family, LicenseStatus};
+use pmisplicense::model::license_row::LicenseState;
 use pmisplicense::model::period::{Period, days_between};
 use pmisplicense::pass_report::Scope;
 
@@ -40,8 +40,8 @@ fn paid(world: &World) -> impl Iterator<Item = &Item> {
 
 /// The license that the state holds for a service, as the seller has it.
 fn held<'w>(world: &'w World, item: &Item) -> Option<&'w Lic> {
-    let life = world.store.life(item).ok()?;
-    let row = world.store.license_of(&life).ok()?.filter(|row| row.state == LicenseState::Bound)?;
+    let incarnation = world.store.incarnation(item).ok()?;
+    let row = world.store.license_of(&incarnation).ok()?.filter(|row| row.state == LicenseState::Bound)?;
     world.seller.get(row.id.0).filter(|lic| lic.status != LicenseStatus::Deleted)
 }
 

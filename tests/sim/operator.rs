@@ -3,7 +3,7 @@
 
 use pmisplicense::engine::{Consent, Engine, Verdict};
 use pmisplicense::error::ModuleError;
-use pmisplicense::model::ids::{ItemId, LicenseId, PanelId, WishId};
+use pmisplicense::model::ids::{IntentId, ItemId, LicenseId, PanelId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::LicenseStatus;
@@ -17,7 +17,7 @@ use crate::world::{Effect, Shared, World};
 pub enum Decision {
     Bind(ItemId, LicenseId, Consent),
     Unbind(ItemId),
-    Resolve(ItemId, WishId, Verdict),
+    Resolve(ItemId, IntentId, Verdict),
 }
 
 /// What the operator does about a finding that asks him to decide; `None`: he leaves it.
@@ -30,9 +30,9 @@ pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
             Decision::Bind(item, license, consent(options)?)
         }
         ["unbind", item] => Decision::Unbind(item.parse().ok()?),
-        ["resolve", item, "--wish", wish, ..] => {
-            let wish = WishId(wish.parse().ok()?);
-            Decision::Resolve(item.parse().ok()?, wish, verdict(world, wish)?)
+        ["resolve", item, "--wish", intent, ..] => {
+            let intent = IntentId(intent.parse().ok()?);
+            Decision::Resolve(item.parse().ok()?, intent, verdict(world, intent)?)
         }
         _ => return None,
     };
@@ -60,7 +60,7 @@ fn is_right(world: &World, finding: &Finding, decision: &Decision) -> bool {
         // Another service of that number has the license by our state, and the present one does not show it.
         Decision::Unbind(item) => {
             let shown = world.panel.service(item.0).and_then(|one| one.item.params.licid);
-            finding.kind == Kind::OtherLife && (shown.is_none() || shown != finding.license)
+            finding.kind == Kind::OtherIncarnation && (shown.is_none() || shown != finding.license)
         }
         Decision::Resolve(..) => true,
     }
@@ -79,12 +79,12 @@ fn works_with(world: &World, item: ItemId, license: LicenseId) -> bool {
 }
 
 /// What the seller's accounts say of a call in doubt; `None` while it may still be on its way.
-fn verdict(world: &World, wish: WishId) -> Option<Verdict> {
-    let on_its_way = |effect: &Effect| matches!(effect, Effect::Once { tag, .. } if tag.wish == wish.0);
+fn verdict(world: &World, intent: IntentId) -> Option<Verdict> {
+    let on_its_way = |effect: &Effect| matches!(effect, Effect::Once { tag, .. } if tag.intent == intent.0);
     if world.pending.iter().any(|pending| on_its_way(&pending.effect)) {
         return None;
     }
-    let request = world.store.wish(wish).ok().flatten()?.request;
+    let request = world.store.intent(intent).ok().flatten()?.request;
     let kind = match request {
         OnceRequest::Order(_) => Billed::Order,
         OnceRequest::Prolong { .. } => Billed::Renewal,
@@ -94,7 +94,7 @@ fn verdict(world: &World, wish: WishId) -> Option<Verdict> {
         OnceRequest::Delete { .. } => Billed::Delete,
     };
     let is_there = |license: u32| world.seller.get(license).is_some_and(|lic| lic.status != LicenseStatus::Deleted);
-    let is_its = |entry: &&Entry| entry.kind == kind && entry.tag.is_some_and(|tag| tag.wish == wish.0);
+    let is_its = |entry: &&Entry| entry.kind == kind && entry.tag.is_some_and(|tag| tag.intent == intent.0);
     let mut billed = world.seller.ledger.iter().filter(is_its).map(|entry| entry.license);
     let found = billed.find(|license| kind != Billed::Order || is_there(*license));
     Some(found.map_or(Verdict::NotBought, |license| Verdict::Bought(LicenseId(license))))
@@ -114,8 +114,8 @@ pub async fn decide(engine: &mut Engine<'_>, world: &Shared) -> Result<(), Modul
         let done = match decided {
             Decision::Bind(item, license, consent) => engine.bind(item, license, consent).await,
             Decision::Unbind(item) => engine.unbind(item).await,
-            Decision::Resolve(item, wish, verdict) => {
-                engine.resolve(item, Some(wish), verdict, &Consent::default()).await
+            Decision::Resolve(item, intent, verdict) => {
+                engine.resolve(item, Some(intent), verdict, &Consent::default()).await
             }
         };
         world.borrow_mut().say(|_| format!("operator gets {done:?}"));

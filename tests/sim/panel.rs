@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use chrono::{Months, NaiveDate};
 use pmisplicense::engine::ItemCommand;
-use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{
     AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId,
 };
 use pmisplicense::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, MODULE_PROGRAM};
-use pmisplicense::model::journal::{OnceRequest, Wish, WishStatus};
+use pmisplicense::model::journal::{Intent, IntentStatus, OnceRequest};
+use pmisplicense::model::license_row::LicenseState;
 use pmisplicense::model::period::{AlignmentRule, Period};
 use serde::{Deserialize, Serialize};
 
@@ -226,7 +226,7 @@ impl World {
         if !matters {
             return;
         }
-        let open = self.store.open_wishes_of_item(item).unwrap_or_default();
+        let open = self.store.open_intents_of_item(item).unwrap_or_default();
         let named = self.panel.service(item.0).and_then(|service| service.item.params.licid);
         // What the service gave back is no part of what is told, whatever its parameters still name.
         let named = named.filter(|id| {
@@ -235,13 +235,13 @@ impl World {
         });
         // A candidate of the pool that was put aside is no part of what is told.
         // Nor is what a closed life ordered, or a license on its way out.
-        let matters = |wish: &&Wish| match &wish.request {
-            OnceRequest::Order(_) => wish.status != WishStatus::FreeWhenAppears,
+        let matters = |intent: &&Intent| match &intent.request {
+            OnceRequest::Order(_) => intent.status != IntentStatus::FreeWhenAppears,
             OnceRequest::Delete { .. } => false,
             other => other.license() == named,
         };
-        if let Some(wish) = open.iter().find(matters) {
-            let what = format!("run {run}: {func} while wish {} ({}) is {:?}", wish.id, wish.key, wish.status);
+        if let Some(intent) = open.iter().find(matters) {
+            let what = format!("run {run}: {func} while wish {} ({}) is {:?}", intent.id, intent.key, intent.status);
             self.violation("S5", "post-call while the outcome is unknown", what);
         }
     }

@@ -330,8 +330,8 @@ impl<'a> Stage<'a> {
         match (fault, world.runs[run].job) {
             (Fault::SyncMeanwhile, _) => Some(Job::SyncAll),
             (_, job) => {
-                // Another operation, where one waits: it wants the same licenses, or changes a service that a pass has
-                // read already.
+                // Another operation, where one waits: it wants the same licenses, or changes a service that a pass
+                // has read already.
                 let own = match job {
                     Job::Item { item, .. } => Some(item),
                     _ => None,

@@ -288,8 +288,8 @@ fn show(met: &Met) {
 #[cfg(feature = "planted-bugs")]
 const MUST_FIND_WITHIN: u64 = 10_000;
 
-/// Each planted bug is found, or this test of the simulator fails. A bug is planted in one thread only, so several are
-/// looked for at once.
+/// Each planted bug is found, or this test of the simulator fails. A bug is planted in one thread only, so several
+/// are looked for at once.
 #[cfg(feature = "planted-bugs")]
 pub fn find_planted() {
     use pmisplicense::model::planted::Bug;

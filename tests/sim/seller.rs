@@ -19,7 +19,7 @@ pub struct Tag {
     pub run: usize,
     /// Number of the sending; a doubled request has one.
     pub send: u32,
-    pub wish: u32,
+    pub intent: u32,
     pub item: Option<u32>,
     /// What of the panel it was for: a payment or an operation that may buy.
     pub payment: Option<u32>,

@@ -1,10 +1,10 @@
 //! S5 (docs/testing.md 3): what a run told by its end.
 
 use pmisplicense::engine::ItemCommand;
-use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{License, LicenseStatus};
+use pmisplicense::model::license_row::LicenseState;
 
 use crate::checks::{ACCOUNT, MODULE_CODE, held_by_person, is_nopanel};
 use crate::seller::{Entry, Kind};

@@ -3,9 +3,9 @@
 //! most one in a history; what lasts ends before the quiet.
 
 use chrono::Months;
-use pmisplicense::model::held::LicenseState;
 use pmisplicense::model::ids::{AccountId, LicenseId};
 use pmisplicense::model::item::ItemStatus;
+use pmisplicense::model::license_row::LicenseState;
 use serde::{Deserialize, Serialize};
 
 use pmisplicense::model::license::{FREE_NAME, LicenseStatus};

@@ -121,7 +121,7 @@ impl World {
         }
         let Some(known) = self.runs[run].last_item.clone().filter(|_| !self.runs[run].lagged) else { return };
         let row = self.store.license(AccountId(1), license).ok().flatten();
-        let is_its = row.is_some_and(|row| row.life.is_some() && row.item == Some(known.id));
+        let is_its = row.is_some_and(|row| row.incarnation.is_some() && row.item == Some(known.id));
         let now = self.panel.service(known.id.0).map(|service| service.item.status);
         if is_its && now.is_some_and(|now| now != known.status) {
             let what = format!(
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, run: usize, wish: u32, request: OnceRequest) -> Outcome {
+    fn send(&mut self, run: usize, intent: u32, request: OnceRequest) -> Outcome {
         self.call_begins(run);
         self.runs[run].requests += 1;
         self.check_paid(run, &request);
@@ -167,7 +167,7 @@ impl World {
                 (item, lives)
             }
         };
-        let tag = Tag { run, send: self.sends, wish, item, payment, sent_ms: self.now_ms };
+        let tag = Tag { run, send: self.sends, intent, item, payment, sent_ms: self.now_ms };
         let step = send_step(&request);
         let fault = self.ask(run, Class::Once(matches!(request, OnceRequest::Order(_))), step);
         self.say(|_| format!("run {run} sends {request:?}"));
@@ -412,8 +412,8 @@ fn brief(result: &Result<License, CallError>) -> String {
 }
 
 impl Upstream for Wire {
-    fn send_once(&mut self, intent: RecordedIntent) -> Outcome {
-        self.world.borrow_mut().send(self.run, intent.wish().0, intent.request().clone())
+    fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
+        self.world.borrow_mut().send(self.run, recorded.intent().0, recorded.request().clone())
     }
 
     fn change(&mut self, _: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {

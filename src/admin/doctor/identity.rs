@@ -4,8 +4,8 @@ use super::Checks;
 use crate::admin::Desk;
 use crate::admin::show::our_modules;
 use crate::engine::run_to_end;
-use crate::opening::servers::servers_of;
-use crate::opening::with_engine;
+use crate::session::servers::servers_of;
+use crate::session::with_engine;
 use crate::store::Store;
 use crate::text;
 

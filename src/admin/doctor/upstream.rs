@@ -6,8 +6,8 @@ use crate::engine::{self, state_error};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
 use crate::model::item::MODULE_PROGRAM;
-use crate::opening::modules_in_use;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
+use crate::session::modules_in_use;
 use crate::store::Store;
 use crate::text;
 

@@ -3,34 +3,34 @@
 use super::*;
 use crate::model::ids::PanelId;
 
-/// Ended is ended: no event moves a wish whose outcome is certain, and none begins without its recording.
+/// Ended is ended: no event moves an intent whose outcome is certain, and none begins without its recording.
 #[test]
 fn legal_transitions() {
     let license = LicenseId(9);
     let reason = || String::from("x");
     let events = [
-        WishEvent::Recorded,
-        WishEvent::Done { license: Some(license) },
-        WishEvent::Refused { reason: reason() },
-        WishEvent::NotSent { reason: reason() },
-        WishEvent::Unknown { reason: reason() },
-        WishEvent::CleanLook,
-        WishEvent::Adopted { license },
-        WishEvent::NotHappened { reason: reason() },
-        WishEvent::HandedOver { reason: reason() },
-        WishEvent::FreeWhenAppears,
-        WishEvent::WantedAgain,
+        IntentEvent::Recorded,
+        IntentEvent::Done { license: Some(license) },
+        IntentEvent::Refused { reason: reason() },
+        IntentEvent::NotSent { reason: reason() },
+        IntentEvent::Unknown { reason: reason() },
+        IntentEvent::CleanLook,
+        IntentEvent::Adopted { license },
+        IntentEvent::NotHappened { reason: reason() },
+        IntentEvent::HandedOver { reason: reason() },
+        IntentEvent::FreeWhenAppears,
+        IntentEvent::WantedAgain,
     ];
-    for ended in [WishStatus::Done, WishStatus::Refused, WishStatus::NotSent, WishStatus::NotHappened] {
+    for ended in [IntentStatus::Done, IntentStatus::Refused, IntentStatus::NotSent, IntentStatus::NotHappened] {
         assert!(ended.is_ended());
         assert!(events.iter().all(|event| ended.after(event).is_none()), "{ended:?}");
     }
     // What becomes of an open one, event by event. A late answer cannot turn what a person holds into "refused" or
     // "not sent".
-    let (doubt, free, person) = (WishStatus::InDoubt, WishStatus::FreeWhenAppears, WishStatus::HandedOver);
-    let (done, never) = (Some(WishStatus::Done), Some(WishStatus::NotHappened));
-    let (refused, not_sent) = (Some(WishStatus::Refused), Some(WishStatus::NotSent));
-    assert!(![doubt, free, person].into_iter().any(WishStatus::is_ended));
+    let (doubt, free, person) = (IntentStatus::InDoubt, IntentStatus::FreeWhenAppears, IntentStatus::HandedOver);
+    let (done, never) = (Some(IntentStatus::Done), Some(IntentStatus::NotHappened));
+    let (refused, not_sent) = (Some(IntentStatus::Refused), Some(IntentStatus::NotSent));
+    assert!(![doubt, free, person].into_iter().any(IntentStatus::is_ended));
     for (event, of_doubt, of_free, of_person) in [
         (&events[0], None, None, None),
         (&events[1], done, None, None),
@@ -47,11 +47,11 @@ fn legal_transitions() {
         let got = [doubt, free, person].map(|status| status.after(event));
         assert_eq!(got, [of_doubt, of_free, of_person], "{event:?}");
     }
-    assert_eq!(WishStatus::fold(&events[1..2]), None);
-    assert_eq!(WishStatus::fold(&[WishEvent::Recorded]), Some(WishStatus::InDoubt));
+    assert_eq!(IntentStatus::fold(&events[1..2]), None);
+    assert_eq!(IntentStatus::fold(&[IntentEvent::Recorded]), Some(IntentStatus::InDoubt));
     assert_eq!(
-        WishStatus::fold(&[WishEvent::Recorded, events[4].clone(), events[5].clone(), events[7].clone()]),
-        Some(WishStatus::NotHappened)
+        IntentStatus::fold(&[IntentEvent::Recorded, events[4].clone(), events[5].clone(), events[7].clone()]),
+        Some(IntentStatus::NotHappened)
     );
 }
 
@@ -92,7 +92,7 @@ fn requests() {
 #[test]
 fn words() {
     for word in ["in_doubt", "free_when_appears", "handed_over", "done", "refused", "not_sent", "not_happened"] {
-        assert_eq!(WishStatus::parse(word).map(WishStatus::word), Some(word));
+        assert_eq!(IntentStatus::parse(word).map(IntentStatus::word), Some(word));
     }
-    assert_eq!(WishStatus::parse("?"), None);
+    assert_eq!(IntentStatus::parse("?"), None);
 }

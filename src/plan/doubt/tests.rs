@@ -1,8 +1,8 @@
 //! The tables of cases of doubt: what a look may believe, and when a purchase counts as never made.
 
 use super::*;
-use crate::model::ids::{AccountId, ItemId, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId, WishId};
-use crate::model::journal::{ItemLife, WishStatus};
+use crate::model::ids::{AccountId, IntentId, ItemId, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId};
+use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Expiry, Family, LicenseTariff, ends};
 use crate::model::period::{MonthCount, Period};
 
@@ -34,9 +34,9 @@ fn order() -> OrderRequest {
     }
 }
 
-fn wish(clean_look_s: Option<i64>) -> Wish {
-    Wish {
-        id: WishId(1),
+fn intent(clean_look_s: Option<i64>) -> Intent {
+    Intent {
+        id: IntentId(1),
         key: "order:42/2026-11-01/0:-".into(),
         item: Some(ItemId(42)),
         account: AccountId(1),
@@ -44,24 +44,29 @@ fn wish(clean_look_s: Option<i64>) -> Wish {
         highest_license: LicenseId(1000),
         recorded_at: start(),
         clean_look_at: clean_look_s.map(after),
-        status: WishStatus::InDoubt,
+        status: IntentStatus::InDoubt,
         license: None,
         operation: None,
     }
 }
 
-/// An order is this service's in each of its lives, and not another's that has its number now; the very life is asked
-/// for apart.
+/// An order is this service's in each of its lives, and not another's that has its number now; the very incarnation
+/// is asked for apart.
 #[test]
 fn whose_order() {
-    let life = |item, created: &str, closes| ItemLife { item: ItemId(item), created: created.to_owned(), closes };
-    for (life, is_its, is_of_it) in [
-        (life(42, "2026-11-01", 0), true, true),
-        (life(42, "2026-11-01", 1), true, false),
-        (life(42, "2026-12-01", 0), false, false),
-        (life(4, "2026-11-01", 0), false, false),
+    let incarnation =
+        |item, created: &str, closes| Incarnation { item: ItemId(item), created: created.to_owned(), closes };
+    for (incarnation, is_its, is_of_it) in [
+        (incarnation(42, "2026-11-01", 0), true, true),
+        (incarnation(42, "2026-11-01", 1), true, false),
+        (incarnation(42, "2026-12-01", 0), false, false),
+        (incarnation(4, "2026-11-01", 0), false, false),
     ] {
-        assert_eq!((wish(None).was_for(&life), wish(None).is_order_of(&life)), (is_its, is_of_it), "{life}");
+        assert_eq!(
+            (intent(None).was_for(&incarnation), intent(None).is_order_of(&incarnation)),
+            (is_its, is_of_it),
+            "{incarnation}"
+        );
     }
 }
 
@@ -88,15 +93,15 @@ fn verdicts() {
         ("the second one too early", Some(900), 959, true, true, wait(960)),
         ("the second one", Some(900), 960, true, true, Verdict::NeverHappened),
     ] {
-        assert_eq!(after_clean_look(&wish(clean_look), after(at), SETTLE_S, resend, complete), want, "{case}");
+        assert_eq!(after_clean_look(&intent(clean_look), after(at), SETTLE_S, resend, complete), want, "{case}");
     }
     let hands_over = |clean_look, resend, complete| {
-        matches!(after_clean_look(&wish(clean_look), after(2000), SETTLE_S, resend, complete), Verdict::HandOver(_))
+        matches!(after_clean_look(&intent(clean_look), after(2000), SETTLE_S, resend, complete), Verdict::HandOver(_))
     };
     assert!(hands_over(None, false, true), "resend = false");
     assert!(hands_over(None, true, false), "a list that is not complete");
     assert!(hands_over(Some(900), true, false), "the second list is not complete");
-    let short = after_clean_look(&wish(None), after(2), 2, true, true);
+    let short = after_clean_look(&intent(None), after(2), 2, true, true);
     assert_eq!(short, Verdict::FirstCleanLook { again: after(4) }, "settle_s below a minute");
 }
 
@@ -114,7 +119,7 @@ fn nothing_appeared() {
         ("the second one is not complete", Some(OVER), OVER + 60, false, wait(OVER + 60)),
         ("the second one", Some(OVER), OVER + 60, true, Verdict::NeverHappened),
     ] {
-        assert_eq!(after_nothing_appeared(&wish(clean_look), after(at), SETTLE_S, complete), want, "{case}");
+        assert_eq!(after_nothing_appeared(&intent(clean_look), after(at), SETTLE_S, complete), want, "{case}");
     }
 }
 
@@ -161,10 +166,10 @@ fn candidates() {
         ("such a name, but a mark of its own", by_name(RemoteId::Text("pml-another1-1-1".into())), false),
     ] {
         let order = OrderRequest { not_before: "2027-01-09".parse().ok(), ..order() };
-        assert_eq!(is_candidate(&order, &wish(None), &row), want, "{case}");
+        assert_eq!(is_candidate(&order, &intent(None), &row), want, "{case}");
     }
     let unknown = OrderRequest { not_before: None, ..order() };
-    assert!(is_candidate(&unknown, &wish(None), &row(900, "2020-01-01")), "any day where the seller's is not known");
+    assert!(is_candidate(&unknown, &intent(None), &row(900, "2020-01-01")), "any day where the seller's is not known");
 }
 
 /// Who decides that a license is the one: the mark; silence only where upstream is known to be silent.
@@ -242,7 +247,7 @@ fn hidden_renewals() {
         let before: NaiveDate = expires.parse().expect("a date");
         let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before, not_before };
         let seen = License { status, expires: Expiry::On(before), ..license(9, RemoteId::Empty) };
-        hides_renewal(&Wish { request, ..wish(None) }, Some(&seen))
+        hides_renewal(&Intent { request, ..intent(None) }, Some(&seen))
     };
     let hidden = |status, expires| hidden_since("2027-01-09".parse().ok(), status, expires);
     assert!(hidden(LicenseStatus::Stopped, "2028-01-01"));

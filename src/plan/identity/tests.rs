@@ -1,34 +1,34 @@
 //! The tables of cases: who a service is, what it shows, whose key a license has.
 use super::*;
-use crate::model::held::test_row;
 use crate::model::item::test_item;
 use crate::model::license::{FREE_IP, FREE_NAME, RemoteId, test_license};
+use crate::model::license_row::test_row;
 
 const CLIENT: ClientId = ClientId(5);
 
-fn life() -> ItemLife {
-    ItemLife { item: ItemId(42), created: "2026-11-01".into(), closes: 0 }
+fn incarnation() -> Incarnation {
+    Incarnation { item: ItemId(42), created: "2026-11-01".into(), closes: 0 }
 }
 
 /// License 5001 in a state; held for the present incarnation where it is bound.
 fn row(state: LicenseState) -> LicenseRow {
     let row = LicenseRow { state, ..test_row(5001) };
-    let life = is_bound(&row).then(|| life().to_string());
-    LicenseRow { life, ..row }
+    let incarnation = is_bound(&row).then(|| incarnation().to_string());
+    LicenseRow { incarnation, ..row }
 }
 
 fn of(item: u32, state: LicenseState) -> LicenseRow {
-    let other = ItemLife { item: ItemId(item), ..life() };
+    let other = Incarnation { item: ItemId(item), ..incarnation() };
     let row = row(state);
-    let life = row.life.is_some().then(|| other.to_string());
-    LicenseRow { item: Some(ItemId(item)), life, ..row }
+    let incarnation = row.incarnation.is_some().then(|| other.to_string());
+    LicenseRow { item: Some(ItemId(item)), incarnation, ..row }
 }
 
 /// A changed client matters only where something is at stake; another incarnation only while it holds a license.
 #[test]
 fn a_service_is_judged_by_client_and_incarnation() {
     use LicenseState as S;
-    let former = LicenseRow { life: Some("42/2020-02-02/0".into()), ..row(S::Bound) };
+    let former = LicenseRow { incarnation: Some("42/2020-02-02/0".into()), ..row(S::Bound) };
     let (other, held) = (Some(ClientId(77)), LicenseId(5001));
     for (case, known, rows, ordering, want) in [
         ("never seen", None, vec![], false, Standing::Same),
@@ -60,7 +60,7 @@ fn a_service_is_judged_by_client_and_incarnation() {
         ("both", other, vec![former], false, Standing::OtherIncarnation { held }),
     ] {
         let item = Item { client: CLIENT, ..test_item(42) };
-        assert_eq!(standing(&item, &life(), known, &rows, ordering), want, "{case}");
+        assert_eq!(standing(&item, &incarnation(), known, &rows, ordering), want, "{case}");
     }
 }
 
@@ -70,7 +70,7 @@ fn a_shown_license_is_judged_by_who_holds_it() {
     use LicenseState as S;
     let shows = LicenseId(5001);
     let mut item = test_item(42);
-    assert_eq!(shown(&item, &life(), Some(&row(S::Bound)), true), Shown::Nothing);
+    assert_eq!(shown(&item, &incarnation(), Some(&row(S::Bound)), true), Shown::Nothing);
     item.params.licid = Some(shows);
     for (case, row, was_its, want) in [
         ("held", Some(row(S::Bound)), true, Shown::Own),
@@ -85,7 +85,7 @@ fn a_shown_license_is_judged_by_who_holds_it() {
         ("to be freed, another's before", Some(of(41, S::ToFree)), false, Shown::Elsewhere(shows, None)),
         ("unknown", None, false, Shown::Unknown(shows)),
     ] {
-        assert_eq!(shown(&item, &life(), row.as_ref(), was_its), want, "{case}");
+        assert_eq!(shown(&item, &incarnation(), row.as_ref(), was_its), want, "{case}");
     }
 }
 
@@ -99,7 +99,7 @@ fn a_key_is_kept_only_for_who_may_know_it() {
     let marked = |mark: &str| License { remoteid: RemoteId::Text(mark.into()), ..test_license(5001) };
     let (plain, free) =
         (marked("4711"), License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..test_license(5001) });
-    let former = LicenseRow { life: Some("42/2020-02-02/0".into()), ..row(S::Bound) };
+    let former = LicenseRow { incarnation: Some("42/2020-02-02/0".into()), ..row(S::Bound) };
     for (case, row, seen, is_shown, is_last, want) in [
         ("its own", Some(row(S::Bound)), &plain, false, false, Kept),
         ("a copied service's", Some(of(41, S::Bound)), &plain, true, false, Kept),
@@ -124,8 +124,8 @@ fn a_key_is_kept_only_for_who_may_know_it() {
         let mut item = test_item(42);
         item.params.licid = is_shown.then_some(LicenseId(5001));
         let last = is_last.then_some(LicenseId(5001));
-        let (life, row) = (life(), row);
-        let pair = Pair { item: &item, life: &life, last, seen, row: row.as_ref(), panel: &panel };
+        let (incarnation, row) = (incarnation(), row);
+        let pair = Pair { item: &item, incarnation: &incarnation, last, seen, row: row.as_ref(), panel: &panel };
         assert_eq!(pair.key_fate(), want, "{case}");
     }
 }
@@ -137,7 +137,7 @@ fn marks_belong_to_the_incarnation_that_they_were_given_to() {
     let mark =
         |number| Mark::Order { panel: PanelId::parse("abcdefgh").expect("eight letters"), item: ItemId(42), number };
     let with = |row: LicenseRow, number| LicenseRow { mark: Some(mark(number)), ..row };
-    let of_rows = |rows: &[LicenseRow], last| marks_of(&life(), &[], rows, last);
+    let of_rows = |rows: &[LicenseRow], last| marks_of(&incarnation(), &[], rows, last);
     let (last, none) = (Some(LicenseId(5001)), Vec::<Mark>::new());
     assert_eq!(of_rows(&[with(row(S::Bound), 1)], None), [mark(1)]);
     assert_eq!(of_rows(&[with(row(S::Deleted), 2)], last), [mark(2)]);

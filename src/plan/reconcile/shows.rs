@@ -126,7 +126,7 @@ impl Comparison<'_> {
 fn takes_away(finding: &Finding) -> bool {
     match (&finding.remedy, finding.kind) {
         (Remedy::Free(_) | Remedy::TakeIn(_, None), _) => true,
-        (Remedy::Person(_), Kind::NoItem | Kind::OtherLife | Kind::OtherClient | Kind::NotFree) => true,
+        (Remedy::Person(_), Kind::NoItem | Kind::OtherIncarnation | Kind::OtherClient | Kind::NotFree) => true,
         (
             Remedy::TakeIn(_, Some(_))
             | Remedy::Renew(_)

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::{Comparison, DEFAULT_NAME, Holds, ItemView, Kind, Remedy, Stranger, Unowned, command, is_open};
-use crate::model::held::LicenseRow;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::license::License;
+use crate::model::license_row::LicenseRow;
 use crate::text;
 
 /// Whether a license was ordered (`ordered`: the day) since a service was made, as far as dates are known: its number
@@ -111,17 +111,17 @@ impl Comparison<'_> {
         self.add(Kind::Unowned, Some(item), Some(id), what, remedy);
     }
 
-    /// Whether a license with the mark of an item may be the present life's.
+    /// Whether a license with the mark of an item may be the present incarnation's.
     fn may_have(&self, view: &ItemView, one: &Unowned) -> bool {
         let item = view.item.id;
         // One from the pool is older than its service, which shows it.
-        let of_this_life = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);
+        let of_this_incarnation = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);
         // An order is sent only when the one before has ended, and what it brought is not held any more: a mark newer
         // than this state says that what the state still waits for, or holds and upstream does not have, is over.
         let is_since = one.number > self.ground.last_number;
         let lacks = view.holds != Holds::Present || (is_since && self.gone.contains(&item));
         let waits = self.ordering.contains(&item) && !is_since;
-        is_open(view) && of_this_life && lacks && !waits
+        is_open(view) && of_this_incarnation && lacks && !waits
     }
 
     /// A foreign license at the address of one of ours, with the same tariff: somebody paid twice by hand.

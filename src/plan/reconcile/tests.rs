@@ -5,9 +5,11 @@
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::model::ids::{AccountId, ClientId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId, WishId};
+use crate::model::ids::{
+    AccountId, ClientId, IntentId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId,
+};
 use crate::model::item::{Item, ItemParams};
-use crate::model::journal::{ItemLife, Wish};
+use crate::model::journal::{Incarnation, Intent};
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::plan::change::Target;
@@ -45,7 +47,7 @@ fn view(id: u32) -> ItemView {
         addons: Vec::new(),
         ips: Vec::new(),
     };
-    let life = ItemLife { item: item.id, created: item.created.clone(), closes: 0 };
+    let incarnation = Incarnation { item: item.id, created: item.created.clone(), closes: 0 };
     let ip = "192.0.2.10".parse().ok();
     let want = Want::License(Target {
         internal_name: "55227".into(),
@@ -54,7 +56,7 @@ fn view(id: u32) -> ItemView {
         licname: "shop".into(),
         nodes: None,
     });
-    ItemView { item, life, known_client: Some(ClientId(5)), want, holds: Holds::Nothing, shown: Shown::Nothing }
+    ItemView { item, incarnation, known_client: Some(ClientId(5)), want, holds: Holds::Nothing, shown: Shown::Nothing }
 }
 
 fn row(id: u32, view: &ItemView) -> LicenseRow {
@@ -64,7 +66,7 @@ fn row(id: u32, view: &ItemView) -> LicenseRow {
         family: Family::Soft,
         module: ModuleId(7),
         state: LicenseState::Bound,
-        life: Some(view.life.to_string()),
+        incarnation: Some(view.incarnation.to_string()),
         item: Some(view.item.id),
         internal_name: "55227".into(),
         mark: None,
@@ -112,9 +114,9 @@ fn found(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(
     found_beside(Vec::new(), items, rows, upstream)
 }
 
-/// As `found`, beside wishes without an ended outcome.
+/// As `found`, beside intents without an ended outcome.
 fn found_beside(
-    open: Vec<Wish>,
+    open: Vec<Intent>,
     items: &[ItemView],
     rows: &[LicenseRow],
     upstream: &[License],
@@ -123,7 +125,7 @@ fn found_beside(
     findings.iter().map(|finding| (finding.kind, finding.remedy.word())).collect()
 }
 
-fn findings(open: Vec<Wish>, items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<Finding> {
+fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<Finding> {
     let ground = Ground {
         module: ModuleId(7),
         open,
@@ -134,17 +136,17 @@ fn findings(open: Vec<Wish>, items: &[ItemView], rows: &[LicenseRow], upstream: 
         now: now(),
     };
     let holds = |view: &ItemView| {
-        let held = |row: &&LicenseRow| row.life.is_some() && row.item == Some(view.item.id);
-        let lives: Vec<_> = rows.iter().filter(held).map(|row| row.life.clone()).collect();
+        let held = |row: &&LicenseRow| row.incarnation.is_some() && row.item == Some(view.item.id);
+        let lives: Vec<_> = rows.iter().filter(held).map(|row| row.incarnation.clone()).collect();
         match lives.as_slice() {
             [] => Holds::Nothing,
-            lives if lives.contains(&Some(view.life.to_string())) => Holds::Present,
+            lives if lives.contains(&Some(view.incarnation.to_string())) => Holds::Present,
             _ => Holds::Former,
         }
     };
     let shows = |view: &ItemView| {
         let row = rows.iter().find(|row| Some(row.id) == view.item.params.licid);
-        shown(&view.item, &view.life, row, false)
+        shown(&view.item, &view.incarnation, row, false)
     };
     let items: BTreeMap<ItemId, ItemView> = items
         .iter()
@@ -204,12 +206,16 @@ fn one_wrong() {
     let item_with = |change: fn(&mut Item)| {
         let mut other = item.clone();
         change(&mut other.item);
-        other.life.created.clone_from(&other.item.created);
+        other.incarnation.created.clone_from(&other.item.created);
         found(&[other], &[ours.clone()], &[there.clone()])
     };
     for (case, got, want) in [
         ("closed", item_with(|i| i.status = ItemStatus::Deleted), (Kind::Closed, "free")),
-        ("number used again", item_with(|i| i.created = "2027-01-02 10:00:00".into()), (Kind::OtherLife, "person")),
+        (
+            "number used again",
+            item_with(|i| i.created = "2027-01-02 10:00:00".into()),
+            (Kind::OtherIncarnation, "person"),
+        ),
         ("another client", item_with(|i| i.client = ClientId(6)), (Kind::OtherClient, "person")),
         ("key", item_with(|i| i.params.lickey = None), (Kind::Key, "sync")),
         ("number", item_with(|i| i.params.licid = None), (Kind::Key, "sync")),
@@ -251,7 +257,7 @@ fn unowned() {
     let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")]);
     for state in [LicenseState::ToFree, LicenseState::Pool, LicenseState::Stopped] {
-        let free = LicenseRow { state, life: None, ..row(5001, &item) };
+        let free = LicenseRow { state, incarnation: None, ..row(5001, &item) };
         let given = found(&[item.clone()], &[free.clone()], &[marked(5001, 4)]);
         assert_eq!(given, [(Kind::Unowned, "bind"), (Kind::OldState, "renew_state")], "given out since: {state:?}");
         let ours = found(&[item.clone()], &[free], &[marked(5001, 3)]);
@@ -290,14 +296,14 @@ fn newest_mark() {
 fn doubts() {
     let item = view(42);
     let told = |status| {
-        let wish = Wish { status, ..order(1) };
-        found_beside(vec![wish], &[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)])
+        let intent = Intent { status, ..order(1) };
+        found_beside(vec![intent], &[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)])
     };
-    assert_eq!(told(WishStatus::InDoubt), [(Kind::Doubt, "sync")]);
-    assert_eq!(told(WishStatus::HandedOver), [(Kind::HandedOver, "person")]);
+    assert_eq!(told(IntentStatus::InDoubt), [(Kind::Doubt, "sync")]);
+    assert_eq!(told(IntentStatus::HandedOver), [(Kind::HandedOver, "person")]);
 }
 
-fn order(number: u32) -> Wish {
+fn order(number: u32) -> Intent {
     let panel = PanelId::parse("abcdefgh").expect("an id");
     let order = crate::model::journal::OrderRequest {
         family: Family::Soft,
@@ -311,8 +317,8 @@ fn order(number: u32) -> Wish {
         parent: None,
         not_before: None,
     };
-    Wish {
-        id: WishId(1),
+    Intent {
+        id: IntentId(1),
         key: "order:42/2026-12-01 10:00:00/0:-".into(),
         item: Some(ItemId(42)),
         account: AccountId(1),
@@ -320,7 +326,7 @@ fn order(number: u32) -> Wish {
         highest_license: LicenseId(0),
         recorded_at: now(),
         clean_look_at: None,
-        status: WishStatus::InDoubt,
+        status: IntentStatus::InDoubt,
         license: None,
         operation: None,
     }
@@ -364,7 +370,7 @@ fn without_license() {
 #[test]
 fn unheld() {
     let item = view(42);
-    let free = |state| LicenseRow { state, life: None, item: None, ..row(5001, &item) };
+    let free = |state| LicenseRow { state, incarnation: None, item: None, ..row(5001, &item) };
     let mut pooled = seen(5001, "pml-abcdefgh-free");
     (pooled.name, pooled.ip, pooled.status) = (Some(FREE_NAME.into()), Some(FREE_IP), LicenseStatus::Stopped);
     assert_eq!(found(&[], &[free(LicenseState::Pool)], &[pooled.clone()]), []);
@@ -409,7 +415,7 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
     let suspended = with(&item, |item| item.status = ItemStatus::Suspended);
     let (held, mark) = (row(5001, &item), seen(5001, MARK));
     let theirs = seen(5001, "pml-anotherp-42-1");
-    let pooled = LicenseRow { state: LicenseState::Pool, life: None, ..held.clone() };
+    let pooled = LicenseRow { state: LicenseState::Pool, incarnation: None, ..held.clone() };
     let freed = LicenseRow { state: LicenseState::ToFree, ..pooled.clone() };
     let free = License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..seen(5001, "pml-abcdefgh-free") };
     let bind = |words: &str| format!("pmisplicense bind {words}");

@@ -1,10 +1,10 @@
 //! Tables of cases for taking over: who is named by what, what is bound, what is left alone and why.
 
 use super::*;
-use crate::model::held::test_row;
 use crate::model::ids::{Mark, UpstreamAddonId, UpstreamPricelistId};
 use crate::model::item::test_item;
 use crate::model::license::{LicenseTariff, test_license};
+use crate::model::license_row::test_row;
 
 fn panel() -> PanelId {
     PanelId::from_bytes([0; 8])

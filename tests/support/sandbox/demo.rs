@@ -26,7 +26,7 @@ pub fn demo(modes: &[&'static Mode]) -> i32 {
     stop_and_start(&mut stage);
     renewal(&mut stage);
     closing(&mut stage);
-    second_life(&mut stage);
+    second_incarnation(&mut stage);
     lost_answer(&mut stage);
     yearly_by_the_month(&mut stage);
     bundled_server(&mut stage);
@@ -250,7 +250,7 @@ fn closing(s: &mut Stage) {
     s.check("the license is stopped, named free.lic, at 0.0.0.0, and not deleted", pooled);
 }
 
-fn second_life(s: &mut Stage) {
+fn second_incarnation(s: &mut Stage) {
     s.title("The same license is given out again");
     s.t.soft_item(45, s.code("55227"), 12).ip("192.0.2.45").licname("blog.example.com").add();
     let free = s.t.upstream.licenses().into_iter().find(|l| l.licname == "free.lic");

@@ -34,9 +34,9 @@ pub fn serve(shared: &Arc<Shared>, request: &HttpRequest) -> String {
     format!("{answer:#}\n")
 }
 
-fn act(shared: &Arc<Shared>, wish: &Value) -> Value {
-    let word = |name: &str| wish[name].as_str();
-    let number = |name: &str| wish[name].as_i64();
+fn act(shared: &Arc<Shared>, intent: &Value) -> Value {
+    let word = |name: &str| intent[name].as_str();
+    let number = |name: &str| intent[name].as_i64();
     // The port is not opened or closed under the lock of the state.
     match word("do") {
         Some("stop_listening") => {
@@ -50,7 +50,7 @@ fn act(shared: &Arc<Shared>, wish: &Value) -> Value {
     let mut state = shared.lock();
     let id = number("id").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
     let done: Result<(), String> = match word("do") {
-        Some("fault") => fault(&mut state, wish),
+        Some("fault") => fault(&mut state, intent),
         Some("clear_faults") => {
             state.faults.clear();
             Ok(())
@@ -70,23 +70,23 @@ fn act(shared: &Arc<Shared>, wish: &Value) -> Value {
         Some("pay") => state.world.pay(id).map_err(|no| no.text),
         Some("balance") => number("amount").map(|n| state.world.balance = n).ok_or_else(|| "amount?".into()),
         Some("block") => {
-            state.world.blocked = wish["on"].as_bool().unwrap_or(true);
+            state.world.blocked = intent["on"].as_bool().unwrap_or(true);
             Ok(())
         }
         Some("today") => today(&mut state, word("date").unwrap_or("")),
         Some("advance") => advance(&mut state, number("days").unwrap_or(1)),
-        Some("edit") => edit(&mut state, id, &wish["set"]),
+        Some("edit") => edit(&mut state, id, &intent["set"]),
         _ => Err("do: fault, clear_faults, clear_requests, land_late, issue_keys, pay, balance, block, today, advance, edit, stop_listening, state".into()),
     };
     done.map_or_else(|e| json!({"error": e}), |()| json!("ok"))
 }
 
-fn fault(state: &mut State, wish: &Value) -> Result<(), String> {
-    let func = wish["func"].as_str().unwrap_or("*");
-    let name = wish["fault"].as_str().unwrap_or("");
-    let made = Fault::by_name(func, name, wish["n"].as_i64(), wish["word"].as_str());
+fn fault(state: &mut State, intent: &Value) -> Result<(), String> {
+    let func = intent["func"].as_str().unwrap_or("*");
+    let name = intent["fault"].as_str().unwrap_or("");
+    let made = Fault::by_name(func, name, intent["n"].as_i64(), intent["word"].as_str());
     let mut made = made.ok_or_else(|| format!("fault: one of {}", Fault::NAMES.join(", ")))?;
-    made.when = match &wish["when"] {
+    made.when = match &intent["when"] {
         Value::Number(n) => When::Nth(n.as_u64().unwrap_or(1)),
         Value::String(s) if s == "always" => When::Always,
         _ => When::Next,

@@ -28,7 +28,7 @@ pub struct Listening {
 impl Listening {
     fn set(&self, mode: Mode) {
         let mut now = self.mode.lock().unwrap();
-        // What is closed stays closed, whoever comes too late with another wish.
+        // What is closed stays closed, whoever comes too late with another intent.
         if *now != Mode::Closed {
             *now = mode;
         }

@@ -1,0 +1,213 @@
+//! backup, restore, state begin-anew, prune: the state file as a file.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::{Answer, Desk};
+use crate::engine::{RESTORED, state_error};
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::item::ItemStatus;
+use crate::session::open_state;
+use crate::session::state::{alone, is_there, no_state};
+use crate::store::{Aside, Installation, Store, StoreError, new_in_memory, panel_id_of, read_copy};
+use crate::text;
+
+/// `backup`: a copy of the state, or, with `verify`, a look at one.
+///
+/// # Errors
+/// `bad_value`: the file is there, or is no whole copy; `missed`: there is no state; `state`.
+pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, ModuleError> {
+    let shown = file.display();
+    if verify {
+        return verified(desk, file);
+    }
+    if !is_there(desk.ctx)? {
+        return Err(no_state(&desk.ctx.settings.state));
+    }
+    let store = open_state(desk.ctx)?;
+    store.copy_to_new(file).map_err(|error| match error {
+        StoreError::Io { .. } => not_written(file, &error),
+        StoreError::Newer { .. }
+        | StoreError::Unusable(_)
+        | StoreError::Unreadable(_)
+        | StoreError::Sqlite(_)
+        | StoreError::IllegalStep { .. } => state_error(error),
+    })?;
+    Ok(Answer::sentence(
+        "backup",
+        desk.ctx.lang,
+        &text!(
+            "the state was copied to {shown}; it holds license keys",
+            "состояние скопировано в {shown}; в нём ключи лицензий"
+        ),
+    ))
+}
+
+fn verified(desk: &Desk<'_>, file: &Path) -> Result<Answer, ModuleError> {
+    let copy = read_copy(file).map_err(|error| not_a_copy(file, &error))?;
+    let (shown, panel) = (file.display(), copy.panel_id().map_err(state_error)?);
+    let licenses = copy.count_all_licenses().map_err(state_error)?;
+    let words = text!(
+        "{shown} is a whole copy of the state of installation {}. Licenses in it: {licenses}.",
+        "{shown} — целая копия состояния установки {}. Лицензий в ней: {licenses}.",
+        panel.as_str()
+    );
+    Ok(Answer::sentence("backup", desk.ctx.lang, &words))
+}
+
+/// `restore`: the copy is checked and marked as old first; the present state is kept beside it.
+///
+/// # Errors
+/// `bad_value`: the copy cannot be used; `busy`; `state`: the present state cannot be replaced. Nothing was changed.
+pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, ModuleError> {
+    // What is checked here is what is put in place, whatever becomes of the file meanwhile.
+    let copy = read_copy(file).map_err(|error| not_a_copy(file, &error))?;
+    let now = desk.ctx.clock.now();
+    let (from, kept) = (file.display(), kept_name(desk, now));
+    let beside = kept.display();
+    let plan = text!(
+        "the state becomes what {from} holds; the present one is kept as {beside}; nothing is bought until: pmisplicense reconcile --apply",
+        "состоянием станет {from}; нынешнее останется как {beside}; до pmisplicense reconcile --apply ничего не покупается"
+    );
+    desk.confirm(&plan, yes)?;
+    let _alone = alone(desk.ctx)?;
+    replace(desk, &copy, &kept, Aside::Unusable, now)?;
+    let done = text!(
+        "the state was restored from {from}; now run: pmisplicense reconcile, then reconcile --apply",
+        "состояние восстановлено из {from}; теперь: pmisplicense reconcile, затем reconcile --apply"
+    );
+    Ok(Answer::sentence("restore", desk.ctx.lang, &done))
+}
+
+/// `state begin-anew`: an empty state for the same installation. It only reads until `reconcile --apply` has taken in
+/// what the seller shows. The present one is kept, also one that nobody can read.
+///
+/// # Errors
+/// `busy`; `state`: the present state cannot be replaced. Nothing was changed.
+pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
+    let now = desk.ctx.clock.now();
+    let kept = kept_name(desk, now);
+    let beside = kept.display();
+    let plan = text!(
+        "The state becomes empty; the present one is kept as {beside}. Licenses are known again only by our marks at the seller. A backup is better: pmisplicense restore FILE. Nothing is bought until: pmisplicense reconcile --apply",
+        "Состояние станет пустым; нынешнее останется как {beside}. Лицензии будут узнаны только по нашим меткам у продавца. Копия лучше: pmisplicense restore FILE. До pmisplicense reconcile --apply ничего не покупается"
+    );
+    desk.confirm(&plan, yes)?;
+    let _alone = alone(desk.ctx)?;
+    let pinned = desk.ctx.settings.rules(desk.ctx.module).panel_id;
+    let known = pinned.or_else(|| panel_id_of(&desk.ctx.settings.state));
+    let who = Installation { pinned: known.as_ref(), fresh: &desk.ctx.fresh_panel, machine: &desk.ctx.machine };
+    let anew = new_in_memory(who, now).map_err(state_error)?;
+    replace(desk, &anew, &kept, Aside::UnusableOrNewer, now)?;
+    let panel = anew.panel_id().map_err(state_error)?;
+    Ok(Answer::sentence("state", desk.ctx.lang, &begun(panel.as_str(), known.is_some())))
+}
+
+fn begun(panel: &str, is_known: bool) -> Text {
+    if is_known {
+        return text!(
+            "The state begins anew for installation {panel}. Next: pmisplicense reconcile, then pmisplicense reconcile --apply.",
+            "Состояние начато заново для установки {panel}. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply."
+        );
+    }
+    text!(
+        "The state begins anew. Which installation it was could not be read, so its marks are not known as ours. Next: set panel_id to the P of the marks pml-P-… that licenses bear at the seller; then pmisplicense reconcile, and pmisplicense reconcile --apply.",
+        "Состояние начато заново. Прочитать, чья это установка, не удалось, поэтому её метки не считаются нашими. Далее: задайте panel_id равным P в метках pml-P-… лицензий у продавца, затем pmisplicense reconcile и pmisplicense reconcile --apply."
+    )
+}
+
+fn kept_name(desk: &Desk<'_>, now: DateTime<Utc>) -> PathBuf {
+    desk.ctx.settings.state.with_extension(format!("db.before-{}", now.format("%Y%m%d-%H%M%S")))
+}
+
+/// Puts a state in the place of the present one, marked as old.
+fn replace(desk: &Desk<'_>, copy: &Store, kept: &Path, what: Aside, now: DateTime<Utc>) -> Result<(), ModuleError> {
+    let since = now.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    copy.write(now, |tx| tx.set_meta(RESTORED, &since)).map_err(state_error)?;
+    copy.replace_present(&desk.ctx.settings.state, kept, what).map_err(|error| not_replaced(kept, error))
+}
+
+fn not_written(file: &Path, error: &StoreError) -> ModuleError {
+    let shown = file.display();
+    let words = text!(
+        "The copy {shown} cannot be written. The state was not changed. Next: name a file that does not exist, in a folder with free space.",
+        "Копию {shown} не удалось записать. Состояние не изменено. Далее: укажите файл, которого ещё нет, в каталоге, где есть место."
+    );
+    ModuleError::new(ErrorKind::BadValue, "file", shown, words).because(error)
+}
+
+/// What is wrong with a copy is said about the copy: the present state may be a good one.
+fn not_a_copy(file: &Path, error: &StoreError) -> ModuleError {
+    let shown = file.display();
+    let words = match error {
+        StoreError::Newer { found, known } => text!(
+            "The copy {shown} has version {found}, this program knows {known}. The state was not changed. Next: install the newer program, or name an older copy.",
+            "Версия копии {shown} — {found}, программа знает {known}. Состояние не изменено. Далее: установите более новую программу или укажите копию постарше."
+        ),
+        StoreError::Unusable(_)
+        | StoreError::Unreadable(_)
+        | StoreError::Io { .. }
+        | StoreError::Sqlite(_)
+        | StoreError::IllegalStep { .. } => {
+            text!(
+                "The file {shown} is not a whole copy of a state. The state was not changed. Next: name a file that pmisplicense backup wrote.",
+                "Файл {shown} — не целая копия состояния. Состояние не изменено. Далее: укажите файл, записанный командой pmisplicense backup."
+            )
+        }
+    };
+    ModuleError::new(ErrorKind::BadValue, "file", shown, words).because(error)
+}
+
+fn not_replaced(kept: &Path, error: StoreError) -> ModuleError {
+    let shown = kept.display();
+    let words = match &error {
+        StoreError::Newer { found, known } => text!(
+            "The present state has version {found}, this program knows {known}. Nothing was changed. Next: install the newer program; or set that state aside with pmisplicense state begin-anew, then repeat.",
+            "Версия нынешнего состояния — {found}, программа знает {known}. Ничего не изменено. Далее: установите более новую программу или уберите это состояние командой pmisplicense state begin-anew и повторите."
+        ),
+        StoreError::Unusable(_)
+        | StoreError::Unreadable(_)
+        | StoreError::Io { .. }
+        | StoreError::Sqlite(_)
+        | StoreError::IllegalStep { .. } => {
+            text!(
+                "The present state could not be kept as {shown} and replaced. Nothing was changed. Next: check the folder, its rights and the free space, then repeat.",
+                "Нынешнее состояние не удалось сохранить как {shown} и заменить. Ничего не изменено. Далее: проверьте каталог, права и свободное место и повторите."
+            )
+        }
+    };
+    ModuleError::new(ErrorKind::State, "state", shown, words).because(error)
+}
+
+/// `prune`
+///
+/// # Errors
+/// `state`, `database`
+pub fn prune(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
+    if !is_there(desk.ctx)? {
+        return Err(no_state(&desk.ctx.settings.state));
+    }
+    let store = open_state(desk.ctx)?;
+    let now = desk.ctx.clock.now();
+    let before = now - chrono::Duration::days(i64::from(days));
+    let mut closed = Vec::new();
+    for item in store.items_before(before).map_err(state_error)? {
+        let found = desk.ctx.data.billdb()?.item(item).map_err(crate::context::database_error)?;
+        // A missing row says nothing: only a closed service is closed (docs/money-safety.md 6).
+        if found.is_some_and(|found| found.status == ItemStatus::Deleted) {
+            closed.push(item);
+        }
+    }
+    let removed = store.write(now, |tx| {
+        tx.prune_foreseen()?;
+        tx.prune_journal(before, &closed)
+    });
+    let removed = removed.map_err(state_error)?;
+    let text = text!(
+        "{removed} lines of the journal were removed; bindings and wishes stay",
+        "удалено строк журнала: {removed}; привязки и желания остались"
+    );
+    Ok(Answer::new("prune", format!("{}\n", desk.say(&text)), json!({ "removed": removed })))
+}

@@ -1,0 +1,248 @@
+//! sync as a whole: all licenses of our modules, then the servers of other modules (docs/licensing-rules.md 9): what
+//! events noted in the spool, and the sweep. What was noted is also carried out by itself, each minute: that run
+//! costs nothing when there is nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use crate::context::{Context, database_error};
+use crate::engine::{Allow, Server, Summary, Swept, run_to_end};
+use crate::error::{ErrorKind, ModuleError};
+use crate::event_hook;
+use crate::model::ids::{ItemId, ModuleId};
+use crate::model::item::MODULE_PROGRAM;
+use crate::pass_report::{PassReport, Scope};
+use crate::ports::{LockName, Module};
+use crate::session::servers::{license_server, refuse_own_server};
+use crate::session::{open_state, with_engine};
+use crate::text;
+
+use super::licenses;
+
+/// What a run of sync is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sync {
+    /// Only this module: a license server of ours, or (for the sweep) a module of servers.
+    pub module: Option<ModuleId>,
+    /// The guards of docs/money-safety.md 6.
+    pub allow: Allow,
+    /// How much of it.
+    pub part: Part,
+}
+
+/// How much of sync a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Licenses, then servers.
+    All,
+    /// Servers only.
+    Sweep {
+        /// The first sweep is confirmed: from now on it acts.
+        adopt: bool,
+    },
+    /// Only the servers that events noted of late.
+    Noted,
+}
+
+/// A note that could not be carried out for so long waits for the next whole sync, which tells a person what fails.
+const NOTED_MINUTES: i64 = 15;
+
+/// What a run of sync did.
+#[derive(Debug, Default)]
+pub struct Synced {
+    /// The licenses of our modules.
+    pub licenses: Summary,
+    /// The servers of other modules.
+    pub servers: Swept,
+}
+
+impl Synced {
+    /// What failed, and what was left alone, of licenses and servers alike.
+    pub fn report(&self) -> PassReport {
+        let mut report = self.licenses.report.clone();
+        report.add(self.servers.report.clone());
+        report
+    }
+}
+
+/// Carries out sync. What failed stands in the result.
+///
+/// # Errors
+/// No part of it could begin: the modules cannot be read, a lock file cannot be made.
+pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
+    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
+    let _alone = match what.part {
+        Part::All | Part::Sweep { .. } => None,
+        Part::Noted if notes(ctx, what.part).is_empty() => return Ok(Default::default()),
+        Part::Noted => match ctx.locks.try_lock(LockName::Noted).map_err(|why| crate::engine::lock_failed(&why))? {
+            Some(guard) => Some(guard),
+            None => return Ok(Default::default()),
+        },
+    };
+    let licenses = match what.part {
+        Part::All => licenses::sync(ctx, what.module, what.allow),
+        Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
+    };
+    // A module that cannot be named among our licenses may be one of servers.
+    let synced = match (licenses, sweep(ctx, what)) {
+        (Err(error), Err(_)) => return Err(error),
+        (Ok(licenses), Ok(servers)) => Synced { licenses, servers },
+        // What one half did is told, whatever kept the other from beginning.
+        (Err(error), Ok(servers)) => {
+            let mut licenses = Summary::default();
+            licenses.report.failed(None, Scope::Account, error);
+            Synced { licenses, servers }
+        }
+        (Ok(licenses), Err(error)) => {
+            let mut servers = Swept::default();
+            servers.report.failed(None, Scope::Account, error);
+            Synced { licenses, servers }
+        }
+    };
+    for report in &synced.servers.reports {
+        ctx.log.warning(&report.en);
+    }
+    Ok(synced)
+}
+
+fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
+    let bundled = ctx.settings.rules(None).bundled;
+    let notes = notes(ctx, what.part);
+    let mut total = Swept::default();
+    if bundled.is_empty() {
+        // Nobody's servers: their events say nothing to us, and the panel need not be asked whose they are.
+        notes.keys().for_each(|item| forget(ctx, *item, &notes));
+        return Ok(total);
+    }
+    let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
+    let by_module = sort_notes(ctx, &bundled, &notes)?;
+    let mut sellers = BTreeSet::new();
+    for id in bundled {
+        let noted = by_module.get(&id).cloned().unwrap_or_default();
+        if what.part == Part::Noted && noted.is_empty() {
+            continue;
+        }
+        let done = sweep_module(ctx, &modules, id, &noted, what, &mut sellers);
+        match done {
+            Ok(swept) => {
+                let settled = swept.settled.iter().filter(|item| noted.contains(item));
+                settled.for_each(|item| forget(ctx, *item, &notes));
+                total.add(swept);
+            }
+            Err(error) => total.report.failed(id, Scope::Account, error),
+        }
+    }
+    match what.part {
+        // Beside a sync of all licenses that one says it; a note leaves nothing else unlooked at.
+        Part::All | Part::Noted => {}
+        Part::Sweep { .. } => {
+            for seller in sellers {
+                if let Err(error) = licenses::passed_over(ctx, &modules, Some(seller), &mut total.report) {
+                    total.report.failed(seller, Scope::Account, error);
+                }
+            }
+        }
+    }
+    licenses::log_accounts(ctx, "sweep", &total.report);
+    Ok(total)
+}
+
+/// What events noted; for a run about nothing else, only what is fresh.
+fn notes(ctx: &Context, part: Part) -> BTreeMap<ItemId, SystemTime> {
+    let mut notes = event_hook::notes(&ctx.settings);
+    if part == Part::Noted {
+        let oldest = SystemTime::from(ctx.clock.now() - chrono::Duration::minutes(NOTED_MINUTES));
+        notes.retain(|_, written| *written >= oldest);
+    }
+    notes
+}
+
+fn forget(ctx: &Context, item: ItemId, notes: &BTreeMap<ItemId, SystemTime>) {
+    if let Some(written) = notes.get(&item).filter(|_| ctx.copy.is_none()) {
+        event_hook::forget(&ctx.settings, item, *written);
+    }
+}
+
+/// Notes by the module that handles the service; those of services that nobody licenses are removed.
+fn sort_notes(
+    ctx: &mut Context,
+    bundled: &[ModuleId],
+    notes: &BTreeMap<ItemId, SystemTime>,
+) -> Result<BTreeMap<ModuleId, BTreeSet<ItemId>>, ModuleError> {
+    let mut by_module: BTreeMap<ModuleId, BTreeSet<ItemId>> = BTreeMap::new();
+    for item in notes.keys() {
+        let found = ctx.data.billdb()?.item(*item).map_err(database_error)?;
+        match found.as_ref().and_then(|item| item.module).filter(|module| bundled.contains(module)) {
+            Some(module) => drop(by_module.entry(module).or_default().insert(*item)),
+            None => {
+                if found.is_none() {
+                    ctx.log.warning(&format!("an event named service {item}, which is not in the panel"));
+                }
+                forget(ctx, *item, notes);
+            }
+        }
+    }
+    Ok(by_module)
+}
+
+/// `sellers`: gets the license server of these servers.
+fn sweep_module(
+    ctx: &mut Context,
+    modules: &[Module],
+    id: ModuleId,
+    noted: &BTreeSet<ItemId>,
+    what: Sync,
+    sellers: &mut BTreeSet<ModuleId>,
+) -> Result<Swept, ModuleError> {
+    let servers = modules.iter().find(|module| module.id == id).ok_or_else(|| no_such(id))?;
+    if servers.program == MODULE_PROGRAM {
+        return Err(ours_in_bundled(servers));
+    }
+    let seller = license_server(ctx, modules, servers, what.module)?;
+    let Some(seller) = seller else { return Ok(Swept::default()) };
+    refuse_own_server(ctx, servers, &seller)?;
+    sellers.insert(seller.id);
+    let key = format!("adopted:{id}");
+    let store = open_state(ctx)?;
+    if what.part == (Part::Sweep { adopt: true }) {
+        store.write(ctx.clock.now(), |tx| tx.set_meta(&key, "yes")).map_err(crate::engine::state_error)?;
+    }
+    let adopted = store.meta(&key).map_err(crate::engine::state_error)?.is_some();
+    let whole = what.part != Part::Noted;
+    let server = Server { module: id, adopted, whole };
+    let mut swept = with_engine(ctx, seller.id, |engine| Ok(run_to_end(engine.sweep(server, noted, what.allow))))?;
+    if whole && !adopted && !swept.reports.is_empty() {
+        swept.reports.push(text!(
+            "module {id} ({}) was only compared; confirm and carry out with: pmisplicense sync --sweep --adopt --module {id}",
+            "модуль {id} ({}) только сверен; подтвердить и выполнить: pmisplicense sync --sweep --adopt --module {id}",
+            servers.name
+        ));
+    }
+    Ok(swept)
+}
+
+fn no_such(id: ModuleId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Config,
+        "bundled",
+        id,
+        text!(
+            "the setting bundled names processing module {id}, which does not exist; nothing was done for it; correct the settings file",
+            "настройка bundled называет модуль обработки {id}, которого нет; для него ничего не сделано; исправьте файл настроек"
+        ),
+    )
+}
+
+fn ours_in_bundled(module: &Module) -> ModuleError {
+    let id = module.id;
+    ModuleError::new(
+        ErrorKind::Config,
+        "bundled",
+        id,
+        text!(
+            "the setting bundled names processing module {id} ({}), which sells licenses itself; nothing was done for it; name modules of servers there",
+            "настройка bundled называет модуль обработки {id} ({}), который сам продаёт лицензии; для него ничего не сделано; укажите модули серверов",
+            module.name
+        ),
+    )
+}

@@ -1,0 +1,246 @@
+//! An account upstream of which only questions are asked: what would change a license changes a picture of it.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::{FIRST_LICENSE, Script, Step};
+use crate::error::ModuleError;
+use crate::model::ids::{LicenseId, LicenseKey, ModuleId, UpstreamPricelistId};
+use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
+use crate::model::license::{Expiry, Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
+use crate::model::period::{Period, add_months, add_period};
+use crate::model::rules::OrderApi;
+use crate::ports::{CallError, Connector, Edit, ModuleAccess, Outcome, Page, Repeatable, Upstream};
+use crate::store::RecordedIntent;
+use crate::upstream::wire;
+
+/// Days of a trial where nobody says; nothing is decided on it.
+const TRIAL: Days = Days::new(14);
+
+/// Opens the real account for questions.
+pub struct RehearsedConnector {
+    real: Box<dyn Connector>,
+    script: Script,
+    order_api: Box<dyn Fn(ModuleId) -> OrderApi>,
+}
+
+impl RehearsedConnector {
+    /// `real` is asked, `script` is told. `order_api`: which function would take the orders of a module.
+    pub fn new(real: Box<dyn Connector>, script: Script, order_api: impl Fn(ModuleId) -> OrderApi + 'static) -> Self {
+        Self { real, script, order_api: Box::new(order_api) }
+    }
+}
+
+impl Connector for RehearsedConnector {
+    fn connect(&self, access: &ModuleAccess) -> Result<Box<dyn Upstream>, ModuleError> {
+        let real = self.real.connect(access)?;
+        let host = access.url.split_once("://").map_or(access.url.as_str(), |(_, rest)| rest);
+        let host = host.split(['/', '?', '#']).next().unwrap_or(host).to_owned();
+        let account = format!("{}@{}", access.username, access.url);
+        let order_api = (self.order_api)(access.module);
+        Ok(Box::new(Rehearsed { real, script: self.script.clone(), host, account, order_api }))
+    }
+}
+
+struct Rehearsed {
+    real: Box<dyn Upstream>,
+    script: Script,
+    host: String,
+    account: String,
+    order_api: OrderApi,
+}
+
+impl Rehearsed {
+    fn pictured(&self, license: LicenseId) -> Option<License> {
+        self.script.made.borrow().licenses.get(&(self.account.clone(), license)).cloned()
+    }
+
+    fn picture(&self, license: License) {
+        self.script.made.borrow_mut().licenses.insert((self.account.clone(), license.id), license);
+    }
+
+    /// The license as it would be now.
+    fn now(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
+        match self.pictured(license) {
+            Some(pictured) => Ok(pictured),
+            None => self.real.license(family, license),
+        }
+    }
+
+    fn order(&mut self, order: &OrderRequest) -> OnceAnswer {
+        let id = {
+            let mut made = self.script.made.borrow_mut();
+            made.ordered += 1;
+            LicenseId(FIRST_LICENSE - (made.ordered - 1))
+        };
+        let today = self.script.today;
+        let expires = match order.period {
+            Period::Trial => today.checked_add_days(TRIAL).map_or(Expiry::Never, Expiry::On),
+            Period::Lifetime => Expiry::Never,
+            Period::Months(_) | Period::Day | Period::Unknown(_) => Expiry::On(add_period(today, order.period)),
+        };
+        let key = self.fresh_key();
+        self.picture(License {
+            name: Some(order.licname.clone()),
+            ip: order.ip,
+            remoteid: RemoteId::Text(order.mark.to_string()),
+            tariff: LicenseTariff::Id(order.pricelist),
+            period: Some(order.period),
+            status: LicenseStatus::Active,
+            key,
+            created: Some(today),
+            expires,
+            autoprolong: Some(false),
+            addons: order.nodes.into_iter().collect(),
+            ..License::unknown(id)
+        });
+        OnceAnswer::Ordered(Some(id))
+    }
+
+    /// A key that nobody has; shown as every key: not at all.
+    fn fresh_key(&self) -> Option<LicenseKey> {
+        let mut made = self.script.made.borrow_mut();
+        made.keys += 1;
+        LicenseKey::parse(&format!("NEW-KEY-{}", made.keys))
+    }
+
+    fn about(&mut self, license: LicenseId, request: &OnceRequest) -> Result<OnceAnswer, CallError> {
+        let family = match request {
+            OnceRequest::SetNodes { family, .. }
+            | OnceRequest::NewKey { family, .. }
+            | OnceRequest::Delete { family, .. } => *family,
+            OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::ChangePricelist { .. } => {
+                self.family_of(license)?
+            }
+        };
+        let mut seen = self.now(family, license)?;
+        let answer = match request {
+            OnceRequest::Prolong { period, .. } => {
+                let from = seen.expires.day().map_or(self.script.today, |expires| expires.max(self.script.today));
+                let until = add_months(from, *period);
+                seen.expires = Expiry::On(until);
+                OnceAnswer::Prolonged(Some(until))
+            }
+            OnceRequest::ChangePricelist { pricelist, period, .. } => {
+                (seen.tariff, seen.period) = (LicenseTariff::Id(*pricelist), Some(*period));
+                OnceAnswer::Changed
+            }
+            OnceRequest::SetNodes { addon, nodes, .. } => {
+                seen.addons.insert(*addon, *nodes);
+                OnceAnswer::Changed
+            }
+            OnceRequest::NewKey { .. } => {
+                (seen.key, seen.key_changed) = (self.fresh_key(), Some(self.script.today));
+                OnceAnswer::Key(seen.key.clone())
+            }
+            OnceRequest::Delete { .. } => {
+                seen.status = LicenseStatus::Deleted;
+                OnceAnswer::Changed
+            }
+            OnceRequest::Order(_) => OnceAnswer::Changed,
+        };
+        self.picture(seen);
+        Ok(answer)
+    }
+
+    /// Renewals and changes of tariff do not say which functions serve the license: whichever shows it.
+    fn family_of(&mut self, license: LicenseId) -> Result<Family, CallError> {
+        if self.pictured(license).is_some() || self.real.license(Family::Soft, license).is_ok() {
+            return Ok(Family::Soft);
+        }
+        self.real.license(Family::SoftExternal, license).map(|_| Family::SoftExternal)
+    }
+}
+
+fn edited(seen: &mut License, fields: &Edit, today: NaiveDate) {
+    if let Some(ip) = fields.ip {
+        if seen.ip != Some(ip) {
+            seen.ip_changed = Some(today);
+        }
+        seen.ip = Some(ip);
+    }
+    if fields.licname.is_some() {
+        seen.name.clone_from(&fields.licname);
+    }
+    if let Some(mark) = &fields.remoteid {
+        seen.remoteid = if mark.is_empty() { RemoteId::Empty } else { RemoteId::Text(mark.clone()) };
+    }
+    if fields.no_autoprolong {
+        seen.autoprolong = Some(false);
+    }
+}
+
+/// Whether the seller bills it.
+fn is_paid(request: &OnceRequest) -> bool {
+    match request {
+        OnceRequest::Order(_)
+        | OnceRequest::Prolong { .. }
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. } => true,
+        OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } => false,
+    }
+}
+
+impl Upstream for Rehearsed {
+    fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
+        let request = recorded.request();
+        let step =
+            Step::Send { to: self.host.clone(), form: wire::once(request, self.order_api), paid: is_paid(request) };
+        self.script.push(step);
+        match request {
+            OnceRequest::Order(order) => Outcome::Done(self.order(order)),
+            OnceRequest::Prolong { license, .. }
+            | OnceRequest::ChangePricelist { license, .. }
+            | OnceRequest::SetNodes { license, .. }
+            | OnceRequest::NewKey { license, .. }
+            | OnceRequest::Delete { license, .. } => match self.about(*license, request) {
+                Ok(answer) => Outcome::Done(answer),
+                Err(error) => Outcome::NotSent(error.words().en),
+            },
+        }
+    }
+
+    fn change(&mut self, family: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {
+        let form = wire::change(family, license, change);
+        self.script.push(Step::Send { to: self.host.clone(), form, paid: false });
+        let mut seen = self.now(family, license)?;
+        match change {
+            Repeatable::Suspend => seen.status = LicenseStatus::Stopped,
+            Repeatable::Resume => seen.status = LicenseStatus::Active,
+            Repeatable::Edit(fields) => edited(&mut seen, fields, self.script.today),
+        }
+        self.picture(seen);
+        Ok(())
+    }
+
+    fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
+        self.now(family, license)
+    }
+
+    fn page(&mut self, family: Family, number: u32) -> Result<Page, CallError> {
+        let mut page = self.real.page(family, number)?;
+        for row in &mut page.rows {
+            if let Some(pictured) = self.pictured(row.id) {
+                *row = License { key: None, ..pictured };
+            }
+        }
+        Ok(page)
+    }
+
+    fn check_ip(&mut self, pricelist: UpstreamPricelistId, period: Period, ip: IpAddr) -> Result<(), CallError> {
+        self.real.check_ip(pricelist, period, ip)
+    }
+
+    fn whoami(&mut self) -> Result<String, CallError> {
+        self.real.whoami()
+    }
+
+    fn balance(&mut self) -> Result<Money, CallError> {
+        self.real.balance()
+    }
+
+    fn server_date(&self) -> Option<DateTime<Utc>> {
+        self.real.server_date()
+    }
+}

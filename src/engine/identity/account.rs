@@ -1,0 +1,195 @@
+//! Which account at the seller a module buys from, and what is bound with accounts that no module buys from any more:
+//! a paid license there must not run out in silence.
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
+use crate::model::item::MODULE_PROGRAM;
+use crate::ports::{Module, ModuleAccess};
+use crate::store::{Account, Store, StoreError};
+use crate::text;
+
+use crate::engine::errors;
+
+/// Whether the settings of a module lead to an account, in whatever spelling or under a name that a person gave it.
+///
+/// # Errors
+/// SQLite's own.
+pub fn is_account(store: &Store, known: &Account, access: &ModuleAccess) -> Result<bool, StoreError> {
+    let (url, user) = (access.url.as_str(), access.username.as_str());
+    Ok(known.is_at(url, user) || store.account_at(url, user)? == Some(known.id))
+}
+
+/// The account that a module buys from, remembered at first sight.
+///
+/// # Errors
+/// `config` when the settings of the module lead to another account than before (docs/money-safety.md 6).
+pub(in crate::engine) fn account_of(
+    store: &Store,
+    now: DateTime<Utc>,
+    access: &ModuleAccess,
+) -> Result<AccountId, ModuleError> {
+    let (module, url, user) = (access.module, access.url.trim(), access.username.as_str());
+    let Some(known) = store.account_of_module(module).map_err(errors::state)? else {
+        return store.write(now, |tx| tx.set_account(module, url, user)).map_err(errors::state);
+    };
+    if is_account(store, &known, access).map_err(errors::state)? {
+        return Ok(known.id);
+    }
+    let (known_user, known_url) = (&known.username, &known.url);
+    Err(ModuleError::new(
+        ErrorKind::Config,
+        "module",
+        module,
+        text!(
+            "The settings of module {module} name another account: {user} at {url}. Until now it was {known_user} at {known_url}. Nothing was changed at the seller. Next: say whether it is the same account under another name: pmisplicense doctor --accept-account {module}",
+            "В настройках модуля {module} другая учётная запись: {user} на {url}. До сих пор была {known_user} на {known_url}. У продавца ничего не изменено. Дальше: укажите, та же ли это учётная запись под другим именем: pmisplicense doctor --accept-account {module}"
+        ),
+    ))
+}
+
+/// A state file belongs to one machine.
+///
+/// # Errors
+/// `state` on another one, until a person claims it.
+pub fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
+    let known = store.meta("machine").map_err(errors::state)?.unwrap_or_default();
+    if known.is_empty() || machine.is_empty() || known == machine {
+        return Ok(());
+    }
+    Err(ModuleError::new(
+        ErrorKind::State,
+        "machine",
+        machine,
+        text!(
+            "this state file was made on another machine; nothing was changed, here or upstream; if the panel moved here for good, run: pmisplicense state claim",
+            "этот файл состояния создан на другой машине; ничего не изменено; если панель переехала сюда навсегда, выполните: pmisplicense state claim"
+        ),
+    ))
+}
+
+/// What one module bound with an account that none of the present modules buys from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// The account.
+    pub account: Account,
+    /// The module that bound them.
+    pub module: ModuleId,
+    /// Whether the panel has that module still.
+    pub in_panel: bool,
+    /// Licenses that serve a service, are being taken for one, or wait to be freed.
+    pub licenses: u32,
+    /// A person said that they stay there.
+    pub stays: bool,
+}
+
+/// What is bound with accounts that none of the panel's modules of ours buys from. No pass looks at it.
+///
+/// # Errors
+/// `state`
+pub fn former_accounts(store: &Store, modules: &[Module]) -> Result<Vec<Former>, ModuleError> {
+    former(store, modules).map_err(errors::state)
+}
+
+fn former(store: &Store, modules: &[Module]) -> Result<Vec<Former>, StoreError> {
+    let ours: Vec<ModuleId> =
+        modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id).collect();
+    let mut served = Vec::new();
+    for module in &ours {
+        served.extend(store.account_of_module(*module)?.map(|account| account.id));
+    }
+    let mut found = Vec::new();
+    for account in store.accounts()?.into_iter().filter(|account| !served.contains(&account.id)) {
+        for (module, licenses) in store.in_use(account.id)? {
+            let (in_panel, stays) = (ours.contains(&module), store.stays(module, account.id)?);
+            found.push(Former { account: account.clone(), module, in_panel, licenses, stays });
+        }
+    }
+    Ok(found)
+}
+
+impl Former {
+    /// What is so, and what to do next, in words.
+    pub fn told(&self) -> (Text, Text) {
+        let (licenses, module) = (self.licenses, self.module);
+        let Account { url, username, .. } = &self.account;
+        let what = text!(
+            [
+                "Module {module} bound {} with the account {username} at {url}, and no module buys from it now. No run looks at them, and none renews them.",
+                counted(licenses, "license")
+            ],
+            [
+                "Модуль {module} привязал лицензии ({licenses}) через учётную запись {username} на {url}, а сейчас через неё не покупает ни один модуль. Их никто не проверяет и не продлевает."
+            ]
+        );
+        let next = match (self.in_panel, self.stays) {
+            (false, _) => text!(
+                "add a processing module with that account to the panel, or give each service a license of its present module: pmisplicense move ITEM; the services: pmisplicense list --module {module}",
+                "добавьте в панель модуль обработки с этой учётной записью или дайте каждой услуге лицензию её нынешнего модуля: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {module}"
+            ),
+            (true, false) => text!(
+                "say whether that is the same account under another name: pmisplicense doctor --accept-account {module}",
+                "укажите, та же ли это учётная запись под другим именем: pmisplicense doctor --accept-account {module}"
+            ),
+            (true, true) => text!(
+                "give each service a license of the present account: pmisplicense move ITEM; the services: pmisplicense list --module {module}",
+                "дайте каждой услуге лицензию нынешней учётной записи: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {module}"
+            ),
+        };
+        (what, next)
+    }
+
+    /// What a person may do about it: the command.
+    pub fn command(&self) -> String {
+        let module = self.module;
+        match self.in_panel && !self.stays {
+            true => format!("pmisplicense doctor --accept-account {module}"),
+            false => "pmisplicense move ITEM".to_owned(),
+        }
+    }
+
+    /// The failure of a pass that passed them over.
+    pub fn passed_over(&self) -> ModuleError {
+        let (what, next) = self.told();
+        let words = text!(["{} Next: {}", what.en, next.en], ["{} Дальше: {}", what.ru, next.ru]);
+        ModuleError::new(ErrorKind::Config, "account", &self.account.username, words)
+    }
+}
+
+/// A license of an account that the module does not buy from now. `is_own`: the module itself bound it, so that the
+/// account may only have another name.
+pub fn other_account(
+    item: ItemId,
+    license: LicenseId,
+    (bought_as, module): (&Account, ModuleId),
+    is_own: bool,
+) -> ModuleError {
+    let Account { url, username, .. } = bought_as;
+    let same = if is_own {
+        text!(
+            "if that is the same account under another name: pmisplicense doctor --accept-account {module} --same; if not, get a license from the present one: ",
+            "если это та же учётная запись под другим именем: pmisplicense doctor --accept-account {module} --same; если нет, получите лицензию нынешней: "
+        )
+    } else {
+        text!(
+            "get a license from the account of its present module: ",
+            "получите лицензию учётной записи нынешнего модуля: "
+        )
+    };
+    ModuleError::new(
+        ErrorKind::Config,
+        "account",
+        username,
+        text!(
+            [
+                "License {license} of service {item} was bound with module {module} as {username} at {url}. The service's module buys from another account now. Nothing was changed. Next: {}pmisplicense move {item}",
+                same.en
+            ],
+            [
+                "Лицензия {license} услуги {item} привязана через модуль {module} как {username} на {url}. Модуль услуги теперь покупает через другую учётную запись. Ничего не изменено. Дальше: {}pmisplicense move {item}",
+                same.ru
+            ]
+        ),
+    )
+}

@@ -1,0 +1,186 @@
+//! Which services a look at all of them must not pass over in silence: those whose client or incarnation is another
+//! one than recorded, and those that show a license which our state does not hold for them. Found with a few
+//! questions for each few hundred services; each is then looked at alone, under its lock, and says itself what is
+//! wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::Incarnation;
+use crate::model::license::Family;
+use crate::model::license_row::LicenseRow;
+use crate::pass_report::{PassReport, Scope};
+use crate::plan::identity::{Shown, is_other_owner};
+use crate::store::StoreError;
+use crate::text;
+
+use crate::engine::{Engine, errors};
+
+/// Services and rows asked for at once.
+const BATCH: u32 = 500;
+
+/// Suspects looked at in one run. A lost state makes a suspect of every service; a few of them say what is wrong.
+const MAX_LOOKED_AT: usize = 50;
+
+/// What a pass must look at, however calm the lists are.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Suspects {
+    /// Services to be looked at one by one.
+    pub(in crate::engine) items: BTreeSet<ItemId>,
+    /// How many more there are.
+    left: usize,
+}
+
+impl Suspects {
+    /// Whether the service is to be looked at; else it is only counted.
+    pub(in crate::engine) fn add(&mut self, item: ItemId) -> bool {
+        if self.items.contains(&item) {
+            return true;
+        }
+        let has_room = self.items.len() < MAX_LOOKED_AT;
+        if has_room {
+            self.items.insert(item);
+        } else {
+            self.left += 1;
+        }
+        has_room
+    }
+
+    /// What a pass says of those that it did not look at.
+    pub(in crate::engine) fn left_over(&self) -> Option<ModuleError> {
+        let left = self.left;
+        (left > 0).then(|| {
+            let words = text!(
+                "{left} more services belong to another client than recorded, or show licenses that this state does not hold for them. Nothing was changed for them. Next: pmisplicense reconcile",
+                "Ещё у {left} услуг сменился клиент, или они показывают лицензии, которых за ними нет в состоянии. Для них ничего не изменено. Далее: pmisplicense reconcile"
+            );
+            ModuleError::new(ErrorKind::State, "licid", left, words)
+        })
+    }
+}
+
+/// What our state has; `None`: a row of it cannot be used, which stops nobody else.
+fn read<T>(result: Result<T, StoreError>) -> Result<Option<T>, ModuleError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_of_one_row() => Ok(None),
+        Err(error) => Err(errors::state(error)),
+    }
+}
+
+impl Engine<'_> {
+    /// Modules of servers whose control panels are licensed here: [`Engine::survey`] and
+    /// [`Engine::identity_troubles`] look at their servers too. The sweep is told which one it is about.
+    pub fn also_look_at(&mut self, servers: BTreeSet<ModuleId>) {
+        self.servers = servers;
+    }
+
+    /// The services of the module's account that need a look of their own because of who they are.
+    pub(in crate::engine) async fn suspects(&mut self) -> Result<Suspects, ModuleError> {
+        let mut suspects = Suspects::default();
+        self.other_owners(&mut suspects).await?;
+        self.strange_shows(&mut suspects).await?;
+        Ok(suspects)
+    }
+
+    /// Services whose number holds a license, and whose client or incarnation is not the one that our state recorded.
+    async fn other_owners(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
+        for family in [Family::Soft, Family::SoftExternal, Family::Addition] {
+            let mut after = LicenseId(0);
+            loop {
+                let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
+                let Some((last, _)) = rows.last() else { break };
+                after = *last;
+                let held: BTreeMap<ItemId, LicenseId> =
+                    rows.iter().filter_map(|(license, item)| Some(((*item)?, *license))).collect();
+                let ids: Vec<ItemId> = held.keys().copied().collect();
+                self.step("read owners").await?;
+                let owners = self.ports.billdb.owners(&ids).map_err(|error| errors::database(&error))?;
+                for owner in owners {
+                    let incarnation = self.store.incarnation_at(owner.item, &owner.created).map_err(errors::state)?;
+                    let known = self.store.item(owner.item, &owner.created).map_err(errors::state)?;
+                    let Some(license) = held.get(&owner.item) else { continue };
+                    let known = known.map(|row| row.client);
+                    let is_other = |row: LicenseRow| is_other_owner(&row, &incarnation, known, owner.client);
+                    if read(self.store.license(self.account, *license))?.is_none_or(|row| row.is_some_and(is_other)) {
+                        suspects.add(owner.item);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Services of the module that show a license which our state does not hold for them.
+    async fn strange_shows(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
+        let mut after = ItemId(0);
+        loop {
+            self.step("read parameters").await?;
+            let batch = self.ports.billdb.items_showing_licenses(after, BATCH);
+            let batch = batch.map_err(|error| errors::database(&error))?;
+            let Some((last, _)) = batch.last() else { return Ok(()) };
+            after = *last;
+            let mut strange = Vec::new();
+            for (item, license) in batch {
+                // What cannot be read concerns others: the list of the seller leads to it.
+                let Some(row) = read(self.store.license(self.account, license))? else { continue };
+                let Some(rows) = read(self.store.licenses_of_item(item))? else { continue };
+                let is_its = row.is_some_and(|row| row.item == Some(item));
+                let holds = rows.iter().find(|row| row.incarnation.is_some() && row.account == self.account);
+                if !is_its && !self.store.was_of_item(item, license).map_err(errors::state)? {
+                    strange.push(item);
+                } else if holds.is_some_and(|held| held.id != license) {
+                    // The panel did not save the license that took another one's place.
+                    suspects.add(item);
+                }
+            }
+            if strange.is_empty() {
+                continue;
+            }
+            let items = self.ports.billdb.items(&strange).map_err(|error| errors::database(&error))?;
+            for item in items.iter().filter(|item| self.is_buyer(item)) {
+                let incarnation = self.store.incarnation(item).map_err(errors::state)?;
+                if self.shows_strange(item, &incarnation)? {
+                    suspects.add(item.id);
+                }
+            }
+        }
+    }
+
+    /// Whether a service shows a license that our state does not hold for it.
+    pub(in crate::engine) fn shows_strange(&self, item: &Item, incarnation: &Incarnation) -> Result<bool, ModuleError> {
+        Ok(match self.shown_by(item, incarnation)? {
+            Shown::Nothing | Shown::Own | Shown::Former => false,
+            Shown::Elsewhere(..) | Shown::Unknown(_) => true,
+        })
+    }
+
+    /// Whether the sweep leaves a server alone, because it shows a license that our state does not hold for it: an
+    /// operator says first whose that license is. The report names it.
+    pub(in crate::engine) async fn is_left_alone(
+        &mut self,
+        server: &Item,
+        suspects: &mut Suspects,
+        report: &mut PassReport,
+    ) -> Result<bool, ModuleError> {
+        let incarnation = self.store.incarnation(server).map_err(errors::state)?;
+        if server.status == ItemStatus::Deleted || !self.shows_strange(server, &incarnation)? {
+            return Ok(false);
+        }
+        if !suspects.add(server.id) {
+            return Ok(true);
+        }
+        match self.identity_trouble(server).await {
+            Some(error) => self.collect(report, Scope::Item(server.id), error).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a service is there and gets its license here.
+    fn is_buyer(&self, item: &Item) -> bool {
+        let Some(module) = item.module.filter(|_| item.status != ItemStatus::Deleted) else { return false };
+        if item.is_ours() { module == self.module } else { self.servers.contains(&module) }
+    }
+}

@@ -1,0 +1,160 @@
+//! Modules of a license (family `addition`, docs/licensing-rules.md 1): a service whose product is one belongs to the
+//! license of its parent service, lives and dies with it, and is never pooled. Upstream has no list of them.
+
+use std::collections::BTreeSet;
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::catalogue::Product;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::Item;
+use crate::model::journal::Intent;
+use crate::model::license::{Family, LicenseStatus, Money};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::period::days_between;
+use crate::model::reason::Reason;
+use crate::ports::Upstream as _;
+use crate::text;
+
+use crate::engine::{Engine, errors};
+
+/// Rows of our state read at once.
+const BATCH: u32 = 500;
+
+/// Numbers above the newest known one that are opened in search of a module: upstream numbers modules and licenses in
+/// one row, and a busy seller's other customers leave gaps.
+const PROBED: u32 = 20;
+
+impl Engine<'_> {
+    /// The license that a module of `item` belongs to; `None` for any other product.
+    ///
+    /// # Errors
+    /// `missed`: the service has no parent, or the parent holds no license.
+    pub(in crate::engine) async fn parent_license(
+        &mut self,
+        item: &Item,
+        product: &Product,
+    ) -> Result<Option<LicenseId>, ModuleError> {
+        if product.family != Family::Addition {
+            return Ok(None);
+        }
+        let Some(parent) = item.parent else { return Err(no_parent(item)) };
+        let parent = self.item(parent).await?;
+        let incarnation = self.known_incarnation(&parent)?;
+        match self.held_by(&incarnation)? {
+            Some(row) if row.state == LicenseState::Bound && row.family == Family::Soft => Ok(Some(row.id)),
+            Some(_) | None => Err(no_parent_license(item, parent.id)),
+        }
+    }
+
+    /// Where a lost module may be: no list shows it, so the numbers that followed the newest one known are opened.
+    /// What bears the mark is found; absence proves nothing.
+    pub(in crate::engine) fn probed(&self, intent: &Intent) -> Result<Vec<LicenseId>, ModuleError> {
+        let newest = intent.highest_license.0;
+        let mut numbers = Vec::new();
+        for id in (newest.saturating_add(1)..=newest.saturating_add(PROBED)).map(LicenseId) {
+            if self.store.license(self.account, id).map_err(errors::state)?.is_none() {
+                numbers.push(id);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The balance before a module is ordered: the witness that stands in for the list.
+    pub(in crate::engine) async fn balance_beside_list(
+        &mut self,
+        family: Family,
+    ) -> Result<Option<Money>, ModuleError> {
+        if family != Family::Addition {
+            return Ok(None);
+        }
+        self.step("ask balance").await?;
+        Ok(self.ports.upstream.balance().ok())
+    }
+
+    /// Whether the balance is what it was before a refused order: then nothing was billed by it. One that is not
+    /// known, or that moved for whatever reason, proves nothing.
+    pub(in crate::engine) async fn is_unmoved(&mut self, before: Option<&Money>) -> Result<bool, ModuleError> {
+        let Some(before) = before else { return Ok(false) };
+        self.step("ask balance").await?;
+        Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
+    }
+
+    /// Ends the modules of a license that is given back; whether it has any that upstream still knows: such a license
+    /// is not for the next client.
+    pub(in crate::engine) async fn end_modules(&mut self, parent: &LicenseRow) -> Result<bool, ModuleError> {
+        let mut any = false;
+        for id in self.store.modules_of(parent.account, parent.id).map_err(errors::state)? {
+            let Some(row) = self.store.license(parent.account, id).map_err(errors::state)? else { continue };
+            any |= row.state != LicenseState::Deleted;
+            if matches!(row.state, LicenseState::Bound | LicenseState::ToFree) {
+                self.lock_license(id).await?;
+                let reason = text!(
+                    "module {id} ends with its license {}",
+                    "модуль {id} завершается вместе с лицензией {}",
+                    parent.id
+                );
+                self.note(&reason);
+                if let Some(seen) = self.read(row.family, id).await?.filter(|l| l.status != LicenseStatus::Deleted) {
+                    let seen = self.stop(&row, seen).await?;
+                    self.forbid_autoprolong(&row, &seen).await?;
+                    self.refresh(&row, &seen).await?;
+                }
+                self.release(&row, LicenseState::Stopped, None, &Reason::LicenseGivenBack).await?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// No list shows modules: those whose end is near are looked at one by one.
+    pub(in crate::engine) fn modules_near_end(&self) -> Result<BTreeSet<ItemId>, ModuleError> {
+        let mut items = BTreeSet::new();
+        let mut after = LicenseId(0);
+        loop {
+            let rows =
+                self.store.bound_licenses(self.account, Family::Addition, after, BATCH).map_err(errors::state)?;
+            let Some((last, _)) = rows.last() else { return Ok(items) };
+            after = *last;
+            for (id, item) in rows {
+                let row = match self.store.license(self.account, id) {
+                    // Its service's own turn names it, and changes nothing.
+                    Err(error) if error.is_of_one_row() => {
+                        items.extend(item);
+                        continue;
+                    }
+                    row => row.map_err(errors::state)?,
+                };
+                let days = i64::from(self.rules.renew_before_days);
+                let expires = row.and_then(|row| row.expires.day());
+                if expires.is_some_and(|expires| days_between(self.today(), expires) <= days) {
+                    items.extend(item);
+                }
+            }
+        }
+    }
+}
+
+fn no_parent(item: &Item) -> ModuleError {
+    let id = item.id;
+    ModuleError::new(
+        ErrorKind::Missed,
+        "parent",
+        id,
+        text!(
+            "service {id} is a module of a license and has no parent service; nothing was ordered; sell it as a part of a license's service",
+            "услуга {id} — модуль лицензии, а родительской услуги у неё нет; ничего не заказано; продавайте её в составе услуги с лицензией"
+        ),
+    )
+}
+
+fn no_parent_license(item: &Item, parent: ItemId) -> ModuleError {
+    let id = item.id;
+    ModuleError::new(
+        ErrorKind::Missed,
+        "parent",
+        parent,
+        text!(
+            "service {id} is a module of the license of service {parent}, which has none; nothing was ordered; open {parent} first, then the run is repeated",
+            "услуга {id} — модуль лицензии услуги {parent}, а у той лицензии нет; ничего не заказано; сначала откройте {parent}, затем запуск повторится"
+        ),
+    )
+}

@@ -1,0 +1,420 @@
+//! Looking for orders whose outcome is unknown, and adopting what is found (docs/money-safety.md 3 and 4). The rules
+//! stand in `plan::doubt`; here they are carried out.
+
+use chrono::NaiveDate;
+
+use crate::error::{ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::ids::LicenseId;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest, OrderRequest};
+use crate::model::license::{Family, License, LicenseStatus, RemoteId};
+use crate::model::license_row::LicenseState;
+use crate::model::planted::{Bug, is_planted};
+use crate::plan::cost::{cost_of, with_cost};
+use crate::plan::doubt::{
+    FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
+    is_candidate, mismatch, not_before,
+};
+use crate::ports::{CallError, RefusalKind};
+use crate::store::Binding;
+use crate::text;
+
+use crate::engine::pages::Pages;
+use crate::engine::send::describe;
+use crate::engine::{Engine, errors, unreadable};
+
+/// Licenses opened in one search: more candidates than this, and a person must look.
+const MAX_OPENED: usize = 60;
+
+/// The order inside an intent; other intents never get here.
+pub(in crate::engine) fn order_of(intent: &Intent) -> Option<&OrderRequest> {
+    match &intent.request {
+        OnceRequest::Order(order) => Some(order),
+        OnceRequest::Prolong { .. }
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. } => None,
+    }
+}
+
+/// Who is to have what a doubtful order is found to have bought.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) enum Whose<'l> {
+    /// This incarnation, which waits for it.
+    Wanted(&'l Incarnation),
+    /// This incarnation, if it is the license that its service shows; else nobody.
+    Shown(&'l Incarnation, LicenseId),
+    /// Nobody: it is to be freed.
+    Nobodys,
+}
+
+impl<'l> Whose<'l> {
+    fn incarnation_for(self, found: LicenseId) -> Option<&'l Incarnation> {
+        match self {
+            Self::Wanted(incarnation) => Some(incarnation),
+            Self::Shown(incarnation, shown) => (shown == found).then_some(incarnation),
+            Self::Nobodys => None,
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Settles the orders of an item that are in doubt: each ends adopted, or as never made, or this run fails. Later
+    /// intents of the item wait for that. `product`: what the item wants now. What was given up before it was found
+    /// is taken for a new incarnation only when it is that; for the same incarnation whatever of the family it is:
+    /// its key stands in the way of another order, and a tariff can be changed.
+    pub(in crate::engine) async fn settle_orders(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        product: Option<&Product>,
+    ) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        let account = self.account;
+        for intent in open.iter().filter(|intent| order_of(intent).is_some() && intent.account == account) {
+            if is_planted(Bug::OperationAsKey) && intent.operation != self.operation {
+                continue;
+            }
+            let fits = order_of(intent).zip(product).is_some_and(|(order, product)| {
+                order.pricelist == product.pricelist
+                    || (intent.is_order_of(incarnation) && order.family == product.family)
+            });
+            let wanted = intent.status != IntentStatus::FreeWhenAppears || fits;
+            let whose = match item.params.licid.filter(|_| item.status != ItemStatus::Deleted) {
+                _ if wanted => Whose::Wanted(incarnation),
+                // Given up, as an old state has it, and in use: nothing that the service shows is freed.
+                Some(shown) => Whose::Shown(incarnation, shown),
+                None => Whose::Nobodys,
+            };
+            self.settle_order(intent, whose).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for one doubtful order. What is found is bound to whose it is, and to be freed where the order was for
+    /// another service of this number.
+    pub(in crate::engine) async fn settle_order(
+        &mut self,
+        intent: &Intent,
+        whose: Whose<'_>,
+    ) -> Result<Option<License>, ModuleError> {
+        let Some(order) = order_of(intent).cloned() else { return Ok(None) };
+        let what = describe(intent);
+        let (found, complete) = self.search(intent, &order).await?;
+        match found {
+            Found::One(license) => {
+                // Its key may have been shown to the client who had this number before.
+                let incarnation = whose.incarnation_for(license.id).filter(|incarnation| intent.was_for(incarnation));
+                self.adopt(intent, &order, *license, incarnation, &what).await.map(Some)
+            }
+            Found::Unclear(ids) => {
+                let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let why = text!("these licenses may be it: {list}", "возможно, это одна из лицензий: {list}");
+                Err(self.hand_over(intent, &what, &why).await?)
+            }
+            Found::Nothing if intent.status == IntentStatus::HandedOver => {
+                let why = text!("a person must look", "решить должен человек");
+                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
+            }
+            Found::Nothing if !matches!(whose, Whose::Wanted(_)) => {
+                self.not_yet(intent, &order, complete, &what).await.map(|()| None)
+            }
+            Found::Nothing => self.after_nothing(intent, complete, &what).await.map(|()| None),
+        }
+    }
+
+    async fn after_nothing(&mut self, intent: &Intent, complete: bool, what: &Text) -> Result<(), ModuleError> {
+        let rules = &self.rules.upstream;
+        let value = intent.item.map_or(0, |item| item.0);
+        let verdict = after_clean_look(intent, self.now_at_least(), rules.settle_s, rules.resend, complete);
+        match (verdict, intent.license) {
+            (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", value)),
+            (Verdict::FirstCleanLook { again }, _) => {
+                if intent.status == IntentStatus::FreeWhenAppears {
+                    self.write_event(intent, IntentEvent::WantedAgain, what).await?;
+                }
+                self.write_event(intent, IntentEvent::CleanLook, what).await?;
+                Err(errors::in_doubt(what, again, "item", value))
+            }
+            (Verdict::NeverHappened, Some(named)) => {
+                // Upstream said done: no list, and no clock that runs ahead, is reason enough to buy again.
+                let why = text!(
+                    "upstream named license {named}, and does not show it",
+                    "продавец назвал лицензию {named}, а её не видно"
+                );
+                Err(self.hand_over(intent, what, &why).await?)
+            }
+            (Verdict::NeverHappened, None) => {
+                let reason = "two complete lists after the settling time show no trace".to_owned();
+                self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
+            }
+            (Verdict::HandOver(why), _) if intent.status == IntentStatus::FreeWhenAppears => {
+                // Its service wants it again: a person is asked for as long as he has not answered, and not only for
+                // the days in which a closed service's license may appear.
+                self.write_event(intent, IntentEvent::WantedAgain, what).await?;
+                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(errors::order_unknown(what, &why, intent.item, intent.id.0))
+            }
+            (Verdict::HandOver(why), _) => Err(self.hand_over(intent, what, &why).await?),
+        }
+    }
+
+    /// The item is closed: what has not appeared within 30 days never will.
+    async fn not_yet(
+        &mut self,
+        intent: &Intent,
+        order: &OrderRequest,
+        complete: bool,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        // No list of modules can be complete: the numbers that follow are asked for one by one instead.
+        let complete = complete || order.family == Family::Addition;
+        match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, complete) {
+            Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
+            Verdict::FirstCleanLook { .. } => self.write_event(intent, IntentEvent::CleanLook, what).await,
+            Verdict::NeverHappened => {
+                let reason = format!("nothing appeared within {FREE_WHEN_APPEARS_DAYS} days of the closing");
+                self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
+            }
+        }
+    }
+
+    /// Hands a doubt to a person; returns the error that says so.
+    pub(in crate::engine) async fn hand_over(
+        &mut self,
+        intent: &Intent,
+        what: &Text,
+        why: &Text,
+    ) -> Result<ModuleError, ModuleError> {
+        if intent.status == IntentStatus::InDoubt {
+            self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, why).await?;
+        }
+        Ok(errors::order_unknown(what, why, intent.item, intent.id.0))
+    }
+
+    /// Searches the account for an order: the license that upstream named first, then the lists. The second value
+    /// says whether absence from what was read proves anything.
+    pub(in crate::engine) async fn search(
+        &mut self,
+        intent: &Intent,
+        order: &OrderRequest,
+    ) -> Result<(Found, bool), ModuleError> {
+        let (mut opened, mut hidden) = (Vec::new(), false);
+        if let Some(hint) = intent.license
+            && let Some(seen) = self.look_into(order.family, hint, &mut hidden).await?
+        {
+            if compare(order, &seen) == Match::Mark {
+                return Ok((Found::One(Box::new(seen)), true));
+            }
+            // Without a mark it may still be the one, however its number and date look in the list.
+            if !self.is_held(hint)? {
+                self.learn_silence(&seen).await?;
+                opened.push(seen);
+            }
+        }
+        let (mut candidates, mut complete) = self.list_candidates(intent, order).await?;
+        candidates.retain(|id| opened.iter().all(|seen: &License| seen.id != *id));
+        complete &= candidates.len() <= MAX_OPENED;
+        for id in candidates.into_iter().take(MAX_OPENED) {
+            let Some(seen) = self.look_into(order.family, id, &mut hidden).await? else {
+                // Listed, and denied when opened: what it is cannot be told, so absence is not shown either.
+                hidden = true;
+                continue;
+            };
+            let is_it = compare(order, &seen) == Match::Mark;
+            self.learn_silence(&seen).await?;
+            opened.push(seen);
+            if is_it {
+                break;
+            }
+        }
+        Ok((decide(order, opened, self.returns_remoteid()?), complete && !hidden))
+    }
+
+    /// Opens one candidate. One that the seller cannot show ends nothing, but absence is not shown then.
+    async fn look_into(
+        &mut self,
+        family: Family,
+        id: LicenseId,
+        hidden: &mut bool,
+    ) -> Result<Option<License>, ModuleError> {
+        match self.try_read(family, id).await? {
+            Ok(seen) => Ok(seen),
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::Auth => {
+                Err(unreadable(&CallError::Refused(refusal), id))
+            }
+            Err(error @ CallError::Unreachable(_)) => Err(unreadable(&error, id)),
+            Err(error @ (CallError::Refused(_) | CallError::BadAnswer(_) | CallError::Form(_))) => {
+                let why = unreadable(&error, id);
+                self.warn(&text!(
+                    "License {id} may be the one that is looked for, and the seller does not show it: {why}",
+                    "Лицензия {id} может быть искомой, а продавец её не показывает: {why}"
+                ));
+                *hidden = true;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The seller's day before which nothing is created that is ordered now; `newest`: the newest one that it shows.
+    pub(in crate::engine) fn not_before(&self, newest: Option<NaiveDate>) -> Option<NaiveDate> {
+        not_before(newest, self.their_now(), self.now())
+    }
+
+    /// What an opened license says about the account, where nothing is known of it yet.
+    async fn learn_silence(&mut self, seen: &License) -> Result<(), ModuleError> {
+        if seen.remoteid == RemoteId::Absent && self.returns_remoteid()?.is_none() {
+            self.remember_remoteid(false).await?;
+        }
+        Ok(())
+    }
+
+    /// Numbers worth opening, those that bear the mark in the list first.
+    async fn list_candidates(
+        &mut self,
+        intent: &Intent,
+        order: &OrderRequest,
+    ) -> Result<(Vec<LicenseId>, bool), ModuleError> {
+        let (mut marked, mut others) = (Vec::new(), Vec::new());
+        if order.family == Family::Addition {
+            return Ok((self.probed(intent)?, false));
+        }
+        let mut pages = Pages::of(order.family);
+        while let Some(page) = pages.next(self).await? {
+            self.check_marks(&page.rows).await?;
+            for row in &page.rows {
+                if !is_candidate(order, intent, row) || self.is_held(row.id)? {
+                    continue;
+                }
+                if row.remoteid.is(&order.mark) { marked.push(row.id) } else { others.push(row.id) }
+            }
+        }
+        let newest = self.store.newest_licenses(self.account, order.family).map_err(errors::state)?;
+        others.sort_unstable_by(|a, b| b.cmp(a));
+        marked.extend(others);
+        Ok((marked, pages.list.is_complete(&newest)))
+    }
+
+    /// Whether our state knows a license, whatever it is to us.
+    pub(in crate::engine) fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {
+        Ok(self.store.license(self.account, id).map_err(errors::state)?.is_some())
+    }
+
+    pub(in crate::engine) fn returns_remoteid(&self) -> Result<Option<bool>, ModuleError> {
+        let account = self.store.account(self.account).map_err(errors::state)?;
+        Ok(account.and_then(|account| account.returns_remoteid))
+    }
+
+    pub(in crate::engine) async fn remember_remoteid(&mut self, returns: bool) -> Result<(), ModuleError> {
+        if self.returns_remoteid()? == Some(returns) {
+            return Ok(());
+        }
+        let account = self.account;
+        self.commit("remember remoteid", move |tx| tx.set_returns_remoteid(account, returns)).await
+    }
+
+    /// Takes a found license for the intent's own: the outcome and the binding are one transaction. A license that is
+    /// not what was ordered is bound by nobody; one for an incarnation that has a license already is a duplicate, to
+    /// be freed.
+    pub(in crate::engine) async fn adopt(
+        &mut self,
+        intent: &Intent,
+        order: &OrderRequest,
+        seen: License,
+        incarnation: Option<&Incarnation>,
+        what: &Text,
+    ) -> Result<License, ModuleError> {
+        if let Some(field) = mismatch(order, &seen) {
+            let id = seen.id;
+            let why = text!(
+                "license {id} differs in {field} from what was ordered",
+                "лицензия {id} отличается от заказа: {field}"
+            );
+            return Err(self.hand_over(intent, what, &why).await?);
+        }
+        let event = IntentEvent::Adopted { license: seen.id };
+        self.bind_order(intent, order, &seen, incarnation, event, what).await?;
+        Ok(seen)
+    }
+
+    /// Writes an order's good end: the event and the license's row in one transaction.
+    pub(in crate::engine) async fn bind_order(
+        &mut self,
+        intent: &Intent,
+        order: &OrderRequest,
+        seen: &License,
+        incarnation: Option<&Incarnation>,
+        event: IntentEvent,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        let left = match incarnation {
+            Some(incarnation) => self.left_for_order(incarnation, intent)?,
+            None => None,
+        };
+        let taken = match incarnation {
+            Some(incarnation) => left.is_none() && self.store.license_of(incarnation).map_err(errors::state)?.is_some(),
+            None => false,
+        };
+        let state = if incarnation.is_some() && !taken { LicenseState::Bound } else { LicenseState::ToFree };
+        let incarnation = incarnation.filter(|_| !taken).cloned();
+        let product = self.rules.catalogue.by_pricelist(order.pricelist);
+        let internal_name = product.map_or_else(|| order.pricelist.to_string(), |p| p.internal_name.clone());
+        let (account, module) = (self.account, self.module);
+        let returns = match seen.remoteid {
+            RemoteId::Text(_) => true,
+            RemoteId::Absent | RemoteId::Empty => false,
+        };
+        let (intent, order, seen, what) = (intent.clone(), order.clone(), seen.clone(), what.clone());
+        let cost = cost_of(&intent.request, &seen, product);
+        let what = with_cost(&what, &cost);
+        let (note, item) = (bound_note(&seen, state), intent.item);
+        self.note(&note);
+        self.commit("bind", move |tx| {
+            tx.event(&intent, &event, &what)?;
+            left.map_or(Ok(()), |left| left.write(tx))?;
+            let binding = Binding {
+                account,
+                family: order.family,
+                module,
+                internal_name: &internal_name,
+                mark: Some(&order.mark),
+                pricelist: order.pricelist,
+                nodes: order.nodes.map(|(_, nodes)| nodes),
+            };
+            tx.put_license(&binding, &seen, state, item, incarnation.as_ref())?;
+            if let Some(parent) = order.parent {
+                tx.put_addition(account, seen.id, parent)?;
+            }
+            tx.put_cost(&intent, seen.id, order.pricelist, &cost)?;
+            tx.set_returns_remoteid(account, returns)?;
+            tx.set_refused_lifted(&intent)?;
+            tx.note(item, Some((account, seen.id)), state.word(), &note)
+        })
+        .await
+    }
+}
+
+fn bound_note(seen: &License, state: LicenseState) -> Text {
+    let (id, expires) = (seen.id, seen.expires);
+    match state {
+        LicenseState::Bound if seen.status == LicenseStatus::Ordered => {
+            text!("license {id} is ordered and waits for payment", "лицензия {id} заказана и ждёт оплаты")
+        }
+        LicenseState::Bound => {
+            text!("license {id} bound, good until {expires}", "лицензия {id} привязана, срок до {expires}")
+        }
+        LicenseState::Claimed
+        | LicenseState::ToFree
+        | LicenseState::Pool
+        | LicenseState::Stopped
+        | LicenseState::Deleted => {
+            text!(
+                "license {id} is a duplicate or came too late: to be freed",
+                "лицензия {id} — дубликат или пришла поздно: к освобождению"
+            )
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Money before buying: what keeps a purchase back before anything is sent, and which services wait because of it.
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::ItemId;
+use crate::ports::{CallError, Refusal, RefusalKind, Upstream as _};
+use crate::store::WaitsFor;
+use crate::text;
+
+use crate::engine::{Engine, errors};
+
+/// How long a remembered refusal for lack of money keeps runs from ordering (docs/licensing-rules.md 10).
+const BACK_OFF_MINUTES: i64 = 15;
+
+/// Whether the seller answered, and the answer tells no balance: rights are missing, or the amount could be two.
+fn is_balance_unknown(error: &CallError) -> bool {
+    match error {
+        CallError::Refused(refusal) => refusal.kind != RefusalKind::Auth,
+        CallError::BadAnswer(_) | CallError::Form(_) => true,
+        CallError::Unreachable(_) => false,
+    }
+}
+
+impl Engine<'_> {
+    /// Money before buying: the provider's minimum, and the back-off after a refusal, which ends as soon as the
+    /// balance has grown. Where the balance could not be asked after the refusal, or cannot be read now, there is
+    /// nothing to compare with: it may have grown, and one more refusal is cheaper than a client who waits. A balance
+    /// that cannot be read stops a purchase only where the provider asks for a minimum.
+    ///
+    /// What is kept back waits: the service is remembered once, for `retry --all`.
+    pub(in crate::engine) async fn check_money(
+        &mut self,
+        item: Option<ItemId>,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        let Some((waits_for, error)) = self.kept_back(what).await? else { return Ok(()) };
+        if let Some(item) = item
+            && self.store.waits_for(item).map_err(errors::state)? != Some(waits_for)
+        {
+            let what = what.clone();
+            self.commit("waits for money", move |tx| tx.set_waits_for(item, waits_for, &what)).await?;
+        }
+        Err(error)
+    }
+
+    async fn kept_back(&mut self, what: &Text) -> Result<Option<(WaitsFor, ModuleError)>, ModuleError> {
+        let account = self.store.account(self.account).map_err(errors::state)?;
+        let backing_off = account
+            .and_then(|account| account.refused)
+            // A clock that was set back must not stretch it.
+            .filter(|(_, since, _)| (self.now() - *since).abs() < chrono::Duration::minutes(BACK_OFF_MINUTES));
+        if backing_off.is_none() && self.rules.minimum_balance.is_none() {
+            return Ok(None);
+        }
+        self.step("ask balance").await?;
+        let balance = match self.ports.upstream.balance() {
+            Ok(balance) => balance,
+            Err(error) if !is_balance_unknown(&error) => return Err(errors::call(&error, what, "balance")),
+            Err(_) if self.rules.minimum_balance.is_none() => return Ok(None),
+            Err(error) => return Err(errors::no_balance(what, &error.words())),
+        };
+        let grown = |before: Option<i64>| before.is_none_or(|before| balance.minor > before);
+        if let Some((kind, since, before)) = backing_off
+            && !grown(before)
+        {
+            let (waits_for, kind) = match kind == WaitsFor::Unblocking.word() {
+                true => (WaitsFor::Unblocking, ErrorKind::Blocked),
+                false => (WaitsFor::Money, ErrorKind::Nomoney),
+            };
+            let until = (since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
+            let message = text!(
+                [
+                    "{}: upstream refused for money at the last try, the balance is still {balance}; nothing was sent; tried again after {until}, or as soon as the balance grows",
+                    what.en
+                ],
+                [
+                    "{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}; ничего не отправлено; повтор после {until} или как только баланс вырастет",
+                    what.ru
+                ]
+            );
+            return Ok(Some((waits_for, ModuleError::new(kind, "balance", &balance, message))));
+        }
+        if self.rules.is_below_minimum(&balance) {
+            let message = text!(
+                [
+                    "{}: the balance {balance} is below the setting minimum_balance; nothing was bought; top up the account",
+                    what.en
+                ],
+                ["{}: баланс {balance} ниже настройки minimum_balance; ничего не куплено; пополните счёт", what.ru]
+            );
+            let error = ModuleError::new(ErrorKind::Nomoney, "minimum_balance", &balance, message);
+            return Ok(Some((WaitsFor::Money, error)));
+        }
+        Ok(None)
+    }
+
+    /// Remembers a refusal for lack of money, so that the next runs only ask the balance (docs/licensing-rules.md
+    /// 10), and the service that waits because of it.
+    pub(in crate::engine) async fn remember_refusal(
+        &mut self,
+        item: Option<ItemId>,
+        refusal: &Refusal,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        let waits_for = match refusal.kind {
+            RefusalKind::NoMoney => WaitsFor::Money,
+            RefusalKind::Blocked => WaitsFor::Unblocking,
+            RefusalKind::Auth
+            | RefusalKind::IpTooYoung
+            | RefusalKind::KeyTooYoung
+            | RefusalKind::IpBusy
+            | RefusalKind::SaleClosed
+            | RefusalKind::PeriodNotSold
+            | RefusalKind::NotFound
+            | RefusalKind::NoFunction
+            | RefusalKind::Other => return Ok(()),
+        };
+        self.step("ask balance").await?;
+        let balance = self.ports.upstream.balance().ok().map(|money| money.minor);
+        let (account, what) = (self.account, what.clone());
+        self.commit("remember refusal", move |tx| {
+            tx.set_refused(account, Some((waits_for.word(), balance)))?;
+            item.map_or(Ok(()), |item| tx.set_waits_for(item, waits_for, &what))
+        })
+        .await
+    }
+}

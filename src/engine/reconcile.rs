@@ -1,0 +1,402 @@
+//! reconcile: collects what the panel, our state and upstream say, has it compared, and carries out what was found,
+//! one difference after the other (docs/money-safety.md 6). Everything is looked at again under the locks before it
+//! is changed.
+
+pub(super) mod approval;
+pub(super) mod old_state;
+pub(super) mod repair;
+pub(super) mod wording;
+
+use std::collections::BTreeMap;
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license::{Family, License, LicenseStatus, RemoteId};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::period::Period;
+use crate::model::rules::Rules;
+use crate::plan::doubt::Completeness;
+use crate::plan::explain::{Question, explain};
+use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
+use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
+use crate::text;
+
+use super::pages::Pages;
+use super::reconcile::old_state::RESTORED;
+use super::{Engine, errors};
+
+/// Rows and items asked for at once.
+const BATCH: usize = 500;
+
+/// Licenses that nobody knows, opened in one run; the newest first.
+const MAX_OPENED: usize = 200;
+
+impl Engine<'_> {
+    /// Compares the account three ways, page by page and batch by batch: memory grows by a few numbers a license, and
+    /// nobody is asked about one license or service alone. `progress` hears how far it is.
+    ///
+    /// # Errors
+    /// A list that cannot be read whole: absence would prove nothing.
+    pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
+        let open = self.store.open_intents().map_err(errors::state)?;
+        let account = self.account;
+        let ground = Ground {
+            module: self.module,
+            open: open.into_iter().filter(|intent| intent.account == account).collect(),
+            panel: self.panel_id.clone(),
+            last_number: self.store.last_number().map_err(errors::state)?,
+            restored: self.store.meta(RESTORED).map_err(errors::state)?.is_some(),
+            today: self.today(),
+            now: self.now(),
+        };
+        let mut comparison = Comparison::new(&ground);
+        let mut lists = Vec::new();
+        for family in [Family::Soft, Family::SoftExternal] {
+            lists.push(self.compare_list(family, &mut comparison, progress).await?);
+        }
+        self.compare_state(&lists, &mut comparison, progress).await?;
+        drop(lists);
+        let marked = comparison.marked_items();
+        for batch in marked.chunks(BATCH) {
+            let views = self.views(batch).await?;
+            comparison.marked(batch, &views);
+        }
+        self.compare_services(&mut comparison, progress).await?;
+        Ok(comparison.finish())
+    }
+
+    /// Upstream's list of a family, each page with our rows and their services.
+    async fn compare_list(
+        &mut self,
+        family: Family,
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<Completeness, ModuleError> {
+        let mut pages = Pages::of(family);
+        let mut unmarked = Unmarked::new(self.returns_remoteid()? != Some(false));
+        let is_old = self.store.meta(RESTORED).map_err(errors::state)?.is_some();
+        let mut done = 0;
+        while let Some(page) = pages.next(self).await? {
+            let mut rows = BTreeMap::new();
+            for seen in &page.rows {
+                done += 1;
+                if let Some(row) = self.store.license(self.account, seen.id).map_err(errors::state)? {
+                    rows.insert(seen.id, row);
+                }
+            }
+            let views = self.views_of(rows.values()).await?;
+            self.note_heirs(rows.values(), &views, comparison).await?;
+            for seen in page.rows {
+                let row = rows.get(&seen.id);
+                // What an old state holds free may have been given out since: its mark says so.
+                let may_bear =
+                    row.is_none_or(|row| is_old && row.incarnation.is_none() && row.state != LicenseState::Deleted);
+                let seen = if may_bear { unmarked.kept(seen) } else { Some(seen) };
+                if let Some(seen) = seen {
+                    let seen = match row {
+                        Some(row) => row.completed(seen),
+                        None => seen,
+                    };
+                    comparison.listed(&seen, row, row.and_then(|row| views.get(&row.item?)));
+                }
+            }
+            progress(Headway { phase: Phase::Licenses, done, total: page.total });
+        }
+        if !pages.list.is_complete(&[]) {
+            return Err(incomplete(family));
+        }
+        self.open_unmarked(family, unmarked, comparison).await?;
+        Ok(pages.list)
+    }
+
+    /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears
+    /// our mark, and reconcile must name it (docs/money-safety.md 3).
+    async fn open_unmarked(
+        &mut self,
+        family: Family,
+        unmarked: Unmarked,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), ModuleError> {
+        let left = unmarked.left;
+        if left > 0 {
+            self.warn(&text!(
+                "the list shows no remoteid: the newest {MAX_OPENED} licenses that this state does not know were opened, {left} were not",
+                "в списке нет remoteid: открыты {MAX_OPENED} новейших лицензий, которых нет в состоянии; не открыто {left}"
+            ));
+        }
+        for (id, row) in unmarked.newest.into_iter().rev() {
+            let opened = self.read(family, id).await?;
+            let known = self.store.license(self.account, id).map_err(errors::state)?;
+            comparison.listed(opened.as_ref().unwrap_or(&row), known.as_ref(), None);
+        }
+        Ok(())
+    }
+
+    /// Our rows, those too that no list showed.
+    async fn compare_state(
+        &mut self,
+        lists: &[Completeness],
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<(), ModuleError> {
+        let (mut after, mut done) = (LicenseId(0), 0);
+        loop {
+            let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id;
+            let is_listed = |row: &LicenseRow| lists.iter().any(|list| list.contains(row.id));
+            let views = self.views_of(rows.iter().filter(|row| !is_listed(row))).await?;
+            self.note_heirs(rows.iter().filter(|row| !is_listed(row)), &views, comparison).await?;
+            for row in &rows {
+                let view = row.item.and_then(|item| views.get(&item));
+                let module = if is_listed(row) { None } else { self.open_module(row).await? };
+                if let Some(seen) = &module {
+                    comparison.listed(seen, Some(row), view);
+                }
+                comparison.held(row, is_listed(row) || module.is_some(), view);
+            }
+            done += u32::try_from(rows.len()).unwrap_or(0);
+            progress(Headway { phase: Phase::State, done, total: None });
+        }
+    }
+
+    /// No list shows the modules of licenses: those that services have are opened one by one.
+    async fn open_module(&mut self, row: &LicenseRow) -> Result<Option<License>, ModuleError> {
+        if row.family != Family::Addition || row.incarnation.is_none() {
+            return Ok(None);
+        }
+        self.begin_one();
+        self.read(row.family, row.id).await
+    }
+
+    /// Services of the module, and of the servers that it licenses, that no row of ours named.
+    async fn compare_services(
+        &mut self,
+        comparison: &mut Comparison<'_>,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<(), ModuleError> {
+        let mut done = 0;
+        for module in [self.module].into_iter().chain(self.servers.clone()) {
+            self.compare_services_of(module, comparison, &mut done, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn compare_services_of(
+        &mut self,
+        module: ModuleId,
+        comparison: &mut Comparison<'_>,
+        done: &mut u32,
+        progress: &mut dyn FnMut(Headway),
+    ) -> Result<(), ModuleError> {
+        let mut after = ItemId(0);
+        let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
+        loop {
+            self.step("read items").await?;
+            let batch = self.ports.billdb.items_of_module(module, after, limit);
+            let batch = batch.map_err(|error| errors::database(&error))?;
+            let Some(last) = batch.last() else { return Ok(()) };
+            after = *last;
+            let fresh: Vec<ItemId> = batch.iter().copied().filter(|id| !comparison.is_visited(*id)).collect();
+            self.views(&fresh).await?.values().for_each(|view| comparison.service(view));
+            *done += u32::try_from(batch.len()).unwrap_or(0);
+            progress(Headway { phase: Phase::Services, done: *done, total: None });
+        }
+    }
+
+    /// The services that rows are bound to.
+    async fn views_of(
+        &mut self,
+        rows: impl Iterator<Item = &LicenseRow>,
+    ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+        let bound = |row: &&LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
+        let items: Vec<ItemId> = rows.filter(bound).filter_map(|row| row.item).collect();
+        self.views(&items).await
+    }
+
+    /// Services of whatever module that show a license whose own service is closed or missing.
+    async fn note_heirs(
+        &mut self,
+        rows: impl Iterator<Item = &LicenseRow>,
+        views: &BTreeMap<ItemId, ItemView>,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), ModuleError> {
+        let is_closed = |item: ItemId| views.get(&item).is_none_or(|view| view.item.status == ItemStatus::Deleted);
+        for row in rows.filter(|row| row.incarnation.is_some() && row.item.is_some_and(is_closed)) {
+            self.begin_one();
+            if let Some(heir) = self.heir_of(row, None).await? {
+                comparison.heir(row.id, heir);
+            }
+        }
+        Ok(())
+    }
+
+    async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+        self.step("read items").await?;
+        let items = self.ports.billdb.items(ids).map_err(|error| errors::database(&error))?;
+        items.into_iter().map(|item| Ok((item.id, self.view(item)?))).collect()
+    }
+
+    /// What a service holds while it is what it is: a trial's own product in its trial period.
+    pub(super) fn served<'c>(&'c self, item: &Item, product: &'c Product) -> &'c Product {
+        let trial = product.trial.as_ref().filter(|_| item.period == Period::Trial);
+        trial.and_then(|name| self.rules.catalogue.get(name)).unwrap_or(product)
+    }
+
+    /// What the next look at a service would do, and why: read, never done. `away`: upstream was not reached, the
+    /// last look stands for it.
+    ///
+    /// # Errors
+    /// `missed`: no such item; `state`.
+    pub async fn explain(&mut self, id: ItemId) -> Result<Explained, ModuleError> {
+        let item = self.item(id).await?;
+        if let Some(trouble) = self.identity_trouble(&item).await {
+            return Ok(Explained { lines: vec![nothing_for_it(&trouble)], away: None });
+        }
+        let view = self.view(item)?;
+        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        let held = self.store.license_of(&view.incarnation).map_err(errors::state)?;
+        let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
+        let mut away = None;
+        let seen = match &held {
+            Some(row) => match self.try_read(row.family, row.id).await? {
+                Ok(seen) => seen,
+                Err(error) => {
+                    away = Some(error.words());
+                    Some(row.as_last_seen())
+                }
+            },
+            None => None,
+        };
+        let product = held.as_ref().and_then(|row| self.product_of(row));
+        let alignment = self.alignment().await?;
+        let aligned = product.and_then(|product| aligned_months(product, &view.item, &alignment));
+        let lines = explain(&Question {
+            view: &view,
+            held: held.as_ref(),
+            rows: &rows,
+            open: &open,
+            seen: seen.as_ref(),
+            product,
+            aligned,
+            why_aligned: &why_months(&view.item, &alignment),
+            today: self.today(),
+            now: self.now(),
+            rules: self.rules,
+        });
+        Ok(Explained { lines, away })
+    }
+
+    fn view(&self, item: Item) -> Result<ItemView, ModuleError> {
+        let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        let want = want(self.rules, &item, |product| self.target(&item, self.served(&item, product)));
+        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let present = incarnation.to_string();
+        let lives: Vec<&String> = held.iter().filter_map(|row| row.incarnation.as_ref()).collect();
+        let holds = match lives.as_slice() {
+            [] => Holds::Nothing,
+            lives if lives.contains(&&present) => Holds::Present,
+            _ => Holds::Former,
+        };
+        let shown = self.shown_by(&item, &incarnation)?;
+        Ok(ItemView { known_client: known.map(|row| row.client), incarnation, want, holds, shown, item })
+    }
+}
+
+/// The newest licenses of a list that nobody knows and that show no mark: to be opened.
+struct Unmarked {
+    wanted: bool,
+    newest: BTreeMap<LicenseId, License>,
+    left: usize,
+}
+
+impl Unmarked {
+    /// `wanted`: opening one may show its mark.
+    fn new(wanted: bool) -> Self {
+        Self { wanted, newest: BTreeMap::new(), left: 0 }
+    }
+
+    /// Keeps a license to be opened; what need not be, or is not among the newest, comes back.
+    fn kept(&mut self, seen: License) -> Option<License> {
+        if !self.wanted || seen.remoteid != RemoteId::Absent || seen.status == LicenseStatus::Deleted {
+            return Some(seen);
+        }
+        self.newest.insert(seen.id, seen);
+        if self.newest.len() <= MAX_OPENED {
+            return None;
+        }
+        self.left += 1;
+        self.newest.pop_first().map(|(_, oldest)| oldest)
+    }
+}
+
+/// What a comparison is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Upstream's lists.
+    Licenses,
+    /// Our state.
+    State,
+    /// The panel's services.
+    Services,
+}
+
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Headway {
+    /// With what.
+    pub phase: Phase,
+    /// How many are done.
+    pub done: u32,
+    /// Of how many, where that is known.
+    pub total: Option<u32>,
+}
+
+/// The answer of [`Engine::explain`].
+#[derive(Debug)]
+pub struct Explained {
+    /// What would be done, and why, in order.
+    pub lines: Vec<Text>,
+    /// Why upstream could not be asked.
+    pub away: Option<Text>,
+}
+
+/// The one line about a service for which nothing is done until a person says who it is.
+fn nothing_for_it(trouble: &ModuleError) -> Text {
+    let words = &trouble.message;
+    text!(
+        ["Nothing is done for it until an operator decides. {}", words.en],
+        ["Для неё ничего не делается, пока не решит оператор. {}", words.ru]
+    )
+}
+
+/// What an item asks for; a reason where it cannot be told.
+fn want(
+    rules: &Rules,
+    item: &Item,
+    target: impl FnOnce(&crate::model::catalogue::Product) -> Result<crate::plan::change::Target, ModuleError>,
+) -> Want {
+    match wanted(item, &rules.panel_addons, &rules.catalogue) {
+        Ok(Wanted::Nopanel) => Want::Nothing,
+        Ok(Wanted::Product(product)) => {
+            target(product).map_or_else(|error| Want::Unclear(*error.message), Want::License)
+        }
+        Err(error) => Want::Unclear(*error.message),
+    }
+}
+
+fn incomplete(family: Family) -> ModuleError {
+    let name = family.func();
+    ModuleError::new(
+        ErrorKind::BadAnswer,
+        "list",
+        name,
+        text!(
+            "the list {name} of upstream changed while it was read, or does not add up; nothing was changed; run it again",
+            "список {name} продавца изменился во время чтения или не сходится; ничего не изменено; повторите"
+        ),
+    )
+}

@@ -1,0 +1,68 @@
+//! The guard in front of everything that reconcile puts right: no remedy is carried out that was not weighed together
+//! with all the others first (docs/money-safety.md 6). The compiler asks for it.
+
+use crate::error::{ModuleError, Text};
+use crate::pass_report::{Scope, named};
+use crate::plan::finding::{Finding, Remedy};
+use crate::plan::guard::{Allow, Kind, held_back};
+
+use crate::engine::guard::{By, held_back_error};
+use crate::engine::{Engine, errors};
+
+/// A finding that the guard let pass. Neither `Clone` nor made elsewhere, and [`Engine::repair`] consumes it: what
+/// was weighed once is carried out once.
+///
+/// ```compile_fail
+/// use pmisplicense::engine::{Approved, Engine};
+/// use pmisplicense::plan::finding::Finding;
+///
+/// async fn unguarded(engine: &mut Engine<'_>, finding: Finding) {
+///     let _ = engine.repair(Approved(finding)).await;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Approved(Finding);
+
+impl Approved {
+    /// What is wrong, and what will be done.
+    pub fn finding(&self) -> &Finding {
+        &self.0
+    }
+}
+
+impl Engine<'_> {
+    /// Whether so much may be done at once (docs/money-safety.md 6). Only what comes back from here can be put right.
+    ///
+    /// # Errors
+    /// `config`: more orders and freed licenses than allowed, or a clock that is off by more than a day.
+    pub fn guard(&mut self, findings: Vec<Finding>, allow: Allow) -> Result<Vec<Approved>, ModuleError> {
+        self.check_clock()?;
+        let weighty = || findings.iter().filter(|finding| finding.remedy.is_weighty());
+        let bound = self.store.count_bound(self.account).map_err(errors::state)?;
+        let kind = Kind::OrdersAndFrees;
+        if let Some(held) = held_back(kind, weighty().count(), bound, self.rules.max_changes, allow) {
+            let scope = |finding: &Finding| finding.item.map(Scope::Item).or(finding.license.map(Scope::License));
+            return Err(held_back_error(By::Reconcile, held, &named(weighty().filter_map(scope))));
+        }
+        Ok(findings.into_iter().map(Approved).collect())
+    }
+
+    /// Carries out the remedy of one finding, once.
+    ///
+    /// # Errors
+    /// What is certain, and what to do next.
+    pub async fn repair(&mut self, approved: Approved) -> Result<Text, ModuleError> {
+        let remedy = &approved.0.remedy;
+        let result = match remedy {
+            Remedy::TakeIn(license, item) => self.take_in(*license, *item).await,
+            Remedy::Renew(number) => self.renew_state(*number).await,
+            Remedy::Look(item) => self.look(*item).await,
+            Remedy::SwitchOff(license) => self.switch_off(*license).await,
+            Remedy::Free(license) => self.free_now(*license).await,
+            Remedy::Obtain(item) => self.obtain(*item).await,
+            Remedy::Person(_) => Ok(remedy.describe()),
+        };
+        self.held.clear();
+        result
+    }
+}

@@ -1,0 +1,198 @@
+//! What a person orders about one service or one license: unbind, obtain, free. The same journal, locks and looks as
+//! for the panel's commands; nothing foreign is touched unless it is named. Binding is in `bind.rs`, moving in
+//! `moving.rs`.
+
+use crate::error::{ModuleError, Text};
+use crate::model::catalogue::Product;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::Incarnation;
+use crate::model::license::{Family, License};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::change::differences;
+use crate::plan::order::{Wanted, wanted};
+use crate::ports::{LockName, PanelCall};
+use crate::text;
+
+use crate::engine::order::doubt::order_of;
+use crate::engine::reconcile::wording::{
+    marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
+};
+use crate::engine::{Engine, errors, is_deleted};
+
+impl Engine<'_> {
+    pub(in crate::engine) fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
+        let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
+        match open.iter().find(|intent| order_of(intent).is_some()) {
+            Some(intent) => Err(order_open(item, intent.id.0)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what a service holds, whatever incarnation it was bound to: freed, and no longer shown.
+    ///
+    /// # Errors
+    /// `missed`: it holds nothing and shows nothing; `config`: what it holds was bound with another account.
+    pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
+        self.check_restored()?;
+        let result = self.unbind_locked(item).await;
+        self.held.clear();
+        result
+    }
+
+    async fn unbind_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        self.no_open_order(id)?;
+        let mut rows = self.store.licenses_of_item(id).map_err(errors::state)?;
+        rows.retain(|row| row.incarnation.is_some());
+        if let Some(row) = rows.iter().find(|row| row.account != self.account) {
+            return Err(self.other_account(id, row)?);
+        }
+        let mut freed = Vec::new();
+        for row in &rows {
+            self.check_no_heir(row).await?;
+        }
+        for row in &rows {
+            self.release_by_hand(row).await?;
+            freed.push(row.id.to_string());
+        }
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        let shows = item.as_ref().is_some_and(|item| item.params.licid.is_some() || item.params.lickey.is_some());
+        if let Some(item) = item.filter(|_| shows) {
+            let values = vec![("lickey", String::new()), ("licid", String::new())];
+            let call = PanelCall::SaveParams { item: item.id, values };
+            self.panel_call(&call).await?.map_err(|error| errors::panel(&error, "service.saveparam", id))?;
+        }
+        if freed.is_empty() && !shows {
+            return Err(errors::no_license(id));
+        }
+        let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
+        Ok(text!(
+            "service {id} holds no license any more; freed: {list}",
+            "у услуги {id} больше нет лицензии; освобождены: {list}"
+        ))
+    }
+
+    /// Written down first, then carried out; what upstream refuses now sync carries out later.
+    pub(in crate::engine) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        let (id, held) = (row.id, row.clone());
+        let reason =
+            text!("license {id} is to be freed: a person said so", "лицензию {id} освободить: так решил человек");
+        self.note(&reason);
+        self.commit("to free", move |tx| {
+            tx.release_license(&held, LicenseState::ToFree, None, None)?;
+            tx.note(held.item, Some((held.account, held.id)), "to_free", &reason)
+        })
+        .await?;
+        let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        if let Err(error) = self.free_upstream(&row).await {
+            self.warn(&text!("license {id} is freed later: {error}", "лицензия {id} будет освобождена позже: {error}"));
+        }
+        Ok(())
+    }
+
+    /// A license for a paid service that has none: its own that was lost, from the pool, or bought.
+    pub(in crate::engine) async fn obtain(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        if !crate::plan::renew::is_paid(&item, self.today()) {
+            return Err(errors::no_license(id));
+        }
+        let incarnation = self.incarnation_of(&item).await?;
+        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+            return Err(wants_nothing(id));
+        };
+        let license = self.obtain_for(&item, &incarnation, product).await?;
+        Ok(text!("service {id} has license {license}", "у услуги {id} лицензия {license}"))
+    }
+
+    async fn obtain_for(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        product: &Product,
+    ) -> Result<LicenseId, ModuleError> {
+        let (row, seen) = self.ensure_license(item, incarnation, product).await?;
+        self.hand_out(item, &row, product, seen).await?;
+        self.settle_end(item).await?;
+        Ok(row.id)
+    }
+    /// Frees a license that serves nobody, or whose service is closed by now.
+    pub(in crate::engine) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let row = row.ok_or_else(|| errors::license_gone(None, license))?;
+        if row.incarnation.is_some() {
+            let id = row.item.unwrap_or(ItemId(0));
+            self.lock(LockName::Item(id)).await?;
+            let item = self.item(id).await?;
+            if item.status != ItemStatus::Deleted {
+                return Err(serves_another(license, row.item));
+            }
+            self.known_incarnation(&item)?;
+            self.free(&item, &row).await?;
+            let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+            self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await?;
+        } else {
+            self.lock_license(license).await?;
+            self.free_upstream(&row).await?;
+        }
+        let after = self.store.license(self.account, license).map_err(errors::state)?;
+        let state = after.as_ref().map_or("-", |row| row.state.word());
+        Ok(text!("license {license} is {state} now", "лицензия {license}: теперь {state}"))
+    }
+
+    /// Switches automatic renewal off for a license of ours that nobody uses.
+    pub(in crate::engine) async fn switch_off(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
+        self.lock_license(license).await?;
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let row = row.ok_or_else(|| errors::license_gone(None, license))?;
+        let seen = self.read(row.family, license).await?.ok_or_else(|| errors::license_gone(None, license))?;
+        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id) {
+            return Err(marked_by_another(license, &mark));
+        }
+        self.no_autoprolong(&row).await?;
+        Ok(text!("automatic renewal of license {license} is off", "автопродление лицензии {license} отключено"))
+    }
+
+    /// Looks at a service as sync does, then says whether anything still differs.
+    pub(in crate::engine) async fn look(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        self.lock(LockName::Item(id)).await?;
+        let item = self.item(id).await?;
+        self.sync_item(&item).await?;
+        let item = self.item(id).await?;
+        let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+        let Some(row) = self.held_by(&incarnation)? else {
+            return Ok(text!("service {id} looked at", "услуга {id} просмотрена"));
+        };
+        let seen = self.read(row.family, row.id).await?;
+        let Some(seen) = seen else { return Err(errors::license_gone(Some(id), row.id)) };
+        let left = match wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) => {
+                let target = self.target(&item, self.served(&item, product))?;
+                differences(&item, &target, &row, &seen, self.today()).len()
+            }
+            Ok(Wanted::Nopanel) | Err(_) => 0,
+        };
+        if left > 0 {
+            return Err(not_yet(id, row.id));
+        }
+        if seen.key.is_none() {
+            return Err(no_key(id, row.id));
+        }
+        Ok(text!("service {id} is right", "услуга {id} в порядке"))
+    }
+
+    /// A license of whichever family.
+    pub(in crate::engine) async fn read_any(&mut self, license: LicenseId) -> Result<(Family, License), ModuleError> {
+        for family in [Family::Soft, Family::SoftExternal] {
+            if let Some(seen) = self.read(family, license).await?
+                && !is_deleted(&Some(seen.clone()))
+            {
+                return Ok((family, seen));
+            }
+        }
+        Err(errors::license_gone(None, license))
+    }
+}

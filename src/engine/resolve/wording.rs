@@ -1,0 +1,208 @@
+//! Why an operator's word does not end a doubt: what is certain, and the command that comes next.
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
+use crate::model::journal::{Intent, OrderRequest};
+use crate::model::license::{License, LicenseTariff};
+use crate::store::Account;
+use crate::text;
+
+use crate::engine::bind::Consent;
+use crate::engine::send::describe;
+
+/// A refusal of the license that was named.
+fn bad(license: LicenseId, words: Text) -> ModuleError {
+    ModuleError::new(ErrorKind::BadValue, "bought", license, words)
+}
+
+fn item_of(intent: &Intent) -> ItemId {
+    intent.item.unwrap_or(ItemId(0))
+}
+
+/// The command that ends this doubt as bought, with what was agreed to already.
+fn as_bought(intent: &Intent, license: LicenseId, consent: &Consent) -> String {
+    let from = consent.take_from.as_ref().map_or_else(String::new, |panel| format!(" --take-from {}", panel.as_str()));
+    let product = if consent.other_product { " --other-product" } else { "" };
+    format!("pmisplicense resolve {} --wish {} --bought {license}{from}{product}", item_of(intent), intent.id)
+}
+
+/// The command that ends this doubt as not bought.
+fn as_not_bought(intent: &Intent) -> String {
+    format!("pmisplicense resolve {} --wish {} --not-bought", item_of(intent), intent.id)
+}
+
+fn tariff_of(seen: &License) -> String {
+    match &seen.tariff {
+        LicenseTariff::Id(tariff) => tariff.to_string(),
+        LicenseTariff::Name(name) => name.clone(),
+        LicenseTariff::Absent => "-".to_owned(),
+    }
+}
+
+/// Another service has the license.
+pub(in crate::engine) fn taken(intent: &Intent, license: LicenseId, holder: Option<ItemId>) -> ModuleError {
+    let holder = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
+    let not_bought = as_not_bought(intent);
+    bad(
+        license,
+        text!(
+            "License {license} serves service {holder}, so this order did not buy it. Nothing was changed. Next: name the license that it bought, or say that it bought none: {not_bought}",
+            "Лицензия {license} обслуживает услугу {holder}, значит, этот заказ её не покупал. Ничего не изменено. Дальше: укажите купленную им лицензию или скажите, что он ничего не купил: {not_bought}"
+        ),
+    )
+}
+
+/// Another installation marked it.
+pub(in crate::engine) fn bought_elsewhere(
+    intent: &Intent,
+    license: LicenseId,
+    mark: &Mark,
+    consent: &Consent,
+) -> ModuleError {
+    let panel = mark.panel();
+    let command = as_bought(intent, license, &Consent { take_from: Some(panel.clone()), ..consent.clone() });
+    let panel = panel.as_str();
+    bad(
+        license,
+        text!(
+            "License {license} bears the mark of another installation ({panel}), and two installations would renew it twice. Nothing was changed. Next, if it is what this order bought: {command}",
+            "На лицензии {license} метка другой установки ({panel}): две установки продлят её дважды. Ничего не изменено. Дальше, если её купил этот заказ: {command}"
+        ),
+    )
+}
+
+/// It is ours and free.
+pub(in crate::engine) fn free_already(intent: &Intent, license: LicenseId) -> ModuleError {
+    let (item, not_bought) = (item_of(intent), as_not_bought(intent));
+    bad(
+        license,
+        text!(
+            "License {license} is ours and free, so this order did not buy it. Nothing was changed. Next: {not_bought}, then pmisplicense bind {item} {license}",
+            "Лицензия {license} наша и свободна, значит, этот заказ её не покупал. Ничего не изменено. Дальше: {not_bought}, затем pmisplicense bind {item} {license}"
+        ),
+    )
+}
+
+/// It bears our mark for another service.
+pub(in crate::engine) fn of_another_order(intent: &Intent, license: LicenseId, of: ItemId) -> ModuleError {
+    let (item, not_bought) = (item_of(intent), as_not_bought(intent));
+    bad(
+        license,
+        text!(
+            "License {license} bears our mark of an order for service {of}. Nothing was changed. Next, to give it to service {of}: pmisplicense reconcile --apply. To give it to service {item}: {not_bought}, then pmisplicense bind {item} {license}",
+            "На лицензии {license} наша метка заказа для услуги {of}. Ничего не изменено. Дальше, чтобы отдать её услуге {of}: pmisplicense reconcile --apply. Чтобы отдать её услуге {item}: {not_bought}, затем pmisplicense bind {item} {license}"
+        ),
+    )
+}
+
+/// It is of another product than was ordered.
+pub(in crate::engine) fn of_another_product(
+    intent: &Intent,
+    seen: &License,
+    order: &OrderRequest,
+    consent: &Consent,
+) -> ModuleError {
+    let (license, ordered, has) = (seen.id, order.pricelist, tariff_of(seen));
+    let command = as_bought(intent, license, &Consent { other_product: true, ..consent.clone() });
+    bad(
+        license,
+        text!(
+            "License {license} is of product {has}, and {ordered} was ordered. Once bound, its tariff is changed, which may cost money. Nothing was changed. Next, if it is what this order bought: {command}",
+            "Лицензия {license} — продукт {has}, а заказан был {ordered}. После привязки тариф сменится, это может стоить денег. Ничего не изменено. Дальше, если её купил этот заказ: {command}"
+        ),
+    )
+}
+
+/// The order was sent with an account that the module does not buy from now: its licenses cannot be read.
+pub(in crate::engine) fn sent_elsewhere(intent: &Intent, sent_with: Option<&Account>) -> ModuleError {
+    let (user, url) = sent_with.map_or(("-", "-"), |account| (account.username.as_str(), account.url.as_str()));
+    let (what, not_bought) = (describe(intent), as_not_bought(intent));
+    let words = text!(
+        [
+            "{}: it was sent as {user} at {url}, and the module buys from another account now, which cannot show that license. Nothing was changed. Next: give the module that account back and repeat, or give the order up, so that the next run orders with the present account: {not_bought}",
+            what.en
+        ],
+        [
+            "{}: отправлено как {user} на {url}, а модуль теперь покупает через другую учётную запись, та лицензия в ней не видна. Ничего не изменено. Дальше: верните модулю прежнюю учётную запись и повторите или откажитесь от заказа, тогда следующий запуск закажет через нынешнюю: {not_bought}",
+            what.ru
+        ]
+    );
+    ModuleError::new(ErrorKind::Config, "account", user, words)
+}
+
+/// The seller shows what the order brought, though it is said to have brought nothing.
+pub(in crate::engine) fn found_after_all(intent: &Intent, license: &License, order: &OrderRequest) -> ModuleError {
+    let other_product = !license.tariff.may_be(order.pricelist);
+    let (id, command) = (license.id, as_bought(intent, license.id, &Consent { other_product, ..Consent::default() }));
+    let words = text!(
+        "License {id} bears the mark of this order, so it was bought. Nothing was changed. Next: {command}",
+        "На лицензии {id} метка этого заказа, значит, она куплена. Ничего не изменено. Дальше: {command}"
+    );
+    ModuleError::new(ErrorKind::BadValue, "not-bought", id, words)
+}
+
+/// A change in doubt is about another license.
+pub(in crate::engine) fn about_another(intent: &Intent, license: LicenseId, about: LicenseId) -> ModuleError {
+    let (what, command) = (describe(intent), as_bought(intent, about, &Consent::default()));
+    bad(
+        license,
+        text!(
+            [
+                "{}: it is about license {about}, not {license}. Nothing was changed. Next, if it was carried out: {command}",
+                what.en
+            ],
+            [
+                "{}: это о лицензии {about}, а не {license}. Ничего не изменено. Дальше, если это выполнено: {command}",
+                what.ru
+            ]
+        ),
+    )
+}
+
+/// Nothing waits for a decision.
+pub(in crate::engine) fn nothing_in_doubt(item: ItemId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Missed,
+        "item",
+        item,
+        text!(
+            "nothing of service {item} is in doubt; nothing was changed",
+            "у услуги {item} нет ничего под вопросом; ничего не изменено"
+        ),
+    )
+}
+
+fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
+    let line = |intent: &Intent| format!("--wish {}: {}", intent.id, text(&describe(intent)));
+    several.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// Several doubts, and none was named.
+pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> ModuleError {
+    let words = text!(
+        [
+            "Service {item} has several doubts. Nothing was changed. Next: name one: {}",
+            listed(several, |text| &text.en)
+        ],
+        [
+            "У услуги {item} несколько вопросов. Ничего не изменено. Дальше: укажите один: {}",
+            listed(several, |text| &text.ru)
+        ]
+    );
+    ModuleError::new(ErrorKind::Missed, "wish", item, words)
+}
+
+/// The doubt that was named is none of this service.
+pub(in crate::engine) fn no_such_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
+    let words = text!(
+        [
+            "Service {item} has no open wish {intent}. Nothing was changed. Next: name one: {}",
+            listed(several, |text| &text.en)
+        ],
+        [
+            "У услуги {item} нет открытого вопроса {intent}. Ничего не изменено. Дальше: укажите один: {}",
+            listed(several, |text| &text.ru)
+        ]
+    );
+    ModuleError::new(ErrorKind::Missed, "wish", intent, words)
+}

@@ -1,0 +1,362 @@
+//! Calls that are sent once about a license that exists: renewal, tariff, nodes, key, deletion. Write down the
+//! intent, send it, look whether the effect is there, write down the outcome. Orders are in `order.rs`: they have
+//! nothing to look at beforehand.
+
+use crate::error::{ModuleError, Text, counted};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceAnswer, OnceRequest};
+use crate::model::license::{Expiry, License};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::planted::{Bug, is_planted};
+use crate::model::reason::Reason;
+use crate::plan::cost::{cost_of, with_cost};
+use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
+use crate::ports::{Outcome, RefusalKind, Upstream as _};
+use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError, Tx};
+use crate::text;
+
+use super::{Engine, errors};
+
+/// What upstream did not do, and said so: decided by callers that have another way.
+pub(super) enum Failed {
+    /// It refused, and a look showed that nothing happened.
+    Refused(crate::ports::Refusal, ModuleError),
+    /// Anything else; the error says what is certain.
+    Other(ModuleError),
+}
+
+impl From<ModuleError> for Failed {
+    fn from(error: ModuleError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failed> for ModuleError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused(_, error) | Failed::Other(error) => error,
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Carries out a call that is sent once about a held license, or finds that it was carried out before. The
+    /// license lock is held by the caller. Returns the license after it; `None` when it is gone.
+    pub(super) async fn once(
+        &mut self,
+        row: &LicenseRow,
+        key: &IdempotencyKey,
+        request: OnceRequest,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        self.settle_license(row).await?;
+        let intent = NewIntent {
+            key,
+            item: row.item,
+            account: row.account,
+            highest_license: LicenseId(0),
+            operation: self.operation,
+            reason: what,
+        };
+        self.step("record intent").await?;
+        let recorded = self.store.record_intent(self.now_at_latest(), &intent, |_| Ok(request)).map_err(errors::state);
+        self.step("intent recorded").await?;
+        match recorded? {
+            Recorded::Intent(recorded) => self.send_about(row, recorded, what).await,
+            Recorded::Existing(intent) => self.done_before(row, &intent, what).await,
+        }
+    }
+
+    /// The key was carried out before: nothing is sent, the license is looked at.
+    async fn done_before(&mut self, row: &LicenseRow, intent: &Intent, what: &Text) -> Result<Option<License>, Failed> {
+        let seen = self.read(row.family, row.id).await?;
+        match effect(&intent.request, seen.as_ref()) {
+            Effect::Visible | Effect::CannotTell => Ok(seen),
+            Effect::NotVisible => Err(Failed::Other(self.cannot_tell(
+                intent,
+                what,
+                &text!(
+                    "it was carried out before, and upstream does not show it",
+                    "это уже было выполнено, но у продавца этого не видно"
+                ),
+            ))),
+        }
+    }
+
+    fn cannot_tell(&self, intent: &Intent, what: &Text, why: &Text) -> ModuleError {
+        errors::order_unknown(what, why, intent.item, intent.id.0)
+    }
+
+    /// Sends what was recorded. A run that ends in between leaves the intent in doubt.
+    pub(super) async fn send_recorded(&mut self, recorded: RecordedIntent) -> Result<Outcome, ModuleError> {
+        #[cfg(feature = "planted-bugs")]
+        let unwritten = is_planted(Bug::IntentAfterCall).then(|| recorded.intent());
+        #[cfg(feature = "planted-bugs")]
+        unwritten.map_or(Ok(()), |intent| self.store.hide_intent(intent, true)).map_err(errors::state)?;
+        self.step("send").await?;
+        let outcome = self.ports.upstream.send_once(recorded);
+        self.step("sent").await?;
+        #[cfg(feature = "planted-bugs")]
+        unwritten.map_or(Ok(()), |intent| self.store.hide_intent(intent, false)).map_err(errors::state)?;
+        Ok(outcome)
+    }
+
+    /// Sends a recorded intent and writes down what became of it. A run that ends in between leaves the intent in
+    /// doubt.
+    async fn send_about(
+        &mut self,
+        row: &LicenseRow,
+        recorded: RecordedIntent,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        let intent = self
+            .store
+            .intent(recorded.intent())
+            .map_err(errors::state)?
+            .ok_or_else(|| errors::state(StoreError::Unusable("a recorded wish is missing".to_owned())))?;
+        match self.send_recorded(recorded).await? {
+            Outcome::Done(OnceAnswer::Prolonged(expires)) if is_planted(Bug::RenewalTrusted) => {
+                let expires = expires.map_or(Expiry::Unknown, Expiry::On);
+                let seen = crate::model::license::License { expires, ..row.as_last_seen() };
+                self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, Some(seen), what).await
+            }
+            Outcome::NotSent(why) => {
+                let error = errors::unreachable(what, &why, row.id);
+                let event = IntentEvent::NotSent { reason: why };
+                self.write_event(&intent, event, what).await?;
+                Err(Failed::Other(error))
+            }
+            Outcome::Done(answer) => {
+                let looked = self.try_read(row.family, row.id).await?;
+                match looked {
+                    Ok(seen) if effect(&intent.request, seen.as_ref()) != Effect::NotVisible => {
+                        self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, seen, what).await
+                    }
+                    Ok(_) => self.unknown(row, &intent, format!("answered {answer:?}, not visible yet"), what).await,
+                    Err(error) => {
+                        self.unknown(row, &intent, format!("answered, then {}", error.words().en), what).await
+                    }
+                }
+            }
+            Outcome::Refused(refusal) => match self.try_read(row.family, row.id).await? {
+                // A refusal is believed only after a look: the call may have taken effect all the same.
+                Ok(seen) if effect(&intent.request, seen.as_ref()) == Effect::Visible => {
+                    self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, seen, what).await
+                }
+                // Refused, and not there: that the license is there was read before, so the look tells nothing.
+                Ok(None) if refusal.kind != RefusalKind::NotFound => {
+                    self.unknown(row, &intent, format!("{refusal}, then the license was not found"), what).await
+                }
+                Ok(_) => {
+                    self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, what).await?;
+                    self.remember_refusal(row.item, &refusal, what).await?;
+                    let error = errors::refused(&refusal, what, "licid", row.id);
+                    Err(Failed::Refused(refusal, error))
+                }
+                Err(error) => self.unknown(row, &intent, format!("{refusal}, then {}", error.words().en), what).await,
+            },
+            Outcome::Unknown(why) => {
+                self.write_event(&intent, IntentEvent::Unknown { reason: why }, what).await?;
+                match self.try_read(row.family, row.id).await? {
+                    Ok(seen) if effect(&intent.request, seen.as_ref()) == Effect::Visible => {
+                        self.carried_out(row, &intent, IntentEvent::Adopted { license: row.id }, seen, what).await
+                    }
+                    _ => Err(Failed::Other(self.still_in_doubt(&intent, what))),
+                }
+            }
+        }
+    }
+
+    async fn unknown(
+        &mut self,
+        row: &LicenseRow,
+        intent: &Intent,
+        why: String,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        let _ = row;
+        self.write_event(intent, IntentEvent::Unknown { reason: why }, what).await?;
+        Err(Failed::Other(self.still_in_doubt(intent, what)))
+    }
+
+    pub(super) fn still_in_doubt(&self, intent: &Intent, what: &Text) -> ModuleError {
+        let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        match intent.request.license() {
+            Some(license) => errors::in_doubt(what, until, "licid", license),
+            None => errors::in_doubt(what, until, "item", intent.item.map_or(0, |item| item.0)),
+        }
+    }
+
+    pub(super) async fn write_event(
+        &mut self,
+        intent: &Intent,
+        event: IntentEvent,
+        reason: &Text,
+    ) -> Result<(), ModuleError> {
+        let (intent, reason) = (intent.clone(), reason.clone());
+        self.commit("record outcome", move |tx| tx.event(&intent, &event, &reason)).await
+    }
+
+    /// Writes down that a call was carried out, with all that follows from it, in one transaction.
+    async fn carried_out(
+        &mut self,
+        row: &LicenseRow,
+        intent: &Intent,
+        event: IntentEvent,
+        seen: Option<License>,
+        what: &Text,
+    ) -> Result<Option<License>, Failed> {
+        self.note(what);
+        let catalogue = &self.rules.catalogue;
+        let internal_name = match &intent.request {
+            OnceRequest::ChangePricelist { pricelist, .. } => catalogue
+                .by_pricelist(*pricelist)
+                .map_or(row.internal_name.clone(), |product| product.internal_name.clone()),
+            OnceRequest::Order(_)
+            | OnceRequest::Prolong { .. }
+            | OnceRequest::SetNodes { .. }
+            | OnceRequest::NewKey { .. }
+            | OnceRequest::Delete { .. } => row.internal_name.clone(),
+        };
+        let (row, intent, after) = (row.clone(), intent.clone(), seen.clone());
+        let cost = after.as_ref().map(|after| cost_of(&intent.request, after, self.product_of(&row)));
+        let what = cost.as_ref().map_or_else(|| what.clone(), |cost| with_cost(what, cost));
+        self.commit("record outcome", move |tx| {
+            tx.event(&intent, &event, &what)?;
+            if let (Some(after), Some(cost)) = (&after, &cost) {
+                tx.refresh_license(row.account, after)?;
+                tx.put_cost(&intent, row.id, after.tariff.id().unwrap_or(row.pricelist), cost)?;
+            }
+            tx.set_refused_lifted(&intent)?;
+            follow_up(tx, &row, &intent, &internal_name, after.as_ref())
+        })
+        .await?;
+        Ok(seen)
+    }
+
+    /// Settles every intent about a license that is in doubt: until then nobody sends for it (docs/money-safety.md
+    /// 2).
+    pub(super) async fn settle_license(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?;
+        for intent in open {
+            self.settle_about(row, &intent).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for the effect of one doubtful intent about a license. `Ok`: it has ended, one way or the other.
+    async fn settle_about(&mut self, row: &LicenseRow, intent: &Intent) -> Result<(), ModuleError> {
+        let what = describe(intent);
+        let seen = self.read(row.family, row.id).await?;
+        let found = match effect(&intent.request, seen.as_ref()) {
+            Effect::NotVisible if hides_renewal(intent, seen.as_ref()) => Effect::CannotTell,
+            found @ (Effect::Visible | Effect::NotVisible | Effect::CannotTell) => found,
+        };
+        if seen.is_none() && matches!(intent.request, OnceRequest::Delete { .. }) {
+            return self.settle_missing(row, intent, &what).await;
+        }
+        self.shown_again(row).await?;
+        if found == Effect::Visible {
+            self.carried_out(row, intent, IntentEvent::Adopted { license: row.id }, seen, &what).await?;
+            return Ok(());
+        }
+        if intent.status == IntentStatus::HandedOver {
+            return Err(self.cannot_tell(intent, &what, &text!("a person must look", "решить должен человек")));
+        }
+        let rules = &self.rules.upstream;
+        let complete = found == Effect::NotVisible;
+        match after_clean_look(intent, self.now_at_least(), rules.settle_s, rules.resend, complete) {
+            Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
+            Verdict::FirstCleanLook { again } => {
+                self.write_event(intent, IntentEvent::CleanLook, &what).await?;
+                Err(errors::in_doubt(&what, again, "licid", row.id))
+            }
+            Verdict::NeverHappened => {
+                let reason = "two looks after the settling time found no effect".to_owned();
+                self.write_event(intent, IntentEvent::NotHappened { reason }, &what).await
+            }
+            Verdict::HandOver(why) => {
+                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(self.cannot_tell(intent, &what, &why))
+            }
+        }
+    }
+
+    /// A deletion in doubt whose license is not found: it happened when the license is missing twice, as everywhere
+    /// (docs/money-safety.md 3), also when a person was asked meanwhile. Where nothing else can be read a person must
+    /// say.
+    async fn settle_missing(&mut self, row: &LicenseRow, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
+        let now = |engine: &Self| engine.store.license(row.account, row.id).map_err(errors::state);
+        let row = now(self)?.unwrap_or_else(|| row.clone());
+        if row.state == LicenseState::Deleted || self.is_missing_again(&row, row.state).await? {
+            self.carried_out(&row, intent, IntentEvent::Adopted { license: row.id }, None, what).await?;
+            return Ok(());
+        }
+        if intent.status == IntentStatus::HandedOver {
+            return Err(self.cannot_tell(intent, what, &text!("a person must look", "решить должен человек")));
+        }
+        let until = now(self)?.and_then(|row| row.not_before).unwrap_or_else(|| self.now());
+        if self.now_at_least() < until {
+            return Err(errors::in_doubt(what, until, "licid", row.id));
+        }
+        let why = text!(
+            "the license is not found, and no other license of the account can be read beside it",
+            "лицензия не находится, и ни одной другой лицензии учётной записи прочитать нельзя"
+        );
+        self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+        Err(self.cannot_tell(intent, what, &why))
+    }
+
+    /// Intents about a license that are still being settled; what a person holds is past the time in which upstream
+    /// could carry it out.
+    pub(super) async fn settle_pending(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?;
+        for intent in open.iter().filter(|intent| intent.status == IntentStatus::InDoubt) {
+            self.settle_about(row, intent).await?;
+        }
+        Ok(())
+    }
+}
+
+fn follow_up(
+    tx: &Tx<'_>,
+    row: &LicenseRow,
+    intent: &Intent,
+    internal_name: &str,
+    after: Option<&License>,
+) -> Result<(), StoreError> {
+    match &intent.request {
+        OnceRequest::ChangePricelist { pricelist, .. } => tx.finish_change(row, internal_name, *pricelist, row.nodes),
+        OnceRequest::SetNodes { nodes, .. } => tx.finish_change(row, internal_name, row.pricelist, Some(*nodes)),
+        OnceRequest::Delete { .. } => tx.release_license(row, LicenseState::Deleted, None, Some(&Reason::Deleted)),
+        OnceRequest::NewKey { .. } if after.is_some_and(|license| license.key.is_none()) => tx.forget_key(row),
+        OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::NewKey { .. } => Ok(()),
+    }
+}
+
+/// An intent in words, for messages long after it was recorded.
+pub(super) fn describe(intent: &Intent) -> Text {
+    let item = intent.item.unwrap_or(ItemId(0));
+    match &intent.request {
+        OnceRequest::Order(order) => {
+            text!("order of {} for service {item}", "заказ {} для услуги {item}", order.pricelist)
+        }
+        OnceRequest::Prolong { license, period, before, .. } => text!(
+            ["renewal of license {license} from {before} for {}", counted(period.0, "month")],
+            ["продление лицензии {license} с {before} на {} мес.", period.0]
+        ),
+        OnceRequest::ChangePricelist { license, pricelist, .. } => {
+            text!("change of license {license} to tariff {pricelist}", "смена тарифа лицензии {license} на {pricelist}")
+        }
+        OnceRequest::SetNodes { license, nodes, .. } => {
+            text!(
+                ["change of license {license} to {}", counted(*nodes, "node")],
+                ["смена числа узлов лицензии {license} на {nodes}"]
+            )
+        }
+        OnceRequest::NewKey { license, .. } => text!("new key of license {license}", "новый ключ лицензии {license}"),
+        OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),
+    }
+}

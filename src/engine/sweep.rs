@@ -1,0 +1,425 @@
+//! The sweep over servers of other modules (docs/licensing-rules.md 9): what the panel wants is compared with what
+//! there is, and the difference is carried out by the commands themselves, each checked again under the item's lock.
+//! The rules stand in `plan::bundled`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ModuleError, Text};
+use crate::model::catalogue::NOPANEL;
+use crate::model::ids::{ItemId, LicenseId, ModuleId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
+use crate::pass_report::{PassReport, Scope, Why, named};
+use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
+use crate::plan::change::Target;
+use crate::plan::guard::{Allow, Kind};
+use crate::plan::order::{Wanted, wanted};
+use crate::ports::LockName;
+use crate::text;
+
+use super::guard::By;
+use super::identity::suspects::Suspects;
+use super::order::doubt::order_of;
+use super::pages::Pages;
+use super::{Engine, ItemCommand, errors};
+
+/// Items read from the panel at once.
+const BATCH: u32 = 500;
+
+/// A module of servers whose control panels we license.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Its number.
+    pub module: ModuleId,
+    /// A person confirmed the first sweep; until then only what an event named is carried out.
+    pub adopted: bool,
+    /// All its servers are compared, not only those that events named.
+    pub whole: bool,
+}
+
+/// What a sweep did.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What a person should know, and what would be done.
+    pub reports: Vec<Text>,
+    /// Noted items that are done with.
+    pub settled: BTreeSet<ItemId>,
+    /// Steps carried out.
+    pub carried_out: u32,
+    /// What failed, and what was left alone.
+    pub report: PassReport,
+}
+
+impl Swept {
+    /// Adds what another module's sweep did.
+    pub fn add(&mut self, other: Self) {
+        for report in other.reports {
+            if !self.reports.contains(&report) {
+                self.reports.push(report);
+            }
+        }
+        self.settled.extend(other.settled);
+        self.carried_out += other.carried_out;
+        self.report.add(other.report);
+    }
+}
+
+/// What the comparison found to do, by item.
+type Steps = BTreeMap<ItemId, (Step, Text)>;
+
+/// Licenses that our state does not know, by the function of their family, and whether the list was whole.
+type Lists = BTreeMap<&'static str, (Vec<License>, bool)>;
+
+/// What a look at the seller found for a server that has no license in our state.
+enum Found {
+    /// None that may be its own: one may be ordered.
+    Nothing,
+    /// One that may be its own.
+    License(LicenseId),
+    /// The list was not whole: it cannot be told.
+    Unclear,
+}
+
+impl Engine<'_> {
+    /// Compares the servers of a module, and those that events named, and carries out the difference. A failure of
+    /// one server is collected with it; what keeps the comparison from being made at all stands in the result with
+    /// the module.
+    pub async fn sweep(&mut self, server: Server, noted: &BTreeSet<ItemId>, allow: Allow) -> Swept {
+        let mut swept = Swept::default();
+        if let Err(error) = self.sweep_all(server, noted, allow, &mut swept).await {
+            swept.report.failed(self.module, Scope::Account, error);
+        }
+        swept
+    }
+
+    async fn sweep_all(
+        &mut self,
+        server: Server,
+        noted: &BTreeSet<ItemId>,
+        allow: Allow,
+        swept: &mut Swept,
+    ) -> Result<(), ModuleError> {
+        self.check_restored()?;
+        let items = self.servers(server, noted).await?;
+        let mut steps = self.compare_all(server, &items, noted, swept).await?;
+        self.leave_found(&mut steps, swept).await?;
+        if !steps.is_empty() {
+            self.check_clock()?;
+        }
+        if !server.adopted {
+            let events = |id: &ItemId| noted.contains(id);
+            let waiting: Vec<ItemId> = steps.keys().copied().filter(|id| !events(id)).collect();
+            for id in waiting {
+                if let Some((step, reason)) = steps.remove(&id) {
+                    swept.reports.push(would(step, &reason));
+                }
+            }
+        }
+        self.guard_steps(&mut steps, allow, swept)?;
+        for (id, (step, _)) in steps {
+            let result = self.carry_out_step(server, id, step, noted.contains(&id)).await;
+            if result.is_ok() {
+                swept.carried_out += 1;
+                swept.settled.insert(id);
+            }
+            self.collected(&mut swept.report, Scope::Item(id), result).await?;
+        }
+        Ok(())
+    }
+
+    /// Servers that are not deleted, noted ones, and those that hold a license of ours and are deleted or missing.
+    async fn servers(&mut self, server: Server, noted: &BTreeSet<ItemId>) -> Result<BTreeSet<ItemId>, ModuleError> {
+        let mut items = noted.clone();
+        if !server.whole {
+            return Ok(items);
+        }
+        items.extend(self.items_of(server.module).await?);
+        // Our own services are the panel's to close: only what else holds a license is looked at.
+        let own: BTreeSet<ItemId> = self.items_of(self.module).await?.into_iter().collect();
+        for family in [Family::Soft, Family::SoftExternal, Family::Addition] {
+            let mut after = LicenseId(0);
+            loop {
+                let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
+                let Some((last, _)) = rows.last() else { break };
+                after = *last;
+                items.extend(rows.iter().filter_map(|(_, item)| *item).filter(|item| !own.contains(item)));
+            }
+        }
+        let open = self.store.open_intents().map_err(errors::state)?;
+        let ordering = open.iter().filter(|intent| intent.account == self.account && order_of(intent).is_some());
+        items.extend(ordering.filter_map(|intent| intent.item).filter(|item| !own.contains(item)));
+        Ok(items)
+    }
+
+    async fn items_of(&mut self, module: ModuleId) -> Result<Vec<ItemId>, ModuleError> {
+        let mut all = Vec::new();
+        let mut after = ItemId(0);
+        loop {
+            self.step("read items").await?;
+            let page = self.ports.billdb.items_of_module(module, after, BATCH);
+            let page = page.map_err(|error| errors::database(&error))?;
+            let Some(last) = page.last() else { return Ok(all) };
+            after = *last;
+            all.extend(page);
+        }
+    }
+
+    async fn compare_all(
+        &mut self,
+        server: Server,
+        items: &BTreeSet<ItemId>,
+        noted: &BTreeSet<ItemId>,
+        swept: &mut Swept,
+    ) -> Result<Steps, ModuleError> {
+        let mut steps = Steps::new();
+        let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut suspects = Suspects::default();
+        for &id in items {
+            self.begin_one();
+            self.step("read item").await?;
+            let found = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+            let Some(item) = found else {
+                // Only a row with status 4 counts as closed (docs/money-safety.md 6).
+                swept.settled.insert(id);
+                swept.reports.push(text!(
+                    "service {id} is not in the panel any more; nothing of its license was changed; run: pmisplicense reconcile",
+                    "услуги {id} в панели больше нет; с её лицензией ничего не сделано; выполните: pmisplicense reconcile"
+                ));
+                continue;
+            };
+            if item.module != Some(server.module) || item.is_ours() {
+                continue;
+            }
+            if self.is_left_alone(&item, &mut suspects, &mut swept.report).await? {
+                continue;
+            }
+            match self.plan_server(&item, noted.contains(&id)) {
+                Ok(Plan::Nothing) => drop(swept.settled.insert(id)),
+                Ok(Plan::Do(step, reason)) => drop(steps.insert(id, (step, reason))),
+                Ok(Plan::Report(text)) => {
+                    swept.settled.insert(id);
+                    swept.reports.push(text);
+                }
+                Ok(Plan::Fail(error)) => {
+                    swept.settled.insert(id);
+                    self.collect(&mut swept.report, Scope::Item(id), error).await?;
+                }
+                Ok(Plan::UnknownName(name)) => {
+                    swept.settled.insert(id);
+                    unknown.entry(name).or_default().push(id.to_string());
+                }
+                Err(error) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
+            }
+        }
+        if let Some(left) = suspects.left_over() {
+            swept.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
+        }
+        for (name, ids) in unknown {
+            let list = ids.join(", ");
+            swept.reports.push(text!(
+                "the internal name \"{name}\" is not in the catalogue, skipped: servers {list}; add it as [[product]] in the settings file",
+                "внутреннего имени «{name}» нет в каталоге, пропущены серверы {list}; добавьте его как [[product]] в файле настроек"
+            ));
+        }
+        Ok(steps)
+    }
+
+    fn plan_server(&self, item: &Item, noted: bool) -> Result<Plan, ModuleError> {
+        let incarnation = if item.status == ItemStatus::Deleted {
+            self.store.incarnation(item).map_err(errors::state)?
+        } else {
+            self.known_incarnation(item)?
+        };
+        let row = self.store.license_of(&incarnation).map_err(errors::state)?;
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        let given_back = known.as_ref().and_then(|known| known.choice.as_deref()) == Some(NOPANEL);
+        let lost = known.and_then(|known| known.last_license).filter(|_| row.is_none() && !given_back);
+        let in_doubt = open.iter().any(|intent| {
+            order_of(intent).is_some() && intent.status != crate::model::journal::IntentStatus::FreeWhenAppears
+        });
+        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+        let target = match &wanted {
+            Ok(Wanted::Product(product)) => Some(self.target(item, product)),
+            Ok(Wanted::Nopanel) | Err(_) => None,
+        };
+        let have = Have { row: row.as_ref(), in_doubt, lost, noted };
+        Ok(plan(item, &wanted, target.as_ref(), have, self.today(), self.now()))
+    }
+
+    /// A server without a license in our state is first looked for upstream: what is found is reported for take-over.
+    async fn leave_found(&mut self, steps: &mut Steps, swept: &mut Swept) -> Result<(), ModuleError> {
+        let opening: Vec<ItemId> =
+            steps.iter().filter(|(_, (step, _))| *step == Step::Open).map(|(id, _)| *id).collect();
+        if opening.is_empty() {
+            return Ok(());
+        }
+        let mut lists = Lists::new();
+        for id in opening {
+            self.begin_one();
+            let look = self.look_before_order(id).await;
+            if let Ok(Some((family, _))) = &look
+                && !lists.contains_key(family.func())
+            {
+                // A list that cannot be read, or shows that our state is old, is nothing of this server alone.
+                let list = self.strangers(*family).await?;
+                lists.insert(family.func(), list);
+            }
+            let found = match look {
+                Ok(Some((family, target))) => self.find_before_order(family, &target, &lists).await,
+                Ok(None) => Ok(Found::Nothing),
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(Found::Nothing) => {}
+                Ok(Found::License(license)) => {
+                    steps.remove(&id);
+                    swept.settled.insert(id);
+                    swept.reports.push(text!(
+                        "server {id}: license {license} of this product and address is at the seller already; nothing was ordered; take it over with: pmisplicense bind {id} {license}",
+                        "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом; ничего не заказано; возьмите её: pmisplicense bind {id} {license}"
+                    ));
+                }
+                Ok(Found::Unclear) => {
+                    steps.remove(&id);
+                    swept.reports.push(text!(
+                        "server {id}: the list of licenses cannot be shown to be complete; nothing was ordered; the next sweep looks again",
+                        "сервер {id}: нельзя убедиться, что список лицензий полон; ничего не заказано; следующая сверка посмотрит снова"
+                    ));
+                }
+                // Without the look nothing is ordered.
+                Err(error) => {
+                    steps.remove(&id);
+                    self.collect(&mut swept.report, Scope::Item(id), error).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be looked for before a server gets a license; `None`: nothing.
+    async fn look_before_order(&mut self, id: ItemId) -> Result<Option<(Family, Target)>, ModuleError> {
+        let item = self.item(id).await?;
+        let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
+        if open.iter().any(|intent| order_of(intent).is_some()) {
+            // What its own order bought is the order's to find.
+            return Ok(None);
+        }
+        let Ok(Wanted::Product(product)) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
+            return Ok(None);
+        };
+        Ok(self.target(&item, product).ok().map(|target| (product.family, target)))
+    }
+
+    async fn find_before_order(
+        &mut self,
+        family: Family,
+        target: &Target,
+        lists: &Lists,
+    ) -> Result<Found, ModuleError> {
+        let Some((strangers, complete)) = lists.get(family.func()) else { return Ok(Found::Nothing) };
+        let near: Vec<License> = strangers.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
+        Ok(match (self.first_of(family, near, target).await?, *complete) {
+            (Some(seen), _) => Found::License(seen.id),
+            (None, true) => Found::Nothing,
+            (None, false) => Found::Unclear,
+        })
+    }
+
+    /// Lists may give a tariff's name only: then the license itself is read.
+    async fn first_of(
+        &mut self,
+        family: Family,
+        near: Vec<License>,
+        target: &Target,
+    ) -> Result<Option<License>, ModuleError> {
+        for seen in near {
+            if matches!(seen.tariff, LicenseTariff::Id(_)) {
+                return Ok(Some(seen));
+            }
+            if let Some(seen) = self.read(family, seen.id).await?.filter(|seen| may_belong(seen, target)) {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Licenses of the account that our state does not know, and whether the list was whole.
+    async fn strangers(&mut self, family: Family) -> Result<(Vec<License>, bool), ModuleError> {
+        let mut strangers = Vec::new();
+        if family == Family::Addition {
+            return Ok((strangers, true));
+        }
+        let mut pages = Pages::of(family);
+        while let Some(page) = pages.next(self).await? {
+            self.check_marks(&page.rows).await?;
+            for seen in page.rows.iter().filter(|seen| seen.status != LicenseStatus::Deleted) {
+                if self.store.license(self.account, seen.id).map_err(errors::state)?.is_none() {
+                    strangers.push(seen.clone());
+                }
+            }
+        }
+        let newest = self.store.newest_licenses(self.account, family).map_err(errors::state)?;
+        Ok((strangers, pages.list.is_complete(&newest)))
+    }
+
+    /// More of a kind than usual means that something else is wrong: none of that kind is done (docs/money-safety.md
+    /// 6).
+    fn guard_steps(&self, steps: &mut Steps, allow: Allow, swept: &mut Swept) -> Result<(), ModuleError> {
+        let mut kinds: BTreeMap<Kind, BTreeSet<ItemId>> = BTreeMap::new();
+        for (id, (step, _)) in steps.iter() {
+            if let Some(kind) = step.kind() {
+                kinds.entry(kind).or_default().insert(*id);
+            }
+        }
+        for (kind, ids) in kinds {
+            let who = named(ids.iter().map(|id| Scope::Item(*id)));
+            if !self.holds_back((By::Sweep, kind), ids.len(), &who, allow, &mut swept.report)? {
+                continue;
+            }
+            for id in ids {
+                if let Some((step, reason)) = steps.remove(&id) {
+                    swept.reports.push(would(step, &reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One step, the comparison made again under the item's lock: what changed meanwhile is the next sweep's.
+    async fn carry_out_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+        self.begin_one();
+        self.lock(LockName::Item(id)).await?;
+        self.locked_step(server, id, step, noted).await
+    }
+
+    async fn locked_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+        let item = self.item(id).await?;
+        let again = self.plan_server(&item, noted)?;
+        let reason = match again {
+            Plan::Do(now, reason) if now == step && item.module == Some(server.module) => reason,
+            Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::Fail(_) | Plan::UnknownName(_) => return Ok(()),
+        };
+        self.note(&reason);
+        self.commit("sweep", |tx| tx.note(Some(id), None, "sweep", &reason)).await?;
+        let command = match step {
+            Step::Open => ItemCommand::Open,
+            Step::Suspend => ItemCommand::Suspend,
+            Step::Resume => ItemCommand::Resume,
+            Step::Close => ItemCommand::Close,
+            Step::Drop | Step::Change => ItemCommand::Setparam,
+        };
+        self.locked_item_command(command, id).await
+    }
+}
+
+fn would(step: Step, reason: &Text) -> Text {
+    let (en, ru) = match step {
+        Step::Open => ("would order a license", "была бы заказана лицензия"),
+        Step::Suspend => ("would stop its license", "лицензия была бы остановлена"),
+        Step::Resume => ("would start its license", "лицензия была бы запущена"),
+        Step::Close | Step::Drop => ("would free its license", "лицензия была бы освобождена"),
+        Step::Change => ("would change its license", "лицензия была бы изменена"),
+    };
+    text!(["{}: {en}", reason.en], ["{}: {ru}", reason.ru])
+}

@@ -1,0 +1,78 @@
+//! How a pass collects: whatever fails of one service or license stands in its report, and the pass goes on.
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::pass_report::{PassReport, Scope, Why};
+use crate::store::StoreError;
+
+use crate::engine::identity::wording::is_about_identity;
+use crate::engine::{Engine, errors};
+
+impl Engine<'_> {
+    /// Ends the work on one service or license: its locks are given back, its failure is collected.
+    ///
+    /// # Errors
+    /// The account itself is what fails: the pass ends.
+    pub(in crate::engine) async fn collected(
+        &mut self,
+        report: &mut PassReport,
+        scope: Scope,
+        result: Result<(), ModuleError>,
+    ) -> Result<(), ModuleError> {
+        self.held.clear();
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.collect(report, scope, error).await,
+        }
+    }
+
+    /// Collects a failure of one service or license, so that the pass goes on.
+    ///
+    /// # Errors
+    /// The account itself is what fails: the pass ends.
+    pub(in crate::engine) async fn collect(
+        &mut self,
+        report: &mut PassReport,
+        scope: Scope,
+        error: ModuleError,
+    ) -> Result<(), ModuleError> {
+        self.held.clear();
+        // The panel's database is away: nothing could be learned of any other service.
+        if error.kind == ErrorKind::Database {
+            return Err(error);
+        }
+        let why = if is_about_identity(&error) { Why::UnknownLicense } else { Why::Failed };
+        report.left(self.module, scope, why, error);
+        self.warn_last(report);
+        self.check_account().await
+    }
+
+    /// A row of our state that cannot be used concerns its own license or service alone.
+    ///
+    /// # Errors
+    /// The state file itself cannot be used.
+    pub(in crate::engine) fn row_failed(
+        &self,
+        report: &mut PassReport,
+        scope: Scope,
+        error: StoreError,
+    ) -> Result<(), ModuleError> {
+        if !error.is_of_one_row() {
+            return Err(errors::state(error));
+        }
+        report.failed(self.module, scope, errors::state(error));
+        self.warn_last(report);
+        Ok(())
+    }
+
+    fn warn_last(&self, report: &PassReport) {
+        if let Some(entry) = report.entries().last() {
+            self.warn(&entry.line());
+        }
+    }
+
+    pub(in crate::engine) fn note_last(&self, report: &PassReport) {
+        if let Some(entry) = report.entries().last() {
+            self.note(&entry.line());
+        }
+    }
+}

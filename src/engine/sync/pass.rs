@@ -1,0 +1,365 @@
+//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. What a
+//! guard holds back is decided in `guard.rs`, before anything is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::ModuleError;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::Item;
+use crate::model::license::{Expiry, Family, License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::period::days_between;
+use crate::model::planted::{Bug, is_planted};
+use crate::pass_report::{PassReport, Scope, Why};
+use crate::plan::doubt::Completeness;
+use crate::plan::guard::Allow;
+use crate::ports::LockName;
+use crate::store::OpenIntent;
+use crate::text;
+
+use crate::engine::guard::Withheld;
+use crate::engine::order::unclaimed::Stray;
+use crate::engine::pages::Pages;
+use crate::engine::{Engine, errors};
+
+/// What a run over all licenses did.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Licenses seen in the lists.
+    pub seen: u32,
+    /// Rows of ours brought up to date from the lists.
+    pub refreshed: u32,
+    /// Items and licenses that were looked at one by one.
+    pub handled: u32,
+    /// What failed, and what was left alone.
+    pub report: PassReport,
+}
+
+impl Summary {
+    /// Adds what another module's pass did.
+    pub fn add(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.refreshed += other.refreshed;
+        self.handled += other.handled;
+        self.report.add(other.report);
+    }
+}
+
+/// Why an item is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) enum Look {
+    /// Only because its license is stopped or runs out: nothing to do while the service is suspended.
+    UnlessSuspended,
+    /// Whatever the service is.
+    Always,
+}
+
+/// What the lists gave to do.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Work {
+    pub(in crate::engine) items: BTreeMap<ItemId, Look>,
+    pub(in crate::engine) unheld: BTreeSet<LicenseId>,
+    strays: Vec<(Family, LicenseId)>,
+    doubts: BTreeSet<LicenseId>,
+}
+
+impl Work {
+    fn item(&mut self, item: ItemId, why: Look) {
+        let known = self.items.entry(item).or_insert(why);
+        *known = (*known).max(why);
+    }
+}
+
+/// A license that we hold: its number, its service, for what.
+type Held = (LicenseId, Option<ItemId>, LicenseState);
+
+/// Rows of our state read at once.
+const BATCH: u32 = 500;
+
+impl Engine<'_> {
+    /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one. A
+    /// failure of one service or license is collected with it; one of the account, such as a list that cannot be
+    /// read, an old state or a wrong clock, ends the pass and stands in the summary with the module.
+    pub async fn sync_all(&mut self, allow: Allow) -> Summary {
+        let mut summary = Summary::default();
+        let ended = self.pass(allow, &mut summary).await;
+        self.withheld = Withheld::default();
+        if let Err(error) = ended {
+            summary.report.failed(self.module, Scope::Account, error);
+        }
+        summary
+    }
+
+    async fn pass(&mut self, allow: Allow, summary: &mut Summary) -> Result<(), ModuleError> {
+        self.check_restored()?;
+        let mut work = Work::default();
+        for family in [Family::Soft, Family::SoftExternal] {
+            self.look_through(family, summary, &mut work).await?;
+        }
+        self.collect_unlisted(&mut work, &mut summary.report).await?;
+        self.check_clock()?;
+        for (family, id) in std::mem::take(&mut work.strays) {
+            self.begin_one();
+            match self.keep_duplicate(family, id).await {
+                Ok(Stray::Free(id)) => drop(work.unheld.insert(id)),
+                Ok(Stray::Of(item)) => work.item(item, Look::Always),
+                Ok(Stray::Left) => {}
+                Err(error) => self.collect(&mut summary.report, Scope::License(id), error).await?,
+            }
+        }
+        let elsewhere = self.leave_to_others(&mut work, &mut summary.report)?;
+        self.weigh(&mut work, allow, &mut summary.report).await?;
+        self.foresee(&elsewhere).await?;
+        for id in work.doubts {
+            let settled = self.settle_free(id).await;
+            self.collected(&mut summary.report, Scope::License(id), settled).await?;
+        }
+        let items: BTreeSet<ItemId> = work.items.into_keys().collect();
+        for item in &items {
+            summary.handled += 1;
+            let synced = self.sync_one(*item).await;
+            self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
+        }
+        for id in work.unheld {
+            summary.handled += 1;
+            let freed = self.free_one(id).await;
+            self.collected(&mut summary.report, Scope::License(id), freed).await?;
+        }
+        self.note_troubles(&items, &mut summary.report).await
+    }
+
+    /// What no list shows: modules of licenses near their end, what has a call in doubt, and services for which the
+    /// last pass failed, whose license is gone, or which are not who our state says.
+    async fn collect_unlisted(&mut self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
+        let near = self.modules_near_end()?;
+        let gone = self.store.items_without_license(self.account).map_err(errors::state)?;
+        let troubled = self.troubled().await?;
+        let suspects = self.suspects().await?;
+        if let Some(left) = suspects.left_over() {
+            report.left(self.module, Scope::Account, Why::UnknownLicense, left);
+        }
+        for item in near.into_iter().chain(gone).chain(troubled).chain(suspects.items) {
+            work.item(item, Look::Always);
+        }
+        for OpenIntent { id, item, license } in self.store.open_intent_ids().map_err(errors::state)? {
+            let intent = match (self.store.intent(id), item, license) {
+                (Ok(intent), _, _) => intent,
+                // Its service's own turn names it, and changes nothing.
+                (Err(error), Some(item), _) if error.is_of_one_row() => {
+                    work.item(item, Look::Always);
+                    continue;
+                }
+                (Err(error), None, Some(license)) => {
+                    self.row_failed(report, Scope::License(license), error)?;
+                    continue;
+                }
+                (Err(error), _, _) => return Err(errors::state(error)),
+            };
+            let Some(intent) = intent.filter(|intent| intent.account == self.account) else { continue };
+            if let Some(item) = intent.item {
+                work.item(item, Look::Always);
+            }
+            work.doubts.extend(intent.request.license());
+        }
+        Ok(())
+    }
+
+    async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        self.begin_one();
+        let stale = if is_planted(Bug::ActsOnListRow) { self.item_row(item).await? } else { None };
+        self.lock(LockName::Item(item)).await?;
+        match stale {
+            Some(item) => self.sync_item(&item).await,
+            None => self.sync_locked(item).await,
+        }
+    }
+
+    async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        match self.item_row(item).await? {
+            Some(item) => Box::pin(self.sync_item(&item)).await,
+            // A row that is missing is not a closed one (docs/money-safety.md 6): only what is to be freed anyway is
+            // freed.
+            None => {
+                self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
+                self.settle_or_free_orders(item, None).await
+            }
+        }
+    }
+
+    pub(in crate::engine) async fn item_row(&mut self, item: ItemId) -> Result<Option<Item>, ModuleError> {
+        self.step("read item").await?;
+        self.ports.billdb.item(item).map_err(|error| errors::database(&error))
+    }
+
+    /// A call in doubt about a license that no item holds is nobody else's to settle.
+    async fn settle_free(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.begin_one();
+        self.lock_license(id).await?;
+        let row = self.store.license(self.account, id).map_err(errors::state)?;
+        let free = row.filter(|row| matches!(row.state, LicenseState::Pool | LicenseState::Stopped));
+        match &free {
+            Some(row) => self.settled(row).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.begin_one();
+        self.lock_license(id).await?;
+        match self.store.license(self.account, id).map_err(errors::state)? {
+            Some(row) if row.state == LicenseState::ToFree => self.free_if_time(&row).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// One pass over a family's list: rows that we hold are brought up to date in one write a page, and those that
+    /// need a call of their own are collected.
+    async fn look_through(
+        &mut self,
+        family: Family,
+        summary: &mut Summary,
+        work: &mut Work,
+    ) -> Result<(), ModuleError> {
+        let is_empty = self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty()
+            && self.held(family, LicenseId(0), 1)?.is_empty();
+        if is_empty {
+            return Ok(());
+        }
+        let mut pages = Pages::of(family);
+        while let Some(page) = pages.next(self).await? {
+            self.check_marks(&page.rows).await?;
+            let mut changed = Vec::new();
+            for seen in &page.rows {
+                summary.seen += 1;
+                let row = match self.store.license(self.account, seen.id) {
+                    Ok(Some(row)) => row,
+                    Ok(None) => {
+                        if self.is_stray(seen) {
+                            work.strays.push((family, seen.id));
+                        }
+                        continue;
+                    }
+                    Err(error) => {
+                        self.row_failed(&mut summary.report, Scope::License(seen.id), error)?;
+                        continue;
+                    }
+                };
+                self.tell_doubled(seen).await?;
+                self.sort_row(&row, seen, work);
+                if row.differs(seen) {
+                    changed.push((seen.clone(), row.state == LicenseState::Bound && is_news(&row, seen)));
+                }
+            }
+            if !changed.is_empty() {
+                summary.refreshed += u32::try_from(changed.len()).unwrap_or(u32::MAX);
+                let account = self.account;
+                let refresh = move |tx: &crate::store::Tx<'_>| {
+                    changed.iter().try_for_each(|(seen, is_news)| {
+                        tx.refresh_license(account, seen)?;
+                        if *is_news { tx.owe_look(account, seen.id) } else { Ok(()) }
+                    })
+                };
+                self.commit("refresh page", refresh).await?;
+            }
+        }
+        self.collect_absent(family, &pages.list, work)
+    }
+
+    /// What a row of the list gives to do: renewals that may be due, differences, a missing key, freeing.
+    fn sort_row(&self, row: &LicenseRow, seen: &License, work: &mut Work) {
+        // A column that the list leaves out is as it was when the license was looked at last.
+        let (status, expires) = (seen.status.or(row.status), seen.expires.or(row.expires));
+        let near = expires
+            .day()
+            .is_some_and(|expires| days_between(self.today(), expires) <= i64::from(self.rules.renew_before_days));
+        let always = row.key.is_none()
+            || expires == Expiry::Unknown
+            || is_news(row, seen)
+            || seen.autoprolong == Some(true)
+            || row.reason.is_some()
+            || row.state == LicenseState::Claimed;
+        let unless_suspended = near || status != LicenseStatus::Active;
+        match (row.state, row.item) {
+            (LicenseState::Bound | LicenseState::Claimed, Some(item)) if always => work.item(item, Look::Always),
+            (LicenseState::Bound | LicenseState::Claimed, Some(item)) if unless_suspended => {
+                work.item(item, Look::UnlessSuspended);
+            }
+            (LicenseState::ToFree, _) if row.not_before.is_none_or(|until| until <= self.now()) => {
+                work.unheld.insert(row.id);
+            }
+            (
+                LicenseState::Bound
+                | LicenseState::Claimed
+                | LicenseState::ToFree
+                | LicenseState::Pool
+                | LicenseState::Stopped
+                | LicenseState::Deleted,
+                _,
+            ) => {}
+        }
+    }
+
+    /// Licenses that we hold and that the list does not show: absence proves nothing, so each is looked at.
+    fn collect_absent(&self, family: Family, list: &Completeness, work: &mut Work) -> Result<(), ModuleError> {
+        let mut after = LicenseId(0);
+        loop {
+            let rows = self.held(family, after, BATCH)?;
+            let Some((last, ..)) = rows.last() else { return Ok(()) };
+            after = *last;
+            for (id, item, state) in rows.into_iter().filter(|(id, ..)| !list.contains(*id)) {
+                if state == LicenseState::ToFree {
+                    work.unheld.insert(id);
+                } else if let Some(item) = item {
+                    work.item(item, Look::Always);
+                }
+            }
+        }
+    }
+
+    /// Licenses that serve a service, are being taken for one, or whose time to be freed has come.
+    fn held(&self, family: Family, after: LicenseId, limit: u32) -> Result<Vec<Held>, ModuleError> {
+        self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
+    }
+
+    /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of
+    /// many services beside a pass are no mass change of the pass. The next one sees what they left. Returns the
+    /// services among it.
+    fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
+        let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
+        let about = work.unheld.iter().chain(&work.doubts).copied();
+        let licenses = self.locked_elsewhere(about, |id| LockName::License(self.account, id))?;
+        work.items.retain(|id, _| !items.contains(id));
+        work.unheld.retain(|id| !licenses.contains(id));
+        work.doubts.retain(|id| !licenses.contains(id));
+        let services = items.iter().map(|id| (Scope::Item(*id), LockName::Item(*id)));
+        let licenses = licenses.into_iter().map(|id| (Scope::License(id), LockName::License(self.account, id)));
+        for (scope, lock) in services.chain(licenses) {
+            report.left(self.module, scope, Why::OtherRun, errors::left_to_other_run(lock));
+            self.note_last(report);
+        }
+        Ok(items)
+    }
+
+    fn locked_elsewhere<Id: Ord + Copy>(
+        &self,
+        ids: impl Iterator<Item = Id>,
+        name: impl Fn(Id) -> LockName,
+    ) -> Result<BTreeSet<Id>, ModuleError> {
+        let mut locked = BTreeSet::new();
+        for id in ids {
+            if self.is_locked_elsewhere(name(id))? {
+                locked.insert(id);
+            }
+        }
+        Ok(locked)
+    }
+}
+
+/// Whether a list shows more than a new date of a license that we hold: once our row follows it, nothing else tells
+/// that it has to be looked at.
+fn is_news(row: &LicenseRow, seen: &License) -> bool {
+    let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
+    let renamed = seen.name.as_ref().is_some_and(|name| *name != row.name);
+    let readdressed = seen.ip.is_some() && seen.ip != row.ip;
+    key_moved || renamed || readdressed || row.status != seen.status.or(row.status)
+}

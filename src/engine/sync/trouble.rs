@@ -1,0 +1,120 @@
+//! Services for which passes fail again and again: counted, shown by the panel as a problem after the third time, and
+//! looked at by every pass until one ends well, whatever the lists show meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::ids::ItemId;
+use crate::model::item::Item;
+use crate::pass_report::{Entry, PassReport, Scope, Why};
+use crate::plan::renew::is_paid;
+use crate::ports::PanelCall;
+use crate::text;
+
+use crate::engine::{Engine, errors};
+
+/// Failures in a row after which the panel shows a problem.
+const TOLD_AFTER: u32 = 3;
+
+impl Engine<'_> {
+    /// Services of this module for which the last pass failed. One that buys from another module since is forgotten.
+    pub(in crate::engine) async fn troubled(&mut self) -> Result<BTreeSet<ItemId>, ModuleError> {
+        let mut items = BTreeSet::new();
+        for id in self.store.troubled_items(self.module).map_err(errors::state)? {
+            self.begin_one();
+            let item = self.item_row(id).await?;
+            if item.is_some_and(|item| item.is_ours() && item.module != Some(self.module)) {
+                self.end_trouble(id).await?;
+            } else {
+                items.insert(id);
+            }
+        }
+        Ok(items)
+    }
+
+    /// sync_item as a command of its own, or by hand: one that ends well ends the trouble with the service too.
+    pub(in crate::engine) async fn sync_alone(&mut self, item: &Item) -> Result<(), ModuleError> {
+        self.sync_item(item).await?;
+        self.end_trouble(item.id).await
+    }
+
+    async fn end_trouble(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        if !self.store.is_troubled(item).map_err(errors::state)? {
+            return Ok(());
+        }
+        self.commit("trouble over", move |tx| tx.end_trouble(item)).await
+    }
+
+    /// After a pass that went to its end: counts its failures by service, forgets those that are over, and has the
+    /// panel show what failed for the third time. A service that another run held says nothing.
+    pub(in crate::engine) async fn note_troubles(
+        &mut self,
+        handled: &BTreeSet<ItemId>,
+        report: &mut PassReport,
+    ) -> Result<(), ModuleError> {
+        let mut failed: BTreeMap<ItemId, &Entry> = BTreeMap::new();
+        for entry in report.entries().iter().filter(|entry| entry.why == Why::Failed) {
+            if let Scope::Item(item) = entry.scope {
+                failed.entry(item).or_insert(entry);
+            }
+        }
+        let known = self.store.troubles(Some(self.module)).map_err(errors::state)?;
+        let ended_well = |item: &ItemId| handled.contains(item) && !failed.contains_key(item);
+        let over: Vec<ItemId> = known.iter().map(|trouble| trouble.item).filter(ended_well).collect();
+        let counts = |entry: &Entry| entry.error.kind != ErrorKind::Busy;
+        let counted: Vec<(ItemId, Text)> = failed
+            .iter()
+            .filter(|(_, entry)| counts(entry))
+            .map(|(item, entry)| (*item, *entry.error.message.clone()))
+            .collect();
+        if !over.is_empty() || !counted.is_empty() {
+            let module = self.module;
+            self.commit("troubles", move |tx| {
+                over.iter().try_for_each(|item| tx.end_trouble(*item))?;
+                counted.iter().try_for_each(|(item, why)| tx.count_trouble(*item, module, why))
+            })
+            .await?;
+        }
+        for trouble in self.store.troubles(Some(self.module)).map_err(errors::state)? {
+            if trouble.times >= TOLD_AFTER && !trouble.told && handled.contains(&trouble.item) {
+                self.begin_one();
+                let told = self.tell_trouble(trouble.item, trouble.times, &trouble.why).await;
+                if let Err(error) = told {
+                    report.failed(self.module, Scope::Item(trouble.item), error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_trouble(&mut self, id: ItemId, times: u32, why: &Text) -> Result<(), ModuleError> {
+        let today = self.today();
+        if !self.item_row(id).await?.is_some_and(|item| is_paid(&item, today)) {
+            return Ok(());
+        }
+        let problem = text!(
+            ["sync failed {times} times in a row for service {id}, which is active and paid: {}", why.en],
+            ["sync {times} раза подряд не справился с услугой {id}, которая активна и оплачена: {}", why.ru]
+        );
+        self.warn(&problem);
+        self.register_problem(&problem, id).await?;
+        self.commit("trouble told", move |tx| tx.tell_trouble(id)).await
+    }
+
+    /// Has the panel show a problem with a service.
+    pub(in crate::engine) async fn register_problem(
+        &mut self,
+        problem: &Text,
+        item: ItemId,
+    ) -> Result<(), ModuleError> {
+        let values = vec![
+            ("level", "error".to_owned()),
+            ("name", "processingmodule_connect".to_owned()),
+            ("id", self.module.to_string()),
+            ("param_pm_id", self.module.to_string()),
+            ("param_errormsg", problem.en.clone()),
+        ];
+        let registered = self.panel_call(&PanelCall::RegisterProblem { values }).await?;
+        registered.map(drop).map_err(|error| errors::panel(&error, "problems.register", item))
+    }
+}

@@ -1,0 +1,237 @@
+//! The real neighbours, put together: the only place that knows concrete shells.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::billdb::whmcs::Place;
+use crate::billdb::{DbParams, MysqlBillDb};
+use crate::context::{Leading, PanelData, PanelTool, panel_error};
+use crate::error::ModuleError;
+use crate::log::Log;
+use crate::mgrctl::Mgrctl;
+use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
+use crate::model::item::{Item, Owner};
+use crate::model::period::AlignmentRule;
+use crate::model::whmcs::Record;
+use crate::ports::{
+    BillDb, Column, Connector, DbError, ItemPrice, Module, ModuleAccess, PanelError, PanelQuestion, RunningOperation,
+    ServiceEnd, ToolAnswer, Whmcs,
+};
+use crate::secret;
+use crate::settings::Settings;
+use crate::trace::Trace;
+use crate::upstream::HttpConnector;
+use crate::upstream::refusal::RefusalRule;
+
+/// The panel's tool.
+pub struct Tool {
+    mgrctl: Mgrctl,
+    root: PathBuf,
+    db_ca: Option<PathBuf>,
+    log: Arc<Log>,
+}
+
+impl Tool {
+    /// Nothing is started yet.
+    pub fn new(mgrctl: Mgrctl, settings: &Settings, log: Arc<Log>) -> Self {
+        Self { mgrctl, root: settings.root.clone(), db_ca: settings.panel_db_ca.clone(), log }
+    }
+}
+
+impl PanelTool for Tool {
+    fn database(&mut self) -> Result<Box<dyn PanelData>, ModuleError> {
+        let params = self.mgrctl.paramlist().map_err(|error| panel_error("paramlist", &error))?;
+        self.log.secret(params.get("DBPassword").map(String::as_str).unwrap_or_default());
+        let key = params.get("CryptKey").map(String::as_str).filter(|key| !key.is_empty()).unwrap_or("etc/billmgr.pem");
+        let pem = std::fs::read_to_string(self.root.join(key)).ok();
+        let params = DbParams { ca_file: self.db_ca.clone(), ..DbParams::from_paramlist(&params) };
+        let db = MysqlBillDb::connect(&params);
+        Ok(Box::new(Database { db, pem, log: Arc::clone(&self.log) }))
+    }
+
+    fn answer(&mut self, question: &PanelQuestion) -> Result<ToolAnswer, PanelError> {
+        self.mgrctl.answer(question)
+    }
+
+    fn module_settings(&mut self, module: ModuleId) -> Result<ModuleAccess, PanelError> {
+        self.mgrctl.processing_edit(module)
+    }
+
+    fn save_error(&mut self, operation: RunningOperationId, errorxml: &str) -> Result<(), PanelError> {
+        self.mgrctl.save_error(operation, errorxml)
+    }
+
+    fn set_manual(&mut self, operation: RunningOperationId) -> Result<(), PanelError> {
+        self.mgrctl.set_manual(operation)
+    }
+
+    fn task_type(&mut self, command: &str, item: ItemId) -> Result<String, PanelError> {
+        self.mgrctl.task_type(command, item)
+    }
+
+    fn add_task(&mut self, item: ItemId, operation: RunningOperationId, task_type: &str) -> Result<(), PanelError> {
+        self.mgrctl.add_task(item, operation, task_type)
+    }
+
+    fn register_problem(&mut self, module: ModuleId, name: &str, message: &str) -> Result<(), PanelError> {
+        self.mgrctl.register_problem(module, name, message)
+    }
+}
+
+/// The panel's database with the panel's key, where that can be read.
+struct Database {
+    db: MysqlBillDb,
+    pem: Option<String>,
+    log: Arc<Log>,
+}
+
+impl PanelData for Database {
+    fn stored_access(&mut self, module: ModuleId) -> Result<Option<ModuleAccess>, DbError> {
+        let Some(pem) = &self.pem else { return Ok(None) };
+        let mut values = self.db.module_params(module)?;
+        for (name, stored) in self.db.module_secret_params(module)? {
+            match secret::decrypt(pem, &stored) {
+                Ok(value) => drop(values.insert(name, value)),
+                Err(error) => {
+                    // Not fatal: the panel itself can still be asked.
+                    self.log.warning(&format!("module {module}, {name}: {error}; the panel is asked instead"));
+                    return Ok(None);
+                }
+            }
+        }
+        let mut take = |name: &str| values.remove(name).unwrap_or_default();
+        let access = ModuleAccess { module, url: take("url"), username: take("username"), password: take("password") };
+        let whole = ![&access.url, &access.username, &access.password].iter().any(|value| value.is_empty());
+        Ok(whole.then_some(access))
+    }
+
+    fn custom_rows(&mut self, module: ModuleId, name: &str) -> Result<Vec<(u32, String)>, DbError> {
+        self.db.module_rows(module, name)
+    }
+
+    fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError> {
+        self.db.module_params(module)
+    }
+
+    fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
+        self.db.prices(items)
+    }
+
+    fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError> {
+        let tariffs = self.db.active_tariffs(internal_name)?.into_iter();
+        let values = self.db.enumeration_values(internal_name)?.into_iter();
+        let tariffs = tariffs.map(|(id, name)| Leading::Tariff(PricelistId(id), name));
+        Ok(tariffs.chain(values.map(|(id, name)| Leading::Value(id, name))).collect())
+    }
+
+    fn columns(&mut self) -> Result<Vec<(&'static str, Vec<Column>)>, DbError> {
+        self.db.columns()
+    }
+}
+
+impl BillDb for Database {
+    fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
+        self.db.item(item)
+    }
+
+    fn items(&mut self, items: &[ItemId]) -> Result<Vec<Item>, DbError> {
+        self.db.items(items)
+    }
+
+    fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
+        self.db.owners(items)
+    }
+
+    fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
+        self.db.service_ends(items)
+    }
+
+    fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
+        self.db.item_params(item)
+    }
+
+    fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
+        self.db.running_operation(id)
+    }
+
+    fn has_task(&mut self, id: RunningOperationId) -> Result<bool, DbError> {
+        self.db.has_task(id)
+    }
+
+    fn modules(&mut self) -> Result<Vec<Module>, DbError> {
+        self.db.modules()
+    }
+
+    fn alignment_rules(&mut self, module: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {
+        self.db.alignment_rules(module)
+    }
+
+    fn items_of_module(&mut self, module: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {
+        self.db.items_of_module(module, after, limit)
+    }
+
+    fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
+        self.db.items_with_license(license)
+    }
+
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        self.db.items_showing_licenses(after, limit)
+    }
+}
+
+/// Upstream over HTTPS, with the rules of each module.
+pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let rules = settings.refusals.iter().map(|rule| RefusalRule {
+        error_type: given(&rule.error_type),
+        object: given(&rule.object),
+        text: given(&rule.text),
+        means: rule.means,
+    });
+    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect()).traced(trace);
+    Box::new(
+        settings
+            .modules()
+            .fold(connector, |connector, module| connector.with_module(module, settings.rules(Some(module)).upstream)),
+    )
+}
+
+/// WHMCS's database, as a command line names it. What the URL leaves out comes from the environment: no list of
+/// processes shows that.
+struct WhmcsDatabase(Arc<Log>);
+
+/// Its password, for a URL without one.
+const WHMCS_PASSWORD: &str = "PMISPLICENSE_WHMCS_PASSWORD";
+
+impl Whmcs for WhmcsDatabase {
+    fn noc_table(&self, url: &str) -> Result<Vec<Record>, DbError> {
+        let place = Place::parse(url, std::env::var(WHMCS_PASSWORD).ok())?;
+        self.0.secret(place.password().unwrap_or_default());
+        place.noc_table()
+    }
+}
+
+/// WHMCS's database; nothing is connected yet.
+pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
+    Box::new(WhmcsDatabase(Arc::clone(log)))
+}
+
+/// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address,
+/// and is not copied along with the panel. Empty when it has none: then nothing is compared.
+pub fn machine(file: &std::path::Path) -> String {
+    std::fs::read_to_string(file).map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// A new id of an installation.
+pub fn fresh_panel() -> PanelId {
+    let mut bytes = [0; PanelId::LENGTH];
+    if getrandom::fill(&mut bytes).is_err() {
+        // No randomness this early in a boot: the time in nanoseconds is still not another installation's.
+        let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default();
+        bytes = nanos.to_le_bytes();
+    }
+    PanelId::from_bytes(bytes)
+}

@@ -1,0 +1,270 @@
+//! Reads for people: lists, the journal, marks, and the file itself (integrity, copy, pruning). Nothing here decides
+//! anything about a license.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rusqlite::params;
+
+use super::journal::is_open;
+use super::{LAST_NUMBER, Store, StoreError, Tx, cell, read_number};
+use crate::error::Text;
+use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, ModuleId};
+use crate::model::journal::{Intent, IntentEvent};
+use crate::model::license_row::{LicenseRow, LicenseState};
+
+/// Which licenses of ours are asked for; `None` excludes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LicenseFilter<'f> {
+    /// What they are held for.
+    pub state: Option<LicenseState>,
+    /// The internal name that they were ordered for.
+    pub product: Option<&'f str>,
+    /// The module that they were bound with.
+    pub module: Option<ModuleId>,
+    /// They run out before this day.
+    pub expires_before: Option<NaiveDate>,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalLine {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// The intent that it belongs to.
+    pub intent: Option<IntentId>,
+    /// The item it is about.
+    pub item: Option<ItemId>,
+    /// The license it is about.
+    pub license: Option<LicenseId>,
+    /// One word for what happened: the event of an intent, or of a decision.
+    pub event: String,
+    /// What upstream or the network said, where the event holds it.
+    pub detail: String,
+    /// Why, in words.
+    pub reason: Text,
+}
+
+/// The word of an event, and the words that it holds.
+fn event_words(event: &IntentEvent) -> (&'static str, String) {
+    match event {
+        IntentEvent::Recorded => ("recorded", String::new()),
+        IntentEvent::Done { .. } => ("done", String::new()),
+        IntentEvent::Refused { reason } => ("refused", reason.clone()),
+        IntentEvent::NotSent { reason } => ("not_sent", reason.clone()),
+        IntentEvent::Unknown { reason } => ("unknown", reason.clone()),
+        IntentEvent::Answered { .. } => ("answered", String::new()),
+        IntentEvent::CleanLook => ("clean_look", String::new()),
+        IntentEvent::Adopted { .. } => ("adopted", String::new()),
+        IntentEvent::NotHappened { reason } => ("not_happened", reason.clone()),
+        IntentEvent::HandedOver { reason } => ("handed_over", reason.clone()),
+        IntentEvent::FreeWhenAppears => ("free_when_appears", String::new()),
+        IntentEvent::WantedAgain => ("wanted_again", String::new()),
+    }
+}
+
+fn read_line(row: &rusqlite::Row<'_>) -> rusqlite::Result<JournalLine> {
+    let stored: String = row.get(4)?;
+    let (event, detail) = match serde_json::from_str::<IntentEvent>(&stored) {
+        Ok(event) => {
+            let (word, detail) = event_words(&event);
+            (word.to_owned(), detail)
+        }
+        Err(_) => (stored, String::new()),
+    };
+    Ok(JournalLine {
+        at: cell::moment(row, 0)?,
+        intent: row.get::<_, Option<u32>>(1)?.map(IntentId),
+        item: row.get::<_, Option<u32>>(2)?.map(ItemId),
+        license: row.get::<_, Option<u32>>(3)?.map(LicenseId),
+        event,
+        detail,
+        reason: Text { en: row.get(5)?, ru: row.get(6)? },
+    })
+}
+
+impl Store {
+    /// Licenses of ours that fit, by account and number.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_that(&self, filter: LicenseFilter<'_>) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2) AND (?3 IS NULL OR module = ?3)
+             AND (?4 IS NULL OR expires < ?4) ORDER BY account, id",
+            params![
+                filter.state.map(LicenseState::word),
+                filter.product,
+                filter.module.map(|module| module.0),
+                filter.expires_before.map(|day| day.to_string())
+            ],
+        )
+    }
+
+    /// Licenses of ours with that number, in whatever account.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_numbered(&self, id: LicenseId) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows("id = ?1 ORDER BY account", params![id.0])
+    }
+
+    /// Licenses of ours that have or last had that address.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_at(&self, ip: std::net::IpAddr) -> Result<Vec<LicenseRow>, StoreError> {
+        let text = ip.to_string();
+        self.license_rows("ip = ?1 OR last_ip = ?1 ORDER BY (ip = ?1) DESC, account, id", params![text])
+    }
+
+    /// Licenses of ours whose key contains that text, whatever its case.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn licenses_keyed(&self, part: &str) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows("instr(upper(lickey), upper(?1)) > 0 ORDER BY account, id", params![part])
+    }
+
+    /// The journal about an item, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn journal_of_item(&self, item: ItemId) -> Result<Vec<JournalLine>, StoreError> {
+        self.journal("item = ?1", params![item.0])
+    }
+
+    /// The journal about a license, oldest first; its order stands in lines that knew no number yet.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn journal_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<JournalLine>, StoreError> {
+        self.journal(
+            "(account = ?1 AND license = ?2) OR wish IN (SELECT id FROM wish WHERE account = ?1 AND license = ?2)",
+            params![account.0, license.0],
+        )
+    }
+
+    fn journal(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<JournalLine>, StoreError> {
+        let sql = format!("SELECT at, wish, item, license, event, en, ru FROM journal WHERE {condition} ORDER BY id");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(params, cell::of("journal", read_line))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Orders of an account, whatever became of them: whose marks upstream may show.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn orders(&self, account: AccountId) -> Result<Vec<Intent>, StoreError> {
+        self.intents("account = ?1 AND kind = 'order'", params![account.0])
+    }
+
+    /// Intents of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and
+    /// not tried again since.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn waiting_intents(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
+        self.intents(
+            "item = ?1 AND (status IN ('in_doubt', 'free_when_appears', 'handed_over')
+             OR (status IN ('refused', 'not_sent') AND NOT EXISTS
+                (SELECT 1 FROM wish w WHERE w.item = wish.item AND w.kind = wish.kind AND w.id > wish.id)))",
+            params![item.0],
+        )
+    }
+
+    /// Items whose newest order or renewal upstream refused, and which were not served since.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn refused_intents(&self) -> Result<Vec<Intent>, StoreError> {
+        self.intents(
+            "status = 'refused' AND kind IN ('order', 'renewal') AND item IS NOT NULL AND NOT EXISTS
+             (SELECT 1 FROM wish w WHERE w.item = wish.item AND w.kind IN ('order', 'renewal') AND w.id > wish.id)",
+            &[],
+        )
+    }
+
+    /// The clients that a state has met under the number of an item: a day of creation each.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn lives_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT created, client, closes FROM item WHERE id = ?1")?;
+        let rows = statement
+            .query_map([item.0], cell::of("item", |row| Ok((row.get(0)?, ClientId(row.get(1)?), row.get(2)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The version of the schema.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn version(&self) -> Result<i32, StoreError> {
+        Ok(self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    }
+
+    /// How many licenses the state knows, in whatever state they are.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn count_all_licenses(&self) -> Result<u32, StoreError> {
+        Ok(self.conn.query_row("SELECT count(*) FROM license", [], |row| row.get(0))?)
+    }
+}
+
+/// Lines that belong to nothing any more: no intent that is open, no item that has a license, no license that we hold
+/// (docs/money-safety.md 8). `?1`: older than this.
+const PRUNABLE: &str = concat!(
+    "at < ?1 AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE ",
+    is_open!(),
+    "))
+    AND (item IS NULL OR item IN (SELECT value FROM json_each(?2)))
+    AND NOT EXISTS (SELECT 1 FROM license l WHERE l.account = journal.account AND l.id = journal.license
+        AND l.state != 'deleted')"
+);
+
+impl Tx<'_> {
+    /// Removes lines of the journal older than a moment that are about closed items and licenses that are gone.
+    /// Bindings and intents stay.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn prune_journal(&self, before: DateTime<Utc>, closed: &[ItemId]) -> Result<usize, StoreError> {
+        let ids: Vec<u32> = closed.iter().map(|item| item.0).collect();
+        let json = serde_json::to_string(&ids).map_err(|error| StoreError::Unusable(error.to_string()))?;
+        let sql = format!("DELETE FROM journal WHERE {PRUNABLE}");
+        Ok(self.conn.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
+    }
+
+    /// Raises the running number of orders to what was seen upstream.
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn raise_last_number(&self, number: u32) -> Result<(), StoreError> {
+        if read_number(self.conn, LAST_NUMBER)?.is_some_and(|last| last >= number) {
+            return Ok(());
+        }
+        self.set_meta(LAST_NUMBER, &number.to_string())
+    }
+
+    /// Forgets a single value.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn remove_meta(&self, name: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM meta WHERE name = ?1", params![name])
+    }
+}
+
+impl Store {
+    /// Items that lines of the journal older than a moment are about: whoever prunes asks the panel which are closed.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn items_before(&self, before: DateTime<Utc>) -> Result<Vec<ItemId>, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT DISTINCT item FROM journal WHERE at < ?1 AND item IS NOT NULL")?;
+        let rows = statement.query_map([before.timestamp()], cell::of("journal", |row| row.get(0).map(ItemId)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
