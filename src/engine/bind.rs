@@ -289,7 +289,7 @@ impl Engine<'_> {
             let mark = match seen.remoteid.mark_of(&panel) {
                 Some(mark @ Mark::Order { item: of, .. }) if of == id => Some(mark),
                 Some(Mark::Order { .. } | Mark::Pool { .. }) | None if word.mark => Some(tx.next_mark(&panel, id)?),
-                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => mark_so_far,
+                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => mark_so_far.clone(),
             };
             let binding = Binding {
                 account,

@@ -297,7 +297,7 @@ impl<'p> Engine<'p> {
     async fn commit<T>(
         &mut self,
         name: &'static str,
-        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        work: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, ModuleError> {
         self.step(name).await?;
         let result = self.store.write(self.ports.clock.now(), work).map_err(errors::state);

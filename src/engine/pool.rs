@@ -460,7 +460,7 @@ impl Engine<'_> {
         let (row, incarnation, bound, account, module) =
             (row.clone(), incarnation.clone(), seen.clone(), self.account, self.module);
         self.commit("bind", move |tx| {
-            left.map_or(Ok(()), |left| left.write(tx))?;
+            left.as_ref().map_or(Ok(()), |left| left.write(tx))?;
             let binding = Binding {
                 account,
                 family: row.family,

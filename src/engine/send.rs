@@ -59,7 +59,8 @@ impl Engine<'_> {
             reason: what,
         };
         self.step("record intent").await?;
-        let recorded = self.store.record_intent(self.now_at_latest(), &intent, |_| Ok(request)).map_err(errors::state);
+        let recorded =
+            self.store.record_intent(self.now_at_latest(), &intent, |_| Ok(request.clone())).map_err(errors::state);
         self.step("intent recorded").await?;
         match recorded? {
             Recorded::Intent(recorded) => self.send_about(row, recorded, what).await,

@@ -188,8 +188,7 @@ impl Tx<'_> {
             Some(id) => id,
             None => {
                 let insert = "INSERT INTO account (url, username) VALUES (?1, ?2)";
-                let id = self.conn.prepare_cached(insert)?.insert(params![normal_address(url), username])?;
-                AccountId(u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))?)
+                AccountId(self.insert(insert, params![normal_address(url), username])?)
             }
         };
         self.buys_from(module, id)?;

@@ -106,7 +106,7 @@ impl Store {
         &self,
         now: chrono::DateTime<chrono::Utc>,
         intent: &NewIntent<'_>,
-        request: impl FnOnce(&Tx<'_>) -> Result<OnceRequest, StoreError>,
+        request: impl Fn(&Tx<'_>) -> Result<OnceRequest, StoreError>,
     ) -> Result<Recorded, StoreError> {
         self.write(now, |tx| {
             let key = intent.key.to_string();
@@ -237,11 +237,10 @@ impl Store {
 impl Tx<'_> {
     fn insert_intent(&self, key: &str, intent: &NewIntent<'_>, request: &OnceRequest) -> Result<IntentId, StoreError> {
         let json = serde_json::to_string(request).map_err(|error| StoreError::Unusable(error.to_string()))?;
-        let mut statement = self.conn.prepare_cached(
+        let id = self.insert(
             "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, operation)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9)",
-        )?;
-        let id = statement.insert(params![
+            params![
             key,
             request.kind(),
             intent.item.map(|item| item.0),
@@ -251,8 +250,8 @@ impl Tx<'_> {
             intent.highest_license.0,
             self.now.timestamp(),
             intent.operation.map(|operation| operation.0)
-        ])?;
-        let id = u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))?;
+            ],
+        )?;
         let license = request.license().map(|license| (intent.account, license));
         self.intent_line(id, intent.item, license, &IntentEvent::Recorded, intent.reason)?;
         Ok(IntentId(id))

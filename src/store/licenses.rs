@@ -385,14 +385,11 @@ impl Tx<'_> {
         mark: &Mark,
         internal_name: &str,
     ) -> Result<bool, StoreError> {
-        let changed = self
-            .conn
-            .prepare_cached(
-                "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
+        let changed = self.execute(
+            "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
                      key_before = NULL, not_before = NULL, reason = NULL
                  WHERE account = ?1 AND id = ?2 AND ((state IN ('pool', 'to_free') AND state = ?8) OR ?9)",
-            )?
-            .execute(params![
+            params![
                 row.account.0,
                 row.id.0,
                 incarnation.to_string(),
@@ -402,7 +399,8 @@ impl Tx<'_> {
                 self.now.timestamp(),
                 row.state.word(),
                 is_planted(Bug::BlindClaim)
-            ])?;
+            ],
+        )?;
         Ok(changed == 1)
     }
 

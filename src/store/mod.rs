@@ -197,14 +197,15 @@ impl Store {
         Ok(store)
     }
 
-    /// The one way to change the state: all of `work` or nothing.
+    /// The one way to change the state: all of `work` or nothing. `work` only reads and changes the state, so that it
+    /// may run again.
     ///
     /// # Errors
     /// Whatever `work` returns, or a COMMIT that failed: then it is not known whether it was written.
     pub fn write<T>(
         &self,
         now: DateTime<Utc>,
-        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        work: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let open = Open::begin(&self.conn)?;
         self.writing.set(true);
@@ -345,8 +346,19 @@ impl Tx<'_> {
         )
     }
 
+    /// Carries out a statement that changes one table or more. Every change of the state goes through here.
+    fn execute(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<usize, StoreError> {
+        Ok(self.conn.prepare_cached(sql)?.execute(params)?)
+    }
+
     fn run(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
-        self.conn.prepare_cached(sql)?.execute(params)?;
-        Ok(())
+        self.execute(sql, params).map(drop)
+    }
+
+    /// As [`Tx::execute`], for one new row; its number.
+    fn insert(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<u32, StoreError> {
+        self.execute(sql, params)?;
+        let id = self.conn.last_insert_rowid();
+        u32::try_from(id).map_err(|error| StoreError::Unusable(error.to_string()))
     }
 }

@@ -233,7 +233,7 @@ impl Tx<'_> {
         let ids: Vec<u32> = closed.iter().map(|item| item.0).collect();
         let json = serde_json::to_string(&ids).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let sql = format!("DELETE FROM journal WHERE {PRUNABLE}");
-        Ok(self.conn.prepare_cached(&sql)?.execute(params![before.timestamp(), json])?)
+        self.execute(&sql, params![before.timestamp(), json])
     }
 
     /// Raises the running number of orders to what was seen upstream.

@@ -374,7 +374,7 @@ impl Engine<'_> {
         self.note(&note);
         self.commit("bind", move |tx| {
             tx.event(&intent, &event, &what)?;
-            left.map_or(Ok(()), |left| left.write(tx))?;
+            left.as_ref().map_or(Ok(()), |left| left.write(tx))?;
             let binding = Binding {
                 account,
                 family: order.family,
