@@ -6,6 +6,7 @@ use super::crypt::{encrypt, key};
 use super::mariadb::{Database, MariaDb};
 use super::mgrctl::{self, Call, Panel};
 use super::modes;
+use super::orderbox::OrderBox;
 use super::run::{Output, Program, Running};
 use super::setup::Setup;
 use super::upstream::{Country, Upstream};
@@ -19,6 +20,9 @@ use std::path::{Path, PathBuf};
 /// Id of our processing module in every test; SERVERS is one of another kind.
 pub const MODULE: u32 = 7;
 pub const SERVERS: u32 = 3;
+
+/// The module that `Setup::orderbox` adds: ours as well, at an OrderBox address.
+pub const WHMCS: u32 = 8;
 
 /// An item as the database has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,7 @@ pub struct Test {
     pub calls: Calls,
     /// Lines that the settings always have, with their tables.
     pub(super) needs: Vec<(&'static str, &'static str)>,
+    pub(super) orderbox: Option<OrderBox>,
     pub(super) own: Option<MariaDb>,
     pub(super) panel: Panel,
     pub(super) root: PathBuf,
@@ -208,6 +213,20 @@ impl Test {
         self.module_password(id, &password);
     }
 
+    /// OrderBox, of `Setup::orderbox`.
+    pub fn orderbox(&self) -> &OrderBox {
+        self.orderbox.as_ref().expect("Test::setup().orderbox()")
+    }
+
+    /// Points a module at that OrderBox with the right number and key.
+    pub fn connect_orderbox(&mut self, id: u32) {
+        let (url, (user, key)) =
+            (self.orderbox().url(), self.orderbox().with(|w| (w.options.user, w.options.key.clone())));
+        self.module_param(id, "url", &url);
+        self.module_param(id, "username", &user.to_string());
+        self.module_password(id, &key);
+    }
+
     /// Replaces a parameter of a module.
     pub fn module_param(&self, id: u32, name: &str, value: &str) {
         self.db.exec("DELETE FROM processingparam WHERE processingmodule = ? AND intname = ?", (id, name));
@@ -295,9 +314,13 @@ impl Test {
         let mut found = self.upstream.violations();
         let password = self.upstream.with(|w| w.options.password.clone());
         let licenses = self.upstream.licenses();
-        let keys: Vec<&String> =
-            licenses.iter().flat_map(|l| l.old_keys.iter().chain([&l.key])).filter(|k| !k.is_empty()).collect();
-        let secret = |text: &str| text.contains(&password) || keys.iter().any(|k| text.contains(k.as_str()));
+        let keys = licenses.iter().flat_map(|l| l.old_keys.iter().chain([&l.key])).filter(|k| !k.is_empty()).cloned();
+        let mut secrets: Vec<String> = keys.chain([password]).collect();
+        if let Some(orderbox) = &self.orderbox {
+            found.extend(orderbox.violations());
+            secrets.extend(orderbox.secrets());
+        }
+        let secret = |text: &str| secrets.iter().any(|s| text.contains(s.as_str()));
         let root = self.root().canonicalize().ok();
         for call in self.mgrctl_calls() {
             let mut check = |wrong: bool, text: &str| {
@@ -325,7 +348,10 @@ impl Test {
         let sent = self.upstream.requests();
         let sent: Vec<String> = sent.iter().map(|r| format!("  {} -> {} {:?}", r.line(), r.outcome, r.fault)).collect();
         let calls: Vec<String> = self.mgrctl_calls().iter().map(|c| format!("  {} {:?}", c.line(), c.fault)).collect();
-        format!("upstream:\n{}\nmgrctl:\n{}\nlog:\n{}", sent.join("\n"), calls.join("\n"), self.log())
+        let orders = self.orderbox.iter().flat_map(OrderBox::requests);
+        let orders: Vec<String> = orders.map(|r| format!("  {} -> {} {:?}", r.line(), r.outcome, r.fault)).collect();
+        let orders = if orders.is_empty() { String::new() } else { format!("OrderBox:\n{}\n", orders.join("\n")) };
+        format!("upstream:\n{}\n{orders}mgrctl:\n{}\nlog:\n{}", sent.join("\n"), calls.join("\n"), self.log())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fills the panel's tables: a license service, a server with the control-panel addon, and what a client or an
 //! administrator changes on them later. Each item gets a tariff of its own.
-use super::harness::{MODULE, SERVERS, Test};
+use super::harness::{MODULE, SERVERS, Test, WHMCS};
 
 const SOFT: u32 = 1;
 const VDS: u32 = 3;
@@ -34,6 +34,11 @@ impl Test {
     /// A service of type Licenses of our module, ordered; `choice` is the enumeration's value.
     pub fn soft_item(&self, id: u32, choice: &str, period: i32) -> NewItem<'_> {
         NewItem::new(self, id, choice, period, SOFT, MODULE)
+    }
+
+    /// A service with a WHMCS license on that hosting order, of the module at OrderBox.
+    pub fn whmcs_item(&self, id: u32, period: i32, order: u64) -> NewItem<'_> {
+        NewItem::new(self, id, "whmcs", period, SOFT, WHMCS).param("orderid", &order.to_string())
     }
 
     /// A virtual server of another module, active, with the control-panel addon and an addon that names its system.

@@ -1,6 +1,6 @@
-//! The sandbox: stand-ins of both neighbours (the selling BILLmanager in `upstream`, our own panel in `mgrctl` and
-//! `mariadb`) and the harness that starts the real program between them. Used by tests/lib.rs and by the example
-//! executable `sandbox`; built from the documents, it shares no code with src/.
+//! The sandbox: stand-ins of the neighbours (the selling BILLmanager in `upstream`, OrderBox in `orderbox`, our own
+//! panel in `mgrctl` and `mariadb`) and the harness that starts the real program between them. Used by tests/lib.rs and
+//! by the example executable `sandbox`; built from the documents, it shares no code with src/.
 #![allow(dead_code, missing_docs, unused_imports)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::wildcard_enum_match_arm)]
 
@@ -11,6 +11,7 @@ pub mod items;
 pub mod mariadb;
 pub mod mgrctl;
 pub mod modes;
+pub mod orderbox;
 pub mod replay;
 pub mod run;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub mod upstream;
 
 pub use harness::{Item, Test};
 pub use mgrctl::faults::{Fault as MgrctlFault, Kind as MgrctlFaultKind};
+pub use orderbox::OrderBox;
 pub use run::{Output, Program, Running};
 pub use setup::Setup;
 pub use upstream::{Fault, License, Options, Tls, Upstream};

@@ -4,6 +4,11 @@ CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(255), account
   period INT, status INT, expiredate DATE, opendate DATE, createdate DATETIME, remoteid VARCHAR(64), lastpricelist INT,
   enumerationitem INT, intvalue INT, boolvalue VARCHAR(3), addonlimit INT,
   cost DECIMAL(20, 4), currency INT, KEY (parent), KEY (processingmodule));
+CREATE TABLE account (id INT PRIMARY KEY, name VARCHAR(255));
+CREATE TABLE user (id INT PRIMARY KEY AUTO_INCREMENT, account INT, name VARCHAR(255), realname VARCHAR(255), email VARCHAR(255));
+CREATE TABLE profile (id INT PRIMARY KEY AUTO_INCREMENT, account INT, name VARCHAR(255), email VARCHAR(255));
+INSERT INTO account VALUES (501, 'Client'), (502, 'Another client');
+INSERT INTO user (account, name, email) VALUES (501, 'client', 'Client@example.com'), (502, 'another', 'another@example.com');
 CREATE TABLE currency (id INT PRIMARY KEY, iso VARCHAR(3), name VARCHAR(64), active VARCHAR(3));
 INSERT INTO currency VALUES (126, 'RUB', 'Russian ruble', 'on'), (153, 'EUR', 'Euro', 'on');
 CREATE TABLE itemparam (item INT NOT NULL, intname VARCHAR(64) NOT NULL, value TEXT, PRIMARY KEY (item, intname));

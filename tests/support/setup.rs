@@ -1,9 +1,10 @@
 //! Makes the world of a test: what differs from the usual one is said before it starts.
 use super::calls::Calls;
-use super::harness::{MODULE, SERVERS, Test};
+use super::harness::{MODULE, SERVERS, Test, WHMCS};
 use super::mariadb::{Database, MariaDb};
 use super::mgrctl::{self, Panel};
 use super::modes::{Change, Mode};
+use super::orderbox::{self, OrderBox};
 use super::replay::Record;
 use super::upstream::{Options, Tls, Upstream};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub struct Setup {
     own_root: bool,
     modes: Vec<&'static Mode>,
     replay: Option<PathBuf>,
+    orderbox: Option<orderbox::Options>,
 }
 
 impl Setup {
@@ -44,6 +46,14 @@ impl Setup {
     /// Both neighbours answer from a record of `doctor --record`.
     pub fn replay(mut self, file: &Path) -> Self {
         self.replay = Some(file.to_owned());
+        self
+    }
+
+    /// A second module of ours, `WHMCS`, at an OrderBox that answers so.
+    pub fn orderbox(mut self, change: impl FnOnce(&mut orderbox::Options)) -> Self {
+        let mut options = orderbox::Options::default();
+        change(&mut options);
+        self.orderbox = Some(options);
         self
     }
 
@@ -113,11 +123,16 @@ impl Setup {
         upstream.with(|world| world.replay = record.map(|record| record.seller()));
         panel.replay = self.replay;
         let needs = self.modes.iter().flat_map(|mode| mode.needs).copied().collect();
-        let mut test = Test { upstream, db, calls, needs, own, panel, root, home };
+        let orderbox = self.orderbox.map(OrderBox::start_with);
+        let mut test = Test { upstream, db, calls, needs, orderbox, own, panel, root, home };
         test.write_panel();
         test.add_module(MODULE, "pmisplicense");
         test.add_module(SERVERS, "pmvmmanager");
         test.connect_module(MODULE, &test.upstream.url());
+        if test.orderbox.is_some() {
+            test.add_module(WHMCS, "pmisplicense");
+            test.connect_orderbox(WHMCS);
+        }
         if self.crypt_key {
             test.write_crypt_key();
         }

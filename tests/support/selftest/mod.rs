@@ -3,6 +3,7 @@
 //! against it.
 mod faults;
 mod modes;
+mod orderbox;
 mod panel;
 mod refusals;
 mod rules;

@@ -41,7 +41,7 @@ fn act(shared: &Arc<Shared>, intent: &Value) -> Value {
     match word("do") {
         Some("stop_listening") => {
             let ms = number("ms").and_then(|n| u64::try_from(n).ok()).unwrap_or(5000);
-            super::server::pause(shared, ms);
+            super::listening::pause(&shared.listening, ms);
             return json!("ok");
         }
         Some("state") => return dump(&shared.lock()),

@@ -1,5 +1,6 @@
 //! What can be made to go wrong, asked per func and call. A fault has two halves, what happens to the effect and what
 //! becomes of the answer, so that any pair can be had; the named ones are the pairs of docs/testing.md 3.
+use std::collections::HashMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -370,4 +371,33 @@ impl Fault {
             _ => return None,
         })
     }
+}
+
+/// Counts a request that goes by these names and takes out the fault that meets it. `license` is the number that the
+/// request is about.
+pub fn take(
+    faults: &mut Vec<Fault>,
+    counts: &mut HashMap<String, u64>,
+    names: &[String],
+    license: &str,
+) -> Option<Fault> {
+    let mut distinct: Vec<&String> = names.iter().collect();
+    distinct.dedup();
+    for name in distinct {
+        *counts.entry(name.clone()).or_default() += 1;
+    }
+    let due = |f: &Fault| match f.when {
+        When::Nth(n) => counts.get(&f.func) == Some(&n),
+        When::Next | When::Always => true,
+        When::Times(n) => n > 0,
+    };
+    let meant = |f: &Fault| f.license.is_none_or(|meant| meant.to_string() == license);
+    let at = faults.iter().position(|f| names.contains(&f.func) && meant(f) && due(f))?;
+    let fault = faults[at].clone();
+    match fault.when {
+        When::Always => {}
+        When::Times(n) if n > 1 => faults[at].when = When::Times(n - 1),
+        When::Next | When::Nth(_) | When::Times(_) => drop(faults.remove(at)),
+    }
+    Some(fault)
 }

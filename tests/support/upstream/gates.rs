@@ -1,6 +1,5 @@
 //! Where a test steps between the program and its effect: a request is held at a gate while the test kills the
 //! program or starts another, or something happens upstream just before it.
-use super::World;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -42,28 +41,34 @@ impl Drop for Held {
     }
 }
 
-type Act = Box<dyn FnOnce(&mut World) + Send>;
+/// Something that happens in a seller whose state is a `W`.
+type Act<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-#[derive(Default)]
-pub struct Gates {
+pub struct Gates<W> {
     held: Vec<(String, bool, Arc<Gate>)>,
-    acts: Vec<(String, u64, Act)>,
+    acts: Vec<(String, u64, Act<W>)>,
 }
 
 /// What concerns one request.
-pub struct Mine {
+pub struct Mine<W> {
     held: Vec<(String, bool, Arc<Gate>)>,
-    acts: Vec<Act>,
+    acts: Vec<Act<W>>,
 }
 
-impl Gates {
+impl<W> Default for Gates<W> {
+    fn default() -> Self {
+        Self { held: Vec::new(), acts: Vec::new() }
+    }
+}
+
+impl<W> Gates<W> {
     pub fn hold(&mut self, func: &str, after: bool) -> Held {
         let gate = Arc::new(Gate::default());
         self.held.push((func.to_owned(), after, Arc::clone(&gate)));
         Held(gate)
     }
 
-    pub fn before(&mut self, func: &str, nth: u64, act: Act) {
+    pub fn before(&mut self, func: &str, nth: u64, act: Act<W>) {
         self.acts.push((func.to_owned(), nth, act));
     }
 
@@ -74,7 +79,7 @@ impl Gates {
     }
 
     /// Takes out what was waiting for this request; a gate holds one request.
-    pub fn take(&mut self, func: &str, purpose: &str) -> Mine {
+    pub fn take(&mut self, func: &str, purpose: &str) -> Mine<W> {
         let meant = |name: &str| name == func || name == purpose || name == "*";
         let (held, rest) = std::mem::take(&mut self.held).into_iter().partition(|h| meant(&h.0));
         self.held = rest;
@@ -87,7 +92,7 @@ impl Gates {
     }
 }
 
-impl Mine {
+impl<W> Mine<W> {
     pub fn wait(&self, after: bool) {
         for (_, _, gate) in self.held.iter().filter(|h| h.1 == after) {
             let mut state = gate.state.lock().unwrap();
@@ -97,7 +102,7 @@ impl Mine {
         }
     }
 
-    pub fn act(&mut self, world: &mut World) {
+    pub fn act(&mut self, world: &mut W) {
         for act in self.acts.drain(..) {
             act(world);
         }

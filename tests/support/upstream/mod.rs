@@ -1,14 +1,16 @@
 //! The selling BILLmanager, as an HTTP server on a loopback port, and the handle by which a test looks into it, moves
 //! its calendar and asks for faults. Built from the sellers' documents and from what others' programs read; it shares
 //! nothing with src/.
+pub(in crate::support) mod answers;
 pub mod catalogue;
 mod control;
 mod day;
 pub mod dialect;
 pub mod faults;
 pub mod funcs;
-mod gates;
+pub(in crate::support) mod gates;
 pub mod http;
+pub(in crate::support) mod listening;
 mod orders;
 mod reads;
 pub mod refusals;
@@ -85,7 +87,7 @@ pub fn purpose(func: &str, params: &[(String, String)]) -> String {
 /// What the server's threads share with the handle.
 pub(crate) struct Shared {
     pub state: Mutex<State>,
-    pub listening: server::Listening,
+    pub listening: Arc<listening::Listening>,
 }
 
 pub(crate) struct State {
@@ -95,7 +97,7 @@ pub(crate) struct State {
     pub counts: std::collections::HashMap<String, u64>,
     /// Accepted, not carried out yet.
     pub late: Vec<Call>,
-    pub gates: gates::Gates,
+    pub gates: gates::Gates<World>,
     pub last_answer: Option<String>,
     pub connections: u64,
 }
@@ -144,10 +146,12 @@ impl Upstream {
             last_answer: None,
             connections: 0,
         };
-        let (listener, listening) = server::bind();
+        let (listener, listening) = listening::bind();
         let port = listening.port;
         let shared = Arc::new(Shared { state: Mutex::new(state), listening });
-        let acceptor = Some(server::start(Arc::clone(&shared), listener, config));
+        let served = Arc::clone(&shared);
+        let play = Arc::new(move |stream| server::serve(&served, stream, config.clone()));
+        let acceptor = Some(listening::start(Arc::clone(&shared.listening), listener, play));
         Self { shared, acceptor, port, tls, ca_pem }
     }
 
