@@ -112,11 +112,10 @@ impl Given {
             ErrorKind::Missed,
             name,
             "",
-            text!(
-                "Command {command:?} was called without --{name}. Nothing was done. Repeat it with --{name} VALUE.",
-                "Команда {command:?} вызвана без --{name}. Ничего не сделано. Повторите её с --{name} ЗНАЧЕНИЕ."
-            ),
+            text!("Command {command:?} was called without --{name}", "Команда {command:?} вызвана без --{name}"),
         )
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("repeat it with --{name} VALUE", "повторите её с --{name} ЗНАЧЕНИЕ"))
     }
 
     /// A number greater than zero; an option that was not given at all is `None`.
@@ -133,10 +132,12 @@ impl Given {
                 name,
                 value,
                 text!(
-                    "--{name} {value:?} is not a number from 1 to {limit}. Nothing was done. Repeat the command with a number.",
-                    "--{name} {value:?} не является числом от 1 до {limit}. Ничего не сделано. Повторите команду с числом."
+                    "--{name} {value:?} is not a number from 1 to {limit}",
+                    "--{name} {value:?} не является числом от 1 до {limit}"
                 ),
             )
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!("repeat the command with a number", "повторите команду с числом"))
         })
     }
 
@@ -234,11 +235,13 @@ impl Given {
             ErrorKind::UnknownCommand,
             "command",
             name,
-            text!(
-                "There is no command {name:?}. Nothing was done. Commands that exist are listed by --command features.",
-                "Команды {name:?} нет. Ничего не сделано. Имеющиеся команды перечисляет --command features."
-            ),
-        ))
+            text!("There is no command {name:?}", "Команды {name:?} нет"),
+        )
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!(
+            "commands that exist are listed by --command features",
+            "имеющиеся команды перечисляет --command features"
+        )))
     }
 }
 

@@ -113,7 +113,7 @@ pub enum EngineCommand {
         /// `--module`
         module: Option<ModuleId>,
     },
-    /// `import`: licenses upstream that no service has.
+    /// `import`: licenses at the seller that no service has.
     Import {
         /// `--module`
         module: ModuleId,

@@ -219,7 +219,7 @@ pub struct Context {
     pub clock: Box<dyn Clock>,
     /// Lock files.
     pub locks: Box<dyn Locks>,
-    /// Opens upstream for a module.
+    /// Opens at the seller for a module.
     pub connector: Box<dyn Connector>,
     /// The panel, as changed.
     pub panel: Box<dyn Panel>,
@@ -252,11 +252,13 @@ pub fn complete(access: &ModuleAccess) -> Result<(), ModuleError> {
         ErrorKind::Missed,
         name,
         module,
-        text!(
-            "Processing module {module} has no {name}. Nothing was done. Fill in the field in the module's settings in the panel and repeat.",
-            "У модуля обработки {module} не заполнено поле {name}. Ничего не сделано. Заполните его в настройках модуля в панели и повторите."
-        ),
-    ))
+        text!("Processing module {module} has no {name}", "У модуля обработки {module} не заполнено поле {name}"),
+    )
+    .changed(text!("Nothing was done", "Ничего не сделано"))
+    .next(text!(
+        "fill in the field in the module's settings in the panel and repeat",
+        "заполните его в настройках модуля в панели и повторите"
+    )))
 }
 
 /// The error of a panel's database that does not answer.
@@ -280,9 +282,8 @@ pub fn panel_error(func: &str, error: &PanelError) -> ModuleError {
         }
         PanelError::Unknown(why) => ("", format!("no answer that can be trusted: {why}")),
     };
-    let message = text!(
-        "The panel did not carry out {func}: {cause}. Nothing else was done. See the log, then repeat the command.",
-        "Панель не выполнила {func}: {cause}. Больше ничего не сделано. Посмотрите лог и повторите команду."
-    );
+    let message = text!("The panel did not carry out {func}: {cause}", "Панель не выполнила {func}: {cause}");
     ModuleError::new(ErrorKind::Mgrctl, func, value, message)
+        .changed(text!("Nothing else was done", "Больше ничего не сделано"))
+        .next(text!("see the log, then repeat the command", "посмотрите лог и повторите команду"))
 }

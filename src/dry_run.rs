@@ -145,9 +145,11 @@ impl Script {
             })
             .collect();
         let error = run.error.map(|error| {
+            let (changed, next) = error.parts(lang);
             json!({
                 "type": error.kind.word(), "object": error.object, "value": made.named(&error.value),
                 "message": made.named(error.message.in_lang(lang)),
+                "changed": changed.map(|words| made.named(words)), "next": next.map(|words| made.named(words)),
             })
         });
         json!({

@@ -20,9 +20,9 @@ pub enum ErrorKind {
     SaleClosed,
     /// The product is not sold for that period.
     PeriodNotSold,
-    /// Upstream wants money first.
+    /// The seller wants money first.
     Nomoney,
-    /// The account upstream is blocked.
+    /// The account the seller is blocked.
     Blocked,
     /// The address changed less than a month ago.
     IpChangeLimit,
@@ -34,9 +34,9 @@ pub enum ErrorKind {
     LicenseGone,
     /// Login refused.
     Auth,
-    /// Upstream or panel not reached.
+    /// The seller or panel not reached.
     Client,
-    /// Upstream refused for another reason.
+    /// The seller refused for another reason.
     Upstream,
     /// No answer that can be trusted.
     BadAnswer,
@@ -145,7 +145,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// The same words in both languages: upstream's own, names, numbers.
+    /// The same words in both languages: the seller's own, names, numbers.
     pub fn same(words: impl Into<String>) -> Self {
         let en = words.into();
         Self { ru: en.clone(), en }
@@ -208,6 +208,18 @@ pub fn shortened_words(words: &str, chars: usize) -> String {
     }
 }
 
+/// The words with a full stop, unless they end in a mark already.
+pub fn as_sentence(words: &str) -> String {
+    if words.ends_with(['.', '!', '?', '…']) { words.to_owned() } else { format!("{words}.") }
+}
+
+/// A part of a message as an element of the error's document; nothing without it.
+fn element(name: &str, part: Option<&Text>, lang: Lang) -> String {
+    part.map_or_else(String::new, |text| {
+        format!("<{name}>{}</{name}>", escape(&shortened_words(text.in_lang(lang), MESSAGE_CHARS)))
+    })
+}
+
 /// A failed run: what was attempted and on which id, what is certain now, what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleError {
@@ -217,22 +229,52 @@ pub struct ModuleError {
     pub object: String,
     /// The value at fault.
     pub value: String,
-    /// For people. Boxed, so that a result with an error in it stays small.
+    /// For people, whole: what happened, what was changed, the next step. Boxed, so that a result with an error in it
+    /// stays small.
     pub message: Box<Text>,
+    /// The part of the message that says what was changed, or that nothing was; where the message has such a part.
+    pub changed: Option<Box<Text>>,
+    /// The part of the message that says what to do next, without the word "Next".
+    pub next: Option<Box<Text>>,
     /// What lay behind it, outermost first; never a secret.
     pub causes: Vec<String>,
 }
 
 impl ModuleError {
-    /// An error about `object` = `value`.
-    pub fn new(kind: ErrorKind, object: &str, value: impl fmt::Display, message: Text) -> Self {
+    /// An error about `object` = `value`. `happened`: what happened, as a sentence. [`ModuleError::changed`] and
+    /// [`ModuleError::next`] add the other two parts of a message, in this order.
+    pub fn new(kind: ErrorKind, object: &str, value: impl fmt::Display, happened: Text) -> Self {
         Self {
             kind,
             object: object.to_owned(),
             value: value.to_string(),
-            message: Box::new(message),
+            message: Box::new(happened),
+            changed: None,
+            next: None,
             causes: Vec::new(),
         }
+    }
+
+    /// With the sentence that says what was changed, or that nothing was.
+    #[must_use]
+    pub fn changed(mut self, sentence: Text) -> Self {
+        *self.message = text!(
+            ["{} {}", as_sentence(&self.message.en), as_sentence(&sentence.en)],
+            ["{} {}", as_sentence(&self.message.ru), as_sentence(&sentence.ru)]
+        );
+        self.changed = Some(Box::new(sentence));
+        self
+    }
+
+    /// With the next step: a command, or what a person does.
+    #[must_use]
+    pub fn next(mut self, step: Text) -> Self {
+        *self.message = text!(
+            ["{} Next: {}", as_sentence(&self.message.en), step.en],
+            ["{} Далее: {}", as_sentence(&self.message.ru), step.ru]
+        );
+        self.next = Some(Box::new(step));
+        self
     }
 
     /// What the panel reads on stdout: the stable type, and the message in its language (docs/interface.md 2).
@@ -241,18 +283,30 @@ impl ModuleError {
         let value = escape(&shortened(&self.value, VALUE_CHARS));
         format!(
             "{XML_HEAD}<doc><error type=\"{}\" object=\"{}\" value=\"{value}\"><param name=\"value\">{value}</param>\
-             <msg>{}</msg></error></doc>\n",
+             <msg>{}</msg>{}{}</error></doc>\n",
             self.kind.word(),
             escape(&self.object),
             escape(&shortened_words(self.message.in_lang(lang), MESSAGE_CHARS)),
+            element("changed", self.changed.as_deref(), lang),
+            element("next", self.next.as_deref(), lang),
         )
+    }
+
+    /// The parts of the message as fields for programs: `null` where the message does not have them.
+    pub fn parts(&self, lang: Lang) -> (Option<&str>, Option<&str>) {
+        (self.changed.as_deref().map(|text| text.in_lang(lang)), self.next.as_deref().map(|text| text.in_lang(lang)))
     }
 
     /// The same error with every text passed through `mask`, which takes the secrets out.
     #[must_use]
     pub fn mapped(mut self, mask: impl Fn(&str) -> String) -> Self {
-        let texts = [&mut self.object, &mut self.value, &mut self.message.en, &mut self.message.ru];
-        texts.into_iter().chain(&mut self.causes).for_each(|text| *text = mask(text));
+        let parts = [Some(&mut self.message), self.changed.as_mut(), self.next.as_mut()];
+        let words = parts.into_iter().flatten().flat_map(|text| {
+            let Text { en, ru } = text.as_mut();
+            [en, ru]
+        });
+        let texts = [&mut self.object, &mut self.value].into_iter().chain(words).chain(&mut self.causes);
+        texts.for_each(|text| *text = mask(text));
         self
     }
 
@@ -297,10 +351,26 @@ mod tests {
         assert!(long.document(Lang::Ru).contains("я… (cut, +17 chars)</msg>"));
     }
 
+    /// The three parts of a message are one text for people, and fields of their own for programs.
+    #[test]
+    fn a_message_has_three_parts() {
+        let error = ModuleError::new(ErrorKind::Busy, "item", 42, text!("It is held", "Занято"))
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!("pmisplicense show 42", "pmisplicense show 42"));
+        assert_eq!(error.message.en, "It is held. Nothing was done. Next: pmisplicense show 42");
+        assert_eq!(error.message.ru, "Занято. Ничего не сделано. Далее: pmisplicense show 42");
+        assert_eq!(error.parts(Lang::Ru), (Some("Ничего не сделано"), Some("pmisplicense show 42")));
+        let document = error.document(Lang::En);
+        let end = "<changed>Nothing was done</changed><next>pmisplicense show 42</next></error></doc>\n";
+        assert!(document.ends_with(&format!("Next: pmisplicense show 42</msg>{end}")), "{document}");
+    }
+
     /// A secret leaves every part of an error.
     #[test]
     fn masked() {
-        let error = ModuleError::new(ErrorKind::Client, "url", "s3cret", Text::same("s3cret")).because("s3cret");
+        let secret = || Text::same("s3cret");
+        let error = ModuleError::new(ErrorKind::Client, "url", "s3cret", secret()).changed(secret()).next(secret());
+        let error = error.because("s3cret");
         assert!(!format!("{:?}", error.mapped(|text| text.replace("s3cret", "***"))).contains("s3cret"));
     }
 

@@ -14,7 +14,7 @@ use chrono::NaiveDateTime;
 /// Lines kept in memory: as many as the vendor's own modules save with an error.
 pub const KEPT_LINES: usize = 100;
 
-/// The longest line in bytes, so that one upstream answer cannot fill the disk.
+/// The longest line in bytes, so that one seller answer cannot fill the disk.
 pub const LINE_BYTES: usize = 8 * 1024;
 
 /// How much a line matters: the levels of the vendor's library.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::error::{Lang, ModuleError, Text, counted};
+use crate::error::{Lang, ModuleError, Text, as_sentence, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::text;
 
@@ -114,10 +114,12 @@ impl Entry {
             Scope::Item(item) => (Some(item.0), None),
             Scope::License(license) => (None, Some(license.0)),
         };
+        let (changed, next) = self.error.parts(lang);
         json!({
             "module": self.module.map(|module| module.0), "item": item, "license": license, "why": self.why.word(),
             "type": self.error.kind.word(), "object": self.error.object, "value": self.error.value,
-            "message": self.error.message.in_lang(lang), "causes": self.error.causes,
+            "message": self.error.message.in_lang(lang), "changed": changed, "next": next,
+            "causes": self.error.causes,
         })
     }
 }
@@ -244,11 +246,6 @@ fn shown(entries: Vec<&Entry>, line: impl Fn(&Entry) -> Text) -> Vec<Text> {
         lines.push(text!("and {more} more; the log names all of them", "и ещё {more}; все они названы в логе"));
     }
     lines
-}
-
-/// Words that end like a sentence.
-fn as_sentence(words: &str) -> String {
-    if words.ends_with(['.', '!', '?']) { words.to_owned() } else { format!("{words}.") }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The outside world as the engine sees it: upstream, the panel, its database, the clock and the locks.
+//! The outside world as the engine sees it: the seller, the panel, its database, the clock and the locks.
 //! Traits in model types only; the shells implement them for production, the simulator for its world.
 
 mod call_error;
@@ -32,7 +32,7 @@ pub use self::refusal::{Refusal, RefusalKind};
 #[derive(Debug)]
 #[must_use = "an outcome must be written into the journal"]
 pub enum Outcome {
-    /// Upstream says that it was done.
+    /// The seller says that it was done.
     Done(OnceAnswer),
     /// An error document. For a purchase it is believed only after a look.
     Refused(Refusal),
@@ -170,7 +170,7 @@ impl std::fmt::Debug for ModuleAccess {
     }
 }
 
-/// Opens upstream for a module: the engine asks, `run` knows how.
+/// Opens at the seller for a module: the engine asks, `run` knows how.
 pub trait Connector {
     /// A client for that account. No request is sent yet.
     ///

@@ -213,10 +213,17 @@ fn mismatch(
     let theirs = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
     let row_command = if row.command.is_empty() { "-" } else { &row.command };
     let message = text!(
-        "Running operation {operation} belongs to {row_command} of service {theirs}, not to this {word}. Nothing was done. Repeat with the right --runningoperation, or without it.",
-        "Операция {operation} относится к {row_command} услуги {theirs}, а не к этой команде {word}. Ничего не сделано. Повторите с верным --runningoperation или без него."
+        "Running operation {operation} belongs to {row_command} of service {theirs}, not to this {word}",
+        "Операция {operation} относится к {row_command} услуги {theirs}, а не к этой команде {word}"
     );
-    Ok(Some(ModuleError::new(ErrorKind::Missed, "runningoperation", operation, message)))
+    Ok(Some(
+        ModuleError::new(ErrorKind::Missed, "runningoperation", operation, message)
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!(
+                "repeat with the right --runningoperation, or without it",
+                "повторите с верным --runningoperation или без него"
+            )),
+    ))
 }
 
 fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
@@ -317,11 +324,18 @@ pub fn silence_panics() {
 fn caught<T>(work: impl FnOnce() -> Result<T, ModuleError>) -> Result<T, ModuleError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let cause = std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner));
-        let message = text!(
-            "The program stopped at a fault of its own. What was done is in its state file, and nothing is repeated blindly. Run the command again; if it stops again, send the log to the developers.",
-            "Программа остановилась из-за собственной ошибки. Сделанное записано в файле состояния, вслепую ничего не повторяется. Выполните команду ещё раз; если не поможет, передайте лог разработчикам."
-        );
-        Err(ModuleError::new(ErrorKind::State, "panic", "", message).because(cause))
+        let message =
+            text!("The program stopped at a fault of its own", "Программа остановилась из-за собственной ошибки");
+        Err(ModuleError::new(ErrorKind::State, "panic", "", message)
+            .changed(text!(
+                "What was done is in its state file, and nothing is repeated blindly",
+                "Сделанное записано в файле состояния, вслепую ничего не повторяется"
+            ))
+            .next(text!(
+                "run the command again; if it stops again, send the log to the developers",
+                "выполните команду ещё раз; если не поможет, передайте лог разработчикам"
+            ))
+            .because(cause))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Counts of docs/testing.md 5, exact: requests upstream, processes of the panel's tool, writes to the state.
+//! Counts of docs/testing.md 5, exact: requests at the seller, processes of the panel's tool, writes to the state.
 use crate::service::{OPEN, called, forget, license, opened, sent};
 use crate::support::{Setup, Test};
 
@@ -50,7 +50,7 @@ fn sync_item() {
     assert!(std::fs::metadata(log).map_or(true, |file| file.len() == 0), "the state has writes under way");
 }
 
-/// Every other command about a license that is as it should be: one request, and no write upstream.
+/// Every other command about a license that is as it should be: one request, and no write at the seller.
 #[test]
 fn nothing_to_do() {
     let test = Test::new();

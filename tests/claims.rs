@@ -119,7 +119,7 @@ fn key_is_late() {
     assert_eq!((licid(&test, 142), now.old_keys.len(), now.ip), (id, 1, ip_of(142)));
 }
 
-/// Where upstream shows no key at all nobody could tell a new one from it: the license goes back as it was.
+/// Where the seller shows no key at all nobody could tell a new one from it: the license goes back as it was.
 #[test]
 fn key_not_shown() {
     let test = Test::new();
@@ -177,7 +177,7 @@ fn edit_repeated() {
 }
 
 /// The edit stays without effect for as long as a run looks. What comes of it later, or nothing, is found by the next
-/// run: by the mark, or by name and address together where upstream returns none. A new key is asked for once.
+/// run: by the mark, or by name and address together where the seller returns none. A new key is asked for once.
 #[test]
 fn edit_in_doubt() {
     for (returned, own) in [(true, false), (false, false), (false, true)] {

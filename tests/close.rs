@@ -70,7 +70,7 @@ fn half_free() {
     }
 }
 
-/// A license that is left to run out is never renewed by upstream itself, whatever it was told before.
+/// A license that is left to run out is never renewed by the seller itself, whatever it was told before.
 #[test]
 fn never_renews_itself() {
     for (setting, words) in [("on_close = \"stop\"", None), ("", Some("something_odd"))] {
@@ -87,7 +87,7 @@ fn never_renews_itself() {
     }
 }
 
-/// What upstream refused, or did without showing it, rests: until the month is over where the address is too young,
+/// What the seller refused, or did without showing it, rests: until the month is over where the address is too young,
 /// else for a day. Neither sync nor a repeated close asks before, and both do afterwards.
 #[test]
 fn rests() {
@@ -179,7 +179,7 @@ fn other_ways_to_close() {
     }
 }
 
-/// What is stopped at the end is not renewed by upstream either, though somebody switched that on.
+/// What is stopped at the end is not renewed by the seller either, though somebody switched that on.
 #[test]
 fn no_automatic_renewal() {
     let test = Test::new();
@@ -242,7 +242,7 @@ fn gone_upstream() {
     }
 }
 
-/// Upstream does not let go of the address yet: stopped, remembered, freed by sync when the month is over.
+/// The seller does not let go of the address yet: stopped, remembered, freed by sync when the month is over.
 #[test]
 fn address_too_young() {
     let test = Test::new();
@@ -262,7 +262,7 @@ fn address_too_young() {
     assert_eq!(state(&test, "SELECT state FROM license"), "pool");
 }
 
-/// Answers are lost, upstream is away, the panel fails: the service closes, and what is left is done by sync, once.
+/// Answers are lost, the seller is away, the panel fails: the service closes, and what is left is done by sync, once.
 #[test]
 fn faults() {
     for fault in ["soft.suspend", "soft.edit?set", "soft.edit?read"] {
@@ -286,7 +286,7 @@ fn faults() {
     assert_eq!((test.item(42).status, state(&test, "SELECT state FROM license")), (4, "to_free".into()));
     test.upstream.listen_again();
     test.run(["--command", "sync", "--module", "7"]).ok();
-    assert_eq!(changes(&test), Vec::<String>::new(), "not before upstream has settled");
+    assert_eq!(changes(&test), Vec::<String>::new(), "not before the seller has settled");
     crate::service::alter_state(&test, "UPDATE license SET not_before = 1");
     test.run(["--command", "sync", "--module", "7"]).ok();
     assert_eq!(changes(&test), [format!("soft.suspend elid={id}"), free(id)]);
@@ -308,7 +308,7 @@ fn deletion_in_doubt() {
     assert_eq!(state(&test, "SELECT state FROM license"), "deleted");
 }
 
-/// A deletion that happened and whose answer is lost: believed at once where upstream shows it; where a deleted
+/// A deletion that happened and whose answer is lost: believed at once where the seller shows it; where a deleted
 /// license is not there at all, only when it is missing twice, a settling time after the sending. Sent once either
 /// way.
 #[test]
@@ -332,7 +332,7 @@ fn deletion_without_an_answer() {
 }
 
 /// One look that finds nothing ends no deletion that never happened, whenever it comes: it is missing once only, and
-/// is sent again when upstream has settled.
+/// is sent again when the seller has settled.
 #[test]
 fn deletion_beside_one_false_look() {
     for look in 0..4 {

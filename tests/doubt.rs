@@ -72,7 +72,7 @@ fn sent_once_more_after_settling() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
     let first = test.cmd("open", 42);
     assert_eq!((first.fails("client").attribute("object"), first.attribute("value")), ("item", "42"));
-    assert!(first.message().contains("it is not sent again before 20"), "{}", first.message());
+    assert!(first.message().contains("It is not sent again before 20"), "{}", first.message());
     test.cmd("open", 42).fails("client");
     settle(&test);
     test.cmd("open", 42).fails("client");
@@ -83,7 +83,7 @@ fn sent_once_more_after_settling() {
     assert_eq!(licid(&test, 42), only_license(&test).id);
 }
 
-/// A clock that jumps ahead does not shorten the settling time: upstream's Date counts as well.
+/// A clock that jumps ahead does not shorten the settling time: the seller's Date counts as well.
 #[test]
 fn settles_by_both_clocks() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
@@ -132,7 +132,7 @@ fn duplicate_is_freed() {
     settle(&test);
     test.cmd("open", 42).ok();
     let bound = licid(&test, 42);
-    // The first request lands after all; upstream lets it through while the address looks free.
+    // The first request lands after all; the seller lets it through while the address looks free.
     test.upstream.edit_license(bound, |l| l.ip = "192.0.2.99".into());
     assert_eq!(test.upstream.land_late(), 1);
     test.upstream.edit_license(bound, |l| l.ip = "192.0.2.10".into());
@@ -207,7 +207,7 @@ fn a_person_decides() {
     assert!(
         test.run(["resolve", "42", "--not-bought", "--yes"])
             .stderr
-            .starts_with("missed: nothing of service 42 is in doubt")
+            .starts_with("missed: Nothing of service 42 is in doubt")
     );
 }
 
@@ -245,8 +245,8 @@ fn never_by_address() {
     assert_eq!(test.upstream.license(foreign).remoteid, "");
 }
 
-/// Where upstream returns no remoteid at all, name, address and tariff together decide, and the ordered name ends in
-/// the mark until the number is recorded.
+/// Where the seller returns no remoteid at all, name, address and tariff together decide, and the ordered name ends
+/// in the mark until the number is recorded.
 #[test]
 fn upstream_without_remoteid() {
     let test = Test::new();
@@ -293,7 +293,7 @@ fn not_sent() {
     let test = ordered("", Fault::on("soft.checkip").then_refuse(0));
     let output = test.cmd("open", 42);
     assert_eq!(output.fails("client").attribute("object"), "url");
-    assert!(output.message().contains("nothing was bought"), "{}", output.message());
+    assert!(output.message().contains("Nothing was bought"), "{}", output.message());
     assert_eq!(state(&test, "SELECT status FROM wish"), "not_sent");
     assert!(told(&test).contains(&"problems.register".to_owned()));
     test.upstream.listen_again();

@@ -2,7 +2,7 @@
 use crate::service::{HEAD, changes, forget, license, opened, settle, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
-/// A new key upstream and on the item; the answer says ok.
+/// A new key at the seller and on the item; the answer says ok.
 #[test]
 fn new_key() {
     let test = Test::new();
@@ -125,7 +125,7 @@ fn no_license() {
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
 }
 
-/// Upstream away: nothing happened, the next run makes the key.
+/// The seller away: nothing happened, the next run makes the key.
 #[test]
 fn not_sent() {
     let test = Test::new();

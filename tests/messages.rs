@@ -3,11 +3,17 @@
 use crate::service::{HEAD, ends_in, opened};
 use crate::support::{Fault, Test};
 
-/// The document of an error, to the byte.
+/// The document of an error, to the byte. A `|` parts what happened, what was changed, and the next step.
 fn document(kind: &str, object: &str, value: &str, message: &str) -> String {
+    let is_next = |part: &&str| part.starts_with(" Next: ") || part.starts_with(" Далее: ");
+    let (next, changed): (Vec<&str>, Vec<&str>) = message.split('|').skip(1).partition(is_next);
+    let changed = changed.iter().map(|part| format!("<changed>{}</changed>", part.trim().trim_end_matches('.')));
+    let next = next.iter().filter_map(|part| part.split_once(": ")).map(|(_, step)| format!("<next>{step}</next>"));
+    let parts: String = changed.chain(next).collect();
+    let whole = message.replace('|', "");
     format!(
         "{HEAD}<doc><error type=\"{kind}\" object=\"{object}\" value=\"{value}\"><param name=\"value\">{value}</param>\
-         <msg>{message}</msg></error></doc>\n"
+         <msg>{whole}</msg>{parts}</error></doc>\n"
     )
 }
 
@@ -37,8 +43,8 @@ fn service() {
             "item",
             "99",
             [
-                "there is no service 99 in the panel; nothing was done; check the number",
-                "в панели нет услуги 99; ничего не сделано; проверьте номер",
+                "There is no service 99 in the panel.| Nothing was done.| Next: check the number",
+                "В панели нет услуги 99.| Ничего не сделано.| Далее: проверьте номер",
             ],
         ),
         (
@@ -47,8 +53,8 @@ fn service() {
             "ip",
             "",
             [
-                "service 1 has no IP address; nothing was ordered; set the parameter ip of the service",
-                "у услуги 1 нет IP-адреса; ничего не заказано; задайте параметр ip услуги",
+                "Service 1 has no IP address.| Nothing was ordered.| Next: set the parameter ip of the service",
+                "У услуги 1 нет IP-адреса.| Ничего не заказано.| Далее: задайте параметр ip услуги",
             ],
         ),
         (
@@ -57,8 +63,8 @@ fn service() {
             "ip",
             "192.0.2.1 192.0.2.2",
             [
-                "The address &quot;192.0.2.1 192.0.2.2&quot; cannot have a license: it is more than one address. Nothing was ordered or changed. Enter exactly one address of the server.",
-                "Лицензия на адрес &quot;192.0.2.1 192.0.2.2&quot; невозможна: указано больше одного адреса. Ничего не заказано и не изменено. Укажите ровно один адрес сервера.",
+                "The address &quot;192.0.2.1 192.0.2.2&quot; cannot have a license: it is more than one address.| Nothing was ordered or changed.| Next: enter exactly one address of the server",
+                "Лицензия на адрес &quot;192.0.2.1 192.0.2.2&quot; невозможна: указано больше одного адреса.| Ничего не заказано и не изменено.| Далее: укажите ровно один адрес сервера",
             ],
         ),
         (
@@ -67,8 +73,8 @@ fn service() {
             "licname",
             "pml-x",
             [
-                "A license cannot have the name &quot;pml-x&quot;: names that begin with pml- are for internal use. Nothing was ordered or changed. Enter another name, or none.",
-                "Лицензию нельзя назвать &quot;pml-x&quot;: имена, начинающиеся с pml-, служебные. Ничего не заказано и не изменено. Укажите другое имя или никакого.",
+                "A license cannot have the name &quot;pml-x&quot;: names that begin with pml- are for internal use.| Nothing was ordered or changed.| Next: enter another name, or none",
+                "Лицензию нельзя назвать &quot;pml-x&quot;: имена, начинающиеся с pml-, служебные.| Ничего не заказано и не изменено.| Далее: укажите другое имя или никакого",
             ],
         ),
         (
@@ -77,8 +83,8 @@ fn service() {
             "intname",
             "3541",
             [
-                "ISPmanager 5 Lite (3541) is not sold or renewed since 2021-06-15; nothing was sent; order instead: 55227, 55228, 55229",
-                "ISPmanager 5 Lite (3541) не продаётся и не продлевается с 2021-06-15; ничего не отправлено; вместо него: 55227, 55228, 55229",
+                "ISPmanager 5 Lite (3541) is not sold or renewed since 2021-06-15.| Nothing was sent.| Next: order instead: 55227, 55228, 55229",
+                "ISPmanager 5 Lite (3541) не продаётся и не продлевается с 2021-06-15.| Ничего не отправлено.| Далее: вместо него: 55227, 55228, 55229",
             ],
         ),
         (
@@ -87,8 +93,8 @@ fn service() {
             "period",
             "-50",
             [
-                "ISPmanager 6 Lite (55227) is not sold for the period -50; nothing was ordered; sold for months: 1, 12; a period alignment rule can replace the period",
-                "ISPmanager 6 Lite (55227) не продаётся на период -50; ничего не заказано; продаётся на месяцы: 1, 12; период можно заменить правилом выравнивания",
+                "ISPmanager 6 Lite (55227) is not sold for the period -50.| Nothing was ordered.| Next: sold for months: 1, 12; a period alignment rule can replace the period",
+                "ISPmanager 6 Lite (55227) не продаётся на период -50.| Ничего не заказано.| Далее: продаётся на месяцы: 1, 12; период можно заменить правилом выравнивания",
             ],
         ),
         (
@@ -97,8 +103,8 @@ fn service() {
             "item",
             "6",
             [
-                "Service 6 is handled by &quot;pmvmmanager&quot; and has no control-panel addon: it is not ours. Nothing was done. For a bundled license give its tariff an enumeration with &quot;nopanel&quot; or a product&apos;s code.",
-                "Услугу 6 обслуживает &quot;pmvmmanager&quot;, дополнения с панелью управления у неё нет: она не наша. Ничего не сделано. Для лицензии при сервере добавьте в тариф перечисление со значением &quot;nopanel&quot; или кодом продукта.",
+                "Service 6 is handled by &quot;pmvmmanager&quot; and has no control-panel addon: it is not ours.| Nothing was done.| Next: for a bundled license give its tariff an enumeration with &quot;nopanel&quot; or a product&apos;s code",
+                "Услугу 6 обслуживает &quot;pmvmmanager&quot;, дополнения с панелью управления у неё нет: она не наша.| Ничего не сделано.| Далее: для лицензии при сервере добавьте в тариф перечисление со значением &quot;nopanel&quot; или кодом продукта",
             ],
         ),
     ] {
@@ -106,7 +112,7 @@ fn service() {
     }
 }
 
-/// What upstream refused, in its own words with ours around them.
+/// What the seller refused, in its own words with ours around them.
 #[test]
 fn refusals() {
     let test = Test::new();
@@ -120,8 +126,8 @@ fn refusals() {
         "intname",
         "55227",
         [
-            "order of 55227 for service 1, ordered for 1 month: period of the service 1: upstream refused: odd  The operation was refused; nothing was changed by it; read upstream&apos;s words and its panel",
-            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: odd  The operation was refused; ничего не изменено; смотрите ответ продавца и его панель",
+            "order of 55227 for service 1, ordered for 1 month: period of the service 1: the seller refused: odd  The operation was refused.| Nothing was changed by it.| Next: read the seller&apos;s words and its panel",
+            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: odd  The operation was refused.| Ничего не изменено.| Далее: смотрите ответ продавца и его панель",
         ],
     );
     test.upstream.clear_faults();
@@ -134,8 +140,8 @@ fn refusals() {
         "ip",
         "192.0.2.1",
         [
-            "order of 55227 for service 1, ordered for 1 month: period of the service 1: upstream refused: exists ip A license for this IP address already exists; nothing was changed by it; the address has such a license already: remove it there or use another address",
-            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: exists ip A license for this IP address already exists; ничего не изменено; на этом IP уже есть такая лицензия: снимите её или укажите другой IP",
+            "order of 55227 for service 1, ordered for 1 month: period of the service 1: the seller refused: exists ip A license for this IP address already exists.| Nothing was changed by it.| Next: the address has such a license already: remove it there or use another address",
+            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: exists ip A license for this IP address already exists.| Ничего не изменено.| Далее: на этом IP уже есть такая лицензия: снимите её или укажите другой IP",
         ],
     );
 }
@@ -176,7 +182,7 @@ fn license() {
         &shown,
         [
             &format!(
-                "reading license {id}: upstream was not reached; nothing was bought by this step; it is tried again"
+                "reading license {id}: the seller was not reached; nothing was bought by this step; it is tried again"
             ),
             &format!("чтение лицензии {id}: продавец недоступен; этим шагом ничего не куплено; попытка повторится"),
         ],
@@ -192,10 +198,10 @@ fn license() {
         &shown,
         [
             &format!(
-                "license {id} of service 42 is no longer there upstream; nothing was changed; resume, or prolong of an active service, obtains a new one"
+                "License {id} of service 42 is no longer there at the seller.| Nothing was changed.| Next: resume, or prolong of an active service, obtains a new one"
             ),
             &format!(
-                "лицензии {id} услуги 42 у продавца больше нет; ничего не изменено; новую получат resume или prolong активной услуги"
+                "Лицензии {id} услуги 42 у продавца больше нет.| Ничего не изменено.| Далее: новую получат resume или prolong активной услуги"
             ),
         ],
     );
@@ -210,12 +216,12 @@ fn doubt() {
     test.upstream.fault(Fault::on("soft.order.param").drop_before());
     let first = test.cmd("open", 42);
     let words = first.fails("client").message().to_owned();
-    let (start, until) = words.split_once("it is not sent again before ").unwrap();
+    let (start, until) = words.split_once("It is not sent again before ").unwrap();
     assert_eq!(
         start,
-        "order of 55227 for service 42: the request left, and whether it was carried out is not known yet; "
+        "order of 55227 for service 42: the request left, and whether it was carried out is not known yet. "
     );
-    assert!(until.ends_with(" UTC; each run looks for it, none buys meanwhile"), "{until}");
+    assert!(until.contains(" UTC. Next: "), "{until}");
     crate::service::settle(&test);
     test.cmd("open", 42).fails("order_unknown");
     says(
@@ -226,8 +232,8 @@ fn doubt() {
         "wish",
         "1",
         [
-            "order of 55227 for service 42: it cannot be told whether it happened (a person must look); nothing more is sent; look at upstream&apos;s panel, then run: pmisplicense resolve 42 --wish 1 --bought LICENSE, or --not-bought",
-            "заказ 55227 для услуги 42: нельзя сказать, выполнено ли это (решить должен человек); больше ничего не отправляется; проверьте в панели продавца и выполните: pmisplicense resolve 42 --wish 1 --bought ЛИЦЕНЗИЯ или --not-bought",
+            "order of 55227 for service 42: it cannot be told whether it happened (a person must look).| Nothing more is sent.| Next: look at the seller&apos;s panel, then run: pmisplicense resolve 42 --wish 1 --bought LICENSE, or --not-bought",
+            "заказ 55227 для услуги 42: нельзя сказать, выполнено ли это (решить должен человек).| Больше ничего не отправляется.| Далее: проверьте в панели продавца и выполните: pmisplicense resolve 42 --wish 1 --bought ЛИЦЕНЗИЯ или --not-bought",
         ],
     );
 }
@@ -242,7 +248,7 @@ fn surroundings() {
     assert_eq!((answer.fails("bad_answer").attribute("object"), answer.attribute("value")), ("url", "1"));
     assert_eq!(
         answer.message(),
-        "reading the list of licenses, page 1: upstream&apos;s answer cannot be trusted (soft at 127.0.0.1: the answer has a DOCTYPE, like a page of HTML); nothing was bought by this step; it is tried again"
+        "reading the list of licenses, page 1: the seller&apos;s answer cannot be trusted (soft at 127.0.0.1: the answer has a DOCTYPE, like a page of HTML). Nothing was bought by this step. Next: nothing to do; the next run tries again"
     );
     test.upstream.clear_faults();
     test.module_param(7, "url", "");

@@ -273,7 +273,7 @@ fn a_license_that_is_gone_under_a_paid_service_is_named_by_every_pass() {
     test.cmd("sync_item", 1).fails("license_gone");
     for _ in 0..2 {
         let message = sync(&test).fails("license_gone").message().to_owned();
-        assert!(message.contains(&format!("license {id} of service 1 is no longer there")), "{message}");
+        assert!(message.contains(&format!("License {id} of service 1 is no longer there")), "{message}");
     }
     test.set_item(1, "status", "3");
     sync(&test).ok();
@@ -285,7 +285,7 @@ fn a_license_that_is_gone_under_a_paid_service_is_named_by_every_pass() {
 fn a_paid_license_that_cannot_be_renewed_is_named() {
     for (settings, period, kind, words) in [
         ("catalogue = \"replace\"\n", "1", "unknown_internal_name", "its product 55227 is not in the catalogue"),
-        ("", "-50", "period_not_sold", "nothing was renewed"),
+        ("", "-50", "period_not_sold", "Nothing was renewed"),
     ] {
         let test = due(1);
         test.settings(settings);

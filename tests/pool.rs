@@ -268,7 +268,7 @@ fn switched_off() {
     assert_eq!(test.upstream.license(id).expires.map(|d| d.to_string()), Some(crate::service::months(&day(0), 12)));
 }
 
-/// Where upstream gives no dates the attempt decides: refused, the candidate goes back and the next way is taken.
+/// Where the seller gives no dates the attempt decides: refused, the candidate goes back and the next way is taken.
 #[test]
 fn without_dates() {
     for (days, taken) in [(40, true), (0, false)] {

@@ -200,7 +200,7 @@ fn suspended() {
     assert_eq!((renewed(&test), end(&license(&test, 42))), (1, months(&day(1), 1)));
 }
 
-/// An active service whose license upstream has deleted gets a new one: that is all that this payment buys.
+/// An active service whose license the seller has deleted gets a new one: that is all that this payment buys.
 #[test]
 fn deleted() {
     for test in worlds() {

@@ -28,7 +28,7 @@ fn refused(test: &Test, words: &[&str], told: &str) {
     assert_eq!(state(test, "SELECT status FROM wish ORDER BY id DESC"), "in_doubt");
 }
 
-/// Before the settling time is over upstream may still carry the order out: it cannot be said that it did not.
+/// Before the settling time is over the seller may still carry the order out: it cannot be said that it did not.
 #[test]
 fn not_bought_too_early() {
     let test = in_doubt();

@@ -1,4 +1,4 @@
-//! `resume`: starts what has time left, renews what ran out, obtains anew what upstream has deleted
+//! `resume`: starts what has time left, renews what ran out, obtains anew what the seller has deleted
 //! (docs/licensing-rules.md 5).
 use crate::service::{changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, settle, told};
 use crate::support::{Fault, Test};
@@ -91,7 +91,7 @@ fn external_not_found() {
     assert_eq!(test.upstream.billed("softexternal.order.param"), 3);
 }
 
-/// Upstream deleted it: a new one is ordered, running, with its key on the item, and the log says so. Once.
+/// The seller deleted it: a new one is ordered, running, with its key on the item, and the log says so. Once.
 #[test]
 fn deleted() {
     let test = Test::new();
@@ -108,7 +108,7 @@ fn deleted() {
     assert_eq!((test.upstream.billed("soft.order.param"), licid(&test, 42)), (2, second));
 }
 
-/// A license that upstream does not show any more is replaced only when two looks, a settling time apart, say so.
+/// A license that the seller does not show any more is replaced only when two looks, a settling time apart, say so.
 #[test]
 fn not_shown() {
     let test = Test::new();
@@ -156,7 +156,7 @@ fn trial() {
     assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
 }
 
-/// Whether a license has run out is told by a day: with a clock that differs from upstream's nothing is renewed.
+/// Whether a license has run out is told by a day: with a clock that differs from the seller's nothing is renewed.
 #[test]
 fn wrong_clock() {
     let test = Test::new();

@@ -39,7 +39,7 @@ fn named_is_anothers() {
     assert_eq!(state(&test, "SELECT count(*) FROM license"), "0");
 }
 
-/// Where upstream is known to return marks a license without one is not believed either, though an answer named it.
+/// Where the seller is known to return marks a license without one is not believed either, though an answer named it.
 #[test]
 fn named_without_a_mark() {
     let test = Test::new();
@@ -81,7 +81,7 @@ fn found_behind_others() {
     assert_eq!((licid(&test, 42), billed(&test)), (ours, 1));
 }
 
-/// Another's mark in a search is no sign that upstream returns none: the order that follows has the name as it was.
+/// Another's mark in a search is no sign that the seller returns none: the order that follows has the name as it was.
 #[test]
 fn marks_of_others_are_marks() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
@@ -97,7 +97,7 @@ fn marks_of_others_are_marks() {
     assert_eq!(names, [Some("Item #42 Service 42"); 2]);
 }
 
-/// Where upstream returns no remoteid each of several lost answers is told by the mark in its name.
+/// Where the seller returns no remoteid each of several lost answers is told by the mark in its name.
 #[test]
 fn several_without_remoteid() {
     let test = Test::new();

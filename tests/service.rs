@@ -1,5 +1,5 @@
 //! A service as most tests start from it (open, with a license of its own), and what they ask afterwards: the exact
-//! requests upstream, the exact calls in the panel, single figures of the program's state file.
+//! requests at the seller, the exact calls in the panel, single figures of the program's state file.
 use crate::support::upstream::Request;
 use crate::support::{License, Test};
 use std::fmt::Write;
@@ -39,7 +39,7 @@ pub fn license(test: &Test, item: u32) -> License {
     test.upstream.license(licid(test, item))
 }
 
-/// The only license upstream, whoever knows of it.
+/// The only license at the seller, whoever knows of it.
 pub fn only_license(test: &Test) -> License {
     let all = test.upstream.licenses();
     assert_eq!(all.len(), 1, "{}", test.story());
@@ -66,7 +66,7 @@ pub fn sent(test: &Test) -> Vec<String> {
     test.upstream.requests().iter().map(line).collect()
 }
 
-/// The requests that change something upstream.
+/// The requests that change something at the seller.
 pub fn changes(test: &Test) -> Vec<String> {
     let reads = ["soft", "softexternal", "soft.checkip", "whoami", "subaccount"];
     let all = test.upstream.requests();

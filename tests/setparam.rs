@@ -1,4 +1,4 @@
-//! `setparam`: address, name, nodes and tariff that the client changed; what upstream refuses, what is rolled back.
+//! `setparam`: address, name, nodes and tariff that the client changed; what the seller refuses, what is rolled back.
 use crate::service::{alter_state, changes, day, forget, license, licid, only_license, opened, sent, state, told};
 use crate::support::{Fault, Test};
 
@@ -65,7 +65,7 @@ fn address_limit() {
     assert_eq!(changes(&test), [format!("soft.edit elid={id} ip=192.0.2.77 sok=ok")]);
 }
 
-/// Where upstream gives no dates a refused address is not asked for again before a day has passed.
+/// Where the seller gives no dates a refused address is not asked for again before a day has passed.
 #[test]
 fn address_limit_without_dates() {
     let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
@@ -121,7 +121,7 @@ fn bad_values() {
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
 }
 
-/// A busy address is refused by upstream and nothing is told.
+/// A busy address is refused by the seller and nothing is told.
 #[test]
 fn busy_address() {
     let test = Test::new();
@@ -159,7 +159,7 @@ fn nodes() {
     }
 }
 
-/// Another panel: the tariff changes upstream, license and key stay; a repeated run sends nothing.
+/// Another panel: the tariff changes at the seller, license and key stay; a repeated run sends nothing.
 #[test]
 fn tariff() {
     for name in ["none", "drop_after", "html", "refused_after"] {
@@ -193,7 +193,7 @@ fn tariff() {
     }
 }
 
-/// Only what upstream refused is rolled back in the panel, and only when there is a tariff to go back to.
+/// Only what the seller refused is rolled back in the panel, and only when there is a tariff to go back to.
 #[test]
 fn rollback() {
     let test = Test::new();
@@ -342,7 +342,7 @@ fn away_from_an_ended_product() {
     assert_eq!((changes(&test), license(&test, 42).pricelist), (Vec::new(), 55227));
 }
 
-/// Upstream away: `client`, nothing told.
+/// The seller away: `client`, nothing told.
 #[test]
 fn not_reached() {
     let test = Test::new();
@@ -391,7 +391,7 @@ fn late_change() {
     }
 }
 
-/// The same where upstream allows one address a month: kept until then, and never forgotten.
+/// The same where the seller allows one address a month: kept until then, and never forgotten.
 #[test]
 fn late_change_waits() {
     let test = Test::new();

@@ -57,7 +57,7 @@ fn faults() {
     }
 }
 
-/// Upstream away: `client`, a registered problem, nothing told; the repeated run succeeds.
+/// The seller away: `client`, a registered problem, nothing told; the repeated run succeeds.
 #[test]
 fn not_reached() {
     let test = Test::new();
@@ -84,7 +84,7 @@ fn post_call_fails() {
     assert_eq!((changes(&test), test.item(42).status), (Vec::new(), 3));
 }
 
-/// cancel_prolong forbids upstream to renew by itself and makes no post-call; without a license it succeeds.
+/// cancel_prolong forbids at the seller to renew by itself and makes no post-call; without a license it succeeds.
 #[test]
 fn cancel_prolong() {
     let test = Test::new();
@@ -127,7 +127,7 @@ fn do_nothing() {
     assert_eq!(state(&test, "SELECT count(*) FROM journal"), before);
 }
 
-/// Upstream says done: a license that still runs is not told as gone, and one that is gone is not told as running.
+/// The seller says done: a license that still runs is not told as gone, and one that is gone is not told as running.
 #[test]
 fn done_and_not_seen() {
     for (status, kind) in [(2, "upstream"), (4, "license_gone")] {

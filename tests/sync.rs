@@ -311,7 +311,7 @@ fn guard_of_many() {
     assert_eq!(test.upstream.billed("service.prolong"), 22);
 }
 
-/// A clock that differs from upstream's by more than a day: nothing is bought by sync.
+/// A clock that differs from the seller's by more than a day: nothing is bought by sync.
 #[test]
 fn wrong_clock() {
     let test = Test::new();
@@ -326,7 +326,7 @@ fn wrong_clock() {
     assert_eq!(test.upstream.billed("service.prolong"), 1);
 }
 
-/// Address or user of a module changed: nothing is changed upstream until a person accepts the account.
+/// Address or user of a module changed: nothing is changed at the seller until a person accepts the account.
 #[test]
 fn account_swapped() {
     let test = Test::new();

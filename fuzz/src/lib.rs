@@ -19,7 +19,7 @@ pub const TARGETS: [Target; 6] = [
     ("mgrctl_output", mgrctl_output),
 ];
 
-/// The answer of any call upstream.
+/// The answer of any call at the seller.
 pub fn upstream_answer(bytes: &[u8]) {
     let all_at_once = upstream::read_answer(bytes);
     let bit_by_bit = upstream::read_answer(Slowly(bytes));

@@ -76,11 +76,9 @@ fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Resu
             ErrorKind::BadValue,
             "what",
             word,
-            text!(
-                "{number} is a service and a license; say item:{number} or license:{number}",
-                "{number} — и услуга, и лицензия; укажите item:{number} или license:{number}"
-            ),
-        )),
+            text!("{number} is a service and a license", "{number} — и услуга, и лицензия"),
+        )
+        .next(text!("say item:{number} or license:{number}", "укажите item:{number} или license:{number}"))),
         (false, true) => Err(nothing(word)),
     }
 }
@@ -97,11 +95,9 @@ fn one(word: &str, mut rows: Vec<LicenseRow>) -> Result<Subject, ModuleError> {
                 ErrorKind::BadValue,
                 "what",
                 word,
-                text!(
-                    "{word} fits {count} licenses: {list}; name one",
-                    "{word} подходит к {count} лицензиям: {list}; укажите одну"
-                ),
-            ))
+                text!("{word} fits {count} licenses: {list}", "{word} подходит к {count} лицензиям: {list}"),
+            )
+            .next(text!("name one", "укажите одну")))
         }
     }
 }
@@ -112,8 +108,9 @@ fn nothing(word: &str) -> ModuleError {
         "what",
         word,
         text!(
-            "{word}: no service, license, address or key of ours is called so; what there is: pmisplicense list",
-            "{word}: нет такой услуги, лицензии, адреса или ключа; что есть: pmisplicense list"
+            "{word}: no service, license, address or key of ours is called so",
+            "{word}: нет такой услуги, лицензии, адреса или ключа"
         ),
     )
+    .next(text!("what there is: pmisplicense list", "что есть: pmisplicense list"))
 }

@@ -323,10 +323,15 @@ impl Case {
                 "licid",
                 license,
                 text!(
-                    "License {license} serves a service under both names of the account. Nothing was changed. Next: take it from the service that got it last: pmisplicense unbind {item}",
-                    "Лицензия {license} обслуживает услуги под обоими именами учётной записи. Ничего не изменено. Дальше: снимите её с услуги, получившей её последней: pmisplicense unbind {item}"
+                    "License {license} serves a service under both names of the account",
+                    "Лицензия {license} обслуживает услуги под обоими именами учётной записи"
                 ),
-            ));
+            )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "take it from the service that got it last: pmisplicense unbind {item}",
+                "снимите её с услуги, получившей её последней: pmisplicense unbind {item}"
+            )));
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! import: licenses upstream that nobody has. Listed; those that are chosen become services of the panel, the same
-//! way as the panel's own command does it. Foreign ones only when they are chosen.
+//! import: licenses at the seller that nobody has. Listed; those that are chosen become services of the panel, the
+//! same way as the panel's own command does it. Foreign ones only when they are chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,11 +117,13 @@ fn one_of(list: &[Importable], id: LicenseId) -> Result<usize, ModuleError> {
             ErrorKind::Missed,
             "license",
             id,
-            text!(
-                "license {id} is none that nobody has; nothing was done; the list: pmisplicense import; whose it is: pmisplicense show license:{id}",
-                "лицензия {id} не из свободных; ничего не сделано; список: pmisplicense import; чья она: pmisplicense show license:{id}"
-            ),
-        )),
+            text!("License {id} is none that nobody has", "Лицензия {id} не из свободных"),
+        )
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!(
+            "the list: pmisplicense import; whose it is: pmisplicense show license:{id}",
+            "список: pmisplicense import; чья она: pmisplicense show license:{id}"
+        ))),
         _ => Err(several(list, id)),
     }
 }
@@ -203,7 +205,7 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
     let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
     let (imported, left, failed) = (result.services.len(), result.left.len(), result.report.failures().count());
     let sum = match done {
-        None if total == 0 => text!("every license upstream is somebody's", "у каждой лицензии есть хозяин"),
+        None if total == 0 => text!("every license the seller is somebody's", "у каждой лицензии есть хозяин"),
         None => text!(
             "{total} licenses that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
             "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"

@@ -79,9 +79,8 @@ fn no_license(word: &str) -> ModuleError {
         ErrorKind::Missed,
         "what",
         word,
-        text!(
-            "No account of ours has a license for {word}. Nothing was changed. Next: pmisplicense show {word}",
-            "Ни в одной нашей учётной записи нет лицензии для {word}. Ничего не изменено. Далее: pmisplicense show {word}"
-        ),
+        text!("No account of ours has a license for {word}", "Ни в одной нашей учётной записи нет лицензии для {word}"),
     )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("pmisplicense show {word}", "pmisplicense show {word}"))
 }

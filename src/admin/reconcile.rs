@@ -151,7 +151,9 @@ fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option
     }
     let total = results.len();
     let sum = match (total, apply) {
-        (0, _) if error.is_none() => text!("panel, state and upstream agree", "панель, состояние и продавец согласны"),
+        (0, _) if error.is_none() => {
+            text!("panel, state and the seller agree", "панель, состояние и продавец согласны")
+        }
         (_, true) => text!("{total} differences, {left} left", "различий: {total}, осталось: {left}"),
         (_, false) => text!(
             "{total} differences; to put right what can be: pmisplicense reconcile --apply",

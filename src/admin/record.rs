@@ -153,11 +153,11 @@ fn failed_at(file: &Path, error: &impl std::fmt::Display) -> ModuleError {
 
 fn unwritable(file: &Path, why: &Text) -> ModuleError {
     let shown = file.display();
-    let message = text!(
-        ["The record cannot be written to {shown}: {}. Nothing was changed. Next: name another file.", why.en],
-        ["Запись в {shown} невозможна: {}. Ничего не изменено. Дальше: укажите другой файл.", why.ru]
-    );
+    let message =
+        text!(["The record cannot be written to {shown}: {}", why.en], ["Запись в {shown} невозможна: {}", why.ru]);
     ModuleError::new(ErrorKind::Config, "record", shown, message)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("name another file", "укажите другой файл"))
 }
 
 /// What is written, and what stands in the place of things.

@@ -158,10 +158,13 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
     if intent.status == IntentStatus::HandedOver {
         let (id, item) = (intent.id, intent.item.map_or(0, |item| item.0));
         let words = text!(
-            "wish {id} of service {item} cannot be repeated: nobody knows whether it happened; say what you found: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought",
-            "желание {id} услуги {item} повторить нельзя: неизвестно, выполнено ли оно; скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought"
+            "Wish {id} of service {item} cannot be repeated: nobody knows whether it happened",
+            "Желание {id} услуги {item} повторить нельзя: неизвестно, выполнено ли оно"
         );
-        return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words));
+        return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words).next(text!(
+            "say what you found: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought",
+            "скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought"
+        )));
     }
     Ok(match intent.request {
         OnceRequest::Order(_) => by_status,
@@ -174,11 +177,9 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
 
 fn no_intent(item: ItemId, id: IntentId, waiting: &[Intent]) -> ModuleError {
     let list = shown_intents(waiting);
-    let words = text!(
-        ["service {item} has no wish {id} that waits; nothing was done{}", list.en],
-        ["у услуги {item} нет ожидающего желания {id}; ничего не сделано{}", list.ru]
-    );
+    let words = text!("Service {item} has no wish {id} that waits", "У услуги {item} нет ожидающего желания {id}");
     ModuleError::new(ErrorKind::Missed, "wish", id, words)
+        .changed(text!(["Nothing was done{}", list.en], ["Ничего не сделано{}", list.ru]))
 }
 
 fn command_for(desk: &mut Desk<'_>, id: ItemId) -> Result<ItemCommand, ModuleError> {

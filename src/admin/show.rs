@@ -1,4 +1,5 @@
-//! show: one service or license, panel, state and upstream side by side. Whoever is away is named, the others answer.
+//! show: one service or license, panel, state and the seller's side by side. Whoever is away is named, the others
+//! answer.
 
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use crate::model::license_row::LicenseRow;
 use crate::session::modules_in_use;
 use crate::text;
 
-/// One line: what it is, and how panel, state and upstream have it.
+/// One line: what it is, and how panel, state and the seller have it.
 type Line = (&'static str, Text, [String; 3]);
 
 /// `show`
@@ -126,7 +127,7 @@ fn upstream(
                 Err(error) => {
                     let why = error.words();
                     notes.push(text!(
-                        ["upstream is away, the state answers: {}", why.en],
+                        ["the seller is away, the state answers: {}", why.en],
                         ["продавец недоступен, отвечает состояние: {}", why.ru]
                     ));
                     return None;
@@ -134,7 +135,7 @@ fn upstream(
             }
         }
     }
-    notes.push(text!("upstream has no license {id}", "у продавца нет лицензии {id}"));
+    notes.push(text!("the seller has no license {id}", "у продавца нет лицензии {id}"));
     None
 }
 

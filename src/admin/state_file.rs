@@ -131,11 +131,14 @@ fn replace(desk: &Desk<'_>, copy: &Store, kept: &Path, what: Aside, now: DateTim
 
 fn not_written(file: &Path, error: &StoreError) -> ModuleError {
     let shown = file.display();
-    let words = text!(
-        "The copy {shown} cannot be written. The state was not changed. Next: name a file that does not exist, in a folder with free space.",
-        "Копию {shown} не удалось записать. Состояние не изменено. Далее: укажите файл, которого ещё нет, в каталоге, где есть место."
-    );
-    ModuleError::new(ErrorKind::BadValue, "file", shown, words).because(error)
+    let words = text!("The copy {shown} cannot be written", "Копию {shown} не удалось записать");
+    ModuleError::new(ErrorKind::BadValue, "file", shown, words)
+        .changed(text!("The state was not changed", "Состояние не изменено"))
+        .next(text!(
+            "name a file that does not exist, in a folder with free space",
+            "укажите файл, которого ещё нет, в каталоге, где есть место"
+        ))
+        .because(error)
 }
 
 /// What is wrong with a copy is said about the copy: the present state may be a good one.

@@ -59,10 +59,14 @@ fn stopped(desk: &mut Desk<'_>, args: &Whmcs) -> Result<(), ModuleError> {
         "whmcs-stopped",
         "",
         text!(
-            "nothing was done: WHMCS would renew the same licenses; switch its module \"ISPsystem NOC Partner module\" off there, then say so with --whmcs-stopped",
-            "ничего не сделано: WHMCS продлил бы те же лицензии; отключите в нём модуль «ISPsystem NOC Partner module» и сообщите об этом через --whmcs-stopped"
+            "Nothing was done: WHMCS would renew the same licenses",
+            "Ничего не сделано: WHMCS продлил бы те же лицензии"
         ),
-    ))
+    )
+    .next(text!(
+        "switch its module \"ISPsystem NOC Partner module\" off there, then say so with --whmcs-stopped",
+        "отключите в нём модуль «ISPsystem NOC Partner module» и сообщите об этом через --whmcs-stopped"
+    )))
 }
 
 fn which_module(modules: &[ModuleId]) -> ModuleError {
@@ -73,10 +77,12 @@ fn which_module(modules: &[ModuleId]) -> ModuleError {
         "module",
         &list,
         text!(
-            "WHMCS buys from one account, and which module has it cannot be told (in use: {list}); nothing was done; name it with --module ID",
-            "WHMCS покупает с одной учётной записи, а у какого она модуля — неясно (используются: {list}); ничего не сделано; укажите его через --module ID"
+            "WHMCS buys from one account, and which module has it cannot be told (in use: {list})",
+            "WHMCS покупает с одной учётной записи, а у какого она модуля — неясно (используются: {list})"
         ),
     )
+    .changed(text!("Nothing was done", "Ничего не сделано"))
+    .next(text!("name it with --module ID", "укажите его через --module ID"))
 }
 
 fn survey(desk: &mut Desk<'_>, module: ModuleId, rows: &[NocRow]) -> Result<Vec<Candidate>, ModuleError> {

@@ -120,7 +120,7 @@ pub enum AdminCommand {
     #[command(after_help = "Examples:\n  pmisplicense list --expires-before 2027-01-31 --sort expires\n  \
                             pmisplicense list --status to-free\n  pmisplicense list --json | jq '.licenses[].license'")]
     List(ListArgs),
-    /// One service or license: panel, state and upstream side by side
+    /// One service or license: panel, state and the seller's side by side
     #[command(after_help = "Examples:\n  pmisplicense show 42 --raw\n  pmisplicense show license:5001\n  \
                             pmisplicense show 192.0.2.10\n  pmisplicense show 1A2B    (part of a key, 4 characters at least)")]
     Show {
@@ -152,7 +152,7 @@ pub enum AdminCommand {
         after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::told())
     )]
     Doctor(DoctorArgs),
-    /// Compare panel, state and upstream; with --apply put right what differs. Exit code 1: something differs
+    /// Compare panel, state and the seller; with --apply put right what differs. Exit code 1: something differs
     #[command(
         after_help = "Examples:\n  pmisplicense reconcile           name each difference and what would be done\n  \
                             pmisplicense reconcile --apply   do it, one after the other; may be repeated at any time"
@@ -182,7 +182,7 @@ pub enum AdminCommand {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
         item: ItemId,
-        /// The license's number upstream
+        /// The license's number at the seller
         #[arg(value_name = "LICENSE", value_parser = number::<LicenseId>)]
         license: LicenseId,
         /// Free the license that the service has
@@ -213,7 +213,7 @@ pub enum AdminCommand {
         #[command(subcommand)]
         whose: TakeOver,
     },
-    /// Licenses upstream that nobody has: list them, and make those that are chosen services of the panel
+    /// Licenses at the seller that nobody has: list them, and make those that are chosen services of the panel
     #[command(after_help = "Examples:\n  pmisplicense import                  the list, foreign ones marked\n  \
                             pmisplicense import 5001 5002        shows these, asks, imports\n  \
                             pmisplicense import --all --yes      all that are ours, for scripts")]
@@ -302,7 +302,7 @@ pub enum AdminCommand {
         /// Which intent, when the service has several in doubt
         #[arg(long = "wish", value_name = "N")]
         intent: Option<u32>,
-        /// It was bought: the license's number upstream
+        /// It was bought: the license's number at the seller
         #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]
         bought: Option<LicenseId>,
         /// It was not bought: the next run may order again

@@ -52,8 +52,10 @@ fn nodes(addon: &str, value: &str) -> Result<Reply, ModuleError> {
         addon,
         value,
         text!(
-            "The number of additional nodes {value:?} is not a number from 0 to {MAX_NODES}. Nothing was ordered or changed. Enter another number.",
-            "Число дополнительных узлов {value:?} не лежит между 0 и {MAX_NODES}. Ничего не заказано и не изменено. Введите другое число."
+            "The number of additional nodes {value:?} is not a number from 0 to {MAX_NODES}",
+            "Число дополнительных узлов {value:?} не лежит между 0 и {MAX_NODES}"
         ),
-    ))
+    )
+    .changed(text!("Nothing was ordered or changed", "Ничего не заказано и не изменено"))
+    .next(text!("enter another number", "введите другое число")))
 }

@@ -23,7 +23,7 @@ fn access(ctx: &Context, doc: &Element) -> Result<ModuleAccess, ModuleError> {
     Ok(access)
 }
 
-/// Logs in upstream with the settings on stdin.
+/// Logs in at the seller with the settings on stdin.
 pub fn check(ctx: &mut Context) -> Result<Reply, ModuleError> {
     let doc = required_document(ctx)?;
     let access = access(ctx, &doc)?;

@@ -1,4 +1,4 @@
-//! `import`: licenses upstream that become services.
+//! `import`: licenses at the seller that become services.
 
 use crate::context::Context;
 use crate::context::database_error;

@@ -91,21 +91,25 @@ pub fn not_supported(name: &str) -> ModuleError {
         ErrorKind::NotSupported,
         "command",
         name,
-        text!(
-            "The command {name} is not carried out by this module. Nothing was done. It means nothing for licenses; no action is needed.",
-            "Команда {name} этим модулем не выполняется. Ничего не сделано. Для лицензий она ничего не значит, действий не требуется."
-        ),
+        text!("The command {name} is not carried out by this module", "Команда {name} этим модулем не выполняется"),
     )
+    .changed(text!("Nothing was done", "Ничего не сделано"))
+    .next(text!(
+        "it means nothing for licenses; no action is needed",
+        "для лицензий она ничего не значит, действий не требуется"
+    ))
 }
 
 /// The document on stdin; `None` when nothing is there.
 fn stdin_document(ctx: &mut Context) -> Result<Option<Element>, ModuleError> {
     let wrong = |value: &str, cause: String| {
         let message = text!(
-            "The document on standard input cannot be read: {cause}. Nothing was done. The panel's log shows what it sent.",
-            "Документ на стандартном вводе не читается: {cause}. Ничего не сделано. Что было передано, видно в логе панели."
+            "The document on standard input cannot be read: {cause}",
+            "Документ на стандартном вводе не читается: {cause}"
         );
         ModuleError::new(ErrorKind::BadValue, "stdin", value, message)
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!("the panel's log shows what it sent", "что было передано, видно в логе панели"))
     };
     let mut bytes = Vec::new();
     let read = (&mut ctx.stdin).take(STDIN_BYTES + 1).read_to_end(&mut bytes);
@@ -120,10 +124,12 @@ fn stdin_document(ctx: &mut Context) -> Result<Option<Element>, ModuleError> {
 fn required_document(ctx: &mut Context) -> Result<Element, ModuleError> {
     stdin_document(ctx)?.ok_or_else(|| {
         let message = text!(
-            "The command expects a document on standard input and got none. Nothing was done. Pass the form as XML.",
-            "Команда ждёт документ на стандартном вводе, но его нет. Ничего не сделано. Передайте форму в виде XML."
+            "The command expects a document on standard input and got none",
+            "Команда ждёт документ на стандартном вводе, но его нет"
         );
         ModuleError::new(ErrorKind::Missed, "stdin", "", message)
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!("pass the form as XML", "передайте форму в виде XML"))
     })
 }
 
@@ -150,34 +156,31 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
             ErrorKind::Client,
             "url",
             url,
-            text!(
-                "The license server {url} was not reached: {why}. Nothing was changed. Check address and network, then repeat.",
-                "Сервер лицензий {url} недоступен: {why}. Ничего не изменено. Проверьте адрес и сеть и повторите."
-            ),
-        ),
+            text!("The license server {url} was not reached: {why}", "Сервер лицензий {url} недоступен: {why}"),
+        )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!("check address and network, then repeat", "проверьте адрес и сеть и повторите")),
         CallError::Form(name) => ModuleError::new(
             ErrorKind::BadAnswer,
             "form",
             name,
-            text!(
-                "The license server {url} shows the form {name:?} instead of a result, as it does when a password expired. Nothing was changed. Log in there with a browser as this user, answer the form, then repeat.",
-                "Сервер лицензий {url} вместо результата показывает форму {name:?}: так бывает, когда истёк пароль. Ничего не изменено. Войдите там через браузер как этот пользователь, заполните форму и повторите."
-            ),
-        ),
+            text!("The license server {url} shows the form {name:?} instead of a result, as it does when a password expired", "Сервер лицензий {url} вместо результата показывает форму {name:?}: так бывает, когда истёк пароль"),
+        )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "log in there with a browser as this user, answer the form, then repeat",
+                "войдите там через браузер как этот пользователь, заполните форму и повторите"
+            )),
         CallError::BadAnswer(why) => ModuleError::new(
             ErrorKind::BadAnswer,
             "url",
             url,
-            text!(
-                [
-                    "The license server {url} gave an answer that cannot be trusted: {}. Nothing was changed. Check that the address is that of a BILLmanager, then repeat.",
-                    why.en
-                ],
-                [
-                    "Сервер лицензий {url} дал ответ, которому нельзя верить: {}. Ничего не изменено. Проверьте, что это адрес BILLmanager, и повторите.",
-                    why.ru
-                ]
-            ),
-        ),
+            text!(["The license server {url} gave an answer that cannot be trusted: {}", why.en], ["Сервер лицензий {url} дал ответ, которому нельзя верить: {}", why.ru]),
+        )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "check that the address is that of a BILLmanager, then repeat",
+                "проверьте, что это адрес BILLmanager, и повторите"
+            )),
     }
 }

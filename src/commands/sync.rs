@@ -227,10 +227,12 @@ fn no_such(id: ModuleId) -> ModuleError {
         "bundled",
         id,
         text!(
-            "the setting bundled names processing module {id}, which does not exist; nothing was done for it; correct the settings file",
-            "настройка bundled называет модуль обработки {id}, которого нет; для него ничего не сделано; исправьте файл настроек"
+            "The setting bundled names processing module {id}, which does not exist",
+            "Настройка bundled называет модуль обработки {id}, которого нет"
         ),
     )
+    .changed(text!("Nothing was done for it", "Для него ничего не сделано"))
+    .next(text!("correct the settings file", "исправьте файл настроек"))
 }
 
 fn ours_in_bundled(module: &Module) -> ModuleError {
@@ -240,9 +242,11 @@ fn ours_in_bundled(module: &Module) -> ModuleError {
         "bundled",
         id,
         text!(
-            "the setting bundled names processing module {id} ({}), which sells licenses itself; nothing was done for it; name modules of servers there",
-            "настройка bundled называет модуль обработки {id} ({}), который сам продаёт лицензии; для него ничего не сделано; укажите модули серверов",
+            "The setting bundled names processing module {id} ({}), which sells licenses itself",
+            "Настройка bundled называет модуль обработки {id} ({}), который сам продаёт лицензии",
             module.name
         ),
     )
+    .changed(text!("Nothing was done for it", "Для него ничего не сделано"))
+    .next(text!("name modules of servers there", "укажите модули серверов"))
 }

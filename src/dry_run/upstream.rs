@@ -1,4 +1,4 @@
-//! An account upstream of which only questions are asked: what would change a license changes a picture of it.
+//! An account at the seller of which only questions are asked: what would change a license changes a picture of it.
 
 use std::net::IpAddr;
 

@@ -330,7 +330,7 @@ impl Engine<'_> {
         }
     }
 
-    /// From now on it bears our mark, and upstream does not renew it by itself.
+    /// From now on it bears our mark, and the seller does not renew it by itself.
     async fn mark_bound(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         if marked && seen.autoprolong == Some(false) {

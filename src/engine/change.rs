@@ -31,11 +31,10 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
         ErrorKind::Upstream,
         "licid",
         license,
-        text!(
-            "license {license} has no key yet; no new one was asked for; the run is repeated once the first one is there",
-            "у лицензии {license} ещё нет ключа; новый не запрошен; запуск повторится, когда появится первый"
-        ),
+        text!("License {license} has no key yet", "У лицензии {license} ещё нет ключа"),
     )
+    .changed(text!("No new one was asked for", "Новый не запрошен"))
+    .next(text!("the run is repeated once the first one is there", "запуск повторится, когда появится первый"))
 }
 
 /// Differences that were not carried out.
@@ -354,7 +353,8 @@ impl Engine<'_> {
         self.commit("put off", move |tx| tx.put_off(&row, Some(later), Some(&Reason::AddressWaits))).await
     }
 
-    /// Another tariff upstream; the license and its key stay. Only what upstream refused is rolled back in the panel.
+    /// Another tariff at the seller; the license and its key stay. Only what the seller refused is rolled back in the
+    /// panel.
     async fn change_tariff(
         &mut self,
         item: &Item,
@@ -405,7 +405,8 @@ impl Engine<'_> {
         Ok(self.once(row, &key, request, &what).await?)
     }
 
-    /// gen_key: a new key upstream, then on the item. A repeated run of the same operation asks for no second one.
+    /// gen_key: a new key at the seller, then on the item. A repeated run of the same operation asks for no second
+    /// one.
     pub(super) async fn gen_key(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         self.settle_orders(item, &incarnation, None).await?;
@@ -431,7 +432,7 @@ impl Engine<'_> {
             return self.save_license(item, &seen).await;
         };
         if effect(&done.request, Some(&seen)) == Effect::NotVisible {
-            // Upstream shows the past: the key from before is not to be saved again.
+            // The seller shows the past: the key from before is not to be saved again.
             return Err(errors::not_visible(&describe(&done), row.id));
         }
         self.save_license(item, &seen).await

@@ -19,10 +19,10 @@ use super::order::doubt::order_of;
 use super::order::remoteip_beside;
 use super::{Engine, errors, is_deleted};
 
-/// A license that waits to be freed is tried again this much later when upstream gives no date.
+/// A license that waits to be freed is tried again this much later when the seller gives no date.
 const TRY_FREEING_AGAIN_HOURS: i64 = 24;
 
-/// A doubt that a person holds is past the time in which upstream could still carry it out: stopping goes on.
+/// A doubt that a person holds is past the time in which the seller could still carry it out: stopping goes on.
 fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
     match settled {
         Err(error) if error.kind != ErrorKind::OrderUnknown => Err(error),
@@ -172,8 +172,8 @@ impl Engine<'_> {
     }
 
     /// As [`Engine::free_upstream`], of a license that no other service shows. When an answer is lost on the way, it
-    /// rests until upstream has settled: a change that lands late must not hit the next client (docs/money-safety.md
-    /// 3).
+    /// rests until the seller has settled: a change that lands late must not hit the next client
+    /// (docs/money-safety.md 3).
     pub(super) async fn free_unshown(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
         if let Err(error) = &result
@@ -274,7 +274,7 @@ impl Engine<'_> {
         self.release(row, LicenseState::ToFree, Some(later), &Reason::NotShownFree).await
     }
 
-    /// Upstream refused to clear the address: stopped, and remembered until the month is over.
+    /// The seller refused to clear the address: stopped, and remembered until the month is over.
     async fn not_freed(&mut self, row: &LicenseRow, seen: License, error: &CallError) -> Result<(), ModuleError> {
         self.forbid_autoprolong(row, &seen).await?;
         self.refresh(row, &seen).await?;

@@ -48,11 +48,10 @@ pub fn database(error: &DbError) -> ModuleError {
 
 /// There is no such item.
 pub fn no_item(item: ItemId) -> ModuleError {
-    let words = text!(
-        "there is no service {item} in the panel; nothing was done; check the number",
-        "в панели нет услуги {item}; ничего не сделано; проверьте номер"
-    );
+    let words = text!("There is no service {item} in the panel", "В панели нет услуги {item}");
     ModuleError::new(ErrorKind::Missed, "item", item, words)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("check the number", "проверьте номер"))
 }
 
 fn locked(name: LockName) -> (&'static str, String) {
@@ -67,11 +66,10 @@ fn locked(name: LockName) -> (&'static str, String) {
 /// A pass leaves to another run what that one is about.
 pub fn left_to_other_run(name: LockName) -> ModuleError {
     let (object, value) = locked(name);
-    let words = text!(
-        "Another run works on it at this moment. It was left to that run. The next sync looks at it again.",
-        "Сейчас с ней работает другой запуск. Она оставлена ему. Следующий sync проверит её снова."
-    );
+    let words = text!("Another run works on it at this moment", "Сейчас с ней работает другой запуск");
     ModuleError::new(ErrorKind::Busy, object, value, words)
+        .changed(text!("It was left to that run", "Она оставлена ему"))
+        .next(text!("the next sync looks at it again", "следующий sync проверит её снова"))
 }
 
 /// Another run holds what this one needs.
@@ -81,39 +79,50 @@ pub fn busy(name: LockName) -> ModuleError {
     }
     let (object, value) = locked(name);
     let words = text!(
-        "another run holds {object} {value} for more than 30 seconds; nothing was done; it is tried again",
-        "другой запуск держит {object} {value} дольше 30 секунд; ничего не сделано; запуск повторится"
+        "Another run holds {object} {value} for more than 30 seconds",
+        "Другой запуск держит {object} {value} дольше 30 секунд"
     );
     ModuleError::new(ErrorKind::Busy, object, value, words)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("nothing to do; the run is repeated", "ничего делать не нужно; запуск повторится"))
 }
 
 fn state_busy() -> ModuleError {
     let words = text!(
-        "Other runs have used the state file for more than 30 seconds. Nothing was done. Next: repeat the command; nothing has to be stopped by hand.",
-        "Другие запуски заняты файлом состояния дольше 30 секунд. Ничего не сделано. Далее: повторите команду; останавливать вручную ничего не нужно."
+        "Other runs have used the state file for more than 30 seconds",
+        "Другие запуски заняты файлом состояния дольше 30 секунд"
     );
-    ModuleError::new(ErrorKind::Busy, "state", "", words)
+    ModuleError::new(ErrorKind::Busy, "state", "", words).changed(text!("Nothing was done", "Ничего не сделано")).next(
+        text!(
+            "repeat the command; nothing has to be stopped by hand",
+            "повторите команду; останавливать вручную ничего не нужно"
+        ),
+    )
 }
 
 /// A lock file cannot be made.
 pub fn lock_failed(why: &str) -> ModuleError {
-    let words = text!(
-        "a lock file cannot be made beside the state; nothing was done; check the folder's rights and the free space",
-        "не удаётся создать файл блокировки рядом с состоянием; ничего не сделано; проверьте права и свободное место"
-    );
-    ModuleError::new(ErrorKind::State, "lock", "", words).because(why)
+    let words =
+        text!("A lock file cannot be made beside the state", "Не удаётся создать файл блокировки рядом с состоянием");
+    ModuleError::new(ErrorKind::State, "lock", "", words)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("check the folder's rights and the free space", "проверьте права и свободное место"))
+        .because(why)
 }
 
 /// A run that does not end.
 pub fn too_many_steps(limit: u32) -> ModuleError {
-    let words = text!(
-        "the run took more than {limit} steps and was stopped; what it recorded is looked for at the next run; please report this",
-        "запуск сделал более {limit} шагов и остановлен; записанное будет проверено при следующем запуске; сообщите об этом"
-    );
+    let words =
+        text!("The run took more than {limit} steps and was stopped", "Запуск сделал более {limit} шагов и остановлен");
     ModuleError::new(ErrorKind::State, "steps", limit, words)
+        .changed(text!(
+            "What it recorded is looked for at the next run",
+            "Записанное будет проверено при следующем запуске"
+        ))
+        .next(text!("please report this", "сообщите об этом"))
 }
 
-/// The type of error that a refusal of upstream means.
+/// The type of error that a refusal of the seller means.
 pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
     match kind {
         RefusalKind::Auth => ErrorKind::Auth,
@@ -146,7 +155,7 @@ pub fn no_function_advice() -> Text {
     )
 }
 
-/// A refusal of upstream in its own words, typed by what it means.
+/// A refusal of the seller in its own words, typed by what it means.
 pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fmt::Display) -> ModuleError {
     let kind = refusal_kind(refusal.kind);
     let next = match refusal.kind {
@@ -167,14 +176,14 @@ pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fm
             text!("resume or prolong obtains a new license", "resume или prolong получат новую лицензию")
         }
         RefusalKind::NoFunction => no_function_advice(),
-        RefusalKind::Other => text!("read upstream's words and its panel", "смотрите ответ продавца и его панель"),
+        RefusalKind::Other => text!("read the seller's words and its panel", "смотрите ответ продавца и его панель"),
     };
     let words = refusal.to_string();
-    let message = text!(
-        ["{}: upstream refused: {words}; nothing was changed by it; {}", what.en, next.en],
-        ["{}: продавец отказал: {words}; ничего не изменено; {}", what.ru, next.ru]
-    );
-    ModuleError::new(kind, object, value, message).because(words)
+    let message = text!(["{}: the seller refused: {words}", what.en], ["{}: продавец отказал: {words}", what.ru]);
+    ModuleError::new(kind, object, value, message)
+        .changed(text!("Nothing was changed by it", "Ничего не изменено"))
+        .next(text!(["{}", next.en], ["{}", next.ru]))
+        .because(words)
 }
 
 /// A read or repeatable call that failed.
@@ -184,31 +193,27 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
         CallError::Unreachable(why) => unreachable(what, why, value),
         CallError::BadAnswer(why) => {
             let message = text!(
-                [
-                    "{}: upstream's answer cannot be trusted ({}); nothing was bought by this step; it is tried again",
-                    what.en,
-                    why.en
-                ],
-                [
-                    "{}: ответу продавца нельзя доверять ({}); этим шагом ничего не куплено; попытка повторится",
-                    what.ru,
-                    why.ru
-                ]
+                ["{}: the seller's answer cannot be trusted ({})", what.en, why.en],
+                ["{}: ответу продавца нельзя доверять ({})", what.ru, why.ru]
             );
             ModuleError::new(ErrorKind::BadAnswer, "url", value, message)
+                .changed(text!("Nothing was bought by this step", "Этим шагом ничего не куплено"))
+                .next(text!(
+                    "nothing to do; the next run tries again",
+                    "ничего делать не нужно; следующий запуск попробует снова"
+                ))
         }
         CallError::Form(name) => {
             let message = text!(
-                [
-                    "{}: upstream shows the form {name:?} instead of a result. This step bought nothing. Next: log in there with a browser as the module's user, answer the form, then run: pmisplicense doctor",
-                    what.en
-                ],
-                [
-                    "{}: вместо результата продавец показывает форму {name:?}. Этим шагом ничего не куплено. Далее: войдите там через браузер как пользователь модуля, заполните форму и выполните: pmisplicense doctor",
-                    what.ru
-                ]
+                ["{}: the seller shows the form {name:?} instead of a result", what.en],
+                ["{}: вместо результата продавец показывает форму {name:?}", what.ru]
             );
             ModuleError::new(ErrorKind::BadAnswer, "form", name, message)
+                .changed(text!("This step bought nothing", "Этим шагом ничего не куплено"))
+                .next(text!(
+                    "log in there with a browser as the module's user, answer the form, then run: pmisplicense doctor",
+                    "войдите там через браузер как пользователь модуля, заполните форму и выполните: pmisplicense doctor"
+                ))
         }
     }
 }
@@ -217,45 +222,53 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
 pub fn no_expiry(item: Option<ItemId>, license: LicenseId) -> ModuleError {
     let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
     let message = text!(
-        "The seller shows no day on which license {license} of service {item} runs out: the field expiredate is missing, or is no date. Nothing was bought. Next: look at the license in the seller's panel, then run: pmisplicense sync",
-        "Продавец не показывает, когда истекает лицензия {license} услуги {item}: поля expiredate нет, или это не дата. Ничего не куплено. Далее: посмотрите лицензию в панели продавца и выполните: pmisplicense sync"
+        "The seller shows no day on which license {license} of service {item} runs out: the field expiredate is missing, or is no date",
+        "Продавец не показывает, когда истекает лицензия {license} услуги {item}: поля expiredate нет, или это не дата"
     );
     ModuleError::new(ErrorKind::BadAnswer, "expiredate", license, message)
+        .changed(text!("Nothing was bought", "Ничего не куплено"))
+        .next(text!(
+            "look at the license in the seller's panel, then run: pmisplicense sync",
+            "посмотрите лицензию в панели продавца и выполните: pmisplicense sync"
+        ))
 }
 
 /// The provider asks for a minimum balance, and the seller shows none that can be read.
 pub fn no_balance(what: &Text, why: &Text) -> ModuleError {
     let message = text!(
-        [
-            "{}: the setting minimum_balance asks for a balance, and none can be read ({}). Nothing was bought. Next: look at the account there, or take minimum_balance out of the settings, then run: pmisplicense doctor",
-            what.en,
-            why.en
-        ],
-        [
-            "{}: настройка minimum_balance требует баланса, а прочесть его нельзя ({}). Ничего не куплено. Далее: посмотрите счёт у продавца или уберите minimum_balance из настроек и выполните: pmisplicense doctor",
-            what.ru,
-            why.ru
-        ]
+        ["{}: the setting minimum_balance asks for a balance, and none can be read ({})", what.en, why.en],
+        ["{}: настройка minimum_balance требует баланса, а прочесть его нельзя ({})", what.ru, why.ru]
     );
     ModuleError::new(ErrorKind::BadAnswer, "minimum_balance", "", message)
+        .changed(text!("Nothing was bought", "Ничего не куплено"))
+        .next(text!(
+            "look at the account there, or take minimum_balance out of the settings, then run: pmisplicense doctor",
+            "посмотрите счёт у продавца или уберите minimum_balance из настроек и выполните: pmisplicense doctor"
+        ))
 }
 
-/// Upstream was not reached before anything was sent, or a read had no answer.
+/// The seller was not reached before anything was sent, or a read had no answer.
 pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> ModuleError {
-    let message = text!(
-        ["{}: upstream was not reached; nothing was bought by this step; it is tried again", what.en],
-        ["{}: продавец недоступен; этим шагом ничего не куплено; попытка повторится", what.ru]
-    );
-    ModuleError::new(ErrorKind::Client, "url", value, message).because(why)
+    let message = text!(["{}: the seller was not reached", what.en], ["{}: продавец недоступен", what.ru]);
+    ModuleError::new(ErrorKind::Client, "url", value, message)
+        .changed(text!("Nothing was bought by this step", "Этим шагом ничего не куплено"))
+        .next(text!(
+            "nothing to do; the next run tries again",
+            "ничего делать не нужно; следующий запуск попробует снова"
+        ))
+        .because(why)
 }
 
-/// Upstream said done, and what it shows is not what was asked.
+/// The seller said done, and what it shows is not what was asked.
 pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
     let message = text!(
-        ["{}: upstream said done and does not show it yet; it is tried again", what.en],
-        ["{}: продавец ответил «готово», но этого пока не видно; попытка повторится", what.ru]
+        ["{}: the seller said done and does not show it yet", what.en],
+        ["{}: продавец ответил «готово», но этого пока не видно", what.ru]
     );
-    ModuleError::new(ErrorKind::Upstream, "licid", license, message)
+    ModuleError::new(ErrorKind::Upstream, "licid", license, message).next(text!(
+        "nothing to do; the next run tries again",
+        "ничего делать не нужно; следующий запуск попробует снова"
+    ))
 }
 
 /// A call that is sent once has no trustworthy outcome yet.
@@ -267,34 +280,30 @@ pub fn in_doubt(
 ) -> ModuleError {
     let until = until.format("%Y-%m-%d %H:%M:%S UTC");
     let message = text!(
-        [
-            "{}: the request left, and whether it was carried out is not known yet; it is not sent again before {until}; each run looks for it, none buys meanwhile",
-            what.en
-        ],
-        [
-            "{}: запрос отправлен, выполнен ли он — пока неизвестно; до {until} он не повторяется; каждый запуск ищет результат и ничего не покупает",
-            what.ru
-        ]
+        ["{}: the request left, and whether it was carried out is not known yet", what.en],
+        ["{}: запрос отправлен, выполнен ли он — пока неизвестно", what.ru]
     );
     ModuleError::new(ErrorKind::Client, object, value, message)
+        .changed(text!("It is not sent again before {until}", "До {until} он не повторяется"))
+        .next(text!(
+            "nothing to do; each run looks for it, and none buys until it is known",
+            "ничего делать не нужно; каждый запуск ищет результат и ничего не покупает"
+        ))
 }
 
 /// A person must end a doubt.
 pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32) -> ModuleError {
     let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let message = text!(
-        [
-            "{}: it cannot be told whether it happened ({}); nothing more is sent; look at upstream's panel, then run: pmisplicense resolve {item} --wish {intent} --bought LICENSE, or --not-bought",
-            what.en,
-            why.en
-        ],
-        [
-            "{}: нельзя сказать, выполнено ли это ({}); больше ничего не отправляется; проверьте в панели продавца и выполните: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ или --not-bought",
-            what.ru,
-            why.ru
-        ]
+        ["{}: it cannot be told whether it happened ({})", what.en, why.en],
+        ["{}: нельзя сказать, выполнено ли это ({})", what.ru, why.ru]
     );
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, message)
+        .changed(text!("Nothing more is sent", "Больше ничего не отправляется"))
+        .next(text!(
+            "look at the seller's panel, then run: pmisplicense resolve {item} --wish {intent} --bought LICENSE, or --not-bought",
+            "проверьте в панели продавца и выполните: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ или --not-bought"
+        ))
 }
 
 /// The panel's tool failed.
@@ -312,30 +321,34 @@ pub fn panel(error: &PanelError, func: &str, item: ItemId) -> ModuleError {
             (text!("it is not known whether it took effect", "неизвестно, подействовал ли вызов"), why.clone())
         }
     };
-    let message = text!(
-        ["{func} for service {item}: {}; the license itself is in order; the run is to be repeated", certain.en],
-        ["{func} для услуги {item}: {}; с самой лицензией всё в порядке; запуск нужно повторить", certain.ru]
-    );
-    ModuleError::new(ErrorKind::Mgrctl, func, item, message).because(why)
+    let message = text!(["{func} for service {item}: {}", certain.en], ["{func} для услуги {item}: {}", certain.ru]);
+    ModuleError::new(ErrorKind::Mgrctl, func, item, message)
+        .changed(text!("The license itself is in order", "С самой лицензией всё в порядке"))
+        .next(text!("repeat the run", "повторите запуск"))
+        .because(why)
 }
 
 /// The license of an item is no longer there.
 pub fn license_gone(item: Option<ItemId>, license: LicenseId) -> ModuleError {
     let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
     let words = text!(
-        "license {license} of service {item} is no longer there upstream; nothing was changed; resume, or prolong of an active service, obtains a new one",
-        "лицензии {license} услуги {item} у продавца больше нет; ничего не изменено; новую получат resume или prolong активной услуги"
+        "License {license} of service {item} is no longer there at the seller",
+        "Лицензии {license} услуги {item} у продавца больше нет"
     );
     ModuleError::new(ErrorKind::LicenseGone, "licid", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "resume, or prolong of an active service, obtains a new one",
+            "новую получат resume или prolong активной услуги"
+        ))
 }
 
 /// The item has no license, and never had one in its present incarnation.
 pub fn no_license(item: ItemId) -> ModuleError {
-    let words = text!(
-        "service {item} has no license; nothing was changed; open obtains one",
-        "у услуги {item} нет лицензии; ничего не изменено; её получает open"
-    );
+    let words = text!("Service {item} has no license", "У услуги {item} нет лицензии");
     ModuleError::new(ErrorKind::Missed, "licid", item, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("open obtains one", "её получает open"))
 }
 
 /// The address changed less than a month ago: with the day from which it will work.
@@ -353,14 +366,14 @@ pub fn ip_limit(
         },
     );
     let words = text!(
-        [
-            "license {license} cannot move to {ip} yet: upstream allows one change of address a month; it keeps its present address; the wish is kept and sync carries it out {}",
-            from.en
-        ],
-        [
-            "лицензию {license} пока нельзя перенести на {ip}: продавец разрешает одну смену IP в месяц; адрес остался прежним; желание сохранено, sync выполнит его {}",
-            from.ru
-        ]
+        "License {license} cannot move to {ip} yet: the seller allows one change of address a month",
+        "Лицензию {license} пока нельзя перенести на {ip}: продавец разрешает одну смену IP в месяц"
     );
-    ModuleError::new(ErrorKind::IpChangeLimit, "ip", ip, words).because(refusal)
+    ModuleError::new(ErrorKind::IpChangeLimit, "ip", ip, words)
+        .changed(text!("It keeps its present address", "Адрес остался прежним"))
+        .next(text!(
+            ["the wish is kept and sync carries it out {}", from.en],
+            ["желание сохранено, sync выполнит его {}", from.ru]
+        ))
+        .because(refusal)
 }

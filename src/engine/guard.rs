@@ -170,10 +170,11 @@ impl Engine<'_> {
             "clock_check",
             theirs,
             text!(
-                "this machine says {ours}, upstream {theirs}: nothing was bought, freed or deleted; set the clock, or clock_check = false",
-                "на этой машине {ours}, у продавца {theirs}: ничего не куплено, не освобождено и не удалено; исправьте часы или задайте clock_check = false"
+                "This machine says {ours}, the seller {theirs}: nothing was bought, freed or deleted",
+                "На этой машине {ours}, у продавца {theirs}: ничего не куплено, не освобождено и не удалено"
             ),
-        ))
+        )
+        .next(text!("set the clock, or clock_check = false", "исправьте часы или задайте clock_check = false")))
     }
 }
 
@@ -225,22 +226,13 @@ pub(super) fn held_back_error(by: By, held: HeldBack, who: &Text) -> ModuleError
     };
     let licenses = counted(count, "license");
     let message = text!(
-        [
-            "{} would {verb} {licenses}, more than {limit} at once: {}. None of them was {done}.{} {} Next: {}",
-            name.en,
-            who.en,
-            why.en,
-            rest.en,
-            next.en
-        ],
-        [
-            "{}: лицензий {to_do_ru} {count}, больше {limit} за раз: {}. Ни одна не {done_ru}.{} {} Далее: {}",
-            name.ru,
-            who.ru,
-            why.ru,
-            rest.ru,
-            next.ru
-        ]
+        ["{} would {verb} {licenses}, more than {limit} at once: {}", name.en, who.en],
+        ["{}: лицензий {to_do_ru} {count}, больше {limit} за раз: {}", name.ru, who.ru]
     );
     ModuleError::new(ErrorKind::Config, "max_changes", count, message)
+        .changed(text!(
+            ["None of them was {done}.{} {}", why.en, rest.en],
+            ["Ни одна не {done_ru}.{} {}", why.ru, rest.ru]
+        ))
+        .next(text!(["{}", next.en], ["{}", next.ru]))
 }

@@ -1,5 +1,5 @@
-//! import: licenses upstream that no service has become services of the panel (docs/interface.md 3). The call to the
-//! panel is written down before it is made; one whose answer was lost is looked for among the items first.
+//! import: licenses at the seller that no service has become services of the panel (docs/interface.md 3). The call to
+//! the panel is written down before it is made; one whose answer was lost is looked for among the items first.
 
 pub(super) mod list;
 
@@ -283,10 +283,12 @@ fn bad_type(itemtype: &str) -> ModuleError {
         "itemtype",
         itemtype,
         text!(
-            "licenses are imported as soft or softexternal, not as {itemtype:?}; nothing was done; repeat with one of these",
-            "лицензии импортируются как soft или softexternal, а не {itemtype:?}; ничего не сделано; укажите один из этих типов"
+            "Licenses are imported as soft or softexternal, not as {itemtype:?}",
+            "Лицензии импортируются как soft или softexternal, а не {itemtype:?}"
         ),
     )
+    .changed(text!("Nothing was done", "Ничего не сделано"))
+    .next(text!("repeat with one of these", "укажите один из этих типов"))
 }
 
 fn refused(what: &Text, id: LicenseId, code: &str, error: &PanelError) -> ModuleError {
@@ -294,17 +296,13 @@ fn refused(what: &Text, id: LicenseId, code: &str, error: &PanelError) -> Module
         ErrorKind::Mgrctl,
         FUNC,
         id,
-        text!(
-            [
-                "{}: the panel did not do it; no service was made; check that a tariff with the internal name {code} exists there, then repeat",
-                what.en
-            ],
-            [
-                "{}: панель этого не сделала; услуга не создана; проверьте, что в ней есть тариф с внутренним именем {code}, и повторите",
-                what.ru
-            ]
-        ),
+        text!(["{}: the panel did not do it", what.en], ["{}: панель этого не сделала", what.ru]),
     )
+    .changed(text!("No service was made", "Услуга не создана"))
+    .next(text!(
+        "check that a tariff with the internal name {code} exists there, then repeat",
+        "проверьте, что в ней есть тариф с внутренним именем {code}, и повторите"
+    ))
     .because(format!("{error:?}"))
 }
 
@@ -314,9 +312,8 @@ fn not_bound(item: &Item, license: LicenseId) -> ModuleError {
         ErrorKind::State,
         "licid",
         license,
-        text!(
-            "service {id} shows the imported license {license} and cannot be bound to it: one of them has another partner by now; nothing was changed; run: pmisplicense reconcile",
-            "услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: у одной из них уже другая пара; ничего не изменено; выполните: pmisplicense reconcile"
-        ),
+        text!("Service {id} shows the imported license {license} and cannot be bound to it: one of them has another partner by now", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: у одной из них уже другая пара"),
     )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("run: pmisplicense reconcile", "выполните: pmisplicense reconcile"))
 }

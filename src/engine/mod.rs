@@ -275,12 +275,12 @@ impl<'p> Engine<'p> {
         self.ports.clock.today()
     }
 
-    /// Upstream's clock at its last answer, where it is to be believed.
+    /// The seller's clock at its last answer, where it is to be believed.
     fn their_now(&self) -> Option<DateTime<Utc>> {
         self.ports.upstream.server_date().filter(|_| self.rules.clock_check)
     }
 
-    /// No request that is recorded now leaves later than this, by our clock and upstream's: ours may be set
+    /// No request that is recorded now leaves later than this, by our clock and the seller's: ours may be set
     /// meanwhile.
     fn now_at_latest(&self) -> DateTime<Utc> {
         self.their_now().map_or(self.now(), |theirs| theirs.max(self.now()))
@@ -288,7 +288,7 @@ impl<'p> Engine<'p> {
 
     /// The moment that has come by both clocks: what a doubt waits for has passed only then.
     fn now_at_least(&self) -> DateTime<Utc> {
-        // Upstream tells whole seconds.
+        // The seller tells whole seconds.
         let theirs = self.their_now().map(|theirs| theirs + chrono::Duration::seconds(1));
         theirs.map_or(self.now(), |theirs| theirs.min(self.now()))
     }
@@ -312,7 +312,7 @@ impl<'p> Engine<'p> {
         found.ok_or_else(|| errors::no_item(item))
     }
 
-    /// A license as upstream has it now; `None` when this account has no such license.
+    /// A license as the seller has it now; `None` when this account has no such license.
     async fn read(&mut self, family: Family, license: LicenseId) -> Result<Option<License>, ModuleError> {
         match self.try_read(family, license).await? {
             Ok(seen) => Ok(seen),

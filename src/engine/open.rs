@@ -121,7 +121,7 @@ impl Engine<'_> {
         self.checked_after_buying(incarnation, seen)
     }
 
-    /// Orders; where the end of sale makes upstream refuse the period, the longest one that still fits.
+    /// Orders; where the end of sale makes the seller refuse the period, the longest one that still fits.
     async fn buy(
         &mut self,
         item: &Item,
@@ -188,7 +188,7 @@ impl Engine<'_> {
         usable(incarnation, row, seen).map(Some)
     }
 
-    /// Writes down that a license is gone: upstream shows it deleted, or says twice, a settling time apart, that it
+    /// Writes down that a license is gone: the seller shows it deleted, or says twice, a settling time apart, that it
     /// does not exist while another license of the account can be read (docs/money-safety.md 3).
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl Engine<'_> {
             return Ok(false);
         }
         let (row, id) = (row.clone(), row.id);
-        let reason = text!("license {id} is deleted upstream", "лицензия {id} у продавца удалена");
+        let reason = text!("license {id} is deleted at the seller", "лицензия {id} у продавца удалена");
         self.warn(&reason);
         self.commit("license gone", move |tx| {
             tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
@@ -340,28 +340,37 @@ pub(super) fn usable(
             "licid",
             license,
             text!(
-                "license {license} for service {item} is ordered and waits for payment upstream; it is never ordered anew; top up the account, then the run is repeated",
-                "лицензия {license} для услуги {item} заказана и ждёт оплаты у продавца; заново она не заказывается; пополните счёт, запуск повторится"
+                "License {license} for service {item} is ordered and waits for payment at the seller",
+                "Лицензия {license} для услуги {item} заказана и ждёт оплаты у продавца"
             ),
-        )),
+        )
+        .changed(text!("It is never ordered anew", "Заново она не заказывается"))
+        .next(text!("top up the account, then the run is repeated", "пополните счёт, запуск повторится"))),
         LicenseStatus::Deleted => Err(errors::license_gone(Some(item), license)),
         LicenseStatus::Absent => Err(ModuleError::new(
             ErrorKind::BadAnswer,
             "status",
             license,
             text!(
-                "The seller does not show the status of license {license} of service {item}. Nothing was changed. Next: look at the license in the seller's panel, then repeat.",
-                "Продавец не показывает состояние лицензии {license} услуги {item}. Ничего не изменено. Далее: посмотрите лицензию в панели продавца и повторите."
+                "The seller does not show the status of license {license} of service {item}",
+                "Продавец не показывает состояние лицензии {license} услуги {item}"
             ),
-        )),
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "look at the license in the seller's panel, then repeat",
+            "посмотрите лицензию в панели продавца и повторите"
+        ))),
         LicenseStatus::Unknown(number) => Err(ModuleError::new(
             ErrorKind::Upstream,
             "licid",
             license,
             text!(
-                "license {license} of service {item} has the status {number}, which is not known; nothing was changed; look at upstream's panel",
-                "у лицензии {license} услуги {item} неизвестное состояние {number}; ничего не изменено; посмотрите в панели продавца"
+                "License {license} of service {item} has the status {number}, which is not known",
+                "У лицензии {license} услуги {item} неизвестное состояние {number}"
             ),
-        )),
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("look at the seller's panel", "посмотрите в панели продавца"))),
     }
 }

@@ -84,11 +84,10 @@ impl Engine<'_> {
                 ErrorKind::Missed,
                 "ip",
                 "",
-                text!(
-                    "service {id} has no IP address; nothing was ordered; set the parameter ip of the service",
-                    "у услуги {id} нет IP-адреса; ничего не заказано; задайте параметр ip услуги"
-                ),
-            )),
+                text!("Service {id} has no IP address", "У услуги {id} нет IP-адреса"),
+            )
+            .changed(text!("Nothing was ordered", "Ничего не заказано"))
+            .next(text!("set the parameter ip of the service", "задайте параметр ip услуги"))),
             None => Ok(None),
         }
     }
@@ -156,7 +155,7 @@ impl Engine<'_> {
     }
 
     /// One list page: what is known just before, whether marks of ours say that this state is old, and what
-    /// upstream's own dates say of our free licenses.
+    /// the seller's own dates say of our free licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<Known, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
@@ -286,7 +285,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Reads the license that upstream named and compares it with what was asked, before anything is believed.
+    /// Reads the license that the seller named and compares it with what was asked, before anything is believed.
     async fn read_back(
         &mut self,
         intent: &Intent,
@@ -300,7 +299,7 @@ impl Engine<'_> {
             other => {
                 self.write_event(intent, IntentEvent::Answered { license }, what).await?;
                 self.warn(&text!(
-                    "upstream named license {license}, it cannot be read yet: {other:?}",
+                    "the seller named license {license}, it cannot be read yet: {other:?}",
                     "продавец назвал лицензию {license}, прочитать её пока нельзя: {other:?}"
                 ));
                 return Err(self.still_in_doubt(intent, what));
@@ -342,7 +341,7 @@ impl Engine<'_> {
             return self.adopt(intent, order, license, Some(incarnation), what).await;
         }
         let why = text!(
-            "upstream named license {named}, which is another one",
+            "the seller named license {named}, which is another one",
             "продавец назвал лицензию {named}, а это другая"
         );
         Err(self.hand_over(intent, what, &why).await?)
@@ -354,16 +353,15 @@ fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
     let item = intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let license = intent.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
     let message = text!(
-        [
-            "{}: it was carried out before, and its license is not held any more; nothing was ordered; give the service a license: pmisplicense bind {item} {license}, or close it",
-            what.en
-        ],
-        [
-            "{}: он уже был выполнен, а его лицензии больше нет; ничего не заказано; дайте услуге лицензию: pmisplicense bind {item} {license}, или закройте её",
-            what.ru
-        ]
+        ["{}: it was carried out before, and its license is not held any more", what.en],
+        ["{}: он уже был выполнен, а его лицензии больше нет", what.ru]
     );
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent.id.0, message)
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(text!(
+            "give the service a license: pmisplicense bind {item} {license}, or close it",
+            "дайте услуге лицензию: pmisplicense bind {item} {license}, или закройте её"
+        ))
 }
 
 /// A refused tariff is named: some sellers refuse with one word. Its code may belong to the vendor's other billing:
@@ -393,10 +391,12 @@ pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError>
     let id = item.id;
     text.parse().map(Some).map_err(|_| {
         let words = text!(
-            "The parameter remoteip of service {id} is not an IP address. Nothing was changed. Next: correct or clear it",
-            "Параметр remoteip услуги {id} не является IP-адресом. Ничего не изменено. Далее: исправьте или очистите его"
+            "The parameter remoteip of service {id} is not an IP address",
+            "Параметр remoteip услуги {id} не является IP-адресом"
         );
         ModuleError::new(ErrorKind::BadValue, "remoteip", text, words)
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!("correct or clear it", "исправьте или очистите его"))
     })
 }
 
@@ -407,7 +407,7 @@ pub(super) fn remoteip_beside(wanted: Option<IpAddr>, seen: &License) -> Option<
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
-    // Where upstream never returns remoteid the name carries the mark until the number is recorded
+    // Where the seller never returns remoteid the name carries the mark until the number is recorded
     // (docs/money-safety.md 4).
     let licname = match returns_remoteid {
         Some(false) => format!("{} {mark}", asked.licname),

@@ -64,21 +64,27 @@ impl Engine<'_> {
 fn repeats(family: Family, number: u32) -> ModuleError {
     let (list, before) = (family.func(), number.saturating_sub(1));
     let words = text!(
-        "The seller's list {list} repeats itself: page {number} shows the licenses of page {before} again. \
-             This step changed nothing. Next: ask the seller whether {list} obeys the parameters p_num and p_cnt.",
-        "Список {list} продавца повторяется: на странице {number} снова лицензии страницы {before}. \
-             Этим шагом ничего не изменено. Далее: спросите продавца, учитывает ли {list} параметры p_num и p_cnt."
+        "The seller's list {list} repeats itself: page {number} shows the licenses of page {before} again",
+        "Список {list} продавца повторяется: на странице {number} снова лицензии страницы {before}"
     );
     ModuleError::new(ErrorKind::BadAnswer, "list", list, words)
+        .changed(text!("This step changed nothing", "Этим шагом ничего не изменено"))
+        .next(text!(
+            "ask the seller whether {list} obeys the parameters p_num and p_cnt",
+            "спросите продавца, учитывает ли {list} параметры p_num и p_cnt"
+        ))
 }
 
 fn endless(family: Family) -> ModuleError {
     let list = family.func();
     let words = text!(
-        "The seller's list {list} has more than {MAX_PAGES} pages. This step changed nothing. \
-             Next: ask the seller what the list {list} of this account holds.",
-        "В списке {list} продавца больше {MAX_PAGES} страниц. Этим шагом ничего не изменено. \
-             Далее: спросите продавца, что содержит список {list} этой учётной записи."
+        "The seller's list {list} has more than {MAX_PAGES} pages",
+        "В списке {list} продавца больше {MAX_PAGES} страниц"
     );
     ModuleError::new(ErrorKind::BadAnswer, "list", list, words)
+        .changed(text!("This step changed nothing", "Этим шагом ничего не изменено"))
+        .next(text!(
+            "ask the seller what the list {list} of this account holds",
+            "спросите продавца, что содержит список {list} этой учётной записи"
+        ))
 }

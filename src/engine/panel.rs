@@ -23,7 +23,7 @@ impl Engine<'_> {
         if item.params.licid != Some(seen.id) {
             values.push(("licid", seen.id.to_string()));
         }
-        // A name that the client set is his intent, never overwritten by what upstream has.
+        // A name that the client set is the client's own choice, never overwritten by what the seller has.
         if item.params.licname.is_none() {
             let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
             // Not in the form that the seller gave it: sent back like that it would be changed once more. And not

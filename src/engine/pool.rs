@@ -30,7 +30,7 @@ const MAX_CANDIDATES: usize = 5;
 /// A candidate that was refused without a date to come is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
 
-/// Stands for the fingerprint of a key that upstream does not show.
+/// Stands for the fingerprint of a key that the seller does not show.
 const NO_KEY: &str = "none";
 
 /// A license taken, or `None` when this candidate cannot be had and the next one may be tried.
@@ -268,7 +268,7 @@ impl Engine<'_> {
         }
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
         if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
-            // Upstream shows none at all: nobody could tell that the new client gets another one.
+            // The seller shows none at all: nobody could tell that the new client gets another one.
             self.give_back(row, None, &Reason::NoKeyShown).await?;
             return Ok(None);
         }
@@ -320,10 +320,12 @@ impl Engine<'_> {
             "ip",
             row.ip.or(row.last_ip).map_or_else(String::new, |ip| ip.to_string()),
             text!(
-                "license {id} of ours still has this address, and its key cannot change before {from}; nothing was bought; wait, or use another address",
-                "этот IP ещё занят нашей лицензией {id}, а её ключ нельзя сменить раньше {from}; ничего не куплено; подождите или укажите другой IP"
+                "License {id} of ours still has this address, and its key cannot change before {from}",
+                "Этот IP ещё занят нашей лицензией {id}, а её ключ нельзя сменить раньше {from}"
             ),
         )
+        .changed(text!("Nothing was bought", "Ничего не куплено"))
+        .next(text!("wait, or use another address", "подождите или укажите другой IP"))
         .because(error)
     }
 

@@ -1,4 +1,4 @@
-//! reconcile: collects what the panel, our state and upstream say, has it compared, and carries out what was found,
+//! reconcile: collects what the panel, our state and the seller say, has it compared, and carries out what was found,
 //! one difference after the other (docs/money-safety.md 6). Everything is looked at again under the locks before it
 //! is changed.
 
@@ -67,7 +67,7 @@ impl Engine<'_> {
         Ok(comparison.finish())
     }
 
-    /// Upstream's list of a family, each page with our rows and their services.
+    /// The seller's list of a family, each page with our rows and their services.
     async fn compare_list(
         &mut self,
         family: Family,
@@ -245,7 +245,7 @@ impl Engine<'_> {
         trial.and_then(|name| self.rules.catalogue.get(name)).unwrap_or(product)
     }
 
-    /// What the next look at a service would do, and why: read, never done. `away`: upstream was not reached, the
+    /// What the next look at a service would do, and why: read, never done. `away`: the seller was not reached, the
     /// last look stands for it.
     ///
     /// # Errors
@@ -336,7 +336,7 @@ impl Unmarked {
 /// What a comparison is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Upstream's lists.
+    /// The seller's lists.
     Licenses,
     /// Our state.
     State,
@@ -360,7 +360,7 @@ pub struct Headway {
 pub struct Explained {
     /// What would be done, and why, in order.
     pub lines: Vec<Text>,
-    /// Why upstream could not be asked.
+    /// Why the seller could not be asked.
     pub away: Option<Text>,
 }
 
@@ -395,8 +395,10 @@ fn incomplete(family: Family) -> ModuleError {
         "list",
         name,
         text!(
-            "the list {name} of upstream changed while it was read, or does not add up; nothing was changed; run it again",
-            "список {name} продавца изменился во время чтения или не сходится; ничего не изменено; повторите"
+            "The list {name} of the seller changed while it was read, or does not add up",
+            "Список {name} продавца изменился во время чтения или не сходится"
         ),
     )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("run it again", "повторите"))
 }

@@ -351,7 +351,7 @@ impl Engine<'_> {
         }
     }
 
-    /// cancel_prolong: upstream must not renew by itself. No post-call.
+    /// cancel_prolong: the seller must not renew by itself. No post-call.
     pub(super) async fn cancel_prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         let Some(row) = self.witnessed(item, &incarnation).await? else { return Ok(()) };
@@ -383,10 +383,12 @@ fn no_period(item: &Item) -> ModuleError {
         "period",
         period,
         text!(
-            "service {id} has the period {period}, for which nothing is sold; nothing was renewed; add a period alignment rule",
-            "у услуги {id} период {period}, на который ничего не продаётся; ничего не продлено; добавьте правило выравнивания"
+            "Service {id} has the period {period}, for which nothing is sold",
+            "У услуги {id} период {period}, на который ничего не продаётся"
         ),
     )
+    .changed(text!("Nothing was renewed", "Ничего не продлено"))
+    .next(text!("add a period alignment rule", "добавьте правило выравнивания"))
 }
 
 /// The end of a service is read twice in one run, and nobody but this run moves it: one of the two was the past, or a
@@ -398,10 +400,12 @@ fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
         "expiredate",
         &now,
         text!(
-            "the end of service {id} was {end} a moment ago and is {now} now; the panel was not told; the run is repeated and buys nothing twice",
-            "только что срок услуги {id} был {end}, а теперь {now}; панели не сообщено; запуск повторится и ничего не купит дважды"
+            "The end of service {id} was {end} a moment ago and is {now} now",
+            "Только что срок услуги {id} был {end}, а теперь {now}"
         ),
     )
+    .changed(text!("The panel was not told", "Панели не сообщено"))
+    .next(text!("the run is repeated and buys nothing twice", "запуск повторится и ничего не купит дважды"))
 }
 
 /// The catalogue has lost the product of a license that is to be renewed.
@@ -412,10 +416,18 @@ fn product_unknown(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError
         "internal_name",
         name,
         text!(
-            "License {license} of the paid service {id} runs out on {end}. It was not renewed, because its product {name} is not in the catalogue. Next: add the product as [[product]] to the settings file.",
-            "Лицензия {license} оплаченной услуги {id} истекает {end}. Она не продлена: её продукта {name} нет в каталоге. Далее: добавьте продукт как [[product]] в файл настроек."
+            "License {license} of the paid service {id} runs out on {end}",
+            "Лицензия {license} оплаченной услуги {id} истекает {end}"
         ),
     )
+    .changed(text!(
+        "It was not renewed, because its product {name} is not in the catalogue",
+        "Она не продлена: её продукта {name} нет в каталоге"
+    ))
+    .next(text!(
+        "add the product as [[product]] to the settings file",
+        "добавьте продукт как [[product]] в файл настроек"
+    ))
 }
 
 /// A trial license whose service is paid: only its own command buys the license that follows.
@@ -426,10 +438,15 @@ fn trial_runs_out(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError 
         "licid",
         license,
         text!(
-            "Trial license {license} of the paid service {id} runs out on {end}, and trials are not renewed. Nothing was bought. Next: give the service a tariff with a paid product, then run: pmisplicense --command setparam --item {id}",
-            "Пробная лицензия {license} оплаченной услуги {id} истекает {end}, а пробные не продлеваются. Ничего не куплено. Далее: дайте услуге тариф с платным продуктом и выполните: pmisplicense --command setparam --item {id}"
+            "Trial license {license} of the paid service {id} runs out on {end}, and trials are not renewed",
+            "Пробная лицензия {license} оплаченной услуги {id} истекает {end}, а пробные не продлеваются"
         ),
     )
+    .changed(text!("Nothing was bought", "Ничего не куплено"))
+    .next(text!(
+        "give the service a tariff with a paid product, then run: pmisplicense --command setparam --item {id}",
+        "дайте услуге тариф с платным продуктом и выполните: pmisplicense --command setparam --item {id}"
+    ))
 }
 
 fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
@@ -439,10 +456,15 @@ fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
         "licid",
         license,
         text!(
-            "trial license {license} of service {id} ran out on {end}, and trials are not renewed; nothing was changed; the service goes on with a paid period or tariff",
-            "пробная лицензия {license} услуги {id} истекла {end}, а пробные не продлеваются; ничего не изменено; услуга продолжится с платным периодом или тарифом"
+            "Trial license {license} of service {id} ran out on {end}, and trials are not renewed",
+            "Пробная лицензия {license} услуги {id} истекла {end}, а пробные не продлеваются"
         ),
     )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!(
+        "the service goes on with a paid period or tariff",
+        "услуга продолжится с платным периодом или тарифом"
+    ))
 }
 
 fn not_paid(item: &Item, today: NaiveDate) -> ModuleError {
@@ -452,8 +474,10 @@ fn not_paid(item: &Item, today: NaiveDate) -> ModuleError {
         "expiredate",
         &end,
         text!(
-            "the license of service {id} ran out, and the service itself is paid until {end} only (today {today}); nothing was renewed; the run is repeated once the panel has moved the end",
-            "лицензия услуги {id} истекла, а сама услуга оплачена лишь до {end} (сегодня {today}); ничего не продлено; запуск повторится, когда панель сдвинет срок"
+            "The license of service {id} ran out, and the service itself is paid until {end} only (today {today})",
+            "Лицензия услуги {id} истекла, а сама услуга оплачена лишь до {end} (сегодня {today})"
         ),
     )
+    .changed(text!("Nothing was renewed", "Ничего не продлено"))
+    .next(text!("the run is repeated once the panel has moved the end", "запуск повторится, когда панель сдвинет срок"))
 }

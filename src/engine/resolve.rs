@@ -147,7 +147,7 @@ impl Engine<'_> {
     /// # Errors
     /// `missed`: nothing is in doubt, or several things are and none was named; `bad_value`: the license is another
     /// item's, bears another's mark, is of another product, and that was not agreed to; `license_gone`; `client`:
-    /// upstream may still carry the request out.
+    /// the seller may still carry the request out.
     pub async fn resolve(
         &mut self,
         item: ItemId,

@@ -17,7 +17,7 @@ use crate::text;
 
 use super::{Engine, errors};
 
-/// What upstream did not do, and said so: decided by callers that have another way.
+/// What the seller did not do, and said so: decided by callers that have another way.
 pub(super) enum Failed {
     /// It refused, and a look showed that nothing happened.
     Refused(crate::ports::Refusal, ModuleError),
@@ -77,7 +77,7 @@ impl Engine<'_> {
                 intent,
                 what,
                 &text!(
-                    "it was carried out before, and upstream does not show it",
+                    "it was carried out before, and the seller does not show it",
                     "это уже было выполнено, но у продавца этого не видно"
                 ),
             ))),
@@ -309,7 +309,7 @@ impl Engine<'_> {
         Err(self.cannot_tell(intent, what, &why))
     }
 
-    /// Intents about a license that are still being settled; what a person holds is past the time in which upstream
+    /// Intents about a license that are still being settled; what a person holds is past the time in which the seller
     /// could carry it out.
     pub(super) async fn settle_pending(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.step("read doubts").await?;

@@ -1,5 +1,5 @@
-//! sync_item: our state is brought up to what upstream has, and what was left to do is done (docs/interface.md 3).
-//! The client's intents are never overwritten by what upstream has. The pass over all licenses is in `pass.rs`.
+//! sync_item: our state is brought up to what the seller has, and what was left to do is done (docs/interface.md 3).
+//! The client's intents are never overwritten by what the seller has. The pass over all licenses is in `pass.rs`.
 
 pub(super) mod collect;
 pub(super) mod doubled;
@@ -25,7 +25,7 @@ use super::order::doubt::{Whose, order_of};
 use super::{Engine, errors};
 
 impl Engine<'_> {
-    /// sync_item: one request upstream and no write when there is nothing new.
+    /// sync_item: one request at the seller and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
         let wants = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
@@ -63,7 +63,7 @@ impl Engine<'_> {
         match self.sync_present(item, &row, seen).await {
             Ok(Kept { failed: None, is_left }) => self.owe_look(&row, is_left).await,
             Ok(Kept { failed: Some(error), .. }) | Err(error) => {
-                // Our row follows upstream by now, so the next list would show nothing new. What failed first is
+                // Our row follows at the seller by now, so the next list would show nothing new. What failed first is
                 // told.
                 let _ = self.owe_look(&row, true).await;
                 Err(error)

@@ -42,11 +42,11 @@ pub struct Candidate {
     pub account: AccountId,
     /// The module whose account that is.
     pub module: ModuleId,
-    /// Its number, which upstream may not know.
+    /// Its number, which the seller may not know.
     pub id: LicenseId,
     /// Which functions serve it.
     pub family: Family,
-    /// As upstream shows it.
+    /// As the seller shows it.
     pub license: Option<License>,
     /// Its product, as far as known.
     pub product: String,
@@ -59,7 +59,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Whether upstream renews it by itself.
+    /// Whether the seller renews it by itself.
     pub fn renews_itself(&self) -> bool {
         self.license.as_ref().is_some_and(|license| license.autoprolong != Some(false))
     }
@@ -70,7 +70,7 @@ impl Candidate {
 pub enum Marking {
     /// Both.
     Mark,
-    /// Neither: one that upstream renews by itself is then left alone, because sync would renew it too.
+    /// Neither: one that the seller renews by itself is then left alone, because sync would renew it too.
     Leave,
 }
 
@@ -330,7 +330,7 @@ impl Engine<'_> {
         let seen = self.read(candidate.family, candidate.id).await?;
         let Some(seen) = seen else { return Err(errors::license_gone(Some(item), candidate.id)) };
         let service = self.service(item, servers).await?;
-        // What an earlier run bound has one master already, whatever is still on upstream.
+        // What an earlier run bound has one master already, whatever is still on the seller.
         let bound = row.as_ref().is_some_and(|row| row.incarnation.is_some());
         let by = still_known(&candidate.by, &seen, item, service.as_ref());
         match judge(&seen, row.as_ref(), &self.panel_id, item, service.as_ref(), &by) {
@@ -358,7 +358,7 @@ impl Engine<'_> {
 /// Why one that renews itself is left when that is not to be switched off.
 fn renews_itself() -> Text {
     text!(
-        "upstream renews it by itself, and sync would renew it too: bound only together with --mark",
+        "the seller renews it by itself, and sync would renew it too: bound only together with --mark",
         "продавец продлевает её сам, и sync продлил бы её ещё раз: привязывается только вместе с --mark"
     )
 }

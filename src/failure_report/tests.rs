@@ -118,7 +118,7 @@ impl Whmcs for Fake {
 
 impl Connector for Fake {
     fn connect(&self, _: &ModuleAccess) -> Result<Box<dyn Upstream>, ModuleError> {
-        Err(ModuleError::new(ErrorKind::Client, "url", "", Text::same("no upstream here")))
+        Err(ModuleError::new(ErrorKind::Client, "url", "", Text::same("no seller here")))
     }
 }
 

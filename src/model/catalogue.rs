@@ -31,9 +31,9 @@ pub struct Product {
     pub name: String,
     /// Which functions serve it.
     pub family: Family,
-    /// The tariff that is ordered upstream.
+    /// The tariff that is ordered at the seller.
     pub pricelist: UpstreamPricelistId,
-    /// Months that upstream sells, ascending; empty for a trial.
+    /// Months that the seller sells, ascending; empty for a trial.
     pub periods: Vec<MonthCount>,
     /// Whether this code itself is sold for the period -100.
     pub sells_trial: bool,
@@ -45,7 +45,7 @@ pub struct Product {
     pub needs_ip: bool,
     /// Whether an IPv6 address is accepted.
     pub ipv6: bool,
-    /// The addon of upstream that counts nodes.
+    /// The addon of the seller that counts nodes.
     pub nodes_addon: Option<UpstreamAddonId>,
     /// Nodes that the price includes.
     pub nodes_included: u32,
@@ -59,7 +59,7 @@ pub struct Product {
     pub no_renewal_from: Option<NaiveDate>,
     /// From this day on nothing may last past `not_past`.
     pub limited_from: Option<NaiveDate>,
-    /// The last expiry that upstream grants once limited.
+    /// The last expiry that the seller grants once limited.
     pub not_past: Option<NaiveDate>,
     /// What to order instead.
     pub successors: Vec<String>,
@@ -266,7 +266,7 @@ impl Catalogue {
         self.0.get(internal_name)
     }
 
-    /// The product that is ordered by that tariff of upstream; the first by internal name where several are.
+    /// The product that is ordered by that tariff of the seller; the first by internal name where several are.
     pub fn by_pricelist(&self, pricelist: UpstreamPricelistId) -> Option<&Product> {
         self.0.values().find(|product| product.pricelist == pricelist)
     }

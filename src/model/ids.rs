@@ -38,13 +38,13 @@ number_id!(/// The panel's attempt at an operation: `runningoperation.id`. A poi
     RunningOperationId);
 number_id!(/// A tariff of our panel: `pricelist.id`.
     PricelistId);
-number_id!(/// A tariff of upstream, the number that is ordered.
+number_id!(/// A tariff of the seller, the number that is ordered.
     UpstreamPricelistId);
 number_id!(/// An addon of a tariff of upstream: the N of `addon_N`.
     UpstreamAddonId);
-number_id!(/// A license upstream (`licid`). Unique within one account of upstream only.
+number_id!(/// A license at the seller (`licid`). Unique within one account of the seller only.
     LicenseId);
-number_id!(/// An account of upstream as this state knows it: a row of our table `account`.
+number_id!(/// An account of the seller as this state knows it: a row of our table `account`.
     AccountId);
 number_id!(/// An intent as this state knows it: a row of our table `intent`.
     IntentId);
@@ -55,7 +55,7 @@ number_id!(/// An intent as this state knows it: a row of our table `intent`.
 pub struct LicenseKey(String);
 
 impl LicenseKey {
-    /// A key from its text; `None` for an empty one, which is how upstream says "not issued yet".
+    /// A key from its text; `None` for an empty one, which is how the seller says "not issued yet".
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(text.to_owned()))
@@ -193,7 +193,8 @@ impl<'de> Deserialize<'de> for Mark {
 mod tests {
     use super::*;
 
-    /// A mark survives the trip to upstream and back, stays within upstream's limit, and nothing else reads as one.
+    /// A mark survives the trip to the seller and back, stays within the seller's limit, and nothing else reads as
+    /// one.
     #[test]
     fn mark_round_trip() {
         let panel = PanelId::from_bytes([7; 8]);

@@ -230,7 +230,7 @@ impl OnceRequest {
     }
 }
 
-/// What upstream answered to a call that was sent once.
+/// What the seller answered to a call that was sent once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnceAnswer {
     /// An order: the license's number, where the answer held one.
@@ -249,12 +249,12 @@ pub enum OnceAnswer {
 pub enum IntentEvent {
     /// The intent was written; the request may leave from now on.
     Recorded,
-    /// Upstream said done.
+    /// The seller said done.
     Done {
         /// The license ordered or changed.
         license: Option<LicenseId>,
     },
-    /// Upstream refused, and a look confirmed it.
+    /// The seller refused, and a look confirmed it.
     Refused {
         /// Its words.
         reason: String,
@@ -269,14 +269,14 @@ pub enum IntentEvent {
         /// What happened.
         reason: String,
     },
-    /// Upstream named a license, but it could not be read back yet: where to look first.
+    /// The seller named a license, but it could not be read back yet: where to look first.
     Answered {
         /// Which license.
         license: LicenseId,
     },
     /// A complete look after the settling time found no trace.
     CleanLook,
-    /// Found upstream and taken for the intent's own.
+    /// Found at the seller and taken for the intent's own.
     Adopted {
         /// Which license.
         license: LicenseId,
@@ -309,7 +309,7 @@ pub enum IntentStatus {
     HandedOver,
     /// Ended: it happened, once.
     Done,
-    /// Ended: upstream refused.
+    /// Ended: the seller refused.
     Refused,
     /// Ended: it never left.
     NotSent,
@@ -398,7 +398,7 @@ pub struct Intent {
     pub account: AccountId,
     /// The request as it was sent.
     pub request: OnceRequest,
-    /// For an order: the highest license number known upstream just before; 0 when none was known.
+    /// For an order: the highest license number known the seller just before; 0 when none was known.
     pub highest_license: LicenseId,
     /// When the intent was written (UTC); no request left before.
     pub recorded_at: DateTime<Utc>,

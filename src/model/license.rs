@@ -1,4 +1,4 @@
-//! A license as upstream shows it, and money. Every remote word that we do not know stays visible as `Unknown`.
+//! A license as the seller shows it, and money. Every remote word that we do not know stays visible as `Unknown`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::ids::{LicenseId, LicenseKey, Mark, PanelId, UpstreamAddonId, Upstream
 use super::name;
 use super::period::Period;
 
-/// Which functions of upstream serve a license: the prefix of its verbs.
+/// Which functions of the seller serve a license: the prefix of its verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -25,7 +25,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The prefix of upstream's functions.
+    /// The prefix of the seller's functions.
     pub fn func(self) -> &'static str {
         match self {
             Self::Soft => "soft",
@@ -40,7 +40,7 @@ impl Family {
     }
 }
 
-/// `status` of a license upstream.
+/// `status` of a license at the seller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LicenseStatus {
     /// 1: ordered, not paid.
@@ -60,7 +60,7 @@ pub enum LicenseStatus {
 }
 
 impl LicenseStatus {
-    /// From upstream's number.
+    /// From the seller's number.
     pub fn from_number(number: i32) -> Self {
         match number {
             0 => Self::Absent,
@@ -73,7 +73,7 @@ impl LicenseStatus {
         }
     }
 
-    /// Upstream's number again.
+    /// The seller's number again.
     pub fn number(self) -> i32 {
         match self {
             Self::Absent => 0,
@@ -86,7 +86,7 @@ impl LicenseStatus {
         }
     }
 
-    /// Upstream's number, where it said one.
+    /// The seller's number, where it said one.
     pub fn known_number(self) -> Option<i32> {
         (self != Self::Absent).then(|| self.number())
     }
@@ -141,7 +141,7 @@ impl std::fmt::Display for Expiry {
     }
 }
 
-/// What upstream says in the field remoteid.
+/// What the seller says in the field remoteid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RemoteId {
     /// The field is not in the answer at all.
@@ -166,7 +166,7 @@ impl RemoteId {
         matches!(self, Self::Text(text) if *text == mark.to_string())
     }
 
-    /// Whether upstream said nothing about whose the license is.
+    /// Whether the seller said nothing about whose the license is.
     pub fn is_silent(&self) -> bool {
         matches!(self, Self::Absent | Self::Empty)
     }
@@ -218,19 +218,19 @@ impl Serialize for Expiry {
 /// `Unknown`, and takes nothing away from what was known before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct License {
-    /// Its number upstream.
+    /// Its number at the seller.
     pub id: LicenseId,
     /// Its name (licname).
     pub name: Option<String>,
     /// Its address; `None` when the field is missing, empty or not an address.
     pub ip: Option<IpAddr>,
-    /// The outward address behind NAT (remoteip), as upstream words it.
+    /// The outward address behind NAT (remoteip), as the seller words it.
     pub remoteip: Option<String>,
     /// Whose it is.
     pub remoteid: RemoteId,
     /// Its tariff.
     pub tariff: LicenseTariff,
-    /// Its period as upstream sells it.
+    /// Its period as the seller sells it.
     pub period: Option<Period>,
     /// Its status.
     pub status: LicenseStatus,
@@ -242,7 +242,7 @@ pub struct License {
     pub created: Option<NaiveDate>,
     /// When it runs out.
     pub expires: Expiry,
-    /// Whether upstream would renew it by itself.
+    /// Whether the seller would renew it by itself.
     pub autoprolong: Option<bool>,
     /// The day of the last change of address (real_ipchange).
     pub ip_changed: Option<NaiveDate>,
@@ -250,9 +250,9 @@ pub struct License {
     pub key_changed: Option<NaiveDate>,
     /// Values of its addons (`addon_N`).
     pub addons: BTreeMap<UpstreamAddonId, u32>,
-    /// Domains that its server has, where upstream counts them.
+    /// Domains that its server has, where the seller counts them.
     pub domains: Option<u32>,
-    /// What it costs, as upstream words it (for people only).
+    /// What it costs, as the seller words it (for people only).
     pub cost: Option<String>,
     /// Fields that the answer holds twice, with different values: as the seller calls them. They count as not known;
     /// of two days of a change the later one counts.

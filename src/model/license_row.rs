@@ -1,4 +1,4 @@
-//! A license that is ours, as our state knows it: what we hold it for beside what upstream last showed.
+//! A license that is ours, as our state knows it: what we hold it for beside what the seller's last showed.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ pub enum LicenseState {
     Pool,
     /// Its service ended; it is stopped and left to run out.
     Stopped,
-    /// No longer there upstream.
+    /// No longer there at the seller.
     Deleted,
 }
 
@@ -49,7 +49,7 @@ impl LicenseState {
     }
 }
 
-/// A license as our state knows it; the fields of upstream are those of the last look.
+/// A license as our state knows it; the fields of the seller are those of the last look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LicenseRow {
     /// Its account; it never changes.

@@ -1,4 +1,4 @@
-//! Pure nouns: what the panel and upstream talk about. No I/O, no clock, no text for people.
+//! Pure nouns: what the panel and the seller talk about. No I/O, no clock, no text for people.
 //! Strings are parsed into these types by the shell that reads them and leave through the shell that sends them.
 
 pub mod address;

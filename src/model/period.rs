@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{PricelistId, UpstreamPricelistId};
 
-/// A number of whole months that upstream is asked for: 1 to 120.
+/// A number of whole months that the seller is asked for: 1 to 120.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MonthCount(pub u16);
@@ -41,7 +41,7 @@ impl Period {
         }
     }
 
-    /// The panel's number again; upstream uses the same numbers.
+    /// The panel's number again; the seller uses the same numbers.
     pub fn number(self) -> i32 {
         match self {
             Self::Trial => -100,
@@ -139,7 +139,8 @@ pub fn parse_alignment(row: &str) -> Option<AlignmentRule> {
     })
 }
 
-/// A tariff of upstream together with the period it is ordered for: what an order or a renewal costs depends on both.
+/// A tariff of the seller together with the period it is ordered for: what an order or a renewal costs depends on
+/// both.
 pub type Priced = (UpstreamPricelistId, Period);
 
 #[cfg(test)]

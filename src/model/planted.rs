@@ -25,7 +25,7 @@ pub enum Bug {
     RollbackOnUnknown,
     /// The running operation is part of the intent's key.
     OperationAsKey,
-    /// Sent again before upstream has settled.
+    /// Sent again before the seller has settled.
     ResentEarly,
     /// The intent is written down after the call.
     IntentAfterCall,

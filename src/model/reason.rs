@@ -6,14 +6,14 @@ use std::fmt;
 /// Why a license waits, is put aside, or serves nobody any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// A change of a license that is being freed has no trustworthy answer: nobody gets it until upstream has
+    /// A change of a license that is being freed has no trustworthy answer: nobody gets it until the seller has
     /// settled.
     ChangeInDoubt,
     /// Its new key has no trustworthy answer.
     KeyInDoubt,
     /// It appeared within the settling time of an order that had ended: whoever else waits for it comes first.
     JustAppeared,
-    /// Upstream did not show it once; twice, apart, means gone.
+    /// The seller did not show it once; twice, apart, means gone.
     Missing,
     /// Its address cannot change before the month is over.
     AddressWaits,
@@ -21,9 +21,9 @@ pub enum Reason {
     LookOwed,
     /// It had no key an hour after it was bound, and the panel was told.
     KeyLate,
-    /// Upstream refused to clear its address before the month is over.
+    /// The seller refused to clear its address before the month is over.
     AddressNotCleared,
-    /// Upstream said freed, and does not show it free yet.
+    /// The seller said freed, and does not show it free yet.
     NotShownFree,
     /// It waits for the next client.
     FreedIntoPool,
@@ -31,7 +31,7 @@ pub enum Reason {
     Stopped,
     /// We deleted it.
     Deleted,
-    /// Upstream deleted it.
+    /// The seller deleted it.
     DeletedUpstream,
     /// A module: the license that it belongs to was given back.
     LicenseGivenBack,
@@ -47,13 +47,13 @@ pub enum Reason {
     Renumbered,
     /// Its product is not in the catalogue any more.
     ProductUnknown,
-    /// Upstream shows no key: nobody could tell that the next client gets another one.
+    /// The seller shows no key: nobody could tell that the next client gets another one.
     NoKeyShown,
     /// The address wanted of it is busy.
     AddressBusy,
-    /// A new key was refused, in upstream's words.
+    /// A new key was refused, in the seller's words.
     KeyRefused(String),
-    /// A new address was refused, in upstream's words.
+    /// A new address was refused, in the seller's words.
     AddressRefused(String),
     /// Words of an earlier version.
     Other(String),
@@ -66,7 +66,7 @@ const KEY_REFUSED: &str = "its key was refused: ";
 const ADDRESS_REFUSED: &str = "its address was refused: ";
 
 impl Reason {
-    /// Those without words of upstream's.
+    /// Those without words of the seller's.
     const PLAIN: [Self; 22] = [
         Self::ChangeInDoubt,
         Self::KeyInDoubt,
@@ -92,30 +92,30 @@ impl Reason {
         Self::AddressBusy,
     ];
 
-    /// The word stored in our state, upstream's own words left out.
+    /// The word stored in our state, the seller's own words left out.
     pub fn word(&self) -> &str {
         match self {
             Self::ChangeInDoubt => "a change of it is in doubt",
             Self::KeyInDoubt => "its new key is in doubt",
             Self::JustAppeared => "it appeared just now",
-            Self::Missing => "missing upstream",
+            Self::Missing => "missing at the seller",
             Self::AddressWaits => "its address cannot change yet",
             Self::LookOwed => "it is to be looked at",
             Self::KeyLate => "its key is late",
             Self::AddressNotCleared => "its address cannot be cleared yet",
-            Self::NotShownFree => "upstream does not show it free yet",
+            Self::NotShownFree => "the seller does not show it free yet",
             Self::FreedIntoPool => "freed into the pool",
             Self::Stopped => "stopped",
             Self::Deleted => "deleted",
-            Self::DeletedUpstream => "deleted upstream",
+            Self::DeletedUpstream => "deleted at the seller",
             Self::LicenseGivenBack => "its license was given back",
             Self::TrialReplaced => "trial became paid",
             Self::ReplacedByHand => "replaced by hand",
             Self::Moved => "its service moved to another module",
             Self::NotFree => "it is not free any more",
-            Self::Renumbered => "it has another number upstream",
+            Self::Renumbered => "it has another number at the seller",
             Self::ProductUnknown => "its product is not in the catalogue",
-            Self::NoKeyShown => "upstream shows no key of it",
+            Self::NoKeyShown => "the seller shows no key of it",
             Self::AddressBusy => "the address is busy",
             Self::KeyRefused(_) => KEY_REFUSED,
             Self::AddressRefused(_) => ADDRESS_REFUSED,
@@ -155,7 +155,7 @@ impl fmt::Display for Reason {
 mod tests {
     use super::*;
 
-    /// What is stored reads back, upstream's words and those of an earlier version too; no two words are alike.
+    /// What is stored reads back, the seller's words and those of an earlier version too; no two words are alike.
     #[test]
     fn round_trip() {
         let more = [Reason::KeyRefused("too young".into()), Reason::AddressRefused(String::new())];

@@ -16,7 +16,7 @@ pub enum OnClose {
     Pool,
     /// Stopped, and left to run out.
     Stop,
-    /// Deleted upstream, at once and for good.
+    /// Deleted at the seller, at once and for good.
     Delete,
 }
 
@@ -75,14 +75,14 @@ pub fn a_month_after(changed: NaiveDate) -> NaiveDate {
     by_calendar.max(by_days).unwrap_or(NaiveDate::MAX)
 }
 
-/// How doubts are settled, and how upstream is reached.
+/// How doubts are settled, and how the seller is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamRules {
     /// Seconds that one call may take in all.
     pub timeout_s: u32,
     /// Seconds to connect, TLS included.
     pub connect_timeout_s: u32,
-    /// Seconds after which upstream no longer carries out a request that it received (docs/money-safety.md 3).
+    /// Seconds after which the seller no longer carries out a request that it received (docs/money-safety.md 3).
     pub settle_s: u32,
     /// Whether a purchase that left no trace is sent once more.
     pub resend: bool,
@@ -145,7 +145,7 @@ pub struct Rules {
     pub clock_check: bool,
     /// Alignment rules of the settings file; the panel's come before them.
     pub alignment: Vec<AlignmentRule>,
-    /// Upstream.
+    /// The seller.
     pub upstream: UpstreamRules,
 }
 

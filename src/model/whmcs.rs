@@ -1,9 +1,9 @@
 //! A row of WHMCS's table ispsystem_noc, in which ISPsystem's module billmanager_noc keeps its licenses. Where it was
 //! learnt: the module as published (ispsystem_whmcs_modules, versions 7.0 and 7.1). Columns: licenseid, the number
-//! upstream; licensetype, 0 for a product of its own and 1 for an addon; serviceid, the service (or addon) in WHMCS,
-//! NULL for a license that waits for the next client; duedate; servicepackage, the tariff upstream; serverid,
-//! serviceaddon. The module sets the remoteid to `l` or `a` and the service's number, `l` or `a` alone for a free
-//! one; it renews every row with a service by its cron, a day before the end.
+//! the seller; licensetype, 0 for a product of its own and 1 for an addon; serviceid, the service (or addon) in
+//! WHMCS, NULL for a license that waits for the next client; duedate; servicepackage, the tariff at the seller;
+//! serverid, serviceaddon. The module sets the remoteid to `l` or `a` and the service's number, `l` or `a` alone for
+//! a free one; it renews every row with a service by its cron, a day before the end.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ impl NocRow {
         self.service.map_or_else(|| letter.to_string(), |service| format!("{letter}{service}"))
     }
 
-    /// Whether upstream still says what the table says; silence says nothing.
+    /// Whether the seller still says what the table says; silence says nothing.
     pub fn agrees(&self, remoteid: &RemoteId) -> bool {
         match remoteid {
             RemoteId::Absent | RemoteId::Empty => true,

@@ -124,15 +124,19 @@ fn without_license(item: &Item, have: Have<'_>) -> Plan {
             Step::Resume,
             text!("license {license} of server {id} is gone", "лицензии {license} сервера {id} больше нет"),
         ),
-        (ItemStatus::Active, Some(license)) => Plan::Fail(ModuleError::new(
-            ErrorKind::LicenseGone,
-            "licid",
-            license,
-            text!(
-                "License {license} of server {id} is gone. A sweep orders no new one. Next: resume the server, or run pmisplicense --command resume --item {id}",
-                "Лицензии {license} сервера {id} больше нет. Сверка новую не заказывает. Далее: возобновите сервер или выполните pmisplicense --command resume --item {id}"
-            ),
-        )),
+        (ItemStatus::Active, Some(license)) => Plan::Fail(
+            ModuleError::new(
+                ErrorKind::LicenseGone,
+                "licid",
+                license,
+                text!("License {license} of server {id} is gone", "Лицензии {license} сервера {id} больше нет"),
+            )
+            .changed(text!("A sweep orders no new one", "Сверка новую не заказывает"))
+            .next(text!(
+                "resume the server, or run pmisplicense --command resume --item {id}",
+                "возобновите сервер или выполните pmisplicense --command resume --item {id}"
+            )),
+        ),
         // A server that is not active gets nothing new.
         _ => Plan::Nothing,
     }
@@ -329,7 +333,7 @@ mod tests {
         assert_eq!(said(addon, target("55227", "192.0.2.10")), "server 42: no addon");
     }
 
-    /// What is found upstream for a server without a license in our state is not ordered again.
+    /// What is found at the seller for a server without a license in our state is not ordered again.
     #[test]
     fn found_upstream() {
         let here = test_license(5001);

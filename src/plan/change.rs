@@ -15,7 +15,7 @@ use crate::model::license_row::LicenseRow;
 pub struct Target {
     /// The internal name that the item asks for.
     pub internal_name: String,
-    /// The tariff upstream.
+    /// The tariff at the seller.
     pub pricelist: UpstreamPricelistId,
     /// The address; `None`: the product needs none, or the item names none.
     pub ip: Option<IpAddr>,
@@ -25,19 +25,19 @@ pub struct Target {
     pub nodes: Option<(UpstreamAddonId, u32)>,
 }
 
-/// One difference between what the item wants and what upstream has.
+/// One difference between what the item wants and what the seller has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
     /// The client chose another product: the tariff must change.
     Tariff {
-        /// Upstream now.
+        /// The seller now.
         from: UpstreamPricelistId,
         /// Wanted.
         to: UpstreamPricelistId,
     },
     /// Another number of nodes.
     Nodes {
-        /// Upstream now, as far as known.
+        /// The seller now, as far as known.
         from: u32,
         /// Wanted.
         to: u32,
@@ -46,7 +46,7 @@ pub enum Difference {
     Ip(IpAddr),
     /// Another name.
     Name(String),
-    /// Upstream would renew by itself.
+    /// The seller would renew by itself.
     Autoprolong,
     /// It runs, and the service is suspended.
     Running,
@@ -54,7 +54,7 @@ pub enum Difference {
     NotRunning,
 }
 
-/// Compares what the item wants with what upstream has. What the seller changed (the tariff differs from what we
+/// Compares what the item wants with what the seller has. What the seller changed (the tariff differs from what we
 /// ordered, and the item still wants what we ordered) is not a difference: it is adopted (docs/licensing-rules.md 5).
 pub fn differences(
     item: &Item,
@@ -65,7 +65,7 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let have = seen.tariff.id().unwrap_or(row.pricelist);
-    // Our row follows upstream's tariff, its internal name is what the client's intent was last: only a new intent
+    // Our row follows the seller's tariff, its internal name is what the client's intent was last: only a new intent
     // changes it.
     if target.pricelist != have && target.internal_name != row.internal_name {
         found.push(Difference::Tariff { from: have, to: target.pricelist });
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(found(2, &pro(), &seller_changed), [], "already there");
         assert_eq!(nodes(&[3], 3), []);
         assert_eq!(nodes(&[3], 2), [Difference::Nodes { from: 3, to: 2 }], "fewer");
-        assert_eq!(nodes(&[], 4), [Difference::Nodes { from: 1, to: 4 }], "upstream shows none: our record");
+        assert_eq!(nodes(&[], 4), [Difference::Nodes { from: 1, to: 4 }], "the seller shows none: our record");
         assert_eq!(found(2, &Target { ip: Some(new_ip), ..target() }, &seen()), [Difference::Ip(new_ip)]);
         assert_eq!(found(2, &Target { ip: None, ..target() }, &seen()), [], "no address wanted");
         let renamed = Target { licname: "new".into(), ..target() };

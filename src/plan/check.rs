@@ -79,11 +79,11 @@ pub fn check_address(text: &str, ipv6: bool) -> Result<Checked, ModuleError> {
 
 fn bad_ip(value: &str, why: &Text) -> ModuleError {
     let (en, ru) = (&why.en, &why.ru);
-    let message = text!(
-        "The address {value:?} cannot have a license: {en}. Nothing was ordered or changed. Enter exactly one address of the server.",
-        "Лицензия на адрес {value:?} невозможна: {ru}. Ничего не заказано и не изменено. Укажите ровно один адрес сервера."
-    );
+    let message =
+        text!("The address {value:?} cannot have a license: {en}", "Лицензия на адрес {value:?} невозможна: {ru}");
     ModuleError::new(ErrorKind::BadValue, "ip", value, message)
+        .changed(text!("Nothing was ordered or changed", "Ничего не заказано и не изменено"))
+        .next(text!("enter exactly one address of the server", "укажите ровно один адрес сервера"))
 }
 
 /// 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3.
@@ -129,11 +129,10 @@ pub fn check_licname(text: &str) -> Result<(), ModuleError> {
         return Ok(());
     };
     let Text { en, ru } = why;
-    let message = text!(
-        "A license cannot have the name {name:?}: {en}. Nothing was ordered or changed. Enter another name, or none.",
-        "Лицензию нельзя назвать {name:?}: {ru}. Ничего не заказано и не изменено. Укажите другое имя или никакого."
-    );
-    Err(ModuleError::new(ErrorKind::BadValue, "licname", name, message))
+    let message = text!("A license cannot have the name {name:?}: {en}", "Лицензию нельзя назвать {name:?}: {ru}");
+    Err(ModuleError::new(ErrorKind::BadValue, "licname", name, message)
+        .changed(text!("Nothing was ordered or changed", "Ничего не заказано и не изменено"))
+        .next(text!("enter another name, or none", "укажите другое имя или никакого")))
 }
 
 /// Line and paragraph separators break a line as the control characters do.

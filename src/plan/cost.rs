@@ -14,7 +14,7 @@ pub fn cost_of(request: &OnceRequest, seen: &License, product: Option<&Product>)
     let period = match request {
         OnceRequest::Order(order) => order.period,
         OnceRequest::Prolong { period, .. } => Period::Months(*period),
-        // Charged for the days that are left: nothing that upstream shows says how much.
+        // Charged for the days that are left: nothing that the seller shows says how much.
         OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } => return Cost::Unknown,
         OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } => return Cost::None,
     };

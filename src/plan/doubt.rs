@@ -4,8 +4,8 @@
 //! Why this is safe. An intent is on disk before its request leaves, and its key admits no second row, so at most one
 //! request of a key is under way. When its outcome is unknown, the license it may have bought bears the mark that the
 //! request carried; nothing else decides, because names and addresses are typed by clients. The request is sent again
-//! only when upstream can no longer carry out the first one (`settle_s` after the sending) and two complete lists, a
-//! while apart, both taken after that, show no trace: one list may lag behind. When a list cannot be shown to be
+//! only when the seller can no longer carry out the first one (`settle_s` after the sending) and two complete lists,
+//! a while apart, both taken after that, show no trace: one list may lag behind. When a list cannot be shown to be
 //! complete, or something looks like ours without a mark, a person decides; the program does not guess with money.
 
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
 /// What to do after a look that found nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Upstream may still carry it out: the run fails, the panel tries again.
+    /// The seller may still carry it out: the run fails, the panel tries again.
     Wait {
         /// When it will be known (UTC).
         until: DateTime<Utc>,
@@ -87,7 +87,7 @@ pub fn after_nothing_appeared(intent: &Intent, now: DateTime<Utc>, settle_s: u32
 
 /// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
 pub fn is_candidate(request: &OrderRequest, intent: &Intent, row: &License) -> bool {
-    // A row without a date may be as young as any: whether numbers only grow is not known of the real upstream. Days
+    // A row without a date may be as young as any: whether numbers only grow is not known of the real seller. Days
     // are compared with the seller's own: our clock may have been wrong, and what it would pass over is bought again.
     let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
     let young = row.id > intent.highest_license || row.created.is_none_or(may_be_young);
@@ -172,13 +172,13 @@ pub enum Found {
     Unclear(Vec<LicenseId>),
 }
 
-/// Whether the ordered name ends in the mark: it does where upstream was known to return no remoteid, and then no
+/// Whether the ordered name ends in the mark: it does where the seller was known to return no remoteid, and then no
 /// other order has that name. A name without it could be a neighbour's.
 fn names_mark(request: &OrderRequest) -> bool {
     request.licname.ends_with(&request.mark.to_string())
 }
 
-/// Decides over the opened candidates. Look-alikes are believed only where upstream is known to return no remoteid
+/// Decides over the opened candidates. Look-alikes are believed only where the seller is known to return no remoteid
 /// (`returns_remoteid` = `Some(false)`), and only when one license fits, by a name that only this order has. One that
 /// fits but for its name may still be the one, so it is not nothing either.
 pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>) -> Found {
@@ -237,7 +237,7 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
 }
 
 /// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that
-/// had more than the renewed period left at the sending and is stopped now may have been stopped before upstream
+/// had more than the renewed period left at the sending and is stopped now may have been stopped before the seller
 /// carried it out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it
 /// passes. With less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
 /// How much was left is a matter of the seller's calendar; where that is not known nothing is told.

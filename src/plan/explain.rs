@@ -26,7 +26,7 @@ pub struct Question<'q> {
     pub rows: &'q [LicenseRow],
     /// Its intents without an ended outcome.
     pub open: &'q [Intent],
-    /// Its license as upstream has it.
+    /// Its license as the seller has it.
     pub seen: Option<&'q License>,
     /// The product of its license.
     pub product: Option<&'q Product>,
@@ -147,14 +147,14 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<T
         lines.push(text!("the key of license {id} is saved to the service", "ключ лицензии {id} сохранится в услугу"));
     }
     if seen.status == LicenseStatus::Ordered {
-        lines.push(text!("license {id} waits for payment upstream", "лицензия {id} ждёт оплаты у продавца"));
+        lines.push(text!("license {id} waits for payment at the seller", "лицензия {id} ждёт оплаты у продавца"));
     }
     let renewal = q.product.map_or(Renewal::NotDue, |product| {
         due(item, product, q.aligned, seen.expires, q.today, q.rules.renew_before_days)
     });
     match renewal {
         Renewal::CannotTell => lines.push(text!(
-            "nothing is renewed: upstream shows no day on which license {id} runs out",
+            "nothing is renewed: the seller shows no day on which license {id} runs out",
             "продления не будет: продавец не показывает, когда истекает лицензия {id}"
         )),
         Renewal::Due(due) => {

@@ -83,9 +83,9 @@ pub enum Kind {
     HandedOver,
     /// A paid service without a license.
     NoLicense,
-    /// A license that upstream does not show any more.
+    /// A license that the seller does not show any more.
     Gone,
-    /// Ordered and not paid upstream.
+    /// Ordered and not paid at the seller.
     Unpaid,
     /// The service is closed, its license is not.
     Closed,
@@ -99,7 +99,7 @@ pub enum Kind {
     Shown,
     /// Two services show one license.
     TwoItems,
-    /// Upstream renews by itself.
+    /// The seller renews by itself.
     Autoprolong,
     /// Another address.
     Address,
@@ -229,7 +229,7 @@ pub struct Finding {
     pub what: Text,
     /// What would be done.
     pub remedy: Remedy,
-    /// What the license costs, as upstream words it.
+    /// What the license costs, as the seller words it.
     pub cost: Option<String>,
 }
 

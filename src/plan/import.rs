@@ -1,6 +1,6 @@
-//! Which licenses upstream become services of the panel (docs/interface.md 3): ours that no item has, and foreign
-//! ones only when a person named their numbers. What the pool holds, what waits to be freed, and what an order in
-//! doubt may have bought is left alone.
+//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has, and
+//! foreign ones only when a person named their numbers. What the pool holds, what waits to be freed, and what an
+//! order in doubt may have bought is left alone.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ impl Search {
     }
 }
 
-/// What is known of a license beside what upstream shows.
+/// What is known of a license beside what the seller shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'r> {
     /// Our state's row.

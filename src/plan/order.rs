@@ -9,7 +9,7 @@ use crate::model::item::{ChoiceError, Item};
 use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignment};
 use crate::text;
 
-/// What will be asked of upstream, and why.
+/// What will be asked of the seller, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms<'c> {
     /// The product ordered: for a trial the trial's own.
@@ -55,40 +55,50 @@ pub fn internal_name(item: &Item, panel_addons: &[String], catalogue: &Catalogue
                 "panel_addons",
                 &list,
                 text!(
-                    "service {id} has several enumerations that hold a control panel ({list}); nothing was ordered; name the right one in the setting panel_addons",
-                    "у услуги {id} несколько перечислений с панелью управления ({list}); ничего не заказано; укажите нужное в настройке panel_addons"
+                    "Service {id} has several enumerations that hold a control panel ({list})",
+                    "У услуги {id} несколько перечислений с панелью управления ({list})"
                 ),
             )
+            .changed(text!("Nothing was ordered", "Ничего не заказано"))
+            .next(text!("name the right one in the setting panel_addons", "укажите нужное в настройке panel_addons"))
         }
         ChoiceError::NothingChosen(addon) => ModuleError::new(
             ErrorKind::Missed,
             "intname",
             &addon,
             text!(
-                "the addon {addon} of service {id} has no chosen value; nothing was ordered; choose one, or set a default in the tariff",
-                "у дополнения {addon} услуги {id} не выбрано значение; ничего не заказано; выберите его или задайте значение по умолчанию в тарифе"
+                "The addon {addon} of service {id} has no chosen value",
+                "У дополнения {addon} услуги {id} не выбрано значение"
             ),
-        ),
+        )
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(text!(
+            "choose one, or set a default in the tariff",
+            "выберите его или задайте значение по умолчанию в тарифе"
+        )),
         ChoiceError::NoName if item.is_license_type() => ModuleError::new(
             ErrorKind::Missed,
             "intname",
             item.tariff,
             text!(
-                "tariff {} of service {id} has no internal name; nothing was ordered; set it to a code of the catalogue, for example 55227",
-                "у тарифа {} услуги {id} нет внутреннего имени; ничего не заказано; задайте код из каталога, например 55227",
+                "Tariff {} of service {id} has no internal name",
+                "У тарифа {} услуги {id} нет внутреннего имени",
                 item.tariff
             ),
-        ),
+        )
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(text!("set it to a code of the catalogue, for example 55227", "задайте код из каталога, например 55227")),
         ChoiceError::NoName => ModuleError::new(
             ErrorKind::UnsupportedModule,
             "item",
             id,
             text!(
-                "service {id} of module {} has no control-panel addon: it is not ours; nothing was done",
-                "у услуги {id} модуля {} нет дополнения «панель управления»: она не наша; ничего не сделано",
+                "Service {id} of module {} has no control-panel addon: it is not ours",
+                "У услуги {id} модуля {} нет дополнения «панель управления»: она не наша",
                 item.module_program
             ),
-        ),
+        )
+        .changed(text!("Nothing was done", "Ничего не сделано")),
     })
 }
 
@@ -102,11 +112,13 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
         ErrorKind::UnknownInternalName,
         "intname",
         name,
-        text!(
-            "the internal name \"{name}\" is not in the catalogue; nothing was ordered; known: {known}; add one as [[product]] in the settings file",
-            "внутреннего имени «{name}» нет в каталоге; ничего не заказано; известны: {known}; добавить новое можно как [[product]] в файле настроек"
-        ),
+        text!("The internal name \"{name}\" is not in the catalogue", "Внутреннего имени «{name}» нет в каталоге"),
     )
+    .changed(text!("Nothing was ordered", "Ничего не заказано"))
+    .next(text!(
+        "known: {known}; add one as [[product]] in the settings file",
+        "известны: {known}; добавить новое можно как [[product]] в файле настроек"
+    ))
 }
 
 /// Named by itself: adding it to the settings would not help, its orders go by other functions.
@@ -116,10 +128,15 @@ fn not_supported(name: &str, product: &str) -> ModuleError {
         "intname",
         name,
         text!(
-            "The internal name {name} is {product}, which this module does not support. Nothing was ordered. Sell it through another module, or give the tariff another internal name.",
-            "Внутреннее имя {name} — это {product}: модуль этот продукт не поддерживает. Ничего не заказано. Продавайте его через другой модуль или укажите в тарифе другое внутреннее имя."
+            "The internal name {name} is {product}, which this module does not support",
+            "Внутреннее имя {name} — это {product}: модуль этот продукт не поддерживает"
         ),
     )
+    .changed(text!("Nothing was ordered", "Ничего не заказано"))
+    .next(text!(
+        "sell it through another module, or give the tariff another internal name",
+        "продавайте его через другой модуль или укажите в тарифе другое внутреннее имя"
+    ))
 }
 
 /// Which period of which product is ordered for a service (docs/licensing-rules.md 4), and whether it is still sold
@@ -221,11 +238,13 @@ pub fn sale_closed(product: &Product, from: NaiveDate) -> ModuleError {
         "intname",
         name,
         text!(
-            "{} ({name}) is not sold or renewed since {from}; nothing was sent; order instead: {successors}",
-            "{} ({name}) не продаётся и не продлевается с {from}; ничего не отправлено; вместо него: {successors}",
+            "{} ({name}) is not sold or renewed since {from}",
+            "{} ({name}) не продаётся и не продлевается с {from}",
             product.name
         ),
     )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!("order instead: {successors}", "вместо него: {successors}"))
 }
 
 fn period_not_sold(product: &Product, period: Period) -> ModuleError {
@@ -236,21 +255,26 @@ fn period_not_sold(product: &Product, period: Period) -> ModuleError {
         "period",
         number,
         text!(
-            "{} ({name}) is not sold for the period {number}; nothing was ordered; sold for months: {sold}; a period alignment rule can replace the period",
-            "{} ({name}) не продаётся на период {number}; ничего не заказано; продаётся на месяцы: {sold}; период можно заменить правилом выравнивания",
+            "{} ({name}) is not sold for the period {number}",
+            "{} ({name}) не продаётся на период {number}",
             product.name
         ),
     )
+    .changed(text!("Nothing was ordered", "Ничего не заказано"))
+    .next(text!(
+        "sold for months: {sold}; a period alignment rule can replace the period",
+        "продаётся на месяцы: {sold}; период можно заменить правилом выравнивания"
+    ))
 }
 
-/// When upstream refuses the aligned period of a product whose end is near: the longest period that still fits before
-/// `not_past`, if shorter (docs/licensing-rules.md 6).
+/// When the seller refuses the aligned period of a product whose end is near: the longest period that still fits
+/// before `not_past`, if shorter (docs/licensing-rules.md 6).
 pub fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount) -> Option<MonthCount> {
     let end = product.not_past?;
     product.periods.iter().copied().filter(|&months| months < refused && add_months(from, months) <= end).max()
 }
 
-/// The advice for a code that upstream does not know: each billing of the vendor has a set of its own.
+/// The advice for a code that the seller does not know: each billing of the vendor has a set of its own.
 pub fn code_advice(product: &Product) -> Text {
     match product.region {
         Some(Region::International) => text!(
@@ -376,7 +400,7 @@ mod tests {
         }
     }
 
-    /// The longest period that fits when upstream refuses the aligned one near the end (docs/licensing-rules.md 6).
+    /// The longest period that fits when the seller refuses the aligned one near the end (docs/licensing-rules.md 6).
     #[test]
     fn longest_period_that_fits() {
         let catalogue = Catalogue::builtin();

@@ -1,9 +1,9 @@
-//! Three ways compared: what the panel says, what our state knows, what upstream has (docs/money-safety.md 5 and 6).
-//! Pure: every difference is named with what would be done about it; the engine does it, one by one, after looking
-//! again. Foreign licenses are named only where they stand beside one of ours, and never changed.
+//! Three ways compared: what the panel says, what our state knows, what the seller has (docs/money-safety.md 5 and
+//! 6). Pure: every difference is named with what would be done about it; the engine does it, one by one, after
+//! looking again. Foreign licenses are named only where they stand beside one of ours, and never changed.
 //!
 //! Fed piece by piece, so that an account of any size needs little memory: what agrees is forgotten but for a few
-//! numbers. The order is: every row of upstream's lists ([`Comparison::listed`]), our whole state
+//! numbers. The order is: every row of the seller's lists ([`Comparison::listed`]), our whole state
 //! ([`Comparison::held`]), services that marks name ([`Comparison::marked`]), all other services
 //! ([`Comparison::service`]), the end.
 
@@ -63,7 +63,7 @@ fn used_by(seen: &License) -> Remedy {
     }
 }
 
-/// A license of upstream's that our state does not know: what a comparison needs of it.
+/// A license of the seller's that our state does not know: what a comparison needs of it.
 #[derive(Debug, Clone)]
 struct Stranger {
     tariff: Option<UpstreamPricelistId>,
@@ -103,7 +103,7 @@ pub struct Comparison<'g> {
     gone: BTreeSet<ItemId>,
     /// Services that strangers with our mark will serve.
     served: BTreeSet<ItemId>,
-    /// What upstream says each license costs: few texts, many licenses.
+    /// What the seller says each license costs: few texts, many licenses.
     costs: BTreeMap<LicenseId, Rc<str>>,
     words: BTreeSet<Rc<str>>,
     holders: BTreeMap<LicenseId, ItemId>,
@@ -153,7 +153,7 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// A row of upstream's lists, with our row of that number and the service that our row is bound to.
+    /// A row of the seller's lists, with our row of that number and the service that our row is bound to.
     pub fn listed(&mut self, seen: &License, row: Option<&LicenseRow>, view: Option<&ItemView>) {
         if let Some(words) = &seen.cost {
             self.remember_cost(seen.id, words);
@@ -246,7 +246,7 @@ impl<'g> Comparison<'g> {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {
                 text!(
-                    "a mark upstream has number {highest}, this state knows {last}",
+                    "a mark the seller has number {highest}, this state knows {last}",
                     "у продавца есть метка с номером {highest}, а состояние знает {last}"
                 )
             };
@@ -300,7 +300,7 @@ impl<'g> Comparison<'g> {
         let is_taken = row.state == LicenseState::Pool && seen.looks_used();
         if seen.autoprolong == Some(true) && !is_taken {
             let what = text!(
-                "unused license {id} is renewed by upstream itself",
+                "unused license {id} is renewed by the seller itself",
                 "незанятую лицензию {id} продавец продлевает сам"
             );
             self.add(Kind::Autoprolong, None, Some(id), what, Remedy::SwitchOff(id));
@@ -359,12 +359,12 @@ impl<'g> Comparison<'g> {
         match seen.filter(|seen| is_alive(seen)) {
             None => {
                 self.gone.insert(item);
-                let what = text!("license {id} is not in upstream's list", "лицензии {id} нет в списке продавца");
+                let what = text!("license {id} is not in the seller's list", "лицензии {id} нет в списке продавца");
                 self.add(Kind::Gone, Some(item), Some(id), what, Remedy::Look(item));
             }
             Some(seen) if seen.status == LicenseStatus::Ordered => {
                 let what = text!(
-                    "license {id} is ordered and not paid upstream",
+                    "license {id} is ordered and not paid at the seller",
                     "лицензия {id} заказана и не оплачена у продавца"
                 );
                 self.add(Kind::Unpaid, Some(item), Some(id), what, command("doctor"));
@@ -400,7 +400,7 @@ impl<'g> Comparison<'g> {
                     (Kind::Name, text!("name {}, wanted {name}", "имя {}, нужно {name}", seen.shown_name()))
                 }
                 Difference::Autoprolong => {
-                    (Kind::Autoprolong, text!("upstream renews it by itself", "продавец продлевает её сам"))
+                    (Kind::Autoprolong, text!("the seller renews it by itself", "продавец продлевает её сам"))
                 }
                 Difference::Running => (
                     Kind::Status,

@@ -23,7 +23,7 @@ pub fn paid_end(item_end: Option<NaiveDate>, settled_end: Option<NaiveDate>, per
 /// Whether a product may be renewed today.
 ///
 /// # Errors
-/// `sale_closed`: no renewals any more, or the license already lasts as long as upstream grants.
+/// `sale_closed`: no renewals any more, or the license already lasts as long as the seller grants.
 pub fn check_renewal(product: &Product, expires: NaiveDate, today: NaiveDate) -> Result<(), ModuleError> {
     if let Some(from) = product.no_renewal_from.filter(|&from| today >= from) {
         return Err(sale_closed(product, from));

@@ -25,7 +25,7 @@ pub enum Evidence {
     Map,
     /// The panel shows this number for the service.
     Licid,
-    /// Upstream's remoteid is the service's number.
+    /// The seller's remoteid is the service's number.
     RemoteId,
     /// The license is called `Item #ID …`.
     Name,
@@ -92,13 +92,13 @@ pub enum Left {
     Ip,
     /// Known by too little.
     Unsure,
-    /// Upstream renews it by itself, and that was not to be switched off.
+    /// The seller renews it by itself, and that was not to be switched off.
     RenewsItself,
     /// It waits for the next client where it is.
     Free,
-    /// Upstream has no such license.
+    /// The seller has no such license.
     Gone,
-    /// Upstream says something else than the table.
+    /// The seller says something else than the table.
     Stale,
     /// The table names it twice.
     Twice,
@@ -358,11 +358,12 @@ fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
     }
     match seen.status {
         LicenseStatus::Active | LicenseStatus::Stopped if !seen.changing => None,
-        LicenseStatus::Ordered => {
-            Some((Left::Unpaid, text!("it is ordered and not paid upstream", "она заказана и не оплачена у продавца")))
-        }
+        LicenseStatus::Ordered => Some((
+            Left::Unpaid,
+            text!("it is ordered and not paid at the seller", "она заказана и не оплачена у продавца"),
+        )),
         LicenseStatus::Absent => {
-            Some((Left::NotReady, text!("upstream does not show its status", "продавец не показывает её состояние")))
+            Some((Left::NotReady, text!("the seller does not show its status", "продавец не показывает её состояние")))
         }
         LicenseStatus::Active
         | LicenseStatus::Stopped

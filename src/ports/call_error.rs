@@ -9,7 +9,7 @@ use crate::text;
 pub enum CallError {
     /// An error document.
     Refused(Refusal),
-    /// Upstream was not reached, or did not answer in time.
+    /// The seller was not reached, or did not answer in time.
     Unreachable(String),
     /// It answered something that cannot be trusted (`bad_answer`): what is wrong with it, without quoting it.
     BadAnswer(Text),
@@ -22,12 +22,12 @@ impl CallError {
     /// What happened, for people; a message of ours goes around it.
     pub fn words(&self) -> Text {
         match self {
-            Self::Refused(refusal) => text!("upstream refused: {refusal}", "продавец отказал: {refusal}"),
-            Self::Unreachable(why) => text!("upstream was not reached: {why}", "продавец недоступен: {why}"),
+            Self::Refused(refusal) => text!("the seller refused: {refusal}", "продавец отказал: {refusal}"),
+            Self::Unreachable(why) => text!("the seller was not reached: {why}", "продавец недоступен: {why}"),
             Self::BadAnswer(why) => why.clone(),
             Self::Form(name) => {
                 text!(
-                    "upstream shows the form {name:?} instead of a result",
+                    "the seller shows the form {name:?} instead of a result",
                     "вместо результата продавец показывает форму {name:?}"
                 )
             }

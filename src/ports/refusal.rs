@@ -2,7 +2,7 @@
 
 use crate::error::{QUOTED_CHARS, VALUE_CHARS, shortened, shortened_words};
 
-/// What upstream's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
+/// What the seller's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
 /// extend matches types and texts (docs/interface.md 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalKind {
@@ -30,7 +30,7 @@ pub enum RefusalKind {
     Other,
 }
 
-/// Upstream's own words when it refuses.
+/// The seller's own words when it refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What it means to us.

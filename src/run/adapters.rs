@@ -182,7 +182,7 @@ impl BillDb for Database {
     }
 }
 
-/// Upstream over HTTPS, with the rules of each module.
+/// The seller over HTTPS, with the rules of each module.
 pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let rules = settings.refusals.iter().map(|rule| RefusalRule {

@@ -81,9 +81,10 @@ fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
 }
 
 fn error_json(error: &ModuleError, lang: Lang) -> serde_json::Value {
+    let (changed, next) = error.parts(lang);
     serde_json::json!({
         "type": error.kind.word(), "object": error.object, "value": error.value,
-        "message": error.message.in_lang(lang), "causes": error.causes,
+        "message": error.message.in_lang(lang), "changed": changed, "next": next, "causes": error.causes,
     })
 }
 
@@ -173,10 +174,12 @@ fn is_yes(line: &str) -> bool {
 
 fn switched_off() -> ModuleError {
     let message = text!(
-        "The panel is switched to doing nothing (etc/billmgr.DoNothing). Nothing was done. Remove that file, then repeat.",
-        "Панель переведена в режим бездействия (etc/billmgr.DoNothing). Ничего не сделано. Удалите этот файл и повторите."
+        "The panel is switched to doing nothing (etc/billmgr.DoNothing)",
+        "Панель переведена в режим бездействия (etc/billmgr.DoNothing)"
     );
     ModuleError::new(ErrorKind::Config, "DoNothing", "", message)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("remove that file, then repeat", "удалите этот файл и повторите"))
 }
 
 /// The subcommands themselves.

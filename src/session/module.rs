@@ -21,21 +21,22 @@ pub struct Handled {
 /// `missed` when there is none of that number, `unsupported_module` when it is not ours.
 pub fn ours(modules: &[Module], id: ModuleId) -> Result<&Module, ModuleError> {
     let Some(module) = modules.iter().find(|module| module.id == id) else {
-        let message = text!(
-            "There is no processing module {id}. Nothing was done. Name one with --module ID.",
-            "Модуля обработки {id} нет. Ничего не сделано. Укажите имеющийся через --module ID."
-        );
-        return Err(ModuleError::new(ErrorKind::Missed, "module", id, message));
+        let message = text!("There is no processing module {id}", "Модуля обработки {id} нет");
+        return Err(ModuleError::new(ErrorKind::Missed, "module", id, message)
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!("name one with --module ID", "укажите имеющийся через --module ID")));
     };
     if module.program == MODULE_PROGRAM {
         return Ok(module);
     }
     let (name, program) = (&module.name, &module.program);
     let message = text!(
-        "Processing module {id} ({name}) is served by {program}, not by {MODULE_PROGRAM}. Nothing was done. Name a module of ours with --module ID.",
-        "Модуль обработки {id} ({name}) обслуживает {program}, а не {MODULE_PROGRAM}. Ничего не сделано. Укажите наш модуль через --module ID."
+        "Processing module {id} ({name}) is served by {program}, not by {MODULE_PROGRAM}",
+        "Модуль обработки {id} ({name}) обслуживает {program}, а не {MODULE_PROGRAM}"
     );
-    Err(ModuleError::new(ErrorKind::UnsupportedModule, "module", id, message))
+    Err(ModuleError::new(ErrorKind::UnsupportedModule, "module", id, message)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("name a module of ours with --module ID", "укажите наш модуль через --module ID")))
 }
 
 /// The module of a service. `setting`: `bundled_module`; `option`: `--module`; `licensed`: the service has a
@@ -81,38 +82,52 @@ pub fn of_item(
 fn not_that_module(item: &Item, own: ModuleId, named: ModuleId) -> ModuleError {
     let id = item.id;
     let message = text!(
-        "Service {id} belongs to processing module {own}, not to {named}. Nothing was done. Repeat without --module, or with --module {own}.",
-        "Услуга {id} относится к модулю обработки {own}, а не {named}. Ничего не сделано. Повторите без --module или с --module {own}."
+        "Service {id} belongs to processing module {own}, not to {named}",
+        "Услуга {id} относится к модулю обработки {own}, а не {named}"
     );
     ModuleError::new(ErrorKind::UnsupportedModule, "module", named, message)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("repeat without --module, or with --module {own}", "повторите без --module или с --module {own}"))
 }
 
 fn not_ours(item: &Item) -> ModuleError {
     let (id, program) = (item.id, &item.module_program);
     let message = text!(
-        "Service {id} is handled by {program:?} and has no control-panel addon: it is not ours. Nothing was done. For a bundled license give its tariff an enumeration with \"nopanel\" or a product's code.",
-        "Услугу {id} обслуживает {program:?}, дополнения с панелью управления у неё нет: она не наша. Ничего не сделано. Для лицензии при сервере добавьте в тариф перечисление со значением \"nopanel\" или кодом продукта."
+        "Service {id} is handled by {program:?} and has no control-panel addon: it is not ours",
+        "Услугу {id} обслуживает {program:?}, дополнения с панелью управления у неё нет: она не наша"
     );
     ModuleError::new(ErrorKind::UnsupportedModule, "item", id, message)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!(
+            "for a bundled license give its tariff an enumeration with \"nopanel\" or a product's code",
+            "для лицензии при сервере добавьте в тариф перечисление со значением \"nopanel\" или кодом продукта"
+        ))
 }
 
 fn no_module(item: &Item) -> ModuleError {
     let id = item.id;
     let message = text!(
-        "No active processing module {MODULE_PROGRAM} can supply a license for service {id}. Nothing was ordered. Add one in the panel, or switch it on.",
-        "Нет включённого модуля обработки {MODULE_PROGRAM}, который дал бы лицензию услуге {id}. Ничего не заказано. Добавьте его в панели или включите."
+        "No active processing module {MODULE_PROGRAM} can supply a license for service {id}",
+        "Нет включённого модуля обработки {MODULE_PROGRAM}, который дал бы лицензию услуге {id}"
     );
     ModuleError::new(ErrorKind::UnsupportedModule, "module", "", message)
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(text!("add one in the panel, or switch it on", "добавьте его в панели или включите"))
 }
 
 fn several_modules(item: &Item, several: &[&Module]) -> ModuleError {
     let id = item.id;
     let list = several.iter().map(|module| format!("{} ({})", module.id, module.name)).collect::<Vec<_>>().join(", ");
     let message = text!(
-        "Several license servers could supply service {id}: {list}. Nothing was ordered. Choose one with --module ID, or for good with bundled_module in the settings.",
-        "Лицензию услуге {id} могут дать несколько серверов лицензий: {list}. Ничего не заказано. Выберите один через --module ID или навсегда настройкой bundled_module."
+        "Several license servers could supply service {id}: {list}",
+        "Лицензию услуге {id} могут дать несколько серверов лицензий: {list}"
     );
     ModuleError::new(ErrorKind::UnsupportedModule, "module", list, message)
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(text!(
+            "choose one with --module ID, or for good with bundled_module in the settings",
+            "выберите один через --module ID или навсегда настройкой bundled_module"
+        ))
 }
 
 #[cfg(test)]

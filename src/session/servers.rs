@@ -108,11 +108,16 @@ fn own_server(servers: &Module, seller: &Module, param: &str) -> ModuleError {
         ErrorKind::Config,
         "bundled",
         id,
-        text!(
-            "processing module {id} ({name}) has a license server of its own in its parameter {param}, and the setting bundled gives its servers licenses from {ours} ({our_name}); nothing was done: two masters buy twice; clear {param} in the panel, or take {id} out of bundled",
-            "у модуля обработки {id} ({name}) в параметре {param} указан свой сервер лицензий, а настройка bundled даёт его серверам лицензии от {ours} ({our_name}); ничего не сделано: два хозяина купят дважды; очистите {param} в панели или уберите {id} из bundled"
-        ),
+        text!("Processing module {id} ({name}) has a license server of its own in its parameter {param}, and the setting bundled gives its servers licenses from {ours} ({our_name})", "У модуля обработки {id} ({name}) в параметре {param} указан свой сервер лицензий, а настройка bundled даёт его серверам лицензии от {ours} ({our_name})"),
     )
+        .changed(text!(
+            "Nothing was done: two masters buy twice",
+            "Ничего не сделано: два хозяина купят дважды"
+        ))
+        .next(text!(
+            "clear {param} in the panel, or take {id} out of bundled",
+            "очистите {param} в панели или уберите {id} из bundled"
+        ))
 }
 
 fn which_server(servers: &Module, several: &[&Module]) -> ModuleError {
@@ -123,8 +128,10 @@ fn which_server(servers: &Module, several: &[&Module]) -> ModuleError {
         "bundled_module",
         &list,
         text!(
-            "which license server serves processing module {id} cannot be told, active ones: {list}; nothing was done for it; name one in the setting bundled_module",
-            "нельзя понять, какой сервер лицензий обслуживает модуль обработки {id}, включены: {list}; для него ничего не сделано; укажите его в настройке bundled_module"
+            "Which license server serves processing module {id} cannot be told, active ones: {list}",
+            "Нельзя понять, какой сервер лицензий обслуживает модуль обработки {id}, включены: {list}"
         ),
     )
+    .changed(text!("Nothing was done for it", "Для него ничего не сделано"))
+    .next(text!("name one in the setting bundled_module", "укажите его в настройке bundled_module"))
 }

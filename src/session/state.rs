@@ -86,10 +86,10 @@ pub fn is_there(ctx: &Context) -> Result<bool, ModuleError> {
 pub fn no_state(path: &Path) -> ModuleError {
     let shown = path.display();
     let words = text!(
-        "There is no state file {shown} yet: this installation has bought nothing. Nothing was done.",
-        "Файла состояния {shown} ещё нет: эта установка ничего не покупала. Ничего не сделано."
+        "There is no state file {shown} yet: this installation has bought nothing",
+        "Файла состояния {shown} ещё нет: эта установка ничего не покупала"
     );
-    ModuleError::new(ErrorKind::Missed, "state", shown, words)
+    ModuleError::new(ErrorKind::Missed, "state", shown, words).changed(text!("Nothing was done", "Ничего не сделано"))
 }
 
 /// This program leaves no empty file behind, not even for a moment. One beside the traces of earlier runs held
@@ -97,10 +97,15 @@ pub fn no_state(path: &Path) -> ModuleError {
 fn lost(path: &Path) -> ModuleError {
     let shown = path.display();
     let words = text!(
-        "The state file {shown} is empty, although this installation has been used: what it held is lost. It was left as it is, and nothing was sent. Next: pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew.",
-        "Файл состояния {shown} пуст, хотя эта установка уже работала: его содержимое потеряно. Он оставлен как есть, ничего не отправлено. Далее: pmisplicense restore FILE с последней копией, а без копии — pmisplicense state begin-anew."
+        "The state file {shown} is empty, although this installation has been used: what it held is lost",
+        "Файл состояния {shown} пуст, хотя эта установка уже работала: его содержимое потеряно"
     );
     ModuleError::new(ErrorKind::State, "state", shown, words)
+        .changed(text!("It was left as it is, and nothing was sent", "Он оставлен как есть, ничего не отправлено"))
+        .next(text!(
+            "pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew",
+            "pmisplicense restore FILE с последней копией, а без копии — pmisplicense state begin-anew"
+        ))
 }
 
 /// Locks of services and licenses, notes of the event handler, or lines in the log.

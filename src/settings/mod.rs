@@ -122,11 +122,14 @@ impl Settings {
             }
             Err(error) => {
                 let shown = path.display();
-                let message = text!(
-                    "The settings file {shown} cannot be read. Nothing was done. Make it readable, or name another with --config.",
-                    "Файл настроек {shown} не читается. Ничего не сделано. Сделайте его доступным или укажите другой через --config."
-                );
-                Err(ModuleError::new(ErrorKind::Config, "config", shown, message).because(error))
+                let message = text!("The settings file {shown} cannot be read", "Файл настроек {shown} не читается");
+                Err(ModuleError::new(ErrorKind::Config, "config", shown, message)
+                    .changed(text!("Nothing was done", "Ничего не сделано"))
+                    .next(text!(
+                        "make it readable, or name another with --config",
+                        "сделайте его доступным или укажите другой через --config"
+                    ))
+                    .because(error))
             }
         }
     }
@@ -252,10 +255,15 @@ fn utf8<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, ModuleError> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let shown = path.display();
         let message = text!(
-            "Settings file {shown}, line {line}: the file is not UTF-8. Nothing was done. Next: save it in UTF-8, for example with iconv -f windows-1251 -t utf-8, then repeat.",
-            "Файл настроек {shown}, строка {line}: файл не в UTF-8. Ничего не сделано. Далее: сохраните его в UTF-8, например командой iconv -f windows-1251 -t utf-8, и повторите."
+            "Settings file {shown}, line {line}: the file is not UTF-8",
+            "Файл настроек {shown}, строка {line}: файл не в UTF-8"
         );
         ModuleError::new(ErrorKind::Config, "encoding", line, message)
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!(
+                "save it in UTF-8, for example with iconv -f windows-1251 -t utf-8, then repeat",
+                "сохраните его в UTF-8, например командой iconv -f windows-1251 -t utf-8, и повторите"
+            ))
     })
 }
 
@@ -265,10 +273,13 @@ fn check_machine_id(environment: &Environment) -> Result<(), ModuleError> {
     let Err(error) = std::fs::File::open(path) else { return Ok(()) };
     let shown = path.display();
     let message = text!(
-        "The file {shown}, which PMISPLICENSE_MACHINE_ID names, cannot be read. Nothing was done. Next: correct or unset the variable, then repeat.",
-        "Файл {shown}, на который указывает PMISPLICENSE_MACHINE_ID, не читается. Ничего не сделано. Далее: исправьте или уберите переменную и повторите."
+        "The file {shown}, which PMISPLICENSE_MACHINE_ID names, cannot be read",
+        "Файл {shown}, на который указывает PMISPLICENSE_MACHINE_ID, не читается"
     );
-    Err(ModuleError::new(ErrorKind::Config, "PMISPLICENSE_MACHINE_ID", shown, message).because(error))
+    Err(ModuleError::new(ErrorKind::Config, "PMISPLICENSE_MACHINE_ID", shown, message)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("correct or unset the variable, then repeat", "исправьте или уберите переменную и повторите"))
+        .because(error))
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ pub fn alignment(field: &Field<'_>) -> Result<AlignmentRule, ModuleError> {
     Ok(rule)
 }
 
-/// One `[[refusal]]`: words by which a refusal of upstream is understood. Empty words match anything.
+/// One `[[refusal]]`: words by which a refusal of the seller is understood. Empty words match anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusalSetting {
     /// `error/@type`

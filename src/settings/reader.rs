@@ -35,11 +35,10 @@ impl Source<'_> {
             ErrorKind::Config,
             key,
             line,
-            text!(
-                "Settings file {path}, line {line}, {key}: {en}. Nothing was done. Correct the line and repeat.",
-                "Файл настроек {path}, строка {line}, {key}: {ru}. Ничего не сделано. Исправьте строку и повторите."
-            ),
+            text!("Settings file {path}, line {line}, {key}: {en}", "Файл настроек {path}, строка {line}, {key}: {ru}"),
         )
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("correct the line and repeat", "исправьте строку и повторите"))
     }
 
     /// The error of a file that is no TOML.

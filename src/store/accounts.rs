@@ -9,7 +9,7 @@ use crate::model::address::normal_address;
 use crate::model::ids::{AccountId, LicenseId, ModuleId};
 use crate::model::license_row::LicenseRow;
 
-/// An account upstream as our state knows it.
+/// An account at the seller as our state knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its number here.

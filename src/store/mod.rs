@@ -1,5 +1,5 @@
 //! Our state: one SQLite file. Opening, permissions, the single way to write (a transaction that ends before anybody
-//! talks to upstream or the panel) and what is known of accounts and modules. SQL stays in this folder.
+//! talks to the seller or the panel) and what is known of accounts and modules. SQL stays in this folder.
 //!
 //! What survives: a write that returned `Ok` survives a power loss (WAL with full sync). One that failed counts as
 //! "perhaps written": nothing is sent on its strength, and a recorded intent reads as in doubt.
@@ -118,7 +118,7 @@ pub type CommitHook = Rc<dyn Fn() -> Option<CommitFault>>;
 #[derive(Clone)]
 pub struct Store {
     conn: Rc<Connection>,
-    /// Set while a transaction is open: no call to upstream or the panel may happen then.
+    /// Set while a transaction is open: no call to the seller or the panel may happen then.
     writing: Rc<Cell<bool>>,
     commit_hook: Option<CommitHook>,
     /// Dropped after the connection.
@@ -223,7 +223,7 @@ impl Store {
         Ok(value)
     }
 
-    /// Whether a transaction is open: asserted false at every call to upstream and the panel.
+    /// Whether a transaction is open: asserted false at every call to the seller and the panel.
     pub fn is_writing(&self) -> bool {
         self.writing.get()
     }

@@ -156,7 +156,7 @@ impl Store {
         Ok(statement.exists([item.0])?)
     }
 
-    /// Services whose last license, of this account, is gone upstream, and which did not end since.
+    /// Services whose last license, of this account, is gone at the seller, and which did not end since.
     ///
     /// # Errors
     /// SQLite's own.

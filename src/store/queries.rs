@@ -37,7 +37,7 @@ pub struct JournalLine {
     pub license: Option<LicenseId>,
     /// One word for what happened: the event of an intent, or of a decision.
     pub event: String,
-    /// What upstream or the network said, where the event holds it.
+    /// What the seller or the network said, where the event holds it.
     pub detail: String,
     /// Why, in words.
     pub reason: Text,
@@ -150,7 +150,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Orders of an account, whatever became of them: whose marks upstream may show.
+    /// Orders of an account, whatever became of them: whose marks the seller may show.
     ///
     /// # Errors
     /// SQLite's own.
@@ -172,7 +172,7 @@ impl Store {
         )
     }
 
-    /// Items whose newest order or renewal upstream refused, and which were not served since.
+    /// Items whose newest order or renewal the seller refused, and which were not served since.
     ///
     /// # Errors
     /// SQLite's own.
@@ -236,7 +236,7 @@ impl Tx<'_> {
         self.execute(&sql, params![before.timestamp(), json])
     }
 
-    /// Raises the running number of orders to what was seen upstream.
+    /// Raises the running number of orders to what was seen at the seller.
     ///
     /// # Errors
     /// As [`Store::number`].

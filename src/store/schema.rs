@@ -20,7 +20,7 @@ const VERSION_1: &str = "
 -- Single values: panel_id, machine, last_number (of orders), restored, taken_in, adopted:MODULE.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
--- Accounts upstream that this state has met. returns_remoteid: 1 seen, 0 seen that it does not, NULL not known.
+-- Accounts at the seller that this state has met. returns_remoteid: 1 seen, 0 seen that it does not, NULL not known.
 CREATE TABLE account (
     id INTEGER PRIMARY KEY,
     url TEXT NOT NULL,
@@ -147,7 +147,7 @@ CREATE TABLE addition (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX addition_parent ON addition (account, parent);
 
--- What purchases cost, in minor units. source: seller (what upstream shows), list (our list price), unknown (no amount).
+-- What purchases cost, in minor units. source: seller (what the seller shows), list (our list price), unknown (no amount).
 CREATE TABLE cost (
     wish INTEGER PRIMARY KEY REFERENCES wish (id),
     at INTEGER NOT NULL,

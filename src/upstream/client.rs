@@ -1,4 +1,4 @@
-//! One HTTP exchange with upstream, and what is known after it. A POST with everything in the body; HTTP/1.1, no
+//! One HTTP exchange with the seller, and what is known after it. A POST with everything in the body; HTTP/1.1, no
 //! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection
 //! itself was being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one
 //! can swallow it. Neither the login nor a request's body nor an answer's text gets into an error.
@@ -38,7 +38,7 @@ const RETRY_NEEDS: Duration = Duration::from_secs(1);
 /// A kept connection is used again within this time only: servers close idle ones, often after 5 s.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
-/// Shorter passwords are not searched for in upstream's words: they would be found everywhere.
+/// Shorter passwords are not searched for in the seller's words: they would be found everywhere.
 const MASKED_LENGTH: usize = 4;
 
 /// How often a call may be sent.
@@ -218,7 +218,7 @@ impl HttpUpstream {
         }
     }
 
-    /// Upstream may quote what it was sent.
+    /// The seller may quote what it was sent.
     fn masked(&self, text: String) -> String {
         if self.password.len() < MASKED_LENGTH { text } else { text.replace(&self.password, "***") }
     }

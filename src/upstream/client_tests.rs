@@ -304,7 +304,7 @@ fn connections() {
     }
 }
 
-/// Upstream's words are kept without the password, should it quote it.
+/// The seller's words are kept without the password, should it quote it.
 #[test]
 fn masked_words() {
     let seller = Seller::new(vec![Act::Answer(

@@ -1,4 +1,4 @@
-//! Reads licenses and amounts out of upstream's documents. Fields may be missing, unknown, or stand in an attribute
+//! Reads licenses and amounts out of the seller's documents. Fields may be missing, unknown, or stand in an attribute
 //! `v`; only the license's number is needed. `fields` says how each of them is called.
 
 use chrono::NaiveDate;

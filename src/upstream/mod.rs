@@ -33,7 +33,7 @@ use crate::text;
 use crate::trace::Trace;
 use crate::xml::{self, XmlError};
 
-/// What a document of upstream says, as far as anything of it is understood.
+/// What a document of the seller says, as far as anything of it is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Understood {
     /// The license of `*.edit`.

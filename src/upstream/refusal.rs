@@ -1,6 +1,6 @@
-//! What an error document of upstream means. Four refusals are on record (docs/billmanager-protocol.md), the words of
-//! the others are known nowhere: this table matches types, objects and texts, rules of the settings file come first,
-//! and what nothing matches stays `Other`. The first rule that fits wins.
+//! What an error document of the seller means. Four refusals are on record (docs/billmanager-protocol.md), the words
+//! of the others are known nowhere: this table matches types, objects and texts, rules of the settings file come
+//! first, and what nothing matches stays `Other`. The first rule that fits wins.
 
 use crate::ports::{Refusal, RefusalKind};
 use crate::xml::Element;
@@ -214,7 +214,7 @@ impl RefusalTable {
 mod tests {
     use super::*;
 
-    /// Plausible words of upstream, each with what they mean.
+    /// Plausible words of the seller, each with what they mean.
     #[test]
     fn builtin_table() {
         use RefusalKind as K;

@@ -8,7 +8,7 @@ fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What was changed of a license upstream.
+/// What was changed of a license at the seller.
 fn edits(t: &Test) -> usize {
     t.upstream.requests().iter().filter(|request| request.purpose() == "soft.edit?set").count()
 }
@@ -89,7 +89,7 @@ fn pooled_renews_itself() {
     assert_eq!(t.upstream.license(5001).autoprolong, "1");
 }
 
-/// What upstream does not allow yet is not called mended.
+/// What the seller does not allow yet is not called mended.
 #[test]
 fn not_yet() {
     let t = opened();

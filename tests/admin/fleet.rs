@@ -162,7 +162,7 @@ fn bar() {
     let licenses: Vec<&&str> = drawn.iter().filter(|part| part.starts_with("module 7: licenses [")).collect();
     assert!(licenses.len() >= 3 && licenses.last().unwrap().ends_with("1201/1201"), "{text}");
     assert!(drawn.iter().any(|part| part.starts_with("module 7: services ")), "{text}");
-    assert_eq!(drawn.last(), Some(&"panel, state and upstream agree"), "{text}");
+    assert_eq!(drawn.last(), Some(&"panel, state and the seller agree"), "{text}");
 }
 
 /// Thousands of rows in 60 columns; a reader that has enough after the first line.

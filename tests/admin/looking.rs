@@ -90,14 +90,14 @@ fn what_is_meant() {
     assert_eq!(error["error"]["type"], "missed");
 }
 
-/// Upstream is away: what the state knows is still told, and that it is only that.
+/// The seller is away: what the state knows is still told, and that it is only that.
 #[test]
 fn upstream_away() {
     let t = opened();
     t.upstream.stop_listening();
     let shown = fine(&t, "show 42");
-    assert!(shown.contains("upstream is away") && shown.contains("5001"), "{shown}");
-    assert!(fine(&t, "explain 42").contains("upstream is away"));
+    assert!(shown.contains("the seller is away") && shown.contains("5001"), "{shown}");
+    assert!(fine(&t, "explain 42").contains("the seller is away"));
     fine(&t, "list");
     fine(&t, "history 42");
     assert!(refused(&t, "reconcile").contains("not reached"));

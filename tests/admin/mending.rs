@@ -257,7 +257,7 @@ fn moved() {
     assert_eq!((t.upstream.billed("soft.order.param"), elsewhere.billed("soft.order.param")), (1, 1));
 }
 
-/// A close that the panel never told us of, a renewal by upstream itself, a guard against many.
+/// A close that the panel never told us of, a renewal by the seller itself, a guard against many.
 #[test]
 fn reconcile_others() {
     let t = opened();

@@ -57,7 +57,7 @@ fn wrong_address() {
     settled(&t, 1);
 }
 
-/// An order whose answer was lost, and which upstream did not show at once.
+/// An order whose answer was lost, and which the seller did not show at once.
 #[test]
 fn lost_answer() {
     let t = Test::new();

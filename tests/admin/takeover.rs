@@ -25,7 +25,7 @@ pub fn what(list: &Value, license: u64) -> String {
     one(list, license)["what"].as_str().unwrap_or_default().to_owned()
 }
 
-/// What was sent upstream that changes anything.
+/// What was sent at the seller that changes anything.
 pub fn changes(t: &Test) -> Vec<String> {
     let reads = ["soft", "softexternal", "soft.edit?read", "softexternal.edit?read", "whoami", "subaccount"];
     t.upstream.funcs().into_iter().filter(|func| !reads.contains(&func.as_str())).collect()

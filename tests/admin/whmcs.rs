@@ -76,7 +76,7 @@ fn from_a_file() {
     ] {
         assert_eq!((what(&list, id).as_str(), &one(&list, id)["known_by"]), (word, &serde_json::json!(by)), "{list:#}");
     }
-    assert!(one(&list, stale)["why"].as_str().unwrap().contains("says l14, upstream l99"), "{list:#}");
+    assert!(one(&list, stale)["why"].as_str().unwrap().contains("says l14, the seller l99"), "{list:#}");
     assert!(one(&list, alone)["why"].as_str().unwrap().contains(&format!("import {alone}")));
     assert!(fine(&t, &line).contains("--apply"));
 

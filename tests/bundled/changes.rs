@@ -34,7 +34,7 @@ fn address_once_a_month() {
     test.assert_clean();
 }
 
-/// Another tariff: license and key stay. What upstream refused is rolled back in the panel; nothing else is.
+/// Another tariff: license and key stay. What the seller refused is rolled back in the panel; nothing else is.
 #[test]
 fn tariff_and_rollback() {
     let (test, id) = opened("55227", 1);

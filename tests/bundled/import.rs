@@ -1,4 +1,4 @@
-//! import: licenses upstream become services of the panel (docs/interface.md 3).
+//! import: licenses at the seller become services of the panel (docs/interface.md 3).
 use super::licid;
 use crate::service::{alter_state, day, state};
 use crate::support::run::well_formed;

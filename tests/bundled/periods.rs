@@ -117,7 +117,7 @@ fn last_weeks() {
     test.soft_item(42, "60001", 12).ip("192.0.2.42").add();
     test.cmd("open", 42).ok();
     let id = licid(&test, 42);
-    assert_eq!(test.upstream.license(id).expires, Some(day(100)), "upstream ends it there");
+    assert_eq!(test.upstream.license(id).expires, Some(day(100)), "the seller ends it there");
     test.cmd_op("prolong", 42, test.prolong_paid(42)).fails("sale_closed");
     assert_eq!(test.upstream.billed("service.prolong"), 0);
     test.soft_item(43, "60002", 12).ip("192.0.2.43").add();

@@ -124,8 +124,8 @@ fn without_database(test: &Test, intent: &Intent, func: &str, after: bool) -> Ou
     output
 }
 
-/// MariaDB stops in the middle of a command, at its first request upstream or at the one that costs money, and comes
-/// back.
+/// MariaDB stops in the middle of a command, at its first request at the seller or at the one that costs money, and
+/// comes back.
 #[test]
 fn database_stops() {
     let mut office = Office::with(Test::setup().own_database());

@@ -134,7 +134,7 @@ fn limits() {
     assert!(xml::parse(long(commands::STDIN_BYTES).as_bytes(), commands::STDIN_BYTES).is_ok());
 }
 
-/// The same limits through the binary: standard input, and an answer of upstream of exactly the length allowed.
+/// The same limits through the binary: standard input, and an answer of the seller of exactly the length allowed.
 #[test]
 fn limits_of_the_binary() {
     let office = Office::new();

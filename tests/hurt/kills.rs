@@ -1,6 +1,6 @@
 //! SIGKILL at seeded moments over open, setparam, prolong, suspend, resume, close and sync: between any two bytes (a
-//! random wait), exactly before or after an effect upstream (a gate), and while mgrctl is at work. HURT_KILLS=n (60
-//! by default; make hurt asks for more), HURT_SEED=n to have a run again.
+//! random wait), exactly before or after an effect at the seller (a gate), and while mgrctl is at work. HURT_KILLS=n
+//! (60 by default; make hurt asks for more), HURT_SEED=n to have a run again.
 use super::panel::{End, Intent, Office};
 use super::{Dice, promises, seed, setting};
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
@@ -61,7 +61,7 @@ fn killed_once(test: &Test, intent: &Intent, dice: &mut Dice, tally: &Tally) -> 
 }
 
 /// Killed while its request number `skip + 1` stands before its effect, or after it and before the answer. The effect
-/// takes place: upstream does not know that the client died.
+/// takes place: the seller does not know that the client died.
 fn at_request(test: &Test, intent: &Intent, skip: usize, after: bool) -> Output {
     test.upstream.clear_requests();
     let hold = || if after { test.upstream.hold_after("*") } else { test.upstream.hold_before("*") };
@@ -173,7 +173,7 @@ fn sigkill() {
     });
     let count = |n: &AtomicUsize| n.load(Ordering::Relaxed);
     println!(
-        "{} kills: {} at a random moment, {} before an effect upstream, {} after one, {} while mgrctl worked; {} runs \
+        "{} kills: {} at a random moment, {} before an effect at the seller, {} after one, {} while mgrctl worked; {} runs \
          ended before their moment; {} lives, {:.0?}",
         tally.kills(),
         count(&tally.random),

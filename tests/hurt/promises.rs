@@ -106,7 +106,7 @@ fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, pa
     }
 }
 
-/// 3 and 8: what an item shows is its own bound license, under its mark, with the key that is valid upstream; no
+/// 3 and 8: what an item shows is its own bound license, under its mark, with the key that is valid at the seller; no
 /// license stands on two items.
 fn keys_agree(test: &Test, licenses: &[License], held: &[Held], found: &mut Vec<String>) {
     let sql = "SELECT i.id, i.status, p.intname, p.value FROM item i JOIN itemparam p ON p.item = i.id \
@@ -126,7 +126,7 @@ fn keys_agree(test: &Test, licenses: &[License], held: &[Held], found: &mut Vec<
         };
         let mut differs = |what: &str, have: &str, want: &str| {
             if have != want {
-                found.push(format!("item {item}, license {}: {what} is {have:?}, upstream has {want:?}", bound.id));
+                found.push(format!("item {item}, license {}: {what} is {have:?}, the seller has {want:?}", bound.id));
             }
         };
         match name.as_str() {
@@ -187,7 +187,7 @@ fn checks_bite() {
     let key = office.test.item(items[0]).param("lickey").to_owned();
     office.test.set_param(items[1], "lickey", &key);
     tells(&office, "stands on items");
-    tells(&office, "upstream has");
+    tells(&office, "the seller has");
     office.test.upstream.edit_license(5001, |l| l.remoteid = "pml-abcdefgh-77-1".to_owned());
     tells(&office, "mark");
     let conn = Connection::open(office.test.state_path()).unwrap();

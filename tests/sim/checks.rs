@@ -127,7 +127,8 @@ fn lost(world: &mut World) {
         let row = world.store.license(ACCOUNT, LicenseId(lic.id)).ok().flatten();
         let entry = world.seller.ledger.iter().find(|entry| entry.kind == Kind::Order && entry.license == lic.id);
         let twin = world.seller.ledger.iter().any(|entry| entry.doubled && entry.tag.map(|t| t.send) == Some(tag.send));
-        // Doubled on its way, or later than upstream may be: where no mark is returned nobody could know it for ours.
+        // Doubled on its way, or later than the seller may be: where no mark is returned nobody could know it for
+        // ours.
         let beyond = twin || entry.is_none_or(|entry| !entry.in_time) || world.state_lost_ms.is_some();
         // Modules of a license are in no list at all.
         let beyond = beyond || lic.family == Family::Addition;
@@ -311,7 +312,7 @@ fn ends(world: &mut World) {
     }
 }
 
-/// Whether an order of an item was sent so lately that upstream may still carry it out.
+/// Whether an order of an item was sent so lately that the seller may still carry it out.
 fn settles(world: &World, item: u32) -> bool {
     let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
     let now = crate::world::moment(world.machine_ms());

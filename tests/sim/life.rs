@@ -212,7 +212,7 @@ pub fn begin_operation(world: &mut World, item: u32, command: ItemCommand, payme
     op
 }
 
-/// The license that the panel's item names, as upstream has it.
+/// The license that the panel's item names, as the seller has it.
 pub fn license_of(world: &World, item: u32) -> Option<&Lic> {
     let named = world.panel.service(item)?.item.params.licid?;
     world.seller.get(named.0)

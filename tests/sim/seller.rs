@@ -1,6 +1,6 @@
 //! The selling BILLmanager by its own rules (docs/licensing-rules.md, docs/interface.md 5): licenses, money, one
 //! change of address and key a month, busy addresses, late keys, expiry and deletion. It shares no rule with `src/`.
-//! Its ledger is what upstream billed, each entry tagged, outside the protocol, with the run that sent it.
+//! Its ledger is what the seller billed, each entry tagged, outside the protocol, with the run that sent it.
 
 use std::net::IpAddr;
 
@@ -41,7 +41,7 @@ pub enum Kind {
 pub struct Entry {
     pub kind: Kind,
     pub license: u32,
-    /// `None`: upstream itself, or its administrator.
+    /// `None`: the seller itself, or its administrator.
     pub tag: Option<Tag>,
     /// The second effect of one sending.
     pub doubled: bool,
@@ -365,7 +365,7 @@ impl Seller {
         Ok(())
     }
 
-    /// A calendar day begins: what ran out stops or is renewed by upstream itself, and goes after 30 days.
+    /// A calendar day begins: what ran out stops or is renewed by the seller itself, and goes after 30 days.
     pub fn new_day(&mut self, today: NaiveDate) {
         self.today = today;
         for index in 0..self.licenses.len() {

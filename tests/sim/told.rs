@@ -10,7 +10,7 @@ use crate::checks::{ACCOUNT, MODULE_CODE, held_by_person, is_nopanel};
 use crate::seller::{Entry, Kind};
 use crate::world::{Job, World, day_of};
 
-/// S5: what a run that ended with 0 says must agree with what upstream answered it last.
+/// S5: what a run that ended with 0 says must agree with what the seller answered it last.
 pub fn told(world: &mut World, run: usize) {
     let info = &world.runs[run];
     let Job::Item { item, command, .. } = info.job else { return };
@@ -42,7 +42,7 @@ pub fn told(world: &mut World, run: usize) {
         (ItemCommand::Resume, Some((id, Some(seen)))) if seen.status != LicenseStatus::Active && !nopanel => {
             Some(format!("license {id} is {:?}", seen.status))
         }
-        // What upstream deleted while its service was suspended has no address to change: resume obtains a new one.
+        // What the seller deleted while its service was suspended has no address to change: resume obtains a new one.
         (ItemCommand::Setparam, Some((_, Some(seen)))) if seen.status == LicenseStatus::Deleted => None,
         // Nor has what a suspended service looked at and does not hold.
         (ItemCommand::Setparam, Some((id, _))) if wanted.status == ItemStatus::Suspended && !holds(world, item, id) => {
@@ -94,7 +94,7 @@ fn open_is_wrong(
 ) -> Option<String> {
     let over = clock_moved || seen.expires.day().is_some_and(|expires| expires <= today);
     if saved != Some(LicenseId(id)) {
-        return Some(format!("the item names {saved:?}, upstream was asked about {id}"));
+        return Some(format!("the item names {saved:?}, the seller was asked about {id}"));
     }
     match seen.status {
         LicenseStatus::Active | LicenseStatus::Processing => None,

@@ -29,7 +29,7 @@ pub enum Trouble {
     /// The copy is put back by `restore`, which marks it.
     StateRestored,
     /// The copy is put back by somebody who knows nothing of us, a snapshot of the whole disk perhaps: only
-    /// upstream's marks can tell.
+    /// the seller's marks can tell.
     StateRolledBack,
     /// The state is gone; `panel_id` is pinned.
     StateLost,

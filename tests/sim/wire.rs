@@ -44,7 +44,7 @@ fn send_step(request: &OnceRequest) -> &'static str {
     }
 }
 
-/// What upstream would answer had it done it.
+/// What the seller would answer had it done it.
 fn said_done(request: &OnceRequest) -> OnceAnswer {
     match request {
         OnceRequest::Prolong { before, period, .. } => {

@@ -95,11 +95,11 @@ pub struct Run {
     pub at: Rc<Cell<&'static str>>,
     pub steps: u32,
     pub disk_full: bool,
-    /// Calls to upstream.
+    /// Calls to the seller.
     pub requests: u32,
     /// The last answer of the panel's database about an item.
     pub last_item: Option<Item>,
-    /// The last answer of upstream about each license.
+    /// The last answer of the seller about each license.
     pub answers: Vec<(u32, Option<License>)>,
     pub posts: u32,
     /// What had to be renewed when it began, if it is a pass over all.
@@ -186,7 +186,7 @@ pub fn moment(ms: i64) -> DateTime<Utc> {
 }
 
 impl World {
-    /// What upstream answered a run last about the license that its item names, else about any.
+    /// What the seller answered a run last about the license that its item names, else about any.
     pub fn last_answer(&self, run: usize, named: Option<u32>) -> Option<(u32, Option<License>)> {
         let answers = &self.runs[run].answers;
         let about = answers.iter().rev().find(|(id, _)| Some(*id) == named);

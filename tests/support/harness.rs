@@ -1,4 +1,4 @@
-//! One test's world: a root folder as the panel's, a database of its own, an upstream of its own, the program run
+//! One test's world: a root folder as the panel's, a database of its own, a seller of its own, the program run
 //! between them, and what can be asked of all three afterwards. `setup` makes it, `items` fills the database, `run`
 //! starts the program.
 use super::calls::Calls;
@@ -202,7 +202,7 @@ impl Test {
         );
     }
 
-    /// Points a module at an upstream with the right user and password.
+    /// Points a module at a seller with the right user and password.
     pub fn connect_module(&mut self, id: u32, url: &str) {
         let (user, password) = self.upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
         for (name, value) in [("url", url), ("username", &user), ("password", &password)] {

@@ -101,7 +101,7 @@ fn one_module(
         unreachable(&access, &error, checks);
         return Ok(());
     }
-    checks.ok("login", text!("module {id}: upstream lets us in", "модуль {id}: продавец пускает"));
+    checks.ok("login", text!("module {id}: the seller lets us in", "модуль {id}: продавец пускает"));
     order_function(id, client.as_mut(), checks);
     balance(desk, id, client.as_mut(), checks);
     clock(desk, id, client.as_ref(), checks);
@@ -128,7 +128,7 @@ fn account(store: &Store, id: ModuleId, access: &ModuleAccess, checks: &mut Chec
         let since = since.format("%Y-%m-%d %H:%M UTC");
         checks.problem(
             "refused",
-            text!("upstream refused a purchase at {since}: {kind}", "продавец отказал в покупке {since}: {kind}"),
+            text!("the seller refused a purchase at {since}: {kind}", "продавец отказал в покупке {since}: {kind}"),
             text!(
                 "top up or pay, then: pmisplicense retry --type {kind} --all",
                 "пополните или оплатите счёт, затем: pmisplicense retry --type {kind} --all"

@@ -67,7 +67,7 @@ pub struct Turnover {
 pub struct Figures {
     /// The month's first day.
     pub month: NaiveDate,
-    /// By tariff upstream.
+    /// By tariff at the seller.
     pub products: BTreeMap<UpstreamPricelistId, ProductMonth>,
     /// What orders would have cost for services that were served from the pool.
     pub saved: Sums,

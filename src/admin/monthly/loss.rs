@@ -1,5 +1,5 @@
-//! What is sold below cost: the price that a client pays in the panel against what the license last cost upstream,
-//! both for the same time. Prices in another currency than the cost are counted and named, never converted.
+//! What is sold below cost: the price that a client pays in the panel against what the license last cost at the
+//! seller, both for the same time. Prices in another currency than the cost are counted and named, never converted.
 
 use std::collections::BTreeSet;
 

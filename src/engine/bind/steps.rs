@@ -176,14 +176,13 @@ fn address_too_young(found: &Found, ip: IpAddr, from: Option<NaiveDate>) -> Modu
         |day| text!("from {day} on", "начиная с {day}"),
     );
     let words = text!(
-        [
-            "License {license} cannot move to {ip} yet: the seller allows one change of address a month. Nothing was bound; service {item} keeps what it has. It can be bound {}.",
-            from.en
-        ],
-        [
-            "Лицензию {license} пока нельзя перенести на {ip}: продавец разрешает одну смену IP в месяц. Ничего не привязано, у услуги {item} всё по-прежнему. Привязать её можно {}.",
-            from.ru
-        ]
+        "License {license} cannot move to {ip} yet: the seller allows one change of address a month",
+        "Лицензию {license} пока нельзя перенести на {ip}: продавец разрешает одну смену IP в месяц"
     );
     ModuleError::new(ErrorKind::IpChangeLimit, "ip", ip, words)
+        .changed(text!(
+            "Nothing was bound; service {item} keeps what it has",
+            "Ничего не привязано, у услуги {item} всё по-прежнему"
+        ))
+        .next(text!(["it can be bound {}", from.en], ["привязать её можно {}", from.ru]))
 }

@@ -42,11 +42,13 @@ pub(in crate::engine) fn account_of(
         ErrorKind::Config,
         "module",
         module,
-        text!(
-            "The settings of module {module} name another account: {user} at {url}. Until now it was {known_user} at {known_url}. Nothing was changed at the seller. Next: say whether it is the same account under another name: pmisplicense doctor --accept-account {module}",
-            "В настройках модуля {module} другая учётная запись: {user} на {url}. До сих пор была {known_user} на {known_url}. У продавца ничего не изменено. Дальше: укажите, та же ли это учётная запись под другим именем: pmisplicense doctor --accept-account {module}"
-        ),
-    ))
+        text!("The settings of module {module} name another account: {user} at {url}. Until now it was {known_user} at {known_url}", "В настройках модуля {module} другая учётная запись: {user} на {url}. До сих пор была {known_user} на {known_url}"),
+    )
+        .changed(text!("Nothing was changed at the seller", "У продавца ничего не изменено"))
+        .next(text!(
+            "say whether it is the same account under another name: pmisplicense doctor --accept-account {module}",
+            "укажите, та же ли это учётная запись под другим именем: pmisplicense doctor --accept-account {module}"
+        )))
 }
 
 /// A state file belongs to one machine.
@@ -62,11 +64,13 @@ pub fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
         ErrorKind::State,
         "machine",
         machine,
-        text!(
-            "this state file was made on another machine; nothing was changed, here or upstream; if the panel moved here for good, run: pmisplicense state claim",
-            "этот файл состояния создан на другой машине; ничего не изменено; если панель переехала сюда навсегда, выполните: pmisplicense state claim"
-        ),
-    ))
+        text!("This state file was made on another machine", "Этот файл состояния создан на другой машине"),
+    )
+    .changed(text!("Nothing was changed, here or the seller", "Ничего не изменено"))
+    .next(text!(
+        "if the panel moved here for good, run: pmisplicense state claim",
+        "если панель переехала сюда навсегда, выполните: pmisplicense state claim"
+    )))
 }
 
 /// What one module bound with an account that none of the present modules buys from.
@@ -181,15 +185,8 @@ pub fn other_account(
         ErrorKind::Config,
         "account",
         username,
-        text!(
-            [
-                "License {license} of service {item} was bound with module {module} as {username} at {url}. The service's module buys from another account now. Nothing was changed. Next: {}pmisplicense move {item}",
-                same.en
-            ],
-            [
-                "Лицензия {license} услуги {item} привязана через модуль {module} как {username} на {url}. Модуль услуги теперь покупает через другую учётную запись. Ничего не изменено. Дальше: {}pmisplicense move {item}",
-                same.ru
-            ]
-        ),
+        text!("License {license} of service {item} was bound with module {module} as {username} at {url}. The service's module buys from another account now", "Лицензия {license} услуги {item} привязана через модуль {module} как {username} на {url}. Модуль услуги теперь покупает через другую учётную запись"),
     )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(["{}pmisplicense move {item}", same.en], ["{}pmisplicense move {item}", same.ru]))
 }

@@ -223,8 +223,10 @@ fn may_bear(row: &License, marks: &[Mark], like: Option<&LicenseRow>) -> bool {
 fn list_changed(family: Family) -> ModuleError {
     let name = family.func();
     let words = text!(
-        "The seller's list {name} changed while a license of this service was looked for in it by its mark. Nothing was bought. Next: the run is repeated",
-        "Список {name} продавца изменился, пока в нём по метке искали лицензию этой услуги. Ничего не куплено. Далее: запуск повторится"
+        "The seller's list {name} changed while a license of this service was looked for in it by its mark",
+        "Список {name} продавца изменился, пока в нём по метке искали лицензию этой услуги"
     );
     ModuleError::new(ErrorKind::BadAnswer, "list", name, words)
+        .changed(text!("Nothing was bought", "Ничего не куплено"))
+        .next(text!("nothing to do; the run is repeated", "ничего делать не нужно; запуск повторится"))
 }

@@ -52,11 +52,10 @@ impl Suspects {
     pub(in crate::engine) fn left_over(&self) -> Option<ModuleError> {
         let left = self.left;
         (left > 0).then(|| {
-            let words = text!(
-                "{left} more services belong to another client than recorded, or show licenses that this state does not hold for them. Nothing was changed for them. Next: pmisplicense reconcile",
-                "Ещё у {left} услуг сменился клиент, или они показывают лицензии, которых за ними нет в состоянии. Для них ничего не изменено. Далее: pmisplicense reconcile"
-            );
+            let words = text!("{left} more services belong to another client than recorded, or show licenses that this state does not hold for them", "Ещё у {left} услуг сменился клиент, или они показывают лицензии, которых за ними нет в состоянии");
             ModuleError::new(ErrorKind::State, "licid", left, words)
+                .changed(text!("Nothing was changed for them", "Для них ничего не изменено"))
+                .next(text!("pmisplicense reconcile", "pmisplicense reconcile"))
         })
     }
 }

@@ -1,5 +1,5 @@
-//! The list from which a person chooses what to import: licenses upstream that nobody has (docs/interface.md 3). Only
-//! looked at; what is chosen is imported as the panel's own command does it.
+//! The list from which a person chooses what to import: licenses at the seller that nobody has (docs/interface.md 3).
+//! Only looked at; what is chosen is imported as the panel's own command does it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
 //! Modules of a license (family `addition`, docs/licensing-rules.md 1): a service whose product is one belongs to the
-//! license of its parent service, lives and dies with it, and is never pooled. Upstream has no list of them.
+//! license of its parent service, lives and dies with it, and is never pooled. The seller has no list of them.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ use crate::engine::{Engine, errors};
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
 
-/// Numbers above the newest known one that are opened in search of a module: upstream numbers modules and licenses in
-/// one row, and a busy seller's other customers leave gaps.
+/// Numbers above the newest known one that are opened in search of a module: the seller's numbers modules and
+/// licenses in one row, and a busy seller's other customers leave gaps.
 const PROBED: u32 = 20;
 
 impl Engine<'_> {
@@ -79,8 +79,8 @@ impl Engine<'_> {
         Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
     }
 
-    /// Ends the modules of a license that is given back; whether it has any that upstream still knows: such a license
-    /// is not for the next client.
+    /// Ends the modules of a license that is given back; whether it has any that the seller still knows: such a
+    /// license is not for the next client.
     pub(in crate::engine) async fn end_modules(&mut self, parent: &LicenseRow) -> Result<bool, ModuleError> {
         let mut any = false;
         for id in self.store.modules_of(parent.account, parent.id).map_err(errors::state)? {
@@ -140,10 +140,12 @@ fn no_parent(item: &Item) -> ModuleError {
         "parent",
         id,
         text!(
-            "service {id} is a module of a license and has no parent service; nothing was ordered; sell it as a part of a license's service",
-            "услуга {id} — модуль лицензии, а родительской услуги у неё нет; ничего не заказано; продавайте её в составе услуги с лицензией"
+            "Service {id} is a module of a license and has no parent service",
+            "Услуга {id} — модуль лицензии, а родительской услуги у неё нет"
         ),
     )
+    .changed(text!("Nothing was ordered", "Ничего не заказано"))
+    .next(text!("sell it as a part of a license's service", "продавайте её в составе услуги с лицензией"))
 }
 
 fn no_parent_license(item: &Item, parent: ItemId) -> ModuleError {
@@ -153,8 +155,10 @@ fn no_parent_license(item: &Item, parent: ItemId) -> ModuleError {
         "parent",
         parent,
         text!(
-            "service {id} is a module of the license of service {parent}, which has none; nothing was ordered; open {parent} first, then the run is repeated",
-            "услуга {id} — модуль лицензии услуги {parent}, а у той лицензии нет; ничего не заказано; сначала откройте {parent}, затем запуск повторится"
+            "Service {id} is a module of the license of service {parent}, which has none",
+            "Услуга {id} — модуль лицензии услуги {parent}, а у той лицензии нет"
         ),
     )
+    .changed(text!("Nothing was ordered", "Ничего не заказано"))
+    .next(text!("open {parent} first, then the run is repeated", "сначала откройте {parent}, затем запуск повторится"))
 }

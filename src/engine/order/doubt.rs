@@ -140,9 +140,9 @@ impl Engine<'_> {
                 Err(errors::in_doubt(what, again, "item", value))
             }
             (Verdict::NeverHappened, Some(named)) => {
-                // Upstream said done: no list, and no clock that runs ahead, is reason enough to buy again.
+                // The seller said done: no list, and no clock that runs ahead, is reason enough to buy again.
                 let why = text!(
-                    "upstream named license {named}, and does not show it",
+                    "the seller named license {named}, and does not show it",
                     "продавец назвал лицензию {named}, а её не видно"
                 );
                 Err(self.hand_over(intent, what, &why).await?)
@@ -195,7 +195,7 @@ impl Engine<'_> {
         Ok(errors::order_unknown(what, why, intent.item, intent.id.0))
     }
 
-    /// Searches the account for an order: the license that upstream named first, then the lists. The second value
+    /// Searches the account for an order: the license that the seller named first, then the lists. The second value
     /// says whether absence from what was read proves anything.
     pub(in crate::engine) async fn search(
         &mut self,

@@ -68,26 +68,27 @@ impl Engine<'_> {
             };
             let until = (since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
             let message = text!(
-                [
-                    "{}: upstream refused for money at the last try, the balance is still {balance}; nothing was sent; tried again after {until}, or as soon as the balance grows",
-                    what.en
-                ],
-                [
-                    "{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}; ничего не отправлено; повтор после {until} или как только баланс вырастет",
-                    what.ru
-                ]
+                ["{}: the seller refused for money at the last try, the balance is still {balance}", what.en],
+                ["{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}", what.ru]
             );
-            return Ok(Some((waits_for, ModuleError::new(kind, "balance", &balance, message))));
+            return Ok(Some((
+                waits_for,
+                ModuleError::new(kind, "balance", &balance, message)
+                    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+                    .next(text!(
+                        "tried again after {until}, or as soon as the balance grows",
+                        "повтор после {until} или как только баланс вырастет"
+                    )),
+            )));
         }
         if self.rules.is_below_minimum(&balance) {
             let message = text!(
-                [
-                    "{}: the balance {balance} is below the setting minimum_balance; nothing was bought; top up the account",
-                    what.en
-                ],
-                ["{}: баланс {balance} ниже настройки minimum_balance; ничего не куплено; пополните счёт", what.ru]
+                ["{}: the balance {balance} is below the setting minimum_balance", what.en],
+                ["{}: баланс {balance} ниже настройки minimum_balance", what.ru]
             );
-            let error = ModuleError::new(ErrorKind::Nomoney, "minimum_balance", &balance, message);
+            let error = ModuleError::new(ErrorKind::Nomoney, "minimum_balance", &balance, message)
+                .changed(text!("Nothing was bought", "Ничего не куплено"))
+                .next(text!("top up the account", "пополните счёт"));
             return Ok(Some((WaitsFor::Money, error)));
         }
         Ok(None)

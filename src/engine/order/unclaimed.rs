@@ -49,7 +49,7 @@ impl Engine<'_> {
     }
 
     /// Until when a license is touched by nobody, because it was created within settle_s (docs/money-safety.md 6);
-    /// upstream tells the day only.
+    /// the seller tells the day only.
     pub(in crate::engine) fn rests_until(&self, seen: &License) -> Option<DateTime<Utc>> {
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);

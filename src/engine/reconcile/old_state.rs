@@ -17,7 +17,7 @@ use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{not_marked, order_open};
 use crate::engine::{Engine, errors, is_deleted};
 
-/// Set while the state was restored from a backup, or a mark upstream showed that it is old, and nobody has looked
+/// Set while the state was restored from a backup, or a mark the seller showed that it is old, and nobody has looked
 /// what it missed.
 pub const RESTORED: &str = "restored";
 
@@ -118,7 +118,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether what a service holds in an old state is deleted upstream by now.
+    /// Whether what a service holds in an old state is deleted at the seller by now.
     async fn holds_gone(&mut self, id: ItemId) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
@@ -222,11 +222,13 @@ impl Engine<'_> {
                 ErrorKind::State,
                 "restored",
                 &when,
-                text!(
-                    "the state was restored from a backup, or found to be an old one, at {when}, and has missed purchases; nothing was changed; run: pmisplicense reconcile --apply",
-                    "состояние восстановлено из копии или оказалось старым ({when}) и не видело части покупок; ничего не изменено; выполните: pmisplicense reconcile --apply"
-                ),
-            )),
+                text!("The state was restored from a backup, or found to be an old one, at {when}, and has missed purchases", "Состояние восстановлено из копии или оказалось старым ({when}) и не видело части покупок"),
+            )
+                .changed(text!("Nothing was changed", "Ничего не изменено"))
+                .next(text!(
+                    "run: pmisplicense reconcile --apply",
+                    "выполните: pmisplicense reconcile --apply"
+                ))),
         }
     }
 }
@@ -244,11 +246,10 @@ fn old_state(license: LicenseId, mark: &Mark) -> ModuleError {
         ErrorKind::State,
         "licid",
         license,
-        text!(
-            "license {license} bears our mark {mark}, which this state never gave out: the state is old, or was begun anew; nothing was bought; run: pmisplicense reconcile --apply",
-            "на лицензии {license} наша метка {mark}, а это состояние её не выдавало: оно устарело или начато заново; ничего не куплено; выполните: pmisplicense reconcile --apply"
-        ),
+        text!("License {license} bears our mark {mark}, which this state never gave out: the state is old, or was begun anew", "На лицензии {license} наша метка {mark}, а это состояние её не выдавало: оно устарело или начато заново"),
     )
+        .changed(text!("Nothing was bought", "Ничего не куплено"))
+        .next(text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"))
 }
 
 fn left_out() -> ModuleError {
@@ -257,8 +258,9 @@ fn left_out() -> ModuleError {
         "restored",
         "",
         text!(
-            "not everything was taken in yet, so the state still counts as old; run again: pmisplicense reconcile --apply",
-            "принято ещё не всё, поэтому состояние пока считается старым; повторите: pmisplicense reconcile --apply"
+            "Not everything was taken in yet, so the state still counts as old",
+            "Принято ещё не всё, поэтому состояние пока считается старым"
         ),
     )
+    .next(text!("run again: pmisplicense reconcile --apply", "повторите: pmisplicense reconcile --apply"))
 }

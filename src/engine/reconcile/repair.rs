@@ -74,7 +74,7 @@ impl Engine<'_> {
         ))
     }
 
-    /// Written down first, then carried out; what upstream refuses now sync carries out later.
+    /// Written down first, then carried out; what the seller refuses now sync carries out later.
     pub(in crate::engine) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         let (id, held) = (row.id, row.clone());

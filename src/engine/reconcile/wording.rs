@@ -10,35 +10,40 @@ use crate::text;
 
 pub(in crate::engine) fn closed(id: ItemId) -> ModuleError {
     let words = text!(
-        "Service {id} is closed, and a closed service has no license. Nothing was changed. Next, if a license is still bound to it: pmisplicense unbind {id}",
-        "Услуга {id} закрыта, у закрытой услуги лицензии нет. Ничего не изменено. Далее, если лицензия ещё за ней: pmisplicense unbind {id}"
+        "Service {id} is closed, and a closed service has no license",
+        "Услуга {id} закрыта, у закрытой услуги лицензии нет"
     );
     ModuleError::new(ErrorKind::BadValue, "item", id, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "if a license is still bound to it: pmisplicense unbind {id}",
+            "если лицензия ещё за ней: pmisplicense unbind {id}"
+        ))
 }
 
 pub(in crate::engine) fn has_license(id: ItemId, held: LicenseId, license: LicenseId) -> ModuleError {
-    let words = text!(
-        "service {id} has license {held}; nothing was changed; to free that one and bind {license}: pmisplicense bind {id} {license} --replace",
-        "у услуги {id} есть лицензия {held}; ничего не изменено; чтобы освободить её и привязать {license}: pmisplicense bind {id} {license} --replace"
-    );
+    let words = text!("Service {id} has license {held}", "У услуги {id} есть лицензия {held}");
     ModuleError::new(ErrorKind::Missed, "licid", held, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "to free that one and bind {license}: pmisplicense bind {id} {license} --replace",
+            "чтобы освободить её и привязать {license}: pmisplicense bind {id} {license} --replace"
+        ))
 }
 
 pub(in crate::engine) fn wants_nothing(id: ItemId) -> ModuleError {
-    let words = text!(
-        "service {id} asks for no panel; nothing was changed; choose a product in the panel first",
-        "услуга {id} не требует панели; ничего не изменено; сначала выберите продукт в панели"
-    );
+    let words = text!("Service {id} asks for no panel", "Услуга {id} не требует панели");
     ModuleError::new(ErrorKind::BadValue, "item", id, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("choose a product in the panel first", "сначала выберите продукт в панели"))
 }
 
 pub(in crate::engine) fn serves_another(license: LicenseId, item: Option<ItemId>) -> ModuleError {
     let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-    let words = text!(
-        "license {license} serves service {item}; nothing was changed; end that first: pmisplicense unbind {item}",
-        "лицензия {license} обслуживает услугу {item}; ничего не изменено; сначала: pmisplicense unbind {item}"
-    );
+    let words = text!("License {license} serves service {item}", "Лицензия {license} обслуживает услугу {item}");
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("end that first: pmisplicense unbind {item}", "сначала: pmisplicense unbind {item}"))
 }
 
 pub(in crate::engine) fn another_installation(
@@ -49,20 +54,30 @@ pub(in crate::engine) fn another_installation(
 ) -> ModuleError {
     let (panel, replace) = (mark.panel().as_str(), if replaces { " --replace" } else { "" });
     let words = text!(
-        "License {license} bears the mark of another installation ({panel}), and two installations would renew it twice. Nothing was changed. If {panel} was this installation, set panel_id = \"{panel}\" in the settings, then: pmisplicense reconcile --apply; to take it from there: pmisplicense bind {id} {license} --take-from {panel}{replace}",
-        "На лицензии {license} метка другой установки ({panel}): две установки продлят её дважды. Ничего не изменено. Если {panel} — эта установка, задайте в настройках panel_id = \"{panel}\", затем: pmisplicense reconcile --apply; чтобы забрать лицензию: pmisplicense bind {id} {license} --take-from {panel}{replace}"
+        "License {license} bears the mark of another installation ({panel}), and two installations would renew it twice",
+        "На лицензии {license} метка другой установки ({panel}): две установки продлят её дважды"
     );
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "if {panel} was this installation, set panel_id = \"{panel}\" in the settings, then: pmisplicense reconcile --apply; to take it from there: pmisplicense bind {id} {license} --take-from {panel}{replace}",
+            "если {panel} — эта установка, задайте в настройках panel_id = \"{panel}\", затем: pmisplicense reconcile --apply; чтобы забрать лицензию: pmisplicense bind {id} {license} --take-from {panel}{replace}"
+        ))
 }
 
 /// A change of a license that another installation marked meanwhile.
 pub(in crate::engine) fn marked_by_another(license: LicenseId, mark: &Mark) -> ModuleError {
     let panel = mark.panel().as_str();
     let words = text!(
-        "License {license} bears the mark of another installation ({panel}) now. Nothing was changed. Next, if {panel} was this installation: set panel_id = \"{panel}\" in the settings",
-        "На лицензии {license} теперь метка другой установки ({panel}). Ничего не изменено. Далее, если {panel} — эта установка: задайте в настройках panel_id = \"{panel}\""
+        "License {license} bears the mark of another installation ({panel}) now",
+        "На лицензии {license} теперь метка другой установки ({panel})"
     );
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "if {panel} was this installation: set panel_id = \"{panel}\" in the settings",
+            "если {panel} — эта установка: задайте в настройках panel_id = \"{panel}\""
+        ))
 }
 
 /// The license is of another product than the service asks for.
@@ -74,10 +89,15 @@ pub(in crate::engine) fn another_product(id: ItemId, seen: &License, wanted: &st
         LicenseTariff::Absent => "-".to_owned(),
     };
     let words = text!(
-        "License {license} is of product {has}, and service {id} asks for {wanted}: once bound, its tariff is changed, which may cost money. Nothing was changed. Next: pmisplicense bind {id} {license} --other-product{replace}",
-        "Лицензия {license} — продукт {has}, а услуге {id} нужен {wanted}: после привязки тариф сменится, это может стоить денег. Ничего не изменено. Далее: pmisplicense bind {id} {license} --other-product{replace}"
+        "License {license} is of product {has}, and service {id} asks for {wanted}: once bound, its tariff is changed, which may cost money",
+        "Лицензия {license} — продукт {has}, а услуге {id} нужен {wanted}: после привязки тариф сменится, это может стоить денег"
     );
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "pmisplicense bind {id} {license} --other-product{replace}",
+            "pmisplicense bind {id} {license} --other-product{replace}"
+        ))
 }
 
 /// The seller allows one license an address, and the service's present license has it. `from`: the day from which
@@ -113,40 +133,40 @@ pub(in crate::engine) fn one_license_an_address(
 }
 
 pub(in crate::engine) fn order_open(id: ItemId, intent: u32) -> ModuleError {
-    let words = text!(
-        "an order of service {id} is in doubt; nothing was changed; let sync settle it, or say what happened: pmisplicense resolve {id} --wish {intent} --bought LICENSE | --not-bought",
-        "заказ услуги {id} под вопросом; ничего не изменено; дождитесь sync или укажите: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ | --not-bought"
-    );
+    let words = text!("An order of service {id} is in doubt", "Заказ услуги {id} под вопросом");
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "let sync settle it, or say what happened: pmisplicense resolve {id} --wish {intent} --bought LICENSE | --not-bought",
+            "дождитесь sync или укажите: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ | --not-bought"
+        ))
 }
 
 pub(in crate::engine) fn not_elsewhere(id: ItemId) -> ModuleError {
-    let words = text!(
-        "service {id} holds no license of another module; nothing was changed",
-        "у услуги {id} нет лицензии другого модуля; ничего не изменено"
-    );
-    ModuleError::new(ErrorKind::Missed, "item", id, words)
+    let words = text!("Service {id} holds no license of another module", "У услуги {id} нет лицензии другого модуля");
+    ModuleError::new(ErrorKind::Missed, "item", id, words).changed(text!("Nothing was changed", "Ничего не изменено"))
 }
 
 pub(in crate::engine) fn not_marked(license: LicenseId) -> ModuleError {
-    let words = text!(
-        "license {license} does not bear our mark any more; nothing was changed",
-        "на лицензии {license} больше нет нашей метки; ничего не изменено"
-    );
+    let words =
+        text!("License {license} does not bear our mark any more", "На лицензии {license} больше нет нашей метки");
     ModuleError::new(ErrorKind::State, "licid", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
 }
 
 pub(in crate::engine) fn not_yet(id: ItemId, license: LicenseId) -> ModuleError {
     let words = text!(
-        "license {license} still differs from what service {id} wants: upstream did not allow it yet; sync tries again; the reason: pmisplicense explain {id}",
-        "лицензия {license} всё ещё отличается от нужного услуге {id}: продавец пока не разрешил; sync попробует снова; причина: pmisplicense explain {id}"
+        "License {license} still differs from what service {id} wants: the seller did not allow it yet",
+        "Лицензия {license} всё ещё отличается от нужного услуге {id}: продавец пока не разрешил"
     );
     ModuleError::new(ErrorKind::Upstream, "licid", license, words)
+        .changed(text!("Sync tries again", "Sync попробует снова"))
+        .next(text!("the reason: pmisplicense explain {id}", "причина: pmisplicense explain {id}"))
 }
 
 pub(in crate::engine) fn no_key(id: ItemId, license: LicenseId) -> ModuleError {
     let words = text!(
-        "license {license} of service {id} has no key upstream either: ask the seller",
+        "license {license} of service {id} has no key the seller either: ask the seller",
         "у лицензии {license} услуги {id} ключа нет и у продавца: спросите его"
     );
     ModuleError::new(ErrorKind::Upstream, "licid", license, words)

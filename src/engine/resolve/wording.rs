@@ -119,15 +119,20 @@ pub(in crate::engine) fn sent_elsewhere(intent: &Intent, sent_with: Option<&Acco
     let (what, not_bought) = (describe(intent), as_not_bought(intent));
     let words = text!(
         [
-            "{}: it was sent as {user} at {url}, and the module buys from another account now, which cannot show that license. Nothing was changed. Next: give the module that account back and repeat, or give the order up, so that the next run orders with the present account: {not_bought}",
+            "{}: it was sent as {user} at {url}, and the module buys from another account now, which cannot show that license",
             what.en
         ],
         [
-            "{}: отправлено как {user} на {url}, а модуль теперь покупает через другую учётную запись, та лицензия в ней не видна. Ничего не изменено. Дальше: верните модулю прежнюю учётную запись и повторите или откажитесь от заказа, тогда следующий запуск закажет через нынешнюю: {not_bought}",
+            "{}: отправлено как {user} на {url}, а модуль теперь покупает через другую учётную запись, та лицензия в ней не видна",
             what.ru
         ]
     );
     ModuleError::new(ErrorKind::Config, "account", user, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "give the module that account back and repeat, or give the order up, so that the next run orders with the present account: {not_bought}",
+            "верните модулю прежнюю учётную запись и повторите или откажитесь от заказа, тогда следующий запуск закажет через нынешнюю: {not_bought}"
+        ))
 }
 
 /// The seller shows what the order brought, though it is said to have brought nothing.
@@ -135,10 +140,12 @@ pub(in crate::engine) fn found_after_all(intent: &Intent, license: &License, ord
     let other_product = !license.tariff.may_be(order.pricelist);
     let (id, command) = (license.id, as_bought(intent, license.id, &Consent { other_product, ..Consent::default() }));
     let words = text!(
-        "License {id} bears the mark of this order, so it was bought. Nothing was changed. Next: {command}",
-        "На лицензии {id} метка этого заказа, значит, она куплена. Ничего не изменено. Дальше: {command}"
+        "License {id} bears the mark of this order, so it was bought",
+        "На лицензии {id} метка этого заказа, значит, она куплена"
     );
     ModuleError::new(ErrorKind::BadValue, "not-bought", id, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("{command}", "{command}"))
 }
 
 /// A change in doubt is about another license.
@@ -165,11 +172,9 @@ pub(in crate::engine) fn nothing_in_doubt(item: ItemId) -> ModuleError {
         ErrorKind::Missed,
         "item",
         item,
-        text!(
-            "nothing of service {item} is in doubt; nothing was changed",
-            "у услуги {item} нет ничего под вопросом; ничего не изменено"
-        ),
+        text!("Nothing of service {item} is in doubt", "У услуги {item} нет ничего под вопросом"),
     )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
 }
 
 fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
@@ -179,30 +184,22 @@ fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
 
 /// Several doubts, and none was named.
 pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> ModuleError {
-    let words = text!(
-        [
-            "Service {item} has several doubts. Nothing was changed. Next: name one: {}",
-            listed(several, |text| &text.en)
-        ],
-        [
-            "У услуги {item} несколько вопросов. Ничего не изменено. Дальше: укажите один: {}",
-            listed(several, |text| &text.ru)
-        ]
-    );
+    let words = text!("Service {item} has several doubts", "У услуги {item} несколько вопросов");
     ModuleError::new(ErrorKind::Missed, "wish", item, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            ["name one: {}", listed(several, |text| &text.en)],
+            ["укажите один: {}", listed(several, |text| &text.ru)]
+        ))
 }
 
 /// The doubt that was named is none of this service.
 pub(in crate::engine) fn no_such_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
-    let words = text!(
-        [
-            "Service {item} has no open wish {intent}. Nothing was changed. Next: name one: {}",
-            listed(several, |text| &text.en)
-        ],
-        [
-            "У услуги {item} нет открытого вопроса {intent}. Ничего не изменено. Дальше: укажите один: {}",
-            listed(several, |text| &text.ru)
-        ]
-    );
+    let words = text!("Service {item} has no open wish {intent}", "У услуги {item} нет открытого вопроса {intent}");
     ModuleError::new(ErrorKind::Missed, "wish", intent, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            ["name one: {}", listed(several, |text| &text.en)],
+            ["укажите один: {}", listed(several, |text| &text.ru)]
+        ))
 }

@@ -1,4 +1,4 @@
-//! sync_server and sync: one pass over the lists upstream, and a call of its own only for what needs one. What a
+//! sync_server and sync: one pass over the lists at the seller, and a call of its own only for what needs one. What a
 //! guard holds back is decided in `guard.rs`, before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,8 +77,8 @@ type Held = (LicenseId, Option<ItemId>, LicenseState);
 const BATCH: u32 = 500;
 
 impl Engine<'_> {
-    /// One pass over the lists upstream of the module's account, then what needs a call of its own, one by one. A
-    /// failure of one service or license is collected with it; one of the account, such as a list that cannot be
+    /// One pass over the lists at the seller of the module's account, then what needs a call of its own, one by one.
+    /// A failure of one service or license is collected with it; one of the account, such as a list that cannot be
     /// read, an old state or a wrong clock, ends the pass and stands in the summary with the module.
     pub async fn sync_all(&mut self, allow: Allow) -> Summary {
         let mut summary = Summary::default();

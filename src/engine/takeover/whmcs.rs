@@ -1,4 +1,4 @@
-//! Taking over from WHMCS: the rows of its module's table, each held against what upstream says and against the
+//! Taking over from WHMCS: the rows of its module's table, each held against what the seller says and against the
 //! services of this panel. The table only points, and is never written; the binding is the same as for any license
 //! taken over.
 
@@ -39,7 +39,7 @@ impl Engine<'_> {
             let alive = |seen: &License| seen.status != LicenseStatus::Deleted;
             let seen = self.read(Family::Soft, row.license).await?.filter(alive);
             let against = match &seen {
-                None => Some((Left::Gone, text!("upstream has no such license", "у продавца нет такой лицензии"))),
+                None => Some((Left::Gone, text!("the seller has no such license", "у продавца нет такой лицензии"))),
                 Some(_) if times.get(&row.license).is_some_and(|times| *times > 1) => {
                     Some((Left::Twice, text!("the table names it twice", "в таблице она названа дважды")))
                 }
@@ -63,7 +63,7 @@ impl Engine<'_> {
         Ok(settled_doubles(found))
     }
 
-    /// What upstream says against a row of the table. What we hold already is judged as any license of ours.
+    /// What the seller says against a row of the table. What we hold already is judged as any license of ours.
     fn disagrees(&self, row: &NocRow, seen: &License) -> Result<Option<(Left, Text)>, ModuleError> {
         let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if known.is_some_and(|known| known.incarnation.is_some()) {
@@ -86,7 +86,7 @@ impl Engine<'_> {
         Ok(Some((
             Left::Stale,
             text!(
-                "the table says {said}, upstream {have}: the table is old, or of another account",
+                "the table says {said}, the seller {have}: the table is old, or of another account",
                 "в таблице {said}, у продавца {have}: таблица старая или другой учётной записи"
             ),
         )))

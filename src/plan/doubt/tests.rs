@@ -8,7 +8,7 @@ use crate::model::period::{MonthCount, Period};
 
 const SETTLE_S: u32 = 900;
 
-/// As it is ordered where upstream is known to return no remoteid.
+/// As it is ordered where the seller is known to return no remoteid.
 const NAME: &str = "shop pml-bbbbbbbb-42-3";
 
 fn start() -> DateTime<Utc> {
@@ -172,7 +172,7 @@ fn candidates() {
     assert!(is_candidate(&unknown, &intent(None), &row(900, "2020-01-01")), "any day where the seller's is not known");
 }
 
-/// Who decides that a license is the one: the mark; silence only where upstream is known to be silent.
+/// Who decides that a license is the one: the mark; silence only where the seller is known to be silent.
 #[test]
 fn decisions() {
     let mark = || RemoteId::Text(order().mark.to_string());
@@ -251,7 +251,7 @@ fn hidden_renewals() {
     };
     let hidden = |status, expires| hidden_since("2027-01-09".parse().ok(), status, expires);
     assert!(hidden(LicenseStatus::Stopped, "2028-01-01"));
-    assert!(hidden(LicenseStatus::Stopped, "2027-02-09"), "upstream's day may be the one before ours");
+    assert!(hidden(LicenseStatus::Stopped, "2027-02-09"), "the seller's day may be the one before ours");
     assert!(!hidden(LicenseStatus::Stopped, "2027-02-08"), "its renewal ends later than that");
     assert!(!hidden(LicenseStatus::Stopped, "2027-01-10"), "it had run out: renewed from the day of renewal");
     assert!(!hidden(LicenseStatus::Active, "2028-01-01"));

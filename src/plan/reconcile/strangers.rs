@@ -1,4 +1,4 @@
-//! Licenses upstream that our state does not know: those that bear our mark, and foreign ones beside ours.
+//! Licenses at the seller that our state does not know: those that bear our mark, and foreign ones beside ours.
 
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ impl Comparison<'_> {
         // One from the pool is older than its service, which shows it.
         let of_this_incarnation = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);
         // An order is sent only when the one before has ended, and what it brought is not held any more: a mark newer
-        // than this state says that what the state still waits for, or holds and upstream does not have, is over.
+        // than this state says that what the state still waits for, or holds and the seller does not have, is over.
         let is_since = one.number > self.ground.last_number;
         let lacks = view.holds != Holds::Present || (is_since && self.gone.contains(&item));
         let waits = self.ordering.contains(&item) && !is_since;

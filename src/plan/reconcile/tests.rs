@@ -275,8 +275,8 @@ fn unowned() {
     assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier life");
 }
 
-/// A mark newer than the state ends what the state still waits for, or holds and upstream does not have any more: its
-/// license is the service's. One that the state knows of, or beside a license that is there, is not.
+/// A mark newer than the state ends what the state still waits for, or holds and the seller does not have any more:
+/// its license is the service's. One that the state knows of, or beside a license that is there, is not.
 #[test]
 fn newest_mark() {
     let item = view(42);

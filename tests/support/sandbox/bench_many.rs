@@ -44,7 +44,7 @@ pub fn many(sizes: &[u32]) -> Result<(), String> {
     Ok(())
 }
 
-/// Copies of the one license, upstream and in the state.
+/// Copies of the one license, the seller and in the state.
 fn copies(test: &Test, size: u32) -> Result<(), String> {
     test.upstream.with(|world| {
         let like = world.licenses.values().next_back().cloned().expect("the license that was ordered");

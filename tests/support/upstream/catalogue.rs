@@ -1,4 +1,4 @@
-//! What upstream sells: tariffs with their codes, periods, prices (minor units), node addons and ends of sale.
+//! What the seller sells: tariffs with their codes, periods, prices (minor units), node addons and ends of sale.
 //! Copied by hand from docs/licensing-rules.md 1 and 6; prices that are not published there are invented.
 use chrono::NaiveDate;
 

@@ -1,5 +1,5 @@
 //! Where a test steps between the program and its effect: a request is held at a gate while the test kills the
-//! program or starts another, or something happens upstream just before it.
+//! program or starts another, or something happens at the seller just before it.
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 

@@ -230,12 +230,12 @@ impl Upstream {
     /// Panics when there is none.
     pub fn license(&self, id: u64) -> License {
         let found = self.licenses().into_iter().find(|l| l.id == id);
-        found.unwrap_or_else(|| panic!("upstream has no license {id}"))
+        found.unwrap_or_else(|| panic!("the seller has no license {id}"))
     }
 
     /// The hand of the seller's administrator.
     pub fn edit_license(&self, id: u64, change: impl FnOnce(&mut License)) {
-        self.with(|w| change(w.licenses.get_mut(&id).unwrap_or_else(|| panic!("upstream has no license {id}"))));
+        self.with(|w| change(w.licenses.get_mut(&id).unwrap_or_else(|| panic!("the seller has no license {id}"))));
     }
 
     /// So many days pass for this license alone: its past moves back, its end stays.
@@ -289,7 +289,7 @@ impl Upstream {
         self.shared.lock().gates.clear();
     }
 
-    /// Something happens upstream just before the nth (from now, from 1) request of that func or purpose takes
+    /// Something happens the seller just before the nth (from now, from 1) request of that func or purpose takes
     /// effect.
     pub fn before(&self, func: &str, nth: u64, act: impl FnOnce(&mut World) + Send + 'static) {
         self.shared.lock().gates.before(func, nth, Box::new(act));

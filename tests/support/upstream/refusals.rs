@@ -1,4 +1,4 @@
-//! The one table of upstream's refusals. Four are on record: `bad_password` as a whole document, `captcha` and
+//! The one table of the seller's refusals. Four are on record: `bad_password` as a whole document, `captcha` and
 //! `wizard` by their types, `no_tariffs` by its text. The words of the others are published nowhere, so these are
 //! plausible ones of ours; a program must match them by a table that its settings can extend.
 

@@ -1,4 +1,4 @@
-//! Upstream's state: licenses, money, calendar, and what time does to them (stop, own renewal, deletion after 30
+//! The seller's state: licenses, money, calendar, and what time does to them (stop, own renewal, deletion after 30
 //! days). No network here: `funcs` are the calls on it, `server` plays them over HTTP.
 use super::catalogue::{self, Country, Family, Tariff};
 use super::dialect::{Dialect, Pace, Unsold};
@@ -14,7 +14,7 @@ pub const STOPPED: u8 = 3;
 pub const DELETED: u8 = 4;
 pub const PROCESSING: u8 = 5;
 
-/// Unknown properties of the real upstream, each to be had either way.
+/// Unknown properties of the real seller, each to be had either way.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub user: String,
@@ -149,7 +149,7 @@ pub struct Entry {
     pub amount: i64,
     pub currency: String,
     pub remoteid: String,
-    /// Which connection it came by; 0: upstream's own doing.
+    /// Which connection it came by; 0: the seller's own doing.
     pub connection: u64,
     #[serde(with = "super::day")]
     pub date: NaiveDate,
@@ -345,7 +345,7 @@ impl World {
         }
     }
 
-    /// What the calendar does: an expired license is renewed by upstream itself if it was told to, else stopped;
+    /// What the calendar does: an expired license is renewed by the seller itself if it was told to, else stopped;
     /// 30 days later it is deleted. An expiry date is good through the day before it.
     pub fn tick(&mut self) {
         let today = self.today();
