@@ -96,9 +96,11 @@ sim:
 	$(CARGO) test --locked --profile sim --test sim -- \
 		$(if $(MINUTES),--minutes $(MINUTES),$(if $(HISTORIES),,--minutes $(SIM_MINUTES)))
 
-# Mistakes planted behind a switch of the tests: the simulator must find each, or this fails.
+# Plants each mistake of tests/planted in a copy of this tree: the simulator must find it, or this fails.
 planted:
-	PLANTED=1 $(CARGO) test --locked --profile sim --features planted-bugs --test sim
+	tests/planted/plant "$(CURDIR)/target/planted"
+	cd target/planted && CARGO_TARGET_DIR="$(CURDIR)/target" PLANTED=1 \
+		$(CARGO) test --locked --profile sim --features planted-bugs --test sim
 
 # The budgets: start, one service, many licenses; some minutes. SIZES="1000 10000" for fewer.
 bench: build mariadb

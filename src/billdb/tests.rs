@@ -75,7 +75,7 @@ fn dates() {
     assert_eq!([days.day(1), days.day(2), days.day(3)], [None, None, None]);
 }
 
-/// src/regex understands what mysql asks of it: versions of servers, and nothing that is no text.
+/// vendor/regex understands what mysql asks of it: versions of servers, and nothing that is no text.
 #[test]
 fn versions() {
     let parts = |pattern: &str, version: &[u8]| {

@@ -11,7 +11,6 @@ use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::Period;
-use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::change::{Difference, Target, differences};
@@ -384,12 +383,7 @@ impl Engine<'_> {
                 }
                 Err(error)
             }
-            Err(Failed::Other(error)) => {
-                if is_planted(Bug::RollbackOnUnknown) && item.previous_tariff.is_some() {
-                    self.post(item, "service.changepricelist.rollback").await?;
-                }
-                Err(error)
-            }
+            Err(Failed::Other(error)) => Err(error),
         }
     }
 

@@ -3,7 +3,6 @@
 use super::{Engine, LOCK_RETRY, LOCK_WAIT, errors};
 use crate::error::ModuleError;
 use crate::model::ids::LicenseId;
-use crate::model::planted::{Bug, is_planted};
 use crate::ports::LockName;
 
 impl Engine<'_> {
@@ -18,7 +17,7 @@ impl Engine<'_> {
         name: LockName,
         is_worth_it: impl Fn(&Self) -> Result<bool, ModuleError>,
     ) -> Result<bool, ModuleError> {
-        if self.held.iter().any(|(held, _)| *held == name) || is_planted(Bug::LockForgotten) {
+        if self.held.iter().any(|(held, _)| *held == name) {
             return Ok(true);
         }
         let since = self.now();

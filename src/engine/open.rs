@@ -10,7 +10,6 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, terms, wanted};
@@ -30,9 +29,6 @@ impl Engine<'_> {
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => self.open_nothing(item, &incarnation).await?,
             Wanted::Product(product) => {
-                if is_planted(Bug::PostBeforeEffect) {
-                    self.post_open(item).await?;
-                }
                 let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
             }

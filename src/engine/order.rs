@@ -17,7 +17,6 @@ use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, OnceAnswer, OnceRequest, OrderRequest};
 use crate::model::license::{Family, License, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::planted::{Bug, is_planted};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::{Terms, code_advice};
@@ -109,10 +108,6 @@ impl Engine<'_> {
         );
         self.check_money(Some(item.id), &what).await?;
         self.check_address(terms, asked, &what).await?;
-        let replaces = match self.operation {
-            Some(operation) if is_planted(Bug::OperationAsKey) => Some(LicenseId(operation.0)),
-            Some(_) | None => replaces,
-        };
         let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces };
         let before = self.balance_beside_list(terms.product.family).await?;
         let returns = self.returns_remoteid()?;
@@ -232,10 +227,7 @@ impl Engine<'_> {
             Outcome::Unknown(why) => self.lost(&intent, incarnation, why, what).await,
             Outcome::Refused(refusal) => {
                 // Believed only after a look that finds nothing with the mark: an unpaid order is the intent's own.
-                let (found, complete) = match is_planted(Bug::TrustedWithoutLook) {
-                    true => (None, true),
-                    false => self.search_again(&intent, &order).await?,
-                };
+                let (found, complete) = self.search_again(&intent, &order).await?;
                 match found {
                     Some(license) => self.adopt(&intent, &order, license, Some(incarnation), what).await,
                     None if !complete && !self.is_unmoved(before).await? => Err(self.still_in_doubt(&intent, what)),

@@ -9,7 +9,6 @@ use crate::model::journal::Incarnation;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, add_period};
-use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::doubt::has_run_out;
@@ -204,9 +203,6 @@ impl Engine<'_> {
             return self.no_longer_free(row, &seen).await.map(|()| None);
         }
         let row = self.remember_key_before(row, &seen).await?;
-        if is_planted(Bug::AddressBeforeKey) {
-            let _ = self.try_change(&row, &Repeatable::Edit(Edit { ip: asked.ip, ..Edit::default() })).await?;
-        }
         match self.renew_key(&row, seen, keeps_address).await? {
             Some(seen) => self.give_address(item, incarnation, &row, asked, seen).await,
             None => Ok(None),
@@ -235,7 +231,6 @@ impl Engine<'_> {
 
     pub(super) fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
         match (&row.key_before, &seen.key) {
-            _ if is_planted(Bug::KeyNotRenewed) => true,
             (Some(before), Some(key)) => key.fingerprint() != *before,
             (Some(_), None) | (None, _) => false,
         }

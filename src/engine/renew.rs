@@ -10,7 +10,6 @@ use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{Expiry, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::{MonthCount, Period};
-use crate::model::planted::{Bug, is_planted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::renew::{Renewal, check_renewal, due, may_run_short, need, paid_end};
@@ -100,7 +99,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
-        if item.status == ItemStatus::Suspended && !is_planted(Bug::SuspendedRenewed) {
+        if item.status == ItemStatus::Suspended {
             if let Some(row) = self.witnessed(item, incarnation).await? {
                 // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
                 // told.
@@ -242,7 +241,7 @@ impl Engine<'_> {
         if fresh.expires != item.expires {
             return Err(end_moves(item, &fresh));
         }
-        if fresh.expires == payment.item_end_before || is_planted(Bug::PostRepeated) {
+        if fresh.expires == payment.item_end_before {
             self.post(item, "service.postprolong").await?;
         }
         if payment.finished {

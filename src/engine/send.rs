@@ -4,10 +4,9 @@
 
 use crate::error::{ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId};
-use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceAnswer, OnceRequest};
-use crate::model::license::{Expiry, License};
+use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
@@ -90,15 +89,9 @@ impl Engine<'_> {
 
     /// Sends what was recorded. A run that ends in between leaves the intent in doubt.
     pub(super) async fn send_recorded(&mut self, recorded: RecordedIntent) -> Result<Outcome, ModuleError> {
-        #[cfg(feature = "planted-bugs")]
-        let unwritten = is_planted(Bug::IntentAfterCall).then(|| recorded.intent());
-        #[cfg(feature = "planted-bugs")]
-        unwritten.map_or(Ok(()), |intent| self.store.hide_intent(intent, true)).map_err(errors::state)?;
         self.step("send").await?;
         let outcome = self.ports.upstream.send_once(recorded);
         self.step("sent").await?;
-        #[cfg(feature = "planted-bugs")]
-        unwritten.map_or(Ok(()), |intent| self.store.hide_intent(intent, false)).map_err(errors::state)?;
         Ok(outcome)
     }
 
@@ -116,11 +109,6 @@ impl Engine<'_> {
             .map_err(errors::state)?
             .ok_or_else(|| errors::state(StoreError::Unusable("a recorded wish is missing".to_owned())))?;
         match self.send_recorded(recorded).await? {
-            Outcome::Done(OnceAnswer::Prolonged(expires)) if is_planted(Bug::RenewalTrusted) => {
-                let expires = expires.map_or(Expiry::Unknown, Expiry::On);
-                let seen = crate::model::license::License { expires, ..row.as_last_seen() };
-                self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, Some(seen), what).await
-            }
             Outcome::NotSent(why) => {
                 let error = errors::unreachable(what, &why, row.id);
                 let event = IntentEvent::NotSent { reason: why };

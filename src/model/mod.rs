@@ -12,7 +12,6 @@ pub mod license_row;
 pub mod money;
 pub mod name;
 pub mod period;
-pub mod planted;
 pub mod reason;
 pub mod rules;
 pub mod sellers;

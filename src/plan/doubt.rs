@@ -18,7 +18,6 @@ use crate::model::journal::{Intent, OnceRequest, OrderRequest};
 use crate::model::license::{License, LicenseStatus, RemoteId};
 use crate::model::name::is_same;
 use crate::model::period::add_months;
-use crate::model::planted::{Bug, is_planted};
 use crate::text;
 
 /// Two clean looks lie at least this far apart, or `settle_s` if that is less.
@@ -48,7 +47,6 @@ pub enum Verdict {
 
 /// Decides after a look that found no trace of an intent. `complete`: the look can show that nothing was left out.
 pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
-    let settle_s = if is_planted(Bug::ResentEarly) { 0 } else { settle_s };
     let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
     if now < settled {
         return Verdict::Wait { until: settled };
@@ -124,9 +122,6 @@ pub enum Match {
 
 /// Compares an opened license with an order.
 pub fn compare(request: &OrderRequest, seen: &License) -> Match {
-    if is_planted(Bug::AdoptedByIp) && seen.ip == request.ip {
-        return Match::Mark;
-    }
     match &seen.remoteid {
         RemoteId::Text(_) if seen.remoteid.is(&request.mark) => Match::Mark,
         RemoteId::Text(_) => Match::No,
@@ -306,9 +301,6 @@ impl Completeness {
 
     /// Whether the list can be shown to be complete.
     pub fn is_complete(&self, newest_known: &[LicenseId]) -> bool {
-        if is_planted(Bug::IncompleteList) {
-            return true;
-        }
         !self.broken && self.total == Some(self.rows) && newest_known.iter().all(|id| self.seen.contains(id))
     }
 }

@@ -9,7 +9,6 @@ use crate::model::catalogue::Product;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::Expiry;
 use crate::model::period::{MonthCount, Period, add_months, add_period, days_between};
-use crate::model::planted::{Bug, is_planted};
 use crate::text;
 
 /// Until when the service is paid once this `prolong` is done: right whether the panel moves the end before the call
@@ -44,7 +43,7 @@ pub fn need(item: &Item) -> Option<NaiveDate> {
 
 /// Whether only the panel's word says that this service is paid today: active, its end ahead.
 pub fn is_paid(item: &Item, today: NaiveDate) -> bool {
-    (item.status == ItemStatus::Active || is_planted(Bug::SuspendedRenewed)) && need(item).is_none_or(|end| end > today)
+    item.status == ItemStatus::Active && need(item).is_none_or(|end| end > today)
 }
 
 /// A renewal that sync owes, with its reason.

@@ -175,17 +175,6 @@ impl Store {
         self.intents(is_open!(), &[])
     }
 
-    /// Makes an intent as if it had not been recorded yet, or as it was again: for a planted mistake.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    #[cfg(feature = "planted-bugs")]
-    pub fn hide_intent(&self, intent: IntentId, hidden: bool) -> Result<(), StoreError> {
-        let status = if hidden { IntentStatus::Refused } else { IntentStatus::InDoubt };
-        self.conn.execute("UPDATE wish SET status = ?2 WHERE id = ?1", params![intent.0, status.word()])?;
-        Ok(())
-    }
-
     /// Whether a run already ended an intent of a kind with success: a repeated run need not do it again. The panel
     /// gives numbers of operations again: another item's, or one of 20 days ago, is another operation.
     ///

@@ -10,7 +10,6 @@ use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::name::KeptName;
-use crate::model::planted::{Bug, is_planted};
 use crate::model::reason::Reason;
 
 pub(super) const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
@@ -388,7 +387,7 @@ impl Tx<'_> {
         let changed = self.execute(
             "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
                      key_before = NULL, not_before = NULL, reason = NULL
-                 WHERE account = ?1 AND id = ?2 AND ((state IN ('pool', 'to_free') AND state = ?8) OR ?9)",
+                 WHERE account = ?1 AND id = ?2 AND state IN ('pool', 'to_free') AND state = ?8",
             params![
                 row.account.0,
                 row.id.0,
@@ -398,7 +397,6 @@ impl Tx<'_> {
                 internal_name,
                 self.now.timestamp(),
                 row.state.word(),
-                is_planted(Bug::BlindClaim)
             ],
         )?;
         Ok(changed == 1)

@@ -292,7 +292,7 @@ const MUST_FIND_WITHIN: u64 = 10_000;
 /// are looked for at once.
 #[cfg(feature = "planted-bugs")]
 pub fn find_planted() {
-    use pmisplicense::model::planted::Bug;
+    use pmisplicense::planted::Bug;
     // PLANTED=1: all; PLANTED=name: that one.
     let only = std::env::var("PLANTED").unwrap_or_default();
     let bugs: Vec<Bug> = Bug::ALL.into_iter().filter(|bug| only == "1" || format!("{bug:?}") == only).collect();
@@ -320,12 +320,8 @@ pub fn find_planted() {
 
 /// Says where a planted bug is found, and whether soon enough. What the engine breaks without it is taken off.
 #[cfg(feature = "planted-bugs")]
-fn is_found(
-    bug: pmisplicense::model::planted::Bug,
-    image: &Image,
-    rules: &[pmisplicense::model::rules::Rules],
-) -> bool {
-    use pmisplicense::model::planted::plant;
+fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicense::model::rules::Rules]) -> bool {
+    use pmisplicense::planted::plant;
     let broken = |seed: u64, bug| {
         plant(bug);
         let script = Script::draw(seed);
@@ -358,8 +354,8 @@ pub fn run() {
     }
     if let Ok(name) = std::env::var("CELL") {
         #[cfg(feature = "planted-bugs")]
-        pmisplicense::model::planted::plant(
-            pmisplicense::model::planted::Bug::ALL
+        pmisplicense::planted::plant(
+            pmisplicense::planted::Bug::ALL
                 .into_iter()
                 .find(|bug| std::env::var("BUG").is_ok_and(|name| format!("{bug:?}") == name)),
         );

@@ -10,7 +10,6 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest, OrderRequest};
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::license_row::LicenseState;
-use crate::model::planted::{Bug, is_planted};
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
     FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
@@ -75,9 +74,6 @@ impl Engine<'_> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
         for intent in open.iter().filter(|intent| order_of(intent).is_some() && intent.account == account) {
-            if is_planted(Bug::OperationAsKey) && intent.operation != self.operation {
-                continue;
-            }
             let fits = order_of(intent).zip(product).is_some_and(|(order, product)| {
                 order.pricelist == product.pricelist
                     || (intent.is_order_of(incarnation) && order.family == product.family)

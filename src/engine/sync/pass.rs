@@ -9,7 +9,6 @@ use crate::model::item::Item;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::days_between;
-use crate::model::planted::{Bug, is_planted};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::doubt::Completeness;
 use crate::plan::guard::Allow;
@@ -166,12 +165,8 @@ impl Engine<'_> {
 
     async fn sync_one(&mut self, item: ItemId) -> Result<(), ModuleError> {
         self.begin_one();
-        let stale = if is_planted(Bug::ActsOnListRow) { self.item_row(item).await? } else { None };
         self.lock(LockName::Item(item)).await?;
-        match stale {
-            Some(item) => self.sync_item(&item).await,
-            None => self.sync_locked(item).await,
-        }
+        self.sync_locked(item).await
     }
 
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {

@@ -1,6 +1,5 @@
-//! Mistakes that the simulator must be able to find (docs/testing.md 3): with the feature `planted-bugs` a test
-//! switches one on in its own thread; without it, in every build that is shipped, each question is answered "no" at
-//! compile time.
+//! The switch of the planted mistakes (docs/testing.md 3). `tests/planted/plant` puts this file into a copy of the tree
+//! as `planted`; a test switches one mistake on in its own thread.
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,25 +60,16 @@ impl Bug {
     ];
 }
 
-#[cfg(feature = "planted-bugs")]
 thread_local! {
     static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
 }
 
 /// Switches one mistake on in this thread, or all off.
-#[cfg(feature = "planted-bugs")]
 pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
 /// Whether a mistake is switched on.
-#[cfg(feature = "planted-bugs")]
 pub fn is_planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
-}
-
-/// Whether a mistake is switched on: never.
-#[cfg(not(feature = "planted-bugs"))]
-pub const fn is_planted(_: Bug) -> bool {
-    false
 }
