@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::{Command, Common, EngineCommand, ItemCommand, OPTIONS, Opt, Tuning};
+use crate::cli::{Command, Common, EngineCommand, OPTIONS, Opt, Tuning};
 use crate::error::{ErrorKind, Lang, ModuleError};
+use crate::model::command::{self, Does};
 use crate::model::ids::{ItemId, ModuleId};
 use crate::text;
 
@@ -179,20 +180,20 @@ impl Given {
     /// `missed`, `bad_value` with the option's name; `unknown_command`.
     pub fn check(&self) -> Result<Command, ModuleError> {
         let name = self.required(Opt::Command)?;
-        if let Some(command) = ItemCommand::ALL.into_iter().find(|command| command.word() == name) {
-            let item = self.required_number(Opt::Item)?;
-            return Ok(Command::Engine(EngineCommand::Item { command, item }));
-        }
-        Ok(match name {
-            "features" => Command::Features,
-            "check_connection" => Command::CheckConnection,
-            "tune_connection" => Command::TuneConnection,
-            "tuning_param" => Command::TuningParam(self.tuning()),
-            "check_param" => Command::CheckParam {
+        let known = command::find(name).ok_or_else(|| unknown_command(name))?;
+        Ok(match known.does {
+            Does::Item(command) => {
+                Command::Engine(EngineCommand::Item { command, item: self.required_number(Opt::Item)? })
+            }
+            Does::Features => Command::Features,
+            Does::CheckConnection => Command::CheckConnection,
+            Does::TuneConnection => Command::TuneConnection,
+            Does::TuningParam => Command::TuningParam(self.tuning()),
+            Does::CheckParam => Command::CheckParam {
                 param: self.required(Opt::Param)?.to_owned(),
                 value: self.text(Opt::Value).ok_or_else(|| self.missed(Opt::Value))?.to_owned(),
             },
-            "check_addon" => Command::CheckAddon {
+            Does::CheckAddon => Command::CheckAddon {
                 addon: [Opt::Param, Opt::Intname, Opt::Addon]
                     .into_iter()
                     .find_map(|opt| self.filled(opt))
@@ -201,19 +202,18 @@ impl Given {
                     .to_owned(),
                 value: self.text(Opt::Value).ok_or_else(|| self.missed(Opt::Value))?.to_owned(),
             },
-            "sync_server" => Command::Engine(EngineCommand::SyncServer { module: self.required_number(Opt::Module)? }),
-            "sync" => Command::Engine(EngineCommand::Sync { module: self.number(Opt::Module)? }),
-            "import" => Command::Engine(EngineCommand::Import {
+            Does::SyncServer => {
+                Command::Engine(EngineCommand::SyncServer { module: self.required_number(Opt::Module)? })
+            }
+            Does::Sync => Command::Engine(EngineCommand::Sync { module: self.number(Opt::Module)? }),
+            Does::Import => Command::Engine(EngineCommand::Import {
                 module: self.required_number(Opt::Module)?,
                 itemtype: self.required(Opt::Itemtype)?.trim().to_owned(),
                 search: self.filled(Opt::Param).map(str::to_owned),
             }),
-            "import_pricelist" => Command::ImportPricelist { module: self.required_number(Opt::Module)? },
-            // Questions that have an empty answer: no module is preferred, no user is made, nothing is measured.
-            "get_suitable_module" | "usercreate" | "stat" | "get_server_config" | "sync_pricelist" | "sync_iplist" => {
-                Command::Empty
-            }
-            other => self.known_but_not_ours(other)?,
+            Does::ImportPricelist => Command::ImportPricelist { module: self.required_number(Opt::Module)? },
+            Does::Nothing => Command::Empty,
+            Does::NotSupported => Command::NotSupported(known.name),
         })
     }
 
@@ -226,43 +226,21 @@ impl Given {
             Some(_) | None => Tuning::Other,
         }
     }
-
-    fn known_but_not_ours(&self, name: &str) -> Result<Command, ModuleError> {
-        if let Some(known) = NOT_SUPPORTED.into_iter().find(|known| *known == name) {
-            return Ok(Command::NotSupported(known));
-        }
-        Err(ModuleError::new(
-            ErrorKind::UnknownCommand,
-            "command",
-            name,
-            text!("There is no command {name:?}", "Команды {name:?} нет"),
-        )
-        .changed(text!("Nothing was done", "Ничего не сделано"))
-        .next(text!(
-            "commands that exist are listed by --command features",
-            "имеющиеся команды перечисляет --command features"
-        )))
-    }
 }
 
-/// Commands of the protocol that mean nothing for licenses.
-pub const NOT_SUPPORTED: [&str; 15] = [
-    "transition_control_panel",
-    "prolong_addon",
-    "start",
-    "stop",
-    "reboot",
-    "hardreboot",
-    "changepassword",
-    "transfer",
-    "update_ns",
-    "whois",
-    "approver",
-    "getbalance",
-    "get_contact_type",
-    "tune_service_profile",
-    "validate_service_profile",
-];
+fn unknown_command(name: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::UnknownCommand,
+        "command",
+        name,
+        text!("There is no command {name:?}", "Команды {name:?} нет"),
+    )
+    .changed(text!("Nothing was done", "Ничего не сделано"))
+    .next(text!(
+        "commands that exist are listed by --command features",
+        "имеющиеся команды перечисляет --command features"
+    ))
+}
 
 /// Numbers of any kind of id.
 trait From32 {
@@ -290,6 +268,7 @@ impl From32 for crate::model::ids::RunningOperationId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::command::COMMANDS;
 
     fn parse(line: &str) -> Given {
         read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
@@ -395,9 +374,9 @@ mod tests {
                 assert_eq!(given.common(), Ok(Common::default()), "{command} {none:?}");
                 assert!(given.check().is_ok(), "{command} {none:?}");
             }
-            for command in ItemCommand::ALL {
-                let error = args(command.word()).check().expect_err(command.word());
-                assert_eq!(error.object, "item", "{} {none:?}", command.word());
+            for command in COMMANDS.into_iter().filter(|command| matches!(command.does, Does::Item(_))) {
+                let error = args(command.name).check().expect_err(command.name);
+                assert_eq!(error.object, "item", "{} {none:?}", command.name);
             }
         }
         let common = parse("--command open --item 1 --runningoperation").common();
@@ -414,7 +393,8 @@ mod tests {
     /// Commands that the protocol knows and we do not carry out never look like unknown ones.
     #[test]
     fn answered_without_work() {
-        for name in NOT_SUPPORTED {
+        let names = COMMANDS.into_iter().filter(|known| known.does == Does::NotSupported).map(|known| known.name);
+        for name in names {
             assert_eq!(parse(&format!("--command {name}")).check(), Ok(Command::NotSupported(name)));
         }
         for name in ["stat", "usercreate", "get_suitable_module", "get_server_config", "sync_pricelist", "sync_iplist"]

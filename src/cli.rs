@@ -11,8 +11,8 @@ use std::path::PathBuf;
 pub use self::doctor::DoctorArgs;
 pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
-pub use crate::engine::ItemCommand;
 use crate::error::Lang;
+use crate::model::command::ItemCommand;
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 
 /// A protocol option that is known.

@@ -20,6 +20,7 @@ use crate::error::{ErrorKind, Lang, ModuleError};
 use crate::event_hook;
 use crate::failure_report;
 use crate::log::{Level, Log};
+use crate::model::command;
 use crate::model::ids::{ModuleId, RunningOperationId};
 use crate::resource_use;
 use crate::settings::{Environment, Settings};
@@ -42,25 +43,6 @@ impl From<Reply> for Finished {
         Self { stdout: reply.0, ..Self::default() }
     }
 }
-
-/// Commands of the protocol that do nothing while `etc/billmgr.DoNothing` exists (docs/interface.md 1).
-const STOPPED: [&str; 15] = [
-    "open",
-    "suspend",
-    "resume",
-    "close",
-    "prolong",
-    "prolong_addon",
-    "cancel_prolong",
-    "reopen",
-    "setparam",
-    "sync_item",
-    "sync_server",
-    "sync",
-    "stat",
-    "gen_key",
-    "import",
-];
 
 /// The panel's switch: nothing that changes anything is done while it exists.
 pub fn do_nothing(root: &std::path::Path) -> bool {
@@ -102,7 +84,8 @@ fn new_log(settings: &Settings) -> Arc<Log> {
 }
 
 fn protocol(given: &Given, environment: &Environment) -> Finished {
-    let stopped = |root: &std::path::Path| STOPPED.contains(&given.command()) && do_nothing(root);
+    let is_stopped = command::find(given.command()).is_some_and(|command| command.is_stopped);
+    let stopped = |root: &std::path::Path| is_stopped && do_nothing(root);
     let switched_off = stopped(&environment.root());
     let is_dry = given.has(Opt::DryRun);
     if switched_off && !is_dry {

@@ -40,7 +40,7 @@ fn check_connection_refuses_a_form_and_says_what_to_do() {
     test.upstream.fault(Fault::on("*").form().always());
     let check = test.program(["--command", "check_connection"]).stdin(doc.clone()).run();
     assert_eq!(check.fails("bad_answer").attribute("object"), "form");
-    assert!(check.message().contains("Log in there with a browser as this user"), "{}", check.stdout);
+    assert!(check.message().contains("log in there with a browser as this user"), "{}", check.stdout);
     let sync = test.run(["--command", "sync"]);
     assert!(sync.fails("bad_answer").message().contains("shows the form &quot;usrparam&quot;"), "{}", sync.stdout);
     let doctor = test.run(["doctor"]);

@@ -165,10 +165,10 @@ fn license() {
         &today,
         [
             &format!(
-                "the license of service 42 ran out, and the service itself is paid until {today} only (today {today}); nothing was renewed; the run is repeated once the panel has moved the end"
+                "The license of service 42 ran out, and the service itself is paid until {today} only (today {today}).| Nothing was renewed.| Next: the run is repeated once the panel has moved the end"
             ),
             &format!(
-                "лицензия услуги 42 истекла, а сама услуга оплачена лишь до {today} (сегодня {today}); ничего не продлено; запуск повторится, когда панель сдвинет срок"
+                "Лицензия услуги 42 истекла, а сама услуга оплачена лишь до {today} (сегодня {today}).| Ничего не продлено.| Далее: запуск повторится, когда панель сдвинет срок"
             ),
         ],
     );
@@ -182,9 +182,11 @@ fn license() {
         &shown,
         [
             &format!(
-                "reading license {id}: the seller was not reached; nothing was bought by this step; it is tried again"
+                "reading license {id}: the seller was not reached.| Nothing was bought by this step.| Next: nothing to do; the next run tries again"
             ),
-            &format!("чтение лицензии {id}: продавец недоступен; этим шагом ничего не куплено; попытка повторится"),
+            &format!(
+                "чтение лицензии {id}: продавец недоступен.| Этим шагом ничего не куплено.| Далее: ничего делать не нужно; следующий запуск попробует снова"
+            ),
         ],
     );
     test.upstream.listen_again();

@@ -25,7 +25,7 @@ fn bad_files() {
         let file = test.root().join("etc/pmisplicense.toml").display().to_string();
         let begins = format!("Settings file {file}, line {line}, {key}: ");
         assert!(words.starts_with(&begins), "{text}: {words}");
-        assert!(words.ends_with("Nothing was done. Correct the line and repeat."), "{text}: {words}");
+        assert!(words.ends_with("Nothing was done. Next: correct the line and repeat"), "{text}: {words}");
         assert_eq!(output.attribute("object"), key, "{text}");
         assert_eq!((sent(&test), test.state_path().exists()), (Vec::new(), false), "{text}");
     }

@@ -205,7 +205,7 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
     let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
     let (imported, left, failed) = (result.services.len(), result.left.len(), result.report.failures().count());
     let sum = match done {
-        None if total == 0 => text!("every license the seller is somebody's", "у каждой лицензии есть хозяин"),
+        None if total == 0 => text!("every license at the seller is already in use", "у каждой лицензии есть хозяин"),
         None => text!(
             "{total} licenses that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
             "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"

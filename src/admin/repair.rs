@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
-use crate::engine::{Consent, ItemCommand, Verdict, run_to_end, state_error};
+use crate::engine::{Consent, Verdict, run_to_end, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::model::command::ItemCommand;
 use crate::model::ids::{IntentId, ItemId, LicenseId, ModuleId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{Intent, IntentStatus, OnceRequest};

@@ -1,6 +1,7 @@
 //! `features`: what this module is for and which commands it carries out. Needs nothing but the binary; the panel
 //! asks once per start, so a changed answer needs a restart of the panel.
 
+use crate::model::command::COMMANDS;
 use crate::xml::Element;
 
 /// Product types of services that this module handles.
@@ -11,28 +12,6 @@ pub const PARAMS: [(&str, bool); 3] = [("url", false), ("username", false), ("pa
 
 /// The custom parameter that holds the period-alignment table, a row each.
 pub const PERIOD_ALIGN: &str = "period_align";
-
-/// Commands, only those that are carried out.
-pub const FEATURES: [&str; 18] = [
-    "check_connection",
-    "tune_connection",
-    "tuning_param",
-    "open",
-    "suspend",
-    "resume",
-    "close",
-    "setparam",
-    "reopen",
-    "prolong",
-    "cancel_prolong",
-    "sync_item",
-    "sync_server",
-    "gen_key",
-    "check_param",
-    "check_addon",
-    "import",
-    "import_pricelist",
-];
 
 fn named(element: &str, name: &str) -> Element {
     Element::new(element).with_attribute("name", name)
@@ -46,7 +25,8 @@ pub fn document() -> Element {
         e.with_child(if *crypted { param.with_attribute("crypted", "yes") } else { param })
     });
     let params = params.with_child(named("customparam", PERIOD_ALIGN));
-    let features = FEATURES.iter().fold(Element::new("features"), |e, name| e.with_child(named("feature", name)));
+    let announced = COMMANDS.iter().filter(|command| command.is_announced);
+    let features = announced.fold(Element::new("features"), |e, command| e.with_child(named("feature", command.name)));
     Element::new("doc").with_child(itemtypes).with_child(params).with_child(features)
 }
 
@@ -58,7 +38,9 @@ mod tests {
     /// The exact bytes (docs/interface.md 3).
     #[test]
     fn exact() {
-        let features: String = FEATURES.iter().map(|name| format!("<feature name=\"{name}\"/>")).collect();
+        let names = "check_connection tune_connection tuning_param open suspend resume close setparam reopen prolong \
+                     cancel_prolong sync_item sync_server gen_key check_param check_addon import import_pricelist";
+        let features: String = names.split(' ').map(|name| format!("<feature name=\"{name}\"/>")).collect();
         let want = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc><itemtypes><itemtype name=\"soft\"/><itemtype \
              name=\"softexternal\"/></itemtypes><params><param name=\"url\"/><param name=\"username\"/><param \

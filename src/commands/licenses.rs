@@ -1,10 +1,11 @@
 //! The commands that may change a license or spend money: the engine of the right module does the work. No rule of
 //! licensing here.
 
-use crate::cli::{EngineCommand, ItemCommand};
+use crate::cli::EngineCommand;
 use crate::context::{Context, database_error};
 use crate::engine::{Allow, Former, Summary, former_accounts, other_account, run_to_end, state_error};
 use crate::error::ModuleError;
+use crate::model::command::ItemCommand;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::license_row::LicenseState;
 use crate::pass_report::{PassReport, Scope, Why};

@@ -36,6 +36,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
+use crate::model::command::ItemCommand;
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseStatus};
@@ -93,63 +94,6 @@ pub struct Ports<'p> {
     pub locks: &'p dyn Locks,
     /// The log.
     pub notes: &'p dyn Notes,
-}
-
-/// A command about one service that may change its license.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ItemCommand {
-    /// A license for a new service.
-    Open,
-    /// Stop it.
-    Suspend,
-    /// Start it again.
-    Resume,
-    /// The service ends: free, stop or delete the license.
-    Close,
-    /// A period was paid.
-    Prolong,
-    /// No automatic renewal.
-    CancelProlong,
-    /// What `open` would still have to do.
-    Reopen,
-    /// The client changed address, name, nodes or tariff.
-    Setparam,
-    /// Look at one license.
-    SyncItem,
-    /// A new key.
-    GenKey,
-}
-
-impl ItemCommand {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Open,
-        Self::Suspend,
-        Self::Resume,
-        Self::Close,
-        Self::Prolong,
-        Self::CancelProlong,
-        Self::Reopen,
-        Self::Setparam,
-        Self::SyncItem,
-        Self::GenKey,
-    ];
-
-    /// The protocol's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Close => "close",
-            Self::Prolong => "prolong",
-            Self::CancelProlong => "cancel_prolong",
-            Self::Reopen => "reopen",
-            Self::Setparam => "setparam",
-            Self::SyncItem => "sync_item",
-            Self::GenKey => "gen_key",
-        }
-    }
 }
 
 /// One run of one command.

@@ -21,7 +21,8 @@ use super::guard::By;
 use super::identity::suspects::Suspects;
 use super::order::doubt::order_of;
 use super::pages::Pages;
-use super::{Engine, ItemCommand, errors};
+use super::{Engine, errors};
+use crate::model::command::ItemCommand;
 
 /// Items read from the panel at once.
 const BATCH: u32 = 500;

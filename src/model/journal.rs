@@ -398,7 +398,7 @@ pub struct Intent {
     pub account: AccountId,
     /// The request as it was sent.
     pub request: OnceRequest,
-    /// For an order: the highest license number known the seller just before; 0 when none was known.
+    /// For an order: the highest license number known at the seller just before; 0 when none was known.
     pub highest_license: LicenseId,
     /// When the intent was written (UTC); no request left before.
     pub recorded_at: DateTime<Utc>,

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod catalogue;
+pub mod command;
 pub mod creation;
 pub mod ids;
 pub mod item;

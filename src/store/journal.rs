@@ -37,7 +37,7 @@ pub struct NewIntent<'w> {
     pub item: Option<ItemId>,
     /// The account that it is sent to.
     pub account: AccountId,
-    /// The highest license number known the seller just before.
+    /// The highest license number known at the seller just before.
     pub highest_license: LicenseId,
     /// The run that records it.
     pub operation: Option<RunningOperationId>,

@@ -62,7 +62,7 @@ fn chosen_from_the_list() {
     assert_eq!(t.item(item).param("lickey"), t.upstream.license(foreign).key);
     assert_eq!(json(&t, "import")["licenses"], serde_json::json!([]));
     assert!(fine(&t, "import --all --yes").contains("0 imported"));
-    assert!(fine(&t, "import").contains("is somebody's"));
+    assert!(fine(&t, "import").contains("is already in use"));
     assert_eq!((imports(&t), t.upstream.billed("soft.order.param")), (2, 2), "an import buys nothing");
     t.assert_clean();
 }

@@ -1,7 +1,7 @@
 //! Modules of a license (family addition) and other software (docs/licensing-rules.md 1): they live and die with what
 //! they belong to.
 use super::{licid, state};
-use crate::service::{alter_state, day, ends_in, forget};
+use crate::service::{alter_state, day, ends_in, forget, settle};
 use crate::support::{Fault, Test};
 
 /// A service with ISPmanager 6 Lite, open, and a module for it, ordered.
@@ -135,11 +135,10 @@ fn not_found_is_for_a_person() {
         [Fault::on("addition.order.param").refused_after("tariff"), Fault::on("addition.order.param").drop_after()]
     {
         let test = with_module();
-        test.settings("[upstream]\nsettle_s = 1\n");
         test.upstream.with(|world| world.next_id += 1000);
         test.upstream.fault(fault);
         test.cmd("open", 43).fails("client");
-        std::thread::sleep(std::time::Duration::from_millis(1300));
+        settle(&test);
         test.cmd("open", 43).fails("order_unknown");
         let id = test.upstream.licenses().iter().map(|l| l.id).max().unwrap();
         test.run(["resolve", "43", "--bought", &id.to_string(), "--yes"]).ok();

@@ -1,5 +1,5 @@
-//! The switch of the planted mistakes (docs/testing.md 3). `tests/planted/plant` puts this file into a copy of the tree
-//! as `planted`; a test switches one mistake on in its own thread.
+//! The switch of the planted mistakes (docs/testing.md 3). `tests/planted/plant` puts this file into a copy of the
+//! tree as `planted`; a test switches one mistake on in its own thread.
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

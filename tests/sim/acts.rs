@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use chrono::{Days, Months};
-use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{ClientId, PricelistId};
 use pmisplicense::model::item::{AddonValue, ItemStatus};
 use pmisplicense::model::license::LicenseStatus;
@@ -140,7 +140,7 @@ pub enum SellerDoes {
 }
 
 mod word {
-    use pmisplicense::engine::ItemCommand;
+    use pmisplicense::model::command::{Does, ItemCommand, find};
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(command: &ItemCommand, to: S) -> Result<S::Ok, S::Error> {
@@ -149,8 +149,10 @@ mod word {
 
     pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<ItemCommand, D::Error> {
         let word = String::deserialize(from)?;
-        let found = ItemCommand::ALL.into_iter().find(|command| command.word() == word);
-        found.ok_or_else(|| serde::de::Error::custom(format!("no command is called {word}")))
+        match find(&word).map(|command| command.does) {
+            Some(Does::Item(command)) => Ok(command),
+            Some(_) | None => Err(serde::de::Error::custom(format!("no command for a service is called {word}"))),
+        }
     }
 }
 

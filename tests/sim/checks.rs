@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use pmisplicense::engine::ItemCommand;
 use pmisplicense::model::catalogue::NOPANEL;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{AccountId, IntentId, ItemId, LicenseId};
 use pmisplicense::model::item::{AddonValue, Item, ItemStatus};
 use pmisplicense::model::journal::{Intent, IntentStatus};

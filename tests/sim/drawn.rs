@@ -1,6 +1,6 @@
 //! What a drawn action is in the world as it is at that moment: acts, told in full.
 
-use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::command::ItemCommand;
 
 use crate::acts::{Act, Begun, Of, What};
 use crate::play::Stage;

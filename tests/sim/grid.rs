@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::rules::Rules;
 

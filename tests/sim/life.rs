@@ -2,7 +2,7 @@
 //! the world is like at that moment.
 
 use chrono::{Days, Months, NaiveDate};
-use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::ItemId;
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::license::{FREE_IP, FREE_NAME, Family, LicenseStatus};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{Months, NaiveDate};
-use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{
     AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId,
 };

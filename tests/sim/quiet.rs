@@ -1,8 +1,9 @@
 //! How a history ends: a drain, in which everything on its way arrives; a quiet, in which each unfinished run is
 //! repeated and sync follows; the checks; and everything finished once more (S7).
 
-use pmisplicense::engine::{ItemCommand, RESTORED};
+use pmisplicense::engine::RESTORED;
 use pmisplicense::error::ErrorKind;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::license::LicenseStatus;
 
 use crate::faults::Mode;

@@ -10,8 +10,8 @@ use crate::panel::PanelHabits;
 use crate::script::Start;
 use crate::seller::Habits;
 use crate::world::{Job, World};
-use pmisplicense::engine::ItemCommand as C;
 use pmisplicense::error::ErrorKind as E;
+use pmisplicense::model::command::ItemCommand as C;
 
 pub const DAY: i64 = 86_400;
 

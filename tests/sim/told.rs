@@ -1,6 +1,6 @@
 //! S5 (docs/testing.md 3): what a run told by its end.
 
-use pmisplicense::engine::ItemCommand;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{License, LicenseStatus};

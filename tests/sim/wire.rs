@@ -71,7 +71,7 @@ impl World {
     fn check_paid(&mut self, run: usize, request: &OnceRequest) {
         let by_sync = match self.runs[run].job {
             Job::SyncAll => true,
-            Job::Item { command, .. } => command == pmisplicense::engine::ItemCommand::SyncItem,
+            Job::Item { command, .. } => command == pmisplicense::model::command::ItemCommand::SyncItem,
             _ => false,
         };
         if !by_sync {

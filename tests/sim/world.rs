@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use pmisplicense::engine::ItemCommand;
 use pmisplicense::error::{ErrorKind, Text};
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::Item;
 use pmisplicense::model::journal::OnceRequest;

@@ -1,6 +1,6 @@
 //! The sandbox: stand-ins of the neighbours (the selling BILLmanager in `upstream`, OrderBox in `orderbox`, our own
-//! panel in `mgrctl` and `mariadb`) and the harness that starts the real program between them. Used by tests/lib.rs and
-//! by the example executable `sandbox`; built from the documents, it shares no code with src/.
+//! panel in `mgrctl` and `mariadb`) and the harness that starts the real program between them. Used by tests/lib.rs
+//! and by the example executable `sandbox`; built from the documents, it shares no code with src/.
 #![allow(dead_code, missing_docs, unused_imports)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::wildcard_enum_match_arm)]
 

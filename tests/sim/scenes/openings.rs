@@ -6,8 +6,8 @@ use crate::deeds::{
     both_new_address, key_is_young, list_is_filtered, money_is_out, seller_moves, seller_renames, unpaid_are_paid,
 };
 use crate::faults::Fault as F;
-use pmisplicense::engine::ItemCommand as C;
 use pmisplicense::error::ErrorKind as E;
+use pmisplicense::model::command::ItemCommand as C;
 
 pub(super) fn openings() -> Vec<Scene> {
     use Deed::{Hurt, Run, Wait, World};

@@ -7,8 +7,8 @@ use crate::deeds::{
 };
 use crate::faults::Fault as F;
 use crate::world::Job;
-use pmisplicense::engine::ItemCommand as C;
 use pmisplicense::error::ErrorKind as E;
+use pmisplicense::model::command::ItemCommand as C;
 
 /// A pass while an operation of the panel waits: a second process may carry it out between any two steps.
 pub(super) fn beside_an_operation() -> Vec<Scene> {

@@ -6,8 +6,8 @@ use crate::deeds::{
     seller_hides_one, seller_renews_by_itself, seller_renumbers, to_nopanel, to_panel, trial_becomes_paid,
 };
 use crate::faults::Fault as F;
-use pmisplicense::engine::ItemCommand as C;
 use pmisplicense::error::ErrorKind as E;
+use pmisplicense::model::command::ItemCommand as C;
 
 pub(super) fn payments() -> Vec<Scene> {
     use Deed::{Hurt, Run, Wait, World};

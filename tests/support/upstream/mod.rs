@@ -289,7 +289,7 @@ impl Upstream {
         self.shared.lock().gates.clear();
     }
 
-    /// Something happens the seller just before the nth (from now, from 1) request of that func or purpose takes
+    /// Something happens at the seller just before the nth (from now, from 1) request of that func or purpose takes
     /// effect.
     pub fn before(&self, func: &str, nth: u64, act: impl FnOnce(&mut World) + Send + 'static) {
         self.shared.lock().gates.before(func, nth, Box::new(act));
