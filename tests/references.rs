@@ -119,3 +119,25 @@ fn a_reference_that_leads_nowhere_is_found() {
     assert_eq!(check("see LOST.md"), ["LOST.md is not in the repository"]);
     assert_eq!(check("docs/rules.md 2026-01-01 and rules.mdx"), Vec::<String>::new());
 }
+
+/// Files of the program that documents and comments name by their path, such as `engine/order/doubt.rs`, exist.
+#[test]
+fn files_that_are_named_exist() {
+    let mut found = BTreeMap::new();
+    texts(&root(), &mut found);
+    let mut lost = Vec::new();
+    for (file, text) in &found {
+        let is_history = file == "CHANGELOG.md" || file == "tests/mutants.md";
+        let comments = text.lines().filter(|line| file.ends_with(".md") || line.trim_start().starts_with("//"));
+        for word in comments.filter(|_| !is_history).flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let is_path = |c: char| c.is_ascii_alphanumeric() || "_-/.".contains(c);
+            if word.ends_with(".rs") && word.contains('/') && word.chars().all(is_path) {
+                let places = ["", "src", "tests"].map(|folder| root().join(folder).join(word));
+                if !places.iter().any(|place| place.exists()) {
+                    lost.push(format!("{file}: {word}"));
+                }
+            }
+        }
+    }
+    assert_eq!(lost, Vec::<String>::new());
+}
