@@ -261,7 +261,12 @@ fn what_an_older_state_knew_is_foreseen() {
     let test = due(22);
     crate::service::alter_state(&test, &format!("UPDATE license SET expires = '{}'", day(-2)));
     let file = rusqlite::Connection::open(test.state_path()).unwrap();
-    file.execute_batch("DROP TABLE foreseen; DROP TABLE trouble; ALTER TABLE license DROP COLUMN name_asked; ALTER TABLE license DROP COLUMN name_shown; PRAGMA user_version = 2").unwrap();
+    file.execute_batch(
+        "DROP TABLE foreseen; DROP TABLE trouble; ALTER TABLE license DROP COLUMN name_asked;
+        ALTER TABLE license DROP COLUMN name_shown; ALTER TABLE license DROP COLUMN domains;
+        ALTER TABLE license DROP COLUMN remoteip; PRAGMA user_version = 2",
+    )
+    .unwrap();
     file.close().unwrap();
     sync(&test).ok();
     assert_eq!(renewed(&test), 22, "{}", test.story());

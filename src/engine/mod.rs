@@ -320,10 +320,11 @@ impl<'p> Engine<'p> {
         } else {
             text!("seen upstream: license changed", "видно у продавца: лицензия изменилась")
         };
-        let (item, id, seen) = (row.item, row.id, seen.clone());
+        let (item, id, seen, is_noted) = (row.item, row.id, seen.clone(), row.is_changed_by(seen));
         self.commit("refresh", move |tx| {
             tx.refresh_license(account, &seen)?;
-            tx.note(item, Some((account, id)), "seen", &reason)
+            // A client's domains come and go: they are kept, and no line of the journal each time.
+            if is_noted { tx.note(item, Some((account, id)), "seen", &reason) } else { Ok(()) }
         })
         .await
     }

@@ -104,6 +104,10 @@ pub struct LicenseRow {
     pub not_before: Option<DateTime<Utc>>,
     /// Why it is put aside or waits.
     pub reason: Option<Reason>,
+    /// Domains that its server has, as far as the seller counts them.
+    pub domains: Option<u32>,
+    /// The outward address behind NAT that we sent last: sellers may never show it. Empty: none. `None`: not known.
+    pub remoteip: Option<String>,
 }
 
 /// What the last pass of sync knew of a bound license and its service: by that a renewal is foreseen or not.
@@ -136,6 +140,7 @@ impl LicenseRow {
             expires: self.expires,
             ip_changed: self.ip_changed,
             key_changed: self.key_changed,
+            domains: self.domains,
             ..License::unknown(self.id)
         }
     }
@@ -163,13 +168,19 @@ impl LicenseRow {
             created: seen.created.or(self.created),
             ip_changed: seen.ip_changed.or(self.ip_changed),
             key_changed: seen.key_changed.or(self.key_changed),
+            domains: seen.domains.or(self.domains),
             ..seen
         }
     }
 
-    /// Whether a look shows anything that this row does not hold yet. What the look leaves out is no change: a list
-    /// has no key.
+    /// Whether a look shows anything that this row does not hold yet.
     pub fn differs(&self, seen: &License) -> bool {
+        self.is_changed_by(seen) || (seen.domains.is_some() && self.domains != seen.domains)
+    }
+
+    /// Whether a look shows another license than this row, whatever its client does on it. What the look leaves out
+    /// is no change: a list has no key.
+    pub fn is_changed_by(&self, seen: &License) -> bool {
         seen.name.as_ref().is_some_and(|name| *name != self.name)
             || (seen.ip.is_some() && self.ip != seen.ip)
             || self.status != seen.status.or(self.status)
@@ -211,5 +222,7 @@ pub fn test_row(id: u32) -> LicenseRow {
         since: DateTime::<Utc>::MIN_UTC,
         not_before: None,
         reason: None,
+        domains: None,
+        remoteip: None,
     }
 }

@@ -172,6 +172,8 @@ mod tests {
             since: chrono::DateTime::<chrono::Utc>::MIN_UTC,
             not_before: None,
             reason: None,
+            domains: None,
+            remoteip: None,
         }
     }
 

@@ -139,6 +139,8 @@ mod tests {
             since: DateTime::<Utc>::MIN_UTC,
             not_before: None,
             reason: None,
+            domains: None,
+            remoteip: None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::model::reason::Reason;
 
 pub(super) const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
      name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason, \
-     name_asked, name_shown FROM license WHERE ";
+     name_asked, name_shown, domains, remoteip FROM license WHERE ";
 
 pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
     let address = |column: usize| cell::word(row, column, "it is not an address", |text| text.parse().ok());
@@ -32,7 +32,7 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> 
         nodes: row.get(10)?,
         changes: row.get(11)?,
         name: row.get(12)?,
-        kept_name: kept_name(row.get(25)?, row.get(26)?),
+        kept_name: row.get::<_, Option<_>>(25)?.zip(row.get(26)?).map(|(asked, shown)| KeptName { asked, shown }),
         ip: address(13)?,
         last_ip: address(14)?,
         status: LicenseStatus::from_number(row.get(15)?),
@@ -45,11 +45,9 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> 
         since: cell::moment(row, 22)?,
         not_before: cell::moment_or_null(row, 23)?,
         reason: row.get::<_, Option<String>>(24)?.as_deref().map(Reason::parse),
+        domains: row.get(27)?,
+        remoteip: row.get(28)?,
     })
-}
-
-fn kept_name(asked: Option<String>, shown: Option<String>) -> Option<KeptName> {
-    Some(KeptName { asked: asked?, shown: shown? })
 }
 
 impl Store {
@@ -224,14 +222,15 @@ impl Tx<'_> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
         self.run(
             "INSERT INTO license (account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes,
-                 name, ip, last_ip, status, lickey, created, expires, ip_changed, key_changed, since)
+                 name, ip, last_ip, status, lickey, created, expires, ip_changed, key_changed, since, domains)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-                 coalesce(?12, ''), ?13, ?13, coalesce(?14, 0), ?15, ?16, ?17, ?18, ?19, ?20)
+                 coalesce(?12, ''), ?13, ?13, coalesce(?14, 0), ?15, ?16, ?17, ?18, ?19, ?20, ?21)
              ON CONFLICT DO UPDATE SET family = ?3, module = ?4, state = ?5, life = ?6, item = coalesce(?7, item),
                  internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = coalesce(?12, name),
                  ip = coalesce(?13, ip), last_ip = coalesce(?13, last_ip), status = coalesce(?14, status),
                  lickey = coalesce(?15, lickey), created = coalesce(?16, created), expires = coalesce(?17, expires),
-                 ip_changed = coalesce(?18, ip_changed), key_changed = coalesce(?19, key_changed), since = ?20, not_before = NULL, reason = NULL",
+                 ip_changed = coalesce(?18, ip_changed), key_changed = coalesce(?19, key_changed), since = ?20,
+                 not_before = NULL, reason = NULL, domains = ?21",
             params![
                 binding.account.0,
                 seen.id.0,
@@ -252,7 +251,8 @@ impl Tx<'_> {
                 cell::expiry_text(seen.expires),
                 day(seen.ip_changed),
                 day(seen.key_changed),
-                self.now.timestamp()
+                self.now.timestamp(),
+                seen.domains
             ],
         )?;
         self.raise_highest_license(binding.account, seen.id)?;
@@ -276,7 +276,7 @@ impl Tx<'_> {
                  status = coalesce(?5, status), lickey = coalesce(?6, lickey),
                  created = coalesce(?7, created), expires = coalesce(?8, expires),
                  ip_changed = coalesce(?9, ip_changed), key_changed = coalesce(?10, key_changed),
-                 pricelist = coalesce(?11, pricelist)
+                 pricelist = coalesce(?11, pricelist), domains = coalesce(?12, domains)
              WHERE account = ?1 AND id = ?2",
             params![
                 account.0,
@@ -289,7 +289,8 @@ impl Tx<'_> {
                 cell::expiry_text(seen.expires),
                 day(seen.ip_changed),
                 day(seen.key_changed),
-                seen.tariff.id().map(|id| id.0)
+                seen.tariff.id().map(|id| id.0),
+                seen.domains
             ],
         )
     }
@@ -325,7 +326,7 @@ impl Tx<'_> {
         reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
         self.run(
-            "UPDATE license SET state = ?3, life = NULL, key_before = NULL, since = ?4, not_before = ?5, reason = ?6,
+            "UPDATE license SET state = ?3, life = NULL, key_before = NULL, domains = NULL, since = ?4, not_before = ?5, reason = ?6,
                  last_ip = CASE WHEN ip IS NULL OR ip = '0.0.0.0' THEN last_ip ELSE ip END
              WHERE account = ?1 AND id = ?2",
             params![

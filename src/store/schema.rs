@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
 
 /// Migrations in order; after number N the file's `user_version` is N.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The version that this program writes.
 pub fn version() -> i32 {
@@ -201,6 +201,13 @@ CREATE TABLE trouble (
 const VERSION_4: &str = "
 ALTER TABLE license ADD COLUMN name_asked TEXT;
 ALTER TABLE license ADD COLUMN name_shown TEXT;
+";
+
+/// What the last look showed of domains in use (NULL: not known), and the outward address that we sent last (empty:
+/// none; NULL: not known, as for licenses that others ordered and for what older versions wrote).
+const VERSION_5: &str = "
+ALTER TABLE license ADD COLUMN domains INTEGER;
+ALTER TABLE license ADD COLUMN remoteip TEXT;
 ";
 
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.

@@ -54,7 +54,7 @@ fn fleet(count: u64) -> Test {
              {each} INSERT INTO license SELECT account, {LICENSE} + n, family, module, state,
                 ({ITEM} + n) || substr(life, 3), {ITEM} + n, internal_name, 'pml-fleetaaa-' || ({ITEM} + n) || '-' || (n + 2),
                 pricelist, nodes, changes, name, ip, last_ip, status, 'FLEET-KEY-' || n, key_before, created, expires,
-                ip_changed, key_changed, since, not_before, reason, name_asked, name_shown
+                ip_changed, key_changed, since, not_before, reason, name_asked, name_shown, domains, remoteip
                 FROM license, each WHERE id = 5001;
              UPDATE meta SET value = '{}' WHERE name = 'last_number';
              COMMIT;",

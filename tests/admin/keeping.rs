@@ -118,7 +118,7 @@ fn a_whole_copy_is_verified_without_a_trace() {
         "PRAGMA wal_autocheckpoint = 0; UPDATE license SET id = 5002; INSERT INTO license SELECT
         account, 5001, family, module, 'pool', NULL, NULL, internal_name, mark, pricelist, nodes, changes, name, ip,
         last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason,
-        name_asked, name_shown FROM license",
+        name_asked, name_shown, domains, remoteip FROM license",
     )
     .unwrap();
     for suffix in ["", "-wal"] {

@@ -111,6 +111,8 @@ impl Engine<'_> {
             since: self.now(),
             not_before: None,
             reason: None,
+            domains: seen.domains,
+            remoteip: None,
         }
     }
 

@@ -87,6 +87,8 @@ fn row(id: u32, view: &ItemView) -> LicenseRow {
         since: now() - chrono::Duration::days(9),
         not_before: None,
         reason: None,
+        domains: None,
+        remoteip: None,
     }
 }
 
