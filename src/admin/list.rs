@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::table::table;
+use super::table::{table, wrapped};
+use super::usage::{Limits, Usage, advice};
 use super::{Answer, Desk, dash, day};
 use crate::cli::{ListArgs, SortBy};
 use crate::engine::state_error;
@@ -17,6 +18,9 @@ use crate::model::rules::a_month_after;
 use crate::plan::pool::{Need, Today, why_not};
 use crate::store::{LicenseFilter, Store};
 use crate::text;
+
+/// Where a line of the list has domains in use.
+const DOMAINS_COLUMN: usize = 6;
 
 /// `list`
 ///
@@ -50,24 +54,36 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
     let mut cells = Vec::new();
     let mut json = Vec::new();
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let (mut limits, mut nearly_full) = (Limits::default(), 0);
     for row in &rows {
         *counts.entry(row.state.word()).or_default() += 1;
         let problems = problems(&store, row, desk.ctx.clock.now())?;
-        cells.push(line(row, !problems.is_empty()));
-        json.push(license_json(row, &problems));
+        let usage = limits.usage(&desk.ctx.settings, row);
+        nearly_full += usize::from(usage.is_some_and(Usage::is_nearly_full));
+        cells.push(line(row, !problems.is_empty(), usage));
+        json.push(license_json(row, &problems, usage));
     }
-    let head = text!("LICENSE|HELD|ITEM|PRODUCT|EXPIRES|IP|NAME", "ЛИЦЕНЗИЯ|ЗАЧЕМ|УСЛУГА|ПРОДУКТ|СРОК|IP|ИМЯ");
-    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let head =
+        text!("LICENSE|HELD|ITEM|PRODUCT|EXPIRES|IP|DOMAINS|NAME", "ЛИЦЕНЗИЯ|ЗАЧЕМ|УСЛУГА|ПРОДУКТ|СРОК|IP|ДОМЕНЫ|ИМЯ");
+    let mut head: Vec<&str> = desk.say(&head).split('|').collect();
+    // Many sellers never count domains: no column of dashes there.
+    if rows.iter().all(|row| row.domains.is_none()) {
+        head.remove(DOMAINS_COLUMN);
+        cells.iter_mut().for_each(|line| drop(line.remove(DOMAINS_COLUMN)));
+    }
     let mut text = if rows.is_empty() { String::new() } else { table(&head, &cells, desk.width) };
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
     let (total, parts) = (rows.len(), if parts.is_empty() { "-".to_owned() } else { parts.join(", ") });
     text.push_str(desk.say(&text!(["{}: {parts}", counted(total, "license")], ["лицензий: {total}; {parts}"])));
     text.push('\n');
+    if nearly_full > 0 {
+        text.push_str(&format!("{}\n", wrapped(desk.say(&advice(nearly_full)), desk.width, 2)));
+    }
     let code = u8::from(args.problems && !rows.is_empty());
     Ok(Answer::new("list", text, json!({ "licenses": json, "counts": counts })).with_code(code))
 }
 
-fn line(row: &LicenseRow, troubled: bool) -> Vec<String> {
+fn line(row: &LicenseRow, troubled: bool, usage: Option<Usage>) -> Vec<String> {
     let mark = if troubled { "!" } else { "" };
     vec![
         format!("{}{mark}", row.id),
@@ -76,6 +92,10 @@ fn line(row: &LicenseRow, troubled: bool) -> Vec<String> {
         row.internal_name.clone(),
         row.expires.to_string(),
         dash(row.ip),
+        usage.map_or_else(
+            || "-".to_owned(),
+            |usage| format!("{usage}{}", if usage.is_nearly_full() { "!" } else { "" }),
+        ),
         row.name.clone(),
     ]
 }
@@ -116,7 +136,7 @@ pub fn problems(
 }
 
 /// A license as every answer shows it. The key stays out: only its end.
-pub fn license_json(row: &LicenseRow, problems: &[&str]) -> Value {
+pub fn license_json(row: &LicenseRow, problems: &[&str], usage: Option<Usage>) -> Value {
     json!({
         "license": row.id.0,
         "account": row.account.0,
@@ -135,6 +155,9 @@ pub fn license_json(row: &LicenseRow, problems: &[&str]) -> Value {
         "expires": row.expires,
         "not_before": row.not_before,
         "reason": row.reason.as_ref().map(ToString::to_string),
+        "domains": usage.map(|usage| usage.used),
+        "domains_limit": usage.and_then(|usage| usage.limit),
+        "domains_nearly_full": usage.is_some_and(Usage::is_nearly_full),
         "problems": problems,
     })
 }
@@ -188,7 +211,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
             from,
             reason,
         ]);
-        let mut one = license_json(row, &[]);
+        let mut one = license_json(row, &[], None);
         if let Some(fields) = one.as_object_mut() {
             fields.insert("days_left".into(), left.into());
             fields.insert("worth".into(), json!(worth.map(|worth| worth.to_string())));

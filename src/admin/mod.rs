@@ -20,6 +20,7 @@ pub mod show;
 pub mod state_file;
 mod table;
 pub mod takeover;
+mod usage;
 pub mod whmcs;
 
 use serde_json::{Value, json};

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::find::{Subject, subject};
 use super::list::{key_end, problems};
 use super::table::{table, wrapped};
+use super::usage::Usage;
 use super::{Answer, Desk, dash, day};
 use crate::engine::state_error;
 use crate::error::{ErrorKind, ModuleError, Text};
@@ -40,16 +41,24 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
             row.id
         ));
     }
-    let limit = seen.as_ref().and_then(|seen| {
-        let tariff = seen.tariff.id()?;
-        desk.ctx.settings.rules(module).catalogue.by_pricelist(tariff)?.domains
-    });
-    notes.extend(seen.as_ref().zip(limit).and_then(|(seen, limit)| nearly_full(seen, limit)));
+    let usage =
+        [row.as_ref().map(LicenseRow::as_last_seen).as_ref(), seen.as_ref()].map(|look| usage(desk, module, look?));
+    notes.extend(number.zip(usage[1].or(usage[0])).and_then(|(id, usage)| nearly_full(id, usage)));
     let problems = match &row {
         Some(row) => problems(&desk.store()?, row, desk.ctx.clock.now())?,
         None => Vec::new(),
     };
-    Ok(page(desk, item, panel.as_ref(), row.as_ref(), seen.as_ref().map(|seen| (seen, limit)), &notes, &problems))
+    let sides = Sides { panel: panel.as_ref(), row: row.as_ref(), seen: seen.as_ref() };
+    let mut lines = lines(&sides);
+    lines.extend(domains(usage));
+    Ok(page(desk, item, &sides, &lines, &notes, &problems))
+}
+
+/// The three that have something to say about a service and its license, as far as they answered.
+struct Sides<'s> {
+    panel: Option<&'s Item>,
+    row: Option<&'s LicenseRow>,
+    seen: Option<&'s License>,
 }
 
 /// The service and the license that an operator named, as far as the state and the panel know them.
@@ -150,17 +159,15 @@ pub fn our_modules(desk: &mut Desk<'_>) -> Result<Vec<ModuleId>, ModuleError> {
 fn page(
     desk: &Desk<'_>,
     item: Option<ItemId>,
-    panel: Option<&Item>,
-    row: Option<&LicenseRow>,
-    seen: Option<(&License, Option<u32>)>,
+    sides: &Sides<'_>,
+    lines: &[Line],
     notes: &[Text],
     problems: &[&str],
 ) -> Answer {
-    let mut lines = lines(panel, row, seen.map(|(seen, _)| seen));
-    lines.extend(seen.and_then(|(seen, limit)| domains(seen, limit)));
+    let Sides { panel, row, seen } = *sides;
     let mut cells = Vec::new();
     let mut fields = serde_json::Map::new();
-    for (name, title, values) in &lines {
+    for (name, title, values) in lines {
         let differs = differs(values);
         let mark = if differs { "*" } else { " " };
         let mut cell = vec![format!("{mark}{}", desk.say(title))];
@@ -193,7 +200,7 @@ fn page(
     let notes: Vec<&str> = notes.iter().map(|note| desk.say(note)).collect();
     let json = json!({
         "item": item.map(|item| item.0),
-        "license": row.map(|row| row.id).or(seen.map(|(seen, _)| seen.id)).map(|id| id.0),
+        "license": row.map(|row| row.id).or(seen.map(|seen| seen.id)).map(|id| id.0),
         "held": row.map(|row| row.state.word()),
         "fields": fields,
         "notes": notes,
@@ -208,7 +215,8 @@ fn differs(values: &[String; 3]) -> bool {
     said.windows(2).any(|pair| pair[0] != pair[1])
 }
 
-fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>) -> Vec<Line> {
+fn lines(sides: &Sides<'_>) -> Vec<Line> {
+    let Sides { panel, row, seen } = *sides;
     let none = || "-".to_owned();
     let of = |panel: String, state: String, upstream: String| [panel, state, upstream];
     let key = |key: Option<&crate::model::ids::LicenseKey>| key.map_or_else(none, |key| key_end(key.reveal()));
@@ -286,16 +294,24 @@ fn lines(panel: Option<&Item>, row: Option<&LicenseRow>, seen: Option<&License>)
     ]
 }
 
-/// Domains in use, beside what the product allows.
-fn domains(seen: &License, limit: Option<u32>) -> Option<Line> {
-    let used = seen.domains?;
-    let words = limit.map_or_else(|| used.to_string(), |limit| format!("{used}/{limit}"));
-    Some(("domains", text!("domains", "домены"), ["-".to_owned(), "-".to_owned(), words]))
+/// Domains in use as a look showed them.
+fn usage(desk: &Desk<'_>, module: Option<ModuleId>, look: &License) -> Option<Usage> {
+    let used = look.domains?;
+    let catalogue = desk.ctx.settings.rules(module).catalogue;
+    let product = look.tariff.id().and_then(|tariff| catalogue.by_pricelist(tariff));
+    Some(Usage { used, limit: product.and_then(|product| product.domains) })
 }
 
-/// From 90 % on it is time for a larger product.
-fn nearly_full(seen: &License, limit: u32) -> Option<Text> {
-    let (id, used) = (seen.id, seen.domains.filter(|used| u64::from(*used) * 10 >= u64::from(limit) * 9)?);
+/// Domains in use beside what the product allows, as the state and the seller know them; no line while neither does.
+fn domains(usage: [Option<Usage>; 2]) -> Option<Line> {
+    usage.iter().any(Option::is_some).then(|| {
+        let [state, upstream] = usage.map(dash);
+        ("domains", text!("domains", "домены"), ["-".to_owned(), state, upstream])
+    })
+}
+
+fn nearly_full(id: LicenseId, usage: Usage) -> Option<Text> {
+    let (used, limit) = (usage.used, usage.limit.filter(|_| usage.is_nearly_full())?);
     Some(text!(
         "License {id} uses {used} of {limit} domains. Nothing was changed. Next: offer the client a larger product",
         "Лицензия {id} использует {used} доменов из {limit}. Ничего не изменено. Далее: предложите клиенту старший тариф"

@@ -19,6 +19,9 @@ const MONTHS: u32 = 120;
 /// The most nodes that a price can include; more is a mistake.
 const NODES: u32 = 10_000;
 
+/// The most domains that a limit can name.
+const DOMAINS: u32 = 1_000_000;
+
 /// How a product sells trials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Trial {
@@ -41,6 +44,7 @@ pub struct ProductPatch {
     ipv6: Option<bool>,
     nodes_addon: Option<u32>,
     nodes_included: Option<u32>,
+    domains: Option<u32>,
     prices: BTreeMap<MonthCount, Money>,
     no_order_from: Option<NaiveDate>,
     no_renewal_from: Option<NaiveDate>,
@@ -99,6 +103,7 @@ impl ProductPatch {
             ipv6: flag("ipv6")?,
             nodes_addon: table.take("nodes_addon").map(|f| f.id()).transpose()?,
             nodes_included: table.take("nodes_included").map(|f| f.count(0..=NODES)).transpose()?,
+            domains: table.take("domains").map(|f| f.count(1..=DOMAINS)).transpose()?,
             prices: prices(&table)?,
             no_order_from: date("no_order_from")?,
             no_renewal_from: date("no_renewal_from")?,
@@ -186,6 +191,7 @@ impl ProductPatch {
             product.nodes_addon = Some(UpstreamAddonId(addon));
         }
         set(&mut product.nodes_included, self.nodes_included.as_ref());
+        product.domains = self.domains.or(product.domains);
         product.prices.extend(self.prices.clone());
         product.no_order_from = self.no_order_from.or(product.no_order_from);
         product.no_renewal_from = self.no_renewal_from.or(product.no_renewal_from);

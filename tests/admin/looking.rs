@@ -1,6 +1,7 @@
 //! Commands that only look: they answer from whoever is there, fit the terminal, and change nothing.
 use super::{day_in, fine, in_state, json, opened, person, refused, troubled};
 use crate::support::Test;
+use serde_json::{Value, json};
 
 /// Everything that only looks, in one world: no request that changes, no call that changes.
 #[test]
@@ -282,7 +283,7 @@ fn completions_and_manual() {
 fn domains_in_use_are_shown_beside_the_products_limit() {
     let t = opened();
     let shown = || json(&t, "show 42")["fields"]["domains"]["upstream"].clone();
-    assert_eq!(shown(), serde_json::Value::Null, "the seller does not say");
+    assert_eq!(shown(), Value::Null, "the seller does not say");
     let says = |words: fn(&str) -> String| {
         t.upstream.clear_faults();
         t.upstream.fault(crate::support::Fault::on("soft.edit?read").reworded(words).always());
@@ -294,4 +295,45 @@ fn domains_in_use_are_shown_beside_the_products_limit() {
     t.upstream.edit_license(5001, |l| l.pricelist = 55229);
     assert!(!says(|right| right.replace("</doc>", "<webdomains>900</webdomains></doc>")));
     assert_eq!(shown(), "900", "a product without a limit");
+}
+
+/// A look at a license remembers its domains, for list and report; they are no news for the journal. A license that is
+/// given back has none.
+#[test]
+fn domains_of_the_last_look_are_listed_and_reported_until_the_license_is_given_back() {
+    let t = opened();
+    let listed = || json(&t, "list")["licenses"][0].clone();
+    let table = || t.program(["list"]).env("LC_ALL", "C").env("COLUMNS", "100").run().ok().stdout.clone();
+    assert_eq!((&listed()["domains"], &listed()["domains_nearly_full"]), (&Value::Null, &false.into()));
+    assert!(!table().contains("DOMAINS"), "no column of dashes");
+    assert_eq!(json(&t, "report")["domains"]["known"], 0);
+    let lines = json(&t, "history 42")["lines"].as_array().unwrap().len();
+    let looks = |words: fn(&str) -> String| {
+        t.upstream.clear_faults();
+        t.upstream.fault(crate::support::Fault::on("soft.edit?read").reworded(words).always());
+        t.cmd("sync_item", 42).ok();
+    };
+    looks(|right| right.replace("</doc>", "<webdomains>8</webdomains></doc>"));
+    assert_eq!((&listed()["domains"], &listed()["domains_limit"]), (&8.into(), &10.into()));
+    let shown = table();
+    assert!(shown.contains(" 8/10 ") && !shown.contains("90 %"), "{shown}");
+    assert_eq!(json(&t, "report")["domains"], json!({ "known": 1, "nearly_full": [] }));
+    looks(|right| right.replace("</doc>", "<webdomains>9</webdomains></doc>"));
+    let shown = table().replace("\n  ", " ");
+    assert!(shown.contains(" 9/10! "), "{shown}");
+    assert!(shown.contains("90 % or more of their domains: 1. Nothing was changed. Next:"), "{shown}");
+    assert_eq!((&listed()["domains_nearly_full"], &listed()["problems"]), (&true.into(), &json!([])));
+    let full = json!({ "item": 42, "license": 5001, "product": "55227", "domains": 9, "domains_limit": 10 });
+    assert_eq!(json(&t, "report")["domains"]["nearly_full"], json!([full]));
+    let report = fine(&t, "report").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains("1 use 90 % or more") && report.contains("42 5001 55227 9/10"), "{report}");
+    let page = fine(&t, "report --html");
+    assert!(page.contains("<h2>Domains in use</h2>") && page.contains("<td>9/10</td>"), "{page}");
+    assert_eq!(json(&t, "history 42")["lines"].as_array().unwrap().len(), lines, "no news for the journal");
+    t.upstream.clear_faults();
+    assert_eq!(json(&t, "show 42")["fields"]["domains"]["state"], "9/10", "as it was known");
+    t.settings("[[product]]\ninternal_name = \"55227\"\ndomains = 20\n");
+    assert_eq!(listed()["domains_limit"], 20, "a limit of the settings file");
+    t.cmd("close", 42).ok();
+    assert_eq!(listed()["domains"], Value::Null, "what the next client has is not known");
 }

@@ -8,10 +8,11 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 use super::loss::{Losses, losses};
 use crate::admin::Desk;
 use crate::admin::list::worth;
+use crate::admin::usage::{Limits, Usage};
 use crate::engine::state_error;
 use crate::error::ModuleError;
 use crate::model::catalogue::Catalogue;
-use crate::model::ids::UpstreamPricelistId;
+use crate::model::ids::{ItemId, LicenseId, UpstreamPricelistId};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, Period, days_between};
@@ -81,6 +82,30 @@ pub struct Figures {
     pub estimates: bool,
     /// What is sold below cost, today.
     pub losses: Losses,
+    /// Domains in use, as far as the seller counts them.
+    pub domains: Domains,
+}
+
+/// The licenses of clients of which it is known how many domains they use.
+#[derive(Debug, Default)]
+pub struct Domains {
+    /// How many those are.
+    pub known: u32,
+    /// Those at their product's limit or near it, the fullest first.
+    pub nearly_full: Vec<NearlyFull>,
+}
+
+/// A license at its product's limit of domains or near it.
+#[derive(Debug)]
+pub struct NearlyFull {
+    /// Its service.
+    pub item: Option<ItemId>,
+    /// The license.
+    pub license: LicenseId,
+    /// The product that it was ordered as.
+    pub product: String,
+    /// Its domains.
+    pub usage: Usage,
 }
 
 impl Figures {
@@ -133,7 +158,23 @@ pub fn collect(desk: &mut Desk<'_>, month: NaiveDate) -> Result<Figures, ModuleE
         unknown_costs: u32::try_from(unknown).unwrap_or(u32::MAX),
         estimates: purchases.iter().any(|purchase| purchase.is_estimate),
         losses,
+        domains: domains(desk, &rows),
     })
+}
+
+fn domains(desk: &Desk<'_>, rows: &[LicenseRow]) -> Domains {
+    let (mut limits, mut found) = (Limits::default(), Domains::default());
+    for row in rows.iter().filter(|row| row.state == LicenseState::Bound) {
+        let Some(usage) = limits.usage(&desk.ctx.settings, row) else { continue };
+        found.known += 1;
+        if usage.is_nearly_full() {
+            let (item, license, product) = (row.item, row.id, row.internal_name.clone());
+            found.nearly_full.push(NearlyFull { item, license, product, usage });
+        }
+    }
+    let share = |usage: Usage| u64::from(usage.used) * 1_000 / u64::from(usage.limit.unwrap_or(0).max(1));
+    found.nearly_full.sort_by_key(|one| (std::cmp::Reverse(share(one.usage)), one.license));
+    found
 }
 
 fn span(month: NaiveDate) -> (DateTime<Utc>, DateTime<Utc>) {

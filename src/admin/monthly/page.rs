@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 
 use super::chart::{Bar, Row, columns, rows};
-use super::figures::{Figures, MONTHS, PROGRAMME, ProductMonth};
+use super::figures::{Domains, Figures, MONTHS, PROGRAMME, ProductMonth};
 use super::loss::Losses;
 use super::shown;
-use super::told::{about_losses, line_of, remarks};
+use super::told::{about_domains, about_losses, line_of, line_of_full, remarks};
 use crate::error::{Lang, Text};
 use crate::text;
 use crate::xml::escape;
@@ -17,8 +17,8 @@ use crate::xml::escape;
 /// The page's style.
 const STYLE: &str = include_str!("style.css");
 
-/// Losses in the page's table: the largest.
-const SHOWN_LOSSES: usize = 100;
+/// Lines of the page's tables of services: the worst ones.
+const SHOWN: usize = 100;
 
 struct Page {
     lang: Lang,
@@ -44,6 +44,7 @@ pub fn page(figures: &Figures, lang: Lang, today: NaiveDate) -> String {
     page.turnover(figures);
     page.products(figures);
     page.below_cost(&figures.losses);
+    page.domains(&figures.domains);
     for words in remarks(figures) {
         let words = page.say(&words);
         page.put(&format!("<p class=\"note\">{words}</p>\n"));
@@ -192,8 +193,21 @@ impl Page {
                 "Услуга|Лицензия|Продукт|Цена / месяцев|Себестоимость / месяцев|Убыток в месяц"
             );
             let lines: Vec<Vec<String>> =
-                losses.list.iter().take(SHOWN_LOSSES).map(|loss| line_of(loss, loss.a_month.to_string())).collect();
+                losses.list.iter().take(SHOWN).map(|loss| line_of(loss, loss.a_month.to_string())).collect();
             page.table(&head, &lines);
+        });
+    }
+
+    fn domains(&mut self, domains: &Domains) {
+        let Some(words) = about_domains(domains) else { return };
+        self.section(&text!("Domains in use", "Занятые домены"), |page| {
+            let words = page.say(&words);
+            page.put(&format!("<p class=\"note\">{words}</p>\n"));
+            if !domains.nearly_full.is_empty() {
+                let head = text!("Service|License|Product|Domains / limit", "Услуга|Лицензия|Продукт|Домены / предел");
+                let lines: Vec<Vec<String>> = domains.nearly_full.iter().take(SHOWN).map(line_of_full).collect();
+                page.table(&head, &lines);
+            }
         });
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::figures::{Figures, ProductMonth};
+use super::figures::{Domains, Figures, NearlyFull, ProductMonth};
 use super::loss::{Loss, Losses};
 use super::shown;
 use crate::admin::table::{table, wrapped};
@@ -12,8 +12,8 @@ use crate::admin::{Desk, dash};
 use crate::error::Text;
 use crate::text;
 
-/// Losses shown in a table: the largest; all of them are in the JSON.
-const SHOWN_LOSSES: usize = 20;
+/// Lines of a table of services: the worst ones; all of them are in the JSON.
+const SHOWN: usize = 20;
 
 /// For people.
 pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
@@ -54,6 +54,7 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
     say(&mut out, text!("months in a row below 100 EUR: {below}", "месяцев подряд ниже 100 EUR: {below}"));
     remarks(figures).into_iter().for_each(|words| say(&mut out, words));
     out.push_str(&losses(desk, &figures.losses));
+    out.push_str(&domains(desk, &figures.domains));
     out
 }
 
@@ -146,14 +147,48 @@ fn losses(desk: &Desk<'_>, losses: &Losses) -> String {
     let head = text!("SERVICE|LICENSE|PRODUCT|PRICE|COST|A MONTH", "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|ЦЕНА|СЕБЕСТ.|В МЕСЯЦ");
     let head: Vec<&str> = desk.say(&head).split('|').collect();
     let cells: Vec<Vec<String>> =
-        losses.list.iter().take(SHOWN_LOSSES).map(|loss| line_of(loss, format!("-{}", loss.a_month))).collect();
+        losses.list.iter().take(SHOWN).map(|loss| line_of(loss, format!("-{}", loss.a_month))).collect();
     out.push_str(&table(&head, &cells, desk.width));
-    let more = losses.list.len().saturating_sub(SHOWN_LOSSES);
-    if more > 0 {
-        let words = text!("and {more} more: --json has all", "и ещё {more}: все — в --json");
-        let _ = writeln!(out, "{}", desk.say(&words));
+    out.push_str(&more(desk, losses.list.len()));
+    out
+}
+
+/// What is known of domains in use, in a sentence; nothing while the seller counts none.
+pub fn about_domains(domains: &Domains) -> Option<Text> {
+    let (known, full) = (domains.known, domains.nearly_full.len());
+    (known > 0).then(|| {
+        text!(
+            "domains in use are known of {known} licenses; {full} use 90 % or more of what their product allows",
+            "занятые домены известны у лицензий: {known}; из них занято не менее 90 % разрешённых: {full}"
+        )
+    })
+}
+
+/// The cells of such a license.
+pub fn line_of_full(full: &NearlyFull) -> Vec<String> {
+    vec![dash(full.item), full.license.to_string(), full.product.clone(), full.usage.to_string()]
+}
+
+fn domains(desk: &Desk<'_>, domains: &Domains) -> String {
+    let Some(words) = about_domains(domains) else { return String::new() };
+    let mut out = format!("{}\n", wrapped(desk.say(&words), desk.width, 2));
+    if !domains.nearly_full.is_empty() {
+        let head = text!("SERVICE|LICENSE|PRODUCT|DOMAINS", "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|ДОМЕНЫ");
+        let head: Vec<&str> = desk.say(&head).split('|').collect();
+        let cells: Vec<Vec<String>> = domains.nearly_full.iter().take(SHOWN).map(line_of_full).collect();
+        out.push_str(&table(&head, &cells, desk.width));
+        out.push_str(&more(desk, domains.nearly_full.len()));
     }
     out
+}
+
+/// How many lines a table left out, if any.
+fn more(desk: &Desk<'_>, lines: usize) -> String {
+    let more = lines.saturating_sub(SHOWN);
+    if more == 0 {
+        return String::new();
+    }
+    format!("{}\n", desk.say(&text!("and {more} more: --json has all", "и ещё {more}: все — в --json")))
 }
 
 /// One line a product, for other programs.
@@ -224,6 +259,17 @@ pub fn json(figures: &Figures) -> Value {
             })
         })
         .collect();
+    let full: Vec<Value> = figures
+        .domains
+        .nearly_full
+        .iter()
+        .map(|one| {
+            json!({
+                "item": one.item.map(|item| item.0), "license": one.license.0, "product": one.product,
+                "domains": one.usage.used, "domains_limit": one.usage.limit,
+            })
+        })
+        .collect();
     let Losses { compared, other_currency, unknown, away, .. } = &figures.losses;
     json!({
         "month": figures.month.format("%Y-%m").to_string(), "products": products,
@@ -234,5 +280,6 @@ pub fn json(figures: &Figures) -> Value {
             "services": losses, "a_month": shown(&figures.losses.a_month()), "compared": compared,
             "other_currency": other_currency, "unknown": unknown, "prices_away": away,
         },
+        "domains": { "known": figures.domains.known, "nearly_full": full },
     })
 }
