@@ -159,6 +159,40 @@ fn nodes() {
     }
 }
 
+/// Nodes of a product that has none at the seller: an order is refused before anything is sent. A service that has its
+/// license already keeps it, with every other change and renewal, and the client's nodes are heard each time.
+#[test]
+fn nodes_that_the_product_does_not_have_are_never_passed_over() {
+    let test = Test::new();
+    test.soft_item(41, "55227", 1).nodes(3).ip("192.0.2.41").add();
+    let refused = test.cmd("open", 41);
+    let message = refused.fails("bad_value").message().to_owned();
+    assert_eq!((refused.attribute("object"), refused.attribute("value")), ("nodes", "3"), "{message}");
+    for word in ["41", "3 additional nodes", "addon nodes", "55227 (ISPmanager 6 Lite)", "Nothing was ordered", "Next:"]
+    {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+    assert_eq!((changes(&test), test.item(41).status), (Vec::new(), 1));
+
+    test.soft_item(42, "55227", 1).nodes(0).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    test.set_nodes(42, 2);
+    test.set_param(42, "licname", "another");
+    forget(&test);
+    let heard = test.cmd("setparam", 42);
+    assert_eq!(heard.fails("bad_value").attribute("object"), "nodes");
+    assert_eq!(license(&test, 42).licname, "another", "every other change is made");
+    assert_eq!(test.cmd("sync_item", 42).fails("bad_value").attribute("object"), "nodes");
+    test.set_item(42, "expiredate", &day(62));
+    test.cmd("prolong", 42).ok();
+    test.set_nodes(42, 0);
+    test.cmd("sync_item", 42).ok();
+
+    // The trial of a product that has nodes has none itself, and passes.
+    test.soft_item(43, "55230", -100).nodes(2).ip("192.0.2.43").add();
+    test.cmd("open", 43).ok();
+}
+
 /// Another panel: the tariff changes at the seller, license and key stay; a repeated run sends nothing.
 #[test]
 fn tariff() {

@@ -16,7 +16,7 @@ use crate::model::rules::a_month_after;
 use crate::plan::change::{Difference, Target, differences};
 use crate::plan::doubt::{Effect, effect};
 use crate::plan::explain::change;
-use crate::plan::order::{Wanted, aligned_months, check_sale, terms, wanted};
+use crate::plan::order::{Wanted, aligned_months, check_nodes, check_sale, terms, wanted};
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable, Upstream as _};
 use crate::text;
 
@@ -150,7 +150,17 @@ impl Engine<'_> {
         }
         let (seen, _) = self.carry_out_differences(item, &row, product, seen, false).await?;
         self.save_license(item, &seen).await?;
-        self.remember_choice(item, &product.internal_name).await
+        self.remember_choice(item, &product.internal_name).await?;
+        self.check_nodes_sold(item, product)
+    }
+
+    /// Nodes that an existing service sells and its product has not. Everything else is done first.
+    ///
+    /// # Errors
+    /// `bad_value` about the addon.
+    pub(super) fn check_nodes_sold(&self, item: &Item, product: &Product) -> Result<(), ModuleError> {
+        let kept = text!("The license has the same nodes as before", "Число узлов лицензии не изменено");
+        check_nodes(item, product, &self.rules.nodes_addons, kept)
     }
 
     /// A trial license where another product is wanted: that one takes its place, it never becomes it by a change of

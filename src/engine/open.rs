@@ -12,7 +12,7 @@ use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
-use crate::plan::order::{Terms, Wanted, terms, wanted};
+use crate::plan::order::{Terms, Wanted, check_nodes, terms, wanted};
 use crate::store::StoreError;
 use crate::text;
 
@@ -105,6 +105,7 @@ impl Engine<'_> {
         let rules = self.alignment().await?;
         let catalogue = &self.rules.catalogue;
         let terms = terms(product, item, &rules, catalogue, self.today())?;
+        check_nodes(item, product, &self.rules.nodes_addons, text!("Nothing was ordered", "Ничего не заказано"))?;
         let mut asked = self.asked(item, terms.product)?;
         asked.parent = self.parent_license(item, terms.product).await?;
         let known = self.look_before(terms.product.family).await?;

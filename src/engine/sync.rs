@@ -87,6 +87,7 @@ impl Engine<'_> {
         let mut kept = Kept::default();
         if let Ok(Wanted::Product(product)) = wanted {
             (seen, kept) = self.carry_out_differences(item, row, product, seen, true).await?;
+            kept.failed = kept.failed.or(self.check_nodes_sold(item, product).err());
         }
         self.save_license(item, &seen).await?;
         self.remind_of_key(item, row, &seen).await?;

@@ -227,15 +227,19 @@ impl Item {
         }
     }
 
-    /// The number of additional nodes that the client ordered (docs/licensing-rules.md 3): the first addon named, 0
-    /// without one.
+    /// The number of additional nodes that the client ordered (docs/licensing-rules.md 3), 0 without an addon for them.
     pub fn additional_nodes(&self, nodes_addons: &[String]) -> u32 {
-        let number = |addon: &Addon| match addon.value {
-            AddonValue::Number(number) if nodes_addons.contains(&addon.name) => Some(number),
+        self.nodes_sold(nodes_addons).map_or(0, |(_, nodes)| nodes)
+    }
+
+    /// The addon by which the client orders additional nodes, and how many: the first one named.
+    pub fn nodes_sold(&self, nodes_addons: &[String]) -> Option<(&str, u32)> {
+        let sold = |addon: &'_ Addon| match addon.value {
+            AddonValue::Number(number) if nodes_addons.contains(&addon.name) => Some(number.max(0)),
             AddonValue::Number(_) | AddonValue::Flag(_) | AddonValue::Choice { .. } => None,
         };
-        let value = self.addons.iter().find_map(number).unwrap_or(0);
-        u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+        let (addon, number) = self.addons.iter().find_map(|addon| Some((addon, sold(addon)?)))?;
+        Some((&addon.name, u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
     /// The name of the license when the client chose none (docs/licensing-rules.md 3).

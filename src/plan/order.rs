@@ -170,6 +170,25 @@ pub fn terms<'c>(
     Ok(Terms { product, period: Period::Months(months), reason })
 }
 
+/// Nodes that a service sells beside a product that has none at the seller: the client would pay for them and get
+/// nothing. `kept`: what was not done because of it.
+///
+/// # Errors
+/// `bad_value` about the addon.
+pub fn check_nodes(item: &Item, product: &Product, nodes_addons: &[String], kept: Text) -> Result<(), ModuleError> {
+    let sold = item.nodes_sold(nodes_addons).filter(|(_, nodes)| *nodes > 0 && product.nodes_addon.is_none());
+    let Some((addon, nodes)) = sold else { return Ok(()) };
+    let (id, code, name) = (item.id, &product.internal_name, &product.name);
+    let happened = text!(
+        "Service {id} sells {nodes} additional nodes by its addon {addon}, and {code} ({name}) has no nodes at the seller",
+        "Услуга {id} продаёт дополнительные узлы ({nodes}) дополнением {addon}, а у {code} ({name}) узлов у продавца нет"
+    );
+    Err(ModuleError::new(ErrorKind::BadValue, addon, nodes, happened).changed(kept).next(text!(
+        "take the addon off the tariff, or name the seller's addon in the settings (nodes_addon of the [[product]] {code})",
+        "уберите дополнение из тарифа или укажите дополнение продавца в настройках (nodes_addon в [[product]] {code})"
+    )))
+}
+
 /// The months that are bought for a period: the period itself where it is sold, else the shortest sold.
 fn sold_months(product: &Product, period: Period) -> Option<MonthCount> {
     match period {
