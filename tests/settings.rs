@@ -165,6 +165,37 @@ fn a_service_is_open_after_both_calls_wherever_a_run_dies_between_them() {
     }
 }
 
+/// The same with a real kill: the panel has carried out the first call, and the run is dead before the second.
+#[test]
+fn a_run_killed_between_the_two_calls_leaves_what_the_next_run_completes() {
+    for next in ["open", "sync_item"] {
+        let test = Test::setup().modes(&[crate::support::modes::mode("post-open-both").unwrap()]).start();
+        test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+        // The tool has done its work and does not come back: the run waits for it.
+        test.mgrctl_fault(MgrctlFault::on("soft.open", MgrctlFaultKind::HangAfter).ms(60_000));
+        let running = test.spawn(["--command", "open", "--item", "42"]);
+        let start = std::time::Instant::now();
+        while test.item(42).status != 5 {
+            assert!(start.elapsed() < std::time::Duration::from_secs(60), "{}", test.story());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(running.kill().code, None, "killed");
+        assert_eq!(told(&test), ["service.saveparam", "soft.open"]);
+        test.clear_mgrctl_faults();
+        test.clear_mgrctl();
+        test.cmd(next, 42).ok();
+        assert_eq!(
+            (told(&test), test.item(42).status),
+            (vec!["soft.open".into(), "service.postopen".into()], 2),
+            "{next}"
+        );
+        assert_eq!(test.upstream.billed("soft.order.param"), 1, "{next}");
+        test.clear_mgrctl();
+        test.cmd("sync_item", 42).ok();
+        assert_eq!(told(&test), Vec::<String>::new());
+    }
+}
+
 /// panel_id is pinned: marks bear it whatever state file there is.
 #[test]
 fn panel_id() {

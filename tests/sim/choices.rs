@@ -8,13 +8,14 @@ use crate::rng::Rng;
 type Change = fn(&mut Rules);
 
 /// The settings that histories choose from: a name that records keep, and what is not as it comes.
-const SETTINGS: [(&str, Change); 6] = [
+const SETTINGS: [(&str, Change); 7] = [
     ("plain", |_| {}),
     ("stop", |rules| rules.on_close = OnClose::Stop),
     ("delete", |rules| rules.on_close = OnClose::Delete),
     ("no_resend", |rules| rules.upstream.resend = false),
     ("service_post", |rules| rules.post_open = PostOpen::Service),
     ("foreign_pool", |rules| rules.pool_foreign = true),
+    ("both_posts", |rules| rules.post_open = PostOpen::Both),
 ];
 
 /// Which of the settings takes what somebody else freed.
@@ -37,8 +38,7 @@ pub fn name(rules: usize) -> &'static str {
 
 /// One of them.
 pub fn draw(rng: &mut Rng) -> usize {
-    let drawn = usize::try_from(rng.below(1000) % 7).unwrap_or(0);
-    if drawn == 6 { 0 } else { drawn }
+    usize::try_from(rng.below(1000)).unwrap_or(0) % SETTINGS.len()
 }
 
 /// How records tell them: by name, so that others may be added.

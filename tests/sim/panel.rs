@@ -82,6 +82,8 @@ pub struct Panel {
     /// The texts of registered problems.
     pub problems: Vec<String>,
     pub next_number: u32,
+    /// A service is in processing after ITEMTYPE.open, and active only after service.postopen.
+    pub opens_after_both: bool,
 }
 
 pub fn new_item(id: u32, client: u32, code: &str, itemtype: &str, period: i32, ip: Option<String>) -> Item {
@@ -118,6 +120,7 @@ impl Panel {
             alignment: Vec::new(),
             problems: Vec::new(),
             next_number: 100,
+            opens_after_both: false,
         }
     }
 
@@ -318,12 +321,15 @@ impl World {
             _ => None,
         };
         let verb = func.rsplit('.').next().unwrap_or(func);
+        let is_half = verb == "open" && self.panel.opens_after_both;
         match verb {
             "open" | "postopen" | "postreopen" => self.panel.change(item.0, |item| {
                 if item.expires.is_none() && item.period != Period::Lifetime {
                     item.expires = Some(add_period(today, item.period));
                 }
-                item.status = ItemStatus::Active;
+                if item.status != ItemStatus::Active {
+                    item.status = if is_half { ItemStatus::Processing } else { ItemStatus::Active };
+                }
             }),
             // An old operation that ends after the service was closed does not open it again.
             "postsuspend" => self.panel.change(item.0, |item| {

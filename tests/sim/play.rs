@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use pmisplicense::engine::{Allow, Engine, Ports, Run as EngineRun, Watched};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::RunningOperationId;
-use pmisplicense::model::rules::Rules;
+use pmisplicense::model::rules::{PostOpen, Rules};
 use pmisplicense::pass_report::PassReport;
 use pmisplicense::ports::ModuleAccess;
 use pmisplicense::store::CommitFault;
@@ -103,6 +103,7 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
     image.empty();
     let mut seller = Seller::new(setting.seller, day_of(BEGIN_MS));
     let mut panel = Panel::new(setting.panel);
+    panel.opens_after_both = rules[setting.rules].post_open == PostOpen::Both;
     crate::life::populate(setting, &mut seller, &mut panel, day_of(BEGIN_MS));
     let faults = Faults::new(how.mode.clone());
     let world = World {
