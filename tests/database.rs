@@ -2,6 +2,7 @@
 use crate::service::{called, forget, only_license};
 use crate::support::Test;
 use crate::support::harness::SERVERS;
+use crate::support::setup::DATABASE_NAMES;
 
 /// What a careful or careless administrator may give every session. Root, who is the panel here, is spared by the
 /// server.
@@ -184,6 +185,35 @@ fn a_database_that_cannot_prove_who_it_is_is_not_asked() {
     std::fs::copy(test.database_server().ca_pem(), &file).unwrap();
     opens(&test, 42);
     test.assert_clean();
+}
+
+/// A certificate that signed itself is its own authority: the database that has it is reached, and another one that
+/// claims the same names is not. One that is marked as an authority's is refused by the library, and the message says
+/// what to do about it.
+#[test]
+fn a_self_signed_certificate_of_the_database_is_believed_where_ca_file_names_it() {
+    let made = |is_authority| crate::support::upstream::tls::self_signed_files(&DATABASE_NAMES, is_authority);
+    let test = Test::setup().database_tls_by(made(false)).start();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let file = test.root().join("etc/db-ca.pem");
+    test.settings("[panel_db]\nca_file = \"{root}/etc/db-ca.pem\"\n");
+    let [other, ..] = made(false);
+    std::fs::write(&file, &other).unwrap();
+    names_the_setting(&test, 42);
+    assert_eq!((test.upstream.requests(), test.state_path().exists()), (Vec::new(), false), "nothing was begun");
+    std::fs::copy(test.database_server().ca_pem(), &file).unwrap();
+    opens(&test, 42);
+    test.assert_clean();
+
+    let test = Test::setup().database_tls_by(made(true)).start();
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    let ca = test.database_server().ca_pem().display().to_string();
+    test.settings(&format!("[panel_db]\nca_file = \"{ca}\"\n"));
+    let refused = test.cmd("open", 42);
+    let message = refused.fails("database").message().to_owned();
+    for words in ["is marked as an authority", "CA:FALSE", "ca_file of [panel_db]"] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
 }
 
 /// A server that offers no TLS: an authority that is named is a demand. Without one a wrong password stays a wrong

@@ -18,6 +18,10 @@ const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
 /// Wrong user or password, or a user of whom TLS is required (`REQUIRE SSL`): the database does not tell them apart.
 const ACCESS_DENIED: u16 = 1045;
 
+/// How the TLS library words that a server's certificate is marked as an authority's. The database library takes no
+/// verifier of ours, so this one is named and not accepted.
+const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
+
 impl DbParams {
     /// Connects as the database and the settings ask for.
     pub(super) fn open(&self) -> Result<Conn, ConnectError> {
@@ -54,6 +58,13 @@ impl DbParams {
                 return ConnectError::Database(error);
             }
             let (host, port) = (&self.host, self.port);
+            if error.to_string().contains(AUTHORITY_AS_SERVER) {
+                let advice = text!(
+                    "The certificate of the panel's database at {host}:{port} is marked as an authority's, and no server may use such a one. Nothing was changed by this step. Next: make a certificate for the database with basicConstraints=CA:FALSE, and name it, or the authority that signed it, as ca_file of [panel_db].",
+                    "Сертификат базы данных панели {host}:{port} помечен как сертификат центра сертификации, серверу такой использовать нельзя. Этим шагом ничего не изменено. Далее: создайте для базы сертификат с basicConstraints=CA:FALSE и укажите его или подписавший его центр в настройке ca_file раздела [panel_db]."
+                );
+                return ConnectError::Tls(error, Box::new(advice));
+            }
             let advice = text!(
                 "The panel's database at {host}:{port} could not prove over TLS who it is. Nothing was changed by this step. Next: check that its certificate names {host} and was signed by an authority in {shown} (the setting ca_file of [panel_db]).",
                 "База данных панели {host}:{port} не смогла подтвердить себя по TLS. Этим шагом ничего не изменено. Далее: проверьте, что в её сертификате указан {host} и что он подписан центром сертификации из {shown} (настройка ca_file раздела [panel_db])."

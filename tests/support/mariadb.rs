@@ -43,11 +43,9 @@ impl MariaDb {
         Self::start_in(tempfile::Builder::new().prefix("sandbox-db-").tempdir().expect("a temporary folder").keep())
     }
 
-    /// The same, offering TLS over TCP: a certificate for `localhost`, 127.0.0.1 and 0.0.0.0, signed by the authority
-    /// in `ca_pem`.
-    pub fn start_with_tls() -> Self {
+    /// The same, offering TLS over TCP. `files`: what is known by `ca_pem`, the certificate and its key.
+    pub fn start_with_tls(files: [String; 3]) -> Self {
         let dir = tempfile::Builder::new().prefix("sandbox-db-").tempdir().expect("a temporary folder").keep();
-        let files = super::upstream::tls::files(&["localhost", "127.0.0.1", "0.0.0.0"]);
         for (name, pem) in ["ca.pem", "cert.pem", "key.pem"].into_iter().zip(files) {
             std::fs::write(dir.join(name), pem).expect("a file of the server");
         }

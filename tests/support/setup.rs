@@ -11,13 +11,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Under which a database of this machine is reached over TCP.
+pub const DATABASE_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "0.0.0.0"];
+
 /// What differs from the usual world, before it is made.
 #[derive(Default)]
 pub struct Setup {
     options: Options,
     tls: Option<Tls>,
     own_database: bool,
-    database_tls: bool,
+    database_tls: Option<[String; 3]>,
     tcp: bool,
     crypt_key: bool,
     own_root: bool,
@@ -70,8 +73,13 @@ impl Setup {
     }
 
     /// A MariaDB of its own that offers TLS, reached over TCP; its authority is `database_server().ca_pem()`.
-    pub fn database_tls(mut self) -> Self {
-        (self.database_tls, self.tcp) = (true, true);
+    pub fn database_tls(self) -> Self {
+        self.database_tls_by(super::upstream::tls::files(&DATABASE_NAMES))
+    }
+
+    /// The same with these: an authority, a certificate and its key.
+    pub fn database_tls_by(mut self, files: [String; 3]) -> Self {
+        (self.database_tls, self.tcp) = (Some(files), true);
         self
     }
 
@@ -96,8 +104,8 @@ impl Setup {
     pub fn start(self) -> Test {
         // The server first: its guard is to know of the root as soon as there is one.
         let own = match (self.database_tls, self.own_database) {
-            (true, _) => Some(MariaDb::start_with_tls()),
-            (false, own) => own.then(MariaDb::start),
+            (Some(files), _) => Some(MariaDb::start_with_tls(files)),
+            (None, own) => own.then(MariaDb::start),
         };
         let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
         let home = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");

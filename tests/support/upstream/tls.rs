@@ -78,3 +78,14 @@ pub fn files(names: &[&str]) -> [String; 3] {
     let key = KeyPair::generate().unwrap();
     [known.pem(), params.signed_by(&key, &known).unwrap().pem(), key.serialize_pem()]
 }
+
+/// The same of a certificate that signed itself. `is_authority`: marked as an authority's, as `openssl req -x509` does.
+pub fn self_signed_files(names: &[&str], is_authority: bool) -> [String; 3] {
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    if is_authority {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let key = KeyPair::generate().unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    [pem.clone(), pem, key.serialize_pem()]
+}
