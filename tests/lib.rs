@@ -23,6 +23,7 @@ mod modes;
 mod names;
 mod old_state;
 mod open;
+mod outward;
 mod packages;
 mod passes;
 mod pool;

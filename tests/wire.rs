@@ -82,6 +82,8 @@ fn of_two_days_of_a_change_the_later_one_counts() {
     test.soft_item(43, "55227", 12).ip(&ip_of(43)).add();
     test.cmd("open", 43).ok();
     assert_eq!(test.upstream.billed("soft.order.param"), 2, "{}", test.story());
+    let said = format!("SELECT count(*) FROM journal WHERE event = 'doubled' AND license = {id}");
+    assert_eq!(state(&test, &said), "1", "the journal says why a purchase was made");
 }
 
 /// A pooled license whose answer names two owners is passed over.

@@ -3,7 +3,7 @@
 use super::{Reply, stdin_document};
 use crate::context::Context;
 use crate::error::{ErrorKind, ModuleError};
-use crate::plan::check::{check_address, check_internal_name, check_licname};
+use crate::plan::check::{check_address, check_internal_name, check_licname, check_outward};
 use crate::text;
 
 /// The most additional nodes that anybody orders.
@@ -21,6 +21,7 @@ pub fn param(ctx: &mut Context, param: &str, value: &str) -> Result<Reply, Modul
                 ctx.log.warning(&warning.en);
             }
         }
+        "remoteip" if !value.trim().is_empty() => drop(check_outward(value)?),
         "licname" => check_licname(value)?,
         other => ctx.log.debug(&format!("parameter {other} is not checked")),
     }

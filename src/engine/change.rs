@@ -17,10 +17,11 @@ use crate::plan::change::{Difference, Target, differences};
 use crate::plan::doubt::{Effect, effect};
 use crate::plan::explain::change;
 use crate::plan::order::{Wanted, aligned_months, check_nodes, check_sale, terms, wanted};
+use crate::plan::outward;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable, Upstream as _};
 use crate::text;
 
-use super::order::{asked_remoteip, remoteip_beside};
+use super::order::asked_remoteip;
 use super::send::{Failed, describe};
 use super::{Engine, errors, is_deleted};
 
@@ -56,6 +57,10 @@ impl Engine<'_> {
         self.step("change").await?;
         let result = self.ports.upstream.change(row.family, row.id, change);
         self.step("changed").await?;
+        if let (Repeatable::Edit(Edit { remoteip: Some(sent), .. }), Ok(())) = (change, &result) {
+            let (account, id) = (row.account, row.id);
+            self.commit("outward address", |tx| tx.set_outward(account, id, sent)).await?;
+        }
         Ok(result)
     }
 
@@ -209,6 +214,7 @@ impl Engine<'_> {
             internal_name: product.internal_name.clone(),
             pricelist: product.pricelist,
             ip: asked.ip,
+            remoteip: asked.remoteip,
             licname: asked.licname,
             nodes: asked.nodes,
         })
@@ -322,8 +328,12 @@ impl Engine<'_> {
                     ));
                     return Ok(None);
                 }
-                let remoteip = remoteip_beside(asked_remoteip(item)?, seen);
+                let remoteip = outward::beside(asked_remoteip(item)?, row, seen);
                 Edit { ip: Some(ip), remoteip, ..Edit::default() }
+            }
+            Difference::Outward(remoteip) => {
+                let remoteip = remoteip.map_or_else(String::new, |ip| ip.to_string());
+                Edit { ip: seen.ip, remoteip: Some(remoteip), ..Edit::default() }
             }
             Difference::Name(name) => Edit { licname: Some(name), ..Edit::default() },
             Difference::Autoprolong => Edit { no_autoprolong: true, ..Edit::default() },
@@ -339,7 +349,11 @@ impl Engine<'_> {
         let after = self.read(row.family, id).await?.ok_or_else(|| errors::license_gone(row.item, id))?;
         let arrived = edit.ip.is_none_or(|ip| after.ip == Some(ip))
             && (answer.is_ok() || edit.licname.as_ref().is_none_or(|name| after.is_named(name)))
-            && (!edit.no_autoprolong || after.autoprolong != Some(true));
+            && (!edit.no_autoprolong || after.autoprolong != Some(true))
+            && edit.remoteip.as_ref().is_none_or(|sent| {
+                // A seller that hides it is believed by its answer alone.
+                after.remoteip.as_ref().map_or(answer.is_ok(), |shown| outward::is(shown, sent.parse().ok()))
+            });
         match answer {
             _ if arrived => {
                 if let Some(name) = &edit.licname {

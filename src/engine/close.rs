@@ -10,13 +10,13 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::{OnClose, a_month_after};
 use crate::plan::identity::serves;
+use crate::plan::outward;
 use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::identity::wording::shown_elsewhere;
 use super::order::doubt::order_of;
-use super::order::remoteip_beside;
 use super::{Engine, errors, is_deleted};
 
 /// A license that waits to be freed is tried again this much later when the seller gives no date.
@@ -252,7 +252,7 @@ impl Engine<'_> {
         if !seen.looks_free() || !seen.remoteid.is(&mark) {
             let edit = Edit {
                 ip: Some(FREE_IP),
-                remoteip: remoteip_beside(None, &seen),
+                remoteip: outward::beside(None, row, &seen),
                 licname: Some(FREE_NAME.to_owned()),
                 remoteid: Some(mark.to_string()),
                 no_autoprolong: true,

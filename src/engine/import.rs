@@ -14,6 +14,7 @@ use crate::model::period::Period;
 use crate::pass_report::{PassReport, Scope};
 use crate::plan::doubt::is_candidate;
 use crate::plan::import::{Choice, Known, Search, choose};
+use crate::plan::outward;
 use crate::ports::{LockName, PanelCall, PanelError};
 use crate::store::Binding;
 use crate::text;
@@ -230,6 +231,8 @@ impl Engine<'_> {
         let named = seen.name.as_ref().filter(|name| !name.is_empty()).cloned();
         values.push(("import_service_name", named.unwrap_or_else(|| format!("License {}", seen.id))));
         values.extend(seen.ip.map(|ip| ("ip", ip.to_string())));
+        let outward = seen.remoteip.as_ref().filter(|shown| !outward::is(shown, None));
+        values.extend(outward.map(|shown| ("remoteip", shown.clone())));
         values.extend(seen.name.as_ref().map(|name| ("licname", name.clone())));
         values.extend(seen.key.as_ref().map(|key| ("lickey", key.reveal().to_owned())));
         values.push(("licid", seen.id.to_string()));

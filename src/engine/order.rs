@@ -170,6 +170,9 @@ impl Engine<'_> {
         let mut changed = Vec::new();
         for seen in rows {
             let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+            if row.is_some() {
+                self.tell_doubled(seen).await?;
+            }
             let is_free = |row: &LicenseRow| matches!(row.state, LicenseState::Pool | LicenseState::ToFree);
             if row.is_some_and(|row| is_free(&row) && row.differs(seen)) {
                 changed.push(seen.clone());
@@ -188,8 +191,17 @@ impl Engine<'_> {
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
+            // The check knows nothing of outward addresses: behind NAT many servers have the same address of their own.
+            // The order decides.
+            Err(CallError::Refused(refusal)) if asked.remoteip.is_some() && is_about_address(refusal.kind) => {
+                self.note(&text!(
+                    "{ip} may be in use elsewhere; the server is behind NAT, so the order decides",
+                    "адрес {ip}, возможно, занят; сервер за NAT, поэтому решит сам заказ"
+                ));
+                Ok(())
+            }
             Err(CallError::Refused(refusal)) => {
-                let error = if matches!(refusal.kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung) {
+                let error = if is_about_address(refusal.kind) {
                     errors::refused(&refusal, what, "ip", ip)
                 } else {
                     errors::refused(&refusal, what, "intname", terms.product.pricelist)
@@ -340,6 +352,11 @@ impl Engine<'_> {
     }
 }
 
+/// Whether a refusal says that the address cannot be had, or not yet.
+fn is_about_address(kind: RefusalKind) -> bool {
+    matches!(kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung)
+}
+
 /// Nothing is in doubt about it, so there is nothing to resolve: a person gives the service a license.
 fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
     let item = intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
@@ -390,12 +407,6 @@ pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError>
             .changed(text!("Nothing was changed", "Ничего не изменено"))
             .next(text!("correct or clear it", "исправьте или очистите его"))
     })
-}
-
-/// What goes along with a change of address: the outward one, or an empty one where the license still has another's.
-pub(super) fn remoteip_beside(wanted: Option<IpAddr>, seen: &License) -> Option<String> {
-    let clears = || seen.remoteip.as_ref().filter(|shown| !shown.is_empty()).map(|_| String::new());
-    wanted.map(|ip| ip.to_string()).or_else(clears)
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {

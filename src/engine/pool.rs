@@ -13,13 +13,14 @@ use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
+use crate::plan::outward;
 use crate::plan::pool::{Need, Today, candidates, has_address};
 use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
-use super::order::{Asked, remoteip_beside};
+use super::order::Asked;
 use super::send::Failed;
 use super::{Engine, errors, is_deleted};
 
@@ -377,7 +378,7 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let edit = Edit {
             ip: asked.ip,
-            remoteip: remoteip_beside(asked.remoteip, &seen),
+            remoteip: outward::beside(asked.remoteip, row, &seen),
             licname: Some(asked.licname.clone()),
             remoteid: row.mark.as_ref().map(ToString::to_string),
             no_autoprolong: seen.autoprolong == Some(true),

@@ -209,7 +209,11 @@ impl Engine<'_> {
             |engine: &Self, seen: &License| judge(seen, row.as_ref(), &engine.panel_id, item, service.as_ref(), &by);
         let mut verdict = decide(self, &seen);
         let mut license = seen;
-        if matches!(verdict, Verdict::Bind | Verdict::Mark)
+        // Lists have no outward addresses.
+        let is_behind_nat = service
+            .as_ref()
+            .is_some_and(|service| matches!(&service.want, Want::License(target) if target.remoteip.is_some()));
+        if (is_behind_nat || matches!(verdict, Verdict::Bind | Verdict::Mark))
             && !is_whole
             && let Some(whole) = self.read(family, license.id).await?
         {

@@ -185,6 +185,7 @@ fn name_of(difference: &Difference) -> &'static str {
         Difference::Tariff { .. } => "pricelist",
         Difference::Nodes { .. } => "nodes",
         Difference::Ip(_) => "ip",
+        Difference::Outward(_) => "remoteip",
         Difference::Name(_) => "licname",
         Difference::Autoprolong => "autoprolong",
         Difference::Running | Difference::NotRunning => "status",
@@ -222,6 +223,7 @@ mod tests {
             internal_name: internal_name.into(),
             pricelist: crate::model::ids::UpstreamPricelistId(internal_name.parse().expect("a number")),
             ip: ip.parse().ok(),
+            remoteip: None,
             licname: "shop".into(),
             nodes: None,
         }

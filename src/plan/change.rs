@@ -10,6 +10,8 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 
+use super::outward;
+
 /// What the item wants of its license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -19,6 +21,8 @@ pub struct Target {
     pub pricelist: UpstreamPricelistId,
     /// The address; `None`: the product needs none, or the item names none.
     pub ip: Option<IpAddr>,
+    /// The outward address behind NAT, for a service that has one.
+    pub remoteip: Option<IpAddr>,
     /// The name.
     pub licname: String,
     /// The node addon and the whole number of nodes, for products that have them.
@@ -44,6 +48,8 @@ pub enum Difference {
     },
     /// Another address.
     Ip(IpAddr),
+    /// Another outward address beside the same address; `None`: none any more.
+    Outward(Option<IpAddr>),
     /// Another name.
     Name(String),
     /// The seller would renew by itself.
@@ -80,6 +86,8 @@ pub fn differences(
     let has_place = row.family != Family::Addition;
     if let Some(ip) = target.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
         found.push(Difference::Ip(ip));
+    } else if has_place && target.ip.is_some() && outward::differs(target.remoteip, row, seen) {
+        found.push(Difference::Outward(target.remoteip));
     }
     if has_place && seen.name.is_some() && !row.keeps_name(&target.licname, seen) {
         found.push(Difference::Name(target.licname.clone()));
@@ -182,6 +190,7 @@ mod tests {
             internal_name: "55227".into(),
             pricelist: LITE,
             ip: "192.0.2.10".parse().ok(),
+            remoteip: None,
             licname: "shop".into(),
             nodes: None,
         }

@@ -77,6 +77,20 @@ pub fn check_address(text: &str, ipv6: bool) -> Result<Checked, ModuleError> {
     Ok(Checked { ip, warning })
 }
 
+/// The outward address of a server behind NAT (`remoteip`): passed on as it is, once it is one address.
+///
+/// # Errors
+/// `bad_value` about `remoteip`.
+pub fn check_outward(text: &str) -> Result<IpAddr, ModuleError> {
+    text.trim().parse().map_err(|_| {
+        let happened =
+            text!("The outward address {text:?} is not one IP address", "Внешний адрес {text:?} — не один IP-адрес");
+        ModuleError::new(ErrorKind::BadValue, "remoteip", text, happened)
+            .changed(text!("Nothing was ordered or changed", "Ничего не заказано и не изменено"))
+            .next(text!("enter another one, or none", "укажите другой или никакого"))
+    })
+}
+
 fn bad_ip(value: &str, why: &Text) -> ModuleError {
     let (en, ru) = (&why.en, &why.ru);
     let message =

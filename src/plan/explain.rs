@@ -211,6 +211,12 @@ pub fn change(seen: &License, difference: &Difference, moves_from: Option<NaiveD
             ),
             None => text!("address of license {id} -> {ip}", "IP лицензии {id} -> {ip}"),
         },
+        Difference::Outward(Some(ip)) => {
+            text!("outward address of license {id} -> {ip}", "внешний IP лицензии {id} -> {ip}")
+        }
+        Difference::Outward(None) => {
+            text!("outward address of license {id} is cleared", "внешний IP лицензии {id} очистится")
+        }
         Difference::Name(name) => text!("name of license {id} -> {name}", "имя лицензии {id} -> {name}"),
         Difference::Autoprolong => {
             text!("automatic renewal of license {id} is switched off", "автопродление лицензии {id} отключится")

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod identity;
 pub mod import;
 pub mod order;
+pub mod outward;
 pub mod pool;
 pub mod reason;
 pub mod reconcile;

@@ -396,6 +396,12 @@ impl<'g> Comparison<'g> {
                 Difference::Ip(ip) => {
                     (Kind::Address, text!("address {have_ip}, wanted {ip}", "IP {have_ip}, нужен {ip}"))
                 }
+                Difference::Outward(ip) => {
+                    let have = seen.remoteip.as_deref().or(row.remoteip.as_deref()).unwrap_or("?");
+                    let wanted = ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+                    let what = text!("outward address {have}, wanted {wanted}", "внешний IP {have}, нужен {wanted}");
+                    (Kind::Address, what)
+                }
                 Difference::Name(name) => {
                     (Kind::Name, text!("name {}, wanted {name}", "имя {}, нужно {name}", seen.shown_name()))
                 }

@@ -16,6 +16,7 @@ use crate::model::license::{License, LicenseStatus, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::Target;
 use crate::plan::finding::Want;
+use crate::plan::outward;
 use crate::text;
 
 /// How a license is known to be a service's.
@@ -437,6 +438,28 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
             Left::Ip,
             text!("its address is {has}, the service has {wanted}", "её IP {has}, а у услуги {wanted}"),
         );
+    }
+    if let Some(wanted) = target.remoteip {
+        // Behind NAT many servers have the same address of their own, so that one proves nothing.
+        let is_named_by_panel = by.contains(&Evidence::Map) || by.contains(&Evidence::Licid);
+        match seen.remoteip.as_deref() {
+            Some(has) if !outward::is(has, Some(wanted)) => {
+                return with(
+                    Left::Ip,
+                    text!("its outward address is {has:?}, not {wanted}", "её внешний IP {has:?}, а не {wanted}"),
+                );
+            }
+            None if !is_named_by_panel => {
+                return with(
+                    Left::Unsure,
+                    text!(
+                        "the service is behind NAT, and the seller does not show the outward address",
+                        "услуга за NAT, а продавец не показывает внешний IP"
+                    ),
+                );
+            }
+            Some(_) | None => {}
+        }
     }
     let same_name = seen.is_named_like(&service.item.default_license_name());
     let sound = by.iter().any(|by| match by {

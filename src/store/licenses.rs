@@ -295,25 +295,6 @@ impl Tx<'_> {
         )
     }
 
-    /// The key that we have is not valid any more, and the new one is not issued yet: sync brings it.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn forget_key(&self, row: &LicenseRow) -> Result<(), StoreError> {
-        self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
-    }
-
-    /// Remembers what the seller makes of a name that was asked for.
-    ///
-    /// # Errors
-    /// SQLite's own.
-    pub fn set_kept_name(&self, license: (AccountId, LicenseId), kept: &KeptName) -> Result<(), StoreError> {
-        self.run(
-            "UPDATE license SET name_asked = ?3, name_shown = ?4 WHERE account = ?1 AND id = ?2",
-            params![license.0.0, license.1.0, kept.asked, kept.shown],
-        )
-    }
-
     /// Moves a license to a state in which it serves nobody.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod costs;
 mod file;
 mod items;
 mod journal;
+mod kept;
 mod licenses;
 mod passes;
 mod purchases;

@@ -99,12 +99,23 @@ impl Incarnation {
         self.test.code(international).parse().expect("a code")
     }
 
+    /// The codes that can be resold, which a person makes tariffs of.
+    fn codes(&self) {
+        let args = ["--command", "import_pricelist", "--module", "7"];
+        let output = self.test.run(args.iter().chain(self.test.calls.extra));
+        self.ended(&output, "import_pricelist");
+        for code in ["55227", "55228", "55229"] {
+            self.same(code, output.stdout.contains(self.test.code(code)), true);
+        }
+    }
+
     /// An order that is repeated, a renewal, a suspension, changes.
     fn first_service(&self) {
         let t = &self.test;
         self.check("ip", "192.0.2.10");
         self.check("licname", "shop");
-        t.soft_item(FIRST, t.code("55227"), 12).ip("192.0.2.10").name(NAME).add();
+        let first = t.soft_item(FIRST, t.code("55227"), 12).ip("192.0.2.10");
+        first.param("remoteip", "203.0.113.10").name(NAME).add();
         self.does("open", FIRST);
         // The look before the order. Only an answer without a number has to be searched for.
         let silent = t.upstream.with(|world| world.options.dialect.order_number == OrderNumber::Nowhere);
@@ -112,6 +123,7 @@ impl Incarnation {
         self.same("the license was searched for", searched, silent);
         self.does("open", FIRST);
         let bought = self.license(FIRST, "open");
+        self.same("the outward address", bought.remoteip.as_str(), "203.0.113.10");
         self.same("the order", (bought.pricelist, bought.period, bought.status), (self.code("55227"), 12, ACTIVE));
         self.does("prolong", FIRST);
         let renewed = self.license(FIRST, "prolong");
@@ -148,6 +160,7 @@ impl Incarnation {
         self.does("close", FIRST);
         let freed = t.upstream.license(before.id);
         self.same("freed", (freed.licname.as_str(), freed.ip.as_str(), freed.status), ("free.lic", "0.0.0.0", STOPPED));
+        self.same("the outward address is cleared", freed.remoteip, String::new());
         t.upstream.age(before.id, 40);
         t.soft_item(NEXT, t.code("55228"), 12).ip("192.0.2.12").licname("next").add();
         self.does("open", NEXT);
@@ -250,6 +263,7 @@ pub fn all() -> Vec<&'static Mode> {
 /// Plays it; panics, naming the modes, when a step does not end as it must.
 pub fn play(modes: &[&'static Mode]) {
     let mut life = Incarnation::start(modes);
+    life.codes();
     life.first_service();
     life.lost_answer();
     life.second_incarnation();

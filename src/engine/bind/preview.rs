@@ -119,6 +119,7 @@ impl Engine<'_> {
             )),
             Difference::Nodes { .. }
             | Difference::Ip(_)
+            | Difference::Outward(_)
             | Difference::Name(_)
             | Difference::Autoprolong
             | Difference::Running

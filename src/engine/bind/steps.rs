@@ -14,11 +14,12 @@ use crate::model::rules::a_month_after;
 use crate::plan::change::Target;
 use crate::plan::doubt::has_run_out;
 use crate::plan::identity::KeyFate;
+use crate::plan::outward;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use crate::engine::bind::Found;
-use crate::engine::order::{asked_remoteip, remoteip_beside};
+use crate::engine::order::asked_remoteip;
 use crate::engine::reconcile::wording::one_license_an_address;
 use crate::engine::send::Failed;
 use crate::engine::{Engine, errors};
@@ -125,7 +126,7 @@ impl Engine<'_> {
         let mut now = seen;
         if ip.is_some() || licname.is_some() {
             let remoteip = match ip {
-                Some(_) => remoteip_beside(asked_remoteip(item)?, &now),
+                Some(_) => outward::beside(asked_remoteip(item)?, &row, &now),
                 None => None,
             };
             let change = Repeatable::Edit(Edit { ip, remoteip, licname, ..Edit::default() });

@@ -381,6 +381,8 @@ impl Engine<'_> {
                 nodes: order.nodes.map(|(_, nodes)| nodes),
             };
             tx.put_license(&binding, &seen, state, item, incarnation.as_ref())?;
+            let outward = order.remoteip.map_or_else(String::new, |ip| ip.to_string());
+            tx.set_outward(account, seen.id, &outward)?;
             if let Some(parent) = order.parent {
                 tx.put_addition(account, seen.id, parent)?;
             }

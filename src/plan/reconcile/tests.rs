@@ -53,6 +53,7 @@ fn view(id: u32) -> ItemView {
         internal_name: "55227".into(),
         pricelist: PRICELIST,
         ip,
+        remoteip: None,
         licname: "shop".into(),
         nodes: None,
     });

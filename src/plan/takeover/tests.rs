@@ -24,6 +24,7 @@ fn service() -> Service {
         internal_name: "55227".into(),
         pricelist: UpstreamPricelistId(55227),
         ip: "192.0.2.10".parse().ok(),
+        remoteip: None,
         licname: "shop".into(),
         nodes: None,
     };

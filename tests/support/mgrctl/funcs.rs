@@ -273,7 +273,7 @@ impl Desk<'_> {
             insert,
         )?;
         let id = self.conn.last_insert_id().to_string();
-        for name in ["ip", "licname", "lickey", "licid"] {
+        for name in ["ip", "remoteip", "licname", "lickey", "licid"] {
             if let Some(value) = self.call.get(name).map(str::to_owned) {
                 self.save_one(&id, name, Some(value), false)?;
             }

@@ -257,6 +257,27 @@ pub const MODES: &[Mode] = &[
     seller("no-remoteid", "remoteid", "remoteid is never shown", "assumed: joonte/jbs never sends one", |o| {
         (o.list_remoteid, o.remoteid_returned) = (false, false);
     }),
+    seller("domains-counted", "domains", "the form of a license has webdomains", UPMIND, |o| {
+        o.dialect.counts_domains = true;
+    }),
+    seller(
+        "offers",
+        "offers",
+        "pricelist.export tells what is sold to the account",
+        "price pages and comparison sites, in use",
+        |o| {
+            o.offers = true;
+        },
+    ),
+    seller(
+        "remoteip-hidden",
+        "outward address",
+        "remoteip is taken and never shown",
+        "assumed: only joonte/jbs is known to read it",
+        |o| {
+            o.dialect.hides_remoteip = true;
+        },
+    ),
     seller(
         "newest-first",
         "list order",

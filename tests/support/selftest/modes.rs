@@ -133,6 +133,15 @@ fn fields(proven: &mut Proven) {
     };
     proven.differs("remoteid-in-form", marked, "remoteid|remoteid", "|remoteid");
     proven.differs("no-remoteid", marked, "remoteid|remoteid", "|");
+    let outward = |up: &Upstream, id: u64| {
+        yes(up, "soft.edit", &format!("elid={id} sok=ok remoteip=203.0.113.7"));
+        format!("{} {}", up.license(id).remoteip, has(&form(up, id), &["remoteip"]))
+    };
+    let domains = |up: &Upstream, id: u64| between(&form(up, id), "<webdomains>", "<").to_owned();
+    proven.differs("domains-counted", domains, "", "3");
+    let offers = |up: &Upstream, _: u64| ask(up, "pricelist.export", "").body().contains("<pricelist>").to_string();
+    proven.differs("offers", offers, "false", "true");
+    proven.differs("remoteip-hidden", outward, "203.0.113.7 remoteip", "203.0.113.7 ");
 }
 
 /// How days, amounts, names and keys are written.

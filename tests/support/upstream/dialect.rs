@@ -168,6 +168,10 @@ pub struct Dialect {
     pub pace: Option<Pace>,
     /// Each answer takes so long.
     pub slow_ms: u64,
+    /// An outward address is taken and never shown.
+    pub hides_remoteip: bool,
+    /// The form of a license counts its domains.
+    pub counts_domains: bool,
 }
 
 impl Default for Dialect {
@@ -190,6 +194,8 @@ impl Default for Dialect {
             door: Door::Open,
             pace: None,
             slow_ms: 0,
+            hides_remoteip: false,
+            counts_domains: false,
         }
     }
 }

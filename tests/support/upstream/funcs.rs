@@ -124,7 +124,8 @@ fn edit(world: &mut World, family: Family, call: &Call) -> Reply {
         if !world.options.free_ip_changes && within_month(before.ip_changed, today) {
             return Err(Refusal::new("ip_change", &after.ip));
         }
-        if world.busy(before.pricelist, &after.ip, before.id) {
+        let outward = call.get("remoteip").unwrap_or(&before.remoteip);
+        if world.busy(before.pricelist, &after.ip, Some(outward), before.id) {
             return Err(Refusal::new("ip_busy", &after.ip));
         }
         after.ip_changed = Some(today);
@@ -249,7 +250,7 @@ fn change_tariff(world: &mut World, call: &Call) -> Reply {
     }
     let today = world.today();
     world.quote(&tariff, period, 0, today)?;
-    if world.busy(tariff.code, &license.ip, license.id) {
+    if world.busy(tariff.code, &license.ip, Some(&license.remoteip), license.id) {
         return Err(Refusal::new("ip_busy", &license.ip));
     }
     if !call.sok() {

@@ -42,7 +42,7 @@ pub fn order(world: &mut World, family: Family, call: &Call) -> Reply {
     let ip = if tariff.needs_ip { address(call.need("ip")?, false)? } else { String::new() };
     let nodes = nodes(&tariff, call)?;
     let amount = world.quote(&tariff, period, nodes, world.today()).map_or(amount, |quote| quote.1);
-    if world.busy(tariff.code, &ip, 0) && !call.racing {
+    if world.busy(tariff.code, &ip, Some(call.get("remoteip").unwrap_or("")), 0) && !call.racing {
         return Err(Refusal::new("ip_busy", &ip));
     }
     if !call.sok() || call.get("clicked_button") != Some("finish") {

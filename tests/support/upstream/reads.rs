@@ -39,7 +39,7 @@ pub fn check_ip(world: &World, pricelist: &str, ip: &str, period: i32) -> Reply 
     if tariff.price(period).is_none() {
         return Err(Refusal::new("period", &period.to_string()));
     }
-    if world.busy(tariff.code, ip, 0) { Err(Refusal::new("ip_busy", ip)) } else { Ok("<ok/>".into()) }
+    if world.busy(tariff.code, ip, None, 0) { Err(Refusal::new("ip_busy", ip)) } else { Ok("<ok/>".into()) }
 }
 
 /// Whether this read sees the license at all; each look brings it nearer.
@@ -84,8 +84,11 @@ pub fn record(world: &World, license: &License) -> String {
     if world.options.remoteid_returned {
         put("remoteid", &license.remoteid);
     }
-    if !license.remoteip.is_empty() {
+    if !license.remoteip.is_empty() && !world.options.dialect.hides_remoteip {
         put("remoteip", &license.remoteip);
+    }
+    if world.options.dialect.counts_domains {
+        put("webdomains", "3");
     }
     let addon = world.tariffs.iter().find(|t| t.code == license.pricelist).and_then(|t| t.nodes.as_ref());
     if let Some(nodes) = addon {

@@ -257,14 +257,16 @@ impl World {
         if !mine || (forget && license.status == DELETED) { Err(missing()) } else { Ok(license) }
     }
 
-    /// Somebody else's license of this very tariff at this address; 0.0.0.0 is nobody's.
-    pub fn busy(&self, pricelist: u32, ip: &str, except: u64) -> bool {
+    /// Somebody else's license of this very tariff at this address; 0.0.0.0 is nobody's. Behind NAT the outward address
+    /// tells servers apart (`None`: it is not looked at).
+    pub fn busy(&self, pricelist: u32, ip: &str, outward: Option<&str>, except: u64) -> bool {
         !ip.is_empty()
             && ip != "0.0.0.0"
             && self
                 .licenses
                 .values()
-                .any(|l| l.id != except && l.status != DELETED && l.pricelist == pricelist && l.ip == ip)
+                .filter(|l| l.id != except && l.status != DELETED && l.pricelist == pricelist && l.ip == ip)
+                .any(|l| outward.is_none_or(|outward| l.remoteip == outward))
     }
 
     /// Until when a period from `from` lasts and what it costs, ends of sale included (days are charged there).

@@ -1,0 +1,38 @@
+//! What is remembered of a license because the seller shows it in its own way, or not at all: its name, its outward
+//! address, a key that is not valid any more.
+
+use rusqlite::params;
+
+use super::{StoreError, Tx};
+use crate::model::ids::{AccountId, LicenseId};
+use crate::model::license_row::LicenseRow;
+use crate::model::name::KeptName;
+
+impl Tx<'_> {
+    /// The key that we have is not valid any more, and the new one is not issued yet: sync brings it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn forget_key(&self, row: &LicenseRow) -> Result<(), StoreError> {
+        self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
+    }
+
+    /// Remembers the outward address that was sent; an empty text: none.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_outward(&self, account: AccountId, id: LicenseId, sent: &str) -> Result<(), StoreError> {
+        self.run("UPDATE license SET remoteip = ?3 WHERE account = ?1 AND id = ?2", params![account.0, id.0, sent])
+    }
+
+    /// Remembers what the seller makes of a name that was asked for.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn set_kept_name(&self, license: (AccountId, LicenseId), kept: &KeptName) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE license SET name_asked = ?3, name_shown = ?4 WHERE account = ?1 AND id = ?2",
+            params![license.0.0, license.1.0, kept.asked, kept.shown],
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! Servers behind NAT: their outward address (`remoteip`), with sellers that show it and with those that never do.
+use crate::service::{changes, forget, licid};
+use crate::support::Test;
+use crate::support::modes::mode;
+
+/// A seller that shows outward addresses, and one that hides them.
+fn worlds() -> [(bool, Test); 2] {
+    let hiding = Test::setup().modes(&[mode("remoteip-hidden").unwrap()]).start();
+    [(false, Test::new()), (true, hiding)]
+}
+
+fn outward(test: &Test, item: u32) -> String {
+    test.upstream.license(licid(test, item)).remoteip
+}
+
+fn json(test: &Test, line: &str) -> serde_json::Value {
+    let output = test.program(line.split(' ').chain(["--json"])).run();
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {output:?}"))
+}
+
+/// Another outward address alone is passed on once; one that the client takes back is cleared once. Later runs send
+/// nothing, though the seller may show nothing.
+#[test]
+fn a_changed_outward_address_alone_is_passed_on_once() {
+    for (hides, test) in worlds() {
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").param("remoteip", "203.0.113.7").add();
+        test.cmd("open", 42).ok();
+        let id = licid(&test, 42);
+        for next in ["203.0.113.8", ""] {
+            test.set_param(42, "remoteip", next);
+            let named = json(&test, "reconcile")["differences"].clone();
+            assert_eq!((named[0]["kind"].as_str(), named[1].is_null()), (Some("ip"), true), "{hides} {named:#}");
+            forget(&test);
+            test.cmd("setparam", 42).ok();
+            let told = format!("soft.edit elid={id} ip=192.0.2.42 remoteip={next} sok=ok");
+            assert_eq!((changes(&test), outward(&test, 42).as_str()), (vec![told], next), "{hides}");
+            forget(&test);
+            test.cmd("setparam", 42).ok();
+            test.cmd("sync_item", 42).ok();
+            assert_eq!(changes(&test), Vec::<String>::new(), "{hides}");
+            assert_eq!(json(&test, "reconcile")["differences"], serde_json::json!([]), "{hides}");
+        }
+    }
+}
+
+/// What somebody set at the seller for a service that has no outward address of its own is not ours to clear.
+#[test]
+fn an_outward_address_that_a_person_set_at_the_seller_stays() {
+    for (hides, test) in worlds() {
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        test.cmd("open", 42).ok();
+        test.upstream.edit_license(licid(&test, 42), |l| l.remoteip = "203.0.113.7".into());
+        forget(&test);
+        for command in ["sync_item", "setparam"] {
+            test.cmd(command, 42).ok();
+        }
+        assert_eq!((changes(&test), outward(&test, 42).as_str()), (Vec::new(), "203.0.113.7"), "{hides}");
+    }
+}
+
+/// The next client never keeps the outward address of the one before, not even when an older version bought the
+/// license, so that nobody knows what was sent.
+#[test]
+fn the_next_client_never_keeps_a_hidden_outward_address() {
+    for (hides, test) in worlds() {
+        test.soft_item(41, "55227", 12).ip("192.0.2.41").param("remoteip", "203.0.113.7").add();
+        test.cmd("open", 41).ok();
+        let id = licid(&test, 41);
+        crate::service::alter_state(&test, "UPDATE license SET remoteip = NULL");
+        test.upstream.age(id, 40);
+        test.cmd("close", 41).ok();
+        assert_eq!(test.upstream.license(id).remoteip, "", "{hides}: cleared with the address");
+        crate::service::alter_state(&test, "UPDATE license SET remoteip = NULL");
+        test.upstream.edit_license(id, |l| l.remoteip = "203.0.113.7".into());
+        test.upstream.age(id, 40);
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        test.cmd("open", 42).ok();
+        assert_eq!((licid(&test, 42), outward(&test, 42).as_str()), (id, ""), "{hides} {}", test.story());
+    }
+}
+
+/// Two servers with the same address of their own behind different NATs: the seller's check of addresses knows nothing
+/// of that, so the order decides. Without an outward address the check counts.
+#[test]
+fn servers_behind_different_nats_may_have_the_same_address() {
+    for (hides, test) in worlds() {
+        for (item, outward) in [(41, "203.0.113.7"), (42, "203.0.113.8")] {
+            test.soft_item(item, "55227", 1).ip("10.0.0.5").param("remoteip", outward).add();
+            test.cmd("open", item).ok();
+        }
+        assert_ne!(licid(&test, 41), licid(&test, 42), "{hides}");
+        test.soft_item(43, "55227", 1).ip("10.0.0.5").param("remoteip", "203.0.113.8").add();
+        test.soft_item(44, "55227", 1).ip("10.0.0.5").add();
+        for item in [43, 44] {
+            test.cmd("open", item).fails("ip_busy");
+        }
+        assert_eq!(test.upstream.billed("soft.order.param"), 2, "{hides}");
+    }
+}
+
+/// Whose license it is cannot be told by an address that many servers have: another outward address speaks against it,
+/// and a hidden one for nothing. What the panel itself shows is taken, and is told its outward address once.
+#[test]
+fn a_license_behind_nat_is_taken_over_only_where_its_outward_address_does_not_matter() {
+    for (hides, test) in worlds() {
+        let until = crate::service::day(20);
+        for item in 41..=43 {
+            let service =
+                test.soft_item(item, "55227", 1).ip("10.0.0.5").param("remoteip", &format!("203.0.113.{item}"));
+            service.active_until(&until).add();
+            let id = test.upstream.add_foreign(55227, 1, "10.0.0.5", &format!("Item #{item} Service {item}"));
+            test.upstream.edit_license(id, |l| {
+                (l.remoteid, l.autoprolong) = (item.to_string(), "null".into());
+                l.remoteip = format!("203.0.113.{}", if item == 42 { 41 } else { item });
+            });
+            if item == 43 {
+                test.set_param(item, "licid", &id.to_string());
+            }
+        }
+        let taken = json(&test, "take-over panel --apply --yes");
+        let what: Vec<&str> =
+            taken["licenses"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+        let expected = if hides { ["unsure", "unsure", "bound"] } else { ["bound", "ip", "bound"] };
+        assert_eq!(what, expected, "{taken:#}");
+        // Whose it is was known by its number alone, so it is told its outward address, once.
+        let id = licid(&test, 43);
+        let told = format!("soft.edit elid={id} ip=10.0.0.5 remoteip=203.0.113.43 sok=ok");
+        assert_eq!(changes(&test), if hides { vec![told] } else { Vec::new() });
+        forget(&test);
+        test.cmd("sync_item", 43).ok();
+        assert_eq!(changes(&test), Vec::<String>::new(), "{hides}");
+        assert_eq!(outward(&test, 43), "203.0.113.43");
+    }
+}
+
+/// An import keeps an outward address that the seller shows, and makes up none.
+#[test]
+fn an_imported_service_has_the_outward_address_that_the_seller_shows() {
+    for (hides, test) in worlds() {
+        test.tariff("55227", 1);
+        let id = test.upstream.add_foreign(55227, 1, "192.0.2.42", "shop");
+        test.upstream.edit_license(id, |l| {
+            (l.remoteip, l.autoprolong) = ("203.0.113.7".into(), "null".into());
+        });
+        let done = json(&test, &format!("import {id} --yes"));
+        let item = done["licenses"][0]["item"].as_u64().unwrap_or_else(|| panic!("{done:#}"));
+        let item = u32::try_from(item).unwrap();
+        assert_eq!(test.item(item).param("remoteip"), if hides { "" } else { "203.0.113.7" });
+        forget(&test);
+        test.cmd("sync_item", item).ok();
+        assert_eq!((changes(&test), outward(&test, item).as_str()), (Vec::new(), "203.0.113.7"), "{hides}");
+    }
+}
+
+/// An order form says at once what is no address; an empty field says that there is none.
+#[test]
+fn an_outward_address_is_checked_in_the_order_form() {
+    let test = Test::new();
+    let checked = |value: &str| test.run(["--command", "check_param", "--param", "remoteip", "--value", value]);
+    for good in ["203.0.113.7", " 2001:db8::7 ", ""] {
+        checked(good).ok();
+    }
+    for bad in ["behind NAT", "203.0.113.7, 203.0.113.8"] {
+        assert_eq!(checked(bad).fails("bad_value").attribute("object"), "remoteip", "{bad}");
+    }
+}
