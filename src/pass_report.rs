@@ -35,6 +35,8 @@ pub enum Why {
     FormerAccount,
     /// Another run holds it at this moment and finishes it.
     OtherRun,
+    /// Its service ended. It stays, still paid for, in an account that an operator left behind.
+    LeftInFormerAccount,
 }
 
 impl Why {
@@ -46,6 +48,7 @@ impl Why {
             Self::UnknownLicense => "unknown_license",
             Self::FormerAccount => "former_account",
             Self::OtherRun => "other_run",
+            Self::LeftInFormerAccount => "left_in_former_account",
         }
     }
 
@@ -53,7 +56,7 @@ impl Why {
     pub fn fails(self) -> bool {
         match self {
             Self::Failed | Self::HeldBack | Self::UnknownLicense | Self::FormerAccount => true,
-            Self::OtherRun => false,
+            Self::OtherRun | Self::LeftInFormerAccount => false,
         }
     }
 }

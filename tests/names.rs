@@ -8,10 +8,11 @@ use crate::support::upstream::dialect::Names;
 /// `&`, two blanks and more than 32 letters: each of the sellers below makes another name of it.
 const NAME: &str = "Smith & Sons:  web hosting for everybody";
 
-const WAYS: [(Names, &str); 3] = [
+const WAYS: [(Names, &str); 4] = [
     (Names::Escaped, "Smith &amp; Sons:  web hosting for everybody"),
     (Names::Cut, "Smith & Sons:  web hosting for e"),
     (Names::Squeezed, "Smith & Sons: web hosting for everybody"),
+    (Names::LowerCase, "smith & sons:  web hosting for everybody"),
 ];
 
 fn seller(names: Names) -> Test {
@@ -89,14 +90,17 @@ fn a_new_name_is_asked_for_once() {
 /// A pooled license serves the next client, whatever the seller makes of his name.
 #[test]
 fn a_pooled_license_is_given_out_under_a_name_that_the_seller_changes() {
-    for (names, shown) in WAYS {
+    // A mark says whose the license is; where none is returned, the address that arrived with the name does.
+    for ((names, shown), is_marked) in WAYS.iter().flat_map(|way| [(*way, true), (*way, false)]) {
         let test = seller(names);
+        test.upstream.options(|o| o.remoteid_returned = is_marked);
         let id = pooled(&test, 41, "55227", 40);
+        let before = told(&test);
         test.soft_item(42, "55227", 1).ip(&ip_of(42)).licname(NAME).add();
         test.cmd("open", 42).ok();
         let given = license(&test, 42);
         assert_eq!((given.id, given.licname.as_str(), given.status), (id, shown, 2));
-        assert_eq!((test.item(42).param("lickey"), told(&test)), (given.key.as_str(), 1), "{shown}");
+        assert_eq!((test.item(42).param("lickey"), told(&test) - before), (given.key.as_str(), 1), "{shown}");
         assert_eq!(state(&test, "SELECT state FROM license"), "bound", "{shown}");
         passes_change_nothing(&test, shown);
     }

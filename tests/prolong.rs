@@ -268,6 +268,28 @@ fn trial_becomes_paid() {
     assert_eq!((test.upstream.billed("soft.order.param"), renewed(&test)), (2, 0));
 }
 
+/// The trial is given up before the paid license is ordered. When that order is refused, the client has nothing: each
+/// pass says so until the payment is carried out.
+#[test]
+fn a_paid_service_whose_trial_ended_without_a_paid_license_is_named_by_each_pass() {
+    let test = Test::new();
+    test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    test.set_item(42, "period", "1");
+    test.set_item(42, "expiredate", &day(35));
+    test.upstream.set_balance(0);
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).fails("nomoney");
+    for _ in 0..2 {
+        let told = test.run(["--command", "sync"]).fails("license_gone").message().to_owned();
+        assert!(told.contains("service 42"), "{told}");
+    }
+    test.upstream.set_balance(100_000);
+    test.run(["retry", "42", "--yes"]);
+    test.cmd_op("prolong", 42, operation).ok();
+    test.run(["--command", "sync"]).ok();
+}
+
 /// `nopanel` and a service without an end cost nothing and succeed.
 #[test]
 fn nothing_to_pay() {

@@ -23,7 +23,7 @@ const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Ch
 }
 
 /// In the order in which they are likely.
-pub const CHANGES: [Change; 16] = [
+pub const CHANGES: [Change; 17] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
         "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
@@ -65,6 +65,11 @@ pub const CHANGES: [Change; 16] = [
         "`bind ITEM HELD` (shows that one again), or `bind ITEM LICENSE --replace`",
     ),
     change(
+        "the seller does not let one license be read",
+        "finding `unreadable`; everything else goes on. An old state only reads until the license can be read",
+        "nothing; ask the seller about the license",
+    ),
+    change(
         "the seller gave a license another number",
         "nothing, or `license_gone` for one settling time",
         "nothing: the license that bears our mark for this service is bound, and the old number is in the journal",
@@ -81,7 +86,7 @@ pub const CHANGES: [Change; 16] = [
     ),
     change(
         "a module buys from another account",
-        "the same; then finding `former_account`, and `sync` names what runs out there",
+        "the same; then finding `former_account`, and `sync` names what runs out there, and what serves nobody there while it is paid for",
         "`doctor --accept-account MODULE --other`, then for each service `move ITEM`; the services: `list --module MODULE`",
     ),
     change(

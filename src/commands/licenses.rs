@@ -7,7 +7,8 @@ use crate::engine::{Allow, Former, Summary, former_accounts, other_account, run_
 use crate::error::ModuleError;
 use crate::model::command::ItemCommand;
 use crate::model::ids::{ItemId, ModuleId};
-use crate::model::license_row::LicenseState;
+use crate::model::item::Item;
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
@@ -16,6 +17,9 @@ use crate::store::{LicenseFilter, Store};
 
 use super::Reply;
 use super::sync::{self, Part, Sync};
+
+/// Services asked for at once.
+const BATCH: usize = 500;
 
 /// Carries out a command of the protocol.
 ///
@@ -77,7 +81,8 @@ pub(super) fn log_accounts(ctx: &Context, command: &str, report: &PassReport) {
 }
 
 /// What no pass looks at, because it is bound with an account that no module buys from any more: all of it until an
-/// operator has decided what that account is, then only what runs out under a paid service.
+/// operator has decided what that account is, then what runs out under a paid service, and what is paid for and serves
+/// nobody. `only`: what this module bound, and what serves services that buy from it now.
 pub(super) fn passed_over(
     ctx: &mut Context,
     modules: &[Module],
@@ -86,20 +91,67 @@ pub(super) fn passed_over(
 ) -> Result<(), ModuleError> {
     let store = open_state(ctx)?;
     for former in former_accounts(&store, modules)? {
-        if only.is_some_and(|only| only != former.module) {
-            continue;
-        }
+        let others = only.filter(|only| *only != former.module);
         if former.stays {
-            running_out(ctx, &store, &former, report)?;
-        } else {
+            running_out(ctx, &store, &former, others, report)?;
+            if others.is_none() {
+                unused(ctx, &store, &former, report)?;
+            }
+        } else if match others {
+            None => true,
+            Some(module) => serves_services_of(ctx, &store, &former, module)?,
+        } {
             report.left(former.module, Scope::Account, Why::FormerAccount, former.passed_over());
         }
     }
     Ok(())
 }
 
-/// Paid services whose license stays with an account that nobody buys from, and runs out.
-fn running_out(ctx: &mut Context, store: &Store, former: &Former, report: &mut PassReport) -> Result<(), ModuleError> {
+/// Whether a license that is bound with a former account serves a service that buys from this module now.
+fn serves_services_of(
+    ctx: &mut Context,
+    store: &Store,
+    former: &Former,
+    module: ModuleId,
+) -> Result<bool, ModuleError> {
+    let filter =
+        LicenseFilter { state: Some(LicenseState::Bound), module: Some(former.module), ..LicenseFilter::default() };
+    let rows = store.licenses_that(filter).map_err(state_error)?;
+    let ids: Vec<ItemId> =
+        rows.iter().filter(|row| row.account == former.account.id).filter_map(|row| row.item).collect();
+    for ids in ids.chunks(BATCH) {
+        let items = ctx.data.billdb()?.items(ids).map_err(database_error)?;
+        if items.iter().any(|item| item.module == Some(module)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Licenses whose service ended, and which nobody frees: the account that they are in is left behind. They are paid
+/// for until they run out.
+fn unused(ctx: &Context, store: &Store, former: &Former, report: &mut PassReport) -> Result<(), ModuleError> {
+    let today = ctx.clock.today();
+    let filter =
+        LicenseFilter { state: Some(LicenseState::ToFree), module: Some(former.module), ..LicenseFilter::default() };
+    let rows = store.licenses_that(filter).map_err(state_error)?;
+    let is_paid = |row: &&LicenseRow| row.expires.day().is_none_or(|end| end > today);
+    for row in rows.iter().filter(|row| row.account == former.account.id).filter(is_paid) {
+        let error = former.unused(row.id, row.expires.day());
+        report.left(former.module, Scope::License(row.id), Why::LeftInFormerAccount, error);
+    }
+    Ok(())
+}
+
+/// Paid services whose license stays with an account that nobody buys from, and runs out; `buyer`: only those that
+/// buy from this module.
+fn running_out(
+    ctx: &mut Context,
+    store: &Store,
+    former: &Former,
+    buyer: Option<ModuleId>,
+    report: &mut PassReport,
+) -> Result<(), ModuleError> {
     let today = ctx.clock.today();
     let days = ctx.settings.rules(Some(former.module)).renew_before_days;
     let filter = LicenseFilter {
@@ -112,7 +164,8 @@ fn running_out(ctx: &mut Context, store: &Store, former: &Former, report: &mut P
     for row in rows.iter().filter(|row| row.account == former.account.id) {
         let Some(id) = row.item else { continue };
         let item = ctx.data.billdb()?.item(id).map_err(database_error)?;
-        if item.is_some_and(|item| is_paid(&item, today)) {
+        let is_meant = |item: &Item| is_paid(item, today) && (buyer.is_none() || item.module == buyer);
+        if item.as_ref().is_some_and(is_meant) {
             let error = other_account(id, row.id, (&former.account, former.module), false);
             ctx.log.warning(&error.to_string());
             report.left(former.module, Scope::Item(id), Why::FormerAccount, error);

@@ -343,6 +343,17 @@ pub fn license_gone(item: Option<ItemId>, license: LicenseId) -> ModuleError {
         ))
 }
 
+/// A paid service shows a license that is gone or serves it no more, and our state holds no other one for it.
+pub fn holds_none(item: ItemId, shown: LicenseId) -> ModuleError {
+    let words = text!(
+        "License {shown} serves service {item} no more, and no other does. The service is active and paid for",
+        "Лицензия {shown} больше не служит услуге {item}, и другой у неё нет. Услуга активна и оплачена"
+    );
+    ModuleError::new(ErrorKind::LicenseGone, "licid", shown, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("run: pmisplicense reconcile", "выполните: pmisplicense reconcile"))
+}
+
 /// The item has no license, and never had one in its present incarnation.
 pub fn no_license(item: ItemId) -> ModuleError {
     let words = text!("Service {item} has no license", "У услуги {item} нет лицензии");

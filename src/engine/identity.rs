@@ -192,13 +192,15 @@ impl Engine<'_> {
         Ok(account.is_some_and(|account| account.id == row.account))
     }
 
-    /// Before a license is freed or given a new key: no service may show it.
+    /// Before a license is freed or given a new key: no service may show it, unless the license is gone, and with it
+    /// whatever could be taken from that service.
     ///
     /// # Errors
     /// `state`, with the command that hands the license over.
     pub(super) async fn check_no_heir(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         match self.heir_of(row, None).await? {
             None => Ok(()),
+            Some(_) if is_deleted(&self.read(row.family, row.id).await?) => Ok(()),
             Some(heir) => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
         }
     }

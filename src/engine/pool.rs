@@ -6,7 +6,7 @@ pub(super) mod foreign;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::item::Item;
 use crate::model::journal::Incarnation;
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::{FREE_NAME, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, add_period};
 use crate::model::reason::Reason;
@@ -335,7 +335,7 @@ impl Engine<'_> {
     }
 
     fn state_to_return(&self, row: &LicenseRow) -> LicenseState {
-        if row.name == crate::model::license::FREE_NAME { LicenseState::Pool } else { LicenseState::ToFree }
+        if row.name == FREE_NAME { LicenseState::Pool } else { LicenseState::ToFree }
     }
 
     /// Gives a claimed license back: stopped again, with the reason and the day from which it may be tried again.
@@ -390,10 +390,10 @@ impl Engine<'_> {
             let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
                 return Err(errors::license_gone(Some(item.id), row.id));
             };
-            // The mark came with the same edit; the name alone may be kept in the seller's own way.
+            // The mark came with the same edit, and so did the address; the name may be kept in the seller's own way.
             let marked = row.mark.as_ref().is_some_and(|mark| after.remoteid.is(mark));
-            let named = after.is_named(&asked.licname)
-                || (answer.is_ok() && (marked || (after.remoteid.is_silent() && after.may_be_named(&asked.licname))));
+            let renamed = after.remoteid.is_silent() && !after.is_named(FREE_NAME);
+            let named = after.is_named(&asked.licname) || (answer.is_ok() && (marked || renamed));
             let arrived = named && (asked.ip.is_none() || after.ip == asked.ip);
             match answer {
                 _ if arrived => return self.finish_taking(item, incarnation, row, asked, after).await.map(Some),

@@ -21,11 +21,12 @@ use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
 use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
 use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
+use crate::ports::CallError;
 use crate::text;
 
 use super::pages::Pages;
 use super::reconcile::old_state::RESTORED;
-use super::{Engine, errors};
+use super::{Engine, errors, is_deleted};
 
 /// Rows and items asked for at once.
 const BATCH: usize = 500;
@@ -38,7 +39,8 @@ impl Engine<'_> {
     /// nobody is asked about one license or service alone. `progress` hears how far it is.
     ///
     /// # Errors
-    /// A list that cannot be read whole: absence would prove nothing.
+    /// A list that cannot be read whole: absence would prove nothing. A license that cannot be read while our state
+    /// is old or new: it may be what the state does not know.
     pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
         let open = self.store.open_intents().map_err(errors::state)?;
         let account = self.account;
@@ -58,6 +60,9 @@ impl Engine<'_> {
         }
         self.compare_state(&lists, &mut comparison, progress).await?;
         drop(lists);
+        if let Some(license) = comparison.unreadable_and_old() {
+            return Err(unreadable_and_old(license));
+        }
         let marked = comparison.marked_items();
         for batch in marked.chunks(BATCH) {
             let views = self.views(batch).await?;
@@ -127,7 +132,14 @@ impl Engine<'_> {
             ));
         }
         for (id, row) in unmarked.newest.into_iter().rev() {
-            let opened = self.read(family, id).await?;
+            let opened = match self.try_read(family, id).await? {
+                Ok(opened) => opened,
+                Err(error) => {
+                    comparison.unreadable(id, None, &error.words());
+                    self.check_account().await?;
+                    None
+                }
+            };
             let known = self.store.license(self.account, id).map_err(errors::state)?;
             comparison.listed(opened.as_ref().unwrap_or(&row), known.as_ref(), None);
         }
@@ -151,11 +163,17 @@ impl Engine<'_> {
             self.note_heirs(rows.iter().filter(|row| !is_listed(row)), &views, comparison).await?;
             for row in &rows {
                 let view = row.item.and_then(|item| views.get(&item));
-                let module = if is_listed(row) { None } else { self.open_module(row).await? };
-                if let Some(seen) = &module {
+                let module = if is_listed(row) { Ok(None) } else { self.open_module(row).await? };
+                if let Ok(Some(seen)) = &module {
                     comparison.listed(seen, Some(row), view);
                 }
-                comparison.held(row, is_listed(row) || module.is_some(), view);
+                // One that cannot be read is not gone.
+                let is_seen = is_listed(row) || !matches!(module, Ok(None));
+                comparison.held(row, is_seen, view);
+                if let Err(error) = module {
+                    comparison.unreadable(row.id, row.item, &error.words());
+                    self.check_account().await?;
+                }
             }
             done += u32::try_from(rows.len()).unwrap_or(0);
             progress(Headway { phase: Phase::State, done, total: None });
@@ -163,12 +181,12 @@ impl Engine<'_> {
     }
 
     /// No list shows the modules of licenses: those that services have are opened one by one.
-    async fn open_module(&mut self, row: &LicenseRow) -> Result<Option<License>, ModuleError> {
+    async fn open_module(&mut self, row: &LicenseRow) -> Result<Result<Option<License>, CallError>, ModuleError> {
         if row.family != Family::Addition || row.incarnation.is_none() {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         self.begin_one();
-        self.read(row.family, row.id).await
+        self.try_read(row.family, row.id).await
     }
 
     /// Services of the module, and of the servers that it licenses, that no row of ours named.
@@ -216,7 +234,8 @@ impl Engine<'_> {
         self.views(&items).await
     }
 
-    /// Services of whatever module that show a license whose own service is closed or missing.
+    /// Services of whatever module that show a license whose own service is closed or missing. A license that is gone
+    /// is nobody's to hand over.
     async fn note_heirs(
         &mut self,
         rows: impl Iterator<Item = &LicenseRow>,
@@ -226,7 +245,9 @@ impl Engine<'_> {
         let is_closed = |item: ItemId| views.get(&item).is_none_or(|view| view.item.status == ItemStatus::Deleted);
         for row in rows.filter(|row| row.incarnation.is_some() && row.item.is_some_and(is_closed)) {
             self.begin_one();
-            if let Some(heir) = self.heir_of(row, None).await? {
+            if let Some(heir) = self.heir_of(row, None).await?
+                && !matches!(self.try_read(row.family, row.id).await?, Ok(seen) if is_deleted(&seen))
+            {
                 comparison.heir(row.id, heir);
             }
         }
@@ -386,6 +407,19 @@ fn want(
         }
         Err(error) => Want::Unclear(*error.message),
     }
+}
+
+fn unreadable_and_old(license: LicenseId) -> ModuleError {
+    let words = text!(
+        "License {license} cannot be read at the seller. This state is old, or has ordered nothing yet, so that license may be one which it forgot",
+        "Лицензия {license} у продавца не читается. Состояние старое или ещё ничего не заказывало, поэтому оно могло забыть именно её"
+    );
+    ModuleError::new(ErrorKind::BadAnswer, "license", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "ask the seller about license {license}, then run again: pmisplicense reconcile",
+            "спросите продавца о лицензии {license} и повторите: pmisplicense reconcile"
+        ))
 }
 
 fn incomplete(family: Family) -> ModuleError {

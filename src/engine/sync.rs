@@ -127,14 +127,19 @@ impl Engine<'_> {
         Ok(never_told && item.is_ours() && matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing))
     }
 
-    /// An active service whose license is gone: sync never orders, but somebody must know.
+    /// An active service whose license is gone: sync never orders, but somebody must know. So it is with one that shows
+    /// a license which our state never held for it, and which is not there either.
     fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         // One that gave its license back for no panel misses nothing.
-        let lost = known.filter(|known| known.choice.as_deref() != Some(NOPANEL)).and_then(|known| known.last_license);
-        match lost {
-            Some(last) if is_paid(item, self.today()) => Err(errors::license_gone(Some(item.id), last)),
-            Some(_) | None => Ok(()),
+        let gave_back = known.as_ref().is_some_and(|known| known.choice.as_deref() == Some(NOPANEL));
+        if gave_back || !is_paid(item, self.today()) {
+            return Ok(());
+        }
+        match (known.and_then(|known| known.last_license), item.params.licid) {
+            (Some(last), _) => Err(errors::license_gone(Some(item.id), last)),
+            (None, Some(shown)) => Err(errors::holds_none(item.id, shown)),
+            (None, None) => Ok(()),
         }
     }
 

@@ -35,6 +35,9 @@ pub type Servers = BTreeMap<ModuleId, Option<Text>>;
 /// How far it is: looked at, of how many.
 pub type Progress<'t> = dyn FnMut(u32, Option<u32>) + 't;
 
+/// What was read; a license that cannot be read is left alone.
+type ReadOr<T> = Result<Option<T>, Box<Candidate>>;
+
 /// A license that may be a service's, and what would be done about it.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -108,7 +111,14 @@ impl Engine<'_> {
                     if looked % TOLD_EACH == 0 || Some(looked) == page.total {
                         progress(looked, page.total);
                     }
-                    let Some((seen, is_whole)) = self.opened(family, seen).await? else { continue };
+                    let (seen, is_whole) = match self.opened(family, seen).await? {
+                        Ok(Some(opened)) => opened,
+                        Ok(None) => continue,
+                        Err(left) => {
+                            found.push(*left);
+                            continue;
+                        }
+                    };
                     let mut named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
                     self.add_server_of_addon(&seen, &mut named).await?;
                     if !named.is_empty() {
@@ -134,17 +144,30 @@ impl Engine<'_> {
 
     /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
     /// whose it is, and whether it is the whole one. `None`: it is nobody's to take over.
-    async fn opened(&mut self, family: Family, seen: License) -> Result<Option<(License, bool)>, ModuleError> {
+    async fn opened(&mut self, family: Family, seen: License) -> Result<ReadOr<(License, bool)>, ModuleError> {
         self.begin_one();
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if !is_candidate(&seen, row.as_ref()) {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         let held = row.is_some_and(|row| row.incarnation.is_some());
         if held || !seen.is_incomplete() {
-            return Ok(Some((seen, false)));
+            return Ok(Ok(Some((seen, false))));
         }
-        Ok(self.read(family, seen.id).await?.map(|seen| (seen, true)))
+        Ok(self.whole_or_left(family, seen).await?.map(|whole| whole.map(|seen| (seen, true))))
+    }
+
+    /// The whole license for a row of the list. One that cannot be read is named, and stops none of the others.
+    async fn whole_or_left(&mut self, family: Family, seen: License) -> Result<ReadOr<License>, ModuleError> {
+        let id = seen.id;
+        match self.try_read(family, id).await? {
+            Ok(whole) => Ok(Ok(whole)),
+            Err(error) => {
+                self.check_account().await?;
+                let verdict = Verdict::Leave(Left::Unreadable, error.words());
+                Ok(Err(Box::new(self.without_item((family, id), Some(seen), verdict))))
+            }
+        }
     }
 
     /// Which license the panel shows for which services: one pass over its parameters.
@@ -213,12 +236,12 @@ impl Engine<'_> {
         let is_behind_nat = service
             .as_ref()
             .is_some_and(|service| matches!(&service.want, Want::License(target) if target.remoteip.is_some()));
-        if (is_behind_nat || matches!(verdict, Verdict::Bind | Verdict::Mark))
-            && !is_whole
-            && let Some(whole) = self.read(family, license.id).await?
-        {
-            verdict = decide(self, &whole);
-            license = whole;
+        if (is_behind_nat || matches!(verdict, Verdict::Bind | Verdict::Mark)) && !is_whole {
+            match self.whole_or_left(family, license.clone()).await? {
+                Ok(Some(whole)) => (verdict, license) = (decide(self, &whole), whole),
+                Ok(None) => {}
+                Err(left) => return Ok(Some(Candidate { item: Some(item), by, ..*left })),
+            }
         }
         let mut candidate = self.without_item((family, license.id), Some(license), verdict);
         (candidate.item, candidate.by) = (Some(item), by);

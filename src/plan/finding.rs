@@ -123,6 +123,8 @@ pub enum Kind {
     NotFree,
     /// Licenses bound with an account that no module buys from any more.
     FormerAccount,
+    /// The seller shows it and does not let it be read: whose it is cannot be told.
+    Unreadable,
 }
 
 impl Kind {
@@ -155,6 +157,7 @@ impl Kind {
             Self::ToFree => "to_free",
             Self::NotFree => "not_free",
             Self::FormerAccount => "former_account",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -114,6 +114,10 @@ pub struct Comparison<'g> {
     shows: Vec<shows::Show>,
     /// Services that show a license of ours which is about to be freed.
     heirs: BTreeMap<LicenseId, ItemId>,
+    /// Licenses that could not be read.
+    unreadable: BTreeSet<LicenseId>,
+    /// Licenses of closed services that upstream deleted.
+    dead: BTreeSet<LicenseId>,
     list: Vec<Finding>,
 }
 
@@ -149,6 +153,8 @@ impl<'g> Comparison<'g> {
             visited: BTreeSet::new(),
             shows: Vec::new(),
             heirs: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            dead: BTreeSet::new(),
             list: Vec::new(),
         }
     }
@@ -195,7 +201,7 @@ impl<'g> Comparison<'g> {
         let beside = row.ip.and_then(|ip| self.strangers_at.get(&ip)).cloned().unwrap_or_default();
         for id in beside {
             let paid_twice = |stranger: &Stranger| stranger.is_foreign && stranger.tariff == Some(row.pricelist);
-            if self.strangers.get(&id).is_some_and(paid_twice) {
+            if self.strangers.get(&id).is_some_and(paid_twice) && !self.unreadable.contains(&id) {
                 self.foreign_beside_ours(row, item, id);
             }
         }
@@ -350,6 +356,9 @@ impl<'g> Comparison<'g> {
             return self.add(Kind::OtherClient, Some(item), Some(id), what, if is_open { bind() } else { unbind() });
         }
         if view.item.status == ItemStatus::Deleted {
+            if seen.is_some_and(|seen| !is_alive(seen)) {
+                self.dead.insert(id);
+            }
             let what = text!(
                 "service {item} is closed, license {id} is still held",
                 "услуга {item} закрыта, а лицензия {id} ещё занята"

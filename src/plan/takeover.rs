@@ -61,6 +61,8 @@ pub enum Left {
     Held,
     /// The service holds another one by our state.
     HasLicense,
+    /// The seller does not let it be read.
+    Unreadable,
     /// Another installation marked it.
     OtherPanel,
     /// It bears our mark, and our state does not know it.
@@ -115,6 +117,7 @@ impl Left {
             Self::TwoLicenses => "two_licenses",
             Self::Held => "held",
             Self::HasLicense => "has_license",
+            Self::Unreadable => "unreadable",
             Self::OtherPanel => "other_panel",
             Self::Unowned => "unowned",
             Self::Unpaid => "unpaid",

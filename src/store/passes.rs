@@ -9,6 +9,7 @@ use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, ModuleId};
 use crate::model::item::ItemStatus;
 use crate::model::license::Expiry;
 use crate::model::license_row::Foreseen;
+use crate::model::reason::Reason;
 
 /// A bound license as a pass remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,16 +157,20 @@ impl Store {
         Ok(statement.exists([item.0])?)
     }
 
-    /// Services whose last license, of this account, is gone at the seller, and which did not end since.
+    /// Services whose last license, of this account, is gone at the seller, or was a module that ended with its license,
+    /// and which did not end since.
     ///
     /// # Errors
     /// SQLite's own.
     pub fn items_without_license(&self, account: AccountId) -> Result<Vec<ItemId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT i.id FROM license l JOIN item i ON i.id = l.item AND i.last_license = l.id
-             WHERE l.account = ?1 AND l.state = 'deleted' ORDER BY i.id",
+             WHERE l.account = ?1 AND (l.state = 'deleted' OR (l.state = 'stopped' AND l.reason = ?2)) ORDER BY i.id",
         )?;
-        let rows = statement.query_map([account.0], cell::of("item", |row| row.get(0).map(ItemId)))?;
+        let rows = statement.query_map(
+            params![account.0, Reason::LicenseGivenBack.word()],
+            cell::of("item", |row| row.get(0).map(ItemId)),
+        )?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

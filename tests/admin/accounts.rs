@@ -198,6 +198,55 @@ fn what_stays_with_a_former_account_is_named_while_a_paid_service_needs_it() {
     fine(&t, "sync");
 }
 
+/// Nobody frees it, and the next client could have it: each pass names it while it is paid for, and fails no more for
+/// what an operator decided to leave.
+#[test]
+fn a_license_that_a_closed_service_left_in_a_former_account_is_named_while_it_is_paid_for() {
+    let t = opened();
+    let elsewhere = crate::support::Upstream::start();
+    t.module_param(7, "url", &elsewhere.url());
+    fine(&t, "doctor --accept-account 7 --other --yes");
+    t.cmd("close", 42).ok();
+    let named = || {
+        let told = json(&t, "sync");
+        assert_eq!(told["failures"], serde_json::json!([]), "{told:#}");
+        let list = told["passed_over"].as_array().cloned().unwrap_or_default();
+        list.into_iter().map(|one| (one["why"].clone(), one["license"].clone())).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        assert_eq!(named(), [("left_in_former_account".into(), 5001.into())]);
+    }
+    assert!(joined(&fine(&t, "sync")).contains("License 5001 serves nobody and is paid for until"), "{}", t.story());
+    in_state(&t, &format!("UPDATE license SET expires = '{}'", super::day_in(0)));
+    assert_eq!(named(), []);
+}
+
+/// Services may have been handed to another module of ours: a pass over that module alone names what no pass of it
+/// can renew.
+#[test]
+fn sync_server_names_what_its_services_have_in_a_former_account() {
+    let mut t = opened();
+    let elsewhere = crate::support::Upstream::start();
+    t.add_module(9, "pmisplicense");
+    t.connect_module(9, &elsewhere.url());
+    t.module_param(7, "url", &elsewhere.url());
+    t.set_item(42, "processingmodule", "9");
+    t.soft_item(43, "55227", 1).ip("192.0.2.43").expires(&super::day_in(31)).add();
+    t.set_item(43, "processingmodule", "9");
+    t.cmd("open", 43).ok();
+    let server = |module: &str| t.run(["--command", "sync_server", "--module", module]);
+    fine(&t, "doctor --accept-account 7 --other --yes");
+    server("9").ok();
+    in_state(&t, &format!("UPDATE license SET expires = '{}' WHERE item = 42", super::day_in(1)));
+    for module in ["7", "9"] {
+        let told = joined(server(module).fails("config").message());
+        assert!(told.contains("License 5001 of service 42"), "{module}: {told}");
+    }
+    in_state(&t, "DELETE FROM meta WHERE name LIKE 'stays%'");
+    let told = joined(server("9").fails("config").message());
+    assert!(told.contains("Module 7 bound 1 license"), "{told}");
+}
+
 #[test]
 fn an_account_in_which_nothing_known_can_be_read_is_not_called_the_same() {
     let t = opened();

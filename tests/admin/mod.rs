@@ -16,6 +16,7 @@ mod record;
 mod report;
 mod survey;
 mod takeover;
+mod unreadable;
 mod whmcs;
 
 /// Whatever tells a date's distance from today.

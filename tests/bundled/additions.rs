@@ -100,6 +100,61 @@ fn dies_with_its_license() {
     assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
 }
 
+/// No list shows modules, so reconcile opens each: one whose page always fails is named, and is not called gone.
+#[test]
+fn a_module_that_cannot_be_read_is_named_by_reconcile() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let id = licid(&test, 43);
+    test.upstream.fault(Fault::on("addition.edit?read").of(id).status(500).always());
+    let found = super::admin(&test, &["reconcile", "--json"]).stdout;
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let list = found["differences"].as_array().unwrap();
+    assert_eq!(
+        (list.len(), &list[0]["kind"], list[0]["license"].as_u64()),
+        (1, &"unreadable".into(), Some(id)),
+        "{found:#}"
+    );
+    assert_eq!(list[0]["item"], 43);
+}
+
+/// The license of a module is closed, the module goes on being paid for: each pass says that it has no license, until
+/// its service ends too.
+#[test]
+fn a_paid_module_whose_license_was_closed_is_named_by_each_pass() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    test.set_item(43, "expiredate", &day(20));
+    let module = licid(&test, 43);
+    test.upstream.age(licid(&test, 42), 40);
+    test.cmd("close", 42).ok();
+    let pass = || {
+        forget(&test);
+        test.run(["--command", "sync", "--module", "7"])
+    };
+    for _ in 0..2 {
+        let told = pass();
+        assert!(told.fails("license_gone").message().contains(&module.to_string()), "{}", told.message());
+    }
+    test.cmd("close", 43).ok();
+    pass().ok();
+}
+
+/// The pass itself frees the license, because the panel closed its service without us: the module's service is named by
+/// that very pass.
+#[test]
+fn a_module_that_a_pass_ends_is_named_by_that_pass() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    test.set_item(43, "expiredate", &day(20));
+    let module = licid(&test, 43);
+    test.upstream.age(licid(&test, 42), 40);
+    ends_in(&test, licid(&test, 42), 1);
+    test.set_item(42, "status", "4");
+    let told = test.run(["--command", "sync", "--module", "7"]);
+    assert!(told.fails("license_gone").message().contains(&module.to_string()), "{}", told.message());
+}
+
 /// No list shows modules. A refusal is believed when nothing with the mark follows the newest number and the balance
 /// is what it was.
 #[test]

@@ -118,3 +118,23 @@ fn a_free_license_that_a_service_shows_is_left_alone() {
         assert_eq!(face(&test, id), before, "{held}: {}", test.story());
     }
 }
+
+/// The license ran out before anybody decided, and is gone: nothing is left to hand over. The copy is paid for, so each
+/// pass says that it has no license, until reconcile gave it another one.
+#[test]
+fn a_copied_service_whose_license_is_gone_is_named_until_it_has_another() {
+    let (test, id) = copied();
+    test.upstream.edit_license(id, |l| l.status = 4);
+    let kinds: Vec<String> = findings(&test).into_iter().map(|(kind, ..)| kind).collect();
+    assert!(!kinds.contains(&"shown".to_owned()), "{kinds:?}");
+    for _ in 0..3 {
+        let told = sync(&test).fails("license_gone").message().to_owned();
+        assert!(told.contains("service 1002"), "{told}");
+    }
+    let kinds: Vec<String> = findings(&test).into_iter().map(|(kind, ..)| kind).collect();
+    assert_eq!(kinds, ["no_license"]);
+    operator(&test, "reconcile --apply").ok();
+    assert_ne!(licid(&test, 1002), id);
+    assert_eq!(test.upstream.billed("soft.order.param"), 2);
+    sync(&test).ok();
+}

@@ -109,3 +109,23 @@ fn a_deleted_number_gives_way_at_once_to_the_license_with_its_mark() {
     test.cmd("resume", 42).ok();
     assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (twin, 1), "{}", test.story());
 }
+
+/// Lists that show no marks: what looks alike is opened, and one page that always fails hides none of the others.
+#[test]
+fn a_renumbered_license_is_found_behind_one_that_cannot_be_read() {
+    let test = Test::setup().options(|o| o.list_remoteid = false).start();
+    opened(&test, 41, "55227", 1);
+    let id = opened(&test, 42, "55227", 1);
+    ends_in(&test, id, 1);
+    test.set_item(42, "expiredate", &day(20));
+    renumber(&test, id, 9001);
+    test.upstream.with(|w| {
+        let alike = w.licenses[&9001].clone();
+        w.licenses.insert(8001, crate::support::upstream::License { id: 8001, remoteid: String::new(), ..alike });
+    });
+    test.upstream.fault(crate::support::Fault::on("soft.edit?read").of(8001).status(500).always());
+    test.cmd("sync_item", 42).fails("license_gone");
+    settle(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (9001, 2), "{}", test.story());
+}

@@ -1,7 +1,7 @@
 //! Which account at the seller a module buys from, and what is bound with accounts that no module buys from any more:
 //! a paid license there must not run out in silence.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
@@ -151,6 +151,31 @@ impl Former {
             true => format!("pmisplicense doctor --accept-account {module}"),
             false => "pmisplicense move ITEM".to_owned(),
         }
+    }
+
+    /// What a pass says of a license there whose service ended: no run frees it.
+    pub fn unused(&self, license: LicenseId, end: Option<NaiveDate>) -> ModuleError {
+        let Account { url, username, .. } = &self.account;
+        let until = match end {
+            Some(end) => text!(["until {end}"], ["до {end}"]),
+            None => text!("without an end that is known", "без известного срока"),
+        };
+        let words = text!(
+            [
+                "License {license} serves nobody and is paid for {}. It is in the account {username} at {url}, which no module buys from",
+                until.en
+            ],
+            [
+                "Лицензия {license} никому не служит и оплачена {}. Она в учётной записи {username} на {url}, через которую не покупает ни один модуль",
+                until.ru
+            ]
+        );
+        ModuleError::new(ErrorKind::Config, "account", username, words)
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "to use it again, add a processing module with that account to the panel",
+                "чтобы использовать её снова, добавьте в панель модуль обработки с этой учётной записью"
+            ))
     }
 
     /// The failure of a pass that passed them over.

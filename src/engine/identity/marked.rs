@@ -16,7 +16,7 @@ use crate::text;
 
 use crate::engine::order::doubt::order_of;
 use crate::engine::pages::Pages;
-use crate::engine::{Engine, errors, is_deleted};
+use crate::engine::{Engine, errors, is_deleted, unreadable};
 
 /// Licenses opened in one look where the list leaves the mark out.
 const MAX_OPENED: usize = 60;
@@ -155,13 +155,22 @@ impl Engine<'_> {
             }
         }
         near.sort_unstable();
+        let mut failed = Ok(());
         for id in near.into_iter().take(MAX_OPENED) {
-            let seen = self.read(family, id).await?;
+            let seen = match self.try_read(family, id).await? {
+                Ok(seen) => seen,
+                // It may bear the mark, and so may one of the others.
+                Err(error) => {
+                    failed = failed.and(Err(unreadable(&error, id)));
+                    continue;
+                }
+            };
             let bears = |seen: &License| marks.iter().any(|mark| seen.remoteid.is(mark));
             if let Some(seen) = seen.filter(|seen| !is_deleted(&Some(seen.clone())) && bears(seen)) {
                 return Ok(Some((family, seen)));
             }
         }
+        failed?;
         if has_totals && !pages.list.is_complete(&[]) {
             return Err(list_changed(family));
         }

@@ -13,6 +13,8 @@ use crate::model::license::Family;
 use crate::model::license_row::LicenseRow;
 use crate::pass_report::{PassReport, Scope};
 use crate::plan::identity::{Shown, is_other_owner};
+use crate::plan::order::{Wanted, wanted};
+use crate::plan::renew::is_paid;
 use crate::store::StoreError;
 use crate::text;
 
@@ -112,7 +114,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Services of the module that show a license which our state does not hold for them.
+    /// Services of the module that show a license which our state does not hold for them; paid ones for which it holds
+    /// none at all.
     async fn strange_shows(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
         let mut after = ItemId(0);
         loop {
@@ -121,13 +124,16 @@ impl Engine<'_> {
             let batch = batch.map_err(|error| errors::database(&error))?;
             let Some((last, _)) = batch.last() else { return Ok(()) };
             after = *last;
-            let mut strange = Vec::new();
+            let (mut strange, mut bereft) = (Vec::new(), BTreeSet::new());
             for (item, license) in batch {
                 // What cannot be read concerns others: the list of the seller leads to it.
                 let Some(row) = read(self.store.license(self.account, license))? else { continue };
                 let Some(rows) = read(self.store.licenses_of_item(item))? else { continue };
-                let is_its = row.is_some_and(|row| row.item == Some(item));
+                let is_its = row.as_ref().is_some_and(|row| row.item == Some(item));
                 let holds = rows.iter().find(|row| row.incarnation.is_some() && row.account == self.account);
+                if rows.iter().all(|row| row.incarnation.is_none()) {
+                    bereft.insert(item);
+                }
                 if !is_its && !self.store.was_of_item(item, license).map_err(errors::state)? {
                     strange.push(item);
                 } else if holds.is_some_and(|held| held.id != license) {
@@ -135,17 +141,25 @@ impl Engine<'_> {
                     suspects.add(item);
                 }
             }
-            if strange.is_empty() {
+            let asked: Vec<ItemId> = bereft.iter().copied().chain(strange.iter().copied()).collect();
+            if asked.is_empty() {
                 continue;
             }
-            let items = self.ports.billdb.items(&strange).map_err(|error| errors::database(&error))?;
+            let items = self.ports.billdb.items(&asked).map_err(|error| errors::database(&error))?;
             for item in items.iter().filter(|item| self.is_buyer(item)) {
                 let incarnation = self.store.incarnation(item).map_err(errors::state)?;
-                if self.shows_strange(item, &incarnation)? {
+                let is_strange = strange.contains(&item.id) && self.shows_strange(item, &incarnation)?;
+                if is_strange || (bereft.contains(&item.id) && self.needs_license(item)) {
                     suspects.add(item.id);
                 }
             }
         }
+    }
+
+    /// Whether a service is paid for and asks for a license.
+    fn needs_license(&self, item: &Item) -> bool {
+        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+        is_paid(item, self.today()) && matches!(wanted, Ok(Wanted::Product(_)))
     }
 
     /// Whether a service shows a license that our state does not hold for it.

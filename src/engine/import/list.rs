@@ -7,6 +7,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Family, License};
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
+use crate::ports::CallError;
 use crate::text;
 
 use crate::engine::pages::Pages;
@@ -57,12 +58,16 @@ impl Engine<'_> {
     }
 
     /// What a list leaves out, whose it is or its tariff's number, the license itself says.
-    async fn whole(&mut self, family: Family, seen: License) -> Result<Option<License>, ModuleError> {
+    async fn whole(
+        &mut self,
+        family: Family,
+        seen: &License,
+    ) -> Result<Result<Option<License>, CallError>, ModuleError> {
         self.begin_one();
         if !seen.is_incomplete() {
-            return Ok(Some(seen));
+            return Ok(Ok(Some(seen.clone())));
         }
-        self.read(family, seen.id).await
+        self.try_read(family, seen.id).await
     }
 
     async fn unclaimed(
@@ -75,7 +80,20 @@ impl Engine<'_> {
         if !is_unclaimed(&listed, Known { row: row.as_ref(), mark: None, in_doubt: false }) {
             return Ok(None);
         }
-        let Some(seen) = self.whole(family, listed).await? else { return Ok(None) };
+        let seen = match self.whole(family, &listed).await? {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return Ok(None),
+            // It stops none of the others.
+            Err(error) => {
+                self.check_account().await?;
+                let why = error.words();
+                let against = text!(["it cannot be read: {}", why.en], ["она не читается: {}", why.ru]);
+                let module = self.module;
+                let unread =
+                    Importable { module, family, ours: false, code: None, against: Some(against), license: listed };
+                return Ok(Some(unread));
+            }
+        };
         let mark = seen.remoteid.mark_of(&self.panel_id);
         let known = Known { row: row.as_ref(), mark: mark.as_ref(), in_doubt: self.in_doubt(&seen)? };
         if !is_unclaimed(&seen, known) {

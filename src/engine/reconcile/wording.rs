@@ -35,7 +35,10 @@ pub(in crate::engine) fn wants_nothing(id: ItemId) -> ModuleError {
     let words = text!("Service {id} asks for no panel", "Услуга {id} не требует панели");
     ModuleError::new(ErrorKind::BadValue, "item", id, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
-        .next(text!("choose a product in the panel first", "сначала выберите продукт в панели"))
+        .next(text!(
+            "choose a product in the panel first, or, if it is to have no license, run: pmisplicense unbind {id}",
+            "сначала выберите продукт в панели, а если лицензия ей не нужна, выполните: pmisplicense unbind {id}"
+        ))
 }
 
 pub(in crate::engine) fn serves_another(license: LicenseId, item: Option<ItemId>) -> ModuleError {

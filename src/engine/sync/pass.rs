@@ -113,7 +113,8 @@ impl Engine<'_> {
             let settled = self.settle_free(id).await;
             self.collected(&mut summary.report, Scope::License(id), settled).await?;
         }
-        let items: BTreeSet<ItemId> = work.items.into_keys().collect();
+        let mut items: BTreeSet<ItemId> = work.items.into_keys().collect();
+        let bereft: BTreeSet<ItemId> = self.bereft()?;
         for item in &items {
             summary.handled += 1;
             let synced = self.sync_one(*item).await;
@@ -124,14 +125,28 @@ impl Engine<'_> {
             let freed = self.free_one(id).await;
             self.collected(&mut summary.report, Scope::License(id), freed).await?;
         }
+        // A license that this pass freed ended its modules with it: their services are named by this pass, too.
+        for item in self.bereft()?.difference(&bereft) {
+            if elsewhere.contains(item) || summary.report.entries().iter().any(|one| one.scope == Scope::Item(*item)) {
+                continue;
+            }
+            items.insert(*item);
+            let synced = self.sync_one(*item).await;
+            self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
+        }
         self.note_troubles(&items, &mut summary.report).await
+    }
+
+    /// Services whose last license is gone.
+    fn bereft(&self) -> Result<BTreeSet<ItemId>, ModuleError> {
+        Ok(self.store.items_without_license(self.account).map_err(errors::state)?.into_iter().collect())
     }
 
     /// What no list shows: modules of licenses near their end, what has a call in doubt, and services for which the
     /// last pass failed, whose license is gone, or which are not who our state says.
     async fn collect_unlisted(&mut self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
         let near = self.modules_near_end()?;
-        let gone = self.store.items_without_license(self.account).map_err(errors::state)?;
+        let gone = self.bereft()?;
         let troubled = self.troubled().await?;
         let suspects = self.suspects().await?;
         if let Some(left) = suspects.left_over() {

@@ -22,7 +22,7 @@ impl Engine<'_> {
     /// none.
     ///
     /// # Errors
-    /// A license or the panel's database that cannot be read.
+    /// The panel's database cannot be read, or the account itself fails.
     pub async fn noc_candidates(
         &mut self,
         rows: &[NocRow],
@@ -37,8 +37,15 @@ impl Engine<'_> {
         for (index, row) in rows.iter().enumerate() {
             self.begin_one();
             let alive = |seen: &License| seen.status != LicenseStatus::Deleted;
-            let seen = self.read(Family::Soft, row.license).await?.filter(alive);
+            let (seen, unread) = match self.try_read(Family::Soft, row.license).await? {
+                Ok(seen) => (seen.filter(alive), None),
+                Err(error) => {
+                    self.check_account().await?;
+                    (None, Some(error.words()))
+                }
+            };
             let against = match &seen {
+                None if unread.is_some() => unread.map(|why| (Left::Unreadable, why)),
                 None => Some((Left::Gone, text!("the seller has no such license", "у продавца нет такой лицензии"))),
                 Some(_) if times.get(&row.license).is_some_and(|times| *times > 1) => {
                     Some((Left::Twice, text!("the table names it twice", "в таблице она названа дважды")))

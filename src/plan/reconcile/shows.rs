@@ -44,6 +44,10 @@ impl Comparison<'_> {
         let mut decided = BTreeSet::new();
         for show in std::mem::take(&mut self.shows) {
             let Show { item, license, .. } = show;
+            if self.dead.contains(&license) {
+                self.heirs.remove(&license);
+                continue;
+            }
             let stranger = self.strangers.get(&license).cloned();
             if show.of.is_some() || stranger.as_ref().is_some_and(|stranger| stranger.is_foreign) {
                 decided.insert(item);

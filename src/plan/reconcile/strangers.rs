@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Comparison, DEFAULT_NAME, Holds, ItemView, Kind, Remedy, Stranger, Unowned, command, is_open};
+use super::{Comparison, DEFAULT_NAME, Ground, Holds, ItemView, Kind, Remedy, Stranger, Unowned, command, is_open};
+use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::license::License;
@@ -41,6 +42,25 @@ impl Comparison<'_> {
             };
             self.unowned.entry(item).or_default().push(Unowned { id: seen.id, created: seen.created, number });
         }
+    }
+
+    /// A license that could not be read: it may bear our mark, and for whom it was bought is not known. All others are
+    /// compared as if it were not there, which is right only while our state is known to be whole.
+    pub fn unreadable(&mut self, license: LicenseId, item: Option<ItemId>, why: &Text) {
+        self.unreadable.insert(license);
+        let what = text!(
+            ["license {license} cannot be read at the seller, so nobody knows whose it is: {}", why.en],
+            ["лицензия {license} у продавца не читается, поэтому неизвестно, чья она: {}", why.ru]
+        );
+        self.add(Kind::Unreadable, item, Some(license), what, command(format_args!("show license:{license}")));
+    }
+
+    /// A license that could not be read although this state is old, lost or new: it may be what the state forgot, and
+    /// what it forgot decides about every other license.
+    pub fn unreadable_and_old(&self) -> Option<LicenseId> {
+        let Ground { last_number, restored, .. } = *self.ground;
+        let may_forget = restored || last_number == 0 || self.highest > last_number;
+        self.unreadable.first().copied().filter(|_| may_forget)
     }
 
     /// Services that strangers with our mark name, before the other services: what they will have is not ordered.

@@ -75,6 +75,8 @@ pub enum Names {
     Cut,
     /// No white space at the ends, single blanks within.
     Squeezed,
+    /// Small letters only.
+    LowerCase,
 }
 
 /// What `*.edit` with sok=ok answers when it succeeded.
@@ -254,6 +256,7 @@ impl Dialect {
             Names::Escaped => name.replace('&', "&amp;"),
             Names::Cut => name.chars().take(32).collect(),
             Names::Squeezed => name.split_whitespace().collect::<Vec<_>>().join(" "),
+            Names::LowerCase => name.to_lowercase(),
         }
     }
 
