@@ -25,6 +25,7 @@ mod image;
 mod jobs;
 mod life;
 mod operator;
+mod outside;
 mod panel;
 mod play;
 mod quiet;
