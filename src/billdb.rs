@@ -3,6 +3,7 @@
 //! everything is read as text first. The connection is made at the first read, and made again once when it was lost.
 
 mod batch;
+pub mod cluster_log;
 mod connect;
 mod tls;
 pub mod whmcs;

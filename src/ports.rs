@@ -22,6 +22,8 @@ use crate::model::period::{AlignmentRule, Period};
 use crate::model::whmcs::Record;
 use crate::store::RecordedIntent;
 
+pub use crate::store::ClusterLog;
+
 pub use self::call_error::CallError;
 pub use self::form::{Form, is_secret_name};
 pub use self::questions::{Column, PanelQuestion, Question, ToolAnswer};

@@ -33,7 +33,8 @@ pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, 
         | StoreError::Unusable(_)
         | StoreError::Unreadable(_)
         | StoreError::Sqlite(_)
-        | StoreError::IllegalStep { .. } => state_error(error),
+        | StoreError::IllegalStep { .. }
+        | StoreError::Cluster(_) => state_error(error),
     })?;
     Ok(Answer::sentence(
         "backup",
@@ -153,7 +154,8 @@ fn not_a_copy(file: &Path, error: &StoreError) -> ModuleError {
         | StoreError::Unreadable(_)
         | StoreError::Io { .. }
         | StoreError::Sqlite(_)
-        | StoreError::IllegalStep { .. } => {
+        | StoreError::IllegalStep { .. }
+        | StoreError::Cluster(_) => {
             text!(
                 "The file {shown} is not a whole copy of a state. The state was not changed. Next: name a file that pmisplicense backup wrote.",
                 "Файл {shown} — не целая копия состояния. Состояние не изменено. Далее: укажите файл, записанный командой pmisplicense backup."
@@ -174,7 +176,8 @@ fn not_replaced(kept: &Path, error: StoreError) -> ModuleError {
         | StoreError::Unreadable(_)
         | StoreError::Io { .. }
         | StoreError::Sqlite(_)
-        | StoreError::IllegalStep { .. } => {
+        | StoreError::IllegalStep { .. }
+        | StoreError::Cluster(_) => {
             text!(
                 "The present state could not be kept as {shown} and replaced. Nothing was changed. Next: check the folder, its rights and the free space, then repeat.",
                 "Нынешнее состояние не удалось сохранить как {shown} и заменить. Ничего не изменено. Далее: проверьте каталог, права и свободное место и повторите."

@@ -37,13 +37,17 @@ const SESSION: [&str; 2] = [
 /// Time limits, and a session that only reads and sees what is there now. No file of this machine is handed out: the
 /// protocol lets a server ask for any, and the library would send it.
 pub(super) fn with_session(options: OptsBuilder) -> OptsBuilder {
-    let refuse = LocalInfileHandler::new(|_, _| Err(std::io::Error::other("a file of this machine was asked for")));
-    options
-        .local_infile_handler(Some(refuse))
+    without_files(options)
         .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
         .read_timeout(Some(READ_TIMEOUT))
         .write_timeout(Some(READ_TIMEOUT))
         .init(SESSION.to_vec())
+}
+
+/// No file of this machine is handed out, whatever a server asks for.
+pub(super) fn without_files(options: OptsBuilder) -> OptsBuilder {
+    let refuse = LocalInfileHandler::new(|_, _| Err(std::io::Error::other("a file of this machine was asked for")));
+    options.local_infile_handler(Some(refuse))
 }
 
 /// Where the panel's database is.

@@ -109,7 +109,7 @@ impl DbParams {
 
 /// Whether a connection failed because of TLS: the server offers none, or its certificate was not accepted. The
 /// database library reports errors of the TLS library as invalid data.
-fn is_about_tls(error: &mysql::Error) -> bool {
+pub(super) fn is_about_tls(error: &mysql::Error) -> bool {
     match error {
         mysql::Error::IoError(error) => error.kind() == std::io::ErrorKind::InvalidData,
         mysql::Error::DriverError(error) => matches!(error, DriverError::TlsNotSupported),

@@ -1,5 +1,7 @@
 //! The engine's errors in words: what was attempted, what is certain, what to do next.
 
+mod cluster;
+
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::rules::a_month_after;
@@ -10,6 +12,7 @@ use crate::text;
 /// Our state failed.
 pub fn state(error: StoreError) -> ModuleError {
     let certain = match &error {
+        StoreError::Cluster(error) => return cluster::error(error),
         StoreError::Newer { found, known } => text!(
             "the state file has version {found}, this program knows {known}; nothing was changed; install the newer program",
             "версия файла состояния {found}, программа знает {known}; ничего не изменено; установите более новую программу"

@@ -10,7 +10,7 @@ use crate::engine::{LOCK_RETRY, LOCK_WAIT, busy, lock_failed, state_error};
 use crate::error::{ErrorKind, ModuleError};
 use crate::locks::STATE_LOCK;
 use crate::ports::{LockGuard, LockName};
-use crate::store::{Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
+use crate::store::{ClusterError, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
 use crate::store::{open_ready, prepare};
 use crate::text;
 
@@ -35,6 +35,7 @@ fn opened(ctx: &Context) -> Result<Option<Store>, ModuleError> {
         let Some(guard) = share(ctx)? else { return Ok(None) };
         match open_ready(path, who, now).map_err(state_error)? {
             Opened::Ready(store) => return Ok(Some(store.guarded_by(guard))),
+            Opened::Replica(_) => return Err(state_error(ClusterError::NoSettings.into())),
             Opened::Unready(Unready::Empty) if was_used(ctx) => return Err(lost(path)),
             Opened::Unready(Unready::Missing | Unready::Empty | Unready::Older) => {}
         }

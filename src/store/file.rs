@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, StoreError, schema};
+use super::{ClusterError, Store, StoreError, cluster, schema};
 use crate::durable::{self, FileError};
 use crate::model::ids::PanelId;
 
@@ -46,6 +46,8 @@ pub struct Installation<'i> {
 pub enum Opened {
     /// The state.
     Ready(Store),
+    /// The replica of a cluster's log, to be opened with [`Store::in_cluster`].
+    Replica(Store),
     /// [`prepare`] has something to do first, alone.
     Unready(Unready),
 }
@@ -83,7 +85,11 @@ pub fn open_ready(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Res
         return Ok(Opened::Unready(Unready::Older));
     }
     patiently(|| settle_pragmas(&conn))?;
+    let is_replica = cluster::is_replica(&conn)?;
     let store = Store::from_connection(Rc::new(conn));
+    if is_replica {
+        return Ok(Opened::Replica(store));
+    }
     name_installation(&store, who, now)?;
     Ok(Opened::Ready(store))
 }
@@ -108,6 +114,10 @@ pub fn prepare(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result
     }
     let conn = connect(path)?;
     let version = check_version(&conn)?;
+    if cluster::is_replica(&conn)? {
+        // Only an entry of the log brings its schema forward: on all machines at the same place.
+        return Err(ClusterError::NoSettings.into());
+    }
     if version < schema::version() {
         patiently(|| settle_pragmas(&conn))?;
         if !is_new(&conn)? {
@@ -126,6 +136,7 @@ pub fn open_file(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Resu
     loop {
         match open_ready(path, who, now)? {
             Opened::Ready(store) => return Ok(store),
+            Opened::Replica(_) => return Err(ClusterError::NoSettings.into()),
             Opened::Unready(_) => prepare(path, who, now)?,
         }
     }
@@ -156,7 +167,8 @@ pub(super) fn check_version(conn: &Connection) -> Result<i32, StoreError> {
     if version > schema::version() {
         return Err(StoreError::Newer { found: version, known: schema::version() });
     }
-    if !is_new(conn)? && pragma_i32(conn, "application_id")? != schema::APPLICATION_ID {
+    let id = pragma_i32(conn, "application_id")?;
+    if !is_new(conn)? && id != schema::APPLICATION_ID && id != cluster::APPLICATION_ID {
         return Err(StoreError::Unusable("another program's database".to_owned()));
     }
     Ok(version)
@@ -233,6 +245,11 @@ fn patiently(mut settle: impl FnMut() -> Result<(), StoreError>) -> Result<(), S
             other => return other,
         }
     }
+}
+
+/// [`settle_pragmas`], for whoever opens a file by another way than [`open_ready`].
+pub(super) fn settle(conn: &Connection) -> Result<(), StoreError> {
+    patiently(|| settle_pragmas(conn))
 }
 
 /// Full sync, set and read back: a RecordedIntent must survive a power loss.

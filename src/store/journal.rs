@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, Tx, cell};
+use super::{Deadline, Store, StoreError, Tx, cell};
 use crate::error::Text;
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
 use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
@@ -14,6 +14,7 @@ use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, O
 pub struct RecordedIntent {
     intent: IntentId,
     request: OnceRequest,
+    deadline: Option<Deadline>,
 }
 
 impl RecordedIntent {
@@ -25,6 +26,11 @@ impl RecordedIntent {
     /// Its intent.
     pub fn intent(&self) -> IntentId {
         self.intent
+    }
+
+    /// When it must have left, in a cluster.
+    pub fn deadline(&self) -> Option<&Deadline> {
+        self.deadline.as_ref()
     }
 }
 
@@ -108,6 +114,8 @@ impl Store {
         intent: &NewIntent<'_>,
         request: impl Fn(&Tx<'_>) -> Result<OnceRequest, StoreError>,
     ) -> Result<Recorded, StoreError> {
+        // Read before the write: nothing of the write itself may lengthen the time.
+        let deadline = self.deadline()?;
         self.write(now, |tx| {
             let key = intent.key.to_string();
             if let Some(existing) = self.intent_by_key(&key)? {
@@ -115,7 +123,7 @@ impl Store {
             }
             let request = request(tx)?;
             let id = tx.insert_intent(&key, intent, &request)?;
-            Ok(Recorded::Intent(RecordedIntent { intent: id, request }))
+            Ok(Recorded::Intent(RecordedIntent { intent: id, request, deadline }))
         })
     }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod cell;
 mod check;
+mod cluster;
 mod costs;
 mod file;
 mod items;
@@ -21,7 +22,7 @@ mod swap;
 mod waiting;
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -31,6 +32,14 @@ use crate::durable::FileError;
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 pub use accounts::Account;
+pub use cluster::{
+    Chain, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Head, HostFacts, HostReport, LeaseGuard,
+    LogError, Machine, Position, Snapshot, Token,
+};
+pub mod membership {
+    //! Beginning, joining and leaving a cluster.
+    pub use super::cluster::{begin, bring_forward, join, leave, rejoin};
+}
 pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, open_file, open_ready, prepare};
 pub use items::{ItemRow, Payment};
 pub use journal::{NewIntent, Recorded, RecordedIntent};
@@ -79,6 +88,9 @@ pub enum StoreError {
         /// The event.
         event: String,
     },
+    /// The log of a cluster.
+    #[error("{0}")]
+    Cluster(#[source] Box<ClusterError>),
 }
 
 impl StoreError {
@@ -122,6 +134,10 @@ pub struct Store {
     /// Set while a transaction is open: no call to the seller or the panel may happen then.
     writing: Rc<Cell<bool>>,
     commit_hook: Option<CommitHook>,
+    /// Set where the state is the replica of a cluster's log: then that log decides what is written.
+    cluster: Option<Rc<Cluster>>,
+    /// It is a copy of a replica, brought into the form of an ordinary state.
+    was_replica: bool,
     /// Dropped after the connection.
     _guard: Option<Rc<dyn Any>>,
 }
@@ -131,6 +147,8 @@ pub struct Tx<'t> {
     conn: &'t Connection,
     /// The moment of the write (UTC).
     pub now: DateTime<Utc>,
+    /// What was changed so far, where it goes into a log.
+    noted: Option<RefCell<Vec<cluster::Line>>>,
 }
 
 /// A transaction that is rolled back unless it was committed. Its statements are compiled once, like all others.
@@ -170,13 +188,65 @@ impl Store {
         // Beside partial indexes SQLite compiles a statement anew at each binding of a value, in the hope of a better
         // plan; here every plan is fixed. A connection that cannot be told so is only slower.
         let _ = conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
-        Self { conn, writing: Rc::new(Cell::new(false)), commit_hook: None, _guard: None }
+        Self {
+            conn,
+            writing: Rc::new(Cell::new(false)),
+            commit_hook: None,
+            cluster: None,
+            was_replica: false,
+            _guard: None,
+        }
     }
 
     /// The same connection; the guard is dropped once it is closed.
     #[must_use]
     pub fn guarded_by(self, guard: impl Any) -> Self {
         Self { _guard: Some(Rc::new(guard)), ..self }
+    }
+
+    /// The same connection, as the replica of a log: from now on every write is an entry of that log first.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotReplica`], [`ClusterError::Elsewhere`].
+    pub fn in_cluster(self, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Self, StoreError> {
+        if !cluster::is_replica(&self.conn)? {
+            return Err(ClusterError::NotReplica.into());
+        }
+        let cluster = Cluster::new(Rc::clone(&self.conn), log, rules)?;
+        Ok(Self { cluster: Some(Rc::new(cluster)), ..self })
+    }
+
+    /// Applies what other machines wrote; without a cluster there is nothing to do.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    pub fn catch_up(&self) -> Result<(), StoreError> {
+        self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.catch_up())
+    }
+
+    /// The machine that the state belongs to; empty where it knows none.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn home_machine(&self) -> Result<String, StoreError> {
+        if cluster::is_replica(&self.conn)? {
+            return cluster::machine(&self.conn);
+        }
+        Ok(self.meta("machine")?.unwrap_or_default())
+    }
+
+    fn marked_as_replica(self) -> Self {
+        Self { was_replica: true, ..self }
+    }
+
+    /// Whether this is a copy of a replica, brought into the form of an ordinary state.
+    pub fn was_replica(&self) -> bool {
+        self.was_replica
+    }
+
+    /// Whether the state is the replica of a cluster's log.
+    pub fn is_clustered(&self) -> bool {
+        self.cluster.is_some()
     }
 
     /// The same connection, its commits failing when the hook says so.
@@ -208,9 +278,12 @@ impl Store {
         now: DateTime<Utc>,
         work: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if let Some(cluster) = &self.cluster {
+            return cluster.write(&self.writing, now, &work);
+        }
         let open = Open::begin(&self.conn)?;
         self.writing.set(true);
-        let result = work(&Tx { conn: &self.conn, now });
+        let result = work(&Tx { conn: &self.conn, now, noted: None });
         self.writing.set(false);
         let value = result?;
         match self.commit_hook.as_ref().and_then(|hook| hook()) {
@@ -349,7 +422,17 @@ impl Tx<'_> {
 
     /// Carries out a statement that changes one table or more. Every change of the state goes through here.
     fn execute(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<usize, StoreError> {
-        Ok(self.conn.prepare_cached(sql)?.execute(params)?)
+        let changed = self.conn.prepare_cached(sql)?.execute(params)?;
+        if let Some(noted) = self.noted.as_ref().filter(|_| changed > 0) {
+            let values = params.iter().map(|value| cluster::owned(*value)).collect::<Result<_, _>>()?;
+            noted.borrow_mut().push(cluster::Line::Statement { sql: sql.to_owned(), values, changed });
+        }
+        Ok(changed)
+    }
+
+    /// Whether anything was changed, as far as it is noted.
+    fn has_changed(&self) -> bool {
+        self.noted.as_ref().is_some_and(|noted| !noted.borrow().is_empty())
     }
 
     fn run(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {

@@ -215,8 +215,16 @@ ALTER TABLE license ADD COLUMN remoteip TEXT;
 /// # Errors
 /// SQLite's own.
 pub fn migrate(conn: &Connection, from: i32) -> rusqlite::Result<()> {
-    let done = usize::try_from(from).unwrap_or(0);
-    for (index, step) in MIGRATIONS.iter().enumerate().skip(done) {
+    migrate_to(conn, from, version())
+}
+
+/// As [`migrate`], to the version `to`.
+///
+/// # Errors
+/// SQLite's own.
+pub fn migrate_to(conn: &Connection, from: i32, to: i32) -> rusqlite::Result<()> {
+    let (done, all) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
+    for (index, step) in MIGRATIONS.iter().enumerate().take(all).skip(done) {
         conn.execute_batch(step)?;
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
         conn.pragma_update(None, "user_version", i32::try_from(index + 1).unwrap_or(i32::MAX))?;

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{MODE, bring_forward, check_magic, check_version, connect, connect_with, in_memory, vacuum_into};
-use super::{Store, StoreError};
+use super::{Store, StoreError, cluster};
 use crate::durable::{self, FileError};
 use crate::model::ids::PanelId;
 
@@ -45,6 +45,11 @@ pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
         return Err(StoreError::Unusable(first));
     }
     store.panel_id()?;
+    if cluster::is_replica(&store.conn)? {
+        // Whoever puts it in place goes on with it alone.
+        cluster::unmake(&store.conn)?;
+        return Ok(store.marked_as_replica());
+    }
     Ok(store)
 }
 

@@ -1,0 +1,254 @@
+//! The log of a cluster in a schema of its own on MariaDB, MySQL or Percona (docs/cluster.md). The servers are tried
+//! in the order of the settings; only one that takes writes, and belongs to the whole cluster, is believed.
+
+mod server;
+mod snapshots;
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+
+use self::server::{Facts, Server};
+use crate::store::{Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Snapshot, Token};
+use crate::text;
+
+/// The tables, and nothing else is in the schema. `entry` first: its presence is what makes a schema a log.
+const TABLES: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS entry (seq BIGINT UNSIGNED NOT NULL PRIMARY KEY, token BINARY(16) NOT NULL, \
+     node VARCHAR(64) NOT NULL, written_at DATETIME(6) NOT NULL, format INT NOT NULL, chain BINARY(32) NOT NULL, \
+     body MEDIUMBLOB NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+    "CREATE TABLE IF NOT EXISTS snapshot (seq BIGINT UNSIGNED NOT NULL, part INT UNSIGNED NOT NULL, \
+     chain BINARY(32) NOT NULL, body MEDIUMBLOB NOT NULL, PRIMARY KEY (seq, part)) ENGINE=InnoDB \
+     DEFAULT CHARSET=utf8mb4",
+];
+
+/// An entry, and with it the proof of the one before: without that one nothing is inserted.
+const APPEND: &str = "INSERT INTO entry (seq, token, node, written_at, format, chain, body) \
+    SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM entry \
+    WHERE seq = :before AND chain = :chain_before";
+
+const BEGIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, chain, body) \
+    SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM DUAL \
+    WHERE NOT EXISTS (SELECT 1 FROM entry)";
+
+/// Where the log lies.
+#[derive(Clone)]
+pub struct LogPlace {
+    /// Servers: name and port, in the order in which they are tried.
+    pub hosts: Vec<(String, u16)>,
+    /// Who logs in.
+    pub user: String,
+    /// The password; never printed.
+    pub password: String,
+    /// The schema.
+    pub schema: String,
+    /// The authority of the servers' certificates; `None`: no TLS.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for LogPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LogPlace({} {} {:?})", self.user, self.schema, self.hosts)
+    }
+}
+
+/// The log; connected at the first question.
+pub struct MysqlClusterLog {
+    place: LogPlace,
+    /// Which server of the list is next.
+    at: usize,
+    server: Option<Server>,
+    connections: u64,
+}
+
+impl MysqlClusterLog {
+    /// Nothing is connected yet.
+    pub fn new(place: LogPlace) -> Self {
+        Self { place, at: 0, server: None, connections: 0 }
+    }
+
+    fn server(&mut self) -> Result<&mut Server, LogError> {
+        let server = match self.server.take() {
+            Some(server) => server,
+            None => {
+                let server = Server::open(&self.place, self.at)?;
+                self.connections += 1;
+                server
+            }
+        };
+        Ok(self.server.insert(server))
+    }
+
+    /// Asks something that changes nothing; where a server does not answer, the next one of the list is asked.
+    fn ask<T>(&mut self, question: impl Fn(&mut Conn) -> mysql::Result<T>) -> Result<T, LogError> {
+        let mut last = LogError::Away("the list of servers is empty".to_owned());
+        // One more than there are: a connection that was lost while it was idle says nothing about its server.
+        for _ in 0..=self.place.hosts.len() {
+            let was_open = self.server.is_some();
+            let answer = self
+                .server()
+                .and_then(|server| question(&mut server.conn).map_err(|error| server::said(&server.host, &error)));
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error @ LogError::Unfit { .. }) => return Err(error),
+                Err(error) => last = error,
+            }
+            self.server = None;
+            if !was_open {
+                self.next_host();
+            }
+        }
+        Err(last)
+    }
+
+    /// Changes something, once.
+    fn change(&mut self, change: impl FnOnce(&mut Conn) -> mysql::Result<u64>) -> Result<u64, LogError> {
+        let server = self.server()?;
+        let result = change(&mut server.conn);
+        let said = result.map_err(|error| (server::keeps_connection(&error), server::said(&server.host, &error)));
+        said.map_err(|(keeps, error)| {
+            if !keeps {
+                self.server = None;
+            }
+            error
+        })
+    }
+
+    fn values(entry: &Entry) -> Vec<(String, Value)> {
+        let value = |name: &str, value: Value| (name.to_owned(), value);
+        vec![
+            value("seq", entry.position.seq.into()),
+            value("token", entry.token.0.to_vec().into()),
+            value("node", entry.node.as_str().into()),
+            value("format", entry.format.into()),
+            value("chain", entry.position.chain.0.to_vec().into()),
+            value("body", entry.body.as_slice().into()),
+        ]
+    }
+
+    fn insert(&mut self, sql: &str, values: Vec<(String, Value)>) -> Result<bool, LogError> {
+        let inserted = self.change(|conn| {
+            conn.exec_drop(sql, values)?;
+            Ok(conn.affected_rows())
+        })?;
+        Ok(inserted == 1)
+    }
+}
+
+/// A moment as the database words it.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok().map(|time| time.and_utc())
+}
+
+type EntryRow = (u64, Vec<u8>, String, i32, Vec<u8>, Vec<u8>);
+
+fn entry((seq, token, node, format, chain, body): EntryRow) -> Result<Entry, LogError> {
+    let wrong = || LogError::Away(format!("entry {seq} of the log cannot be read"));
+    let token = token.as_slice().try_into().map(Token).map_err(|_| wrong())?;
+    let chain = Chain::from_bytes(&chain).ok_or_else(wrong)?;
+    Ok(Entry { position: Position { seq, chain }, token, node, format, body })
+}
+
+/// The newest entry with the moment of its writing, and the clock, as one server has them.
+fn newest(conn: &mut Conn) -> mysql::Result<(Position, Option<DateTime<Utc>>, DateTime<Utc>)> {
+    type Row = (Option<u64>, Option<Vec<u8>>, Option<String>, String);
+    let sql = "SELECT e.seq, e.chain, CAST(e.written_at AS CHAR), CAST(UTC_TIMESTAMP(6) AS CHAR) \
+               FROM (SELECT 1) AS one LEFT JOIN (SELECT seq, chain, written_at FROM entry ORDER BY seq DESC LIMIT 1) \
+               AS e ON TRUE";
+    let row: Option<Row> = conn.query_first(sql)?;
+    let (seq, chain, written, clock) = row.unwrap_or_default();
+    let chain = chain.as_deref().and_then(Chain::from_bytes).unwrap_or(Chain::BEGINNING);
+    let clock = moment(&clock).unwrap_or_default();
+    Ok((Position { seq: seq.unwrap_or(0), chain }, written.as_deref().and_then(moment), clock))
+}
+
+impl ClusterLog for MysqlClusterLog {
+    fn head(&mut self) -> Result<Head, LogError> {
+        let (position, written, clock) = self.ask(newest)?;
+        let place = self.place.clone();
+        let facts = self.server()?.facts.clone();
+        let was_up = |facts: &Facts| written.is_none_or(|written| facts.up_since < written);
+        let mut is_witnessed = was_up(&facts);
+        if !is_witnessed && facts.galera.is_some() {
+            // Another member of the same cluster that never went down is as good a witness.
+            is_witnessed = (0..place.hosts.len())
+                .filter_map(|at| Server::look(&place, at).ok())
+                .any(|other| other.facts.identity == facts.identity && other.facts.is_open() && was_up(&other.facts));
+        }
+        Ok(Head { position, clock, identity: facts.identity, is_witnessed })
+    }
+
+    fn clock(&mut self) -> Result<DateTime<Utc>, LogError> {
+        let text: Option<String> = self.ask(|conn| conn.query_first("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"))?;
+        text.as_deref().and_then(moment).ok_or_else(|| LogError::Away("the clock cannot be read".to_owned()))
+    }
+
+    fn entries(&mut self, from: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
+        let sql = "SELECT seq, token, node, format, chain, body FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?";
+        let rows: Vec<EntryRow> = self.ask(|conn| conn.exec(sql, (from, limit)))?;
+        rows.into_iter().map(entry).collect()
+    }
+
+    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
+        let mut values = Self::values(entry);
+        values.push(("before".to_owned(), after.seq.into()));
+        values.push(("chain_before".to_owned(), after.chain.0.to_vec().into()));
+        self.insert(APPEND, values)
+    }
+
+    fn begin(&mut self, first: &Entry) -> Result<bool, LogError> {
+        for sql in TABLES {
+            self.change(|conn| conn.query_drop(sql).map(|()| 0))?;
+        }
+        match self.insert(BEGIN, Self::values(first)) {
+            Err(LogError::Away(_)) => Ok(self.entries(1, 1)?.first().is_some_and(|found| found.token == first.token)),
+            done => done,
+        }
+    }
+
+    fn snapshot(&mut self) -> Result<Option<Snapshot>, LogError> {
+        snapshots::newest(self)
+    }
+
+    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), LogError> {
+        snapshots::put(self, snapshot)
+    }
+
+    fn next_host(&mut self) {
+        self.server = None;
+        self.at = (self.at + 1) % self.place.hosts.len().max(1);
+    }
+
+    fn connection(&self) -> u64 {
+        self.connections
+    }
+
+    fn hosts(&self) -> usize {
+        self.place.hosts.len()
+    }
+
+    fn survey(&mut self) -> Vec<HostReport> {
+        let place = &self.place;
+        let report = |at: usize| {
+            let host = server::shown(place, at);
+            let facts = Server::look(place, at)
+                .map_err(|error| error.to_string())
+                .and_then(|mut server| server.report().map_err(|error| error.to_string()));
+            HostReport { host, facts }
+        };
+        (0..place.hosts.len()).map(report).collect()
+    }
+}
+
+/// A log that is not there.
+fn no_log() -> LogError {
+    LogError::Unfit {
+        cause: "the schema holds no log".to_owned(),
+        advice: Box::new(text!(
+            "The schema that [cluster] names holds no log. Nothing was changed. Next: pmisplicense cluster init on the machine that has the state; if the log was lost, read docs/cluster.md first.",
+            "В схеме из [cluster] нет журнала. Ничего не изменено. Далее: pmisplicense cluster init на машине с состоянием; если журнал был утерян, сначала прочитайте docs/cluster.md."
+        )),
+    }
+}

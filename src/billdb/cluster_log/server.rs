@@ -1,0 +1,308 @@
+//! One server of the log: how it is reached, and whether it may be believed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use mysql::prelude::Queryable;
+use mysql::{Conn, OptsBuilder, SslOpts};
+
+use super::super::connect::{ConnectError, connect, without_files};
+use super::super::tls::is_about_tls;
+use super::{LogPlace, moment, newest, no_log};
+use crate::store::{HostFacts, LogError};
+use crate::text;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For one answer. A Galera node that lost its majority keeps a commit waiting for some seconds, then refuses it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+const SESSION: [&str; 2] = [
+    "SET NAMES utf8mb4, autocommit = 1, sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', \
+     innodb_lock_wait_timeout = 5",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+];
+
+/// What a server says about itself, asked once a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) identity: String,
+    /// From when on it was there to see entries: since its start, and since the table was made.
+    pub(super) up_since: DateTime<Utc>,
+    /// A Galera node: its state in words.
+    pub(super) galera: Option<Galera>,
+    /// Why it takes no writes.
+    closed: Option<String>,
+    unsafe_settings: Vec<String>,
+    /// Which server it is, to know it again under another name.
+    server: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Galera {
+    words: String,
+    size: usize,
+    /// Counts the changes of membership: equal on all members of one component.
+    membership: String,
+}
+
+impl Facts {
+    pub(super) fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+}
+
+/// A connection to a server that may be believed.
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) conn: Conn,
+    pub(super) facts: Facts,
+}
+
+/// Its name for people.
+pub(super) fn shown(place: &LogPlace, at: usize) -> String {
+    place.hosts.get(at).map_or_else(String::new, |(host, port)| format!("{host}:{port}"))
+}
+
+/// What a failed statement means. Rights and missing tables are a person's to mend; anything else may pass.
+pub(super) fn said(host: &str, error: &mysql::Error) -> LogError {
+    let cause = format!("{host}: {error}");
+    let mysql::Error::MySqlError(refused) = error else { return LogError::Away(cause) };
+    match refused.code {
+        // Access denied: database, login, table, column, a privilege.
+        1044 | 1045 | 1142 | 1143 | 1227 | 1698 => LogError::Unfit {
+            cause,
+            advice: Box::new(text!(
+                "The server {host} of the cluster's log refused this program's user. Nothing was changed. Next: check user and password; the user needs SELECT, INSERT, UPDATE, DELETE, CREATE on its schema, and nothing else.",
+                "Сервер {host} журнала кластера не принял пользователя программы. Ничего не изменено. Далее: проверьте имя и пароль; на свою схему нужны права SELECT, INSERT, UPDATE, DELETE, CREATE и никаких других."
+            )),
+        },
+        1049 => LogError::Unfit {
+            cause,
+            advice: Box::new(text!(
+                "The server {host} has no schema of the name that [cluster] gives. Nothing was changed. Next: create it, then pmisplicense cluster init.",
+                "На сервере {host} нет схемы, указанной в [cluster]. Ничего не изменено. Далее: создайте её, затем выполните pmisplicense cluster init."
+            )),
+        },
+        1146 => no_log(),
+        _ => LogError::Away(cause),
+    }
+}
+
+/// Whether the connection can go on: the statement failed, and the server said why.
+pub(super) fn keeps_connection(error: &mysql::Error) -> bool {
+    matches!(error, mysql::Error::MySqlError(error) if [1062, 1205, 1213].contains(&error.code))
+}
+
+impl Server {
+    /// Connects, and refuses a server that takes no writes or is not the only one that does.
+    pub(super) fn open(place: &LogPlace, at: usize) -> Result<Self, LogError> {
+        let mut server = Self::look(place, at)?;
+        if let Some(why) = &server.facts.closed {
+            return Err(LogError::Away(format!("{}: {why}", server.host)));
+        }
+        server.refuse_second(place, at)?;
+        server.check_tables()?;
+        server.refuse_splitting()?;
+        Ok(server)
+    }
+
+    /// Connects and asks what it is.
+    pub(super) fn look(place: &LogPlace, at: usize) -> Result<Self, LogError> {
+        let host = shown(place, at);
+        let (name, port) = place.hosts.get(at).cloned().unwrap_or_default();
+        let tls = place.ca_file.as_ref().map(|file| SslOpts::default().with_root_cert_path(Some(file.clone())));
+        let options = without_files(OptsBuilder::new())
+            .ssl_opts(tls)
+            .user(Some(&place.user))
+            .pass(Some(&place.password))
+            .db_name(Some(&place.schema))
+            .prefer_socket(false)
+            .ip_or_hostname(Some(&name))
+            .tcp_port(port)
+            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            .read_timeout(Some(ANSWER_TIMEOUT))
+            .write_timeout(Some(ANSWER_TIMEOUT))
+            .init(SESSION.to_vec());
+        let mut conn = connect(options).map_err(|error| refused(place, &host, error))?;
+        let facts = facts(&mut conn).map_err(|error| said(&host, &error))?;
+        Ok(Self { host, conn, facts })
+    }
+
+    /// Two servers that take writes and do not belong together are two logs.
+    fn refuse_second(&self, place: &LogPlace, at: usize) -> Result<(), LogError> {
+        let hosts = place.hosts.len();
+        if self.facts.galera.as_ref().is_some_and(|galera| galera.size * 2 > hosts) {
+            return Ok(());
+        }
+        for other in (0..hosts).filter(|other| *other != at) {
+            let Ok(other) = Self::look(place, other) else { continue };
+            let is_same = match (&self.facts.galera, &other.facts.galera) {
+                (Some(ours), Some(theirs)) => ours.membership == theirs.membership,
+                (None, None) => self.facts.server == other.facts.server,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if other.facts.is_open() && !is_same {
+                let (one, two) = (&self.host, &other.host);
+                return Err(LogError::Unfit {
+                    cause: format!("{one} and {two} both take writes, each by itself"),
+                    advice: Box::new(text!(
+                        "The servers {one} and {two} of the cluster's log both take writes and are not one cluster. Nothing was sent. Next: make the one that is no longer the primary read only, or stop it; then repeat.",
+                        "Серверы {one} и {two} журнала кластера оба принимают запись и не составляют один кластер. Ничего не отправлено. Далее: переведите прежний основной сервер в режим «только чтение» или остановите его и повторите."
+                    )),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The schema is the log's own.
+    fn check_tables(&mut self) -> Result<(), LogError> {
+        let sql = "SELECT table_name, COALESCE(engine, '') FROM information_schema.tables \
+                   WHERE table_schema = DATABASE()";
+        let tables: Vec<(String, String)> = self.conn.query(sql).map_err(|error| said(&self.host, &error))?;
+        let is_ours =
+            |(name, engine): &(String, String)| ["entry", "snapshot"].contains(&name.as_str()) && engine == "InnoDB";
+        let Some((name, _)) = tables.iter().find(|table| !is_ours(table)) else { return Ok(()) };
+        Err(LogError::Unfit {
+            cause: format!("the schema holds the table {name}"),
+            advice: Box::new(text!(
+                "The schema that [cluster] names holds another table ({name}), or its tables are not InnoDB. Nothing was changed. Next: name a schema that holds nothing else.",
+                "В схеме из [cluster] есть чужая таблица ({name}) или её таблицы не InnoDB. Ничего не изменено. Далее: укажите схему, в которой больше ничего нет."
+            )),
+        })
+    }
+
+    /// A proxy that sends reads elsewhere shows in the server that answers: a read for change goes where writes go.
+    fn refuse_splitting(&mut self) -> Result<(), LogError> {
+        let name = "CONCAT(@@hostname, ':', @@port, ' ', @@server_id)";
+        let ask = |conn: &mut Conn, sql: String| conn.query_first::<String, _>(sql);
+        let read = format!("SELECT {name} FROM entry ORDER BY seq LIMIT 1");
+        let plain = match ask(&mut self.conn, read.clone()) {
+            // No log yet.
+            Err(mysql::Error::MySqlError(error)) if error.code == 1146 => return Ok(()),
+            other => other.map_err(|error| said(&self.host, &error))?,
+        };
+        let locking = ask(&mut self.conn, format!("{read} FOR UPDATE")).map_err(|error| said(&self.host, &error))?;
+        if plain == locking {
+            return Ok(());
+        }
+        let host = &self.host;
+        Err(LogError::Unfit {
+            cause: format!("{host}: reads go to {plain:?}, writes to {locking:?}"),
+            advice: Box::new(text!(
+                "{host} is a proxy that sends reads and writes to different servers. Nothing was sent. Next: name the servers themselves in [cluster], or a proxy with one writer (docs/cluster.md has an example).",
+                "{host} — прокси, который отправляет чтение и запись на разные серверы. Ничего не отправлено. Далее: укажите в [cluster] сами серверы или прокси с одним пишущим сервером (пример в docs/cluster.md)."
+            )),
+        })
+    }
+
+    /// For people.
+    pub(super) fn report(&mut self) -> mysql::Result<HostFacts> {
+        let (head, _, clock) = newest(&mut self.conn)?;
+        let facts = self.facts.clone();
+        Ok(HostFacts {
+            head,
+            identity: facts.identity,
+            clock,
+            galera: facts.galera.map(|galera| galera.words),
+            closed: facts.closed,
+            unsafe_settings: facts.unsafe_settings,
+        })
+    }
+}
+
+fn refused(place: &LogPlace, host: &str, error: ConnectError) -> LogError {
+    if let ConnectError::Database(error) = &error {
+        if place.ca_file.is_some() && is_about_tls(error) {
+            return LogError::Unfit {
+                cause: format!("{host}: {error}"),
+                advice: Box::new(text!(
+                    "The server {host} of the cluster's log could not prove over TLS who it is. Nothing was sent. Next: check that its certificate names this host and was signed by the authority in ca_file of [cluster].",
+                    "Сервер {host} журнала кластера не смог подтвердить себя по TLS. Ничего не отправлено. Далее: проверьте, что в его сертификате указан этот узел и что он подписан центром из ca_file раздела [cluster]."
+                )),
+            };
+        }
+        return said(host, error);
+    }
+    let error = error.of(host, &place.user);
+    match error.advice {
+        Some(advice) => LogError::Unfit { cause: error.cause, advice },
+        None => LogError::Away(error.cause),
+    }
+}
+
+const STATUS: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Uptime', 'wsrep_cluster_status', 'wsrep_ready', \
+    'wsrep_local_state_comment', 'wsrep_cluster_state_uuid', 'wsrep_cluster_size', 'wsrep_cluster_conf_id', \
+    'Rpl_semi_sync_master_status', 'Rpl_semi_sync_source_status', 'Rpl_semi_sync_master_clients', \
+    'Rpl_semi_sync_source_clients', 'Slaves_connected')";
+
+const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'server_uid', \
+    'server_uuid', 'server_id', 'hostname', 'port', 'wsrep_on', 'group_replication_group_name', \
+    'innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin', 'wsrep_dirty_reads', 'wsrep_provider')";
+
+fn facts(conn: &mut Conn) -> mysql::Result<Facts> {
+    let mut known = BTreeMap::new();
+    for sql in [STATUS, VARIABLES] {
+        let rows: Vec<(String, String)> = conn.query(sql)?;
+        known.extend(rows.into_iter().map(|(name, value)| (name.to_lowercase(), value)));
+    }
+    let value = |name: &str| known.get(name).map(String::as_str).unwrap_or_default();
+    let is_on = |name: &str| matches!(value(name), "ON" | "1" | "TRUE");
+    let is_galera = is_on("wsrep_on") && !matches!(value("wsrep_provider"), "" | "none");
+    if is_galera {
+        conn.query_drop("SET SESSION wsrep_sync_wait = 7, wsrep_dirty_reads = OFF")?;
+    }
+    let galera = is_galera.then(|| Galera {
+        words: format!("{}, {}", value("wsrep_cluster_status"), value("wsrep_local_state_comment")),
+        size: value("wsrep_cluster_size").parse().unwrap_or(0),
+        membership: format!("{} {}", value("wsrep_cluster_state_uuid"), value("wsrep_cluster_conf_id")),
+    });
+    let server = format!("{}:{} {}", value("hostname"), value("port"), value("server_id"));
+    let identity = if is_galera {
+        format!("galera:{}", value("wsrep_cluster_state_uuid"))
+    } else if !value("group_replication_group_name").is_empty() {
+        format!("group:{}", value("group_replication_group_name"))
+    } else {
+        let uuid = [value("server_uuid"), value("server_uid"), &server].into_iter().find(|id| !id.is_empty());
+        format!("server:{}", uuid.unwrap_or_default())
+    };
+    let closed = if is_galera && !(value("wsrep_cluster_status") == "Primary" && is_on("wsrep_ready")) {
+        Some(format!("the Galera node is {}", galera.as_ref().map_or("", |galera| galera.words.as_str())))
+    } else if is_on("read_only") || is_on("super_read_only") {
+        Some("the server is read only".to_owned())
+    } else {
+        None
+    };
+    let mut unsafe_settings = Vec::new();
+    if value("innodb_flush_log_at_trx_commit") != "1" {
+        let set = value("innodb_flush_log_at_trx_commit");
+        unsafe_settings.push(format!("innodb_flush_log_at_trx_commit = {set}"));
+    }
+    if !is_galera && is_on("log_bin") {
+        if value("sync_binlog") != "1" {
+            unsafe_settings.push(format!("sync_binlog = {}", value("sync_binlog")));
+        }
+        if !is_on("rpl_semi_sync_master_status") && !is_on("rpl_semi_sync_source_status") {
+            unsafe_settings.push("semi-synchronous replication is off".to_owned());
+        }
+    }
+    if is_on("wsrep_dirty_reads") {
+        unsafe_settings.push("wsrep_dirty_reads = ON".to_owned());
+    }
+    let up_since = up_since(conn, value("uptime"))?;
+    Ok(Facts { identity, up_since, galera, closed, unsafe_settings, server })
+}
+
+/// Since when the server is up and has the table.
+fn up_since(conn: &mut Conn, uptime: &str) -> mysql::Result<DateTime<Utc>> {
+    let sql = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(MAX(create_time) AS CHAR) FROM information_schema.tables \
+               WHERE table_schema = DATABASE() AND table_name = 'entry'";
+    let row: Option<(String, Option<String>)> = conn.query_first(sql)?;
+    let (clock, made) = row.unwrap_or_default();
+    let clock = moment(&clock).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    // Uptime counts whole seconds: a server that says 0 may have been up for one. Nobody is a witness by rounding.
+    let started = clock - chrono::Duration::seconds(uptime.parse::<i64>().unwrap_or(0) - 1);
+    Ok(made.as_deref().and_then(moment).map_or(started, |made| made.max(started)))
+}

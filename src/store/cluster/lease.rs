@@ -1,0 +1,220 @@
+//! Locks that hold on all machines, and the time within which an intent may leave. A lease is a row of the replicated
+//! state with an end by the database's clock. It stands beside a lock file, which only the runs of one machine see.
+//!
+//! A lease cannot stop a process that was paused between the commit of its intent and the sending. So an intent has a
+//! deadline, which is looked at by three clocks immediately before the call.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, params};
+
+use super::super::{Store, StoreError, Tx};
+use super::{Cluster, ClusterError};
+
+/// The replicated moment (seconds since 1970, the database's clock) before which nothing is bought.
+pub(super) const HOLD_UNTIL: &str = "cluster_hold_until";
+
+/// A lease of this run.
+pub(super) struct Held {
+    name: String,
+    /// Time since boot just before it was taken or renewed.
+    since: Duration,
+}
+
+/// Gives the lease back when dropped: the run's next entry removes it, at the latest the end of the run.
+pub struct LeaseGuard {
+    cluster: Option<Rc<Cluster>>,
+    name: String,
+}
+
+impl Drop for LeaseGuard {
+    fn drop(&mut self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.held.borrow_mut().retain(|held| held.name != self.name);
+            cluster.given_back.borrow_mut().push(std::mem::take(&mut self.name));
+        }
+    }
+}
+
+/// When an intent was recorded, by three clocks, each read before its entry was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    boot: Duration,
+    here: DateTime<Utc>,
+    database: DateTime<Utc>,
+}
+
+/// Time since boot, a sleeping machine included.
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}
+
+fn late(by: &str, after: i64, send_by: i64) -> String {
+    format!("too late: {after} s after it was recorded by {by}, {send_by} s are allowed")
+}
+
+impl Cluster {
+    /// The leases of this run are there; else another machine took one over, and this run is at an end.
+    pub(super) fn check_leases(&self) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT 1 FROM cluster_lease WHERE name = ?1 AND run = ?2")?;
+        for held in self.held.borrow().iter() {
+            if statement.query_row(params![held.name, self.run], |_| Ok(())).optional()?.is_none() {
+                return Err(ClusterError::LeaseLost(held.name.clone()).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Within an entry that is written anyhow: what was given back is removed.
+    pub(super) fn remove_given_back(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for name in self.given_back.borrow().iter() {
+            tx.run("DELETE FROM cluster_lease WHERE name = ?1 AND run = ?2", params![name, self.run])?;
+        }
+        Ok(())
+    }
+
+    /// Who holds a lease by the database's clock, if it is another machine, boot or lock folder than ours. Our own
+    /// lock file proves that an earlier owner of ours is dead.
+    fn other_holder(&self, name: &str, clock: DateTime<Utc>) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM cluster_lease WHERE name = ?1 AND owner != ?2 AND ends > ?3";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let values = params![name, self.rules.owner, clock.timestamp_millis()];
+        Ok(statement.query_row(values, |_| Ok(())).optional()?.is_some())
+    }
+
+    fn ends(&self, clock: DateTime<Utc>) -> i64 {
+        clock.timestamp_millis() + i64::try_from(self.rules.lease.as_millis()).unwrap_or(i64::MAX / 4)
+    }
+
+    /// Renews the leases of this run if the oldest is older than a third of its time: they outlast the next call.
+    fn renew(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let before = since_boot();
+        let is_old = |held: &Held| before.saturating_sub(held.since) > self.rules.lease / 3;
+        if !self.held.borrow().iter().any(is_old) {
+            return Ok(());
+        }
+        let ends = self.ends(self.clock()?);
+        store.write(now, |tx| {
+            let names = self.held.borrow();
+            let renew = |held: &Held| {
+                let sql = "UPDATE cluster_lease SET ends = ?3 WHERE name = ?1 AND run = ?2";
+                tx.run(sql, params![held.name, self.run, ends])
+            };
+            names.iter().try_for_each(renew)
+        })?;
+        self.held.borrow_mut().iter_mut().for_each(|held| held.since = before);
+        Ok(())
+    }
+}
+
+impl Store {
+    /// A lock that holds on all machines, or `None` while another machine has it. The caller holds the lock file of
+    /// that name. Without a cluster there is nothing to take.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn lease(&self, name: &str, now: DateTime<Utc>) -> Result<Option<LeaseGuard>, StoreError> {
+        let Some(cluster) = &self.cluster else {
+            return Ok(Some(LeaseGuard { cluster: None, name: String::new() }));
+        };
+        let before = since_boot();
+        let clock = cluster.clock()?;
+        cluster.given_back.borrow_mut().retain(|other| other != name);
+        let take = |tx: &Tx<'_>| {
+            if cluster.other_holder(name, clock)? {
+                return Ok(false);
+            }
+            let sql = "INSERT INTO cluster_lease (name, owner, run, ends) VALUES (?1, ?2, ?3, ?4)
+                       ON CONFLICT DO UPDATE SET owner = ?2, run = ?3, ends = ?4";
+            tx.run(sql, params![name, cluster.rules.owner, cluster.run, cluster.ends(clock)])?;
+            Ok(true)
+        };
+        while !self.write(now, take)? {
+            // What this replica says may be old: the holder may have given it back since.
+            cluster.catch_up()?;
+            if cluster.other_holder(name, clock)? {
+                return Ok(None);
+            }
+        }
+        cluster.held.borrow_mut().push(Held { name: name.to_owned(), since: before });
+        Ok(Some(LeaseGuard { cluster: Some(Rc::clone(cluster)), name: name.to_owned() }))
+    }
+
+    /// Whether another machine holds a lease.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn is_leased_elsewhere(&self, name: &str) -> Result<bool, StoreError> {
+        let Some(cluster) = &self.cluster else { return Ok(false) };
+        let clock = cluster.clock()?;
+        cluster.catch_up()?;
+        cluster.other_holder(name, clock)
+    }
+
+    /// Before a call that changes something outside: the leases of this run outlast it.
+    ///
+    /// # Errors
+    /// [`ClusterError::LeaseLost`]: another machine took one over; nothing may be sent.
+    pub fn hold_leases(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.renew(self, now))
+    }
+
+    /// The clocks before an intent is recorded; `None` without a cluster.
+    pub(in crate::store) fn deadline(&self) -> Result<Option<Deadline>, StoreError> {
+        let Some(cluster) = &self.cluster else { return Ok(None) };
+        let (boot, here) = (since_boot(), (cluster.rules.now)());
+        let database = cluster.clock()?;
+        let held = self.number(HOLD_UNTIL)?.and_then(|seconds| DateTime::from_timestamp(i64::from(seconds), 0));
+        match held.filter(|until| database < *until) {
+            Some(until) => Err(ClusterError::Held { until }.into()),
+            None => Ok(Some(Deadline { boot, here, database })),
+        }
+    }
+
+    /// The last look before an intent leaves: the leases of this run outlast the call, and no clock says that it is
+    /// too late.
+    ///
+    /// # Errors
+    /// Why it must not leave, for the journal.
+    pub fn may_send(&self, deadline: Option<&Deadline>, now: DateTime<Utc>) -> Result<(), String> {
+        let (Some(cluster), Some(deadline)) = (&self.cluster, deadline) else { return Ok(()) };
+        cluster.renew(self, now).map_err(|error| error.to_string())?;
+        let database = cluster.clock().map_err(|error| error.to_string())?;
+        let send_by = i64::try_from(cluster.rules.send_by.as_secs()).unwrap_or(i64::MAX);
+        let boot = since_boot().saturating_sub(deadline.boot);
+        let lease = cluster.rules.lease.saturating_sub(cluster.rules.call);
+        if cluster.held.borrow().iter().any(|held| since_boot().saturating_sub(held.since) > lease) {
+            return Err("the leases of this run do not outlast the call".to_owned());
+        }
+        let by = [
+            ("this machine's uptime", i64::try_from(boot.as_secs()).unwrap_or(i64::MAX)),
+            ("this machine's clock", ((cluster.rules.now)() - deadline.here).num_seconds()),
+            ("the database's clock", (database - deadline.database).num_seconds()),
+        ];
+        match by.into_iter().find(|(_, after)| *after >= send_by) {
+            Some((clock, after)) => Err(late(clock, after, send_by)),
+            None => Ok(()),
+        }
+    }
+
+    /// The database's clock, for what is compared between machines; `None` without a cluster.
+    ///
+    /// # Errors
+    /// [`ClusterError::Away`], [`ClusterError::Unfit`].
+    pub fn cluster_clock(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.cluster.as_ref().map(|cluster| cluster.clock()).transpose()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.given_back.borrow().is_empty() {
+            return;
+        }
+        // A lease that stays runs out by itself, and this machine's next run takes it over at once.
+        let _ = self.write(&std::cell::Cell::new(false), (self.rules.now)(), &|tx| self.remove_given_back(tx));
+    }
+}

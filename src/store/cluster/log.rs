@@ -1,0 +1,194 @@
+//! The log as the store sees it: numbered entries, each of which proves the one before it. The one implementation for
+//! production speaks to a MySQL or MariaDB server (`billdb::cluster_log`); tests have one in memory.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::error::Text;
+
+/// SHA-256 over the chain before an entry and the entry's body: two logs with the same chain hold the same entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Chain(pub [u8; 32]);
+
+impl Chain {
+    /// The chain before the first entry.
+    pub const BEGINNING: Self = Self([0; 32]);
+
+    /// The chain of the entry that follows with this body.
+    #[must_use]
+    pub fn then(self, body: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(body);
+        Self(hash.finalize().into())
+    }
+
+    /// From bytes of a database.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        self.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Which try wrote an entry: random, so that a lost answer can be told from another machine's entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token(pub [u8; 16]);
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Number of an entry; 0: before the first.
+    pub seq: u64,
+    /// Its chain.
+    pub chain: Chain,
+}
+
+impl Position {
+    /// Before the first entry.
+    pub const BEGINNING: Self = Self { seq: 0, chain: Chain::BEGINNING };
+}
+
+/// One write transaction, as every machine applies it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub position: Position,
+    /// Which try wrote it.
+    pub token: Token,
+    /// The machine that wrote it.
+    pub node: String,
+    /// The version of the state's schema that its statements are about.
+    pub format: i32,
+    /// The statements, a line of JSON each.
+    pub body: Vec<u8>,
+}
+
+/// What a server says about the log and itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The newest entry.
+    pub position: Position,
+    /// The database's clock.
+    pub clock: DateTime<Utc>,
+    /// Which database it is: the same for all servers of one cluster.
+    pub identity: String,
+    /// Whether a server was up, with this table, before the newest entry was written. Without such a witness the
+    /// database may have been started from a copy that lacks the newest entries.
+    pub is_witnessed: bool,
+}
+
+/// Why the log gave no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// No server could be asked. For a write: it may have arrived.
+    #[error("{0}")]
+    Away(String),
+    /// A server answered, and the log must not be used as it is: a person has to change something.
+    #[error("{cause}")]
+    Unfit {
+        /// In technical words.
+        cause: String,
+        /// For people: what is wrong and what to do.
+        advice: Box<Text>,
+    },
+}
+
+/// An image of the state as it was after an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The entry.
+    pub position: Position,
+    /// A whole SQLite file.
+    pub image: Vec<u8>,
+}
+
+/// What the store needs of a clustered database. Each method is one round trip or a few; a lost connection is made
+/// again at the next call, to the next server of the list where the last one failed.
+pub trait ClusterLog {
+    /// The newest entry, and who says so.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn head(&mut self) -> Result<Head, LogError>;
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn clock(&mut self) -> Result<DateTime<Utc>, LogError>;
+
+    /// Entries from number `from` on, in order, at most `limit`; read after everything that was written before.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn entries(&mut self, from: u64, limit: u32) -> Result<Vec<Entry>, LogError>;
+
+    /// Writes an entry behind the entry at `after`. `false`: that one is not there, and nothing was written.
+    ///
+    /// # Errors
+    /// After any error it is not known whether the entry was written.
+    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError>;
+
+    /// Writes the entry with which the log begins; nothing where the log has entries.
+    ///
+    /// # Errors
+    /// As [`ClusterLog::append`].
+    fn begin(&mut self, first: &Entry) -> Result<bool, LogError>;
+
+    /// The newest whole snapshot.
+    ///
+    /// # Errors
+    /// See [`LogError`]; `Unfit` as well when its parts do not fit together.
+    fn snapshot(&mut self) -> Result<Option<Snapshot>, LogError>;
+
+    /// Writes a snapshot, and removes older ones and the entries before it.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), LogError>;
+
+    /// Asks the next server of the list from now on: what the last one said cannot be used.
+    fn next_host(&mut self);
+
+    /// Which connection it is, counted from the first of this run: what was looked at over another one may have been
+    /// another server.
+    fn connection(&self) -> u64;
+
+    /// How many servers the list has.
+    fn hosts(&self) -> usize;
+
+    /// What each server of the list says about itself, for people; it is not part of the work.
+    fn survey(&mut self) -> Vec<HostReport> {
+        Vec::new()
+    }
+}
+
+/// A server of the list, as people want to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostReport {
+    /// Its name and port.
+    pub host: String,
+    /// What it says, or why it says nothing.
+    pub facts: Result<HostFacts, String>,
+}
+
+/// What a server says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The newest entry that it has.
+    pub head: Position,
+    /// Which database it belongs to.
+    pub identity: String,
+    /// Its clock.
+    pub clock: DateTime<Utc>,
+    /// State of a Galera node in its own words; `None`: it is none.
+    pub galera: Option<String>,
+    /// Why it takes no writes at this moment, in its own words.
+    pub closed: Option<String>,
+    /// Settings that may lose acknowledged writes, each as it is set.
+    pub unsafe_settings: Vec<String>,
+}

@@ -1,0 +1,247 @@
+//! Moving in and out: the log is begun with one machine's state, further machines begin with its image, and a machine
+//! that leaves takes an ordinary state with it only when it is the last.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+
+use super::super::file::{MODE, check_version, connect, vacuum_into};
+use super::super::{Store, StoreError, Tx, schema};
+use super::body::{self, Line};
+use super::mend::IDENTITY;
+use super::{Appended, Cluster, ClusterError, ClusterLog, ClusterRules, Entry, Position, Token, replica, snapshot};
+use crate::durable::{self, FileError};
+
+/// A machine that has joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// What it calls itself.
+    pub name: String,
+    /// Since when.
+    pub joined_at: DateTime<Utc>,
+}
+
+fn joined(tx: &Tx<'_>, machine: &str) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO cluster_machine (name, joined_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![machine, tx.now.timestamp()],
+    )
+}
+
+/// Begins the log with the state at `path`, which becomes the first replica. The caller holds the state's lock alone.
+/// A run that dies on the way can be repeated.
+///
+/// # Errors
+/// [`ClusterError::Unfit`]: the log has entries of another machine. As [`Store::write`].
+pub fn begin(path: &Path, mut log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Store, StoreError> {
+    let conn = connect(path)?;
+    check_version(&conn)?;
+    let panel = super::super::read_meta(&conn, "panel_id")?.unwrap_or_default();
+    let body = body::written(&[Line::Beginning(panel)])?;
+    let position = Position { seq: 1, chain: Position::BEGINNING.chain.then(&body) };
+    let (node, format) = (rules.machine.clone(), schema::version());
+    let first = Entry { position, token: Token::fresh()?, node, format, body };
+    if !log.begin(&first)? {
+        let found = log.entries(1, 2)?;
+        let is_ours = matches!(found.as_slice(), [only] if only.position == position && only.node == rules.machine);
+        if !is_ours {
+            return Err(ClusterError::Unfit {
+                cause: "the log has entries".to_owned(),
+                advice: Box::new(crate::text!(
+                    "The schema that [cluster] names already holds a log. Nothing was changed. Next: pmisplicense cluster join on this machine, or name an empty schema.",
+                    "В схеме из [cluster] уже есть журнал. Ничего не изменено. Далее: pmisplicense cluster join на этой машине или укажите пустую схему."
+                )),
+            }
+            .into());
+        }
+    }
+    let identity = log.head()?.identity;
+    if !replica::is_replica(&conn)? {
+        let image = snapshot::first_image(&conn, &rules.machine, &identity, (rules.now)())?;
+        log.put_snapshot(&super::Snapshot { position, image: image.clone() })?;
+        // The very bytes that others begin with: what was written here meanwhile cannot be, the lock is held alone.
+        put_in_place(path, &image, &rules.machine, position)?;
+    }
+    open(path, log, rules)
+}
+
+/// Makes the newest snapshot this machine's replica, catches up, and admits the machine. The caller holds the state's
+/// lock alone, and has set the present state aside.
+///
+/// # Errors
+/// [`ClusterError::Unfit`]: there is no log. As [`Store::write`].
+pub fn join(
+    path: &Path,
+    mut log: Box<dyn ClusterLog>,
+    rules: ClusterRules,
+    now: DateTime<Utc>,
+) -> Result<Store, StoreError> {
+    let Some(snapshot) = log.snapshot()? else {
+        return Err(ClusterError::Unfit {
+            cause: "the log has no snapshot".to_owned(),
+            advice: Box::new(crate::text!(
+                "The schema that [cluster] names holds no log yet. Nothing was changed. Next: pmisplicense cluster init on the machine that has the state.",
+                "В схеме из [cluster] журнала ещё нет. Ничего не изменено. Далее: pmisplicense cluster init на машине, где есть состояние."
+            )),
+        }
+        .into());
+    };
+    put_in_place(path, &snapshot.image, &rules.machine, snapshot.position)?;
+    let store = open(path, log, rules)?;
+    admit(&store, now)?;
+    Ok(store)
+}
+
+/// As [`join`], for a machine that has a replica already: it is kept where it fits the log, and what the log lacks of
+/// it is written again. `false`: it does not fit, and has to be built anew.
+///
+/// # Errors
+/// As [`Store::write`].
+pub fn rejoin(
+    path: &Path,
+    log: Box<dyn ClusterLog>,
+    rules: ClusterRules,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    match open(path, log, rules).and_then(|store| admit(&store, now)) {
+        Ok(()) => Ok(true),
+        Err(StoreError::Unusable(_)) => Ok(false),
+        Err(StoreError::Cluster(why))
+            if matches!(*why, ClusterError::Behind { .. } | ClusterError::Fork { .. } | ClusterError::Elsewhere(_)) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Catches up, and makes this machine a member.
+fn admit(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
+    cluster.catch_up()?;
+    if cluster.check_joined().is_ok() {
+        return Ok(());
+    }
+    cluster.admitting.set(true);
+    let written = store.write(now, |tx| joined(tx, &cluster.rules.machine));
+    cluster.admitting.set(false);
+    written
+}
+
+/// Puts an image in the state's place, as this machine's replica.
+fn put_in_place(path: &Path, image: &[u8], machine: &str, at: Position) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent() {
+        durable::private_folder(folder)?;
+    }
+    let made = snapshot::opened(image)?;
+    replica::make(&made, machine, at)?;
+    durable::replace(path, MODE, |new| {
+        vacuum_into(&made, new)?;
+        // SQLite would take the newest writes of the old file for a part of the new one.
+        for suffix in ["-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::at(Path::new(&name))(error).into());
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Opens a replica; nothing is asked yet.
+///
+/// # Errors
+/// [`ClusterError::NotReplica`], [`ClusterError::Elsewhere`].
+fn open(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Store, StoreError> {
+    let conn = connect(path)?;
+    check_version(&conn)?;
+    super::super::file::settle(&conn)?;
+    Store::from_connection(Rc::new(conn)).in_cluster(log, rules)
+}
+
+/// Brings the schema of a replica forward: by an entry, so that every machine does it at the same place of the log. The
+/// caller holds the state's lock alone.
+///
+/// # Errors
+/// As [`Store::write`].
+pub fn bring_forward(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<(), StoreError> {
+    let store = open(path, log, rules)?;
+    let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
+    cluster.catch_up()?;
+    cluster.check_joined()?;
+    cluster.check_database()?;
+    loop {
+        let from: i32 = cluster.conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if from >= schema::version() {
+            return Ok(());
+        }
+        let after = replica::position(&cluster.conn)?;
+        if cluster.add(after, &[Line::Schema(schema::version())])? != Appended::Written {
+            cluster.catch_up()?;
+        }
+    }
+}
+
+/// Takes this machine out. The last one keeps the state as an ordinary one; `false`: others go on, and this machine
+/// must not, so the caller sets its replica aside.
+///
+/// # Errors
+/// As [`Store::write`].
+pub fn leave(store: &Store, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
+    let machine = &cluster.rules.machine;
+    cluster.catch_up()?;
+    let is_last = store.write(now, |tx| {
+        tx.run("DELETE FROM cluster_machine WHERE name = ?1", params![machine])?;
+        let others: i64 = tx.conn.query_row("SELECT count(*) FROM cluster_machine", [], |row| row.get(0))?;
+        Ok(others == 0)
+    })?;
+    if is_last {
+        cluster.given_back.borrow_mut().clear();
+        replica::unmake(&cluster.conn)?;
+    }
+    Ok(is_last)
+}
+
+/// The first image of a cluster, from an ordinary state.
+pub(super) fn first_members(
+    conn: &Connection,
+    machine: &str,
+    identity: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cluster_machine (name, joined_at) VALUES (?1, ?2)";
+    conn.execute(sql, params![machine, now.timestamp()])?;
+    let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+    conn.execute(sql, params![IDENTITY, identity])?;
+    Ok(())
+}
+
+impl Store {
+    /// The machines of the cluster; empty without one.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn machines(&self) -> Result<Vec<Machine>, StoreError> {
+        if self.cluster.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.conn.prepare("SELECT name, joined_at FROM cluster_machine ORDER BY name")?;
+        let read =
+            |row: &rusqlite::Row<'_>| Ok(Machine { name: row.get(0)?, joined_at: super::super::cell::moment(row, 1)? });
+        Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Cluster {
+    /// Whose replica this is.
+    pub fn machine(&self) -> &str {
+        &self.rules.machine
+    }
+}

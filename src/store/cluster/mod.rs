@@ -1,0 +1,378 @@
+//! The state as a replica of a log that several machines share (docs/cluster.md). Each write transaction is one entry
+//! of the log. The entry's number is its key in the database and it names the entry before it by its chain, so that
+//! exactly one machine writes the next entry, and only one that knows everything before it.
+//!
+//! No local transaction is open while the network is asked: `work` runs in a transaction that notes its statements
+//! and is rolled back, the entry is written to the log, then it is applied here as on every other machine. A run that
+//! dies in between leaves an entry that the next run applies.
+
+mod body;
+mod lease;
+mod log;
+mod members;
+mod mend;
+mod replica;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Open, StoreError, Tx, schema};
+use crate::error::Text;
+pub(super) use body::{Line, owned};
+pub use lease::{Deadline, LeaseGuard};
+pub use log::{Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Snapshot, Token};
+pub use members::{Machine, begin, bring_forward, join, leave, rejoin};
+pub(super) use replica::{APPLICATION_ID, is_replica, machine, unmake};
+
+/// How long a write tries to get its entry into the log. A number of tries would starve the slower of two machines.
+const TRY_FOR: Duration = Duration::from_secs(20);
+
+/// Between two tries: at least, and at most so much longer.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a run waits for the other runs of its machine to write first. Only politeness: the log keeps the order.
+const QUEUE_FOR: Duration = Duration::from_secs(2);
+
+/// What a machine of a cluster is told by its settings.
+#[derive(Debug, Clone)]
+pub struct ClusterRules {
+    /// What this machine calls itself.
+    pub machine: String,
+    /// Machine, boot and lock folder: whoever holds a lock file there knows that an earlier owner is dead.
+    pub owner: String,
+    /// The file in which the runs of this machine queue; `None`: they do not.
+    pub queue: Option<PathBuf>,
+    /// How long a lease lasts without renewal.
+    pub lease: Duration,
+    /// An intent leaves within this time of its recording, or never.
+    pub send_by: Duration,
+    /// The longest call of the seller.
+    pub call: Duration,
+    /// After this time since the recording nothing can still come of an intent: settling time, `send_by` and a call.
+    pub settle: Duration,
+    /// The newest time, for what is compared with other machines.
+    pub now: fn() -> DateTime<Utc>,
+}
+
+/// Why a replica cannot go on. Nothing was sent on its strength.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClusterError {
+    /// No server answered, and nothing was written.
+    #[error("no server of the log answers: {0}")]
+    Away(String),
+    /// It is not known whether the entry was written: if it was, the next run finds it.
+    #[error("the entry may have been written: {0}")]
+    InDoubt(String),
+    /// A server answered, and a person has to change something.
+    #[error("{cause}")]
+    Unfit {
+        /// In technical words.
+        cause: String,
+        /// For people.
+        advice: Box<Text>,
+    },
+    /// Other machines were faster for too long.
+    #[error("other machines wrote first for {} seconds", TRY_FOR.as_secs())]
+    Crowded,
+    /// The log no longer holds the entries that this replica lacks.
+    #[error("this replica ends at entry {here}, the log begins later")]
+    Behind {
+        /// The newest entry here.
+        here: u64,
+    },
+    /// The log and this replica hold different entries of the same number.
+    #[error("fork: here entry {} {}, in the log {there}", here.seq, here.chain.short())]
+    Fork {
+        /// The newest entry here.
+        here: Position,
+        /// What the log has.
+        there: String,
+    },
+    /// The database may lack its newest entries, and this machine waits for those that have them.
+    #[error("the database changed or was started anew; nothing is written before {until}")]
+    Quiet {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The log had lost entries: purchases of other machines may be missing in it.
+    #[error("the log had lost entries; nothing is bought before {until}")]
+    Held {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The lease ran out and another machine took it over.
+    #[error("the lease {0} was taken over")]
+    LeaseLost(String),
+    /// This machine has not joined.
+    #[error("machine {0} has not joined the cluster")]
+    NotJoined(String),
+    /// The state is the replica of a cluster, and the settings name none.
+    #[error("the state is the replica of a cluster, and the settings have no [cluster]")]
+    NoSettings,
+    /// The settings name a cluster, and the state is not its replica.
+    #[error("the state is not the replica of a cluster")]
+    NotReplica,
+    /// The replica belongs to another machine.
+    #[error("the replica belongs to machine {0}")]
+    Elsewhere(String),
+}
+
+impl From<ClusterError> for StoreError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(Box::new(error))
+    }
+}
+
+impl From<LogError> for StoreError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Away(why) => ClusterError::Away(why).into(),
+            LogError::Unfit { cause, advice } => ClusterError::Unfit { cause, advice }.into(),
+        }
+    }
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Appended {
+    Written,
+    /// Its number holds another entry.
+    Taken,
+    /// The entry before it is not in the log.
+    Lost,
+}
+
+/// This machine's part in the cluster, for one run.
+pub struct Cluster {
+    conn: Rc<Connection>,
+    log: RefCell<Box<dyn ClusterLog>>,
+    rules: ClusterRules,
+    /// Which run it is: a lease belongs to one.
+    run: String,
+    held: RefCell<Vec<lease::Held>>,
+    /// Leases that were given back; the next entry, or the end of the run, removes them.
+    given_back: RefCell<Vec<String>>,
+    /// The connection whose server was looked at: see [`Cluster::check_database`].
+    checked: Cell<Option<u64>>,
+    /// The entry that is written admits this machine.
+    admitting: Cell<bool>,
+}
+
+impl Cluster {
+    /// For a replica that is open.
+    pub fn new(conn: Rc<Connection>, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Self, StoreError> {
+        let owner = replica::machine(&conn)?;
+        if owner != rules.machine {
+            return Err(ClusterError::Elsewhere(owner).into());
+        }
+        let run = Token::fresh()?.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            conn,
+            log: RefCell::new(log),
+            rules,
+            run,
+            held: RefCell::default(),
+            given_back: RefCell::default(),
+            checked: Cell::new(None),
+            admitting: Cell::new(false),
+        })
+    }
+
+    /// The one way to change the replicated state: see the module's comment.
+    pub(super) fn write<T>(
+        &self,
+        writing: &Cell<bool>,
+        now: DateTime<Utc>,
+        work: &dyn Fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.turn();
+        let since = Instant::now();
+        loop {
+            writing.set(true);
+            let rehearsed = self.rehearse(now, work);
+            writing.set(false);
+            let (value, lines, after) = rehearsed?;
+            if lines.is_empty() {
+                return Ok(value);
+            }
+            self.check_database()?;
+            match self.add(after, &lines)? {
+                Appended::Written => return Ok(value),
+                Appended::Taken => self.catch_up()?,
+                Appended::Lost => self.mend()?,
+            }
+            if since.elapsed() >= TRY_FOR {
+                return Err(ClusterError::Crowded.into());
+            }
+            pause(PAUSE)?;
+        }
+    }
+
+    /// Runs `work` and notes what it changes; nothing of it stays.
+    fn rehearse<T>(
+        &self,
+        now: DateTime<Utc>,
+        work: &dyn Fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<(T, Vec<Line>, Position), StoreError> {
+        let _rolled_back = Open::begin(&self.conn)?;
+        let after = replica::position(&self.conn)?;
+        self.check_joined()?;
+        self.check_leases()?;
+        let tx = Tx { conn: &self.conn, now, noted: Some(RefCell::default()) };
+        let value = work(&tx)?;
+        if tx.has_changed() {
+            self.remove_given_back(&tx)?;
+        }
+        Ok((value, tx.noted.map(RefCell::into_inner).unwrap_or_default(), after))
+    }
+
+    fn check_joined(&self) -> Result<(), StoreError> {
+        if self.admitting.get() {
+            return Ok(());
+        }
+        let mut statement = self.conn.prepare_cached("SELECT 1 FROM cluster_machine WHERE name = ?1")?;
+        let found = statement.query_row([&self.rules.machine], |_| Ok(())).optional()?;
+        found.ok_or_else(|| ClusterError::NotJoined(self.rules.machine.clone()).into())
+    }
+
+    /// Adds an entry and applies it here.
+    fn add(&self, after: Position, lines: &[Line]) -> Result<Appended, StoreError> {
+        let body = body::written(lines)?;
+        let position = Position { seq: after.seq + 1, chain: after.chain.then(&body) };
+        let format = schema::version();
+        let entry = Entry { position, token: Token::fresh()?, node: self.rules.machine.clone(), format, body };
+        let known = super::read_meta(&self.conn, mend::IDENTITY)?;
+        let appended = append(self.log.borrow_mut().as_mut(), after, &entry, known.as_deref())?;
+        if appended == Appended::Written {
+            replica::apply(&self.conn, &entry)?;
+        }
+        Ok(appended)
+    }
+
+    /// Applies what other machines wrote.
+    ///
+    /// # Errors
+    /// [`ClusterError`]; and as [`replica::apply`].
+    pub fn catch_up(&self) -> Result<(), StoreError> {
+        if !self.advance()? {
+            self.mend()?;
+        }
+        Ok(())
+    }
+
+    /// Applies the entries that follow; `false`: the log does not hold our newest entry.
+    fn advance(&self) -> Result<bool, StoreError> {
+        const AT_ONCE: u32 = 200;
+        loop {
+            let at = replica::position(&self.conn)?;
+            let found = self.log.borrow_mut().entries(at.seq, AT_ONCE)?;
+            if found.first().is_none_or(|first| first.position != at) {
+                return Ok(false);
+            }
+            for entry in found.iter().skip(1) {
+                replica::apply(&self.conn, entry)?;
+            }
+            if found.len() < AT_ONCE as usize {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// [`ClusterError::Away`], [`ClusterError::Unfit`].
+    pub fn clock(&self) -> Result<DateTime<Utc>, StoreError> {
+        Ok(self.log.borrow_mut().clock()?)
+    }
+
+    /// Waits for the other runs of this machine; goes on without them when they take too long.
+    fn turn(&self) -> Option<std::fs::File> {
+        let path = self.rules.queue.as_ref()?;
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).ok()?;
+        let since = Instant::now();
+        while let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+            if since.elapsed() >= QUEUE_FOR {
+                return None;
+            }
+            pause(PAUSE / 2).ok()?;
+        }
+        Some(file)
+    }
+}
+
+impl Token {
+    /// A new one.
+    fn fresh() -> Result<Self, StoreError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| StoreError::Unusable(format!("no random bytes: {error}")))?;
+        Ok(Self(bytes))
+    }
+}
+
+/// Waits between one and two times so long: machines that met once must not meet again.
+fn pause(least: Duration) -> Result<(), StoreError> {
+    let more = u32::from(Token::fresh()?.0.first().copied().unwrap_or_default());
+    std::thread::sleep(least + least * more / 256);
+    Ok(())
+}
+
+/// Writes an entry behind another. Whatever the answer, only what the log holds afterwards counts: an answer may be
+/// lost, and a server that was cut off may carry the insert out late. The same number and token are used until one of
+/// the three outcomes is proven. `known`: which database may be asked again after an error; another one, or one that
+/// may lack entries, is not written to here.
+fn append(
+    log: &mut dyn ClusterLog,
+    after: Position,
+    entry: &Entry,
+    known: Option<&str>,
+) -> Result<Appended, StoreError> {
+    let connection = log.connection();
+    let since = Instant::now();
+    loop {
+        let said = match log.append(after, entry) {
+            Ok(true) => return Ok(Appended::Written),
+            Ok(false) => "the entry before it was not there".to_owned(),
+            Err(error @ LogError::Away(_)) => {
+                log.next_host();
+                error.to_string()
+            }
+            Err(error @ LogError::Unfit { .. }) => return Err(error.into()),
+        };
+        match log.entries(after.seq, 2) {
+            Ok(found) => {
+                let next = found.iter().find(|other| other.position.seq == entry.position.seq);
+                if next.is_some_and(|other| other.token == entry.token) {
+                    return Ok(Appended::Written);
+                }
+                if found.iter().all(|other| other.position != after) {
+                    return Ok(Appended::Lost);
+                }
+                if next.is_some() {
+                    return Ok(Appended::Taken);
+                }
+                if log.connection() != connection && known.is_some() && !is_known(log, known) {
+                    return Err(ClusterError::InDoubt(said).into());
+                }
+            }
+            Err(_) => log.next_host(),
+        }
+        if since.elapsed() >= TRY_FOR {
+            return Err(ClusterError::InDoubt(said).into());
+        }
+        pause(PAUSE * 5)?;
+    }
+}
+
+/// Whether the server at the other end belongs to the database that is known, and has a witness for its newest entry.
+fn is_known(log: &mut dyn ClusterLog, known: Option<&str>) -> bool {
+    log.head().is_ok_and(|head| Some(head.identity.as_str()) == known && head.is_witnessed)
+}

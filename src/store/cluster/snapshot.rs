@@ -1,0 +1,74 @@
+//! Images of the state, from which machines begin and rebuild what they lost.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+
+use super::super::file::{check_version, in_memory};
+use super::super::{Store, StoreError};
+use super::{ClusterError, Snapshot, members, replica};
+
+/// After so many entries a snapshot is made.
+const EVERY: u64 = 5000;
+
+/// An image in memory, whole and of a version that this program knows.
+pub(super) fn opened(image: &[u8]) -> Result<Connection, StoreError> {
+    let mut conn = Connection::open_in_memory()?;
+    conn.deserialize_read_exact("main", image, image.len(), false)?;
+    check_version(&conn)?;
+    let wrong: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if wrong == "ok" { Ok(conn) } else { Err(StoreError::Unusable(wrong)) }
+}
+
+fn bytes(conn: &mut Connection) -> Result<Vec<u8>, StoreError> {
+    conn.execute_batch("VACUUM")?;
+    let mut image = conn.serialize("main")?.to_vec();
+    // A database in memory has no files beside it, whatever the header of the file that it came from says.
+    image.iter_mut().skip(18).take(2).for_each(|byte| *byte = 1);
+    Ok(image)
+}
+
+/// The image that a cluster begins with: an ordinary state, with its first machine.
+pub(super) fn first_image(
+    conn: &Connection,
+    machine: &str,
+    identity: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<u8>, StoreError> {
+    let mut copy = in_memory(conn)?;
+    super::super::file::bring_forward(&copy)?;
+    replica::make(&copy, machine, super::Position::BEGINNING)?;
+    members::first_members(&copy, machine, identity, now)?;
+    replica::strip(&copy)?;
+    bytes(&mut copy)
+}
+
+impl Store {
+    /// Writes an image of the state to the log; older entries are removed behind it. `when_due`: only when enough was
+    /// written since the last one. Whether it was made.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn make_snapshot(&self, when_due: bool) -> Result<bool, StoreError> {
+        let Some(cluster) = &self.cluster else { return Ok(false) };
+        let first = cluster.log.borrow_mut().entries(1, 1)?;
+        let here = replica::position(&cluster.conn)?;
+        let begins = first.first().map_or(0, |entry| entry.position.seq);
+        if when_due && here.seq < begins + EVERY {
+            return Ok(false);
+        }
+        let mut copy = in_memory(&cluster.conn)?;
+        let position = replica::position(&copy)?;
+        replica::strip(&copy)?;
+        cluster.log.borrow_mut().put_snapshot(&Snapshot { position, image: bytes(&mut copy)? })?;
+        Ok(true)
+    }
+
+    /// A digest of the replicated state, to compare two machines; with the newest entry that it holds.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotReplica`].
+    pub fn replica_digest(&self) -> Result<(super::Position, super::Chain), StoreError> {
+        let Some(cluster) = &self.cluster else { return Err(ClusterError::NotReplica.into()) };
+        Ok((replica::position(&cluster.conn)?, replica::digest(&cluster.conn)?))
+    }
+}

@@ -1,0 +1,220 @@
+//! The log of a cluster on a real MariaDB: entries follow one another and nothing else is taken, two replicas agree,
+//! and whatever is wrong with the server is named.
+use crate::support::mariadb::{MariaDb, opts};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use pmisplicense::billdb::cluster_log::{LogPlace, MysqlClusterLog};
+use pmisplicense::model::ids::PanelId;
+use pmisplicense::store::{
+    Chain, ClusterError, ClusterLog, ClusterRules, Entry, Installation, LogError, Position, Store, StoreError, Token,
+    membership, prepare,
+};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const PASSWORD: &str = "password-of-the-log";
+
+/// A schema and a user of its own on the server of this process.
+struct Schema {
+    server: &'static MariaDb,
+    name: String,
+}
+
+impl Schema {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("log{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let schema = Self { server: MariaDb::shared(), name };
+        schema.wait_until_a_witness();
+        let name = &schema.name;
+        schema.root(&format!("CREATE DATABASE {name}"));
+        schema.root(&format!("CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"));
+        schema.root(&format!("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON {name}.* TO '{name}'@'127.0.0.1'"));
+        schema
+    }
+
+    fn root(&self, sql: &str) {
+        let mut conn = Conn::new(opts(&self.server.socket, "mysql")).expect("the server");
+        conn.query_drop(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// A server that has just been started is no witness for what is written in its first seconds.
+    fn wait_until_a_witness(&self) {
+        let mut conn = Conn::new(opts(&self.server.socket, "mysql")).expect("the server");
+        let sql = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+        let is_young = |row: Option<(String, u32)>| row.is_none_or(|(_, seconds)| seconds < 5);
+        while is_young(conn.query_first(sql).expect("its uptime")) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn place(&self) -> LogPlace {
+        LogPlace {
+            hosts: vec![("127.0.0.1".to_owned(), self.server.port)],
+            user: self.name.clone(),
+            password: PASSWORD.to_owned(),
+            schema: self.name.clone(),
+            ca_file: None,
+        }
+    }
+
+    fn log(&self) -> MysqlClusterLog {
+        MysqlClusterLog::new(self.place())
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        self.root(&format!("DROP DATABASE IF EXISTS {}", self.name));
+        self.root(&format!("DROP USER IF EXISTS '{}'@'127.0.0.1'", self.name));
+    }
+}
+
+fn entry(after: Position, token: u8, body: &str) -> Entry {
+    let position = Position { seq: after.seq + 1, chain: after.chain.then(body.as_bytes()) };
+    Entry { position, token: Token([token; 16]), node: "a".to_owned(), format: 4, body: body.as_bytes().to_vec() }
+}
+
+#[test]
+fn an_entry_is_taken_only_behind_the_one_that_it_names() {
+    let schema = Schema::new();
+    let (mut log, mut other) = (schema.log(), schema.log());
+    let first = entry(Position::BEGINNING, 1, "one\n");
+    assert!(log.begin(&first).unwrap());
+    assert!(!other.begin(&entry(Position::BEGINNING, 2, "another\n")).unwrap(), "the log has begun");
+    let second = entry(first.position, 3, "two\n");
+    assert!(log.append(first.position, &second).unwrap());
+    assert!(other.append(first.position, &entry(first.position, 4, "two\n")).is_err(), "its number is taken");
+    let forged = Position { seq: 2, chain: Chain([9; 32]) };
+    assert!(!other.append(forged, &entry(forged, 5, "three\n")).unwrap(), "another chain");
+    let ahead = Position { seq: 7, ..second.position };
+    assert!(!other.append(ahead, &entry(ahead, 6, "eight\n")).unwrap(), "a log that lost its end takes nothing");
+    assert_eq!(other.entries(1, 10).unwrap(), [first, second.clone()]);
+    let head = log.head().unwrap();
+    assert_eq!(head.position, second.position);
+    assert!(head.identity.starts_with("server:") && head.identity.len() > 10, "{}", head.identity);
+    let apart = (chrono::Utc::now() - log.clock().unwrap()).num_seconds().abs();
+    assert!(apart < 60, "{apart}");
+    assert_eq!((log.connection(), log.hosts()), (1, 1));
+}
+
+#[test]
+fn a_server_that_was_started_after_the_newest_entry_is_no_witness_for_it() {
+    let schema = Schema::new();
+    let mut log = schema.log();
+    assert!(log.begin(&entry(Position::BEGINNING, 1, "one\n")).unwrap());
+    assert!(log.head().unwrap().is_witnessed);
+    schema.root(&format!("UPDATE {}.entry SET written_at = written_at - INTERVAL 1 YEAR", schema.name));
+    assert!(!log.head().unwrap().is_witnessed, "the table is younger than its newest entry");
+}
+
+#[test]
+fn whatever_is_wrong_with_the_server_is_named() {
+    let schema = Schema::new();
+    let named = |log: &mut MysqlClusterLog, words: &str| match log.head() {
+        Err(LogError::Unfit { cause, advice }) => {
+            assert!(advice.en.contains(words) && !advice.ru.is_empty(), "{words}: {}", advice.en);
+            assert!(!cause.contains(PASSWORD), "{cause}");
+        }
+        other => panic!("{words}: {other:?}"),
+    };
+    named(&mut schema.log(), "holds no log");
+    let place = LogPlace { password: "wrong".to_owned(), ..schema.place() };
+    assert!(!format!("{place:?}").contains("wrong"));
+    named(&mut MysqlClusterLog::new(place), "refused this program's user");
+    let place = LogPlace { schema: "mysql".to_owned(), ..schema.place() };
+    named(&mut MysqlClusterLog::new(place), "refused this program's user");
+    schema.root(&format!("CREATE TABLE {}.stranger (a INT PRIMARY KEY)", schema.name));
+    named(&mut schema.log(), "another table (stranger)");
+    let place = LogPlace { hosts: vec![("127.0.0.1".to_owned(), 1), ("127.0.0.1".to_owned(), 1)], ..schema.place() };
+    assert!(matches!(MysqlClusterLog::new(place).head(), Err(LogError::Away(_))));
+}
+
+#[test]
+fn a_server_that_cannot_prove_who_it_is_is_refused() {
+    let server = MariaDb::start_with_tls(crate::support::upstream::tls::files(&["localhost", "127.0.0.1"]));
+    let place = |ca: &Path| LogPlace {
+        hosts: vec![("127.0.0.1".to_owned(), server.port)],
+        user: "root".to_owned(),
+        password: String::new(),
+        schema: "mysql".to_owned(),
+        ca_file: Some(ca.to_owned()),
+    };
+    let other = tempfile::tempdir().unwrap();
+    let [ca, _, _] = crate::support::upstream::tls::files(&["localhost"]);
+    let wrong = other.path().join("ca.pem");
+    std::fs::write(&wrong, ca).unwrap();
+    let refused = MysqlClusterLog::new(place(&wrong)).head();
+    assert!(matches!(&refused, Err(LogError::Unfit { advice, .. }) if advice.en.contains("over TLS")), "{refused:?}");
+    let let_in = MysqlClusterLog::new(place(&server.ca_pem())).head();
+    assert!(!format!("{let_in:?}").contains("over TLS"), "{let_in:?}");
+}
+
+fn rules(machine: &str) -> ClusterRules {
+    ClusterRules {
+        machine: machine.to_owned(),
+        owner: machine.to_owned(),
+        queue: None,
+        lease: Duration::from_secs(180),
+        send_by: Duration::from_secs(60),
+        call: Duration::from_secs(60),
+        settle: Duration::from_secs(1020),
+        now: chrono::Utc::now,
+    }
+}
+
+#[test]
+fn two_replicas_that_write_at_once_agree_entry_for_entry() {
+    let schema = Schema::new();
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths = [a.path().join("state.db"), b.path().join("state.db")];
+    let panel = PanelId::from_bytes([7; 8]);
+    let now = chrono::Utc::now();
+    prepare(&paths[0], Installation { pinned: None, fresh: &panel, machine: "a" }, now).unwrap();
+    drop(membership::begin(&paths[0], Box::new(schema.log()), rules("a")).unwrap());
+    drop(membership::join(&paths[1], Box::new(schema.log()), rules("b"), now).unwrap());
+    std::thread::scope(|scope| {
+        for (path, machine) in paths.iter().zip(["a", "b"]) {
+            let log = schema.log();
+            scope.spawn(move || {
+                let store = opened(path, log, machine);
+                for number in 0..30 {
+                    let name = format!("{machine}{number}");
+                    store.write(now, |tx| tx.set_meta(&name, machine)).unwrap();
+                }
+            });
+        }
+    });
+    let stores = [opened(&paths[0], schema.log(), "a"), opened(&paths[1], schema.log(), "b")];
+    stores.iter().for_each(|store| store.catch_up().unwrap());
+    let digests = stores.each_ref().map(|store| store.replica_digest().unwrap());
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(digests[0].0.seq, 62, "the beginning, one that joined, sixty writes: none twice, none lost");
+    assert!(stores[0].make_snapshot(false).unwrap());
+    let again = membership::join(&paths[1], Box::new(schema.log()), rules("b"), now).unwrap();
+    assert_eq!(again.replica_digest().unwrap().1, digests[0].1);
+}
+
+fn opened(path: &Path, log: MysqlClusterLog, machine: &str) -> Store {
+    let panel = PanelId::from_bytes([7; 8]);
+    let who = Installation { pinned: None, fresh: &panel, machine };
+    match pmisplicense::store::open_ready(path, who, chrono::Utc::now()).unwrap() {
+        pmisplicense::store::Opened::Replica(store) => store.in_cluster(Box::new(log), rules(machine)).unwrap(),
+        pmisplicense::store::Opened::Ready(_) | pmisplicense::store::Opened::Unready(_) => panic!("no replica"),
+    }
+}
+
+#[test]
+fn a_replica_is_refused_by_whoever_knows_of_no_cluster() {
+    let schema = Schema::new();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let panel = PanelId::from_bytes([7; 8]);
+    let who = Installation { pinned: None, fresh: &panel, machine: "a" };
+    prepare(&path, who, chrono::Utc::now()).unwrap();
+    drop(membership::begin(&path, Box::new(schema.log()), rules("a")).unwrap());
+    let refused = pmisplicense::store::open_file(&path, who, chrono::Utc::now()).err();
+    let is_refused = matches!(&refused, Some(StoreError::Cluster(why)) if matches!(**why, ClusterError::NoSettings));
+    assert!(is_refused, "{refused:?}");
+}
