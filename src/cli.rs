@@ -2,12 +2,14 @@
 //! the administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
 
 pub mod changed;
+mod cluster;
 mod doctor;
 mod people;
 mod takeover;
 
 use std::path::PathBuf;
 
+pub use self::cluster::ClusterCommand;
 pub use self::doctor::DoctorArgs;
 pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};

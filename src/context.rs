@@ -1,6 +1,7 @@
 //! What a command works with. Each piece is made at first use and at most once, because most are processes: an `open`
 //! starts the panel's tool four times, a `sync_item` twice at most (docs/testing.md 5).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::ports::{
     ToolAnswer, Whmcs,
 };
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{ClusterLog, ClusterRules, Store};
 use crate::text;
 
 /// The panel's database, and the module settings that it holds encrypted.
@@ -203,6 +204,21 @@ impl Data {
     }
 }
 
+/// The log of a cluster, as the settings name it.
+pub trait ClusterAccess {
+    /// The log; nothing is connected yet.
+    ///
+    /// # Errors
+    /// `config`: the password cannot be read.
+    fn log(&self) -> Result<Box<dyn ClusterLog>, ModuleError>;
+
+    /// What this machine is told by the settings.
+    ///
+    /// # Errors
+    /// `config`: the machine has no name; `state`: the lock folder cannot be used.
+    fn rules(&self) -> Result<ClusterRules, ModuleError>;
+}
+
 /// All of a run.
 pub struct Context {
     /// The settings file, environment and defaults.
@@ -235,6 +251,10 @@ pub struct Context {
     pub stdin: Box<dyn std::io::Read>,
     /// Where the engine says what it does and why.
     pub notes: Box<dyn Notes>,
+    /// The log that this machine shares with others; `None`: the settings have no `[cluster]`.
+    pub cluster: Option<Box<dyn ClusterAccess>>,
+    /// The replica, once it is open: the leases of a run belong together.
+    pub replica: RefCell<Option<Store>>,
     /// `--dry-run`: a copy of the state in memory that stands for the file. Nothing is written, nothing may be
     /// removed.
     pub copy: Option<Store>,

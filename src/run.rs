@@ -23,7 +23,7 @@ use crate::log::{Level, Log};
 use crate::model::command;
 use crate::model::ids::{ModuleId, RunningOperationId};
 use crate::resource_use;
-use crate::settings::{Environment, Settings};
+use crate::settings::{ClusterPassword, Environment, Settings};
 use crate::text;
 use crate::trace::Trace;
 
@@ -59,6 +59,9 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
         config: path("PMISPLICENSE_CONFIG"),
         state: path("PMISPLICENSE_STATE"),
         machine_id: path("PMISPLICENSE_MACHINE_ID"),
+        cluster_password: ClusterPassword(
+            variable("PMISPLICENSE_CLUSTER_PASSWORD").map(|value| value.to_string_lossy().into_owned()),
+        ),
     };
     if event_hook::is_handler(program) {
         let item = variable("PARAM_elid").unwrap_or_default();
@@ -287,6 +290,8 @@ fn context(settings: Settings, common: &Common) -> Context {
         fresh_panel: adapters::fresh_panel(),
         stdin: Box::new(std::io::stdin()),
         notes: Box::new(Arc::clone(&log)),
+        cluster: adapters::cluster(&settings, &log),
+        replica: Default::default(),
         copy: None,
         log,
         settings,

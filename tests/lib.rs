@@ -10,6 +10,7 @@ mod bundled_items;
 mod catalogue;
 mod claims;
 mod close;
+mod cluster;
 mod cluster_log;
 mod database;
 mod dialects;

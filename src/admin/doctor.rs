@@ -95,6 +95,9 @@ pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     let mut checks = Checks::default();
     installation(desk, &mut checks);
     let store = state(desk, &mut checks);
+    if desk.ctx.cluster.is_some() {
+        cluster(desk, store.as_ref(), &mut checks);
+    }
     upstream::database_and_modules(desk, store.as_ref(), &mut checks);
     identity::identity(desk, store.as_ref(), &mut checks);
     if let Some(store) = &store
@@ -103,6 +106,26 @@ pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         checks.failed("waiting", &error);
     }
     Ok(told(desk, &checks.0))
+}
+
+fn cluster(desk: &Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
+    let found = super::cluster::findings(desk, store);
+    if found.is_empty() {
+        checks.ok(
+            "cluster",
+            text!(
+                "all servers of the cluster's log answer and agree",
+                "все серверы журнала кластера отвечают и согласны"
+            ),
+        );
+    }
+    for (is_bad, what) in found {
+        let next = text!(
+            "see docs/cluster.md, and: pmisplicense cluster status",
+            "см. docs/cluster.md и pmisplicense cluster status"
+        );
+        if is_bad { checks.problem("cluster", what, next) } else { checks.warning("cluster", what, next) }
+    }
 }
 
 fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
@@ -256,7 +279,7 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
             text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore FILE"),
         ),
     }
-    let known = store.meta("machine").map_err(state_error)?.unwrap_or_default();
+    let known = store.home_machine().map_err(state_error)?;
     let machine = &desk.ctx.machine;
     if machine.is_empty() {
         let file = desk.ctx.settings.machine_id.display();

@@ -1,6 +1,7 @@
 //! The administrator's side: look, understand, check, repair. Words and tables for people, a stable JSON for
 //! programs. Whatever changes the world goes through the engine; nothing here sends or writes by itself.
 
+pub mod cluster;
 pub mod completions;
 pub mod doctor;
 pub mod explain;

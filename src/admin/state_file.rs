@@ -63,6 +63,7 @@ fn verified(desk: &Desk<'_>, file: &Path) -> Result<Answer, ModuleError> {
 /// # Errors
 /// `bad_value`: the copy cannot be used; `busy`; `state`: the present state cannot be replaced. Nothing was changed.
 pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, ModuleError> {
+    refuse_in_cluster(desk)?;
     // What is checked here is what is put in place, whatever becomes of the file meanwhile.
     let copy = read_copy(file).map_err(|error| not_a_copy(file, &error))?;
     let now = desk.ctx.clock.now();
@@ -88,6 +89,7 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
 /// # Errors
 /// `busy`; `state`: the present state cannot be replaced. Nothing was changed.
 pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
+    refuse_in_cluster(desk)?;
     let now = desk.ctx.clock.now();
     let kept = kept_name(desk, now);
     let beside = kept.display();
@@ -104,6 +106,18 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
     replace(desk, &anew, &kept, Aside::UnusableOrNewer, now)?;
     let panel = anew.panel_id().map_err(state_error)?;
     Ok(Answer::sentence("state", desk.ctx.lang, &begun(panel.as_str(), known.is_some())))
+}
+
+/// One machine's older state would contradict the log that all machines share.
+fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
+    if desk.ctx.cluster.is_none() {
+        return Ok(());
+    }
+    let words = text!(
+        "This machine belongs to a cluster, whose log decides what the state is. Nothing was changed. Next: pmisplicense cluster join, which rebuilds the state of this machine from the log.",
+        "Эта машина входит в кластер, состояние определяет его журнал. Ничего не изменено. Далее: pmisplicense cluster join — состояние этой машины будет построено заново из журнала."
+    );
+    Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
 fn begun(panel: &str, is_known: bool) -> Text {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::cluster::ClusterCommand;
 use super::doctor::{DoctorArgs, EXAMPLES as DOCTOR_EXAMPLES};
 use super::takeover::{Import, TakeOver};
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
@@ -344,6 +345,12 @@ pub enum AdminCommand {
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..))]
         older_than: u16,
     },
+    /// Several machines with one state: its log lies in a clustered database (docs/cluster.md)
+    Cluster {
+        /// What to do with it
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
     /// Completions for a shell, on standard output
     #[command(after_help = "Example:\n  pmisplicense completions bash > /etc/bash_completion.d/pmisplicense")]
     Completions {
@@ -375,6 +382,7 @@ impl AdminCommand {
             | Self::Backup { .. }
             | Self::Completions { .. }
             | Self::Man
+            | Self::Cluster { command: ClusterCommand::Status }
             | Self::Doctor(DoctorArgs { accept_account: None, .. })
             | Self::Sync { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
@@ -390,6 +398,7 @@ impl AdminCommand {
             | Self::Resolve { .. }
             | Self::Restore { .. }
             | Self::Prune { .. }
+            | Self::Cluster { .. }
             | Self::State { .. } => true,
         }
     }
@@ -401,7 +410,7 @@ impl AdminCommand {
 
     /// Whether it only looks at the state: then none is made where there is none.
     pub fn looks(&self) -> bool {
-        !self.changes() && !matches!(self, Self::Backup { .. })
+        !self.changes() && !matches!(self, Self::Backup { .. } | Self::Cluster { .. })
     }
 
     /// The processing module that it names.
@@ -427,6 +436,7 @@ impl AdminCommand {
             | Self::Resolve { .. }
             | Self::Restore { .. }
             | Self::Prune { .. }
+            | Self::Cluster { .. }
             | Self::State { .. } => None,
         }
     }

@@ -15,6 +15,7 @@ use crate::pass_report::{PassReport, Scope};
 use crate::ports::{LockName, Module};
 use crate::session::servers::{license_server, refuse_own_server};
 use crate::session::{open_state, with_engine};
+use crate::store::LeaseGuard;
 use crate::text;
 
 use super::licenses;
@@ -79,6 +80,9 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
             None => return Ok(Default::default()),
         },
     };
+    // In a cluster cron may run on every machine; one of them does the work.
+    let name = if what.part == Part::Noted { "noted" } else { "sync" };
+    let Some(_lease) = lease(ctx, name)? else { return Ok(Default::default()) };
     let licenses = match what.part {
         Part::All => licenses::sync(ctx, what.module, what.allow),
         Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
@@ -102,7 +106,21 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
     for report in &synced.servers.reports {
         ctx.log.warning(&report.en);
     }
+    if what.part == Part::All && ctx.cluster.is_some() && ctx.copy.is_none() {
+        // A log that grows without end costs the machines that join; one that could not be cut today is cut next time.
+        if let Err(error) = open_state(ctx)?.make_snapshot(true) {
+            ctx.log.warning(&format!("no snapshot of the cluster's log was made: {error}"));
+        }
+    }
     Ok(synced)
+}
+
+fn lease(ctx: &Context, name: &str) -> Result<Option<Option<LeaseGuard>>, ModuleError> {
+    if ctx.cluster.is_none() || ctx.copy.is_some() {
+        return Ok(Some(None));
+    }
+    let lease = open_state(ctx)?.lease(name, ctx.clock.now()).map_err(crate::engine::state_error)?;
+    Ok(lease.map(Some))
 }
 
 fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {

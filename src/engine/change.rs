@@ -55,6 +55,7 @@ impl Engine<'_> {
         change: &Repeatable,
     ) -> Result<Result<(), CallError>, ModuleError> {
         self.step("change").await?;
+        self.store.hold_leases(self.now()).map_err(errors::state)?;
         let result = self.ports.upstream.change(row.family, row.id, change);
         self.step("changed").await?;
         if let (Repeatable::Edit(Edit { remoteip: Some(sent), .. }), Ok(())) = (change, &result) {

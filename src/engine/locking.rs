@@ -1,9 +1,31 @@
 //! The locks of a run: one for each item and each license, taken in one order, held to the end or until given back.
 
 use super::{Engine, LOCK_RETRY, LOCK_WAIT, errors};
+use chrono::{DateTime, Utc};
+
 use crate::error::ModuleError;
 use crate::model::ids::LicenseId;
-use crate::ports::LockName;
+use crate::ports::{LockGuard, LockName};
+use crate::store::LeaseGuard;
+
+/// A lock of this machine's runs, and beside it the lease that holds on all machines of a cluster. The lease is given
+/// back first.
+struct Leased {
+    _lease: LeaseGuard,
+    _file: Box<dyn LockGuard>,
+}
+
+impl LockGuard for Leased {}
+
+/// What a lease is called.
+fn lease_name(name: LockName) -> String {
+    match name {
+        LockName::Item(item) => format!("item-{item}"),
+        LockName::License(account, license) => format!("license-{account}-{license}"),
+        LockName::Noted => "noted".to_owned(),
+        LockName::State => "state".to_owned(),
+    }
+}
 
 impl Engine<'_> {
     /// Takes a lock, waiting for its holder for at most 30 seconds; a lock that this run holds already is taken.
@@ -25,17 +47,40 @@ impl Engine<'_> {
             self.step("lock").await?;
             match self.ports.locks.try_lock(name) {
                 Ok(Some(guard)) => {
-                    self.held.push((name, guard));
-                    return Ok(true);
+                    if let Some(lease) = self.store.lease(&lease_name(name), self.now()).map_err(errors::state)? {
+                        self.held.push((name, Box::new(Leased { _lease: lease, _file: guard })));
+                        return Ok(true);
+                    }
+                    drop(guard);
+                    if let Some(held) = self.not_now(name, since, &is_worth_it)? {
+                        return Ok(held);
+                    }
                 }
-                Ok(None) if !is_worth_it(self)? => return Ok(false),
-                Ok(None) if (self.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT => {
-                    return Err(errors::busy(name));
+                Ok(None) => {
+                    if let Some(held) = self.not_now(name, since, &is_worth_it)? {
+                        return Ok(held);
+                    }
                 }
-                Ok(None) => self.ports.clock.sleep(LOCK_RETRY),
                 Err(why) => return Err(errors::lock_failed(&why)),
             }
         }
+    }
+
+    /// Another run has the lock: waits a moment. Set: the run does not wait for it any longer.
+    fn not_now(
+        &self,
+        name: LockName,
+        since: DateTime<Utc>,
+        is_worth_it: &impl Fn(&Self) -> Result<bool, ModuleError>,
+    ) -> Result<Option<bool>, ModuleError> {
+        if !is_worth_it(self)? {
+            return Ok(Some(false));
+        }
+        if (self.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT {
+            return Err(errors::busy(name));
+        }
+        self.ports.clock.sleep(LOCK_RETRY);
+        Ok(None)
     }
 
     /// Whether another run holds it at this moment.
@@ -44,7 +89,10 @@ impl Engine<'_> {
             return Ok(false);
         }
         let free = self.ports.locks.try_lock(name).map_err(|why| errors::lock_failed(&why))?;
-        Ok(free.is_none())
+        if free.is_none() {
+            return Ok(true);
+        }
+        self.store.is_leased_elsewhere(&lease_name(name)).map_err(errors::state)
     }
 
     pub(super) fn unlock(&mut self, name: LockName) {

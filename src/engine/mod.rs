@@ -227,14 +227,20 @@ impl<'p> Engine<'p> {
     /// No request that is recorded now leaves later than this, by our clock and the seller's: ours may be set
     /// meanwhile.
     fn now_at_latest(&self) -> DateTime<Utc> {
-        self.their_now().map_or(self.now(), |theirs| theirs.max(self.now()))
+        let here = self.store.cluster_clock().ok().flatten().map_or(self.now(), |shared| shared.max(self.now()));
+        self.their_now().map_or(here, |theirs| theirs.max(here))
     }
 
     /// The moment that has come by both clocks: what a doubt waits for has passed only then.
     fn now_at_least(&self) -> DateTime<Utc> {
         // The seller tells whole seconds.
         let theirs = self.their_now().map(|theirs| theirs + chrono::Duration::seconds(1));
-        theirs.map_or(self.now(), |theirs| theirs.min(self.now()))
+        let here = match self.store.cluster_clock() {
+            Ok(shared) => shared.map_or(self.now(), |shared| shared.min(self.now())),
+            // A clock that cannot be read has not come to any moment.
+            Err(_) => DateTime::UNIX_EPOCH,
+        };
+        theirs.map_or(here, |theirs| theirs.min(here))
     }
 
     /// Writes to our state: all or nothing, and never while anybody is called.

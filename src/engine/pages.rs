@@ -53,11 +53,15 @@ impl Engine<'_> {
     /// One page alone, for a look at the newest licenses.
     pub(super) async fn page(&mut self, family: Family, number: u32) -> Result<Page, ModuleError> {
         self.step("read list").await?;
-        self.ports.upstream.page(family, number).map_err(|error| {
+        self.store.hold_leases(self.now()).map_err(errors::state)?;
+        let page = self.ports.upstream.page(family, number).map_err(|error| {
             let what =
                 text!("reading the list of licenses, page {number}", "чтение списка лицензий, страница {number}");
             errors::call(&error, &what, number)
-        })
+        })?;
+        // What another machine bought before the list was made is not taken for a license that nobody knows.
+        self.store.catch_up().map_err(errors::state)?;
+        Ok(page)
     }
 }
 

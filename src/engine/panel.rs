@@ -72,6 +72,7 @@ impl Engine<'_> {
         call: &PanelCall,
     ) -> Result<Result<BTreeMap<String, String>, PanelError>, ModuleError> {
         self.step("panel call").await?;
+        self.store.hold_leases(self.now()).map_err(errors::state)?;
         let result = self.ports.panel.call(call);
         self.step("panel called").await?;
         Ok(result)

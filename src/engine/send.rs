@@ -90,6 +90,9 @@ impl Engine<'_> {
     /// Sends what was recorded. A run that ends in between leaves the intent in doubt.
     pub(super) async fn send_recorded(&mut self, recorded: RecordedIntent) -> Result<Outcome, ModuleError> {
         self.step("send").await?;
+        if let Err(why) = self.store.may_send(recorded.deadline(), self.now()) {
+            return Ok(Outcome::NotSent(why));
+        }
         let outcome = self.ports.upstream.send_once(recorded);
         self.step("sent").await?;
         Ok(outcome)

@@ -154,6 +154,8 @@ fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
         fresh_panel: crate::model::ids::PanelId::from_bytes([1; 8]),
         stdin: Box::new(std::io::empty()),
         notes: Box::new(Arc::clone(&log)),
+        cluster: None,
+        replica: Default::default(),
         copy: None,
         log,
         settings,

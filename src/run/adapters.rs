@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
+use crate::billdb::cluster_log::{LogPlace, MysqlClusterLog};
 use crate::billdb::whmcs::Place;
 use crate::billdb::{DbParams, MysqlBillDb};
-use crate::context::{Leading, PanelData, PanelTool, panel_error};
-use crate::error::ModuleError;
+use crate::context::{ClusterAccess, Leading, PanelData, PanelTool, panel_error};
+use crate::engine::state_error;
+use crate::error::{ErrorKind, ModuleError};
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
@@ -22,6 +24,8 @@ use crate::ports::{
 };
 use crate::secret;
 use crate::settings::Settings;
+use crate::store::{ClusterLog, ClusterRules};
+use crate::text;
 use crate::trace::Trace;
 use crate::upstream::HttpConnector;
 use crate::upstream::refusal::RefusalRule;
@@ -217,6 +221,107 @@ impl Whmcs for WhmcsDatabase {
 /// WHMCS's database; nothing is connected yet.
 pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
     Box::new(WhmcsDatabase(Arc::clone(log)))
+}
+
+/// The log of a cluster; nothing is connected yet.
+struct Cluster {
+    settings: Settings,
+    log: Arc<Log>,
+}
+
+impl Cluster {
+    fn password(&self, file: Option<&PathBuf>) -> Result<String, ModuleError> {
+        if let Some(password) = &self.settings.cluster_password.0 {
+            return Ok(password.clone());
+        }
+        let Some(file) = file else { return Ok(String::new()) };
+        std::fs::read_to_string(file).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
+            let shown = file.display();
+            let words = text!(
+                "The file {shown}, which password_file of [cluster] names, cannot be read. Nothing was done. Next: correct the setting or the file's rights, then repeat.",
+                "Файл {shown} из настройки password_file раздела [cluster] не читается. Ничего не сделано. Далее: исправьте настройку или права на файл и повторите."
+            );
+            ModuleError::new(ErrorKind::Config, "cluster.password_file", shown, words).because(error)
+        })
+    }
+}
+
+impl ClusterAccess for Cluster {
+    fn log(&self) -> Result<Box<dyn ClusterLog>, ModuleError> {
+        let Some(settings) = &self.settings.cluster else {
+            return Err(state_error(crate::store::ClusterError::NoSettings.into()));
+        };
+        let password = self.password(settings.password_file.as_ref())?;
+        self.log.secret(&password);
+        Ok(Box::new(MysqlClusterLog::new(LogPlace {
+            hosts: settings.hosts.iter().map(|host| (host.host.clone(), host.port)).collect(),
+            user: settings.user.clone(),
+            password,
+            schema: settings.schema.clone(),
+            ca_file: settings.ca_file.clone(),
+        })))
+    }
+
+    fn rules(&self) -> Result<ClusterRules, ModuleError> {
+        let name = machine(&self.settings.machine_id);
+        if name.is_empty() {
+            let shown = self.settings.machine_id.display();
+            let words = text!(
+                "A cluster tells its machines apart by the file {shown}, which is empty or missing. Nothing was done. Next: make it with systemd-machine-id-setup, or name another file in PMISPLICENSE_MACHINE_ID.",
+                "Кластер различает машины по файлу {shown}, а он пуст или отсутствует. Ничего не сделано. Далее: создайте его командой systemd-machine-id-setup или укажите другой файл в PMISPLICENSE_MACHINE_ID."
+            );
+            return Err(ModuleError::new(ErrorKind::Config, "machine", shown, words));
+        }
+        let locks = self.settings.locks();
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let folder = folder_id(&locks).map_err(|error| crate::engine::lock_failed(&error.to_string()))?;
+        let modules = std::iter::once(None).chain(self.settings.modules().map(Some));
+        let upstream: Vec<_> = modules.map(|module| self.settings.rules(module).upstream).collect();
+        let longest = |of: &dyn Fn(&crate::model::rules::UpstreamRules) -> u32| {
+            std::time::Duration::from_secs(upstream.iter().map(of).max().unwrap_or_default().into())
+        };
+        let lease = self.settings.cluster.as_ref().map_or(180, |cluster| cluster.lease_s);
+        Ok(ClusterRules {
+            owner: format!("{name} {} {folder}", boot.trim()),
+            machine: name,
+            queue: Some(locks.join("cluster.lock")),
+            lease: std::time::Duration::from_secs(lease.into()),
+            send_by: std::time::Duration::from_secs(self.settings.send_by_s().into()),
+            call: longest(&|rules| rules.timeout_s),
+            settle: longest(&|rules| rules.settle_s),
+            now: Utc::now,
+        })
+    }
+}
+
+/// A name for the lock folder, made once: whoever holds a lock file there knows that its last holder is dead.
+fn folder_id(locks: &std::path::Path) -> std::io::Result<String> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(locks)?;
+    let path = locks.join("folder-id");
+    if let Ok(id) = std::fs::read_to_string(&path)
+        && !id.is_empty()
+    {
+        return Ok(id);
+    }
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let made = locks.join(format!("folder-id.{id}"));
+    std::fs::write(&made, &id)?;
+    // The first of several runs names it: a link is made or not, never half.
+    let named = std::fs::hard_link(&made, &path);
+    std::fs::remove_file(&made)?;
+    match named {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => std::fs::read_to_string(&path),
+    }
+}
+
+/// The log that the settings name, if they name one.
+pub fn cluster(settings: &Settings, log: &Arc<Log>) -> Option<Box<dyn ClusterAccess>> {
+    settings.cluster.as_ref()?;
+    Some(Box::new(Cluster { settings: settings.clone(), log: Arc::clone(log) }))
 }
 
 /// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address,

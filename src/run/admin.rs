@@ -9,7 +9,7 @@ use clap::Parser;
 use super::{Finished, caught, context, do_nothing, dry_run};
 use crate::admin::monthly::Form;
 use crate::admin::{self, Answer, Desk};
-use crate::cli::{AdminArgs, AdminCommand, Common, StateCommand, TakeOver};
+use crate::cli::{AdminArgs, AdminCommand, ClusterCommand, Common, StateCommand, TakeOver};
 use crate::commands::sync::{self, Part, Sync, Synced};
 use crate::context::Context;
 use crate::dry_run::Rehearsed;
@@ -238,6 +238,13 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Completions { .. } | AdminCommand::Man => {
             Ok(say("man", Text::same(paper(command).unwrap_or_default())))
         }
+        AdminCommand::Cluster { command } => match command {
+            ClusterCommand::Init { yes } => admin::cluster::init(desk, *yes),
+            ClusterCommand::Join { yes } => admin::cluster::join(desk, *yes),
+            ClusterCommand::Status => admin::cluster::status(desk),
+            ClusterCommand::Leave { yes } => admin::cluster::leave(desk, *yes),
+            ClusterCommand::Snapshot => admin::cluster::snapshot(desk),
+        },
         AdminCommand::State { command: StateCommand::Claim { yes } } => admin::identity::claim_state(desk, *yes),
         AdminCommand::State { command: StateCommand::BeginAnew { yes } } => admin::state_file::begin_anew(desk, *yes),
     }

@@ -5,11 +5,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::context::Context;
+use crate::context::{ClusterAccess, Context};
 use crate::engine::{LOCK_RETRY, LOCK_WAIT, busy, lock_failed, state_error};
 use crate::error::{ErrorKind, ModuleError};
 use crate::locks::STATE_LOCK;
 use crate::ports::{LockGuard, LockName};
+use crate::store::membership;
 use crate::store::{ClusterError, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
 use crate::store::{open_ready, prepare};
 use crate::text;
@@ -22,7 +23,27 @@ pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
     if let Some(copy) = &ctx.copy {
         return Ok(copy.clone());
     }
-    patiently(ctx, || opened(ctx))
+    if let Some(replica) = ctx.replica.borrow().as_ref() {
+        return Ok(replica.clone());
+    }
+    let store = patiently(ctx, || opened(ctx))?;
+    if store.is_clustered() {
+        catch_up(ctx, &store)?;
+        *ctx.replica.borrow_mut() = Some(store.clone());
+    }
+    Ok(store)
+}
+
+/// A look works from what this machine has when no server of the log answers. A change does not: it needs an entry.
+fn catch_up(ctx: &Context, store: &Store) -> Result<(), ModuleError> {
+    let Err(error) = store.catch_up() else { return Ok(()) };
+    let is_away = matches!(&error, StoreError::Cluster(why) if matches!(**why, ClusterError::Away(_)));
+    let error = state_error(error);
+    if !is_away {
+        return Err(error);
+    }
+    ctx.log.warning(&format!("the state may be behind the cluster's: {error}"));
+    Ok(())
 }
 
 /// Shares the lock and opens the file; `None`: not now.
@@ -34,16 +55,36 @@ fn opened(ctx: &Context) -> Result<Option<Store>, ModuleError> {
     for _ in 0..2 {
         let Some(guard) = share(ctx)? else { return Ok(None) };
         match open_ready(path, who, now).map_err(state_error)? {
+            Opened::Ready(_) if ctx.cluster.is_some() => return Err(not_replica()),
             Opened::Ready(store) => return Ok(Some(store.guarded_by(guard))),
-            Opened::Replica(_) => return Err(state_error(ClusterError::NoSettings.into())),
+            Opened::Replica(store) => {
+                let (log, rules) = (access(ctx)?.log()?, access(ctx)?.rules()?);
+                return Ok(Some(store.in_cluster(log, rules).map_err(state_error)?.guarded_by(guard)));
+            }
             Opened::Unready(Unready::Empty) if was_used(ctx) => return Err(lost(path)),
             Opened::Unready(Unready::Missing | Unready::Empty | Unready::Older) => {}
         }
         drop(guard);
         let Some(_alone) = try_alone(ctx)? else { return Ok(None) };
-        prepare(path, who, now).map_err(state_error)?;
+        match &ctx.cluster {
+            None => prepare(path, who, now).map_err(state_error)?,
+            Some(_) if !path.exists() => return Err(not_replica()),
+            Some(cluster) => membership::bring_forward(path, cluster.log()?, cluster.rules()?).map_err(state_error)?,
+        }
     }
     Ok(None)
+}
+
+/// The log of the cluster.
+///
+/// # Errors
+/// `config`: the settings have no `[cluster]`.
+pub fn access(ctx: &Context) -> Result<&dyn ClusterAccess, ModuleError> {
+    ctx.cluster.as_deref().ok_or_else(|| state_error(ClusterError::NoSettings.into()))
+}
+
+fn not_replica() -> ModuleError {
+    state_error(ClusterError::NotReplica.into())
 }
 
 /// The state's lock for a run that puts another file in its place; waits for the runs that have it open.

@@ -1,6 +1,7 @@
 //! Root, paths, TOML, environment: the most explicit wins (docs/interface.md 1). Errors name key and line; defaults
 //! stand in `model::rules`, those of paths here.
 
+mod cluster;
 mod layer;
 mod product;
 mod reader;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use cluster::{ClusterSettings, LogHost};
 use layer::{Layer, many};
 use product::ProductPatch;
 pub use product::RefusalSetting;
@@ -28,6 +30,9 @@ pub const DEFAULT_ROOT: &str = "/usr/local/mgr5";
 /// The file that names a machine, on every system with systemd.
 const MACHINE_ID: &str = "/etc/machine-id";
 
+/// An intent that has not left within so many seconds never leaves, in a cluster.
+const SEND_BY_S: u32 = 60;
+
 /// The longest settings file in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
 
@@ -42,6 +47,18 @@ pub struct Environment {
     pub state: Option<PathBuf>,
     /// PMISPLICENSE_MACHINE_ID
     pub machine_id: Option<PathBuf>,
+    /// PMISPLICENSE_CLUSTER_PASSWORD
+    pub cluster_password: ClusterPassword,
+}
+
+/// A password that shows nowhere.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClusterPassword(pub Option<String>);
+
+impl std::fmt::Debug for ClusterPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "ClusterPassword(***)" } else { "ClusterPassword(none)" })
+    }
 }
 
 impl Environment {
@@ -73,6 +90,10 @@ pub struct Settings {
     pub machine_id: PathBuf,
     /// A PEM file with the authority of the panel's database, for TLS over TCP: `[panel_db] ca_file`.
     pub panel_db_ca: Option<PathBuf>,
+    /// Where the log lies that this machine shares with others: `[cluster]`. `None`: the state is this machine's alone.
+    pub cluster: Option<ClusterSettings>,
+    /// The password of that log's user.
+    pub cluster_password: ClusterPassword,
     /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
@@ -100,6 +121,8 @@ impl Settings {
             config: environment.config(option),
             machine_id: environment.machine_id.clone().unwrap_or_else(|| MACHINE_ID.into()),
             panel_db_ca: None,
+            cluster: None,
+            cluster_password: environment.cluster_password.clone(),
             refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),
@@ -169,10 +192,35 @@ impl Settings {
             }
         }
         settings.modules = modules;
+        if let Some(field) = table.take("cluster") {
+            let cluster = field.table()?;
+            settings.cluster = Some(ClusterSettings::read(&cluster)?);
+            for module in std::iter::once(None).chain(settings.modules.keys().copied().map(Some)) {
+                settings.check_times(&cluster, module)?;
+            }
+            cluster.finish()?;
+        }
         let check = |module| settings.check_references(source, module);
         std::iter::once(None).chain(settings.modules.keys().copied().map(Some)).try_for_each(check)?;
         table.finish()?;
         Ok(settings)
+    }
+
+    /// An intent must be able to leave, and be answered, well before anybody may end its doubt.
+    fn check_times(&self, cluster: &Table<'_>, module: Option<ModuleId>) -> Result<(), ModuleError> {
+        let upstream = self.own_rules(module).upstream;
+        let (settle, timeout) = (upstream.settle_s, upstream.timeout_s);
+        let least = 2 * (send_by_s(settle) + timeout);
+        if settle >= least {
+            return Ok(());
+        }
+        Err(cluster.wrong(
+            "log",
+            text!(
+                "with [cluster] settle_s of [upstream] must be at least {least} for a timeout_s of {timeout}, not {settle}",
+                "с [cluster] settle_s раздела [upstream] должно быть не меньше {least} при timeout_s {timeout}, а не {settle}"
+            ),
+        ))
     }
 
     /// Names of other products that a product of the file mentions must be products themselves.
@@ -203,6 +251,22 @@ impl Settings {
 
     /// The provider's choices for a module, `[module.ID]` over the top level; without a module the top level alone.
     pub fn rules(&self, module: Option<ModuleId>) -> Rules {
+        let mut rules = self.own_rules(module);
+        if self.cluster.is_some() {
+            // Another machine's order may have left as late as send_by, its last byte a timeout later.
+            let upstream = &mut rules.upstream;
+            upstream.settle_s += send_by_s(upstream.settle_s) + upstream.timeout_s;
+        }
+        rules
+    }
+
+    /// Seconds within which a recorded intent leaves or never does, in a cluster.
+    pub fn send_by_s(&self) -> u32 {
+        let modules = std::iter::once(None).chain(self.modules.keys().copied().map(Some));
+        modules.map(|module| send_by_s(self.own_rules(module).upstream.settle_s)).min().unwrap_or(SEND_BY_S)
+    }
+
+    fn own_rules(&self, module: Option<ModuleId>) -> Rules {
         let mut rules = Rules::default();
         self.top.apply(&mut rules);
         if let Some(layer) = module.and_then(|module| self.modules.get(&module)) {
@@ -236,6 +300,10 @@ impl Settings {
     pub fn spool(&self) -> PathBuf {
         self.state_folder().join("spool")
     }
+}
+
+fn send_by_s(settle_s: u32) -> u32 {
+    SEND_BY_S.min(settle_s / 4)
 }
 
 fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {

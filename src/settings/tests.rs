@@ -105,6 +105,40 @@ fn errors_name_key_and_line() {
     }
 }
 
+/// Each thing that can be wrong with `[cluster]` has its own error.
+#[test]
+fn cluster_settings() {
+    let cluster = |lines: &str| parse(&format!("[cluster]\n{lines}"));
+    let good = cluster("log = \"mysql://pml@127.0.0.1,localhost:3307,[::1]:3308/licenses\"").expect("good settings");
+    let read = good.cluster.clone().expect("a cluster");
+    let hosts: Vec<_> = read.hosts.iter().map(|host| (host.host.as_str(), host.port)).collect();
+    assert_eq!(hosts, [("127.0.0.1", 3306), ("localhost", 3307), ("::1", 3308)]);
+    assert_eq!((read.user.as_str(), read.schema.as_str(), read.lease_s), ("pml", "licenses", 180));
+    // A doubt lasts until nothing can come of the intent any more, and nobody waits longer without a cluster.
+    assert_eq!(good.rules(None).upstream.settle_s, 900 + 60 + 60);
+    assert_eq!(parse("").expect("good settings").rules(None).upstream.settle_s, 900);
+    for (lines, words) in [
+        ("", "required"),
+        ("log = \"postgres://a@127.0.0.1/b\"", "expected mysql://"),
+        ("log = \"mysql://a:secret@127.0.0.1/b\"", "password must not be here"),
+        ("log = \"mysql://127.0.0.1/b\"", "expected mysql://"),
+        ("log = \"mysql://a@127.0.0.1\"", "expected mysql://"),
+        ("log = \"mysql://a@127.0.0.1,/b\"", "expected mysql://"),
+        ("log = \"mysql://a@127.0.0.1:0/b\"", "expected mysql://"),
+        ("log = \"mysql://a@127.0.0.1,127.0.0.1:3306/b\"", "listed twice"),
+        ("log = \"mysql://a@192.0.2.1/b\"", "another machine"),
+        ("log = \"mysql://a@127.0.0.1/b\"\nlease_s = 5", "from 90 to 3600"),
+        ("log = \"mysql://a@127.0.0.1/b\"\npasword_file = \"/x\"", "unknown key"),
+        ("log = \"mysql://a@127.0.0.1/b\"\n[upstream]\nsettle_s = 100", "must be at least"),
+    ] {
+        let error = cluster(lines).expect_err(lines);
+        assert!(error.message.en.contains(words), "{lines}: {}", error.message.en);
+        assert!(!error.message.en.contains("secret"), "{}", error.message.en);
+    }
+    assert!(cluster("log = \"mysql://a@192.0.2.1/b\"\nplaintext = true").is_ok());
+    assert!(cluster("log = \"mysql://a@192.0.2.1/b\"\nca_file = \"/etc/ca.pem\"").is_ok());
+}
+
 /// Products: added, changed, hidden, replaced; a tariff without a number of its own is its internal name.
 #[test]
 fn products() {

@@ -6,6 +6,7 @@
 
 pub mod calls;
 mod crypt;
+pub mod galera;
 pub mod harness;
 pub mod items;
 pub mod mariadb;

@@ -56,7 +56,7 @@ pub(in crate::engine) fn account_of(
 /// # Errors
 /// `state` on another one, until a person claims it.
 pub fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
-    let known = store.meta("machine").map_err(errors::state)?.unwrap_or_default();
+    let known = store.home_machine().map_err(errors::state)?;
     if known.is_empty() || machine.is_empty() || known == machine {
         return Ok(());
     }

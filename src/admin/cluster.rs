@@ -1,0 +1,282 @@
+//! cluster init, join, status, leave, snapshot: the log that several machines share (docs/cluster.md).
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Answer, Desk};
+use crate::context::ClusterAccess;
+use crate::engine::state_error;
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::session::open_state;
+use crate::session::state::{access, alone, is_there, no_state};
+use crate::store::membership;
+use crate::store::{ClusterError, HostReport, Store, read_copy};
+use crate::text;
+
+/// `cluster init`: the state of this machine becomes the first entry of the log.
+///
+/// # Errors
+/// `config`: no `[cluster]`, or a schema that holds a log; `missed`: no state; `state`.
+pub fn init(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
+    let (log, rules) = (access(desk.ctx)?.log()?, access(desk.ctx)?.rules()?);
+    if !is_there(desk.ctx)? {
+        return Err(no_state(&desk.ctx.settings.state));
+    }
+    let plan = text!(
+        "The state of this machine becomes the beginning of the cluster's log. From then on nothing is bought while no server of the log answers.",
+        "Состояние этой машины станет началом журнала кластера. С этого момента, пока ни один сервер журнала не отвечает, ничего не покупается."
+    );
+    desk.confirm(&plan, yes)?;
+    let _alone = alone(desk.ctx)?;
+    membership::begin(&desk.ctx.settings.state, log, rules).map_err(state_error)?;
+    Ok(Answer::sentence(
+        "cluster",
+        desk.ctx.lang,
+        &text!(
+            "The log begins with the state of this machine. Next: pmisplicense cluster join on every other machine.",
+            "Журнал начат с состояния этой машины. Далее: pmisplicense cluster join на каждой другой машине."
+        ),
+    ))
+}
+
+/// `cluster join`: this machine begins with the cluster's state. A replica that is there is built anew.
+///
+/// # Errors
+/// `state`: the machine has a state of its own with licenses or intents. Nothing was changed.
+pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
+    let (log, rules) = (access(desk.ctx)?.log()?, access(desk.ctx)?.rules()?);
+    let plan = text!(
+        "This machine takes over the state of the cluster. A state file that is there is kept beside it.",
+        "Эта машина примет состояние кластера. Имеющийся файл состояния останется рядом."
+    );
+    desk.confirm(&plan, yes)?;
+    let _alone = alone(desk.ctx)?;
+    let (path, now) = (&desk.ctx.settings.state, desk.ctx.clock.now());
+    let (has_replica, again) = (refuse_own_licenses(desk)?, access(desk.ctx)?.log()?);
+    if has_replica && membership::rejoin(path, again, rules.clone(), now).map_err(state_error)? {
+        return Ok(Answer::sentence("cluster", desk.ctx.lang, &belongs()));
+    }
+    let kept = set_aside(desk)?;
+    let joined = membership::join(path, log, rules, now);
+    if let (Err(_), Some(kept)) = (&joined, &kept)
+        && !path.exists()
+    {
+        // Nothing came in its place.
+        let _ = std::fs::rename(kept, path);
+    }
+    joined.map_err(state_error)?;
+    Ok(Answer::sentence("cluster", desk.ctx.lang, &belongs()))
+}
+
+fn belongs() -> Text {
+    text!(
+        "This machine belongs to the cluster. Next: pmisplicense doctor.",
+        "Эта машина входит в кластер. Далее: pmisplicense doctor."
+    )
+}
+
+/// A state of this machine's own that holds licenses is not thrown away for the cluster's. Whether there is a replica.
+fn refuse_own_licenses(desk: &Desk<'_>) -> Result<bool, ModuleError> {
+    let path = &desk.ctx.settings.state;
+    if !is_there(desk.ctx)? {
+        return Ok(false);
+    }
+    let copy = read_copy(path).map_err(state_error)?;
+    if copy.was_replica() {
+        return Ok(true);
+    }
+    let held = copy.count_all_licenses().map_err(state_error)?;
+    let open = copy.open_intents().map_err(state_error)?.len();
+    if held == 0 && open == 0 {
+        return Ok(false);
+    }
+    let words = text!(
+        "The state of this machine holds licenses of its own ({held}), which the cluster does not know. Nothing was changed. Next: begin the cluster on this machine with pmisplicense cluster init, or free them first.",
+        "В состоянии этой машины есть свои лицензии ({held}), которых кластер не знает. Ничего не изменено. Далее: начните кластер на этой машине командой pmisplicense cluster init или сначала освободите их."
+    );
+    Err(ModuleError::new(ErrorKind::State, "cluster", held, words))
+}
+
+fn set_aside(desk: &Desk<'_>) -> Result<Option<PathBuf>, ModuleError> {
+    let path = &desk.ctx.settings.state;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let now = desk.ctx.clock.now().format("%Y%m%d-%H%M%S");
+    let kept = path.with_extension(format!("db.before-{now}"));
+    read_copy(path).and_then(|copy| copy.copy_to_new(&kept)).map_err(state_error)?;
+    Ok(Some(kept))
+}
+
+/// `cluster leave`: the last machine keeps an ordinary state; any other has none afterwards.
+///
+/// # Errors
+/// `state`; `missed`: nobody agreed.
+pub fn leave(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
+    let plan = text!(
+        "This machine leaves the cluster. If it is the last one, it keeps the state; otherwise its state file is set aside, and the program here buys nothing any more.",
+        "Эта машина выйдет из кластера. Если она последняя, состояние останется у неё; иначе файл состояния будет убран в сторону, и программа здесь больше ничего не покупает."
+    );
+    desk.confirm(&plan, yes)?;
+    let store = open_state(desk.ctx)?;
+    let is_last = membership::leave(&store, desk.ctx.clock.now()).map_err(state_error)?;
+    drop(store);
+    desk.ctx.replica.borrow_mut().take();
+    let words = if is_last {
+        text!(
+            "The cluster has no machine any more, and this one has an ordinary state. Next: take [cluster] out of the settings.",
+            "В кластере больше нет машин, состояние этой снова обычное. Далее: уберите [cluster] из настроек."
+        )
+    } else {
+        let _alone = alone(desk.ctx)?;
+        let kept = set_aside(desk)?.unwrap_or_default();
+        std::fs::remove_file(&desk.ctx.settings.state).map_err(|error| {
+            let path = desk.ctx.settings.state.display().to_string();
+            state_error(crate::store::StoreError::Io { path, source: error })
+        })?;
+        let shown = kept.display();
+        text!(
+            "This machine has left the cluster, and the other machines go on. Its state was kept as {shown}. Next: take [cluster] and the cron entries away here.",
+            "Эта машина вышла из кластера, остальные продолжают. Её состояние сохранено как {shown}. Далее: уберите здесь [cluster] и задания cron."
+        )
+    };
+    Ok(Answer::sentence("cluster", desk.ctx.lang, &words))
+}
+
+/// `cluster snapshot`: an image of the state for machines that join; older entries are removed behind it.
+///
+/// # Errors
+/// `state`
+pub fn snapshot(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
+    let store = open_state(desk.ctx)?;
+    let now = desk.ctx.clock.now();
+    let Some(_lease) = store.lease("snapshot", now).map_err(state_error)? else {
+        return Err(ModuleError::new(
+            ErrorKind::Busy,
+            "cluster",
+            "snapshot",
+            text!(
+                "Another machine is making a snapshot. Nothing was done. Next: repeat later.",
+                "Снимок уже делает другая машина. Ничего не сделано. Далее: повторите позже."
+            ),
+        ));
+    };
+    store.make_snapshot(false).map_err(state_error)?;
+    Ok(Answer::sentence("cluster", desk.ctx.lang, &text!("The snapshot was written.", "Снимок записан.")))
+}
+
+/// `cluster status`: machines, servers, and how far this replica is.
+///
+/// # Errors
+/// `config`: no `[cluster]`; `state`.
+pub fn status(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
+    let hosts = access(desk.ctx)?.log()?.survey();
+    let store = if is_there(desk.ctx)? { Some(open_state(desk.ctx)?) } else { None };
+    let here = match store.as_ref().filter(|store| store.is_clustered()) {
+        Some(store) => Some((store.replica_digest().map_err(state_error)?, store.machines().map_err(state_error)?)),
+        None => None,
+    };
+    let mut lines = Vec::new();
+    match &here {
+        Some(((at, digest), _)) => lines.push(text!(
+            ["this machine: entry {} {}, digest {}", at.seq, at.chain.short(), digest.short()],
+            ["эта машина: запись {} {}, отпечаток {}", at.seq, at.chain.short(), digest.short()]
+        )),
+        None => lines.push(*state_error(ClusterError::NotReplica.into()).message),
+    }
+    lines.extend(hosts.iter().map(host_line));
+    let machines = here.as_ref().map(|(_, machines)| machines.clone()).unwrap_or_default();
+    for machine in &machines {
+        let (name, since) = (&machine.name, machine.joined_at.format("%Y-%m-%d %H:%M:%S UTC"));
+        lines.push(text!("machine {name}, since {since}", "машина {name}, с {since}"));
+    }
+    let json = json!({
+        "here": here.as_ref().map(|((at, digest), _)| json!({
+            "entry": at.seq, "chain": at.chain.short(), "digest": digest.short(),
+        })),
+        "machines": machines.iter().map(|machine| json!({ "name": machine.name })).collect::<Vec<_>>(),
+        "hosts": hosts.iter().map(host_json).collect::<Vec<_>>(),
+    });
+    let text: String = lines.iter().map(|line| format!("{}\n", desk.say(line))).collect();
+    let is_bad = here.is_none() || hosts.iter().all(|host| host.facts.is_err());
+    Ok(Answer::new("cluster", text, json).with_code(u8::from(is_bad)))
+}
+
+fn host_line(report: &HostReport) -> Text {
+    let host = &report.host;
+    match &report.facts {
+        Err(why) => text!("server {host}: no answer: {why}", "сервер {host}: не отвечает: {why}"),
+        Ok(facts) => {
+            let (entry, chain, identity) = (facts.head.seq, facts.head.chain.short(), &facts.identity);
+            let state = facts.galera.iter().chain(&facts.closed).chain(&facts.unsafe_settings);
+            let state: String = state.map(|words| format!("; {words}")).collect();
+            text!(
+                "server {host}: entry {entry} {chain}, {identity}{state}",
+                "сервер {host}: запись {entry} {chain}, {identity}{state}"
+            )
+        }
+    }
+}
+
+fn host_json(report: &HostReport) -> serde_json::Value {
+    match &report.facts {
+        Err(why) => json!({ "host": report.host, "error": why }),
+        Ok(facts) => json!({
+            "host": report.host, "entry": facts.head.seq, "chain": facts.head.chain.short(),
+            "identity": facts.identity, "galera": facts.galera, "closed": facts.closed,
+            "unsafe": facts.unsafe_settings,
+        }),
+    }
+}
+
+/// For doctor: what is wrong with the log's servers, and with this machine's part.
+pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Text)> {
+    let mut found = Vec::new();
+    let hosts = match access(desk.ctx).and_then(ClusterAccess::log) {
+        Ok(mut log) => log.survey(),
+        Err(error) => return vec![(true, *error.message)],
+    };
+    let newest =
+        hosts.iter().filter_map(|host| host.facts.as_ref().ok()).map(|facts| facts.head).max_by_key(|at| at.seq);
+    let now = desk.ctx.clock.now();
+    for report in &hosts {
+        let host = &report.host;
+        let Ok(facts) = &report.facts else {
+            found.push((true, host_line(report)));
+            continue;
+        };
+        for unsafe_setting in &facts.unsafe_settings {
+            found.push((
+                true,
+                text!(
+                    "server {host}: {unsafe_setting}: writes that were acknowledged can be lost",
+                    "сервер {host}: {unsafe_setting}: подтверждённые записи могут потеряться"
+                ),
+            ));
+        }
+        if newest.is_some_and(|newest| newest.seq == facts.head.seq && newest.chain != facts.head.chain) {
+            found.push((
+                true,
+                text!(
+                    "server {host} holds another log than the others: its newest entry differs",
+                    "на сервере {host} другой журнал: его последняя запись отличается"
+                ),
+            ));
+        }
+        let apart = (facts.clock - now).num_seconds().abs();
+        if apart > 2 {
+            found.push((
+                false,
+                text!(
+                    "the clock of server {host} is {apart} s apart from this machine's",
+                    "часы сервера {host} расходятся с часами этой машины на {apart} с"
+                ),
+            ));
+        }
+    }
+    if !store.is_some_and(Store::is_clustered) {
+        found.push((true, *state_error(ClusterError::NotReplica.into()).message));
+    }
+    found
+}
