@@ -40,6 +40,13 @@ const TABLES: &[&str] = &[
     "currency",
 ];
 
+/// Tables in which the panel may keep e-mail addresses of a client, each with its question.
+const EMAILS: [(&str, &str); 3] = [
+    ("user", "SELECT email FROM user WHERE account = ?"),
+    ("account", "SELECT email FROM account WHERE id = ?"),
+    ("profile", "SELECT email FROM profile WHERE account = ?"),
+];
+
 /// The panel's database.
 #[derive(Debug)]
 pub struct MysqlBillDb {
@@ -310,6 +317,19 @@ impl BillDb for MysqlBillDb {
 
     fn owners(&mut self, items: &[ItemId]) -> Result<Vec<Owner>, DbError> {
         self.read_owners(items)
+    }
+
+    fn client_emails(&mut self, client: ClientId) -> Result<Vec<String>, DbError> {
+        let sql = "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() \
+                   AND column_name = 'email' AND table_name IN ('user', 'account', 'profile')";
+        let tables = self.rows(sql, ())?;
+        let mut found = Vec::new();
+        for (table, sql) in EMAILS {
+            if tables.iter().any(|row| row.text(0).eq_ignore_ascii_case(table)) {
+                found.extend(self.rows(sql, (client.0,))?.iter().map(|row| row.text(0)));
+            }
+        }
+        Ok(found)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

@@ -3,6 +3,8 @@
 
 mod call_error;
 mod form;
+mod hosting;
+mod panel_call;
 mod questions;
 mod raw;
 mod refusal;
@@ -14,7 +16,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Text;
-use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId};
+use crate::model::ids::{
+    AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
+};
 use crate::model::item::{Item, ItemStatus, Owner};
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
@@ -26,6 +30,8 @@ pub use crate::store::ClusterLog;
 
 pub use self::call_error::CallError;
 pub use self::form::{Form, is_secret_name};
+pub use self::hosting::HostingOrders;
+pub use self::panel_call::{PanelCall, PanelError};
 pub use self::questions::{Column, PanelQuestion, Question, ToolAnswer};
 pub use self::raw::{RawField, RawRecord};
 pub use self::refusal::{Refusal, RefusalKind};
@@ -149,6 +155,11 @@ pub trait Upstream {
         Err(CallError::Unreachable(format!("license {license}: this seller cannot be asked")))
     }
 
+    /// The seller's hosting orders, where its licenses are an addon of these; `None`: its licenses are of their own.
+    fn hosting(&mut self) -> Option<&mut dyn HostingOrders> {
+        None
+    }
+
     /// The Date header of the last answer, UTC.
     fn server_date(&self) -> Option<DateTime<Utc>>;
 }
@@ -179,62 +190,6 @@ pub trait Connector {
     /// # Errors
     /// [`ModuleError`](crate::error::ModuleError) `config` when the address or a setting cannot be used.
     fn connect(&self, access: &ModuleAccess) -> Result<Box<dyn Upstream>, crate::error::ModuleError>;
-}
-
-/// The calls of the panel's tool that change something, or that only it can answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PanelCall {
-    /// `service.saveparam sok=ok elid NAME=VALUE… crypted=off`, then the older form for what has not arrived.
-    SaveParams {
-        /// elid
-        item: ItemId,
-        /// Names and values, in order; a key among them is a secret.
-        values: Vec<(&'static str, String)>,
-    },
-    /// The older form for one parameter: `service.saveparam sok=ok elid name=NAME value=VALUE`.
-    SaveParamOld {
-        /// elid
-        item: ItemId,
-        /// name
-        name: &'static str,
-        /// value
-        value: String,
-    },
-    /// A post-call such as `service.postsuspend elid sok=ok`, or `soft.open elid sok=ok`.
-    Post {
-        /// The whole function.
-        func: String,
-        /// elid
-        item: ItemId,
-    },
-    /// `processing.import.service …`; the answer holds service_id.
-    Import {
-        /// Names and values, in order.
-        values: Vec<(&'static str, String)>,
-    },
-    /// `problems.register …`
-    RegisterProblem {
-        /// Names and values, in order.
-        values: Vec<(&'static str, String)>,
-    },
-}
-
-/// A call of the panel's tool that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PanelError {
-    /// The tool could not be started: nothing happened.
-    NotStarted(String),
-    /// The panel answered with an error document, or the tool with a non-zero exit and an error document.
-    Refused {
-        /// error/@type
-        error_type: String,
-        /// error/@object
-        object: String,
-        /// error/msg
-        message: String,
-    },
-    /// Killed after its limit, rubbish, a non-zero exit without a document: it may have taken effect.
-    Unknown(String),
 }
 
 /// The panel, as changed through its tool `mgrctl`.
@@ -353,6 +308,14 @@ pub trait BillDb {
     fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
         let end = |item: Item| ServiceEnd { item: item.id, status: item.status, expires: item.expires };
         Ok(self.items(items)?.into_iter().map(end).collect())
+    }
+
+    /// The e-mail addresses of a client and of his users, in every place where the panel may keep one.
+    ///
+    /// # Errors
+    /// As [`BillDb::item`].
+    fn client_emails(&mut self, _client: ClientId) -> Result<Vec<String>, DbError> {
+        Ok(Vec::new())
     }
 
     /// Values of itemparam for an item, by name: to look up what was saved.

@@ -13,6 +13,7 @@ use crate::error::ModuleError;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::{AddonValue, Item, ItemStatus, MODULE_PROGRAM};
 use crate::model::rules::Rules;
+use crate::model::sellers::SellerKind;
 use crate::ports::Module;
 
 /// Services asked for at once.
@@ -110,7 +111,12 @@ pub fn with_engine<T>(
     work: impl FnOnce(&mut Engine<'_>) -> Result<T, ModuleError>,
 ) -> Result<T, ModuleError> {
     let access = ctx.data.access(module)?;
-    let rules = ctx.settings.rules(Some(module));
+    let kind = SellerKind::of(&access.url);
+    if kind == SellerKind::Billmanager {
+        ctx.settings.check_on_close(module)?;
+    }
+    let mut rules = ctx.settings.rules(Some(module));
+    rules.catalogue = rules.catalogue.sold_by(kind);
     let mut upstream = ctx.connector.connect(&access)?;
     let store = open_state(ctx)?;
     let ports = Ports {

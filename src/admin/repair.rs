@@ -168,11 +168,11 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
         )));
     }
     Ok(match intent.request {
-        OnceRequest::Order(_) => by_status,
+        OnceRequest::Order(_) | OnceRequest::AddLicense(_) => by_status,
         OnceRequest::Prolong { .. } => ItemCommand::SyncItem,
         OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } => ItemCommand::Setparam,
         OnceRequest::NewKey { .. } => ItemCommand::GenKey,
-        OnceRequest::Delete { .. } => ItemCommand::Close,
+        OnceRequest::Delete { .. } | OnceRequest::RemoveLicense(_) => ItemCommand::Close,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{Reply, stdin_document};
 use crate::context::Context;
 use crate::error::{ErrorKind, ModuleError};
-use crate::plan::check::{check_address, check_internal_name, check_licname, check_outward};
+use crate::plan::check::{check_address, check_internal_name, check_licname, check_order_number, check_outward};
 use crate::text;
 
 /// The most additional nodes that anybody orders.
@@ -23,6 +23,7 @@ pub fn param(ctx: &mut Context, param: &str, value: &str) -> Result<Reply, Modul
         }
         "remoteip" if !value.trim().is_empty() => drop(check_outward(value)?),
         "licname" => check_licname(value)?,
+        name if name == ctx.settings.rules(ctx.module).hosting.order_param => check_order_number(name, value)?,
         other => ctx.log.debug(&format!("parameter {other} is not checked")),
     }
     Ok(Reply::ok())

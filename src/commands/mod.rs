@@ -17,6 +17,7 @@ use std::io::Read;
 use crate::cli::Command;
 use crate::context::Context;
 use crate::error::{ErrorKind, ModuleError, XML_HEAD};
+use crate::model::sellers::SellerKind;
 use crate::ports::CallError;
 use crate::text;
 use crate::xml::{self, Element};
@@ -139,10 +140,12 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
         CallError::Refused(refusal) => {
             let kind = crate::engine::refusal_kind(refusal.kind);
             let message = if kind == ErrorKind::Auth {
-                let next = crate::engine::login_advice();
+                let next = refusal.advice.as_deref().cloned().unwrap_or_else(crate::engine::login_advice);
+                // An advice of its own names addresses, and one is enough.
+                let who = if refusal.advice.is_some() { String::new() } else { format!(" {url}") };
                 text!(
-                    ["The license server {url} refused the login: {refusal}. Nothing was changed. Next: {}.", next.en],
-                    ["Сервер лицензий {url} отклонил вход: {refusal}. Ничего не изменено. Далее: {}.", next.ru]
+                    ["The license server{who} refused the login: {refusal}. Nothing was changed. Next: {}.", next.en],
+                    ["Сервер лицензий{who} отклонил вход: {refusal}. Ничего не изменено. Далее: {}.", next.ru]
                 )
             } else {
                 text!(
@@ -171,6 +174,20 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
                 "log in there with a browser as this user, answer the form, then repeat",
                 "войдите там через браузер как этот пользователь, заполните форму и повторите"
             )),
+        CallError::BadAnswer(why) if SellerKind::of(url) == SellerKind::Orderbox => ModuleError::new(
+            ErrorKind::BadAnswer,
+            "url",
+            url,
+            text!(
+                ["The license server {url} gave an answer that cannot be trusted: {}", why.en],
+                ["Сервер лицензий {url} дал ответ, которому нельзя верить: {}", why.ru]
+            ),
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "check in the seller's panel, under Settings, API, that the address of this server is allowed; a new one works after up to an hour",
+            "проверьте в панели продавца, «Settings», «API», что адрес этого сервера разрешён; новый начинает действовать не позже чем через час"
+        )),
         CallError::BadAnswer(why) => ModuleError::new(
             ErrorKind::BadAnswer,
             "url",

@@ -9,6 +9,7 @@ use crate::error::ModuleError;
 use crate::model::catalogue::{Catalogue, Product, Region};
 use crate::model::ids::{ModuleId, UpstreamPricelistId};
 use crate::model::license::Family;
+use crate::model::sellers::SellerKind;
 use crate::ports::{CallError, Question, Upstream};
 use crate::session::module;
 use crate::xml::{self, Element};
@@ -30,21 +31,22 @@ pub fn run(ctx: &mut Context, id: ModuleId) -> Result<Reply, ModuleError> {
     let id = module::ours(&modules, id)?.id;
     let access = ctx.data.access(id)?;
     let today = ctx.clock.today();
-    let rules = ctx.settings.rules(Some(id));
-    // A seller that cannot be asked hides nothing either.
+    let kind = SellerKind::of(&access.url);
+    let catalogue = ctx.settings.rules(Some(id)).catalogue.sold_by(kind);
+    // A seller that cannot be asked hides nothing either, and OrderBox has nothing to ask.
     let offers = match ctx.connector.connect(&access) {
-        Ok(mut upstream) => Offers::ask(upstream.as_mut(), &rules.catalogue),
+        Ok(_) if kind == SellerKind::Orderbox => Offers::default(),
+        Ok(mut upstream) => Offers::ask(upstream.as_mut(), &catalogue),
         Err(_) => Offers::default(),
     };
-    if offers.families.is_empty() {
+    if offers.families.is_empty() && kind == SellerKind::Billmanager {
         ctx.log.info("import_pricelist: what the seller offers to this account cannot be read; all codes are shown");
     }
     let sold = |product: &&Product| {
         let over = product.no_order_from.is_some_and(|from| today >= from);
         !product.hidden && !over && offers.has(product)
     };
-    let doc =
-        rules.catalogue.iter().filter(sold).fold(Element::new("doc"), |doc, product| doc.with_child(elem(product)));
+    let doc = catalogue.iter().filter(sold).fold(Element::new("doc"), |doc, product| doc.with_child(elem(product)));
     Ok(Reply::document(&doc))
 }
 

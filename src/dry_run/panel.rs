@@ -34,7 +34,10 @@ impl Panel for RehearsedPanel {
                 let id = imported(&mut made, values, today);
                 answer.insert("service_id".to_owned(), id.to_string());
             }
-            PanelCall::Post { .. } | PanelCall::RegisterProblem { .. } => {}
+            PanelCall::Post { .. }
+            | PanelCall::TaskType { .. }
+            | PanelCall::AddTask { .. }
+            | PanelCall::RegisterProblem { .. } => {}
         }
         Ok(answer)
     }
@@ -185,6 +188,10 @@ impl BillDb for RehearsedData {
 
     fn service_ends(&mut self, items: &[ItemId]) -> Result<Vec<ServiceEnd>, DbError> {
         self.real.service_ends(items)
+    }
+
+    fn client_emails(&mut self, client: ClientId) -> Result<Vec<String>, DbError> {
+        self.real.client_emails(client)
     }
 
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {

@@ -6,13 +6,15 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::{FIRST_LICENSE, Script, Step};
 use crate::error::ModuleError;
+use crate::model::hosting::{AddLicense, HostingOrder, OrderAction, ProductLine, RemoveLicense};
 use crate::model::ids::{LicenseId, LicenseKey, ModuleId, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
 use crate::model::license::{Expiry, Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
 use crate::model::period::{Period, add_months, add_period};
 use crate::model::rules::OrderApi;
-use crate::ports::{CallError, Connector, Edit, ModuleAccess, Outcome, Page, Repeatable, Upstream};
+use crate::ports::{CallError, Connector, Edit, HostingOrders, ModuleAccess, Outcome, Page, Repeatable, Upstream};
 use crate::store::RecordedIntent;
+use crate::text;
 use crate::upstream::wire;
 
 /// Days of a trial where nobody says; nothing is decided on it.
@@ -110,9 +112,11 @@ impl Rehearsed {
             OnceRequest::SetNodes { family, .. }
             | OnceRequest::NewKey { family, .. }
             | OnceRequest::Delete { family, .. } => *family,
-            OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::ChangePricelist { .. } => {
-                self.family_of(license)?
-            }
+            OnceRequest::Order(_)
+            | OnceRequest::Prolong { .. }
+            | OnceRequest::ChangePricelist { .. }
+            | OnceRequest::AddLicense(_)
+            | OnceRequest::RemoveLicense(_) => self.family_of(license)?,
         };
         let mut seen = self.now(family, license)?;
         let answer = match request {
@@ -138,7 +142,7 @@ impl Rehearsed {
                 seen.status = LicenseStatus::Deleted;
                 OnceAnswer::Changed
             }
-            OnceRequest::Order(_) => OnceAnswer::Changed,
+            OnceRequest::Order(_) | OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => OnceAnswer::Changed,
         };
         self.picture(seen);
         Ok(answer)
@@ -177,8 +181,45 @@ fn is_paid(request: &OnceRequest) -> bool {
         OnceRequest::Order(_)
         | OnceRequest::Prolong { .. }
         | OnceRequest::ChangePricelist { .. }
-        | OnceRequest::SetNodes { .. } => true,
-        OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } => false,
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::AddLicense(_) => true,
+        OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } | OnceRequest::RemoveLicense(_) => false,
+    }
+}
+
+fn no_hosting() -> CallError {
+    CallError::BadAnswer(text!("this seller has no hosting orders", "у этого продавца нет заказов хостинга"))
+}
+
+/// The real orders, with the keys that they would have.
+impl HostingOrders for Rehearsed {
+    fn has_order(&mut self, line: ProductLine, order: LicenseId) -> Result<bool, CallError> {
+        self.real.hosting().ok_or_else(no_hosting)?.has_order(line, order)
+    }
+
+    fn order(&mut self, line: ProductLine, order: LicenseId) -> Result<HostingOrder, CallError> {
+        let seen = self.real.hosting().ok_or_else(no_hosting)?.order(line, order)?;
+        let key = match self.pictured(order) {
+            Some(pictured) => pictured.key,
+            None => seen.key.clone(),
+        };
+        Ok(HostingOrder { key, ..seen })
+    }
+
+    fn pending_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
+        self.real.hosting().ok_or_else(no_hosting)?.pending_actions(order)
+    }
+
+    fn finished_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
+        self.real.hosting().ok_or_else(no_hosting)?.finished_actions(order)
+    }
+
+    fn customer_email(&mut self, customer: &str) -> Result<String, CallError> {
+        self.real.hosting().ok_or_else(no_hosting)?.customer_email(customer)
+    }
+
+    fn orders(&mut self, line: ProductLine, number: u32) -> Result<Vec<LicenseId>, CallError> {
+        self.real.hosting().ok_or_else(no_hosting)?.orders(line, number)
     }
 }
 
@@ -190,6 +231,14 @@ impl Upstream for Rehearsed {
         self.script.push(step);
         match request {
             OnceRequest::Order(order) => Outcome::Done(self.order(order)),
+            OnceRequest::AddLicense(AddLicense { order, .. }) => {
+                self.picture(License { key: self.fresh_key(), ..License::unknown(*order) });
+                Outcome::Done(OnceAnswer::Changed)
+            }
+            OnceRequest::RemoveLicense(RemoveLicense { order, .. }) => {
+                self.picture(License::unknown(*order));
+                Outcome::Done(OnceAnswer::Changed)
+            }
             OnceRequest::Prolong { license, .. }
             | OnceRequest::ChangePricelist { license, .. }
             | OnceRequest::SetNodes { license, .. }
@@ -238,6 +287,10 @@ impl Upstream for Rehearsed {
 
     fn balance(&mut self) -> Result<Money, CallError> {
         self.real.balance()
+    }
+
+    fn hosting(&mut self) -> Option<&mut dyn HostingOrders> {
+        if self.real.hosting().is_some() { Some(self) } else { None }
     }
 
     fn server_date(&self) -> Option<DateTime<Utc>> {

@@ -100,7 +100,10 @@ impl Engine<'_> {
     /// `license_gone`; what stands in the way of a new key or of the address.
     pub async fn bind(&mut self, item: ItemId, license: LicenseId, consent: Consent) -> Result<Text, ModuleError> {
         self.check_restored()?;
-        let result = self.bind_locked(item, license, Word::of_person(consent)).await;
+        let result = match self.sells_addons() {
+            true => self.bind_addon(item, license, &consent).await,
+            false => self.bind_locked(item, license, Word::of_person(consent)).await,
+        };
         self.held.clear();
         result
     }
@@ -150,7 +153,7 @@ impl Engine<'_> {
 
     /// Whether the service may be taken for the one that our state knows: a person may say so of what is bound to its
     /// number. The client recorded so far, where it is another one.
-    fn accepted(
+    pub(super) fn accepted(
         &self,
         item: &Item,
         license: LicenseId,

@@ -212,7 +212,7 @@ impl Engine<'_> {
         match self.rules.on_close {
             OnClose::Delete => self.delete(row).await,
             OnClose::Pool if pooled => self.free_into_pool(row, seen).await,
-            OnClose::Pool | OnClose::Stop => {
+            OnClose::Pool | OnClose::Stop | OnClose::Keep => {
                 let seen = self.stop(row, seen).await?;
                 self.forbid_autoprolong(row, &seen).await?;
                 self.refresh(row, &seen).await?;

@@ -162,7 +162,7 @@ pub fn no_function_advice() -> Text {
 pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fmt::Display) -> ModuleError {
     let kind = refusal_kind(refusal.kind);
     let next = match refusal.kind {
-        RefusalKind::Auth => login_advice(),
+        RefusalKind::Auth => refusal.advice.as_deref().cloned().unwrap_or_else(login_advice),
         RefusalKind::NoMoney => text!("top up the account at the seller", "пополните счёт у продавца"),
         RefusalKind::Blocked => text!("pay the overdue invoices at the seller", "оплатите счета у продавца"),
         RefusalKind::IpTooYoung => text!("an address may change once a month", "IP можно менять раз в месяц"),

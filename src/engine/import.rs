@@ -19,6 +19,7 @@ use crate::ports::{LockName, PanelCall, PanelError};
 use crate::store::Binding;
 use crate::text;
 
+use super::hosting::listing::to_bind;
 use super::order::doubt::order_of;
 use super::pages::Pages;
 use super::{Engine, errors};
@@ -55,9 +56,14 @@ impl Engine<'_> {
 
     async fn import_all(&mut self, itemtype: &str, search: &Search, done: &mut Imported) -> Result<(), ModuleError> {
         self.check_restored()?;
+        if self.sells_addons() {
+            let orders = self.unclaimed_orders().await?;
+            done.left.extend(orders.iter().map(|order| to_bind(order.id)));
+            return Ok(());
+        }
         let family = match Family::parse(itemtype) {
             Some(family @ (Family::Soft | Family::SoftExternal)) => family,
-            Some(Family::Addition) | None => return Err(bad_type(itemtype)),
+            Some(Family::Addition | Family::Orderbox) | None => return Err(bad_type(itemtype)),
         };
         for id in self.chosen(family, search, done).await? {
             self.begin_one();

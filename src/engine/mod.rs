@@ -9,6 +9,7 @@ mod change;
 mod close;
 mod errors;
 mod guard;
+mod hosting;
 mod identity;
 mod import;
 mod locking;
@@ -175,6 +176,9 @@ impl<'p> Engine<'p> {
 
     async fn locked_item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
         let item = self.item(item).await?;
+        if self.sells_addons() {
+            return Box::pin(self.addon_command(command, &item)).await;
+        }
         // Kilobytes each: in their callers' futures they would be moved at every level.
         let work: Pin<Box<dyn Future<Output = Result<(), ModuleError>>>> = match command {
             ItemCommand::Open => Box::pin(self.open(&item, false)),

@@ -129,7 +129,7 @@ impl Engine<'_> {
     }
 
     /// The payment that this run stands for, written down at its first run. `None`: a service without end.
-    async fn payment(
+    pub(super) async fn payment(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
@@ -230,7 +230,7 @@ impl Engine<'_> {
 
     /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it
     /// twice.
-    async fn finish_prolong(
+    pub(super) async fn finish_prolong(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,

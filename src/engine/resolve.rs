@@ -17,6 +17,7 @@ use crate::text;
 
 use super::bind::preview::Preview;
 use super::bind::{Consent, Word};
+use super::hosting::doubt::addition_of;
 use super::order::doubt::order_of;
 use super::resolve::wording::{
     about_another, bought_elsewhere, found_after_all, free_already, no_such_doubt, nothing_in_doubt, of_another_order,
@@ -183,6 +184,9 @@ impl Engine<'_> {
         let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         if self.now() < until {
             return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
+        }
+        if let Some(add) = addition_of(intent) {
+            return self.check_not_added(intent, add).await;
         }
         // The present account cannot show what a former one sold.
         let Some(order) = order.filter(|_| intent.account == self.account) else { return Ok(()) };
@@ -351,6 +355,10 @@ impl Engine<'_> {
         check_named(intent, license)?;
         let what = describe(intent);
         let done = text!(["{}: ended as carried out", what.en], ["{}: завершено как выполненное", what.ru]);
+        if addition_of(intent).is_some() {
+            self.resolve_addition(intent, &what).await?;
+            return Ok(done);
+        }
         self.write_event(intent, IntentEvent::Adopted { license }, &done).await?;
         Ok(done)
     }

@@ -208,7 +208,9 @@ impl Engine<'_> {
             | OnceRequest::Prolong { .. }
             | OnceRequest::SetNodes { .. }
             | OnceRequest::NewKey { .. }
-            | OnceRequest::Delete { .. } => row.internal_name.clone(),
+            | OnceRequest::Delete { .. }
+            | OnceRequest::AddLicense(_)
+            | OnceRequest::RemoveLicense(_) => row.internal_name.clone(),
         };
         let (row, intent, after) = (row.clone(), intent.clone(), seen.clone());
         let cost = after.as_ref().map(|after| cost_of(&intent.request, after, self.product_of(&row)));
@@ -324,7 +326,11 @@ fn follow_up(
         OnceRequest::SetNodes { nodes, .. } => tx.finish_change(row, internal_name, row.pricelist, Some(*nodes)),
         OnceRequest::Delete { .. } => tx.release_license(row, LicenseState::Deleted, None, Some(&Reason::Deleted)),
         OnceRequest::NewKey { .. } if after.is_some_and(|license| license.key.is_none()) => tx.forget_key(row),
-        OnceRequest::Order(_) | OnceRequest::Prolong { .. } | OnceRequest::NewKey { .. } => Ok(()),
+        OnceRequest::Order(_)
+        | OnceRequest::Prolong { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::AddLicense(_)
+        | OnceRequest::RemoveLicense(_) => Ok(()),
     }
 }
 
@@ -350,5 +356,11 @@ pub(super) fn describe(intent: &Intent) -> Text {
         }
         OnceRequest::NewKey { license, .. } => text!("new key of license {license}", "новый ключ лицензии {license}"),
         OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),
+        OnceRequest::AddLicense(add) => {
+            text!("license for hosting order {}", "лицензия для заказа хостинга {}", add.order)
+        }
+        OnceRequest::RemoveLicense(remove) => {
+            text!("removal of the license of hosting order {}", "снятие лицензии с заказа хостинга {}", remove.order)
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
@@ -81,6 +81,19 @@ enum Found {
     Unclear,
 }
 
+/// Which hosting order belongs to a server nobody says.
+fn no_servers() -> ModuleError {
+    ModuleError::new(
+        ErrorKind::NotSupported,
+        "bundled",
+        "",
+        text!(
+            "Licenses of OrderBox belong to hosting orders, not to servers. Nothing was done for these servers. Next: name another module in bundled_module.",
+            "Лицензии OrderBox относятся к заказам хостинга, а не к серверам. Для этих серверов ничего не сделано. Далее: укажите другой модуль в bundled_module."
+        ),
+    )
+}
+
 impl Engine<'_> {
     /// Compares the servers of a module, and those that events named, and carries out the difference. A failure of
     /// one server is collected with it; what keeps the comparison from being made at all stands in the result with
@@ -101,6 +114,9 @@ impl Engine<'_> {
         swept: &mut Swept,
     ) -> Result<(), ModuleError> {
         self.check_restored()?;
+        if self.sells_addons() {
+            return Err(no_servers());
+        }
         let items = self.servers(server, noted).await?;
         let mut steps = self.compare_all(server, &items, noted, swept).await?;
         self.leave_found(&mut steps, swept).await?;

@@ -121,7 +121,7 @@ impl Engine<'_> {
     }
 
     /// The service has its license, and the panel was never told that it is open.
-    fn open_is_owed(&self, item: &Item) -> Result<bool, ModuleError> {
+    pub(super) fn open_is_owed(&self, item: &Item) -> Result<bool, ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let never_told = known.is_none_or(|row| row.settled_end.is_none());
         Ok(never_told && item.is_ours() && matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing))
@@ -129,7 +129,7 @@ impl Engine<'_> {
 
     /// An active service whose license is gone: sync never orders, but somebody must know. So it is with one that shows
     /// a license which our state never held for it, and which is not there either.
-    fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
+    pub(super) fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         // One that gave its license back for no panel misses nothing.
         let gave_back = known.as_ref().is_some_and(|known| known.choice.as_deref() == Some(NOPANEL));
@@ -144,7 +144,12 @@ impl Engine<'_> {
     }
 
     /// A key that is missing after an hour is a problem that the panel shows, once (docs/licensing-rules.md 3).
-    async fn remind_of_key(&mut self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+    pub(super) async fn remind_of_key(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
         let told = row.reason == Some(Reason::KeyLate);
         if row.family == Family::Addition {
             return Ok(());

@@ -17,6 +17,10 @@ pub fn call(call: &PanelCall) -> Form {
         }
         PanelCall::Post { func, item } => Form::new(func).with("elid", item).with("sok", "ok"),
         PanelCall::Import { values } => with_sok("processing.import.service", values),
+        PanelCall::TaskType { item, operation } => {
+            Form::new("task.gettype").with("operation", operation).with("item", item)
+        }
+        PanelCall::AddTask { item, operation, task_type } => add_task(*item, *operation, task_type),
         PanelCall::RegisterProblem { values } => {
             let values: Vec<_> = values.iter().map(|(name, value)| (*name, readable(value))).collect();
             with_sok("problems.register", &values)

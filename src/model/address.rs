@@ -3,8 +3,13 @@
 
 use url::Url;
 
+use super::sellers::SellerKind;
+
 /// What is called where an address names no path.
 const DEFAULT_PATH: &str = "/manager/billmgr";
+
+/// The same at OrderBox.
+const ORDERBOX_PATH: &str = "/api";
 
 /// The address as it is called: without blanks around it, query, fragment and slashes at the end; scheme and host in
 /// small letters; the default path where none is named; no port that the scheme implies. `None`: it is no address.
@@ -13,7 +18,11 @@ pub fn called_address(text: &str) -> Option<Url> {
     url.set_query(None);
     url.set_fragment(None);
     let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(if path.is_empty() { DEFAULT_PATH } else { &path });
+    let default = match SellerKind::of(text) {
+        SellerKind::Orderbox => ORDERBOX_PATH,
+        SellerKind::Billmanager => DEFAULT_PATH,
+    };
+    url.set_path(if path.is_empty() { default } else { &path });
     Some(url)
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{UpstreamAddonId, UpstreamPricelistId};
 use super::license::{Family, Money};
 use super::period::{MonthCount, Period};
+use super::sellers::SellerKind;
 
 /// The internal name that asks for no control panel: nothing is ordered.
 pub const NOPANEL: &str = "nopanel";
@@ -253,6 +254,7 @@ impl Catalogue {
             Product::new("3936", "DCImanager Enterprise", 3936).periods(&[1, 12]).hidden(),
             Product::new("3136", "DNSmanager", 3136).periods(&[1, 12]).hidden(),
             Product::new("2891", "IPmanager", 2891).periods(&[1, 12]).hidden(),
+            hosting_addon("whmcs", "WHMCS"),
         ])
     }
 
@@ -281,6 +283,12 @@ impl Catalogue {
         self.0.values()
     }
 
+    /// The products that are sold by one kind of seller.
+    #[must_use]
+    pub fn sold_by(self, kind: SellerKind) -> Self {
+        Self(self.0.into_iter().filter(|(_, product)| kind.sells(product.family)).collect())
+    }
+
     /// The internal names that people may choose, `nopanel` included: for messages.
     pub fn known_names(&self) -> Vec<&str> {
         let products = self.0.values().filter(|product| !product.hidden).map(|product| product.internal_name.as_str());
@@ -296,6 +304,11 @@ pub fn unsupported(internal_name: &str) -> Option<&'static str> {
         "55161" => Some("DCImanager 6"),
         _ => None,
     }
+}
+
+/// A license that is an addon of a hosting order: it has no tariff of its own, and lives as long as the order.
+fn hosting_addon(internal_name: &str, name: &str) -> Product {
+    Product::new(internal_name, name, 0).external(Family::Orderbox)
 }
 
 fn russian(internal_name: &str, name: &str, pricelist: u32) -> Product {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::hosting::{AddLicense, RemoveLicense};
 use super::ids::{
     AccountId, IntentId, ItemId, LicenseId, LicenseKey, Mark, RunningOperationId, UpstreamAddonId, UpstreamPricelistId,
 };
@@ -95,6 +96,26 @@ pub enum IdempotencyKey {
         /// Fingerprint of the key before.
         before: String,
     },
+    /// A license that is added to a hosting order for an incarnation.
+    AddLicense {
+        /// For whom.
+        incarnation: Incarnation,
+        /// Whose.
+        account: AccountId,
+        /// The order.
+        order: LicenseId,
+        /// Licenses that this incarnation has had and given back.
+        given_back: u32,
+    },
+    /// A license that is taken from a hosting order.
+    RemoveLicense {
+        /// Whose.
+        account: AccountId,
+        /// The order.
+        order: LicenseId,
+        /// Fingerprint of its key: a later license of the same order is another one.
+        key: String,
+    },
     /// The end of a license, for good.
     Delete {
         /// Whose.
@@ -117,6 +138,10 @@ impl fmt::Display for IdempotencyKey {
                 write!(f, "nodes:{account}:{license}:{from}:{to}:{finished}")
             }
             Self::NewKey { account, license, before } => write!(f, "newkey:{account}:{license}:{before}"),
+            Self::AddLicense { incarnation, account, order, given_back } => {
+                write!(f, "add:{incarnation}:{account}:{order}:{given_back}")
+            }
+            Self::RemoveLicense { account, order, key } => write!(f, "remove:{account}:{order}:{key}"),
             Self::Delete { account, license } => write!(f, "delete:{account}:{license}"),
         }
     }
@@ -202,6 +227,10 @@ pub enum OnceRequest {
         /// elid
         license: LicenseId,
     },
+    /// `generate-license-key` of a hosting order.
+    AddLicense(AddLicense),
+    /// The call of the setting `remove_call` for a hosting order.
+    RemoveLicense(RemoveLicense),
 }
 
 impl OnceRequest {
@@ -214,10 +243,13 @@ impl OnceRequest {
             | Self::SetNodes { license, .. }
             | Self::NewKey { license, .. }
             | Self::Delete { license, .. } => Some(*license),
+            Self::AddLicense(AddLicense { order, .. }) | Self::RemoveLicense(RemoveLicense { order, .. }) => {
+                Some(*order)
+            }
         }
     }
 
-    /// One word for the journal: order, renewal, tariff, nodes, newkey, delete.
+    /// One word for the journal: order, renewal, tariff, nodes, newkey, delete, add, remove.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Order(_) => "order",
@@ -226,6 +258,8 @@ impl OnceRequest {
             Self::SetNodes { .. } => "nodes",
             Self::NewKey { .. } => "newkey",
             Self::Delete { .. } => "delete",
+            Self::AddLicense(_) => "add",
+            Self::RemoveLicense(_) => "remove",
         }
     }
 }
@@ -416,13 +450,19 @@ impl Intent {
     /// Whether an order was made for this service, in whichever of its lives: another day of creation is another
     /// service, perhaps another client's.
     pub fn was_for(&self, incarnation: &Incarnation) -> bool {
-        self.key.starts_with(&format!("order:{}/{}/", incarnation.item, incarnation.created))
+        {
+            let of = format!("{}/{}/", incarnation.item, incarnation.created);
+            self.key
+                .strip_prefix("order:")
+                .or_else(|| self.key.strip_prefix("add:"))
+                .is_some_and(|key| key.starts_with(&of))
+        }
     }
 
     /// Whether an order was made for this very incarnation: another order of it would have the same key, or follow
     /// it.
     pub fn is_order_of(&self, incarnation: &Incarnation) -> bool {
-        self.key.starts_with(&format!("order:{incarnation}:"))
+        self.key.starts_with(&format!("order:{incarnation}:")) || self.key.starts_with(&format!("add:{incarnation}:"))
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Family {
     SoftExternal,
     /// Modules of a license: `addition.*`.
     Addition,
+    /// Licenses that are an addon of a hosting order at OrderBox.
+    Orderbox,
 }
 
 impl Family {
@@ -31,12 +33,15 @@ impl Family {
             Self::Soft => "soft",
             Self::SoftExternal => "softexternal",
             Self::Addition => "addition",
+            Self::Orderbox => "orderbox",
         }
     }
 
     /// From the text of the settings file or of our state.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Soft, Self::SoftExternal, Self::Addition].into_iter().find(|family| family.func() == text)
+        [Self::Soft, Self::SoftExternal, Self::Addition, Self::Orderbox]
+            .into_iter()
+            .find(|family| family.func() == text)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod address;
 pub mod catalogue;
 pub mod command;
 pub mod creation;
+pub mod hosting;
 pub mod ids;
 pub mod item;
 pub mod journal;

@@ -4,6 +4,7 @@
 use chrono::{Days, Months, NaiveDate};
 
 use super::catalogue::Catalogue;
+use super::hosting::HostingRules;
 use super::ids::{ModuleId, PanelId};
 use super::license::Money;
 use super::period::AlignmentRule;
@@ -18,6 +19,8 @@ pub enum OnClose {
     Stop,
     /// Deleted at the seller, at once and for good.
     Delete,
+    /// Left as it is until the hosting order that it is an addon of ends; refused for any other license.
+    Keep,
 }
 
 /// Which call tells the panel that a service is open (docs/panel-protocol.md 8.2).
@@ -147,6 +150,8 @@ pub struct Rules {
     pub alignment: Vec<AlignmentRule>,
     /// The seller.
     pub upstream: UpstreamRules,
+    /// Licenses that are addons of hosting orders.
+    pub hosting: HostingRules,
 }
 
 impl Default for Rules {
@@ -168,6 +173,7 @@ impl Default for Rules {
             clock_check: true,
             alignment: Vec::new(),
             upstream: UpstreamRules::default(),
+            hosting: HostingRules::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
-//! Where ispmanager licenses are sold: the one list of hosts. An address says nothing about what an account may buy;
-//! the account decides.
+//! Where licenses are sold: the one list of hosts, and which kind of seller an address means. An address says nothing
+//! about what an account may buy; the account decides.
+
+use super::license::Family;
 
 /// A place where the vendor sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +24,52 @@ pub const SELLERS: [Seller; 7] = [
     Seller { host: "my.ispmanager.ru", address: None },
 ];
 
+/// The addresses of OrderBox: the live one, and the one for demo accounts.
+pub const ORDERBOX_ADDRESSES: [&str; 2] = ["https://httpapi.com/api/", "https://test.httpapi.com/api/"];
+
+/// How a seller is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SellerKind {
+    /// A BILLmanager: licenses of their own, with a period and an address.
+    Billmanager,
+    /// OrderBox: licenses that are an addon of a hosting order.
+    Orderbox,
+}
+
+impl SellerKind {
+    /// Which kind an address means: the hosts of OrderBox, or on this very machine its path `/api`.
+    pub fn of(url: &str) -> Self {
+        let url = url.trim().to_ascii_lowercase();
+        let host = host_of(&url);
+        let is_known = ORDERBOX_ADDRESSES.iter().any(|address| host_of(address) == host.trim_end_matches(":443"));
+        let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+        let is_api = path.split(['/', '?', '#']).next() == Some("api");
+        if is_known || (is_api && is_this_machine(host)) { Self::Orderbox } else { Self::Billmanager }
+    }
+
+    /// Whether licenses of a family are bought there.
+    pub fn sells(self, family: Family) -> bool {
+        match (self, family) {
+            (Self::Billmanager, Family::Soft | Family::SoftExternal | Family::Addition)
+            | (Self::Orderbox, Family::Orderbox) => true,
+            (Self::Billmanager, Family::Orderbox)
+            | (Self::Orderbox, Family::Soft | Family::SoftExternal | Family::Addition) => false,
+        }
+    }
+}
+
+/// Whether a host, perhaps with a port, is this very machine.
+fn is_this_machine(host: &str) -> bool {
+    let bare = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// The addresses that a settings form offers, in this order.
 pub fn addresses() -> impl Iterator<Item = &'static str> {
-    SELLERS.iter().filter_map(|seller| seller.address)
+    SELLERS.iter().filter_map(|seller| seller.address).chain(ORDERBOX_ADDRESSES)
 }
 
 /// The host of an address, with its port; the text itself when it is none.
@@ -70,6 +115,33 @@ mod tests {
         }
         let public = ["ispmanager.com", "eu.ispmanager.com", "api.ispsystem.com", "notispmanager.com", "example.com"];
         assert_eq!(public.map(is_public), [true, true, true, false, false]);
+    }
+
+    /// Path `/api` on this machine and the hosts of OrderBox mean OrderBox; nothing else does.
+    #[test]
+    fn kinds() {
+        for url in [
+            "https://httpapi.com/api/",
+            "https://HTTPAPI.com",
+            "https://test.httpapi.com/api",
+            "https://httpapi.com:443/api/",
+            "http://127.0.0.1:8080/api/",
+            "http://localhost:8080/api",
+            "http://[::1]:8080/api/",
+        ] {
+            assert_eq!(SellerKind::of(url), SellerKind::Orderbox, "{url}");
+        }
+        for url in [
+            "https://api.ispmanager.com",
+            "https://api.example.com/api/",
+            "http://127.0.0.1:8080/apis",
+            "http://127.0.0.1:8080/",
+            "https://httpapi.com.example.com/api/",
+            "",
+        ] {
+            assert_eq!(SellerKind::of(url), SellerKind::Billmanager, "{url}");
+        }
+        assert!(SellerKind::Orderbox.sells(Family::Orderbox) && !SellerKind::Billmanager.sells(Family::Orderbox));
     }
 
     /// What a form offers are addresses of sellers.

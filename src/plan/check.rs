@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::order::unknown_name;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{Catalogue, NOPANEL, Product};
+use crate::model::hosting::order_number;
 use crate::model::ids::{MARK_PREFIX, Mark};
 use crate::model::license::FREE_NAME;
 use crate::text;
@@ -169,6 +170,38 @@ pub fn clean_licname(text: &str) -> String {
 pub fn without_mark(name: &str) -> &str {
     let (before, last) = name.trim_end().rsplit_once(char::is_whitespace).unwrap_or(("", name.trim()));
     if is_mark(&last.to_lowercase()) { before.trim_end() } else { name }
+}
+
+/// The number of a hosting order, as a client types it into the parameter `name`.
+///
+/// # Errors
+/// `missed` when it is empty, `bad_value` when it is no number.
+pub fn check_order_number(name: &str, value: &str) -> Result<(), ModuleError> {
+    if value.trim().is_empty() {
+        return Err(ModuleError::new(
+            ErrorKind::Missed,
+            name,
+            "",
+            text!(
+                "The number of the hosting order is missing. Nothing was ordered. Enter the number that the hosting's panel shows.",
+                "Не указан номер заказа хостинга. Ничего не заказано. Впишите номер, который показывает панель хостинга."
+            ),
+        ));
+    }
+    if order_number(value).is_some() { Ok(()) } else { Err(bad_order_number(name, value)) }
+}
+
+/// The error of a text that is no number of a hosting order.
+pub fn bad_order_number(name: &str, value: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        name,
+        value,
+        text!(
+            "{value:?} is not the number of a hosting order. Nothing was sent. Enter the digits that the hosting's panel shows.",
+            "{value:?} — не номер заказа хостинга. Ничего не отправлено. Впишите цифры, которые показывает панель хостинга."
+        ),
+    )
 }
 
 /// The product of an internal name; `None` for `nopanel`.

@@ -14,9 +14,12 @@ pub fn cost_of(request: &OnceRequest, seen: &License, product: Option<&Product>)
     let period = match request {
         OnceRequest::Order(order) => order.period,
         OnceRequest::Prolong { period, .. } => Period::Months(*period),
-        // Charged for the days that are left: nothing that the seller shows says how much.
-        OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } => return Cost::Unknown,
-        OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } => return Cost::None,
+        // Charged for the days that are left: nothing that upstream shows says how much.
+        // Of a hosting order only the setting price_month tells: its caller knows that.
+        OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } | OnceRequest::AddLicense(_) => {
+            return Cost::Unknown;
+        }
+        OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } | OnceRequest::RemoveLicense(_) => return Cost::None,
     };
     let shown = seen.cost.as_deref().and_then(Money::from_words);
     if let Some(money) = shown.filter(|_| seen.period == Some(period)) {

@@ -222,7 +222,8 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
         return if matches!(request, OnceRequest::Delete { .. }) { Effect::CannotTell } else { Effect::NotVisible };
     };
     match request {
-        OnceRequest::Order(_) => Effect::CannotTell,
+        // What became of a hosting order is told by the order: see `plan::hosting`.
+        OnceRequest::Order(_) | OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => Effect::CannotTell,
         OnceRequest::Prolong { before, .. } => tell(seen.expires.day().map(|expires| expires > *before)),
         OnceRequest::ChangePricelist { pricelist, .. } => tell(seen.tariff.id().map(|id| id == *pricelist)),
         OnceRequest::SetNodes { addon, nodes, .. } => tell(seen.addons.get(addon).map(|have| have == nodes)),

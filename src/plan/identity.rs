@@ -168,7 +168,9 @@ pub fn marks_of(
             | OnceRequest::ChangePricelist { .. }
             | OnceRequest::SetNodes { .. }
             | OnceRequest::NewKey { .. }
-            | OnceRequest::Delete { .. } => None,
+            | OnceRequest::Delete { .. }
+            | OnceRequest::AddLicense(_)
+            | OnceRequest::RemoveLicense(_) => None,
         });
     let is_its =
         |row: &&LicenseRow| serves(row, incarnation) || (row.state == LicenseState::Deleted && Some(row.id) == last);

@@ -7,6 +7,7 @@ use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::catalogue::{Catalogue, NOPANEL, Product, Region, unsupported};
 use crate::model::item::{ChoiceError, Item};
 use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignment};
+use crate::model::sellers::{ORDERBOX_ADDRESSES, SellerKind};
 use crate::text;
 
 /// What will be asked of the seller, and why.
@@ -107,6 +108,9 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
     if let Some(product) = unsupported(name) {
         return not_supported(name, product);
     }
+    if let Some(error) = sold_elsewhere(name, catalogue) {
+        return error;
+    }
     let known = catalogue.known_names().join(", ");
     ModuleError::new(
         ErrorKind::UnknownInternalName,
@@ -118,6 +122,26 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
     .next(text!(
         "known: {known}; add one as [[product]] in the settings file",
         "известны: {known}; добавить новое можно как [[product]] в файле настроек"
+    ))
+}
+
+/// A name that another kind of seller sells: the module has the wrong address for it.
+fn sold_elsewhere(name: &str, catalogue: &Catalogue) -> Option<ModuleError> {
+    let family = Catalogue::builtin().get(name)?.family;
+    let is_orderbox = SellerKind::Orderbox.sells(family);
+    let wrong = if is_orderbox { SellerKind::Billmanager } else { SellerKind::Orderbox };
+    if !catalogue.iter().all(|product| wrong.sells(product.family)) {
+        return None;
+    }
+    let address = if is_orderbox { ORDERBOX_ADDRESSES[0] } else { "https://api.ispmanager.com" };
+    Some(ModuleError::new(
+        ErrorKind::UnknownInternalName,
+        "intname",
+        name,
+        text!(
+            "The internal name {name} is not sold at the address of this module. Nothing was ordered. Next: give the tariff to a module whose address is that of its seller, for example {address}.",
+            "Внутреннее имя {name} не продаётся по адресу этого модуля. Ничего не заказано. Далее: отдайте тариф модулю с адресом его продавца, например {address}."
+        ),
     ))
 }
 

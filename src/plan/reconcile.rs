@@ -131,7 +131,9 @@ impl<'g> Comparison<'g> {
                 | OnceRequest::ChangePricelist { .. }
                 | OnceRequest::SetNodes { .. }
                 | OnceRequest::NewKey { .. }
-                | OnceRequest::Delete { .. } => None,
+                | OnceRequest::Delete { .. }
+                | OnceRequest::AddLicense(_)
+                | OnceRequest::RemoveLicense(_) => None,
             })
         };
         Self {

@@ -32,5 +32,7 @@ impl Form {
 /// Names of fields whose values are secrets, in requests and answers alike: license keys, passwords, logins.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["lickey", "password", "passwd", "secret", "authinfo"].iter().any(|word| name.contains(word))
+    ["lickey", "licensekey", "license_key", "api-key", "password", "passwd", "secret", "authinfo"]
+        .iter()
+        .any(|word| name.contains(word))
 }

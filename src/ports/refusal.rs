@@ -1,6 +1,6 @@
 //! Why the seller refused, in its own words and in ours.
 
-use crate::error::{QUOTED_CHARS, VALUE_CHARS, shortened, shortened_words};
+use crate::error::{QUOTED_CHARS, Text, VALUE_CHARS, shortened, shortened_words};
 
 /// What the seller's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
 /// extend matches types and texts (docs/interface.md 5).
@@ -41,6 +41,8 @@ pub struct Refusal {
     pub object: String,
     /// `error/msg`
     pub message: String,
+    /// What to do, where the client of this seller knows more than the kind says; never part of the seller's words.
+    pub advice: Option<Box<Text>>,
 }
 
 /// Shortened: a seller may refuse with a whole page.

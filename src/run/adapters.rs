@@ -14,7 +14,7 @@ use crate::engine::state_error;
 use crate::error::{ErrorKind, ModuleError};
 use crate::log::Log;
 use crate::mgrctl::Mgrctl;
-use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
+use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId, PricelistId, RunningOperationId};
 use crate::model::item::{Item, Owner};
 use crate::model::period::AlignmentRule;
 use crate::model::whmcs::Record;
@@ -153,6 +153,10 @@ impl BillDb for Database {
         self.db.service_ends(items)
     }
 
+    fn client_emails(&mut self, client: ClientId) -> Result<Vec<String>, DbError> {
+        self.db.client_emails(client)
+    }
+
     fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
         self.db.item_params(item)
     }
@@ -195,11 +199,11 @@ pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
         text: given(&rule.text),
         means: rule.means,
     });
-    let connector = HttpConnector::new(settings.rules(None).upstream, rules.collect()).traced(trace);
+    let connector = HttpConnector::new(settings.rules(None), rules.collect()).traced(trace);
     Box::new(
         settings
             .modules()
-            .fold(connector, |connector, module| connector.with_module(module, settings.rules(Some(module)).upstream)),
+            .fold(connector, |connector, module| connector.with_module(module, settings.rules(Some(module)))),
     )
 }
 

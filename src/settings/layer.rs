@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::hosting::HostingLayer;
 use super::product::{self, ProductPatch};
 use super::reader::{Field, Table};
 use crate::clock::Zone;
@@ -19,6 +20,8 @@ pub(super) struct Layer {
     panel_id: Option<PanelId>,
     replace_catalogue: Option<bool>,
     on_close: Option<OnClose>,
+    /// Key and line of `on_close`, for an error that only the kind of seller shows.
+    pub(super) on_close_at: Option<(String, usize)>,
     post_open: Option<PostOpen>,
     ip_change_limit: Option<IpChangeLimit>,
     pool_foreign: Option<bool>,
@@ -40,6 +43,7 @@ pub(super) struct Layer {
     order_api: Option<OrderApi>,
     ca_file: Option<PathBuf>,
     source_ip: Option<std::net::IpAddr>,
+    hosting: HostingLayer,
     pub(super) products: Vec<ProductPatch>,
     alignment: Vec<AlignmentRule>,
 }
@@ -94,9 +98,17 @@ impl Layer {
                 .take("catalogue")
                 .map(|f| f.choice(&[("extend", false), ("replace", true)]))
                 .transpose()?,
+            on_close_at: table.take("on_close").map(|f| (f.key.clone(), f.line)),
             on_close: table
                 .take("on_close")
-                .map(|f| f.choice(&[("pool", OnClose::Pool), ("stop", OnClose::Stop), ("delete", OnClose::Delete)]))
+                .map(|f| {
+                    f.choice(&[
+                        ("pool", OnClose::Pool),
+                        ("stop", OnClose::Stop),
+                        ("delete", OnClose::Delete),
+                        ("keep", OnClose::Keep),
+                    ])
+                })
                 .transpose()?,
             post_open: table
                 .take("post_open")
@@ -133,6 +145,11 @@ impl Layer {
             let upstream = field.table()?;
             layer.read_upstream(&upstream)?;
             upstream.finish()?;
+        }
+        if let Some(field) = table.take("orderbox") {
+            let hosting = field.table()?;
+            layer.hosting = HostingLayer::read(&hosting)?;
+            hosting.finish()?;
         }
         layer.products = many(table, "product", ProductPatch::read)?;
         layer.alignment = many(table, "period_alignment", product::alignment)?;
@@ -198,6 +215,7 @@ impl Layer {
         if self.ca_file.is_some() {
             rules.upstream.ca_file.clone_from(&self.ca_file);
         }
+        self.hosting.apply(&mut rules.hosting);
         rules.upstream.source_ip = self.source_ip.or(rules.upstream.source_ip);
         // A module's own rules come first, so that among equally specific ones they win.
         rules.alignment.splice(0..0, self.alignment.iter().cloned());

@@ -2,6 +2,7 @@
 //! stand in `model::rules`, those of paths here.
 
 mod cluster;
+mod hosting;
 mod layer;
 mod product;
 mod reader;
@@ -21,7 +22,7 @@ use reader::{Source, Table};
 use crate::clock::Zone;
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::ModuleId;
-use crate::model::rules::Rules;
+use crate::model::rules::{OnClose, Rules};
 use crate::text;
 
 /// The panel's folder where nobody says otherwise.
@@ -273,6 +274,27 @@ impl Settings {
             layer.apply(&mut rules);
         }
         rules
+    }
+
+    /// Only an addon of a hosting order can be kept: elsewhere the word promises what cannot be had.
+    ///
+    /// # Errors
+    /// `config`: `on_close = "keep"` holds for a module that buys from a BILLmanager.
+    pub fn check_on_close(&self, module: ModuleId) -> Result<(), ModuleError> {
+        if self.rules(Some(module)).on_close != OnClose::Keep {
+            return Ok(());
+        }
+        let own = self.modules.get(&module).and_then(|layer| layer.on_close_at.as_ref());
+        let Some((key, line)) = own.or(self.top.on_close_at.as_ref()) else { return Ok(()) };
+        let source = Source { path: &self.config, text: "" };
+        Err(source.error(
+            key,
+            *line,
+            text!(
+                "\"keep\" is for licenses from OrderBox; for module {module} expected one of \"pool\", \"stop\", \"delete\"",
+                "\"keep\" — для лицензий OrderBox; для модуля {module} ожидается одно из \"pool\", \"stop\", \"delete\""
+            ),
+        ))
     }
 
     /// Where the seller's calendar day begins (`upstream_timezone`).

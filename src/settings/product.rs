@@ -91,7 +91,8 @@ impl ProductPatch {
         let text = |name| table.take(name).map(|f| f.filled().map(str::to_owned)).transpose();
         let flag = |name| table.take(name).map(|f| f.flag()).transpose();
         let date = |name| table.take(name).map(|f| f.date()).transpose();
-        let families = [Family::Soft, Family::SoftExternal, Family::Addition].map(|family| (family.func(), family));
+        let families = [Family::Soft, Family::SoftExternal, Family::Addition, Family::Orderbox]
+            .map(|family| (family.func(), family));
         let patch = Self {
             name: text("name")?,
             family: table.take("family").map(|f| f.choice(&families)).transpose()?,
@@ -114,7 +115,9 @@ impl ProductPatch {
             internal_name,
         };
         let known = Catalogue::builtin().get(&patch.internal_name).is_some();
-        if patch.pricelist.is_none() && patch.number().is_none() && !known {
+        // An addon of a hosting order has no tariff of its own.
+        let needs_tariff = patch.family != Some(Family::Orderbox);
+        if needs_tariff && patch.pricelist.is_none() && patch.number().is_none() && !known {
             return Err(table.missing("pricelist"));
         }
         if !known && patch.limited_from.is_some() != patch.not_past.is_some() {
@@ -139,13 +142,14 @@ impl ProductPatch {
     pub fn apply(&self, catalogue: &mut Catalogue) {
         let base = catalogue.get(&self.internal_name).cloned().or_else(|| {
             // With `catalogue = "replace"` a well-known code still means the well-known tariff, and only that.
-            let number = self.pricelist.or_else(|| self.number());
+            let without = (self.family == Some(Family::Orderbox)).then_some(0);
+            let number = self.pricelist.or_else(|| self.number()).or(without);
             let known = || Catalogue::builtin().get(&self.internal_name).map(|product| product.pricelist.0);
             let family = self.family.unwrap_or(Family::Soft);
             number.or_else(known).map(|number| {
                 let mut product = Product::new(&self.internal_name, &self.internal_name, number);
                 product.pooled = family == Family::Soft;
-                product.needs_ip = family != Family::Addition;
+                product.needs_ip = !matches!(family, Family::Addition | Family::Orderbox);
                 product
             })
         });

@@ -167,6 +167,14 @@ impl Store {
         self.intents("item = ?1 AND kind = 'order'", params![item.0])
     }
 
+    /// Every addition to a hosting order that was ever recorded for an item, oldest first.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn additions_of_item(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
+        self.intents("item = ?1 AND kind = 'add'", params![item.0])
+    }
+
     /// Intents about a license without an ended outcome, oldest first.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::{Store, StoreError, cell};
 use crate::model::ids::{AccountId, ItemId, LicenseId, UpstreamPricelistId};
 use crate::model::journal::OnceRequest;
 use crate::model::license::Money;
-use crate::model::period::Period;
+use crate::model::period::{MonthCount, Period};
 
 /// A purchase that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,9 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Purchase> {
         OnceRequest::ChangePricelist { .. }
         | OnceRequest::SetNodes { .. }
         | OnceRequest::NewKey { .. }
-        | OnceRequest::Delete { .. } => None,
+        | OnceRequest::Delete { .. }
+        | OnceRequest::RemoveLicense(_) => None,
+        OnceRequest::AddLicense(add) => u16::try_from(add.months).ok().map(|months| Period::Months(MonthCount(months))),
     };
     let (minor, currency): (Option<i64>, Option<String>) = (row.get(6)?, row.get(7)?);
     let is_estimate = cell::required(row, 8, "it is not a source", |word| match word {

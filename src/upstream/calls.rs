@@ -33,6 +33,9 @@ fn answer_to(request: &OnceRequest, func: &str, doc: &Element) -> Result<OnceAns
         OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } | OnceRequest::Delete { .. } => {
             OnceAnswer::Changed
         }
+        OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => {
+            return Err(Failure::NotSent(format!("{func}: a BILLmanager has no hosting orders")));
+        }
     })
 }
 
@@ -53,6 +56,9 @@ fn no_balance() -> Text {
 impl HttpUpstream {
     /// **Once**: sends a recorded request. What a lost answer leaves open, and what tells, stands with its form.
     fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
+        if matches!(request, OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_)) {
+            return Err(Failure::NotSent("a BILLmanager has no hosting orders".to_owned()));
+        }
         let form = wire::once(request, self.order_api);
         let doc = self.send_form(Repeat::Once, &form)?;
         answer_to(request, &form.func, &doc)

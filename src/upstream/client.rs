@@ -84,10 +84,7 @@ pub struct HttpUpstream {
     username: String,
     password: String,
     timeout: Duration,
-    connect_timeout: Duration,
-    source_ip: Option<std::net::IpAddr>,
-    /// With a `ca_file`; else the public authorities are believed.
-    trust: Option<ClientConfig>,
+    connecting: Connecting,
     pub(super) order_api: OrderApi,
     pub(super) pace: Pace,
     refusals: RefusalTable,
@@ -121,9 +118,11 @@ impl HttpUpstream {
             username: access.username.clone(),
             password: access.password.clone(),
             timeout: Duration::from_secs(u64::from(rules.timeout_s.max(1))),
-            connect_timeout: Duration::from_secs(u64::from(rules.connect_timeout_s.max(1))),
-            source_ip: rules.source_ip,
-            trust: trust::configured(rules)?,
+            connecting: Connecting {
+                connect_timeout: Duration::from_secs(u64::from(rules.connect_timeout_s.max(1))),
+                source_ip: rules.source_ip,
+                trust: trust::configured(rules)?,
+            },
             order_api: rules.order_api,
             pace: Pace::new(Duration::from_millis(u64::from(rules.pause_ms))),
             refusals,
@@ -316,32 +315,44 @@ impl HttpUpstream {
         };
         let client = match slot.take() {
             Some(client) => client,
-            None => {
-                let mut builder = Client::builder()
-                    .user_agent(concat!("pmisplicense/", env!("CARGO_PKG_VERSION")))
-                    .http1_only()
-                    .https_only(self.url.scheme() == "https")
-                    .redirect(reqwest::redirect::Policy::none())
-                    .retry(reqwest::retry::never())
-                    .pool_max_idle_per_host(kept)
-                    .pool_idle_timeout(KEEP_IDLE)
-                    .connect_timeout(self.connect_timeout)
-                    .local_address(self.source_ip);
-                if is_loopback(&self.url) {
-                    builder = builder.no_proxy();
-                }
-                if let Some(trust) = &self.trust {
-                    builder = builder.use_preconfigured_tls(trust.clone());
-                }
-                builder.build()?
-            }
+            None => new_client(&self.url, kept, &self.connecting)?,
         };
         Ok(slot.insert(client))
     }
 }
 
+/// How connections are made.
+pub(super) struct Connecting {
+    pub(super) connect_timeout: Duration,
+    pub(super) source_ip: Option<std::net::IpAddr>,
+    /// With a `ca_file`; else the public authorities are believed.
+    pub(super) trust: Option<ClientConfig>,
+}
+
+/// A client of the library that follows no redirect and repeats nothing by itself; `kept`: idle connections that it
+/// keeps.
+pub(super) fn new_client(url: &Url, kept: usize, connecting: &Connecting) -> Result<Client, reqwest::Error> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("pmisplicense/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .https_only(url.scheme() == "https")
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(kept)
+        .pool_idle_timeout(KEEP_IDLE)
+        .connect_timeout(connecting.connect_timeout)
+        .local_address(connecting.source_ip);
+    if is_loopback(url) {
+        builder = builder.no_proxy();
+    }
+    if let Some(trust) = &connecting.trust {
+        builder = builder.use_preconfigured_tls(trust.clone());
+    }
+    builder.build()
+}
+
 /// An error of the library with what lay behind it, without the address (which the caller knows).
-fn words(error: reqwest::Error) -> String {
+pub(super) fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -388,7 +399,7 @@ fn bad_document(call: &str, error: &XmlError) -> Text {
     text!(["{call}: {}", why.en], ["{call}: {}", why.ru])
 }
 
-fn date_of(response: &Response) -> Option<DateTime<Utc>> {
+pub(super) fn date_of(response: &Response) -> Option<DateTime<Utc>> {
     let text = response.headers().get(reqwest::header::DATE)?.to_str().ok()?;
     DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }

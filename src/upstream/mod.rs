@@ -7,6 +7,7 @@ mod client;
 mod client_tests;
 mod decode;
 pub mod fields;
+mod orderbox;
 mod pace;
 mod raw;
 pub mod refusal;
@@ -21,13 +22,15 @@ use reqwest::Url;
 
 pub use client::{HttpUpstream, MAX_ANSWER, MAX_LIST};
 use fields::Shape;
+use orderbox::OrderBox;
 use refusal::{RefusalRule, RefusalTable};
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::address::called_address;
 use crate::model::ids::ModuleId;
 use crate::model::license::{License, Money};
-use crate::model::rules::UpstreamRules;
+use crate::model::rules::Rules;
+use crate::model::sellers::SellerKind;
 use crate::ports::{Connector, ModuleAccess, Refusal, Upstream};
 use crate::text;
 use crate::trace::Trace;
@@ -76,15 +79,15 @@ pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>)
 /// Opens the seller's BILLmanager for a processing module.
 #[derive(Debug, Clone, Default)]
 pub struct HttpConnector {
-    rules: UpstreamRules,
-    of_modules: BTreeMap<ModuleId, UpstreamRules>,
+    rules: Rules,
+    of_modules: BTreeMap<ModuleId, Rules>,
     refusals: RefusalTable,
     trace: Trace,
 }
 
 impl HttpConnector {
     /// `rules` hold for every module without rules of its own; `refusals` come before the built-in table.
-    pub fn new(rules: UpstreamRules, refusals: Vec<RefusalRule>) -> Self {
+    pub fn new(rules: Rules, refusals: Vec<RefusalRule>) -> Self {
         Self { rules, of_modules: BTreeMap::new(), refusals: RefusalTable::new(refusals), trace: Trace::default() }
     }
 
@@ -96,7 +99,7 @@ impl HttpConnector {
 
     /// With the rules of one module (`[module.ID]` of the settings).
     #[must_use]
-    pub fn with_module(mut self, module: ModuleId, rules: UpstreamRules) -> Self {
+    pub fn with_module(mut self, module: ModuleId, rules: Rules) -> Self {
         self.of_modules.insert(module, rules);
         self
     }
@@ -120,13 +123,37 @@ impl HttpConnector {
             ));
         }
         let rules = self.of_modules.get(&module).unwrap_or(&self.rules);
-        Ok(HttpUpstream::new(url, access, rules, self.refusals.clone())?.traced(self.trace.clone()))
+        Ok(HttpUpstream::new(url, access, &rules.upstream, self.refusals.clone())?.traced(self.trace.clone()))
+    }
+}
+
+impl HttpConnector {
+    fn open_orderbox(&self, access: &ModuleAccess) -> Result<OrderBox, ModuleError> {
+        let module = access.module;
+        let url = check_url(&access.url, module)?;
+        let user = access.username.trim();
+        if user.is_empty() || !user.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(ModuleError::new(
+                ErrorKind::Config,
+                "username",
+                user,
+                text!(
+                    "The user of processing module {module} must be the number of the reseller at OrderBox, and the password his API key. Nothing was sent. Next: correct both in the module's settings.",
+                    "Именем в модуле обработки {module} должен быть номер реселлера в OrderBox, а паролем — его ключ API. Ничего не отправлено. Далее: исправьте их в настройках модуля."
+                ),
+            ));
+        }
+        let rules = self.of_modules.get(&module).unwrap_or(&self.rules);
+        OrderBox::new(url, access, (&rules.upstream, &rules.hosting), self.refusals.clone(), self.trace.clone())
     }
 }
 
 impl Connector for HttpConnector {
     fn connect(&self, access: &ModuleAccess) -> Result<Box<dyn Upstream>, ModuleError> {
-        Ok(Box::new(self.open(access)?))
+        match SellerKind::of(&access.url) {
+            SellerKind::Billmanager => Ok(Box::new(self.open(access)?)),
+            SellerKind::Orderbox => Ok(Box::new(self.open_orderbox(access)?)),
+        }
     }
 }
 

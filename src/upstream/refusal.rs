@@ -184,11 +184,16 @@ impl RefusalTable {
         Self { extra }
     }
 
+    /// What the rules of the settings file say that an error means.
+    pub fn extra_kind(&self, error_type: &str, object: &str, message: &str) -> Option<RefusalKind> {
+        let (error_type, object, lower) = (error_type.to_lowercase(), object.to_lowercase(), message.to_lowercase());
+        self.extra.iter().find(|rule| rule.fits(&error_type, &object, &lower)).map(|rule| rule.means)
+    }
+
     /// What an error means.
     pub fn kind(&self, error_type: &str, object: &str, message: &str) -> RefusalKind {
-        let (error_type, object, lower) = (error_type.to_lowercase(), object.to_lowercase(), message.to_lowercase());
-        let extra = self.extra.iter().find(|rule| rule.fits(&error_type, &object, &lower)).map(|rule| rule.means);
-        extra.unwrap_or_else(|| {
+        let (error_type, object) = (error_type.to_lowercase(), object.to_lowercase());
+        self.extra_kind(&error_type, &object, message).unwrap_or_else(|| {
             let words = words_of(message);
             let builtin = BUILTIN.iter().find(|rule| rule.fits(&error_type, &object, &words));
             builtin.map_or(RefusalKind::Other, |rule| rule.means)
@@ -206,6 +211,7 @@ impl RefusalTable {
             error_type: error_type.to_owned(),
             object: object.to_owned(),
             message: message.to_owned(),
+            advice: None,
         })
     }
 }

@@ -36,6 +36,14 @@ pub fn once(request: &OnceRequest, api: OrderApi) -> Form {
         OnceRequest::Delete { family, license } => {
             about(format!("{}.delete", family.func()), *license).with("sok", "ok")
         }
+        // OrderBox has a client of its own; this form is shown by --dry-run.
+        OnceRequest::AddLicense(add) => {
+            Form::new("generate-license-key").with("order-id", add.order).with("invoice-option", add.invoice.word())
+        }
+        OnceRequest::RemoveLicense(remove) => {
+            let form = Form::new(remove.call.clone()).with("order-id", remove.order);
+            remove.params.iter().fold(form, |form, (name, value)| form.with(name.clone(), value))
+        }
     }
 }
 
@@ -88,7 +96,9 @@ fn order(order: &OrderRequest, api: OrderApi) -> Form {
             let form = order.remoteip.into_iter().fold(form, |form, ip| form.with("remoteip", ip));
             form.with("licname", &order.licname)
         }
-        Family::Addition => order.parent.into_iter().fold(form, |form, license| form.with("item", license)),
+        Family::Addition | Family::Orderbox => {
+            order.parent.into_iter().fold(form, |form, license| form.with("item", license))
+        }
     };
     let form = form.with("remoteid", &order.mark).with("autoprolong", no_autoprolong);
     order.nodes.into_iter().fold(form, |form, (addon, nodes)| form.with(addon_name(addon), nodes))
@@ -103,7 +113,7 @@ fn edit_fields(family: Family, license: LicenseId, change: &Edit) -> Form {
             form = change.remoteip.iter().fold(form, |form, ip| form.with("remoteip", ip));
             form = change.licname.iter().fold(form, |form, name| form.with("licname", name));
         }
-        Family::Addition => {}
+        Family::Addition | Family::Orderbox => {}
     }
     form = change.remoteid.iter().fold(form, |form, mark| form.with("remoteid", mark));
     if change.no_autoprolong { form.with("autoprolong", "null") } else { form }

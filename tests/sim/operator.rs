@@ -112,6 +112,8 @@ fn verdict(world: &World, intent: IntentId) -> Option<Verdict> {
         OnceRequest::ChangePricelist { .. } => Billed::Tariff,
         OnceRequest::SetNodes { .. } => Billed::Nodes,
         OnceRequest::NewKey { .. } => Billed::Key,
+        // The simulator plays no hosting orders yet.
+        OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => return None,
         OnceRequest::Delete { .. } => Billed::Delete,
     };
     let is_there = |license: u32| world.seller.get(license).is_some_and(|lic| lic.status != LicenseStatus::Deleted);

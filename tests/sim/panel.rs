@@ -196,6 +196,8 @@ impl World {
             PanelCall::SaveParamOld { .. } => "saveparam, older form",
             PanelCall::Post { .. } => "post-call",
             PanelCall::Import { .. } => "import",
+            PanelCall::TaskType { .. } => "task type",
+            PanelCall::AddTask { .. } => "add task",
             PanelCall::RegisterProblem { .. } => "register problem",
         };
         if let PanelCall::Post { func, item } = call {
@@ -242,7 +244,7 @@ impl World {
         // Nor is what a closed life ordered, or a license on its way out.
         let matters = |intent: &&Intent| match &intent.request {
             OnceRequest::Order(_) => intent.status != IntentStatus::FreeWhenAppears,
-            OnceRequest::Delete { .. } => false,
+            OnceRequest::Delete { .. } | OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => false,
             other => other.license() == named,
         };
         if let Some(intent) = open.iter().find(matters) {
@@ -268,6 +270,7 @@ impl World {
                 let texts = values.iter().filter(|(name, _)| *name == "param_errormsg");
                 self.panel.problems.extend(texts.map(|(_, text)| text.clone()));
             }
+            PanelCall::TaskType { .. } | PanelCall::AddTask { .. } => {}
         }
         BTreeMap::new()
     }

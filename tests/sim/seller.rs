@@ -106,7 +106,7 @@ pub struct Seller {
 }
 
 pub fn refusal(kind: RefusalKind, words: &str) -> Refusal {
-    Refusal { kind, error_type: "sim".to_owned(), object: String::new(), message: words.to_owned() }
+    Refusal { kind, error_type: "sim".to_owned(), object: String::new(), message: words.to_owned(), advice: None }
 }
 
 /// How an effect arrives.
@@ -220,6 +220,9 @@ impl Seller {
                 self.alive(license.0)?.status = LicenseStatus::Deleted;
                 self.entry(Kind::Delete, license.0, how, None);
                 Ok(OnceAnswer::Changed)
+            }
+            OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => {
+                Err(refusal(RefusalKind::NoFunction, "no hosting orders"))
             }
         }
     }

@@ -41,6 +41,8 @@ fn send_step(request: &OnceRequest) -> &'static str {
         OnceRequest::SetNodes { .. } => "send nodes",
         OnceRequest::NewKey { .. } => "send newkey",
         OnceRequest::Delete { .. } => "send delete",
+        OnceRequest::AddLicense(_) => "send addition",
+        OnceRequest::RemoveLicense(_) => "send removal",
     }
 }
 
@@ -98,7 +100,9 @@ impl World {
             OnceRequest::ChangePricelist { .. }
             | OnceRequest::SetNodes { .. }
             | OnceRequest::NewKey { .. }
-            | OnceRequest::Delete { .. } => {}
+            | OnceRequest::Delete { .. }
+            | OnceRequest::AddLicense(_)
+            | OnceRequest::RemoveLicense(_) => {}
         }
     }
 

@@ -65,6 +65,9 @@ impl Engine<'_> {
         consent: &Consent,
     ) -> Result<Preview, ModuleError> {
         self.check_restored()?;
+        if self.sells_addons() {
+            return self.preview_addon(item, license, consent).await;
+        }
         self.preview_word(item, license, Word::of_person(consent.clone())).await
     }
 

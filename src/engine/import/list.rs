@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ModuleError, Text};
+use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Family, License};
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
 use crate::ports::CallError;
 use crate::text;
 
+use crate::engine::hosting::listing::to_bind;
 use crate::engine::pages::Pages;
 use crate::engine::takeover::{Progress, TOLD_EACH};
 use crate::engine::{Engine, errors};
@@ -42,6 +44,9 @@ impl Engine<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Importable>, ModuleError> {
         let shown = self.shown_licenses().await?;
+        if self.sells_addons() {
+            return if family == Family::Soft { self.importable_orders().await } else { Ok(Vec::new()) };
+        }
         let mut pages = Pages::of(family);
         let (mut found, mut looked) = (Vec::new(), 0);
         while let Some(page) = pages.next(self).await? {
@@ -55,6 +60,20 @@ impl Engine<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Orders with a license that nobody has: named, never imported.
+    async fn importable_orders(&mut self) -> Result<Vec<Importable>, ModuleError> {
+        let orders = self.unclaimed_orders().await?;
+        let importable = |order: HostingOrder| Importable {
+            module: self.module,
+            family: Family::Orderbox,
+            license: License { key: None, ..order.as_license() },
+            code: None,
+            ours: false,
+            against: Some(to_bind(order.id)),
+        };
+        Ok(orders.into_iter().map(importable).collect())
     }
 
     /// What a list leaves out, whose it is or its tariff's number, the license itself says.

@@ -34,7 +34,9 @@ pub(in crate::engine) fn order_of(intent: &Intent) -> Option<&OrderRequest> {
         | OnceRequest::ChangePricelist { .. }
         | OnceRequest::SetNodes { .. }
         | OnceRequest::NewKey { .. }
-        | OnceRequest::Delete { .. } => None,
+        | OnceRequest::Delete { .. }
+        | OnceRequest::AddLicense(_)
+        | OnceRequest::RemoveLicense(_) => None,
     }
 }
 

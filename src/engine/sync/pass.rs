@@ -91,6 +91,9 @@ impl Engine<'_> {
 
     async fn pass(&mut self, allow: Allow, summary: &mut Summary) -> Result<(), ModuleError> {
         self.check_restored()?;
+        if self.sells_addons() {
+            return Box::pin(self.pass_of_addons(allow, summary)).await;
+        }
         let mut work = Work::default();
         for family in [Family::Soft, Family::SoftExternal] {
             self.look_through(family, summary, &mut work).await?;

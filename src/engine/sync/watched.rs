@@ -9,7 +9,7 @@ use crate::error::ModuleError;
 use crate::model::ids::{LicenseId, UpstreamPricelistId};
 use crate::model::license::{Family, License, Money};
 use crate::model::period::Period;
-use crate::ports::{CallError, Outcome, Page, RefusalKind, Repeatable, Upstream};
+use crate::ports::{CallError, HostingOrders, Outcome, Page, RefusalKind, Repeatable, Upstream};
 use crate::store::RecordedIntent;
 use crate::text;
 
@@ -87,6 +87,10 @@ impl Upstream for Watched<'_> {
     fn balance(&mut self) -> Result<Money, CallError> {
         let result = self.inner.balance();
         self.noted(result)
+    }
+
+    fn hosting(&mut self) -> Option<&mut dyn HostingOrders> {
+        self.inner.hosting()
     }
 
     fn server_date(&self) -> Option<DateTime<Utc>> {

@@ -1,0 +1,136 @@
+//! Licenses that are an addon of somebody's hosting order, as OrderBox sells them (docs/licensing-rules.md 11). They
+//! share journal, locks, guards and the way to the panel with all others; what differs is here. The license has the
+//! order's number. It cannot be stopped, renewed or given to another service: it is added to the order, and taken off.
+
+mod by_hand;
+pub(super) mod doubt;
+pub(super) mod listing;
+mod look;
+mod obtain;
+mod pass;
+mod removal;
+mod wording;
+
+use crate::error::ModuleError;
+use crate::model::catalogue::NOPANEL;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::license_row::LicenseRow;
+use crate::plan::order::{Wanted, wanted};
+use crate::text;
+
+use super::{Engine, ItemCommand, errors};
+
+impl Engine<'_> {
+    /// Whether the seller's licenses are an addon of hosting orders.
+    pub(super) fn sells_addons(&mut self) -> bool {
+        use crate::ports::Upstream as _;
+        self.ports.upstream.hosting().is_some()
+    }
+
+    /// Carries out a command about a service whose license is such an addon.
+    pub(super) async fn addon_command(&mut self, command: ItemCommand, item: &Item) -> Result<(), ModuleError> {
+        match command {
+            ItemCommand::Open => {
+                self.open_addon(item).await?;
+                self.post_open(item).await
+            }
+            ItemCommand::Reopen => {
+                self.open_addon(item).await?;
+                self.post(item, "service.postreopen").await
+            }
+            ItemCommand::Suspend => self.leave_running(item, "service.postsuspend").await,
+            ItemCommand::Resume => self.leave_running(item, "service.postresume").await,
+            ItemCommand::Close => self.close_addon(item).await,
+            ItemCommand::Prolong => self.prolong_addon(item).await,
+            ItemCommand::CancelProlong => self.incarnation_of(item).await.map(drop),
+            ItemCommand::Setparam => self.setparam_addon(item).await,
+            ItemCommand::SyncItem => self.sync_addon_alone(item).await,
+            ItemCommand::GenKey => Err(wording::no_new_key(item.id)),
+        }
+    }
+
+    /// open and reopen: a license for the order that the service names, or none for `nopanel`.
+    async fn open_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let incarnation = self.incarnation_of(item).await?;
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Wanted::Nopanel => self.drop_addon(item, &incarnation).await,
+            Wanted::Product(product) => {
+                let name = product.internal_name.clone();
+                self.ensure_addon(item, &incarnation, &name).await
+            }
+        }
+    }
+
+    /// suspend and resume: nothing at the seller stops the license alone, and the hosting is not ours to stop.
+    async fn leave_running(&mut self, item: &Item, post: &str) -> Result<(), ModuleError> {
+        let incarnation = self.incarnation_of(item).await?;
+        if let Some(row) = self.held_by(&incarnation)? {
+            let order = row.id;
+            self.try_look(&row).await?;
+            self.note(&text!(
+                "the license of hosting order {order} goes on working and is still paid for: only the whole hosting could be stopped, and that is not done",
+                "лицензия заказа хостинга {order} продолжает работать и оплачиваться: остановить можно только весь хостинг, а это не делается"
+            ));
+        }
+        self.post(item, post).await
+    }
+
+    /// prolong: the license lives as long as the hosting order, which is somebody else's to renew.
+    async fn prolong_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let incarnation = self.incarnation_of(item).await?;
+        let payment = self.payment(item, &incarnation, None).await?;
+        if let Some(row) = self.held_by(&incarnation)?
+            && let Some(seen) = self.try_look(&row).await?
+            && let (Some(paid), Some(ends)) = (payment.as_ref().map(|payment| payment.paid_end), seen.ends)
+            && ends.date_naive() < paid
+        {
+            self.tell_problem(item.id, &row, &wording::hosting_ends(item.id, &seen, paid)).await?;
+        }
+        self.finish_prolong(item, &incarnation, payment).await
+    }
+
+    /// setparam: from or to `nopanel`. Nothing else of the service is known to the seller; another order is another
+    /// license.
+    async fn setparam_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let incarnation = self.incarnation_of(item).await?;
+        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Wanted::Nopanel => self.drop_addon(item, &incarnation).await?,
+            Wanted::Product(product) => {
+                let name = product.internal_name.clone();
+                let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+                let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
+                let holds = self.held_by(&incarnation)?.is_some();
+                if holds || had_nothing || item.status == ItemStatus::Active {
+                    self.ensure_addon(item, &incarnation, &name).await?;
+                    self.remember_choice(item, &name).await?;
+                    self.settle_end(item).await?;
+                }
+            }
+        }
+        self.post(item, "service.postsetparam").await
+    }
+
+    /// Has the panel show a problem with a license once, whatever runs find it again. A panel that does not take it
+    /// keeps the command from nothing.
+    async fn tell_problem(
+        &mut self,
+        item: crate::model::ids::ItemId,
+        row: &LicenseRow,
+        problem: &crate::error::Text,
+    ) -> Result<(), ModuleError> {
+        let license = (row.account, row.id);
+        if self.store.is_noted(license, "problem", problem).map_err(errors::state)? {
+            return Ok(());
+        }
+        self.warn(problem);
+        if let Err(error) = self.register_problem(problem, item).await {
+            self.warn(&text!(
+                "the panel did not take this problem: {error}",
+                "панель не приняла эту проблему: {error}"
+            ));
+            return Ok(());
+        }
+        let problem = problem.clone();
+        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), "problem", &problem)).await
+    }
+}

@@ -1,0 +1,291 @@
+//! Purchases of addons whose outcome is unknown, and writing down what they brought. The rules are in `plan::hosting`.
+
+use crate::error::{ModuleError, Text};
+use crate::model::hosting::{AddLicense, HostingOrder};
+use crate::model::ids::{IntentId, UpstreamPricelistId};
+use crate::model::item::Item;
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::license::{Cost, Family, Money};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::cost::with_cost;
+use crate::plan::doubt::{FREE_WHEN_APPEARS_DAYS, Verdict, after_nothing_appeared};
+use crate::plan::hosting::{Trace, after_empty_look, trace};
+use crate::ports::Refusal;
+use crate::store::{Binding, StoreError};
+use crate::text;
+
+use super::look::unreadable;
+use super::wording;
+use crate::engine::send::describe;
+use crate::engine::{Engine, errors};
+
+/// The purchase inside an intent.
+pub(in crate::engine) fn addition_of(intent: &Intent) -> Option<&AddLicense> {
+    match &intent.request {
+        OnceRequest::AddLicense(add) => Some(add),
+        OnceRequest::Order(_)
+        | OnceRequest::Prolong { .. }
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. }
+        | OnceRequest::RemoveLicense(_) => None,
+    }
+}
+
+impl Engine<'_> {
+    /// An intent that was recorded, as the state has it now.
+    pub(super) fn recorded(&self, id: IntentId) -> Result<Intent, ModuleError> {
+        let missing = || errors::state(StoreError::Unusable("a recorded intent is missing".to_owned()));
+        self.store.intent(id).map_err(errors::state)?.ok_or_else(missing)
+    }
+
+    /// Settles the purchases of a service that are in doubt: each ends, or this run fails. `incarnation`: who waits for
+    /// what they bought; `None`: nobody, so it is to be removed.
+    pub(in crate::engine) async fn settle_additions(
+        &mut self,
+        item: &Item,
+        incarnation: Option<&Incarnation>,
+    ) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        let account = self.account;
+        for intent in open.iter().filter(|intent| addition_of(intent).is_some() && intent.account == account) {
+            // What was bought for another incarnation of the number may be another client's.
+            let wanted = incarnation.filter(|incarnation| intent.is_order_of(incarnation));
+            self.settle_addition(intent, wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for what one doubtful purchase brought. `Ok(None)`: it ended without a license, or nobody waits for it.
+    pub(in crate::engine) async fn settle_addition(
+        &mut self,
+        intent: &Intent,
+        wanted: Option<&Incarnation>,
+    ) -> Result<Option<LicenseRow>, ModuleError> {
+        let Some(add) = addition_of(intent).cloned() else { return Ok(None) };
+        self.lock_license(add.order).await?;
+        let what = describe(intent);
+        let seen = self.order_now(add.line, add.order).await?;
+        if seen.key.is_some() {
+            let row = self.store.license(self.account, add.order).map_err(errors::state)?;
+            if let Some(other) = row.filter(|row| row.incarnation.is_some()).and_then(|row| row.item) {
+                let why = text!("service {other} has it", "она у услуги {other}");
+                return Err(self.hand_over(intent, &what, &why).await?);
+            }
+            let event = IntentEvent::Adopted { license: add.order };
+            return self.bind_addition(intent, &seen, wanted, event).await.map(Some);
+        }
+        if intent.status == IntentStatus::HandedOver {
+            let why = text!("a person must look", "решить должен человек");
+            return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
+        }
+        match self.traced(intent, &add).await? {
+            Trace::UnderWay => Err(wording::under_way(&what, add.order)),
+            Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
+            Trace::Ended if self.is_settled(intent) && wanted.is_some() => {
+                let why = text!(
+                    "an action on the order ended after it was sent, and the order shows no key",
+                    "после отправки на заказе завершилось действие, а ключа у заказа нет"
+                );
+                Err(self.hand_over(intent, &what, &why).await?)
+            }
+            Trace::Ended => Err(self.still_in_doubt(intent, &what)),
+            Trace::Nothing if wanted.is_none() => self.not_yet_added(intent, &what).await.map(|()| None),
+            Trace::Nothing => self.after_nothing_added(intent, &what).await.map(|()| None),
+        }
+    }
+
+    fn is_settled(&self, intent: &Intent) -> bool {
+        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        self.now_at_least() >= intent.recorded_at + settle
+    }
+
+    /// What the lists of actions say; one that cannot be read is no proof, and the run ends there.
+    async fn traced(&mut self, intent: &Intent, add: &AddLicense) -> Result<Trace, ModuleError> {
+        let pending = self.pending_actions(add.order).await?.map_err(|error| unreadable(&error, add.order))?;
+        let finished = self.finished_actions(add.order).await?.map_err(|error| unreadable(&error, add.order))?;
+        Ok(trace(&pending, &finished, intent, &add.action_before))
+    }
+
+    /// The seller says that it failed: the intent ends. The next run may buy; this one tells what happened.
+    async fn failed(&mut self, intent: &Intent, what: &Text, tell: bool) -> Result<Option<LicenseRow>, ModuleError> {
+        let reason = "the seller's list of actions says that it failed".to_owned();
+        let event = match intent.status {
+            IntentStatus::FreeWhenAppears => IntentEvent::NotHappened { reason },
+            IntentStatus::InDoubt
+            | IntentStatus::HandedOver
+            | IntentStatus::Done
+            | IntentStatus::Refused
+            | IntentStatus::NotSent
+            | IntentStatus::NotHappened => IntentEvent::Refused { reason },
+        };
+        self.write_event(intent, event, what).await?;
+        if tell { Err(wording::action_failed(what, intent)) } else { Ok(None) }
+    }
+
+    async fn after_nothing_added(&mut self, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
+        let rules = &self.rules.upstream;
+        let verdict = after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend);
+        let gave_up = intent.status == IntentStatus::FreeWhenAppears;
+        if gave_up && matches!(verdict, Verdict::FirstCleanLook { .. } | Verdict::HandOver(_)) {
+            self.write_event(intent, IntentEvent::WantedAgain, what).await?;
+        }
+        match verdict {
+            Verdict::Wait { until } => Err(errors::in_doubt(what, until, "licid", order_number(intent))),
+            Verdict::FirstCleanLook { again } => {
+                self.write_event(intent, IntentEvent::CleanLook, what).await?;
+                Err(errors::in_doubt(what, again, "licid", order_number(intent)))
+            }
+            Verdict::NeverHappened => {
+                let reason =
+                    "two looks, the second after the settling time, show neither a key nor an action".to_owned();
+                self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
+            }
+            Verdict::HandOver(why) => {
+                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(errors::order_unknown(what, &why, intent.item, intent.id.0))
+            }
+        }
+    }
+
+    /// The service is closed: what has not appeared within 30 days never will.
+    async fn not_yet_added(&mut self, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
+        match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, true) {
+            Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
+            Verdict::FirstCleanLook { .. } => self.write_event(intent, IntentEvent::CleanLook, what).await,
+            Verdict::NeverHappened => {
+                let reason = format!("nothing appeared within {FREE_WHEN_APPEARS_DAYS} days of the closing");
+                self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
+            }
+        }
+    }
+
+    /// A refusal is believed after a look that shows neither a key nor an action under way.
+    pub(super) async fn after_refusal(
+        &mut self,
+        intent: &Intent,
+        incarnation: &Incarnation,
+        refusal: &Refusal,
+    ) -> Result<LicenseRow, ModuleError> {
+        let Some(add) = addition_of(intent).cloned() else {
+            return Err(self.still_in_doubt(intent, &describe(intent)));
+        };
+        let what = describe(intent);
+        let looked = self.try_order(add.line, add.order).await?;
+        let pending = self.pending_actions(add.order).await?;
+        match (looked, pending) {
+            (Ok(seen), _) if seen.key.is_some() => {
+                let event = IntentEvent::Adopted { license: add.order };
+                self.bind_addition(intent, &seen, Some(incarnation), event).await
+            }
+            (Ok(_), Ok(pending)) if pending.is_empty() => {
+                self.write_event(intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
+                self.remember_refusal(intent.item, refusal, &what).await?;
+                Err(errors::refused(refusal, &what, "licid", add.order))
+            }
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => {
+                let reason = format!("{refusal}, and a look did not confirm it");
+                self.write_event(intent, IntentEvent::Unknown { reason }, &what).await?;
+                Err(self.still_in_doubt(intent, &what))
+            }
+        }
+    }
+
+    /// Writes a purchase's good end: the event and the license's row in one transaction. Without an incarnation that
+    /// waits for it the license is to be removed.
+    pub(super) async fn bind_addition(
+        &mut self,
+        intent: &Intent,
+        seen: &HostingOrder,
+        incarnation: Option<&Incarnation>,
+        event: IntentEvent,
+    ) -> Result<LicenseRow, ModuleError> {
+        let months = addition_of(intent).map_or(0, |add| add.months);
+        let cost = self.cost_of_months(months).map_or(Cost::Unknown, Cost::ListPrice);
+        let what = with_cost(&describe(intent), &cost);
+        let state = if incarnation.is_some() { LicenseState::Bound } else { LicenseState::ToFree };
+        let name = addition_of(intent).map_or_else(String::new, |add| add.name.clone());
+        let (account, module, order) = (self.account, self.module, seen.id);
+        let note = match state {
+            LicenseState::Bound => {
+                text!("the license of hosting order {order} is bound", "лицензия заказа хостинга {order} привязана")
+            }
+            LicenseState::Claimed
+            | LicenseState::ToFree
+            | LicenseState::Pool
+            | LicenseState::Stopped
+            | LicenseState::Deleted => text!(
+                "the license of hosting order {order} came after its service was closed: it is to be removed",
+                "лицензия заказа хостинга {order} пришла после закрытия услуги: её нужно снять"
+            ),
+        };
+        self.note(&note);
+        let (intent, license, incarnation) = (intent.clone(), seen.as_license(), incarnation.cloned());
+        self.commit("bind", move |tx| {
+            tx.event(&intent, &event, &what)?;
+            let binding = binding(account, module, &name);
+            tx.put_license(&binding, &license, state, intent.item, incarnation.as_ref())?;
+            tx.put_cost(&intent, order, UpstreamPricelistId(0), &cost)?;
+            tx.set_refused_lifted(&intent)?;
+            tx.note(intent.item, Some((account, order)), state.word(), &note)
+        })
+        .await?;
+        self.row_of_order(seen)
+    }
+
+    /// Binds a license that is there, without a purchase.
+    pub(in crate::engine) async fn bind_held(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        name: &str,
+        seen: &HostingOrder,
+        reason: &Text,
+    ) -> Result<LicenseRow, ModuleError> {
+        let (account, module, order) = (self.account, self.module, seen.id);
+        let (license, reason) = (seen.as_license(), reason.clone());
+        self.commit("bind", |tx| {
+            tx.touch_item(item)?;
+            tx.set_choice(item, name)?;
+            tx.put_license(
+                &binding(account, module, name),
+                &license,
+                LicenseState::Bound,
+                Some(item.id),
+                Some(incarnation),
+            )?;
+            tx.note(Some(item.id), Some((account, order)), LicenseState::Bound.word(), &reason)
+        })
+        .await?;
+        self.row_of_order(seen)
+    }
+
+    fn row_of_order(&self, seen: &HostingOrder) -> Result<LicenseRow, ModuleError> {
+        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        row.ok_or_else(|| errors::license_gone(None, seen.id))
+    }
+
+    /// What so many months cost by the setting `price_month`.
+    pub(super) fn cost_of_months(&self, months: u32) -> Option<Money> {
+        let price = self.rules.hosting.price_month.as_ref()?;
+        Some(Money { minor: price.minor.checked_mul(i64::from(months))?, currency: price.currency.clone() })
+    }
+}
+
+fn binding(account: crate::model::ids::AccountId, module: crate::model::ids::ModuleId, name: &str) -> Binding<'_> {
+    Binding {
+        account,
+        family: Family::Orderbox,
+        module,
+        internal_name: name,
+        mark: None,
+        pricelist: UpstreamPricelistId(0),
+        nodes: None,
+    }
+}
+
+fn order_number(intent: &Intent) -> u32 {
+    intent.request.license().map_or(0, |order| order.0)
+}

@@ -1,0 +1,65 @@
+//! Orders with a license that no service has, for `import`. They are only named: which service is to have one, and
+//! under which number of an order, an operator says with `bind`.
+
+use std::collections::BTreeSet;
+
+use crate::error::{ModuleError, Text};
+use crate::model::hosting::{HostingOrder, ProductLine};
+use crate::model::ids::LicenseId;
+use crate::model::license_row::LicenseState;
+use crate::ports::{CallError, Upstream as _};
+use crate::text;
+
+use super::look::unreadable;
+use crate::engine::{Engine, errors};
+
+/// No account has more pages of orders in one line of products.
+const MAX_PAGES: u32 = 1_000;
+
+impl Engine<'_> {
+    /// Orders of the account that have a license which nobody has.
+    pub(in crate::engine) async fn unclaimed_orders(&mut self) -> Result<Vec<HostingOrder>, ModuleError> {
+        let mut found = Vec::new();
+        for line in self.rules.hosting.products.clone() {
+            for order in self.orders_of_line(line).await? {
+                self.begin_one();
+                let row = self.store.license(self.account, order).map_err(errors::state)?;
+                if row.is_some_and(|row| row.state != LicenseState::Deleted) {
+                    continue;
+                }
+                let seen = self.order_now(line, order).await?;
+                if seen.key.is_some() {
+                    found.push(seen);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn orders_of_line(&mut self, line: ProductLine) -> Result<BTreeSet<LicenseId>, ModuleError> {
+        let mut found = BTreeSet::new();
+        for number in 1..=MAX_PAGES {
+            self.step("list orders").await?;
+            let page = match self.ports.upstream.hosting() {
+                Some(orders) => orders.orders(line, number),
+                None => Err(CallError::Unreachable("this seller has no hosting orders".to_owned())),
+            };
+            let page = page.map_err(|error| unreadable(&error, LicenseId(0)))?;
+            let before = found.len();
+            found.extend(page);
+            // An empty page, or one that was seen before.
+            if found.len() == before {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What an operator can do with such an order.
+pub(in crate::engine) fn to_bind(order: LicenseId) -> Text {
+    text!(
+        "hosting order {order} has a license that no service has; bind it with: pmisplicense bind ITEM {order}",
+        "у заказа хостинга {order} есть лицензия, которой нет ни у одной услуги; привяжите её: pmisplicense bind УСЛУГА {order}"
+    )
+}

@@ -1,0 +1,254 @@
+//! A license for a service: the one that it holds, the one that it gave back and that still works, or a purchase. All
+//! that could make the purchase wrong is looked at before anything is sent.
+
+use std::time::Duration;
+
+use crate::error::{ModuleError, Text};
+use crate::model::hosting::{AddLicense, HostingOrder, ProductLine};
+use crate::model::ids::{LicenseId, LicenseKey};
+use crate::model::item::Item;
+use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::license::Money;
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::hosting::{is_too_long, months_left};
+use crate::plan::identity::Shown;
+use crate::ports::{Outcome, Upstream as _};
+use crate::store::{NewIntent, Recorded, RecordedIntent};
+use crate::text;
+
+use super::wording;
+use crate::engine::send::describe;
+use crate::engine::{Engine, errors};
+
+/// How long open waits for a key that is not issued yet, before one more look; the next sync brings it otherwise.
+const KEY_WAIT: Duration = Duration::from_secs(3);
+
+impl Engine<'_> {
+    /// Makes sure that the incarnation has the license of the order that its service names, and that the panel has
+    /// number and key.
+    pub(super) async fn ensure_addon(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        name: &str,
+    ) -> Result<(), ModuleError> {
+        let order = self.order_asked(item).await?;
+        let mut held = self.held_by(incarnation)?;
+        if held.is_none() {
+            self.settle_additions(item, Some(incarnation)).await?;
+            held = self.held_by(incarnation)?;
+        }
+        if let Some(row) = held {
+            if row.id != order {
+                return Err(wording::another_order(item.id, row.id, order));
+            }
+            self.lock_license(order).await?;
+            return self.hand_out_held(item, &row).await;
+        }
+        self.lock_license(order).await?;
+        self.check_not_taken(item, incarnation, order)?;
+        self.settle_removals(order).await?;
+        let line = self.line_of(order).await?.ok_or_else(|| wording::no_such_order(order))?;
+        let seen = self.order_now(line, order).await?;
+        self.check_customer(item, &seen).await?;
+        let row = match &seen.key {
+            Some(key) => self.take_back(item, incarnation, name, &seen, key).await?,
+            None => self.add_license(item, incarnation, name, line, &seen).await?,
+        };
+        self.hand_out_addon(item, &row, line).await
+    }
+
+    /// A license that the service holds: its key is saved again where it is missing. One that is gone is not bought
+    /// again.
+    async fn hand_out_held(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
+        self.hand_out_addon(item, row, line).await
+    }
+
+    /// Waits briefly for a late key, then saves number and key.
+    async fn hand_out_addon(&mut self, item: &Item, row: &LicenseRow, line: ProductLine) -> Result<(), ModuleError> {
+        let mut seen = self.order_now(line, row.id).await?;
+        if seen.key.is_none() && row.key.is_some() {
+            return Err(wording::addon_gone(item.id, row.id));
+        }
+        if seen.key.is_none() {
+            self.ports.clock.sleep(KEY_WAIT);
+            seen = self.order_now(line, row.id).await?;
+            if seen.key.is_none() {
+                let order = row.id;
+                self.warn(&text!(
+                    "hosting order {order} shows no license key yet: the next sync brings it",
+                    "у заказа хостинга {order} ещё нет ключа лицензии: его принесёт следующий sync"
+                ));
+            }
+        }
+        self.save_addon(item, row, &seen).await
+    }
+
+    /// No other service may have the order's license, or wait for it. A service that shows a license which our state
+    /// does not know is not bought for either: our state is not the only witness.
+    fn check_not_taken(&self, item: &Item, incarnation: &Incarnation, order: LicenseId) -> Result<(), ModuleError> {
+        let row = self.store.license(self.account, order).map_err(errors::state)?;
+        let serves = |row: &LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
+        if let Some(other) = row.as_ref().filter(|row| serves(row)).and_then(|row| row.item) {
+            return Err(wording::taken(order, other));
+        }
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        let waits = open
+            .iter()
+            .find(|intent| matches!(intent.request, OnceRequest::AddLicense(_)) && !intent.is_order_of(incarnation));
+        if let Some(other) = waits.and_then(|intent| intent.item) {
+            return Err(wording::taken(order, other));
+        }
+        match self.shown_by(item, incarnation)? {
+            Shown::Nothing | Shown::Own | Shown::Former => Ok(()),
+            Shown::Unknown(license) | Shown::Elsewhere(license, _) => Err(wording::shows_unknown(item.id, license)),
+        }
+    }
+
+    /// A license that is there although nothing was bought now. Only one that this installation bought, that serves
+    /// nobody, and that the same service gave back is handed out again.
+    async fn take_back(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        name: &str,
+        seen: &HostingOrder,
+        key: &LicenseKey,
+    ) -> Result<LicenseRow, ModuleError> {
+        let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        let is_ours = |row: &LicenseRow| {
+            let waits = matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
+            let same_key = row.key.as_ref().is_some_and(|ours| ours.fingerprint() == key.fingerprint());
+            waits && same_key && (row.item == Some(item.id) || !self.rules.hosting.any_customer)
+        };
+        if !known.as_ref().is_some_and(is_ours) {
+            return Err(wording::foreign_key(item.id, seen.id));
+        }
+        let order = seen.id;
+        let reason = text!(
+            "hosting order {order} still has the license that was bought before: it is handed out again, nothing is bought",
+            "у заказа хостинга {order} осталась купленная ранее лицензия: она выдаётся снова, ничего не покупается"
+        );
+        self.note(&reason);
+        self.bind_held(item, incarnation, name, seen, &reason).await
+    }
+
+    /// Buys. One intent, one request, then a look.
+    async fn add_license(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        name: &str,
+        line: ProductLine,
+        seen: &HostingOrder,
+    ) -> Result<LicenseRow, ModuleError> {
+        let order = seen.id;
+        let now = self.now();
+        if !seen.is_active() {
+            return Err(wording::not_active(seen));
+        }
+        let Some(ends) = seen.ends.filter(|ends| *ends > now) else { return Err(wording::is_over(seen)) };
+        let pending = self.pending_actions(order).await?.map_err(|error| super::look::unreadable(&error, order))?;
+        if !pending.is_empty() {
+            return Err(wording::busy_order(order));
+        }
+        let months = months_left(ends, now);
+        let extra = self.rules.hosting.max_extra_months;
+        if is_too_long(ends, now, item.period, extra) {
+            return Err(wording::too_long(item, seen, months, self.cost_of_months(months).as_ref()));
+        }
+        self.check_clock()?;
+        let what = wording::purchase(item.id, seen, months, self.cost_of_months(months).as_ref());
+        self.check_money(Some(item.id), &what).await?;
+        self.check_rest(&what, months).await?;
+        let request = AddLicense {
+            order,
+            name: name.to_owned(),
+            line,
+            invoice: self.rules.hosting.invoice_option,
+            action_before: seen.action.clone(),
+            months,
+        };
+        let key = IdempotencyKey::AddLicense {
+            incarnation: incarnation.clone(),
+            account: self.account,
+            order,
+            given_back: self.given_back(item, incarnation)?,
+        };
+        let new = NewIntent {
+            key: &key,
+            item: Some(item.id),
+            account: self.account,
+            highest_license: LicenseId(0),
+            operation: self.operation,
+            reason: &what,
+        };
+        self.step("record intent").await?;
+        let recorded = self.store.record_intent(self.now_at_latest(), &new, |tx| {
+            tx.touch_item(item)?;
+            tx.set_choice(item, name)?;
+            Ok(OnceRequest::AddLicense(request.clone()))
+        });
+        self.step("intent recorded").await?;
+        match recorded.map_err(errors::state)? {
+            Recorded::Intent(recorded) => {
+                self.note(&what);
+                self.send_addition(recorded, incarnation, seen).await
+            }
+            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
+        }
+    }
+
+    /// Where price and minimum are known, what is left after the purchase must not be below the minimum.
+    async fn check_rest(&mut self, what: &Text, months: u32) -> Result<(), ModuleError> {
+        let Some(cost) = self.cost_of_months(months).filter(|_| self.rules.minimum_balance.is_some()) else {
+            return Ok(());
+        };
+        self.step("ask balance").await?;
+        let Ok(balance) = self.ports.upstream.balance() else { return Ok(()) };
+        let left = Money { minor: balance.minor.saturating_sub(cost.minor), currency: balance.currency.clone() };
+        if balance.currency == cost.currency && self.rules.is_below_minimum(&left) {
+            return Err(wording::too_little(what, &balance, &cost));
+        }
+        Ok(())
+    }
+
+    /// How many licenses this incarnation has had and given back: one that wants a license again wants another one.
+    fn given_back(&self, item: &Item, incarnation: &Incarnation) -> Result<u32, ModuleError> {
+        let known = self.store.additions_of_item(item.id).map_err(errors::state)?;
+        let had = known.iter().filter(|intent| intent.is_order_of(incarnation) && intent.status == IntentStatus::Done);
+        Ok(u32::try_from(had.count()).unwrap_or(u32::MAX))
+    }
+
+    async fn send_addition(
+        &mut self,
+        recorded: RecordedIntent,
+        incarnation: &Incarnation,
+        seen: &HostingOrder,
+    ) -> Result<LicenseRow, ModuleError> {
+        let intent = self.recorded(recorded.intent())?;
+        let what = describe(&intent);
+        match self.send_recorded(recorded).await? {
+            Outcome::NotSent(why) => {
+                let error = errors::unreachable(&what, &why, seen.id);
+                self.write_event(&intent, IntentEvent::NotSent { reason: why }, &what).await?;
+                Err(error)
+            }
+            // It names our order: whether its key is there already or comes later, the license is this service's.
+            Outcome::Done(_) => {
+                let event = IntentEvent::Done { license: Some(seen.id) };
+                self.bind_addition(&intent, seen, Some(incarnation), event).await
+            }
+            Outcome::Refused(refusal) => self.after_refusal(&intent, incarnation, &refusal).await,
+            Outcome::Unknown(why) => {
+                self.write_event(&intent, IntentEvent::Unknown { reason: why }, &what).await?;
+                let intent = self.recorded(intent.id)?;
+                match self.settle_addition(&intent, Some(incarnation)).await? {
+                    Some(row) => Ok(row),
+                    None => Err(self.still_in_doubt(&intent, &what)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! sync of addons: each order that we hold a license of is looked at. A late key is saved, one that is gone is told
+//! and never bought again, and an operator hears of a renewal that nobody pays for. Nothing is renewed.
+
+use std::collections::BTreeSet;
+
+use crate::error::ModuleError;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::{Incarnation, IntentStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
+use crate::pass_report::{PassReport, Scope, named};
+use crate::plan::guard::{Allow, Kind};
+use crate::plan::hosting::is_renewed_soon;
+use crate::plan::order::{Wanted, wanted};
+use crate::plan::renew::is_paid;
+use crate::ports::LockName;
+use crate::text;
+
+use super::doubt::addition_of;
+use super::wording;
+use crate::engine::guard::By;
+use crate::engine::{Engine, Summary, errors};
+
+/// Rows of our state read at once.
+const BATCH: usize = 500;
+
+impl Engine<'_> {
+    /// sync_item.
+    pub(super) async fn sync_addon_alone(&mut self, item: &Item) -> Result<(), ModuleError> {
+        self.sync_addon(item).await
+    }
+
+    /// One pass over the licenses of the account.
+    pub(in crate::engine) async fn pass_of_addons(
+        &mut self,
+        allow: Allow,
+        summary: &mut Summary,
+    ) -> Result<(), ModuleError> {
+        let (items, mut removals) = self.addons_to_look_at(summary)?;
+        removals.extend(self.closed_without_us(&items).await?);
+        self.withheld.frees = self.holds_back(
+            (By::Sync, Kind::Frees),
+            removals.len(),
+            &named(removals.iter().map(|id| Scope::License(*id))),
+            allow,
+            &mut summary.report,
+        )?;
+        for item in &items {
+            summary.handled += 1;
+            let synced = self.sync_addon_one(*item, &mut summary.report).await;
+            self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
+        }
+        self.note_troubles(&items, &mut summary.report).await
+    }
+
+    /// Services with a license or a purchase in doubt; and licenses that a removal would be sent for.
+    fn addons_to_look_at(&self, summary: &mut Summary) -> Result<(BTreeSet<ItemId>, BTreeSet<LicenseId>), ModuleError> {
+        let (mut items, mut removals, mut after) = (BTreeSet::new(), BTreeSet::new(), LicenseId(0));
+        loop {
+            let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
+            let Some(last) = rows.last() else { break };
+            after = last.id;
+            for row in rows.iter().filter(|row| row.state != LicenseState::Deleted) {
+                summary.seen += 1;
+                items.extend(row.item);
+                if row.state == LicenseState::ToFree && !self.rules.hosting.remove_call.is_empty() {
+                    removals.insert(row.id);
+                }
+            }
+        }
+        let open = self.store.open_intents().map_err(errors::state)?;
+        items.extend(open.iter().filter(|intent| intent.account == self.account).filter_map(|intent| intent.item));
+        Ok((items, removals))
+    }
+
+    /// Licenses of services that the panel closed without telling us: a removal would be sent for them too.
+    async fn closed_without_us(&mut self, items: &BTreeSet<ItemId>) -> Result<Vec<LicenseId>, ModuleError> {
+        let mut found = Vec::new();
+        if self.rules.hosting.remove_call.is_empty() {
+            return Ok(found);
+        }
+        for id in items {
+            self.begin_one();
+            let Some(item) = self.item_row(*id).await?.filter(|item| item.status == ItemStatus::Deleted) else {
+                continue;
+            };
+            let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+            found.extend(self.store.license_of(&incarnation).map_err(errors::state)?.map(|row| row.id));
+        }
+        Ok(found)
+    }
+
+    async fn sync_addon_one(&mut self, id: ItemId, report: &mut PassReport) -> Result<(), ModuleError> {
+        self.begin_one();
+        if self.is_locked_elsewhere(LockName::Item(id))? {
+            let error = errors::left_to_other_run(LockName::Item(id));
+            report.left(self.module, Scope::Item(id), crate::pass_report::Why::OtherRun, error);
+            return Ok(());
+        }
+        self.lock(LockName::Item(id)).await?;
+        match self.item_row(id).await? {
+            Some(item) => self.sync_addon(&item).await,
+            // A row that is missing is not a closed one: nothing is removed for it.
+            None => {
+                self.warn(&text!("service {id} is not in the panel any more", "услуги {id} в панели больше нет"));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn sync_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let incarnation = self.incarnation_to_settle(item)?;
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        let account = self.account;
+        for intent in open.iter().filter(|intent| addition_of(intent).is_some() && intent.account == account) {
+            let waits = intent.status != IntentStatus::FreeWhenAppears && item.status != ItemStatus::Deleted;
+            let wanted = Some(&incarnation).filter(|incarnation| waits && intent.is_order_of(incarnation));
+            self.settle_addition(intent, wanted).await?;
+        }
+        let incarnation = self.incarnation_of(item).await?;
+        let mut result = Ok(());
+        for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
+            if row.account != self.account {
+                continue;
+            }
+            let looked = match row.state {
+                LicenseState::ToFree => self.remove_if_allowed(item, &row).await,
+                LicenseState::Stopped => self.look_at_kept(item, &row).await,
+                LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::Deleted => Ok(()),
+            };
+            result = result.and(looked);
+        }
+        let held = self.held_by(&incarnation)?;
+        let synced = match held {
+            Some(row) => self.sync_held_addon(item, &incarnation, &row).await,
+            None => self.without_license(item),
+        };
+        result.and(synced)
+    }
+
+    /// Only for a service that is closed, or wants no license, by now: whatever was written down when it gave the
+    /// license back.
+    async fn remove_if_allowed(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        let wants_none = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Nopanel));
+        if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none) {
+            return Ok(());
+        }
+        self.remove_addon(item.id, row).await?;
+        if item.status != ItemStatus::Deleted {
+            self.clear_shown(item, row).await?;
+        }
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?;
+        match row.filter(|row| row.state == LicenseState::ToFree) {
+            Some(row) => self.tell_unpaid_renewal(item, &row).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn look_at_kept(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
+        let seen = self.order_now(line, row.id).await?;
+        if seen.key.is_none() {
+            return self.forget_removed(row, Reason::DeletedUpstream).await;
+        }
+        self.tell_unpaid_renewal(item, row).await
+    }
+
+    /// An operator hears in time of a renewal that nobody pays for.
+    async fn tell_unpaid_renewal(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        let Some(seen) = self.try_look(row).await? else { return Ok(()) };
+        if seen.key.is_some() && is_renewed_soon(seen.recurring, seen.ends, self.now()) {
+            let problem = wording::renewed_unpaid(item.id, &seen, self.cost_of_months(1).as_ref());
+            self.tell_problem(item.id, row, &problem).await?;
+        }
+        Ok(())
+    }
+
+    async fn sync_held_addon(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        row: &LicenseRow,
+    ) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        if item.status == ItemStatus::Deleted {
+            // The panel closed the service without us.
+            if self.withheld.frees {
+                return Ok(());
+            }
+            self.give_up_addon(item, row).await?;
+            return self.end_incarnation(item, incarnation).await;
+        }
+        let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
+        let seen = self.order_now(line, row.id).await?;
+        if seen.key.is_none() && row.key.is_some() {
+            let error = wording::addon_gone(item.id, row.id);
+            self.tell_problem(item.id, row, &error.message).await?;
+            return Err(error);
+        }
+        self.save_addon(item, row, &seen).await?;
+        if self.open_is_owed(item)? {
+            // Whichever run finds the license makes the post-call that is still owed.
+            self.post_open(item).await?;
+        }
+        self.remind_of_key(item, row, &seen.as_license()).await?;
+        if !seen.is_active() {
+            self.tell_problem(item.id, row, &wording::hosting_not_active(item.id, &seen)).await?;
+        }
+        if item.status == ItemStatus::Suspended || !is_paid(item, self.today()) {
+            self.tell_unpaid_renewal(item, row).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! The end of a service: its license is taken off the order, once, and only the very one that we hold. The call for
+//! that is on record nowhere, so without the setting `remove_call` an operator does it, and is told until when.
+
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::catalogue::NOPANEL;
+use crate::model::hosting::{HostingOrder, ProductLine, RemoveLicense};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::Item;
+use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
+use crate::model::rules::OnClose;
+use crate::plan::doubt::Verdict;
+use crate::plan::hosting::after_empty_look;
+use crate::plan::identity::serves;
+use crate::ports::{Outcome, PanelCall};
+use crate::store::{NewIntent, Recorded};
+use crate::text;
+
+use super::doubt::addition_of;
+use super::look::unreadable;
+use super::wording;
+use crate::engine::send::describe;
+use crate::engine::{Engine, errors};
+
+/// Why a license stays where it is, stored with it.
+const KEPT: &str = "kept until its hosting order ends";
+
+/// The removal inside an intent.
+pub(super) fn removal_of(intent: &Intent) -> Option<&RemoveLicense> {
+    match &intent.request {
+        OnceRequest::RemoveLicense(remove) => Some(remove),
+        OnceRequest::Order(_)
+        | OnceRequest::Prolong { .. }
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. }
+        | OnceRequest::AddLicense(_) => None,
+    }
+}
+
+impl Engine<'_> {
+    /// close: a purchase in doubt becomes "remove it when it appears", and what the service held is removed or kept,
+    /// as `on_close` says. The service closes all the same; sync finishes what could not be done.
+    pub(super) async fn close_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let incarnation = self.incarnation_to_settle(item)?;
+        self.give_up_additions(item).await?;
+        self.look_for_late_ones(item).await?;
+        self.give_up_held(item, &incarnation).await?;
+        self.post(item, "service.postclose").await?;
+        self.end_incarnation(item, &incarnation).await
+    }
+
+    /// The client wants no license any more: as at close, and the service goes on.
+    pub(super) async fn drop_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.give_up_additions(item).await?;
+        self.give_up_held(item, incarnation).await?;
+        for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
+            self.clear_shown(item, &row).await?;
+        }
+        self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
+        self.remember_choice(item, NOPANEL).await
+    }
+
+    async fn give_up_additions(&mut self, item: &Item) -> Result<(), ModuleError> {
+        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        let is_waited_for =
+            |intent: &&Intent| addition_of(intent).is_some() && intent.status != IntentStatus::FreeWhenAppears;
+        for intent in open.iter().filter(is_waited_for) {
+            let reason = text!(
+                "the service was closed while its purchase is in doubt: the license is removed when it appears",
+                "услуга закрыта, пока её покупка под вопросом: лицензия будет снята, когда появится"
+            );
+            self.warn(&reason);
+            self.write_event(intent, IntentEvent::FreeWhenAppears, &reason).await?;
+        }
+        Ok(())
+    }
+
+    /// What a given up purchase brought meanwhile. What cannot be seen now is looked for by sync.
+    async fn look_for_late_ones(&mut self, item: &Item) -> Result<(), ModuleError> {
+        match self.settle_additions(item, None).await {
+            Err(error) if error.kind == ErrorKind::Database => Err(error),
+            Err(error) => {
+                self.warn(&error.message);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A service that goes on without a license shows no dead key. A panel that keeps it is told of in the log.
+    pub(super) async fn clear_shown(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?;
+        let is_dead = row.is_some_and(|row| row.state == LicenseState::Deleted && item.params.licid == Some(row.id));
+        if !is_dead {
+            return Ok(());
+        }
+        let values = vec![("lickey", String::new()), ("licid", String::new())];
+        if let Err(error) = self.panel_call(&PanelCall::SaveParams { item: item.id, values }).await? {
+            let error = errors::panel(&error, "service.saveparam", item.id);
+            self.warn(&error.message);
+        }
+        Ok(())
+    }
+
+    async fn give_up_held(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let waits = |row: &&LicenseRow| serves(row, incarnation) || row.state == LicenseState::ToFree;
+        let account = self.account;
+        for row in rows.iter().filter(|row| row.account == account).filter(waits) {
+            self.give_up_addon(item, row).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what a license is held for. Written down first: a crash in between leaves a license that waits.
+    pub(super) async fn give_up_addon(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        let keeps = match self.rules.on_close {
+            OnClose::Keep => true,
+            // There is no pool and no stop: each renewal of the order would cost money.
+            OnClose::Pool | OnClose::Stop | OnClose::Delete => false,
+        };
+        if row.state != LicenseState::ToFree {
+            let state = if keeps { LicenseState::Stopped } else { LicenseState::ToFree };
+            let reason = wording::given_back(item.id, row.id, keeps);
+            self.note(&reason);
+            let (row, why) = (row.clone(), keeps.then(|| Reason::Other(KEPT.to_owned())));
+            self.commit("given back", move |tx| {
+                tx.release_license(&row, state, None, why.as_ref())?;
+                tx.note(row.item, Some((row.account, row.id)), state.word(), &reason)
+            })
+            .await?;
+        }
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        if keeps {
+            if let Some(seen) = self.try_look(&row).await? {
+                self.tell_problem(item.id, &row, &wording::kept(item.id, &seen, self.cost_of_months(1).as_ref()))
+                    .await?;
+            }
+            return Ok(());
+        }
+        match self.remove_addon(item.id, &row).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind == ErrorKind::Database => Err(error),
+            Err(error) => {
+                self.warn(&text!(
+                    "the license of hosting order {} is removed later: {error}",
+                    "лицензия заказа хостинга {} будет снята позже: {error}",
+                    row.id
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the license off its order, or has an operator do it. The caller has made sure that no service may use it.
+    pub(super) async fn remove_addon(&mut self, item: ItemId, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        self.settle_removals(row.id).await?;
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        if row.state == LicenseState::Deleted {
+            return Ok(());
+        }
+        let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
+        let seen = self.order_now(line, row.id).await?;
+        let Some(key) = &seen.key else {
+            if row.key.is_none() && !seen.is_deleted() {
+                // Bought, and its key is still to come.
+                return Err(wording::key_to_come(row.id));
+            }
+            return self.forget_removed(&row, Reason::DeletedUpstream).await;
+        };
+        if self.rules.hosting.remove_call.is_empty() {
+            let price = self.cost_of_months(1);
+            self.tell_problem(item, &row, &wording::to_remove(item, &seen, price.as_ref())).await?;
+            return self.ask_operator(item).await;
+        }
+        let fingerprint = key.fingerprint();
+        match &row.key {
+            Some(ours) if ours.fingerprint() != fingerprint => {
+                let problem = wording::other_key(item, row.id);
+                self.tell_problem(item, &row, &problem).await?;
+                return Err(ModuleError::new(ErrorKind::State, "licid", row.id, problem));
+            }
+            Some(_) => {}
+            // The key of our purchase came after the close.
+            None => self.refresh(&row, &seen.as_license()).await?,
+        }
+        let pending = self.pending_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
+        if !pending.is_empty() {
+            return Err(wording::busy_order(row.id));
+        }
+        self.check_clock()?;
+        self.send_removal(item, &row, line, fingerprint).await
+    }
+
+    async fn send_removal(
+        &mut self,
+        item: ItemId,
+        row: &LicenseRow,
+        line: ProductLine,
+        fingerprint: String,
+    ) -> Result<(), ModuleError> {
+        let rules = &self.rules.hosting;
+        let request = RemoveLicense {
+            order: row.id,
+            line,
+            call: rules.remove_call.clone(),
+            params: rules.remove_params.clone(),
+            key: fingerprint.clone(),
+        };
+        let key = IdempotencyKey::RemoveLicense { account: row.account, order: row.id, key: fingerprint };
+        let what = wording::removal(item, row.id);
+        let new = NewIntent {
+            key: &key,
+            item: Some(item),
+            account: row.account,
+            highest_license: LicenseId(0),
+            operation: self.operation,
+            reason: &what,
+        };
+        self.step("record intent").await?;
+        let recorded =
+            self.store.record_intent(self.now_at_latest(), &new, |_| Ok(OnceRequest::RemoveLicense(request.clone())));
+        self.step("intent recorded").await?;
+        let recorded = match recorded.map_err(errors::state)? {
+            Recorded::Intent(recorded) => recorded,
+            // Removed before, and shown still: the same key does not come back by itself.
+            Recorded::Existing(intent) => return Err(self.still_in_doubt(&intent, &what)),
+        };
+        self.note(&what);
+        let intent = self.recorded(recorded.intent())?;
+        match self.send_recorded(recorded).await? {
+            Outcome::NotSent(why) => {
+                let error = errors::unreachable(&what, &why, row.id);
+                self.write_event(&intent, IntentEvent::NotSent { reason: why }, &what).await?;
+                Err(error)
+            }
+            Outcome::Refused(refusal) => match self.try_order(line, row.id).await? {
+                Ok(seen) if is_gone(&seen, &intent) => self.removed(row, &intent).await,
+                Ok(_) => {
+                    self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
+                    let problem = wording::removal_refused(item, row.id, &refusal);
+                    self.tell_problem(item, row, &problem).await?;
+                    Err(errors::refused(&refusal, &what, "licid", row.id))
+                }
+                Err(error) => {
+                    let reason = format!("{refusal}, then {}", error.words().en);
+                    self.write_event(&intent, IntentEvent::Unknown { reason }, &what).await?;
+                    Err(self.still_in_doubt(&intent, &what))
+                }
+            },
+            Outcome::Done(_) => {
+                let reason = "answered, not visible yet".to_owned();
+                self.look_for_removal(row, &intent, reason).await
+            }
+            Outcome::Unknown(why) => self.look_for_removal(row, &intent, why).await,
+        }
+    }
+
+    async fn look_for_removal(&mut self, row: &LicenseRow, intent: &Intent, why: String) -> Result<(), ModuleError> {
+        let what = describe(intent);
+        self.write_event(intent, IntentEvent::Unknown { reason: why }, &what).await?;
+        let intent = self.recorded(intent.id)?;
+        self.settle_removal(&intent, row).await?;
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?;
+        if row.is_some_and(|row| row.state == LicenseState::Deleted) {
+            return Ok(());
+        }
+        Err(self.still_in_doubt(&intent, &what))
+    }
+
+    /// Settles the removals of an order that are in doubt: until then nobody buys or removes for it.
+    pub(super) async fn settle_removals(&mut self, order: LicenseId) -> Result<(), ModuleError> {
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        for intent in open.iter().filter(|intent| removal_of(intent).is_some()) {
+            if let Some(row) = self.store.license(self.account, order).map_err(errors::state)? {
+                self.settle_removal(intent, &row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_removal(&mut self, intent: &Intent, row: &LicenseRow) -> Result<(), ModuleError> {
+        let Some(remove) = removal_of(intent).cloned() else { return Ok(()) };
+        let what = describe(intent);
+        let seen = self.order_now(remove.line, remove.order).await?;
+        if is_gone(&seen, intent) {
+            return self.removed(row, intent).await;
+        }
+        if intent.status == IntentStatus::HandedOver {
+            let why = text!("a person must look", "решить должен человек");
+            return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
+        }
+        let pending = self.pending_actions(remove.order).await?.map_err(|error| unreadable(&error, remove.order))?;
+        if !pending.is_empty() {
+            return Err(wording::under_way(&what, remove.order));
+        }
+        let rules = &self.rules.upstream;
+        match after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend) {
+            Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
+            Verdict::FirstCleanLook { again } => {
+                self.write_event(intent, IntentEvent::CleanLook, &what).await?;
+                Err(errors::in_doubt(&what, again, "licid", row.id))
+            }
+            Verdict::NeverHappened => {
+                let reason = "two looks, the second after the settling time, show the same key".to_owned();
+                self.write_event(intent, IntentEvent::NotHappened { reason }, &what).await
+            }
+            Verdict::HandOver(why) => {
+                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
+            }
+        }
+    }
+
+    async fn removed(&mut self, row: &LicenseRow, intent: &Intent) -> Result<(), ModuleError> {
+        let (what, row, intent) = (describe(intent), row.clone(), intent.clone());
+        self.note(&what);
+        self.commit("removed", move |tx| {
+            tx.event(&intent, &IntentEvent::Adopted { license: row.id }, &what)?;
+            tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::Deleted))
+        })
+        .await
+    }
+
+    /// The key is gone: an operator, or the end of the hosting, took it.
+    pub(super) async fn forget_removed(&mut self, row: &LicenseRow, why: Reason) -> Result<(), ModuleError> {
+        let (row, order) = (row.clone(), row.id);
+        let reason = text!(
+            "hosting order {order} has no license any more: nothing is left to remove",
+            "у заказа хостинга {order} больше нет лицензии: снимать нечего"
+        );
+        self.note(&reason);
+        self.commit("license gone", move |tx| {
+            tx.release_license(&row, LicenseState::Deleted, None, Some(&why))?;
+            tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
+        })
+        .await
+    }
+
+    /// A task for a person, where the panel runs an operation to which it can belong.
+    async fn ask_operator(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        let Some(operation) = self.operation else { return Ok(()) };
+        let asked = self.panel_call(&PanelCall::TaskType { item, operation: "close" }).await?;
+        let Some(task_type) = asked.ok().and_then(|answer| answer.get("task_type").cloned()) else { return Ok(()) };
+        if task_type.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.panel_call(&PanelCall::AddTask { item, operation, task_type }).await? {
+            let error = errors::panel(&error, "task.edit", item);
+            self.warn(&error.message);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the key that was to be removed is gone. Another key is another license.
+fn is_gone(seen: &HostingOrder, intent: &Intent) -> bool {
+    let removed = removal_of(intent).map(|remove| remove.key.as_str());
+    seen.key.as_ref().is_none_or(|key| Some(key.fingerprint().as_str()) != removed)
+}

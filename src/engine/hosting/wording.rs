@@ -1,0 +1,464 @@
+//! Messages about addons of hosting orders: what happened, what was changed, what to do next.
+
+use chrono::NaiveDate;
+
+use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::model::hosting::HostingOrder;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::item::Item;
+use crate::model::journal::Intent;
+use crate::model::license::Money;
+use crate::plan::hosting::TOLD_BEFORE_DAYS;
+use crate::ports::Refusal;
+use crate::text;
+
+fn day(seen: &HostingOrder) -> String {
+    seen.ends.map_or_else(|| "?".to_owned(), |ends| ends.date_naive().to_string())
+}
+
+/// A price in words, where one is known.
+fn priced(price: Option<&Money>) -> Text {
+    price.map_or_else(Text::default, |price| text!(", about {price}", ", примерно {price}"))
+}
+
+/// A new key would be a removal and another purchase.
+pub(super) fn no_new_key(item: ItemId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::NotSupported,
+        "command",
+        "gen_key",
+        text!(
+            "Service {item} has a license whose key cannot be changed here",
+            "У услуги {item} лицензия, ключ которой здесь сменить нельзя"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "the license is reissued in WHMCS's own client area",
+        "лицензия перевыпускается в кабинете самой WHMCS"
+    ))
+}
+
+pub(super) fn no_order_named(item: ItemId, param: &str) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Missed,
+        param,
+        "",
+        text!(
+            "Service {item} names no hosting order: its parameter {param} is empty",
+            "Услуга {item} не называет заказ хостинга: её параметр {param} пуст"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "enter the number of the hosting order there, then repeat",
+        "впишите в него номер заказа хостинга и повторите"
+    ))
+}
+
+pub(super) fn no_such_order(order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "orderid",
+        order,
+        text!(
+            "There is no such order in this account: {order} is in none of the lines of products of the setting products",
+            "Такого заказа в этой учётной записи нет: {order} не найден ни в одной линейке настройки products"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "correct the number, then repeat",
+        "исправьте номер и повторите"
+    ))
+}
+
+pub(super) fn no_email(item: &Item) -> ModuleError {
+    let client = item.client;
+    ModuleError::new(
+        ErrorKind::Missed,
+        "email",
+        client,
+        text!(
+            "The panel's database shows no e-mail address of client {client}, so it cannot be told whether the hosting order is his",
+            "В базе панели нет e-mail клиента {client}, поэтому нельзя сказать, его ли это заказ хостинга"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "if only you fill in the order's number, set any_customer = true under [orderbox]",
+        "если номер заказа вписываете только вы, задайте any_customer = true в разделе [orderbox]"
+    ))
+}
+
+pub(super) fn other_customer(item: &Item, order: LicenseId) -> ModuleError {
+    let client = item.client;
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "orderid",
+        order,
+        text!(
+            "Hosting order {order} belongs to another customer than client {client} of service {}. Nothing was sent and no key was shown. Next: correct the number, or give both the same e-mail address.",
+            "Заказ хостинга {order} принадлежит другому покупателю, а не клиенту {client} услуги {}. Ничего не отправлено, ключ не показан. Далее: исправьте номер или укажите у обоих один e-mail.",
+            item.id
+        ),
+    )
+}
+
+pub(super) fn taken(order: LicenseId, other: ItemId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "orderid",
+        order,
+        text!(
+            "The license of hosting order {order} is that of service {other}",
+            "Лицензия заказа хостинга {order} принадлежит услуге {other}"
+        ),
+    )
+    .changed(text!("Nothing was sent and no key was shown", "Ничего не отправлено, ключ не показан"))
+    .next(text!(
+        "enter another order's number, or close service {other} first",
+        "впишите номер другого заказа или сначала закройте услугу {other}"
+    ))
+}
+
+pub(super) fn shows_unknown(item: ItemId, license: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::State,
+        "licid",
+        license,
+        text!(
+            "Service {item} shows license {license}, which our state does not hold for it",
+            "Услуга {item} показывает лицензию {license}, которой для неё нет в нашем состоянии"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!("pmisplicense bind {item} {license}", "pmisplicense bind {item} {license}"))
+}
+
+/// A license that somebody else bought, perhaps the client himself: its key is not ours to show.
+pub(super) fn foreign_key(item: ItemId, order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "orderid",
+        order,
+        text!(
+            "Hosting order {order} has a license already, and this installation did not buy it for service {item}",
+            "У заказа хостинга {order} уже есть лицензия, и эта установка не покупала её для услуги {item}"
+        ),
+    )
+    .changed(text!("Nothing was sent and no key was shown", "Ничего не отправлено, ключ не показан"))
+    .next(text!(
+        "to hand it over without a purchase: pmisplicense bind {item} {order}",
+        "чтобы передать её без покупки: pmisplicense bind {item} {order}"
+    ))
+}
+
+pub(super) fn another_order(item: ItemId, held: LicenseId, asked: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::NotSupported,
+        "orderid",
+        asked,
+        text!(
+            "Service {item} has the license of hosting order {held} and now names order {asked}. A license cannot move to another order",
+            "У услуги {item} лицензия заказа хостинга {held}, а теперь назван заказ {asked}. Перенести лицензию на другой заказ нельзя"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "close the service and order a new one, or enter {held} again",
+        "закройте услугу и закажите новую или верните {held}"
+    ))
+}
+
+pub(super) fn not_active(seen: &HostingOrder) -> ModuleError {
+    let (order, status) = (seen.id, &seen.status);
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "orderid",
+        order,
+        text!(
+            "Hosting order {order} has the status {status}, so no license can be added to it",
+            "Заказ хостинга {order} в состоянии {status}: добавить к нему лицензию нельзя"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "see to the hosting in the seller's panel, then repeat",
+        "разберитесь с хостингом в панели продавца и повторите"
+    ))
+}
+
+pub(super) fn is_over(seen: &HostingOrder) -> ModuleError {
+    let (order, ends) = (seen.id, day(seen));
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "orderid",
+        order,
+        text!(
+            "The term of hosting order {order} is over ({ends}), or the seller does not tell it",
+            "Срок заказа хостинга {order} истёк ({ends}) или продавец его не сообщает"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "renew the hosting in the seller's panel, then repeat",
+        "продлите хостинг в панели продавца и повторите"
+    ))
+}
+
+pub(super) fn busy_order(order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Upstream,
+        "orderid",
+        order,
+        text!(
+            "Another action on hosting order {order} is under way at the seller",
+            "На заказе хостинга {order} у продавца выполняется другое действие"
+        ),
+    )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!("it is tried again once that action has ended", "попытка повторится, когда оно закончится"))
+}
+
+pub(super) fn too_long(item: &Item, seen: &HostingOrder, months: u32, price: Option<&Money>) -> ModuleError {
+    let (id, order, ends, price) = (item.id, seen.id, day(seen), priced(price));
+    ModuleError::new(
+        ErrorKind::PeriodNotSold,
+        "period",
+        months,
+        text!(
+            [
+                "The term of hosting order {order} ends on {ends}, and the license is charged until then at once: {}{}. Service {id} pays for less. Nothing was sent. Next: sell it for a longer period, or raise max_extra_months under [orderbox].",
+                counted(months, "month"),
+                price.en
+            ],
+            [
+                "Срок заказа хостинга {order} — до {ends}, и лицензия оплачивается сразу за всё это время: {months} мес.{}. Услуга {id} оплачена на меньший срок. Ничего не отправлено. Далее: продавайте её на больший период или увеличьте max_extra_months в разделе [orderbox].",
+                price.ru
+            ]
+        ),
+    )
+}
+
+/// The purchase in words, for journal and log.
+pub(super) fn purchase(item: ItemId, seen: &HostingOrder, months: u32, price: Option<&Money>) -> Text {
+    let (order, ends, price) = (seen.id, day(seen), priced(price));
+    text!(
+        [
+            "license for hosting order {order} of service {item}, charged until {ends}: {}{}",
+            counted(months, "month"),
+            price.en
+        ],
+        ["лицензия для заказа хостинга {order} услуги {item}, оплата до {ends}: {months} мес.{}", price.ru]
+    )
+}
+
+pub(super) fn removal(item: ItemId, order: LicenseId) -> Text {
+    text!(
+        "removal of the license of hosting order {order}, which service {item} gave back",
+        "снятие лицензии с заказа хостинга {order}, которую вернула услуга {item}"
+    )
+}
+
+/// The license of a service is gone; nothing is bought in its place.
+pub(super) fn addon_gone(item: ItemId, order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::LicenseGone,
+        "licid",
+        order,
+        text!(
+            "Hosting order {order} has no license any more, and service {item} had bought one",
+            "У заказа хостинга {order} больше нет лицензии, а услуга {item} её покупала"
+        ),
+    )
+    .changed(text!("Nothing was bought again", "Повторно ничего не куплено"))
+    .next(text!(
+        "ask who removed it; for a new license close the service and open it again",
+        "выясните, кто её снял; для новой лицензии закройте услугу и откройте снова"
+    ))
+}
+
+pub(super) fn under_way(what: &Text, order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Client,
+        "licid",
+        order,
+        text!(
+            [
+                "{}: the seller has an action on the order under way. Nothing is sent again meanwhile. Each run looks at it until it has ended.",
+                what.en
+            ],
+            [
+                "{}: у продавца на заказе выполняется действие. Пока ничего не отправляется повторно. Каждый запуск проверяет, закончилось ли оно.",
+                what.ru
+            ]
+        ),
+    )
+}
+
+pub(super) fn action_failed(what: &Text, intent: &Intent) -> ModuleError {
+    let order = intent.request.license().map_or(0, |order| order.0);
+    ModuleError::new(
+        ErrorKind::Upstream,
+        "licid",
+        order,
+        text!(
+            [
+                "{}: the seller took the request, and its action failed. No license was added. Next: look at the order's actions in the seller's panel, then repeat.",
+                what.en
+            ],
+            [
+                "{}: продавец принял запрос, но действие не удалось. Лицензия не добавлена. Далее: посмотрите действия заказа в панели продавца и повторите.",
+                what.ru
+            ]
+        ),
+    )
+}
+
+pub(super) fn key_to_come(order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Upstream,
+        "licid",
+        order,
+        text!(
+            "The license of hosting order {order} was bought, and its key is not there yet",
+            "Лицензия заказа хостинга {order} куплена, но её ключа ещё нет"
+        ),
+    )
+    .changed(text!("Nothing was removed", "Ничего не снято"))
+    .next(text!("the next sync looks again", "следующий sync проверит снова"))
+}
+
+pub(super) fn given_back(item: ItemId, order: LicenseId, keeps: bool) -> Text {
+    if keeps {
+        text!(
+            "service {item} gave back the license of hosting order {order}; it stays until the hosting ends",
+            "услуга {item} вернула лицензию заказа хостинга {order}; она остаётся до окончания хостинга"
+        )
+    } else {
+        text!(
+            "service {item} gave back the license of hosting order {order}: it is to be removed",
+            "услуга {item} вернула лицензию заказа хостинга {order}: её нужно снять"
+        )
+    }
+}
+
+pub(super) fn to_remove(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> Text {
+    let (order, ends, price) = (seen.id, day(seen), priced(price));
+    text!(
+        [
+            "Service {item} is closed, and hosting order {order} still has its license. Remove the license in the seller's panel before {ends}, or the next term is charged{}. Nothing is refunded.",
+            price.en
+        ],
+        [
+            "Услуга {item} закрыта, а у заказа хостинга {order} осталась её лицензия. Снимите лицензию в панели продавца до {ends}, иначе будет списана оплата следующего срока{}. Деньги не возвращаются.",
+            price.ru
+        ]
+    )
+}
+
+pub(super) fn kept(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> Text {
+    let (order, ends, price) = (seen.id, day(seen), priced(price));
+    text!(
+        [
+            "Service {item} is closed, and the license of hosting order {order} is kept until the hosting ends on {ends}. Each renewal of the hosting charges it again, by the month{}.",
+            price.en
+        ],
+        [
+            "Услуга {item} закрыта, а лицензия заказа хостинга {order} оставлена до его окончания {ends}. Каждое продление хостинга снова её оплачивает, за месяц{}.",
+            price.ru
+        ]
+    )
+}
+
+pub(super) fn other_key(item: ItemId, order: LicenseId) -> Text {
+    text!(
+        "Hosting order {order} has another license than the one that service {item} gave back. Nothing was removed. Next: look at the order in the seller's panel.",
+        "У заказа хостинга {order} другая лицензия, а не та, что вернула услуга {item}. Ничего не снято. Далее: посмотрите заказ в панели продавца."
+    )
+}
+
+pub(super) fn removal_refused(item: ItemId, order: LicenseId, refusal: &Refusal) -> Text {
+    text!(
+        "The seller refused to remove the license of hosting order {order}, which service {item} gave back: {refusal}. Remove it in the seller's panel, or correct remove_call under [orderbox].",
+        "Продавец отказался снять лицензию с заказа хостинга {order}, которую вернула услуга {item}: {refusal}. Снимите её в панели продавца или исправьте remove_call в разделе [orderbox]."
+    )
+}
+
+pub(super) fn hosting_ends(item: ItemId, seen: &HostingOrder, paid: NaiveDate) -> Text {
+    let (order, ends) = (seen.id, day(seen));
+    text!(
+        "Hosting order {order} ends on {ends}, and service {item} is paid until {paid}. Its license ends with the hosting. Next: renew the hosting in the seller's panel.",
+        "Заказ хостинга {order} заканчивается {ends}, а услуга {item} оплачена до {paid}. Её лицензия закончится вместе с хостингом. Далее: продлите хостинг в панели продавца."
+    )
+}
+
+pub(super) fn hosting_not_active(item: ItemId, seen: &HostingOrder) -> Text {
+    let (order, status) = (seen.id, &seen.status);
+    text!(
+        "Hosting order {order} of service {item} has the status {status}: its license may not work. Next: look at the order in the seller's panel.",
+        "Заказ хостинга {order} услуги {item} в состоянии {status}: его лицензия может не работать. Далее: посмотрите заказ в панели продавца."
+    )
+}
+
+pub(super) fn renewed_unpaid(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> Text {
+    let (order, ends, price) = (seen.id, day(seen), priced(price));
+    text!(
+        [
+            "Nobody pays for service {item}, and the seller renews hosting order {order} with its license on {ends}, within {TOLD_BEFORE_DAYS} days. Remove the license before {ends}, or another term is charged, by the month{}.",
+            price.en
+        ],
+        [
+            "За услугу {item} никто не платит, а {ends}, в пределах {TOLD_BEFORE_DAYS} дней, продавец продлит заказ хостинга {order} вместе с лицензией. Снимите лицензию до {ends}, иначе будет оплачен ещё один срок, за месяц{}.",
+            price.ru
+        ]
+    )
+}
+
+pub(super) fn nothing_to_bind(order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::LicenseGone,
+        "licid",
+        order,
+        text!(
+            "Hosting order {order} shows no license key, so there is nothing to bind",
+            "У заказа хостинга {order} нет ключа лицензии: привязывать нечего"
+        ),
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("look at the order in the seller's panel", "посмотрите заказ в панели продавца"))
+}
+
+pub(super) fn added_after_all(item: Option<ItemId>, order: LicenseId) -> ModuleError {
+    let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "licid",
+        order,
+        text!(
+            "Hosting order {order} has a license by now, so it was bought",
+            "У заказа хостинга {order} уже есть лицензия: она куплена"
+        ),
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("pmisplicense resolve {item} --bought {order}", "pmisplicense resolve {item} --bought {order}"))
+}
+
+pub(super) fn too_little(what: &Text, balance: &Money, cost: &Money) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Nomoney,
+        "minimum_balance",
+        balance,
+        text!(
+            [
+                "{}: the balance is {balance}, and after {cost} less than the setting minimum_balance would be left. Nothing was bought. Next: top up the account.",
+                what.en
+            ],
+            [
+                "{}: на счёте {balance}, после списания {cost} останется меньше настройки minimum_balance. Ничего не куплено. Далее: пополните счёт.",
+                what.ru
+            ]
+        ),
+    )
+}

@@ -1,0 +1,195 @@
+//! Decisions about licenses that are an addon of a hosting order (docs/licensing-rules.md 11): whether the rest of the
+//! order's term may be bought, what a lost answer means, and what is said before a renewal nobody pays for.
+//!
+//! The evidence is the order itself. It had no key when the intent was written, one intent an order is open at a time,
+//! and nobody else is bound to it: a key that is there now was bought by that intent. No key proves nothing by itself,
+//! because purchases are queued: an action that waits, or that was carried out after the sending, forbids another one.
+//! What a repeated purchase costs is documented nowhere, so it is never used as a question.
+
+use chrono::{DateTime, Duration, Months, Utc};
+
+use super::doubt::Verdict;
+use crate::model::hosting::OrderAction;
+use crate::model::journal::Intent;
+use crate::model::period::Period;
+use crate::text;
+
+/// Two looks without a trace lie at least this far apart, or `settle_s` if that is less.
+const LOOKS_APART_S: u32 = 60;
+
+/// The seller's clock may be so far behind ours: an action that it dates a little before the sending may be ours.
+const CLOCKS_APART_MIN: i64 = 5;
+
+/// A renewal that nobody pays for is told this many days before.
+pub const TOLD_BEFORE_DAYS: i64 = 14;
+
+/// The months that are charged for the rest of a term, a begun one counted whole.
+pub fn months_left(ends: DateTime<Utc>, now: DateTime<Utc>) -> u32 {
+    let is_enough = |months: &u32| now.checked_add_months(Months::new(*months)).is_none_or(|end| end >= ends);
+    (0..=1200).find(is_enough).unwrap_or(1200)
+}
+
+/// Whether the rest of a term is more than a service of this period may buy: the first month too many.
+pub fn is_too_long(ends: DateTime<Utc>, now: DateTime<Utc>, period: Period, extra: u32) -> bool {
+    let months = match period {
+        Period::Months(months) => u32::from(months.0),
+        Period::Trial | Period::Day | Period::Lifetime | Period::Unknown(_) => 0,
+    };
+    now.checked_add_months(Months::new(months.saturating_add(extra))).is_some_and(|end| end < ends)
+}
+
+/// What the seller's lists of actions say about a request whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// An action on the order is under way: it may be this one.
+    UnderWay,
+    /// The actions that ended since the sending all failed.
+    Failed,
+    /// An action ended since the sending, and it is not known to have failed.
+    Ended,
+    /// None at all.
+    Nothing,
+}
+
+/// Reads the actions on an order. `before`: the newest action when the intent was written.
+pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent, before: &str) -> Trace {
+    if !pending.is_empty() {
+        return Trace::UnderWay;
+    }
+    let since = intent.recorded_at - Duration::minutes(CLOCKS_APART_MIN);
+    // One without a date may be as young as any.
+    let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && action.id != before;
+    let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();
+    match young.is_empty() {
+        true => Trace::Nothing,
+        false if young.iter().all(|action| action.has_failed()) => Trace::Failed,
+        false => Trace::Ended,
+    }
+}
+
+/// Decides after a look that found neither an effect nor an action. The first look may be the one right after the
+/// loss; the second comes after the settling time.
+pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
+    let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
+    let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
+    let first = intent.clean_look_at;
+    if now < settled {
+        return match first {
+            None => Verdict::FirstCleanLook { again: settled.max(now + apart) },
+            Some(first) => Verdict::Wait { until: settled.max(first + apart) },
+        };
+    }
+    if !resend {
+        return Verdict::HandOver(text!("the setting resend is off", "настройка resend выключена"));
+    }
+    match first {
+        None => Verdict::FirstCleanLook { again: now + apart },
+        Some(first) if now - first >= apart => Verdict::NeverHappened,
+        Some(first) => Verdict::Wait { until: first + apart },
+    }
+}
+
+/// Whether the seller renews an order by itself soon, with its license.
+pub fn is_renewed_soon(recurring: bool, ends: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    recurring && ends.is_some_and(|ends| ends - now <= Duration::days(TOLD_BEFORE_DAYS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::hosting::{AddLicense, InvoiceOption, PRODUCT_LINES};
+    use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId};
+    use crate::model::journal::{IntentStatus, OnceRequest};
+    use crate::model::period::MonthCount;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).expect("a moment").to_utc()
+    }
+
+    fn intent(clean_look_at: Option<&str>) -> Intent {
+        Intent {
+            id: IntentId(3),
+            key: "k".into(),
+            item: Some(ItemId(42)),
+            account: AccountId(1),
+            request: OnceRequest::AddLicense(AddLicense {
+                order: LicenseId(12),
+                name: "whmcs".into(),
+                line: PRODUCT_LINES[0],
+                invoice: InvoiceOption::NoInvoice,
+                action_before: "7".into(),
+                months: 1,
+            }),
+            highest_license: LicenseId(0),
+            recorded_at: at("2027-01-10T12:00:00Z"),
+            clean_look_at: clean_look_at.map(at),
+            status: IntentStatus::InDoubt,
+            license: None,
+            operation: None,
+        }
+    }
+
+    /// A month that has begun is charged whole; what is more than period and setting allow is not bought.
+    #[test]
+    fn terms_of_orders() {
+        let now = at("2027-01-10T12:00:00Z");
+        for (ends, months, too_long) in [
+            ("2027-01-10T12:00:00Z", 0, false),
+            ("2027-01-11T00:00:00Z", 1, false),
+            ("2027-02-10T12:00:00Z", 1, false),
+            ("2027-03-10T12:00:00Z", 2, false),
+            ("2027-03-10T12:00:01Z", 3, true),
+            ("2027-12-10T12:00:00Z", 11, true),
+        ] {
+            let found = (months_left(at(ends), now), is_too_long(at(ends), now, Period::Months(MonthCount(1)), 1));
+            assert_eq!(found, (months, too_long), "{ends}");
+        }
+        assert!(!is_too_long(at("2027-12-10T12:00:00Z"), now, Period::Months(MonthCount(1)), 10));
+        assert!(is_too_long(at("2027-02-11T12:00:00Z"), now, Period::Trial, 1));
+    }
+
+    /// What waits, what was carried out, what failed: each means something else, and older ones mean nothing.
+    #[test]
+    fn traces() {
+        let action = |id: &str, added: Option<&str>, status: &str| OrderAction {
+            id: id.into(),
+            added: added.map(at),
+            status: status.into(),
+        };
+        let (before, after) = (Some("2027-01-10T11:00:00Z"), Some("2027-01-10T12:00:01Z"));
+        let ended = |finished: &[OrderAction]| trace(&[], finished, &intent(None), "7");
+        assert_eq!(trace(&[action("9", before, "Odd")], &[], &intent(None), "7"), Trace::UnderWay);
+        assert_eq!(ended(&[]), Trace::Nothing);
+        assert_eq!(ended(&[action("8", before, "Success")]), Trace::Nothing);
+        assert_eq!(ended(&[action("7", after, "Success")]), Trace::Nothing, "the one that was known before");
+        assert_eq!(ended(&[action("9", after, "Success")]), Trace::Ended);
+        assert_eq!(ended(&[action("9", Some("2027-01-10T11:58:00Z"), "Odd")]), Trace::Ended, "a clock that is behind");
+        assert_eq!(ended(&[action("9", None, "Odd")]), Trace::Ended);
+        assert_eq!(ended(&[action("9", after, "Failed")]), Trace::Failed);
+        assert_eq!(ended(&[action("9", after, "Failed"), action("10", after, "Success")]), Trace::Ended);
+    }
+
+    /// Nothing is sent again before the settling time, nor after one empty look alone.
+    #[test]
+    fn empty_looks() {
+        let decide = |first: Option<&str>, now: &str, resend| after_empty_look(&intent(first), at(now), 900, resend);
+        let (settled, early) = ("2027-01-10T12:15:00Z", "2027-01-10T12:00:05Z");
+        assert_eq!(decide(None, early, true), Verdict::FirstCleanLook { again: at(settled) });
+        assert_eq!(decide(Some(early), "2027-01-10T12:10:00Z", true), Verdict::Wait { until: at(settled) });
+        assert_eq!(decide(Some(early), settled, true), Verdict::NeverHappened);
+        assert_eq!(decide(None, settled, true), Verdict::FirstCleanLook { again: at("2027-01-10T12:16:00Z") });
+        let late = Some("2027-01-10T12:14:30Z");
+        assert_eq!(decide(late, settled, true), Verdict::Wait { until: at("2027-01-10T12:15:30Z") });
+        assert!(matches!(decide(Some(early), settled, false), Verdict::HandOver(_)));
+    }
+
+    /// Only an order that is renewed by itself, and soon.
+    #[test]
+    fn renewals_nobody_pays_for() {
+        let now = at("2027-01-10T12:00:00Z");
+        let soon = Some(at("2027-01-24T12:00:00Z"));
+        assert!(is_renewed_soon(true, soon, now));
+        assert!(!is_renewed_soon(false, soon, now) && !is_renewed_soon(true, None, now));
+        assert!(!is_renewed_soon(true, Some(at("2027-01-24T12:00:01Z")), now));
+    }
+}

@@ -1,0 +1,64 @@
+//! What an error of OrderBox means. It has no codes, only words, and few of those are on record
+//! (docs/orderbox-protocol.md 3): rules of the settings file come first, then these, then the common table.
+
+use crate::ports::{Refusal, RefusalKind};
+use crate::upstream::refusal::RefusalTable;
+
+/// Parts of words, in lower case, with what they mean.
+const WORDS: [(&str, RefusalKind); 14] = [
+    ("access denied", RefusalKind::Auth),
+    ("not authorized", RefusalKind::Auth),
+    ("invalid credentials", RefusalKind::Auth),
+    ("authentication fail", RefusalKind::Auth),
+    ("authentication parameter", RefusalKind::Auth),
+    ("insufficient", RefusalKind::NoMoney),
+    ("not enough", RefusalKind::NoMoney),
+    ("low balance", RefusalKind::NoMoney),
+    ("does not cover", RefusalKind::NoMoney),
+    ("website doesn't exist", RefusalKind::NotFound),
+    ("website does not exist", RefusalKind::NotFound),
+    ("no entity found", RefusalKind::NotFound),
+    ("no such order", RefusalKind::NotFound),
+    ("incorrect http method", RefusalKind::NoFunction),
+];
+
+/// Words with which it refuses while another action on the order is under way: no refusal of what was asked.
+const PENDING: &str = "action pending";
+
+/// Whether the words only say that the order is busy.
+pub(super) fn is_pending(message: &str) -> bool {
+    message.to_lowercase().contains(PENDING)
+}
+
+/// The refusal of an error message.
+pub(super) fn refusal_of(table: &RefusalTable, message: &str) -> Refusal {
+    let lower = message.to_lowercase();
+    let known = WORDS.iter().find(|(words, _)| lower.contains(words)).map(|(_, kind)| *kind);
+    let kind = table.extra_kind("error", "", message).or(known).unwrap_or_else(|| table.kind("error", "", message));
+    Refusal { kind, error_type: "error".to_owned(), object: String::new(), message: message.to_owned(), advice: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words on record and plausible ones, each with what they mean.
+    #[test]
+    fn words_of_errors() {
+        use RefusalKind as K;
+        for (message, want) in [
+            ("Access Denied. You are not authorized to perform this action.", K::Auth),
+            ("Required authentication parameter missing", K::Auth),
+            ("Invalid credentials, or your User account maybe Inactive or Suspended", K::Auth),
+            ("Insufficient funds: your account balance does not cover this transaction", K::NoMoney),
+            ("Website doesn't exist for 12", K::NotFound),
+            ("No Entity found for Entityid: 12", K::NotFound),
+            ("An unexpected error has occurred", K::Other),
+            ("", K::Other),
+        ] {
+            assert_eq!(refusal_of(&RefusalTable::default(), message).kind, want, "{message}");
+        }
+        assert!(is_pending("There is already an action pending on this Order."));
+        assert!(!is_pending("Domain already renewed."));
+    }
+}
