@@ -25,6 +25,7 @@ mod modes;
 mod names;
 mod old_state;
 mod open;
+mod orderbox;
 mod outward;
 mod packages;
 mod passes;

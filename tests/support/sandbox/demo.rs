@@ -2,6 +2,7 @@
 //! went to the seller, what was called in the panel. Every expectation is checked; one that fails makes the demo
 //! fail.
 use super::demo_more::{bundled_server, end_of_sale, yearly_by_the_month};
+use super::demo_whmcs::whmcs_license;
 use crate::support::modes::Mode;
 use crate::support::upstream::{Fault, License};
 use crate::support::{Output, Test, program_exe};
@@ -21,7 +22,7 @@ pub fn demo(modes: &[&'static Mode]) -> i32 {
     for mode in modes {
         println!("Mode {}: {}.", mode.name, mode.what);
     }
-    let mut stage = Stage { t: Test::setup().modes(modes).start(), step: 0, failed: Vec::new() };
+    let mut stage = Stage { t: Test::setup().modes(modes).orderbox(|_| {}).start(), step: 0, failed: Vec::new() };
     three_orders(&mut stage);
     stop_and_start(&mut stage);
     renewal(&mut stage);
@@ -31,6 +32,7 @@ pub fn demo(modes: &[&'static Mode]) -> i32 {
     yearly_by_the_month(&mut stage);
     bundled_server(&mut stage);
     end_of_sale(&mut stage);
+    whmcs_license(&mut stage);
     stage.check("nothing was sent or called against the contract", stage.t.problems().is_empty());
     for problem in stage.t.problems() {
         println!("      {problem}");
@@ -66,7 +68,7 @@ impl Stage {
     }
 
     pub fn again(&self, command: &str, item: u32, operation: u64) -> Output {
-        let (sent, called) = (self.t.upstream.requests().len(), self.t.mgrctl_calls().len());
+        let (sent, called) = (self.sent(), self.t.mgrctl_calls().len());
         println!("  $ pmisplicense --command {command} --item {item} --runningoperation {operation}");
         let output = self.t.cmd_op(command, item, operation);
         self.tell(sent, called);
@@ -95,11 +97,22 @@ impl Stage {
         false
     }
 
-    /// What went to the seller and was called in the panel since then.
-    fn tell(&self, sent: usize, called: usize) {
-        for request in &self.t.upstream.requests()[sent..] {
-            let fault = request.fault.as_ref().map(|f| format!(" [{f}]")).unwrap_or_default();
-            println!("      seller: {} -> {}{fault}", request.line(), request.outcome);
+    /// Requests so far to the seller and to OrderBox.
+    fn sent(&self) -> [usize; 2] {
+        [self.t.upstream.requests().len(), self.t.orderbox().requests().len()]
+    }
+
+    /// What went to the sellers and was called in the panel since then.
+    fn tell(&self, [seller, orderbox]: [usize; 2], called: usize) {
+        let told = |line: String, outcome: &str, fault: Option<&String>| {
+            let fault = fault.map(|f| format!(" [{f}]")).unwrap_or_default();
+            println!("      {line} -> {outcome}{fault}");
+        };
+        for r in &self.t.upstream.requests()[seller..] {
+            told(format!("seller: {}", r.line()), &r.outcome, r.fault.as_ref());
+        }
+        for r in &self.t.orderbox().requests()[orderbox..] {
+            told(format!("OrderBox: {}", r.line()), &r.outcome, r.fault.as_ref());
         }
         for call in &self.t.mgrctl_calls()[called..] {
             println!("      panel:  {}", discreet(&call.line()));
@@ -108,7 +121,7 @@ impl Stage {
 
     /// A subcommand for people, and what it did.
     pub fn admin(&self, args: &[&str]) -> Output {
-        let (sent, called) = (self.t.upstream.requests().len(), self.t.mgrctl_calls().len());
+        let (sent, called) = (self.sent(), self.t.mgrctl_calls().len());
         println!("  $ pmisplicense {}", args.join(" "));
         let output = self.t.run(args);
         self.tell(sent, called);
@@ -152,7 +165,7 @@ impl Stage {
 
     fn tables(&self) {
         println!("\nServices\n  id  status  until       license  name");
-        for id in [42, 43, 44, 45, 46, 47, 48, 49, 50] {
+        for id in [42, 43, 44, 45, 46, 47, 48, 49, 50, 60] {
             let item = self.t.item(id);
             let until = item.expiredate.clone().unwrap_or_default();
             println!("  {id}  {:<6}  {until:<10}  {:<7}  {}", item.status, item.param("licid"), item.param("licname"));
@@ -172,6 +185,16 @@ impl Stage {
                 e.amount / 100,
                 e.amount % 100,
                 e.currency
+            );
+        }
+        for e in self.t.orderbox().ledger() {
+            println!(
+                "  {:<2}  {:<20}  order {}  {}.{:02} RUB",
+                e.number,
+                e.call,
+                e.order,
+                e.amount / 100,
+                e.amount % 100
             );
         }
     }

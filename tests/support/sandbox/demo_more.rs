@@ -21,7 +21,8 @@ pub fn yearly_by_the_month(s: &mut Stage) {
 
 pub fn bundled_server(s: &mut Stage) {
     s.title("A control panel that comes with a virtual server");
-    s.t.settings("bundled = [3]\n");
+    // Two license servers are there, and one of them sells nothing for servers.
+    s.t.settings("bundled = [3]\nbundled_module = 7\n");
     s.t.vds_item(50, s.code("55228"), 1).addresses(&["192.0.2.150"]).add();
     let orders = s.orders();
     println!("  The first sweep only reports:");

@@ -10,6 +10,7 @@ mod bench_many;
 mod bench_start;
 mod demo;
 mod demo_more;
+mod demo_whmcs;
 mod up;
 
 use std::process::exit;

@@ -6,7 +6,7 @@ use crate::support::{Test, program_exe};
 use std::path::Path;
 
 pub fn up(chosen: &[&'static Mode]) -> i32 {
-    let t = Test::setup().own_database().modes(chosen).start();
+    let t = Test::setup().own_database().modes(chosen).orderbox(|_| {}).start();
     for mode in chosen {
         println!("Mode {}: {}.", mode.name, mode.what);
         for (table, line) in mode.needs {
@@ -19,6 +19,8 @@ pub fn up(chosen: &[&'static Mode]) -> i32 {
     t.soft_item(45, t.code("55228"), 1).ip("192.0.2.45").active_until("2030-01-31").add();
     t.vds_item(50, t.code("55229"), 1).addresses(&["192.0.2.50"]).add();
     t.soft_item(46, "9203", 1).ip("192.0.2.46").external().add();
+    t.orderbox().add(crate::support::orderbox::Order::new(4001));
+    t.whmcs_item(60, 1, 4001).add();
     let operation = t.operation(42, "open");
     tell(&t, &program_exe(), operation);
     stay();
@@ -71,19 +73,22 @@ pub fn replay(file: Option<&Path>) -> i32 {
 fn tell(t: &Test, program: &Path, operation: u64) {
     let (root, program) = (t.root().display(), program.display());
     let (control, socket) = (format!("{}/control", t.upstream.base()), t.db.socket.display());
-    let database = &t.db.name;
+    let (database, orders) = (&t.db.name, t.orderbox().base());
     println!(
         "The sandbox is up. The seller listens at {}, the panel's root is {root}.\n\
          Services: 42 (ISPmanager 6 Lite), 43 (nopanel), 44 (Business, 2 more nodes), 45 (Pro, active), 46\n\
          (CloudLinux), 50 (a server of another module with ISPmanager 6 Host). The license server is module 7. A running operation of 42: {operation}.\n\
+         A second license server is module 8, OrderBox at {orders}/api: service 60 (WHMCS) is for its hosting order 4001.\n\
          \n\
          In another shell:\n\
          \x20 export PMISPLICENSE_MGR_ROOT={root}\n\
          \x20 {program} --command open --item 42 --runningoperation {operation}\n\
          \x20 {program} --command sync --module 7\n\
+         \x20 {program} --command open --item 60\n\
          \n\
          What happened:\n\
          \x20 curl -s {control}                     # licenses, bills, requests\n\
+         \x20 curl -s {orders}/control                     # the same of OrderBox\n\
          \x20 cat {root}/.sandbox/mgrctl.jsonl      # calls of mgrctl\n\
          \x20 cat {root}/var/pmisplicense.log\n\
          \x20 mariadb -S {socket} -u root {database} -e 'SELECT * FROM itemparam'\n\
@@ -91,6 +96,7 @@ fn tell(t: &Test, program: &Path, operation: u64) {
          Let something go wrong (func, fault, when: next, a number, always; n and word where they fit):\n\
          \x20 curl -s {control} -d '{{\"do\":\"fault\",\"func\":\"soft.order.param\",\"fault\":\"drop_after\"}}'\n\
          \x20 curl -s {control} -d '{{\"do\":\"fault\",\"func\":\"soft.edit\",\"fault\":\"refused\",\"word\":\"ip_change\",\"when\":\"always\"}}'\n\
+         \x20 curl -s {orders}/control -d '{{\"do\":\"fault\",\"func\":\"generate-license-key\",\"fault\":\"drop_after\"}}'\n\
          \x20 echo '[{{\"func\":\"soft.open\",\"kind\":\"lost\"}}]' > {root}/.sandbox/mgrctl-faults.json\n\
          \x20 curl -s {control} -d '{{\"do\":\"help\"}}'    # what else there is: today, advance, balance, block, pay, edit\n\
          Faults of the seller: {}.\n\

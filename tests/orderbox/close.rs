@@ -1,0 +1,228 @@
+//! The end: without a name for the removing call a person does it; with one it is sent once, for the very key we hold.
+use super::*;
+use crate::service::{settle, state};
+use crate::support::Fault;
+
+const REMOVE: &str = "delete-license-key";
+
+fn removed_once(test: &Test) {
+    let seen = (test.orderbox().removals(ORDER), test.orderbox().requests_of(REMOVE).len());
+    assert_eq!(seen, (1, 1), "{}", test.story());
+    assert_eq!(key(test), "");
+}
+
+#[test]
+fn without_a_removing_call_a_person_is_asked_to_remove_it() {
+    let test = opened();
+    let operation = test.operation(ITEM, "close");
+    test.cmd_op("close", ITEM, operation).ok().stdout("");
+    nothing_sent(&test);
+    assert_eq!(test.item(ITEM).status, 4);
+    let told = test.panel_changes();
+    let problem = told.iter().find(|line| line.starts_with("problems.register")).cloned().unwrap_or_default();
+    assert!(problem.contains("4001") && problem.contains(&end_of_order(&test)), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("task.edit")), "{told:?}");
+    assert!(!key(&test).is_empty());
+    // As long as it is there, somebody is told; once it is gone, nobody.
+    sync(&test);
+    test.orderbox().remove_key(ORDER);
+    sync(&test).ok();
+    forget(&test);
+    sync(&test).ok();
+    assert!(!test.panel_changes().iter().any(|line| line.starts_with("problems.register")), "{}", test.story());
+    nothing_sent(&test);
+    assert_eq!(test.orderbox().charges(ORDER), 1);
+}
+
+#[test]
+fn a_closed_service_has_its_license_removed_once() {
+    let test = opened_with(REMOVING, |_| {});
+    test.cmd("close", ITEM).ok().stdout("");
+    assert_eq!(test.orderbox().posts(), ["POST linux/us delete-license-key order-id=4001"]);
+    removed_once(&test);
+    for _ in 0..2 {
+        test.cmd("close", ITEM).ok();
+    }
+    sync(&test).ok();
+    removed_once(&test);
+    assert_eq!(test.item(ITEM).status, 4);
+    test.assert_clean();
+}
+
+#[test]
+fn the_removing_call_takes_the_parameters_of_the_settings() {
+    let settings =
+        "[orderbox]\nremove_call = \"delete-whmcs-license\"\nremove_params = { invoice-option = \"NoInvoice\" }\n";
+    let test = opened_with(settings, |o| {
+        o.remove_call = "delete-whmcs-license".into();
+        o.remove_params = vec![("invoice-option".into(), "NoInvoice".into())];
+    });
+    test.cmd("close", ITEM).ok();
+    assert_eq!(test.orderbox().posts(), ["POST linux/us delete-whmcs-license order-id=4001 invoice-option=NoInvoice"]);
+    assert_eq!(test.orderbox().removals(ORDER), 1);
+}
+
+#[test]
+fn a_lost_removal_has_one_effect() {
+    for name in ["drop_after", "http_502", "truncated", "refused_after"] {
+        let test = opened_with(REMOVING, |_| {});
+        test.orderbox().fault(Fault::by_name(REMOVE, name, None, Some("Something odd")).unwrap());
+        for _ in 0..3 {
+            if test.cmd("close", ITEM).code == Some(0) {
+                break;
+            }
+            settle(&test);
+        }
+        removed_once(&test);
+        assert_eq!(test.item(ITEM).status, 4, "{name}");
+    }
+}
+
+#[test]
+fn a_removal_without_effect_is_sent_once_more_after_settling() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().fault(Fault::on(REMOVE).drop_before());
+    for _ in 0..3 {
+        test.cmd("close", ITEM);
+    }
+    assert_eq!(test.orderbox().requests_of(REMOVE).len(), 1, "{}", test.story());
+    for _ in 0..3 {
+        settle(&test);
+        test.cmd("close", ITEM);
+    }
+    assert_eq!(
+        (test.orderbox().requests_of(REMOVE).len(), test.orderbox().removals(ORDER)),
+        (2, 1),
+        "{}",
+        test.story()
+    );
+}
+
+#[test]
+fn a_killed_removal_is_finished_by_the_next_run() {
+    for is_after in [false, true] {
+        let test = opened_with(REMOVING, |_| {});
+        let held = if is_after { test.orderbox().hold_after(REMOVE) } else { test.orderbox().hold_before(REMOVE) };
+        let running = test.spawn(["--command", "close", "--item", "42"]);
+        held.reached();
+        running.kill();
+        held.release();
+        while test.orderbox().removals(ORDER) == 0 {
+            std::thread::yield_now();
+        }
+        test.cmd("close", ITEM).ok();
+        removed_once(&test);
+        assert_eq!(test.item(ITEM).status, 4);
+    }
+}
+
+/// A key that is not the one we hold was bought by somebody else: it is never removed.
+#[test]
+fn another_key_is_never_removed() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().edit(ORDER, |o| o.key = "Reseller-somebody-elses".into());
+    test.cmd("close", ITEM);
+    sync(&test);
+    nothing_sent(&test);
+    assert_eq!(key(&test), "Reseller-somebody-elses");
+    // Likewise when it changed between a lost removal and its repetition.
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().fault(Fault::on(REMOVE).drop_before());
+    test.cmd("close", ITEM);
+    test.orderbox().edit(ORDER, |o| o.key = "Reseller-bought-again".into());
+    for _ in 0..3 {
+        settle(&test);
+        test.cmd("close", ITEM);
+        sync(&test);
+    }
+    assert_eq!((test.orderbox().requests_of(REMOVE).len(), key(&test).as_str()), (1, "Reseller-bought-again"));
+}
+
+#[test]
+fn an_order_with_an_action_under_way_is_left_alone() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().busy(ORDER, "ModHosting");
+    test.cmd("close", ITEM);
+    nothing_sent(&test);
+    test.orderbox().finish(ORDER);
+    test.cmd("close", ITEM).ok();
+    removed_once(&test);
+}
+
+/// Only of a closed service, and by a pass never more than `max_changes`.
+#[test]
+fn a_pass_removes_only_what_is_closed_and_no_more_than_allowed() {
+    let test = shop();
+    test.settings(&format!("max_changes = 2\n{REMOVING}"));
+    let orders = [4001_u64, 4002, 4003];
+    for (item, order) in (42..).zip(orders) {
+        if order != ORDER {
+            test.orderbox().add(Order::new(order));
+            test.whmcs_item(item, 1, order).add();
+        }
+        test.cmd("open", item).ok();
+    }
+    forget(&test);
+    let removals = || orders.iter().map(|order| test.orderbox().removals(*order)).sum::<usize>();
+    for status in ["2", "3"] {
+        test.db.exec("UPDATE item SET status = ? WHERE id IN (42, 43, 44)", (status,));
+        sync(&test);
+        nothing_sent(&test);
+    }
+    test.db.exec("UPDATE item SET status = 4 WHERE id IN (42, 43, 44)", ());
+    for _ in 0..2 {
+        assert_eq!(sync(&test).fails("config").attribute("object"), "max_changes");
+        assert_eq!(removals(), 0, "{}", test.story());
+    }
+    test.run(["sync", "--allow-many"]).ok();
+    assert_eq!(removals(), 3, "{}", test.story());
+}
+
+#[test]
+fn keep_leaves_the_license_and_gives_it_out_again_without_a_purchase() {
+    let test = opened_with("on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n", |_| {});
+    let before = key(&test);
+    test.cmd("close", ITEM).ok();
+    nothing_sent(&test);
+    assert_eq!((test.item(ITEM).status, key(&test)), (4, before.clone()));
+    assert!(told_people(&test).contains(&end_of_order(&test)), "what it goes on costing is said: {}", test.story());
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).ok();
+    nothing_sent(&test);
+    assert_eq!((test.item(ITEM).param("lickey"), test.orderbox().charges(ORDER)), (before.as_str(), 1));
+}
+
+/// After a removal there is nothing left to reopen: a new license is bought, with a new key.
+#[test]
+fn a_service_that_is_opened_again_gets_a_new_license() {
+    let test = opened_with(REMOVING, |_| {});
+    let before = key(&test);
+    test.cmd("close", ITEM).ok();
+    test.set_item(ITEM, "status", "1");
+    forget(&test);
+    test.cmd("reopen", ITEM).ok();
+    assert_ne!(key(&test), before);
+    assert_eq!(test.orderbox().posts(), ["POST linux/us generate-license-key order-id=4001 invoice-option=NoInvoice"]);
+    assert_eq!((test.item(ITEM).param("lickey"), test.orderbox().charges(ORDER)), (key(&test).as_str(), 2));
+    test.cmd("reopen", ITEM).ok();
+    assert_eq!(test.orderbox().charges(ORDER), 2);
+}
+
+/// Closed while nobody knows whether it was bought: what appears is removed.
+#[test]
+fn a_purchase_in_doubt_of_a_closed_service_is_removed_when_it_appears() {
+    let test = shop();
+    test.settings(REMOVING);
+    test.orderbox().fault(Fault::on("generate-license-key").late());
+    test.cmd("open", ITEM).fails("client");
+    test.cmd("close", ITEM);
+    test.orderbox().land_late();
+    for _ in 0..3 {
+        settle(&test);
+        test.cmd("close", ITEM);
+        sync(&test);
+    }
+    assert_eq!((test.orderbox().charges(ORDER), test.orderbox().removals(ORDER)), (1, 1), "{}", test.story());
+    assert_eq!(test.orderbox().requests_of("generate-license-key").len(), 1);
+    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'"), "0");
+}

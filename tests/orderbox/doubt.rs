@@ -1,0 +1,262 @@
+//! Purchases whose answer is lost, cut, late or wrong: the order tells what became of them, never a second purchase.
+use super::*;
+use crate::service::settle;
+use crate::support::orderbox::Repeat;
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind};
+
+const CALL: &str = "generate-license-key";
+
+fn lost(fault: Fault) -> Test {
+    let test = shop();
+    test.orderbox().fault(fault);
+    test
+}
+
+fn once(test: &Test) {
+    assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 1), "{}", test.story());
+}
+
+/// Whatever a repeated purchase would do, there is none.
+#[test]
+fn a_lost_answer_is_settled_by_the_order_and_not_by_a_second_purchase() {
+    for repeat in [Repeat::Free, Repeat::Refused, Repeat::Charged] {
+        for name in ["drop_after", "http_500", "http_502", "html", "truncated", "cut_short", "empty", "garbage"] {
+            let test = shop_with(|o| o.repeat = repeat);
+            test.orderbox().fault(Fault::by_name(CALL, name, None, None).unwrap());
+            test.cmd("open", ITEM).ok();
+            once(&test);
+            served(&test);
+        }
+    }
+}
+
+/// A run that is killed at any request leaves something that the next run finishes, with one charge.
+#[test]
+fn a_killed_run_is_finished_by_the_next_one() {
+    let steps = {
+        let test = shop();
+        test.cmd("open", ITEM).ok();
+        test.orderbox().requests().len()
+    };
+    assert!(steps >= 4, "{steps}");
+    for call in ["details", "actions/search-current", CALL] {
+        for is_after in [false, true] {
+            let test = shop();
+            let held = if is_after { test.orderbox().hold_after(call) } else { test.orderbox().hold_before(call) };
+            let running = test.spawn(["--command", "open", "--item", "42"]);
+            held.reached();
+            running.kill();
+            held.release();
+            // What was on its way when the run died takes effect before the next run looks.
+            while call == CALL && test.orderbox().charges(ORDER) == 0 {
+                std::thread::yield_now();
+            }
+            test.cmd("open", ITEM).ok();
+            once(&test);
+            served(&test);
+        }
+    }
+}
+
+/// The same for a panel that cannot be told.
+#[test]
+fn a_panel_that_cannot_be_told_costs_no_second_purchase() {
+    for func in ["service.saveparam", "soft.open"] {
+        for kind in [MgrctlFaultKind::Exit, MgrctlFaultKind::Lost] {
+            let test = shop();
+            test.mgrctl_fault(MgrctlFault::on(func, kind));
+            test.cmd("open", ITEM);
+            test.cmd("open", ITEM).ok();
+            once(&test);
+            served(&test);
+        }
+    }
+}
+
+/// Nothing is sent again before the settling time; after it once, and only after two empty looks.
+#[test]
+fn a_purchase_without_effect_is_sent_once_more_after_settling() {
+    for fault in [
+        Fault::on(CALL).drop_before(),
+        Fault::on(CALL).status(500).without_effect(),
+        Fault::on(CALL).truncated().without_effect(),
+        Fault::on(CALL).html().without_effect(),
+    ] {
+        let name = fault.name.clone();
+        let test = lost(fault);
+        for _ in 0..3 {
+            test.cmd("open", ITEM).fails("client");
+        }
+        assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{name}: before the settling time");
+        for _ in 0..2 {
+            settle(&test);
+            if test.cmd("open", ITEM).code == Some(0) {
+                break;
+            }
+        }
+        assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{name}");
+        served(&test);
+    }
+}
+
+#[test]
+fn without_resend_a_doubt_goes_to_an_operator() {
+    let test = lost(Fault::on(CALL).drop_before());
+    test.settings("[upstream]\nresend = false\n");
+    test.cmd("open", ITEM).fails("client");
+    for _ in 0..2 {
+        settle(&test);
+        let output = test.cmd("open", ITEM);
+        output.fails("order_unknown");
+    }
+    assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 0));
+}
+
+/// What the seller has queued is waited for, however long it takes.
+#[test]
+fn a_queued_purchase_is_waited_for_and_never_sent_again() {
+    let test = shop_with(|o| o.queue_reads = u32::MAX);
+    test.orderbox().fault(Fault::on(CALL).drop_after());
+    for _ in 0..4 {
+        test.cmd("open", ITEM);
+        settle(&test);
+    }
+    assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{}", test.story());
+    test.orderbox().finish(ORDER);
+    test.cmd("open", ITEM).ok();
+    once(&test);
+    test.cmd("sync_item", ITEM).ok();
+    served(&test);
+}
+
+/// Carried out, but the key does not show: the finished action is a trace, so nothing is sent again.
+#[test]
+fn a_finished_action_without_a_key_forbids_a_second_purchase() {
+    let test = shop_with(|o| o.key_late_reads = u32::MAX);
+    test.orderbox().fault(Fault::on(CALL).drop_after());
+    for _ in 0..4 {
+        test.cmd("open", ITEM);
+        settle(&test);
+    }
+    once(&test);
+    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
+    test.cmd("open", ITEM).ok();
+    once(&test);
+    served(&test);
+}
+
+/// A purchase that failed at the seller is one that did not happen.
+#[test]
+fn a_failed_action_is_a_refusal() {
+    let test = shop_with(|o| o.queue_reads = u32::MAX);
+    test.orderbox().fault(Fault::on(CALL).drop_after());
+    test.cmd("open", ITEM);
+    test.orderbox().fail(ORDER);
+    test.orderbox().options(|o| o.queue_reads = 0);
+    for _ in 0..3 {
+        if test.cmd("open", ITEM).code == Some(0) {
+            break;
+        }
+        settle(&test);
+    }
+    served(&test);
+    assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().cost(ORDER).1), (2, 80_000));
+}
+
+/// A word for a failure that nobody has recorded proves nothing.
+#[test]
+fn an_unknown_word_of_an_action_is_no_proof_of_failure() {
+    let test = shop_with(|o| (o.queue_reads, o.failed_word) = (u32::MAX, "Undone".into()));
+    test.orderbox().fault(Fault::on(CALL).drop_after());
+    test.cmd("open", ITEM);
+    test.orderbox().fail(ORDER);
+    for _ in 0..3 {
+        settle(&test);
+        test.cmd("open", ITEM);
+    }
+    assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{}", test.story());
+}
+
+/// The seller's own words reach the panel, and the purchase may be tried again at once.
+#[test]
+fn a_refusal_is_told_in_the_sellers_words() {
+    for (words, kind) in [("no_money", "nomoney"), ("Something odd is wrong here", "upstream")] {
+        let test = lost(Fault::on(CALL).refused(words));
+        let output = test.cmd("open", ITEM);
+        let heard = if words == "no_money" { "Insufficient funds" } else { words };
+        assert!(output.fails(kind).message().contains(heard), "{words}: {}", output.message());
+        let after = test.orderbox().requests().iter().skip_while(|r| r.call != CALL).skip(1).count();
+        assert!(after > 0, "believed only after a read: {}", test.story());
+        test.orderbox().set_balance(20_000_000);
+        test.cmd("open", ITEM).ok();
+        assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{words}");
+        served(&test);
+    }
+}
+
+#[test]
+fn a_refusal_that_took_effect_is_adopted() {
+    for words in ["no_money", "pending", "has_key"] {
+        let test = lost(Fault::on(CALL).refused_after(words));
+        test.cmd("open", ITEM).ok();
+        once(&test);
+        served(&test);
+    }
+}
+
+/// An error object may be spelled in several ways.
+#[test]
+fn an_error_is_one_in_every_spelling() {
+    for (word, name) in [("error", "message"), ("Error", "error"), ("FAILED", "message")] {
+        let test = shop_with(|o| (o.error_word, o.error_name) = (word.into(), name.into()));
+        test.orderbox().fault(Fault::on(CALL).refused("Something odd is wrong here"));
+        let output = test.cmd("open", ITEM);
+        assert!(output.fails("upstream").message().contains("Something odd"), "{word}: {}", output.message());
+        test.cmd("open", ITEM).ok();
+        assert_eq!(test.orderbox().charges(ORDER), 1, "{word}");
+    }
+}
+
+/// An answer about another order is no answer.
+#[test]
+fn an_answer_about_another_order_is_no_answer() {
+    let test = lost(Fault::on(CALL).reworded(|right| right.replace("4001", "4009")));
+    test.cmd("open", ITEM).ok();
+    once(&test);
+    served(&test);
+    let test = lost(Fault::on(CALL).reworded(|right| right.replace("4001", "4009")).without_effect());
+    test.cmd("open", ITEM).fails("client");
+    assert_eq!(test.orderbox().requests_of(CALL).len(), 1);
+}
+
+/// Where the lists of actions cannot be read, nothing is sent again.
+#[test]
+fn what_cannot_be_read_is_no_proof() {
+    for call in ["actions/search-current", "actions/search-archived", "details"] {
+        let test = lost(Fault::on(CALL).drop_before());
+        test.cmd("open", ITEM).fails("client");
+        test.orderbox().fault(Fault::on(call).status(502).always());
+        for _ in 0..3 {
+            settle(&test);
+            test.cmd("open", ITEM);
+        }
+        assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{call}: {}", test.story());
+        test.orderbox().clear_faults();
+        for _ in 0..3 {
+            test.cmd("open", ITEM);
+            settle(&test);
+        }
+        assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{call}");
+    }
+}
+
+/// Sync settles a doubt as open does, and opens the service.
+#[test]
+fn sync_settles_a_doubt() {
+    let test = lost(Fault::on(CALL).late());
+    test.cmd("open", ITEM).fails("client");
+    test.orderbox().land_late();
+    sync(&test);
+    once(&test);
+    served(&test);
+}

@@ -1,0 +1,73 @@
+//! The guards of the first seller hold here too: a copied panel, a wrong clock, another account, a switch that is off.
+use super::*;
+use crate::support::Fault;
+
+#[test]
+fn a_copied_panel_sends_nothing() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().add(Order::new(4002));
+    test.whmcs_item(43, 1, 4002).add();
+    test.another_machine();
+    test.cmd("open", 43).fails("state");
+    test.cmd("close", ITEM).fails("state");
+    sync(&test).fails("state");
+    nothing_sent(&test);
+}
+
+#[test]
+fn a_switched_off_panel_sends_nothing() {
+    let test = shop();
+    test.do_nothing(true);
+    test.cmd("open", ITEM);
+    assert_eq!(test.orderbox().sent(), Vec::<String>::new());
+}
+
+/// A clock that is off by more than a day: a pass removes nothing.
+#[test]
+fn a_wrong_clock_removes_nothing() {
+    let test = opened_with(REMOVING, |_| {});
+    test.set_item(ITEM, "status", "4");
+    test.orderbox().fault(Fault::on("*").skewed(2 * 86_400).always());
+    for line in [["sync"].as_slice(), &["reconcile", "--apply"]] {
+        test.run(line);
+        nothing_sent(&test);
+    }
+    test.orderbox().clear_faults();
+    test.run(["sync"]).ok();
+    assert_eq!(test.orderbox().removals(ORDER), 1);
+}
+
+/// Another account under the same address: its orders are none of ours, and none of ours is taken for gone.
+#[test]
+fn a_swapped_account_is_not_touched() {
+    let test = opened_with(REMOVING, |_| {});
+    test.module_param(8, "username", "712999");
+    test.orderbox().with(|w| (w.options.user, w.account) = (712_999, 712_999));
+    for command in ["close", "suspend", "open"] {
+        assert_eq!(test.cmd(command, ITEM).fails("config").attribute("object"), "module", "{command}");
+    }
+    sync(&test);
+    nothing_sent(&test);
+    assert!(!key(&test).is_empty());
+}
+
+/// The number of a service is used again for another client: the former one's key is neither shown nor removed.
+#[test]
+fn another_clients_service_is_not_touched() {
+    let test = opened_with(REMOVING, |_| {});
+    test.set_item(ITEM, "account", "502");
+    for command in ["open", "suspend", "close"] {
+        test.cmd(command, ITEM).fails("state");
+    }
+    nothing_sent(&test);
+}
+
+/// What a dry run would do is told, and nothing is done.
+#[test]
+fn a_dry_run_buys_nothing() {
+    let test = shop();
+    let output = test.run(["--command", "open", "--item", "42", "--dry-run"]);
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("4001"), "{output:?}");
+    nothing_sent(&test);
+    assert_eq!((test.orderbox().charges(ORDER), test.item(ITEM).status), (0, 1));
+}

@@ -1,0 +1,66 @@
+//! What changes nothing upstream: stops, payments, changes of a service.
+use super::*;
+
+#[test]
+fn stops_and_payments_send_nothing_and_are_told() {
+    let test = opened();
+    test.set_item(ITEM, "expiredate", &crate::service::day(10));
+    for (command, last) in [
+        ("suspend", "service.postsuspend elid=42 sok=ok"),
+        ("resume", "service.postresume elid=42 sok=ok"),
+        ("prolong", "service.postprolong elid=42 sok=ok"),
+        ("cancel_prolong", ""),
+    ] {
+        test.clear_mgrctl();
+        let operation = if command == "prolong" { test.prolong_paid(ITEM) } else { test.operation(ITEM, command) };
+        test.cmd_op(command, ITEM, operation).ok().stdout("");
+        if !last.is_empty() {
+            assert!(test.panel_changes().contains(&last.to_owned()), "{command}: {}", test.story());
+        }
+        nothing_sent(&test);
+    }
+    served(&test);
+    assert_eq!(test.orderbox().order(ORDER).status, "Active");
+    for call in ["orders/suspend", "orders/unsuspend", "renew", "delete"] {
+        assert_eq!(test.orderbox().count(call, ORDER), 0, "{call}");
+    }
+}
+
+/// A month was paid that the hosting order does not last: the payment is taken, and a person is told when it ends.
+#[test]
+fn a_payment_beyond_the_hostings_end_is_told() {
+    let test = opened();
+    test.set_item(ITEM, "expiredate", &crate::service::day(20));
+    let operation = test.prolong_paid(ITEM);
+    test.cmd_op("prolong", ITEM, operation).ok();
+    let told = told_people(&test);
+    assert!(told.contains("4001") && told.contains(&end_of_order(&test)), "{told}");
+    nothing_sent(&test);
+}
+
+#[test]
+fn new_keys_and_other_orders_are_not_supported() {
+    let test = opened();
+    test.orderbox().add(Order::new(4002));
+    test.cmd("gen_key", ITEM).fails("not_supported");
+    test.set_param(ITEM, "orderid", "4002");
+    test.cmd("setparam", ITEM).fails("not_supported");
+    nothing_sent(&test);
+    test.set_param(ITEM, "orderid", "4001");
+    test.set_param(ITEM, "ip", "192.0.2.77");
+    test.cmd("setparam", ITEM).ok();
+    nothing_sent(&test);
+    served(&test);
+}
+
+/// The client wants no license any more: it is removed as at the end of the service; wanted again, it is bought anew.
+#[test]
+fn a_service_may_give_up_its_license_and_want_one_again() {
+    let test = opened_with(REMOVING, |_| {});
+    test.choose(ITEM, "nopanel");
+    test.cmd("setparam", ITEM).ok();
+    assert_eq!((test.orderbox().removals(ORDER), key(&test).as_str()), (1, ""));
+    test.choose(ITEM, "whmcs");
+    test.cmd("setparam", ITEM).ok();
+    assert_eq!((test.orderbox().charges(ORDER), test.item(ITEM).param("lickey")), (2, key(&test).as_str()));
+}
