@@ -4,6 +4,7 @@
 pub mod changed;
 mod cluster;
 mod doctor;
+mod list;
 mod people;
 mod takeover;
 
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 
 pub use self::cluster::ClusterCommand;
 pub use self::doctor::DoctorArgs;
-pub use self::people::{AdminArgs, AdminCommand, HeldFor, ListArgs, RefusedFor, SortBy, StateCommand};
+pub use self::list::{HeldFor, ListArgs, SortBy};
+pub use self::people::{AdminArgs, AdminCommand, RefusedFor, StateCommand};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 use crate::error::Lang;
 use crate::model::command::ItemCommand;

@@ -50,4 +50,5 @@ pub mod settings;
 pub mod store;
 pub mod trace;
 pub mod upstream;
+pub mod watch;
 pub mod xml;

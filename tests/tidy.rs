@@ -95,6 +95,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "failure_report",
         "session",
         "pass_report",
+        "watch",
     ];
     let admin: &[&str] = &[
         "cli",
@@ -112,6 +113,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "session",
         "xml",
         "pass_report",
+        "watch",
     ];
     BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
@@ -127,6 +129,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("secret", shell),
         ("engine", &["plan", "store", "ports", "model", "pass_report", "error"]),
         ("pass_report", &["model", "error"]),
+        // What those who watch read: from the files of this machine, for people, pages and monitoring alike.
+        ("watch", &["durable", "engine", "error", "model", "plan", "settings", "store"]),
         ("commands", above),
         ("admin", admin),
         // Which module serves an item, and how its engine is opened, is the same for the panel and for people.

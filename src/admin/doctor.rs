@@ -5,21 +5,21 @@ mod cron;
 mod identity;
 mod trade;
 mod upstream;
+mod watched;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use serde_json::json;
 
+use super::problems;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{RESTORED, state_error};
 use crate::error::{ModuleError, Text, counted};
-use crate::model::journal::IntentStatus;
-use crate::model::license_row::LicenseState;
 use crate::session::open_state;
 use crate::session::state::is_there;
-use crate::store::{LicenseFilter, Store};
+use crate::store::Store;
 use crate::text;
 
 /// The descriptions that belong to this program.
@@ -30,6 +30,9 @@ const XML: [(&str, &str); 2] = [
 
 /// Below this much free space beside the state somebody should know.
 const FREE_BYTES: u64 = 100 << 20;
+
+/// The longest line of `--brief` that names the worst, in characters.
+const BRIEF_CHARS: usize = 200;
 
 /// How bad a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +95,45 @@ impl Checks {
 /// # Errors
 /// None: what fails is a line.
 pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
+    let checks = looked(desk);
+    Ok(told(desk, &checks))
+}
+
+/// `doctor --brief`: one line and an exit code as Nagios, Icinga and Zabbix expect them. What is worst is named first.
+///
+/// # Errors
+/// None: what fails is counted.
+pub fn brief(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
+    let checks = looked(desk);
+    let count = |level| checks.iter().filter(|check| check.level == level).count();
+    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let (word, code) = match (problems, warnings) {
+        (0, 0) => ("OK", 0),
+        (0, _) => ("WARNING", 1),
+        (_, _) => ("CRITICAL", 2),
+    };
+    let worst = checks.iter().max_by_key(|check| check.level).filter(|check| check.level > Level::Ok);
+    let named = worst.map_or_else(String::new, |check| format!(": {}", one_line(desk.say(&check.what))));
+    let sum = sum(problems, warnings);
+    let line = format!("PMISPLICENSE {word} - {}{named} | problems={problems} warnings={warnings}\n", desk.say(&sum));
+    let json = json!({ "status": word, "problems": problems, "warnings": warnings });
+    Ok(Answer::new("doctor", line, json).with_code(code))
+}
+
+/// Words for a place that takes one line; `|` begins the figures there.
+pub fn one_line(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/");
+    crate::error::shortened(&line, BRIEF_CHARS)
+}
+
+fn sum(problems: usize, warnings: usize) -> Text {
+    text!(
+        ["{}, {}", counted(problems, "problem"), counted(warnings, "warning")],
+        ["проблем: {problems}, предупреждений: {warnings}"]
+    )
+}
+
+fn looked(desk: &mut Desk<'_>) -> Vec<Check> {
     let mut checks = Checks::default();
     installation(desk, &mut checks);
     let store = state(desk, &mut checks);
@@ -105,7 +147,10 @@ pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     {
         checks.failed("waiting", &error);
     }
-    Ok(told(desk, &checks.0))
+    if store.is_some() {
+        watched::watched(desk, &mut checks);
+    }
+    checks.0
 }
 
 fn cluster(desk: &Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
@@ -137,10 +182,9 @@ fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
             Level::Warning => text!("warning  ", "внимание "),
             Level::Problem => text!("PROBLEM  ", "ПРОБЛЕМА "),
         };
-        let room = desk.width.saturating_sub(9);
-        text.push_str(&format!("{}{}\n", desk.say(&head), wrapped(desk.say(&check.what), room, 9)));
+        text.push_str(&format!("{}{}\n", desk.say(&head), wrapped(desk.say(&check.what), desk.width, 9)));
         if let Some(next) = &check.next {
-            text.push_str(&format!("         -> {}\n", wrapped(desk.say(next), room.saturating_sub(3), 12)));
+            text.push_str(&format!("         -> {}\n", wrapped(desk.say(next), desk.width, 12)));
         }
         let next = check.next.as_ref().map(|next| desk.say(next));
         list.push(
@@ -149,7 +193,7 @@ fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
     }
     let count = |level| checks.iter().filter(|check| check.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
-    let sum = text!("{problems} problems, {warnings} warnings", "проблем: {problems}, предупреждений: {warnings}");
+    let sum = sum(problems, warnings);
     text.push_str(&format!("{}\n", desk.say(&sum)));
     let json = json!({ "checks": list, "problems": problems, "warnings": warnings });
     Answer::new("doctor", text, json).with_code(u8::from(problems > 0))
@@ -340,92 +384,54 @@ fn free_space(folder: &Path, checks: &mut Checks) {
 }
 
 /// Doubts, licenses to be freed, keys that never came.
-fn waiting(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
-    let now = desk.ctx.clock.now();
+fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
     let before = checks.0.len();
-    for intent in store.open_intents().map_err(state_error)? {
-        let (kind, id) = (intent.request.kind(), intent.id);
-        let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-        let since = intent.recorded_at.format("%Y-%m-%d %H:%M UTC");
-        if intent.status == IntentStatus::HandedOver {
-            checks.problem(
-                "handed_over",
-                text!(
-                    "{kind} for service {item} of {since}: a person must say whether it happened",
-                    "{kind} для услуги {item} от {since}: решить должен человек"
-                ),
-                text!(
-                    "pmisplicense resolve {item} --wish {id} --bought LICENSE, or --not-bought",
-                    "pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ или --not-bought"
-                ),
-            );
-        } else {
-            checks.warning(
-                "doubt",
-                text!(
-                    "{kind} for service {item} of {since}: its answer was lost, it is looked for",
-                    "{kind} для услуги {item} от {since}: ответ потерян, ищется"
-                ),
-                text!(
-                    "sync settles it; at once: pmisplicense reconcile --apply",
-                    "это завершит sync; сразу: pmisplicense reconcile --apply"
-                ),
-            );
+    // Refusals are one line, however many services wait; accounts have a line of their own, which knows the panel.
+    let problems = problems::read(desk, store)?;
+    let (mut refused, mut to_free) = (0_u32, 0_u32);
+    for problem in problems.list() {
+        let level = if problem.kind.is_urgent() { Level::Problem } else { Level::Warning };
+        match problem.kind {
+            problems::Kind::Refused => refused += 1,
+            problems::Kind::ToFree => to_free += 1,
+            problems::Kind::FormerAccount => {}
+            problems::Kind::HandedOver
+            | problems::Kind::SyncFails
+            | problems::Kind::Gone
+            | problems::Kind::KeyLate
+            | problems::Kind::Unpaid
+            | problems::Kind::Doubt
+            | problems::Kind::Claimed => checks.0.push(Check {
+                name: problem.kind.word(),
+                level,
+                what: problem.what.clone(),
+                next: Some(problem.next.clone()),
+            }),
         }
     }
-    let bound = LicenseFilter { state: Some(LicenseState::Bound), ..LicenseFilter::default() };
-    for row in store.licenses_that(bound).map_err(state_error)? {
-        if row.key.is_none() && now - row.since > chrono::Duration::hours(1) {
-            let (id, item) = (row.id, super::dash(row.item));
-            checks.problem(
-                "key_late",
-                text!(
-                    "license {id} of service {item} has no key for over an hour",
-                    "у лицензии {id} услуги {item} больше часа нет ключа"
-                ),
-                text!(
-                    "pmisplicense retry {item}; if that brings none, ask the seller",
-                    "pmisplicense retry {item}; если не поможет, спросите продавца"
-                ),
-            );
-        }
-    }
-    for trouble in store.troubles(None).map_err(state_error)? {
-        let (item, times, why) = (trouble.item, trouble.times, &trouble.why);
-        let since = trouble.since.format("%Y-%m-%d %H:%M UTC");
-        checks.problem(
-            "sync_fails",
-            text!(
-                ["sync fails for service {item} since {since}, {} in a row: {}", counted(times, "time"), why.en],
-                ["sync не справляется с услугой {item} с {since}, подряд: {times}: {}", why.ru]
-            ),
-            text!(
-                "correct the cause, then look again: pmisplicense retry {item}",
-                "устраните причину и проверьте снова: pmisplicense retry {item}"
-            ),
-        );
-    }
-    let waiting = store.waiting_for_money().map_err(state_error)?.len();
-    if waiting > 0 {
+    if refused > 0 {
         checks.warning(
             "refused",
             text!(
-                ["{} waited for money at the seller and got no license or renewal since", counted(waiting, "service")],
-                ["ждали денег у продавца и с тех пор не получили лицензии или продления: {waiting}"]
+                [
+                    "{} waited for money at the seller, or were refused, and got no license or renewal since",
+                    counted(refused, "service")
+                ],
+                ["ждали денег у продавца или получили отказ и с тех пор не получили лицензии или продления: {refused}"]
             ),
-            text!("when there is money: pmisplicense retry --all", "когда деньги есть: pmisplicense retry --all"),
+            text!(
+                "when the cause is removed: pmisplicense retry --all",
+                "когда причина устранена: pmisplicense retry --all"
+            ),
         );
     }
-    let to_free = LicenseFilter { state: Some(LicenseState::ToFree), ..LicenseFilter::default() };
-    let overdue = store.licenses_that(to_free).map_err(state_error)?;
-    let overdue = overdue
-        .iter()
-        .filter(|row| row.not_before.is_none_or(|until| until < now - chrono::Duration::hours(2)))
-        .count();
-    if overdue > 0 {
+    if to_free > 0 {
         checks.warning(
             "to_free",
-            text!("{overdue} licenses wait to be freed", "ждут освобождения: {overdue}"),
+            text!(
+                ["{} for over two hours due to be freed", counted(to_free, "license")],
+                ["больше двух часов ждут освобождения: {to_free}"]
+            ),
             text!("run: pmisplicense sync", "выполните: pmisplicense sync"),
         );
     }

@@ -28,7 +28,7 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
     let title = text!("the next sync of service {item}:", "следующий sync услуги {item}:");
     text.push_str(&format!("{}\n", desk.say(&title)));
     for line in &explained.lines {
-        text.push_str(&format!("- {}\n", wrapped(desk.say(line), desk.width.saturating_sub(2), 2)));
+        text.push_str(&format!("- {}\n", wrapped(desk.say(line), desk.width, 2)));
     }
     let lines: Vec<&str> = explained.lines.iter().map(|line| desk.say(line)).collect();
     Ok(Answer::new(

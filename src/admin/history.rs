@@ -34,7 +34,7 @@ pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     for line in &lines {
         let at = line.at.format("%Y-%m-%d %H:%M:%S");
         let words = words(desk, line);
-        text.push_str(&format!("{at}  {}\n", wrapped(&words, desk.width.saturating_sub(21), 21)));
+        text.push_str(&format!("{at}  {}\n", wrapped(&words, desk.width, 21)));
     }
     let json: Vec<_> = lines
         .iter()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::progress::Bar;
 use super::show::status;
-use super::table::{fitting, wrapped};
+use super::table::{Giving, fitting, wrapped};
 use super::takeover::{chosen, refused};
 use super::{Answer, Desk, dash};
 use crate::cli::{Import, Itemtype};
@@ -21,7 +21,7 @@ use crate::session::with_engine;
 use crate::text;
 
 /// Columns that a narrow terminal can do without: status, product, expiry.
-const SPARE: [usize; 3] = [5, 2, 4];
+const GIVING: Giving<'_> = Giving { soft: &[7], spare: &[5, 2, 4] };
 
 /// What was done with the chosen ones.
 #[derive(Default)]
@@ -182,11 +182,11 @@ fn page(desk: &Desk<'_>, list: &[&Importable], done: &Done) -> String {
         ]
     });
     let cells: Vec<Vec<String>> = cells.collect();
-    let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, &SPARE) };
+    let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, GIVING) };
     for one in list {
         if let Some(why) = &one.against {
             let words = format!("{}: {}", one.license.id, desk.say(why));
-            text.push_str(&format!("- {}\n", wrapped(&words, desk.width.saturating_sub(2), 2)));
+            text.push_str(&format!("- {}\n", wrapped(&words, desk.width, 2)));
         }
     }
     text
@@ -200,7 +200,7 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
     let left = result.left.iter().map(|why| ('-', why.clone()));
     let failed = result.report.failure_lines().into_iter().map(|line| ('!', line));
     for (sign, words) in left.chain(failed) {
-        text.push_str(&format!("{sign} {}\n", wrapped(desk.say(&words), desk.width.saturating_sub(2), 2)));
+        text.push_str(&format!("{sign} {}\n", wrapped(desk.say(&words), desk.width, 2)));
     }
     let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
     let (imported, left, failed) = (result.services.len(), result.left.len(), result.report.failures().count());

@@ -1,26 +1,31 @@
 //! list and pool: licenses of ours from the state alone, so that they answer while everybody else is away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::table::{table, wrapped};
+use super::problems::{self, Problem};
+use super::stream::Listing;
+use super::table::{Giving, Measure, wrapped};
 use super::usage::{Limits, Usage, advice};
 use super::{Answer, Desk, dash, day};
 use crate::cli::{ListArgs, SortBy};
 use crate::engine::state_error;
-use crate::error::{ModuleError, Text, counted};
-use crate::model::ids::LicenseId;
-use crate::model::license::Money;
+use crate::error::{Lang, ModuleError, Text, counted};
+use crate::model::ids::{AccountId, LicenseId, ModuleId};
+use crate::model::license::{LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, days_between};
-use crate::model::rules::a_month_after;
+use crate::model::rules::{Rules, a_month_after};
 use crate::plan::pool::{Need, Today, why_not};
-use crate::store::{LicenseFilter, Store};
+use crate::store::{LicenseFilter, Order, Store, StoreError};
 use crate::text;
 
+/// How a table of licenses gives way: names are cut; the address, then the product are left out.
+const GIVING: Giving<'_> = Giving { soft: &[8], spare: &[6, 3, 7] };
+
 /// Where a line of the list has domains in use.
-const DOMAINS_COLUMN: usize = 6;
+const DOMAINS_COLUMN: usize = 7;
 
 /// `list`
 ///
@@ -34,62 +39,117 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         module: args.module,
         expires_before: args.expires_before,
     };
-    let mut rows = store.licenses_that(filter).map_err(state_error)?;
-    if args.problems {
-        let now = desk.ctx.clock.now();
-        let mut troubled = Vec::new();
-        for row in rows {
-            if !problems(&store, &row, now)?.is_empty() {
-                troubled.push(row);
+    let problems = problems::read(desk, &store)?;
+    // With a filter, only the problems of the licenses that it names; without one also those that have no license.
+    let is_shown = |row: &LicenseRow| !args.problems || !problems.words(row).is_empty();
+    let head = text!(
+        "LICENSE|STATE|ITEM|PRODUCT|STATUS|EXPIRES|IP|DOMAINS|NAME",
+        "ЛИЦЕНЗИЯ|СОСТОЯНИЕ|УСЛУГА|ПРОДУКТ|СТАТУС|СРОК|IP|ДОМЕНЫ|ИМЯ"
+    );
+    let head: Vec<&str> = desk.say(&head).split('|').collect();
+    let mut measure = Measure::new(&head);
+    let (mut limits, mut nearly_full, mut counts_domains) = (Limits::default(), 0, false);
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut listed: BTreeSet<(AccountId, LicenseId)> = BTreeSet::new();
+    let printed = store.at_one_moment(|| {
+        store.each_license(filter, args.sort.into(), |row| {
+            if is_shown(&row) {
+                *counts.entry(row.state.word()).or_default() += 1;
+                let usage = limits.usage(&desk.ctx.settings, &row);
+                nearly_full += usize::from(usage.is_some_and(Usage::is_nearly_full));
+                counts_domains |= row.domains.is_some();
+                measure.add(&line(desk, &row, !problems.words(&row).is_empty(), usage));
+                if args.problems {
+                    listed.insert((row.account, row.id));
+                }
+            }
+            true
+        })?;
+        let shown: Vec<&Problem> = problems
+            .list()
+            .iter()
+            .filter(|_| args.problems)
+            .filter(|problem| filter.is_empty() || problem.license.is_some_and(|license| listed.contains(&license)))
+            .collect();
+        let total: u32 = counts.values().sum();
+        if desk.json {
+            let mut fields = json!({ "counts": counts });
+            if let (true, Some(fields)) = (args.problems, fields.as_object_mut()) {
+                let list: Vec<Value> = shown.iter().map(|one| problems::to_json(one, desk.ctx.lang)).collect();
+                fields.insert("problems".to_owned(), list.into());
+            }
+            let mut listing = Listing::begin(desk, "list", &fields, "licenses");
+            store.each_license(filter, args.sort.into(), |row| {
+                let usage = limits.usage(&desk.ctx.settings, &row);
+                !is_shown(&row) || listing.element(desk, &license_json(&row, &problems.words(&row), usage))
+            })?;
+            listing.end(desk);
+        } else {
+            // Many sellers never count domains: no column of dashes there.
+            if !counts_domains {
+                measure.leave_out(DOMAINS_COLUMN);
+            }
+            let layout = measure.layout(desk.width, GIVING);
+            if total > 0 {
+                (desk.print)(&layout.line(&head));
+            }
+            store.each_license(filter, args.sort.into(), |row| {
+                let troubled = !problems.words(&row).is_empty();
+                let cells = line(desk, &row, troubled, limits.usage(&desk.ctx.settings, &row));
+                !is_shown(&row) || (desk.print)(&layout.line(&cells))
+            })?;
+            let lines = problems::lines(desk, shown.iter().copied());
+            let sum = format!("{lines}{}\n", desk.say(&sum(total, &counts, args.problems.then_some(shown.len()))));
+            (desk.print)(&sum);
+            if nearly_full > 0 {
+                let words = format!("{}\n", wrapped(desk.say(&advice(nearly_full)), desk.width, 2));
+                (desk.print)(&words);
             }
         }
-        rows = troubled;
-    }
-    match args.sort {
-        SortBy::License => {}
-        SortBy::Item => rows.sort_by_key(|row| (row.item, row.id)),
-        SortBy::Expires => rows.sort_by_key(by_expiry),
-        SortBy::Product => rows.sort_by(|a, b| (&a.internal_name, a.id).cmp(&(&b.internal_name, b.id))),
-    }
-    let mut cells = Vec::new();
-    let mut json = Vec::new();
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut limits, mut nearly_full) = (Limits::default(), 0);
-    for row in &rows {
-        *counts.entry(row.state.word()).or_default() += 1;
-        let problems = problems(&store, row, desk.ctx.clock.now())?;
-        let usage = limits.usage(&desk.ctx.settings, row);
-        nearly_full += usize::from(usage.is_some_and(Usage::is_nearly_full));
-        cells.push(line(row, !problems.is_empty(), usage));
-        json.push(license_json(row, &problems, usage));
-    }
-    let head =
-        text!("LICENSE|HELD|ITEM|PRODUCT|EXPIRES|IP|DOMAINS|NAME", "ЛИЦЕНЗИЯ|ЗАЧЕМ|УСЛУГА|ПРОДУКТ|СРОК|IP|ДОМЕНЫ|ИМЯ");
-    let mut head: Vec<&str> = desk.say(&head).split('|').collect();
-    // Many sellers never count domains: no column of dashes there.
-    if rows.iter().all(|row| row.domains.is_none()) {
-        head.remove(DOMAINS_COLUMN);
-        cells.iter_mut().for_each(|line| drop(line.remove(DOMAINS_COLUMN)));
-    }
-    let mut text = if rows.is_empty() { String::new() } else { table(&head, &cells, desk.width) };
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
-    let (total, parts) = (rows.len(), if parts.is_empty() { "-".to_owned() } else { parts.join(", ") });
-    text.push_str(desk.say(&text!(["{}: {parts}", counted(total, "license")], ["лицензий: {total}; {parts}"])));
-    text.push('\n');
-    if nearly_full > 0 {
-        text.push_str(&format!("{}\n", wrapped(desk.say(&advice(nearly_full)), desk.width, 2)));
-    }
-    let code = u8::from(args.problems && !rows.is_empty());
-    Ok(Answer::new("list", text, json!({ "licenses": json, "counts": counts })).with_code(code))
+        Ok(shown.len())
+    });
+    let found = printed.map_err(state_error)?;
+    Ok(Answer::printed().with_code(u8::from(args.problems && (found > 0 || !listed.is_empty()))))
 }
 
-fn line(row: &LicenseRow, troubled: bool, usage: Option<Usage>) -> Vec<String> {
+impl From<SortBy> for Order {
+    fn from(by: SortBy) -> Self {
+        match by {
+            SortBy::License => Self::License,
+            SortBy::Item => Self::Item,
+            SortBy::Expires => Self::Expires,
+            SortBy::Product => Self::Product,
+        }
+    }
+}
+
+fn sum(total: u32, counts: &BTreeMap<&str, u32>, problems: Option<usize>) -> Text {
+    let words = |lang: Lang| {
+        let parts = counts.iter().filter_map(|(word, count)| {
+            let state = LicenseState::parse(word)?;
+            Some(format!("{} {count}", state_words(state).in_lang(lang)))
+        });
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        if parts.is_empty() { parts } else { format!(": {parts}") }
+    };
+    let (en, ru) = (words(Lang::En), words(Lang::Ru).replace(": ", "; "));
+    match problems {
+        Some(problems) => text!(
+            ["{}, {}{en}", counted(problems, "problem"), counted(total, "license")],
+            ["проблем: {problems}, лицензий: {total}{ru}"]
+        ),
+        None => text!(["{}{en}", counted(total, "license")], ["лицензий: {total}{ru}"]),
+    }
+}
+
+fn line(desk: &Desk<'_>, row: &LicenseRow, troubled: bool, usage: Option<Usage>) -> Vec<String> {
     let mark = if troubled { "!" } else { "" };
     vec![
         format!("{}{mark}", row.id),
-        row.state.word().to_owned(),
+        desk.say(&state_words(row.state)).to_owned(),
         dash(row.item),
         row.internal_name.clone(),
+        desk.say(&status_words(row.status)).to_owned(),
         row.expires.to_string(),
         dash(row.ip),
         usage.map_or_else(
@@ -100,39 +160,29 @@ fn line(row: &LicenseRow, troubled: bool, usage: Option<Usage>) -> Vec<String> {
     ]
 }
 
-/// Stable words for what needs somebody.
-pub fn problems(
-    store: &Store,
-    row: &LicenseRow,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Vec<&'static str>, ModuleError> {
-    let mut found = Vec::new();
-    if !store.open_intents_of_license(row.account, row.id).map_err(state_error)?.is_empty() {
-        found.push("doubt");
+/// What a license is held for, in the words of the option `--status`.
+pub fn state_words(state: LicenseState) -> Text {
+    match state {
+        LicenseState::Bound => text!("bound", "занята"),
+        LicenseState::Claimed => text!("claimed", "готовится"),
+        LicenseState::ToFree => text!("to-free", "к освобождению"),
+        LicenseState::Pool => text!("pool", "в пуле"),
+        LicenseState::Stopped => text!("stopped", "остановлена"),
+        LicenseState::Deleted => text!("deleted", "удалена"),
     }
-    let is_held = match row.state {
-        LicenseState::Bound | LicenseState::Claimed | LicenseState::ToFree => true,
-        LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => false,
-    };
-    // Licenses that sync leaves alone, as far as the state alone can show it.
-    if is_held && !store.is_bought_from(row.account).map_err(state_error)? {
-        found.push("former_account");
+}
+
+/// How the seller showed a license last.
+pub fn status_words(status: LicenseStatus) -> Text {
+    match status {
+        LicenseStatus::Ordered => text!("ordered", "заказана"),
+        LicenseStatus::Active => text!("active", "активна"),
+        LicenseStatus::Stopped => text!("stopped", "остановлена"),
+        LicenseStatus::Deleted => text!("deleted", "удалена"),
+        LicenseStatus::Processing => text!("processing", "в работе"),
+        LicenseStatus::Absent => text!("?", "?"),
+        LicenseStatus::Unknown(number) => Text::same(number.to_string()),
     }
-    if let Some(item) = row.item.filter(|_| is_held)
-        && store.is_troubled(item).map_err(state_error)?
-    {
-        found.push("sync_fails");
-    }
-    match row.state {
-        LicenseState::Bound if row.key.is_none() && now - row.since > chrono::Duration::hours(1) => {
-            found.push("key_late")
-        }
-        LicenseState::Bound if row.status == crate::model::license::LicenseStatus::Ordered => found.push("unpaid"),
-        LicenseState::Claimed => found.push("claimed"),
-        LicenseState::ToFree => found.push("to_free"),
-        LicenseState::Bound | LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => {}
-    }
-    Ok(found)
 }
 
 /// A license as every answer shows it. The key stays out: only its end.
@@ -169,68 +219,124 @@ pub fn key_end(key: &str) -> String {
     format!("…{end}")
 }
 
+/// How the pool's table gives way: the reason is cut; worth, days and product are left out.
+const POOL_GIVING: Giving<'_> = Giving { soft: &[6], spare: &[4, 3, 1] };
+
+/// A free license, and what a person wants to know of it.
+struct Free {
+    row: LicenseRow,
+    days: i64,
+    worth: Option<Money>,
+    from: Option<chrono::NaiveDate>,
+    why: Option<Text>,
+}
+
 /// `pool`
 ///
 /// # Errors
 /// `state`
 pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     let store = desk.store()?;
-    let mut rows = Vec::new();
-    for state in [LicenseState::Pool, LicenseState::ToFree] {
-        let filter = LicenseFilter { state: Some(state), ..LicenseFilter::default() };
-        rows.extend(store.licenses_that(filter).map_err(state_error)?);
-    }
-    rows.sort_by_key(|row| (row.pricelist, by_expiry(row)));
-    let (mut cells, mut json, mut free, mut days) = (Vec::new(), Vec::new(), 0_u32, 0_i64);
-    for row in &rows {
-        let rules = desk.ctx.settings.rules(Some(row.module));
-        let today = Today {
-            day: desk.ctx.clock.today(),
-            now: desk.ctx.clock.now(),
-            renew_before_days: rules.renew_before_days,
-            ip_change_limit: rules.ip_change_limit,
-        };
-        let need = Need { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
-        let why = why_not(row, &need, today);
-        let from = reusable_from(row, today);
-        let left = row.expires.day().map_or(0, |expires| days_between(today.day, expires).max(0));
-        let worth = rules
-            .catalogue
-            .by_pricelist(row.pricelist)
-            .and_then(|product| worth(product.prices.get(&MonthCount(12)), left));
-        free += u32::from(why.is_none());
-        days += left;
-        let reason = why.as_ref().map_or_else(String::new, |why| desk.say(why).to_owned());
-        let from = if why.is_none() { desk.say(&text!("now", "сейчас")).to_owned() } else { day(from) };
-        cells.push(vec![
-            row.id.to_string(),
-            row.internal_name.clone(),
-            row.expires.to_string(),
-            left.to_string(),
-            dash(worth.as_ref()),
-            from,
-            reason,
-        ]);
-        let mut one = license_json(row, &[], None);
-        if let Some(fields) = one.as_object_mut() {
-            fields.insert("days_left".into(), left.into());
-            fields.insert("worth".into(), json!(worth.map(|worth| worth.to_string())));
-            fields.insert("free".into(), why.is_none().into());
-            fields.insert("reusable_from".into(), json!(reusable_from(row, today)));
-            fields.insert("why_not".into(), json!(why.map(|why| desk.say(&why).to_owned())));
-        }
-        json.push(one);
-    }
     let head = text!(
         "LICENSE|PRODUCT|EXPIRES|DAYS|WORTH|FROM|WHY NOT NOW",
         "ЛИЦЕНЗИЯ|ПРОДУКТ|СРОК|ДНЕЙ|ЦЕНА|С ДНЯ|ПОЧЕМУ НЕТ"
     );
     let head: Vec<&str> = desk.say(&head).split('|').collect();
-    let mut text = if rows.is_empty() { String::new() } else { table(&head, &cells, desk.width) };
-    let total = rows.len();
-    text.push_str(desk.say(&summary(total, free, days)));
-    text.push('\n');
-    Ok(Answer::new("pool", text, json!({ "licenses": json, "free": free, "total": total, "days_left": days })))
+    let mut rules: BTreeMap<ModuleId, Rules> = BTreeMap::new();
+    let (day, now) = (desk.ctx.clock.today(), desk.ctx.clock.now());
+    let mut measure = Measure::new(&head);
+    let (mut total, mut free, mut days) = (0_usize, 0_u32, 0_i64);
+    let printed = store.at_one_moment(|| {
+        each_free(&store, |row| {
+            let one = weighed(desk, &mut rules, row, day, now);
+            (total, free, days) = (total + 1, free + u32::from(one.why.is_none()), days + one.days);
+            measure.add(&one.cells(desk));
+            true
+        })?;
+        if desk.json {
+            let fields = json!({ "free": free, "total": total, "days_left": days });
+            let mut listing = Listing::begin(desk, "pool", &fields, "licenses");
+            each_free(&store, |row| {
+                let one = weighed(desk, &mut rules, row, day, now);
+                let json = one.json(desk);
+                listing.element(desk, &json)
+            })?;
+            listing.end(desk);
+            return Ok(());
+        }
+        let layout = measure.layout(desk.width, POOL_GIVING);
+        if total > 0 {
+            (desk.print)(&layout.line(&head));
+        }
+        each_free(&store, |row| {
+            let cells = weighed(desk, &mut rules, row, day, now).cells(desk);
+            (desk.print)(&layout.line(&cells))
+        })?;
+        let sum = format!("{}\n", desk.say(&summary(total, free, days)));
+        (desk.print)(&sum);
+        Ok(())
+    });
+    printed.map_err(state_error)?;
+    Ok(Answer::printed())
+}
+
+/// The pool and what waits to be freed, by tariff and expiry.
+fn each_free(store: &Store, mut each: impl FnMut(LicenseRow) -> bool) -> Result<(), StoreError> {
+    let mut go_on = true;
+    for state in [LicenseState::Pool, LicenseState::ToFree] {
+        let filter = LicenseFilter { state: Some(state), ..LicenseFilter::default() };
+        if go_on {
+            store.each_license(filter, Order::Tariff, |row| {
+                go_on = each(row);
+                go_on
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn weighed(
+    desk: &Desk<'_>,
+    rules: &mut BTreeMap<ModuleId, Rules>,
+    row: LicenseRow,
+    day: chrono::NaiveDate,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Free {
+    let rules = rules.entry(row.module).or_insert_with(|| desk.ctx.settings.rules(Some(row.module)));
+    let today = Today { day, now, renew_before_days: rules.renew_before_days, ip_change_limit: rules.ip_change_limit };
+    let need = Need { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
+    let days = row.expires.day().map_or(0, |expires| days_between(day, expires).max(0));
+    let product = rules.catalogue.by_pricelist(row.pricelist);
+    let worth = product.and_then(|product| worth(product.prices.get(&MonthCount(12)), days));
+    let (why, from) = (why_not(&row, &need, today), reusable_from(&row, today));
+    Free { row, days, worth, from, why }
+}
+
+impl Free {
+    fn cells(&self, desk: &Desk<'_>) -> Vec<String> {
+        let now = text!("now", "сейчас");
+        vec![
+            self.row.id.to_string(),
+            self.row.internal_name.clone(),
+            self.row.expires.to_string(),
+            self.days.to_string(),
+            dash(self.worth.as_ref()),
+            if self.why.is_none() { desk.say(&now).to_owned() } else { day(self.from) },
+            self.why.as_ref().map_or_else(String::new, |why| desk.say(why).to_owned()),
+        ]
+    }
+
+    fn json(&self, desk: &Desk<'_>) -> Value {
+        let mut one = license_json(&self.row, &[], None);
+        if let Some(fields) = one.as_object_mut() {
+            fields.insert("days_left".into(), self.days.into());
+            fields.insert("worth".into(), json!(self.worth.as_ref().map(ToString::to_string)));
+            fields.insert("free".into(), self.why.is_none().into());
+            fields.insert("reusable_from".into(), json!(self.from));
+            fields.insert("why_not".into(), json!(self.why.as_ref().map(|why| desk.say(why))));
+        }
+        one
+    }
 }
 
 fn summary(total: usize, free: u32, days: i64) -> Text {
@@ -243,11 +349,6 @@ fn summary(total: usize, free: u32, days: i64) -> Text {
 /// The list price of the days that are left, as part of a year's.
 pub fn worth(year: Option<&Money>, days: i64) -> Option<Money> {
     year.map(|year| Money { minor: year.minor.saturating_mul(days) / 365, currency: year.currency.clone() })
-}
-
-/// The order of days; what has none, or none that is known, comes last.
-fn by_expiry(row: &LicenseRow) -> (bool, Option<chrono::NaiveDate>, LicenseId) {
-    (row.expires.day().is_none(), row.expires.day(), row.id)
 }
 
 /// From which day a freed license can be given out; `None`: not at all, or when is not known.

@@ -6,12 +6,15 @@ pub mod completions;
 pub mod doctor;
 pub mod explain;
 mod find;
+pub mod forecast;
 pub mod history;
 pub mod identity;
 pub mod import;
 pub mod list;
+pub mod metrics;
 pub mod monthly;
 pub mod preview;
+pub mod problems;
 mod progress;
 pub mod raw;
 pub mod reconcile;
@@ -19,6 +22,7 @@ pub mod record;
 pub mod repair;
 pub mod show;
 pub mod state_file;
+mod stream;
 mod table;
 pub mod takeover;
 mod usage;
@@ -49,6 +53,12 @@ pub struct Desk<'d> {
     pub tell: &'d mut dyn FnMut(&str),
     /// Columns of the terminal that this goes to, where a line can be drawn over; `None`: it is no terminal.
     pub live: Option<usize>,
+    /// Whether the answer is for a program.
+    pub json: bool,
+    /// There is no state file yet: the answer is about an empty one.
+    pub is_without_state: bool,
+    /// Prints a part of a long answer; false once nobody reads it any more.
+    pub print: &'d mut dyn FnMut(&str) -> bool,
 }
 
 /// What a command answers.
@@ -62,6 +72,8 @@ pub struct Answer {
     pub stderr: String,
     /// 0 fine, 1 problems.
     pub code: u8,
+    /// It was printed row by row: text and JSON are empty.
+    pub printed: bool,
 }
 
 impl Answer {
@@ -71,7 +83,12 @@ impl Answer {
         if let (Some(whole), Value::Object(fields)) = (whole.as_object_mut(), json) {
             whole.extend(fields);
         }
-        Self { text, json: whole, stderr: String::new(), code: 0 }
+        Self { text, json: whole, stderr: String::new(), code: 0, printed: false }
+    }
+
+    /// An answer that was printed already.
+    fn printed() -> Self {
+        Self { text: String::new(), json: Value::Null, stderr: String::new(), code: 0, printed: true }
     }
 
     /// Nothing for people; for programs the fields of `json` beside version and command.

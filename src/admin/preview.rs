@@ -25,7 +25,7 @@ pub fn page(desk: &Desk<'_>, preview: &Preview) -> String {
     let head: Vec<&str> = head.iter().map(|title| desk.say(title)).collect();
     page.push_str(&table(&head, &rows(desk, preview), desk.width));
     for line in lines(preview) {
-        page.push_str(&format!("- {}\n", wrapped(desk.say(&line), desk.width.saturating_sub(2), 2)));
+        page.push_str(&format!("- {}\n", wrapped(desk.say(&line), desk.width, 2)));
     }
     page
 }

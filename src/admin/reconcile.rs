@@ -9,13 +9,14 @@ use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
-use crate::error::{Lang, ModuleError, Text};
+use crate::error::{Lang, ModuleError, Text, counted};
 use crate::model::ids::ModuleId;
 use crate::plan::finding::{Finding, Kind, Remedy};
 use crate::session::servers::servers_of;
 use crate::session::state::is_there;
 use crate::session::{module, open_state, with_engine};
 use crate::text;
+use crate::watch::last_runs::{self, LastRuns, SeenDifference};
 
 /// What became of a finding.
 enum Outcome {
@@ -95,8 +96,38 @@ pub fn reconcile(
     results.extend(former_accounts(desk, only)?);
     match first_error {
         Some(error) if results.is_empty() => Err(error),
-        other => Ok(told(desk, &results, other.as_ref(), apply)),
+        other => {
+            if only.is_none() && other.is_none() {
+                remember(desk, &results);
+            }
+            Ok(told(desk, &results, other.as_ref(), apply))
+        }
     }
+}
+
+/// What was left is remembered for those who watch. A disk that is full takes nothing from the answer.
+fn remember(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)]) {
+    let both = |text: &Text| (text.en.clone(), text.ru.clone());
+    let left = results.iter().filter(|(.., outcome)| !matches!(outcome, Outcome::Done(_)));
+    let seen = left.map(|(_, finding, _)| SeenDifference {
+        kind: finding.kind.word().to_owned(),
+        item: finding.item.map(|item| item.0),
+        license: finding.license.map(|license| license.0),
+        what: both(&finding.what),
+        remedy: both(&finding.remedy.describe()),
+        cost: finding.cost.as_ref().map(ToString::to_string),
+        command: match &finding.remedy {
+            Remedy::Person(command) => Some(command.clone()),
+            Remedy::TakeIn(..)
+            | Remedy::Renew(_)
+            | Remedy::Look(_)
+            | Remedy::SwitchOff(_)
+            | Remedy::Free(_)
+            | Remedy::Obtain(_) => None,
+        },
+    });
+    let (now, seen) = (desk.ctx.clock.now(), seen.collect());
+    let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.reconciled(now, seen));
 }
 
 /// Licenses that no account of a module shows, because they were bound with another one before.
@@ -138,26 +169,28 @@ fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option
         let kind = finding.kind.word();
         text.push_str(&format!(
             "{sign} {}\n",
-            wrapped(&format!("{kind}: {}", finding.what.in_lang(lang)), desk.width.saturating_sub(2), 2)
+            wrapped(&format!("{kind}: {}", finding.what.in_lang(lang)), desk.width, 2)
         ));
         if let Some(cost) = &finding.cost {
             text.push_str(&format!("  {}\n", text!("costs {cost}", "стоит {cost}").in_lang(lang)));
         }
-        text.push_str(&format!("  -> {}\n", wrapped(&after, desk.width.saturating_sub(5), 5)));
+        text.push_str(&format!("  -> {}\n", wrapped(&after, desk.width, 5)));
         list.push(finding_json(*module, finding, outcome, lang));
     }
     if let Some(error) = error {
-        text.push_str(&format!("! {}\n", wrapped(error.message.in_lang(lang), desk.width.saturating_sub(2), 2)));
+        text.push_str(&format!("! {}\n", wrapped(error.message.in_lang(lang), desk.width, 2)));
     }
     let total = results.len();
     let sum = match (total, apply) {
         (0, _) if error.is_none() => {
             text!("panel, state and the seller agree", "панель, состояние и продавец согласны")
         }
-        (_, true) => text!("{total} differences, {left} left", "различий: {total}, осталось: {left}"),
+        (_, true) => {
+            text!(["{}, {left} left", counted(total, "difference")], ["различий: {total}, осталось: {left}"])
+        }
         (_, false) => text!(
-            "{total} differences; to put right what can be: pmisplicense reconcile --apply",
-            "различий: {total}; исправить, что можно: pmisplicense reconcile --apply"
+            ["{}; to put right what can be: pmisplicense reconcile --apply", counted(total, "difference")],
+            ["различий: {total}; исправить, что можно: pmisplicense reconcile --apply"]
         ),
     };
     text.push_str(&format!("{}\n", wrapped(sum.in_lang(lang), desk.width, 2)));

@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use super::find::{Subject, subject};
-use super::list::{key_end, problems};
+use super::list::{key_end, state_words};
+use super::problems::{self, Problem};
 use super::table::{table, wrapped};
 use super::usage::Usage;
 use super::{Answer, Desk, dash, day};
@@ -44,10 +45,11 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     let usage =
         [row.as_ref().map(LicenseRow::as_last_seen).as_ref(), seen.as_ref()].map(|look| usage(desk, module, look?));
     notes.extend(number.zip(usage[1].or(usage[0])).and_then(|(id, usage)| nearly_full(id, usage)));
-    let problems = match &row {
-        Some(row) => problems(&desk.store()?, row, desk.ctx.clock.now())?,
-        None => Vec::new(),
+    let problems = {
+        let store = desk.store()?;
+        problems::read(desk, &store)?
     };
+    let problems = problems.about(item, row.as_ref().map(|row| (row.account, row.id)));
     let sides = Sides { panel: panel.as_ref(), row: row.as_ref(), seen: seen.as_ref() };
     let mut lines = lines(&sides);
     lines.extend(domains(usage));
@@ -162,7 +164,7 @@ fn page(
     sides: &Sides<'_>,
     lines: &[Line],
     notes: &[Text],
-    problems: &[&str],
+    problems: &[&Problem],
 ) -> Answer {
     let Sides { panel, row, seen } = *sides;
     let mut cells = Vec::new();
@@ -187,16 +189,17 @@ fn page(
         text.push_str(&format!("{} {name}\n", desk.say(&text!("service {item}", "услуга {item}"))));
     }
     if let Some(row) = row {
-        let (id, held) = (row.id, row.state.word());
-        text.push_str(&format!("{}\n", desk.say(&text!("license {id}, {held}", "лицензия {id}, {held}"))));
+        let (id, held) = (row.id, state_words(row.state));
+        let title = text!(["license {id}, {}", held.en], ["лицензия {id}, {}", held.ru]);
+        text.push_str(&format!("{}\n", desk.say(&title)));
     }
     text.push_str(&table(&head, &cells, desk.width));
     for note in notes {
         text.push_str(&format!("{}\n", wrapped(desk.say(note), desk.width, 2)));
     }
-    for problem in problems {
-        text.push_str(&format!("! {problem}\n"));
-    }
+    text.push_str(&problems::lines(desk, problems.iter().copied()));
+    let (words, problems): (Vec<_>, Vec<_>) =
+        problems.iter().map(|one| (one.kind.word(), problems::to_json(one, desk.ctx.lang))).unzip();
     let notes: Vec<&str> = notes.iter().map(|note| desk.say(note)).collect();
     let json = json!({
         "item": item.map(|item| item.0),
@@ -204,7 +207,8 @@ fn page(
         "held": row.map(|row| row.state.word()),
         "fields": fields,
         "notes": notes,
-        "problems": problems,
+        "problems": words,
+        "advice": problems,
     });
     Answer::new("show", text, json)
 }

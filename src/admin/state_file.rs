@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::{Answer, Desk};
 use crate::engine::{RESTORED, state_error};
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::item::ItemStatus;
 use crate::session::open_state;
 use crate::session::state::{alone, is_there, no_state};
 use crate::store::{Aside, Installation, Store, StoreError, new_in_memory, panel_id_of, read_copy};
 use crate::text;
+use crate::watch::last_runs::{self, LastBackup, LastRuns};
 
 /// `backup`: a copy of the state, or, with `verify`, a look at one.
 ///
@@ -23,6 +24,76 @@ pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, 
     if verify {
         return verified(desk, file);
     }
+    copied(desk, file)?;
+    Ok(Answer::sentence(
+        "backup",
+        desk.ctx.lang,
+        &text!(
+            "the state was copied to {shown}; it holds license keys",
+            "состояние скопировано в {shown}; в нём ключи лицензий"
+        ),
+    ))
+}
+
+/// How the copies of `backup --dir` begin and end; the moment stands between.
+const COPY_NAME: (&str, &str) = ("pmisplicense-", ".db");
+
+/// `backup --dir`: a copy named by the moment, checked; then all but the newest `keep` are removed.
+///
+/// # Errors
+/// As [`backup`]; `bad_value` too when an old copy cannot be removed.
+pub fn backup_in(desk: &mut Desk<'_>, dir: &Path, keep: Option<u16>) -> Result<Answer, ModuleError> {
+    let (begins, ends) = COPY_NAME;
+    let moment = desk.ctx.clock.now().format("%Y%m%d-%H%M%S");
+    let file = dir.join(format!("{begins}{moment}{ends}"));
+    copied(desk, &file)?;
+    // Old copies go only when the new one is known to be whole.
+    read_copy(&file).map_err(|error| not_a_copy(&file, &error))?;
+    let removed = keep.map_or(Ok(0), |keep| remove_old(dir, usize::from(keep)))?;
+    let shown = file.display();
+    let words = text!(
+        ["the state was copied to {shown}; it holds license keys; {} removed", counted(removed, "old copy")],
+        ["состояние скопировано в {shown}; в нём ключи лицензий; старых копий удалено: {removed}"]
+    );
+    let mut answer = Answer::sentence("backup", desk.ctx.lang, &words);
+    if let Some(fields) = answer.json.as_object_mut() {
+        fields.insert("file".to_owned(), json!(file));
+        fields.insert("removed".to_owned(), json!(removed));
+    }
+    Ok(answer)
+}
+
+/// Removes all but the newest copies. Their names sort by moment; other files of the folder are none of ours.
+fn remove_old(dir: &Path, keep: usize) -> Result<usize, ModuleError> {
+    let (begins, ends) = COPY_NAME;
+    let failed = |path: &Path, error: &dyn std::fmt::Display| {
+        let shown = path.display();
+        let happened = text!(
+            "An old copy, {shown}, cannot be read or removed.",
+            "Старая копия {shown} не читается или не удаляется."
+        );
+        ModuleError::new(ErrorKind::BadValue, "dir", shown, happened)
+            .changed(text!("The new copy is whole.", "Новая копия цела."))
+            .next(text!("check the folder and its rights", "проверьте каталог и права"))
+            .because(error)
+    };
+    let entries = std::fs::read_dir(dir).map_err(|error| failed(dir, &error))?;
+    let is_moment = |name: &str| {
+        let moment = name.strip_prefix(begins).and_then(|rest| rest.strip_suffix(ends));
+        moment.is_some_and(|moment| moment.len() == 15 && moment.chars().all(|c| c.is_ascii_digit() || c == '-'))
+    };
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| is_moment(name)).collect();
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    let old: Vec<PathBuf> = names.iter().skip(keep).map(|name| dir.join(name)).collect();
+    for path in &old {
+        std::fs::remove_file(path).map_err(|error| failed(path, &error))?;
+    }
+    Ok(old.len())
+}
+
+/// Copies the state and remembers when that was.
+fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
     if !is_there(desk.ctx)? {
         return Err(no_state(&desk.ctx.settings.state));
     }
@@ -36,14 +107,11 @@ pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, 
         | StoreError::IllegalStep { .. }
         | StoreError::Cluster(_) => state_error(error),
     })?;
-    Ok(Answer::sentence(
-        "backup",
-        desk.ctx.lang,
-        &text!(
-            "the state was copied to {shown}; it holds license keys",
-            "состояние скопировано в {shown}; в нём ключи лицензий"
-        ),
-    ))
+    let at = desk.ctx.clock.now();
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    // The copy is there: that its moment cannot be remembered is only told by doctor.
+    let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.backup = Some(LastBackup { at, file }));
+    Ok(())
 }
 
 fn verified(desk: &Desk<'_>, file: &Path) -> Result<Answer, ModuleError> {

@@ -1,5 +1,5 @@
-//! Tables for people: as wide as their contents, and never wider than the terminal. The widest column gives way
-//! first.
+//! Tables for people: as wide as their contents, and never wider than the terminal. Columns of names and reasons give
+//! way first; then whole columns are left out; numbers, days and addresses are never cut while there is another way.
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -7,58 +7,107 @@ const GAP: usize = 2;
 /// A column is never narrower than this.
 const NARROWEST: usize = 6;
 
-/// Lines of a table with its head, each ended.
-pub fn table(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
-    let mut widths: Vec<usize> = head.iter().map(|title| title.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+/// A column of names or reasons may shrink to this before another column is left out for it.
+const SHORTEST: usize = 12;
+
+/// Which columns of a table give way, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Giving<'g> {
+    /// Columns whose cells may be cut: names, reasons.
+    pub soft: &'g [usize],
+    /// Columns that are left out, in this order; `--json` holds what they say.
+    pub spare: &'g [usize],
+}
+
+/// How wide the cells of a table are: each row is shown to it before the first line is printed.
+#[derive(Debug)]
+pub struct Measure(Vec<usize>);
+
+/// The widths that fit, and the columns that are left.
+#[derive(Debug)]
+pub struct Layout(Vec<(usize, usize)>);
+
+impl Measure {
+    /// A table with that head.
+    pub fn new(head: &[&str]) -> Self {
+        Self(head.iter().map(|title| title.chars().count()).collect())
+    }
+
+    /// One more row.
+    pub fn add(&mut self, row: &[String]) {
+        for (width, cell) in self.0.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    fit(&mut widths, width);
-    let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
-    std::iter::once(&head).chain(rows).map(|row| line(row, &widths)).collect()
-}
 
-/// A table that leaves columns out, in this order, before any cell is cut: what is left out stands in `--json`.
-pub fn fitting(head: &[&str], rows: &[Vec<String>], width: usize, spare: &[usize]) -> String {
-    let longest = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
-        head.get(column).copied().into_iter().chain(cells).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let mut kept: Vec<usize> = (0..head.len()).collect();
-    for column in spare {
-        let needed = kept.iter().map(|column| longest(*column) + GAP).sum::<usize>();
-        if needed > width + GAP {
-            kept.retain(|one| one != column);
+    /// Leaves a column out, whatever the terminal's width.
+    pub fn leave_out(&mut self, column: usize) {
+        if let Some(width) = self.0.get_mut(column) {
+            *width = 0;
         }
     }
-    let head: Vec<&str> = kept.iter().filter_map(|column| head.get(*column).copied()).collect();
-    let chosen = |row: &Vec<String>| kept.iter().filter_map(|column| row.get(*column).cloned()).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(chosen).collect();
-    table(&head, &rows, width)
-}
 
-fn fit(widths: &mut [usize], width: usize) {
-    let gaps = GAP * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let Some(widest) = widths.iter_mut().max() else { return };
-        if *widest <= NARROWEST {
-            return;
+    /// The layout for a terminal of so many columns.
+    pub fn layout(&self, columns: usize, giving: Giving<'_>) -> Layout {
+        let all = self.0.iter().copied().enumerate();
+        let mut kept: Vec<(usize, usize)> = all.filter(|(_, width)| *width > 0).collect();
+        let needed = |kept: &[(usize, usize)]| {
+            let least = |&(place, width): &(usize, usize)| match giving.soft.contains(&place) {
+                true => width.min(SHORTEST),
+                false => width,
+            };
+            kept.iter().map(least).sum::<usize>() + GAP * kept.len().saturating_sub(1)
+        };
+        for column in giving.spare {
+            if needed(&kept) > columns {
+                kept.retain(|(place, _)| place != column);
+            }
         }
-        *widest -= 1;
+        fit(&mut kept, columns, giving.soft);
+        Layout(kept)
     }
 }
 
-fn line(cells: &[String], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        let shown = shortened(cell, *width);
-        let room = width.saturating_sub(shown.chars().count()) + GAP;
-        line.push_str(&shown);
-        line.push_str(&" ".repeat(room));
+impl Layout {
+    /// The line of a row, ended.
+    pub fn line<S: AsRef<str>>(&self, cells: &[S]) -> String {
+        let mut line = String::new();
+        for (place, width) in &self.0 {
+            let Some(cell) = cells.get(*place) else { continue };
+            let shown = shortened(cell.as_ref(), *width);
+            let room = width.saturating_sub(shown.chars().count()) + GAP;
+            line.push_str(&shown);
+            line.push_str(&" ".repeat(room));
+        }
+        format!("{}\n", line.trim_end())
     }
-    format!("{}\n", line.trim_end())
+}
+
+/// Lines of a table with its head, each ended. The widest column gives way.
+pub fn table(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
+    let all: Vec<usize> = (0..head.len()).collect();
+    fitting(head, rows, columns, Giving { soft: &all, spare: &[] })
+}
+
+/// Lines of a table with its head, each ended.
+pub fn fitting(head: &[&str], rows: &[Vec<String>], columns: usize, giving: Giving<'_>) -> String {
+    let mut measure = Measure::new(head);
+    rows.iter().for_each(|row| measure.add(row));
+    let layout = measure.layout(columns, giving);
+    let lines = rows.iter().map(|row| layout.line(row));
+    std::iter::once(layout.line(head)).chain(lines).collect()
+}
+
+/// Soft columns shrink first, the widest before the others; the rest only where nothing else is left to give.
+fn fit(kept: &mut [(usize, usize)], columns: usize, soft: &[usize]) {
+    let gaps = GAP * kept.len().saturating_sub(1);
+    while kept.iter().map(|(_, width)| width).sum::<usize>() + gaps > columns {
+        let narrowest = |place: &usize| if soft.contains(place) { NARROWEST } else { NARROWEST + 1 };
+        let can = |one: &&mut (usize, usize)| one.1 > narrowest(&one.0);
+        let widest = kept.iter_mut().filter(can).max_by_key(|(place, width)| (soft.contains(place), *width));
+        let Some((_, width)) = widest else { return };
+        *width -= 1;
+    }
 }
 
 fn shortened(cell: &str, width: usize) -> String {
@@ -70,17 +119,16 @@ fn shortened(cell: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A text in lines of at most `width`, each after `indent` spaces but the first. A command of ours stays whole where
-/// it can, to be copied.
-pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
+/// A text in lines of at most `columns`, each after `indent` spaces; those of the first line are the caller's to
+/// print. A command of ours stays whole where it can, to be copied.
+pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
-    let mut room = width.max(20);
-    for word in unbreakable(text, width.saturating_sub(indent)) {
+    let room = columns.saturating_sub(indent).max(20);
+    for word in unbreakable(text, room) {
         let length = word.chars().count();
         let used = lines.last().map_or(0, |line| line.chars().count());
         if used > 0 && used + 1 + length > room {
             lines.push(String::new());
-            room = width.saturating_sub(indent).max(20);
         }
         if let Some(line) = lines.last_mut() {
             if !line.is_empty() {
@@ -133,18 +181,34 @@ mod tests {
     fn spares() {
         let rows = vec![vec!["5001".to_owned(), "active".to_owned(), "192.0.2.10".to_owned(), "shop".to_owned()]];
         let head = ["ID", "STATUS", "IP", "NAME"];
+        let giving = Giving { soft: &[3], spare: &[1, 3] };
         assert_eq!(
-            fitting(&head, &rows, 30, &[1, 3]),
+            fitting(&head, &rows, 30, giving),
             "ID    STATUS  IP          NAME\n5001  active  192.0.2.10  shop\n"
         );
-        assert_eq!(fitting(&head, &rows, 25, &[1, 3]), "ID    IP          NAME\n5001  192.0.2.10  shop\n");
-        assert_eq!(fitting(&head, &rows, 16, &[1, 3]), "ID    IP\n5001  192.0.2.10\n");
+        assert_eq!(fitting(&head, &rows, 25, giving), "ID    IP          NAME\n5001  192.0.2.10  shop\n");
+        assert_eq!(fitting(&head, &rows, 16, giving), "ID    IP\n5001  192.0.2.10\n");
+    }
+
+    /// A long name is cut before any column goes, and a column goes before a number is cut.
+    #[test]
+    fn names_give_way_before_columns_and_columns_before_numbers() {
+        let name = "a shop with a very long name".to_owned();
+        let rows = vec![vec!["5001".to_owned(), "active".to_owned(), "192.0.2.10".to_owned(), name]];
+        let giving = Giving { soft: &[3], spare: &[1, 3] };
+        let head = ["ID", "STATUS", "IP", "NAME"];
+        assert_eq!(
+            fitting(&head, &rows, 40, giving),
+            "ID    STATUS  IP          NAME\n5001  active  192.0.2.10  a shop with a…\n"
+        );
+        assert_eq!(fitting(&head, &rows, 34, giving), "ID    IP          NAME\n5001  192.0.2.10  a shop with a v…\n");
+        assert_eq!(fitting(&head, &rows, 17, giving), "ID    IP\n5001  192.0.2.10\n");
     }
 
     /// Words stay whole, later lines are indented.
     #[test]
     fn wraps() {
-        assert_eq!(wrapped("one two three four five six", 20, 2), "one two three four\n  five six");
+        assert_eq!(wrapped("one two three four five six", 22, 2), "one two three four\n  five six");
         assert_eq!(
             wrapped("now run: pmisplicense sync; then wait", 24, 2),
             "now run:\n  pmisplicense sync;\n  then wait"

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::progress::Bar;
 use super::show::{our_modules, status};
-use super::table::{fitting, wrapped};
+use super::table::{Giving, fitting, wrapped};
 use super::{Answer, Desk, dash};
 use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
@@ -20,7 +20,7 @@ use crate::session::{module, with_engine};
 use crate::text;
 
 /// Columns that a narrow terminal can do without: status, expiry, product.
-const SPARE: [usize; 3] = [5, 4, 2];
+const GIVING: Giving<'_> = Giving { soft: &[7], spare: &[5, 4, 2] };
 
 /// What became of a license.
 pub(super) enum Outcome {
@@ -245,7 +245,7 @@ impl List {
         );
         let head: Vec<&str> = desk.say(&head).split('|').collect();
         let cells: Vec<Vec<String>> = self.lines.iter().map(Line::cells).collect();
-        let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, &SPARE) };
+        let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, GIVING) };
         for line in &self.lines {
             let (sign, why) = match &line.outcome {
                 Outcome::Named | Outcome::Done(_) => continue,
@@ -253,7 +253,7 @@ impl List {
                 Outcome::Failed(why) => ('!', why),
             };
             let words = format!("{}: {}", line.candidate.id, why.in_lang(lang));
-            text.push_str(&format!("{sign} {}\n", wrapped(&words, desk.width.saturating_sub(2), 2)));
+            text.push_str(&format!("{sign} {}\n", wrapped(&words, desk.width, 2)));
         }
         text
     }
@@ -278,7 +278,7 @@ impl List {
         };
         let mut text = self.page(desk);
         if let Some(error) = &self.error {
-            let words = wrapped(desk.say(&error.message), desk.width.saturating_sub(2), 2);
+            let words = wrapped(desk.say(&error.message), desk.width, 2);
             text.push_str(&format!("! {words}\n"));
         }
         text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));

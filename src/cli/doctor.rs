@@ -7,6 +7,7 @@ use crate::model::ids::ModuleId;
 
 /// The end of the short help.
 pub(super) const EXAMPLES: &str = "Examples:\n  pmisplicense doctor\n  \
+    pmisplicense doctor --brief                      one line for Nagios, Icinga, Zabbix: exit 0, 1, 2 or 3\n  \
     pmisplicense doctor --accept-account 7           shows what the account is known by, and asks\n  \
     pmisplicense doctor --accept-account 7 --same    the seller renamed host or user: all goes along\n  \
     pmisplicense doctor --accept-account 7 --other   another account: what was bound stays behind\n  \
@@ -32,6 +33,9 @@ pub struct DoctorArgs {
     /// Decide so although the licenses found in the account say otherwise
     #[arg(long, requires = "accept_account")]
     pub against_evidence: bool,
+    /// One line for monitoring. Exit code 0: fine, 1: warnings, 2: problems, 3: nobody knows
+    #[arg(long, conflicts_with_all = ["record", "accept_account"])]
+    pub brief: bool,
     /// Do not ask
     #[arg(long, short, requires = "asks")]
     pub yes: bool,

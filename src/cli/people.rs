@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::cluster::ClusterCommand;
 use super::doctor::{DoctorArgs, EXAMPLES as DOCTOR_EXAMPLES};
+use super::list::ListArgs;
 use super::takeover::{Import, TakeOver};
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
-use crate::model::license_row::LicenseState;
 
 /// The administrator's command line.
 #[derive(Debug, Parser)]
@@ -41,77 +41,6 @@ pub struct AdminArgs {
     /// What to do
     #[command(subcommand)]
     pub command: AdminCommand,
-}
-
-/// What a license is held for, as typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum HeldFor {
-    /// It serves a service.
-    Bound,
-    /// It is being taken from the pool.
-    Claimed,
-    /// It waits to be freed.
-    ToFree,
-    /// It waits for the next client.
-    Pool,
-    /// It is left to run out.
-    Stopped,
-    /// It is gone.
-    Deleted,
-}
-
-impl From<HeldFor> for LicenseState {
-    fn from(held: HeldFor) -> Self {
-        match held {
-            HeldFor::Bound => Self::Bound,
-            HeldFor::Claimed => Self::Claimed,
-            HeldFor::ToFree => Self::ToFree,
-            HeldFor::Pool => Self::Pool,
-            HeldFor::Stopped => Self::Stopped,
-            HeldFor::Deleted => Self::Deleted,
-        }
-    }
-}
-
-/// What a list is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum SortBy {
-    /// Number of the license.
-    #[default]
-    License,
-    /// Service.
-    Item,
-    /// Day on which it runs out.
-    Expires,
-    /// Product.
-    Product,
-}
-
-/// Filters of `list`.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct ListArgs {
-    /// Held for: bound, claimed, to-free, pool, stopped, deleted
-    #[arg(long, value_enum, value_name = "STATUS")]
-    pub status: Option<HeldFor>,
-    /// Internal name, for example 55227
-    #[arg(long, value_name = "NAME")]
-    pub product: Option<String>,
-    /// Processing module
-    #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
-    pub module: Option<ModuleId>,
-    /// Runs out before this day, YYYY-MM-DD
-    #[arg(long, value_name = "DAY")]
-    pub expires_before: Option<chrono::NaiveDate>,
-    /// Only the pool: the same as --status pool
-    #[arg(long, conflicts_with = "status")]
-    pub pool: bool,
-    /// Only what needs somebody: doubts, late keys, licenses to be freed or with a former account, services for which
-    /// sync fails. Exit code 1 when there are any
-    #[arg(long)]
-    pub problems: bool,
-    /// Sorted by
-    #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
-    pub sort: SortBy,
 }
 
 /// The administrator's subcommands.
@@ -265,6 +194,21 @@ pub enum AdminCommand {
         #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
         html: Option<PathBuf>,
     },
+    /// Which licenses run out soon, what renewing them costs, whether the balance lasts. Exit code 1: it does not
+    #[command(after_help = "Examples:\n  pmisplicense forecast\n  pmisplicense forecast --days 90 --json")]
+    Forecast {
+        /// Days to look ahead
+        #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=731))]
+        days: u16,
+    },
+    /// Figures for monitoring (Prometheus, OpenMetrics), from the state alone
+    #[command(after_help = "Examples:\n  pmisplicense metrics\n  \
+                            pmisplicense metrics --output /var/lib/prometheus/node-exporter/pmisplicense.prom")]
+    Metrics {
+        /// To a file, whole or not at all
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Refresh all licenses, renew what is due, finish what was left to do (cron, hourly)
     #[command(after_help = "Examples:\n  pmisplicense sync --dry-run        what the next run would do\n  \
                             pmisplicense sync --verbose        with each request and answer")]
@@ -321,14 +265,21 @@ pub enum AdminCommand {
     },
     /// Write a copy of the state to a new file; safe while everything runs
     #[command(after_help = "Examples:\n  pmisplicense backup /root/licenses.db\n  \
+                            pmisplicense backup --dir /root/backups --keep 14    for cron: the newest 14 stay\n  \
                             pmisplicense backup --verify /root/licenses.db   is it a whole copy that restore can use?")]
     Backup {
         /// The file; it must not exist
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        #[arg(value_name = "FILE", required_unless_present = "dir", conflicts_with = "dir")]
+        file: Option<PathBuf>,
         /// Check a copy that is there; nothing is written
-        #[arg(long)]
+        #[arg(long, conflicts_with = "dir")]
         verify: bool,
+        /// A new file, named by the moment, in this folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Remove all but the newest copies from that folder, once the new one is whole
+        #[arg(long, value_name = "N", requires = "dir", value_parser = clap::value_parser!(u16).range(1..))]
+        keep: Option<u16>,
     },
     /// Put a copy in the state's place; the present one is kept beside it. Nothing has to be stopped
     Restore {
@@ -379,6 +330,8 @@ impl AdminCommand {
             | Self::Explain { .. }
             | Self::Pool
             | Self::Report { .. }
+            | Self::Forecast { .. }
+            | Self::Metrics { .. }
             | Self::Backup { .. }
             | Self::Completions { .. }
             | Self::Man
@@ -413,6 +366,11 @@ impl AdminCommand {
         !self.changes() && !matches!(self, Self::Backup { .. } | Self::Cluster { .. })
     }
 
+    /// Whether one line for monitoring is asked for.
+    pub fn is_brief(&self) -> bool {
+        matches!(self, Self::Doctor(DoctorArgs { brief: true, .. }))
+    }
+
     /// The processing module that it names.
     pub fn module(&self) -> Option<ModuleId> {
         match self {
@@ -426,6 +384,8 @@ impl AdminCommand {
             | Self::Explain { .. }
             | Self::Pool
             | Self::Report { .. }
+            | Self::Forecast { .. }
+            | Self::Metrics { .. }
             | Self::Backup { .. }
             | Self::Completions { .. }
             | Self::Man

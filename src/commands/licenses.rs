@@ -15,8 +15,8 @@ use crate::ports::Module;
 use crate::session::{module, module_of_item, modules_in_use, open_state, with_engine};
 use crate::store::{LicenseFilter, Store};
 
-use super::Reply;
 use super::sync::{self, Part, Sync};
+use super::{Reply, watched};
 
 /// Services asked for at once.
 const BATCH: usize = 500;
@@ -61,15 +61,19 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
     };
     let mut total = Summary::default();
     for module in chosen {
+        let mut summary = Summary::default();
         match with_engine(ctx, module, |engine| Ok(run_to_end(engine.sync_all(allow)))) {
-            Ok(summary) => total.add(summary),
-            Err(error) => total.report.failed(module, Scope::Account, error),
+            Ok(done) => summary = done,
+            Err(error) => summary.report.failed(module, Scope::Account, error),
         }
+        watched::remember(ctx, module, &summary.report);
+        total.add(summary);
     }
     if let Err(error) = passed_over(ctx, &modules, only, &mut total.report) {
         total.report.failed(None, Scope::Account, error);
     }
     log_accounts(ctx, "sync", &total.report);
+    watched::write_metrics(ctx);
     Ok(total)
 }
 

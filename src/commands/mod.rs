@@ -11,6 +11,7 @@ pub mod licenses;
 mod pricelist;
 pub mod sync;
 mod tuning;
+mod watched;
 
 use std::io::Read;
 

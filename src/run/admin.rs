@@ -20,8 +20,8 @@ use crate::pass_report::PassReport;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
-/// Columns where nobody says: nothing is cut for a file or another program.
-const UNLIMITED: usize = 250;
+/// Columns where nobody says: nothing is cut or wrapped for a file or another program.
+const UNLIMITED: usize = 100_000;
 
 /// Reports of a sweep shown with a failure; the log and `--json` hold all of them.
 const SHOWN_REPORTS: usize = 20;
@@ -54,10 +54,17 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
         false => language(args.lang.as_deref(), variable),
     };
     match caught(|| carried_out(&args, lang, environment, columns(variable))) {
+        Ok(answer) if answer.printed => Finished { stdout: String::new(), stderr: answer.stderr, code: answer.code },
         Ok(answer) => {
             let stdout = if args.json { format!("{:#}\n", answer.json) } else { answer.text };
             Finished { stdout, stderr: answer.stderr, code: answer.code }
         }
+        // Whoever watches asks for one line, and for a code that is neither fine nor a problem.
+        Err(error) if args.command.is_brief() => Finished {
+            stdout: format!("PMISPLICENSE UNKNOWN - {}\n", admin::doctor::one_line(error.message.in_lang(lang))),
+            stderr: String::new(),
+            code: 3,
+        },
         Err(error) => failed(&error, lang, args.json),
     }
 }
@@ -145,7 +152,11 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     if is_without_state && !matches!(args.command, AdminCommand::Doctor { .. }) {
         tell(&format!("{}\n", dry_run::no_state_yet(&ctx).in_lang(lang)));
     }
-    let mut desk = Desk { ctx: &mut ctx, width, ask, tell: &mut tell, live };
+    let mut stdout = std::io::BufWriter::new(std::io::stdout());
+    // A reader that went away must not turn a finished run into a failed one.
+    let mut print = |words: &str| stdout.write_all(words.as_bytes()).is_ok();
+    let (ctx, json) = (&mut ctx, args.json);
+    let mut desk = Desk { ctx, width, ask, tell: &mut tell, live, json, is_without_state, print: &mut print };
     let result = dispatch(&mut desk, &args.command).map_err(|error| {
         let error = error.mapped(|text| log.masked(text));
         log.error(&error.to_string());
@@ -165,7 +176,7 @@ fn rehearsed(ctx: Context, what: Sync, switched_off: bool) -> Result<Answer, Mod
     let error = error.map(|error| error.mapped(|text| ctx.log.masked(text)));
     let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
     let (text, json) = (script.told(&run, lang), script.json(&run, lang));
-    Ok(Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()) })
+    Ok(Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()), printed: false })
 }
 
 fn is_yes(line: &str) -> bool {
@@ -196,6 +207,7 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Doctor(args) => match (args.accept_account, &args.record) {
             (Some(module), _) => admin::identity::accept_account(desk, module, args),
             (None, Some(file)) => admin::record::record(desk, file, args.yes),
+            (None, None) if args.brief => admin::doctor::brief(desk),
             (None, None) => admin::doctor::doctor(desk),
         },
         AdminCommand::Reconcile { apply, allow_many, module } => {
@@ -232,7 +244,12 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             let consent = Consent { replace: false, take_from: take_from.clone(), other_product: *other_product };
             admin::repair::resolve(desk, *item, intent.map(IntentId), verdict, &consent, *yes)
         }
-        AdminCommand::Backup { file, verify } => admin::state_file::backup(desk, file, *verify),
+        AdminCommand::Forecast { days } => admin::forecast::forecast(desk, *days),
+        AdminCommand::Metrics { output } => admin::metrics::metrics(desk, output.as_deref()),
+        AdminCommand::Backup { file: Some(file), verify, .. } => admin::state_file::backup(desk, file, *verify),
+        AdminCommand::Backup { file: None, dir, keep, .. } => {
+            admin::state_file::backup_in(desk, dir.as_deref().unwrap_or(std::path::Path::new(".")), *keep)
+        }
         AdminCommand::Restore { file, yes } => admin::state_file::restore(desk, file, *yes),
         AdminCommand::Prune { older_than } => admin::state_file::prune(desk, *older_than),
         AdminCommand::Completions { .. } | AdminCommand::Man => {
@@ -306,6 +323,6 @@ fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part:
         fields.insert("error".to_owned(), error_json(error, lang));
     }
     let page = |lines: Vec<Text>| lines.iter().map(|line| format!("{}\n", line.in_lang(lang))).collect::<String>();
-    let answer = Answer { text: page(lines), json, stderr: page(failures), code: 0 };
+    let answer = Answer { text: page(lines), json, stderr: page(failures), code: 0, printed: false };
     answer.with_report(report, lang)
 }

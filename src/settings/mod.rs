@@ -95,6 +95,8 @@ pub struct Settings {
     pub cluster: Option<ClusterSettings>,
     /// The password of that log's user.
     pub cluster_password: ClusterPassword,
+    /// Where each sync writes the figures for monitoring; `None`: nowhere.
+    pub metrics_file: Option<PathBuf>,
     /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
@@ -124,6 +126,7 @@ impl Settings {
             panel_db_ca: None,
             cluster: None,
             cluster_password: environment.cluster_password.clone(),
+            metrics_file: None,
             refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),
@@ -176,6 +179,7 @@ impl Settings {
             settings.panel_db_ca = panel_db.take("ca_file").map(|f| f.optional_path()).transpose()?.flatten();
             panel_db.finish()?;
         }
+        settings.metrics_file = table.take("metrics_file").map(|f| f.optional_path()).transpose()?.flatten();
         settings.refusals = many(&table, "refusal", product::refusal)?;
         let mut modules = BTreeMap::new();
         if let Some(field) = table.take("module") {

@@ -24,6 +24,25 @@ pub struct LicenseFilter<'f> {
     pub expires_before: Option<NaiveDate>,
 }
 
+impl LicenseFilter<'_> {
+    /// Its condition; the parameters are its fields in their order.
+    pub(super) const CONDITION: &'static str = "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2)
+        AND (?3 IS NULL OR module = ?3) AND (?4 IS NULL OR expires < ?4)";
+
+    /// Whether every license fits.
+    pub fn is_empty(&self) -> bool {
+        self.state.is_none() && self.product.is_none() && self.module.is_none() && self.expires_before.is_none()
+    }
+
+    /// Whether a license fits, by the same rule as the condition.
+    pub fn fits(&self, row: &LicenseRow) -> bool {
+        self.state.is_none_or(|state| state == row.state)
+            && self.product.is_none_or(|product| product == row.internal_name)
+            && self.module.is_none_or(|module| module == row.module)
+            && self.expires_before.is_none_or(|before| row.expires.day().is_some_and(|day| day < before))
+    }
+}
+
 /// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalLine {
@@ -88,8 +107,7 @@ impl Store {
     /// SQLite's own.
     pub fn licenses_that(&self, filter: LicenseFilter<'_>) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
-            "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2) AND (?3 IS NULL OR module = ?3)
-             AND (?4 IS NULL OR expires < ?4) ORDER BY account, id",
+            &[LicenseFilter::CONDITION, " ORDER BY account, id"].concat(),
             params![
                 filter.state.map(LicenseState::word),
                 filter.product,

@@ -75,7 +75,7 @@ fn statements(t: &Test) -> u64 {
 }
 
 /// Runs a command and looks how much memory it has at most, in KiB.
-fn measured(t: &Test, line: &str) -> (crate::support::Output, u64) {
+pub(super) fn measured(t: &Test, line: &str) -> (crate::support::Output, u64) {
     let args: Vec<&str> = line.split(' ').collect();
     let limit = std::time::Duration::from_secs(600);
     let mut running = t.program(&args).env("LC_ALL", "C").limit(limit).spawn();

@@ -12,11 +12,13 @@ mod looking;
 mod mending;
 mod moving;
 mod planted;
+mod problems;
 mod record;
 mod report;
 mod survey;
 mod takeover;
 mod unreadable;
+mod watching;
 mod whmcs;
 
 /// Whatever tells a date's distance from today.

@@ -54,7 +54,8 @@ fn below_cost() {
     let text = fine(&t, "report").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("sold below cost: 2 of 3 compared, 1.49 EUR a month"), "{text}");
     assert!(text.contains("price and cost in different currencies (RUB / EUR): 1"), "{text}");
-    assert!(text.contains("42 5001 55227 4.10 EUR 5.00 EUR -0.90 EUR"), "{text}");
+    // At 60 columns the product is left out, before an amount is cut.
+    assert!(text.contains("42 5001 4.10 EUR 5.00 EUR -0.90 EUR"), "{text}");
     assert!(fine(&t, "report --csv").contains(",2,1.49 EUR\n"));
     // A panel without such columns: said, and all else is told.
     t.db.exec("ALTER TABLE item DROP COLUMN cost", ());

@@ -2,6 +2,7 @@
 
 use super::Checks;
 use crate::admin::Desk;
+use crate::admin::forecast::{Outlook, outlook};
 use crate::engine::{self, state_error};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
@@ -10,6 +11,7 @@ use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::session::modules_in_use;
 use crate::store::Store;
 use crate::text;
+use crate::watch::last_runs::{self, LastRuns};
 
 /// Beyond this difference of clocks nothing is bought by sync (docs/money-safety.md 6).
 const CLOCK_DAY: chrono::Duration = chrono::Duration::days(1);
@@ -103,7 +105,7 @@ fn one_module(
     }
     checks.ok("login", text!("module {id}: the seller lets us in", "модуль {id}: продавец пускает"));
     order_function(id, client.as_mut(), checks);
-    balance(desk, id, client.as_mut(), checks);
+    balance(desk, id, store, client.as_mut(), checks);
     clock(desk, id, client.as_ref(), checks);
     Ok(())
 }
@@ -194,25 +196,53 @@ fn order_function(id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) 
     }
 }
 
-fn balance(desk: &Desk<'_>, id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) {
-    match client.balance() {
-        Ok(balance) if desk.ctx.settings.rules(Some(id)).is_below_minimum(&balance) => checks.problem(
+/// Renewals of so many days are compared with the balance.
+const MONEY_DAYS: u16 = 7;
+
+fn balance(desk: &mut Desk<'_>, id: ModuleId, store: Option<&Store>, client: &mut dyn Upstream, checks: &mut Checks) {
+    let balance = match client.balance() {
+        Ok(balance) => balance,
+        Err(error) => {
+            return checks.warning(
+                "balance",
+                text!(
+                    ["module {id}: the balance cannot be read: {}", error.words().en],
+                    ["модуль {id}: баланс не читается: {}", error.words().ru]
+                ),
+                text!("give the user the right to see it", "дайте пользователю право его видеть"),
+            );
+        }
+    };
+    let now = desk.ctx.clock.now();
+    // It is only for those who watch: a disk that is full has a line of its own.
+    let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.balance_seen(id, now, &balance));
+    if desk.ctx.settings.rules(Some(id)).is_below_minimum(&balance) {
+        return checks.problem(
             "balance",
             text!(
                 "module {id}: balance {balance} is below minimum_balance: nothing is bought",
                 "модуль {id}: баланс {balance} ниже minimum_balance: покупок нет"
             ),
             text!("top up the account", "пополните счёт"),
-        ),
-        Ok(balance) => checks.ok("balance", text!("module {id}: balance {balance}", "модуль {id}: баланс {balance}")),
-        Err(error) => checks.warning(
+        );
+    }
+    // A panel whose services cannot be read has a line of its own.
+    let outlook = store.and_then(|store| outlook(desk.ctx, store, id, MONEY_DAYS).ok());
+    let short =
+        outlook.and_then(|outlook| Outlook { balance: Some(balance.clone()), ..outlook }.ends_on(|one| one.is_certain));
+    match short {
+        Some(from) => checks.warning(
             "balance",
             text!(
-                ["module {id}: the balance cannot be read: {}", error.words().en],
-                ["модуль {id}: баланс не читается: {}", error.words().ru]
+                "module {id}: balance {balance} does not cover the paid renewals from {from} on",
+                "модуль {id}: баланса {balance} не хватит на оплаченные продления с {from}"
             ),
-            text!("give the user the right to see it", "дайте пользователю право его видеть"),
+            text!(
+                "top up the account; what is due: pmisplicense forecast --days {MONEY_DAYS}",
+                "пополните счёт; что предстоит: pmisplicense forecast --days {MONEY_DAYS}"
+            ),
         ),
+        None => checks.ok("balance", text!("module {id}: balance {balance}", "модуль {id}: баланс {balance}")),
     }
 }
 

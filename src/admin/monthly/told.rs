@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::figures::{Domains, Figures, NearlyFull, ProductMonth};
 use super::loss::{Loss, Losses};
 use super::shown;
-use crate::admin::table::{table, wrapped};
+use crate::admin::table::{Giving, fitting, wrapped};
 use crate::admin::{Desk, dash};
 use crate::error::Text;
 use crate::text;
@@ -32,7 +32,9 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
             line
         })
         .collect();
-    let mut out = format!("{}\n{}", figures.month.format("%Y-%m"), table(&head, &cells, desk.width));
+    // The names of products give way, then the counts of which the costs are made.
+    let giving = Giving { soft: &[0], spare: &[5, 2, 4] };
+    let mut out = format!("{}\n{}", figures.month.format("%Y-%m"), fitting(&head, &cells, desk.width, giving));
     let say = |out: &mut String, words: Text| {
         let _ = writeln!(out, "{}", wrapped(desk.say(&words), desk.width, 2));
     };
@@ -148,7 +150,7 @@ fn losses(desk: &Desk<'_>, losses: &Losses) -> String {
     let head: Vec<&str> = desk.say(&head).split('|').collect();
     let cells: Vec<Vec<String>> =
         losses.list.iter().take(SHOWN).map(|loss| line_of(loss, format!("-{}", loss.a_month))).collect();
-    out.push_str(&table(&head, &cells, desk.width));
+    out.push_str(&fitting(&head, &cells, desk.width, Giving { soft: &[2], spare: &[2, 1] }));
     out.push_str(&more(desk, losses.list.len()));
     out
 }
@@ -176,7 +178,7 @@ fn domains(desk: &Desk<'_>, domains: &Domains) -> String {
         let head = text!("SERVICE|LICENSE|PRODUCT|DOMAINS", "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|ДОМЕНЫ");
         let head: Vec<&str> = desk.say(&head).split('|').collect();
         let cells: Vec<Vec<String>> = domains.nearly_full.iter().take(SHOWN).map(line_of_full).collect();
-        out.push_str(&table(&head, &cells, desk.width));
+        out.push_str(&fitting(&head, &cells, desk.width, Giving { soft: &[2], spare: &[1] }));
         out.push_str(&more(desk, domains.nearly_full.len()));
     }
     out

@@ -1,0 +1,80 @@
+//! Of doctor: what happens by itself. When the last sync of each module ended and how, and how old the last backup is.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::Checks;
+use crate::admin::Desk;
+use crate::error::{Text, counted};
+use crate::text;
+use crate::watch::last_runs::{self, LastBackup, LastRuns, LastSync};
+
+/// Cron runs sync each hour: after two, one was missed.
+const SYNC_HOURS: i64 = 2;
+
+/// A backup that is older deserves a new one.
+const BACKUP_DAYS: i64 = 8;
+
+pub(super) fn watched(desk: &Desk<'_>, checks: &mut Checks) {
+    let last = LastRuns::read(&last_runs::path(&desk.ctx.settings));
+    let now = desk.ctx.clock.now();
+    for (module, sync) in &last.syncs {
+        last_sync(*module, sync, now, checks);
+    }
+    match last.backup {
+        Some(backup) => last_backup(&backup, now, checks),
+        None => checks.hint(
+            "backup",
+            text!("no backup of the state was written yet", "копии состояния ещё не записывались"),
+            backup_command(),
+        ),
+    }
+}
+
+fn backup_command() -> Text {
+    text!(
+        "let cron run each night: pmisplicense backup --dir /root/pmisplicense-backups --keep 14",
+        "пусть cron запускает каждую ночь: pmisplicense backup --dir /root/pmisplicense-backups --keep 14"
+    )
+}
+
+fn last_backup(backup: &LastBackup, now: DateTime<Utc>, checks: &mut Checks) {
+    let (file, days) = (backup.file.display(), (now - backup.at).num_days());
+    let what =
+        text!(["the last backup is {} old: {file}", counted(days, "day")], ["последней копии, дней: {days}: {file}"]);
+    match days > BACKUP_DAYS {
+        true => checks.warning("backup", what, backup_command()),
+        false => checks.ok("backup", what),
+    }
+}
+
+fn last_sync(module: u32, sync: &LastSync, now: DateTime<Utc>, checks: &mut Checks) {
+    let at = sync.at.format("%Y-%m-%d %H:%M UTC");
+    if now - sync.at > Duration::hours(SYNC_HOURS) {
+        checks.warning(
+            "last_sync",
+            text!(
+                "module {module}: the last sync ended at {at}, over two hours ago: nothing is renewed by itself",
+                "модуль {module}: последний sync завершился {at}, больше двух часов назад: продления не выполняются"
+            ),
+            text!("run: pmisplicense sync; then look at cron", "выполните: pmisplicense sync; затем проверьте cron"),
+        );
+        return;
+    }
+    match (&sync.failure, sync.failures) {
+        (Some((en, ru)), failures) if failures > 0 => checks.warning(
+            "last_sync",
+            text!(
+                [
+                    "module {module}: the last sync ended at {at} with a failure, {} in a row: {en}",
+                    counted(failures, "time")
+                ],
+                ["модуль {module}: последний sync завершился {at} с ошибкой, подряд: {failures}: {ru}"]
+            ),
+            text!("correct the cause, then: pmisplicense sync", "устраните причину, затем: pmisplicense sync"),
+        ),
+        (_, _) => checks.ok(
+            "last_sync",
+            text!("module {module}: the last sync ended at {at}", "модуль {module}: последний sync завершился {at}"),
+        ),
+    }
+}

@@ -1,0 +1,40 @@
+//! The list of problems as people see it.
+
+use std::collections::BTreeSet;
+
+use super::Desk;
+use super::table::wrapped;
+use crate::error::ModuleError;
+use crate::model::item::ItemStatus;
+use crate::store::Store;
+pub use crate::watch::problems::{Kind, Problem, Problems, to_json};
+
+/// All problems. Refusals of services that the panel has closed since are left out; a panel that cannot be asked
+/// leaves them all.
+///
+/// # Errors
+/// `state`
+pub fn read(desk: &mut Desk<'_>, store: &Store) -> Result<Problems, ModuleError> {
+    let mut problems = Problems::read(store, desk.ctx.clock.now())?;
+    let refused = problems.refused();
+    if refused.is_empty() {
+        return Ok(problems);
+    }
+    let known = desk.ctx.data.billdb().and_then(|db| db.items(&refused).map_err(crate::context::database_error));
+    if let Ok(known) = known {
+        let is_closed = |item: &&crate::model::item::Item| item.status == ItemStatus::Deleted;
+        let closed: BTreeSet<_> = known.iter().filter(is_closed).map(|item| item.id).collect();
+        problems.forget_closed(&closed);
+    }
+    Ok(problems)
+}
+
+/// Lines for people: what happened, and below it what to do.
+pub fn lines<'p>(desk: &Desk<'_>, problems: impl IntoIterator<Item = &'p Problem>) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        text.push_str(&format!("! {}\n", wrapped(desk.say(&problem.what), desk.width, 2)));
+        text.push_str(&format!("  -> {}\n", wrapped(desk.say(&problem.next), desk.width, 5)));
+    }
+    text
+}

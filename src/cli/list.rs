@@ -1,0 +1,78 @@
+//! The options of `list` (declarations only).
+
+use clap::ValueEnum;
+
+use super::people::number;
+use crate::model::ids::ModuleId;
+use crate::model::license_row::LicenseState;
+
+/// What a license is held for, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HeldFor {
+    /// It serves a service.
+    Bound,
+    /// It is being taken from the pool.
+    Claimed,
+    /// It waits to be freed.
+    ToFree,
+    /// It waits for the next client.
+    Pool,
+    /// It is left to run out.
+    Stopped,
+    /// It is gone.
+    Deleted,
+}
+
+impl From<HeldFor> for LicenseState {
+    fn from(held: HeldFor) -> Self {
+        match held {
+            HeldFor::Bound => Self::Bound,
+            HeldFor::Claimed => Self::Claimed,
+            HeldFor::ToFree => Self::ToFree,
+            HeldFor::Pool => Self::Pool,
+            HeldFor::Stopped => Self::Stopped,
+            HeldFor::Deleted => Self::Deleted,
+        }
+    }
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SortBy {
+    /// Number of the license.
+    #[default]
+    License,
+    /// Service.
+    Item,
+    /// Day on which it runs out.
+    Expires,
+    /// Product.
+    Product,
+}
+
+/// Filters of `list`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ListArgs {
+    /// Held for: bound, claimed, to-free, pool, stopped, deleted
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub status: Option<HeldFor>,
+    /// Internal name, for example 55227
+    #[arg(long, value_name = "NAME")]
+    pub product: Option<String>,
+    /// Processing module
+    #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
+    pub module: Option<ModuleId>,
+    /// Runs out before this day, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    pub expires_before: Option<chrono::NaiveDate>,
+    /// Only the pool: the same as --status pool
+    #[arg(long, conflicts_with = "status")]
+    pub pool: bool,
+    /// Only what needs somebody: doubts, late keys, licenses to be freed or with a former account, services for which
+    /// sync fails. Exit code 1 when there are any
+    #[arg(long)]
+    pub problems: bool,
+    /// Sorted by
+    #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
+    pub sort: SortBy,
+}

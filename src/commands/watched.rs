@@ -1,0 +1,52 @@
+//! What a sync leaves for those who watch: how it ended, the balance, and the figures for monitoring. None of it can
+//! fail a sync: the log says what could not be written.
+
+use crate::context::Context;
+use crate::engine::state_error;
+use crate::error::ModuleError;
+use crate::model::ids::ModuleId;
+use crate::pass_report::PassReport;
+use crate::session::open_state;
+use crate::watch::last_runs::{self, LastRuns};
+use crate::watch::metrics::{Source, text, write};
+
+/// Remembers how the sync of a module ended. The balance is read only where figures are written: it is one more
+/// request to the seller.
+pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport) {
+    let now = ctx.clock.now();
+    let failure = report.error("sync").map(|error| error.mapped(|words| ctx.log.masked(words)));
+    let balance = ctx.settings.metrics_file.is_some().then(|| balance(ctx, module)).and_then(Result::ok);
+    let changed = LastRuns::change(&last_runs::path(&ctx.settings), |all| {
+        all.sync_ended(module, now, failure.as_ref().map(|error| &*error.message));
+        if let Some(balance) = balance.flatten() {
+            all.balance_seen(module, now, &balance);
+        }
+    });
+    if let Err(error) = changed {
+        ctx.log.warning(&format!("how the sync of module {module} ended cannot be remembered: {error}"));
+    }
+}
+
+fn balance(ctx: &mut Context, module: ModuleId) -> Result<Option<crate::model::license::Money>, ModuleError> {
+    let access = ctx.data.access(module)?;
+    let mut client = ctx.connector.connect(&access)?;
+    Ok(client.balance().ok())
+}
+
+/// Writes the figures to the file that the settings name.
+pub(super) fn write_metrics(ctx: &mut Context) {
+    let Some(file) = ctx.settings.metrics_file.clone() else { return };
+    let written = figures(ctx).map_err(|error| error.to_string());
+    if let Err(error) = written.and_then(|text| write(&file, &text).map_err(|error| error.to_string())) {
+        ctx.log.warning(&format!("metrics_file {} cannot be written: {error}", file.display()));
+    }
+}
+
+fn figures(ctx: &mut Context) -> Result<String, ModuleError> {
+    let store = open_state(ctx)?;
+    let (now, today) = (ctx.clock.now(), ctx.clock.today());
+    let last = LastRuns::read(&last_runs::path(&ctx.settings));
+    store
+        .at_one_moment(|| Ok(text(&Source { store: &store, state: &ctx.settings.state, last: &last, now, today })))
+        .map_err(state_error)?
+}

@@ -1,0 +1,165 @@
+//! Reads for the list of problems: the licenses that wait longer than they should. One look over the table, whatever
+//! its size; nothing here decides what a row means.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rusqlite::params;
+
+use super::licenses::{SELECT, read_row};
+use super::queries::LicenseFilter;
+use super::{Store, StoreError, cell};
+use crate::model::ids::AccountId;
+use crate::model::license_row::{LicenseRow, LicenseState};
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By account and number.
+    License,
+    /// By service.
+    Item,
+    /// By the day on which they run out; those without a known day come last.
+    Expires,
+    /// By the internal name that they were ordered for.
+    Product,
+    /// By tariff, then by the day on which they run out.
+    Tariff,
+}
+
+impl Order {
+    /// Every order ends with account and number, so that it is the same each time.
+    fn words(self) -> &'static str {
+        match self {
+            Self::License => "account, id",
+            Self::Item => "item, account, id",
+            Self::Expires => "expires IS NULL OR expires NOT LIKE '____-__-__', expires, account, id",
+            Self::Product => "internal_name, account, id",
+            Self::Tariff => "pricelist, expires IS NULL OR expires NOT LIKE '____-__-__', expires, account, id",
+        }
+    }
+}
+
+/// How many licenses of a product are held for something, and how long they last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// The internal name that they were ordered for.
+    pub product: String,
+    /// What they are held for.
+    pub state: LicenseState,
+    /// How many.
+    pub count: u32,
+    /// How many of them run out by each of the days that were asked for.
+    pub due: [u32; 3],
+    /// Their paid days that are left, added up.
+    pub days_left: u32,
+}
+
+impl Store {
+    /// Licenses counted by product and state, in one look. `due`: the days by which they may run out.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn figures(&self, today: NaiveDate, due: [NaiveDate; 3]) -> Result<Vec<Figure>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT internal_name, state, count(*), coalesce(sum(expires <= ?1), 0), coalesce(sum(expires <= ?2), 0),
+                 coalesce(sum(expires <= ?3), 0),
+                 CAST(coalesce(sum(max(julianday(expires) - julianday(?4), 0)), 0) AS INTEGER)
+             FROM license GROUP BY internal_name, state ORDER BY internal_name, state",
+        )?;
+        let [first, second, third] = due.map(|day| day.to_string());
+        let rows = statement.query_map(
+            params![first, second, third, today.to_string()],
+            cell::of("license", |row| {
+                Ok(Figure {
+                    product: row.get(0)?,
+                    state: cell::required(row, 1, "it is not a state", LicenseState::parse)?,
+                    count: row.get(2)?,
+                    due: [row.get(3)?, row.get(4)?, row.get(5)?],
+                    days_left: row.get(6)?,
+                })
+            }),
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Licenses that may need an operator: bound without a key or unpaid, or claimed, since before `late`; to be freed
+    /// since before `overdue`.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn waiting_licenses(&self, late: DateTime<Utc>, overdue: DateTime<Utc>) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "(state = 'bound' AND ((lickey IS NULL AND since < ?1) OR status = 1))
+             OR (state = 'claimed' AND since < ?1)
+             OR (state = 'to_free' AND since < ?2 AND (not_before IS NULL OR not_before < ?2))
+             ORDER BY account, id",
+            params![late.timestamp(), overdue.timestamp()],
+        )
+    }
+
+    /// Licenses that are gone at the seller, and whose service did not end since.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn gone_licenses(&self) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            "state = 'deleted' AND item IS NOT NULL
+             AND EXISTS (SELECT 1 FROM item i WHERE i.id = license.item AND i.last_license = license.id)
+             ORDER BY account, id",
+            &[],
+        )
+    }
+
+    /// Accounts that no module was seen to buy from last, while licenses in them are in use.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn unused_accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        let mut found = Vec::new();
+        for account in self.accounts()? {
+            if !self.is_bought_from(account.id)? && !self.in_use(account.id)?.is_empty() {
+                found.push(account.id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Shows licenses of ours that fit to `each`, one at a time, so that a long list needs no memory; ends early when
+    /// it says so.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn each_license(
+        &self,
+        filter: LicenseFilter<'_>,
+        order: Order,
+        mut each: impl FnMut(LicenseRow) -> bool,
+    ) -> Result<(), StoreError> {
+        let sql = [SELECT, LicenseFilter::CONDITION, " ORDER BY ", order.words()].concat();
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let params = params![
+            filter.state.map(LicenseState::word),
+            filter.product,
+            filter.module.map(|module| module.0),
+            filter.expires_before.map(|day| day.to_string())
+        ];
+        let rows = statement.query_map(params, cell::of("license", read_row))?;
+        for row in rows {
+            if !each(row?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets several reads see the same state, whatever is written in between.
+    ///
+    /// # Errors
+    /// SQLite's own, and those of `work`.
+    pub fn at_one_moment<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let transaction = self.conn.unchecked_transaction()?;
+        let result = work();
+        // Nothing was written: however it ends, there is nothing to lose.
+        drop(transaction);
+        result
+    }
+}

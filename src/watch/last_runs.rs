@@ -1,0 +1,195 @@
+//! What the last runs found: when each module's sync ended and how, the balance that was read last, the differences
+//! that the last reconcile named, the last backup. A small file beside the state, `last_runs.json`, because a pass
+//! with nothing new writes nothing to the state. Nobody decides by it, and losing it loses nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::durable::{self, FileError};
+use crate::error::Text;
+use crate::model::ids::ModuleId;
+use crate::model::license::Money;
+use crate::settings::Settings;
+
+/// Differences that are kept; their numbers by kind count all of them.
+const KEPT: usize = 1000;
+
+/// The longest file that is read, in bytes.
+const FILE_BYTES: u64 = 4 << 20;
+
+/// What the last runs found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastRuns {
+    /// The last sync of each module.
+    pub syncs: BTreeMap<u32, LastSync>,
+    /// The balance that was read last, by module.
+    pub balances: BTreeMap<u32, LastBalance>,
+    /// What the last reconcile named.
+    pub reconcile: Option<LastReconcile>,
+    /// The last backup.
+    pub backup: Option<LastBackup>,
+}
+
+/// The last sync of a module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSync {
+    /// When it ended (UTC).
+    pub at: DateTime<Utc>,
+    /// When the last one ended without a failure (UTC).
+    pub ended_well_at: Option<DateTime<Utc>>,
+    /// How many ended with a failure since.
+    pub failures: u32,
+    /// The first failure of the last one, in English and Russian.
+    pub failure: Option<(String, String)>,
+}
+
+/// A balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastBalance {
+    /// When it was read (UTC).
+    pub at: DateTime<Utc>,
+    /// Minor units.
+    pub minor: i64,
+    /// ISO code.
+    pub currency: String,
+}
+
+impl LastBalance {
+    /// The amount.
+    pub fn money(&self) -> Money {
+        Money { minor: self.minor, currency: self.currency.clone() }
+    }
+}
+
+/// What a reconcile named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastReconcile {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// How many differences of each kind were left.
+    pub kinds: BTreeMap<String, u32>,
+    /// The first of them.
+    pub differences: Vec<SeenDifference>,
+}
+
+/// A difference that was left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenDifference {
+    /// Its kind.
+    pub kind: String,
+    /// The service.
+    pub item: Option<u32>,
+    /// The license.
+    pub license: Option<u32>,
+    /// What differs, in English and Russian.
+    pub what: (String, String),
+    /// What would be done, in English and Russian.
+    pub remedy: (String, String),
+    /// What the license costs a month, in words.
+    pub cost: Option<String>,
+    /// The command.
+    pub command: Option<String>,
+}
+
+/// A backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastBackup {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// Where.
+    pub file: PathBuf,
+}
+
+/// The file.
+pub fn path(settings: &Settings) -> PathBuf {
+    settings.state_folder().join("last_runs.json")
+}
+
+impl LastRuns {
+    /// Reads the file. One that is missing or cannot be read says nothing.
+    pub fn read(path: &Path) -> Self {
+        let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= FILE_BYTES);
+        let bytes = if is_small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Reads the file, lets `change` do its work, and puts the result in its place. Where there is no folder yet there
+    /// is nothing to remember.
+    ///
+    /// # Errors
+    /// The file cannot be written; the old one is whole.
+    pub fn change(path: &Path, change: impl FnOnce(&mut Self)) -> Result<(), FileError> {
+        if !path.parent().is_some_and(Path::is_dir) {
+            return Ok(());
+        }
+        let mut all = Self::read(path);
+        change(&mut all);
+        durable::replace(path, 0o600, |new| {
+            let text = serde_json::to_string(&all).unwrap_or_default();
+            std::fs::write(new, text).map_err(FileError::at(new))
+        })
+    }
+
+    /// A sync of a module ended, well or with a failure.
+    pub fn sync_ended(&mut self, module: ModuleId, at: DateTime<Utc>, failure: Option<&Text>) {
+        let sync = self.syncs.entry(module.0).or_default();
+        sync.at = at;
+        match failure {
+            None => (sync.ended_well_at, sync.failures, sync.failure) = (Some(at), 0, None),
+            Some(why) => {
+                sync.failures = sync.failures.saturating_add(1);
+                sync.failure = Some((why.en.clone(), why.ru.clone()));
+            }
+        }
+    }
+
+    /// A balance was read.
+    pub fn balance_seen(&mut self, module: ModuleId, at: DateTime<Utc>, balance: &Money) {
+        let Money { minor, currency } = balance.clone();
+        self.balances.insert(module.0, LastBalance { at, minor, currency });
+    }
+
+    /// A reconcile ended and left these differences.
+    pub fn reconciled(&mut self, at: DateTime<Utc>, mut differences: Vec<SeenDifference>) {
+        let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
+        for one in &differences {
+            *kinds.entry(one.kind.clone()).or_default() += 1;
+        }
+        differences.truncate(KEPT);
+        self.reconcile = Some(LastReconcile { at, kinds, differences });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    /// Failures are counted from the last pass that ended well; a file that cannot be read says nothing.
+    #[test]
+    fn failures_count_from_the_last_good_pass() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("last_runs.json");
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("a moment");
+        let ended = |seconds, failure: Option<&Text>| {
+            LastRuns::change(&path, |all| all.sync_ended(ModuleId(7), at(seconds), failure)).expect("written");
+            LastRuns::read(&path).syncs[&7].clone()
+        };
+        assert_eq!(ended(1, None).failures, 0);
+        let why = text!("no", "нет");
+        ended(2, Some(&why));
+        let last = ended(3, Some(&why));
+        assert_eq!((last.at, last.ended_well_at, last.failures), (at(3), Some(at(1)), 2));
+        assert_eq!(ended(4, None).failures, 0);
+        std::fs::write(&path, "junk").expect("written");
+        assert_eq!(LastRuns::read(&path), LastRuns::default());
+        // No folder: nothing to remember, and none is made.
+        let nowhere = folder.path().join("no/last_runs.json");
+        LastRuns::change(&nowhere, |all| all.sync_ended(ModuleId(7), at(1), None)).expect("nothing to do");
+        assert!(!nowhere.exists());
+    }
+}

@@ -1,0 +1,144 @@
+//! One list of problems, wherever it is read; tables that never cut a number; lists of any length.
+use super::fleet::measured;
+use super::{day_in, fine, in_state, json, opened, person, troubled};
+use crate::support::{Fault, Test};
+use serde_json::Value;
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn kinds(t: &Test) -> Vec<String> {
+    let found = json(t, "list --problems");
+    let list = found["problems"].as_array().unwrap();
+    list.iter().map(|one| one["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// An order whose answer was lost has no license yet: it is a problem all the same, for every command that looks.
+#[test]
+fn an_order_in_doubt_is_named_by_list_show_and_doctor() {
+    let t = Test::new();
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
+    t.upstream.fault(Fault::on("soft.order.param").drop_after().lag(1));
+    t.cmd("open", 42).fails("client");
+    assert_eq!(kinds(&t), ["doubt"]);
+    let text = words(&troubled(&t, "list --problems"));
+    assert!(text.contains("its answer was lost") && text.contains("1 problem, 0 licenses"), "{text}");
+    let shown = words(&fine(&t, "show 42"));
+    assert!(shown.contains("-> sync settles it; to look at once: pmisplicense reconcile --apply"), "{shown}");
+    assert_eq!(json(&t, "show 42")["problems"], serde_json::json!(["doubt"]));
+    assert!(words(&person(&t, "doctor").stdout).contains("its answer was lost"));
+    fine(&t, "reconcile --apply");
+    assert_eq!(kinds(&t), Vec::<String>::new());
+    assert!(fine(&t, "list --problems").contains("0 problems, 0 licenses"));
+}
+
+/// Each command that a problem begins with is understood as it is, and is no circle: it is not the list itself.
+#[test]
+fn every_problem_names_one_command_that_can_be_pasted() {
+    let t = opened();
+    let order = "INSERT INTO wish (id, key, kind, item, account, target, request, highest_license, recorded_at, status)
+        SELECT 90, 'k90', kind, item, account, target, request, highest_license, recorded_at, 'handed_over'
+        FROM wish WHERE kind = 'order'";
+    in_state(&t, order);
+    let copies = |id: u32, state: &str, more: &str| {
+        in_state(
+            &t,
+            &format!(
+                "INSERT INTO license (account, id, family, module, state, life, item, internal_name, pricelist, name,
+                     status, lickey, expires, since) SELECT account, {id}, family, module, '{state}', life || {id},
+                     {id}, internal_name, pricelist, name, {more} FROM license WHERE id = 5001"
+            ),
+        );
+    };
+    copies(5101, "bound", "2, NULL, expires, since - 7200");
+    copies(5102, "bound", "1, lickey, expires, since");
+    copies(5103, "claimed", "2, lickey, expires, since - 7200");
+    copies(5104, "to_free", "2, lickey, expires, since - 10000");
+    copies(5105, "deleted", "4, lickey, expires, since");
+    in_state(&t, "INSERT INTO item (id, created, client, last_license) VALUES (5105, '2026-01-01', 5, 5105)");
+    in_state(&t, "INSERT INTO trouble (item, module, since, times, en, ru) VALUES (42, 7, 1, 3, 'no', 'нет')");
+    let note = "INSERT INTO journal (at, item, event, en, ru) VALUES (1, 77, 'waits_nomoney', 'no money', 'нет денег')";
+    in_state(&t, note);
+    let found = json(&t, "list --problems");
+    let list = found["problems"].as_array().unwrap();
+    let kind = |one: &Value| one["kind"].as_str().unwrap().to_owned();
+    let named: Vec<String> = list.iter().map(kind).collect();
+    let all = ["handed_over", "sync_fails", "gone", "key_late", "unpaid", "refused", "claimed", "to_free"];
+    assert_eq!(named, all, "{found:#}");
+    for one in list {
+        let command = one["command"].as_str().unwrap();
+        let read = <pmisplicense::cli::AdminArgs as clap::Parser>::try_parse_from(command.split_whitespace());
+        assert!(read.is_ok(), "{command}");
+        assert!(!command.chars().any(|c| c.is_ascii_uppercase()), "{command}: a word that stands for a value");
+        assert!(one["next"].as_str().unwrap().contains(command), "{one:#}");
+    }
+    let russian = t.program(["list", "--problems", "--lang", "ru"]).env("COLUMNS", "70").run();
+    assert_eq!(russian.code, Some(1));
+    assert!(russian.stdout.contains("проблем: 8"), "{}", russian.stdout);
+    // The state's own words are for programs only.
+    for word in ["bound", "to_free", "claimed", "deleted"] {
+        assert!(!russian.stdout.contains(word), "{word}: {}", russian.stdout);
+    }
+}
+
+/// A filter leaves the problems of the licenses that it names.
+#[test]
+fn a_filter_of_list_holds_for_problems_too() {
+    let t = opened();
+    in_state(&t, "UPDATE license SET lickey = NULL, since = since - 7200");
+    assert_eq!(kinds(&t), ["key_late"]);
+    let other = json(&t, "list --problems --product 55228");
+    assert_eq!((other["problems"].as_array().unwrap().len(), other["licenses"].as_array().unwrap().len()), (0, 0));
+}
+
+/// At 60 columns addresses, days and amounts are whole or not there at all.
+#[test]
+fn a_narrow_table_leaves_columns_out_and_cuts_no_number() {
+    let t = Test::new();
+    t.soft_item(42, "55227", 1).ip("198.51.100.200").licname("a shop with a long name").expires(&day_in(31)).add();
+    t.cmd("open", 42).ok();
+    let list = fine(&t, "list");
+    assert!(list.contains(json(&t, "list")["licenses"][0]["expires"].as_str().unwrap()), "{list}");
+    assert!(!list.contains("198.51.1") || list.contains("198.51.100.200"), "{list}");
+    t.set_item(42, "status", "4");
+    t.cmd("close", 42).ok();
+    let pool = fine(&t, "pool");
+    let day = json(&t, "pool")["licenses"][0]["expires"].as_str().unwrap().to_owned();
+    assert!(pool.contains(&day), "{pool}");
+    for text in [list, pool] {
+        let cut = text.split_whitespace().filter(|word| word.ends_with('…'));
+        let cut: Vec<_> = cut.filter(|word| word.starts_with(|c: char| c.is_ascii_digit())).collect();
+        assert!(cut.is_empty(), "{cut:?}\n{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    }
+}
+
+/// A hundred thousand licenses are listed within 40 MiB, for people and for programs, and nothing is lost.
+#[test]
+fn a_long_list_needs_no_memory() {
+    const MANY: u32 = 100_000;
+    let t = opened();
+    in_state(
+        &t,
+        &format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
+             INSERT INTO license (account, id, family, module, state, item, internal_name, pricelist, name, status,
+                 lickey, expires, since) SELECT account, 100000 + i, family, module,
+                 CASE i % 2 WHEN 0 THEN 'pool' ELSE 'stopped' END, NULL, internal_name, pricelist, name, status, lickey,
+                 expires, since FROM license, n WHERE id = 5001"
+        ),
+    );
+    for line in ["list", "list --sort expires --json", "pool", "pool --json", "metrics"] {
+        let (output, kib) = measured(&t, line);
+        assert_eq!(output.code, Some(0), "{line}: {}", output.stderr);
+        assert!(kib < 40 << 10, "{line}: {kib} KiB");
+        if line.ends_with("--json") {
+            let whole: Value = serde_json::from_str(&output.stdout).unwrap();
+            let count = whole["licenses"].as_array().unwrap().len();
+            assert_eq!(count as u32, if line.starts_with("list") { MANY + 1 } else { MANY / 2 });
+        }
+    }
+    let lines = t.program(["list"]).run().stdout.lines().count();
+    assert_eq!(lines, 1 + MANY as usize + 1 + 1, "a head, the licenses, a sum");
+}

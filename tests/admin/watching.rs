@@ -1,0 +1,225 @@
+//! What those who watch the installation get: figures, one line, the last sync, the balance that lies ahead, backups.
+use super::{day_in, fine, in_state, json, opened, person, refused};
+use crate::support::Test;
+use std::process::{Command, Stdio};
+
+/// Reads a file with figures by the real promtool; `None`: it is not installed, which is said aloud.
+#[allow(clippy::print_stdout)]
+fn promtool(args: &[&str], input: &str) -> Option<String> {
+    use std::io::Write;
+    let started =
+        Command::new("promtool").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut child) = started else {
+        println!("left out: promtool is not installed (Debian package prometheus)");
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{args:?}\n{text}\n{input}");
+    Some(text)
+}
+
+fn figure<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+}
+
+/// The figures of a world with a bound, a pooled and a doubtful license, from the state alone, in a form that the real
+/// promtool accepts without a remark.
+#[test]
+fn metrics_are_what_promtool_accepts_and_ask_nobody() {
+    let t = opened();
+    t.settings("metrics_file = \"{root}/var/figures.prom\"\n");
+    fine(&t, "sync");
+    fine(&t, "backup --dir var --keep 2");
+    person(&t, "reconcile");
+    in_state(&t, "UPDATE license SET internal_name = 'odd \"name\\' WHERE id = 5001");
+    in_state(&t, "UPDATE license SET lickey = NULL, since = since - 7200, expires = date('now', '+2 days')");
+    t.upstream.clear_requests();
+    t.upstream.stop_listening();
+    let text = fine(&t, "metrics");
+    if let Some(said) = promtool(&["check", "metrics"], &text) {
+        assert_eq!(said.trim(), "", "promtool has remarks");
+    }
+    assert_eq!(
+        figure(&text, "pmisplicense_licenses{product=\"odd \\\"name\\\\\",state=\"bound\"}"),
+        Some("1"),
+        "{text}"
+    );
+    let due = |days: u32| figure(&text, &format!("pmisplicense_licenses_due{{days=\"{days}\"}}")).unwrap();
+    assert_eq!([due(1), due(3), due(7)], ["0", "1", "1"]);
+    assert_eq!(figure(&text, "pmisplicense_problems{kind=\"key_late\"}"), Some("1"));
+    assert_eq!(figure(&text, "pmisplicense_intents{status=\"in_doubt\"}"), Some("0"));
+    assert_eq!(figure(&text, "pmisplicense_sync_failures{module=\"7\"}"), Some("0"));
+    assert_eq!(figure(&text, "pmisplicense_month_purchases{kind=\"order\"}"), Some("1"));
+    for name in [
+        "pmisplicense_last_successful_sync_timestamp_seconds{module=\"7\"}",
+        "pmisplicense_balance_timestamp_seconds{module=\"7\"}",
+        "pmisplicense_last_reconcile_timestamp_seconds",
+        "pmisplicense_last_backup_timestamp_seconds",
+        "pmisplicense_state_size_bytes",
+    ] {
+        assert!(figure(&text, name).is_some_and(|value| value.parse::<u64>().unwrap() > 0), "{name}\n{text}");
+    }
+    assert!(text.contains("pmisplicense_balance{module=\"7\",currency=\"") && text.ends_with("# EOF\n"), "{text}");
+    // Labels have few values: no license, service or name of a client is one.
+    assert!(!text.contains("5001") && !text.contains("shop"), "{text}");
+}
+
+/// Before the first purchase there is no state: the figures are there all the same, and no file is made.
+#[test]
+fn metrics_of_a_fresh_installation_are_whole() {
+    let t = Test::new();
+    let text = fine(&t, "metrics");
+    promtool(&["check", "metrics"], &text);
+    assert_eq!(figure(&text, "pmisplicense_licenses_due{days=\"7\"}"), Some("0"));
+    assert!(!t.state_path().exists());
+}
+
+/// Each sync writes the file, readable by others; one that cannot be written stays whole and fails no sync.
+#[test]
+fn sync_writes_the_metrics_file_whole_or_not_at_all() {
+    use std::os::unix::fs::PermissionsExt;
+    let t = opened();
+    t.settings("metrics_file = \"{root}/var/figures.prom\"\n");
+    fine(&t, "sync");
+    let file = t.root().join("var/figures.prom");
+    let first = std::fs::read_to_string(&file).unwrap();
+    assert!(first.contains("pmisplicense_licenses{product=\"55227\",state=\"bound\"} 1"), "{first}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    t.settings("metrics_file = \"{root}/no/such/folder/figures.prom\"\n");
+    fine(&t, "sync");
+    assert!(t.log().contains("metrics_file"), "{}", t.log());
+    let said = refused(&t, "metrics --output /dev/full/figures.prom");
+    assert!(said.contains("is as it was"), "{said}");
+    let copy = t.root().join("var/copy.prom");
+    fine(&t, &format!("metrics --output {}", copy.display()));
+    assert!(std::fs::read_to_string(copy).unwrap().ends_with("# EOF\n"));
+}
+
+/// The rules, their tests, the dashboard and the template name figures that there are.
+#[test]
+fn what_monitoring_imports_names_figures_that_there_are() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/monitoring/");
+    let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}")).unwrap();
+    let rules = format!("{folder}prometheus-rules.yml");
+    promtool(&["check", "rules", &rules], "");
+    promtool(&["test", "rules", &format!("{folder}prometheus-rules.test.yml")], "");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("docs/monitoring.md")).unwrap();
+    let source = std::fs::read_to_string(root.join("src/watch/metrics.rs")).unwrap();
+    let mut seen = 0;
+    for name in ["prometheus-rules.yml", "grafana-dashboard.json", "zabbix-template.yaml"] {
+        let text = read(name);
+        for part in text.split("pmisplicense_").skip(1) {
+            let figure: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            assert!(source.contains(&format!("\"{figure}\"")), "{name}: {figure}");
+            assert!(guide.contains(&format!("pmisplicense_{figure}`")), "docs/monitoring.md: {figure}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+    serde_json::from_str::<serde_json::Value>(&read("grafana-dashboard.json")).unwrap();
+}
+
+/// One line, and the exit codes of Nagios.
+#[test]
+fn brief_is_one_line_with_the_exit_codes_of_nagios() {
+    let t = opened();
+    let brief = || person(&t, "doctor --brief");
+    let line = |code: i32, begins: &str| {
+        let output = brief();
+        assert_eq!(
+            (output.code, output.stdout.lines().count()),
+            (Some(code), 1),
+            "{}\n{}",
+            output.stdout,
+            output.stderr
+        );
+        assert!(output.stdout.starts_with(begins), "{}", output.stdout);
+        output.stdout
+    };
+    in_state(&t, "UPDATE license SET lickey = NULL, since = since - 7200");
+    let said = line(2, "PMISPLICENSE CRITICAL - ");
+    assert!(said.contains(" | problems="), "{said}");
+    t.settings("no_such_key = 1\n");
+    line(3, "PMISPLICENSE UNKNOWN - ");
+}
+
+/// doctor knows when the last sync of each module ended, and that it failed.
+#[test]
+fn doctor_tells_when_the_last_sync_was_missed_or_failed() {
+    let t = opened();
+    fine(&t, "sync");
+    let check = |name: &str| -> serde_json::Value {
+        let doctor = json(&t, "doctor");
+        let checks = doctor["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["check"] == name).unwrap_or_default()
+    };
+    assert_eq!(check("last_sync")["level"], "ok");
+    let file = t.root().join("var/pmisplicense/last_runs.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut last: serde_json::Value = serde_json::from_str(&text).unwrap();
+    last["syncs"]["7"]["at"] = "2026-01-01T00:00:00Z".into();
+    std::fs::write(&file, last.to_string()).unwrap();
+    let late = check("last_sync");
+    assert_eq!(late["level"], "warning");
+    assert!(late["what"].as_str().unwrap().contains("2026-01-01"), "{late}");
+    std::fs::write(&file, "junk").unwrap();
+    t.upstream.stop_listening();
+    assert_ne!(person(&t, "sync").code, Some(0));
+    assert!(check("last_sync")["what"].as_str().unwrap().contains("with a failure, 1 time in a row"));
+}
+
+/// What falls due, what it costs, and whether the balance lasts; nothing is bought by looking.
+#[test]
+fn forecast_adds_up_what_falls_due_and_compares_it_with_the_balance() {
+    let t = opened();
+    t.soft_item(43, "55227", 1).ip("192.0.2.11").expires(&day_in(200)).add();
+    t.cmd("open", 43).ok();
+    t.set_item(42, "expiredate", &day_in(20));
+    t.upstream.clear_requests();
+    let found = json(&t, "forecast --days 60");
+    let module = &found["modules"][0];
+    let licenses = module["licenses"].as_array().unwrap();
+    assert_eq!(licenses.len(), 2, "{found:#}");
+    let of = |item: u64| licenses.iter().find(|one| one["item"] == item).unwrap();
+    assert_eq!((of(42)["certain"].as_bool(), of(43)["certain"].as_bool()), (Some(false), Some(true)), "{found:#}");
+    assert_eq!((of(43)["months"].as_u64(), module["unknown_costs"].as_u64()), (Some(1), Some(0)), "{found:#}");
+    let sum = |name: &str| module[name].as_object().unwrap().values().next().unwrap().as_i64().unwrap();
+    assert_eq!(sum("all"), 2 * sum("certain"), "{found:#}");
+    assert!(fine(&t, "forecast --days 60").contains("It lasts."));
+    assert_eq!(json(&t, "forecast --days 1")["modules"][0]["licenses"].as_array().unwrap().len(), 0);
+    let sent = t.upstream.funcs();
+    assert!(sent.iter().all(|func| !func.contains("order") && !func.contains("prolong")), "{sent:?}");
+    t.upstream.set_balance(50);
+    let poor = person(&t, "forecast --days 60");
+    assert_eq!(poor.code, Some(1), "{}", poor.stdout);
+    assert!(
+        poor.stdout.split_whitespace().collect::<Vec<_>>().join(" ").contains("It does not cover the paid renewals")
+    );
+}
+
+/// The newest copies stay, other files of the folder are left alone, and doctor knows the age of the last one.
+#[test]
+fn backup_in_a_folder_keeps_the_newest_copies_and_nothing_else() {
+    let t = opened();
+    let folder = t.root().join("var/backups");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["pmisplicense-20260101-000000.db", "pmisplicense-20260102-000000.db", "pmisplicense-mine.db", "x"] {
+        std::fs::write(folder.join(name), "old").unwrap();
+    }
+    let line = format!("backup --dir {} --keep 2", folder.display());
+    let answer = json(&t, &line);
+    assert_eq!(answer["removed"], 1, "{answer:#}");
+    let file = answer["file"].as_str().unwrap().to_owned();
+    let mut left: Vec<String> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    let new = file.rsplit('/').next().unwrap().to_owned();
+    assert_eq!(left, ["pmisplicense-20260102-000000.db".to_owned(), new, "pmisplicense-mine.db".into(), "x".into()]);
+    fine(&t, &format!("backup --verify {file}"));
+    assert!(person(&t, "doctor").stdout.contains("last backup"));
+    assert_eq!(person(&t, "backup --keep 2").code, Some(2));
+    assert_eq!(person(&t, "backup").code, Some(2));
+}
