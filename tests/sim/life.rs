@@ -4,12 +4,12 @@
 use chrono::{Days, Months, NaiveDate};
 use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::ItemId;
-use pmisplicense::model::item::ItemStatus;
+use pmisplicense::model::item::{Addon, AddonValue, ItemStatus};
 use pmisplicense::model::license::{FREE_IP, FREE_NAME, Family, LicenseStatus};
 use pmisplicense::model::period::{AlignmentRule, MonthCount, Period};
 
 use crate::acts::{Act, Of, SellerDoes, ServerDoes, Typed, What};
-use crate::panel::{Panel, Service, add_period, new_item, nodes};
+use crate::panel::{Panel, Service, add_period, new_item};
 use crate::script::Setting;
 use crate::seller::{Lic, Seller};
 use crate::world::World;
@@ -223,4 +223,9 @@ pub fn post_moved_end(world: &World, op: usize) -> bool {
     let op = &world.panel.ops[op];
     let end = world.panel.service(op.item).and_then(|service| service.item.expires);
     op.command == ItemCommand::Prolong && !world.panel.habits.moves_before && end != op.end_before
+}
+
+/// The node addon of a service of 55230.
+fn nodes(number: i64) -> Addon {
+    Addon { name: "nodes".to_owned(), value: AddonValue::Number(number) }
 }

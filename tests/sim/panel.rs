@@ -9,7 +9,7 @@ use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{
     AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, PricelistId, RunningOperationId,
 };
-use pmisplicense::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, MODULE_PROGRAM};
+use pmisplicense::model::item::{Item, ItemParams, ItemStatus, MODULE_PROGRAM};
 use pmisplicense::model::journal::{Intent, IntentStatus, OnceRequest};
 use pmisplicense::model::license_row::LicenseState;
 use pmisplicense::model::period::{AlignmentRule, Period};
@@ -498,9 +498,4 @@ impl BillDb for Db {
         let shown = world.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
         Ok(shown.filter(|(item, _)| *item > after).take(usize::try_from(limit).unwrap_or(0)).collect())
     }
-}
-
-/// The node addon of a service of 55230.
-pub fn nodes(number: i64) -> Addon {
-    Addon { name: "nodes".to_owned(), value: AddonValue::Number(number) }
 }
