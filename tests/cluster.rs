@@ -56,7 +56,7 @@ impl Cluster {
 
     fn settings(&self, more: &str) {
         let (name, hosts) = (&self.schema, &self.hosts);
-        self.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@{hosts}/{name}\"\n{more}"));
+        self.test.settings(&format!("[cluster]\ntrial = true\nlog = \"mysql://{name}@{hosts}/{name}\"\n{more}"));
     }
 
     /// Begun on A, with B as the second machine.
@@ -186,7 +186,7 @@ fn nothing_is_bought_while_no_server_of_the_log_answers() {
     cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     cluster.test.upstream.clear_requests();
     let name = &cluster.schema;
-    cluster.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@127.0.0.1:1/{name}\"\n"));
+    cluster.test.settings(&format!("[cluster]\ntrial = true\nlog = \"mysql://{name}@127.0.0.1:1/{name}\"\n"));
     let failed = cluster.cmd(A, "open", 42);
     assert_eq!(failed.fails("state").attribute("object"), "cluster");
     assert_eq!(sent(&cluster.test), Vec::<String>::new());
@@ -300,7 +300,7 @@ fn nodes_of_a_real_galera_fall_and_nothing_is_bought_twice() {
         let node = u16::try_from(item % 3).unwrap();
         cluster.test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
         let (name, hosts) = (&cluster.schema, nodes.hosts(node));
-        cluster.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@{hosts}/{name}\"\n"));
+        cluster.test.settings(&format!("[cluster]\ntrial = true\nlog = \"mysql://{name}@{hosts}/{name}\"\n"));
         let id = item.to_string();
         let runs = [A, B].map(|machine| cluster.program(machine, &["--command", "open", "--item", &id]).spawn());
         match item % 4 {

@@ -79,7 +79,6 @@ pub struct Panel {
     pub shown_keys: Vec<(String, u32)>,
     pub payments: u32,
     pub alignment: Vec<AlignmentRule>,
-    /// The texts of registered problems.
     pub problems: Vec<String>,
     pub next_number: u32,
     /// A service is in processing after ITEMTYPE.open, and active only after service.postopen.
