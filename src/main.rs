@@ -11,14 +11,27 @@ fn main() -> ExitCode {
     handle_signals();
     keep_our_files_readable();
     pmisplicense::run::silence_panics();
-    let mut args = std::env::args_os();
-    let program = args.next().unwrap_or_default();
-    let finished = pmisplicense::run::run(&program.to_string_lossy(), args.collect(), &|name| std::env::var_os(name));
+    let finished = on_a_stack_of_our_own(|| {
+        let mut args = std::env::args_os();
+        let program = args.next().unwrap_or_default();
+        pmisplicense::run::run(&program.to_string_lossy(), args.collect(), &|name| std::env::var_os(name))
+    });
     // A reader that went away must not turn a finished run into a failed one.
     let _ = std::io::stderr().write_all(finished.stderr.as_bytes());
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(finished.stdout.as_bytes()).and_then(|()| stdout.flush());
     ExitCode::from(finished.code)
+}
+
+/// The limit of the stack is inherited, and a run that overflows it dies between an order and its outcome.
+fn on_a_stack_of_our_own<T: Send + 'static>(run: fn() -> T) -> T {
+    const STACK: usize = 4 << 20;
+    match std::thread::Builder::new().stack_size(STACK).spawn(run) {
+        // `run` catches panics itself.
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        // No thread to be had: better on the stack that we were given than not at all.
+        Err(_) => run(),
+    }
 }
 
 /// A core file would hold passwords and license keys. The hard limit stays: what mgrctl starts is not ours to limit.

@@ -211,12 +211,20 @@ fn ended_products() {
 #[test]
 fn unknown_names() {
     let test = Test::new();
-    for (item, name) in [(1, "ISPmanager"), (2, "99999"), (3, "nopanel1"), (4, "whmcs")] {
+    for (item, name) in [(1, "ISPmanager"), (2, "99999"), (3, "nopanel1")] {
         let output = order(&test, item, name, 1);
         output.fails("unknown_internal_name");
         assert!(output.message().contains("55227") && output.message().contains("[[product]]"), "{}", output.message());
         assert_eq!((sent(&test), told(&test)), (Vec::new(), Vec::new()));
     }
+    // One that another kind of seller has: the message names its address.
+    let output = order(&test, 4, "whmcs", 1);
+    assert!(
+        output.fails("unknown_internal_name").message().contains("https://httpapi.com/api/"),
+        "{}",
+        output.message()
+    );
+    assert_eq!((sent(&test), told(&test)), (Vec::new(), Vec::new()));
 }
 
 /// `nopanel` buys nothing and succeeds, without any request.

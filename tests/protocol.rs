@@ -90,6 +90,8 @@ fn tune_connection() {
         "api.ispmanager.ru",
         "api.ispmanager.com",
         "api.ispsystem.com",
+        "httpapi.com/api/",
+        "test.httpapi.com/api/",
         "billing.example.com",
     ];
     let list: String = known.iter().map(|host| address(&format!("https://{host}"))).collect();

@@ -288,7 +288,9 @@ impl List {
             "counts": { "bind": bind, "mark": mark, "done": done, "left": left, "failed": failed },
             "error": self.error.as_ref().map(|error| desk.say(&error.message)),
         });
-        let code = u8::from(failed > 0 || self.error.is_some());
+        // Nobody knows whose a license is that could not be read: it is not passed over in silence.
+        let unread = count(|outcome| matches!(outcome, Outcome::Left(Left::Unreadable, _)));
+        let code = u8::from(failed > 0 || unread > 0 || self.error.is_some());
         Answer::new(command, text, json).with_code(code)
     }
 }

@@ -13,6 +13,9 @@ use crate::watch::metrics::{Source, text, write};
 /// Remembers how the sync of a module ended. The balance is read only where figures are written: it is one more
 /// request to the seller.
 pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport) {
+    if ctx.copy.is_some() {
+        return; // A dry run leaves nothing.
+    }
     let now = ctx.clock.now();
     let failure = report.error("sync").map(|error| error.mapped(|words| ctx.log.masked(words)));
     let balance = ctx.settings.metrics_file.is_some().then(|| balance(ctx, module)).and_then(Result::ok);
@@ -35,7 +38,7 @@ fn balance(ctx: &mut Context, module: ModuleId) -> Result<Option<crate::model::l
 
 /// Writes the figures to the file that the settings name.
 pub(super) fn write_metrics(ctx: &mut Context) {
-    let Some(file) = ctx.settings.metrics_file.clone() else { return };
+    let Some(file) = ctx.settings.metrics_file.clone().filter(|_| ctx.copy.is_none()) else { return };
     let written = figures(ctx).map_err(|error| error.to_string());
     if let Err(error) = written.and_then(|text| write(&file, &text).map_err(|error| error.to_string())) {
         ctx.log.warning(&format!("metrics_file {} cannot be written: {error}", file.display()));

@@ -157,8 +157,8 @@ impl Store {
         Ok(statement.exists([item.0])?)
     }
 
-    /// Services whose last license, of this account, is gone at the seller, or was a module that ended with its license,
-    /// and which did not end since.
+    /// Services whose last license, of this account, is gone at the seller, or was a module that ended with its
+    /// license, and which did not end since.
     ///
     /// # Errors
     /// SQLite's own.

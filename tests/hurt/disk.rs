@@ -204,7 +204,7 @@ fn newer_state() {
     let conn = Connection::open(office.test.state_path()).unwrap();
     conn.execute_batch("PRAGMA user_version = 77; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     conn.close().unwrap();
-    refused_untouched(&mut office, item, "newer", &["77", "knows 4"]);
+    refused_untouched(&mut office, item, "newer", &["77", "knows 5"]);
 }
 
 /// The state of another machine: nothing is changed until a person claims it.
