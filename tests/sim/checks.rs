@@ -300,9 +300,6 @@ fn ends(world: &mut World) {
             Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
             // What was sent in the quiet itself still settles.
             Some((pmisplicense::error::ErrorKind::Client, _)) if settles(world, op.item) => {}
-            // A license that the seller never lets be read, and that could be the one which is looked for.
-            Some((pmisplicense::error::ErrorKind::BadAnswer, words))
-                if world.seller.broken.iter().any(|id| words.contains(&format!("license {id}"))) => {}
             Some((kind, words)) if !crate::choices::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));

@@ -25,7 +25,6 @@ mod image;
 mod jobs;
 mod life;
 mod operator;
-mod outside;
 mod panel;
 mod play;
 mod quiet;

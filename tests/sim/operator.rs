@@ -9,7 +9,6 @@ use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::plan::finding::{Finding, Kind, Remedy};
 
-use crate::checks::is_nopanel;
 use crate::seller::{Entry, Kind as Billed};
 use crate::world::{Effect, Shared, World};
 
@@ -37,15 +36,6 @@ pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
         }
         _ => return None,
     };
-    let decided = match decided {
-        // Nothing is left to be bound: whoever the service is, he gets another one.
-        Decision::Bind(item, license, _) if finding.kind == Kind::OtherClient && is_gone(world, license) => {
-            Decision::Unbind(item)
-        }
-        // A client who wants no panel by now: what his service shows is nobody's.
-        Decision::Bind(item, ..) if wants_nothing(world, item) => Decision::Unbind(item),
-        other => other,
-    };
     is_right(world, finding, &decided).then_some(decided)
 }
 
@@ -70,21 +60,10 @@ fn is_right(world: &World, finding: &Finding, decision: &Decision) -> bool {
         // Another service of that number has the license by our state, and the present one does not show it.
         Decision::Unbind(item) => {
             let shown = world.panel.service(item.0).and_then(|one| one.item.params.licid);
-            let is_gone = finding.license.is_some_and(|license| is_gone(world, license));
-            is_gone
-                || wants_nothing(world, *item)
-                || finding.kind == Kind::OtherIncarnation && (shown.is_none() || shown != finding.license)
+            finding.kind == Kind::OtherIncarnation && (shown.is_none() || shown != finding.license)
         }
         Decision::Resolve(..) => true,
     }
-}
-
-fn wants_nothing(world: &World, item: ItemId) -> bool {
-    world.panel.service(item.0).is_some_and(|service| is_nopanel(&service.item))
-}
-
-fn is_gone(world: &World, license: LicenseId) -> bool {
-    world.seller.get(license.0).is_none_or(|lic| lic.status == LicenseStatus::Deleted)
 }
 
 /// Whether a service works with a license: it is there, shows the license with its key, and nobody else does.
@@ -135,16 +114,7 @@ pub async fn decide(engine: &mut Engine<'_>, world: &Shared) -> Result<(), Modul
         let Some(decided) = decided else { continue };
         world.borrow_mut().say(|_| format!("operator: {decided:?} because {}", finding.what.en));
         let done = match decided {
-            Decision::Bind(item, license, consent) => {
-                let other = Consent { other_product: true, ..consent.clone() };
-                match engine.bind(item, license, consent).await {
-                    // He knows that the client chose another product meanwhile.
-                    Err(error) if error.message.en.contains("--other-product") => {
-                        engine.bind(item, license, other).await
-                    }
-                    done => done,
-                }
-            }
+            Decision::Bind(item, license, consent) => engine.bind(item, license, consent).await,
             Decision::Unbind(item) => engine.unbind(item).await,
             Decision::Resolve(item, intent, verdict) => {
                 engine.resolve(item, Some(intent), verdict, &Consent::default()).await

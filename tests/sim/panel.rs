@@ -83,7 +83,6 @@ pub struct Panel {
     pub next_number: u32,
     /// A service is in processing after ITEMTYPE.open, and active only after service.postopen.
     pub opens_after_both: bool,
-    pub module_is_off: bool,
 }
 
 pub fn new_item(id: u32, client: u32, code: &str, itemtype: &str, period: i32, ip: Option<String>) -> Item {
@@ -121,7 +120,6 @@ impl Panel {
             problems: Vec::new(),
             next_number: 100,
             opens_after_both: false,
-            module_is_off: false,
         }
     }
 
@@ -465,8 +463,7 @@ impl BillDb for Db {
 
     fn modules(&mut self) -> Result<Vec<Module>, DbError> {
         let program = MODULE_PROGRAM.to_owned();
-        let active = !self.world.borrow().panel.module_is_off;
-        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active }])
+        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active: true }])
     }
 
     fn alignment_rules(&mut self, _: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {

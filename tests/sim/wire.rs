@@ -305,7 +305,6 @@ impl World {
         let (now, gone) = (self.now_ms, || CallError::Refused(refusal(RefusalKind::NotFound, "no such license")));
         let fresh = self.seller.view(license.0, now);
         let result = match fault {
-            _ if self.seller.broken.contains(&license.0) => Err(CallError::BadAnswer(Text::same("sim: status 500"))),
             Some(F::NotSent) => Err(unreachable()),
             Some(F::Garbled) => Err(garbled()),
             Some(F::Refused) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
@@ -318,11 +317,7 @@ impl World {
                 _ => fresh.ok_or_else(gone),
             },
             Some(F::Another) => {
-                let other = self
-                    .seller
-                    .licenses
-                    .iter()
-                    .find(|lic| lic.id != license.0 && !self.seller.broken.contains(&lic.id));
+                let other = self.seller.licenses.iter().find(|lic| lic.id != license.0);
                 other.map(|lic| self.seller.shown(lic, now)).or(fresh).ok_or_else(gone)
             }
             Some(F::Stale) if !self.runs[run].refused_but_done => {
