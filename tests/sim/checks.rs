@@ -284,6 +284,14 @@ fn wants_no_panel(item: &Item) -> bool {
     item.addons.iter().any(|addon| matches!(&addon.value, AddonValue::Choice { chosen, .. } if chosen == "nopanel"))
 }
 
+/// Whether a service sells nodes with a product that has none.
+fn sells_missing_nodes(world: &World, item: u32) -> bool {
+    let has_nodes =
+        |item: &Item| item.addons.iter().any(|one| matches!(one.value, AddonValue::Number(count) if count > 0));
+    let services = &world.panel.services;
+    services.iter().any(|one| one.item.id.0 == item && one.item.tariff_intname != "55230" && has_nodes(&one.item))
+}
+
 /// S6: what is still unfinished has a cause that lasts.
 fn ends(world: &mut World) {
     let mut found = Vec::new();
@@ -298,6 +306,8 @@ fn ends(world: &mut World) {
                 if world.state_lost_ms.is_some() && !(says_reconcile(op) && is_findable(world, op.item)) => {}
             // A license that does not run refuses a new key for as long as it does not run.
             Some((pmisplicense::error::ErrorKind::Upstream, _)) if op.command == ItemCommand::GenKey => {}
+            // Nodes that the product does not have: only the provider can take them off the tariff.
+            Some((pmisplicense::error::ErrorKind::BadValue, _)) if sells_missing_nodes(world, op.item) => {}
             // What was sent in the quiet itself still settles.
             Some((pmisplicense::error::ErrorKind::Client, _)) if settles(world, op.item) => {}
             Some((kind, words)) if !crate::choices::may_last(*kind) => {
