@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     handle_signals();
     keep_our_files_readable();
     pmisplicense::run::silence_panics();
-    let finished = on_a_stack_of_our_own(|| {
+    let finished = on_a_large_stack(|| {
         let mut args = std::env::args_os();
         let program = args.next().unwrap_or_default();
         pmisplicense::run::run(&program.to_string_lossy(), args.collect(), &|name| std::env::var_os(name))
@@ -23,10 +23,15 @@ fn main() -> ExitCode {
     ExitCode::from(finished.code)
 }
 
-/// The limit of the stack is inherited, and a run that overflows it dies between an order and its outcome.
-fn on_a_stack_of_our_own<T: Send + 'static>(run: fn() -> T) -> T {
-    const STACK: usize = 4 << 20;
-    match std::thread::Builder::new().stack_size(STACK).spawn(run) {
+/// The limit of the stack is inherited, and a run that overflows it dies between an order and its outcome. Under a small
+/// limit the run gets a thread with a stack of its own.
+fn on_a_large_stack<T: Send + 'static>(run: fn() -> T) -> T {
+    use rustix::process::{Resource, getrlimit};
+    const STACK: u32 = 4 << 20;
+    if getrlimit(Resource::Stack).current.is_none_or(|limit| limit >= u64::from(STACK)) {
+        return run();
+    }
+    match std::thread::Builder::new().stack_size(STACK as usize).spawn(run) {
         // `run` catches panics itself.
         Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
         // No thread to be had: better on the stack that we were given than not at all.
