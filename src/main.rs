@@ -23,8 +23,8 @@ fn main() -> ExitCode {
     ExitCode::from(finished.code)
 }
 
-/// The limit of the stack is inherited, and a run that overflows it dies between an order and its outcome. Under a small
-/// limit the run gets a thread with a stack of its own.
+/// The limit of the stack is inherited, and a run that overflows it dies between an order and its outcome. Under a
+/// small limit the run gets a thread with a stack of its own.
 fn on_a_large_stack<T: Send + 'static>(run: fn() -> T) -> T {
     use rustix::process::{Resource, getrlimit};
     const STACK: u32 = 4 << 20;
