@@ -227,46 +227,64 @@ fn not_written(file: &Path, error: &StoreError) -> ModuleError {
 /// What is wrong with a copy is said about the copy: the present state may be a good one.
 fn not_a_copy(file: &Path, error: &StoreError) -> ModuleError {
     let shown = file.display();
-    let words = match error {
-        StoreError::Newer { found, known } => text!(
-            "The copy {shown} has version {found}, this program knows {known}. The state was not changed. Next: install the newer program, or name an older copy.",
-            "Версия копии {shown} — {found}, программа знает {known}. Состояние не изменено. Далее: установите более новую программу или укажите копию постарше."
-        ),
-        StoreError::Unusable(_)
-        | StoreError::Unreadable(_)
-        | StoreError::Io { .. }
-        | StoreError::Sqlite(_)
-        | StoreError::IllegalStep { .. }
-        | StoreError::Cluster(_) => {
+    let (happened, next) = match newer(error) {
+        Some((found, known)) => (
             text!(
-                "The file {shown} is not a whole copy of a state. The state was not changed. Next: name a file that pmisplicense backup wrote.",
-                "Файл {shown} — не целая копия состояния. Состояние не изменено. Далее: укажите файл, записанный командой pmisplicense backup."
-            )
-        }
+                "The copy {shown} has version {found}, this program knows {known}",
+                "Версия копии {shown} — {found}, программа знает {known}"
+            ),
+            text!(
+                "install the newer program, or name an older copy",
+                "установите более новую программу или укажите копию постарше"
+            ),
+        ),
+        None => (
+            text!("The file {shown} is not a whole copy of a state", "Файл {shown} — не целая копия состояния"),
+            text!(
+                "name a file that pmisplicense backup wrote",
+                "укажите файл, записанный командой pmisplicense backup"
+            ),
+        ),
     };
-    ModuleError::new(ErrorKind::BadValue, "file", shown, words).because(error)
+    ModuleError::new(ErrorKind::BadValue, "file", shown, happened)
+        .changed(text!("The state was not changed", "Состояние не изменено"))
+        .next(next)
+        .because(error)
 }
 
 fn not_replaced(kept: &Path, error: StoreError) -> ModuleError {
     let shown = kept.display();
-    let words = match &error {
-        StoreError::Newer { found, known } => text!(
-            "The present state has version {found}, this program knows {known}. Nothing was changed. Next: install the newer program; or set that state aside with pmisplicense state begin-anew, then repeat.",
-            "Версия нынешнего состояния — {found}, программа знает {known}. Ничего не изменено. Далее: установите более новую программу или уберите это состояние командой pmisplicense state begin-anew и повторите."
-        ),
-        StoreError::Unusable(_)
-        | StoreError::Unreadable(_)
-        | StoreError::Io { .. }
-        | StoreError::Sqlite(_)
-        | StoreError::IllegalStep { .. }
-        | StoreError::Cluster(_) => {
+    let (happened, next) = match newer(&error) {
+        Some((found, known)) => (
             text!(
-                "The present state could not be kept as {shown} and replaced. Nothing was changed. Next: check the folder, its rights and the free space, then repeat.",
-                "Нынешнее состояние не удалось сохранить как {shown} и заменить. Ничего не изменено. Далее: проверьте каталог, права и свободное место и повторите."
-            )
-        }
+                "The present state has version {found}, this program knows {known}",
+                "Версия нынешнего состояния — {found}, программа знает {known}"
+            ),
+            text!(
+                "install the newer program; or set that state aside with pmisplicense state begin-anew, then repeat",
+                "установите более новую программу или уберите это состояние командой pmisplicense state begin-anew и повторите"
+            ),
+        ),
+        None => (
+            text!(
+                "The present state could not be kept as {shown} and replaced",
+                "Нынешнее состояние не удалось сохранить как {shown} и заменить"
+            ),
+            text!(
+                "check the folder, its rights and the free space, then repeat",
+                "проверьте каталог, права и свободное место и повторите"
+            ),
+        ),
     };
-    ModuleError::new(ErrorKind::State, "state", shown, words).because(error)
+    ModuleError::new(ErrorKind::State, "state", shown, happened)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(next)
+        .because(error)
+}
+
+/// The versions that were found and are known, where a newer program wrote the file.
+fn newer(error: &StoreError) -> Option<(i32, i32)> {
+    if let StoreError::Newer { found, known } = error { Some((*found, *known)) } else { None }
 }
 
 /// `prune`

@@ -110,7 +110,7 @@ impl Engine<'_> {
             .store
             .intent(recorded.intent())
             .map_err(errors::state)?
-            .ok_or_else(|| errors::state(StoreError::Unusable("a recorded wish is missing".to_owned())))?;
+            .ok_or_else(|| errors::state(StoreError::Unusable("a recorded intent is missing".to_owned())))?;
         match self.send_recorded(recorded).await? {
             Outcome::NotSent(why) => {
                 let error = errors::unreachable(what, &why, row.id);
@@ -124,10 +124,8 @@ impl Engine<'_> {
                     Ok(seen) if effect(&intent.request, seen.as_ref()) != Effect::NotVisible => {
                         self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, seen, what).await
                     }
-                    Ok(_) => self.unknown(row, &intent, format!("answered {answer:?}, not visible yet"), what).await,
-                    Err(error) => {
-                        self.unknown(row, &intent, format!("answered, then {}", error.words().en), what).await
-                    }
+                    Ok(_) => self.unknown(&intent, format!("answered {answer:?}, not visible yet"), what).await,
+                    Err(error) => self.unknown(&intent, format!("answered, then {}", error.words().en), what).await,
                 }
             }
             Outcome::Refused(refusal) => match self.try_read(row.family, row.id).await? {
@@ -137,7 +135,7 @@ impl Engine<'_> {
                 }
                 // Refused, and not there: that the license is there was read before, so the look tells nothing.
                 Ok(None) if refusal.kind != RefusalKind::NotFound => {
-                    self.unknown(row, &intent, format!("{refusal}, then the license was not found"), what).await
+                    self.unknown(&intent, format!("{refusal}, then the license was not found"), what).await
                 }
                 Ok(_) => {
                     self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, what).await?;
@@ -145,7 +143,7 @@ impl Engine<'_> {
                     let error = errors::refused(&refusal, what, "licid", row.id);
                     Err(Failed::Refused(refusal, error))
                 }
-                Err(error) => self.unknown(row, &intent, format!("{refusal}, then {}", error.words().en), what).await,
+                Err(error) => self.unknown(&intent, format!("{refusal}, then {}", error.words().en), what).await,
             },
             Outcome::Unknown(why) => {
                 self.write_event(&intent, IntentEvent::Unknown { reason: why }, what).await?;
@@ -159,14 +157,7 @@ impl Engine<'_> {
         }
     }
 
-    async fn unknown(
-        &mut self,
-        row: &LicenseRow,
-        intent: &Intent,
-        why: String,
-        what: &Text,
-    ) -> Result<Option<License>, Failed> {
-        let _ = row;
+    async fn unknown(&mut self, intent: &Intent, why: String, what: &Text) -> Result<Option<License>, Failed> {
         self.write_event(intent, IntentEvent::Unknown { reason: why }, what).await?;
         Err(Failed::Other(self.still_in_doubt(intent, what)))
     }

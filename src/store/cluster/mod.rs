@@ -260,7 +260,7 @@ impl Cluster {
     /// Applies what other machines wrote.
     ///
     /// # Errors
-    /// [`ClusterError`]; and as [`replica::apply`].
+    /// [`ClusterError`]; and as `replica::apply`.
     pub fn catch_up(&self) -> Result<(), StoreError> {
         if !self.advance()? {
             self.mend()?;
