@@ -1,7 +1,7 @@
 //! A state that is old, lost or begun anew, by the marks that licenses bear (docs/money-safety.md 4 and 6): what
 //! gives it away, and what `reconcile --apply` makes of each license that it missed.
 use crate::pool::{open, pooled};
-use crate::service::{changes, forget, ip_of, license, licid, only_license, opened, settle, state, told};
+use crate::service::{alter_state, changes, forget, ip_of, license, licid, only_license, opened, settle, state, told};
 use crate::support::upstream::Answer;
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};
 
@@ -305,4 +305,76 @@ fn believed_deleted() {
     test.upstream.age(id, 40);
     reconcile(&test).ok();
     assert_eq!((test.upstream.license(id).licname.as_str(), state_of(&test, id)), ("free.lic", "pool".into()));
+}
+
+/// A state that was put back holds a license for a service that gave it away since. Another service shows it, so an
+/// operator says whose it is: neither its name nor its key reaches the former one.
+#[test]
+fn a_license_that_was_given_to_another_service_since_is_not_handed_back() {
+    for shows in [false, true] {
+        let test = Test::new();
+        let id = opened(&test, 41, "55227", 12);
+        keep(&test);
+        let shown = test.item(41).param("lickey").to_owned();
+        test.upstream.age(id, 40);
+        test.cmd("close", 41).ok();
+        test.upstream.age(id, 40);
+        open(&test, 142, "55227", 1).ok();
+        assert_eq!(licid(&test, 142), id);
+        // The panel opened the former service again, with what it showed, or with nothing.
+        test.set_item(41, "status", "2");
+        test.db.exec("DELETE FROM itemparam WHERE item = 41 AND intname IN ('licid', 'lickey')", ());
+        if shows {
+            test.set_param(41, "licid", &id.to_string());
+            test.set_param(41, "lickey", &shown);
+        }
+        let former = test.item(41).param("lickey").to_owned();
+        let face = || {
+            let found = test.upstream.license(id);
+            (found.licname, found.ip, found.key, found.status)
+        };
+        let before = face();
+        put_back(&test);
+        reconcile(&test);
+        for command in ["sync_item", "setparam"] {
+            test.cmd(command, 41).fails("state");
+        }
+        assert_eq!((face(), test.item(41).param("lickey").to_owned()), (before, former), "{}", test.story());
+    }
+}
+
+/// A service gave its license back, the state was copied, and the service got the same license back with a new key. The
+/// state that was put back would free the license and buy another one beside it; the key that the service shows is the
+/// license's own, so both wait for an operator.
+#[test]
+fn a_license_that_its_service_got_back_since_is_not_freed() {
+    let test = Test::new();
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    let id = opened(&test, 41, "55227", 12);
+    test.upstream.age(id, 40);
+    test.cmd("close", 41).ok();
+    test.upstream.age(id, 40);
+    alter_state(&test, "UPDATE license SET state = 'to_free', not_before = NULL");
+    keep(&test);
+    alter_state(&test, "UPDATE license SET state = 'pool'");
+    test.set_item(41, "status", "2");
+    test.cmd("open", 41).ok();
+    assert_eq!(licid(&test, 41), id);
+    let before = test.upstream.license(id);
+    put_back(&test);
+    let found = test.run(["reconcile"]);
+    assert!(found.stdout.contains(&format!("bind 41 {id}")), "{}", found.stdout);
+    reconcile(&test);
+    sync(&test);
+    let after = test.upstream.license(id);
+    assert_eq!(
+        (after.status, after.key, after.licname),
+        (before.status, before.key, before.licname),
+        "{}",
+        test.story()
+    );
+    assert_eq!(test.upstream.billed("soft.order.param"), 1, "nothing was bought beside it");
+    test.run(["bind", "41", &id.to_string(), "--yes"]).ok();
+    test.cmd("sync_item", 41).ok();
+    assert_eq!(licid(&test, 41), id);
 }

@@ -1,7 +1,7 @@
 //! Servers behind NAT: their outward address (`remoteip`), with sellers that show it and with those that never do.
 use crate::service::{changes, forget, licid};
-use crate::support::Test;
 use crate::support::modes::mode;
+use crate::support::{Fault, Test};
 
 /// A seller that shows outward addresses, and one that hides them.
 fn worlds() -> [(bool, Test); 2] {
@@ -77,6 +77,25 @@ fn the_next_client_never_keeps_a_hidden_outward_address() {
         test.cmd("open", 42).ok();
         assert_eq!((licid(&test, 42), outward(&test, 42).as_str()), (id, ""), "{hides} {}", test.story());
     }
+}
+
+/// An edit whose answer was lost may have arrived: what the license has is not known, so its next client gets none.
+#[test]
+fn an_outward_address_whose_answer_was_lost_is_not_kept_for_the_next_client() {
+    let test = Test::setup().modes(&[mode("remoteip-hidden").unwrap()]).start();
+    test.soft_item(41, "55227", 12).ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    let id = licid(&test, 41);
+    test.set_param(41, "remoteip", "203.0.113.7");
+    test.upstream.fault(Fault::on("soft.edit?set").drop_after());
+    test.cmd("setparam", 41);
+    test.set_param(41, "remoteip", "");
+    test.upstream.age(id, 40);
+    test.cmd("close", 41).ok();
+    test.upstream.age(id, 40);
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), outward(&test, 42)), (id, String::new()));
 }
 
 /// Two servers with the same address of their own behind different NATs: the seller's check of addresses knows nothing

@@ -268,6 +268,22 @@ fn trial_becomes_paid() {
     assert_eq!((test.upstream.billed("soft.order.param"), renewed(&test)), (2, 0));
 }
 
+/// Nodes that the paid product does not have are refused while the trial still serves.
+#[test]
+fn a_trial_is_not_given_up_for_nodes_that_are_not_sold() {
+    let test = Test::new();
+    test.soft_item(42, "55227", -100).nodes(0).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    let trial = licid(&test, 42);
+    test.set_nodes(42, 2);
+    test.set_item(42, "period", "1");
+    test.set_item(42, "expiredate", &day(5));
+    let operation = test.prolong_paid(42);
+    test.cmd_op("prolong", 42, operation).fails("bad_value");
+    assert_eq!(state(&test, "SELECT state FROM license"), "bound");
+    assert_eq!((licid(&test, 42), test.upstream.license(trial).status), (trial, 2));
+}
+
 /// The trial is given up before the paid license is ordered. When that order is refused, the client has nothing: each
 /// pass says so until the payment is carried out.
 #[test]

@@ -58,9 +58,16 @@ impl Engine<'_> {
         self.store.hold_leases(self.now()).map_err(errors::state)?;
         let result = self.ports.upstream.change(row.family, row.id, change);
         self.step("changed").await?;
-        if let (Repeatable::Edit(Edit { remoteip: Some(sent), .. }), Ok(())) = (change, &result) {
+        if let Repeatable::Edit(Edit { remoteip: Some(sent), .. }) = change {
             let (account, id) = (row.account, row.id);
-            self.commit("outward address", |tx| tx.set_outward(account, id, sent)).await?;
+            match &result {
+                Ok(()) => self.commit("outward address", |tx| tx.set_outward(account, id, Some(sent))).await?,
+                // It may have arrived: nobody knows any more what the license has.
+                Err(_) if !sent.is_empty() && row.remoteip.is_some() => {
+                    self.commit("outward address", |tx| tx.set_outward(account, id, None)).await?;
+                }
+                Err(_) => {}
+            }
         }
         Ok(result)
     }
@@ -186,6 +193,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let rules = self.alignment().await?;
         terms(product, item, &rules, &self.rules.catalogue, self.today())?;
+        check_nodes(item, product, &self.rules.nodes_addons, text!("Nothing was ordered", "Ничего не заказано"))?;
         // The trial steps back first: one incarnation holds one license, and "to be freed" is never lost.
         let trial = trial.clone();
         let reason =

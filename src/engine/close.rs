@@ -199,6 +199,7 @@ impl Engine<'_> {
         }
         let Some(seen) = seen else { return Ok(()) };
         self.shown_again(row).await?;
+        self.check_not_given_since(row, &seen).await?;
         // What another installation freed, and we took and did not get to marking, is still as free as it was.
         let is_free = |mark: &Mark| self.rules.pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
         if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id && !is_free(&mark)) {

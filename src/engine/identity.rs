@@ -9,12 +9,12 @@ pub(super) mod suspects;
 pub(super) mod wording;
 
 use crate::error::ModuleError;
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseRow;
-use crate::plan::identity::{Shown, Standing, shown, standing};
+use crate::plan::identity::{Shown, Standing, shown, shows_newer_key, standing};
 use crate::text;
 
 use super::identity::wording::{
@@ -60,7 +60,7 @@ impl Engine<'_> {
         }
     }
 
-    /// As [`Engine::known_life`], for what ends orders in doubt: a look, which binds in our state only what they
+    /// As [`Engine::known_incarnation`], for what ends orders in doubt: a look, which binds in our state only what they
     /// bought, and neither saves nor shows it before the client is judged; a close, which gives them up.
     pub(super) fn incarnation_to_settle(&self, item: &Item) -> Result<Incarnation, ModuleError> {
         match self.standing(item)? {
@@ -69,7 +69,7 @@ impl Engine<'_> {
         }
     }
 
-    /// As [`Engine::known_life`]; a new client of a service without a license is written down.
+    /// As [`Engine::known_incarnation`]; a new client of a service without a license is written down.
     pub(super) async fn incarnation_of(&mut self, item: &Item) -> Result<Incarnation, ModuleError> {
         let incarnation = self.known_incarnation(item)?;
         if let (_, Standing::NewClient(known)) = self.standing(item)? {
@@ -96,6 +96,12 @@ impl Engine<'_> {
     ) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.held_by(incarnation)?;
         self.check_witness(item, incarnation).await?;
+        // A license that its service does not show yet and another one shows is in use there: an old state may not
+        // know that it was given away since.
+        let is_unshown = |row: &&LicenseRow| item.status != ItemStatus::Deleted && item.params.licid != Some(row.id);
+        if let Some(row) = row.as_ref().filter(is_unshown) {
+            self.check_no_heir(row).await?;
+        }
         Ok(row)
     }
 
@@ -107,6 +113,30 @@ impl Engine<'_> {
         Ok(shown(item, incarnation, row.as_ref(), was_its))
     }
 
+    /// As [`Engine::shown_by`], where a license of the service's past may be its present one: a state that was restored
+    /// from a copy does not know that the service got it back. The key tells, and only then the seller is asked.
+    pub(super) async fn shown_now(&mut self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
+        let shown = self.shown_by(item, incarnation)?;
+        let (Shown::Former, Some(license)) = (shown, item.params.licid) else { return Ok(shown) };
+        let row = self.store.license(self.account, license).map_err(errors::state)?;
+        let Some(row) = row.filter(|row| shows_newer_key(item, row)) else { return Ok(shown) };
+        let seen = self.read(row.family, row.id).await?;
+        let is_its_key = seen.is_some_and(|seen| seen.key == item.params.lickey);
+        Ok(if is_its_key { Shown::Elsewhere(license, None) } else { shown })
+    }
+
+    /// Before a license is freed that its service gave back: the service may have got it back since, with a new key.
+    ///
+    /// # Errors
+    /// `state`, with the command that binds it.
+    pub(super) async fn check_not_given_since(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        let Some(id) = row.item.filter(|_| seen.key.is_some() && seen.key != row.key) else { return Ok(()) };
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        let is_in_use = item.is_some_and(|item| shows_newer_key(&item, row) && item.params.lickey == seen.key);
+        if is_in_use { Err(shown_elsewhere(row.id, id, self.held_of_number(id)?)) } else { Ok(()) }
+    }
+
     /// The service itself is a witness: a license that it shows and that is there at the seller is in use, whatever
     /// our state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may
     /// have copied the service under this number.
@@ -114,7 +144,7 @@ impl Engine<'_> {
     /// # Errors
     /// `state`, with the command that binds the license.
     pub(super) async fn check_witness(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
-        let (license, holder) = match self.shown_by(item, incarnation)? {
+        let (license, holder) = match self.shown_now(item, incarnation).await? {
             Shown::Nothing | Shown::Own | Shown::Former => return Ok(()),
             Shown::Unknown(license) => (license, Holder::Unknown),
             Shown::Elsewhere(license, None) => (license, Holder::Nobody),
@@ -202,6 +232,27 @@ impl Engine<'_> {
             None => Ok(()),
             Some(_) if is_deleted(&self.read(row.family, row.id).await?) => Ok(()),
             Some(heir) => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+        }
+    }
+
+    /// Before a license is handed to a service that shows it as another one does: our mark says which of the two it was
+    /// given to last. A state that was restored from a copy may name the former one.
+    ///
+    /// # Errors
+    /// `state`, with the command that hands the license over.
+    pub(super) async fn check_marked_for(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &License,
+    ) -> Result<(), ModuleError> {
+        let marked = match seen.remoteid.mark_of(&self.panel_id) {
+            Some(Mark::Order { item: marked, .. }) if marked != item.id => marked,
+            Some(Mark::Order { .. } | Mark::Pool { .. }) | None => return Ok(()),
+        };
+        match self.heir_of(row, None).await? {
+            Some(heir) if heir == marked => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+            Some(_) | None => Ok(()),
         }
     }
 

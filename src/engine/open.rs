@@ -180,6 +180,7 @@ impl Engine<'_> {
         }
         let Some(seen) = seen else { return Ok(None) };
         self.shown_again(&row).await?;
+        self.check_marked_for(item, &row, &seen).await?;
         self.refresh(&row, &seen).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         usable(incarnation, row, seen).map(Some)

@@ -265,7 +265,11 @@ impl Engine<'_> {
     async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
         self.step("read items").await?;
         let items = self.ports.billdb.items(ids).map_err(|error| errors::database(&error))?;
-        items.into_iter().map(|item| Ok((item.id, self.view(item)?))).collect()
+        let mut views = BTreeMap::new();
+        for item in items {
+            views.insert(item.id, self.view(item).await?);
+        }
+        Ok(views)
     }
 
     /// What a service holds while it is what it is: a trial's own product in its trial period.
@@ -284,7 +288,7 @@ impl Engine<'_> {
         if let Some(trouble) = self.identity_trouble(&item).await {
             return Ok(Explained { lines: vec![nothing_for_it(&trouble)], away: None });
         }
-        let view = self.view(item)?;
+        let view = self.view(item).await?;
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         let held = self.store.license_of(&view.incarnation).map_err(errors::state)?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
@@ -318,7 +322,7 @@ impl Engine<'_> {
         Ok(Explained { lines, away })
     }
 
-    fn view(&self, item: Item) -> Result<ItemView, ModuleError> {
+    async fn view(&mut self, item: Item) -> Result<ItemView, ModuleError> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let want = want(self.rules, &item, |product| self.target(&item, self.served(&item, product)));
@@ -330,7 +334,7 @@ impl Engine<'_> {
             lives if lives.contains(&&present) => Holds::Present,
             _ => Holds::Former,
         };
-        let shown = self.shown_by(&item, &incarnation)?;
+        let shown = self.shown_now(&item, &incarnation).await?;
         Ok(ItemView { known_client: known.map(|row| row.client), incarnation, want, holds, shown, item })
     }
 }

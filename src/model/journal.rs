@@ -422,7 +422,7 @@ impl IntentStatus {
 /// An intent of a call that is sent once, as our state has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Its number in our state: what `resolve --intent` names.
+    /// Its number in our state: what `resolve --wish` names.
     pub id: IntentId,
     /// The text of its key.
     pub key: String,

@@ -3,7 +3,7 @@
 //! say "it is the same": `bind ITEM LICENSE`.
 
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
-use crate::model::item::Item;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent};
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
@@ -97,6 +97,14 @@ pub fn shown(item: &Item, incarnation: &Incarnation, row: Option<&LicenseRow>, w
     }
 }
 
+/// Whether a service shows another key of a license that it gave back, by our state, than our state knows. If that is
+/// the key which the license has at the seller, the service got it back since: our state is an old one.
+pub fn shows_newer_key(item: &Item, row: &LicenseRow) -> bool {
+    let shows_it = item.status != ItemStatus::Deleted && item.params.licid == Some(row.id);
+    let keys_differ = item.params.lickey.is_some() && row.key.is_some() && item.params.lickey != row.key;
+    shows_it && keys_differ && !is_bound(row) && row.state != LicenseState::Deleted
+}
+
 /// What becomes of a license's key when a person binds the license to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFate {
@@ -135,6 +143,8 @@ impl Pair<'_> {
             Some(row) if serves(row, self.incarnation) => true,
             // From another service, or another incarnation of this one: the client who sees it already keeps it.
             Some(row) if is_bound(row) => self.is_shown(),
+            // Got back since our state was copied: its client sees the key that it has now.
+            Some(row) if shows_newer_key(self.item, row) => self.item.params.lickey == self.seen.key,
             // Freed, stopped, or believed to be gone: only the service that had it last, and shows it still.
             Some(_) => self.is_shown() && self.last == Some(self.seen.id),
             // Unknown to our state. Free, or ordered for another service: its key is somebody else's.

@@ -118,6 +118,8 @@ pub struct Comparison<'g> {
     unreadable: BTreeSet<LicenseId>,
     /// Licenses of closed services that upstream deleted.
     dead: BTreeSet<LicenseId>,
+    /// Licenses that their own service does not show.
+    unshown: BTreeSet<LicenseId>,
     list: Vec<Finding>,
 }
 
@@ -157,6 +159,7 @@ impl<'g> Comparison<'g> {
             heirs: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             dead: BTreeSet::new(),
+            unshown: BTreeSet::new(),
             list: Vec::new(),
         }
     }
@@ -448,6 +451,7 @@ impl<'g> Comparison<'g> {
             self.add(Kind::Key, Some(item), Some(id), what, Remedy::Look(item));
         }
         if view.item.params.licid != Some(id) {
+            self.unshown.insert(id);
             let what = text!(
                 "the service does not show the number of license {id}",
                 "услуга показывает не тот номер: её лицензия {id}"

@@ -17,11 +17,11 @@ impl Tx<'_> {
         self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
     }
 
-    /// Remembers the outward address that was sent; an empty text: none.
+    /// Remembers the outward address that was sent; an empty text: none; `None`: nobody knows whether it arrived.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn set_outward(&self, account: AccountId, id: LicenseId, sent: &str) -> Result<(), StoreError> {
+    pub fn set_outward(&self, account: AccountId, id: LicenseId, sent: Option<&str>) -> Result<(), StoreError> {
         self.run("UPDATE license SET remoteip = ?3 WHERE account = ?1 AND id = ?2", params![account.0, id.0, sent])
     }
 

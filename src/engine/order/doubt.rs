@@ -384,7 +384,7 @@ impl Engine<'_> {
             };
             tx.put_license(&binding, &seen, state, item, incarnation.as_ref())?;
             let outward = order.remoteip.map_or_else(String::new, |ip| ip.to_string());
-            tx.set_outward(account, seen.id, &outward)?;
+            tx.set_outward(account, seen.id, Some(&outward))?;
             if let Some(parent) = order.parent {
                 tx.put_addition(account, seen.id, parent)?;
             }

@@ -90,8 +90,10 @@ impl Comparison<'_> {
         let heirs = std::mem::take(&mut self.heirs);
         for finding in &mut self.list {
             let heir = finding.license.and_then(|license| Some((license, *heirs.get(&license)?)));
+            // A look would hand its own service the key of the service that shows it.
+            let is_handed_out = |license| matches!(finding.remedy, Remedy::Look(_)) && self.unshown.contains(&license);
             if let Some((license, heir)) = heir
-                && takes_away(finding)
+                && (takes_away(finding) || is_handed_out(license))
             {
                 finding.remedy = command(format_args!("bind {heir} {license}"));
             }

@@ -120,6 +120,8 @@ impl Store {
         let Some(cluster) = &self.cluster else {
             return Ok(Some(LeaseGuard { cluster: None, name: String::new() }));
         };
+        // A pass takes one lock after the other: what it holds for all of them must not run out until its end.
+        cluster.renew(self, now)?;
         let before = since_boot();
         let clock = cluster.clock()?;
         cluster.given_back.borrow_mut().retain(|other| other != name);
