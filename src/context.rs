@@ -212,7 +212,7 @@ pub trait ClusterAccess {
     /// `config`: the password cannot be read.
     fn log(&self) -> Result<Box<dyn ClusterLog>, ModuleError>;
 
-    /// What this machine is told by the settings.
+    /// This machine's settings of the cluster.
     ///
     /// # Errors
     /// `config`: the machine has no name; `state`: the lock folder cannot be used.

@@ -22,7 +22,7 @@ pub enum ErrorKind {
     PeriodNotSold,
     /// The seller wants money first.
     Nomoney,
-    /// The account the seller is blocked.
+    /// The account at the seller is blocked.
     Blocked,
     /// The address changed less than a month ago.
     IpChangeLimit,
@@ -34,7 +34,7 @@ pub enum ErrorKind {
     LicenseGone,
     /// Login refused.
     Auth,
-    /// The seller or panel not reached.
+    /// The seller or the panel was not reached.
     Client,
     /// The seller refused for another reason.
     Upstream,
@@ -277,8 +277,8 @@ impl ModuleError {
         self
     }
 
-    /// What the panel reads on stdout: the stable type, and the message in its language (docs/interface.md 2).
-    /// Secrets are masked by the caller. Ends with a line break.
+    /// The document that the panel reads on stdout: the stable type, and the message in its language
+    /// (docs/interface.md 2). Secrets are masked by the caller. Ends with a line break.
     pub fn document(&self, lang: Lang) -> String {
         let value = escape(&shortened(&self.value, VALUE_CHARS));
         format!(

@@ -1,6 +1,6 @@
-//! What the panel is told about a failed run (docs/interface.md 2): the error saved to the running operation, after
-//! ten tries a task for a person, and a registered problem when the license server cannot be reached. A report that
-//! fails is logged and never hides the error it is about.
+//! The report to the panel about a failed run (docs/interface.md 2): the error saved to the running operation, after
+//! ten tries a task for an operator, and a registered problem when the license server cannot be reached. A report
+//! that fails is logged and never hides the error it is about.
 
 use crate::context::Context;
 use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, shortened, shortened_words};

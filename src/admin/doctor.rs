@@ -28,7 +28,7 @@ const XML: [(&str, &str); 2] = [
     ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
 ];
 
-/// Below this much free space beside the state somebody should know.
+/// Less free space than this beside the state is a problem.
 const FREE_BYTES: u64 = 100 << 20;
 
 /// The longest line of `--brief` that names the worst, in characters.
@@ -99,7 +99,8 @@ pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(told(desk, &checks))
 }
 
-/// `doctor --brief`: one line and an exit code as Nagios, Icinga and Zabbix expect them. What is worst is named first.
+/// `doctor --brief`: one line and an exit code as Nagios, Icinga and Zabbix expect them. The line names the worst
+/// finding.
 ///
 /// # Errors
 /// None: what fails is counted.

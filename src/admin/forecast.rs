@@ -1,6 +1,6 @@
 //! forecast: which licenses run out within the next days, what renewing them costs, and whether the balance lasts.
-//! It buys nothing. Prices are those that were paid last, else those of the catalogue; a price that nobody knows is
-//! said to be unknown and never taken for nothing.
+//! It buys nothing. Prices are those that were paid last, else those of the catalogue; an unknown price is reported
+//! as unknown and never counted as zero.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::store::{LicenseFilter, Purchase, Store};
 use crate::text;
 use crate::watch::last_runs::{self, LastRuns};
 
-/// How the table gives way.
+/// A narrow terminal leaves out the months first, then the product.
 const GIVING: Giving<'_> = Giving { soft: &[], spare: &[5, 3] };
 
 /// A license that runs out soon.
@@ -32,14 +32,14 @@ pub struct Coming {
     expires: NaiveDate,
     /// Until when its service is paid; `None`: it has no end, or the panel does not say.
     paid_until: Option<NaiveDate>,
-    /// Whether the client has paid beyond its expiry already: sync renews it.
+    /// The client has already paid beyond the license's expiry, so sync renews it.
     pub is_certain: bool,
-    /// What a renewal costs, and for how many months, as far as that is known.
+    /// The cost of a renewal for so many `months`; `None`: not known.
     pub cost: Option<Money>,
     months: Option<MonthCount>,
 }
 
-/// What the next days bring for one module.
+/// The licenses of one module that run out within the next days, and the balance for their renewals.
 pub struct Outlook {
     /// By day.
     pub coming: Vec<Coming>,
@@ -48,7 +48,7 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// What a choice of the renewals costs in the currency of the balance.
+    /// The costs of the chosen renewals, added up for each currency.
     pub fn sum(&self, chosen: impl Fn(&Coming) -> bool) -> BTreeMap<String, i64> {
         let mut sums: BTreeMap<String, i64> = BTreeMap::new();
         for Money { minor, currency } in self.coming.iter().filter(|one| chosen(one)).filter_map(|one| one.cost.clone())
@@ -115,7 +115,7 @@ pub fn outlook(ctx: &mut Context, store: &Store, module: ModuleId, days: u16) ->
     Ok(Outlook { coming, balance: None })
 }
 
-/// What was paid last for a period of this license, else the list price of the service's own period.
+/// The amount that was paid last for a period of this license, or else the list price for the service's own period.
 fn price(
     bought: &BTreeMap<(AccountId, LicenseId), Purchase>,
     row: &LicenseRow,
@@ -141,7 +141,7 @@ fn balance(desk: &mut Desk<'_>, module: ModuleId) -> (Option<Money>, bool) {
     let read = read.ok().and_then(|mut client| client.balance().ok());
     if let Some(balance) = &read {
         let now = desk.ctx.clock.now();
-        // It is only for those who watch: a disk that is full takes nothing from the answer.
+        // Only monitoring reads it, so a full disk does not fail the answer.
         let _ = LastRuns::change(&path, |all| all.balance_seen(module, now, balance));
         return (read, true);
     }

@@ -166,8 +166,8 @@ fn evidence(upstream: &mut dyn Upstream, store: &Store, account: &Account) -> Re
     Ok(found)
 }
 
-/// Whether a license is the one that we know under that number. The mark decides; where the seller shows none, name
-/// and address do.
+/// True for the license that our state knows under that number. The mark decides; where the seller shows no mark,
+/// name and address decide.
 fn is_that(row: &LicenseRow, seen: &License) -> bool {
     let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
     marked || (seen.remoteid.is_silent() && seen.is_named(&row.name) && seen.ip == row.ip)

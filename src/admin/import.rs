@@ -34,8 +34,8 @@ struct Done {
 /// `import`
 ///
 /// # Errors
-/// Whatever stands in the way of the list; `missed`, `bad_value`: a chosen license is not in it, or cannot be
-/// imported; nobody is there to be asked. What failed of a single license is in the answer.
+/// Any error that prevents the list. `missed`, `bad_value`: a chosen license is not in the list or cannot be
+/// imported, or no operator can be asked. The failure of a single license is part of the answer.
 pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError> {
     let mut list = Vec::new();
     for module in chosen(desk, args.module)? {

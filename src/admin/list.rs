@@ -21,10 +21,10 @@ use crate::plan::pool::{Need, Today, why_not};
 use crate::store::{LicenseFilter, Order, Store, StoreError};
 use crate::text;
 
-/// How a table of licenses gives way: names are cut; the address, then the product are left out.
+/// A narrow terminal cuts the names, then leaves out the address, the product and the domains, in this order.
 const GIVING: Giving<'_> = Giving { soft: &[8], spare: &[6, 3, 7] };
 
-/// Where a line of the list has domains in use.
+/// The column of the domains in use.
 const DOMAINS_COLUMN: usize = 7;
 
 /// `list`
@@ -160,7 +160,7 @@ fn line(desk: &Desk<'_>, row: &LicenseRow, troubled: bool, usage: Option<Usage>)
     ]
 }
 
-/// What a license is held for, in the words of the option `--status`.
+/// The state of a license in our state file, in the words of the option `--status`.
 pub fn state_words(state: LicenseState) -> Text {
     match state {
         LicenseState::Bound => text!("bound", "занята"),
@@ -172,7 +172,7 @@ pub fn state_words(state: LicenseState) -> Text {
     }
 }
 
-/// How the seller showed a license last.
+/// The status of a license at the seller, as it was read last.
 pub fn status_words(status: LicenseStatus) -> Text {
     match status {
         LicenseStatus::Ordered => text!("ordered", "заказана"),
@@ -212,17 +212,17 @@ pub fn license_json(row: &LicenseRow, problems: &[&str], usage: Option<Usage>) -
     })
 }
 
-/// The end of a key, by which a person tells keys apart.
+/// The end of a key: enough for an operator to tell keys apart.
 pub fn key_end(key: &str) -> String {
     let count = key.chars().count();
     let end: String = key.chars().skip(count.saturating_sub(4).max(count / 2)).collect();
     format!("…{end}")
 }
 
-/// How the pool's table gives way: the reason is cut; worth, days and product are left out.
+/// A narrow terminal cuts the reason, then leaves out worth, days and product, in this order.
 const POOL_GIVING: Giving<'_> = Giving { soft: &[6], spare: &[4, 3, 1] };
 
-/// A free license, and what a person wants to know of it.
+/// A free license, with the facts that an operator needs.
 struct Free {
     row: LicenseRow,
     days: i64,

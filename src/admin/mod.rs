@@ -41,19 +41,19 @@ use crate::text;
 /// Version of the JSON answers: raised when a field changes its meaning or goes away.
 const JSON_VERSION: u32 = 1;
 
-/// What a command of a person works with, beside the context.
+/// Everything that an administrator's command works with, beside the context.
 pub struct Desk<'d> {
     /// The run.
     pub ctx: &'d mut Context,
     /// Columns that a line may have.
     pub width: usize,
-    /// Asks a person; `None`: nobody is there to answer.
+    /// Asks the operator; `None`: there is no terminal to ask on.
     pub ask: Option<&'d mut dyn FnMut(&str) -> bool>,
     /// Says how far it is, at once.
     pub tell: &'d mut dyn FnMut(&str),
     /// Columns of the terminal that this goes to, where a line can be drawn over; `None`: it is no terminal.
     pub live: Option<usize>,
-    /// Whether the answer is for a program.
+    /// True with `--json`: a program reads the answer.
     pub json: bool,
     /// There is no state file yet: the answer is about an empty one.
     pub is_without_state: bool,

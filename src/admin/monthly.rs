@@ -1,6 +1,6 @@
 //! report: licenses by product, what a month bought, renewed and took from the pool, what the pool saved and is
-//! worth, the last six months against the reseller programme, and what is sold below cost. For a look, in four forms;
-//! what was charged in the end stands at the seller.
+//! worth, the last six months against the reseller programme, and what is sold below cost. The figures are for
+//! orientation, in four forms; only the seller knows what was charged in the end.
 
 mod chart;
 mod figures;
@@ -22,7 +22,7 @@ use figures::Sums;
 /// Whoever may read other files may read a page; it holds no keys.
 const PAGE_MODE: u32 = 0o644;
 
-/// How it is told.
+/// The form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form<'f> {
     /// A table, or JSON.

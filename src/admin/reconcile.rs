@@ -31,7 +31,7 @@ enum Outcome {
 /// `reconcile`
 ///
 /// # Errors
-/// Whatever stands in the way of comparing; what could not be put right is in the answer.
+/// Any error that prevents the comparison. A difference that could not be put right is part of the answer.
 pub fn reconcile(
     desk: &mut Desk<'_>,
     only: Option<ModuleId>,
@@ -105,7 +105,7 @@ pub fn reconcile(
     }
 }
 
-/// What was left is remembered for those who watch. A disk that is full takes nothing from the answer.
+/// Remembers the differences that were left, for monitoring. A full disk does not fail the answer.
 fn remember(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)]) {
     let both = |text: &Text| (text.en.clone(), text.ru.clone());
     let left = results.iter().filter(|(.., outcome)| !matches!(outcome, Outcome::Done(_)));

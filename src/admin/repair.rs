@@ -1,4 +1,4 @@
-//! bind, unbind, move, retry: what a person orders about one service, shown first and asked.
+//! bind, unbind, move, retry: an operator's orders about one service. The change is shown and confirmed first.
 
 use std::collections::BTreeSet;
 
@@ -124,7 +124,7 @@ fn owed(status: ItemStatus) -> Option<ItemCommand> {
 /// `retry ITEM`: what the service owes by its status, or one intent of several that wait.
 ///
 /// # Errors
-/// `missed`: no such intent waits; `order_unknown`: a person must end it; what the repeated command says.
+/// `missed`: no such intent waits; `order_unknown`: an operator must end it; any error of the repeated command.
 pub fn retry(desk: &mut Desk<'_>, item: ItemId, intent: Option<IntentId>, yes: bool) -> Result<Answer, ModuleError> {
     let by_status = command_for(desk, item)?;
     let waiting = desk.store()?.waiting_intents(item).map_err(state_error)?;

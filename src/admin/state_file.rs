@@ -35,7 +35,7 @@ pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, 
     ))
 }
 
-/// How the copies of `backup --dir` begin and end; the moment stands between.
+/// The beginning and the end of the names that `backup --dir` gives to copies; the moment is between them.
 const COPY_NAME: (&str, &str) = ("pmisplicense-", ".db");
 
 /// `backup --dir`: a copy named by the moment, checked; then all but the newest `keep` are removed.
@@ -109,7 +109,7 @@ fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
     })?;
     let at = desk.ctx.clock.now();
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    // The copy is there: that its moment cannot be remembered is only told by doctor.
+    // The copy was written. If its moment cannot be remembered, doctor goes on naming the backup before it.
     let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.backup = Some(LastBackup { at, file }));
     Ok(())
 }
@@ -132,7 +132,7 @@ fn verified(desk: &Desk<'_>, file: &Path) -> Result<Answer, ModuleError> {
 /// `bad_value`: the copy cannot be used; `busy`; `state`: the present state cannot be replaced. Nothing was changed.
 pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, ModuleError> {
     refuse_in_cluster(desk)?;
-    // What is checked here is what is put in place, whatever becomes of the file meanwhile.
+    // The copy that is checked here is the one that is put in place, even if the file changes in between.
     let copy = read_copy(file).map_err(|error| not_a_copy(file, &error))?;
     let now = desk.ctx.clock.now();
     let (from, kept) = (file.display(), kept_name(desk, now));
@@ -224,7 +224,7 @@ fn not_written(file: &Path, error: &StoreError) -> ModuleError {
         .because(error)
 }
 
-/// What is wrong with a copy is said about the copy: the present state may be a good one.
+/// The error is about the copy, because the present state may be a good one.
 fn not_a_copy(file: &Path, error: &StoreError) -> ModuleError {
     let shown = file.display();
     let (happened, next) = match newer(error) {

@@ -19,7 +19,7 @@ pub struct Giving<'g> {
     pub spare: &'g [usize],
 }
 
-/// How wide the cells of a table are: each row is shown to it before the first line is printed.
+/// Measures the columns of a table. Every row is added before the first line is printed.
 #[derive(Debug)]
 pub struct Measure(Vec<usize>);
 

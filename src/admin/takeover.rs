@@ -80,7 +80,7 @@ pub(super) fn chosen(desk: &mut Desk<'_>, only: Option<ModuleId>) -> Result<Vec<
 /// `take-over panel`
 ///
 /// # Errors
-/// Whatever stands in the way of the list, or of asking; what could not be done for one license is in the answer.
+/// Any error that prevents the list or the question. The failure of a single license is part of the answer.
 pub fn panel(desk: &mut Desk<'_>, taking: &Taking) -> Result<Answer, ModuleError> {
     let mut list = List { command: "take-over panel", lines: Vec::new(), error: None };
     for module in chosen(desk, taking.module)? {
@@ -209,10 +209,10 @@ impl List {
         Ok(())
     }
 
-    /// What is known by its address alone is bound only when a person says so. `agreed`: --by-address.
+    /// A license that is known by its address alone is bound only when the operator agrees. `agreed`: --by-address.
     ///
     /// # Errors
-    /// None: without a person, these are left alone.
+    /// None: without a terminal these licenses are left alone.
     pub(super) fn ask_addresses(&mut self, desk: &mut Desk<'_>, taking: &Taking, agreed: bool) {
         let doubtful = |line: &Line| line.is_open(&Verdict::Bind) && line.only_by_address();
         let count = self.lines.iter().filter(|line| doubtful(line)).count();
@@ -288,7 +288,7 @@ impl List {
             "counts": { "bind": bind, "mark": mark, "done": done, "left": left, "failed": failed },
             "error": self.error.as_ref().map(|error| desk.say(&error.message)),
         });
-        // Nobody knows whose a license is that could not be read: it is not passed over in silence.
+        // A license that could not be read may belong to any service, so the run ends with 1.
         let unread = count(|outcome| matches!(outcome, Outcome::Left(Left::Unreadable, _)));
         let code = u8::from(failed > 0 || unread > 0 || self.error.is_some());
         Answer::new(command, text, json).with_code(code)

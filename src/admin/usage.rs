@@ -13,7 +13,7 @@ use crate::text;
 /// From this share of the limit on (in percent) the client will soon need a larger product.
 const WARN_FROM_PERCENT: u64 = 90;
 
-/// How many domains the server of a license has, and how many its product allows.
+/// The number of domains on a license's server, and the number that its product allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Domains in use.
@@ -23,7 +23,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Whether the limit is reached or near.
+    /// True when the limit is reached or near.
     pub fn is_nearly_full(self) -> bool {
         self.limit.is_some_and(|limit| u64::from(self.used) * 100 >= u64::from(limit) * WARN_FROM_PERCENT)
     }
@@ -53,7 +53,7 @@ impl Limits {
     }
 }
 
-/// What is to be done about licenses near their limits.
+/// The advice about licenses near their limits.
 pub fn advice(count: usize) -> Text {
     text!(
         "Licenses that use 90 % or more of their domains: {count}. Nothing was changed. Next: offer larger products",

@@ -33,7 +33,7 @@ const BEGIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, ch
     SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM DUAL \
     WHERE NOT EXISTS (SELECT 1 FROM entry)";
 
-/// Where the log lies.
+/// The servers and the schema of the log, and the login to them.
 #[derive(Clone)]
 pub struct LogPlace {
     /// Servers: name and port, in the order in which they are tried.

@@ -18,7 +18,7 @@ const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
 /// Wrong user or password, or a user of whom TLS is required (`REQUIRE SSL`): the database does not tell them apart.
 const ACCESS_DENIED: u16 = 1045;
 
-/// How the TLS library words that a server's certificate is marked as an authority's. The database library takes no
+/// The TLS library's words for a server's certificate that is marked as an authority's. The database library takes no
 /// verifier of ours, so this one is named and not accepted.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
@@ -107,7 +107,7 @@ impl DbParams {
     }
 }
 
-/// Whether a connection failed because of TLS: the server offers none, or its certificate was not accepted. The
+/// True when a connection failed because of TLS: the server offers none, or its certificate was not accepted. The
 /// database library reports errors of the TLS library as invalid data.
 pub(super) fn is_about_tls(error: &mysql::Error) -> bool {
     match error {
@@ -121,7 +121,7 @@ pub(super) fn is_about_tls(error: &mysql::Error) -> bool {
     }
 }
 
-/// Whether an address is this machine's own without asking a name server.
+/// True when an address is this machine's own. No name server is asked.
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

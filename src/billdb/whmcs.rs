@@ -1,5 +1,5 @@
 //! Reads the table of WHMCS's module billmanager_noc from WHMCS's own database: one query, over a session that may
-//! only read. The password comes in the URL or from outside, and stands in no error.
+//! only read. The password comes in the URL or from outside, and appears in no error.
 
 use mysql::prelude::Queryable;
 use mysql::{Opts, OptsBuilder, Row};

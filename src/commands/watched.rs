@@ -1,5 +1,5 @@
-//! What a sync leaves for those who watch: how it ended, the balance, and the figures for monitoring. None of it can
-//! fail a sync: the log says what could not be written.
+//! A sync's traces for monitoring: how it ended, the balance, and the file of figures. None of it can fail a sync:
+//! the log says what could not be written.
 
 use crate::context::Context;
 use crate::engine::state_error;

@@ -21,7 +21,7 @@ use crate::text;
 use super::{Engine, ItemCommand, errors};
 
 impl Engine<'_> {
-    /// Whether the seller's licenses are an addon of hosting orders.
+    /// True when the seller sells licenses as an addon of hosting orders.
     pub(super) fn sells_addons(&mut self) -> bool {
         use crate::ports::Upstream as _;
         self.ports.upstream.hosting().is_some()
@@ -75,7 +75,7 @@ impl Engine<'_> {
         self.post(item, post).await
     }
 
-    /// prolong: the license lives as long as the hosting order, which is somebody else's to renew.
+    /// prolong: the license lives as long as the hosting order, which this program never renews.
     async fn prolong_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         let payment = self.payment(item, &incarnation, None).await?;
@@ -110,8 +110,8 @@ impl Engine<'_> {
         self.post(item, "service.postsetparam").await
     }
 
-    /// Has the panel show a problem with a license once, whatever runs find it again. A panel that does not take it
-    /// keeps the command from nothing.
+    /// Has the panel show a problem with a license once, whatever runs find it again. If the panel refuses the
+    /// problem, the command goes on.
     async fn tell_problem(
         &mut self,
         item: crate::model::ids::ItemId,

@@ -17,7 +17,7 @@ struct Leased {
 
 impl LockGuard for Leased {}
 
-/// What a lease is called.
+/// The name of a lease.
 fn lease_name(name: LockName) -> String {
     match name {
         LockName::Item(item) => format!("item-{item}"),

@@ -352,7 +352,7 @@ impl Engine<'_> {
     }
 }
 
-/// Whether a refusal says that the address cannot be had, or not yet.
+/// True for a refusal because of the address: it cannot be used, or not yet.
 fn is_about_address(kind: RefusalKind) -> bool {
     matches!(kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung)
 }

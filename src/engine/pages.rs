@@ -59,7 +59,7 @@ impl Engine<'_> {
                 text!("reading the list of licenses, page {number}", "чтение списка лицензий, страница {number}");
             errors::call(&error, &what, number)
         })?;
-        // What another machine bought before the list was made is not taken for a license that nobody knows.
+        // A license that another machine bought before the list was made must not pass for an unknown one.
         self.store.catch_up().map_err(errors::state)?;
         Ok(page)
     }

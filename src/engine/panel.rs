@@ -1,5 +1,5 @@
-//! What the panel is told: saved parameters, looked up afterwards, and the post-calls (docs/interface.md 3).
-//! Everything here may be repeated; what may not (`service.postprolong`) is guarded by its caller.
+//! Calls to the panel: parameters are saved and looked up afterwards; then the post-calls (docs/interface.md 3).
+//! Every call here may be repeated, except `service.postprolong`, which its caller guards.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,7 @@ const MAX_CANDIDATES: usize = 5;
 /// A candidate that was refused without a date to come is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
 
-/// Stands for the fingerprint of a key that the seller does not show.
+/// Takes the place of the fingerprint when the seller does not show the key.
 const NO_KEY: &str = "none";
 
 /// A license taken, or `None` when this candidate cannot be had and the next one may be tried.
@@ -210,8 +210,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Somebody else changed it meanwhile. One that bears another's mark is not ours any more, and never touched
-    /// again.
+    /// The license was changed elsewhere in between. With the mark of another installation it is not ours any more,
+    /// and is never touched again.
     async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let state = match seen.remoteid.mark() {
             Some(mark) if *mark.panel() == self.panel_id => self.state_to_return(row),

@@ -124,8 +124,8 @@ impl Engine<'_> {
         Ok(pages.list)
     }
 
-    /// Where lists leave the mark out, what nobody knows is opened: a duplicate, or what a lost state bought, bears
-    /// our mark, and reconcile must name it (docs/money-safety.md 3).
+    /// Where lists leave the mark out, every unknown license is opened: a duplicate, or a license that a lost state
+    /// bought, bears our mark, and reconcile must name it (docs/money-safety.md 3).
     async fn open_unmarked(
         &mut self,
         family: Family,
@@ -278,8 +278,8 @@ impl Engine<'_> {
         trial.and_then(|name| self.rules.catalogue.get(name)).unwrap_or(product)
     }
 
-    /// What the next look at a service would do, and why: read, never done. `away`: the seller was not reached, the
-    /// last look stands for it.
+    /// The steps of the next look at a service, with their reasons. Nothing is carried out. `away`: the seller was
+    /// not reached, the last look stands for it.
     ///
     /// # Errors
     /// `missed`: no such item; `state`.

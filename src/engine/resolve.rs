@@ -178,8 +178,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the seller can no longer carry the request out, and shows no license that the order brought: nothing
-    /// is bought a second time because an operator overlooked it.
+    /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an
+    /// operator's oversight could buy a second license.
     async fn check_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
         let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         if self.now() < until {

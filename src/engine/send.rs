@@ -16,7 +16,7 @@ use crate::text;
 
 use super::{Engine, errors};
 
-/// What the seller did not do, and said so: decided by callers that have another way.
+/// A call that failed. Callers that have another way decide how to go on.
 pub(super) enum Failed {
     /// It refused, and a look showed that nothing happened.
     Refused(crate::ports::Refusal, ModuleError),

@@ -1,6 +1,6 @@
 //! The sweep over servers of other modules (docs/licensing-rules.md 9): what the panel wants is compared with what
 //! there is, and the difference is carried out by the commands themselves, each checked again under the item's lock.
-//! The rules stand in `plan::bundled`.
+//! The rules are in `plan::bundled`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,7 @@ enum Found {
     Unclear,
 }
 
-/// Which hosting order belongs to a server nobody says.
+/// Nothing says which hosting order belongs to a server.
 fn no_servers() -> ModuleError {
     ModuleError::new(
         ErrorKind::NotSupported,

@@ -1,5 +1,5 @@
 //! sync_item: our state is brought up to what the seller has, and what was left to do is done (docs/interface.md 3).
-//! The client's intents are never overwritten by what the seller has. The pass over all licenses is in `pass.rs`.
+//! The client's choices are never overwritten by what the seller has. The pass over all licenses is in `pass.rs`.
 
 pub(super) mod collect;
 pub(super) mod doubled;
@@ -127,8 +127,8 @@ impl Engine<'_> {
         Ok(never_told && item.is_ours() && matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing))
     }
 
-    /// An active service whose license is gone: sync never orders, but somebody must know. So it is with one that shows
-    /// a license which our state never held for it, and which is not there either.
+    /// An active service whose license is gone: sync never orders, but reports it. The same holds for a service that
+    /// shows a license which our state never held for it, and which the seller does not have either.
     pub(super) fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         // One that gave its license back for no panel misses nothing.

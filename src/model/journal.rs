@@ -42,7 +42,7 @@ impl fmt::Display for Incarnation {
     }
 }
 
-/// What makes two runs want the same thing (docs/money-safety.md 2). One key, one send.
+/// The idempotency key: two runs with the same key want the same thing (docs/money-safety.md 2). One key, one send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IdempotencyKey {
     /// A license for an incarnation, perhaps in place of one that is gone.
@@ -331,7 +331,7 @@ pub enum IntentEvent {
     WantedAgain,
 }
 
-/// Where an intent stands.
+/// The status of an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntentStatus {

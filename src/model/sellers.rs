@@ -27,7 +27,7 @@ pub const SELLERS: [Seller; 7] = [
 /// The addresses of OrderBox: the live one, and the one for demo accounts.
 pub const ORDERBOX_ADDRESSES: [&str; 2] = ["https://httpapi.com/api/", "https://test.httpapi.com/api/"];
 
-/// How a seller is spoken to.
+/// The kind of interface that a seller has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SellerKind {
     /// A BILLmanager: licenses of their own, with a period and an address.

@@ -11,7 +11,7 @@ pub fn is(text: &str, wanted: Option<IpAddr>) -> bool {
     text.trim().parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified()) == wanted
 }
 
-/// What is known of the outward address of a license; `None`: nothing.
+/// The known outward address of a license; `None`: not known.
 fn known<'s>(row: &'s LicenseRow, seen: &'s License) -> Option<&'s str> {
     seen.remoteip.as_deref().or(row.remoteip.as_deref())
 }

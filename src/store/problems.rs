@@ -38,12 +38,12 @@ impl Order {
     }
 }
 
-/// How many licenses of a product are held for something, and how long they last.
+/// The number of licenses of a product in one state, and how long they last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
     /// The internal name that they were ordered for.
     pub product: String,
-    /// What they are held for.
+    /// Their state.
     pub state: LicenseState,
     /// How many.
     pub count: u32,

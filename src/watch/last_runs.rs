@@ -1,6 +1,6 @@
-//! What the last runs found: when each module's sync ended and how, the balance that was read last, the differences
-//! that the last reconcile named, the last backup. A small file beside the state, `last_runs.json`, because a pass
-//! with nothing new writes nothing to the state. Nobody decides by it, and losing it loses nothing.
+//! The findings of the last runs: when and how each module's sync ended, the balance that was read last, the
+//! differences that the last reconcile named, and the last backup. A small file beside the state, `last_runs.json`,
+//! because a pass with nothing new writes nothing to the state. No decision depends on it, and its loss does no harm.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const KEPT: usize = 1000;
 /// The longest file that is read, in bytes.
 const FILE_BYTES: u64 = 4 << 20;
 
-/// What the last runs found.
+/// The findings of the last runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LastRuns {
@@ -28,7 +28,7 @@ pub struct LastRuns {
     pub syncs: BTreeMap<u32, LastSync>,
     /// The balance that was read last, by module.
     pub balances: BTreeMap<u32, LastBalance>,
-    /// What the last reconcile named.
+    /// The differences that the last reconcile named.
     pub reconcile: Option<LastReconcile>,
     /// The last backup.
     pub backup: Option<LastBackup>,
@@ -41,7 +41,7 @@ pub struct LastSync {
     pub at: DateTime<Utc>,
     /// When the last one ended without a failure (UTC).
     pub ended_well_at: Option<DateTime<Utc>>,
-    /// How many ended with a failure since.
+    /// The number of syncs that ended with a failure since then.
     pub failures: u32,
     /// The first failure of the last one, in English and Russian.
     pub failure: Option<(String, String)>,
@@ -65,12 +65,12 @@ impl LastBalance {
     }
 }
 
-/// What a reconcile named.
+/// The differences that a reconcile named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastReconcile {
     /// When (UTC).
     pub at: DateTime<Utc>,
-    /// How many differences of each kind were left.
+    /// The number of differences of each kind that were left.
     pub kinds: BTreeMap<String, u32>,
     /// The first of them.
     pub differences: Vec<SeenDifference>,

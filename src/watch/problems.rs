@@ -230,7 +230,7 @@ fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// What a request asked for, in words.
+/// A request in words.
 fn asked(request: &OnceRequest) -> Text {
     match request {
         OnceRequest::Order(order) => text!("order of tariff {}", "заказ тарифа {}", order.pricelist),
@@ -306,7 +306,7 @@ fn of_intent(intent: &Intent) -> Problem {
     }
 }
 
-/// What is wrong with a license that waits longer than it should.
+/// The problems of a license that waits longer than it should.
 fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> {
     let (id, item, since) = (row.id, dash(row.item), moment(row.since));
     let problem = |kind, what, next, command: String| Problem {

@@ -1,4 +1,5 @@
-//! Of doctor: what happens by itself. When the last sync of each module ended and how, and how old the last backup is.
+//! Checks of doctor for the work that cron does: when and how the last sync of each module ended, and the age of the
+//! last backup.
 
 use chrono::{DateTime, Duration, Utc};
 

@@ -38,7 +38,7 @@ pub type Sums = BTreeMap<String, i64>;
 pub struct ProductMonth {
     /// Its name; empty where the catalogue has lost it.
     pub name: String,
-    /// Licenses that serve somebody.
+    /// Licenses that serve a service.
     pub bound: u32,
     /// Licenses that wait in the pool.
     pub pool: u32,
@@ -86,10 +86,10 @@ pub struct Figures {
     pub domains: Domains,
 }
 
-/// The licenses of clients of which it is known how many domains they use.
+/// Clients' licenses whose number of domains in use is known.
 #[derive(Debug, Default)]
 pub struct Domains {
-    /// How many those are.
+    /// The number of these licenses.
     pub known: u32,
     /// Those at their product's limit or near it, the fullest first.
     pub nearly_full: Vec<NearlyFull>,

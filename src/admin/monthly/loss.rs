@@ -1,5 +1,6 @@
-//! What is sold below cost: the price that a client pays in the panel against what the license last cost at the
-//! seller, both for the same time. Prices in another currency than the cost are counted and named, never converted.
+//! Services sold below cost: compares the price that a client pays in the panel with the last cost of the license at
+//! the seller, both for the same time. Prices in another currency than the cost are counted and named, never
+//! converted.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +58,7 @@ pub struct Losses {
     pub away: Option<String>,
 }
 
-/// Looks for losses among licenses that serve somebody.
+/// Looks for losses among licenses that serve a service.
 ///
 /// # Errors
 /// `state`. A panel that does not tell its prices is no error: the answer says so.

@@ -155,7 +155,7 @@ fn losses(desk: &Desk<'_>, losses: &Losses) -> String {
     out
 }
 
-/// What is known of domains in use, in a sentence; nothing while the seller counts none.
+/// A sentence about the domains in use; `None` while the seller counts none.
 pub fn about_domains(domains: &Domains) -> Option<Text> {
     let (known, full) = (domains.known, domains.nearly_full.len());
     (known > 0).then(|| {
@@ -184,7 +184,7 @@ fn domains(desk: &Desk<'_>, domains: &Domains) -> String {
     out
 }
 
-/// How many lines a table left out, if any.
+/// A line with the number of rows that a table left out; empty when it left out none.
 fn more(desk: &Desk<'_>, lines: usize) -> String {
     let more = lines.saturating_sub(SHOWN);
     if more == 0 {

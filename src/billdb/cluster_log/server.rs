@@ -24,7 +24,7 @@ const SESSION: [&str; 2] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 ];
 
-/// What a server says about itself, asked once a connection.
+/// A server's report about itself, read once for each connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) identity: String,
@@ -65,7 +65,7 @@ pub(super) fn shown(place: &LogPlace, at: usize) -> String {
     place.hosts.get(at).map_or_else(String::new, |(host, port)| format!("{host}:{port}"))
 }
 
-/// What a failed statement means. Rights and missing tables are a person's to mend; anything else may pass.
+/// The meaning of a failed statement. An operator must correct rights and missing tables; any other cause may pass.
 pub(super) fn said(host: &str, error: &mysql::Error) -> LogError {
     let cause = format!("{host}: {error}");
     let mysql::Error::MySqlError(refused) = error else { return LogError::Away(cause) };
@@ -90,7 +90,7 @@ pub(super) fn said(host: &str, error: &mysql::Error) -> LogError {
     }
 }
 
-/// Whether the connection can go on: the statement failed, and the server said why.
+/// True when the connection can still be used: the server itself refused the statement.
 pub(super) fn keeps_connection(error: &mysql::Error) -> bool {
     matches!(error, mysql::Error::MySqlError(error) if [1062, 1205, 1213].contains(&error.code))
 }

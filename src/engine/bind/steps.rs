@@ -1,5 +1,5 @@
-//! What comes before a license is bound by hand that somebody else had, or that takes another one's place: its new
-//! key, its address. A refusal here leaves the service with what it has.
+//! Steps before a license is bound by hand, when another client had it or when it takes the place of another license:
+//! its new key, its address. A refusal here leaves the service with what it has.
 
 use std::net::IpAddr;
 

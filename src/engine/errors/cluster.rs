@@ -1,10 +1,10 @@
-//! What a cluster's log cannot do, in words: what happened, that nothing was sent, and the next step.
+//! Errors of a cluster's log, in words: what happened, that nothing was sent, and the next step.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::store::ClusterError;
 use crate::text;
 
-/// The log of the cluster stands in the way.
+/// The error for a cluster's log that cannot be used.
 pub(super) fn error(error: &ClusterError) -> ModuleError {
     let kind = match error {
         ClusterError::Crowded | ClusterError::LeaseLost(_) => ErrorKind::Busy,

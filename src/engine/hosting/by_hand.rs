@@ -29,7 +29,7 @@ struct Pair {
 }
 
 impl Engine<'_> {
-    /// What binding the license of an order to a service would do.
+    /// A preview of binding the license of an order to a service.
     pub(in crate::engine) async fn preview_addon(
         &mut self,
         item: ItemId,

@@ -51,7 +51,7 @@ impl Engine<'_> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
         for intent in open.iter().filter(|intent| addition_of(intent).is_some() && intent.account == account) {
-            // What was bought for another incarnation of the number may be another client's.
+            // A license that was bought for another incarnation of the number may be another client's.
             let wanted = incarnation.filter(|incarnation| intent.is_order_of(incarnation));
             self.settle_addition(intent, wanted).await?;
         }
@@ -102,7 +102,7 @@ impl Engine<'_> {
         self.now_at_least() >= intent.recorded_at + settle
     }
 
-    /// What the lists of actions say; one that cannot be read is no proof, and the run ends there.
+    /// The trace of a purchase in the lists of actions. A list that cannot be read proves nothing, so the run ends.
     async fn traced(&mut self, intent: &Intent, add: &AddLicense) -> Result<Trace, ModuleError> {
         let pending = self.pending_actions(add.order).await?.map_err(|error| unreadable(&error, add.order))?;
         let finished = self.finished_actions(add.order).await?.map_err(|error| unreadable(&error, add.order))?;
@@ -267,7 +267,7 @@ impl Engine<'_> {
         row.ok_or_else(|| errors::license_gone(None, seen.id))
     }
 
-    /// What so many months cost by the setting `price_month`.
+    /// The price of so many months by the setting `price_month`.
     pub(super) fn cost_of_months(&self, months: u32) -> Option<Money> {
         let price = self.rules.hosting.price_month.as_ref()?;
         Some(Money { minor: price.minor.checked_mul(i64::from(months))?, currency: price.currency.clone() })

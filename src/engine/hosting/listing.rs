@@ -56,7 +56,7 @@ impl Engine<'_> {
     }
 }
 
-/// What an operator can do with such an order.
+/// The next step for such an order.
 pub(in crate::engine) fn to_bind(order: LicenseId) -> Text {
     text!(
         "hosting order {order} has a license that no service has; bind it with: pmisplicense bind ITEM {order}",

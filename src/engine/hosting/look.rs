@@ -81,7 +81,8 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Whether the order is the client's own: a number can be typed by anybody, and the license of it is a secret.
+    /// Makes sure that the order is the client's own: anybody can type a number, and the key of its license is a
+    /// secret.
     ///
     /// # Errors
     /// `bad_value`: it is another customer's; `missed`: the panel knows no e-mail address of the client.

@@ -1,5 +1,5 @@
-//! A license for a service: the one that it holds, the one that it gave back and that still works, or a purchase. All
-//! that could make the purchase wrong is looked at before anything is sent.
+//! A license for a service: the one that it holds, the one that it gave back and that still works, or a purchase.
+//! Everything that could make the purchase wrong is checked before anything is sent.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
-/// How long open waits for a key that is not issued yet, before one more look; the next sync brings it otherwise.
+/// The time that open waits for a late key before one more look. A key that comes later is saved by the next sync.
 const KEY_WAIT: Duration = Duration::from_secs(3);
 
 impl Engine<'_> {
@@ -214,7 +214,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// How many licenses this incarnation has had and given back: one that wants a license again wants another one.
+    /// The number of licenses that this incarnation has had and given back. When it asks again, it gets a new one.
     fn given_back(&self, item: &Item, incarnation: &Incarnation) -> Result<u32, ModuleError> {
         let known = self.store.additions_of_item(item.id).map_err(errors::state)?;
         let had = known.iter().filter(|intent| intent.is_order_of(incarnation) && intent.status == IntentStatus::Done);

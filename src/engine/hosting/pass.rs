@@ -1,5 +1,6 @@
-//! sync of addons: each order that we hold a license of is looked at. A late key is saved, one that is gone is told
-//! and never bought again, and an operator hears of a renewal that nobody pays for. Nothing is renewed.
+//! sync of addons: each order that we hold a license of is looked at. A late key is saved. A key that is gone is
+//! reported and never bought again. A renewal that no client pays for is reported to the operator. Nothing is
+//! renewed.
 
 use std::collections::BTreeSet;
 
@@ -167,7 +168,7 @@ impl Engine<'_> {
         self.tell_unpaid_renewal(item, row).await
     }
 
-    /// An operator hears in time of a renewal that nobody pays for.
+    /// Reports a renewal that no client pays for to the operator in time.
     async fn tell_unpaid_renewal(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let Some(seen) = self.try_look(row).await? else { return Ok(()) };
         if seen.key.is_some() && is_renewed_soon(seen.recurring, seen.ends, self.now()) {

@@ -1,5 +1,5 @@
 //! The end of a service: its license is taken off the order, once, and only the very one that we hold. The call for
-//! that is on record nowhere, so without the setting `remove_call` an operator does it, and is told until when.
+//! that is not documented, so without the setting `remove_call` an operator does it, and a task names the last day.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::NOPANEL;
@@ -42,7 +42,7 @@ pub(super) fn removal_of(intent: &Intent) -> Option<&RemoveLicense> {
 
 impl Engine<'_> {
     /// close: a purchase in doubt becomes "remove it when it appears", and what the service held is removed or kept,
-    /// as `on_close` says. The service closes all the same; sync finishes what could not be done.
+    /// as `on_close` says. The service closes anyway; sync finishes the rest.
     pub(super) async fn close_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.give_up_additions(item).await?;
@@ -78,7 +78,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// What a given up purchase brought meanwhile. What cannot be seen now is looked for by sync.
+    /// Looks for the license of a purchase that was given up. A license that cannot be seen now is looked for by
+    /// sync.
     async fn look_for_late_ones(&mut self, item: &Item) -> Result<(), ModuleError> {
         match self.settle_additions(item, None).await {
             Err(error) if error.kind == ErrorKind::Database => Err(error),
@@ -90,7 +91,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A service that goes on without a license shows no dead key. A panel that keeps it is told of in the log.
+    /// A service that goes on without a license shows no dead key. If the panel keeps the key, the log says so.
     pub(super) async fn clear_shown(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let row = self.store.license(row.account, row.id).map_err(errors::state)?;
         let is_dead = row.is_some_and(|row| row.state == LicenseState::Deleted && item.params.licid == Some(row.id));
@@ -342,7 +343,7 @@ impl Engine<'_> {
         .await
     }
 
-    /// A task for a person, where the panel runs an operation to which it can belong.
+    /// A task for an operator, if the panel runs an operation that the task can belong to.
     async fn ask_operator(&mut self, item: ItemId) -> Result<(), ModuleError> {
         let Some(operation) = self.operation else { return Ok(()) };
         let asked = self.panel_call(&PanelCall::TaskType { item, operation: "close" }).await?;
@@ -358,7 +359,7 @@ impl Engine<'_> {
     }
 }
 
-/// Whether the key that was to be removed is gone. Another key is another license.
+/// True when the key that was to be removed is gone. Another key is another license.
 fn is_gone(seen: &HostingOrder, intent: &Intent) -> bool {
     let removed = removal_of(intent).map(|remove| remove.key.as_str());
     seen.key.as_ref().is_none_or(|key| Some(key.fingerprint().as_str()) != removed)

@@ -153,7 +153,7 @@ impl Former {
         }
     }
 
-    /// What a pass says of a license there whose service ended: no run frees it.
+    /// A pass's report on a license there whose service ended: no run frees it.
     pub fn unused(&self, license: LicenseId, end: Option<NaiveDate>) -> ModuleError {
         let Account { url, username, .. } = &self.account;
         let until = match end {

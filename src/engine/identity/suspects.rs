@@ -156,7 +156,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether a service is paid for and asks for a license.
+    /// True for a service that is paid for and asks for a license.
     fn needs_license(&self, item: &Item) -> bool {
         let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
         is_paid(item, self.today()) && matches!(wanted, Ok(Wanted::Product(_)))

@@ -46,8 +46,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Where a lost module may be: no list shows it, so the numbers that followed the newest one known are opened.
-    /// What bears the mark is found; absence proves nothing.
+    /// The numbers at which a lost module may be. No list shows it, so the numbers after the newest known one are
+    /// opened. A module with the mark is found; absence proves nothing.
     pub(in crate::engine) fn probed(&self, intent: &Intent) -> Result<Vec<LicenseId>, ModuleError> {
         let newest = intent.highest_license.0;
         let mut numbers = Vec::new();
@@ -71,8 +71,8 @@ impl Engine<'_> {
         Ok(self.ports.upstream.balance().ok())
     }
 
-    /// Whether the balance is what it was before a refused order: then nothing was billed by it. One that is not
-    /// known, or that moved for whatever reason, proves nothing.
+    /// True when the balance is what it was before a refused order: that order was not billed. A balance that is not
+    /// known, or that changed for any reason, proves nothing.
     pub(in crate::engine) async fn is_unmoved(&mut self, before: Option<&Money>) -> Result<bool, ModuleError> {
         let Some(before) = before else { return Ok(false) };
         self.step("ask balance").await?;

@@ -1,5 +1,5 @@
 //! Looking for orders whose outcome is unknown, and adopting what is found (docs/money-safety.md 3 and 4). The rules
-//! stand in `plan::doubt`; here they are carried out.
+//! are in `plan::doubt`; this module carries them out.
 
 use chrono::NaiveDate;
 

@@ -8,7 +8,7 @@ use crate::text;
 
 use crate::engine::{Engine, errors};
 
-/// How long a remembered refusal for lack of money keeps runs from ordering (docs/licensing-rules.md 10).
+/// The time for which a remembered refusal for lack of money keeps runs from ordering (docs/licensing-rules.md 10).
 const BACK_OFF_MINUTES: i64 = 15;
 
 /// Whether the seller answered, and the answer tells no balance: rights are missing, or the amount could be two.

@@ -1,6 +1,6 @@
-//! What appears after it was given up: a license with a mark of ours that nobody holds, because its order was sent
-//! once more, doubled on its way, or said never to have happened. It was paid for, so it is kept: as a duplicate, to
-//! be freed.
+//! Unclaimed licenses, which appear after they were given up: a license with a mark of ours that nobody holds,
+//! because its order was sent once more, doubled on its way, or said never to have happened. It was paid for, so it
+//! is kept: as a duplicate, to be freed.
 
 use chrono::{DateTime, Utc};
 
@@ -48,8 +48,8 @@ impl Engine<'_> {
         kept
     }
 
-    /// Until when a license is touched by nobody, because it was created within settle_s (docs/money-safety.md 6);
-    /// the seller tells the day only.
+    /// The moment until which no run touches a license that was created within settle_s (docs/money-safety.md 6); the
+    /// seller tells the day only.
     pub(in crate::engine) fn rests_until(&self, seen: &License) -> Option<DateTime<Utc>> {
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);

@@ -118,7 +118,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether what a service holds in an old state is deleted at the seller by now.
+    /// True when the license that a service holds in an old state is deleted at the seller by now.
     async fn holds_gone(&mut self, id: ItemId) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;

@@ -1,4 +1,4 @@
-//! Why a person's order cannot be carried out: what is certain, and the command that comes first.
+//! Errors about an operator's order that cannot be carried out: what is certain, and the command that comes first.
 
 use chrono::NaiveDate;
 

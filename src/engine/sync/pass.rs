@@ -334,9 +334,9 @@ impl Engine<'_> {
         self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
     }
 
-    /// What another run is about right now is that run's to finish, and neither counted nor waited for: closes of
-    /// many services beside a pass are no mass change of the pass. The next one sees what they left. Returns the
-    /// services among it.
+    /// Work that another run is doing at this moment is left to that run, and is neither counted nor waited for:
+    /// closes of many services beside a pass are no mass change of the pass. The next one sees what they left.
+    /// Returns the services among it.
     fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
         let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
         let about = work.unheld.iter().chain(&work.doubts).copied();

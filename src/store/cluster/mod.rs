@@ -41,10 +41,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long a run waits for the other runs of its machine to write first. Only politeness: the log keeps the order.
 const QUEUE_FOR: Duration = Duration::from_secs(2);
 
-/// What a machine of a cluster is told by its settings.
+/// The settings of a machine of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterRules {
-    /// What this machine calls itself.
+    /// The name of this machine.
     pub machine: String,
     /// Machine, boot and lock folder: whoever holds a lock file there knows that an earlier owner is dead.
     pub owner: String,
