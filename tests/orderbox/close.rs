@@ -208,6 +208,30 @@ fn a_service_that_is_opened_again_gets_a_new_license() {
     assert_eq!(test.orderbox().charges(ORDER), 2);
 }
 
+/// The key of the license that was removed is not that of the next one, which may be late: it is waited for, handed out
+/// and removed as any other.
+#[test]
+fn a_license_bought_again_is_not_lost_while_its_key_is_late() {
+    let test = opened_with(REMOVING, |_| {});
+    let former = key(&test);
+    test.cmd("close", ITEM).ok();
+    assert_eq!(test.orderbox().removals(ORDER), 1);
+    test.orderbox().options(|o| o.key_late_reads = u32::MAX);
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).ok();
+    assert_eq!((test.item(ITEM).status, test.orderbox().charges(ORDER)), (2, 2), "{}", test.story());
+    sync(&test).ok();
+    assert_ne!(state(&test, "SELECT coalesce(lickey, '') FROM license WHERE id = 4001"), former);
+    test.cmd("close", ITEM).ok();
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free", "{}", test.story());
+    sync(&test);
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free", "{}", test.story());
+    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
+    sync(&test).ok();
+    assert_eq!((test.orderbox().charges(ORDER), test.orderbox().removals(ORDER)), (2, 2), "{}", test.story());
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted");
+}
+
 /// Closed while nobody knows whether it was bought: what appears is removed.
 #[test]
 fn a_purchase_in_doubt_of_a_closed_service_is_removed_when_it_appears() {

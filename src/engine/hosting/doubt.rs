@@ -222,9 +222,14 @@ impl Engine<'_> {
             ),
         };
         self.note(&note);
+        // A key of an earlier license of this order is dead: this one has its own, which may be still to come.
+        let former = self.store.license(account, order).map_err(errors::state)?;
         let (intent, license, incarnation) = (intent.clone(), seen.as_license(), incarnation.cloned());
         self.commit("bind", move |tx| {
             tx.event(&intent, &event, &what)?;
+            if let Some(former) = &former {
+                tx.forget_key(former)?;
+            }
             let binding = binding(account, module, &name);
             tx.put_license(&binding, &license, state, intent.item, incarnation.as_ref())?;
             tx.put_cost(&intent, order, UpstreamPricelistId(0), &cost)?;
