@@ -109,6 +109,31 @@ impl Engine<'_> {
         Ok(trace(&pending, &finished, intent, &add.action_before))
     }
 
+    /// Whether the purchase of a license whose key never came has failed after all: it was taken, and the seller says
+    /// since that its action failed.
+    pub(super) async fn has_failed(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        let Some(item) = row.item else { return Ok(false) };
+        let known = self.store.additions_of_item(item).map_err(errors::state)?;
+        let bought_it = |intent: &&Intent| {
+            let is_it = intent.account == row.account && intent.request.license() == Some(row.id);
+            is_it && intent.status == IntentStatus::Done
+        };
+        let Some(intent) = known.iter().rev().find(bought_it) else { return Ok(false) };
+        let Some(add) = addition_of(intent) else { return Ok(false) };
+        Ok(self.is_settled(intent) && self.traced(intent, add).await? == Trace::Failed)
+    }
+
+    /// A license that was bought before, serves nobody, and has not shown its key yet: it is no reason for another one.
+    pub(super) async fn still_to_come(&mut self, seen: &HostingOrder) -> Result<Option<LicenseRow>, ModuleError> {
+        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        let is_given_back = |row: &LicenseRow| matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
+        let waits = |row: &LicenseRow| is_given_back(row) && row.key.is_none() && !seen.is_deleted();
+        match row.filter(waits) {
+            Some(row) if !self.has_failed(&row).await? => Ok(Some(row)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
     /// The seller says that it failed: the intent ends. The next run may buy; this one tells what happened.
     async fn failed(&mut self, intent: &Intent, what: &Text, tell: bool) -> Result<Option<LicenseRow>, ModuleError> {
         let reason = "the seller's list of actions says that it failed".to_owned();

@@ -53,7 +53,10 @@ impl Engine<'_> {
         self.check_customer(item, &seen).await?;
         let row = match &seen.key {
             Some(key) => self.take_back(item, incarnation, name, &seen, key).await?,
-            None => self.add_license(item, incarnation, name, line, &seen).await?,
+            None => match self.still_to_come(&seen).await? {
+                Some(row) => self.wait_for_key(item, incarnation, name, &seen, &row).await?,
+                None => self.add_license(item, incarnation, name, line, &seen).await?,
+            },
         };
         self.hand_out_addon(item, &row, line).await
     }
@@ -117,9 +120,14 @@ impl Engine<'_> {
         key: &LicenseKey,
     ) -> Result<LicenseRow, ModuleError> {
         let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        // A purchase whose key was still to come when it was given back: this is its key.
+        let came = match &known {
+            Some(row) if row.key.is_none() => !self.has_failed(row).await?,
+            Some(_) | None => false,
+        };
         let is_ours = |row: &LicenseRow| {
             let waits = matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
-            let same_key = row.key.as_ref().is_some_and(|ours| ours.fingerprint() == key.fingerprint());
+            let same_key = row.key.as_ref().map_or(came, |ours| ours.fingerprint() == key.fingerprint());
             waits && same_key && (row.item == Some(item.id) || !self.rules.hosting.any_customer)
         };
         if !known.as_ref().is_some_and(is_ours) {
@@ -129,6 +137,28 @@ impl Engine<'_> {
         let reason = text!(
             "hosting order {order} still has the license that was bought before: it is handed out again, nothing is bought",
             "у заказа хостинга {order} осталась купленная ранее лицензия: она выдаётся снова, ничего не покупается"
+        );
+        self.note(&reason);
+        self.bind_held(item, incarnation, name, seen, &reason).await
+    }
+
+    /// A license that was bought before and given back before its key came: the same service has it again, and nothing
+    /// is bought. Another service waits until the key shows whose it is.
+    async fn wait_for_key(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        name: &str,
+        seen: &HostingOrder,
+        row: &LicenseRow,
+    ) -> Result<LicenseRow, ModuleError> {
+        let order = seen.id;
+        if row.item != Some(item.id) {
+            return Err(wording::key_to_come(order));
+        }
+        let reason = text!(
+            "the license of hosting order {order} was bought before, and its key is still to come: nothing is bought",
+            "лицензия заказа хостинга {order} куплена ранее, её ключ ещё не пришёл: ничего не покупается"
         );
         self.note(&reason);
         self.bind_held(item, incarnation, name, seen, &reason).await

@@ -162,8 +162,17 @@ impl Engine<'_> {
         self.lock_license(row.id).await?;
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
-        if seen.key.is_none() {
+        let failed = row.key.is_none() && self.has_failed(row).await?;
+        if seen.key.is_none() || failed {
+            if row.key.is_none() && !failed && !seen.is_deleted() {
+                // Bought, and its key is still to come.
+                return Ok(());
+            }
             return self.forget_removed(row, Reason::DeletedUpstream).await;
+        }
+        if row.key.is_none() {
+            // The key of our purchase came after the close: another one is not ours from now on.
+            self.refresh(row, &seen.as_license()).await?;
         }
         self.tell_unpaid_renewal(item, row).await
     }

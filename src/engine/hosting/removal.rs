@@ -167,8 +167,10 @@ impl Engine<'_> {
         }
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
-        let Some(key) = &seen.key else {
-            if row.key.is_none() && !seen.is_deleted() {
+        // A purchase that failed brought no license: a key that is there all the same is somebody else's.
+        let failed = row.key.is_none() && self.has_failed(&row).await?;
+        let Some(key) = seen.key.as_ref().filter(|_| !failed) else {
+            if row.key.is_none() && !failed && !seen.is_deleted() {
                 // Bought, and its key is still to come.
                 return Err(wording::key_to_come(row.id));
             }
@@ -332,8 +334,8 @@ impl Engine<'_> {
     pub(super) async fn forget_removed(&mut self, row: &LicenseRow, why: Reason) -> Result<(), ModuleError> {
         let (row, order) = (row.clone(), row.id);
         let reason = text!(
-            "hosting order {order} has no license any more: nothing is left to remove",
-            "у заказа хостинга {order} больше нет лицензии: снимать нечего"
+            "hosting order {order} has no license of ours any more: nothing is left to remove",
+            "у заказа хостинга {order} больше нет нашей лицензии: снимать нечего"
         );
         self.note(&reason);
         self.commit("license gone", move |tx| {

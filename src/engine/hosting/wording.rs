@@ -326,7 +326,7 @@ pub(super) fn key_to_come(order: LicenseId) -> ModuleError {
             "Лицензия заказа хостинга {order} куплена, но её ключа ещё нет"
         ),
     )
-    .changed(text!("Nothing was removed", "Ничего не снято"))
+    .changed(text!("Nothing was bought or removed", "Ничего не куплено и не снято"))
     .next(text!("the next sync looks again", "следующий sync проверит снова"))
 }
 

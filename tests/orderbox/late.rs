@@ -1,0 +1,119 @@
+//! Keys that come late: a license that was bought and given back meanwhile is neither bought again nor forgotten.
+use super::*;
+use crate::service::{settle, state};
+
+const KEEPING: &str = "on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n";
+
+/// Opened, its key late, and closed.
+fn closed_before_its_key_came(settings: &str) -> Test {
+    let test = opened_with(settings, |o| o.key_late_reads = u32::MAX);
+    test.cmd("close", ITEM).ok();
+    assert_eq!(test.item(ITEM).status, 4);
+    test
+}
+
+fn opened_again(test: &Test) -> Output {
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM)
+}
+
+fn key_comes(test: &Test) {
+    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
+}
+
+/// As it stands in our state.
+fn row(test: &Test) -> String {
+    state(test, "SELECT state FROM license WHERE id = 4001")
+}
+
+/// The key of our purchase is handed out, and that was the only purchase.
+fn served_by_the_first_purchase(test: &Test) {
+    served(test);
+    assert_eq!(test.orderbox().charges(ORDER), 1, "{}", test.story());
+}
+
+#[test]
+fn a_license_given_back_before_its_key_came_is_not_bought_again() {
+    for settings in [REMOVING, KEEPING, ""] {
+        let test = closed_before_its_key_came(settings);
+        opened_again(&test).ok();
+        assert_eq!((test.orderbox().charges(ORDER), test.item(ITEM).status), (1, 2), "{settings}: {}", test.story());
+        key_comes(&test);
+        sync(&test).ok();
+        served_by_the_first_purchase(&test);
+        test.assert_clean();
+    }
+}
+
+/// The key came, and no run saw it before the service was opened again.
+#[test]
+fn a_kept_license_whose_key_is_late_is_not_forgotten() {
+    let test = closed_before_its_key_came(KEEPING);
+    sync(&test).ok();
+    assert_eq!(row(&test), "stopped", "{}", test.story());
+    key_comes(&test);
+    opened_again(&test).ok();
+    served_by_the_first_purchase(&test);
+    nothing_sent(&test);
+    // Or one did: it is no other key afterwards.
+    let test = closed_before_its_key_came(KEEPING);
+    key_comes(&test);
+    sync(&test).ok();
+    assert_eq!(state(&test, "SELECT lickey FROM license WHERE id = 4001"), key(&test));
+    test.orderbox().edit(ORDER, |o| o.key = "Reseller-somebody-elses".into());
+    opened_again(&test).fails("bad_value");
+    assert_eq!(test.item(ITEM).param("lickey"), "");
+    nothing_sent(&test);
+}
+
+/// Another service on the same order waits: nothing is bought for it, and it is not given what is still to come.
+#[test]
+fn another_service_does_not_buy_what_is_still_to_come() {
+    for settings in [REMOVING, KEEPING] {
+        let test = closed_before_its_key_came(settings);
+        test.whmcs_item(43, 1, ORDER).add();
+        let output = test.cmd("open", 43);
+        assert!(output.fails("upstream").message().contains("4001"), "{}", output.message());
+        assert_eq!((test.orderbox().charges(ORDER), test.item(43).param("lickey")), (1, ""), "{}", test.story());
+        nothing_sent(&test);
+    }
+}
+
+/// A purchase that was taken and failed afterwards is none: nothing is waited for, and a new one may be bought.
+#[test]
+fn a_purchase_that_failed_is_not_waited_for() {
+    for (settings, is_synced) in [(REMOVING, true), (REMOVING, false), (KEEPING, true), (KEEPING, false)] {
+        let test = opened_with(settings, |o| o.queue_reads = u32::MAX);
+        test.orderbox().fail(ORDER);
+        test.cmd("close", ITEM).ok();
+        sync(&test);
+        assert_ne!(row(&test), "deleted", "{settings}: within the settling time nothing is given up");
+        settle(&test);
+        if is_synced {
+            sync(&test).ok();
+            assert_eq!(row(&test), "deleted", "{settings}: {}", test.story());
+        }
+        test.orderbox().options(|o| o.queue_reads = 0);
+        opened_again(&test).ok();
+        served(&test);
+        assert_eq!(test.orderbox().cost(ORDER).1, 80_000, "the first one was paid back");
+        assert_eq!(test.orderbox().posts().len(), 1, "{}", test.story());
+    }
+}
+
+/// Somebody else's license on an order whose purchase failed is neither removed nor handed out.
+#[test]
+fn a_foreign_key_is_not_taken_for_that_of_a_failed_purchase() {
+    for settings in [REMOVING, KEEPING] {
+        let test = opened_with(settings, |o| o.queue_reads = u32::MAX);
+        test.orderbox().fail(ORDER);
+        test.cmd("close", ITEM).ok();
+        settle(&test);
+        test.orderbox().edit(ORDER, |o| o.key = "Reseller-somebody-elses".into());
+        sync(&test).ok();
+        assert_eq!(row(&test), "deleted", "{settings}: {}", test.story());
+        opened_again(&test).fails("bad_value");
+        assert_eq!((test.item(ITEM).param("lickey"), key(&test).as_str()), ("", "Reseller-somebody-elses"));
+        nothing_sent(&test);
+    }
+}
