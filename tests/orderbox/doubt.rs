@@ -163,6 +163,26 @@ fn a_failed_action_is_a_refusal() {
     assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().cost(ORDER).1), (2, 80_000));
 }
 
+/// An action that failed just before says nothing of the purchase that was sent after it.
+#[test]
+fn an_earlier_failure_does_not_end_the_next_purchase() {
+    let test = shop_with(|o| o.queue_reads = u32::MAX);
+    test.orderbox().fault(Fault::on(CALL).drop_after());
+    test.cmd("open", ITEM);
+    test.orderbox().fail(ORDER);
+    test.orderbox().options(|o| o.queue_reads = 0);
+    settle(&test);
+    test.cmd("open", ITEM).fails("upstream");
+    test.orderbox().fault(Fault::on(CALL).late());
+    for _ in 0..2 {
+        test.cmd("open", ITEM).fails("client");
+    }
+    test.orderbox().land_late();
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().cost(ORDER).1), (2, 80_000));
+}
+
 /// A word for a failure that nobody has recorded proves nothing.
 #[test]
 fn an_unknown_word_of_an_action_is_no_proof_of_failure() {

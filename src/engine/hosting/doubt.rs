@@ -83,6 +83,8 @@ impl Engine<'_> {
         }
         match self.traced(intent, &add).await? {
             Trace::UnderWay => Err(wording::under_way(&what, add.order)),
+            // It may be an earlier one that failed: this one has its time to take effect.
+            Trace::Failed if !self.is_settled(intent) => Err(self.still_in_doubt(intent, &what)),
             Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
             Trace::Ended if self.is_settled(intent) && wanted.is_some() => {
                 let why = text!(
