@@ -252,21 +252,26 @@ fn an_answer_about_another_order_is_no_answer() {
 /// Where the lists of actions cannot be read, nothing is sent again.
 #[test]
 fn what_cannot_be_read_is_no_proof() {
+    let odd = |call: &str| Fault::on(call).refused("An unexpected error has occurred");
+    let short = |call: &str| Fault::on(call).reworded(|_| r#"{"recsonpage":"0","recsindb":"2"}"#.into());
     for call in ["actions/search-current", "actions/search-archived", "details"] {
-        let test = lost(Fault::on(CALL).drop_before());
-        test.cmd("open", ITEM).fails("client");
-        test.orderbox().fault(Fault::on(call).status(502).always());
-        for _ in 0..3 {
-            settle(&test);
-            test.cmd("open", ITEM);
+        for fault in [Fault::on(call).status(502), odd(call), short(call)] {
+            let name = format!("{call} {}", fault.name);
+            let test = lost(Fault::on(CALL).drop_before());
+            test.cmd("open", ITEM).fails("client");
+            test.orderbox().fault(fault.always());
+            for _ in 0..3 {
+                settle(&test);
+                test.cmd("open", ITEM);
+            }
+            assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{name}: {}", test.story());
+            test.orderbox().clear_faults();
+            for _ in 0..3 {
+                test.cmd("open", ITEM);
+                settle(&test);
+            }
+            assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{name}");
         }
-        assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{call}: {}", test.story());
-        test.orderbox().clear_faults();
-        for _ in 0..3 {
-            test.cmd("open", ITEM);
-            settle(&test);
-        }
-        assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{call}");
     }
 }
 

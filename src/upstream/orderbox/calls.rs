@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::{Answer, OrderBox, Silence};
 use super::decode;
-use super::refusal::is_pending;
+use super::refusal::{is_pending, is_trouble};
 use crate::model::hosting::{AddLicense, HostingOrder, OrderAction, ProductLine, RemoveLicense};
 use crate::model::ids::{LicenseId, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest};
@@ -19,6 +19,9 @@ use crate::text;
 
 /// Rows of one page of a list; 10 to 500 are allowed.
 const ROWS: &str = "100";
+
+/// Rows of a list of which nothing may be missing.
+const ALL_ROWS: &str = "500";
 
 /// Rows asked for where one order is meant.
 const FEW_ROWS: &str = "10";
@@ -84,9 +87,11 @@ impl OrderBox {
         outcome(result, |answer| self.refused(answer), remove.order)
     }
 
-    /// A list of actions; an error stands for "nothing found", as the seller has it, unless it is about the login.
+    /// A list of actions; an error stands for "nothing found", as the seller has it, unless it is about the login or
+    /// the seller's own trouble. A list that is not whole is no list.
     fn actions(&mut self, call: &str, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
-        let params = [("order-id", order.to_string()), ("no-of-records", ROWS.to_owned()), ("page-no", "1".to_owned())];
+        let params =
+            [("order-id", order.to_string()), ("no-of-records", ALL_ROWS.to_owned()), ("page-no", "1".to_owned())];
         match self.read(call, &params) {
             Ok(list) => decode::actions(&list, order).ok_or_else(|| unreadable(call)),
             Err(error) => nothing_found(error).map(|()| Vec::new()),
@@ -103,7 +108,7 @@ impl OrderBox {
 
 fn nothing_found(error: CallError) -> Result<(), CallError> {
     match error {
-        CallError::Refused(refusal) if refusal.kind != RefusalKind::Auth => Ok(()),
+        CallError::Refused(refusal) if refusal.kind != RefusalKind::Auth && !is_trouble(&refusal.message) => Ok(()),
         CallError::Refused(_) | CallError::Unreachable(_) | CallError::BadAnswer(_) | CallError::Form(_) => Err(error),
     }
 }
@@ -115,7 +120,10 @@ impl HostingOrders for OrderBox {
         let params =
             [("order-id", order.to_string()), ("no-of-records", FEW_ROWS.to_owned()), ("page-no", "1".to_owned())];
         match self.read(&call, &params) {
-            Ok(list) => Ok(decode::listed_orders(&list).ok_or_else(|| unreadable(&call))?.contains(&order)),
+            Ok(list) => {
+                let found = decode::listed_orders(&list).filter(|found| decode::is_whole(&list, found.len()));
+                Ok(found.ok_or_else(|| unreadable(&call))?.contains(&order))
+            }
             Err(error) => nothing_found(error).map(|()| false),
         }
     }

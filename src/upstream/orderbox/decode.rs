@@ -128,7 +128,13 @@ pub(super) fn listed_orders(value: &Value) -> Option<Vec<LicenseId>> {
     Some(rows(value)?.into_iter().filter_map(|row| id(row, &names)).collect())
 }
 
-/// Actions of a list that are about an order.
+/// Whether so many rows are all that a list on one page says it has.
+pub(super) fn is_whole(value: &Value, rows: usize) -> bool {
+    let all = value.as_object().and_then(|fields| text(fields, "recsindb"));
+    all.is_none_or(|all| all.parse().is_ok_and(|all: usize| all <= rows))
+}
+
+/// Actions of a list on one page that are about an order; `None`: it is no list, or not a whole one.
 pub(super) fn actions(value: &Value, order: LicenseId) -> Option<Vec<OrderAction>> {
     let about = |row: &&Map<String, Value>| id(row, &["entityid"]).is_none_or(|id| id == order);
     let action = |row: &Map<String, Value>| OrderAction {
@@ -136,7 +142,8 @@ pub(super) fn actions(value: &Value, order: LicenseId) -> Option<Vec<OrderAction
         added: moment(row, "actionadded").or_else(|| moment(row, "actionstarted")),
         status: text(row, "actionstatus").unwrap_or_default(),
     };
-    Some(rows(value)?.into_iter().filter(about).map(action).collect())
+    let rows = rows(value).filter(|rows| is_whole(value, rows.len()))?;
+    Some(rows.into_iter().filter(about).map(action).collect())
 }
 
 /// Whether a clean answer to a write says that it was taken: a map, perhaps wrapped one level, that names our order or
@@ -259,6 +266,13 @@ mod tests {
         assert_eq!(listed_orders(&orders), Some(vec![LicenseId(12)]));
         assert_eq!(listed_orders(&json!({"recsonpage": 0, "recsindb": 0})), Some(Vec::new()));
         assert_eq!(listed_orders(&json!({"status": "Success"})), None);
+        // Rows that are missing or cannot be read are no proof that there are none.
+        for cut in [json!({"recsindb": "2"}), json!({"recsindb": 2, "1": {"entityid": "12", "eaqid": "9"}, "2": []})] {
+            assert_eq!(actions(&cut, LicenseId(12)), None, "{cut}");
+        }
+        assert_eq!(actions(&json!({"recsonpage": "0", "recsindb": "0"}), LicenseId(12)), Some(Vec::new()));
+        assert_eq!(actions(&json!({}), LicenseId(12)), Some(Vec::new()));
+        assert!(is_whole(&orders, 1) && !is_whole(&orders, 0) && !is_whole(&json!({"recsindb": "odd"}), 9));
     }
 
     /// Locked money cannot be spent.

@@ -25,6 +25,16 @@ const WORDS: [(&str, RefusalKind); 14] = [
 /// Words with which it refuses while another action on the order is under way: no refusal of what was asked.
 const PENDING: &str = "action pending";
 
+/// Parts of words with which it says that it could not answer at all: they tell nothing of what was asked for.
+const TROUBLE: [&str; 8] =
+    ["unexpected error", "internal error", "try again", "temporar", "timed out", "timeout", "maintenance", "too many"];
+
+/// Whether the words say that the seller is in trouble, and nothing else.
+pub(super) fn is_trouble(message: &str) -> bool {
+    let lower = message.to_lowercase();
+    TROUBLE.iter().any(|words| lower.contains(words))
+}
+
 /// Whether the words only say that the order is busy.
 pub(super) fn is_pending(message: &str) -> bool {
     message.to_lowercase().contains(PENDING)
@@ -60,5 +70,11 @@ mod tests {
         }
         assert!(is_pending("There is already an action pending on this Order."));
         assert!(!is_pending("Domain already renewed."));
+        for message in ["An unexpected error has occurred", "Service temporarily unavailable", "Too many requests"] {
+            assert!(is_trouble(message), "{message}");
+        }
+        for message in ["No record found", "No Entity found for Entityid: 12", ""] {
+            assert!(!is_trouble(message), "{message}");
+        }
     }
 }
