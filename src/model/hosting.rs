@@ -188,6 +188,9 @@ pub struct AddLicense {
     pub invoice: InvoiceOption,
     /// The newest action on the order just before.
     pub action_before: String,
+    /// Not sent: the seller's own clock just before, by which it dates its actions. `None`: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seller_time: Option<DateTime<Utc>>,
     /// Months that are charged, as far as they could be counted.
     pub months: u32,
 }
@@ -225,6 +228,19 @@ mod tests {
         for wrong in ["", " ", "0", "-1", "+1", "12a", "1.5", "99999999999", "١٢"] {
             assert_eq!(order_number(wrong), None, "{wrong}");
         }
+    }
+
+    /// What was written down before the seller's time was is read as one without it, and written as it was.
+    #[test]
+    fn purchases_of_former_versions() {
+        let text = [
+            r#"{"order":12,"name":"whmcs","line":"resellerhosting","#,
+            r#""invoice":"NoInvoice","action_before":"0","months":1}"#,
+        ]
+        .concat();
+        let add: AddLicense = serde_json::from_str(&text).expect("a purchase");
+        assert_eq!(add.seller_time, None);
+        assert_eq!(serde_json::to_string(&add).expect("a text"), text);
     }
 
     /// A failure is believed only where the word says so.

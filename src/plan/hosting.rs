@@ -9,7 +9,7 @@
 use chrono::{DateTime, Duration, Months, Utc};
 
 use super::doubt::Verdict;
-use crate::model::hosting::OrderAction;
+use crate::model::hosting::{AddLicense, OrderAction};
 use crate::model::journal::Intent;
 use crate::model::period::Period;
 use crate::text;
@@ -51,14 +51,17 @@ pub enum Trace {
     Nothing,
 }
 
-/// Reads the actions on an order. `before`: the newest action when the intent was written.
-pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent, before: &str) -> Trace {
+/// Reads the actions on an order. `add`: the purchase inside the intent.
+pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent, add: &AddLicense) -> Trace {
     if !pending.is_empty() {
         return Trace::UnderWay;
     }
-    let since = intent.recorded_at - Duration::minutes(CLOCKS_APART_MIN);
+    // The seller dates its actions by its own clock; of two moments the earlier one leaves out less.
+    let sent = add.seller_time.map_or(intent.recorded_at, |theirs| theirs.min(intent.recorded_at));
+    let since = sent - Duration::minutes(CLOCKS_APART_MIN);
     // One without a date may be as young as any.
-    let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && action.id != before;
+    let is_young =
+        |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && action.id != add.action_before;
     let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();
     match young.is_empty() {
         true => Trace::Nothing,
@@ -97,7 +100,7 @@ pub fn is_renewed_soon(recurring: bool, ends: Option<DateTime<Utc>>, now: DateTi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::hosting::{AddLicense, InvoiceOption, PRODUCT_LINES};
+    use crate::model::hosting::{InvoiceOption, PRODUCT_LINES};
     use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId};
     use crate::model::journal::{IntentStatus, OnceRequest};
     use crate::model::period::MonthCount;
@@ -106,20 +109,25 @@ mod tests {
         DateTime::parse_from_rfc3339(text).expect("a moment").to_utc()
     }
 
+    fn purchase(seller_time: Option<&str>) -> AddLicense {
+        AddLicense {
+            order: LicenseId(12),
+            name: "whmcs".into(),
+            line: PRODUCT_LINES[0],
+            invoice: InvoiceOption::NoInvoice,
+            action_before: "7".into(),
+            seller_time: seller_time.map(at),
+            months: 1,
+        }
+    }
+
     fn intent(clean_look_at: Option<&str>) -> Intent {
         Intent {
             id: IntentId(3),
             key: "k".into(),
             item: Some(ItemId(42)),
             account: AccountId(1),
-            request: OnceRequest::AddLicense(AddLicense {
-                order: LicenseId(12),
-                name: "whmcs".into(),
-                line: PRODUCT_LINES[0],
-                invoice: InvoiceOption::NoInvoice,
-                action_before: "7".into(),
-                months: 1,
-            }),
+            request: OnceRequest::AddLicense(purchase(None)),
             highest_license: LicenseId(0),
             recorded_at: at("2027-01-10T12:00:00Z"),
             clean_look_at: clean_look_at.map(at),
@@ -157,8 +165,8 @@ mod tests {
             status: status.into(),
         };
         let (before, after) = (Some("2027-01-10T11:00:00Z"), Some("2027-01-10T12:00:01Z"));
-        let ended = |finished: &[OrderAction]| trace(&[], finished, &intent(None), "7");
-        assert_eq!(trace(&[action("9", before, "Odd")], &[], &intent(None), "7"), Trace::UnderWay);
+        let ended = |finished: &[OrderAction]| trace(&[], finished, &intent(None), &purchase(None));
+        assert_eq!(trace(&[action("9", before, "Odd")], &[], &intent(None), &purchase(None)), Trace::UnderWay);
         assert_eq!(ended(&[]), Trace::Nothing);
         assert_eq!(ended(&[action("8", before, "Success")]), Trace::Nothing);
         assert_eq!(ended(&[action("7", after, "Success")]), Trace::Nothing, "the one that was known before");
@@ -167,6 +175,21 @@ mod tests {
         assert_eq!(ended(&[action("9", None, "Odd")]), Trace::Ended);
         assert_eq!(ended(&[action("9", after, "Failed")]), Trace::Failed);
         assert_eq!(ended(&[action("9", after, "Failed"), action("10", after, "Success")]), Trace::Ended);
+    }
+
+    /// Actions are dated by the seller's clock: one that is half an hour behind hides none, one that is ahead neither.
+    #[test]
+    fn traces_by_the_sellers_clock() {
+        let ended = |seller_time: Option<&str>, added: &str| {
+            let action = OrderAction { id: "9".into(), added: Some(at(added)), status: "Success".into() };
+            trace(&[], &[action], &intent(None), &purchase(seller_time))
+        };
+        let (behind, ahead) = (Some("2027-01-10T11:30:00Z"), Some("2027-01-10T12:30:00Z"));
+        assert_eq!(ended(behind, "2027-01-10T11:30:05Z"), Trace::Ended);
+        assert_eq!(ended(behind, "2027-01-10T11:24:59Z"), Trace::Nothing);
+        assert_eq!(ended(ahead, "2027-01-10T12:30:05Z"), Trace::Ended);
+        assert_eq!(ended(ahead, "2027-01-10T12:00:05Z"), Trace::Ended, "our own clock may have been right");
+        assert_eq!(ended(None, "2027-01-10T11:30:05Z"), Trace::Nothing);
     }
 
     /// Nothing is sent again before the settling time, nor after one empty look alone.

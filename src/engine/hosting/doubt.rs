@@ -108,7 +108,7 @@ impl Engine<'_> {
     async fn traced(&mut self, intent: &Intent, add: &AddLicense) -> Result<Trace, ModuleError> {
         let pending = self.pending_actions(add.order).await?.map_err(|error| unreadable(&error, add.order))?;
         let finished = self.finished_actions(add.order).await?.map_err(|error| unreadable(&error, add.order))?;
-        Ok(trace(&pending, &finished, intent, &add.action_before))
+        Ok(trace(&pending, &finished, intent, add))
     }
 
     /// Whether the purchase of a license whose key never came has failed after all: it was taken, and the seller says

@@ -198,6 +198,7 @@ impl Engine<'_> {
             line,
             invoice: self.rules.hosting.invoice_option,
             action_before: seen.action.clone(),
+            seller_time: self.ports.upstream.server_date(),
             months,
         };
         let key = IdempotencyKey::AddLicense {
