@@ -100,7 +100,9 @@ impl Engine<'_> {
                 let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
                 let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
                 let holds = self.held_by(&incarnation)?.is_some();
-                if holds || had_nothing || item.status == ItemStatus::Active {
+                // The choice is written down with the purchase: one that brought nothing is still wanted.
+                let is_owed = self.is_addition_owed(item, &incarnation)?;
+                if holds || had_nothing || is_owed || item.status == ItemStatus::Active {
                     self.ensure_addon(item, &incarnation, &name).await?;
                     self.remember_choice(item, &name).await?;
                     self.settle_end(item).await?;

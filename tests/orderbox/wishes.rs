@@ -1,5 +1,6 @@
 //! What changes nothing upstream: stops, payments, changes of a service.
 use super::*;
+use crate::support::Fault;
 
 #[test]
 fn stops_and_payments_send_nothing_and_are_told() {
@@ -63,4 +64,33 @@ fn a_service_may_give_up_its_license_and_want_one_again() {
     test.choose(ITEM, "whmcs");
     test.cmd("setparam", ITEM).ok();
     assert_eq!((test.orderbox().charges(ORDER), test.item(ITEM).param("lickey")), (2, key(&test).as_str()));
+}
+
+/// A stopped service that wants a license again, and whose purchase was refused or lost: the next run does not take it
+/// for done.
+#[test]
+fn a_repeated_setparam_does_not_forget_the_license() {
+    let call = "generate-license-key";
+    for fault in [Fault::on(call).refused("no_money"), Fault::on(call).drop_before()] {
+        let name = fault.name.clone();
+        let test = shop();
+        test.choose(ITEM, "nopanel");
+        test.cmd("open", ITEM).ok();
+        nothing_sent(&test);
+        test.set_item(ITEM, "status", "3");
+        test.choose(ITEM, "whmcs");
+        test.orderbox().fault(fault);
+        for _ in 0..2 {
+            assert_eq!(test.cmd("setparam", ITEM).code, Some(1), "{name}: {}", test.story());
+        }
+        test.orderbox().set_balance(20_000_000);
+        for _ in 0..3 {
+            if test.cmd("setparam", ITEM).code == Some(0) {
+                break;
+            }
+            crate::service::settle(&test);
+        }
+        assert_eq!(test.orderbox().charges(ORDER), 1, "{name}: {}", test.story());
+        assert_eq!((test.item(ITEM).param("lickey"), test.item(ITEM).param("licid")), (key(&test).as_str(), "4001"));
+    }
 }

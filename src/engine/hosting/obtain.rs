@@ -252,6 +252,13 @@ impl Engine<'_> {
         Ok(u32::try_from(had.count()).unwrap_or(u32::MAX))
     }
 
+    /// Whether the newest purchase for this incarnation has brought nothing, or not yet.
+    pub(super) fn is_addition_owed(&self, item: &Item, incarnation: &Incarnation) -> Result<bool, ModuleError> {
+        let known = self.store.additions_of_item(item.id).map_err(errors::state)?;
+        let newest = known.iter().rev().find(|intent| intent.is_order_of(incarnation));
+        Ok(newest.is_some_and(|intent| intent.status != IntentStatus::Done))
+    }
+
     async fn send_addition(
         &mut self,
         recorded: RecordedIntent,
