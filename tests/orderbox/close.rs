@@ -208,6 +208,45 @@ fn a_service_that_is_opened_again_gets_a_new_license() {
     assert_eq!(test.orderbox().charges(ORDER), 2);
 }
 
+/// A service that goes on with another order: what it gave back is removed all the same, and only that.
+#[test]
+fn a_license_is_removed_although_its_service_has_that_of_another_order() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().fault(Fault::on(REMOVE).drop_before());
+    test.cmd("close", ITEM).ok();
+    test.orderbox().add(Order::new(4002));
+    test.set_param(ITEM, "orderid", "4002");
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).ok();
+    let other = test.orderbox().order(4002).key;
+    assert_eq!(test.item(ITEM).param("lickey"), other);
+    for _ in 0..3 {
+        settle(&test);
+        sync(&test);
+    }
+    assert_eq!((test.orderbox().removals(ORDER), test.orderbox().removals(4002)), (1, 0), "{}", test.story());
+    assert_eq!(test.orderbox().requests_of(REMOVE).len(), 2);
+    sync(&test).ok();
+    assert_eq!((test.item(ITEM).param("lickey"), test.item(ITEM).param("licid")), (other.as_str(), "4002"));
+}
+
+/// Without a name for the removing call a person hears of it.
+#[test]
+fn a_person_removes_what_a_service_with_another_order_gave_back() {
+    let test = opened();
+    test.cmd("close", ITEM).ok();
+    test.orderbox().add(Order::new(4002));
+    test.set_param(ITEM, "orderid", "4002");
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).ok();
+    sync(&test).ok();
+    test.orderbox().remove_key(ORDER);
+    sync(&test).ok();
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted", "{}", test.story());
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4002"), "bound");
+    assert_eq!((test.orderbox().charges(ORDER), test.orderbox().charges(4002)), (1, 1));
+}
+
 /// The key of the license that was removed is not that of the next one, which may be late: it is waited for, handed out
 /// and removed as any other.
 #[test]

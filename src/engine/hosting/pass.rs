@@ -126,7 +126,7 @@ impl Engine<'_> {
                 continue;
             }
             let looked = match row.state {
-                LicenseState::ToFree => self.remove_if_allowed(item, &row).await,
+                LicenseState::ToFree => self.remove_if_allowed(item, &incarnation, &row).await,
                 LicenseState::Stopped => self.look_at_kept(item, &row).await,
                 LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::Deleted => Ok(()),
             };
@@ -140,11 +140,18 @@ impl Engine<'_> {
         result.and(synced)
     }
 
-    /// Only for a service that is closed, or wants no license, by now: whatever was written down when it gave the
-    /// license back.
-    async fn remove_if_allowed(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+    /// Only for a service that is closed, wants no license, or has that of another order by now: whatever was written
+    /// down when it gave the license back.
+    async fn remove_if_allowed(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        row: &LicenseRow,
+    ) -> Result<(), ModuleError> {
         let wants_none = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Nopanel));
-        if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none) {
+        let has_another =
+            self.held_by(incarnation)?.is_some_and(|held| (held.account, held.id) != (row.account, row.id));
+        if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none || has_another) {
             return Ok(());
         }
         self.remove_addon(item.id, row).await?;
