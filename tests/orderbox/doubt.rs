@@ -275,6 +275,35 @@ fn what_cannot_be_read_is_no_proof() {
     }
 }
 
+/// Closed in doubt and opened again: the service waits for the end of the doubt, and is not told to close itself.
+#[test]
+fn a_service_closed_in_doubt_is_not_told_to_close_itself() {
+    let test = lost(Fault::on(CALL).drop_before());
+    test.cmd("open", ITEM).fails("client");
+    test.cmd("close", ITEM).ok();
+    test.set_item(ITEM, "status", "1");
+    let output = test.cmd("reopen", ITEM);
+    let message = output.fails("client").message().to_owned();
+    assert!(message.contains("4001") && !message.contains("close service"), "{message}");
+    assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 0));
+}
+
+/// What appears on an order is that of the service whose purchase is in doubt: it cannot be bound to another one.
+#[test]
+fn what_a_service_waits_for_is_not_bound_to_another_one() {
+    let test = lost(Fault::on(CALL).late());
+    test.whmcs_item(43, 2, ORDER).add();
+    test.cmd("open", ITEM).fails("client");
+    test.orderbox().land_late();
+    let output = operator(&test, "bind 43 4001 --yes");
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("service 42"), "{output:?}");
+    assert_eq!(test.item(43).param("lickey"), "");
+    test.cmd("open", ITEM).ok();
+    once(&test);
+    served(&test);
+}
+
 /// Sync settles a doubt as open does, and opens the service.
 #[test]
 fn sync_settles_a_doubt() {

@@ -109,6 +109,7 @@ impl Engine<'_> {
         if let Some(other) = row.filter(is_bound).and_then(|row| row.item).filter(|other| *other != id) {
             return Err(wording::taken(order, other));
         }
+        self.check_not_waited_for(id, &incarnation, order)?;
         let line = self.line_of(order).await?.ok_or_else(|| wording::no_such_order(order))?;
         let seen = self.order_now(line, order).await?;
         if seen.key.is_none() {

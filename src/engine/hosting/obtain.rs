@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder, ProductLine};
-use crate::model::ids::{LicenseId, LicenseKey};
+use crate::model::ids::{ItemId, LicenseId, LicenseKey};
 use crate::model::item::Item;
-use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::hosting::{is_too_long, months_left};
@@ -16,6 +16,7 @@ use crate::ports::{Outcome, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent};
 use crate::text;
 
+use super::doubt::addition_of;
 use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
@@ -96,16 +97,26 @@ impl Engine<'_> {
         if let Some(other) = row.as_ref().filter(|row| serves(row)).and_then(|row| row.item) {
             return Err(wording::taken(order, other));
         }
-        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
-        let waits = open
-            .iter()
-            .find(|intent| matches!(intent.request, OnceRequest::AddLicense(_)) && !intent.is_order_of(incarnation));
-        if let Some(other) = waits.and_then(|intent| intent.item) {
-            return Err(wording::taken(order, other));
-        }
+        self.check_not_waited_for(item.id, incarnation, order)?;
         match self.shown_by(item, incarnation)? {
             Shown::Nothing | Shown::Own | Shown::Former => Ok(()),
             Shown::Unknown(license) | Shown::Elsewhere(license, _) => Err(wording::shows_unknown(item.id, license)),
+        }
+    }
+
+    /// No purchase for this order may be in doubt, but one for the very incarnation: what appears is that one's.
+    pub(super) fn check_not_waited_for(
+        &self,
+        item: ItemId,
+        incarnation: &Incarnation,
+        order: LicenseId,
+    ) -> Result<(), ModuleError> {
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        let is_for_another = |intent: &&Intent| addition_of(intent).is_some() && !intent.is_order_of(incarnation);
+        let Some(intent) = open.iter().find(is_for_another) else { return Ok(()) };
+        match intent.item {
+            Some(other) if other != item => Err(wording::taken(order, other)),
+            Some(_) | None => Err(self.still_in_doubt(intent, &describe(intent))),
         }
     }
 

@@ -111,7 +111,7 @@ pub(super) fn taken(order: LicenseId, other: ItemId) -> ModuleError {
         "orderid",
         order,
         text!(
-            "The license of hosting order {order} is that of service {other}",
+            "The license of hosting order {order} belongs to service {other}",
             "Лицензия заказа хостинга {order} принадлежит услуге {other}"
         ),
     )
