@@ -192,6 +192,47 @@ fn keep_leaves_the_license_and_gives_it_out_again_without_a_purchase() {
     assert_eq!((test.item(ITEM).param("lickey"), test.orderbox().charges(ORDER)), (before.as_str(), 1));
 }
 
+/// A purchase that comes to light only after the end is kept too, whichever run finds it.
+#[test]
+fn keep_leaves_a_license_that_appears_after_the_close() {
+    for lands_before in [true, false] {
+        let test = shop();
+        test.settings("on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n");
+        test.orderbox().fault(Fault::on("generate-license-key").late());
+        test.cmd("open", ITEM).fails("client");
+        if lands_before {
+            test.orderbox().land_late();
+        }
+        test.cmd("close", ITEM).ok();
+        test.orderbox().land_late();
+        for _ in 0..2 {
+            sync(&test).ok();
+        }
+        assert_eq!(test.orderbox().removals(ORDER), 0, "{lands_before}: {}", test.story());
+        assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "stopped", "{lands_before}");
+        test.set_item(ITEM, "status", "1");
+        test.cmd("reopen", ITEM).ok();
+        assert_eq!((test.item(ITEM).param("lickey"), test.orderbox().charges(ORDER)), (key(&test).as_str(), 1));
+    }
+}
+
+/// A removal that was sent before the setting said "keep" is still settled.
+#[test]
+fn a_removal_in_doubt_is_settled_although_the_setting_says_keep() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().fault(Fault::on(REMOVE).late());
+    test.cmd("close", ITEM).ok();
+    test.settings("on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n");
+    sync(&test);
+    test.orderbox().land_late();
+    for _ in 0..2 {
+        sync(&test);
+    }
+    removed_once(&test);
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted", "{}", test.story());
+    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'"), "0");
+}
+
 /// After a removal there is nothing left to reopen: a new license is bought, with a new key.
 #[test]
 fn a_service_that_is_opened_again_gets_a_new_license() {

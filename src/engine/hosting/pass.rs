@@ -154,6 +154,9 @@ impl Engine<'_> {
         if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none || has_another) {
             return Ok(());
         }
+        if self.keeps_addons() {
+            return self.give_up_addon(item, row).await;
+        }
         self.remove_addon(item.id, row).await?;
         if item.status != ItemStatus::Deleted {
             self.clear_shown(item, row).await?;
@@ -167,6 +170,10 @@ impl Engine<'_> {
 
     async fn look_at_kept(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
+        // A removal that was sent before the setting said "keep".
+        self.settle_removals(row.id).await?;
+        let known = self.store.license(row.account, row.id).map_err(errors::state)?;
+        let Some(row) = &known.filter(|row| row.state == LicenseState::Stopped) else { return Ok(()) };
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
         let failed = row.key.is_none() && self.has_failed(row).await?;

@@ -116,16 +116,21 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Ends what a license is held for. Written down first: a crash in between leaves a license that waits.
-    pub(super) async fn give_up_addon(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.lock_license(row.id).await?;
-        let keeps = match self.rules.on_close {
+    /// Whether a license stays on its order when its service gives it back.
+    pub(super) fn keeps_addons(&self) -> bool {
+        match self.rules.on_close {
             OnClose::Keep => true,
             // There is no pool and no stop: each renewal of the order would cost money.
             OnClose::Pool | OnClose::Stop | OnClose::Delete => false,
-        };
-        if row.state != LicenseState::ToFree {
-            let state = if keeps { LicenseState::Stopped } else { LicenseState::ToFree };
+        }
+    }
+
+    /// Ends what a license is held for. Written down first: a crash in between leaves a license that waits.
+    pub(super) async fn give_up_addon(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        let keeps = self.keeps_addons();
+        let state = if keeps { LicenseState::Stopped } else { LicenseState::ToFree };
+        if row.state != state {
             let reason = wording::given_back(item.id, row.id, keeps);
             self.note(&reason);
             let (row, why) = (row.clone(), keeps.then(|| Reason::Other(KEPT.to_owned())));
