@@ -21,7 +21,10 @@ fn without_a_removing_call_a_person_is_asked_to_remove_it() {
     let told = test.panel_changes();
     let problem = told.iter().find(|line| line.starts_with("problems.register")).cloned().unwrap_or_default();
     assert!(problem.contains("4001") && problem.contains(&end_of_order(&test)), "{told:?}");
-    assert!(told.iter().any(|line| line.starts_with("task.edit")), "{told:?}");
+    let tasks = || test.panel_changes().iter().filter(|line| line.starts_with("task.edit")).count();
+    assert_eq!(tasks(), 1, "{told:?}");
+    test.cmd_op("close", ITEM, operation).ok();
+    assert_eq!(tasks(), 1, "a repeated close has a task already: {}", test.story());
     assert!(!key(&test).is_empty());
     // As long as it is there, somebody is told; once it is gone, nobody.
     sync(&test);

@@ -353,6 +353,10 @@ impl Engine<'_> {
     /// A task for an operator, if the panel runs an operation that the task can belong to.
     async fn ask_operator(&mut self, item: ItemId) -> Result<(), ModuleError> {
         let Some(operation) = self.operation else { return Ok(()) };
+        self.step("look for task").await?;
+        if self.ports.billdb.has_task(operation).map_err(|error| errors::database(&error))? {
+            return Ok(());
+        }
         let asked = self.panel_call(&PanelCall::TaskType { item, operation: "close" }).await?;
         let Some(task_type) = asked.ok().and_then(|answer| answer.get("task_type").cloned()) else { return Ok(()) };
         if task_type.is_empty() {
