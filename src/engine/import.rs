@@ -57,7 +57,7 @@ impl Engine<'_> {
     async fn import_all(&mut self, itemtype: &str, search: &Search, done: &mut Imported) -> Result<(), ModuleError> {
         self.check_restored()?;
         if self.sells_addons() {
-            let orders = self.unclaimed_orders().await?;
+            let orders = self.unclaimed_orders(search).await?;
             done.left.extend(orders.iter().map(|order| to_bind(order.id)));
             return Ok(());
         }

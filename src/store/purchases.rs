@@ -22,7 +22,7 @@ pub struct Purchase {
     pub license: LicenseId,
     /// Its tariff.
     pub pricelist: UpstreamPricelistId,
-    /// One word: order, renewal, tariff, nodes.
+    /// One word: order, add, renewal, tariff, nodes.
     pub kind: String,
     /// The period bought, where it was one.
     pub period: Option<Period>,

@@ -200,7 +200,7 @@ fn purchases(source: &Source<'_>, page: &mut Page) -> Result<(), ModuleError> {
     let first = source.now.date_naive().with_day(1).and_then(|day| day.and_hms_opt(0, 0, 0));
     let from = first.map_or(source.now, |moment| moment.and_utc());
     let bought = source.store.purchases(from, source.now + chrono::Duration::days(1)).map_err(state_error)?;
-    let mut counts: BTreeMap<&str, u32> = ["order", "renewal"].into_iter().map(|kind| (kind, 0)).collect();
+    let mut counts: BTreeMap<&str, u32> = ["order", "add", "renewal"].into_iter().map(|kind| (kind, 0)).collect();
     let mut costs: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for one in &bought {
         *counts.entry(&one.kind).or_default() += 1;

@@ -84,3 +84,53 @@ fn the_administrators_commands_know_these_licenses() {
     }
     nothing_sent(&test);
 }
+
+/// What was bought is counted as bought, and what waits for its removal waits for nobody else.
+#[test]
+fn reports_and_metrics_count_these_purchases() {
+    let test = shop();
+    test.settings("[orderbox]\nprice_month = \"800.00 RUB\"\n");
+    let metrics = || operator(&test, "metrics").stdout;
+    assert!(metrics().contains("pmisplicense_month_purchases{kind=\"add\"} 0"), "{}", metrics());
+    test.cmd("open", ITEM).ok();
+    assert!(metrics().contains("pmisplicense_month_purchases{kind=\"add\"} 1"), "{}", metrics());
+    let counts = || {
+        let output = operator(&test, "report --json");
+        let report: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        let product = &report["products"][0];
+        (product["bought"].as_u64(), product["bound"].as_u64(), product["pool"].as_u64(), product["cost"].clone())
+    };
+    assert_eq!(counts(), (Some(1), Some(1), Some(0), "800.00 RUB".into()));
+    test.cmd("close", ITEM).ok();
+    assert_eq!(counts(), (Some(1), Some(0), Some(0), "800.00 RUB".into()));
+}
+
+/// Named are orders with a license that nobody has, and by the panel's command only those that a person asked for.
+#[test]
+fn import_names_only_orders_that_nobody_has() {
+    let test = opened();
+    for order in [4002, 4003, 4004, 4005] {
+        test.orderbox().add(Order::new(order));
+    }
+    // A purchase in doubt, and one that only the panel knows of.
+    test.whmcs_item(43, 1, 4003).add();
+    test.orderbox().fault(crate::support::Fault::on("generate-license-key").late());
+    test.cmd("open", 43).fails("client");
+    test.orderbox().land_late();
+    test.whmcs_item(44, 2, 4004).param("licid", "4004").add();
+    for order in [4002, 4004] {
+        test.orderbox().edit(order, |o| o.key = format!("Reseller-somebody-{order}"));
+    }
+    forget(&test);
+    let list = operator(&test, "import --module 8 --json");
+    let named = |text: &str| (4001..=4005).filter(|order| text.contains(&order.to_string())).collect::<Vec<_>>();
+    assert_eq!(named(&list.stdout), [4002], "{}", list.stdout);
+    let import = |search: &[&str]| {
+        let before = test.log().len();
+        test.run([&["--command", "import", "--module", "8", "--itemtype", "soft"], search].concat()).ok();
+        test.log()[before..].lines().filter(|line| line.contains("bind ITEM")).map(str::to_owned).collect::<String>()
+    };
+    assert_eq!(named(&import(&[])), Vec::<i32>::new());
+    assert_eq!(named(&import(&["--param", "4002,4004"])), [4002]);
+    nothing_sent(&test);
+}

@@ -13,7 +13,7 @@ use crate::engine::state_error;
 use crate::error::ModuleError;
 use crate::model::catalogue::Catalogue;
 use crate::model::ids::{ItemId, LicenseId, UpstreamPricelistId};
-use crate::model::license::Money;
+use crate::model::license::{Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, Period, days_between};
 use crate::store::{LicenseFilter, Purchase, Reuse, Store};
@@ -202,13 +202,14 @@ fn held(
         let product = products.entry(row.pricelist).or_default();
         match row.state {
             LicenseState::Bound | LicenseState::Claimed => product.bound += 1,
-            LicenseState::Pool | LicenseState::ToFree => {
+            LicenseState::Pool | LicenseState::ToFree if row.family != Family::Orderbox => {
                 product.pool += 1;
                 let left = row.expires.day().map_or(0, |expires| days_between(today, expires).max(0));
                 let year = catalogue.by_pricelist(row.pricelist).and_then(|known| known.prices.get(&MonthCount(12)));
                 add(&mut pool_worth, worth(year, left).as_ref());
             }
-            LicenseState::Stopped | LicenseState::Deleted => {}
+            // An addon that waits for its removal waits for nobody else.
+            LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped | LicenseState::Deleted => {}
         }
     }
     (products, pool_worth)
@@ -216,7 +217,7 @@ fn held(
 
 fn count(products: &mut BTreeMap<UpstreamPricelistId, ProductMonth>, purchase: &Purchase) {
     let product = products.entry(purchase.pricelist).or_default();
-    product.bought += u32::from(purchase.kind == "order");
+    product.bought += u32::from(matches!(purchase.kind.as_str(), "order" | "add"));
     product.renewed += u32::from(purchase.kind == "renewal");
     add(&mut product.cost, purchase.amount.as_ref());
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::{HostingOrder, ProductLine};
 use crate::model::ids::LicenseId;
+use crate::model::item::ItemStatus;
 use crate::model::license_row::LicenseState;
+use crate::plan::import::Search;
 use crate::ports::{CallError, Upstream as _};
 use crate::text;
 
@@ -17,14 +19,16 @@ use crate::engine::{Engine, errors};
 const MAX_PAGES: u32 = 1_000;
 
 impl Engine<'_> {
-    /// Orders of the account that have a license which nobody has.
-    pub(in crate::engine) async fn unclaimed_orders(&mut self) -> Result<Vec<HostingOrder>, ModuleError> {
+    /// Orders of the account that have a license which nobody has. We have not bought those: each has to be named.
+    pub(in crate::engine) async fn unclaimed_orders(
+        &mut self,
+        search: &Search,
+    ) -> Result<Vec<HostingOrder>, ModuleError> {
         let mut found = Vec::new();
         for line in self.rules.hosting.products.clone() {
-            for order in self.orders_of_line(line).await? {
+            for order in self.orders_of_line(line).await?.into_iter().filter(|order| search.names(*order)) {
                 self.begin_one();
-                let row = self.store.license(self.account, order).map_err(errors::state)?;
-                if row.is_some_and(|row| row.state != LicenseState::Deleted) {
+                if self.is_spoken_for(order).await? {
                     continue;
                 }
                 let seen = self.order_now(line, order).await?;
@@ -34,6 +38,30 @@ impl Engine<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether our state has the order's license, a purchase for it is in doubt, or a service shows it.
+    async fn is_spoken_for(&mut self, order: LicenseId) -> Result<bool, ModuleError> {
+        let row = self.store.license(self.account, order).map_err(errors::state)?;
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        if row.is_some_and(|row| row.state != LicenseState::Deleted) || !open.is_empty() {
+            return Ok(true);
+        }
+        self.step("look for services").await?;
+        let ids = self.ports.billdb.items_with_license(order).map_err(|error| errors::database(&error))?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let items = self.ports.billdb.items(&ids).map_err(|error| errors::database(&error))?;
+        for item in items.iter().filter(|item| item.status != ItemStatus::Deleted) {
+            // Another account may have a license of the same number.
+            let Some(module) = item.module.filter(|_| item.is_ours()) else { continue };
+            let account = self.store.account_of_module(module).map_err(errors::state)?;
+            if account.is_some_and(|account| account.id == self.account) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn orders_of_line(&mut self, line: ProductLine) -> Result<BTreeSet<LicenseId>, ModuleError> {

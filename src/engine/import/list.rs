@@ -64,7 +64,7 @@ impl Engine<'_> {
 
     /// Orders with a license that nobody has: named, never imported.
     async fn importable_orders(&mut self) -> Result<Vec<Importable>, ModuleError> {
-        let orders = self.unclaimed_orders().await?;
+        let orders = self.unclaimed_orders(&Search::everything()).await?;
         let importable = |order: HostingOrder| Importable {
             module: self.module,
             family: Family::Orderbox,
