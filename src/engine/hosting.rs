@@ -44,7 +44,7 @@ impl Engine<'_> {
             ItemCommand::Prolong => self.prolong_addon(item).await,
             ItemCommand::CancelProlong => self.incarnation_of(item).await.map(drop),
             ItemCommand::Setparam => self.setparam_addon(item).await,
-            ItemCommand::SyncItem => self.sync_addon_alone(item).await,
+            ItemCommand::SyncItem => self.sync_addon(item).await,
             ItemCommand::GenKey => Err(wording::no_new_key(item.id)),
         }
     }

@@ -141,6 +141,21 @@ fn another_key_is_never_removed() {
     assert_eq!((test.orderbox().requests_of(REMOVE).len(), key(&test).as_str()), (1, "Reseller-bought-again"));
 }
 
+/// A key that was removed and shows again is a question for a person: it is not removed a second time.
+#[test]
+fn a_key_that_comes_back_after_its_removal_is_not_removed_again() {
+    let test = opened_with(REMOVING, |_| {});
+    let before = key(&test);
+    test.cmd("close", ITEM).ok();
+    test.orderbox().edit(ORDER, |o| o.key = before);
+    test.set_item(ITEM, "status", "2");
+    assert_eq!(operator(&test, "bind 42 4001 --yes").code, Some(0), "{}", test.story());
+    test.cmd("close", ITEM).ok();
+    let output = sync(&test);
+    assert!(output.fails("order_unknown").message().contains("removed before"), "{}", output.message());
+    assert_eq!((test.orderbox().removals(ORDER), test.orderbox().requests_of(REMOVE).len()), (1, 1));
+}
+
 #[test]
 fn an_order_with_an_action_under_way_is_left_alone() {
     let test = opened_with(REMOVING, |_| {});

@@ -134,3 +134,29 @@ fn import_names_only_orders_that_nobody_has() {
     assert_eq!(named(&import(&["--param", "4002,4004"])), [4002]);
     nothing_sent(&test);
 }
+
+/// What a run has just seen it does not ask for again.
+#[test]
+fn one_look_at_an_order_is_enough() {
+    let looks = |test: &Test| {
+        let count = test.orderbox().requests_of("details").len();
+        forget(test);
+        count
+    };
+    let test = opened_with("on_close = \"keep\"\n", |_| {});
+    test.set_item(ITEM, "status", "3");
+    sync(&test).ok();
+    assert_eq!(looks(&test), 1, "held, and nobody pays");
+    test.cmd("close", ITEM).ok();
+    forget(&test);
+    sync(&test).ok();
+    assert_eq!(looks(&test), 1, "kept");
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).ok();
+    assert_eq!(looks(&test), 1, "handed out again");
+    let test = opened();
+    test.cmd("close", ITEM).ok();
+    forget(&test);
+    sync(&test).ok();
+    assert_eq!(looks(&test), 1, "to be removed by a person");
+}

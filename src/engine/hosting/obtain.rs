@@ -56,22 +56,32 @@ impl Engine<'_> {
             Some(key) => self.take_back(item, incarnation, name, &seen, key).await?,
             None => match self.still_to_come(&seen).await? {
                 Some(row) => self.wait_for_key(item, incarnation, name, &seen, &row).await?,
-                None => self.add_license(item, incarnation, name, line, &seen).await?,
+                None => {
+                    let row = self.add_license(item, incarnation, name, line, &seen).await?;
+                    let seen = self.order_now(line, row.id).await?;
+                    return self.hand_out_addon(item, &row, line, seen).await;
+                }
             },
         };
-        self.hand_out_addon(item, &row, line).await
+        self.hand_out_addon(item, &row, line, seen).await
     }
 
     /// A license that the service holds: its key is saved again where it is missing. One that is gone is not bought
     /// again.
     async fn hand_out_held(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
-        self.hand_out_addon(item, row, line).await
+        let seen = self.order_now(line, row.id).await?;
+        self.hand_out_addon(item, row, line, seen).await
     }
 
     /// Waits briefly for a late key, then saves number and key.
-    async fn hand_out_addon(&mut self, item: &Item, row: &LicenseRow, line: ProductLine) -> Result<(), ModuleError> {
-        let mut seen = self.order_now(line, row.id).await?;
+    async fn hand_out_addon(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        line: ProductLine,
+        mut seen: HostingOrder,
+    ) -> Result<(), ModuleError> {
         if seen.key.is_none() && row.key.is_some() {
             return Err(wording::addon_gone(item.id, row.id));
         }

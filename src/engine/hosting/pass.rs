@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::ModuleError;
+use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus};
@@ -27,11 +28,6 @@ use crate::engine::{Engine, Summary, errors};
 const BATCH: usize = 500;
 
 impl Engine<'_> {
-    /// sync_item.
-    pub(super) async fn sync_addon_alone(&mut self, item: &Item) -> Result<(), ModuleError> {
-        self.sync_addon(item).await
-    }
-
     /// One pass over the licenses of the account.
     pub(in crate::engine) async fn pass_of_addons(
         &mut self,
@@ -157,13 +153,12 @@ impl Engine<'_> {
         if self.keeps_addons() {
             return self.give_up_addon(item, row).await;
         }
-        self.remove_addon(item.id, row).await?;
+        let left = self.remove_addon(item.id, row).await?;
         if item.status != ItemStatus::Deleted {
             self.clear_shown(item, row).await?;
         }
-        let row = self.store.license(row.account, row.id).map_err(errors::state)?;
-        match row.filter(|row| row.state == LicenseState::ToFree) {
-            Some(row) => self.tell_unpaid_renewal(item, &row).await,
+        match left {
+            Some(seen) => self.tell_unpaid_renewal(item, row, &seen).await,
             None => Ok(()),
         }
     }
@@ -188,14 +183,18 @@ impl Engine<'_> {
             // The key of our purchase came after the close: another one is not ours from now on.
             self.refresh(row, &seen.as_license()).await?;
         }
-        self.tell_unpaid_renewal(item, row).await
+        self.tell_unpaid_renewal(item, row, &seen).await
     }
 
     /// Reports a renewal that no client pays for to the operator in time.
-    async fn tell_unpaid_renewal(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
-        let Some(seen) = self.try_look(row).await? else { return Ok(()) };
+    async fn tell_unpaid_renewal(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+        seen: &HostingOrder,
+    ) -> Result<(), ModuleError> {
         if seen.key.is_some() && is_renewed_soon(seen.recurring, seen.ends, self.now()) {
-            let problem = wording::renewed_unpaid(item.id, &seen, self.cost_of_months(1).as_ref());
+            let problem = wording::renewed_unpaid(item.id, seen, self.cost_of_months(1).as_ref());
             self.tell_problem(item.id, row, &problem).await?;
         }
         Ok(())
@@ -233,7 +232,7 @@ impl Engine<'_> {
             self.tell_problem(item.id, row, &wording::hosting_not_active(item.id, &seen)).await?;
         }
         if item.status == ItemStatus::Suspended || !is_paid(item, self.today()) {
-            self.tell_unpaid_renewal(item, row).await?;
+            self.tell_unpaid_renewal(item, row, &seen).await?;
         }
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Engine<'_> {
             return Ok(());
         }
         match self.remove_addon(item.id, &row).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(error) if error.kind == ErrorKind::Database => Err(error),
             Err(error) => {
                 self.warn(&text!(
@@ -162,13 +162,18 @@ impl Engine<'_> {
         }
     }
 
-    /// Takes the license off its order, or has an operator do it. The caller has made sure that no service may use it.
-    pub(super) async fn remove_addon(&mut self, item: ItemId, row: &LicenseRow) -> Result<(), ModuleError> {
+    /// Takes the license off its order, or has an operator do it: then the order is returned as it was seen. The caller
+    /// has made sure that no service may use the license.
+    pub(super) async fn remove_addon(
+        &mut self,
+        item: ItemId,
+        row: &LicenseRow,
+    ) -> Result<Option<HostingOrder>, ModuleError> {
         self.lock_license(row.id).await?;
         self.settle_removals(row.id).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
         if row.state == LicenseState::Deleted {
-            return Ok(());
+            return Ok(None);
         }
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
@@ -179,12 +184,12 @@ impl Engine<'_> {
                 // Bought, and its key is still to come.
                 return Err(wording::key_to_come(row.id));
             }
-            return self.forget_removed(&row, Reason::DeletedUpstream).await;
+            return self.forget_removed(&row, Reason::DeletedUpstream).await.map(|()| None);
         };
         if self.rules.hosting.remove_call.is_empty() {
             let price = self.cost_of_months(1);
             self.tell_problem(item, &row, &wording::to_remove(item, &seen, price.as_ref())).await?;
-            return self.ask_operator(item).await;
+            return self.ask_operator(item).await.map(|()| Some(seen));
         }
         let fingerprint = key.fingerprint();
         match &row.key {
@@ -202,7 +207,7 @@ impl Engine<'_> {
             return Err(wording::busy_order(row.id));
         }
         self.check_clock()?;
-        self.send_removal(item, &row, line, fingerprint).await
+        self.send_removal(item, &row, line, fingerprint).await.map(|()| None)
     }
 
     async fn send_removal(
@@ -236,7 +241,14 @@ impl Engine<'_> {
         self.step("intent recorded").await?;
         let recorded = match recorded.map_err(errors::state)? {
             Recorded::Intent(recorded) => recorded,
-            // Removed before, and shown still: the same key does not come back by itself.
+            // The same key does not come back by itself.
+            Recorded::Existing(intent) if intent.status == IntentStatus::Done => {
+                let why = text!(
+                    "it was removed before, and the order shows the same key",
+                    "её уже сняли, а заказ показывает тот же ключ"
+                );
+                return Err(errors::order_unknown(&what, &why, Some(item), intent.id.0));
+            }
             Recorded::Existing(intent) => return Err(self.still_in_doubt(&intent, &what)),
         };
         self.note(&what);

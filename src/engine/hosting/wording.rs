@@ -348,11 +348,11 @@ pub(super) fn to_remove(item: ItemId, seen: &HostingOrder, price: Option<&Money>
     let (order, ends, price) = (seen.id, day(seen), priced(price));
     text!(
         [
-            "Service {item} is closed, and hosting order {order} still has its license. Remove the license in the seller's panel before {ends}, or the next term is charged{}. Nothing is refunded.",
+            "Service {item} no longer uses the license of hosting order {order}, which still has it. Remove the license in the seller's panel before {ends}, or the next term is charged{}. Nothing is refunded.",
             price.en
         ],
         [
-            "Услуга {item} закрыта, а у заказа хостинга {order} осталась её лицензия. Снимите лицензию в панели продавца до {ends}, иначе будет списана оплата следующего срока{}. Деньги не возвращаются.",
+            "Услуга {item} больше не использует лицензию заказа хостинга {order}, а у заказа она осталась. Снимите лицензию в панели продавца до {ends}, иначе будет списана оплата следующего срока{}. Деньги не возвращаются.",
             price.ru
         ]
     )
@@ -362,11 +362,11 @@ pub(super) fn kept(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> 
     let (order, ends, price) = (seen.id, day(seen), priced(price));
     text!(
         [
-            "Service {item} is closed, and the license of hosting order {order} is kept until the hosting ends on {ends}. Each renewal of the hosting charges it again, by the month{}.",
+            "Service {item} no longer uses the license of hosting order {order}, which still has it. It is kept until the hosting ends on {ends}. Each renewal of the hosting charges it again, by the month{}.",
             price.en
         ],
         [
-            "Услуга {item} закрыта, а лицензия заказа хостинга {order} оставлена до его окончания {ends}. Каждое продление хостинга снова её оплачивает, за месяц{}.",
+            "Услуга {item} больше не использует лицензию заказа хостинга {order}, а у заказа она осталась — до его окончания {ends}. Каждое продление хостинга снова её оплачивает, за месяц{}.",
             price.ru
         ]
     )
