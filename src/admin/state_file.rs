@@ -18,7 +18,8 @@ use crate::watch::last_runs::{self, LastBackup, LastRuns};
 /// `backup`: a copy of the state, or, with `verify`, a look at one.
 ///
 /// # Errors
-/// `bad_value`: the file is there, or is no whole copy; `missed`: there is no state; `state`.
+/// `bad_value`: the file is there, or is no whole copy; `missed`: there is no state; `state`: it cannot be read, or the
+/// new copy of it is not whole.
 pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, ModuleError> {
     let shown = file.display();
     if verify {
@@ -47,9 +48,7 @@ pub fn backup_in(desk: &mut Desk<'_>, dir: &Path, keep: Option<u16>) -> Result<A
     let moment = desk.ctx.clock.now().format("%Y%m%d-%H%M%S");
     let file = dir.join(format!("{begins}{moment}{ends}"));
     copied(desk, &file)?;
-    // Old copies go only when the new one is known to be whole.
-    read_copy(&file).map_err(|error| not_a_copy(&file, &error))?;
-    let removed = keep.map_or(Ok(0), |keep| remove_old(dir, usize::from(keep)))?;
+    let removed = keep.map_or(Ok(0), |keep| remove_old(dir, &file, usize::from(keep)))?;
     let shown = file.display();
     let words = text!(
         ["the state was copied to {shown}; it holds license keys; {} removed", counted(removed, "old copy")],
@@ -63,8 +62,9 @@ pub fn backup_in(desk: &mut Desk<'_>, dir: &Path, keep: Option<u16>) -> Result<A
     Ok(answer)
 }
 
-/// Removes all but the newest copies. Their names sort by moment; other files of the folder are none of ours.
-fn remove_old(dir: &Path, keep: usize) -> Result<usize, ModuleError> {
+/// Removes all but the newest copies. Their names sort by moment; other files of the folder are none of ours. The new
+/// copy stays, even if a clock that was ahead named others after it.
+fn remove_old(dir: &Path, new: &Path, keep: usize) -> Result<usize, ModuleError> {
     let (begins, ends) = COPY_NAME;
     let failed = |path: &Path, error: &dyn std::fmt::Display| {
         let shown = path.display();
@@ -85,14 +85,15 @@ fn remove_old(dir: &Path, keep: usize) -> Result<usize, ModuleError> {
     let mut names: Vec<String> =
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| is_moment(name)).collect();
     names.sort_unstable_by(|one, other| other.cmp(one));
-    let old: Vec<PathBuf> = names.iter().skip(keep).map(|name| dir.join(name)).collect();
+    let others = names.iter().map(|name| dir.join(name)).filter(|path| path != new);
+    let old: Vec<PathBuf> = others.skip(keep.saturating_sub(1)).collect();
     for path in &old {
         std::fs::remove_file(path).map_err(|error| failed(path, &error))?;
     }
     Ok(old.len())
 }
 
-/// Copies the state and remembers when that was.
+/// Copies the state, reads the copy, and remembers when that was. One that is not whole is taken away again.
 fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
     if !is_there(desk.ctx)? {
         return Err(no_state(&desk.ctx.settings.state));
@@ -107,9 +108,11 @@ fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
         | StoreError::IllegalStep { .. }
         | StoreError::Cluster(_) => state_error(error),
     })?;
+    // Old copies go, and the backup counts, only when the new one is known to be whole.
+    read_copy(file).map_err(|error| copy_not_whole(file, &error))?;
     let at = desk.ctx.clock.now();
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    // The copy was written. If its moment cannot be remembered, doctor goes on naming the backup before it.
+    // The copy is whole. If its moment cannot be remembered, doctor goes on naming the backup before it.
     let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.backup = Some(LastBackup { at, file }));
     Ok(())
 }
@@ -220,6 +223,32 @@ fn not_written(file: &Path, error: &StoreError) -> ModuleError {
         .next(text!(
             "name a file that does not exist, in a folder with free space",
             "укажите файл, которого ещё нет, в каталоге, где есть место"
+        ))
+        .because(error)
+}
+
+/// A copy shows what the state is: nobody should rely on this one, so it does not stay.
+fn copy_not_whole(file: &Path, error: &StoreError) -> ModuleError {
+    let shown = file.display();
+    let happened = text!(
+        "The state was copied to {shown}, but the copy is not whole",
+        "Состояние скопировано в {shown}, но копия не цела"
+    );
+    let changed = match std::fs::remove_file(file) {
+        Ok(()) => text!(
+            "The new copy was removed; older copies and the state were not changed",
+            "Новая копия удалена; прежние копии и состояние не изменены"
+        ),
+        Err(_) => text!(
+            "The new copy is still there and cannot be used; older copies and the state were not changed",
+            "Новая копия осталась, пользоваться ею нельзя; прежние копии и состояние не изменены"
+        ),
+    };
+    ModuleError::new(ErrorKind::State, "file", shown, happened)
+        .changed(changed)
+        .next(text!(
+            "see what is wrong with the state: pmisplicense doctor",
+            "посмотрите, что с состоянием: pmisplicense doctor"
         ))
         .because(error)
 }

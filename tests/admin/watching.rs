@@ -223,3 +223,34 @@ fn backup_in_a_folder_keeps_the_newest_copies_and_nothing_else() {
     assert_eq!(person(&t, "backup --keep 2").code, Some(2));
     assert_eq!(person(&t, "backup").code, Some(2));
 }
+
+/// A copy that is not whole does not stay, counts as no backup, and costs no older copy. A new copy that is whole stays
+/// also when a clock that was ahead gave others a later name.
+#[test]
+fn a_backup_counts_only_when_its_copy_is_whole_and_the_new_one_always_stays() {
+    let t = opened();
+    let folder = t.root().join("var/backups");
+    std::fs::create_dir(&folder).unwrap();
+    let later = ["pmisplicense-29980101-000000.db", "pmisplicense-29990101-000000.db"];
+    later.iter().for_each(|name| std::fs::write(folder.join(name), "old").unwrap());
+    let names = || {
+        let entries = std::fs::read_dir(&folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let line = format!("backup --dir {} --keep 1", folder.display());
+    let good = std::fs::read(t.state_path()).unwrap();
+    in_state(&t, "UPDATE license SET expires = 'when the cows come home'");
+    for line in [line.clone(), format!("backup {}", folder.join("mine.db").display())] {
+        let said = refused(&t, &line).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("not whole") && said.contains("was removed") && said.contains("doctor"), "{said}");
+        assert_eq!(names(), later, "{line}");
+    }
+    assert_eq!(figure(&fine(&t, "metrics"), "pmisplicense_last_backup_timestamp_seconds"), None);
+    std::fs::write(t.state_path(), good).unwrap();
+    let answer = json(&t, &line);
+    let new = answer["file"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert_eq!((names(), answer["removed"].as_u64()), (vec![new], Some(2)));
+    assert!(figure(&fine(&t, "metrics"), "pmisplicense_last_backup_timestamp_seconds").is_some());
+}
