@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::problems::{self, Problem};
+use super::problems::{self, Problem, Problems};
 use super::stream::Listing;
 use super::table::{Giving, Measure, wrapped};
 use super::usage::{Limits, Usage, advice};
@@ -12,7 +12,7 @@ use super::{Answer, Desk, dash, day};
 use crate::cli::{ListArgs, SortBy};
 use crate::engine::state_error;
 use crate::error::{Lang, ModuleError, Text, counted};
-use crate::model::ids::{AccountId, LicenseId, ModuleId};
+use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::license::{LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, days_between};
@@ -39,8 +39,11 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         module: args.module,
         expires_before: args.expires_before,
     };
-    let problems = problems::read(desk, &store)?;
-    // With a filter, only the problems of the licenses that it names; without one also those that have no license.
+    // Only the list of problems asks the panel which refusals are over: the list itself is from the state alone.
+    let problems = match args.problems {
+        true => problems::read(desk, &store)?,
+        false => Problems::read(&store, desk.ctx.clock.now())?,
+    };
     let is_shown = |row: &LicenseRow| !args.problems || !problems.words(row).is_empty();
     let head = text!(
         "LICENSE|STATE|ITEM|PRODUCT|STATUS|EXPIRES|IP|DOMAINS|NAME",
@@ -50,7 +53,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
     let mut measure = Measure::new(&head);
     let (mut limits, mut nearly_full, mut counts_domains) = (Limits::default(), 0, false);
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut listed: BTreeSet<(AccountId, LicenseId)> = BTreeSet::new();
+    let mut listed = Listed::default();
     let printed = store.at_one_moment(|| {
         store.each_license(filter, args.sort.into(), |row| {
             if is_shown(&row) {
@@ -60,7 +63,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
                 counts_domains |= row.domains.is_some();
                 measure.add(&line(desk, &row, !problems.words(&row).is_empty(), usage));
                 if args.problems {
-                    listed.insert((row.account, row.id));
+                    listed.add(&row);
                 }
             }
             true
@@ -69,14 +72,16 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
             .list()
             .iter()
             .filter(|_| args.problems)
-            .filter(|problem| filter.is_empty() || problem.license.is_some_and(|license| listed.contains(&license)))
+            .filter(|problem| filter.is_empty() || listed.has(problem))
             .collect();
+        let outside = if args.problems { problems.list().len() - shown.len() } else { 0 };
         let total: u32 = counts.values().sum();
         if desk.json {
             let mut fields = json!({ "counts": counts });
             if let (true, Some(fields)) = (args.problems, fields.as_object_mut()) {
                 let list: Vec<Value> = shown.iter().map(|one| problems::to_json(one, desk.ctx.lang)).collect();
                 fields.insert("problems".to_owned(), list.into());
+                fields.insert("problems_outside_filter".to_owned(), outside.into());
             }
             let mut listing = Listing::begin(desk, "list", &fields, "licenses");
             store.each_license(filter, args.sort.into(), |row| {
@@ -101,6 +106,10 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
             let lines = problems::lines(desk, shown.iter().copied());
             let sum = format!("{lines}{}\n", desk.say(&sum(total, &counts, args.problems.then_some(shown.len()))));
             (desk.print)(&sum);
+            if outside > 0 {
+                let words = format!("{}\n", wrapped(desk.say(&outside_filter(outside)), desk.width, 2));
+                (desk.print)(&words);
+            }
             if nearly_full > 0 {
                 let words = format!("{}\n", wrapped(desk.say(&advice(nearly_full)), desk.width, 2));
                 (desk.print)(&words);
@@ -109,7 +118,42 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         Ok(shown.len())
     });
     let found = printed.map_err(state_error)?;
-    Ok(Answer::printed().with_code(u8::from(args.problems && (found > 0 || !listed.is_empty()))))
+    Ok(Answer::printed().with_code(u8::from(args.problems && (found > 0 || !listed.licenses.is_empty()))))
+}
+
+/// The licenses that a list of problems shows, and the services that they serve.
+#[derive(Default)]
+struct Listed {
+    licenses: BTreeSet<(AccountId, LicenseId)>,
+    items: BTreeSet<ItemId>,
+}
+
+impl Listed {
+    fn add(&mut self, row: &LicenseRow) {
+        self.licenses.insert((row.account, row.id));
+        if matches!(row.state, LicenseState::Bound | LicenseState::Claimed) {
+            self.items.extend(row.item);
+        }
+    }
+
+    /// Whether a filter leaves this problem: it is one of a license that is listed, or of the service that one serves.
+    /// A problem of neither a license nor a service may be that of any license that is listed.
+    fn has(&self, problem: &Problem) -> bool {
+        match (problem.license, problem.item) {
+            (None, None) => !self.licenses.is_empty(),
+            (license, item) => {
+                license.is_some_and(|license| self.licenses.contains(&license))
+                    || item.is_some_and(|item| self.items.contains(&item))
+            }
+        }
+    }
+}
+
+fn outside_filter(count: usize) -> Text {
+    text!(
+        ["the filter leaves out {}; all of them: pmisplicense list --problems", counted(count, "problem")],
+        ["проблем вне отбора: {count}; все: pmisplicense list --problems"]
+    )
 }
 
 impl From<SortBy> for Order {

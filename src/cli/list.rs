@@ -69,7 +69,8 @@ pub struct ListArgs {
     #[arg(long, conflicts_with = "status")]
     pub pool: bool,
     /// Only what needs somebody: doubts, late keys, licenses to be freed or with a former account, services for which
-    /// sync fails. Exit code 1 when there are any
+    /// sync fails. Exit code 1 when there are any. With a filter: those of the licenses that it names and of their
+    /// services; it leaves out services without a license, and says how many problems it left out
     #[arg(long)]
     pub problems: bool,
     /// Sorted by

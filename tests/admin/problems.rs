@@ -92,6 +92,47 @@ fn a_filter_of_list_holds_for_problems_too() {
     assert_eq!((other["problems"].as_array().unwrap().len(), other["licenses"].as_array().unwrap().len()), (0, 0));
 }
 
+/// Problems that have no license of their own are those of the license that serves their service. What a filter leaves
+/// out is counted.
+#[test]
+fn a_filter_leaves_the_problems_of_the_services_that_it_names() {
+    let t = opened();
+    in_state(&t, "INSERT INTO trouble (item, module, since, times, en, ru) VALUES (42, 7, 1, 3, 'no', 'нет')");
+    let note = "INSERT INTO journal (at, item, event, en, ru) VALUES (1, 77, 'waits_nomoney', 'no money', 'нет денег')";
+    in_state(&t, note);
+    assert_eq!(kinds(&t), ["sync_fails", "refused"]);
+    let text = words(&troubled(&t, "list --problems --module 7"));
+    assert!(text.contains("pmisplicense retry 42") && text.contains("1 problem, 1 license"), "{text}");
+    assert!(text.contains("the filter leaves out 1 problem; all of them: pmisplicense list --problems"), "{text}");
+    let text = words(&fine(&t, "list --problems --module 8"));
+    assert!(text.contains("0 problems, 0 licenses") && text.contains("leaves out 2 problems"), "{text}");
+    let found = json(&t, "list --problems --product 55227");
+    let count = |name: &str| found[name].as_array().unwrap().len();
+    assert_eq!((count("problems"), count("licenses"), &found["problems_outside_filter"]), (1, 1, &1.into()));
+    // One of neither a license nor a service is shown with whatever is listed.
+    in_state(&t, "INSERT INTO account (id, url, username) VALUES (9, 'https://other.test', 'other')");
+    in_state(&t, "UPDATE module SET account = 9");
+    let former = json(&t, "list --problems --module 7");
+    let named: Vec<_> = former["problems"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert_eq!(named, ["sync_fails", "former_account"]);
+}
+
+/// The plain list is from the state alone: it does not ask the panel whether a refusal is over.
+#[test]
+fn a_plain_list_asks_no_database() {
+    let t = Test::setup().own_database().start();
+    t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
+    t.cmd("open", 42).ok();
+    let note = "INSERT INTO journal (at, item, event, en, ru) VALUES (1, 42, 'waits_nomoney', 'no money', 'нет денег')";
+    in_state(&t, note);
+    let connections = || t.db.rows("SHOW GLOBAL STATUS LIKE 'Connections'", ())[0][1].clone();
+    let before = connections();
+    fine(&t, "list");
+    assert_eq!(connections(), before);
+    troubled(&t, "list --problems");
+    assert_ne!(connections(), before);
+}
+
 /// At 60 columns addresses, days and amounts are whole or not there at all.
 #[test]
 fn a_narrow_table_leaves_columns_out_and_cuts_no_number() {
