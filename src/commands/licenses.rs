@@ -60,7 +60,7 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
         None => modules_in_use(ctx)?.iter().map(|module| module.id).collect(),
     };
     let mut total = Summary::default();
-    for module in chosen {
+    for &module in &chosen {
         let mut summary = Summary::default();
         match with_engine(ctx, module, |engine| Ok(run_to_end(engine.sync_all(allow)))) {
             Ok(done) => summary = done,
@@ -73,6 +73,9 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
         total.report.failed(None, Scope::Account, error);
     }
     log_accounts(ctx, "sync", &total.report);
+    if only.is_none() {
+        watched::forget_others(ctx, &chosen);
+    }
     watched::write_metrics(ctx);
     Ok(total)
 }

@@ -30,6 +30,17 @@ pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport)
     }
 }
 
+/// Forgets modules that are not in use any more: nobody syncs them again, and an alert about them would never end.
+pub(super) fn forget_others(ctx: &Context, in_use: &[ModuleId]) {
+    let path = last_runs::path(&ctx.settings);
+    if ctx.copy.is_some() || !LastRuns::read(&path).knows_others(in_use) {
+        return;
+    }
+    if let Err(error) = LastRuns::change(&path, |all| all.forget_others(in_use)) {
+        ctx.log.warning(&format!("modules that are gone cannot be forgotten: {error}"));
+    }
+}
+
 fn balance(ctx: &mut Context, module: ModuleId) -> Result<Option<crate::model::license::Money>, ModuleError> {
     let access = ctx.data.access(module)?;
     let mut client = ctx.connector.connect(&access)?;

@@ -153,6 +153,17 @@ impl LastRuns {
         self.balances.insert(module.0, LastBalance { at, minor, currency });
     }
 
+    /// Whether anything is known of a module other than these.
+    pub fn knows_others(&self, in_use: &[ModuleId]) -> bool {
+        self.syncs.keys().chain(self.balances.keys()).any(|module| !in_use.contains(&ModuleId(*module)))
+    }
+
+    /// Forgets all modules but these.
+    pub fn forget_others(&mut self, in_use: &[ModuleId]) {
+        self.syncs.retain(|module, _| in_use.contains(&ModuleId(*module)));
+        self.balances.retain(|module, _| in_use.contains(&ModuleId(*module)));
+    }
+
     /// A reconcile ended and left these differences.
     pub fn reconciled(&mut self, at: DateTime<Utc>, mut differences: Vec<SeenDifference>) {
         let mut kinds: BTreeMap<String, u32> = BTreeMap::new();

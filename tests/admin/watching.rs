@@ -171,6 +171,30 @@ fn doctor_tells_when_the_last_sync_was_missed_or_failed() {
     assert!(check("last_sync")["what"].as_str().unwrap().contains("with a failure, 1 time in a row"));
 }
 
+/// A module that is gone is forgotten by the next sync of all modules; a dry run, and one of a single module, forgets
+/// none.
+#[test]
+fn a_module_that_is_gone_is_forgotten() {
+    let mut t = opened();
+    t.add_module(8, "pmisplicense");
+    t.connect_module(8, &t.upstream.url());
+    t.settings("metrics_file = \"{root}/var/figures.prom\"\n");
+    fine(&t, "sync");
+    t.db.exec("UPDATE processingmodule SET active = 'off' WHERE id = 8", ());
+    let known = || {
+        let text = fine(&t, "metrics");
+        ["last_sync_timestamp_seconds{module", "balance{module"]
+            .map(|name| text.contains(&format!("pmisplicense_{name}=\"8\"")))
+    };
+    fine(&t, "sync --dry-run");
+    fine(&t, "sync --module 7");
+    assert_eq!(known(), [true, true]);
+    fine(&t, "sync");
+    assert_eq!(known(), [false, false]);
+    let written = std::fs::read_to_string(t.root().join("var/figures.prom")).unwrap();
+    assert!(written.contains("module=\"7\"") && !written.contains("module=\"8\""), "{written}");
+}
+
 /// What falls due, what it costs, and whether the balance lasts; nothing is bought by looking.
 #[test]
 fn forecast_adds_up_what_falls_due_and_compares_it_with_the_balance() {
