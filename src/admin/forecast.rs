@@ -26,6 +26,9 @@ use crate::watch::last_runs::{self, LastRuns};
 /// A narrow terminal leaves out the months first, then the product.
 const GIVING: Giving<'_> = Giving { soft: &[], spare: &[5, 3] };
 
+/// What was paid last, by license.
+pub type Bought = BTreeMap<(AccountId, LicenseId), Purchase>;
+
 /// A license that runs out soon.
 pub struct Coming {
     row: LicenseRow,
@@ -76,13 +79,27 @@ impl Outlook {
     fn unknown(&self) -> usize {
         self.coming.iter().filter(|one| one.cost.is_none()).count()
     }
+
+    /// Whether each of the chosen renewals could be compared with the balance: its price is known in that currency.
+    fn compares(&self, chosen: impl Fn(&Coming) -> bool) -> bool {
+        let is_like = |one: &Coming| match (&one.cost, &self.balance) {
+            (Some(cost), Some(balance)) => cost.currency == balance.currency,
+            (_, _) => false,
+        };
+        self.coming.iter().filter(|one| chosen(one)).all(is_like)
+    }
 }
 
 /// The licenses of a module that run out within so many days. The balance is the caller's to add.
 ///
 /// # Errors
 /// `state`, `database`
-pub fn outlook(ctx: &mut Context, store: &Store, module: ModuleId, days: u16) -> Result<Outlook, ModuleError> {
+pub fn outlook(
+    ctx: &mut Context,
+    (store, bought): (&Store, &Bought),
+    module: ModuleId,
+    days: u16,
+) -> Result<Outlook, ModuleError> {
     let today = ctx.clock.today();
     let until = today.checked_add_days(Days::new(u64::from(days) + 1));
     let filter = LicenseFilter {
@@ -96,7 +113,6 @@ pub fn outlook(ctx: &mut Context, store: &Store, module: ModuleId, days: u16) ->
     let numbers: Vec<ItemId> = rows.iter().filter_map(|row| row.item).collect();
     let items = ctx.data.billdb()?.items(&numbers).map_err(database_error)?;
     let items: BTreeMap<ItemId, Item> = items.into_iter().map(|item| (item.id, item)).collect();
-    let bought = store.last_purchases().map_err(state_error)?;
     let rules = ctx.settings.rules(Some(module));
     let mut coming = Vec::new();
     for row in rows {
@@ -104,11 +120,12 @@ pub fn outlook(ctx: &mut Context, store: &Store, module: ModuleId, days: u16) ->
             continue;
         };
         let product = rules.catalogue.by_pricelist(row.pricelist);
-        let ends = product.is_none_or(|product| product.is_only_trial()) || item.period == Period::Trial;
+        // One whose product the catalogue lacks runs out all the same, at a price that may not be known.
+        let ends = product.is_some_and(|product| product.is_only_trial()) || item.period == Period::Trial;
         if item.status != ItemStatus::Active || ends {
             continue;
         }
-        let (cost, months) = price(&bought, &row, product, item.period);
+        let (cost, months) = price(bought, &row, product, item.period);
         let is_certain = need(item).is_none_or(|end| end > expires);
         coming.push(Coming { row, expires, paid_until: need(item), is_certain, cost, months });
     }
@@ -117,7 +134,7 @@ pub fn outlook(ctx: &mut Context, store: &Store, module: ModuleId, days: u16) ->
 
 /// The amount that was paid last for a period of this license, or else the list price for the service's own period.
 fn price(
-    bought: &BTreeMap<(AccountId, LicenseId), Purchase>,
+    bought: &Bought,
     row: &LicenseRow,
     product: Option<&crate::model::catalogue::Product>,
     period: Period,
@@ -161,9 +178,10 @@ fn sums(sums: &BTreeMap<String, i64>) -> String {
 pub fn forecast(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
     let store = desk.store()?;
     let modules: Vec<ModuleId> = modules_in_use(desk.ctx)?.iter().map(|module| module.id).collect();
+    let bought = store.last_purchases().map_err(state_error)?;
     let (mut text, mut list, mut falls_short) = (String::new(), Vec::new(), false);
     for module in modules {
-        let mut outlook = outlook(desk.ctx, &store, module, days)?;
+        let mut outlook = outlook(desk.ctx, (&store, &bought), module, days)?;
         let (balance, is_fresh) = balance(desk, module);
         outlook.balance = balance;
         text.push_str(&page(desk, module, days, &outlook, is_fresh));
@@ -264,13 +282,39 @@ fn lines(module: ModuleId, days: u16, outlook: &Outlook, is_fresh: bool) -> Vec<
             ["The balance is {balance}{}. It does not cover the paid renewals from {from} on. Next: top up the account.", when.en],
             ["Баланс {balance}{}. Оплаченные продления не покрыты с {from}. Далее: пополните счёт.", when.ru]
         ),
-        (None, Some(from)) => text!(
-            ["The balance is {balance}{}. It covers the paid renewals. If every client pays on, it ends on {from}.", when.en],
-            ["Баланс {balance}{}. Оплаченные продления покрыты. Если заплатят все клиенты, он кончится {from}.", when.ru]
-        ),
-        (None, None) => {
+        (None, Some(from)) => {
+            let known = known(outlook.compares(|one| one.is_certain));
+            text!(
+                [
+                    "The balance is {balance}{}. It covers the paid renewals{}. If every client pays on, it ends on {from}.",
+                    when.en,
+                    known.en
+                ],
+                [
+                    "Баланс {balance}{}. Оплаченные продления{} покрыты. Если заплатят все клиенты, он кончится {from}.",
+                    when.ru,
+                    known.ru
+                ]
+            )
+        }
+        (None, None) if outlook.compares(|_| true) => {
             text!(["The balance is {balance}{}. It lasts.", when.en], ["Баланс {balance}{}. Его хватает.", when.ru])
         }
+        (None, None) => text!(
+            [
+                "The balance is {balance}{}. The balance covers the renewals whose price is known in its currency.",
+                when.en
+            ],
+            ["Баланс {balance}{}. Он покрывает продления, цена которых известна в его валюте.", when.ru]
+        ),
     });
     lines
+}
+
+/// Which renewals a sentence is about, where not all of them could be compared with the balance.
+fn known(compares: bool) -> Text {
+    match compares {
+        true => text!("", ""),
+        false => text!(" whose price is known in its currency", ", цена которых известна в его валюте,"),
+    }
 }

@@ -224,6 +224,23 @@ fn forecast_adds_up_what_falls_due_and_compares_it_with_the_balance() {
     );
 }
 
+/// A license whose product the catalogue lacks is counted, and what cannot be compared is not said to be covered.
+#[test]
+fn forecast_counts_what_has_no_price_and_does_not_say_that_the_balance_covers_it() {
+    let t = opened();
+    let said = |t: &Test| fine(t, "forecast --days 60").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said(&t).contains("It lasts."), "{}", said(&t));
+    let covers = "The balance covers the renewals whose price is known in its currency.";
+    let bare = |text: &str| text.contains(covers) && !text.contains("It lasts");
+    in_state(&t, "UPDATE cost SET currency = 'XTS'");
+    assert!(bare(&said(&t)), "{}", said(&t));
+    in_state(&t, "UPDATE license SET pricelist = 999999");
+    let module = json(&t, "forecast --days 60")["modules"][0].clone();
+    let licenses = module["licenses"].as_array().unwrap();
+    assert_eq!((licenses.len(), &licenses[0]["cost"], &module["unknown_costs"]), (1, &().into(), &1.into()));
+    assert!(bare(&said(&t)) && said(&t).contains("The price of 1 renewal is not known"), "{}", said(&t));
+}
+
 /// The newest copies stay, other files of the folder are left alone, and doctor knows the age of the last one.
 #[test]
 fn backup_in_a_folder_keeps_the_newest_copies_and_nothing_else() {

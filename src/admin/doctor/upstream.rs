@@ -2,7 +2,7 @@
 
 use super::Checks;
 use crate::admin::Desk;
-use crate::admin::forecast::{Outlook, outlook};
+use crate::admin::forecast::{Bought, Outlook, outlook};
 use crate::engine::{self, state_error};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
@@ -46,6 +46,8 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
             ),
         );
     }
+    let read = store.map(|store| (store, store.last_purchases()));
+    let bought = read.as_ref().and_then(|(store, bought)| Some((*store, bought.as_ref().ok()?)));
     for module in ours {
         let (id, name) = (module.id, &module.name);
         if !module.active {
@@ -61,7 +63,7 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
                 ),
             );
         }
-        if let Err(error) = one_module(desk, module.id, store, checks) {
+        if let Err(error) = one_module(desk, module.id, store, bought, checks) {
             checks.failed("module", &error);
         }
     }
@@ -89,6 +91,7 @@ fn one_module(
     desk: &mut Desk<'_>,
     id: ModuleId,
     store: Option<&Store>,
+    bought: Option<(&Store, &Bought)>,
     checks: &mut Checks,
 ) -> Result<(), ModuleError> {
     let access = desk.ctx.data.access(id)?;
@@ -105,7 +108,7 @@ fn one_module(
     }
     checks.ok("login", text!("module {id}: the seller lets us in", "модуль {id}: продавец пускает"));
     order_function(id, client.as_mut(), checks);
-    balance(desk, id, store, client.as_mut(), checks);
+    balance(desk, id, bought, client.as_mut(), checks);
     clock(desk, id, client.as_ref(), checks);
     Ok(())
 }
@@ -199,7 +202,13 @@ fn order_function(id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) 
 /// Renewals of so many days are compared with the balance.
 const MONEY_DAYS: u16 = 7;
 
-fn balance(desk: &mut Desk<'_>, id: ModuleId, store: Option<&Store>, client: &mut dyn Upstream, checks: &mut Checks) {
+fn balance(
+    desk: &mut Desk<'_>,
+    id: ModuleId,
+    bought: Option<(&Store, &Bought)>,
+    client: &mut dyn Upstream,
+    checks: &mut Checks,
+) {
     let balance = match client.balance() {
         Ok(balance) => balance,
         Err(error) => {
@@ -227,7 +236,7 @@ fn balance(desk: &mut Desk<'_>, id: ModuleId, store: Option<&Store>, client: &mu
         );
     }
     // A panel whose services cannot be read has a line of its own.
-    let outlook = store.and_then(|store| outlook(desk.ctx, store, id, MONEY_DAYS).ok());
+    let outlook = bought.and_then(|bought| outlook(desk.ctx, bought, id, MONEY_DAYS).ok());
     let short =
         outlook.and_then(|outlook| Outlook { balance: Some(balance.clone()), ..outlook }.ends_on(|one| one.is_certain));
     match short {
