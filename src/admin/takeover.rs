@@ -53,6 +53,14 @@ impl Line {
         matches!(self.outcome, Outcome::Named) && self.candidate.verdict == *verdict
     }
 
+    fn is_asked_for(&self, marking: Marking) -> bool {
+        match &self.candidate.verdict {
+            Verdict::Bind => matches!(self.outcome, Outcome::Named),
+            Verdict::Mark => marking == Marking::Mark,
+            Verdict::Done | Verdict::Leave(..) => false,
+        }
+    }
+
     /// Known by nothing but where it is.
     fn only_by_address(&self) -> bool {
         self.candidate.by == BTreeSet::from([Evidence::Address])
@@ -140,7 +148,7 @@ impl List {
         let (bind, mark) = (self.count(&Verdict::Bind), self.count(&Verdict::Mark));
         if taking.apply && bind + mark > 0 {
             let marking = self.ask(desk, taking, bind, mark)?;
-            self.carry_out(desk, marking)?;
+            self.carry_out(desk, marking);
         }
         Ok(self.told(desk, taking.apply))
     }
@@ -175,38 +183,44 @@ impl List {
         Ok(if !taking.yes && desk.agrees(&question) { Marking::Mark } else { Marking::Leave })
     }
 
-    fn carry_out(&mut self, desk: &mut Desk<'_>, marking: Marking) -> Result<(), ModuleError> {
-        let open = |line: &Line| match &line.candidate.verdict {
-            Verdict::Bind => matches!(line.outcome, Outcome::Named),
-            Verdict::Mark => marking == Marking::Mark,
-            Verdict::Done | Verdict::Leave(..) => false,
-        };
+    /// A module that cannot be used does not keep the others' licenses from being bound, and what was bound is told.
+    fn carry_out(&mut self, desk: &mut Desk<'_>, marking: Marking) {
         let modules: BTreeSet<ModuleId> = self.lines.iter().map(|line| line.candidate.module).collect();
-        let total = self.lines.iter().filter(|line| open(line)).count();
-        let (lang, mut number) = (desk.ctx.lang, 0);
+        let total = self.lines.iter().filter(|line| line.is_asked_for(marking)).count();
+        let mut number = 0;
         for module in modules {
-            let servers = served_by(desk.ctx, module)?;
-            let tell = &mut *desk.tell;
-            let mine = self.lines.iter_mut().filter(|line| line.candidate.module == module && open(line));
-            let mine: Vec<&mut Line> = mine.collect();
-            with_engine(desk.ctx, module, |engine| {
-                for line in mine {
-                    number += 1;
-                    tell(&format!("{number}/{total} {}\n", line.candidate.id));
-                    line.outcome = match run_to_end(engine.take_over(&line.candidate, &servers, marking)) {
-                        Ok(Some(Taken::Left(left, why))) => Outcome::Left(left, why),
-                        Ok(Some(done)) => Outcome::Done(done),
-                        Ok(None) => Outcome::Named,
-                        Err(error) => Outcome::Failed(*error.message),
-                    };
-                    if let Outcome::Failed(why) = &line.outcome {
-                        tell(&format!("! {}\n", why.in_lang(lang)));
-                    }
-                }
-                Ok(())
-            })?;
+            if let Err(error) = self.carry_out_of(desk, module, marking, (&mut number, total)) {
+                self.failed(desk, module, error);
+            }
         }
-        Ok(())
+    }
+
+    fn carry_out_of(
+        &mut self,
+        desk: &mut Desk<'_>,
+        module: ModuleId,
+        marking: Marking,
+        (number, total): (&mut usize, usize),
+    ) -> Result<(), ModuleError> {
+        let servers = served_by(desk.ctx, module)?;
+        let (lang, tell) = (desk.ctx.lang, &mut *desk.tell);
+        let mine = self.lines.iter_mut().filter(|line| line.candidate.module == module && line.is_asked_for(marking));
+        with_engine(desk.ctx, module, |engine| {
+            for line in mine {
+                *number += 1;
+                tell(&format!("{number}/{total} {}\n", line.candidate.id));
+                line.outcome = match run_to_end(engine.take_over(&line.candidate, &servers, marking)) {
+                    Ok(Some(Taken::Left(left, why))) => Outcome::Left(left, why),
+                    Ok(Some(done)) => Outcome::Done(done),
+                    Ok(None) => Outcome::Named,
+                    Err(error) => Outcome::Failed(*error.message),
+                };
+                if let Outcome::Failed(why) = &line.outcome {
+                    tell(&format!("! {}\n", why.in_lang(lang)));
+                }
+            }
+            Ok(())
+        })
     }
 
     /// A license that is known by its address alone is bound only when the operator agrees. `agreed`: --by-address.
@@ -270,6 +284,11 @@ impl List {
             (false, _) => text!(
                 "{bind} to bind, {mark} to mark, {left} left alone; to do it: pmisplicense {command} … --apply",
                 "привязать: {bind}, пометить: {mark}, не трогать: {left}; выполнить: pmisplicense {command} … --apply"
+            ),
+            // The module of these could not be used.
+            (true, _) if bind > 0 => text!(
+                "{done} done, {bind} not bound, {mark} not marked, {left} left alone, {failed} failed; the rest again: pmisplicense {command} … --apply",
+                "выполнено: {done}, не привязано: {bind}, без метки: {mark}, не тронуто: {left}, не удалось: {failed}; остальное снова: pmisplicense {command} … --apply"
             ),
             (true, _) => text!(
                 "{done} done, {mark} not marked, {left} left alone, {failed} failed",

@@ -305,6 +305,44 @@ pub fn on_terminal(t: &Test, line: &str, answers: &str) -> (String, Option<i32>)
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
 }
 
+/// A module that cannot be used any more once the binding has begun: what the first one bound is told, the later one is
+/// bound all the same, and the sum names what was not.
+#[test]
+fn one_module_that_fails_keeps_no_other_from_being_bound() {
+    let mut t = Test::new();
+    let sellers = [8, 9].map(|module| {
+        t.add_module(module, "pmisplicense");
+        let seller = crate::support::Upstream::start();
+        t.connect_module(module, &seller.url());
+        seller
+    });
+    let mut ids = vec![vendor(&t, 47, "192.0.2.47")];
+    for (module, seller) in [8_u32, 9].into_iter().zip(&sellers) {
+        let item = 40 + module;
+        let ip = format!("192.0.2.{item}");
+        t.soft_item(item, "55227", 1).ip(&ip).module(module).active_until(&day_in(20)).add();
+        let id = seller.add_foreign(55227, 1, &ip, &format!("Item #{item} Service {item}"));
+        seller.edit_license(id, |l| (l.remoteid, l.autoprolong) = (item.to_string(), "null".into()));
+        ids.push(id);
+    }
+    assert_eq!(json(&t, "take-over panel")["counts"]["bind"], 3);
+    let gate = t.upstream.hold_before("soft.edit?read");
+    let run = t.spawn(["take-over", "panel", "--apply", "--yes"]);
+    // The list reads the license first, the binding again.
+    gate.reached();
+    let binding = t.upstream.hold_before("soft.edit?read");
+    gate.release();
+    binding.reached();
+    super::in_state(&t, "UPDATE account SET username = 'x' WHERE id = (SELECT account FROM module WHERE id = 8)");
+    binding.release();
+    let output = run.wait();
+    let said = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.code, Some(1), "{said}\n{}", output.stderr);
+    assert!(said.contains("module 8 name another account") && said.contains("2 done, 1 not bound"), "{said}");
+    let bound = [47, 48, 49].map(|item| t.item(item).param("licid").to_owned());
+    assert_eq!(bound, [ids[0].to_string(), String::new(), ids[2].to_string()]);
+}
+
 /// Options that make no sense, a seller who is away, the panel's switch, a state that was restored.
 #[test]
 fn bad_input() {
