@@ -119,6 +119,14 @@ fn what_monitoring_imports_names_figures_that_there_are() {
         }
     }
     assert!(seen > 20, "{seen}");
+    // Zabbix: what cannot be asked is no good news.
+    let template = read("zabbix-template.yaml");
+    let (_, sync_age) = template.split_once("key: pmisplicense.sync_age").unwrap();
+    let (sync_age, _) = sync_age.split_once("key: pmisplicense.balance").unwrap();
+    assert!(
+        sync_age.contains("DISCARD_VALUE") && sync_age.contains("nodata(/Pmisplicense/pmisplicense.sync_age,2h)=1")
+    );
+    assert!(template.contains("\"^PMISPLICENSE (OK|WARNING)\")=0"), "UNKNOWN is a trouble too");
     serde_json::from_str::<serde_json::Value>(&read("grafana-dashboard.json")).unwrap();
 }
 
@@ -245,6 +253,11 @@ fn forecast_counts_what_has_no_price_and_does_not_say_that_the_balance_covers_it
 #[test]
 fn backup_in_a_folder_keeps_the_newest_copies_and_nothing_else() {
     let t = opened();
+    let check = || -> serde_json::Value {
+        let checks = json(&t, "doctor")["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["check"] == "backup").unwrap()
+    };
+    assert_eq!(check()["level"], "warning", "there is a state, and no copy of it");
     let folder = t.root().join("var/backups");
     std::fs::create_dir(&folder).unwrap();
     for name in ["pmisplicense-20260101-000000.db", "pmisplicense-20260102-000000.db", "pmisplicense-mine.db", "x"] {
@@ -261,6 +274,7 @@ fn backup_in_a_folder_keeps_the_newest_copies_and_nothing_else() {
     assert_eq!(left, ["pmisplicense-20260102-000000.db".to_owned(), new, "pmisplicense-mine.db".into(), "x".into()]);
     fine(&t, &format!("backup --verify {file}"));
     assert!(person(&t, "doctor").stdout.contains("last backup"));
+    assert_eq!(check()["level"], "ok");
     assert_eq!(person(&t, "backup --keep 2").code, Some(2));
     assert_eq!(person(&t, "backup").code, Some(2));
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::Checks;
 use crate::admin::Desk;
 use crate::error::{Text, counted};
+use crate::session::state::is_there;
 use crate::text;
 use crate::watch::last_runs::{self, LastBackup, LastRuns, LastSync};
 
@@ -23,11 +24,14 @@ pub(super) fn watched(desk: &Desk<'_>, checks: &mut Checks) {
     }
     match last.backup {
         Some(backup) => last_backup(&backup, now, checks),
-        None => checks.hint(
-            "backup",
-            text!("no backup of the state was written yet", "копии состояния ещё не записывались"),
-            backup_command(),
-        ),
+        None => {
+            let what = text!("no backup of the state was written yet", "копии состояния ещё не записывались");
+            // What is wrong with a state that cannot be found has a line of its own.
+            match is_there(desk.ctx).unwrap_or(false) {
+                true => checks.warning("backup", what, backup_command()),
+                false => checks.hint("backup", what, backup_command()),
+            }
+        }
     }
 }
 
