@@ -5,8 +5,7 @@ use std::path::Path;
 use super::{Answer, Desk};
 use crate::error::{ErrorKind, ModuleError};
 use crate::text;
-use crate::watch::last_runs::{self, LastRuns};
-use crate::watch::metrics::{Source, text, write};
+use crate::watch::metrics::{figures, write};
 
 /// `metrics`
 ///
@@ -14,13 +13,8 @@ use crate::watch::metrics::{Source, text, write};
 /// `state`; `bad_value`: the file cannot be written, and the one that is there is whole.
 pub fn metrics(desk: &mut Desk<'_>, output: Option<&Path>) -> Result<Answer, ModuleError> {
     let store = desk.store()?;
-    let figures = text(&Source {
-        store: &store,
-        state: &desk.ctx.settings.state,
-        last: &LastRuns::read(&last_runs::path(&desk.ctx.settings)),
-        now: desk.ctx.clock.now(),
-        today: desk.ctx.clock.today(),
-    })?;
+    let (now, today) = (desk.ctx.clock.now(), desk.ctx.clock.today());
+    let figures = figures(&store, &desk.ctx.settings, now, today)?;
     let Some(file) = output else {
         let json = serde_json::json!({ "text": figures });
         return Ok(Answer::new("metrics", figures, json));

@@ -2,13 +2,12 @@
 //! the log says what could not be written.
 
 use crate::context::Context;
-use crate::engine::state_error;
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
 use crate::pass_report::PassReport;
 use crate::session::open_state;
 use crate::watch::last_runs::{self, LastRuns};
-use crate::watch::metrics::{Source, text, write};
+use crate::watch::metrics::{figures, write};
 
 /// Remembers how the sync of a module ended. The balance is read only where figures are written: it is one more
 /// request to the seller.
@@ -50,17 +49,10 @@ fn balance(ctx: &mut Context, module: ModuleId) -> Result<Option<crate::model::l
 /// Writes the figures to the file that the settings name.
 pub(super) fn write_metrics(ctx: &mut Context) {
     let Some(file) = ctx.settings.metrics_file.clone().filter(|_| ctx.copy.is_none()) else { return };
-    let written = figures(ctx).map_err(|error| error.to_string());
+    let (now, today) = (ctx.clock.now(), ctx.clock.today());
+    let written = open_state(ctx).and_then(|store| figures(&store, &ctx.settings, now, today));
+    let written = written.map_err(|error| error.to_string());
     if let Err(error) = written.and_then(|text| write(&file, &text).map_err(|error| error.to_string())) {
         ctx.log.warning(&format!("metrics_file {} cannot be written: {error}", file.display()));
     }
-}
-
-fn figures(ctx: &mut Context) -> Result<String, ModuleError> {
-    let store = open_state(ctx)?;
-    let (now, today) = (ctx.clock.now(), ctx.clock.today());
-    let last = LastRuns::read(&last_runs::path(&ctx.settings));
-    store
-        .at_one_moment(|| Ok(text(&Source { store: &store, state: &ctx.settings.state, last: &last, now, today })))
-        .map_err(state_error)?
 }

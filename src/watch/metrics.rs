@@ -7,13 +7,14 @@ use std::path::Path;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 
-use super::last_runs::LastRuns;
+use super::last_runs::{self, LastRuns};
 use super::problems::{Kind, Problems};
 use crate::durable::{self, FileError};
 use crate::engine::state_error;
 use crate::error::ModuleError;
 use crate::model::license::Money;
 use crate::model::license_row::LicenseState;
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Licenses that run out within so many days are counted.
@@ -23,17 +24,15 @@ const DUE_DAYS: [u64; 3] = [1, 3, 7];
 const FILE_MODE: u32 = 0o644;
 
 /// All that the figures are made of.
-pub struct Source<'s> {
-    /// The state.
-    pub store: &'s Store,
+struct Source<'s> {
+    store: &'s Store,
     /// The state file.
-    pub state: &'s Path,
+    state: &'s Path,
     /// What the last runs found.
-    pub last: &'s LastRuns,
-    /// The moment.
-    pub now: DateTime<Utc>,
+    last: &'s LastRuns,
+    now: DateTime<Utc>,
     /// The seller's calendar day.
-    pub today: NaiveDate,
+    today: NaiveDate,
 }
 
 /// The text, one family after the other.
@@ -81,11 +80,22 @@ fn seconds(at: DateTime<Utc>) -> String {
     at.timestamp().to_string()
 }
 
-/// The figures.
+/// The figures of a state at one moment.
 ///
 /// # Errors
 /// `state`
-pub fn text(source: &Source<'_>) -> Result<String, ModuleError> {
+pub fn figures(
+    store: &Store,
+    settings: &Settings,
+    now: DateTime<Utc>,
+    today: NaiveDate,
+) -> Result<String, ModuleError> {
+    let last = LastRuns::read(&last_runs::path(settings));
+    let source = Source { store, state: &settings.state, last: &last, now, today };
+    store.at_one_moment(|| Ok(text(&source))).map_err(state_error)?
+}
+
+fn text(source: &Source<'_>) -> Result<String, ModuleError> {
     let mut page = Page::default();
     let version = source.store.version().map_err(state_error)?;
     let labels = vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("state_version", version.to_string())];

@@ -87,6 +87,8 @@ fn sync_writes_the_metrics_file_whole_or_not_at_all() {
     let first = std::fs::read_to_string(&file).unwrap();
     assert!(first.contains("pmisplicense_licenses{product=\"55227\",state=\"bound\"} 1"), "{first}");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    let heads = |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(heads(&first), heads(&fine(&t, "metrics")), "the same figures, by sync and by hand");
     t.settings("metrics_file = \"{root}/no/such/folder/figures.prom\"\n");
     fine(&t, "sync");
     assert!(t.log().contains("metrics_file"), "{}", t.log());
