@@ -28,6 +28,8 @@ const GIVING: Giving<'_> = Giving { soft: &[7], spare: &[5, 2, 4] };
 struct Done {
     services: BTreeMap<(ModuleId, LicenseId), ItemId>,
     left: Vec<Text>,
+    /// Of those that `--all` means: what cannot be imported. The list says why.
+    skipped: Vec<Text>,
     report: PassReport,
 }
 
@@ -37,16 +39,26 @@ struct Done {
 /// Any error that prevents the list. `missed`, `bad_value`: a chosen license is not in the list or cannot be
 /// imported, or no operator can be asked. The failure of a single license is part of the answer.
 pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError> {
-    let mut list = Vec::new();
+    let (mut list, mut away) = (Vec::new(), PassReport::default());
     for module in chosen(desk, args.module)? {
-        list.extend(importable(desk, module, args.itemtype)?);
+        match importable(desk, module, args.itemtype) {
+            Ok(found) => list.extend(found),
+            // A license may be in its account too: nothing is chosen from a part of the list.
+            Err(error) if args.applies() => return Err(error),
+            Err(error) => away.failed(module, Scope::Account, error),
+        }
     }
     if !args.applies() {
-        return Ok(told(desk, &list, None));
+        if let (true, Some(first)) = (list.is_empty(), away.first()) {
+            return Err(first.error.clone());
+        }
+        away.failures().for_each(|entry| desk.ctx.log.error(&format!("import: {}", entry.error)));
+        return Ok(told(desk, &list, &Done { report: away, ..Done::default() }, false));
     }
     let wanted = wanted(&list, args)?;
+    let skipped = skipped(&list, args);
     if wanted.is_empty() {
-        return Ok(told(desk, &list, Some(&Done::default())));
+        return Ok(told(desk, &list, &Done { skipped, ..Done::default() }, true));
     }
     let shown: Vec<&Importable> = wanted.iter().map(|index| &list[*index]).collect();
     let page = page(desk, &shown, &Done::default());
@@ -57,8 +69,8 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
         "услугами панели станут лицензии: {count}; из них чужие: {foreign} — убедитесь, что их больше никто не продлевает"
     );
     desk.confirm(&plan, args.yes)?;
-    let done = carried_out(desk, &shown);
-    Ok(told(desk, &list, Some(&done)))
+    let done = Done { skipped, ..carried_out(desk, &shown) };
+    Ok(told(desk, &list, &done, true))
 }
 
 fn importable(desk: &mut Desk<'_>, module: ModuleId, only: Option<Itemtype>) -> Result<Vec<Importable>, ModuleError> {
@@ -94,6 +106,16 @@ fn wanted(list: &[Importable], args: &Import) -> Result<Vec<usize>, ModuleError>
     }
     let chosen: BTreeSet<LicenseId> = args.licenses.iter().copied().collect();
     chosen.into_iter().map(|id| one_of(list, id)).collect()
+}
+
+/// What `--all` means and cannot import, with the reason.
+fn skipped(list: &[Importable], args: &Import) -> Vec<Text> {
+    let meant = list.iter().filter(|one| args.all && (one.ours || args.foreign));
+    let why = |one: &Importable| {
+        let (id, why) = (one.license.id, one.against.as_ref()?);
+        Some(text!(["{id}: {}", why.en], ["{id}: {}", why.ru]))
+    };
+    meant.filter_map(why).collect()
 }
 
 fn same(list: &[Importable], id: LicenseId) -> Vec<usize> {
@@ -192,9 +214,8 @@ fn page(desk: &Desk<'_>, list: &[&Importable], done: &Done) -> String {
     text
 }
 
-fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
-    let none = Done::default();
-    let result = done.unwrap_or(&none);
+/// `applied`: something was to be imported, not only listed.
+fn told(desk: &Desk<'_>, list: &[Importable], result: &Done, applied: bool) -> Answer {
     let all: Vec<&Importable> = list.iter().collect();
     let mut text = page(desk, &all, result);
     let left = result.left.iter().map(|why| ('-', why.clone()));
@@ -203,14 +224,15 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
         text.push_str(&format!("{sign} {}\n", wrapped(desk.say(&words), desk.width, 2)));
     }
     let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
-    let (imported, left, failed) = (result.services.len(), result.left.len(), result.report.failures().count());
-    let sum = match done {
-        None if total == 0 => text!("every license at the seller is already in use", "у каждой лицензии есть хозяин"),
-        None => text!(
+    let (imported, failed) = (result.services.len(), result.report.failures().count());
+    let left = result.left.len() + result.skipped.len();
+    let sum = match applied {
+        false if total == 0 => text!("every license at the seller is already in use", "у каждой лицензии есть хозяин"),
+        false => text!(
             "{total} licenses that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
             "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"
         ),
-        Some(_) => text!(
+        true => text!(
             "{imported} imported, {left} left alone, {failed} failed",
             "импортировано: {imported}, не тронуто: {left}, не удалось: {failed}"
         ),
@@ -220,7 +242,7 @@ fn told(desk: &Desk<'_>, list: &[Importable], done: Option<&Done>) -> Answer {
     let json = json!({
         "licenses": licenses,
         "imported": imported,
-        "left": result.left.iter().map(|why| desk.say(why)).collect::<Vec<_>>(),
+        "left": result.left.iter().chain(&result.skipped).map(|why| desk.say(why)).collect::<Vec<_>>(),
         "failed": result.report.failures().map(|entry| desk.say(&entry.error.message)).collect::<Vec<_>>(),
     });
     Answer::new("import", text, json).with_report(&result.report, desk.ctx.lang)

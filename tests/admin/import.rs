@@ -101,8 +101,38 @@ fn all_of_them() {
     assert!(one(&list, shown)["why_not"].as_str().unwrap().contains("take-over panel"), "{list:#}");
     assert!(refused(&t, &format!("import {shown} --yes")).contains("nothing was done"));
     let done = json(&t, "import --all --foreign --yes");
-    assert_eq!(done["imported"], 2, "{done:#}");
+    assert_eq!((&done["imported"], done["left"].as_array().unwrap().len()), (&2.into(), 1), "{done:#}");
     assert_eq!((services(&t, ours).len(), services(&t, foreign).len(), services(&t, shown)), (1, 1, vec![50]));
+}
+
+/// What `--all` means and cannot import counts as left.
+#[test]
+fn what_all_cannot_import_is_left() {
+    let (t, ours, foreign) = world();
+    t.soft_item(50, "55227", 1).ip("192.0.2.12").active_until(&day_in(20)).param("licid", &ours.to_string()).add();
+    let text = fine(&t, "import --all --yes");
+    assert!(text.contains("0 imported, 1 left alone, 0 failed"), "{text}");
+    let left = json(&t, "import --all --yes")["left"].clone();
+    assert!(left[0].as_str().unwrap().starts_with(&format!("{ours}: ")) && left[1].is_null(), "{left:#}");
+    assert_eq!((imports(&t), services(&t, foreign)), (0, vec![]));
+}
+
+/// A seller who is away hides no other seller's licenses from the list. Nothing is chosen from a part of it.
+#[test]
+fn one_module_that_fails_does_not_end_the_list() {
+    let (mut t, ours, foreign) = world();
+    t.add_module(8, "pmisplicense");
+    let elsewhere = crate::support::Upstream::start();
+    t.connect_module(8, &elsewhere.url());
+    elsewhere.stop_listening();
+    let list = json(&t, "import");
+    assert_eq!((&one(&list, ours)["module"], &one(&list, foreign)["module"]), (&7.into(), &7.into()));
+    assert_eq!((&list["failures"][0]["module"], list["failed"].as_array().unwrap().len()), (&8.into(), 1), "{list:#}");
+    assert!(troubled(&t, "import").contains("2 licenses that nobody has"));
+    refused(&t, "import --all --yes");
+    assert_eq!(imports(&t), 0);
+    fine(&t, "import --all --module 7 --yes");
+    assert_eq!(imports(&t), 1);
 }
 
 /// Numbers that cannot be meant, a panel that refuses, a seller who is away.
