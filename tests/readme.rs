@@ -110,6 +110,23 @@ fn links_lead_to_files_and_headings() {
     assert!(seen > 40, "{seen}");
 }
 
+/// The guides lead to every other document for administrators, and name what watches an installation.
+#[test]
+fn the_guides_name_what_watches() {
+    for (name, monitoring) in GUIDES.into_iter().zip(["monitoring.md", "monitoring.ru.md"]) {
+        let guide = text(name);
+        let (links, quoted) = (links(&guide), quoted(&guide));
+        for link in ["whmcs.md", "cluster.md", monitoring] {
+            assert!(links.iter().any(|one| one == link), "{name}: {link}");
+        }
+        let commands =
+            ["list --problems", "forecast", "metrics", "show ITEM --raw", "doctor --brief", "doctor --record FILE"];
+        for word in commands.into_iter().chain(["metrics_file", "[orderbox]"]) {
+            assert!(quoted.iter().any(|one| one == word), "{name}: {word}");
+        }
+    }
+}
+
 /// The table of contents of the book names every document of docs/ once.
 #[test]
 fn the_book_holds_every_document() {
