@@ -146,6 +146,8 @@ fn upgrade() {
         assert_eq!(fresh.reloads(), RELOAD);
         assert_eq!(open(&fresh), license);
         assert_eq!(fresh.test.upstream.billed("soft.order.param"), 1);
+        // What doctor asks of every installation with licenses.
+        fresh.pmisplicense(&["backup", "--dir", "/root/pmisplicense-backups", "--keep", "14"]);
         let doctor = fresh.pmisplicense(&["doctor"]);
         assert!(doctor.contains("\n0 problems, 0 warnings\n"), "{:?}: {doctor}", fresh.kind);
     });
