@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{Answer, Desk};
+use crate::durable::private_folder;
 use crate::engine::{RESTORED, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::item::ItemStatus;
@@ -39,14 +40,16 @@ pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, 
 /// The beginning and the end of the names that `backup --dir` gives to copies; the moment is between them.
 const COPY_NAME: (&str, &str) = ("pmisplicense-", ".db");
 
-/// `backup --dir`: a copy named by the moment, checked; then all but the newest `keep` are removed.
+/// `backup --dir`: a copy named by the moment, checked; then all but the newest `keep` are removed. The folder is made
+/// when it is missing, for its owner only: copies hold license keys.
 ///
 /// # Errors
-/// As [`backup`]; `bad_value` too when an old copy cannot be removed.
+/// As [`backup`]; `bad_value` too when the folder cannot be made or an old copy cannot be removed.
 pub fn backup_in(desk: &mut Desk<'_>, dir: &Path, keep: Option<u16>) -> Result<Answer, ModuleError> {
     let (begins, ends) = COPY_NAME;
     let moment = desk.ctx.clock.now().format("%Y%m%d-%H%M%S");
     let file = dir.join(format!("{begins}{moment}{ends}"));
+    private_folder(dir).map_err(|error| not_written(&file, &error))?;
     copied(desk, &file)?;
     let removed = keep.map_or(Ok(0), |keep| remove_old(dir, &file, usize::from(keep)))?;
     let shown = file.display();
@@ -215,7 +218,7 @@ fn replace(desk: &Desk<'_>, copy: &Store, kept: &Path, what: Aside, now: DateTim
     copy.replace_present(&desk.ctx.settings.state, kept, what).map_err(|error| not_replaced(kept, error))
 }
 
-fn not_written(file: &Path, error: &StoreError) -> ModuleError {
+fn not_written(file: &Path, error: &dyn std::fmt::Display) -> ModuleError {
     let shown = file.display();
     let words = text!("The copy {shown} cannot be written", "Копию {shown} не удалось записать");
     ModuleError::new(ErrorKind::BadValue, "file", shown, words)
