@@ -1,7 +1,7 @@
-//! bind: a person says which license is a service's. Looked at first and shown ([`Engine::preview`]), asked for, then
-//! looked at again under the locks. A license moves with its key to the service that shows it, from a closed service,
-//! a former incarnation or a copied number too; a license that somebody else had gets a new key first
-//! (docs/money-safety.md 5).
+//! bind: an operator says which license belongs to a service. The change is shown first ([`Engine::preview`]), then the
+//! operator is asked, then everything is checked again under the locks. A license moves with its key to the service
+//! that shows it, also from a closed service, a former incarnation or a copied number. A license that another client
+//! had gets a new key first (docs/money-safety.md 5).
 
 pub(super) mod moving;
 pub(super) mod preview;
@@ -27,10 +27,10 @@ use super::reconcile::wording::{
 };
 use super::{Engine, errors, is_deleted};
 
-/// What a person agreed to, beside the binding itself.
+/// The options that an operator gave to `bind`: what may happen besides the binding itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// What the service holds is freed.
+    /// The license that the service holds now is freed.
     pub replace: bool,
     /// The license may bear the mark of this other installation.
     pub take_from: Option<PanelId>,
@@ -42,25 +42,26 @@ pub struct Consent {
 pub(super) struct Word {
     /// What was agreed to.
     pub(super) consent: Consent,
-    /// A person named service and license: that decides who the service is, and from whom the license is taken.
+    /// An operator named service and license. This word decides who the service is, and from which service the license
+    /// is taken.
     pub(super) by_person: bool,
-    /// The license is marked as ours, and does not renew itself from now on.
+    /// The license gets our mark, and its automatic renewal is switched off.
     pub(super) mark: bool,
     /// Why, for the journal; `None`: by hand.
     pub(super) reason: Option<Text>,
-    /// The number in the license's mark, where that proves that older orders of the service are over: what they
-    /// bought is freed when it appears. `None`: an open order stands in the way.
+    /// The number in the license's mark, where it proves that older orders of the service are over. A license that such
+    /// an order bought is freed when it appears. `None`: an open order prevents the binding.
     pub(super) ends_older: Option<u32>,
 }
 
 impl Word {
-    /// A person's own.
+    /// The word of an operator.
     pub(super) fn of_person(consent: Consent) -> Self {
         Self { consent, by_person: true, mark: true, reason: None, ends_older: None }
     }
 }
 
-/// A service and a license as they are found before they are bound, both looked at.
+/// A service and a license as they were read before the binding.
 pub(super) struct Found {
     pub(super) item: Item,
     pub(super) incarnation: Incarnation,
@@ -80,7 +81,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What the service holds beside the license.
+    /// The other license that the service holds, if any.
     pub(super) fn replaced(&self) -> Option<&LicenseRow> {
         self.held.as_ref().filter(|row| row.id != self.seen.id)
     }
@@ -92,12 +93,12 @@ impl Found {
 }
 
 impl Engine<'_> {
-    /// Binds a license to a service, a foreign one too: a person says so.
+    /// Binds a license to a service, because an operator says so. The license may be foreign.
     ///
     /// # Errors
     /// `bad_value`: the license serves another service, is marked by another installation, or is of another product,
     /// and that was not agreed to; `missed`: the service has a license; `state`: another service shows the license;
-    /// `license_gone`; what stands in the way of a new key or of the address.
+    /// `license_gone`; the errors of changing key or address.
     pub async fn bind(&mut self, item: ItemId, license: LicenseId, consent: Consent) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = match self.sells_addons() {
@@ -108,7 +109,7 @@ impl Engine<'_> {
         result
     }
 
-    /// Looks at a service and a license, and at everything that may stand between them.
+    /// Reads a service and a license, and checks everything that may forbid binding them.
     pub(super) async fn found(&mut self, id: ItemId, license: LicenseId, word: &Word) -> Result<Found, ModuleError> {
         self.lock(LockName::Item(id)).await?;
         let item = self.item(id).await?;
@@ -151,8 +152,8 @@ impl Engine<'_> {
         Ok(found)
     }
 
-    /// Whether the service may be taken for the one that our state knows: a person may say so of what is bound to its
-    /// number. The client recorded so far, where it is another one.
+    /// Checks that the service is the one that our state knows; an operator may say that it is. Returns the client
+    /// recorded so far, if it is another one.
     pub(super) fn accepted(
         &self,
         item: &Item,
@@ -176,8 +177,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The service that holds the license by our state: a person may take it from there for the service that shows
-    /// it.
+    /// The service that holds the license according to our state. An operator may take the license from it for the
+    /// service that shows it.
     async fn taken_from(
         &mut self,
         item: &Item,
@@ -203,7 +204,7 @@ impl Engine<'_> {
         }
     }
 
-    /// What only a person may wave aside.
+    /// Objections that only an operator may overrule.
     async fn no_objection(&mut self, found: &Found, word: &Word) -> Result<(), ModuleError> {
         let (id, seen) = (found.item.id, &found.seen);
         if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id)
@@ -260,8 +261,8 @@ impl Engine<'_> {
         Ok(done)
     }
 
-    /// One transaction: what the incarnation held steps back, the license is the incarnation's, its mark is reserved,
-    /// and what a person decided about client and former service is written down.
+    /// One transaction: the incarnation gives up its former license and gets this one, the number of its mark is
+    /// reserved, and the operator's decision about client and former service is written down.
     async fn write_binding(&mut self, found: &Found, word: &Word) -> Result<LicenseRow, ModuleError> {
         let Found { item, incarnation, product, seen, .. } = found;
         let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
@@ -288,7 +289,7 @@ impl Engine<'_> {
             if let Some(from) = found.from {
                 tx.note(Some(from), Some((account, license)), "given_to", &reason)?;
             }
-            // A mark of ours stays: it says for whom it was bought.
+            // A mark of ours stays: it says for which item the license was bought.
             let mark = match seen.remoteid.mark_of(&panel) {
                 Some(mark @ Mark::Order { item: of, .. }) if of == id => Some(mark),
                 Some(Mark::Order { .. } | Mark::Pool { .. }) | None if word.mark => Some(tx.next_mark(&panel, id)?),
@@ -311,8 +312,9 @@ impl Engine<'_> {
         row.ok_or_else(|| errors::license_gone(Some(id), license))
     }
 
-    /// The internal name that a license is bound with. One that serves already keeps its own, because what the seller
-    /// changed of it was adopted; a person's other one is what it is, so that an intent for another product shows.
+    /// The internal name that a license is bound with. A license that is in use already keeps its name, because a
+    /// change by the seller was adopted before. A license of another product that an operator binds keeps the name of
+    /// that product, so that the difference from the product that the service asks for stays visible.
     pub(super) fn product_bound(&self, found: &Found, word: &Word) -> String {
         if let Some(row) = found.row.as_ref().filter(|row| row.incarnation.is_some()) {
             return row.internal_name.clone();
@@ -322,7 +324,7 @@ impl Engine<'_> {
         known.unwrap_or(&found.product).internal_name.clone()
     }
 
-    /// The incarnation of a closed service that a license is taken from: it ends with that, as by its close.
+    /// The incarnation of a closed service that a license is taken from. It ends with that, as a close would end it.
     async fn incarnation_left(&mut self, found: &Found) -> Result<Option<Incarnation>, ModuleError> {
         let Some(from) = found.from else { return Ok(None) };
         self.step("read item").await?;
@@ -333,7 +335,7 @@ impl Engine<'_> {
         }
     }
 
-    /// From now on it bears our mark, and the seller does not renew it by itself.
+    /// Gives the license our mark and switches its automatic renewal off.
     async fn mark_bound(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         if marked && seen.autoprolong == Some(false) {
@@ -350,7 +352,7 @@ impl Engine<'_> {
     }
 }
 
-/// What a person decided, for the journal.
+/// The operator's decision, for the journal.
 fn by_hand(found: &Found) -> Text {
     let (id, license) = (found.item.id, found.seen.id);
     let mut reason =

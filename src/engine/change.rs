@@ -25,7 +25,8 @@ use super::order::asked_remoteip;
 use super::send::{Failed, describe};
 use super::{Engine, errors, is_deleted};
 
-/// The first key that appears would pass for the new one; and what is not issued yet needs no other.
+/// A license without a key yet gets no new one: the first key that appears would be taken for the new one, and a key
+/// that was never issued needs no replacement.
 fn no_key_yet(license: LicenseId) -> ModuleError {
     ModuleError::new(
         ErrorKind::Upstream,
@@ -40,15 +41,15 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
 /// Differences that were not carried out.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// One of them is left for a later look.
+    /// At least one of them is left for a later run.
     pub(super) is_left: bool,
     /// The first one that failed.
     pub(super) failed: Option<ModuleError>,
 }
 
 impl Engine<'_> {
-    /// A repeatable change; the failure is kept for callers that have another way. A refusal is believed only by the
-    /// look that follows: an earlier attempt may have taken effect.
+    /// A repeatable change. A failure is returned to the caller, which may have another way. A refusal is believed only
+    /// after the look that follows, because an earlier attempt may have taken effect.
     pub(super) async fn try_change(
         &mut self,
         row: &LicenseRow,
@@ -62,7 +63,7 @@ impl Engine<'_> {
             let (account, id) = (row.account, row.id);
             match &result {
                 Ok(()) => self.commit("outward address", |tx| tx.set_outward(account, id, Some(sent))).await?,
-                // It may have arrived: nobody knows any more what the license has.
+                // The address may have arrived: what the license has is not known any more.
                 Err(_) if !sent.is_empty() && row.remoteip.is_some() => {
                     self.commit("outward address", |tx| tx.set_outward(account, id, None)).await?;
                 }
@@ -86,7 +87,7 @@ impl Engine<'_> {
     pub(super) async fn stop(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
         match seen.status {
             LicenseStatus::Ordered | LicenseStatus::Stopped | LicenseStatus::Deleted => Ok(seen),
-            // A status that is not known is not "stopped": only the look afterwards can say so.
+            // An unknown status does not count as "stopped"; the look afterwards decides.
             LicenseStatus::Active | LicenseStatus::Processing | LicenseStatus::Absent | LicenseStatus::Unknown(_) => {
                 self.switch(row, &Repeatable::Suspend, LicenseStatus::Stopped).await
             }
@@ -122,7 +123,7 @@ impl Engine<'_> {
         }
     }
 
-    /// setparam: the client changed something; each difference is carried out, then the panel is told.
+    /// setparam: the client changed something. Each difference is carried out, then the post-call tells the panel.
     pub(super) async fn setparam(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
@@ -158,7 +159,7 @@ impl Engine<'_> {
             if item.period != Period::Trial {
                 return self.replace_trial(item, incarnation, &row, product).await;
             }
-            // What is not sold as a trial is refused; another product's trial may be the very same one.
+            // A product that is not sold as a trial is refused. Two products may share one trial.
             terms(product, item, &[], &self.rules.catalogue, self.today())?;
         }
         let (seen, _) = self.carry_out_differences(item, &row, product, seen, false).await?;
@@ -167,7 +168,7 @@ impl Engine<'_> {
         self.check_nodes_sold(item, product)
     }
 
-    /// Nodes that an existing service sells and its product has not. Everything else is done first.
+    /// Checks that the product has nodes, when the service sells some. Everything else is done before this check.
     ///
     /// # Errors
     /// `bad_value` about the addon.
@@ -176,8 +177,8 @@ impl Engine<'_> {
         check_nodes(item, product, &self.rules.nodes_addons, kept)
     }
 
-    /// A trial license where another product is wanted: that one takes its place, it never becomes it by a change of
-    /// tariff (docs/licensing-rules.md 5).
+    /// Whether this is a trial license, and another product is wanted. The other product replaces a trial; a trial is
+    /// never turned into it by a change of tariff (docs/licensing-rules.md 5).
     fn is_trial_for(&self, row: &LicenseRow, product: &Product) -> bool {
         self.product_of(row).is_some_and(Product::is_only_trial) && !product.is_only_trial()
     }
@@ -194,7 +195,8 @@ impl Engine<'_> {
         let rules = self.alignment().await?;
         terms(product, item, &rules, &self.rules.catalogue, self.today())?;
         check_nodes(item, product, &self.rules.nodes_addons, text!("Nothing was ordered", "Ничего не заказано"))?;
-        // The trial steps back first: one incarnation holds one license, and "to be freed" is never lost.
+        // The trial is marked "to be freed" first: an incarnation holds one license, and a license that is to be freed
+        // is never lost.
         let trial = trial.clone();
         let reason =
             text!("trial {} is replaced by a paid license", "пробная лицензия {} заменяется оплаченной", trial.id);
@@ -216,7 +218,7 @@ impl Engine<'_> {
         self.remember_choice(item, &product.internal_name).await
     }
 
-    /// What the item wants of its license.
+    /// What the item asks of its license: product, address, name, nodes.
     pub(super) fn target(&self, item: &Item, product: &Product) -> Result<Target, ModuleError> {
         let asked = self.asked(item, product)?;
         Ok(Target {
@@ -229,8 +231,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Carries out each difference; `quiet`: sync, where a change that failed is kept for the next one, and does not
-    /// keep the others from being made. Returns the license as it is then, and what was kept.
+    /// Carries out each difference. With `quiet` (sync) a change that failed is left for the next sync, and the others
+    /// are made anyway. Returns the license as it is then, and the differences that are left.
     pub(super) async fn carry_out_differences(
         &mut self,
         item: &Item,
@@ -250,13 +252,13 @@ impl Engine<'_> {
             match self.carry_out(item, row, &seen, difference.clone(), quiet).await {
                 Ok(Some(after)) => {
                     seen = after;
-                    // What the seller did not make of the license is no change; it tells of it in its own words.
+                    // A name that the seller stored differently is not logged as a change; it has a message of its own.
                     let is_made = !matches!(&difference, Difference::Name(name) if !seen.is_named(name));
                     made.extend((!has_intent && is_made).then_some(words));
                 }
                 Ok(None) => kept.is_left = true,
                 Err(error) if error.kind == ErrorKind::IpChangeLimit && quiet => {
-                    // Its day is known, and it is tried again on that day.
+                    // The day from which it will work is known; it is tried again on that day.
                     kept.is_left = true;
                     self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"));
                 }
@@ -279,14 +281,15 @@ impl Engine<'_> {
         }
         let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
         if !quiet && differences(item, &target, row, &seen, self.today()).iter().any(fresh) {
-            // Somebody else changed the license meanwhile, or the first look showed the past: nothing is told yet.
+            // Somebody else changed the license in between, or the first look showed an old state: nothing is reported
+            // yet.
             let what = text!("change of license {}", "изменение лицензии {}", row.id);
             return Err(errors::not_visible(&what, row.id));
         }
         Ok((seen, kept))
     }
 
-    /// Changes that have no intent of their own, in the log and the journal.
+    /// Writes changes that have no intent of their own into the log and the journal.
     async fn tell_changes(&mut self, row: &LicenseRow, made: Vec<Text>) -> Result<(), ModuleError> {
         if made.is_empty() {
             return Ok(());
@@ -296,7 +299,7 @@ impl Engine<'_> {
         self.commit("changes", move |tx| made.iter().try_for_each(|words| tx.note(item, about, "changed", words))).await
     }
 
-    /// A start or a stop that the panel asked for, in the log and the journal; one that was none is not told.
+    /// Writes a start or a stop that the panel asked for into the log and the journal, unless nothing changed.
     pub(super) async fn tell_switch(
         &mut self,
         row: &LicenseRow,
@@ -350,7 +353,8 @@ impl Engine<'_> {
         self.edit(row, seen, edit).await.map(Some)
     }
 
-    /// A repeatable edit, read afterwards; a refused address is told with the day from which it will work.
+    /// A repeatable edit, checked by reading the license afterwards. The error of a refused address names the day from
+    /// which it will work.
     async fn edit(&mut self, row: &LicenseRow, seen: &License, edit: Edit) -> Result<License, ModuleError> {
         let id = row.id;
         let what = text!("change of license {id}", "изменение лицензии {id}");
@@ -360,7 +364,7 @@ impl Engine<'_> {
             && (answer.is_ok() || edit.licname.as_ref().is_none_or(|name| after.is_named(name)))
             && (!edit.no_autoprolong || after.autoprolong != Some(true))
             && edit.remoteip.as_ref().is_none_or(|sent| {
-                // A seller that hides it is believed by its answer alone.
+                // Where the seller does not show the outward address, its answer alone decides.
                 after.remoteip.as_ref().map_or(answer.is_ok(), |shown| outward::is(shown, sent.parse().ok()))
             });
         match answer {
@@ -432,8 +436,8 @@ impl Engine<'_> {
         Ok(self.once(row, &key, request, &what).await?)
     }
 
-    /// gen_key: a new key at the seller, then on the item. A repeated run of the same operation asks for no second
-    /// one.
+    /// gen_key: a new key at the seller, then on the item. A repeated run of the same operation does not ask for a
+    /// second key.
     pub(super) async fn gen_key(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         self.settle_orders(item, &incarnation, None).await?;
@@ -459,13 +463,13 @@ impl Engine<'_> {
             return self.save_license(item, &seen).await;
         };
         if effect(&done.request, Some(&seen)) == Effect::NotVisible {
-            // The seller shows the past: the key from before is not to be saved again.
+            // The seller still shows an old state: the former key must not be saved again.
             return Err(errors::not_visible(&describe(&done), row.id));
         }
         self.save_license(item, &seen).await
     }
 
-    /// The day before which the seller lets no address of this license change; `None`: it may change now.
+    /// The day before which the seller does not allow a new address for this license. `None`: it may change now.
     pub(super) fn moves_from(&self, seen: &License) -> Option<NaiveDate> {
         self.rules.ip_change_limit.waits_until(seen.ip_changed, self.today())
     }

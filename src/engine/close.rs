@@ -22,7 +22,8 @@ use super::{Engine, errors, is_deleted};
 /// A license that waits to be freed is tried again this much later when the seller gives no date.
 const TRY_FREEING_AGAIN_HOURS: i64 = 24;
 
-/// A doubt that a person holds is past the time in which the seller could still carry it out: stopping goes on.
+/// Ignores an error about a doubt that waits for an operator: the seller can no longer carry that request out, so
+/// stopping the license goes on.
 fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
     match settled {
         Err(error) if error.kind != ErrorKind::OrderUnknown => Err(error),
@@ -31,7 +32,7 @@ fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleErro
 }
 
 impl Engine<'_> {
-    /// suspend: the license is stopped. One that is deleted, was never bought, or is `nopanel` succeeds.
+    /// suspend: stops the license. Also succeeds when the license is deleted or was never bought, and for `nopanel`.
     pub(super) async fn suspend(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         unless_handed_over(self.settle_orders(item, &incarnation, None).await)?;
@@ -56,9 +57,9 @@ impl Engine<'_> {
         self.post(item, "service.postsuspend").await
     }
 
-    /// close: what the service held is freed, what is still in doubt will be freed when it appears, and the
-    /// incarnation ends. A license that another service shows is left with this one, for a person: the service closes
-    /// all the same.
+    /// close: frees the license of the service, notes that a purchase in doubt is to be freed when it appears, and ends
+    /// the incarnation. A license that another service shows stays bound to this one until an operator decides; the
+    /// service closes anyway.
     pub(super) async fn close(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.check_witness(item, &incarnation).await?;
@@ -87,7 +88,7 @@ impl Engine<'_> {
         self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await
     }
 
-    /// Orders of a closed item that are in doubt: "free it when it appears".
+    /// Turns orders in doubt of a closed item into "free it when it appears".
     async fn free_doubts(&mut self, item: &Item) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         for intent in
@@ -103,7 +104,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Ends what a license is held for: pooled, stopped or deleted, as the rules say.
+    /// Ends the use of a license: it is pooled, stopped or deleted, as the rules say.
     ///
     /// # Errors
     /// `state`: another service shows the license.
@@ -112,8 +113,8 @@ impl Engine<'_> {
         self.give_up(item, row).await
     }
 
-    /// As [`Engine::free`], of a license that no other service shows. Written down first, so that a crash in between
-    /// leaves a license that waits to be freed, never one that nobody knows of.
+    /// As [`Engine::free`], for a license that no other service shows. The decision is written down first, so that a
+    /// crash in between leaves a license that waits to be freed, never a license that nobody knows of.
     async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         if row.state != LicenseState::ToFree {
@@ -137,13 +138,14 @@ impl Engine<'_> {
             return Ok(());
         }
         if row.not_before.is_some_and(|until| until > self.now()) {
-            // Refused, with the day from which it will work: sync frees it then, a repeated close asks nothing.
+            // The seller refused, and the day from which it will work is known. Sync frees the license then; a repeated
+            // close sends nothing.
             return Ok(());
         }
         match self.free_unshown(&row).await {
             Ok(()) => Ok(()),
             Err(error) => {
-                // The service closes all the same; sync carries on with what is remembered as "to be freed".
+                // The service closes anyway; sync goes on with licenses that are remembered as "to be freed".
                 self.warn(&text!(
                     "license {} is freed later: {error}",
                     "лицензия {} будет освобождена позже: {error}",
@@ -154,10 +156,10 @@ impl Engine<'_> {
         }
     }
 
-    /// Carries out the freeing of a license that is written down as "to be freed".
+    /// Frees a license that is written down as "to be freed".
     ///
     /// # Errors
-    /// `state`: another service shows the license; what stands in the way of freeing it.
+    /// `state`: another service shows the license; any failure of freeing it.
     pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.check_no_heir(row).await?;
         if self.is_still_shown(row).await? {
@@ -171,14 +173,14 @@ impl Engine<'_> {
         self.free_unshown(row).await
     }
 
-    /// As [`Engine::free_upstream`], of a license that no other service shows. When an answer is lost on the way, it
-    /// rests until the seller has settled: a change that lands late must not hit the next client
+    /// As [`Engine::free_upstream`], for a license that no other service shows. When an answer is lost on the way, the
+    /// license rests for the settling time: a change that is carried out late must not hit the next client
     /// (docs/money-safety.md 3).
     pub(super) async fn free_unshown(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
         if let Err(error) = &result
             && matches!(error.kind, ErrorKind::Client | ErrorKind::BadAnswer)
-            // A license that is missing rests already, and when it was first missed must not be forgotten.
+            // A license that is missing rests already, and the time at which it was first missed must be kept.
             && let now = self.store.license(row.account, row.id).map_err(errors::state)?
             && now.is_some_and(|now| now.reason != Some(Reason::Missing))
         {
@@ -200,10 +202,10 @@ impl Engine<'_> {
         let Some(seen) = seen else { return Ok(()) };
         self.shown_again(row).await?;
         self.check_not_given_since(row, &seen).await?;
-        // What another installation freed, and we took and did not get to marking, is still as free as it was.
+        // A license that another installation freed, and that we took but could not mark yet, is still free.
         let is_free = |mark: &Mark| self.rules.pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
         if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id && !is_free(&mark)) {
-            // Another installation took it meanwhile: not ours any more, and never touched again
+            // Another installation took it in the meantime: it is not ours any more, and is never touched again
             // (docs/money-safety.md 5).
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }
@@ -275,7 +277,8 @@ impl Engine<'_> {
         self.release(row, LicenseState::ToFree, Some(later), &Reason::NotShownFree).await
     }
 
-    /// The seller refused to clear the address: stopped, and remembered until the month is over.
+    /// The seller refused to clear the address: stops the license, and remembers it as "to be freed" until the month is
+    /// over.
     async fn not_freed(&mut self, row: &LicenseRow, seen: License, error: &CallError) -> Result<(), ModuleError> {
         self.forbid_autoprolong(row, &seen).await?;
         self.refresh(row, &seen).await?;

@@ -66,7 +66,7 @@ fn locked(name: LockName) -> (&'static str, String) {
     }
 }
 
-/// A pass leaves to another run what that one is about.
+/// A pass leaves an item or license to the other run that works on it.
 pub fn left_to_other_run(name: LockName) -> ModuleError {
     let (object, value) = locked(name);
     let words = text!("Another run works on it at this moment", "Сейчас с ней работает другой запуск");
@@ -113,7 +113,7 @@ pub fn lock_failed(why: &str) -> ModuleError {
         .because(why)
 }
 
-/// A run that does not end.
+/// A run took more steps than any run needs, so it would not end.
 pub fn too_many_steps(limit: u32) -> ModuleError {
     let words =
         text!("The run took more than {limit} steps and was stopped", "Запуск сделал более {limit} шагов и остановлен");
@@ -141,7 +141,7 @@ pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
     }
 }
 
-/// What to look at when the seller refuses the login. Its own words rarely say which of these it is.
+/// What to check when the seller refuses the login. The seller's words rarely say which of these is the cause.
 pub fn login_advice() -> Text {
     text!(
         "check user and password of the module; the account's list of allowed IP addresses must hold this server's; two-factor login and a captcha have to be switched off for this user, because a program cannot answer them",
@@ -149,8 +149,8 @@ pub fn login_advice() -> Text {
     )
 }
 
-/// What to do when the seller does not know a function: newer ones may take orders by another one. It is never tried
-/// without being asked for.
+/// What to do when the seller does not know a function. A newer seller may take orders by another function, which is
+/// never tried unless the settings ask for it.
 pub fn no_function_advice() -> Text {
     text!(
         "check that the module's address is the seller's BILLmanager; if the seller takes orders by the newer function only, set order_api = \"v2\" under [upstream] in the settings",
@@ -262,7 +262,7 @@ pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> Mod
         .because(why)
 }
 
-/// The seller said done, and what it shows is not what was asked.
+/// The seller reported success, and shows something else than was asked for.
 pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
     let message = text!(
         ["{}: the seller said done and does not show it yet", what.en],
@@ -294,7 +294,7 @@ pub fn in_doubt(
         ))
 }
 
-/// A person must end a doubt.
+/// An operator must end a doubt.
 pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32) -> ModuleError {
     let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let message = text!(
@@ -346,7 +346,7 @@ pub fn license_gone(item: Option<ItemId>, license: LicenseId) -> ModuleError {
         ))
 }
 
-/// A paid service shows a license that is gone or serves it no more, and our state holds no other one for it.
+/// A paid service shows a license that is gone or no longer serves it, and our state holds no other license for it.
 pub fn holds_none(item: ItemId, shown: LicenseId) -> ModuleError {
     let words = text!(
         "License {shown} serves service {item} no more, and no other does. The service is active and paid for",
@@ -365,7 +365,7 @@ pub fn no_license(item: ItemId) -> ModuleError {
         .next(text!("open obtains one", "её получает open"))
 }
 
-/// The address changed less than a month ago: with the day from which it will work.
+/// The address changed less than a month ago. The error names the day from which it will work.
 pub fn ip_limit(
     refusal: &Refusal,
     license: LicenseId,

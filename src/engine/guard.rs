@@ -1,6 +1,6 @@
-//! The guards of everything that acts on many, as passes apply them: what would be done is counted before anything
-//! is, and a kind that is far more than usual is held back (docs/money-safety.md 6). The numbers are decided in
-//! `plan::guard`.
+//! The guards of passes that act on many licenses. A pass counts what it would do before it does anything. When it
+//! would make far more changes of one kind than usual, it makes none of that kind (docs/money-safety.md 6).
+//! `plan::guard` decides the numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,9 +25,9 @@ const BATCH: u32 = 500;
 pub(super) struct Withheld {
     /// Services whose renewal was not foreseen.
     pub(super) renewals: BTreeSet<ItemId>,
-    /// Nothing is freed.
+    /// Whether freeing is held back.
     pub(super) frees: bool,
-    /// Nothing is stopped.
+    /// Whether stopping is held back.
     pub(super) stops: bool,
 }
 
@@ -37,7 +37,7 @@ struct Weight {
     renewals: BTreeSet<ItemId>,
     stops: BTreeSet<ItemId>,
     closed: BTreeSet<ItemId>,
-    /// Stopped licenses of suspended services: no reason for a look.
+    /// Suspended services whose license is stopped: nothing to do there.
     quiet: BTreeSet<ItemId>,
 }
 
@@ -50,8 +50,8 @@ pub(super) enum By {
 }
 
 impl Engine<'_> {
-    /// Drops what a suspended service gives no reason to look at, and counts what the rest would change. Foreseen
-    /// renewals are neither counted nor held back.
+    /// Drops the looks that a suspended service does not need, and counts what the remaining ones would change.
+    /// Foreseen renewals are neither counted nor held back.
     pub(super) async fn weigh(
         &mut self,
         work: &mut Work,
@@ -87,7 +87,8 @@ impl Engine<'_> {
             });
             let (row, known) = match held {
                 Ok((Some(row), known)) => (row, known),
-                // What cannot be read is not counted: its own turn names it, and changes nothing.
+                // A service that cannot be read is not counted: when its turn comes, it is reported and nothing is
+                // changed.
                 Ok((None, _)) | Err(_) => continue,
             };
             let suspended = item.status == ItemStatus::Suspended;
@@ -111,7 +112,7 @@ impl Engine<'_> {
         Ok(weight)
     }
 
-    /// Whether a kind is held back; the report says so then.
+    /// Whether a kind of change is held back. If it is, the report says so.
     pub(super) fn holds_back(
         &self,
         (by, kind): (By, Kind),
@@ -127,8 +128,8 @@ impl Engine<'_> {
     }
 
     /// Remembers what this pass knows of every bound license and its service, so that the renewals that follow from
-    /// it are foreseen. What the guard holds back, and what was left to another run (`elsewhere`), stays as it was
-    /// known: it goes on counting.
+    /// it are foreseen. For a renewal that the guard holds back, and for a service that was left to another run
+    /// (`elsewhere`), the earlier knowledge is kept, so that it still counts next time.
     pub(super) async fn foresee(&mut self, elsewhere: &BTreeSet<ItemId>) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {
@@ -158,7 +159,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A machine whose clock is off by more than a day buys, frees and deletes nothing by itself.
+    /// On a machine whose clock is off by more than a day, no pass buys, frees or deletes anything.
     pub(super) fn check_clock(&mut self) -> Result<(), ModuleError> {
         let Some(theirs) = self.their_now() else { return Ok(()) };
         let ours = self.now();

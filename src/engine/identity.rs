@@ -1,7 +1,8 @@
-//! Who a service is to us, and who a license is to us: asked by every command before anything is sent. The rules are
-//! in `plan::identity`; here the facts are collected. A license that a service shows is never freed, given a new key
-//! or bought beside, and a command for a service that shows a license which our state does not hold for it does not
-//! succeed: our state is not the only witness (docs/money-safety.md 5 and 6).
+//! Whether a service and a license are the ones that our state knows. Every command checks this before it sends
+//! anything. The rules are in `plan::identity`; this module collects the facts. A license that a service shows is
+//! neither freed nor given a new key, and no second license is bought for that service. A command fails when its
+//! service shows a license that our state does not hold for it, because our state may be wrong (docs/money-safety.md 5
+//! and 6).
 
 pub(super) mod account;
 pub(super) mod marked;
@@ -47,7 +48,7 @@ impl Engine<'_> {
         Ok(open.iter().any(|intent| order_of(intent).is_some() && waits(intent.status) && intent.was_for(incarnation)))
     }
 
-    /// The present incarnation, after making sure that what our state has for the number is really its own.
+    /// The present incarnation, after making sure that what our state has for this number belongs to it.
     ///
     /// # Errors
     /// `state`: the service belongs to another client, or another incarnation of its number holds a license.
@@ -60,8 +61,9 @@ impl Engine<'_> {
         }
     }
 
-    /// As [`Engine::known_incarnation`], for what ends orders in doubt: a look, which binds in our state only what they
-    /// bought, and neither saves nor shows it before the client is judged; a close, which gives them up.
+    /// As [`Engine::known_incarnation`], for the two kinds of run that end orders in doubt. A look binds the license
+    /// that was bought in our state only; it is not saved or shown before the client has been checked. A close gives
+    /// the orders up.
     pub(super) fn incarnation_to_settle(&self, item: &Item) -> Result<Incarnation, ModuleError> {
         match self.standing(item)? {
             (incarnation, Standing::OtherClient { held: None, .. }) => Ok(incarnation),
@@ -105,7 +107,7 @@ impl Engine<'_> {
         Ok(row)
     }
 
-    /// Whether what a service shows is known to our state; read at the seller only where it is not.
+    /// Whether our state knows the license that a service shows. The seller is asked only if it does not.
     pub(super) fn shown_by(&self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let Some(license) = item.params.licid else { return Ok(Shown::Nothing) };
         let row = self.store.license(self.account, license).map_err(errors::state)?;
@@ -113,8 +115,9 @@ impl Engine<'_> {
         Ok(shown(item, incarnation, row.as_ref(), was_its))
     }
 
-    /// As [`Engine::shown_by`], where a license of the service's past may be its present one: a state that was restored
-    /// from a copy does not know that the service got it back. The key tells, and only then the seller is asked.
+    /// As [`Engine::shown_by`], where a license that the service once had may be its license again: a state that was
+    /// restored from a copy does not know that the service got it back. The key decides; the seller is asked only when
+    /// such a license exists.
     pub(super) async fn shown_now(&mut self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let shown = self.shown_by(item, incarnation)?;
         let (Shown::Former, Some(license)) = (shown, item.params.licid) else { return Ok(shown) };
@@ -125,7 +128,8 @@ impl Engine<'_> {
         Ok(if is_its_key { Shown::Elsewhere(license, None) } else { shown })
     }
 
-    /// Before a license is freed that its service gave back: the service may have got it back since, with a new key.
+    /// Checks a license that its service gave back, before it is freed: the service may have got it back since then,
+    /// with a new key.
     ///
     /// # Errors
     /// `state`, with the command that binds it.
@@ -137,9 +141,9 @@ impl Engine<'_> {
         if is_in_use { Err(shown_elsewhere(row.id, id, self.held_of_number(id)?)) } else { Ok(()) }
     }
 
-    /// The service itself is a witness: a license that it shows and that is there at the seller is in use, whatever
-    /// our state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may
-    /// have copied the service under this number.
+    /// What the service shows is evidence: a license that it shows and that exists at the seller is in use, whatever
+    /// our state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may have
+    /// copied the service under this number.
     ///
     /// # Errors
     /// `state`, with the command that binds the license.
@@ -165,7 +169,7 @@ impl Engine<'_> {
         })
     }
 
-    /// A license that a service shows, if it is there at the seller.
+    /// A license that a service shows, if it exists at the seller.
     async fn read_shown(&mut self, license: LicenseId) -> Result<Option<License>, ModuleError> {
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let families = match &row {
@@ -187,9 +191,9 @@ impl Engine<'_> {
         Ok(item.is_some_and(|item| item.status != ItemStatus::Deleted))
     }
 
-    /// A service that shows a license of ours, is not deleted, and is not the one that our state holds the license
-    /// for: the panel copied a service under another number, for example. `besides`: a service that is about to have
-    /// it.
+    /// A service that shows a license of ours, is not deleted, and is not the service that our state holds the license
+    /// for. For example, the panel copied a service under another number. `besides`: a service that is about to get the
+    /// license, and does not count.
     pub(super) async fn heir_of(
         &mut self,
         row: &LicenseRow,
@@ -211,8 +215,8 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Another account may have a license of the same number: the key tells, or the module that the service buys
-    /// with.
+    /// Whether the license that a service shows is this one. Another account may have a license of the same number; the
+    /// key decides, or the module that the service buys with.
     fn is_same_license(&self, item: &Item, row: &LicenseRow) -> Result<bool, ModuleError> {
         if item.params.lickey.is_some() && item.params.lickey == row.key {
             return Ok(true);
@@ -222,8 +226,8 @@ impl Engine<'_> {
         Ok(account.is_some_and(|account| account.id == row.account))
     }
 
-    /// Before a license is freed or given a new key: no service may show it, unless the license is gone, and with it
-    /// whatever could be taken from that service.
+    /// Checks a license before it is freed or given a new key: no other service may show it. A license that is gone
+    /// passes, because nothing could be taken from that service any more.
     ///
     /// # Errors
     /// `state`, with the command that hands the license over.
@@ -235,8 +239,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Before a license is handed to a service that shows it as another one does: our mark says which of the two it was
-    /// given to last. A state that was restored from a copy may name the former one.
+    /// Checks a license before it is handed to a service, when another service shows it too. Our mark says to which of
+    /// the two it was given last; a state that was restored from a copy may name the former one.
     ///
     /// # Errors
     /// `state`, with the command that hands the license over.
@@ -256,8 +260,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the service that a license served last still shows it, though another license took its place: the
-    /// panel did not save the new number yet.
+    /// Whether the service that a license served last still shows it, although another license took its place, because
+    /// the panel has not saved the new number yet.
     pub(super) async fn is_still_shown(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let Some(id) = row.item else { return Ok(false) };
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
@@ -269,7 +273,7 @@ impl Engine<'_> {
         Ok(item.is_some_and(|item| item.status != ItemStatus::Deleted && item.params.licid == Some(row.id)))
     }
 
-    /// The license of our account that is bound to a number, in whichever incarnation.
+    /// The license of our account that is bound to an item number, in any incarnation.
     pub(super) fn held_of_number(&self, id: ItemId) -> Result<Option<LicenseId>, ModuleError> {
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         Ok(rows.iter().find(|row| row.incarnation.is_some() && row.account == self.account).map(|row| row.id))

@@ -1,5 +1,5 @@
 //! import: licenses at the seller that no service has become services of the panel (docs/interface.md 3). The call to
-//! the panel is written down before it is made; one whose answer was lost is looked for among the items first.
+//! the panel is written down before it is made. When an answer was lost, the items are searched for its result first.
 
 pub(super) mod list;
 
@@ -39,13 +39,14 @@ pub struct Imported {
     pub services: Vec<(LicenseId, ItemId)>,
     /// Licenses that were asked for and left alone, with the reason.
     pub left: Vec<Text>,
-    /// What failed.
+    /// The failures.
     pub report: PassReport,
 }
 
 impl Engine<'_> {
-    /// Imports what the search means. `itemtype`: `soft` or `softexternal`. A failure of one license is collected
-    /// with it; another type (`bad_value`), or a list that cannot be read, stands in the result with the module.
+    /// Imports the licenses that the search selects. `itemtype`: `soft` or `softexternal`. The result holds a failure
+    /// of one license with that license. Another type (`bad_value`), or a list that cannot be read, is a failure of the
+    /// module.
     pub async fn import(&mut self, itemtype: &str, search: &Search) -> Imported {
         let mut done = Imported::default();
         if let Err(error) = self.import_all(itemtype, search, &mut done).await {
@@ -74,7 +75,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// One pass over the list: rows only point.
+    /// One pass over the list. A row is only a hint.
     async fn chosen(
         &mut self,
         family: Family,
@@ -142,7 +143,7 @@ impl Engine<'_> {
             return Ok(None);
         };
         if seen.expires == Expiry::Unknown {
-            // The service would have no end, and be renewed for ever.
+            // The service would have no end, and would be renewed without end.
             done.left.push(text!(
                 "license {id} shows no day on which it runs out: the field expiredate is missing, or is no date",
                 "у лицензии {id} не видно срока: поля expiredate нет, или это не дата"
@@ -184,7 +185,8 @@ impl Engine<'_> {
         self.ports.billdb.items_with_license(id).map_err(|error| errors::database(&error))
     }
 
-    /// Asks the panel for a service; written down before. `sent`: an earlier call whose outcome is not known.
+    /// Asks the panel to make a service, after writing the call down. `sent`: an earlier call whose outcome is not
+    /// known.
     async fn make_service(
         &mut self,
         seen: &License,

@@ -1,4 +1,5 @@
-//! The locks of a run: one for each item and each license, taken in one order, held to the end or until given back.
+//! The locks of a run: one for each item and each license. They are taken in a fixed order and held until the run ends
+//! or gives them back.
 
 use super::{Engine, LOCK_RETRY, LOCK_WAIT, errors};
 use chrono::{DateTime, Utc};
@@ -8,7 +9,7 @@ use crate::model::ids::LicenseId;
 use crate::ports::{LockGuard, LockName};
 use crate::store::LeaseGuard;
 
-/// A lock of this machine's runs, and beside it the lease that holds on all machines of a cluster. The lease is given
+/// A lock among the runs of this machine, and the lease that holds on all machines of a cluster. The lease is given
 /// back first.
 struct Leased {
     _lease: LeaseGuard,
@@ -28,12 +29,13 @@ fn lease_name(name: LockName) -> String {
 }
 
 impl Engine<'_> {
-    /// Takes a lock, waiting for its holder for at most 30 seconds; a lock that this run holds already is taken.
+    /// Takes a lock, waiting for its holder for at most 30 seconds. A lock that this run holds already needs no second
+    /// taking.
     pub(super) async fn lock(&mut self, name: LockName) -> Result<(), ModuleError> {
         self.lock_while(name, |_| Ok(true)).await.map(drop)
     }
 
-    /// As [`Engine::lock`], as long as the lock is worth waiting for; whether it is held by this run now.
+    /// As [`Engine::lock`], but waits only as long as the lock is worth it. Returns whether this run holds it now.
     pub(super) async fn lock_while(
         &mut self,
         name: LockName,
@@ -66,7 +68,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Another run has the lock: waits a moment. Set: the run does not wait for it any longer.
+    /// Another run has the lock: waits a moment and returns `None`. Set: this run does not wait for it any longer.
     fn not_now(
         &self,
         name: LockName,

@@ -1,8 +1,10 @@
-//! The engine: observe, plan, record, act, look, record. The only caller of ports that change anything.
+//! The engine: read, decide by the plan, write the intent down, act, look, write the outcome down. Only the engine
+//! calls ports that change anything.
 //!
 //! It is straight-line code. Its `async` is a coroutine for the simulator, not input and output: `stepping` says why.
 //!
-//! Order of locks: the item, then its license; both before the first read that decides (docs/money-safety.md 7).
+//! Order of locks: the item, then its license. Both are taken before the first read that a decision depends on
+//! (docs/money-safety.md 7).
 
 mod bind;
 mod change;
@@ -110,9 +112,9 @@ pub struct Engine<'p> {
     servers: BTreeSet<ModuleId>,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
     withheld: guard::Withheld,
-    /// A license that an old state missed could not be taken in for now.
+    /// A license that an old state missed could not be added to it in this run.
     is_left_out: bool,
-    /// The newest licenses, as a search for a mark has just read them: the look before an order need not ask again.
+    /// The newest licenses, if a search for a mark has just read them: the look before an order does not ask again.
     newest_page: Option<(Family, Page)>,
     alignment: Option<Vec<AlignmentRule>>,
     steps: u32,
@@ -123,11 +125,11 @@ pub struct Engine<'p> {
 pub struct Run<'r> {
     /// The module whose account is used.
     pub access: &'r ModuleAccess,
-    /// The panel's attempt.
+    /// The running operation of the panel that this run is an attempt of.
     pub operation: Option<RunningOperationId>,
     /// What this machine calls itself.
     pub machine: &'r str,
-    /// Set by the simulator only: where the run stands, and that every step is to be waited for.
+    /// Set by the simulator only: the run notes here at which step it is, and pauses at every step.
     pub stepping: Option<StepName>,
 }
 
@@ -179,7 +181,8 @@ impl<'p> Engine<'p> {
         if self.sells_addons() {
             return Box::pin(self.addon_command(command, &item)).await;
         }
-        // Kilobytes each: in their callers' futures they would be moved at every level.
+        // These futures have kilobytes each. Without boxes they would be part of their callers' futures and be moved at
+        // every level.
         let work: Pin<Box<dyn Future<Output = Result<(), ModuleError>>>> = match command {
             ItemCommand::Open => Box::pin(self.open(&item, false)),
             ItemCommand::Reopen => Box::pin(self.open(&item, true)),
@@ -195,7 +198,7 @@ impl<'p> Engine<'p> {
         work.await
     }
 
-    /// The limit of steps is for one service or license, however many a run is about.
+    /// Starts the count of steps anew: the limit is for one service or license, however many a run handles.
     fn begin_one(&mut self) {
         self.steps = 0;
         self.newest_page = None;
@@ -223,31 +226,31 @@ impl<'p> Engine<'p> {
         self.ports.clock.today()
     }
 
-    /// The seller's clock at its last answer, where it is to be believed.
+    /// The seller's clock at its last answer, unless `clock_check` is off.
     fn their_now(&self) -> Option<DateTime<Utc>> {
         self.ports.upstream.server_date().filter(|_| self.rules.clock_check)
     }
 
-    /// No request that is recorded now leaves later than this, by our clock and the seller's: ours may be set
-    /// meanwhile.
+    /// The later of our clock and the seller's: an upper bound for the moment at which a request is recorded, even if
+    /// our clock is set in between.
     fn now_at_latest(&self) -> DateTime<Utc> {
         let here = self.store.cluster_clock().ok().flatten().map_or(self.now(), |shared| shared.max(self.now()));
         self.their_now().map_or(here, |theirs| theirs.max(here))
     }
 
-    /// The moment that has come by both clocks: what a doubt waits for has passed only then.
+    /// The earlier of both clocks: a time that a doubt waits for has passed only when both clocks say so.
     fn now_at_least(&self) -> DateTime<Utc> {
         // The seller tells whole seconds.
         let theirs = self.their_now().map(|theirs| theirs + chrono::Duration::seconds(1));
         let here = match self.store.cluster_clock() {
             Ok(shared) => shared.map_or(self.now(), |shared| shared.min(self.now())),
-            // A clock that cannot be read has not come to any moment.
+            // With a clock that cannot be read no waiting time has passed.
             Err(_) => DateTime::UNIX_EPOCH,
         };
         theirs.map_or(here, |theirs| theirs.min(here))
     }
 
-    /// Writes to our state: all or nothing, and never while anybody is called.
+    /// Writes to our state in one transaction, which is never open during a call to the outside.
     async fn commit<T>(
         &mut self,
         name: &'static str,
@@ -274,7 +277,7 @@ impl<'p> Engine<'p> {
         }
     }
 
-    /// As [`Engine::read`], the failure kept for callers that must write something down first.
+    /// As [`Engine::read`], but returns the failure to callers that must write something down first.
     async fn try_read(
         &mut self,
         family: Family,
@@ -298,8 +301,8 @@ impl<'p> Engine<'p> {
         })
     }
 
-    /// The product that a held license was ordered as; the catalogue may have lost it, and nothing but money needs
-    /// it.
+    /// The product that a license was ordered as. `None` when the catalogue does not have it any more; only purchases
+    /// and renewals need it.
     fn product_of(&self, row: &LicenseRow) -> Option<&'p Product> {
         let rules: &'p Rules = self.rules;
         rules.catalogue.by_pricelist(row.pricelist).or_else(|| rules.catalogue.get(&row.internal_name))
@@ -317,7 +320,7 @@ impl<'p> Engine<'p> {
         Ok(rules)
     }
 
-    /// Takes over what a look showed, when it differs from what we have: no write for nothing.
+    /// Saves what a look showed, if it differs from what our state has.
     async fn refresh(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         if !row.differs(seen) {
             return Ok(());
@@ -333,7 +336,7 @@ impl<'p> Engine<'p> {
         let (item, id, seen, is_noted) = (row.item, row.id, seen.clone(), row.is_changed_by(seen));
         self.commit("refresh", move |tx| {
             tx.refresh_license(account, &seen)?;
-            // A client's domains come and go: they are kept, and no line of the journal each time.
+            // The number of a client's domains changes often: it is saved without a line in the journal.
             if is_noted { tx.note(item, Some((account, id)), "seen", &reason) } else { Ok(()) }
         })
         .await
@@ -357,7 +360,7 @@ fn show_day(day: Option<NaiveDate>) -> String {
     day.map_or_else(|| "-".to_owned(), |day| day.to_string())
 }
 
-/// Whether a license that was read is gone for good as far as one look tells.
+/// Whether a license that was read is deleted, as far as one look can tell.
 fn is_deleted(seen: &Option<License>) -> bool {
     seen.as_ref().is_none_or(|license| license.status == LicenseStatus::Deleted)
 }

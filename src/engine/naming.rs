@@ -1,5 +1,6 @@
-//! Names that the seller stores in a form of its own. A name is for people, so a changed one must not keep a license
-//! from its client. The form is remembered and reported once, and the same name is not requested again.
+//! Names that the seller stores in a form of its own. A name is for people, so a name that the seller changed must not
+//! keep a license from its client. The stored form is remembered and reported once, and the same name is not requested
+//! again.
 
 use crate::error::{ModuleError, Text};
 use crate::model::license::License;
@@ -13,8 +14,7 @@ use super::{Engine, errors};
 const EVENT: &str = "name_kept";
 
 impl Engine<'_> {
-    /// After an edit that was carried out: a name that did not arrive as it was asked for is remembered with what is
-    /// shown in its place.
+    /// After an edit that was carried out: if the seller shows another name than the one that was sent, remembers both.
     pub(super) async fn remember_name(
         &mut self,
         row: &LicenseRow,

@@ -1,5 +1,6 @@
-//! open and reopen, and what every command needs that must end with a license: the one that the item has, one that is
-//! found, one from the pool, or a new one, in this order (docs/licensing-rules.md 3).
+//! open and reopen, and the steps of every command that must end with a license. It is, in this order, the license that
+//! the item has, a license of its own that is found at the seller, one from the pool, or a new one
+//! (docs/licensing-rules.md 3).
 
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ use crate::text;
 use super::identity::account::other_account;
 use super::{Engine, errors, is_deleted};
 
-/// How long open waits for a key that is not issued yet, before one more look; the next sync brings it otherwise.
+/// How long open waits for a key that is not issued yet, before one more look. After that, the next sync brings the
+/// key.
 const KEY_WAIT: Duration = Duration::from_secs(3);
 
 impl Engine<'_> {
-    /// open, and reopen: what open would still have to do, with a post-call of its own.
+    /// open; with `reopen`, the remaining work of open, with another post-call.
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
@@ -118,7 +120,8 @@ impl Engine<'_> {
         self.checked_after_buying(incarnation, seen)
     }
 
-    /// Orders; where the end of sale makes the seller refuse the period, the longest one that still fits.
+    /// Places the order. When the seller refuses the period because the sale ends, orders the longest period that still
+    /// fits.
     async fn buy(
         &mut self,
         item: &Item,
@@ -156,8 +159,9 @@ impl Engine<'_> {
         Ok(known.and_then(|row| row.last_license))
     }
 
-    /// The license that the incarnation holds, if it is still there; a claimed one is taken to its end first. `None`:
-    /// it has none and shows none, or its last one is gone for good and that was written down.
+    /// The license that the incarnation holds, if it still exists. The taking of a claimed license is finished first.
+    /// `None`: the incarnation has no license and the item shows none, or its last license is gone for good and this
+    /// was written down.
     pub(super) async fn present_license(
         &mut self,
         item: &Item,
@@ -165,7 +169,7 @@ impl Engine<'_> {
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         let Some(row) = self.witnessed(item, incarnation).await? else { return Ok(None) };
         self.lock_license(row.id).await?;
-        // A call in doubt is settled before anything is decided on what a read shows.
+        // A call in doubt is settled before any decision depends on a read.
         self.settle_license(&row).await?;
         if row.state == LicenseState::Claimed {
             return self.continue_taking(item, incarnation, &row).await;
@@ -190,13 +194,13 @@ impl Engine<'_> {
     /// does not exist while another license of the account can be read (docs/money-safety.md 3).
     ///
     /// # Errors
-    /// `license_gone` until that is certain: nothing is ordered in its place meanwhile.
+    /// `license_gone` until that is certain; nothing is ordered in its place before.
     pub(super) async fn confirm_gone(&mut self, row: &LicenseRow, seen: &Option<License>) -> Result<(), ModuleError> {
         if self.is_gone(row, seen, row.state).await? { Ok(()) } else { Err(errors::license_gone(row.item, row.id)) }
     }
 
-    /// As [`Engine::confirm_gone`]: whether it is certain by now. Until then the license stays what it is, or becomes
-    /// `meanwhile`.
+    /// As [`Engine::confirm_gone`], but returns whether it is certain now. Until then the license keeps its state, or
+    /// gets the state `meanwhile`.
     pub(super) async fn is_gone(
         &mut self,
         row: &LicenseRow,
@@ -221,8 +225,8 @@ impl Engine<'_> {
     }
 
     /// After a look that found nothing: whether it is the second one, a settling time after the first, and another
-    /// license of the account can be read. The first is written down; until the second the license stays what it is,
-    /// or becomes `meanwhile`.
+    /// license of the account can be read. The first look is written down. Until the second the license keeps its
+    /// state, or gets the state `meanwhile`.
     pub(super) async fn is_missing_again(
         &mut self,
         row: &LicenseRow,
@@ -249,7 +253,8 @@ impl Engine<'_> {
         Ok(false)
     }
 
-    /// A license that was missing at a look before is there after all: one that is missing later is missing anew.
+    /// A license that was missing at an earlier look exists after all. If it is missing again later, the count of looks
+    /// starts anew.
     pub(super) async fn shown_again(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         if row.reason != Some(Reason::Missing) {
             return Ok(());
@@ -266,7 +271,7 @@ impl Engine<'_> {
     }
 
     /// Starts the license if it is stopped and has time left, waits briefly for a late key, carries out what the item
-    /// wants by now, and saves number, key and name to the item.
+    /// asks for now, and saves number, key and name to the item.
     pub(super) async fn hand_out(
         &mut self,
         item: &Item,
@@ -278,7 +283,7 @@ impl Engine<'_> {
         if seen.status == LicenseStatus::Stopped && may_run {
             seen = self.start(row, seen).await?;
         }
-        // A module works by the key of its license.
+        // A module of a license has no key: it uses the key of that license.
         if seen.key.is_none() && row.family != Family::Addition {
             self.ports.clock.sleep(KEY_WAIT);
             let again = self.read(row.family, row.id).await?;
@@ -292,17 +297,17 @@ impl Engine<'_> {
                 ));
             }
             if seen.status == LicenseStatus::Stopped && may_run {
-                // A stop that landed late.
+                // A stop that was carried out late.
                 seen = self.start(row, seen).await?;
             }
         }
-        // What was bought was asked for by the item of that moment; the client may have changed his mind since.
+        // The license was bought as the item asked for it then; the client may have changed the item since.
         let (seen, _) = self.carry_out_differences(item, row, product, seen, false).await?;
         self.save_license(item, &seen).await
     }
 
-    /// A run that bought this license may have died, or waited for its payment, before it said so: the item does not
-    /// name it yet.
+    /// Hands the license out if the item does not show it yet: the run that bought it may have died, or may have waited
+    /// for its payment, before it could save it.
     pub(super) async fn hand_out_if_owed(
         &mut self,
         item: &Item,
@@ -319,12 +324,12 @@ impl Engine<'_> {
     }
 }
 
-/// The service as it is once this command has ended: running, whatever it was before.
+/// The service as it will be when this command has ended: active, whatever it was before.
 pub(super) fn running(item: &Item) -> Item {
     Item { status: ItemStatus::Active, ..item.clone() }
 }
 
-/// A license that may serve a service, as its status says.
+/// Checks by its status that a license may serve a service.
 pub(super) fn usable(
     incarnation: &Incarnation,
     row: LicenseRow,

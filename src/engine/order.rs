@@ -1,4 +1,4 @@
-//! Buying: the look before, the recorded intent, the order, the look after (docs/licensing-rules.md 3,
+//! A purchase: the look before, the recorded intent, the order, the look after (docs/licensing-rules.md 3,
 //! docs/money-safety.md).
 
 pub(super) mod addition;
@@ -39,7 +39,7 @@ pub(super) struct Asked {
     pub(super) parent: Option<LicenseId>,
 }
 
-/// What an account has just before an order: whatever the order brings is newer.
+/// What an account has just before an order. The license that the order brings is newer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     /// The highest license number, 0 without any.
@@ -91,7 +91,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Buys a license for an incarnation. The key admits one purchase: what was recorded before is never sent again.
+    /// Buys a license for an incarnation. The idempotency key allows one purchase: an order that was recorded before is
+    /// never sent again.
     pub(super) async fn order(
         &mut self,
         item: &Item,
@@ -138,7 +139,8 @@ impl Engine<'_> {
             }
             Recorded::Existing(intent) if intent.status.is_ended() => Err(ordered_before(&intent, &what)),
             Recorded::Existing(intent) if intent.account != self.account => {
-                // No list of the present account can tell, however long the run is repeated.
+                // The order was sent with another account, so no list of the present account can show its result,
+                // however often the run is repeated.
                 let why = text!(
                     "it was sent to the account that the module had before",
                     "он отправлен в прежнюю учётную запись модуля"
@@ -149,8 +151,8 @@ impl Engine<'_> {
         }
     }
 
-    /// One list page: what is known just before, whether marks of ours say that this state is old, and what
-    /// the seller's own dates say of our free licenses.
+    /// Reads one page of the list. It gives the newest licenses before the order, marks of ours that prove that this
+    /// state is old, and the seller's dates of our pooled licenses.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<Known, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
@@ -191,8 +193,8 @@ impl Engine<'_> {
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
-            // The check knows nothing of outward addresses: behind NAT many servers have the same address of their own.
-            // The order decides.
+            // soft.checkip does not know outward addresses, and behind NAT many servers have the same address. So the
+            // order itself decides.
             Err(CallError::Refused(refusal)) if asked.remoteip.is_some() && is_about_address(refusal.kind) => {
                 self.note(&text!(
                     "{ip} may be in use elsewhere; the server is behind NAT, so the order decides",
@@ -212,8 +214,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Sends a recorded order and writes down what became of it. `before`: the balance, where no list can be looked
-    /// at.
+    /// Sends a recorded order and writes down its outcome. `before`: the balance, for products that no list shows.
     async fn send_order(
         &mut self,
         recorded: RecordedIntent,
@@ -274,7 +275,7 @@ impl Engine<'_> {
         })
     }
 
-    /// The answer is lost: written down, and looked for at once. A run that finds nothing fails.
+    /// The answer is lost: writes that down, and looks for the license at once. A run that finds nothing fails.
     async fn lost(
         &mut self,
         intent: &Intent,
@@ -309,8 +310,8 @@ impl Engine<'_> {
                 return Err(self.still_in_doubt(intent, what));
             }
         };
-        // Where no mark is returned the answer itself points to the license; its name is kept in the seller's own
-        // way.
+        // Where the seller returns no mark, its answer alone names the license, and it may store the name in a form of
+        // its own.
         let may_be_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
         let is_free = self.store.license(self.account, license).map_err(errors::state)?.is_none();
         match compare(order, &seen) {
@@ -332,7 +333,8 @@ impl Engine<'_> {
         Ok(seen)
     }
 
-    /// The answer named somebody else's license: ours is looked for, and a person is asked when it is not there.
+    /// The answer named a license that this order did not buy. The right one is looked for; if it is not found, an
+    /// operator must decide.
     async fn another_answer(
         &mut self,
         intent: &Intent,
@@ -352,12 +354,13 @@ impl Engine<'_> {
     }
 }
 
-/// True for a refusal because of the address: it cannot be used, or not yet.
+/// True for a refusal because of the address: the address cannot be used, or cannot be used yet.
 fn is_about_address(kind: RefusalKind) -> bool {
     matches!(kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung)
 }
 
-/// Nothing is in doubt about it, so there is nothing to resolve: a person gives the service a license.
+/// The order has ended and its license is gone. Nothing is in doubt, so there is nothing to resolve: an operator has to
+/// give the service a license.
 fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
     let item = intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let license = intent.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
@@ -373,8 +376,8 @@ fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
         ))
 }
 
-/// A refused tariff is named: some sellers refuse with one word. Its code may belong to the vendor's other billing:
-/// the error says which set fits (docs/licensing-rules.md 1).
+/// Adds the name of the refused tariff, because some sellers refuse with one word. The code may belong to the vendor's
+/// other billing; the error says which set of codes fits (docs/licensing-rules.md 1).
 fn advised(
     mut error: ModuleError,
     refusal: &crate::ports::Refusal,
@@ -394,7 +397,7 @@ fn advised(
     error
 }
 
-/// The outward address that a service has beside its own: passed on as it is, once it is an address.
+/// The outward address of a service, beside its own address. It must be an IP address, and is passed on unchanged.
 pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError> {
     let Some(text) = &item.params.remoteip else { return Ok(None) };
     let id = item.id;
@@ -410,7 +413,7 @@ pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError>
 }
 
 fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
-    // Where the seller never returns remoteid the name carries the mark until the number is recorded
+    // Where the seller never returns the remoteid, the name carries the mark until the license's number is recorded
     // (docs/money-safety.md 4).
     let licname = match returns_remoteid {
         Some(false) => format!("{} {mark}", asked.licname),

@@ -1,5 +1,5 @@
-//! Reading a list of the seller, page by page, to its end: the one place that knows when a list ends. A list that
-//! never ends is an error: a seller that passes over the number of the page shows the same page for ever.
+//! Reads a list of the seller, page by page, to its end. Only this module decides when a list ends. A list that never
+//! ends is an error: a seller that ignores the number of the page shows the same page again and again.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::license::Family;
@@ -9,7 +9,7 @@ use crate::text;
 
 use super::{Engine, errors};
 
-/// Pages of one list: five million licenses, beyond any account that we believe in.
+/// Most pages of one list. They hold five million licenses, more than any account has.
 const MAX_PAGES: u32 = 10_000;
 
 /// A walk over one list: `while let Some(page) = pages.next(self).await?`.
@@ -59,7 +59,8 @@ impl Engine<'_> {
                 text!("reading the list of licenses, page {number}", "чтение списка лицензий, страница {number}");
             errors::call(&error, &what, number)
         })?;
-        // A license that another machine bought before the list was made must not pass for an unknown one.
+        // Reads what other machines wrote first: a license that one of them bought must not be taken for an unknown
+        // one.
         self.store.catch_up().map_err(errors::state)?;
         Ok(page)
     }

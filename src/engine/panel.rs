@@ -13,8 +13,8 @@ use crate::ports::{PanelCall, PanelError};
 use super::{Engine, errors};
 
 impl Engine<'_> {
-    /// Saves number, key and name of the license to the item: only what changed, then looked up; what has not
-    /// arrived, or was answered with an error, in the older form.
+    /// Saves number, key and name of the license to the item. Only changed values are sent, and then read back. A value
+    /// that has not arrived, or was answered with an error, is sent again in the older form.
     pub(super) async fn save_license(&mut self, item: &Item, seen: &License) -> Result<(), ModuleError> {
         let mut values = Vec::new();
         if let Some(key) = seen.key.as_ref().filter(|key| item.params.lickey.as_ref() != Some(key)) {
@@ -26,7 +26,7 @@ impl Engine<'_> {
         // A name that the client set is the client's own choice, never overwritten by what the seller has.
         if item.params.licname.is_none() {
             let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
-            // Not in the form that the seller gave it: sent back like that it would be changed once more. And not
+            // The name is saved neither in the form that the seller stored, which the seller would change again, nor
             // with our mark, which would stay in the client's name for good.
             let name = row.as_ref().map_or(seen.name.as_deref(), |row| row.name_meant(seen)).map(without_mark);
             values.extend(name.filter(|name| !name.is_empty()).map(|name| ("licname", name.to_owned())));
@@ -66,7 +66,7 @@ impl Engine<'_> {
         Ok(values.iter().filter(|(name, value)| saved.get(*name) != Some(value)).cloned().collect())
     }
 
-    /// One call of the panel's tool; its failure is kept for callers that have another way.
+    /// One call of the panel's tool. Its failure is returned to the caller, which may have another way.
     pub(super) async fn panel_call(
         &mut self,
         call: &PanelCall,
@@ -78,7 +78,7 @@ impl Engine<'_> {
         Ok(result)
     }
 
-    /// A post-call: only for items of ours; a server's own service is never touched (docs/interface.md 4).
+    /// A post-call. Only items of ours get one; the service of a server is never touched (docs/interface.md 4).
     pub(super) async fn post(&mut self, item: &Item, func: &str) -> Result<(), ModuleError> {
         if !item.is_ours() {
             return Ok(());
@@ -87,11 +87,11 @@ impl Engine<'_> {
         self.panel_call(&call).await?.map(drop).map_err(|error| errors::panel(&error, func, item.id))
     }
 
-    /// Tells the panel that the service is open, and settles its end as the panel has it then
+    /// Tells the panel that the service is open, and remembers the end that the panel then shows as settled
     /// (docs/licensing-rules.md 5).
     ///
-    /// A run that dies between two calls leaves the end unsettled and its operation unfinished: the next run makes
-    /// both again, as each may be repeated.
+    /// A run that dies between two calls leaves the end unsettled and its operation unfinished. The next run makes both
+    /// calls again; each may be repeated.
     pub(super) async fn post_open(&mut self, item: &Item) -> Result<(), ModuleError> {
         let (issued, placed) = (format!("{}.open", item.itemtype), "service.postopen".to_owned());
         let calls = match self.rules.post_open {
@@ -105,7 +105,7 @@ impl Engine<'_> {
         self.settle_end(item).await
     }
 
-    /// Remembers the service's end as settled, once an incarnation: later ones are payments.
+    /// Remembers the service's end as settled, once for each incarnation: later changes of the end are payments.
     pub(super) async fn settle_end(&mut self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         if known.is_some_and(|row| row.settled_end.is_some()) {

@@ -1,5 +1,6 @@
-//! Taking a freed license for a new service, each step recorded (docs/licensing-rules.md 7): claim, read, new key
-//! while nobody has its address, address and mark, start, look, bind. A crash continues with the claimed one.
+//! Taking a freed license for a new service, each step recorded (docs/licensing-rules.md 7): claim, read, new key while
+//! the license has no address, address and mark, start, look, bind. After a crash the next run continues with the
+//! claimed license.
 
 pub(super) mod foreign;
 
@@ -24,10 +25,11 @@ use super::order::Asked;
 use super::send::Failed;
 use super::{Engine, errors, is_deleted};
 
-/// Candidates tried in one run, then a license is bought; those that were refused rest, so the next run tries others.
+/// Candidates that one run tries before it buys a license. A refused candidate rests, so that the next run tries
+/// others.
 const MAX_CANDIDATES: usize = 5;
 
-/// A candidate that was refused without a date to come is tried again this much later.
+/// When a candidate was refused without a date, it is tried again this much later.
 const PUT_ASIDE_DAYS: i64 = 1;
 
 /// Takes the place of the fingerprint when the seller does not show the key.
@@ -82,7 +84,7 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let mut tried = 0;
         for free in order {
-            // One that another run was quicker to claim, or that waits for a call in doubt, is no try.
+            // A license that another run claimed first, or that waits for a call in doubt, does not count as tried.
             let Some(row) = self.claim(item, incarnation, &free, terms).await? else { continue };
             if let Some(taken) = self.take(item, incarnation, &row, asked, has_address(&free, need)).await? {
                 return Ok(Some(taken));
@@ -95,7 +97,7 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Writes down that this incarnation takes the license; `None`: it cannot be had.
+    /// Writes down that this incarnation takes the license. `None`: this license is not available.
     async fn claim(
         &mut self,
         item: &Item,
@@ -104,7 +106,7 @@ impl Engine<'_> {
         terms: &Terms<'_>,
     ) -> Result<Option<LicenseRow>, ModuleError> {
         let name = LockName::License(row.account, row.id);
-        // One that another run takes is not waited for: the next one will do.
+        // A license that another run takes is not worth waiting for: the next candidate will do.
         let is_free = |engine: &Self| {
             let now = engine.store.license(row.account, row.id).map_err(errors::state)?;
             Ok(now.is_some_and(|now| now.state == row.state))
@@ -112,7 +114,7 @@ impl Engine<'_> {
         if !self.lock_while(name, is_free).await? {
             return Ok(None);
         }
-        // One that another service shows gets no new key.
+        // A license that another service shows gets no new key.
         if self.heir_of(row, Some(item.id)).await?.is_some() || !self.settled(row).await? {
             self.unlock(name);
             return Ok(None);
@@ -146,7 +148,8 @@ impl Engine<'_> {
         Ok(Some(row))
     }
 
-    /// Whether nothing is in doubt about a free license, after a look at what was: until then it is not given out.
+    /// Whether nothing is in doubt about a free license, after trying to settle what was. A license in doubt is not
+    /// given out.
     pub(super) async fn settled(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         match self.settle_license(row).await {
             Ok(()) => Ok(true),
@@ -158,7 +161,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A crash left a claimed license: it is taken to its end, or given back.
+    /// A crash left a claimed license: finishes the taking, or gives the license back.
     pub(super) async fn continue_taking(
         &mut self,
         item: &Item,
@@ -184,8 +187,8 @@ impl Engine<'_> {
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {
-            // Once a new key was asked for it may have the client's address: nothing takes its place before it is
-            // certain.
+            // Once a new key was requested, the license may have the client's address: no other license takes its place
+            // before this is certain.
             match row.key_before {
                 Some(_) => self.confirm_gone(row, &seen).await?,
                 None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
@@ -215,8 +218,7 @@ impl Engine<'_> {
     async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let state = match seen.remoteid.mark() {
             Some(mark) if *mark.panel() == self.panel_id => self.state_to_return(row),
-            // Nothing says that what uses it is ours: it stays where it was, reconcile names it, and nothing frees
-            // it.
+            // Nothing proves that its user is ours: it stays in the pool, reconcile names it, and nothing frees it.
             None if seen.remoteid.is_silent() => LicenseState::Pool,
             Some(_) | None => LicenseState::Stopped,
         };
@@ -237,7 +239,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Which key the new client must not see: written down before a new one is asked for.
+    /// Writes down the key that the new client must not see, before a new key is requested.
     pub(super) async fn remember_key_before(
         &mut self,
         row: &LicenseRow,
@@ -264,12 +266,13 @@ impl Engine<'_> {
         }
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
         if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
-            // The seller shows none at all: nobody could tell that the new client gets another one.
+            // The seller shows no key at all: nobody could check that the new client gets another one.
             self.give_back(row, None, &Reason::NoKeyShown).await?;
             return Ok(None);
         }
         if seen.key.is_none() {
-            // Asked for already, by a run before: another one would be refused, or be one too many.
+            // An earlier run requested the new key already: a second request would be refused, or give one key too
+            // many.
             return Err(errors::not_visible(&late, row.id));
         }
         let mut started = false;
@@ -325,7 +328,7 @@ impl Engine<'_> {
         .because(error)
     }
 
-    /// The key's outcome is unknown: the candidate rests until it is settled, the next one is tried.
+    /// Whether the key was changed is unknown: the candidate rests until this is settled, and the next one is tried.
     async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let state = self.state_to_return(row);
@@ -351,7 +354,7 @@ impl Engine<'_> {
         }
         let midnight =
             from.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
-        // A day that is over says nothing: refused all the same, it would be tried first by every run.
+        // A day in the past is ignored: otherwise every run would try this refused candidate first.
         let later = midnight.filter(|&at| at > self.now());
         let until = later.unwrap_or_else(|| self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
         let state = self.state_to_return(row);
@@ -367,7 +370,7 @@ impl Engine<'_> {
         .await
     }
 
-    /// Step 4: name, address and mark in one edit; after it there is no way back.
+    /// Step 4: name, address and mark in one edit. After this step the license is not given back.
     async fn give_address(
         &mut self,
         item: &Item,
@@ -390,7 +393,8 @@ impl Engine<'_> {
             let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
                 return Err(errors::license_gone(Some(item.id), row.id));
             };
-            // The mark came with the same edit, and so did the address; the name may be kept in the seller's own way.
+            // When the mark has arrived, the address of the same edit has arrived too. The seller may store the name in
+            // a form of its own.
             let marked = row.mark.as_ref().is_some_and(|mark| after.remoteid.is(mark));
             let renamed = after.remoteid.is_silent() && !after.is_named(FREE_NAME);
             let named = after.is_named(&asked.licname) || (answer.is_ok() && (marked || renamed));
@@ -412,8 +416,8 @@ impl Engine<'_> {
                     self.give_back(row, from, &Reason::AddressRefused(refusal.to_string())).await?;
                     return Ok(None);
                 }
-                // Not known, and not visible: repeated once; after that the claim is kept, it may yet take the
-                // address.
+                // The outcome is unknown and nothing is visible: the edit is repeated once. After that the claim is
+                // kept, because the license may yet take the address.
                 _ if attempt == 0 => {}
                 Ok(()) => break,
                 Err(error) => {
@@ -435,11 +439,11 @@ impl Engine<'_> {
         asked: &Asked,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        // One that ran out meanwhile is bound as it is: it has the address, and no other may be ordered beside it;
-        // sync renews it when the service is paid.
+        // A license that ran out in the meantime is bound as it is: it has the address, so no other license may be
+        // ordered for it. Sync renews it when the service is paid.
         let seen = if has_run_out(&seen, self.today()) { seen } else { self.start(row, seen).await? };
-        // One that bears the mark is the client's, wherever the seller or a later intent moved it: there is no way
-        // back, and handing it out carries out the difference.
+        // A license with the mark belongs to the client, whatever address the seller or a later intent gave it. It is
+        // not given back, and handing it out corrects the difference.
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         let at_address = asked.ip.is_none() || seen.ip == asked.ip;
         let fits = self.key_is_new(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));

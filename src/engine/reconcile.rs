@@ -1,6 +1,6 @@
-//! reconcile: collects what the panel, our state and the seller say, has it compared, and carries out what was found,
-//! one difference after the other (docs/money-safety.md 6). Everything is looked at again under the locks before it
-//! is changed.
+//! reconcile: reads the panel, our state and the seller, lets `plan::reconcile` compare them, and carries out the
+//! remedies one after the other (docs/money-safety.md 6). Everything is read again under the locks before it is
+//! changed.
 
 pub(super) mod approval;
 pub(super) mod old_state;
@@ -31,19 +31,20 @@ use super::{Engine, errors, is_deleted};
 /// Rows and items asked for at once.
 const BATCH: usize = 500;
 
-/// Licenses that nobody knows, opened in one run; the newest first.
+/// Most unknown licenses that one run opens; the newest come first.
 const MAX_OPENED: usize = 200;
 
 impl Engine<'_> {
-    /// Compares the account three ways, page by page and batch by batch: memory grows by a few numbers a license, and
-    /// nobody is asked about one license or service alone. `progress` hears how far it is.
+    /// Compares panel, state and seller for the account, page by page and batch by batch. Memory grows by a few numbers
+    /// for each license, and neither seller nor panel is asked about one license or service alone. `progress` is called
+    /// with how far it is.
     ///
     /// # Errors
-    /// A list that cannot be read whole: absence would prove nothing. A license that cannot be read while our state
-    /// is old or new: it may be what the state does not know.
+    /// A list cannot be read completely, so that absence would prove nothing. Or a license cannot be read while our
+    /// state is old or new: it may be a license that the state does not know.
     pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
         if self.sells_addons() {
-            // There is no list to compare, and no license of unknown origin can be bought twice: its order shows it.
+            // OrderBox has no list to compare, and no license can be bought there unnoticed: its order shows it.
             self.note(&text!(
                 "addons of hosting orders are looked at by sync, one by one; reconcile compares lists",
                 "дополнения к заказам хостинга проверяет sync, по одному; reconcile сверяет списки"
@@ -103,7 +104,7 @@ impl Engine<'_> {
             self.note_heirs(rows.values(), &views, comparison).await?;
             for seen in page.rows {
                 let row = rows.get(&seen.id);
-                // What an old state holds free may have been given out since: its mark says so.
+                // A license that is free by an old state may have been given out since; its mark shows that.
                 let may_bear =
                     row.is_none_or(|row| is_old && row.incarnation.is_none() && row.state != LicenseState::Deleted);
                 let seen = if may_bear { unmarked.kept(seen) } else { Some(seen) };
@@ -154,7 +155,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Our rows, those too that no list showed.
+    /// Compares our rows, also those that no list showed.
     async fn compare_state(
         &mut self,
         lists: &[Completeness],
@@ -175,7 +176,7 @@ impl Engine<'_> {
                 if let Ok(Some(seen)) = &module {
                     comparison.listed(seen, Some(row), view);
                 }
-                // One that cannot be read is not gone.
+                // A license that cannot be read does not count as gone.
                 let is_seen = is_listed(row) || !matches!(module, Ok(None));
                 comparison.held(row, is_seen, view);
                 if let Err(error) = module {
@@ -188,7 +189,7 @@ impl Engine<'_> {
         }
     }
 
-    /// No list shows the modules of licenses: those that services have are opened one by one.
+    /// No list shows the modules of licenses, so a module that a service has is opened by itself.
     async fn open_module(&mut self, row: &LicenseRow) -> Result<Result<Option<License>, CallError>, ModuleError> {
         if row.family != Family::Addition || row.incarnation.is_none() {
             return Ok(Ok(None));
@@ -197,7 +198,7 @@ impl Engine<'_> {
         self.try_read(row.family, row.id).await
     }
 
-    /// Services of the module, and of the servers that it licenses, that no row of ours named.
+    /// Compares the services of the module, and of the servers that it licenses, that belong to no row of ours.
     async fn compare_services(
         &mut self,
         comparison: &mut Comparison<'_>,
@@ -242,8 +243,8 @@ impl Engine<'_> {
         self.views(&items).await
     }
 
-    /// Services of whatever module that show a license whose own service is closed or missing. A license that is gone
-    /// is nobody's to hand over.
+    /// Notes services, of any module, that show a license whose own service is closed or missing. A license that is
+    /// gone is left out, because it cannot be handed over.
     async fn note_heirs(
         &mut self,
         rows: impl Iterator<Item = &LicenseRow>,
@@ -272,14 +273,14 @@ impl Engine<'_> {
         Ok(views)
     }
 
-    /// What a service holds while it is what it is: a trial's own product in its trial period.
+    /// The product that a service holds now: in its trial period the trial's own product.
     pub(super) fn served<'c>(&'c self, item: &Item, product: &'c Product) -> &'c Product {
         let trial = product.trial.as_ref().filter(|_| item.period == Period::Trial);
         trial.and_then(|name| self.rules.catalogue.get(name)).unwrap_or(product)
     }
 
-    /// The steps of the next look at a service, with their reasons. Nothing is carried out. `away`: the seller was
-    /// not reached, the last look stands for it.
+    /// The steps of the next look at a service, with their reasons. Nothing is carried out. `away`: the seller was not
+    /// reached, and the last look is used instead.
     ///
     /// # Errors
     /// `missed`: no such item; `state`.
@@ -339,7 +340,7 @@ impl Engine<'_> {
     }
 }
 
-/// The newest licenses of a list that nobody knows and that show no mark: to be opened.
+/// The newest licenses of a list that are unknown and show no mark. They are to be opened.
 struct Unmarked {
     wanted: bool,
     newest: BTreeMap<LicenseId, License>,
@@ -352,7 +353,7 @@ impl Unmarked {
         Self { wanted, newest: BTreeMap::new(), left: 0 }
     }
 
-    /// Keeps a license to be opened; what need not be, or is not among the newest, comes back.
+    /// Keeps a license that is to be opened. Returns a license that need not be opened, or is not among the newest.
     fn kept(&mut self, seen: License) -> Option<License> {
         if !self.wanted || seen.remoteid != RemoteId::Absent || seen.status == LicenseStatus::Deleted {
             return Some(seen);
@@ -366,7 +367,7 @@ impl Unmarked {
     }
 }
 
-/// What a comparison is busy with.
+/// What a comparison is working on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The seller's lists.
@@ -380,7 +381,7 @@ pub enum Phase {
 /// How far a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headway {
-    /// With what.
+    /// What it is working on.
     pub phase: Phase,
     /// How many are done.
     pub done: u32,
@@ -397,7 +398,7 @@ pub struct Explained {
     pub away: Option<Text>,
 }
 
-/// The one line about a service for which nothing is done until a person says who it is.
+/// The only line about a service for which nothing is done until an operator says which service it is.
 fn nothing_for_it(trouble: &ModuleError) -> Text {
     let words = &trouble.message;
     text!(
@@ -406,7 +407,7 @@ fn nothing_for_it(trouble: &ModuleError) -> Text {
     )
 }
 
-/// What an item asks for; a reason where it cannot be told.
+/// What an item asks for, or the reason why this cannot be decided.
 fn want(
     rules: &Rules,
     item: &Item,

@@ -40,12 +40,13 @@ impl Engine<'_> {
         }
         let mut seen = seen.clone();
         if seen.status == LicenseStatus::Stopped && !has_run_out(&seen, self.today()) {
-            // A stopped license is renewed from the day of renewal: its time left would be lost, and its expiry,
-            // which is the evidence of the renewal, might not move at all.
+            // The seller renews a stopped license from the day of the renewal: the time left would be lost, and the
+            // expiry, which is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
         }
         if seen.status == LicenseStatus::Stopped {
-            // Whether it has run out is told by a day: by a wrong one its renewal would hide itself.
+            // Whether a license has run out depends on today's date: with a wrong date a renewal could not be
+            // recognised.
             self.check_clock()?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -82,8 +83,8 @@ impl Engine<'_> {
         self.finish_prolong(item, &incarnation, payment).await
     }
 
-    /// What a payment buys depends on the day on which the license runs out: without one nothing is written down as
-    /// paid. A trial is replaced, not renewed, and a service without end owes nothing.
+    /// What a payment buys depends on the day on which the license runs out. Without that day nothing is written down
+    /// as paid. A trial is replaced and not renewed, and a service without end owes nothing.
     fn check_expiry(&self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let is_trial = self.product_of(row).is_some_and(Product::is_only_trial);
         if seen.expires == Expiry::Unknown && !is_trial && item.expires.is_some() {
@@ -92,8 +93,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// The license that a prolong is about; an active item whose license is gone obtains a new one, which is all that
-    /// this payment buys.
+    /// The license that a prolong renews. An active item whose license is gone obtains a new one, and this payment buys
+    /// nothing else.
     async fn license_to_prolong(
         &mut self,
         item: &Item,
@@ -101,8 +102,8 @@ impl Engine<'_> {
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         if item.status == ItemStatus::Suspended {
             if let Some(row) = self.witnessed(item, incarnation).await? {
-                // Nothing is bought, but what an earlier run of this payment sent must be known before the panel is
-                // told.
+                // Nothing is bought here, but the outcome of what an earlier run of this payment sent must be known
+                // before the post-call.
                 self.lock_license(row.id).await?;
                 self.settle_license(&row).await?;
             }
@@ -163,8 +164,8 @@ impl Engine<'_> {
         Ok(Some(recorded.unwrap_or(first)))
     }
 
-    /// The paid end that this run stands for, when an earlier run has found it. Without a running operation nothing
-    /// tells two payments apart but that the first is finished: then this run is for the next one.
+    /// The paid end of this run's payment, if an earlier run has found it. Without a running operation, two payments
+    /// can be told apart only by the first one being finished: then this run is for the next payment.
     fn payment_of_run(&self, incarnation: &Incarnation) -> Result<Option<NaiveDate>, ModuleError> {
         let of_run = self.store.payment_of_run(incarnation, self.operation, self.now()).map_err(errors::state)?;
         let (Some(paid_end), None) = (of_run, self.operation) else { return Ok(of_run) };
@@ -172,8 +173,8 @@ impl Engine<'_> {
         Ok(of_run.filter(|_| payment.is_none_or(|payment| !payment.finished)))
     }
 
-    /// A payment whose first run found the end moved already, and the end is still that: this panel moves it before
-    /// the call, so another operation without another move is for the same payment.
+    /// A payment whose first run found that the end had moved, while the end is still the same. This panel moves the
+    /// end before the call, so another operation without another move is for the same payment.
     fn paid_before(&self, item: &Item, incarnation: &Incarnation) -> Result<Option<NaiveDate>, ModuleError> {
         let Some(end) = item.expires else { return Ok(None) };
         let known = self.store.payment(incarnation, end).map_err(errors::state)?;
@@ -228,8 +229,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Tells the panel, but only while its end is what it was at the first run: a repeated post-call would move it
-    /// twice.
+    /// Makes the post-call, but only while the end in the panel is what it was at the first run: a repeated post-call
+    /// would move the end twice.
     pub(super) async fn finish_prolong(
         &mut self,
         item: &Item,
@@ -249,13 +250,15 @@ impl Engine<'_> {
         }
         let (written_for, ended) = (incarnation.clone(), payment.paid_end);
         let written = self.commit("finish payment", move |tx| tx.finish_payment(&written_for, ended)).await;
-        // A write that is reported as failed and is there all the same must not make the panel try the payment anew.
+        // A write may be reported as failed although it succeeded. That must not make the panel start the payment
+        // again.
         let settled =
             || self.store.payment(incarnation, ended).is_ok_and(|payment| payment.is_some_and(|known| known.finished));
         if written.is_err() && settled() { Ok(()) } else { written }
     }
 
-    /// resume: starts what has time left, renews what ran out, obtains anew what is deleted.
+    /// resume: starts a license that has time left, renews one that ran out, and obtains a new one for one that is
+    /// deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         self.settle_orders(item, &incarnation, None).await?;
@@ -307,7 +310,7 @@ impl Engine<'_> {
     ) -> Result<License, ModuleError> {
         let Some(product) = self.product_of(row) else { return Ok(seen) };
         let today = self.today();
-        // Only what is near its end needs the panel's alignment rules read.
+        // The panel's alignment rules are read only for a license that is near its end.
         let near = due(item, product, product.shortest(), seen.expires, today, self.rules.renew_before_days);
         match near {
             Renewal::NotDue => return Ok(seen),
@@ -327,7 +330,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Fails when a license runs out under a paid service, and no sync will ever renew it.
+    /// Fails when the license of a paid service runs out and no sync can renew it.
     pub(super) async fn check_renewable(
         &mut self,
         item: &Item,
@@ -350,7 +353,7 @@ impl Engine<'_> {
         }
     }
 
-    /// cancel_prolong: the seller must not renew by itself. No post-call.
+    /// cancel_prolong: switches automatic renewal at the seller off. No post-call.
     pub(super) async fn cancel_prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         let Some(row) = self.witnessed(item, &incarnation).await? else { return Ok(()) };
@@ -358,7 +361,8 @@ impl Engine<'_> {
         let edit = Edit { no_autoprolong: true, ..Edit::default() };
         let Err(error) = self.try_change(&row, &Repeatable::Edit(edit)).await? else { return Ok(()) };
         let after = self.read(row.family, row.id).await?;
-        // What is gone renews nothing; and a refusal is believed only by the look: the call may have taken effect.
+        // A license that is gone is not renewed. A refusal is believed only after a look, because the call may have
+        // taken effect.
         if is_deleted(&after) || after.is_some_and(|after| after.autoprolong == Some(false)) {
             return Ok(());
         }
@@ -368,7 +372,8 @@ impl Engine<'_> {
     }
 }
 
-/// Until when this payment still owes the license a period; `None`: it covers it, or was bought before.
+/// The paid end, if this payment still owes the license a period. `None`: the license covers the payment, or the period
+/// was bought before.
 fn owed_from(payment: &Payment, row: &LicenseRow, seen: &License) -> Option<NaiveDate> {
     let (before, now) = (payment.expires_before?, seen.expires.day()?);
     let same_license = payment.license == Some(row.id);
@@ -390,8 +395,8 @@ fn no_period(item: &Item) -> ModuleError {
     .next(text!("add a period alignment rule", "добавьте правило выравнивания"))
 }
 
-/// The end of a service is read twice in one run, and nobody but this run moves it: one of the two was the past, or a
-/// call of the panel that was given up is still under way.
+/// The end of a service differs between two reads of one run, and only this run moves it. So one of the reads was out
+/// of date, or a call of the panel that was given up is still under way.
 fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
     let (id, end, now) = (item.id, super::show_day(item.expires), super::show_day(fresh.expires));
     ModuleError::new(
@@ -429,7 +434,8 @@ fn product_unknown(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError
     ))
 }
 
-/// A trial license whose service is paid: only its own command buys the license that follows.
+/// A trial license runs out, and its service is paid. Only a command of that service buys the license that replaces the
+/// trial; sync does not.
 fn trial_runs_out(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
     let (id, license, end) = (item.id, row.id, seen.expires);
     ModuleError::new(

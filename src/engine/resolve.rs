@@ -1,5 +1,6 @@
 //! resolve: an operator ends a doubt that the program must not end by itself (docs/money-safety.md 3). The license is
-//! compared with the order and shown before the operator is asked. All of it is checked once more under the locks.
+//! compared with the order and shown before the operator is asked. Then everything is checked once more under the
+//! locks.
 
 pub(super) mod wording;
 
@@ -26,7 +27,7 @@ use super::resolve::wording::{
 use super::send::describe;
 use super::{Engine, errors};
 
-/// What a person found out.
+/// What an operator found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It happened: this license was bought or changed.
@@ -35,7 +36,7 @@ pub enum Verdict {
     NotBought,
 }
 
-/// What ending a doubt would do, for a person who is about to be asked.
+/// What ending a doubt would do, for the operator who is about to be asked.
 #[derive(Debug, Clone)]
 pub struct Resolution {
     /// Which intent.
@@ -46,14 +47,14 @@ pub struct Resolution {
     pub preview: Option<Preview>,
 }
 
-/// What becomes of the license that an order is said to have bought.
+/// What happens to the license that an order bought, as the operator says.
 enum Fate {
     /// The service gets it.
     Bound(Incarnation),
-    /// It is written down for the service, which asks for no license now, or whose client changed: what follows is
-    /// decided by its next command.
+    /// It is written down for the service. The service asks for no license now, or its client changed, so its next
+    /// command decides what follows.
     Kept(Incarnation),
-    /// The service leaves its license of another account for it.
+    /// The service gets it in place of its license of another account.
     Moved(Incarnation, LicenseId),
     /// The service has another one: it is a duplicate, to be freed.
     Duplicate(Incarnation, LicenseId),
@@ -73,15 +74,15 @@ impl Fate {
     }
 }
 
-/// What the seller has under the number that a person named, and what becomes of it.
+/// The license that the seller has under the number that the operator named, and what happens to it.
 struct Bought {
     seen: License,
     row: Option<LicenseRow>,
     fate: Fate,
 }
 
-/// The consent for binding: [`Engine::bought`] has compared the product with the order, which decides here. What the
-/// service asks for by now is no objection.
+/// The consent for binding. [`Engine::bought`] has compared the product with the order, and that decides here. It does
+/// not matter that the service asks for something else now.
 fn agreed(consent: &Consent) -> Consent {
     Consent { other_product: true, ..consent.clone() }
 }
@@ -90,7 +91,7 @@ impl Engine<'_> {
     /// What [`Engine::resolve`] would do.
     ///
     /// # Errors
-    /// As [`Engine::resolve`]: what stands in the way is said before anybody is asked.
+    /// As [`Engine::resolve`]: every obstacle is reported before the operator is asked.
     pub async fn resolution(
         &mut self,
         item: ItemId,
@@ -146,9 +147,9 @@ impl Engine<'_> {
     /// Ends a doubt of an item. Returns what was done, in words.
     ///
     /// # Errors
-    /// `missed`: nothing is in doubt, or several things are and none was named; `bad_value`: the license is another
-    /// item's, bears another's mark, is of another product, and that was not agreed to; `license_gone`; `client`:
-    /// the seller may still carry the request out.
+    /// `missed`: nothing is in doubt, or several intents are and none was named; `bad_value`: the license belongs to
+    /// another item, bears the mark of another installation, or is of another product, and no option allows that;
+    /// `license_gone`; `client`: the seller may still carry the request out.
     pub async fn resolve(
         &mut self,
         item: ItemId,
@@ -249,7 +250,7 @@ impl Engine<'_> {
         if let (Fate::Kept(_) | Fate::Moved(..), Some(_)) =
             (&fate, row.as_ref().filter(|row| row.incarnation.is_none()))
         {
-            // Its key is another client's, and nobody would renew it here.
+            // Its key belongs to another client, and nobody would renew it here.
             return Err(free_already(intent, license));
         }
         Ok(Bought { seen, row, fate })
@@ -279,8 +280,8 @@ impl Engine<'_> {
         })
     }
 
-    /// The license gets the order's mark before it is bound: a run that dies in between leaves what the next search
-    /// finds by itself. One that somebody else had gets a new key, as from the pool.
+    /// The license gets the order's mark before it is bound, so that the next search finds it when this run dies in
+    /// between. A license that another client had gets a new key, as from the pool.
     async fn resolve_order(
         &mut self,
         intent: &Intent,
@@ -317,7 +318,7 @@ impl Engine<'_> {
         })
     }
 
-    /// The order in the words of the license, where a person took one of another product for it.
+    /// The order with the product of the license, where an operator accepted a license of another product for it.
     fn order_of_license(&self, order: &OrderRequest, seen: &License) -> OrderRequest {
         let Some(pricelist) = seen.tariff.id().filter(|pricelist| *pricelist != order.pricelist) else {
             return order.clone();
@@ -327,7 +328,8 @@ impl Engine<'_> {
         OrderRequest { pricelist, nodes, ..order.clone() }
     }
 
-    /// The order's mark on the license, and no automatic renewal. A seller that refuses the mark refuses no binding.
+    /// Gives the license the order's mark and switches its automatic renewal off. When the seller refuses the mark, the
+    /// license is bound anyway.
     async fn marked_as_ordered(
         &mut self,
         row: &LicenseRow,
@@ -364,7 +366,7 @@ impl Engine<'_> {
     }
 }
 
-/// A change in doubt is about one license, which must be named.
+/// A change in doubt is about one license. The operator must have named that one.
 fn check_named(intent: &Intent, license: LicenseId) -> Result<(), ModuleError> {
     match intent.request.license() {
         Some(about) if about == license => Ok(()),

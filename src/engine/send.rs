@@ -1,6 +1,6 @@
-//! Calls that are sent once about a license that exists: renewal, tariff, nodes, key, deletion. Write down the
-//! intent, send it, look whether the effect is there, write down the outcome. Orders are in `order.rs`: they have
-//! nothing to look at beforehand.
+//! Calls that are sent once about a license that exists: renewal, tariff, nodes, key, deletion. Each writes down the
+//! intent, sends it, looks whether the effect is there, and writes down the outcome. Orders are in `order.rs`, because
+//! they have no license to look at beforehand.
 
 use crate::error::{ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId};
@@ -18,7 +18,7 @@ use super::{Engine, errors};
 
 /// A call that failed. Callers that have another way decide how to go on.
 pub(super) enum Failed {
-    /// It refused, and a look showed that nothing happened.
+    /// The seller refused, and a look showed that nothing happened.
     Refused(crate::ports::Refusal, ModuleError),
     /// Anything else; the error says what is certain.
     Other(ModuleError),
@@ -39,8 +39,8 @@ impl From<Failed> for ModuleError {
 }
 
 impl Engine<'_> {
-    /// Carries out a call that is sent once about a held license, or finds that it was carried out before. The
-    /// license lock is held by the caller. Returns the license after it; `None` when it is gone.
+    /// Carries out a call that is sent once about a license of ours, or finds that it was carried out before. The
+    /// caller holds the license's lock. Returns the license as it is afterwards; `None` when it is gone.
     pub(super) async fn once(
         &mut self,
         row: &LicenseRow,
@@ -67,7 +67,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The key was carried out before: nothing is sent, the license is looked at.
+    /// The intent with this key was carried out before: sends nothing, and reads the license.
     async fn done_before(&mut self, row: &LicenseRow, intent: &Intent, what: &Text) -> Result<Option<License>, Failed> {
         let seen = self.read(row.family, row.id).await?;
         match effect(&intent.request, seen.as_ref()) {
@@ -98,8 +98,7 @@ impl Engine<'_> {
         Ok(outcome)
     }
 
-    /// Sends a recorded intent and writes down what became of it. A run that ends in between leaves the intent in
-    /// doubt.
+    /// Sends a recorded intent and writes down its outcome. A run that ends in between leaves the intent in doubt.
     async fn send_about(
         &mut self,
         row: &LicenseRow,
@@ -129,11 +128,12 @@ impl Engine<'_> {
                 }
             }
             Outcome::Refused(refusal) => match self.try_read(row.family, row.id).await? {
-                // A refusal is believed only after a look: the call may have taken effect all the same.
+                // A refusal is believed only after a look, because the call may have taken effect anyway.
                 Ok(seen) if effect(&intent.request, seen.as_ref()) == Effect::Visible => {
                     self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, seen, what).await
                 }
-                // Refused, and not there: that the license is there was read before, so the look tells nothing.
+                // The call was refused, and the look found no license, although one was there before: so this look
+                // proves nothing.
                 Ok(None) if refusal.kind != RefusalKind::NotFound => {
                     self.unknown(&intent, format!("{refusal}, then the license was not found"), what).await
                 }
@@ -180,7 +180,7 @@ impl Engine<'_> {
         self.commit("record outcome", move |tx| tx.event(&intent, &event, &reason)).await
     }
 
-    /// Writes down that a call was carried out, with all that follows from it, in one transaction.
+    /// Writes down that a call was carried out, with all its consequences, in one transaction.
     async fn carried_out(
         &mut self,
         row: &LicenseRow,
@@ -219,8 +219,7 @@ impl Engine<'_> {
         Ok(seen)
     }
 
-    /// Settles every intent about a license that is in doubt: until then nobody sends for it (docs/money-safety.md
-    /// 2).
+    /// Settles every intent in doubt about a license. Until then nothing is sent for it (docs/money-safety.md 2).
     pub(super) async fn settle_license(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
         let open = self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?;
@@ -230,7 +229,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Looks for the effect of one doubtful intent about a license. `Ok`: it has ended, one way or the other.
+    /// Looks for the effect of one intent in doubt about a license. `Ok`: the intent has ended, one way or the other.
     async fn settle_about(&mut self, row: &LicenseRow, intent: &Intent) -> Result<(), ModuleError> {
         let what = describe(intent);
         let seen = self.read(row.family, row.id).await?;
@@ -268,9 +267,9 @@ impl Engine<'_> {
         }
     }
 
-    /// A deletion in doubt whose license is not found: it happened when the license is missing twice, as everywhere
-    /// (docs/money-safety.md 3), also when a person was asked meanwhile. Where nothing else can be read a person must
-    /// say.
+    /// A deletion in doubt whose license is not found. It counts as done when two looks miss the license
+    /// (docs/money-safety.md 3), even if an operator was asked in between. When no other license of the account can be
+    /// read, an operator must decide.
     async fn settle_missing(&mut self, row: &LicenseRow, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
         let now = |engine: &Self| engine.store.license(row.account, row.id).map_err(errors::state);
         let row = now(self)?.unwrap_or_else(|| row.clone());
@@ -293,8 +292,8 @@ impl Engine<'_> {
         Err(self.cannot_tell(intent, what, &why))
     }
 
-    /// Intents about a license that are still being settled; what a person holds is past the time in which the seller
-    /// could carry it out.
+    /// Settles the intents about a license that the seller may still carry out. An intent that waits for an operator is
+    /// past that time.
     pub(super) async fn settle_pending(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
         let open = self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?;
@@ -325,7 +324,7 @@ fn follow_up(
     }
 }
 
-/// An intent in words, for messages long after it was recorded.
+/// An intent in words, for messages that appear long after it was recorded.
 pub(super) fn describe(intent: &Intent) -> Text {
     let item = intent.item.unwrap_or(ItemId(0));
     match &intent.request {

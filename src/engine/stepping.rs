@@ -19,13 +19,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Where a run may be stopped by the simulator: the name of the step about to happen, or just done.
+/// A place where the simulator may stop a run: the name of the step that comes next, or that was just done.
 pub type StepName = Rc<Cell<&'static str>>;
 
 /// Runs a future that is ready when it is first asked: without a simulator no step of the engine waits.
 ///
 /// # Panics
-/// A step waits, which is a defect of ours. Nobody would wake it, and asking again would never end.
+/// A step waits, which is a defect of ours. Nobody would wake it, and polling again would never end.
 pub fn run_to_end<T>(future: impl Future<Output = T>) -> T {
     match Box::pin(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

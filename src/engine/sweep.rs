@@ -1,6 +1,6 @@
-//! The sweep over servers of other modules (docs/licensing-rules.md 9): what the panel wants is compared with what
-//! there is, and the difference is carried out by the commands themselves, each checked again under the item's lock.
-//! The rules are in `plan::bundled`.
+//! The sweep over servers of other modules (docs/licensing-rules.md 9): it compares what the panel asks for with the
+//! licenses that exist. Each difference is checked again under the item's lock and carried out by the same code as the
+//! command of the panel. The rules are in `plan::bundled`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,22 +32,22 @@ const BATCH: u32 = 500;
 pub struct Server {
     /// Its number.
     pub module: ModuleId,
-    /// A person confirmed the first sweep; until then only what an event named is carried out.
+    /// An operator confirmed the first sweep. Until then only servers that an event named are acted upon.
     pub adopted: bool,
-    /// All its servers are compared, not only those that events named.
+    /// Whether all its servers are compared, and not only those that events named.
     pub whole: bool,
 }
 
 /// What a sweep did.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// What a person should know, and what would be done.
+    /// What an operator should know, and what would be done.
     pub reports: Vec<Text>,
     /// Noted items that are done with.
     pub settled: BTreeSet<ItemId>,
     /// Steps carried out.
     pub carried_out: u32,
-    /// What failed, and what was left alone.
+    /// The failures, and the servers that were left alone.
     pub report: PassReport,
 }
 
@@ -65,7 +65,7 @@ impl Swept {
     }
 }
 
-/// What the comparison found to do, by item.
+/// The steps that the comparison found, by item.
 type Steps = BTreeMap<ItemId, (Step, Text)>;
 
 /// Licenses that our state does not know, by the function of their family, and whether the list was whole.
@@ -73,11 +73,11 @@ type Lists = BTreeMap<&'static str, (Vec<License>, bool)>;
 
 /// What a look at the seller found for a server that has no license in our state.
 enum Found {
-    /// None that may be its own: one may be ordered.
+    /// No license that may belong to the server: one may be ordered.
     Nothing,
-    /// One that may be its own.
+    /// A license that may belong to the server.
     License(LicenseId),
-    /// The list was not whole: it cannot be told.
+    /// The list was not complete, so this cannot be decided.
     Unclear,
 }
 
@@ -95,9 +95,8 @@ fn no_servers() -> ModuleError {
 }
 
 impl Engine<'_> {
-    /// Compares the servers of a module, and those that events named, and carries out the difference. A failure of
-    /// one server is collected with it; what keeps the comparison from being made at all stands in the result with
-    /// the module.
+    /// Compares the servers of a module, and those that events named, and carries out the differences. The result holds
+    /// a failure of one server with that server, and a failure that prevents the comparison with the module.
     pub async fn sweep(&mut self, server: Server, noted: &BTreeSet<ItemId>, allow: Allow) -> Swept {
         let mut swept = Swept::default();
         if let Err(error) = self.sweep_all(server, noted, allow, &mut swept).await {
@@ -151,7 +150,7 @@ impl Engine<'_> {
             return Ok(items);
         }
         items.extend(self.items_of(server.module).await?);
-        // Our own services are the panel's to close: only what else holds a license is looked at.
+        // The panel closes our own services; here only other items that hold a license count.
         let own: BTreeSet<ItemId> = self.items_of(self.module).await?.into_iter().collect();
         for family in [Family::Soft, Family::SoftExternal, Family::Addition] {
             let mut after = LicenseId(0);
@@ -264,7 +263,8 @@ impl Engine<'_> {
         Ok(plan(item, &wanted, target.as_ref(), have, self.today(), self.now()))
     }
 
-    /// A server without a license in our state is first looked for upstream: what is found is reported for take-over.
+    /// For a server without a license in our state, the seller is searched first. A license that is found is reported
+    /// for take-over.
     async fn leave_found(&mut self, steps: &mut Steps, swept: &mut Swept) -> Result<(), ModuleError> {
         let opening: Vec<ItemId> =
             steps.iter().filter(|(_, (step, _))| *step == Step::Open).map(|(id, _)| *id).collect();
@@ -278,7 +278,7 @@ impl Engine<'_> {
             if let Ok(Some((family, _))) = &look
                 && !lists.contains_key(family.func())
             {
-                // A list that cannot be read, or shows that our state is old, is nothing of this server alone.
+                // When a list cannot be read, or shows that our state is old, this concerns all servers.
                 let list = self.strangers(*family).await?;
                 lists.insert(family.func(), list);
             }
@@ -314,12 +314,12 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// What is to be looked for before a server gets a license; `None`: nothing.
+    /// The license to look for before a server gets one; `None`: no search is needed.
     async fn look_before_order(&mut self, id: ItemId) -> Result<Option<(Family, Target)>, ModuleError> {
         let item = self.item(id).await?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
         if open.iter().any(|intent| order_of(intent).is_some()) {
-            // What its own order bought is the order's to find.
+            // A license that the server's own order bought is found by settling that order.
             return Ok(None);
         }
         let Ok(Wanted::Product(product)) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
@@ -380,8 +380,8 @@ impl Engine<'_> {
         Ok((strangers, pages.list.is_complete(&newest)))
     }
 
-    /// More of a kind than usual means that something else is wrong: none of that kind is done (docs/money-safety.md
-    /// 6).
+    /// Far more steps of one kind than usual mean that something else is wrong: none of that kind is done
+    /// (docs/money-safety.md 6).
     fn guard_steps(&self, steps: &mut Steps, allow: Allow, swept: &mut Swept) -> Result<(), ModuleError> {
         let mut kinds: BTreeMap<Kind, BTreeSet<ItemId>> = BTreeMap::new();
         for (id, (step, _)) in steps.iter() {
@@ -403,7 +403,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// One step, the comparison made again under the item's lock: what changed meanwhile is the next sweep's.
+    /// Carries out one step, after comparing again under the item's lock. If something changed in between, the next
+    /// sweep handles it.
     async fn carry_out_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
         self.begin_one();
         self.lock(LockName::Item(id)).await?;

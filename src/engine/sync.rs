@@ -1,5 +1,5 @@
-//! sync_item: our state is brought up to what the seller has, and what was left to do is done (docs/interface.md 3).
-//! The client's choices are never overwritten by what the seller has. The pass over all licenses is in `pass.rs`.
+//! sync_item: updates our state from the seller, and finishes what was left to do (docs/interface.md 3). The client's
+//! choices are never overwritten by what the seller has. The pass over all licenses is in `pass.rs`.
 
 pub(super) mod collect;
 pub(super) mod doubled;
@@ -35,7 +35,8 @@ impl Engine<'_> {
         let mut freed = Ok(());
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             if row.state == LicenseState::ToFree && row.account == self.account {
-                // What cannot be freed keeps the service from nothing: it fails when everything else is done.
+                // A license that cannot be freed does not hold anything else up: its error is reported after everything
+                // else is done.
                 let result = self.free_if_time(&row).await;
                 freed = freed.and(result);
             }
@@ -56,22 +57,22 @@ impl Engine<'_> {
             present => present,
         };
         let Some((row, seen)) = present else {
-            // A client who went to nopanel gave his license back: it is not missing.
+            // A client who changed to nopanel gave the license back: it is not missing.
             let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
             return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };
         };
         match self.sync_present(item, &row, seen).await {
             Ok(Kept { failed: None, is_left }) => self.owe_look(&row, is_left).await,
             Ok(Kept { failed: Some(error), .. }) | Err(error) => {
-                // Our row follows at the seller by now, so the next list would show nothing new. What failed first is
-                // told.
+                // Our row already has what the seller shows, so the next list would show nothing new. The first failure
+                // is the one that is reported.
                 let _ = self.owe_look(&row, true).await;
                 Err(error)
             }
         }
     }
 
-    /// What is to be done about a license that is there; what was left for the next sync.
+    /// Does everything that is due for a license that exists. Returns what is left for the next sync.
     async fn sync_present(&mut self, item: &Item, row: &LicenseRow, seen: License) -> Result<Kept, ModuleError> {
         let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
         if self.open_is_owed(item)?
@@ -96,7 +97,7 @@ impl Engine<'_> {
         Ok(kept)
     }
 
-    /// Remembers that a license is to be looked at again, or that its look has ended well.
+    /// Remembers that a license has to be looked at again, or that its last look succeeded.
     async fn owe_look(&mut self, row: &LicenseRow, is_owed: bool) -> Result<(), ModuleError> {
         let (account, id) = (row.account, row.id);
         let known = self.store.license(account, id).map_err(errors::state)?;
@@ -111,7 +112,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The panel closed the service without us: what it held is freed.
+    /// The panel closed the service without calling us: frees its license.
     async fn free_of_closed(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         let Some(row) = self.witnessed(item, incarnation).await?.filter(|_| !self.withheld.frees) else {
             return Ok(());
@@ -120,7 +121,7 @@ impl Engine<'_> {
         self.end_incarnation(item, incarnation).await
     }
 
-    /// The service has its license, and the panel was never told that it is open.
+    /// Whether the service has its license, and open never finished its post-call.
     pub(super) fn open_is_owed(&self, item: &Item) -> Result<bool, ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let never_told = known.is_none_or(|row| row.settled_end.is_none());
@@ -131,7 +132,7 @@ impl Engine<'_> {
     /// shows a license which our state never held for it, and which the seller does not have either.
     pub(super) fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        // One that gave its license back for no panel misses nothing.
+        // A service that gave its license back for `nopanel` misses nothing.
         let gave_back = known.as_ref().is_some_and(|known| known.choice.as_deref() == Some(NOPANEL));
         if gave_back || !is_paid(item, self.today()) {
             return Ok(());
@@ -143,7 +144,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A key that is missing after an hour is a problem that the panel shows, once (docs/licensing-rules.md 3).
+    /// Registers a problem in the panel, once, for a key that is missing after an hour (docs/licensing-rules.md 3).
     pub(super) async fn remind_of_key(
         &mut self,
         item: &Item,
@@ -173,8 +174,8 @@ impl Engine<'_> {
         self.commit("key late", move |tx| tx.put_off(&row, None, Some(&Reason::KeyLate))).await
     }
 
-    /// Doubtful orders: of an open service they are settled, of a closed one what appears is to be freed; unless the
-    /// service shows it, which an old state knows nothing of.
+    /// Orders in doubt: those of an open service are settled. For a closed service, a license that appears is to be
+    /// freed, unless the service shows it: an old state does not know that the service has it.
     pub(super) async fn settle_or_free_orders(
         &mut self,
         item: ItemId,

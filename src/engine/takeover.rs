@@ -1,6 +1,6 @@
-//! Taking over: licenses that the vendor's own module or WHMCS ordered for services of this panel are found, and
-//! bound one by one at a person's word. Lists only point: license and service are looked at again under their locks,
-//! by the same rules (`plan::takeover`), and a run that died is simply repeated. Nothing here buys anything.
+//! Taking over: finds licenses that the vendor's own module or WHMCS ordered for services of this panel, and binds them
+//! one by one when an operator says so. A list is only a hint: license and service are read again under their locks and
+//! judged by the same rules (`plan::takeover`). A run that died is simply repeated. Nothing here buys anything.
 
 pub(super) mod whmcs;
 
@@ -26,22 +26,22 @@ use super::{Engine, errors};
 /// Items asked for at once.
 pub(super) const BATCH: u32 = 500;
 
-/// Licenses between two words about how far it is.
+/// The progress is reported after this many licenses.
 pub(super) const TOLD_EACH: u32 = 100;
 
-/// Modules of servers whose control panels this module licenses, with what stands against it, if anything does.
+/// Modules of servers whose control panels this module licenses, each with the reason against it, if there is one.
 pub type Servers = BTreeMap<ModuleId, Option<Text>>;
 
-/// How far it is: looked at, of how many.
+/// How far it is: the number of licenses that were looked at, and the total if it is known.
 pub type Progress<'t> = dyn FnMut(u32, Option<u32>) + 't;
 
-/// What was read; a license that cannot be read is left alone.
+/// What was read, or the candidate for a license that cannot be read and is left alone.
 type ReadOr<T> = Result<Option<T>, Box<Candidate>>;
 
-/// A license that may be a service's, and what would be done about it.
+/// A license that may belong to a service, and what would be done about it.
 #[derive(Debug, Clone)]
 pub struct Candidate {
-    /// The account that it stands in.
+    /// The account that has it.
     pub account: AccountId,
     /// The module whose account that is.
     pub module: ModuleId,
@@ -55,7 +55,7 @@ pub struct Candidate {
     pub product: String,
     /// The service.
     pub item: Option<ItemId>,
-    /// How it is known to be the service's.
+    /// The evidence that it belongs to the service.
     pub by: BTreeSet<Evidence>,
     /// What would be done.
     pub verdict: Verdict,
@@ -68,16 +68,16 @@ impl Candidate {
     }
 }
 
-/// Whether what is bound is marked as ours, its automatic renewal switched off.
+/// Whether a bound license gets our mark and its automatic renewal is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marking {
     /// Both.
     Mark,
-    /// Neither: one that the seller renews by itself is then left alone, because sync would renew it too.
+    /// Neither. A license that the seller renews automatically is then left alone, because sync would renew it too.
     Leave,
 }
 
-/// What became of one.
+/// What happened to one license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
     /// It serves its service.
@@ -89,8 +89,8 @@ pub enum Taken {
 }
 
 impl Engine<'_> {
-    /// Licenses of the account that services of this panel seem to have, however they are handled; those that are
-    /// bound and marked already are left out.
+    /// Licenses of the account that seem to belong to services of this panel, whichever module handles these. Licenses
+    /// that are bound and marked already are left out.
     ///
     /// # Errors
     /// A list or the panel's database that cannot be read.
@@ -130,8 +130,8 @@ impl Engine<'_> {
         Ok(settled_doubles(found))
     }
 
-    /// Where the remoteid is the number of a server's addon: the server by the addon's parent, when the name says the
-    /// same. The number alone could be another panel's, or by chance a service's.
+    /// Where the remoteid is the number of a server's addon: adds the server, which is the addon's parent, if the name
+    /// says the same. The number alone could come from another panel, or be the number of some service by chance.
     async fn add_server_of_addon(&mut self, seen: &License, named: &mut Named) -> Result<(), ModuleError> {
         let Some((server, addon)) = addon_of(seen) else { return Ok(()) };
         self.step("read addon").await?;
@@ -142,8 +142,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// A row of the list, or the whole license where the list leaves out the remoteid, which may be all that tells
-    /// whose it is, and whether it is the whole one. `None`: it is nobody's to take over.
+    /// A row of the list, or the whole license where the list leaves out the remoteid, which may be the only evidence.
+    /// The flag says whether it is the whole license. `None`: it cannot be taken over for any service.
     async fn opened(&mut self, family: Family, seen: License) -> Result<ReadOr<(License, bool)>, ModuleError> {
         self.begin_one();
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
@@ -157,7 +157,7 @@ impl Engine<'_> {
         Ok(self.whole_or_left(family, seen).await?.map(|whole| whole.map(|seen| (seen, true))))
     }
 
-    /// The whole license for a row of the list. One that cannot be read is named, and stops none of the others.
+    /// The whole license for a row of the list. A license that cannot be read is reported, and the others go on.
     async fn whole_or_left(&mut self, family: Family, seen: License) -> Result<ReadOr<License>, ModuleError> {
         let id = seen.id;
         match self.try_read(family, id).await? {
@@ -205,8 +205,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A license with the services that it may belong to. One that would be bound is opened, unless it was already
-    /// (`is_whole`): lists leave out fields.
+    /// A license with the services that it may belong to. A license that would be bound is opened first, unless it was
+    /// opened already (`is_whole`), because lists leave out fields.
     pub(super) async fn candidate(
         &mut self,
         family: Family,
@@ -289,8 +289,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Two masters renew twice: the service must be ours, or of a server module that we serve (docs/money-safety.md
-    /// 5).
+    /// Who renews the license of this item. Two programs would each renew it, so the service must be ours, or belong to
+    /// a server module that we serve (docs/money-safety.md 5).
     fn master_of(&self, item: &Item, servers: &Servers) -> Master {
         let (id, ours) = (item.id, self.module);
         let program = &item.module_program;
@@ -357,7 +357,7 @@ impl Engine<'_> {
         let seen = self.read(candidate.family, candidate.id).await?;
         let Some(seen) = seen else { return Err(errors::license_gone(Some(item), candidate.id)) };
         let service = self.service(item, servers).await?;
-        // What an earlier run bound has one master already, whatever is still on the seller.
+        // A license that an earlier run bound is renewed by us alone, whatever the seller still shows.
         let bound = row.as_ref().is_some_and(|row| row.incarnation.is_some());
         let by = still_known(&candidate.by, &seen, item, service.as_ref());
         match judge(&seen, row.as_ref(), &self.panel_id, item, service.as_ref(), &by) {
@@ -382,7 +382,7 @@ impl Engine<'_> {
     }
 }
 
-/// Why one that renews itself is left when that is not to be switched off.
+/// The reason for leaving a license that the seller renews, when its automatic renewal is not to be switched off.
 fn renews_itself() -> Text {
     text!(
         "the seller renews it by itself, and sync would renew it too: bound only together with --mark",
@@ -390,7 +390,7 @@ fn renews_itself() -> Text {
     )
 }
 
-/// What a person was shown, as far as it still holds.
+/// The evidence that the operator was shown, as far as it still holds.
 fn still_known(by: &BTreeSet<Evidence>, seen: &License, item: ItemId, service: Option<&Service>) -> BTreeSet<Evidence> {
     let shown = service.is_some_and(|service| service.item.params.licid == Some(seen.id));
     let shown = if shown { BTreeSet::from([item]) } else { BTreeSet::new() };
@@ -405,7 +405,7 @@ fn still_known(by: &BTreeSet<Evidence>, seen: &License, item: ItemId, service: O
     by.iter().copied().filter(holds).collect()
 }
 
-/// Two licenses for one service are a person's to decide.
+/// When two licenses fit one service, an operator must decide.
 pub(super) fn settled_doubles(mut found: Vec<Candidate>) -> Vec<Candidate> {
     refuse_doubles(found.iter_mut().filter_map(|one| Some((one.id, one.item?, &mut one.verdict))));
     found
