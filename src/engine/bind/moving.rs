@@ -1,6 +1,6 @@
-//! move: a service whose module buys from another account now gets a license of that account. The service keeps what
-//! it has until the other license is its own: obtained first, released after. At every step one of the two is bound
-//! to it.
+//! move: gives a service a license of the account from which its module buys now, in place of one of another account.
+//! The new license is obtained first and the old one released afterwards, so that at every step one of the two is bound
+//! to the service.
 
 use chrono::Duration;
 
@@ -21,18 +21,18 @@ use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{not_elsewhere, wants_nothing};
 use crate::engine::{Engine, errors};
 
-/// How long the license that was left rests before its own module frees it, where the service does not show the other
-/// one yet: the next sync shows it, and until then the client works with the key that he has.
+/// How long the old license rests before its own module frees it, when the service does not show the new one yet. The
+/// next sync shows the new one; until then the client works with the old key.
 const REST_HOURS: i64 = 24;
 
-/// A license of another account that a service leaves, at the moment at which another one becomes its own.
+/// A license of another account that a service gives up at the moment at which another one is bound to it.
 pub(in crate::engine) struct Left {
     row: LicenseRow,
     until: chrono::DateTime<chrono::Utc>,
 }
 
 impl Left {
-    /// Written with the binding that takes its place, in one transaction.
+    /// Writes this down in the transaction that binds the other license.
     pub(in crate::engine) fn write(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         let (row, id) = (&self.row, self.row.id);
         let item = row.item.unwrap_or(ItemId(0));
@@ -46,12 +46,11 @@ impl Left {
 }
 
 impl Engine<'_> {
-    /// The service buys from this module's account from now on: a license is obtained here, and what the service
-    /// holds elsewhere is freed by that module's own sync. It may be repeated.
+    /// Moves the service to this module's account: a license is obtained here, and the sync of the module that bought
+    /// the old license frees that one. The command may be repeated.
     ///
     /// # Errors
-    /// `missed`: it holds nothing of another account; whatever stands in the way of obtaining one. Then the service
-    /// keeps what it has.
+    /// `missed`: it holds no license of another account; any failure to obtain one. Then the service keeps its license.
     pub async fn move_here(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = self.move_locked(item).await;
@@ -84,7 +83,7 @@ impl Engine<'_> {
         ))
     }
 
-    /// A run before has bound the license and did not get to showing it.
+    /// Finishes a move whose earlier run bound the license and ended before the service showed it.
     async fn end_move(
         &mut self,
         item: &Item,
@@ -107,7 +106,7 @@ impl Engine<'_> {
         Ok(text!("service {id} shows license {new} now", "услуга {id} теперь показывает лицензию {new}"))
     }
 
-    /// The service shows its new license, then the one that it left need not rest any longer.
+    /// Lets the service show its new license. Then the old one need not rest any longer.
     async fn show_moved(
         &mut self,
         item: &Item,
@@ -125,7 +124,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A license for an incarnation that holds one in another account: claimed by a run before, from the pool, or
+    /// A license for an incarnation that holds one in another account: claimed by an earlier run, from the pool, or
     /// bought.
     async fn obtain_beside(
         &mut self,
@@ -159,8 +158,8 @@ impl Engine<'_> {
         self.continue_taking(item, incarnation, row).await
     }
 
-    /// A move that a run did not get to the end of: carried on while the service is open and this module's, else what
-    /// was claimed for it is given up.
+    /// Continues a move that a run did not finish, while the service is open and belongs to this module. Otherwise
+    /// gives up the license that was claimed for it.
     pub(in crate::engine) async fn carry_on_move(
         &mut self,
         item: &Item,
@@ -174,8 +173,8 @@ impl Engine<'_> {
         self.take_claimed(item, incarnation, &row).await.map(drop)
     }
 
-    /// The incarnation under which a license is claimed: of its own name while a license of another account serves
-    /// it.
+    /// The incarnation under which a license is claimed. While a license of another account serves it, the claim stands
+    /// under a second name of it (`Incarnation::beside`).
     pub(in crate::engine) fn claiming_incarnation(
         &self,
         incarnation: &Incarnation,
@@ -188,7 +187,7 @@ impl Engine<'_> {
         })
     }
 
-    /// The license of another account that an incarnation leaves for one that was claimed for it.
+    /// The license of another account that an incarnation gives up for a license that was claimed for it.
     pub(in crate::engine) fn left_for_claimed(
         &self,
         incarnation: &Incarnation,
@@ -198,8 +197,8 @@ impl Engine<'_> {
         Ok(holds.filter(|holds| holds.account != row.account).map(|row| self.left(row)))
     }
 
-    /// The license of another account that an incarnation leaves for one that was ordered in its place: the order's
-    /// key names it.
+    /// The license of another account that an incarnation gives up for a license that was ordered in its place. The
+    /// idempotency key of the order names it.
     pub(in crate::engine) fn left_for_order(
         &self,
         incarnation: &Incarnation,
@@ -218,7 +217,7 @@ impl Engine<'_> {
     }
 }
 
-/// What stood in the way, and that the service still has its license.
+/// Adds to an error that the service still has its license.
 fn keeps(error: ModuleError, item: ItemId, old: LicenseId) -> ModuleError {
     let way = if error.kind == ErrorKind::IpBusy {
         text!(

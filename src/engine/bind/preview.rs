@@ -1,5 +1,5 @@
-//! What binding a license to a service would change: looked at as binding looks at it, and not done. A person sees it
-//! before the question.
+//! What binding a license to a service would change. It makes the same checks as the binding and changes nothing. An
+//! operator sees it before the question.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, PanelId};
@@ -32,7 +32,7 @@ pub struct Preview {
     pub has_product: String,
     /// What the service wants of its license.
     pub target: Target,
-    /// What becomes of the key.
+    /// What happens to the key.
     pub key: KeyFate,
     /// This installation, for the mark.
     pub panel: PanelId,
@@ -40,7 +40,7 @@ pub struct Preview {
     pub from: Option<ItemId>,
     /// The license of the service that is freed.
     pub frees: Option<LicenseId>,
-    /// What binding, or else the next sync, changes of the license at the seller.
+    /// The changes at the seller that the binding makes, or the next sync after it.
     pub changes: Vec<Change>,
 }
 
@@ -57,7 +57,7 @@ impl Engine<'_> {
     /// What [`Engine::bind`] would do.
     ///
     /// # Errors
-    /// As [`Engine::bind`]: what stands in the way is said before anybody is asked.
+    /// As [`Engine::bind`]: every obstacle is reported before the operator is asked.
     pub async fn preview(
         &mut self,
         item: ItemId,
@@ -71,7 +71,7 @@ impl Engine<'_> {
         self.preview_word(item, license, Word::of_person(consent.clone())).await
     }
 
-    /// The same for the license that an order in doubt bought: the order stands in nobody's way.
+    /// The same for the license that an order in doubt bought: this order is no obstacle.
     ///
     /// # Errors
     /// As [`Engine::preview`].
@@ -161,8 +161,8 @@ impl Engine<'_> {
         Ok(troubles)
     }
 
-    /// Why nothing is done for a service: it is not the one that our state knows, or shows what our state does not
-    /// hold for it. What cannot be looked at now is no trouble of that kind.
+    /// Why nothing is done for a service: it is not the one that our state knows, or it shows a license that our state
+    /// does not hold for it. A service that cannot be read now is not reported here.
     pub(in crate::engine) async fn identity_trouble(&mut self, item: &Item) -> Option<ModuleError> {
         let trouble = match self.known_incarnation(item) {
             Ok(incarnation) if item.status == ItemStatus::Deleted => match self.store.license_of(&incarnation) {

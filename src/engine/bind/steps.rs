@@ -25,8 +25,8 @@ use crate::engine::send::Failed;
 use crate::engine::{Engine, errors};
 
 impl Engine<'_> {
-    /// Makes a license ready for a service before our state binds it: what the seller refuses now changes nothing for
-    /// the service.
+    /// Makes a license ready for a service before our state binds it, so that a refusal of the seller changes nothing
+    /// for the service.
     ///
     /// # Errors
     /// `key_change_limit`, `ip_change_limit`, `ip_busy` and others: refused; nothing was bound.
@@ -44,8 +44,8 @@ impl Engine<'_> {
         self.placed(found, seen, &target).await
     }
 
-    /// A new key for a license that somebody else had, before its new client can see anything. The key so far is
-    /// remembered first, so that a repeated run asks for no second one.
+    /// A new key for a license that another client had, before its new client can see anything. The former key is
+    /// written down first, so that a repeated run does not ask for a second new key.
     ///
     /// # Errors
     /// `key_change_limit` and others: refused; nothing was bound.
@@ -56,7 +56,7 @@ impl Engine<'_> {
         }
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
         if seen.key.is_none() {
-            // Nobody could tell that the new client gets another one.
+            // Nobody could check that the new client gets another key.
             return Err(errors::not_visible(&late, row.id));
         }
         let after = match self.new_key(&row, &seen).await {
@@ -135,7 +135,7 @@ impl Engine<'_> {
             let after = after.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;
             let is_there = ip.is_none_or(|ip| after.ip == Some(ip));
             match answer {
-                // A name that the seller words in another way decides nothing.
+                // A name that the seller stores in another form does not matter.
                 _ if is_there => now = after,
                 answer => return Err(self.not_placed(found, answer, ip, &after)),
             }
@@ -157,7 +157,7 @@ impl Engine<'_> {
             (Err(CallError::Refused(refusal)), Some(ip), Some(old))
                 if refusal.kind == RefusalKind::IpBusy && old.ip == Some(ip) =>
             {
-                // Whether the two may change places, and when.
+                // The day from which the two licenses may exchange their addresses.
                 let young = [old.ip_changed, after.ip_changed].into_iter().flatten().map(a_month_after);
                 let from = young.filter(|from| *from >= self.today()).max();
                 one_license_an_address(found.item.id, old, id, from).because(refusal)
@@ -171,7 +171,8 @@ impl Engine<'_> {
     }
 }
 
-/// The license's address changed less than a month ago: bound now it would serve nobody.
+/// The license's address changed less than a month ago, so it cannot get the service's address now and would be of no
+/// use to it.
 fn address_too_young(found: &Found, ip: IpAddr, from: Option<NaiveDate>) -> ModuleError {
     let (license, item) = (found.seen.id, found.item.id);
     let from = from.map_or_else(

@@ -1,5 +1,5 @@
-//! Which account at the seller a module buys from, and what is bound with accounts that no module buys from any more:
-//! a paid license there must not run out in silence.
+//! Which account at the seller a module buys from, and which licenses are bound with accounts that no module buys from
+//! any more. Such a license must not run out unnoticed while it is paid for.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -12,7 +12,8 @@ use crate::text;
 
 use crate::engine::errors;
 
-/// Whether the settings of a module lead to an account, in whatever spelling or under a name that a person gave it.
+/// Whether the settings of a module name this account, in any spelling or under a name that an operator declared to be
+/// the same.
 ///
 /// # Errors
 /// SQLite's own.
@@ -24,7 +25,7 @@ pub fn is_account(store: &Store, known: &Account, access: &ModuleAccess) -> Resu
 /// The account that a module buys from, remembered at first sight.
 ///
 /// # Errors
-/// `config` when the settings of the module lead to another account than before (docs/money-safety.md 6).
+/// `config` when the settings of the module name another account than before (docs/money-safety.md 6).
 pub(in crate::engine) fn account_of(
     store: &Store,
     now: DateTime<Utc>,
@@ -51,10 +52,10 @@ pub(in crate::engine) fn account_of(
         )))
 }
 
-/// A state file belongs to one machine.
+/// Checks that the state file belongs to this machine.
 ///
 /// # Errors
-/// `state` on another one, until a person claims it.
+/// `state` on another machine, until an operator runs `state claim`.
 pub fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
     let known = store.home_machine().map_err(errors::state)?;
     if known.is_empty() || machine.is_empty() || known == machine {
@@ -73,7 +74,7 @@ pub fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
     )))
 }
 
-/// What one module bound with an account that none of the present modules buys from.
+/// The licenses that one module bound with an account that no present module buys from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
     /// The account.
@@ -82,13 +83,13 @@ pub struct Former {
     pub module: ModuleId,
     /// Whether the panel has that module still.
     pub in_panel: bool,
-    /// Licenses that serve a service, are being taken for one, or wait to be freed.
+    /// The number of licenses that serve a service, are being taken for one, or wait to be freed.
     pub licenses: u32,
-    /// A person said that they stay there.
+    /// An operator said that they stay there.
     pub stays: bool,
 }
 
-/// What is bound with accounts that none of the panel's modules of ours buys from. No pass looks at it.
+/// What is bound with accounts that none of our modules in the panel buys from. No pass looks at these licenses.
 ///
 /// # Errors
 /// `state`
@@ -114,7 +115,7 @@ fn former(store: &Store, modules: &[Module]) -> Result<Vec<Former>, StoreError> 
 }
 
 impl Former {
-    /// What is so, and what to do next, in words.
+    /// The situation and the next step, in words.
     pub fn told(&self) -> (Text, Text) {
         let (licenses, module) = (self.licenses, self.module);
         let Account { url, username, .. } = &self.account;
@@ -144,7 +145,7 @@ impl Former {
         (what, next)
     }
 
-    /// What a person may do about it: the command.
+    /// The command with which an operator can resolve it.
     pub fn command(&self) -> String {
         let module = self.module;
         match self.in_panel && !self.stays {
@@ -153,7 +154,7 @@ impl Former {
         }
     }
 
-    /// A pass's report on a license there whose service ended: no run frees it.
+    /// The report of a pass about such a license whose service ended: no run frees it.
     pub fn unused(&self, license: LicenseId, end: Option<NaiveDate>) -> ModuleError {
         let Account { url, username, .. } = &self.account;
         let until = match end {
@@ -178,7 +179,7 @@ impl Former {
             ))
     }
 
-    /// The failure of a pass that passed them over.
+    /// The failure of a pass that skipped these licenses.
     pub fn passed_over(&self) -> ModuleError {
         let (what, next) = self.told();
         let words = text!(["{} Next: {}", what.en, next.en], ["{} Дальше: {}", what.ru, next.ru]);

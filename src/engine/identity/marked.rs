@@ -1,6 +1,7 @@
 //! A license at the seller that bears our mark for a service and its present incarnation is this service's license,
 //! whatever its number (docs/money-safety.md 4): the seller may have given it another number, or shown it long after
-//! its order was given up. Looked for before anything is bought, and before such a license is freed as a duplicate.
+//! its order was given up. This module looks for it before anything is bought, and before such a license is freed as a
+//! duplicate.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
@@ -18,7 +19,7 @@ use crate::engine::order::doubt::order_of;
 use crate::engine::pages::Pages;
 use crate::engine::{Engine, errors, is_deleted, unreadable};
 
-/// Licenses opened in one look where the list leaves the mark out.
+/// Most licenses that one search opens where the list leaves the mark out.
 const MAX_OPENED: usize = 60;
 
 impl Engine<'_> {
@@ -31,7 +32,8 @@ impl Engine<'_> {
         Ok(marks_of(incarnation, &orders, &rows, self.last_license(item)?))
     }
 
-    /// The license that took the place of a held one which the seller does not show: it bears the same mark.
+    /// The license under a new number that replaced a license of ours which the seller does not show any more. It bears
+    /// the same mark.
     ///
     /// # Errors
     /// `license_gone` until it is certain that the held number is gone.
@@ -78,7 +80,8 @@ impl Engine<'_> {
         Ok(row.map(|row| (row, found)))
     }
 
-    /// A license with a mark of the present incarnation, which holds none: bound, whatever became of the order.
+    /// Looks for a license with a mark of the present incarnation, which holds none, and binds it, however its order
+    /// ended.
     pub(in crate::engine) async fn adopt_marked(
         &mut self,
         item: &Item,
@@ -159,7 +162,7 @@ impl Engine<'_> {
         for id in near.into_iter().take(MAX_OPENED) {
             let seen = match self.try_read(family, id).await? {
                 Ok(seen) => seen,
-                // It may bear the mark, and so may one of the others.
+                // This license may bear the mark, and so may one of the others.
                 Err(error) => {
                     failed = failed.and(Err(unreadable(&error, id)));
                     continue;
@@ -177,8 +180,8 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// A found license under its lock, looked at again; `None`: another run took it meanwhile, or its mark is
-    /// another's.
+    /// Locks a license that was found and reads it again. `None`: another run took it in the meantime, or it was
+    /// deleted, or its mark has changed.
     async fn locked_unheld(&mut self, family: Family, found: &License) -> Result<Option<License>, ModuleError> {
         self.lock_license(found.id).await?;
         if !self.is_unheld(found.id)? {
@@ -188,21 +191,21 @@ impl Engine<'_> {
         Ok(again.filter(|again| !is_deleted(&Some(again.clone())) && again.remoteid == found.remoteid))
     }
 
-    /// Whether our state has no use for a license: it does not know it, or believes it to be gone.
+    /// Whether our state does not hold a license: it does not know it, or believes it to be gone.
     fn is_unheld(&self, id: LicenseId) -> Result<bool, ModuleError> {
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         Ok(row.is_none_or(|row| row.state == LicenseState::Deleted))
     }
 
-    /// Whether a license with the mark of an ended order is the service's own, not a duplicate: the service holds
-    /// nothing, or what it holds with that mark is not there any more.
+    /// Whether a license with the mark of an ended order belongs to the service and is not a duplicate: the service
+    /// holds no license, or the license that it holds with that mark does not exist any more.
     pub(in crate::engine) async fn is_awaited(&mut self, id: ItemId, intent: &Intent) -> Result<bool, ModuleError> {
         let Some(mark) = order_of(intent).map(|order| order.mark.clone()) else { return Ok(false) };
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item.filter(|item| item.status != ItemStatus::Deleted) else { return Ok(false) };
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-        // A name that is not known says nothing about what was paid for.
+        // An unknown internal name proves nothing about what was paid for.
         let wanted = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue);
         if matches!(wanted, Ok(Wanted::Nopanel)) || !self.marks(&item, &incarnation)?.contains(&mark) {
             return Ok(false);

@@ -1,7 +1,6 @@
-//! Which services a look at all of them must not pass over in silence: those whose client or incarnation is another
-//! one than recorded, and those that show a license which our state does not hold for them. Found with a few
-//! questions for each few hundred services; each is then looked at alone, under its lock, and says itself what is
-//! wrong.
+//! Services that a pass over all of them must report: their client or incarnation differs from the recorded one, or
+//! they show a license that our state does not hold for them. A few questions for each few hundred services find them.
+//! Each is then checked alone, under its lock, and the error of that check says what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,20 +22,21 @@ use crate::engine::{Engine, errors};
 /// Services and rows asked for at once.
 const BATCH: u32 = 500;
 
-/// Suspects looked at in one run. A lost state makes a suspect of every service; a few of them say what is wrong.
+/// Most suspects that one run checks. With a lost state every service is a suspect, and a few of them suffice to show
+/// what is wrong.
 const MAX_LOOKED_AT: usize = 50;
 
-/// What a pass must look at, however calm the lists are.
+/// Services that a pass must check, even when the lists show nothing unusual.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Suspects {
-    /// Services to be looked at one by one.
+    /// Services to be checked one by one.
     pub(in crate::engine) items: BTreeSet<ItemId>,
     /// How many more there are.
     left: usize,
 }
 
 impl Suspects {
-    /// Whether the service is to be looked at; else it is only counted.
+    /// Adds a service. Returns whether it is to be checked; otherwise it is only counted.
     pub(in crate::engine) fn add(&mut self, item: ItemId) -> bool {
         if self.items.contains(&item) {
             return true;
@@ -50,7 +50,7 @@ impl Suspects {
         has_room
     }
 
-    /// What a pass says of those that it did not look at.
+    /// The report about the services that a pass did not check.
     pub(in crate::engine) fn left_over(&self) -> Option<ModuleError> {
         let left = self.left;
         (left > 0).then(|| {
@@ -62,7 +62,7 @@ impl Suspects {
     }
 }
 
-/// What our state has; `None`: a row of it cannot be used, which stops nobody else.
+/// The value from our state. `None`: this row of the state cannot be used; the others go on.
 fn read<T>(result: Result<T, StoreError>) -> Result<Option<T>, ModuleError> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -73,12 +73,12 @@ fn read<T>(result: Result<T, StoreError>) -> Result<Option<T>, ModuleError> {
 
 impl Engine<'_> {
     /// Modules of servers whose control panels are licensed here: [`Engine::survey`] and
-    /// [`Engine::identity_troubles`] look at their servers too. The sweep is told which one it is about.
+    /// [`Engine::identity_troubles`] look at their servers too. The sweep gets the module as an argument instead.
     pub fn also_look_at(&mut self, servers: BTreeSet<ModuleId>) {
         self.servers = servers;
     }
 
-    /// The services of the module's account that need a look of their own because of who they are.
+    /// The services of the module's account whose identity needs a check of its own.
     pub(in crate::engine) async fn suspects(&mut self) -> Result<Suspects, ModuleError> {
         let mut suspects = Suspects::default();
         self.other_owners(&mut suspects).await?;
@@ -114,8 +114,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Services of the module that show a license which our state does not hold for them; paid ones for which it holds
-    /// none at all.
+    /// Services of the module that show a license which our state does not hold for them, and paid services for which
+    /// it holds none at all.
     async fn strange_shows(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
         let mut after = ItemId(0);
         loop {
@@ -126,7 +126,7 @@ impl Engine<'_> {
             after = *last;
             let (mut strange, mut bereft) = (Vec::new(), BTreeSet::new());
             for (item, license) in batch {
-                // What cannot be read concerns others: the list of the seller leads to it.
+                // A row that cannot be read is handled elsewhere: the pass over the seller's list reports it.
                 let Some(row) = read(self.store.license(self.account, license))? else { continue };
                 let Some(rows) = read(self.store.licenses_of_item(item))? else { continue };
                 let is_its = row.as_ref().is_some_and(|row| row.item == Some(item));
@@ -137,7 +137,7 @@ impl Engine<'_> {
                 if !is_its && !self.store.was_of_item(item, license).map_err(errors::state)? {
                     strange.push(item);
                 } else if holds.is_some_and(|held| held.id != license) {
-                    // The panel did not save the license that took another one's place.
+                    // The panel has not saved the license that replaced another one.
                     suspects.add(item);
                 }
             }
@@ -170,8 +170,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Whether the sweep leaves a server alone, because it shows a license that our state does not hold for it: an
-    /// operator says first whose that license is. The report names it.
+    /// Whether the sweep leaves a server alone, because it shows a license that our state does not hold for it. An
+    /// operator must first say to whom that license belongs. The report names it.
     pub(in crate::engine) async fn is_left_alone(
         &mut self,
         server: &Item,
@@ -191,7 +191,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether a service is there and gets its license here.
+    /// Whether a service exists and gets its license from this module.
     fn is_buyer(&self, item: &Item) -> bool {
         let Some(module) = item.module.filter(|_| item.status != ItemStatus::Deleted) else { return false };
         if item.is_ours() { module == self.module } else { self.servers.contains(&module) }

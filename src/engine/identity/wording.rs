@@ -1,5 +1,5 @@
-//! Why a service or a license is not taken for the one that our state knows, and the command by which a person says
-//! that it is. Every command named here leads out: a test follows each to its end.
+//! Messages: why a service or a license does not count as the one that our state knows, and the command with which an
+//! operator says that it is. A test runs each of these commands and checks that it resolves the situation.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark};
@@ -26,7 +26,7 @@ pub(in crate::engine) fn is_about_identity(error: &ModuleError) -> bool {
     error.kind == ErrorKind::State && matches!(error.object.as_str(), "item" | "licid")
 }
 
-/// The end of a message about a license that is bound to the number of a service which is perhaps another one.
+/// The end of a message about a license that is bound to the number of a service, when it may be another service now.
 fn same_or_another(item: &Item, license: LicenseId) -> Text {
     let id = item.id;
     if item.status == ItemStatus::Deleted {
@@ -143,21 +143,21 @@ pub(in crate::engine) fn shows_another(witness: &Witness<'_>, holder: Holder) ->
     state("licid", license, words)
 }
 
-/// Whose a license is that a service shows.
+/// To whom the license that a service shows belongs.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Holder {
     /// Our state does not know it.
     Unknown,
-    /// It waits in the pool, to be freed, or to run out.
+    /// Nobody: it is in the pool, waits to be freed, or waits to run out.
     Nobody,
     /// A service that is closed, or that the panel does not have.
     Closed(ItemId),
-    /// A service that is there.
+    /// A service that is open.
     Open(ItemId),
 }
 
-/// A license that is about to be freed, or given a new key, is shown by a service. `holds`: what our state holds for
-/// that service.
+/// A service shows a license that is about to be freed or to get a new key. `holds`: the license that our state holds
+/// for that service.
 pub(in crate::engine) fn shown_elsewhere(license: LicenseId, heir: ItemId, holds: Option<LicenseId>) -> ModuleError {
     let next = match holds {
         None => text!(

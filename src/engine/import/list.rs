@@ -1,5 +1,6 @@
-//! The list from which a person chooses what to import: licenses at the seller that nobody has (docs/interface.md 3).
-//! Only looked at; what is chosen is imported as the panel's own command does it.
+//! The list from which an operator chooses what to import: licenses at the seller that no service has
+//! (docs/interface.md 3). Making the list changes nothing. A chosen license is imported in the same way as by the
+//! panel's command.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +17,10 @@ use crate::engine::pages::Pages;
 use crate::engine::takeover::{Progress, TOLD_EACH};
 use crate::engine::{Engine, errors};
 
-/// A license that nobody has.
+/// A license that no service has.
 #[derive(Debug, Clone)]
 pub struct Importable {
-    /// The module whose account it stands in.
+    /// The module whose account has it.
     pub module: ModuleId,
     /// Which functions serve it.
     pub family: Family,
@@ -34,7 +35,7 @@ pub struct Importable {
 }
 
 impl Engine<'_> {
-    /// Licenses of a family that nobody has.
+    /// Licenses of a family that no service has.
     ///
     /// # Errors
     /// A list or the panel's database that cannot be read; `state`: this state is old.
@@ -62,7 +63,7 @@ impl Engine<'_> {
         Ok(found)
     }
 
-    /// Orders with a license that nobody has: named, never imported.
+    /// Orders with a license that no service has. They are reported, never imported.
     async fn importable_orders(&mut self) -> Result<Vec<Importable>, ModuleError> {
         let orders = self.unclaimed_orders(&Search::everything()).await?;
         let importable = |order: HostingOrder| Importable {
@@ -76,7 +77,7 @@ impl Engine<'_> {
         Ok(orders.into_iter().map(importable).collect())
     }
 
-    /// What a list leaves out, whose it is or its tariff's number, the license itself says.
+    /// The whole license, where the list leaves out its remoteid or the number of its tariff.
     async fn whole(
         &mut self,
         family: Family,
@@ -102,7 +103,7 @@ impl Engine<'_> {
         let seen = match self.whole(family, &listed).await? {
             Ok(Some(seen)) => seen,
             Ok(None) => return Ok(None),
-            // It stops none of the others.
+            // The other licenses go on.
             Err(error) => {
                 self.check_account().await?;
                 let why = error.words();

@@ -20,8 +20,8 @@ use crate::engine::{Engine, errors};
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
 
-/// Numbers above the newest known one that are opened in search of a module: the seller's numbers modules and
-/// licenses in one row, and a busy seller's other customers leave gaps.
+/// How many numbers above the newest known one are opened in search of a module. The seller numbers modules and
+/// licenses in one sequence, in which its other customers leave gaps.
 const PROBED: u32 = 20;
 
 impl Engine<'_> {
@@ -59,7 +59,7 @@ impl Engine<'_> {
         Ok(numbers)
     }
 
-    /// The balance before a module is ordered: the witness that stands in for the list.
+    /// The balance before a module is ordered. It is evidence where there is no list.
     pub(in crate::engine) async fn balance_beside_list(
         &mut self,
         family: Family,
@@ -79,8 +79,8 @@ impl Engine<'_> {
         Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
     }
 
-    /// Ends the modules of a license that is given back; whether it has any that the seller still knows: such a
-    /// license is not for the next client.
+    /// Ends the modules of a license that is given back. Returns whether the seller still knows any of them; such a
+    /// license is not given to the next client.
     pub(in crate::engine) async fn end_modules(&mut self, parent: &LicenseRow) -> Result<bool, ModuleError> {
         let mut any = false;
         for id in self.store.modules_of(parent.account, parent.id).map_err(errors::state)? {
@@ -105,7 +105,7 @@ impl Engine<'_> {
         Ok(any)
     }
 
-    /// No list shows modules: those whose end is near are looked at one by one.
+    /// Services of modules whose end is near. No list shows modules, so these are read one by one.
     pub(in crate::engine) fn modules_near_end(&self) -> Result<BTreeSet<ItemId>, ModuleError> {
         let mut items = BTreeSet::new();
         let mut after = LicenseId(0);
@@ -116,7 +116,7 @@ impl Engine<'_> {
             after = *last;
             for (id, item) in rows {
                 let row = match self.store.license(self.account, id) {
-                    // Its service's own turn names it, and changes nothing.
+                    // It is reported, and nothing changed, when its service has its turn.
                     Err(error) if error.is_of_one_row() => {
                         items.extend(item);
                         continue;

@@ -1,5 +1,5 @@
-//! Looking for orders whose outcome is unknown, and adopting what is found (docs/money-safety.md 3 and 4). The rules
-//! are in `plan::doubt`; this module carries them out.
+//! Looks for orders whose outcome is unknown, and adopts the license that is found (docs/money-safety.md 3 and 4). The
+//! rules are in `plan::doubt`; this module carries them out.
 
 use chrono::NaiveDate;
 
@@ -23,7 +23,7 @@ use crate::engine::pages::Pages;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors, unreadable};
 
-/// Licenses opened in one search: more candidates than this, and a person must look.
+/// Most licenses that one search opens. With more candidates an operator must look.
 const MAX_OPENED: usize = 60;
 
 /// The order inside an intent; other intents never get here.
@@ -40,12 +40,12 @@ pub(in crate::engine) fn order_of(intent: &Intent) -> Option<&OrderRequest> {
     }
 }
 
-/// Who is to have what a doubtful order is found to have bought.
+/// Who gets the license that an order in doubt bought, if it is found.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Whose<'l> {
     /// This incarnation, which waits for it.
     Wanted(&'l Incarnation),
-    /// This incarnation, if it is the license that its service shows; else nobody.
+    /// This incarnation, if it is the license that its service shows; otherwise nobody.
     Shown(&'l Incarnation, LicenseId),
     /// Nobody: it is to be freed.
     Nobodys,
@@ -62,10 +62,11 @@ impl<'l> Whose<'l> {
 }
 
 impl Engine<'_> {
-    /// Settles the orders of an item that are in doubt: each ends adopted, or as never made, or this run fails. Later
-    /// intents of the item wait for that. `product`: what the item wants now. What was given up before it was found
-    /// is taken for a new incarnation only when it is that; for the same incarnation whatever of the family it is:
-    /// its key stands in the way of another order, and a tariff can be changed.
+    /// Settles the orders of an item that are in doubt. Each ends with an adopted license or as never made, or this run
+    /// fails. Later intents of the item wait for that. `product`: what the item asks for now. A license that was given
+    /// up before it was found is used for a new incarnation only when it is of this product. For the same incarnation
+    /// any product of the family will do, because its idempotency key forbids another order, and a tariff can be
+    /// changed.
     pub(in crate::engine) async fn settle_orders(
         &mut self,
         item: &Item,
@@ -83,7 +84,7 @@ impl Engine<'_> {
             let wanted = intent.status != IntentStatus::FreeWhenAppears || fits;
             let whose = match item.params.licid.filter(|_| item.status != ItemStatus::Deleted) {
                 _ if wanted => Whose::Wanted(incarnation),
-                // Given up, as an old state has it, and in use: nothing that the service shows is freed.
+                // Given up according to an old state, and yet in use: a license that the service shows is not freed.
                 Some(shown) => Whose::Shown(incarnation, shown),
                 None => Whose::Nobodys,
             };
@@ -92,8 +93,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Looks for one doubtful order. What is found is bound to whose it is, and to be freed where the order was for
-    /// another service of this number.
+    /// Looks for one order in doubt. A license that is found is bound to its owner, or is to be freed when the order
+    /// was for another service of this number.
     pub(in crate::engine) async fn settle_order(
         &mut self,
         intent: &Intent,
@@ -138,7 +139,7 @@ impl Engine<'_> {
                 Err(errors::in_doubt(what, again, "item", value))
             }
             (Verdict::NeverHappened, Some(named)) => {
-                // The seller said done: no list, and no clock that runs ahead, is reason enough to buy again.
+                // The seller reported success. Neither a list nor a clock that runs ahead is a reason to buy again.
                 let why = text!(
                     "the seller named license {named}, and does not show it",
                     "продавец назвал лицензию {named}, а её не видно"
@@ -150,8 +151,8 @@ impl Engine<'_> {
                 self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
             }
             (Verdict::HandOver(why), _) if intent.status == IntentStatus::FreeWhenAppears => {
-                // Its service wants it again: a person is asked for as long as he has not answered, and not only for
-                // the days in which a closed service's license may appear.
+                // The service asks for it again. So the operator is asked until there is an answer, and not only during
+                // the days in which a license of a closed service may appear.
                 self.write_event(intent, IntentEvent::WantedAgain, what).await?;
                 self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
                 Err(errors::order_unknown(what, &why, intent.item, intent.id.0))
@@ -160,7 +161,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The item is closed: what has not appeared within 30 days never will.
+    /// The item is closed: a license that has not appeared within 30 days never will.
     async fn not_yet(
         &mut self,
         intent: &Intent,
@@ -168,7 +169,7 @@ impl Engine<'_> {
         complete: bool,
         what: &Text,
     ) -> Result<(), ModuleError> {
-        // No list of modules can be complete: the numbers that follow are asked for one by one instead.
+        // There is no list of modules that could be complete. The numbers that follow are read one by one instead.
         let complete = complete || order.family == Family::Addition;
         match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, complete) {
             Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
@@ -180,7 +181,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Hands a doubt to a person; returns the error that says so.
+    /// Leaves a doubt to an operator. Returns the error that says so.
     pub(in crate::engine) async fn hand_over(
         &mut self,
         intent: &Intent,
@@ -193,8 +194,8 @@ impl Engine<'_> {
         Ok(errors::order_unknown(what, why, intent.item, intent.id.0))
     }
 
-    /// Searches the account for an order: the license that the seller named first, then the lists. The second value
-    /// says whether absence from what was read proves anything.
+    /// Searches the account for an order: first the license that the seller named, then the lists. The second value
+    /// says whether it is proven that the license is absent when it was not found.
     pub(in crate::engine) async fn search(
         &mut self,
         intent: &Intent,
@@ -207,7 +208,7 @@ impl Engine<'_> {
             if compare(order, &seen) == Match::Mark {
                 return Ok((Found::One(Box::new(seen)), true));
             }
-            // Without a mark it may still be the one, however its number and date look in the list.
+            // Without a mark it may still be the license of this order, whatever number and date the list shows.
             if !self.is_held(hint)? {
                 self.learn_silence(&seen).await?;
                 opened.push(seen);
@@ -218,7 +219,8 @@ impl Engine<'_> {
         complete &= candidates.len() <= MAX_OPENED;
         for id in candidates.into_iter().take(MAX_OPENED) {
             let Some(seen) = self.look_into(order.family, id, &mut hidden).await? else {
-                // Listed, and denied when opened: what it is cannot be told, so absence is not shown either.
+                // It is in the list, and cannot be opened. It may be the license of this order, so absence is not
+                // proven.
                 hidden = true;
                 continue;
             };
@@ -232,7 +234,7 @@ impl Engine<'_> {
         Ok((decide(order, opened, self.returns_remoteid()?), complete && !hidden))
     }
 
-    /// Opens one candidate. One that the seller cannot show ends nothing, but absence is not shown then.
+    /// Opens one candidate. When the seller cannot show it, the search goes on, but absence is not proven.
     async fn look_into(
         &mut self,
         family: Family,
@@ -257,12 +259,13 @@ impl Engine<'_> {
         }
     }
 
-    /// The seller's day before which nothing is created that is ordered now; `newest`: the newest one that it shows.
+    /// The day of the seller before which no license that is ordered now can be created. `newest`: the newest day that
+    /// the seller shows.
     pub(in crate::engine) fn not_before(&self, newest: Option<NaiveDate>) -> Option<NaiveDate> {
         not_before(newest, self.their_now(), self.now())
     }
 
-    /// What an opened license says about the account, where nothing is known of it yet.
+    /// Learns from an opened license whether this seller returns the remoteid, if that is not known yet.
     async fn learn_silence(&mut self, seen: &License) -> Result<(), ModuleError> {
         if seen.remoteid == RemoteId::Absent && self.returns_remoteid()?.is_none() {
             self.remember_remoteid(false).await?;
@@ -270,7 +273,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Numbers worth opening, those that bear the mark in the list first.
+    /// Numbers of licenses that are worth opening. Those whose row in the list bears the mark come first.
     async fn list_candidates(
         &mut self,
         intent: &Intent,
@@ -296,7 +299,7 @@ impl Engine<'_> {
         Ok((marked, pages.list.is_complete(&newest)))
     }
 
-    /// Whether our state knows a license, whatever it is to us.
+    /// Whether our state knows a license, in any state.
     pub(in crate::engine) fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {
         Ok(self.store.license(self.account, id).map_err(errors::state)?.is_some())
     }
@@ -314,9 +317,9 @@ impl Engine<'_> {
         self.commit("remember remoteid", move |tx| tx.set_returns_remoteid(account, returns)).await
     }
 
-    /// Takes a found license for the intent's own: the outcome and the binding are one transaction. A license that is
-    /// not what was ordered is bound by nobody; one for an incarnation that has a license already is a duplicate, to
-    /// be freed.
+    /// Adopts a found license for the intent: the outcome and the binding are one transaction. A license that differs
+    /// from the order is not bound. A license for an incarnation that has one already is a duplicate, and is to be
+    /// freed.
     pub(in crate::engine) async fn adopt(
         &mut self,
         intent: &Intent,
@@ -338,7 +341,7 @@ impl Engine<'_> {
         Ok(seen)
     }
 
-    /// Writes an order's good end: the event and the license's row in one transaction.
+    /// Writes down that an order was carried out: the event and the license's row, in one transaction.
     pub(in crate::engine) async fn bind_order(
         &mut self,
         intent: &Intent,

@@ -1,4 +1,5 @@
-//! Money before buying: what keeps a purchase back before anything is sent, and which services wait because of it.
+//! Checks of money before a purchase: what holds it back before anything is sent, and which services wait because of
+//! that.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::ItemId;
@@ -11,7 +12,7 @@ use crate::engine::{Engine, errors};
 /// The time for which a remembered refusal for lack of money keeps runs from ordering (docs/licensing-rules.md 10).
 const BACK_OFF_MINUTES: i64 = 15;
 
-/// Whether the seller answered, and the answer tells no balance: rights are missing, or the amount could be two.
+/// Whether the seller answered without a usable balance: rights are missing, or the amount can be read in two ways.
 fn is_balance_unknown(error: &CallError) -> bool {
     match error {
         CallError::Refused(refusal) => refusal.kind != RefusalKind::Auth,
@@ -21,12 +22,12 @@ fn is_balance_unknown(error: &CallError) -> bool {
 }
 
 impl Engine<'_> {
-    /// Money before buying: the provider's minimum, and the back-off after a refusal, which ends as soon as the
-    /// balance has grown. Where the balance could not be asked after the refusal, or cannot be read now, there is
-    /// nothing to compare with: it may have grown, and one more refusal is cheaper than a client who waits. A balance
-    /// that cannot be read stops a purchase only where the provider asks for a minimum.
+    /// Checks the money before a purchase: the minimum balance of the settings, and the back-off after a refusal, which
+    /// ends as soon as the balance has grown. When the balance could not be read after the refusal, or cannot be read
+    /// now, there is nothing to compare. It may have grown, and one more refusal is cheaper than a client who waits. A
+    /// balance that cannot be read stops a purchase only when the settings ask for a minimum.
     ///
-    /// What is kept back waits: the service is remembered once, for `retry --all`.
+    /// A purchase that is held back waits: the service is remembered once, for `retry --all`.
     pub(in crate::engine) async fn check_money(
         &mut self,
         item: Option<ItemId>,
@@ -46,7 +47,7 @@ impl Engine<'_> {
         let account = self.store.account(self.account).map_err(errors::state)?;
         let backing_off = account
             .and_then(|account| account.refused)
-            // A clock that was set back must not stretch it.
+            // A clock that was set back must not prolong the back-off.
             .filter(|(_, since, _)| (self.now() - *since).abs() < chrono::Duration::minutes(BACK_OFF_MINUTES));
         if backing_off.is_none() && self.rules.minimum_balance.is_none() {
             return Ok(None);

@@ -1,6 +1,6 @@
-//! Unclaimed licenses, which appear after they were given up: a license with a mark of ours that nobody holds,
-//! because its order was sent once more, doubled on its way, or said never to have happened. It was paid for, so it
-//! is kept: as a duplicate, to be freed.
+//! Unclaimed licenses: they have a mark of ours, and our state does not hold them. Their order was sent once more, was
+//! doubled on its way, or was declared as never made, and the license appeared later. It was paid for, so it is kept as
+//! a duplicate, to be freed.
 
 use chrono::{DateTime, Utc};
 
@@ -17,7 +17,7 @@ use crate::text;
 use crate::engine::order::doubt::order_of;
 use crate::engine::{Engine, errors};
 
-/// What becomes of a license with a mark of ours that nobody holds.
+/// What happens to an unclaimed license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Stray {
     /// It is a duplicate, and may be freed.
@@ -29,8 +29,8 @@ pub(in crate::engine) enum Stray {
 }
 
 impl Engine<'_> {
-    /// Whether a row of a list bears a mark of ours that no open intent waits for; the caller knows that nobody holds
-    /// it.
+    /// Whether a row of a list bears a mark of ours that no open intent waits for. The caller knows that our state does
+    /// not hold the license.
     pub(in crate::engine) fn is_stray(&self, seen: &License) -> bool {
         let is_there = !matches!(seen.status, LicenseStatus::Deleted | LicenseStatus::Ordered);
         is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
@@ -48,8 +48,8 @@ impl Engine<'_> {
         kept
     }
 
-    /// The moment until which no run touches a license that was created within settle_s (docs/money-safety.md 6); the
-    /// seller tells the day only.
+    /// The moment until which no run touches a license that was created within the settling time (docs/money-safety.md
+    /// 6). The seller shows only the day of creation.
     pub(in crate::engine) fn rests_until(&self, seen: &License) -> Option<DateTime<Utc>> {
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let is_young = seen.created.is_none_or(|day| days_between(day, self.today()) <= 1);
@@ -86,8 +86,8 @@ impl Engine<'_> {
         let store = self.store.clone();
         let rests_until = self.rests_until(&seen);
         let kept = self.commit("keep duplicate", move |tx| {
-            // The run whose order it is may have bound it since the look above: it holds its item's lock, not this
-            // one.
+            // The run that ordered it may have bound it since the check above: that run holds the item's lock and not
+            // this one.
             if store.license(account, id)?.is_some() {
                 return Ok(false);
             }

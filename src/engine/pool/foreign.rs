@@ -1,6 +1,6 @@
 //! `pool_foreign = true`: licenses that somebody else freed (`free.lic` at 0.0.0.0) are taken into our pool when it
-//! holds nothing that fits (docs/money-safety.md 5). From then on the rules of our own pool hold, the new key first
-//! of all.
+//! holds no license that fits (docs/money-safety.md 5). From then on the rules of our own pool apply, above all that of
+//! the new key.
 
 use crate::error::ModuleError;
 use crate::model::catalogue::Product;
@@ -13,11 +13,11 @@ use crate::text;
 use crate::engine::pages::Pages;
 use crate::engine::{Engine, errors};
 
-/// Free licenses opened in one run.
+/// Most free licenses that one run opens.
 const MAX_OPENED: usize = 20;
 
 impl Engine<'_> {
-    /// Takes free licenses of a product into the pool; how many.
+    /// Takes free licenses of a product into the pool. Returns how many.
     pub(in crate::engine) async fn take_in_foreign(&mut self, product: &Product) -> Result<usize, ModuleError> {
         let mut pages = Pages::of(product.family);
         let mut free = Vec::new();

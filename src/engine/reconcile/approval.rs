@@ -1,5 +1,5 @@
-//! The guard in front of everything that reconcile puts right: no remedy is carried out that was not weighed together
-//! with all the others first (docs/money-safety.md 6). The compiler asks for it.
+//! The guard in front of the remedies of reconcile: all remedies are counted together before the first one is carried
+//! out (docs/money-safety.md 6). The types enforce this.
 
 use crate::error::{ModuleError, Text};
 use crate::pass_report::{Scope, named};
@@ -9,8 +9,8 @@ use crate::plan::guard::{Allow, Kind, held_back};
 use crate::engine::guard::{By, held_back_error};
 use crate::engine::{Engine, errors};
 
-/// A finding that the guard let pass. Neither `Clone` nor made elsewhere, and [`Engine::repair`] consumes it: what
-/// was weighed once is carried out once.
+/// A finding that the guard let pass. It is not `Clone`, only [`Engine::guard`] makes it, and [`Engine::repair`]
+/// consumes it. So a remedy that was counted once is carried out at most once.
 ///
 /// ```compile_fail
 /// use pmisplicense::engine::{Approved, Engine};

@@ -1,5 +1,5 @@
-//! An old state: restored from a backup, copied, or lost. It only reads until reconcile has taken in what it missed,
-//! by the marks that licenses bear (docs/money-safety.md 4 and 6).
+//! An old state: restored from a backup, copied, or lost. With it, the program only reads until reconcile has added
+//! what the state missed, which it learns from the marks of licenses (docs/money-safety.md 4 and 6).
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, Mark};
@@ -17,26 +17,27 @@ use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{not_marked, order_open};
 use crate::engine::{Engine, errors, is_deleted};
 
-/// Set while the state was restored from a backup, or a mark the seller showed that it is old, and nobody has looked
-/// what it missed.
+/// Set when the state was restored from a backup, or when a mark at the seller showed that it is old, until reconcile
+/// has added what it missed.
 pub const RESTORED: &str = "restored";
 
-/// The highest running number of an order that an old state, made current, had missed: what bears a lower mark and is
-/// not known was looked at then.
+/// The highest running number among the orders that an old state had missed when it was made current. An unknown
+/// license with a lower mark was checked then.
 const TAKEN_IN: &str = "taken_in";
 
 impl Engine<'_> {
-    /// Marks of ours that this state never gave out say that it is an old copy, or not ours (docs/money-safety.md 6).
+    /// Fails when the seller shows marks of ours that this state never gave out: the state is an old copy, or belongs
+    /// to another installation (docs/money-safety.md 6).
     ///
     /// # Errors
-    /// `state`: nothing may be changed until `reconcile --apply` has taken in what the state missed.
+    /// `state`: nothing may be changed until `reconcile --apply` has added what the state missed.
     pub(in crate::engine) async fn check_marks(&mut self, rows: &[License]) -> Result<(), ModuleError> {
         let last = self.store.last_number().map_err(errors::state)?;
         for row in rows {
             if let Some(mark) = row.remoteid.mark_of(&self.panel_id)
                 && (is_given_out_since(Some(mark.clone()), last) || self.is_forgotten(row.id, &mark)?)
             {
-                // Not every run reads a list: the next ones are told by our state.
+                // Not every run reads a list, so the state remembers this for the next ones.
                 let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
                 self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
                 return Err(old_state(row.id, &mark));
@@ -45,13 +46,14 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether a license bears a mark that this state never gave: a state begun anew gives the same numbers out
-    /// again.
+    /// Whether a license bears a mark that this state never gave out. A state that was begun anew gives out the same
+    /// numbers again.
     fn is_forgotten(&self, license: LicenseId, mark: &Mark) -> Result<bool, ModuleError> {
         match self.store.license(self.account, license) {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(false),
-            // A row that cannot be used is a row: the license is not forgotten, and whoever reads it next names it.
+            // A row that cannot be used also proves that the license is known. The next run that reads the row reports
+            // it.
             Err(error) if error.is_of_one_row() => return Ok(false),
             Err(error) => return Err(errors::state(error)),
         }
@@ -65,12 +67,13 @@ impl Engine<'_> {
                 };
                 Ok(!orders.iter().filter_map(order_of).any(|order| order.mark == *mark))
             }
-            // A state that never gave any mark freed nothing either.
+            // A state that never gave out a mark has not freed any license either.
             Mark::Pool { .. } => Ok(taken_in.is_none() && self.store.last_number().map_err(errors::state)? == 0),
         }
     }
 
-    /// A license with our mark that this state lost: bound to its service where that still needs it, else freed.
+    /// Adds a license with our mark that this state lost: it is bound to its service if that still needs it, otherwise
+    /// freed.
     pub(in crate::engine) async fn take_in(
         &mut self,
         license: LicenseId,
@@ -94,7 +97,8 @@ impl Engine<'_> {
         let (family, seen) = self.read_any(license).await?;
         let last = self.store.last_number().map_err(errors::state)?;
         let is_known = known.is_some_and(|row| row.state != LicenseState::Deleted);
-        // What an old state holds free was given to a service since: the mark is newer than the state.
+        // A license that is free according to an old state was given to a service since: its mark is newer than the
+        // state.
         if is_known && !is_given_out_since(seen.remoteid.mark_of(&self.panel_id), last) {
             return Ok(by_now());
         }
@@ -118,7 +122,7 @@ impl Engine<'_> {
         }
     }
 
-    /// True when the license that a service holds in an old state is deleted at the seller by now.
+    /// True when the license that a service holds according to an old state is deleted at the seller.
     async fn holds_gone(&mut self, id: ItemId) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
@@ -127,7 +131,7 @@ impl Engine<'_> {
         Ok(is_deleted(&self.read(row.family, row.id).await?))
     }
 
-    /// Orders of a service that were sent before the one with this number: whatever they brought is over.
+    /// Ends the orders of a service that were sent before the one with this number.
     pub(in crate::engine) async fn end_older_orders(&mut self, item: ItemId, number: u32) -> Result<(), ModuleError> {
         for intent in self.store.open_intents_of_item(item).map_err(errors::state)? {
             let Some(Mark::Order { number: older, .. }) = order_of(&intent).map(|order| &order.mark) else { continue };
@@ -147,8 +151,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether a license may be the present incarnation's: the list that pointed to it may have had no dates. One
-    /// from the pool is older than its service, which shows it.
+    /// Whether a license may belong to the present incarnation; the list that pointed to it may have had no dates. A
+    /// license from the pool is older than its service, which shows it.
     async fn is_of_incarnation(&mut self, id: ItemId, seen: &License) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;
         Ok(item.params.licid == Some(seen.id) || crate::plan::reconcile::is_young_enough(&item, seen.created))
@@ -196,8 +200,8 @@ impl Engine<'_> {
         }
     }
 
-    /// An old state stays old until everything it missed is taken in. What cannot be taken in at all is named, and
-    /// holds up nobody else.
+    /// An old state stays old until everything that it missed has been added. A license that cannot be added at all is
+    /// reported, and does not hold up the others.
     pub(in crate::engine) async fn renew_state(&mut self, number: u32) -> Result<Text, ModuleError> {
         if self.is_left_out {
             return Err(left_out());
@@ -214,7 +218,8 @@ impl Engine<'_> {
         Ok(reason)
     }
 
-    /// A restored state knows nothing of what was done since: it only reads until reconcile has taken that in.
+    /// Fails for a restored state: it does not know what was done since, so nothing is changed until reconcile has
+    /// added that.
     pub(in crate::engine) fn check_restored(&self) -> Result<(), ModuleError> {
         match self.store.meta(RESTORED).map_err(errors::state)? {
             None => Ok(()),
@@ -233,7 +238,7 @@ impl Engine<'_> {
     }
 }
 
-/// Whether another try may end otherwise without anybody's doing.
+/// Whether another try may succeed although nobody changed anything.
 fn may_pass(kind: ErrorKind) -> bool {
     matches!(
         kind,

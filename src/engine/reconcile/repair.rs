@@ -1,6 +1,6 @@
-//! What a person orders about one service or one license: unbind, obtain, free. The same journal, locks and looks as
-//! for the panel's commands; nothing foreign is touched unless it is named. Binding is in `bind.rs`, moving in
-//! `moving.rs`.
+//! What an operator or a remedy of reconcile does to one service or one license: unbind, obtain, free. Journal, locks
+//! and looks are those of the panel's commands. A foreign license is touched only when it is named. Binding is in
+//! `bind.rs`, moving in `moving.rs`.
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
@@ -29,10 +29,11 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends what a service holds, whatever incarnation it was bound to: freed, and no longer shown.
+    /// Takes its license from a service, whatever incarnation it is bound to: the license is freed, and the service no
+    /// longer shows it.
     ///
     /// # Errors
-    /// `missed`: it holds nothing and shows nothing; `config`: what it holds was bound with another account.
+    /// `missed`: the service holds and shows no license; `config`: its license was bound with another account.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = self.unbind_locked(item).await;
@@ -74,7 +75,7 @@ impl Engine<'_> {
         ))
     }
 
-    /// Written down first, then carried out; what the seller refuses now sync carries out later.
+    /// Writes down that a license is to be freed, then frees it. If the seller refuses now, sync does it later.
     pub(in crate::engine) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         let (id, held) = (row.id, row.clone());
@@ -119,7 +120,7 @@ impl Engine<'_> {
         self.settle_end(item).await?;
         Ok(row.id)
     }
-    /// Frees a license that serves nobody, or whose service is closed by now.
+    /// Frees a license that serves nobody, or whose service is closed now.
     pub(in crate::engine) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
@@ -184,7 +185,7 @@ impl Engine<'_> {
         Ok(text!("service {id} is right", "услуга {id} в порядке"))
     }
 
-    /// A license of whichever family.
+    /// Reads a license whose family is not known.
     pub(in crate::engine) async fn read_any(&mut self, license: LicenseId) -> Result<(Family, License), ModuleError> {
         for family in [Family::Soft, Family::SoftExternal] {
             if let Some(seen) = self.read(family, license).await?

@@ -1,4 +1,5 @@
-//! Errors about an operator's order that cannot be carried out: what is certain, and the command that comes first.
+//! Errors about a command of an operator that cannot be carried out: what is certain, and the command that has to come
+//! first.
 
 use chrono::NaiveDate;
 
@@ -68,7 +69,7 @@ pub(in crate::engine) fn another_installation(
         ))
 }
 
-/// A change of a license that another installation marked meanwhile.
+/// A change of a license that another installation has marked in the meantime.
 pub(in crate::engine) fn marked_by_another(license: LicenseId, mark: &Mark) -> ModuleError {
     let panel = mark.panel().as_str();
     let words = text!(
@@ -103,7 +104,7 @@ pub(in crate::engine) fn another_product(id: ItemId, seen: &License, wanted: &st
         ))
 }
 
-/// The seller allows one license an address, and the service's present license has it. `from`: the day from which
+/// The seller allows one license for an address, and the service's present license has it. `from`: the day from which
 /// both addresses may change.
 pub(in crate::engine) fn one_license_an_address(
     id: ItemId,

@@ -1,4 +1,5 @@
-//! Why an operator's word does not end a doubt: what is certain, and the command that comes next.
+//! Errors of `resolve`: why the operator's answer does not end a doubt, what is certain, and the command that comes
+//! next.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
@@ -19,7 +20,7 @@ fn item_of(intent: &Intent) -> ItemId {
     intent.item.unwrap_or(ItemId(0))
 }
 
-/// The command that ends this doubt as bought, with what was agreed to already.
+/// The command that ends this doubt as bought, with the options that were given already.
 fn as_bought(intent: &Intent, license: LicenseId, consent: &Consent) -> String {
     let from = consent.take_from.as_ref().map_or_else(String::new, |panel| format!(" --take-from {}", panel.as_str()));
     let product = if consent.other_product { " --other-product" } else { "" };
@@ -135,7 +136,7 @@ pub(in crate::engine) fn sent_elsewhere(intent: &Intent, sent_with: Option<&Acco
         ))
 }
 
-/// The seller shows what the order brought, though it is said to have brought nothing.
+/// The operator says that the order bought nothing, and the seller shows its license.
 pub(in crate::engine) fn found_after_all(intent: &Intent, license: &License, order: &OrderRequest) -> ModuleError {
     let other_product = !license.tariff.may_be(order.pricelist);
     let (id, command) = (license.id, as_bought(intent, license.id, &Consent { other_product, ..Consent::default() }));
@@ -193,7 +194,7 @@ pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> M
         ))
 }
 
-/// The doubt that was named is none of this service.
+/// The doubt that was named does not belong to this service.
 pub(in crate::engine) fn no_such_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
     let words = text!("Service {item} has no open wish {intent}", "У услуги {item} нет открытого вопроса {intent}");
     ModuleError::new(ErrorKind::Missed, "wish", intent, words)

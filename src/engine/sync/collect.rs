@@ -1,4 +1,4 @@
-//! How a pass collects: whatever fails of one service or license stands in its report, and the pass goes on.
+//! How a pass collects failures: a failure of one service or license goes into its report, and the pass goes on.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::pass_report::{PassReport, Scope, Why};
@@ -11,7 +11,7 @@ impl Engine<'_> {
     /// Ends the work on one service or license: its locks are given back, its failure is collected.
     ///
     /// # Errors
-    /// The account itself is what fails: the pass ends.
+    /// The account itself fails, so the pass ends.
     pub(in crate::engine) async fn collected(
         &mut self,
         report: &mut PassReport,
@@ -28,7 +28,7 @@ impl Engine<'_> {
     /// Collects a failure of one service or license, so that the pass goes on.
     ///
     /// # Errors
-    /// The account itself is what fails: the pass ends.
+    /// The account itself fails, so the pass ends.
     pub(in crate::engine) async fn collect(
         &mut self,
         report: &mut PassReport,
@@ -36,7 +36,7 @@ impl Engine<'_> {
         error: ModuleError,
     ) -> Result<(), ModuleError> {
         self.held.clear();
-        // The panel's database is away: nothing could be learned of any other service.
+        // The panel's database does not answer, so no other service could be read either.
         if error.kind == ErrorKind::Database {
             return Err(error);
         }
@@ -46,7 +46,7 @@ impl Engine<'_> {
         self.check_account().await
     }
 
-    /// A row of our state that cannot be used concerns its own license or service alone.
+    /// Collects the failure of a row of our state that cannot be used. It concerns its own license or service alone.
     ///
     /// # Errors
     /// The state file itself cannot be used.

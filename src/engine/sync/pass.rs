@@ -1,5 +1,5 @@
-//! sync_server and sync: one pass over the lists at the seller, and a call of its own only for what needs one. What a
-//! guard holds back is decided in `guard.rs`, before anything is changed.
+//! sync_server and sync: one pass over the lists at the seller. Only a license or service that needs more gets calls of
+//! its own. Before anything is changed, `guard.rs` decides what is held back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub struct Summary {
     pub refreshed: u32,
     /// Items and licenses that were looked at one by one.
     pub handled: u32,
-    /// What failed, and what was left alone.
+    /// The failures, and what was left alone.
     pub report: PassReport,
 }
 
@@ -47,13 +47,13 @@ impl Summary {
 /// Why an item is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Look {
-    /// Only because its license is stopped or runs out: nothing to do while the service is suspended.
+    /// Only because its license is stopped or runs out. While the service is suspended there is nothing to do.
     UnlessSuspended,
-    /// Whatever the service is.
+    /// Whatever status the service has.
     Always,
 }
 
-/// What the lists gave to do.
+/// The work that the lists show.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Work {
     pub(in crate::engine) items: BTreeMap<ItemId, Look>,
@@ -69,16 +69,17 @@ impl Work {
     }
 }
 
-/// A license that we hold: its number, its service, for what.
+/// A license of ours: its number, its service, its state.
 type Held = (LicenseId, Option<ItemId>, LicenseState);
 
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
 
 impl Engine<'_> {
-    /// One pass over the lists at the seller of the module's account, then what needs a call of its own, one by one.
-    /// A failure of one service or license is collected with it; one of the account, such as a list that cannot be
-    /// read, an old state or a wrong clock, ends the pass and stands in the summary with the module.
+    /// One pass over the seller's lists for the module's account, then the work that needs calls of its own, one by
+    /// one. The report holds a failure of one service or license with that service or license. A failure of the
+    /// account, such as a list that cannot be read, an old state or a wrong clock, ends the pass and is reported with
+    /// the module.
     pub async fn sync_all(&mut self, allow: Allow) -> Summary {
         let mut summary = Summary::default();
         let ended = self.pass(allow, &mut summary).await;
@@ -128,7 +129,7 @@ impl Engine<'_> {
             let freed = self.free_one(id).await;
             self.collected(&mut summary.report, Scope::License(id), freed).await?;
         }
-        // A license that this pass freed ended its modules with it: their services are named by this pass, too.
+        // When this pass freed a license, its modules ended too. This pass also names their services.
         for item in self.bereft()?.difference(&bereft) {
             if elsewhere.contains(item) || summary.report.entries().iter().any(|one| one.scope == Scope::Item(*item)) {
                 continue;
@@ -145,8 +146,8 @@ impl Engine<'_> {
         Ok(self.store.items_without_license(self.account).map_err(errors::state)?.into_iter().collect())
     }
 
-    /// What no list shows: modules of licenses near their end, what has a call in doubt, and services for which the
-    /// last pass failed, whose license is gone, or which are not who our state says.
+    /// Collects the work that no list shows: modules of licenses near their end, licenses with a call in doubt, and
+    /// services for which the last pass failed, whose license is gone, or whose identity differs from our state.
     async fn collect_unlisted(&mut self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
         let near = self.modules_near_end()?;
         let gone = self.bereft()?;
@@ -161,7 +162,7 @@ impl Engine<'_> {
         for OpenIntent { id, item, license } in self.store.open_intent_ids().map_err(errors::state)? {
             let intent = match (self.store.intent(id), item, license) {
                 (Ok(intent), _, _) => intent,
-                // Its service's own turn names it, and changes nothing.
+                // It is reported, and nothing changed, when its service has its turn.
                 (Err(error), Some(item), _) if error.is_of_one_row() => {
                     work.item(item, Look::Always);
                     continue;
@@ -190,8 +191,8 @@ impl Engine<'_> {
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
         match self.item_row(item).await? {
             Some(item) => Box::pin(self.sync_item(&item)).await,
-            // A row that is missing is not a closed one (docs/money-safety.md 6): only what is to be freed anyway is
-            // freed.
+            // A missing row does not mean a closed service (docs/money-safety.md 6): only a license that is to be freed
+            // anyway is freed.
             None => {
                 self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
                 self.settle_or_free_orders(item, None).await
@@ -204,7 +205,7 @@ impl Engine<'_> {
         self.ports.billdb.item(item).map_err(|error| errors::database(&error))
     }
 
-    /// A call in doubt about a license that no item holds is nobody else's to settle.
+    /// Settles a call in doubt about a license that no item holds, because no other run would.
     async fn settle_free(&mut self, id: LicenseId) -> Result<(), ModuleError> {
         self.begin_one();
         self.lock_license(id).await?;
@@ -225,8 +226,8 @@ impl Engine<'_> {
         }
     }
 
-    /// One pass over a family's list: rows that we hold are brought up to date in one write a page, and those that
-    /// need a call of their own are collected.
+    /// One pass over a family's list. The rows of our licenses are updated, in one write for each page. Those that need
+    /// a call of their own are collected.
     async fn look_through(
         &mut self,
         family: Family,
@@ -278,9 +279,9 @@ impl Engine<'_> {
         self.collect_absent(family, &pages.list, work)
     }
 
-    /// What a row of the list gives to do: renewals that may be due, differences, a missing key, freeing.
+    /// Collects the work that a row of the list shows: a renewal that may be due, differences, a missing key, freeing.
     fn sort_row(&self, row: &LicenseRow, seen: &License, work: &mut Work) {
-        // A column that the list leaves out is as it was when the license was looked at last.
+        // A column that the list leaves out has the value of the last look.
         let (status, expires) = (seen.status.or(row.status), seen.expires.or(row.expires));
         let near = expires
             .day()
@@ -312,7 +313,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Licenses that we hold and that the list does not show: absence proves nothing, so each is looked at.
+    /// Collects licenses of ours that the list does not show. Absence proves nothing, so each of them is read.
     fn collect_absent(&self, family: Family, list: &Completeness, work: &mut Work) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {
@@ -334,9 +335,9 @@ impl Engine<'_> {
         self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
     }
 
-    /// Work that another run is doing at this moment is left to that run, and is neither counted nor waited for:
-    /// closes of many services beside a pass are no mass change of the pass. The next one sees what they left.
-    /// Returns the services among it.
+    /// Leaves work that another run is doing at this moment to that run. It is neither counted nor waited for, so that
+    /// closes of many services during a pass do not count as a mass change of the pass. The next pass sees the result.
+    /// Returns the services that were left.
     fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
         let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
         let about = work.unheld.iter().chain(&work.doubts).copied();
@@ -368,8 +369,8 @@ impl Engine<'_> {
     }
 }
 
-/// Whether a list shows more than a new date of a license that we hold: once our row follows it, nothing else tells
-/// that it has to be looked at.
+/// Whether a list shows more than a new date of a license of ours. After our row has been updated, nothing else would
+/// show that the license has to be read.
 fn is_news(row: &LicenseRow, seen: &License) -> bool {
     let key_moved = seen.key_changed.is_some() && seen.key_changed != row.key_changed;
     let renamed = seen.name.as_ref().is_some_and(|name| *name != row.name);

@@ -1,5 +1,5 @@
-//! Services for which passes fail again and again: counted, shown by the panel as a problem after the third time, and
-//! looked at by every pass until one ends well, whatever the lists show meanwhile.
+//! Services for which passes fail again and again. The failures are counted, and after the third the panel shows a
+//! problem. Every pass handles such a service until one succeeds, whatever the lists show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,8 @@ use crate::engine::{Engine, errors};
 const TOLD_AFTER: u32 = 3;
 
 impl Engine<'_> {
-    /// Services of this module for which the last pass failed. One that buys from another module since is forgotten.
+    /// Services of this module for which the last pass failed. A service that now buys through another module is
+    /// forgotten.
     pub(in crate::engine) async fn troubled(&mut self) -> Result<BTreeSet<ItemId>, ModuleError> {
         let mut items = BTreeSet::new();
         for id in self.store.troubled_items(self.module).map_err(errors::state)? {
@@ -32,7 +33,7 @@ impl Engine<'_> {
         Ok(items)
     }
 
-    /// sync_item as a command of its own, or by hand: one that ends well ends the trouble with the service too.
+    /// sync_item as a command of the panel or by hand. When it succeeds, the failures of the service are forgotten.
     pub(in crate::engine) async fn sync_alone(&mut self, item: &Item) -> Result<(), ModuleError> {
         self.sync_item(item).await?;
         self.end_trouble(item.id).await
@@ -45,8 +46,8 @@ impl Engine<'_> {
         self.commit("trouble over", move |tx| tx.end_trouble(item)).await
     }
 
-    /// After a pass that went to its end: counts its failures by service, forgets those that are over, and has the
-    /// panel show what failed for the third time. A service that another run held says nothing.
+    /// After a complete pass: counts its failures for each service, forgets those that are over, and makes the panel
+    /// show a service that failed for the third time. A service that another run held does not count.
     pub(in crate::engine) async fn note_troubles(
         &mut self,
         handled: &BTreeSet<ItemId>,
@@ -101,7 +102,7 @@ impl Engine<'_> {
         self.commit("trouble told", move |tx| tx.tell_trouble(id)).await
     }
 
-    /// Has the panel show a problem with a service.
+    /// Makes the panel show a problem with a service.
     pub(in crate::engine) async fn register_problem(
         &mut self,
         problem: &Text,

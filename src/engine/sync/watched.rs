@@ -1,5 +1,5 @@
-//! The seller as a pass watches it. Whether it stopped answering, or refuses the login, is decided here from what the
-//! calls themselves came back with, never from the words of an error.
+//! The seller, watched during a pass. This module decides whether the seller stopped answering or refuses the login. It
+//! uses the results of the calls, never the words of an error.
 
 use std::net::IpAddr;
 
@@ -15,8 +15,8 @@ use crate::text;
 
 use crate::engine::{Engine, errors};
 
-/// After so many calls in a row without an answer a pass asks whether the seller is there at all. A dead seller then
-/// costs a pass these calls and one more, not one timeout for each license.
+/// After so many calls in a row without an answer, a pass checks whether the seller answers at all. So a seller that is
+/// down costs these calls and one more, and not one timeout for each license.
 const MAX_UNANSWERED: u32 = 3;
 
 /// The seller, with what its last calls say about the account as a whole.
@@ -32,7 +32,7 @@ impl<'p> Watched<'p> {
         Self { inner, unanswered: 0, login_refused: false }
     }
 
-    /// Whether the account itself may be what fails.
+    /// Whether the cause of the failures may be the account itself.
     fn is_suspect(&self) -> bool {
         self.login_refused || self.unanswered >= MAX_UNANSWERED
     }
@@ -51,7 +51,7 @@ impl Upstream for Watched<'_> {
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
         let outcome = self.inner.send_once(recorded);
         match &outcome {
-            // Unknown may be an answer that cannot be read: the look that follows tells.
+            // An unknown outcome may also be an answer that cannot be read. The look that follows decides.
             Outcome::NotSent(_) | Outcome::Unknown(_) => self.unanswered += 1,
             Outcome::Done(_) | Outcome::Refused(_) => self.unanswered = 0,
         }
@@ -99,12 +99,11 @@ impl Upstream for Watched<'_> {
 }
 
 impl Engine<'_> {
-    /// After a failure in a pass: whether the pass may go on. Where the last calls make the account suspect, the
-    /// seller is asked who is logged in; a seller that answers that is there, and the failures were those of their
-    /// licenses.
+    /// Decides after a failure whether the pass may go on. When the last calls make the account suspect, the seller is
+    /// asked who is logged in. If it answers that, it is reachable, and the failures concern only their licenses.
     ///
     /// # Errors
-    /// The seller does not answer, or refuses the login: every further license would fail alike.
+    /// The seller does not answer, or refuses the login: every further license would fail in the same way.
     pub async fn check_account(&mut self) -> Result<(), ModuleError> {
         if !self.ports.upstream.is_suspect() {
             return Ok(());

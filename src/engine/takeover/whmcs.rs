@@ -1,5 +1,5 @@
-//! Taking over from WHMCS: the rows of its module's table, each held against what the seller says and against the
-//! services of this panel. The table only points, and is never written; the binding is the same as for any license
+//! Taking over from WHMCS: each row of its module's table is compared with the seller's license and with the services
+//! of this panel. The table is only a hint, and is never written. The binding is the same as for any license that is
 //! taken over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +17,9 @@ use crate::engine::takeover::{BATCH, Candidate, Progress, Servers, TOLD_EACH, se
 use crate::engine::{Engine, errors};
 
 impl Engine<'_> {
-    /// The licenses of WHMCS's table, each with the service of this panel that it belongs to: the one that a person
-    /// wrote beside it, else the one that shows it, else the only one at its address that wants its tariff and has
-    /// none.
+    /// The licenses of WHMCS's table, each with the service of this panel that it belongs to. This is the service that
+    /// an operator wrote beside it, else the service that shows it, else the only service at its address that asks for
+    /// its tariff and has no license.
     ///
     /// # Errors
     /// The panel's database cannot be read, or the account itself fails.
@@ -70,7 +70,8 @@ impl Engine<'_> {
         Ok(settled_doubles(found))
     }
 
-    /// What the seller says against a row of the table. What we hold already is judged as any license of ours.
+    /// The objection of the seller's license to a row of the table. A license that is ours already is judged like any
+    /// other of ours.
     fn disagrees(&self, row: &NocRow, seen: &License) -> Result<Option<(Left, Text)>, ModuleError> {
         let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if known.is_some_and(|known| known.incarnation.is_some()) {
@@ -118,7 +119,7 @@ impl Engine<'_> {
         if !by_panel.is_empty() {
             return Ok(by_panel);
         }
-        // What an earlier run bound, however it was known then.
+        // An earlier run bound it, on whatever evidence.
         if let Some(item) = holder {
             return Ok(Named::from([one(item, Evidence::Address)]));
         }
