@@ -1,18 +1,20 @@
-//! The seller's address. People write one address in many ways; which account a module buys from must not depend on
-//! the spelling. Everything that calls an address or compares two of them uses the one form that is made here.
+//! The seller's address. People write one address in many ways, and the account from which a module buys must not
+//! depend on the spelling. All code that calls an address or compares two of them uses the normal form that is made
+//! here.
 
 use url::Url;
 
 use super::sellers::SellerKind;
 
-/// What is called where an address names no path.
+/// The path that is called when an address names none.
 const DEFAULT_PATH: &str = "/manager/billmgr";
 
 /// The same at OrderBox.
 const ORDERBOX_PATH: &str = "/api";
 
-/// The address as it is called: without blanks around it, query, fragment and slashes at the end; scheme and host in
-/// small letters; the default path where none is named; no port that the scheme implies. `None`: it is no address.
+/// The address as it is called: without surrounding blanks, query, fragment and slashes at the end; scheme and host in
+/// lower case; the default path where none is named; no port that the scheme implies. `None`: the text is not an
+/// address.
 pub fn called_address(text: &str) -> Option<Url> {
     let mut url = Url::parse(text.trim()).ok()?;
     url.set_query(None);
@@ -26,7 +28,7 @@ pub fn called_address(text: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The address as a text by which two spellings of it are the same. A text that is no address stands for itself.
+/// The address as a text that is equal for two spellings of it. A text that is not an address is returned unchanged.
 pub fn normal_address(text: &str) -> String {
     called_address(text).map_or_else(|| text.trim().trim_end_matches('/').to_owned(), String::from)
 }

@@ -1,5 +1,5 @@
-//! Products known upstream: codes, periods sold, addons, end of sale (docs/licensing-rules.md 1 and 6). Data, not
-//! decisions; the settings file adds, changes and hides entries.
+//! The products that sellers sell: codes, periods, addons, end of sale (docs/licensing-rules.md 1 and 6). This is data
+//! without decisions; the settings file adds, changes and hides entries.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ use super::sellers::SellerKind;
 /// The internal name that asks for no control panel: nothing is ordered.
 pub const NOPANEL: &str = "nopanel";
 
-/// Which billing of the vendor a code belongs to: the error about an unknown code says which set fits the address.
+/// Which billing of the vendor a code belongs to. The error about an unknown code says which set of codes fits the
+/// address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Region {
     /// The billing for the world, api-eu.ispmanager.com: euros.
@@ -30,7 +31,7 @@ pub struct Product {
     pub internal_name: String,
     /// The name for people.
     pub name: String,
-    /// Which functions serve it.
+    /// Which functions of the seller serve it.
     pub family: Family,
     /// The tariff that is ordered at the seller.
     pub pricelist: UpstreamPricelistId,
@@ -62,11 +63,11 @@ pub struct Product {
     pub limited_from: Option<NaiveDate>,
     /// The last expiry that the seller grants once limited.
     pub not_past: Option<NaiveDate>,
-    /// What to order instead.
+    /// Internal names of the products to order instead.
     pub successors: Vec<String>,
     /// Left out of lists for people.
     pub hidden: bool,
-    /// Whose code it is, where the vendor has one for each billing.
+    /// The billing that the code belongs to, where the vendor has one code for each billing.
     pub region: Option<Region>,
 }
 
@@ -171,7 +172,7 @@ impl Product {
         self
     }
 
-    /// Whether the period is sold as it is.
+    /// Whether the product is sold for exactly this period.
     pub fn sells(&self, period: Period) -> bool {
         match period {
             Period::Months(months) => self.periods.contains(&months),
@@ -185,8 +186,8 @@ impl Product {
         self.periods.iter().min().copied()
     }
 
-    /// Whether a freed license of it waits for the next client: never trials, other software, modules of a license,
-    /// and products whose sale has an end (docs/licensing-rules.md 7).
+    /// Whether a freed license of it waits for the next client. Never true for trials, other software, modules of a
+    /// license, and products whose sale has an end (docs/licensing-rules.md 7).
     pub fn is_pooled(&self) -> bool {
         let ends = self.no_order_from.is_some() || self.not_past.is_some();
         self.pooled && self.family == Family::Soft && !self.is_only_trial() && !ends
@@ -233,7 +234,8 @@ impl Catalogue {
             russian("55231", "ISPmanager 6 Lite (RU)", 55231).domains(10).priced(Russian, 450, 4950),
             russian("55232", "ISPmanager 6 Pro (RU)", 55232).domains(50).priced(Russian, 900, 9900),
             russian("55233", "ISPmanager 6 Host (RU)", 55233).priced(Russian, 1350, 14850),
-            // The code of its nodes is not published: the international one is assumed, and settings can change it.
+            // The code of its node addon is not published. The international one is assumed, and the settings can
+            // change it.
             russian("55234", "ISPmanager 6 Business (RU)", 55234).nodes(55236, 1).priced(Russian, 1800, 19800),
             Product::new("55235", "ISPmanager 6 trial (RU)", 55235).only_trial().of(Russian),
             Product::new("3541", "ISPmanager 5 Lite", 3541).periods(&[1, 12]).ended_2021(lite5),
@@ -258,7 +260,7 @@ impl Catalogue {
         ])
     }
 
-    /// A catalogue of just these; a later product replaces an earlier one of the same internal name.
+    /// A catalogue of these products only. A later product replaces an earlier one of the same internal name.
     pub fn from_products(products: impl IntoIterator<Item = Product>) -> Self {
         Self(products.into_iter().map(|product| (product.internal_name.clone(), product)).collect())
     }
@@ -268,7 +270,7 @@ impl Catalogue {
         self.0.get(internal_name)
     }
 
-    /// The product that is ordered by that tariff of the seller; the first by internal name where several are.
+    /// The product that is ordered by that tariff of the seller. If there are several, the first by internal name.
     pub fn by_pricelist(&self, pricelist: UpstreamPricelistId) -> Option<&Product> {
         self.0.values().find(|product| product.pricelist == pricelist)
     }
@@ -289,15 +291,15 @@ impl Catalogue {
         Self(self.0.into_iter().filter(|(_, product)| kind.sells(product.family)).collect())
     }
 
-    /// The internal names that people may choose, `nopanel` included: for messages.
+    /// The internal names that may be chosen, `nopanel` included, for messages.
     pub fn known_names(&self) -> Vec<&str> {
         let products = self.0.values().filter(|product| !product.hidden).map(|product| product.internal_name.as_str());
         products.chain([NOPANEL]).collect()
     }
 }
 
-/// What an internal name stands for when it is a product of the vendor's that this program cannot resell: VMmanager 6
-/// and DCImanager 6 are ordered by functions of their own (`platform.*`).
+/// The name of a product of the vendor that this program cannot resell: VMmanager 6 and DCImanager 6 are ordered by
+/// functions of their own (`platform.*`).
 pub fn unsupported(internal_name: &str) -> Option<&'static str> {
     match internal_name {
         "55163" => Some("VMmanager 6"),

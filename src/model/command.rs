@@ -1,5 +1,5 @@
 //! The commands of the panel's protocol (docs/interface.md 3), in one table: which exist, what each does, which are
-//! announced to the panel, and which do nothing while the panel is switched to doing nothing.
+//! announced to the panel, and which do nothing while `etc/billmgr.DoNothing` exists.
 
 /// A command about one service that may change its license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,9 +69,9 @@ pub enum Does {
     Import,
     /// The products that this module can sell.
     ImportPricelist,
-    /// Nothing, with success: no module is preferred, no user is made, nothing is measured.
+    /// Does nothing and succeeds: no module is preferred, no user is made, nothing is measured.
     Nothing,
-    /// Means nothing for licenses: `not_supported`.
+    /// Has no meaning for licenses: answered with `not_supported`.
     NotSupported,
 }
 
@@ -89,17 +89,17 @@ pub struct ProtocolCommand {
 }
 
 impl ProtocolCommand {
-    /// One that this module carries out and announces.
+    /// A command that this module carries out and announces.
     const fn new(name: &'static str, does: Does) -> Self {
         Self { name, does, is_announced: true, is_stopped: false }
     }
 
-    /// One that works on a service, and so may change something.
+    /// A command that works on a service, and so may change something.
     const fn item(command: ItemCommand) -> Self {
         Self::new(command.word(), Does::Item(command)).stopped()
     }
 
-    /// One that is answered without being carried out.
+    /// A command that is answered, and not announced.
     const fn hidden(name: &'static str, does: Does) -> Self {
         Self { name, does, is_announced: false, is_stopped: false }
     }

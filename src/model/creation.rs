@@ -1,11 +1,11 @@
-//! The moment of creation of an item, which tells its incarnations apart. The panel's database may word one moment in
-//! several ways: somebody changed the column to DATE or back, or to another precision.
+//! The moment of creation of an item, by which its incarnations differ. The panel's database may show one moment in
+//! several ways, when somebody changed the column to DATE or back, or to another precision.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-/// Whether two texts of item.createdate mean the same creation. A text that has no time, or midnight (what a DATE
-/// column becomes when it is changed to DATETIME), only names the day. Times may differ by a second: a column of
-/// another precision rounds. Texts that are no moment are compared as they are.
+/// Whether two texts of item.createdate mean the same creation. A text without a time, or with midnight (which a DATE
+/// column gets when it is changed to DATETIME), only names the day. Times may differ by a second, because a column of
+/// another precision rounds. Texts that are not a moment are compared as they are.
 pub fn is_same_creation(one: &str, other: &str) -> bool {
     let (one, other) = (one.trim(), other.trim());
     if one == other {
@@ -18,7 +18,7 @@ pub fn is_same_creation(one: &str, other: &str) -> bool {
             }
             (None, _) | (_, None) => day == other_day,
         },
-        // MySQL's zero date is no day, in either column.
+        // MySQL's zero date is not a day, in either kind of column.
         (None, None) => one.trim_end_matches(MIDNIGHT) == other.trim_end_matches(MIDNIGHT),
         (None, Some(_)) | (Some(_), None) => false,
     }

@@ -1,5 +1,5 @@
 //! Numbers and names that must never be mistaken for one another: each has a type of its own. Secrets (license keys)
-//! print masked; the mark, by which a license is known to be ours, is built and read here only.
+//! are masked when they are printed. Only this module builds and reads the mark, which proves that a license is ours.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,30 +55,30 @@ number_id!(/// An intent as this state knows it: a row of our table `intent`.
 pub struct LicenseKey(String);
 
 impl LicenseKey {
-    /// A key from its text; `None` for an empty one, which is how the seller says "not issued yet".
+    /// A key from its text. `None` for an empty text, with which the seller says "not issued yet".
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
-    /// The text itself, for the item's parameter, the state file and nothing else.
+    /// The text itself. Only for the item's parameter and the state file.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The number that a key begins with, before a hyphen: where keys are of that form it is the license's number.
+    /// The number before the first hyphen of a key. Where keys have that form, it is the license's number.
     pub fn number(&self) -> Option<LicenseId> {
         let (digits, _) = self.0.split_once('-')?;
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         is_number.then(|| digits.parse().ok()).flatten().filter(|id: &LicenseId| id.0 > 0)
     }
 
-    /// The license that the key names, when it is another one than this.
+    /// The license that the key names, if it is another license than this one.
     pub fn names_another(&self, license: LicenseId) -> Option<LicenseId> {
         self.number().filter(|number| *number != license)
     }
 
-    /// A short one-way fingerprint: tells two keys apart in intent keys without showing either.
+    /// A short one-way fingerprint. Idempotency keys use it to distinguish two license keys without showing either.
     pub fn fingerprint(&self) -> String {
         use sha2::{Digest, Sha256};
         Sha256::digest(self.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -97,7 +97,7 @@ impl fmt::Display for LicenseKey {
     }
 }
 
-/// Which installation of pmisplicense this is: the P of the mark. Eight lower-case letters and digits.
+/// The id of this installation of pmisplicense: the P of the mark. Eight lower-case letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PanelId(String);
@@ -117,17 +117,17 @@ impl PanelId {
         &self.0
     }
 
-    /// An id from random bytes, one character a byte.
+    /// An id from random bytes, one character for each byte.
     pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         Self(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
     }
 }
 
-/// What every remoteid of ours begins with.
+/// The beginning of every remoteid of ours.
 pub const MARK_PREFIX: &str = "pml-";
 
-/// The remoteid that we give a license: evidence of whose it is (docs/money-safety.md 4).
+/// The remoteid that we give a license: the evidence to whom it belongs (docs/money-safety.md 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
     /// `pml-P-I-N`: ordered for an item, or given to it from the pool; N is the running number of orders of the
@@ -148,7 +148,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Reads a remoteid; `None` when it is not one of ours (of any installation).
+    /// Reads a remoteid. `None` when no installation of pmisplicense made it.
     pub fn parse(text: &str) -> Option<Self> {
         let (panel, rest) = text.strip_prefix(MARK_PREFIX)?.split_once('-')?;
         let panel = PanelId::parse(panel)?;

@@ -1,5 +1,4 @@
-//! A service of our panel, and the pure choice of what it asks for (docs/licensing-rules.md 2). Nothing here reads a
-//! database.
+//! A service of our panel, and which license it asks for (docs/licensing-rules.md 2). Nothing here reads a database.
 
 use std::net::IpAddr;
 
@@ -22,7 +21,7 @@ pub enum ItemStatus {
     Deleted,
     /// 5
     Processing,
-    /// Anything else: no money moves on it.
+    /// Anything else. Nothing is bought for such a service.
     Unknown(i32),
 }
 
@@ -55,7 +54,7 @@ impl ItemStatus {
 /// The value of an addon of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddonValue {
-    /// An enumeration: the chosen internal name (empty when nothing is chosen) and all that could be chosen.
+    /// An enumeration: the chosen internal name (empty when nothing is chosen) and all names that can be chosen.
     Choice {
         /// Internal name of the chosen value.
         chosen: String,
@@ -99,7 +98,7 @@ pub struct Item {
     pub id: ItemId,
     /// item.name
     pub name: String,
-    /// item.account: whose service it is.
+    /// item.account: the client who has the service.
     pub client: ClientId,
     /// item.parent
     pub parent: Option<ItemId>,
@@ -119,7 +118,8 @@ pub struct Item {
     pub status: ItemStatus,
     /// item.expiredate; `None` without an end.
     pub expires: Option<NaiveDate>,
-    /// item.createdate as the database words it: part of the incarnation, so that a reused id is another incarnation.
+    /// item.createdate as the database shows it. It is part of the incarnation, so that a reused id is another
+    /// incarnation.
     pub created: String,
     /// item.lastpricelist when above 0: the tariff to which a refused change is rolled back.
     pub previous_tariff: Option<PricelistId>,
@@ -131,14 +131,14 @@ pub struct Item {
     pub ips: Vec<IpAddr>,
 }
 
-/// Whose a service is.
+/// The owner of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// item.id
     pub item: ItemId,
     /// item.account
     pub client: ClientId,
-    /// item.createdate as the database words it.
+    /// item.createdate as the database shows it.
     pub created: String,
 }
 
@@ -151,7 +151,7 @@ impl From<Item> for Owner {
 /// The name of this module in processingmodule.module.
 pub const MODULE_PROGRAM: &str = "pmisplicense";
 
-/// Why it cannot be told which license a service asks for.
+/// Why it cannot be decided which license a service asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChoiceError {
     /// Several enumerations could be meant; their names.
@@ -173,7 +173,8 @@ impl Item {
         matches!(self.itemtype.as_str(), "soft" | "softexternal")
     }
 
-    /// A license service of another module is that module's to order: its tariff's name says nothing to us.
+    /// Whether the name of its tariff says which license to order. For a license service of another module it does not,
+    /// because that module orders the license.
     fn is_own_license(&self) -> bool {
         self.is_ours() && self.is_license_type()
     }
@@ -211,8 +212,8 @@ impl Item {
             enumerations().filter(|(name, ..)| panel_addons.iter().any(|a| a == name)).map(|(n, c, _)| (n, c)).collect()
         };
         if fitting.is_empty() && self.is_own_license() {
-            // A license's own tariff with a single enumeration means that one, even if its values are not known
-            // (yet).
+            // When a license's own tariff has a single enumeration, that one is meant, even if its values are not (yet)
+            // known.
             let all: Vec<_> = enumerations().map(|(name, chosen, _)| (name, chosen)).collect();
             if all.len() == 1 && catalogue.get(&self.tariff_intname).is_none() {
                 fitting = all;
@@ -232,7 +233,7 @@ impl Item {
         self.nodes_sold(nodes_addons).map_or(0, |(_, nodes)| nodes)
     }
 
-    /// The addon by which the client orders additional nodes, and how many: the first one named.
+    /// The addon with which the client orders additional nodes, and how many: the first addon that the setting names.
     pub fn nodes_sold(&self, nodes_addons: &[String]) -> Option<(&str, u32)> {
         let sold = |addon: &'_ Addon| match addon.value {
             AddonValue::Number(number) if nodes_addons.contains(&addon.name) => Some(number.max(0)),
@@ -252,7 +253,7 @@ impl Item {
     }
 }
 
-/// An active service of ours for tables of tests: a month of 55227 by its tariff.
+/// For tables of tests: an active service of ours, a month of 55227 by its tariff.
 #[cfg(test)]
 pub fn test_item(id: u32) -> Item {
     Item {

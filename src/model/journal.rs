@@ -1,6 +1,6 @@
-//! Intents and what is known of them (docs/money-safety.md 2, 3 and 7): keys, the requests that are sent once, the
-//! events of the journal, and the one table of legal transitions. An intent's status is a fold of its events; the
-//! column in our state is only a cache of that fold.
+//! Intents and what is known of them (docs/money-safety.md 2, 3 and 7): idempotency keys, the requests that are sent
+//! once, the events of the journal, and the one table of legal transitions. The status of an intent is computed from
+//! its events; the column in our state only caches it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,16 +21,17 @@ use super::period::{MonthCount, Period};
 pub struct Incarnation {
     /// item.id
     pub item: ItemId,
-    /// item.createdate as the panel's database worded it when the incarnation was first seen; other wordings of the
-    /// same moment are the same incarnation ([`is_same_creation`](super::creation::is_same_creation)).
+    /// item.createdate as the panel's database showed it when the incarnation was first seen. Other forms of the same
+    /// moment mean the same incarnation ([`is_same_creation`](super::creation::is_same_creation)).
     pub created: String,
-    /// Closes finished.
+    /// How many closes were finished.
     pub closes: u32,
 }
 
 impl Incarnation {
-    /// The name under which a license is claimed for an incarnation that a license of another account serves: each
-    /// name holds one license. It becomes the incarnation's own when the other one is released.
+    /// A second name of this incarnation, because each name holds one license. A license is claimed under it while a
+    /// license of another account serves the incarnation, and gets the incarnation's own name when the other license is
+    /// released.
     pub fn beside(&self) -> Self {
         Self { created: format!("{}+", self.created), ..self.clone() }
     }
@@ -42,17 +43,17 @@ impl fmt::Display for Incarnation {
     }
 }
 
-/// The idempotency key: two runs with the same key want the same thing (docs/money-safety.md 2). One key, one send.
+/// The idempotency key. Two runs with the same key mean the same change (docs/money-safety.md 2): one key, one send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IdempotencyKey {
-    /// A license for an incarnation, perhaps in place of one that is gone.
+    /// An order of a license for an incarnation, perhaps in place of a license that is gone.
     Order {
         /// For whom.
         incarnation: Incarnation,
         /// The license that it replaces.
         replaces: Option<LicenseId>,
     },
-    /// One aligned period for a license that runs out on a known day.
+    /// A renewal by one aligned period, for a license that runs out on a known day.
     Renewal {
         /// Whose.
         account: AccountId,
@@ -113,10 +114,10 @@ pub enum IdempotencyKey {
         account: AccountId,
         /// The order.
         order: LicenseId,
-        /// Fingerprint of its key: a later license of the same order is another one.
+        /// Fingerprint of its key, because a later license of the same order is another license.
         key: String,
     },
-    /// The end of a license, for good.
+    /// The deletion of a license, for good.
     Delete {
         /// Whose.
         account: AccountId,
@@ -147,10 +148,11 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// An order as it is sent. The stored copy is what a doubt is searched with, whatever the item says by then.
+/// An order as it is sent. While its outcome is in doubt, the search uses the stored copy, and not the present values
+/// of the item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRequest {
-    /// Which functions.
+    /// Which functions of the seller serve it.
     pub family: Family,
     /// What is bought.
     pub pricelist: UpstreamPricelistId,
@@ -167,14 +169,14 @@ pub struct OrderRequest {
     pub mark: Mark,
     /// The node addon and the number of nodes, where the product has one.
     pub nodes: Option<(UpstreamAddonId, u32)>,
-    /// For a module: the license it belongs to (`item`).
+    /// For a module of a license: the license that it belongs to (`item`).
     pub parent: Option<LicenseId>,
-    /// Not sent: by the seller's calendar it was this day or later when the request left. `None`: not known.
+    /// Not sent: the seller's calendar showed this day or a later one when the request left. `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<NaiveDate>,
 }
 
-/// Every call that is sent once, with a recorded intent, never repeated blindly (docs/money-safety.md 1).
+/// The calls that are sent once: each needs a recorded intent and is never repeated blindly (docs/money-safety.md 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnceRequest {
     /// `*.order.param`
@@ -187,7 +189,7 @@ pub enum OnceRequest {
         period: MonthCount,
         /// Its expiry before: a later one is the evidence that the renewal happened.
         before: NaiveDate,
-        /// Not sent: by the seller's calendar it was this day or later when the request left. `None`: not known.
+        /// Not sent: the seller's calendar showed this day or a later one when the request left. `None`: not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<NaiveDate>,
     },
@@ -202,18 +204,18 @@ pub enum OnceRequest {
     },
     /// `*.edit elid sok=ok addon_N`
     SetNodes {
-        /// Which functions.
+        /// Which functions of the seller serve it.
         family: Family,
         /// elid
         license: LicenseId,
         /// The N of `addon_N`.
         addon: UpstreamAddonId,
-        /// The whole number wanted, included ones counted.
+        /// The total number of nodes, with the included ones.
         nodes: u32,
     },
     /// `*.edit elid sok=ok clicked_button=newkey`
     NewKey {
-        /// Which functions.
+        /// Which functions of the seller serve it.
         family: Family,
         /// elid
         license: LicenseId,
@@ -222,7 +224,7 @@ pub enum OnceRequest {
     },
     /// `*.delete elid sok=ok`
     Delete {
-        /// Which functions.
+        /// Which functions of the seller serve it.
         family: Family,
         /// elid
         license: LicenseId,
@@ -273,19 +275,19 @@ pub enum OnceAnswer {
     Prolonged(Option<NaiveDate>),
     /// A new key, where the answer held it.
     Key(Option<LicenseKey>),
-    /// Done; the answer says no more.
+    /// Done, without further information.
     Changed,
 }
 
-/// What became of an intent, event by event.
+/// The events in the history of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntentEvent {
-    /// The intent was written; the request may leave from now on.
+    /// The intent was written down. From now on the request may be sent.
     Recorded,
-    /// The seller said done.
+    /// The seller reported success.
     Done {
-        /// The license ordered or changed.
+        /// The license that was ordered or changed.
         license: Option<LicenseId>,
     },
     /// The seller refused, and a look confirmed it.
@@ -293,41 +295,41 @@ pub enum IntentEvent {
         /// Its words.
         reason: String,
     },
-    /// It never left this machine.
+    /// The request never left this machine.
     NotSent {
         /// Why.
         reason: String,
     },
-    /// It left, and no trustworthy answer came.
+    /// The request left, and no trustworthy answer came.
     Unknown {
         /// What happened.
         reason: String,
     },
-    /// The seller named a license, but it could not be read back yet: where to look first.
+    /// The seller named a license that could not be read back yet. The search begins there.
     Answered {
         /// Which license.
         license: LicenseId,
     },
-    /// A complete look after the settling time found no trace.
+    /// A complete search after the settling time found no trace.
     CleanLook,
-    /// Found at the seller and taken for the intent's own.
+    /// A license was found at the seller and adopted for the intent.
     Adopted {
         /// Which license.
         license: LicenseId,
     },
-    /// It did not happen, as looks or a person decided.
+    /// It did not happen, as searches or an operator decided.
     NotHappened {
-        /// Who says so.
+        /// Who decided that.
         reason: String,
     },
-    /// A person must look.
+    /// An operator must look.
     HandedOver {
         /// Why.
         reason: String,
     },
-    /// Its item was closed meanwhile: what appears is freed.
+    /// Its item was closed in the meantime: a license that appears is freed.
     FreeWhenAppears,
-    /// Its item was opened again: what appears is adopted after all.
+    /// Its item was opened again: a license that appears is adopted after all.
     WantedAgain,
 }
 
@@ -335,11 +337,11 @@ pub enum IntentEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntentStatus {
-    /// Recorded, and no trustworthy outcome yet: look first.
+    /// Recorded, without a trustworthy outcome yet. Nothing is sent before a search.
     InDoubt,
-    /// In doubt, its item closed: free what appears.
+    /// In doubt, and its item is closed: a license that appears is freed.
     FreeWhenAppears,
-    /// A person must end it.
+    /// An operator must end it.
     HandedOver,
     /// Ended: it happened, once.
     Done,
@@ -347,7 +349,7 @@ pub enum IntentStatus {
     Refused,
     /// Ended: it never left.
     NotSent,
-    /// Ended: looked for and not found, or a person said so.
+    /// Ended: it was searched for and not found, or an operator said so.
     NotHappened,
 }
 
@@ -410,8 +412,8 @@ impl IntentStatus {
         }
     }
 
-    /// The status that a whole history of events leads to; `None` when it does not begin with its recording or takes
-    /// an illegal step.
+    /// The status after a whole history of events. `None` when the history does not begin with `Recorded` or takes an
+    /// illegal step.
     pub fn fold(events: &[IntentEvent]) -> Option<Self> {
         let (first, rest) = events.split_first()?;
         (*first == IntentEvent::Recorded).then_some(())?;
@@ -438,7 +440,7 @@ pub struct Intent {
     pub recorded_at: DateTime<Utc>,
     /// When the first complete look after the settling time found nothing (UTC).
     pub clean_look_at: Option<DateTime<Utc>>,
-    /// Where it stands.
+    /// Its status.
     pub status: IntentStatus,
     /// The license that it ended with.
     pub license: Option<LicenseId>,
@@ -447,8 +449,8 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// Whether an order was made for this service, in whichever of its lives: another day of creation is another
-    /// service, perhaps another client's.
+    /// Whether an order was made for this service, in any of its incarnations. Another moment of creation means another
+    /// service, perhaps of another client.
     pub fn was_for(&self, incarnation: &Incarnation) -> bool {
         {
             let of = format!("{}/{}/", incarnation.item, incarnation.created);
@@ -459,8 +461,8 @@ impl Intent {
         }
     }
 
-    /// Whether an order was made for this very incarnation: another order of it would have the same key, or follow
-    /// it.
+    /// Whether an order was made for exactly this incarnation. A second order for it would have the same key, or come
+    /// after it.
     pub fn is_order_of(&self, incarnation: &Incarnation) -> bool {
         self.key.starts_with(&format!("order:{incarnation}:")) || self.key.starts_with(&format!("add:{incarnation}:"))
     }

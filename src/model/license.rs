@@ -1,4 +1,5 @@
-//! A license as the seller shows it, and money. Every remote word that we do not know stays visible as `Unknown`.
+//! A license as the seller shows it, and money. Every value of the seller that we do not know stays visible as
+//! `Unknown`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -58,9 +59,10 @@ pub enum LicenseStatus {
     Deleted,
     /// 5: in processing.
     Processing,
-    /// The answer leaves it out, or it is no number: what was known before stays, and nothing is decided on it.
+    /// The answer leaves it out, or it is not a number. The value that was known before is kept, and no decision
+    /// depends on this one.
     Absent,
-    /// Anything else: nothing is decided on it.
+    /// Anything else. No decision depends on it.
     Unknown(i32),
 }
 
@@ -91,26 +93,27 @@ impl LicenseStatus {
         }
     }
 
-    /// The seller's number, where it said one.
+    /// The seller's number, if the answer had one.
     pub fn known_number(self) -> Option<i32> {
         (self != Self::Absent).then(|| self.number())
     }
 
-    /// This one, or what was known before where the answer leaves it out.
+    /// This status, or the one before if the answer leaves it out.
     #[must_use]
     pub fn or(self, before: Self) -> Self {
         if self == Self::Absent { before } else { self }
     }
 }
 
-/// When a license runs out, as far as anybody said. "Not known" is never "no end": whoever moves money on it stops.
+/// When a license runs out, as far as the seller said. "Not known" is never "no end": nothing is bought or renewed on
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expiry {
-    /// On that day: it is good through the day before.
+    /// On that day. The license works through the day before.
     On(NaiveDate),
     /// Never: the field is there and says that there is no end.
     Never,
-    /// The field is missing, or what it says is no day.
+    /// The field is missing, or its value is not a day.
     Unknown,
 }
 
@@ -123,7 +126,7 @@ impl Expiry {
         }
     }
 
-    /// This one, or what was known before where nothing is known now.
+    /// This expiry, or the one before if nothing is known now.
     #[must_use]
     pub fn or(self, before: Self) -> Self {
         if self == Self::Unknown { before } else { self }
@@ -135,7 +138,7 @@ impl Expiry {
     }
 }
 
-/// As people read it: the day, a dash for none, a question mark where it is not known.
+/// For people: the day, a dash for none, a question mark for not known.
 impl std::fmt::Display for Expiry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -171,7 +174,7 @@ impl RemoteId {
         matches!(self, Self::Text(text) if *text == mark.to_string())
     }
 
-    /// Whether the seller said nothing about whose the license is.
+    /// Whether the seller's answer does not show to whom the license belongs.
     pub fn is_silent(&self) -> bool {
         matches!(self, Self::Absent | Self::Empty)
     }
@@ -202,7 +205,7 @@ impl LicenseTariff {
         }
     }
 
-    /// Whether it may be that tariff: a name or silence excludes nothing.
+    /// Whether it may be that tariff. A mere name, or no answer, excludes nothing.
     pub fn may_be(&self, wanted: UpstreamPricelistId) -> bool {
         self.id().is_none_or(|id| id == wanted)
     }
@@ -220,7 +223,7 @@ impl Serialize for Expiry {
 }
 
 /// A license as `soft.edit` or a row of `soft` shows it. A field that the answer leaves out is `None`, `Absent` or
-/// `Unknown`, and takes nothing away from what was known before.
+/// `Unknown`, and the value that was known before is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct License {
     /// Its number at the seller.
@@ -231,7 +234,7 @@ pub struct License {
     pub ip: Option<IpAddr>,
     /// The outward address behind NAT (remoteip), as the seller words it.
     pub remoteip: Option<String>,
-    /// Whose it is.
+    /// The remoteid, which may show to whom it belongs.
     pub remoteid: RemoteId,
     /// Its tariff.
     pub tariff: LicenseTariff,
@@ -247,7 +250,7 @@ pub struct License {
     pub created: Option<NaiveDate>,
     /// When it runs out.
     pub expires: Expiry,
-    /// Whether the seller would renew it by itself.
+    /// Whether the seller renews it automatically.
     pub autoprolong: Option<bool>,
     /// The day of the last change of address (real_ipchange).
     pub ip_changed: Option<NaiveDate>,
@@ -259,8 +262,8 @@ pub struct License {
     pub domains: Option<u32>,
     /// What it costs, as the seller words it (for people only).
     pub cost: Option<String>,
-    /// Fields that the answer holds twice, with different values: as the seller calls them. They count as not known;
-    /// of two days of a change the later one counts.
+    /// Names of the fields that the answer holds twice, with different values. They count as not known. Of two days of
+    /// a change the later one counts.
     pub doubled: Vec<String>,
 }
 
@@ -271,7 +274,7 @@ pub const FREE_NAME: &str = "free.lic";
 pub const FREE_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 impl License {
-    /// A license of which nothing but the number is known.
+    /// A license of which only the number is known.
     pub fn unknown(id: LicenseId) -> Self {
         Self {
             id,
@@ -301,12 +304,12 @@ impl License {
         self.name.as_deref() == Some(name)
     }
 
-    /// Whether its name is that one but for escapes and white space.
+    /// Whether its name is that one, apart from escapes and white space.
     pub fn is_named_like(&self, name: &str) -> bool {
         self.name.as_deref().is_some_and(|shown| name::is_same(name, shown))
     }
 
-    /// Whether its name may be what the seller made of that one.
+    /// Whether its name may be the form in which the seller stores that one.
     pub fn may_be_named(&self, name: &str) -> bool {
         self.name.as_deref().is_some_and(|shown| name::may_be_of(name, shown))
     }
@@ -326,12 +329,13 @@ impl License {
         self.name.as_deref().unwrap_or_default()
     }
 
-    /// Whether a name or an address of it is known that a free one has not.
+    /// Whether it is known to have a name or an address that a free license does not have.
     pub fn looks_used(&self) -> bool {
         self.name.as_ref().is_some_and(|name| name != FREE_NAME) || self.ip.is_some_and(|ip| ip != FREE_IP)
     }
 
-    /// Whether a list left out what is needed to judge whose it is and whether it can be had: then it is opened.
+    /// Whether a list left out the fields that show to whom it belongs and whether it is free. Such a license is
+    /// opened.
     pub fn is_incomplete(&self) -> bool {
         self.remoteid == RemoteId::Absent
             || self.tariff.id().is_none()
@@ -341,13 +345,13 @@ impl License {
             || self.autoprolong.is_none()
     }
 
-    /// Whether it carries name and address of a free one.
+    /// Whether it has name and address of a free license.
     pub fn looks_free(&self) -> bool {
         self.is_named(FREE_NAME) && self.ip == Some(FREE_IP)
     }
 }
 
-/// The expiry of a table of tests: a day, or none in so many words for an empty text.
+/// For tables of tests: the expiry on a day, or `Never` for an empty text.
 #[cfg(test)]
 pub fn ends(day: &str) -> Expiry {
     day.parse().map_or(Expiry::Never, Expiry::On)

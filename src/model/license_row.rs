@@ -1,4 +1,4 @@
-//! A license that is ours, as our state knows it: what we hold it for beside what the seller's last showed.
+//! A license that is ours, as our state knows it: what we use it for, and what the seller showed at the last look.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use super::license::{Expiry, Family, License, LicenseStatus, LicenseTariff};
 use super::name::KeptName;
 use super::reason::Reason;
 
-/// What we hold a license for.
+/// What we use a license for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LicenseState {
     /// It serves an item.
@@ -60,7 +60,7 @@ pub struct LicenseRow {
     pub family: Family,
     /// The module that it was bound with.
     pub module: ModuleId,
-    /// What we hold it for.
+    /// What we use it for.
     pub state: LicenseState,
     /// The text of the incarnation that it serves (bound, claimed).
     pub incarnation: Option<String>,
@@ -78,7 +78,7 @@ pub struct LicenseRow {
     pub changes: u32,
     /// Its name.
     pub name: String,
-    /// The name that was asked for last, where the seller keeps it in its own way.
+    /// The name that was sent last, where the seller stores it in a form of its own.
     pub kept_name: Option<KeptName>,
     /// Its address.
     pub ip: Option<IpAddr>,
@@ -98,31 +98,32 @@ pub struct LicenseRow {
     pub ip_changed: Option<NaiveDate>,
     /// The day of the last change of key.
     pub key_changed: Option<NaiveDate>,
-    /// Since when it is in this state (UTC).
+    /// When it got this state (UTC).
     pub since: DateTime<Utc>,
-    /// Not tried again before (UTC): a refused change, a candidate put aside.
+    /// It is not tried again before this moment (UTC): after a refused change, or as a candidate that was put aside.
     pub not_before: Option<DateTime<Utc>>,
     /// Why it is put aside or waits.
     pub reason: Option<Reason>,
     /// Domains that its server has, as far as the seller counts them.
     pub domains: Option<u32>,
-    /// The outward address behind NAT that we sent last: sellers may never show it. Empty: none. `None`: not known.
+    /// The outward address behind NAT that we sent last, because sellers may never show it. Empty: none. `None`: not
+    /// known.
     pub remoteip: Option<String>,
 }
 
-/// What the last pass of sync knew of a bound license and its service: by that a renewal is foreseen or not.
+/// What the last pass of sync knew of a bound license and its service. It decides whether a renewal was foreseen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreseen {
     /// The license.
     pub license: LicenseId,
     /// When it was to run out.
     pub expires: Expiry,
-    /// The status and the end of its service; `None`: nothing is known of it, as in the state of an older version.
+    /// The status and the end of its service. `None`: not known, as in the state of an older version.
     pub service: Option<(ItemStatus, Option<NaiveDate>)>,
 }
 
 impl LicenseRow {
-    /// Whether it serves an incarnation, or was claimed to take the place of what serves it in another account.
+    /// Whether it serves an incarnation, or was claimed to replace the license of another account that serves it.
     pub fn is_of(&self, incarnation: &Incarnation) -> bool {
         let held = self.incarnation.as_ref();
         held == Some(&incarnation.to_string()) || held == Some(&incarnation.beside().to_string())
@@ -145,19 +146,19 @@ impl LicenseRow {
         }
     }
 
-    /// Whether a look shows the wanted name, or what this seller made of that very name before.
+    /// Whether a look shows the wanted name, or the form in which this seller stored exactly this name before.
     pub fn keeps_name(&self, wanted: &str, seen: &License) -> bool {
         let made = self.kept_name.as_ref().filter(|kept| kept.asked == wanted);
         seen.is_named(wanted) || made.is_some_and(|kept| seen.is_named(&kept.shown))
     }
 
-    /// The name that we asked for, as far as the look shows what became of it; else the name that is shown.
+    /// The name that we sent, if the look shows the form in which it was stored. Otherwise the name that is shown.
     pub fn name_meant<'s>(&'s self, seen: &'s License) -> Option<&'s str> {
         let kept = self.kept_name.as_ref().filter(|kept| seen.is_named(&kept.shown));
         kept.map(|kept| kept.asked.as_str()).or(seen.name.as_deref())
     }
 
-    /// A row of a list with what it leaves out as it was at the last look: its columns are chosen by the seller.
+    /// A row of a list, completed with the values of the last look: the seller chooses which columns a list has.
     #[must_use]
     pub fn completed(&self, seen: License) -> License {
         License {
@@ -178,8 +179,8 @@ impl LicenseRow {
         self.is_changed_by(seen) || (seen.domains.is_some() && self.domains != seen.domains)
     }
 
-    /// Whether a look shows another license than this row, whatever its client does on it. What the look leaves out
-    /// is no change: a list has no key.
+    /// Whether a look shows a change of the license itself, and not only of what its client does with it. A field that
+    /// the look leaves out is not a change: a list has no key.
     pub fn is_changed_by(&self, seen: &License) -> bool {
         seen.name.as_ref().is_some_and(|name| *name != self.name)
             || (seen.ip.is_some() && self.ip != seen.ip)
@@ -192,7 +193,7 @@ impl LicenseRow {
     }
 }
 
-/// A bound license for tables of tests: a month of ISPmanager 6 Lite at 192.0.2.10.
+/// For tables of tests: a bound license, a month of ISPmanager 6 Lite at 192.0.2.10.
 #[cfg(test)]
 pub fn test_row(id: u32) -> LicenseRow {
     LicenseRow {

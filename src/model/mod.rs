@@ -1,5 +1,5 @@
-//! Pure nouns: what the panel and the seller talk about. No I/O, no clock, no text for people.
-//! Strings are parsed into these types by the shell that reads them and leave through the shell that sends them.
+//! Pure nouns: the things that the panel and the seller exchange. No I/O, no clock, no text for people. The adapter
+//! that reads strings parses them into these types, and the adapter that sends them writes them.
 
 pub mod address;
 pub mod catalogue;

@@ -1,8 +1,9 @@
-//! Amounts of money: read without floats, never guessed, never mixed between currencies.
+//! Amounts of money. They are read without floats, never guessed, and never mixed between currencies.
 
 use serde::{Deserialize, Serialize};
 
-/// An amount in minor units (cents, kopecks) of a currency; amounts of different currencies never meet.
+/// An amount in minor units (cents, kopecks) of a currency. Amounts of different currencies are never added or
+/// compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
     /// Minor units; negative for a debt.
@@ -12,8 +13,8 @@ pub struct Money {
 }
 
 impl Money {
-    /// Reads an amount that a program wrote, such as `12.5`, `-3` or `1 200,00`; `None` when it is not one. What a
-    /// seller shows to people is for [`Money::in_words`].
+    /// Reads an amount that a program wrote, such as `12.5`, `-3` or `1 200,00`. `None` when it is not an amount.
+    /// [`Money::in_words`] reads the amounts that a seller shows to people.
     pub fn parse(amount: &str, currency: &str) -> Option<Self> {
         let cleaned: String = amount.chars().filter(|c| !c.is_whitespace() && *c != '\u{a0}').collect();
         let cleaned = cleaned.replace(',', ".");
@@ -26,9 +27,9 @@ impl Money {
         Some(Self { minor: if negative { -minor } else { minor }, currency: currency.trim().to_uppercase() })
     }
 
-    /// Reads an amount as a billing system words it for people: `1,200.00`, `1.200,00 руб.` and `€1 200` are all
-    /// 1200. `None` where the words could mean two amounts (`1,200`) or hold no plain number (`1.2e3`): unknown is
-    /// not zero.
+    /// Reads an amount as a billing system shows it to people: `1,200.00`, `1.200,00 руб.` and `€1 200` are all
+    /// 1200. `None` where the text could mean two amounts (`1,200`) or holds no plain number (`1.2e3`): unknown is not
+    /// zero.
     pub fn in_words(words: &str, currency: &str) -> Option<Self> {
         let first = words.find(|c: char| c.is_ascii_digit())?;
         let last = words.rfind(|c: char| c.is_ascii_digit())?;
@@ -45,7 +46,7 @@ impl Money {
         Some(Self { minor: if minuses == 1 { -minor } else { minor }, currency: currency.trim().to_uppercase() })
     }
 
-    /// Reads a price as a billing system words it: `5.00 EUR / 1 mon.`, `450 руб.`, `€5`; `None` without a currency.
+    /// Reads a price as a billing system shows it: `5.00 EUR / 1 mon.`, `450 руб.`, `€5`; `None` without a currency.
     pub fn from_words(words: &str) -> Option<Self> {
         let price = words.split('/').next().unwrap_or_default();
         Self::in_words(price, &currency_in(price)?)
@@ -56,8 +57,8 @@ impl Money {
 const MINUS: &str = "-\u{2212}";
 
 /// The digits before and after the decimal separator of a number, which begins and ends with a digit. White space and
-/// apostrophes only group thousands; a dot or a comma does so too where the other one follows it, or where it occurs
-/// twice. Alone before exactly three digits it could be either.
+/// apostrophes only group thousands. So does a dot or a comma that is followed by the other one, or that occurs twice.
+/// A single one before exactly three digits could mean either.
 fn number_parts(number: &str) -> Option<(String, &str)> {
     let is_group_sign = |c: char| c.is_whitespace() || matches!(c, '\'' | '\u{2019}' | '.' | ',');
     let (whole, fraction) = match number.rsplit_once(['.', ',']) {
@@ -108,13 +109,13 @@ pub fn currency_in(text: &str) -> Option<String> {
 /// What a purchase cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cost {
-    /// It is no purchase.
+    /// The call is not a purchase.
     None,
     /// As the seller shows it.
     Seller(Money),
-    /// The seller shows nothing that can be read: our list price, an estimate.
+    /// An estimate: our list price, because the seller shows nothing that can be read.
     ListPrice(Money),
-    /// It may have cost something, and nobody says what.
+    /// It may have cost something, and the amount is not known.
     Unknown,
 }
 

@@ -1,31 +1,32 @@
 //! Names of licenses as sellers store them. A name that we send may come back in another form: with `&amp;` for `&`,
 //! with single blanks, or cut to some length.
 
-/// A name that a seller keeps in its own way, as a change of name has shown: asking again would change nothing.
+/// A name that a seller stores in a form of its own, as a change of name has shown. Sending it again would change
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptName {
-    /// What was asked for.
+    /// The name that was sent.
     pub asked: String,
-    /// What the seller shows since.
+    /// The name that the seller has shown since.
     pub shown: String,
 }
 
-/// Whether a name that is shown is the wanted one but for escapes and white space.
+/// Whether a shown name is the wanted one, apart from escapes and white space.
 pub fn is_same(wanted: &str, shown: &str) -> bool {
     plain(wanted) == plain(shown)
 }
 
-/// Whether a name that is shown may be what became of the wanted one: the same in whatever case, or its beginning. A
-/// name that was always the shorter one looks alike, so this alone decides nothing about money.
+/// Whether a shown name may be the stored form of the wanted one: the same without regard to case, or its beginning. A
+/// name that was always the shorter one looks the same, so no decision about money depends on this alone.
 pub fn may_be_of(wanted: &str, shown: &str) -> bool {
     let (wanted, shown) = (plain(wanted).to_lowercase(), plain(shown).to_lowercase());
     !shown.is_empty() && wanted.starts_with(&shown)
 }
 
-/// White space as single blanks, escapes as what they stand for.
+/// The name with single blanks for white space, and with escapes replaced by their characters.
 fn plain(name: &str) -> String {
     let mut text = name.to_owned();
-    // A seller that escapes what it stored before has escaped it twice.
+    // A seller that escapes a stored name again has escaped it twice.
     loop {
         let next = ESCAPES.iter().fold(numbered(&text), |text, (escape, letter)| text.replace(escape, letter));
         if next == text {
@@ -35,7 +36,7 @@ fn plain(name: &str) -> String {
     }
 }
 
-/// Escapes by number, as `&#39;`, as what they stand for.
+/// Replaces numeric escapes such as `&#39;` by their characters.
 fn numbered(name: &str) -> String {
     let mut parts = name.split("&#");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -56,7 +57,7 @@ fn numbered(name: &str) -> String {
     text
 }
 
-/// `&amp;` is the last one: what it uncovers is another round's.
+/// `&amp;` comes last: an escape that it uncovers belongs to the next round.
 const ESCAPES: &[(&str, &str)] = &[("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
 
 #[cfg(test)]

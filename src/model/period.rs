@@ -1,12 +1,13 @@
-//! Service periods and calendar days: what the panel calls a period, how months are added, and period alignment
-//! (docs/licensing-rules.md 4). Dates are calendar days of the seller; an expiry is good through the day before it.
+//! Service periods and calendar days: the panel's periods, how months are added, and period alignment
+//! (docs/licensing-rules.md 4). Dates are calendar days of the seller. A license works through the day before its
+//! expiry.
 
 use chrono::{Datelike, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{PricelistId, UpstreamPricelistId};
 
-/// A number of whole months that the seller is asked for: 1 to 120.
+/// A number of whole months for which a license is bought: 1 to 120.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MonthCount(pub u16);
@@ -18,7 +19,7 @@ pub enum Period {
     Trial,
     /// -50: paid by the day.
     Day,
-    /// 0: paid once, for ever.
+    /// 0: paid once, without end.
     Lifetime,
     /// A positive number of months.
     Months(MonthCount),
@@ -26,7 +27,7 @@ pub enum Period {
     Unknown(i32),
 }
 
-/// The longest period that we believe: ten years. A larger number in the panel is a mistake.
+/// The longest period that is accepted: ten years. A larger number in the panel is a mistake.
 const LONGEST_MONTHS: i32 = 120;
 
 impl Period {
@@ -97,8 +98,8 @@ pub struct AlignmentRule {
     pub tariff: Option<PricelistId>,
 }
 
-/// The most specific rule for a service: tariff, then product type, then general; among equals the first listed.
-/// The caller lists the panel's rules before those of the settings file, so that the panel's win.
+/// The most specific rule for a service: tariff, then product type, then general. Of equally specific rules the first
+/// one counts. The caller lists the panel's rules before those of the settings file, so that the panel's rules win.
 pub fn alignment<'r>(
     rules: &'r [AlignmentRule],
     period: Period,
@@ -139,8 +140,8 @@ pub fn parse_alignment(row: &str) -> Option<AlignmentRule> {
     })
 }
 
-/// A tariff of the seller together with the period it is ordered for: what an order or a renewal costs depends on
-/// both.
+/// A tariff of the seller together with the period that it is ordered for. The price of an order or a renewal depends
+/// on both.
 pub type Priced = (UpstreamPricelistId, Period);
 
 #[cfg(test)]

@@ -1,29 +1,30 @@
-//! Why a license waits, or left its service: one word of ours for each cause, stored as it is displayed here. What it
-//! means for people, in both languages, stands in `plan::reason`.
+//! Why a license waits, or left its service: one word of ours for each cause, which is stored in the state.
+//! `plan::reason` has the text for people in both languages.
 
 use std::fmt;
 
 /// Why a license waits, is put aside, or serves nobody any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// A change of a license that is being freed has no trustworthy answer: nobody gets it until the seller has
-    /// settled.
+    /// A change of a license that is being freed has no trustworthy answer. Nobody gets the license until the settling
+    /// time is over.
     ChangeInDoubt,
     /// Its new key has no trustworthy answer.
     KeyInDoubt,
-    /// It appeared within the settling time of an order that had ended: whoever else waits for it comes first.
+    /// It appeared within the settling time of an order that had ended. A service that waits for it comes first.
     JustAppeared,
-    /// The seller did not show it once; twice, apart, means gone.
+    /// The seller did not show it at one look. A second such look, a settling time later, means that it is gone.
     Missing,
     /// Its address cannot change before the month is over.
     AddressWaits,
-    /// A list showed another name, address, status or key date than we knew, or a change was left: to be looked at.
+    /// A list showed another name, address, status or key date than we knew, or a change was left undone. The license
+    /// has to be read.
     LookOwed,
     /// It had no key an hour after it was bound, and the panel was told.
     KeyLate,
     /// The seller refused to clear its address before the month is over.
     AddressNotCleared,
-    /// The seller said freed, and does not show it free yet.
+    /// The seller reported that it was freed, and does not show it as free yet.
     NotShownFree,
     /// It waits for the next client.
     FreedIntoPool,
@@ -37,19 +38,19 @@ pub enum Reason {
     LicenseGivenBack,
     /// A trial whose service was paid for.
     TrialReplaced,
-    /// A person bound another one in its place.
+    /// An operator bound another license in its place.
     ReplacedByHand,
     /// Its service buys from another module's account now.
     Moved,
-    /// A free one that somebody else changed.
+    /// A free license that somebody else changed.
     NotFree,
     /// The seller gave it another number.
     Renumbered,
     /// Its product is not in the catalogue any more.
     ProductUnknown,
-    /// The seller shows no key: nobody could tell that the next client gets another one.
+    /// The seller shows no key, so nobody could check that the next client gets another one.
     NoKeyShown,
-    /// The address wanted of it is busy.
+    /// The address that it should get is busy.
     AddressBusy,
     /// A new key was refused, in the seller's words.
     KeyRefused(String),
@@ -59,14 +60,14 @@ pub enum Reason {
     Other(String),
 }
 
-/// What the words of a refused key begin with.
+/// The beginning of the stored text for a refused key.
 const KEY_REFUSED: &str = "its key was refused: ";
 
-/// What the words of a refused address begin with.
+/// The beginning of the stored text for a refused address.
 const ADDRESS_REFUSED: &str = "its address was refused: ";
 
 impl Reason {
-    /// Those without words of the seller's.
+    /// The reasons without words of the seller.
     const PLAIN: [Self; 22] = [
         Self::ChangeInDoubt,
         Self::KeyInDoubt,
@@ -135,7 +136,8 @@ impl Reason {
         plain.unwrap_or_else(|| Self::Other(stored.to_owned()))
     }
 
-    /// Whether a call may still land: nobody is given the license before it waited, not even at its own address.
+    /// Whether the seller may still carry a call out. Until then no service gets the license, not even one with the
+    /// same address.
     pub fn is_doubt(&self) -> bool {
         matches!(self, Self::ChangeInDoubt | Self::JustAppeared)
     }

@@ -1,5 +1,5 @@
-//! The provider's choices for one processing module: what the settings file says, top level and `[module.ID]` merged.
-//! Defaults stand here and nowhere else.
+//! The provider's choices for one processing module: the top level of the settings file, merged with `[module.ID]`.
+//! Only this module holds the defaults.
 
 use chrono::{Days, Months, NaiveDate};
 
@@ -9,7 +9,7 @@ use super::ids::{ModuleId, PanelId};
 use super::license::Money;
 use super::period::AlignmentRule;
 
-/// What becomes of a license when its service is closed (docs/licensing-rules.md 7).
+/// What happens to a license when its service is closed (docs/licensing-rules.md 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnClose {
     /// Freed for the next client.
@@ -19,7 +19,7 @@ pub enum OnClose {
     Stop,
     /// Deleted at the seller, at once and for good.
     Delete,
-    /// Left as it is until the hosting order that it is an addon of ends; refused for any other license.
+    /// Left as it is until its hosting order ends. Only for licenses that are addons of hosting orders.
     Keep,
 }
 
@@ -35,7 +35,7 @@ pub enum PostOpen {
     Both,
 }
 
-/// Which function of the seller takes orders. Two functions are two purchases: the other one is never tried.
+/// Which function of the seller takes orders. Trying both could buy twice, so the other one is never tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OrderApi {
     /// `ITEMTYPE.order.param`
@@ -51,12 +51,12 @@ pub enum IpChangeLimit {
     /// Once a month.
     #[default]
     Month,
-    /// Whenever it is asked for: an account that has free changes of address.
+    /// At any time: for an account with free changes of address.
     None,
 }
 
 impl IpChangeLimit {
-    /// The day from which an address that changed on `changed` may change again; `None`: at once.
+    /// The day from which an address that changed on `changed` may change again. `None`: at once.
     pub fn changeable_from(self, changed: Option<NaiveDate>) -> Option<NaiveDate> {
         match self {
             Self::Month => changed.map(a_month_after),
@@ -64,21 +64,21 @@ impl IpChangeLimit {
         }
     }
 
-    /// The same, when that day is still to come or is today: the seller counts it as too early.
+    /// The same day, if it is today or later: on that day itself the seller still refuses.
     pub fn waits_until(self, changed: Option<NaiveDate>, today: NaiveDate) -> Option<NaiveDate> {
         self.changeable_from(changed).filter(|from| *from >= today)
     }
 }
 
-/// The day from which something that the seller lets change once a month may change again. Some count 31 days, some
-/// by the calendar: the later day is right for both.
+/// The day from which something that may change once a month may change again. Some sellers count 31 days, others by
+/// the calendar. The later day is right for both.
 pub fn a_month_after(changed: NaiveDate) -> NaiveDate {
     let by_calendar = changed.checked_add_months(Months::new(1));
     let by_days = changed.checked_add_days(Days::new(31));
     by_calendar.max(by_days).unwrap_or(NaiveDate::MAX)
 }
 
-/// How doubts are settled, and how the seller is reached.
+/// How intents in doubt are settled, and how the seller is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamRules {
     /// Seconds that one call may take in all.
@@ -93,8 +93,8 @@ pub struct UpstreamRules {
     pub pause_ms: u32,
     /// Which function takes orders.
     pub order_api: OrderApi,
-    /// A PEM file with a CA of the seller's own, trusted beside the public ones, or with the seller's very
-    /// certificate.
+    /// A PEM file with a certificate authority of the seller, which is trusted in addition to the public ones, or with
+    /// the seller's own certificate.
     pub ca_file: Option<std::path::PathBuf>,
     /// The local address that requests leave from.
     pub source_ip: Option<std::net::IpAddr>,
@@ -118,17 +118,17 @@ impl Default for UpstreamRules {
 /// The provider's choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Pins the P of the mark, so that it outlives the state file.
+    /// Fixes the P of the mark, so that it survives the loss of the state file.
     pub panel_id: Option<PanelId>,
     /// All products, built in and added.
     pub catalogue: Catalogue,
-    /// What becomes of a license when its service is closed.
+    /// What happens to a license when its service is closed.
     pub on_close: OnClose,
     /// Which call tells the panel that a service is open.
     pub post_open: PostOpen,
     /// Whether a license may change its address once a month only.
     pub ip_change_limit: IpChangeLimit,
-    /// Whether `free.lic` that somebody else freed may be taken.
+    /// Whether licenses named `free.lic` that somebody else freed may be taken.
     pub pool_foreign: bool,
     /// sync renews a license that runs out within so many days.
     pub renew_before_days: u32,
@@ -138,7 +138,7 @@ pub struct Rules {
     pub minimum_balance: Option<i64>,
     /// Names of the whole-number addon that counts additional nodes.
     pub nodes_addons: Vec<String>,
-    /// Names of the enumeration that holds the control panel; empty: told by its values.
+    /// Names of the enumeration that holds the control panel. Empty: it is recognised by its values.
     pub panel_addons: Vec<String>,
     /// Server modules whose services we license.
     pub bundled: Vec<ModuleId>,

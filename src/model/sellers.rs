@@ -1,5 +1,5 @@
-//! Where licenses are sold: the one list of hosts, and which kind of seller an address means. An address says nothing
-//! about what an account may buy; the account decides.
+//! Where licenses are sold: the only list of hosts, and which kind of seller an address means. The products that can be
+//! bought depend on the account, not on the address.
 
 use super::license::Family;
 
@@ -37,7 +37,7 @@ pub enum SellerKind {
 }
 
 impl SellerKind {
-    /// Which kind an address means: the hosts of OrderBox, or on this very machine its path `/api`.
+    /// Which kind an address means. OrderBox: its hosts, or the path `/api` on this machine.
     pub fn of(url: &str) -> Self {
         let url = url.trim().to_ascii_lowercase();
         let host = host_of(&url);
@@ -58,7 +58,7 @@ impl SellerKind {
     }
 }
 
-/// Whether a host, perhaps with a port, is this very machine.
+/// Whether a host, perhaps with a port, is this machine.
 fn is_this_machine(host: &str) -> bool {
     let bare = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
@@ -72,7 +72,7 @@ pub fn addresses() -> impl Iterator<Item = &'static str> {
     SELLERS.iter().filter_map(|seller| seller.address).chain(ORDERBOX_ADDRESSES)
 }
 
-/// The host of an address, with its port; the text itself when it is none.
+/// The host of an address, with its port. A text that is not an address is returned unchanged.
 pub fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)

@@ -1,22 +1,22 @@
-//! A row of WHMCS's table ispsystem_noc, in which ISPsystem's module billmanager_noc keeps its licenses. Where it was
-//! learnt: the module as published (ispsystem_whmcs_modules, versions 7.0 and 7.1). Columns: licenseid, the number
-//! the seller; licensetype, 0 for a product of its own and 1 for an addon; serviceid, the service (or addon) in
-//! WHMCS, NULL for a license that waits for the next client; duedate; servicepackage, the tariff at the seller;
-//! serverid, serviceaddon. The module sets the remoteid to `l` or `a` and the service's number, `l` or `a` alone for
-//! a free one; it renews every row with a service by its cron, a day before the end.
+//! A row of WHMCS's table ispsystem_noc, in which ISPsystem's module billmanager_noc keeps its licenses. Source: the
+//! module as published (ispsystem_whmcs_modules, versions 7.0 and 7.1). Columns: licenseid, the number the seller;
+//! licensetype, 0 for a product of its own and 1 for an addon; serviceid, the service (or addon) in WHMCS, NULL for a
+//! license that waits for the next client; duedate; servicepackage, the tariff at the seller; serverid, serviceaddon.
+//! The module sets the remoteid to `l` or `a` and the service's number, or to `l` or `a` alone for a free license. Its
+//! cron renews every row with a service, a day before the end.
 
 use std::collections::BTreeMap;
 
 use super::ids::{ItemId, LicenseId, UpstreamPricelistId};
 use super::license::RemoteId;
 
-/// A row by the names of its columns, lower case; NULL is left out.
+/// A row by the names of its columns, in lower case. Columns with NULL are left out.
 pub type Record = BTreeMap<String, String>;
 
-/// Columns without which the table is another one.
+/// Columns that the table must have. Without them it is another table.
 pub const COLUMNS: [&str; 3] = ["licenseid", "licensetype", "serviceid"];
 
-/// The column that a person may add to the exported table: which service of this panel gets the license.
+/// The column that an operator may add to the exported table: which service of this panel gets the license.
 pub const ITEM_COLUMN: &str = "item";
 
 /// A license of the module.
@@ -30,7 +30,7 @@ pub struct NocRow {
     pub service: Option<u32>,
     /// servicepackage
     pub tariff: Option<UpstreamPricelistId>,
-    /// The service of this panel that a person wrote beside it.
+    /// The service of this panel that an operator wrote beside it.
     pub item: Option<ItemId>,
 }
 
@@ -47,7 +47,7 @@ impl NocRow {
     /// From a row of the table.
     ///
     /// # Errors
-    /// The first cell that is none of this table's.
+    /// The first cell whose value the column cannot hold.
     pub fn read(record: &Record) -> Result<Self, BadCell> {
         let license = number(record, "licenseid")?.filter(|id| *id > 0);
         let license = license.ok_or_else(|| bad(record, "licenseid"))?;
@@ -71,7 +71,7 @@ impl NocRow {
         self.service.map_or_else(|| letter.to_string(), |service| format!("{letter}{service}"))
     }
 
-    /// Whether the seller still says what the table says; silence says nothing.
+    /// Whether the seller's remoteid still agrees with the table. A missing or empty remoteid does not contradict it.
     pub fn agrees(&self, remoteid: &RemoteId) -> bool {
         match remoteid {
             RemoteId::Absent | RemoteId::Empty => true,
@@ -80,7 +80,7 @@ impl NocRow {
     }
 }
 
-/// A whole number; `None` for NULL as databases and exports word it.
+/// A whole number. `None` for NULL, in the forms that databases and exports use.
 fn number(record: &Record, column: &'static str) -> Result<Option<u32>, BadCell> {
     let text = record.get(column).map_or("", |text| text.trim());
     match text {

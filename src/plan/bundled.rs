@@ -1,5 +1,5 @@
-//! What the panel wants for a server with a control panel, against what there is (docs/licensing-rules.md 9). The
-//! sweep carries the step out through the same commands as the panel's own, so doing it twice does no harm.
+//! Compares what the panel asks for a server with a control panel with the license that it has (docs/licensing-rules.md
+//! 9). The sweep carries the step out by the code of the panel's commands, so doing it twice does no harm.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -13,7 +13,7 @@ use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::text;
 
-/// What is carried out.
+/// A step that is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// The server has no license yet.
@@ -48,13 +48,14 @@ impl Step {
 pub enum Plan {
     /// Nothing is to be done.
     Nothing,
-    /// This, for that reason.
+    /// This step, for that reason.
     Do(Step, Text),
-    /// A person should know; nothing is done.
+    /// An operator should know about it; nothing is done.
     Report(Text),
-    /// The server is paid for and not served, and no sweep will change that.
+    /// The server is paid for and has no working license, and no sweep will change that.
     Fail(ModuleError),
-    /// The name chosen is in no catalogue: skipped, and listed with the others.
+    /// The catalogue does not have the chosen name. The server is skipped, and the name is listed with the other
+    /// unknown ones.
     UnknownName(String),
 }
 
@@ -65,13 +66,13 @@ pub struct Have<'h> {
     pub row: Option<&'h LicenseRow>,
     /// An order of it is in doubt.
     pub in_doubt: bool,
-    /// The license that its present incarnation held last, when that was not given back on purpose.
+    /// The license that its present incarnation held last, unless it was given back on purpose.
     pub lost: Option<LicenseId>,
     /// An event of the panel named this server.
     pub noted: bool,
 }
 
-/// Compares one server. `target`: what it asks of its license, or why that cannot be told.
+/// Compares one server. `target`: what it asks of its license, or why that cannot be decided.
 pub fn plan(
     item: &Item,
     wanted: &Result<Wanted<'_>, ModuleError>,
@@ -137,7 +138,7 @@ fn without_license(item: &Item, have: Have<'_>) -> Plan {
                 "возобновите сервер или выполните pmisplicense --command resume --item {id}"
             )),
         ),
-        // A server that is not active gets nothing new.
+        // A server that is not active gets no new license.
         _ => Plan::Nothing,
     }
 }
@@ -192,14 +193,14 @@ fn name_of(difference: &Difference) -> &'static str {
     }
 }
 
-/// The license as our state saw it last: the command itself looks again.
+/// The license as our state saw it last. The command itself reads it again.
 fn last_look(row: &LicenseRow, target: &Target) -> License {
     let addons = target.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect();
     License { addons, ..row.as_last_seen() }
 }
 
-/// Whether a license that our state does not know may be the server's own: the same address and product, or the same
-/// name where the product needs no address.
+/// Whether a license that our state does not know may belong to the server: it has the same address and product, or the
+/// same name where the product needs no address.
 pub fn may_belong(seen: &License, target: &Target) -> bool {
     let same_place = match target.ip {
         Some(ip) => seen.ip == Some(ip),

@@ -1,5 +1,5 @@
-//! What a license lacks of what its item wants: address, name, tariff, nodes, running or stopped, key
-//! (docs/licensing-rules.md 8). One comparison serves setparam, sync and everything that repairs.
+//! The differences between a license and what its item asks for: address, name, tariff, nodes, running or stopped, key
+//! (docs/licensing-rules.md 8). setparam, sync and all repairs use this one comparison.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::model::license_row::LicenseRow;
 
 use super::outward;
 
-/// What the item wants of its license.
+/// What the item asks of its license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The internal name that the item asks for.
@@ -48,20 +48,20 @@ pub enum Difference {
     },
     /// Another address.
     Ip(IpAddr),
-    /// Another outward address beside the same address; `None`: none any more.
+    /// Another outward address, while the address is the same. `None`: there should be none any more.
     Outward(Option<IpAddr>),
     /// Another name.
     Name(String),
-    /// The seller would renew by itself.
+    /// The seller would renew it automatically.
     Autoprolong,
     /// It runs, and the service is suspended.
     Running,
-    /// It is stopped though it has time left, and the service is active.
+    /// It is stopped although it has time left, and the service is active.
     NotRunning,
 }
 
-/// Compares what the item wants with what the seller has. What the seller changed (the tariff differs from what we
-/// ordered, and the item still wants what we ordered) is not a difference: it is adopted (docs/licensing-rules.md 5).
+/// Compares what the item asks for with what the seller has. A change by the seller is adopted and not a difference:
+/// the tariff differs from the one that we ordered, and the item still asks for that one (docs/licensing-rules.md 5).
 pub fn differences(
     item: &Item,
     target: &Target,
@@ -71,8 +71,8 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let have = seen.tariff.id().unwrap_or(row.pricelist);
-    // Our row follows the seller's tariff, its internal name is what the client's intent was last: only a new intent
-    // changes it.
+    // Our row has the seller's tariff, and the internal name that the client chose last. Only another choice of the
+    // client is a difference.
     if target.pricelist != have && target.internal_name != row.internal_name {
         found.push(Difference::Tariff { from: have, to: target.pricelist });
     }
@@ -82,7 +82,7 @@ pub fn differences(
             found.push(Difference::Nodes { from, to });
         }
     }
-    // A module has neither address nor name: it is where its license is.
+    // A module has neither address nor name of its own; those of its license count.
     let has_place = row.family != Family::Addition;
     if let Some(ip) = target.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
         found.push(Difference::Ip(ip));

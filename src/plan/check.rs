@@ -1,5 +1,5 @@
-//! What a client may type: one address, a name, an internal name (docs/licensing-rules.md 3). The same checks stand
-//! before an order and behind `check_param`, so that nothing is refused later that was accepted at the door.
+//! Checks what a client may type: one address, a name, an internal name (docs/licensing-rules.md 3). `check_param` and
+//! orders use the same checks, so that an order does not refuse what `check_param` accepted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -19,11 +19,11 @@ pub const NAME_CHARS: usize = 255;
 pub struct Checked {
     /// The address.
     pub ip: IpAddr,
-    /// Something a person may want to know: a private address works behind NAT only.
+    /// A remark for the reader: a private address works behind NAT only.
     pub warning: Option<Text>,
 }
 
-/// One address for a license of `product`; without a product the strictest rule holds.
+/// Reads one address for a license of `product`. Without a product the strictest rule holds.
 ///
 /// # Errors
 /// `bad_value` about `ip`.
@@ -31,7 +31,7 @@ pub fn check_ip(text: &str, product: Option<&Product>) -> Result<Checked, Module
     check_address(text, product.is_some_and(|product| product.ipv6))
 }
 
-/// One address; `ipv6`: whether a long one will do.
+/// Reads one address. `ipv6`: whether an IPv6 address is accepted.
 ///
 /// # Errors
 /// `bad_value` about `ip`.
@@ -78,7 +78,7 @@ pub fn check_address(text: &str, ipv6: bool) -> Result<Checked, ModuleError> {
     Ok(Checked { ip, warning })
 }
 
-/// The outward address of a server behind NAT (`remoteip`): passed on as it is, once it is one address.
+/// Reads the outward address of a server behind NAT (`remoteip`). It must be one address, and is passed on unchanged.
 ///
 /// # Errors
 /// `bad_value` about `remoteip`.
@@ -119,9 +119,9 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
     ip.is_unique_local() || ip.is_unicast_link_local() || (first == 0x2001 && second == 0x0db8)
 }
 
-/// Checks a name that a client gives a license; an empty one means the default. The name is sent as typed: names
-/// decide nothing, so people may be called O'Neill. A mark of ours at the end of a name is accepted, because earlier
-/// versions saved it there.
+/// Checks a name that a client gives a license. An empty name means the default. The name is sent as typed: no decision
+/// depends on it, so O'Neill is a good name. A mark of ours at the end of a name is accepted, because earlier versions
+/// saved it there.
 ///
 /// # Errors
 /// `bad_value` about `licname`: the name of free licenses, a name that begins as our marks do, control characters,
@@ -150,7 +150,7 @@ pub fn check_licname(text: &str) -> Result<(), ModuleError> {
         .next(text!("enter another name, or none", "укажите другое имя или никакого")))
 }
 
-/// Line and paragraph separators break a line as the control characters do.
+/// Line and paragraph separators break a line just as control characters do.
 fn is_control(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')
 }
@@ -160,13 +160,13 @@ fn is_mark(word: &str) -> bool {
     Mark::parse(word).is_some()
 }
 
-/// A name of our own making (from a service's name) without anything that [`check_licname`] refuses.
+/// A name that we make from a service's name, without anything that [`check_licname`] refuses.
 pub fn clean_licname(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if is_control(c) { ' ' } else { c }).take(NAME_CHARS).collect();
     spaced.split_whitespace().filter(|word| !is_mark(&word.to_lowercase())).collect::<Vec<_>>().join(" ")
 }
 
-/// A name without the mark that an order of ours put at its end: the mark is between us and the seller.
+/// A name without the mark that an order of ours put at its end. Clients do not see the mark.
 pub fn without_mark(name: &str) -> &str {
     let (before, last) = name.trim_end().rsplit_once(char::is_whitespace).unwrap_or(("", name.trim()));
     if is_mark(&last.to_lowercase()) { before.trim_end() } else { name }
@@ -175,7 +175,7 @@ pub fn without_mark(name: &str) -> &str {
 /// The number of a hosting order, as a client types it into the parameter `name`.
 ///
 /// # Errors
-/// `missed` when it is empty, `bad_value` when it is no number.
+/// `missed` when it is empty, `bad_value` when it is not a number.
 pub fn check_order_number(name: &str, value: &str) -> Result<(), ModuleError> {
     if value.trim().is_empty() {
         return Err(ModuleError::new(
@@ -191,7 +191,7 @@ pub fn check_order_number(name: &str, value: &str) -> Result<(), ModuleError> {
     if order_number(value).is_some() { Ok(()) } else { Err(bad_order_number(name, value)) }
 }
 
-/// The error of a text that is no number of a hosting order.
+/// The error of a text that is not the number of a hosting order.
 pub fn bad_order_number(name: &str, value: &str) -> ModuleError {
     ModuleError::new(
         ErrorKind::BadValue,

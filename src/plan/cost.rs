@@ -1,6 +1,6 @@
-//! What a purchase cost, in minor units with a currency (docs/licensing-rules.md 10): what the seller shows of the
-//! license, where that is the price of the very period bought; else our list price, marked as an estimate. Never a
-//! guess from balances: other purchases of the account move them too.
+//! What a purchase cost, in minor units with a currency (docs/licensing-rules.md 10). It is the price that the seller
+//! shows for the license, if that is the price of the period that was bought. Otherwise it is our list price, marked as
+//! an estimate. It is never computed from balances, because other purchases of the account change these too.
 
 use crate::error::Text;
 use crate::model::catalogue::Product;
@@ -9,13 +9,13 @@ use crate::model::license::{Cost, License, Money};
 use crate::model::period::{MonthCount, Period};
 use crate::text;
 
-/// The cost of a call that was carried out, from the license as it is after it.
+/// The cost of a call that was carried out. `seen`: the license after it.
 pub fn cost_of(request: &OnceRequest, seen: &License, product: Option<&Product>) -> Cost {
     let period = match request {
         OnceRequest::Order(order) => order.period,
         OnceRequest::Prolong { period, .. } => Period::Months(*period),
-        // Charged for the days that are left: nothing that upstream shows says how much.
-        // Of a hosting order only the setting price_month tells: its caller knows that.
+        // The seller charges for the days that are left, and shows nowhere how much. For a hosting order only the
+        // setting price_month gives a price; the caller uses it.
         OnceRequest::ChangePricelist { .. } | OnceRequest::SetNodes { .. } | OnceRequest::AddLicense(_) => {
             return Cost::Unknown;
         }
@@ -44,7 +44,7 @@ pub fn with_cost(what: &Text, cost: &Cost) -> Text {
     }
 }
 
-/// What a year costs by the month and at once.
+/// What a year costs when it is bought by the month, and when it is bought at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YearByMonths {
     /// Twelve months, paid one by one.
@@ -53,8 +53,9 @@ pub struct YearByMonths {
     pub at_once: Money,
 }
 
-/// The year of a product where months cost more than that (docs/licensing-rules.md 5): by what was paid last for each
-/// period, else by the list; `None` where it is not sold for both, a price is not known, or the currencies differ.
+/// Compares twelve months with a year of a product, when the months cost more (docs/licensing-rules.md 5). It uses the
+/// prices that were paid last for each period, else list prices. `None`: the months do not cost more, the product is
+/// not sold for both periods, a price is not known, or the currencies differ.
 pub fn year_by_months(product: &Product, paid: impl Fn(MonthCount) -> Option<Money>) -> Option<YearByMonths> {
     let price = |months: u16| {
         let months = MonthCount(months);

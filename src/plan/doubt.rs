@@ -1,12 +1,13 @@
-//! Doubt (docs/money-safety.md 3 and 4): what a look may believe, when a purchase counts as never made, and who
+//! Intents in doubt (docs/money-safety.md 3 and 4): what a look proves, when a purchase counts as never made, and who
 //! decides.
 //!
-//! Why this is safe. An intent is on disk before its request leaves, and its key admits no second row, so at most one
-//! request of a key is under way. When its outcome is unknown, the license it may have bought bears the mark that the
-//! request carried; nothing else decides, because names and addresses are typed by clients. The request is sent again
-//! only when the seller can no longer carry out the first one (`settle_s` after the sending) and two complete lists,
-//! a while apart, both taken after that, show no trace: one list may lag behind. When a list cannot be shown to be
-//! complete, or something looks like ours without a mark, a person decides; the program does not guess with money.
+//! Why this is safe. An intent is on disk before its request leaves, and its idempotency key allows no second row. So
+//! at most one request for a key is under way. When its outcome is unknown, the license that it may have bought has the
+//! mark of the request. Nothing else decides, because clients type names and addresses. The request is sent again only
+//! after the settling time (`settle_s`), when the seller can no longer carry out the first one, and only when two
+//! complete lists, both read after that and a while apart, show no trace. Two lists are needed because one list may be
+//! out of date. When a list cannot be shown to be complete, or a license without a mark looks like ours, an operator
+//! decides. The program does not guess with money.
 
 use std::collections::BTreeSet;
 
@@ -23,29 +24,29 @@ use crate::text;
 /// Two clean looks lie at least this far apart, or `settle_s` if that is less.
 const LOOKS_APART_S: u32 = 60;
 
-/// For how long a purchase of a closed item is looked for, in days.
+/// For how many days the license of a closed item is looked for.
 pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
 
 /// What to do after a look that found nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The seller may still carry it out: the run fails, the panel tries again.
+    /// The seller may still carry the request out. The run fails, and the panel tries again.
     Wait {
-        /// When it will be known (UTC).
+        /// When the outcome will be known (UTC).
         until: DateTime<Utc>,
     },
-    /// The first clean look: write it down, and look again later.
+    /// The first look without a trace. It is written down, and another look follows later.
     FirstCleanLook {
-        /// When the second one counts (UTC).
+        /// When the second look counts (UTC).
         again: DateTime<Utc>,
     },
-    /// It never happened: it may be sent once more.
+    /// The request was never carried out, so it may be sent once more.
     NeverHappened,
-    /// A person must end it.
+    /// An operator must end it.
     HandOver(Text),
 }
 
-/// Decides after a look that found no trace of an intent. `complete`: the look can show that nothing was left out.
+/// Decides after a look that found no trace of an intent. `complete`: the look proves that nothing was left out.
 pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
     let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
     if now < settled {
@@ -68,8 +69,8 @@ pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, rese
     }
 }
 
-/// Decides after a look that found no trace of what a closed item had ordered: for 30 days it may still appear, then
-/// two complete lists, a while apart, say that it never will. Nobody waits for it, so nobody is asked.
+/// Decides after a look that found no license for an order of a closed item. For 30 days it may still appear. After
+/// that, two complete lists, a while apart, prove that it never will. No service waits for it, so no operator is asked.
 pub fn after_nothing_appeared(intent: &Intent, now: DateTime<Utc>, settle_s: u32, complete: bool) -> Verdict {
     let over = intent.recorded_at + Duration::days(FREE_WHEN_APPEARS_DAYS);
     if now < over || !complete {
@@ -83,40 +84,41 @@ pub fn after_nothing_appeared(intent: &Intent, now: DateTime<Utc>, settle_s: u32
     }
 }
 
-/// Whether a row of a list is worth opening in search of an ordered license. Rows only point.
+/// Whether a license is worth opening in search of an ordered one, by its row in a list. A row is only a hint.
 pub fn is_candidate(request: &OrderRequest, intent: &Intent, row: &License) -> bool {
-    // A row without a date may be as young as any: whether numbers only grow is not known of the real seller. Days
-    // are compared with the seller's own: our clock may have been wrong, and what it would pass over is bought again.
+    // A license without a date may be new: it is not known whether the real seller's numbers only grow. Days are
+    // compared with the seller's own. Our clock may have been wrong, and a license that is left out because of that
+    // would be bought again.
     let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
     let young = row.id > intent.highest_license || row.created.is_none_or(may_be_young);
-    // Where no remoteid is returned the ordered name ends in the mark, and says so whatever the number and the day
-    // are.
+    // Where the seller returns no remoteid, the ordered name ends in the mark. Such a name counts whatever number and
+    // day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.shown_name().ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
 }
 
-/// The first day that the seller may give for what a request brings that leaves now. `newest`: the newest day of
-/// creation that it shows. `theirs`: its clock, where that is believed. Ours alone decides nothing.
+/// The earliest day of creation that the seller may show for a license that is ordered now. `newest`: the newest day of
+/// creation that it shows. `theirs`: its clock, if that is used. Our clock alone decides nothing.
 pub fn not_before(newest: Option<NaiveDate>, theirs: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> Option<NaiveDate> {
-    // Its calendar may be of another time zone than its clock.
+    // Its calendar may follow another time zone than its clock.
     let by_clock = theirs.map(|theirs| (theirs.min(ours) - Duration::days(1)).date_naive());
     newest.max(by_clock)
 }
 
-/// What an opened license says about being the one that was ordered.
+/// Whether an opened license is the one that was ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// It bears the mark.
+    /// It has the mark.
     Mark,
-    /// It bears none, and name, address and tariff are what was ordered.
+    /// It has no mark. Name, address and tariff are as ordered.
     LookAlike,
-    /// It bears none, and all but its name is what was ordered: sellers keep names in ways of their own.
+    /// It has no mark. Everything but its name is as ordered; sellers may store names in a form of their own.
     OtherName,
-    /// It bears none, fits, and its key names another license: evidence against it, so nobody but an operator takes
-    /// it.
+    /// It has no mark and fits, but its key names another license. This is evidence against it, so only an operator may
+    /// take it.
     OtherKey,
-    /// It is another one.
+    /// It is another license.
     No,
 }
 
@@ -127,7 +129,7 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
         RemoteId::Text(_) => Match::No,
         RemoteId::Absent | RemoteId::Empty => {
             let fits = mismatch(request, seen).is_none();
-            // Two different marks in one answer: it may be ours.
+            // Two different marks in one answer: the license may be ours.
             let is_sure = |name| is_named_so(request, name) && !seen.says_twice("remoteid");
             match fits.then(|| is_sure(seen.shown_name())) {
                 Some(_) if seen.key_of_another().is_some() => Match::OtherKey,
@@ -139,12 +141,12 @@ pub fn compare(request: &OrderRequest, seen: &License) -> Match {
     }
 }
 
-/// Whether a license has the ordered name: all of it, or where the mark is a part of it, that part.
+/// Whether a license has the ordered name. If the mark is a part of that name, the mark suffices.
 fn is_named_so(request: &OrderRequest, name: &str) -> bool {
     is_same(&request.licname, name) || (names_mark(request) && name.ends_with(&request.mark.to_string()))
 }
 
-/// Where a license that was read back after an order differs from what was asked: the field, for the error.
+/// The field in which a license that was read back after an order differs from the order, for the error.
 pub fn mismatch(request: &OrderRequest, seen: &License) -> Option<&'static str> {
     if !seen.tariff.may_be(request.pricelist) {
         return Some("pricelist");
@@ -156,29 +158,29 @@ pub fn mismatch(request: &OrderRequest, seen: &License) -> Option<&'static str> 
     (nodes == Some(true)).then_some("nodes")
 }
 
-/// What became of an order, after looking through the account.
+/// The result of searching the account for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// This license is the one.
+    /// This license was bought by the order.
     One(Box<License>),
-    /// Nothing bears the mark, and nothing looks like it.
+    /// No license has the mark, and none looks like the ordered one.
     Nothing,
-    /// Something looks like it, but it cannot be told: these licenses.
+    /// These licenses look like the ordered one, but this cannot be decided.
     Unclear(Vec<LicenseId>),
 }
 
-/// Whether the ordered name ends in the mark: it does where the seller was known to return no remoteid, and then no
-/// other order has that name. A name without it could be a neighbour's.
+/// Whether the ordered name ends in the mark. It does where the seller was known to return no remoteid, and then no
+/// other order has that name. A name without a mark could be that of another license.
 fn names_mark(request: &OrderRequest) -> bool {
     request.licname.ends_with(&request.mark.to_string())
 }
 
 /// Decides over the opened candidates. Look-alikes are believed only where the seller is known to return no remoteid
-/// (`returns_remoteid` = `Some(false)`), and only when one license fits, by a name that only this order has. One that
-/// fits but for its name may still be the one, so it is not nothing either.
+/// (`returns_remoteid` = `Some(false)`), and only when one license fits, by a name that only this order has. A license
+/// that fits in everything but its name may still be the one, so the result is not `Nothing` either.
 pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Option<bool>) -> Found {
     let (mut alike, mut others) = (Vec::new(), Vec::new());
-    // On an account that returns marks an empty one is somebody else's, however much it looks like ours.
+    // Where the seller returns marks, a license with an empty one is not ours, however much it looks like ours.
     let may_be_ours = |license: &License| returns_remoteid != Some(true) || license.remoteid == RemoteId::Absent;
     for license in opened {
         match compare(request, &license) {
@@ -203,9 +205,9 @@ pub fn decide(request: &OrderRequest, opened: Vec<License>, returns_remoteid: Op
 pub enum Effect {
     /// It happened.
     Visible,
-    /// It did not, as far as this look tells.
+    /// It did not happen, as far as this look shows.
     NotVisible,
-    /// The answer leaves out what would tell.
+    /// The answer leaves out the field that would show it.
     CannotTell,
 }
 
@@ -222,7 +224,7 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
         return if matches!(request, OnceRequest::Delete { .. }) { Effect::CannotTell } else { Effect::NotVisible };
     };
     match request {
-        // What became of a hosting order is told by the order: see `plan::hosting`.
+        // For hosting orders the order itself decides: see `plan::hosting`.
         OnceRequest::Order(_) | OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => Effect::CannotTell,
         OnceRequest::Prolong { before, .. } => tell(seen.expires.day().map(|expires| expires > *before)),
         OnceRequest::ChangePricelist { pricelist, .. } => tell(seen.tariff.id().map(|id| id == *pricelist)),
@@ -232,18 +234,19 @@ pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
     }
 }
 
-/// Whether a license hides what became of its renewal. It is sent for one that runs, or that had run out. One that
-/// had more than the renewed period left at the sending and is stopped now may have been stopped before the seller
-/// carried it out, and renewed from that day: its expiry need not have moved, and goes on telling nothing when it
-/// passes. With less left the renewal ends beyond the old expiry whenever it was carried out, and the expiry decides.
-/// How much was left is a matter of the seller's calendar; where that is not known nothing is told.
+/// Whether a license does not show whether its renewal was carried out. A renewal is sent for a license that runs, or
+/// that had run out. Suppose that the license had more than the renewed period left when the renewal was sent, and is
+/// stopped now. It may have been stopped first, and then renewed from that day. Then its expiry need not have moved,
+/// and proves nothing, not even after it has passed. If less was left, a renewal always ends after the old expiry, so
+/// the expiry decides. How much was left depends on the seller's calendar. Where that is not known, the license does
+/// not show the outcome either.
 pub fn hides_renewal(intent: &Intent, seen: Option<&License>) -> bool {
     let OnceRequest::Prolong { period, before, not_before, .. } = &intent.request else { return false };
     let is_stopped = seen.is_some_and(|seen| seen.status == LicenseStatus::Stopped);
     is_stopped && not_before.is_none_or(|day| add_months(day, *period) <= *before)
 }
 
-/// Whether a list was read whole (docs/money-safety.md 3): its pages add up, its length did not change, no number
+/// Whether a list was read completely (docs/money-safety.md 3): its pages add up, its length did not change, no number
 /// came twice, and the newest licenses that we know are in it.
 #[derive(Debug, Default)]
 pub struct Completeness {
@@ -258,9 +261,9 @@ pub struct Completeness {
 pub enum Onward {
     /// Another page.
     More,
-    /// Nothing: all rows have come, or the page is empty.
+    /// The end: all rows have come, or the page is empty.
     End,
-    /// The same rows again: the seller passes over the number of the page, and would answer so for ever.
+    /// The same rows again: the seller ignores the number of the page, and would always answer so.
     Repeats,
 }
 
@@ -273,7 +276,7 @@ impl Completeness {
         if self.rows == rows || self.has_all_rows() {
             return Onward::End;
         }
-        // A list that moved while it was read may show the last rows of a page again, and goes on all the same.
+        // A list that changed while it was read may show the last rows of a page again; reading goes on anyway.
         let stays = rows > 0 && self.total == length;
         if stays && self.seen.len() == known { Onward::Repeats } else { Onward::More }
     }
@@ -306,7 +309,7 @@ impl Completeness {
     }
 }
 
-/// The day from which an expiry date counts as run out.
+/// Whether a license has run out: it has on the day of its expiry.
 pub fn has_run_out(license: &License, today: NaiveDate) -> bool {
     license.expires.has_passed(today)
 }

@@ -16,7 +16,7 @@ use crate::plan::reason::words;
 use crate::plan::renew::{Renewal, due, is_paid};
 use crate::text;
 
-/// All that the answer depends on.
+/// Everything that the answer depends on.
 pub struct Question<'q> {
     /// The service.
     pub view: &'q ItemView,
@@ -30,7 +30,7 @@ pub struct Question<'q> {
     pub seen: Option<&'q License>,
     /// The product of its license.
     pub product: Option<&'q Product>,
-    /// For how long it is renewed.
+    /// The period for which it is renewed.
     pub aligned: Option<MonthCount>,
     /// Which rule decides that.
     pub why_aligned: &'q Text,
@@ -165,7 +165,7 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<T
     }
 }
 
-/// Why nothing is due.
+/// Why there is nothing to do.
 fn calm(q: &Question<'_>, seen: &License) -> Text {
     let day = |day: Option<NaiveDate>| day.map_or_else(|| "-".to_owned(), |day| day.to_string());
     let (end, expires) = (day(q.view.item.expires), seen.expires);

@@ -17,7 +17,7 @@ pub enum Want {
     License(Target),
     /// No panel.
     Nothing,
-    /// It cannot be told: an unknown name, no address.
+    /// It cannot be decided: an unknown name, no address.
     Unclear(Text),
 }
 
@@ -32,7 +32,7 @@ pub struct ItemView {
     pub known_client: Option<ClientId>,
     /// What it asks for.
     pub want: Want,
-    /// Which of its lives has a license.
+    /// Which of its incarnations has a license.
     pub holds: Holds,
     /// What it shows its client, as far as our state knows it.
     pub shown: Shown,
@@ -49,7 +49,7 @@ pub enum Holds {
     Present,
 }
 
-/// What is the same for everything that is compared: one account.
+/// The facts of one account that are the same for everything that is compared.
 #[derive(Debug)]
 pub struct Ground {
     /// The module whose items are compared.
@@ -68,18 +68,18 @@ pub struct Ground {
     pub now: DateTime<Utc>,
 }
 
-/// What is wrong. The words are stable.
+/// What is wrong. Programs read the words, so they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A license with our mark that this state does not know.
     Unowned,
     /// A second license for one service.
     Duplicate,
-    /// This state is older than what was done with it.
+    /// This state is old: it misses what was done after it was saved.
     OldState,
     /// An outcome is not known yet.
     Doubt,
-    /// A person must end a doubt.
+    /// An operator must end a doubt.
     HandedOver,
     /// A paid service without a license.
     NoLicense,
@@ -91,7 +91,7 @@ pub enum Kind {
     Closed,
     /// The panel has no such service.
     NoItem,
-    /// The license was bound to another service of this number.
+    /// The license was bound to another incarnation of this number.
     OtherIncarnation,
     /// The service has another client than when its license was bound.
     OtherClient,
@@ -99,7 +99,7 @@ pub enum Kind {
     Shown,
     /// Two services show one license.
     TwoItems,
-    /// The seller renews by itself.
+    /// The seller renews it automatically.
     Autoprolong,
     /// Another address.
     Address,
@@ -109,7 +109,7 @@ pub enum Kind {
     Tariff,
     /// Another number of nodes.
     Nodes,
-    /// Running or stopped, and should not be.
+    /// It runs or is stopped, and should not be.
     Status,
     /// The service shows another key or number.
     Key,
@@ -123,7 +123,7 @@ pub enum Kind {
     NotFree,
     /// Licenses bound with an account that no module buys from any more.
     FormerAccount,
-    /// The seller shows it and does not let it be read: whose it is cannot be told.
+    /// The seller lists it and does not let it be read, so nobody knows to whom it belongs.
     Unreadable,
 }
 
@@ -162,22 +162,22 @@ impl Kind {
     }
 }
 
-/// What is done about it, in the order in which it is done.
+/// What is done about it. The variants are in the order in which they are carried out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
-    /// Taken into the state: bound to the item, or freed.
+    /// The license is added to the state: bound to the item, or freed.
     TakeIn(LicenseId, Option<ItemId>),
     /// The running number is raised, the state counts as current.
     Renew(u32),
-    /// The item is looked at as by `sync_item`: differences carried out, doubts settled, parameters saved.
+    /// The item is handled as by `sync_item`: differences are carried out, doubts settled, parameters saved.
     Look(ItemId),
-    /// No automatic renewal.
+    /// Automatic renewal is switched off.
     SwitchOff(LicenseId),
     /// Freed, stopped or deleted, as the settings say.
     Free(LicenseId),
-    /// From the pool, or bought.
+    /// The item gets a license from the pool, or one is bought.
     Obtain(ItemId),
-    /// Nothing by itself; the command that a person may give.
+    /// The program does nothing. The command that an operator may run.
     Person(String),
 }
 
@@ -210,7 +210,7 @@ impl Remedy {
         }
     }
 
-    /// Whether it orders or frees: what the guards of docs/money-safety.md 6 count.
+    /// Whether it orders or frees. The guards of docs/money-safety.md 6 count these.
     pub fn is_weighty(&self) -> bool {
         match self {
             Self::TakeIn(_, None) | Self::Free(_) | Self::Obtain(_) => true,

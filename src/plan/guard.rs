@@ -1,6 +1,6 @@
-//! The guards of everything that acts on many (docs/money-safety.md 6): how much of a kind one run may do unasked,
-//! and which renewals count. Far more than usual means that something else is wrong, and then nothing of that kind is
-//! done.
+//! The guards of runs that act on many licenses (docs/money-safety.md 6): how many changes of one kind a run may make
+//! without `--allow-many`, and which renewals count. Far more than usual means that something else is wrong, and then
+//! no change of that kind is made.
 
 use chrono::NaiveDate;
 
@@ -10,13 +10,14 @@ use crate::model::ids::LicenseId;
 use crate::model::item::Item;
 use crate::model::license_row::Foreseen;
 
-/// Renewals without foresight that one run may make; or one in [`RENEWALS_SHARE`] of what is bound, if that is more.
+/// Renewals that were not foreseen and that one run may make; or one in [`RENEWALS_SHARE`] of the bound licenses, if
+/// that is more.
 const MAX_RENEWALS: usize = 20;
 
 /// 5 %
 const RENEWALS_SHARE: usize = 20;
 
-/// Beside the setting `max_changes`: 2 % of what is bound, if that is more.
+/// One in so many of the bound licenses (2 %) may be changed, if that is more than the setting `max_changes`.
 const CHANGES_SHARE: usize = 50;
 
 /// Whether a run over many may go beyond its guards.
@@ -24,11 +25,11 @@ const CHANGES_SHARE: usize = 50;
 pub enum Allow {
     /// The guards hold.
     Guarded,
-    /// `--allow-many`: an operator looked at them.
+    /// `--allow-many`: an operator has looked at the changes.
     Many,
 }
 
-/// What is counted, each kind by itself.
+/// The kinds of changes. Each is counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Renewals that were not foreseen.
@@ -39,24 +40,24 @@ pub enum Kind {
     Stops,
     /// Orders.
     Orders,
-    /// Changes of what a license is.
+    /// Changes of a license itself.
     Changes,
     /// Orders and licenses to be freed, together.
     OrdersAndFrees,
 }
 
-/// A kind that is held back: none of it is done.
+/// A kind of change that is held back: none of these changes is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldBack {
     /// Which.
     pub kind: Kind,
-    /// So many would be done.
+    /// How many the run would make.
     pub count: usize,
-    /// So many may be done at once.
+    /// How many it may make.
     pub limit: usize,
 }
 
-/// Whether a run may do `count` of a kind. `bound`: licenses that are bound in the account.
+/// Whether a run must hold back `count` changes of a kind. `bound`: how many licenses are bound in the account.
 pub fn held_back(kind: Kind, count: usize, bound: usize, max_changes: u32, allow: Allow) -> Option<HeldBack> {
     let limit = match kind {
         Kind::Renewals => MAX_RENEWALS.max(bound / RENEWALS_SHARE),
@@ -68,8 +69,8 @@ pub fn held_back(kind: Kind, count: usize, bound: usize, max_changes: u32, allow
     (allow == Allow::Guarded && count > limit).then_some(held)
 }
 
-/// Whether a renewal that is due now was foreseen: it is due as well by what an earlier pass knew of the license and
-/// its service. What is due only because something changed since then was not.
+/// Whether a renewal that is due now was foreseen: with the facts that an earlier pass knew about the license and its
+/// service it would be due too. A renewal that is due only because something changed since then was not foreseen.
 pub fn is_foreseen(
     known: Option<&Foreseen>,
     license: LicenseId,

@@ -1,6 +1,6 @@
-//! Who a service is to us, and who a license is to us (docs/money-safety.md 4 to 6). Pure: `engine::identity`
-//! collects the facts and every command asks before anything is sent. Where the answer is "another one", a person can
-//! say "it is the same": `bind ITEM LICENSE`.
+//! Whether a service and a license are the ones that our state knows (docs/money-safety.md 4 to 6). Pure:
+//! `engine::identity` collects the facts, and every command asks before anything is sent. Where the answer is "another
+//! one", an operator can say "it is the same": `bind ITEM LICENSE`.
 
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
 use crate::model::item::{Item, ItemStatus};
@@ -13,10 +13,10 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 pub enum Standing {
     /// It is.
     Same,
-    /// Its client changed, and nothing is at stake: neither a license nor an order in doubt. The client that our
-    /// state recorded.
+    /// Its client changed, and there is neither a license nor an order in doubt that could be affected. The client that
+    /// our state recorded.
     NewClient(ClientId),
-    /// Its client changed, and what our state has for it may be the former client's.
+    /// Its client changed, and what our state has for it may belong to the former client.
     OtherClient {
         /// The client that our state recorded.
         known: ClientId,
@@ -37,13 +37,14 @@ fn is_bound(row: &LicenseRow) -> bool {
     }
 }
 
-/// Whether a license is bound to this incarnation, or being taken for it, in place of one of another account too.
+/// Whether a license is bound to this incarnation or claimed for it. That includes a claim in place of a license of
+/// another account.
 pub fn serves(row: &LicenseRow, incarnation: &Incarnation) -> bool {
     is_bound(row) && row.is_of(incarnation)
 }
 
-/// Judges a service by its number. `known`: the client recorded for this incarnation; `rows`: licenses that serve or
-/// served the number, in any incarnation; `ordering`: an order of this incarnation is in doubt.
+/// Judges a service by what our state has for its number. `known`: the client recorded for this incarnation; `rows`:
+/// licenses that serve or served the number, in any incarnation; `ordering`: an order of this incarnation is in doubt.
 pub fn standing(
     item: &Item,
     incarnation: &Incarnation,
@@ -62,8 +63,8 @@ pub fn standing(
     }
 }
 
-/// Whether the service that a license is bound to is another incarnation, or another client's, than recorded.
-/// `known`: the client recorded for the present incarnation `incarnation`; `client`: as the panel has it.
+/// Whether the service that a license is bound to has another incarnation or another client than recorded. `known`: the
+/// client recorded for the present incarnation `incarnation`; `client`: as the panel has it.
 pub fn is_other_owner(row: &LicenseRow, incarnation: &Incarnation, known: Option<ClientId>, client: ClientId) -> bool {
     !serves(row, incarnation) || known.is_some_and(|known| known != client)
 }
@@ -73,13 +74,13 @@ pub fn is_other_owner(row: &LicenseRow, incarnation: &Incarnation, known: Option
 pub enum Shown {
     /// None.
     Nothing,
-    /// The one that our state holds for it.
+    /// The license that our state holds for it.
     Own,
-    /// One that our state took from this very service, or that is gone: the panel shows the past.
+    /// A license that our state took from this same service, or that is gone: the panel shows an old value.
     Former,
-    /// One that our state holds for another service, or for nobody.
+    /// A license that our state holds for another service, or for nobody.
     Elsewhere(LicenseId, Option<ItemId>),
-    /// One that our state does not know.
+    /// A license that our state does not know.
     Unknown(LicenseId),
 }
 
@@ -89,7 +90,7 @@ pub fn shown(item: &Item, incarnation: &Incarnation, row: Option<&LicenseRow>, w
     let Some(license) = item.params.licid else { return Shown::Nothing };
     match row {
         Some(row) if serves(row, incarnation) => Shown::Own,
-        // Bound to this number: what another incarnation holds is the business of `standing`.
+        // Bound to this number, or gone. `standing` judges licenses of another incarnation.
         Some(row) if row.item == Some(item.id) || row.state == LicenseState::Deleted => Shown::Former,
         Some(_) | None if was_its => Shown::Former,
         Some(row) => Shown::Elsewhere(license, row.item.filter(|_| is_bound(row))),
@@ -97,24 +98,24 @@ pub fn shown(item: &Item, incarnation: &Incarnation, row: Option<&LicenseRow>, w
     }
 }
 
-/// Whether a service shows another key of a license that it gave back, by our state, than our state knows. If that is
-/// the key which the license has at the seller, the service got it back since: our state is an old one.
+/// Whether a service gave a license back according to our state, and shows another key of it than our state knows. If
+/// the license has that key at the seller, the service got it back since then, and our state is old.
 pub fn shows_newer_key(item: &Item, row: &LicenseRow) -> bool {
     let shows_it = item.status != ItemStatus::Deleted && item.params.licid == Some(row.id);
     let keys_differ = item.params.lickey.is_some() && row.key.is_some() && item.params.lickey != row.key;
     shows_it && keys_differ && !is_bound(row) && row.state != LicenseState::Deleted
 }
 
-/// What becomes of a license's key when a person binds the license to a service.
+/// What happens to a license's key when an operator binds the license to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFate {
-    /// The client may have it, or has it already.
+    /// The key stays: the client may see it, or has seen it already.
     Kept,
-    /// Somebody else has it: a new one comes first, as for a license from the pool.
+    /// Another client has the key. A new key comes first, as for a license from the pool.
     New,
 }
 
-/// A license and the service that a person binds it to.
+/// A license and the service that an operator binds it to.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'p> {
     /// The service.
@@ -141,13 +142,14 @@ impl Pair<'_> {
     pub fn key_fate(&self) -> KeyFate {
         let is_kept = match self.row {
             Some(row) if serves(row, self.incarnation) => true,
-            // From another service, or another incarnation of this one: the client who sees it already keeps it.
+            // From another service, or another incarnation of this one: a client who sees the key already keeps it.
             Some(row) if is_bound(row) => self.is_shown(),
-            // Got back since our state was copied: its client sees the key that it has now.
+            // The service got it back after our state was copied: its client sees the present key.
             Some(row) if shows_newer_key(self.item, row) => self.item.params.lickey == self.seen.key,
-            // Freed, stopped, or believed to be gone: only the service that had it last, and shows it still.
+            // Freed, stopped, or believed to be gone: the key stays only for the service that had the license last and
+            // still shows it.
             Some(_) => self.is_shown() && self.last == Some(self.seen.id),
-            // Unknown to our state. Free, or ordered for another service: its key is somebody else's.
+            // Unknown to our state. If it is free, or was ordered for another service, another client has its key.
             None => {
                 let ordered_for_another = match self.seen.remoteid.mark() {
                     Some(Mark::Order { panel, item, .. }) => panel != *self.panel || item != self.item.id,
@@ -162,7 +164,7 @@ impl Pair<'_> {
 }
 
 /// Marks that our state gave to this incarnation: of its orders, and of the license that it holds or held last. A
-/// license at the seller that bears one of them is this incarnation's, whatever its number. `rows`: licenses that
+/// license at the seller with one of them belongs to this incarnation, whatever its number is. `rows`: licenses that
 /// serve or served the number; `last`: the license that the incarnation held last.
 pub fn marks_of(
     incarnation: &Incarnation,

@@ -1,6 +1,6 @@
-//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has, and
-//! foreign ones only when a person named their numbers. What the pool holds, what waits to be freed, and what an
-//! order in doubt may have bought is left alone.
+//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has, and foreign
+//! ones only when their numbers were named. Licenses that are pooled, that wait to be freed, or that an order in doubt
+//! may have bought are left alone.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,20 @@ use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::text;
 
-/// What `--param` asks for.
+/// What `--param` selects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
     /// Licenses named by their numbers, foreign ones included.
     ids: BTreeSet<LicenseId>,
     /// A part of a name or an address, lower case; empty: everything. `None`: only numbers count.
     text: Option<String>,
-    /// Every license is named: for a list from which a person chooses.
+    /// Every license is selected, for a list from which an operator chooses.
     every: bool,
 }
 
 impl Search {
-    /// From `--param`: a comma list of numbers names licenses, and everything is also a part of a name or an address.
+    /// From `--param`. A comma list of numbers names licenses. Any other text, and such a list too, is also searched
+    /// for in names and addresses.
     pub fn parse(param: Option<&str>) -> Self {
         let text = param.unwrap_or_default().trim().to_lowercase();
         let numbers: Option<BTreeSet<LicenseId>> =
@@ -30,7 +31,7 @@ impl Search {
         Self { ids: numbers.unwrap_or_default(), text: Some(text), every: false }
     }
 
-    /// Licenses that a person chose from the list.
+    /// Licenses that an operator chose from the list.
     pub fn of(ids: BTreeSet<LicenseId>) -> Self {
         Self { ids, text: None, every: false }
     }
@@ -40,7 +41,7 @@ impl Search {
         Self { every: true, ..Self::default() }
     }
 
-    /// Whether a person named exactly this license.
+    /// Whether exactly this license was named by its number.
     pub fn names(&self, id: LicenseId) -> bool {
         self.every || self.ids.contains(&id)
     }
@@ -52,7 +53,7 @@ impl Search {
     }
 }
 
-/// What is known of a license beside what the seller shows.
+/// What we know of a license besides what the seller shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'r> {
     /// Our state's row.
@@ -63,18 +64,18 @@ pub struct Known<'r> {
     pub in_doubt: bool,
 }
 
-/// What becomes of one license of the list.
+/// What happens to one license of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// It becomes a service.
     Import,
-    /// It was asked for and cannot be had: why.
+    /// It was asked for and cannot be imported; the reason.
     Leave(Text),
-    /// Nobody asked for it.
+    /// It was not asked for.
     NotMeant,
 }
 
-/// Whether nobody has it: it serves no service, is not free for the next one, and waits for nothing of the kind.
+/// Whether no service has it: it serves none, is not pooled, and does not wait for either.
 pub fn is_unclaimed(seen: &License, known: Known<'_>) -> bool {
     let held = known.row.is_some_and(|row| match row.state {
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::ToFree => true,
@@ -90,7 +91,7 @@ pub fn is_ours(known: Known<'_>) -> bool {
     (known.row.is_some() && !given_up) || known.mark.is_some()
 }
 
-/// Decides over one license of the list.
+/// Decides about one license of the list.
 pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
     let state = known.row.map(|row| row.state);
     let meant = if is_ours(known) { search.fits(seen) } else { search.names(seen.id) };

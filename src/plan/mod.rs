@@ -1,6 +1,6 @@
-//! Pure decisions: from what is wanted and what was seen, today, to what is done next. No I/O, no clock, no state:
-//! every rule of docs/licensing-rules.md and docs/money-safety.md that decides something stands here, beside a table
-//! of its cases.
+//! Pure decisions: a function gets what is wanted, what was seen and the date, and returns what is done next. No I/O,
+//! no clock, no state. Every rule of docs/licensing-rules.md and docs/money-safety.md that decides something is here,
+//! beside a table of its cases.
 
 pub mod bundled;
 pub mod change;

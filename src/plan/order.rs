@@ -1,5 +1,5 @@
-//! What is ordered for a service: product, period, end of sale (docs/licensing-rules.md 3, 4 and 6), and whether it
-//! may be at all.
+//! What is ordered for a service: product and period, and whether the product is still sold (docs/licensing-rules.md 3,
+//! 4 and 6).
 
 use chrono::NaiveDate;
 
@@ -10,10 +10,10 @@ use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignm
 use crate::model::sellers::{ORDERBOX_ADDRESSES, SellerKind};
 use crate::text;
 
-/// What will be asked of the seller, and why.
+/// What is ordered at the seller, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms<'c> {
-    /// The product ordered: for a trial the trial's own.
+    /// The product that is ordered. For a trial it is the trial's own product.
     pub product: &'c Product,
     /// The period ordered.
     pub period: Period,
@@ -42,7 +42,7 @@ pub fn wanted<'c>(item: &Item, panel_addons: &[String], catalogue: &'c Catalogue
     catalogue.get(&name).map(Wanted::Product).ok_or_else(|| unknown_name(&name, catalogue))
 }
 
-/// The internal name itself, known or not.
+/// The internal name itself, whether the catalogue knows it or not.
 ///
 /// # Errors
 /// `missed` when the service names none, or several enumerations could be meant.
@@ -125,7 +125,7 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
     ))
 }
 
-/// A name that another kind of seller sells: the module has the wrong address for it.
+/// The error of a name that another kind of seller sells: the module has the wrong address for it.
 fn sold_elsewhere(name: &str, catalogue: &Catalogue) -> Option<ModuleError> {
     let family = Catalogue::builtin().get(name)?.family;
     let is_orderbox = SellerKind::Orderbox.sells(family);
@@ -145,7 +145,7 @@ fn sold_elsewhere(name: &str, catalogue: &Catalogue) -> Option<ModuleError> {
     ))
 }
 
-/// Named by itself: adding it to the settings would not help, its orders go by other functions.
+/// This error is separate because adding the product to the settings would not help: its orders use other functions.
 fn not_supported(name: &str, product: &str) -> ModuleError {
     ModuleError::new(
         ErrorKind::UnknownInternalName,
@@ -181,7 +181,7 @@ pub fn terms<'c>(
     check_sale(product, today)?;
     let name = &product.internal_name;
     if product.is_only_trial() {
-        // The trial's own code, sold for whatever period the tariff has: the trial is all there is to order.
+        // The code of a trial, sold in a tariff with any period: only the trial can be ordered.
         let reason = text!("{name} is a trial", "{name} — пробная лицензия");
         return Ok(Terms { product, period: Period::Trial, reason });
     }
@@ -194,8 +194,8 @@ pub fn terms<'c>(
     Ok(Terms { product, period: Period::Months(months), reason })
 }
 
-/// Nodes that a service sells beside a product that has none at the seller: the client would pay for them and get
-/// nothing. `kept`: what was not done because of it.
+/// Refuses nodes that a service sells when its product has none at the seller: the client would pay for them and get
+/// nothing. `kept`: what was not done because of that.
 ///
 /// # Errors
 /// `bad_value` about the addon.
@@ -213,7 +213,7 @@ pub fn check_nodes(item: &Item, product: &Product, nodes_addons: &[String], kept
     )))
 }
 
-/// The months that are bought for a period: the period itself where it is sold, else the shortest sold.
+/// The months that are bought for a period: the period itself if it is sold, else the shortest period that is sold.
 fn sold_months(product: &Product, period: Period) -> Option<MonthCount> {
     match period {
         Period::Months(months) if product.sells(period) => Some(months),
@@ -222,13 +222,13 @@ fn sold_months(product: &Product, period: Period) -> Option<MonthCount> {
     }
 }
 
-/// The aligned period of a service for its renewals: as for an order.
+/// The aligned period for renewals of a service, by the same rules as for an order.
 pub fn aligned_months(product: &Product, item: &Item, rules: &[AlignmentRule]) -> Option<MonthCount> {
     let rule = alignment(rules, item.period, &item.itemtype, item.tariff);
     sold_months(product, rule.map_or(item.period, |rule| Period::Months(rule.into)))
 }
 
-/// Which rule decides for how long a service's license is bought, in words.
+/// The rule that decides for how long a service's license is bought, in words.
 pub fn why_months(item: &Item, rules: &[AlignmentRule]) -> Text {
     let Some(rule) = alignment(rules, item.period, &item.itemtype, item.tariff) else {
         let number = item.period.number();
@@ -261,7 +261,7 @@ fn trial_terms<'c>(product: &'c Product, catalogue: &'c Catalogue, today: NaiveD
     })
 }
 
-/// Whether a product may be ordered, or changed to, on a day.
+/// Checks that a product may be ordered on a day, or that a license may change to it.
 ///
 /// # Errors
 /// `sale_closed`, naming the successors.
@@ -310,8 +310,8 @@ fn period_not_sold(product: &Product, period: Period) -> ModuleError {
     ))
 }
 
-/// When the seller refuses the aligned period of a product whose end is near: the longest period that still fits
-/// before `not_past`, if shorter (docs/licensing-rules.md 6).
+/// For a product whose sale ends soon, when the seller refuses the aligned period: the longest shorter period that
+/// still ends before `not_past` (docs/licensing-rules.md 6).
 pub fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount) -> Option<MonthCount> {
     let end = product.not_past?;
     product.periods.iter().copied().filter(|&months| months < refused && add_months(from, months) <= end).max()

@@ -1,12 +1,13 @@
-//! The outward address of a server behind NAT (`remoteip`) beside its own. Sellers may never show it: then what we sent
-//! last counts, and where we sent nothing it is not known (docs/billmanager-protocol.md, Outward addresses).
+//! The outward address of a server behind NAT (`remoteip`), besides its own address. Sellers may never show it. Then
+//! the address that we sent last counts; if we sent none, it is not known (docs/billmanager-protocol.md, Outward
+//! addresses).
 
 use std::net::IpAddr;
 
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 
-/// Whether a text is the wanted outward address. An empty one and 0.0.0.0 say that there is none.
+/// Whether a text is the wanted outward address. An empty text and 0.0.0.0 mean that there is none.
 pub fn is(text: &str, wanted: Option<IpAddr>) -> bool {
     text.trim().parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified()) == wanted
 }
@@ -16,8 +17,8 @@ fn known<'s>(row: &'s LicenseRow, seen: &'s License) -> Option<&'s str> {
     seen.remoteip.as_deref().or(row.remoteip.as_deref())
 }
 
-/// Whether the license must be told of the address that its service has. A service without one takes back only what we
-/// sent: what a person set at the seller stays.
+/// Whether the outward address of the service has to be sent to the seller. For a service without one, only an address
+/// that we sent is taken back; an address that somebody set at the seller stays.
 pub fn differs(wanted: Option<IpAddr>, row: &LicenseRow, seen: &License) -> bool {
     match (wanted, known(row, seen)) {
         (Some(_), Some(known)) => !is(known, wanted),
@@ -27,8 +28,8 @@ pub fn differs(wanted: Option<IpAddr>, row: &LicenseRow, seen: &License) -> bool
     }
 }
 
-/// What goes along with a change of address: the outward one, or an empty one where the license may still have
-/// another's. Hidden is not empty.
+/// The outward address that is sent with a change of address. It is empty when the license may still have that of
+/// another client. A seller that does not show the field does not thereby say that it is empty.
 pub fn beside(wanted: Option<IpAddr>, row: &LicenseRow, seen: &License) -> Option<String> {
     let has_none = known(row, seen).is_some_and(|known| is(known, None));
     wanted.map(|ip| ip.to_string()).or_else(|| (!has_none).then(String::new))

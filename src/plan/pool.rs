@@ -33,13 +33,13 @@ pub struct Today {
     pub day: NaiveDate,
     /// The moment (UTC).
     pub now: DateTime<Utc>,
-    /// The setting: a candidate must last beyond today and so many days, so that taking never buys.
+    /// The setting. A candidate must last longer than today and this many days, so that taking it makes no renewal due.
     pub renew_before_days: u32,
-    /// The setting: whether an address waits a month.
+    /// The setting: whether an address may change once a month only.
     pub ip_change_limit: IpChangeLimit,
 }
 
-/// Whether it still has or had the address that is wanted: then it is the first candidate whatever its dates.
+/// Whether it has or last had the wanted address. Then it is the first candidate, whatever its dates are.
 pub fn has_address(row: &LicenseRow, need: &Need) -> bool {
     need.ip.is_some_and(|ip| row.ip == Some(ip) || row.last_ip == Some(ip))
 }
@@ -86,8 +86,8 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     key_from.map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
 }
 
-/// Candidates in the order in which they are tried: the same address first; then, among those that cover the need,
-/// the one that expires soonest; else the one that expires latest; ties by lower id.
+/// Candidates in the order in which they are tried. First those with the same address. Then those that cover the need,
+/// the soonest expiry first. Then the others, the latest expiry first. Equal ones by their number.
 pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<&'r LicenseRow> {
     let mut fitting: Vec<&LicenseRow> = rows.iter().filter(|row| why_not(row, need, today).is_none()).collect();
     let rank = |row: &LicenseRow| {

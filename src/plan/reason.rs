@@ -4,7 +4,7 @@ use crate::error::Text;
 use crate::model::reason::Reason;
 use crate::text;
 
-/// A reason for people, in both languages; it stands after "license N:" or "put aside until DATE:".
+/// A reason for people, in both languages. It follows "license N:" or "put aside until DATE:".
 pub fn words(reason: &Reason) -> Text {
     let ru = match reason {
         Reason::ChangeInDoubt => "её изменение под вопросом",

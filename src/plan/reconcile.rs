@@ -1,11 +1,11 @@
-//! Three ways compared: what the panel says, what our state knows, what the seller has (docs/money-safety.md 5 and
-//! 6). Pure: every difference is named with what would be done about it; the engine does it, one by one, after
-//! looking again. Foreign licenses are named only where they stand beside one of ours, and never changed.
+//! Compares what the panel says, what our state knows and what the seller has (docs/money-safety.md 5 and 6). Pure:
+//! each difference is named with its remedy. The engine carries the remedies out one by one, after reading everything
+//! again. Foreign licenses are never changed, and are named only when they have the address of one of ours.
 //!
-//! Fed piece by piece, so that an account of any size needs little memory: what agrees is forgotten but for a few
-//! numbers. The order is: every row of the seller's lists ([`Comparison::listed`]), our whole state
-//! ([`Comparison::held`]), services that marks name ([`Comparison::marked`]), all other services
-//! ([`Comparison::service`]), the end.
+//! The comparison gets its input piece by piece, so that an account of any size needs little memory: of what agrees,
+//! only a few numbers are kept. The order of the calls is: each row of the seller's lists ([`Comparison::listed`]),
+//! each row of our state ([`Comparison::held`]), the services that marks name ([`Comparison::marked`]), all other
+//! services ([`Comparison::service`]), and [`Comparison::finish`].
 
 mod shows;
 mod strangers;
@@ -31,15 +31,15 @@ use crate::plan::takeover::named;
 use crate::text;
 pub use strangers::is_young_enough;
 
-/// What names begin with that clients left to us (docs/licensing-rules.md 3).
+/// The beginning of default names, for licenses that the client did not name (docs/licensing-rules.md 3).
 const DEFAULT_NAME: &str = "Item #";
 
-/// Whether a service is there and wants a license.
+/// Whether a service is open and asks for a license.
 fn is_open(view: &ItemView) -> bool {
     view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_))
 }
 
-/// Whether a mark of ours is an order's that a state with this running number does not know of.
+/// Whether a mark of ours belongs to an order that a state with this running number does not know.
 pub fn is_given_out_since(mark: Option<Mark>, last_number: u32) -> bool {
     matches!(mark, Some(Mark::Order { number, .. }) if number > last_number)
 }
@@ -48,12 +48,12 @@ fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
 }
 
-/// A person's command.
+/// The command that an operator may run.
 fn command(words: impl std::fmt::Display) -> Remedy {
     Remedy::Person(format!("pmisplicense {words}"))
 }
 
-/// Who uses a pooled license: the service that its name tells, else a person has to look.
+/// The remedy for a pooled license that is in use: the service that its name tells, else an operator has to look.
 fn used_by(seen: &License) -> Remedy {
     let id = seen.id;
     let named = named(seen, &BTreeSet::new());
@@ -63,7 +63,7 @@ fn used_by(seen: &License) -> Remedy {
     }
 }
 
-/// A license of the seller's that our state does not know: what a comparison needs of it.
+/// What the comparison keeps of a license at the seller that our state does not know.
 #[derive(Debug, Clone)]
 struct Stranger {
     tariff: Option<UpstreamPricelistId>,
@@ -78,7 +78,7 @@ impl Stranger {
     }
 }
 
-/// A stranger with a mark of ours.
+/// An unknown license with a mark of ours.
 #[derive(Debug, Clone, Copy)]
 struct Unowned {
     id: LicenseId,
@@ -90,18 +90,18 @@ struct Unowned {
 pub struct Comparison<'g> {
     ground: &'g Ground,
     ordering: BTreeSet<ItemId>,
-    /// Marks of orders whose outcome is not known: their licenses are looked for elsewhere.
+    /// Marks of orders whose outcome is not known. Settling these orders looks for their licenses.
     pending: BTreeSet<String>,
     highest: u32,
     strangers: BTreeMap<LicenseId, Stranger>,
     strangers_at: BTreeMap<IpAddr, Vec<LicenseId>>,
-    /// Those that are named like a service without a name of its own.
+    /// Unknown licenses with the default name of a service.
     strangers_named: BTreeMap<String, LicenseId>,
-    /// Strangers with a mark of ours, by the service that it names.
+    /// Unknown licenses with a mark of ours, by the service that it names.
     unowned: BTreeMap<Option<ItemId>, Vec<Unowned>>,
     /// Services whose license no list shows any more.
     gone: BTreeSet<ItemId>,
-    /// Services that strangers with our mark will serve.
+    /// Services that unknown licenses with our mark will serve.
     served: BTreeSet<ItemId>,
     /// What the seller says each license costs: few texts, many licenses.
     costs: BTreeMap<LicenseId, Rc<str>>,
@@ -116,7 +116,7 @@ pub struct Comparison<'g> {
     heirs: BTreeMap<LicenseId, ItemId>,
     /// Licenses that could not be read.
     unreadable: BTreeSet<LicenseId>,
-    /// Licenses of closed services that upstream deleted.
+    /// Licenses of closed services that the seller deleted.
     dead: BTreeSet<LicenseId>,
     /// Licenses that their own service does not show.
     unshown: BTreeSet<LicenseId>,
@@ -124,7 +124,7 @@ pub struct Comparison<'g> {
 }
 
 impl<'g> Comparison<'g> {
-    /// Nothing was compared yet.
+    /// A comparison that has not seen anything yet.
     pub fn new(ground: &'g Ground) -> Self {
         let orders = || {
             ground.open.iter().filter_map(|intent| match &intent.request {
@@ -169,7 +169,7 @@ impl<'g> Comparison<'g> {
         if let Some(words) = &seen.cost {
             self.remember_cost(seen.id, words);
         }
-        // A deleted one is nobody's any more, but its number was given out all the same.
+        // A deleted license belongs to nobody, but its number was given out anyway.
         if let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.ground.panel) {
             self.highest = self.highest.max(number);
         }
@@ -180,8 +180,8 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// Whether a license that serves nobody here bears a mark newer than this state: it was given to a service after
-    /// the state was copied, and what the state says of it is over.
+    /// Whether a license that serves nobody according to this state has a mark that is newer than the state. It was
+    /// given to a service after the state was copied, so what the state says about it is out of date.
     fn was_given_out(&self, row: &LicenseRow, seen: &License) -> bool {
         row.incarnation.is_none()
             && is_given_out_since(seen.remoteid.mark_of(&self.ground.panel), self.ground.last_number)
@@ -196,7 +196,7 @@ impl<'g> Comparison<'g> {
         self.costs.insert(id, shared);
     }
 
-    /// A row of our state, once all lists were read; `is_listed`: it was compared with them already.
+    /// A row of our state, after all lists were read. `is_listed`: it was compared with them already.
     pub fn held(&mut self, row: &LicenseRow, is_listed: bool, view: Option<&ItemView>) {
         if !is_listed {
             self.row(row, None, view);
@@ -212,12 +212,12 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// Whether a service was looked at already: there is nothing new to learn from it.
+    /// Whether a service was compared already.
     pub fn is_visited(&self, item: ItemId) -> bool {
         self.visited.contains(&item)
     }
 
-    /// Notes which license a service shows, once a service.
+    /// Notes which license a service shows, once for each service.
     fn visit(&mut self, view: &ItemView) {
         if !self.visited.insert(view.item.id) || view.item.status == ItemStatus::Deleted {
             return;
@@ -230,7 +230,7 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// All differences, in the order in which they are put right.
+    /// All differences, in the order in which their remedies are carried out.
     pub fn finish(mut self) -> Vec<Finding> {
         for (item, group) in std::mem::take(&mut self.unowned) {
             self.unowned_group(item, group, None);
@@ -305,7 +305,7 @@ impl<'g> Comparison<'g> {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
         if row.state == LicenseState::Stopped && row.reason == Some(Reason::NotFree) {
-            // Another installation's by now.
+            // It belongs to another installation now.
             return;
         }
         let is_taken = row.state == LicenseState::Pool && seen.looks_used();
@@ -435,7 +435,7 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// What the service shows its client.
+    /// Compares what the service shows its client.
     fn shown(&mut self, view: &ItemView, row: &LicenseRow) {
         let (item, id) = (view.item.id, row.id);
         if row.key.is_none() {
@@ -460,7 +460,7 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    /// A service of the module that was not looked at yet: a paid one without a license.
+    /// A service of the module that was not compared yet. It is a finding if it is paid and has no license.
     pub fn service(&mut self, view: &ItemView) {
         self.visit(view);
         let (ground, item) = (self.ground, view.item.id);
@@ -473,7 +473,7 @@ impl<'g> Comparison<'g> {
         let at_its_place = target.ip.and_then(|ip| self.strangers_at.get(&ip)).into_iter().flatten();
         let alike = |id: &&LicenseId| self.strangers.get(id).is_some_and(|known| known.may_be(target.pricelist));
         let shown = view.item.params.licid.filter(|id| self.strangers.contains_key(id));
-        // Ordered for this very service, by the vendor's own module for example.
+        // Ordered for this same service, for example by the vendor's own module.
         let by_name = self.strangers_named.get(&view.item.default_license_name()).copied();
         let foreign = at_its_place.filter(alike).copied().chain(shown).chain(by_name).min();
         let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");

@@ -11,8 +11,9 @@ use crate::model::license::Expiry;
 use crate::model::period::{MonthCount, Period, add_months, add_period, days_between};
 use crate::text;
 
-/// Until when the service is paid once this `prolong` is done: right whether the panel moves the end before the call
-/// (`item_end` is later than what is settled) or by the post-call (it is not). `None` for a service without end.
+/// The date until which the service is paid after this `prolong`. It is right whether the panel moves the end before
+/// the call (`item_end` is later than the settled end) or with the post-call (it is not). `None` for a service without
+/// end.
 pub fn paid_end(item_end: Option<NaiveDate>, settled_end: Option<NaiveDate>, period: Period) -> Option<NaiveDate> {
     let end = item_end?;
     let moved_already = settled_end.is_some_and(|settled| end > settled);
@@ -33,7 +34,7 @@ pub fn check_renewal(product: &Product, expires: NaiveDate, today: NaiveDate) ->
     }
 }
 
-/// What a service gives as its need: until when its license must last. `None`: no end.
+/// The need of a service: the date until which its license must last. `None`: no end.
 pub fn need(item: &Item) -> Option<NaiveDate> {
     match item.period {
         Period::Lifetime | Period::Day => None,
@@ -41,7 +42,7 @@ pub fn need(item: &Item) -> Option<NaiveDate> {
     }
 }
 
-/// Whether only the panel's word says that this service is paid today: active, its end ahead.
+/// Whether this service is paid today, which only the panel can say: it is active and its end lies ahead.
 pub fn is_paid(item: &Item, today: NaiveDate) -> bool {
     item.status == ItemStatus::Active && need(item).is_none_or(|end| end > today)
 }
@@ -51,7 +52,7 @@ pub fn is_paid(item: &Item, today: NaiveDate) -> bool {
 pub struct Due {
     /// For how long.
     pub months: MonthCount,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: Text,
 }
 
@@ -62,12 +63,12 @@ pub enum Renewal {
     NotDue,
     /// A renewal.
     Due(Due),
-    /// Its service is paid, and nobody knows when the license runs out.
+    /// Its service is paid, and it is not known when the license runs out.
     CannotTell,
 }
 
-/// Whether a license may run out, or has run out, before the end of its paid service, and that day is near or not
-/// known. A service in its trial period gets nothing more.
+/// Whether a license may run out, or has run out, before the end of its paid service, and its expiry is near or not
+/// known. A service in its trial period gets no renewal.
 pub fn may_run_short(item: &Item, expires: Expiry, today: NaiveDate, renew_before_days: u32) -> bool {
     let is_near = match expires {
         Expiry::On(day) => {
@@ -80,7 +81,7 @@ pub fn may_run_short(item: &Item, expires: Expiry, today: NaiveDate, renew_befor
 }
 
 /// Whether sync renews a license, and for how long: the item is paid, its end lies beyond the license's expiry, and
-/// that is near. For one aligned period, or a shorter sold one when that already reaches the service's end.
+/// that is near. The period is one aligned period, or a shorter one that is sold and reaches the service's end too.
 pub fn due(
     item: &Item,
     product: &Product,

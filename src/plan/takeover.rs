@@ -1,11 +1,11 @@
-//! Taking over: which license that somebody else ordered belongs to which service of this panel, and whether a person
-//! may be asked to bind it (docs/money-safety.md 5). Pure. What is not plain is named and left alone: two masters
-//! renew twice, and a wrong pair hands one client's license to another.
+//! Taking over: which license that another program ordered belongs to which service of this panel, and whether it may
+//! be offered for binding (docs/money-safety.md 5). Pure. Unclear cases are reported and left alone: two programs would
+//! renew a license twice, and a wrong pair would give one client's license to another.
 //!
-//! Evidence, strongest first: a person's word, the number that the panel's own database shows for the service, the
-//! service's number in the license's remoteid or name (`Item #42 shop`), the address. The last three may be another
-//! panel's, so number and name need the same address, or the very name of the service, beside them. Where the name
-//! says that the license is an addon's, the remoteid is the number of the addon's row, and the name's number counts.
+//! Evidence, strongest first: an operator's word, the number that the panel's own database shows for the service, the
+//! service's number in the license's remoteid or name (`Item #42 shop`), the address. The last three may come from
+//! another panel. So number and name count only together with the same address, or with the exact name of the service.
+//! When the name is that of an addon's license, the remoteid is the addon's row, and the number in the name counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,16 +19,16 @@ use crate::plan::finding::Want;
 use crate::plan::outward;
 use crate::text;
 
-/// How a license is known to be a service's.
+/// Evidence that a license belongs to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Evidence {
-    /// A person wrote it beside the license.
+    /// An operator wrote the service beside the license.
     Map,
     /// The panel shows this number for the service.
     Licid,
     /// The seller's remoteid is the service's number.
     RemoteId,
-    /// The license is called `Item #ID …`.
+    /// The license has the name `Item #ID …`.
     Name,
     /// It is at the service's address.
     Address,
@@ -47,19 +47,19 @@ impl Evidence {
     }
 }
 
-/// Services that a license may belong to, and how each is known.
+/// Services that a license may belong to, each with its evidence.
 pub type Named = BTreeMap<ItemId, BTreeSet<Evidence>>;
 
-/// Why a license is left alone. The words are stable.
+/// Why a license is left alone. Programs read the words, so they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Left {
     /// It may belong to several services.
     TwoItems,
-    /// The service has several that may be its own.
+    /// Several licenses may belong to the service.
     TwoLicenses,
-    /// It serves another service by our state.
+    /// According to our state it serves another service.
     Held,
-    /// The service holds another one by our state.
+    /// According to our state the service holds another license.
     HasLicense,
     /// The seller does not let it be read.
     Unreadable,
@@ -67,7 +67,7 @@ pub enum Left {
     OtherPanel,
     /// It bears our mark, and our state does not know it.
     Unowned,
-    /// It waits for its payment.
+    /// It has not been paid for yet.
     Unpaid,
     /// A change is under way, or its status is not known.
     NotReady,
@@ -85,7 +85,7 @@ pub enum Left {
     OtherModule,
     /// An order of the service is in doubt.
     OrderOpen,
-    /// The service asks for no license, or it cannot be told for which.
+    /// The service asks for no license, or it cannot be decided for which.
     NoPanel,
     /// Another tariff than the service asks for.
     Tariff,
@@ -93,11 +93,11 @@ pub enum Left {
     Nodes,
     /// Another address.
     Ip,
-    /// Known by too little.
+    /// The evidence is too weak.
     Unsure,
-    /// The seller renews it by itself, and that was not to be switched off.
+    /// The seller renews it automatically, and this was not to be switched off.
     RenewsItself,
-    /// It waits for the next client where it is.
+    /// It is free, and waits for the next client of the program that freed it.
     Free,
     /// The seller has no such license.
     Gone,
@@ -144,7 +144,7 @@ impl Left {
     }
 }
 
-/// What becomes of a license.
+/// What happens to a license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is bound to its service.
@@ -153,7 +153,7 @@ pub enum Verdict {
     Mark,
     /// It is bound, and nothing is left to do.
     Done,
-    /// It is left alone: why, in a word and in words.
+    /// It is left alone; the reason as a stable word and as a text.
     Leave(Left, Text),
 }
 
@@ -162,7 +162,7 @@ pub enum Verdict {
 pub enum Master {
     /// Our module's own service, or a server that it serves.
     Ours,
-    /// Somebody else's: why.
+    /// Another program handles it; the reason.
     Other(Left, Text),
 }
 
@@ -173,9 +173,9 @@ pub struct Service {
     pub item: Item,
     /// What it asks for.
     pub want: Want,
-    /// Whose it is.
+    /// Which program handles it.
     pub master: Master,
-    /// What it holds by our state.
+    /// The license that it holds according to our state.
     pub held: Option<LicenseId>,
     /// An order of it is in doubt.
     pub ordering: bool,
@@ -183,7 +183,7 @@ pub struct Service {
     pub settled: bool,
 }
 
-/// The services that a license names by itself, and those that the panel shows it for.
+/// The services that the license itself names, and those for which the panel shows it.
 pub fn named(seen: &License, shown: &BTreeSet<ItemId>) -> Named {
     let mut named = Named::new();
     let mut add = |item: ItemId, by: Evidence| {
@@ -200,8 +200,8 @@ pub fn named(seen: &License, shown: &BTreeSet<ItemId>) -> Named {
     named
 }
 
-/// What a license of a server's addon names (`Item #42 addon shop`): the server, and by its remoteid the addon's row,
-/// which is no service and may have the number of one.
+/// What the license of a server's addon names (`Item #42 addon shop`): the server, and in its remoteid the addon's row.
+/// That row is not a service, and may have the number of one.
 pub fn addon_of(seen: &License) -> Option<(ItemId, ItemId)> {
     let server = item_of_name(seen.shown_name())?;
     let (_, rest) = seen.shown_name().trim_start().strip_prefix("Item #")?.split_once(' ')?;
@@ -224,13 +224,13 @@ fn item_of_remoteid(remoteid: &RemoteId) -> Option<ItemId> {
     }
 }
 
-/// Digits only: a sign or a space is nobody's number.
+/// Only digits are a number; a sign or a space is not accepted.
 fn item_number(text: &str) -> Option<ItemId> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse::<ItemId>().ok()).flatten().filter(|item| item.0 > 0)
 }
 
-/// The one service that a license may belong to. A person's word decides over everything else.
+/// The only service that a license may belong to. An operator's word overrules everything else.
 ///
 /// # Errors
 /// [`Left::TwoItems`], or [`Left::Foreign`] when there is none.
@@ -259,7 +259,7 @@ pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (Left, Text)> {
     }
 }
 
-/// Whether a license of the list is anybody's to take over: what is pooled, waits to be freed or is gone is not.
+/// Whether a license of the list can be taken over. A license that is pooled, waits to be freed or is gone cannot.
 pub fn is_candidate(seen: &License, row: Option<&LicenseRow>) -> bool {
     let ours_and_free = row.is_some_and(|row| match row.state {
         LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped => true,
@@ -268,7 +268,7 @@ pub fn is_candidate(seen: &License, row: Option<&LicenseRow>) -> bool {
     !ours_and_free && !seen.looks_free() && seen.status != LicenseStatus::Deleted
 }
 
-/// Decides over a license and the service that it may belong to. `service`: `None` when the panel has none of that
+/// Decides about a license and the service that it may belong to. `service`: `None` when the panel has none with that
 /// number.
 pub fn judge(
     seen: &License,
@@ -296,7 +296,7 @@ fn leave(left: Left, why: Text) -> Verdict {
     Verdict::Leave(left, why)
 }
 
-/// A bound one: an earlier run may have died between its steps.
+/// What is left to do for a bound license: an earlier run may have died between its steps.
 fn left_to_do(seen: &License, row: &LicenseRow, service: &Service) -> Verdict {
     let params = &service.item.params;
     let shown = params.licid == Some(row.id) && params.lickey == row.key;
@@ -308,7 +308,7 @@ fn left_to_do(seen: &License, row: &LicenseRow, service: &Service) -> Verdict {
     }
 }
 
-/// Why a license that nobody holds is not bound.
+/// Why a license that our state does not hold is not bound.
 fn refusal(
     seen: &License,
     panel: &PanelId,
@@ -411,7 +411,8 @@ fn of_service(service: &Service, license: LicenseId) -> Option<(Left, Text)> {
     })
 }
 
-/// What would be changed, or even bought, to make the license what the service wants is a person's to decide.
+/// Objects when the license would have to be changed, or even something bought, to fit the service. An operator must
+/// decide that.
 fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evidence>) -> Option<(Left, Text)> {
     let (item, id) = (service.item.id, seen.id);
     let decide = text!("you decide: pmisplicense bind {item} {id}", "решать вам: pmisplicense bind {item} {id}");
@@ -443,7 +444,7 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
         );
     }
     if let Some(wanted) = target.remoteip {
-        // Behind NAT many servers have the same address of their own, so that one proves nothing.
+        // Behind NAT many servers have the same internal address, so it proves nothing.
         let is_named_by_panel = by.contains(&Evidence::Map) || by.contains(&Evidence::Licid);
         match seen.remoteip.as_deref() {
             Some(has) if !outward::is(has, Some(wanted)) => {
@@ -475,7 +476,7 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
     with(Left::Unsure, text!("only a number speaks for it", "за неё говорит только номер"))
 }
 
-/// Services with several licenses to bind: none of them is bound. `pairs`: the service of each verdict.
+/// When several licenses would be bound to one service, none of them is bound. `pairs`: the service of each verdict.
 pub fn refuse_doubles<'v>(pairs: impl Iterator<Item = (LicenseId, ItemId, &'v mut Verdict)>) {
     let mut by_item: BTreeMap<ItemId, Vec<(LicenseId, &'v mut Verdict)>> = BTreeMap::new();
     for (license, item, verdict) in pairs.filter(|(.., verdict)| **verdict == Verdict::Bind) {

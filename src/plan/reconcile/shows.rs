@@ -1,6 +1,6 @@
 //! Services that show a license which our state does not hold for them: our state is old or lost, somebody else
-//! ordered the license, or the panel copied a service under another number. Nothing of what they show is freed or
-//! bought beside.
+//! ordered the license, or the panel copied a service under another number. A license that they show is not freed, and
+//! no other one is bought for them.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ impl Comparison<'_> {
         self.shows.push(Show { item: view.item.id, license, holds_another, of });
     }
 
-    /// Names them, and takes back what would free or buy beside it.
+    /// Adds a finding for each of them, and withdraws remedies that would free such a license or buy another one.
     pub(super) fn shown_unheld(&mut self) {
         let mut decided = BTreeSet::new();
         for show in std::mem::take(&mut self.shows) {
@@ -56,7 +56,7 @@ impl Comparison<'_> {
                 continue;
             }
             let take_from = match (show.of, &stranger) {
-                // Not listed, or ours and taken in: nothing to decide.
+                // Not listed, or added to our state by another remedy: nothing to decide.
                 (None, None) => continue,
                 (None, Some(stranger)) if !stranger.is_foreign => continue,
                 (_, Some(stranger)) => stranger.of.as_ref().map(|panel| format!(" --take-from {}", panel.as_str())),
@@ -81,7 +81,8 @@ impl Comparison<'_> {
             let remedy = command(format_args!("bind {item} {license}{take_from}{replace}"));
             self.add(Kind::Shown, Some(item), Some(license), what, remedy);
         }
-        // Nothing is bought for them, and nothing saved to them, before an operator says what is theirs.
+        // Before an operator says which license is theirs, nothing is bought for these services and nothing is saved to
+        // them.
         let waits = |finding: &Finding| {
             let is_of_it = finding.item.is_some_and(|item| decided.contains(&item));
             is_of_it && (finding.kind == Kind::NoLicense || finding.kind == Kind::Key)
@@ -90,7 +91,7 @@ impl Comparison<'_> {
         let heirs = std::mem::take(&mut self.heirs);
         for finding in &mut self.list {
             let heir = finding.license.and_then(|license| Some((license, *heirs.get(&license)?)));
-            // A look would hand its own service the key of the service that shows it.
+            // `Remedy::Look` would hand the license's own service the key that another service shows.
             let is_handed_out = |license| matches!(finding.remedy, Remedy::Look(_)) && self.unshown.contains(&license);
             if let Some((license, heir)) = heir
                 && (takes_away(finding) || is_handed_out(license))
@@ -100,7 +101,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// A license of one service that another one shows as well.
+    /// Adds a finding for a license of one service that another one shows as well.
     pub(super) fn two_items(&mut self) {
         for (id, item) in std::mem::take(&mut self.shown_twice) {
             let holder = self.holders.get(&id).copied();
@@ -116,7 +117,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Whether service and license are named together already: two services show it, or it bears our mark for this
+    /// Whether a finding names service and license together already: two services show it, or it has our mark for this
     /// one.
     fn is_named(&self, license: LicenseId, item: ItemId) -> bool {
         self.list.iter().any(|finding| {
@@ -128,7 +129,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Whether putting a finding right would take the license from whoever shows it.
+/// Whether the remedy of a finding would take the license from the service that shows it.
 fn takes_away(finding: &Finding) -> bool {
     match (&finding.remedy, finding.kind) {
         (Remedy::Free(_) | Remedy::TakeIn(_, None), _) => true,

@@ -1,4 +1,5 @@
-//! Licenses at the seller that our state does not know: those that bear our mark, and foreign ones beside ours.
+//! Licenses at the seller that our state does not know: those with our mark, and foreign ones at the address of one of
+//! ours.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::text;
 
-/// Whether a license was ordered (`ordered`: the day) since a service was made, as far as dates are known: its number
-/// may have been another client's before.
+/// Whether a license was ordered (on the day `ordered`) after a service was made, as far as dates are known. The number
+/// of the service may have belonged to another client before.
 pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
     let born = item.created.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
     match (born, ordered) {
@@ -44,8 +45,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// A license that could not be read: it may bear our mark, and for whom it was bought is not known. All others are
-    /// compared as if it were not there, which is right only while our state is known to be whole.
+    /// A license that could not be read. It may have our mark, and it is not known for whom it was bought. All others
+    /// are compared as if it did not exist, which is right only while our state is known to be complete.
     pub fn unreadable(&mut self, license: LicenseId, item: Option<ItemId>, why: &Text) {
         self.unreadable.insert(license);
         let what = text!(
@@ -55,21 +56,21 @@ impl Comparison<'_> {
         self.add(Kind::Unreadable, item, Some(license), what, command(format_args!("show license:{license}")));
     }
 
-    /// A license that could not be read although this state is old, lost or new: it may be what the state forgot, and
-    /// what it forgot decides about every other license.
+    /// A license that could not be read while this state is old, lost or new. It may be a license that the state does
+    /// not know any more, and such a license affects the decision about every other one.
     pub fn unreadable_and_old(&self) -> Option<LicenseId> {
         let Ground { last_number, restored, .. } = *self.ground;
         let may_forget = restored || last_number == 0 || self.highest > last_number;
         self.unreadable.first().copied().filter(|_| may_forget)
     }
 
-    /// Services that strangers with our mark name, before the other services: what they will have is not ordered.
+    /// Services named by the marks of unknown licenses. They come before the other services, so that no second license
+    /// is ordered for them.
     pub fn marked_items(&self) -> Vec<ItemId> {
         self.unowned.keys().copied().flatten().collect()
     }
 
-    /// Licenses that bear our mark for these services and that the state does not know; `views`: those of the
-    /// services that the panel has.
+    /// Unknown licenses with our mark for these services. `views`: the services among them that the panel has.
     pub fn marked(&mut self, items: &[ItemId], views: &BTreeMap<ItemId, ItemView>) {
         for item in items {
             let group = self.unowned.remove(&Some(*item)).unwrap_or_default();
@@ -79,7 +80,7 @@ impl Comparison<'_> {
     }
 
     pub(super) fn unowned_group(&mut self, item: Option<ItemId>, mut group: Vec<Unowned>, view: Option<&ItemView>) {
-        // The service's own witness first, then the newest.
+        // The license that the service shows comes first, then the newest.
         let shown = view.and_then(|view| view.item.params.licid);
         group.sort_by_key(|one| (Some(one.id) != shown, std::cmp::Reverse(one.number)));
         for one in group {
@@ -119,8 +120,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// The service itself is a witness: what it shows is in use, whatever an old state holds for it. Which of the two
-    /// it is to have is a person's to say.
+    /// A license that a service shows is in use, whatever an old state holds for that service. An operator must say
+    /// which of the two the service is to have.
     fn shown_beside_another(&mut self, view: &ItemView, id: LicenseId) {
         let item = view.item.id;
         let what = text!(
@@ -131,20 +132,22 @@ impl Comparison<'_> {
         self.add(Kind::Unowned, Some(item), Some(id), what, remedy);
     }
 
-    /// Whether a license with the mark of an item may be the present incarnation's.
+    /// Whether a license with the mark of an item may belong to its present incarnation.
     fn may_have(&self, view: &ItemView, one: &Unowned) -> bool {
         let item = view.item.id;
-        // One from the pool is older than its service, which shows it.
+        // A license from the pool is older than its service, but the service shows it.
         let of_this_incarnation = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);
-        // An order is sent only when the one before has ended, and what it brought is not held any more: a mark newer
-        // than this state says that what the state still waits for, or holds and the seller does not have, is over.
+        // An order is sent only after the one before has ended and its license is not held any more. So a mark newer
+        // than this state proves that two things are out of date: an order that the state still waits for, and a
+        // license that it holds and the seller does not have.
         let is_since = one.number > self.ground.last_number;
         let lacks = view.holds != Holds::Present || (is_since && self.gone.contains(&item));
         let waits = self.ordering.contains(&item) && !is_since;
         is_open(view) && of_this_incarnation && lacks && !waits
     }
 
-    /// A foreign license at the address of one of ours, with the same tariff: somebody paid twice by hand.
+    /// Adds a finding for a foreign license with the address and the tariff of one of ours: somebody bought a second
+    /// one by hand.
     pub(super) fn foreign_beside_ours(&mut self, row: &LicenseRow, item: ItemId, id: LicenseId) {
         let ours = row.id;
         let what = text!(
