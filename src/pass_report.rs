@@ -1,6 +1,6 @@
-//! What a pass over many left undone, and whom each failure concerns. A failure of one item or license never ends a
-//! pass; a failure of the account does. A pass names whatever it leaves alone. Every pass collects here, and the
-//! words, the JSON and the exit code are made here alone.
+//! What a pass over many left undone, and what each failure concerns. A failure of one item or license never ends a
+//! pass; a failure of the account does. A pass reports everything that it leaves alone. Every pass collects its
+//! failures here, and only this module makes the text, the JSON and the exit code from them.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::error::{Lang, ModuleError, Text, as_sentence, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::text;
 
-/// Entries that a text names; the rest is counted. The log and `--json` hold all of them.
+/// Most entries that a text names; the others are counted. The log and `--json` hold all of them.
 const NAMED: usize = 10;
 
-/// Whom a failure concerns, and so how far it reaches.
+/// What a failure concerns, and so how far it reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The account of a module, or all of its licenses: the pass over it has ended.
@@ -31,7 +31,7 @@ pub enum Why {
     HeldBack,
     /// The item shows a license that our state does not hold for it.
     UnknownLicense,
-    /// It is bound in the account that its module used before.
+    /// It is bound in the account that its module bought from before.
     FormerAccount,
     /// Another run holds it at this moment and finishes it.
     OtherRun,
@@ -52,7 +52,7 @@ impl Why {
         }
     }
 
-    /// Whether a pass that left something for this reason ends with 1. Another run does what was left to it.
+    /// Whether a pass that left something for this reason ends with 1. It does not when another run finishes it.
     pub fn fails(self) -> bool {
         match self {
             Self::Failed | Self::HeldBack | Self::UnknownLicense | Self::FormerAccount => true,
@@ -66,7 +66,7 @@ impl Why {
 pub struct Entry {
     /// The processing module whose pass it was; `None`: it concerns the whole run.
     pub module: Option<ModuleId>,
-    /// Whom it concerns.
+    /// What it concerns.
     pub scope: Scope,
     /// Why it was left.
     pub why: Why,
@@ -74,7 +74,7 @@ pub struct Entry {
     pub error: ModuleError,
 }
 
-/// The first few by name, the rest counted.
+/// The first few by name, and the number of the others.
 pub fn named(scopes: impl Iterator<Item = Scope>) -> Text {
     list(scopes.filter_map(name).collect())
 }
@@ -97,7 +97,7 @@ fn list(names: Vec<Text>) -> Text {
 }
 
 impl Entry {
-    /// Who it is, in words.
+    /// The item, license or account, in words.
     pub fn name(&self) -> Text {
         name(self.scope).unwrap_or_else(|| match self.module {
             Some(module) => text!("module {module}", "модуль {module}"),
@@ -105,7 +105,7 @@ impl Entry {
         })
     }
 
-    /// Who it is, and what happened.
+    /// The item, license or account, and what happened.
     pub fn line(&self) -> Text {
         let (name, message) = (self.name(), &self.error.message);
         text!(["{}: {}", name.en, message.en], ["{}: {}", name.ru, message.ru])
@@ -149,7 +149,7 @@ impl PassReport {
         self.entries.extend(other.entries);
     }
 
-    /// With every text for people or logs changed, as for masking.
+    /// The report with every text changed, for example masked.
     #[must_use]
     pub fn mapped(self, change: impl Fn(&str) -> String) -> Self {
         let mapped = |entry: Entry| Entry { error: entry.error.mapped(&change), ..entry };
@@ -161,7 +161,7 @@ impl PassReport {
         &self.entries
     }
 
-    /// What makes the pass end with 1.
+    /// The entries that make the pass end with 1.
     pub fn failures(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.why.fails())
     }
@@ -176,14 +176,14 @@ impl PassReport {
         u8::from(self.fails())
     }
 
-    /// The failure that gives the pass its type: one of an account before any other, then what failed before what was
-    /// left alone, then the first.
+    /// The failure that gives the pass its type. Failures of an account come first, then those that were tried and
+    /// failed, then those that were left alone; among equal ones the first.
     pub fn first(&self) -> Option<&Entry> {
-        // The smallest one is the first of equal ones.
+        // Of equal ones, `min_by_key` returns the first.
         self.failures().min_by_key(|entry| (entry.scope != Scope::Account || entry.why != Why::Failed, entry.why))
     }
 
-    /// The failures as one error of the command `command`; `None`: the pass ended well.
+    /// The failures as one error of the command `command`. `None`: the pass succeeded.
     pub fn error(&self, command: &str) -> Option<ModuleError> {
         let first = self.first()?;
         let message = match self.failures().count() {
@@ -213,12 +213,12 @@ impl PassReport {
         Some(ModuleError { message: Box::new(message), ..first.error.clone() })
     }
 
-    /// The first failures by name, the rest counted.
+    /// The first failures by name, and the number of the others.
     fn names(&self) -> Text {
         list(self.failures().map(Entry::name).collect())
     }
 
-    /// A line for each of the first failures, with their types, and one that counts the rest.
+    /// A line for each of the first failures, with its type, and a line that counts the others.
     pub fn failure_lines(&self) -> Vec<Text> {
         let line = |entry: &Entry| {
             let causes: String = entry.error.causes.iter().map(|cause| format!("\n  {cause}")).collect();

@@ -1,5 +1,6 @@
 //! The outside world as the engine sees it: the seller, the panel, its database, the clock and the locks.
-//! Traits in model types only; the shells implement them for production, the simulator for its world.
+//! The traits use only types of `model`. Adapters such as `upstream` and `billdb` implement them for production, the
+//! simulator for its own world.
 
 mod call_error;
 mod form;
@@ -36,11 +37,12 @@ pub use self::questions::{Column, PanelQuestion, Question, ToolAnswer};
 pub use self::raw::{RawField, RawRecord};
 pub use self::refusal::{Refusal, RefusalKind};
 
-/// What is known after a call that is sent once. Deliberately no `Result`: no `?` can skip the writing down.
+/// What is known after a call that is sent once. It is deliberately not a `Result`, so that no `?` can skip writing the
+/// outcome down.
 #[derive(Debug)]
 #[must_use = "an outcome must be written into the journal"]
 pub enum Outcome {
-    /// The seller says that it was done.
+    /// The seller reported that it was done.
     Done(OnceAnswer),
     /// An error document. For a purchase it is believed only after a look.
     Refused(Refusal),
@@ -85,12 +87,12 @@ pub struct Page {
     pub total: Option<u32>,
 }
 
-/// Rows asked for in one page (p_cnt): a page of this size stays far below the limit of 16 MiB.
+/// Rows of one page (p_cnt). A page of this size stays far below the limit of 16 MiB.
 pub const PAGE_ROWS: u32 = 500;
 
-/// One account of the selling BILLmanager.
+/// One account at a seller.
 pub trait Upstream {
-    /// Sends what was recorded, once. Consumes the intent: it cannot be sent again.
+    /// Sends a recorded request, once. This consumes the intent, so it cannot be sent again.
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome;
 
     /// A repeatable change.
@@ -129,20 +131,20 @@ pub trait Upstream {
     /// `BadAnswer` when no balance can be read.
     fn balance(&mut self) -> Result<Money, CallError>;
 
-    /// Whether the function that takes our orders is there: asked for its empty form. Nothing is ordered, because
+    /// Checks that the function that takes our orders exists, by asking for its empty form. Nothing is ordered, because
     /// neither a tariff nor the word that confirms an order is sent.
     ///
     /// # Errors
-    /// `Refused` with [`RefusalKind::NoFunction`] when it is not there; what else is wrong with the empty form tells
+    /// `Refused` with [`RefusalKind::NoFunction`] when it does not exist. Other errors about the empty form prove
     /// nothing.
     fn check_order_function(&mut self) -> Result<(), CallError> {
         Ok(())
     }
 
-    /// The answer to a question that changes nothing, as a document; an error document is an answer like any other.
+    /// The answer to a question that changes nothing, as a document. An error document counts as an answer too.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`], and [`CallError::BadAnswer`] where no document came.
+    /// [`CallError::Unreachable`], and [`CallError::BadAnswer`] when the answer was not a document.
     fn answer(&mut self, question: &Question) -> Result<String, CallError> {
         Err(CallError::Unreachable(format!("{}: this seller cannot be asked", question.form().func)))
     }
@@ -155,7 +157,7 @@ pub trait Upstream {
         Err(CallError::Unreachable(format!("license {license}: this seller cannot be asked")))
     }
 
-    /// The seller's hosting orders, where its licenses are an addon of these; `None`: its licenses are of their own.
+    /// The seller's hosting orders, where its licenses are addons of these. `None`: its licenses need no hosting order.
     fn hosting(&mut self) -> Option<&mut dyn HostingOrders> {
         None
     }
@@ -183,7 +185,7 @@ impl std::fmt::Debug for ModuleAccess {
     }
 }
 
-/// Opens at the seller for a module: the engine asks, `run` knows how.
+/// Makes the client for a module's account. Only `run` knows the implementation.
 pub trait Connector {
     /// A client for that account. No request is sent yet.
     ///
@@ -194,25 +196,25 @@ pub trait Connector {
 
 /// The panel, as changed through its tool `mgrctl`.
 pub trait Panel {
-    /// Carries out a call; the answer's text fields by name (children of `<doc>`).
+    /// Carries out a call. Returns the text fields of the answer by name (children of `<doc>`).
     ///
     /// # Errors
     /// See [`PanelError`].
     fn call(&mut self, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError>;
 }
 
-/// A database could not answer; texts without secrets.
+/// A database did not answer, or not usefully. Its texts hold no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct DbError {
     /// Which database, and what went wrong in its own words.
     pub cause: String,
-    /// The message for people, where more is known than that it did not answer.
+    /// The message for people, if more is known than that it did not answer.
     pub advice: Option<Box<Text>>,
 }
 
 impl DbError {
-    /// An error that says nothing but its cause.
+    /// An error with its cause only.
     pub fn new(cause: impl Into<String>) -> Self {
         Self { cause: cause.into(), advice: None }
     }
@@ -242,7 +244,7 @@ pub struct ItemPrice {
     pub item: ItemId,
     /// item.processingmodule
     pub module: Option<ModuleId>,
-    /// item.period: what the price is for.
+    /// item.period: the period that the price is for.
     pub period: Period,
     /// item.cost in item.currency; the currency's code is empty where the panel names none.
     pub price: Option<Money>,
@@ -261,7 +263,7 @@ pub struct Module {
     pub active: bool,
 }
 
-/// Until when a service runs.
+/// The end of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceEnd {
     /// item.id
@@ -278,10 +280,10 @@ pub trait BillDb {
     /// The item with its parameters, addons and addresses; `None` when there is no such row.
     ///
     /// # Errors
-    /// The database is away or its tables are not as expected.
+    /// The database does not answer, or its tables are not as expected.
     fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError>;
 
-    /// Several items at once, ids ascending; what is not there is left out.
+    /// Several items at once, ids ascending. Missing items are left out.
     ///
     /// # Errors
     /// As [`BillDb::item`].
@@ -293,7 +295,7 @@ pub trait BillDb {
         Ok(found)
     }
 
-    /// Whose several services are, and which incarnations of their numbers; what is not there is left out.
+    /// Clients and incarnations of several services. Missing ones are left out.
     ///
     /// # Errors
     /// As [`BillDb::item`].
@@ -301,7 +303,7 @@ pub trait BillDb {
         Ok(self.items(items)?.into_iter().map(Owner::from).collect())
     }
 
-    /// Status and end of several services; what is not there is left out.
+    /// Status and end of several services. Missing ones are left out.
     ///
     /// # Errors
     /// As [`BillDb::item`].
@@ -318,7 +320,7 @@ pub trait BillDb {
         Ok(Vec::new())
     }
 
-    /// Values of itemparam for an item, by name: to look up what was saved.
+    /// Values of itemparam for an item, by name, to check what was saved.
     ///
     /// # Errors
     /// As [`BillDb::item`].
@@ -373,11 +375,11 @@ pub trait Whmcs {
     /// All rows of the table ispsystem_noc of the database that a URL `mysql://user@host/database` names.
     ///
     /// # Errors
-    /// The URL is none, the database is away, or it has no such table: a text without secrets.
+    /// The text is not a URL, the database does not answer, or it has no such table. The error holds no secrets.
     fn noc_table(&self, url: &str) -> Result<Vec<Record>, DbError>;
 }
 
-/// Time comes in from outside.
+/// The clock.
 pub trait Clock {
     /// Now, UTC.
     fn now(&self) -> DateTime<Utc>;
@@ -387,21 +389,22 @@ pub trait Clock {
     fn sleep(&self, duration: Duration);
 }
 
-/// What a lock holds.
+/// What a lock protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LockName {
     /// An item: taken first.
     Item(ItemId),
     /// A license: taken second.
     License(AccountId, LicenseId),
-    /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
+    /// The services that events noted: one run of `sync --noted` at a time. Taken before any other lock, and never
+    /// waited for.
     Noted,
-    /// The state file: shared by every run for as long as it has the file open, taken before the file is opened.
-    /// Alone only for what puts another file in its place or brings it to a newer schema.
+    /// The state file. Every run shares this lock while it has the file open, and takes it before it opens the file.
+    /// Only a run that replaces the file or brings it to a newer schema takes the lock alone.
     State,
 }
 
-/// A held lock; released when dropped or when the process dies.
+/// A lock that is held. It is released when this is dropped or the process dies.
 pub trait LockGuard {}
 
 /// Lock files.
@@ -409,10 +412,10 @@ pub trait Locks {
     /// The lock, or `None` while another run holds it.
     ///
     /// # Errors
-    /// The lock file cannot be made: a text.
+    /// A text: the lock file cannot be made.
     fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String>;
 
-    /// The lock together with others that share it, or `None` while a run holds it alone.
+    /// A share of the lock, or `None` while a run holds it alone.
     ///
     /// # Errors
     /// As [`Locks::try_lock`].
@@ -422,11 +425,11 @@ pub trait Locks {
 /// A key and the license it belongs to, as saved to an item.
 pub type Issued = (LicenseId, LicenseKey);
 
-/// Where the engine says what it does and why: the log.
+/// The log, in which the engine writes what it does and why.
 pub trait Notes {
     /// An effect or a decision, in words.
     fn note(&self, text: &crate::error::Text);
-    /// Something that a person should know.
+    /// Something that an operator should know.
     fn warn(&self, text: &crate::error::Text);
 }
 

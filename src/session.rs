@@ -1,5 +1,5 @@
-//! What the panel's commands and people's begin with alike: which module serves a service, the state, an engine on
-//! that module's account. No rule of licensing here.
+//! The first steps that the commands of the panel and of people share: find the module that serves a service, open the
+//! state, make an engine on that module's account. No rule of licensing is here.
 
 pub mod module;
 pub mod servers;
@@ -19,21 +19,22 @@ use crate::ports::Module;
 /// Services asked for at once.
 const BATCH: u32 = 500;
 
-/// Which module's account a service is licensed from (docs/interface.md 4).
+/// The module whose account has the license of a service (docs/interface.md 4).
 ///
 /// # Errors
 /// `missed`: no such item; `unsupported_module`.
 pub fn module_of_item(ctx: &mut Context, id: ItemId) -> Result<ModuleId, ModuleError> {
     let item = ctx.data.billdb()?.item(id).map_err(database_error)?.ok_or_else(|| crate::engine::no_item(id))?;
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
-    // A choice of the server's own module comes before the general one.
+    // The setting of the server's own module overrides the general one.
     let setting = ctx.settings.rules(item.module).bundled_module;
     let licensed = item.is_ours() || asks_for_panel(&item, &ctx.settings.rules(ctx.module)) || has_license(ctx, id)?;
     module::of_item(&item, &modules, setting, ctx.module, licensed).map(|handled| handled.module.id)
 }
 
-/// The modules of ours that a run over all of them is about: the active ones, and those that are switched off while a
-/// license or an active service depends on them. Switching a module off ends its sales, not what was sold.
+/// The modules of ours that a run over all modules handles: the active ones, and those that are switched off while a
+/// license or an active service depends on them. Switching a module off ends its sales, but not the services that it
+/// sold.
 ///
 /// # Errors
 /// `database`, `state`
@@ -55,12 +56,13 @@ fn has_licenses(ctx: &Context, module: ModuleId) -> Result<bool, ModuleError> {
     let store = open_state(ctx)?;
     let Some(account) = store.account_of_module(module).map_err(crate::engine::state_error)? else { return Ok(false) };
     let held = store.in_use(account.id).map_err(crate::engine::state_error)?;
-    // An intent that cannot be read may be an order of this module: the pass over it says so.
+    // An intent that cannot be read may be an order of this module. The pass over the module reports it.
     let is_ordering =
         || store.open_intents().map_or(true, |open| open.iter().any(|intent| intent.account == account.id));
     let mut depends = is_ordering();
     for (id, _) in held {
-        // What another module bound there, and cannot look after since it buys elsewhere, is left to this one.
+        // Licenses that another module bound in this account, and cannot handle since it buys elsewhere, are left to
+        // this module.
         let its = store.account_of_module(id).map_err(crate::engine::state_error)?;
         depends |= id == module || its.is_none_or(|its| its.id != account.id);
     }
@@ -92,7 +94,7 @@ fn asks_for_panel(item: &Item, rules: &Rules) -> bool {
         )
 }
 
-/// A server whose addon is gone may still hold a license: it must be closable.
+/// Whether the item has a license. A server whose addon is gone may still hold one, and must be closable.
 fn has_license(ctx: &Context, item: ItemId) -> Result<bool, ModuleError> {
     if ctx.copy.is_none() && !state::is_there(ctx)? {
         return Ok(false);
@@ -104,7 +106,7 @@ fn has_license(ctx: &Context, item: ItemId) -> Result<bool, ModuleError> {
 /// Runs something on the engine of a module.
 ///
 /// # Errors
-/// Whatever stands in the way of beginning, or what `work` returns.
+/// Any failure of these first steps, or the error of `work`.
 pub fn with_engine<T>(
     ctx: &mut Context,
     module: ModuleId,

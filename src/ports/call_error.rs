@@ -1,4 +1,4 @@
-//! What is known after a question, or a change that may be repeated, that did not succeed; and how people are told.
+//! What is known after a failed question or a failed repeatable change, and its words for people.
 
 use super::Refusal;
 use crate::error::Text;
@@ -11,15 +11,15 @@ pub enum CallError {
     Refused(Refusal),
     /// The seller was not reached, or did not answer in time.
     Unreachable(String),
-    /// It answered something that cannot be trusted (`bad_answer`): what is wrong with it, without quoting it.
+    /// It gave an answer that cannot be trusted (`bad_answer`). The text says what is wrong without quoting the answer.
     BadAnswer(Text),
-    /// It showed a form instead of a result: the form's name, empty where it has none. Sellers do so when a person
-    /// must answer something first, such as a new password for one that expired.
+    /// It showed a form instead of a result. The form's name; empty if it has none. Sellers do so when somebody must
+    /// answer something first, for example set a new password because the old one expired.
     Form(String),
 }
 
 impl CallError {
-    /// What happened, for people; a message of ours goes around it.
+    /// What happened, for people. It becomes a part of our messages.
     pub fn words(&self) -> Text {
         match self {
             Self::Refused(refusal) => text!("the seller refused: {refusal}", "продавец отказал: {refusal}"),

@@ -1,4 +1,4 @@
-//! What is sent to a BILLmanager, before it is worded for the wire or for a command line.
+//! A request to a BILLmanager, before it is encoded for HTTP or for a command line.
 
 /// A function of a BILLmanager, ours or the seller's, with its parameters in order and without a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Form {
         self
     }
 
-    /// Whether the value of a parameter is for nobody's eyes: that of a secret name, also as `name=… value=…`.
+    /// Whether the value of a parameter is secret: by the parameter's name, or by the name in `name=… value=…`.
     pub fn is_secret(&self, name: &str) -> bool {
         let named = || self.params.iter().any(|(key, value)| key == "name" && is_secret_name(value));
         is_secret_name(name) || (name == "value" && named())

@@ -1,4 +1,4 @@
-//! What a seller can be asked whose licenses are an addon of hosting orders. What changes something goes through
+//! The questions to a seller whose licenses are addons of hosting orders. Changes go through
 //! [`Upstream::send_once`](super::Upstream::send_once), as everywhere.
 
 use super::CallError;
@@ -10,10 +10,10 @@ pub trait HostingOrders {
     /// Whether an order of the account lies in a line of products.
     ///
     /// # Errors
-    /// See [`CallError`]. That nothing was found is no error.
+    /// See [`CallError`]. Finding nothing is not an error.
     fn has_order(&mut self, line: ProductLine, order: LicenseId) -> Result<bool, CallError>;
 
-    /// An order with everything that is told about it.
+    /// An order with everything that the seller shows about it.
     ///
     /// # Errors
     /// `BadAnswer` when the answer names no order, or another one: that proves nothing, least of all that a license is
@@ -23,7 +23,7 @@ pub trait HostingOrders {
     /// Actions on an order that the seller has not finished.
     ///
     /// # Errors
-    /// See [`CallError`]. That nothing was found is no error.
+    /// See [`CallError`]. Finding nothing is not an error.
     fn pending_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError>;
 
     /// The newest actions on an order that the seller has finished.

@@ -2,7 +2,7 @@
 
 use crate::model::ids::{ItemId, RunningOperationId};
 
-/// The calls of the panel's tool that change something, or that only it can answer.
+/// The calls of the panel's tool that change something, or that only the tool can answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PanelCall {
     /// `service.saveparam sok=ok elid NAME=VALUE… crypted=off`, then the older form for what has not arrived.
@@ -70,6 +70,7 @@ pub enum PanelError {
         /// error/msg
         message: String,
     },
-    /// Killed after its limit, rubbish, a non-zero exit without a document: it may have taken effect.
+    /// The tool was killed after its time limit, printed rubbish, or ended with an error and no document. The call may
+    /// have taken effect.
     Unknown(String),
 }

@@ -1,14 +1,13 @@
-//! Questions that change nothing, whose answers are wanted as they come: for `doctor --record`.
+//! Questions that change nothing, with their answers exactly as they come. `doctor --record` uses them.
 
 use super::Form;
 use crate::model::ids::{LicenseId, ModuleId};
 use crate::model::license::Family;
 
-/// Rows of a list that is asked for to see what it looks like.
+/// How many rows of a list are read to see what it looks like.
 const SAMPLE_ROWS: u32 = 5;
 
-/// A question to the seller that changes nothing. These are the only functions that can be asked for their bare
-/// answer.
+/// A question to the seller that changes nothing. No other function can be called for its raw answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// `whoami`
@@ -21,12 +20,12 @@ pub enum Question {
     Form(Family, LicenseId),
     /// `pricelist.export`: what is sold to this account, for billing systems.
     Offers,
-    /// `soft.order`: the same, for people. Without `sok` nothing is ordered.
+    /// `soft.order`: the same offer as a form for people. Without `sok` nothing is ordered.
     OrderForm,
 }
 
 impl Question {
-    /// What is sent.
+    /// The request.
     pub fn form(&self) -> Form {
         match self {
             Self::WhoAmI => Form::new("whoami"),
@@ -53,7 +52,7 @@ pub enum PanelQuestion {
 }
 
 impl PanelQuestion {
-    /// What is called.
+    /// The call.
     pub fn form(&self) -> Form {
         match self {
             Self::Params => Form::new("paramlist"),
@@ -69,7 +68,7 @@ impl PanelQuestion {
 pub struct ToolAnswer {
     /// Its document.
     pub document: String,
-    /// Its exit code; `None` where a signal ended it, or nobody knows.
+    /// Its exit code. `None` when a signal ended it, or when it is not known.
     pub exit: Option<i32>,
 }
 
@@ -78,6 +77,6 @@ pub struct ToolAnswer {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its type, in words of the database.
+    /// Its type, as the database names it.
     pub kind: String,
 }

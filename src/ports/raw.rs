@@ -1,4 +1,4 @@
-//! What the seller sent about one license, field by field: for whoever meets a seller that words it in a new way.
+//! The fields that the seller sent about one license, for an operator whose seller answers in a new way.
 
 /// A field as it came, secrets masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub struct RawField {
 /// One document about the license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawRecord {
-    /// What was asked.
+    /// The function that was called.
     pub func: String,
-    /// In the order in which they came.
+    /// The fields, in the order in which they came.
     pub fields: Vec<RawField>,
 }

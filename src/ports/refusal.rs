@@ -1,9 +1,9 @@
-//! Why the seller refused, in its own words and in ours.
+//! A refusal of the seller, in its words and with its meaning for us.
 
 use crate::error::{QUOTED_CHARS, Text, VALUE_CHARS, shortened, shortened_words};
 
-/// What the seller's refusal means to us. The real words are recorded nowhere, so a table that the settings file can
-/// extend matches types and texts (docs/interface.md 5).
+/// What a refusal of the seller means. No document records the real words, so a table matches types and texts, and the
+/// settings file can extend it (docs/interface.md 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalKind {
     /// Login refused, two-factor login included.
@@ -26,7 +26,7 @@ pub enum RefusalKind {
     NotFound,
     /// The seller does not know the function that was called.
     NoFunction,
-    /// Anything unmatched.
+    /// A refusal that no rule matches.
     Other,
 }
 
@@ -41,7 +41,8 @@ pub struct Refusal {
     pub object: String,
     /// `error/msg`
     pub message: String,
-    /// What to do, where the client of this seller knows more than the kind says; never part of the seller's words.
+    /// What to do, if the client of this seller knows more than the kind says. It is never a part of the seller's
+    /// words.
     pub advice: Option<Box<Text>>,
 }
 

@@ -11,11 +11,11 @@ use crate::text;
 pub struct Handled {
     /// The license server: a processing module of ours.
     pub module: Module,
-    /// The service belongs to another module: it gets its license only, no post-call.
+    /// The service belongs to another module: it only gets its license, without a post-call.
     pub bundled: bool,
 }
 
-/// A module that must be ours.
+/// Finds a module, which must be ours.
 ///
 /// # Errors
 /// `missed` when there is none of that number, `unsupported_module` when it is not ours.
@@ -43,7 +43,7 @@ pub fn ours(modules: &[Module], id: ModuleId) -> Result<&Module, ModuleError> {
 /// control-panel addon, or a license in our state.
 ///
 /// # Errors
-/// `unsupported_module`: the service is not ours, the module named is not, or several of ours could be meant.
+/// `unsupported_module`: the service is not ours, the named module is not ours, or several of ours could be meant.
 pub fn of_item(
     item: &Item,
     modules: &[Module],
@@ -53,7 +53,8 @@ pub fn of_item(
 ) -> Result<Handled, ModuleError> {
     let named = option.map(|id| ours(modules, id)).transpose()?;
     if item.is_ours() {
-        // The panel says whose it is; --module can only agree, or name another license server by mistake.
+        // The panel says which module handles the service. --module either agrees, or names another license server by
+        // mistake.
         let own = item.module.unwrap_or(ModuleId(0));
         return match named {
             Some(other) if other.id != own => Err(not_that_module(item, own, other.id)),

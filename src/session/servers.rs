@@ -1,4 +1,5 @@
-//! Which license server serves a module of servers, and whether it may (docs/licensing-rules.md 9).
+//! Which module of ours is the license server of a module of servers, and whether it may be (docs/licensing-rules.md
+//! 9).
 
 use std::collections::BTreeSet;
 
@@ -13,18 +14,18 @@ use crate::text;
 
 use super::module;
 
-/// Words in the name of a module's parameter that say: a license server of its own. The names that modules use are
-/// published nowhere, so any parameter is meant whose name begins with `lic` or holds `license`, and any whose value
-/// names a host at which ispmanager licenses are sold.
+/// Words in the name of a module's parameter that mean: this module has a license server of its own. The names that
+/// modules use are published nowhere. So every parameter counts whose name begins with `lic` or holds `license`, or
+/// whose value names a host at which ispmanager licenses are sold.
 const LICENSE_WORDS: [&str; 2] = ["license", "licence"];
 
-/// Values of a parameter that say: none.
+/// Values of such a parameter that mean: no license server.
 const NO_SERVER: [&str; 6] = ["", "off", "no", "none", "null", "0"];
 
-/// The license server of a server module; `None` when the run is about another one.
+/// The license server of a server module. `None` when the run is about another license server.
 ///
 /// # Errors
-/// `unsupported_module`: none of ours, or several of which none is named.
+/// `unsupported_module`: there is none of ours, or there are several and the settings name none.
 pub fn license_server(
     ctx: &Context,
     modules: &[Module],
@@ -42,8 +43,8 @@ pub fn license_server(
     Ok(meant.then_some(seller))
 }
 
-/// The modules of servers whose control panels a module of ours licenses; one whose license server cannot be told is
-/// left out.
+/// The modules of servers whose control panels a module of ours licenses. A module whose license server cannot be
+/// determined is left out.
 ///
 /// # Errors
 /// `database`
@@ -60,7 +61,7 @@ pub fn servers_of(ctx: &mut Context, ours: ModuleId) -> Result<BTreeSet<ModuleId
     Ok(servers.filter(is_its).map(|servers| servers.id).collect())
 }
 
-/// The server modules whose control panels a module of ours licenses, each with what stands against it.
+/// The server modules whose control panels a module of ours licenses, each with the reason against it, if there is one.
 ///
 /// # Errors
 /// `database`
@@ -82,7 +83,8 @@ pub fn served_by(ctx: &mut Context, ours: ModuleId) -> Result<Servers, ModuleErr
     Ok(served)
 }
 
-/// A server module with a license server of its own would order panels itself: two masters buy twice.
+/// Refuses a server module with a license server of its own: it would order panels itself, and two programs would buy
+/// twice.
 ///
 /// # Errors
 /// `config`, object `bundled`: it has one; or why the parameters cannot be read.

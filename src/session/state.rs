@@ -1,6 +1,6 @@
-//! The state file under its lock. Every run shares the lock for as long as it has the file open, and opens the file
-//! after it got the lock: so whatever puts another file in its place, alone, meets no run that would go on writing
-//! into the old one. Nothing has to be stopped by hand.
+//! The state file under its lock. Every run shares the lock while it has the file open, and opens the file only after
+//! it has the lock. A run that replaces the file holds the lock alone, so no other run can go on writing into the old
+//! file. Nothing has to be stopped by hand.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::store::{ClusterError, Installation, Opened, Store, StoreError, Unread
 use crate::store::{open_ready, prepare};
 use crate::text;
 
-/// Opens the state, making it at first use; a run that only looks at a copy has that.
+/// Opens the state, and makes it at first use. A run that only looks gets its copy instead.
 ///
 /// # Errors
-/// `busy`: another run has it alone for too long; `state`.
+/// `busy`: another run holds it alone for too long; `state`.
 pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
     if let Some(copy) = &ctx.copy {
         return Ok(copy.clone());
@@ -34,7 +34,8 @@ pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
     Ok(store)
 }
 
-/// A look works from what this machine has when no server of the log answers. A change does not: it needs an entry.
+/// Reads what other machines wrote. When no server of the log answers, a run that only looks goes on with what this
+/// machine has. A change cannot go on, because it needs an entry in the log.
 fn catch_up(ctx: &Context, store: &Store) -> Result<(), ModuleError> {
     let Err(error) = store.catch_up() else { return Ok(()) };
     let is_away = matches!(&error, StoreError::Cluster(why) if matches!(**why, ClusterError::Away(_)));
@@ -46,12 +47,12 @@ fn catch_up(ctx: &Context, store: &Store) -> Result<(), ModuleError> {
     Ok(())
 }
 
-/// Shares the lock and opens the file; `None`: not now.
+/// Shares the lock and opens the file. `None`: not possible at this moment.
 fn opened(ctx: &Context) -> Result<Option<Store>, ModuleError> {
     let (path, now) = (&ctx.settings.state, ctx.clock.now());
     let pinned = ctx.settings.rules(ctx.module).panel_id;
     let who = Installation { pinned: pinned.as_ref(), fresh: &ctx.fresh_panel, machine: &ctx.machine };
-    // A second round when this run itself made the state ready.
+    // There is a second round when this run itself prepared the state.
     for _ in 0..2 {
         let Some(guard) = share(ctx)? else { return Ok(None) };
         match open_ready(path, who, now).map_err(state_error)? {
@@ -87,7 +88,7 @@ fn not_replica() -> ModuleError {
     state_error(ClusterError::NotReplica.into())
 }
 
-/// The state's lock for a run that puts another file in its place; waits for the runs that have it open.
+/// The state's lock for a run that replaces the file. It waits for the runs that have the file open.
 ///
 /// # Errors
 /// `busy`: they take too long.
@@ -109,10 +110,11 @@ pub fn copy_state(ctx: &Context) -> Result<Store, ModuleError> {
     copy_in_memory(&ctx.settings.state, who).map_err(state_error)
 }
 
-/// Whether there is a state; what it holds is not looked at. An empty file is none as long as nothing was used.
+/// Whether there is a state, without looking at its content. An empty file does not count as one, if nothing was used
+/// yet.
 ///
 /// # Errors
-/// `state`: the file is empty, and beside it lies what an earlier run left; or it cannot be looked at.
+/// `state`: the file is empty, and traces of earlier runs are beside it; or the file cannot be examined.
 pub fn is_there(ctx: &Context) -> Result<bool, ModuleError> {
     let path = &ctx.settings.state;
     match fs::metadata(path) {
@@ -134,8 +136,8 @@ pub fn no_state(path: &Path) -> ModuleError {
     ModuleError::new(ErrorKind::Missed, "state", shown, words).changed(text!("Nothing was done", "Ничего не сделано"))
 }
 
-/// This program leaves no empty file behind, not even for a moment. One beside the traces of earlier runs held
-/// something.
+/// The state was lost. This program never leaves an empty file behind, not even for a moment. So an empty file beside
+/// the traces of earlier runs once held a state.
 fn lost(path: &Path) -> ModuleError {
     let shown = path.display();
     let words = text!(
@@ -150,7 +152,8 @@ fn lost(path: &Path) -> ModuleError {
         ))
 }
 
-/// Locks of services and licenses, notes of the event handler, or lines in the log.
+/// Whether there are traces of earlier runs: locks of services and licenses, notes of the event handler, or lines in
+/// the log.
 fn was_used(ctx: &Context) -> bool {
     let locks = fs::read_dir(ctx.settings.locks()).into_iter().flatten().flatten();
     let mut others = locks.filter(|entry| entry.file_name() != STATE_LOCK);
@@ -165,7 +168,7 @@ fn try_alone(ctx: &Context) -> Result<Option<Box<dyn LockGuard>>, ModuleError> {
     ctx.locks.try_lock(LockName::State).map_err(|why| lock_failed(&why))
 }
 
-/// Tries until something comes of it, for as long as a run waits for any lock.
+/// Tries until it succeeds, for as long as a run waits for any lock.
 fn patiently<T>(ctx: &Context, attempt: impl Fn() -> Result<Option<T>, ModuleError>) -> Result<T, ModuleError> {
     let since = ctx.clock.now();
     let mut is_told = false;

@@ -1,5 +1,5 @@
-//! The accounts at the seller that this state has met, which module buys from which, and what a person said about two
-//! of them: the same account under another name, or another one.
+//! The accounts at the seller that this state knows, which module buys from which, and what an operator said about two
+//! of them: the same account under another name, or a different account.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,7 +14,7 @@ use crate::model::license_row::LicenseRow;
 pub struct Account {
     /// Its number here.
     pub id: AccountId,
-    /// Its address, in whatever spelling it was first met.
+    /// Its address, in the spelling in which it was first seen.
     pub url: String,
     /// Its user.
     pub username: String,
@@ -44,12 +44,12 @@ fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-/// The single value that holds the account of another address and user of it.
+/// The name of the single value that leads from a former address and user to the account.
 fn other_name(url: &str, username: &str) -> String {
     format!("account_at:{} {username}", normal_address(url))
 }
 
-/// The single value that says: what a module bound with an account stays there.
+/// The name of the single value that says: the licenses that a module bound with an account stay there.
 fn stays(module: ModuleId, account: AccountId) -> String {
     format!("stays:{module}:{account}")
 }
@@ -60,7 +60,7 @@ fn all(conn: &Connection) -> Result<Vec<Account>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The account of an address and a user: the one that a person named, else one of that address in any spelling.
+/// The account of an address and a user: the one that an operator named, else one with that address in any spelling.
 fn find(conn: &Connection, url: &str, username: &str) -> Result<Option<AccountId>, StoreError> {
     if let Some(id) = read_number(conn, &other_name(url, username))? {
         return Ok(Some(AccountId(id)));
@@ -69,7 +69,7 @@ fn find(conn: &Connection, url: &str, username: &str) -> Result<Option<AccountId
 }
 
 impl Account {
-    /// Whether that is its address, in whatever spelling, and its user.
+    /// Whether this is its address, in any spelling, and its user.
     pub fn is_at(&self, url: &str, username: &str) -> bool {
         self.username == username && (self.url == url || normal_address(&self.url) == normal_address(url))
     }
@@ -79,7 +79,7 @@ impl Store {
     /// The account that a module was first seen with.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn account_of_module(&self, module: ModuleId) -> Result<Option<Account>, StoreError> {
         let mut statement =
             self.conn.prepare_cached(&[SELECT, "JOIN module m ON m.account = a.id WHERE m.id = ?1"].concat())?;
@@ -89,16 +89,16 @@ impl Store {
     /// An account by its number.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, "WHERE a.id = ?1"].concat())?;
         Ok(statement.query_row([id.0], cell::of("account", read_account)).optional()?)
     }
 
-    /// All accounts that this state has met, oldest first.
+    /// All accounts that this state knows, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         all(&self.conn)
     }
@@ -106,25 +106,26 @@ impl Store {
     /// The account of an address and a user, whichever module buys from it.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn account_at(&self, url: &str, username: &str) -> Result<Option<AccountId>, StoreError> {
         find(&self.conn, url, username)
     }
 
-    /// Whether any module was seen to buy from an account last. One that the panel has no more counts.
+    /// Whether an account is the one from which some module was last seen to buy. A module that the panel no longer has
+    /// counts too.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn is_bought_from(&self, account: AccountId) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT 1 FROM module WHERE account = ?1")?;
         Ok(statement.exists([account.0])?)
     }
 
-    /// Modules and the number of their licenses in an account that serve a service, are being taken for one, or wait
-    /// to be freed, by module.
+    /// For each module, the number of its licenses in an account that serve a service, are being taken for one, or wait
+    /// to be freed.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn in_use(&self, account: AccountId) -> Result<Vec<(ModuleId, u32)>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT module, count(*) FROM license WHERE account = ?1 AND state IN ('bound', 'claimed', 'to_free')
@@ -137,7 +138,7 @@ impl Store {
     /// How many licenses of an account serve a service or are being taken for one, and how many there are in all.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn count_licenses(&self, account: AccountId) -> Result<(u32, u32), StoreError> {
         let mut statement = self
             .conn
@@ -145,10 +146,10 @@ impl Store {
         Ok(statement.query_row([account.0], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// Licenses by which an account may be recognized: those that serve a service first, then the newest.
+    /// Licenses by which an account can be recognised: first those that serve a service, then the newest.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn known_licenses(&self, account: AccountId, limit: u32) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
             "account = ?1 AND state != 'deleted' AND status != 4 ORDER BY life IS NULL, id DESC LIMIT ?2",
@@ -156,18 +157,19 @@ impl Store {
         )
     }
 
-    /// Whether a person said that what a module bound with an account stays there.
+    /// Whether an operator said that the licenses that a module bound with an account stay there.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn stays(&self, module: ModuleId, account: AccountId) -> Result<bool, StoreError> {
         Ok(self.meta(&stays(module, account))?.is_some())
     }
 
-    /// Licenses that serve a service in each of two accounts under one number: no two accounts that are one have any.
+    /// Numbers of licenses that serve a service in both of two accounts. If there are any, the two are different
+    /// accounts.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn serving_in_both(&self, one: AccountId, other: AccountId) -> Result<Vec<LicenseId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT a.id FROM license a JOIN license b ON b.id = a.id WHERE a.account = ?1 AND b.account = ?2
@@ -179,10 +181,10 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Remembers with which account a module is seen, for the first time or after a person accepted another.
+    /// Remembers the account of a module, for the first time or after an operator accepted another one.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_account(&self, module: ModuleId, url: &str, username: &str) -> Result<AccountId, StoreError> {
         let id = match find(self.conn, url, username)? {
             Some(id) => id,
@@ -202,20 +204,21 @@ impl Tx<'_> {
         )
     }
 
-    /// What a module bound with an account stays there: a person said that the module buys from another one now.
+    /// Remembers that the licenses that a module bound with an account stay there: an operator said that the module
+    /// buys from another account now.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_stays(&self, module: ModuleId, account: AccountId) -> Result<(), StoreError> {
         self.set_meta(&stays(module, account), "yes")
     }
 
-    /// An account has another address or user: everything that is known of it goes on under the new name, and the
-    /// former one stays a name of it. What this state knows under the new name already is united with it: `current`,
-    /// the account that the module is seen with, else whichever has that address and user.
+    /// Gives an account another address or user. Everything that is known of it continues under the new name, and the
+    /// former name still leads to it. If this state already has an account under the new name, the two are united:
+    /// `current`, the account that the module is seen with, else the one with that address and user.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn rename_account(
         &self,
         former: &Account,
@@ -229,7 +232,7 @@ impl Tx<'_> {
         };
         let id = known.unwrap_or(former.id);
         if id == former.id {
-            // An empty row of that very name may be left of an earlier union: the name below leads past it.
+            // An earlier union may have left an empty row with exactly that name; the name below skips it.
             self.run(
                 "UPDATE OR IGNORE account SET url = ?2, username = ?3 WHERE id = ?1",
                 params![id.0, normal_address(url), username],
@@ -243,11 +246,11 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Everything that belongs to one account belongs to the other from now on. The empty row of the first stays: a
-    /// run that began before may still write to it, and what it writes is named as passed over.
+    /// Moves everything from one account to another. The empty row of the first one stays, because a run that began
+    /// earlier may still write to it; such licenses are later reported as left out.
     fn unite_accounts(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
         let both = params![from.0, into.0];
-        // Of two rows of one license the one that serves a service counts, else the one that was written last.
+        // Of two rows for one license, the one that serves a service counts, else the one that was written last.
         self.run(
             "DELETE FROM license WHERE account = ?2 AND EXISTS (SELECT 1 FROM license f WHERE f.account = ?1
                  AND f.id = license.id AND (f.life IS NOT NULL OR (license.life IS NULL AND f.since > license.since)))",
@@ -255,8 +258,8 @@ impl Tx<'_> {
         )?;
         self.run("UPDATE OR IGNORE license SET account = ?2 WHERE account = ?1", both)?;
         self.run("DELETE FROM license WHERE account = ?1", params![from.0])?;
-        // Keys name the account, orders apart. A key that the other account has used too stays as it is: it has
-        // ended.
+        // Idempotency keys hold the account, except those of orders. A key that the other account has used too stays
+        // unchanged: its intent has ended.
         self.run(
             "UPDATE OR IGNORE wish SET key = kind || ':' || ?2 || substr(key, length(kind || ':' || ?1) + 1)
              WHERE account = ?1 AND kind != 'order'",
@@ -281,7 +284,7 @@ impl Tx<'_> {
     /// Remembers whether `soft.edit` of an account returns remoteid.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_returns_remoteid(&self, account: AccountId, returns: bool) -> Result<(), StoreError> {
         self.run("UPDATE account SET returns_remoteid = ?2 WHERE id = ?1", params![account.0, returns])
     }
@@ -289,7 +292,7 @@ impl Tx<'_> {
     /// Remembers the highest license number seen.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn raise_highest_license(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
         self.run(
             "UPDATE account SET highest_license = max(highest_license, ?2) WHERE id = ?1",
@@ -297,10 +300,10 @@ impl Tx<'_> {
         )
     }
 
-    /// Remembers that a purchase was refused for lack of money or because the account is blocked; `None` lifts it.
+    /// Remembers that a purchase was refused for lack of money or because the account is blocked. `None` forgets it.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_refused(&self, account: AccountId, refused: Option<(&str, Option<i64>)>) -> Result<(), StoreError> {
         let (kind, balance) = refused.unzip();
         let at = kind.map(|_| self.now.timestamp());

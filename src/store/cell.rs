@@ -1,5 +1,5 @@
-//! Values as they lie in a row. One that cannot be read is an error that names it. It is never taken for zero or for
-//! none: no end, no mark and no order so far are answers that money depends on.
+//! Reads the values of a row. A value that cannot be read is an error that names it. It never counts as zero or as
+//! missing, because money depends on answers such as "no end", "no mark" and "no order so far".
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use rusqlite::types::{Type, ValueRef};
@@ -8,13 +8,13 @@ use rusqlite::{Error, Row};
 use super::StoreError;
 use crate::model::license::Expiry;
 
-/// Columns by which a row is known, as far as a statement asks for them.
+/// Columns that name a row in an error, if the statement reads them.
 const NAMES: [&str; 4] = ["id", "wish", "license", "life"];
 
-/// Columns whose values nobody may see.
+/// Columns with secret values.
 const SECRETS: [&str; 2] = ["lickey", "key_before"];
 
-/// The longest value at fault that is shown.
+/// The longest part of an unreadable value that an error shows.
 const SHOWN_CHARS: usize = 40;
 
 /// A reader of a table's rows whose errors name table, row, column and value.
@@ -54,17 +54,17 @@ fn shown(row: &Row<'_>, column: usize) -> String {
     }
 }
 
-/// The error of a value that cannot be read; [`StoreError::Unreadable`] in the end.
+/// The error of a value that cannot be read. It becomes [`StoreError::Unreadable`].
 pub(super) fn unreadable(column: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::FromSqlConversionFailure(column, Type::Text, why.into())
 }
 
-/// A text as it lies in the row, `None` for NULL: for what is parsed at once.
+/// A borrowed text of the row, `None` for NULL. For values that are parsed at once.
 fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
-/// What a text means, `None` for NULL. `what`: what it should be, for the error.
+/// Parses a text, `None` for NULL. `what`: what it should be, for the error.
 pub(super) fn word<T>(
     row: &Row<'_>,
     column: usize,
@@ -75,7 +75,7 @@ pub(super) fn word<T>(
     parse(text).map(Some).ok_or_else(|| unreadable(column, what))
 }
 
-/// As [`word`], of a column that is never NULL.
+/// As [`word`], for a column that is never NULL.
 pub(super) fn required<T>(
     row: &Row<'_>,
     column: usize,
@@ -85,7 +85,7 @@ pub(super) fn required<T>(
     word(row, column, what, parse)?.ok_or_else(|| unreadable(column, what))
 }
 
-/// What JSON holds.
+/// Parses JSON.
 pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = text(row, column)?.unwrap_or_default();
     serde_json::from_str(text).map_err(|error| unreadable(column, error.to_string()))
@@ -104,7 +104,7 @@ pub(super) fn day(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Naive
 /// How "no end" is stored: NULL is "not known".
 const NEVER: &str = "never";
 
-/// When a license runs out, as it is stored.
+/// The stored form of the day on which a license runs out.
 pub(super) fn expiry_text(expires: Expiry) -> Option<String> {
     match expires {
         Expiry::On(day) => Some(day.to_string()),
@@ -113,7 +113,8 @@ pub(super) fn expiry_text(expires: Expiry) -> Option<String> {
     }
 }
 
-/// When a license runs out. NULL is "not known": what older versions took for "no end" is looked at again.
+/// Reads when a license runs out. NULL is "not known". Older versions wrote NULL for "no end", so such a license is
+/// looked at again.
 pub(super) fn expiry(row: &Row<'_>, column: usize) -> rusqlite::Result<Expiry> {
     if text(row, column)? == Some(NEVER) {
         return Ok(Expiry::Never);
@@ -148,8 +149,8 @@ pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
     flag_or_null(row, column)?.ok_or_else(|| unreadable(column, "it is neither 0 nor 1"))
 }
 
-/// What SQLite reports, sorted by what it means: a value that cannot be read is one row's; a page that cannot be read
-/// makes the whole file unusable; a lock, a full disk and the like say nothing about the file.
+/// Sorts SQLite's errors by their meaning. A value that cannot be read concerns one row. A page that cannot be read
+/// makes the whole file unusable. A lock, a full disk and the like say nothing about the file.
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};

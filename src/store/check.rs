@@ -1,15 +1,15 @@
-//! Whether a state is whole: its pages, as SQLite knows them, and its values, as this program reads them.
+//! Checks a state: its pages, by SQLite, and its values, by this program.
 
 use rusqlite::Row;
 
 use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, passes, purchases};
 
 impl Store {
-    /// What is wrong with the file; empty: nothing. Every value is read once: one that cannot be read would hide from
-    /// a query that looks for known words, and a purchase in doubt with it.
+    /// What is wrong with the file; empty: nothing. Every value is read once. A query for known words would not find a
+    /// row with an unreadable value, which may be a purchase in doubt.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let mut statement = self.conn.prepare("PRAGMA integrity_check(20)")?;
         let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;

@@ -11,7 +11,7 @@ impl Store {
     /// The modules that were bought for a license.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn modules_of(&self, account: AccountId, parent: LicenseId) -> Result<Vec<LicenseId>, StoreError> {
         let mut statement = self
             .conn
@@ -26,7 +26,7 @@ impl Tx<'_> {
     /// Writes down what a purchase cost; what costs nothing by its nature leaves no row.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn put_cost(
         &self,
         intent: &Intent,
@@ -59,7 +59,7 @@ impl Tx<'_> {
     /// A license has another number by now: its modules are those of that number.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn move_additions(&self, account: AccountId, from: LicenseId, to: LicenseId) -> Result<(), StoreError> {
         self.run("UPDATE addition SET parent = ?3 WHERE account = ?1 AND parent = ?2", params![account.0, from.0, to.0])
     }
@@ -67,7 +67,7 @@ impl Tx<'_> {
     /// Remembers which license a module belongs to.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn put_addition(&self, account: AccountId, module: LicenseId, parent: LicenseId) -> Result<(), StoreError> {
         self.run(
             "INSERT INTO addition (account, license, parent) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET parent = ?3",

@@ -190,7 +190,7 @@ fn name_installation(store: &Store, who: Installation<'_>, now: DateTime<Utc>) -
 /// A new state in memory.
 ///
 /// # Errors
-/// SQLite's own.
+/// An error of SQLite.
 pub fn new_in_memory(who: Installation<'_>, now: DateTime<Utc>) -> Result<Store, StoreError> {
     let conn = Connection::open_in_memory()?;
     bring_forward(&conn)?;

@@ -84,7 +84,7 @@ impl Store {
     /// What is remembered of an item; `None` for one that was never touched.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn item(&self, item: ItemId, created: &str) -> Result<Option<ItemRow>, StoreError> {
         self.recorded_item(item, &recorded_creation(&self.conn, item, created)?)
     }
@@ -97,7 +97,7 @@ impl Store {
     /// The present incarnation of an item.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn incarnation(&self, item: &Item) -> Result<Incarnation, StoreError> {
         self.incarnation_at(item.id, &item.created)
     }
@@ -105,7 +105,7 @@ impl Store {
     /// As [`Store::incarnation`], of a number and its creation in the panel.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn incarnation_at(&self, item: ItemId, created: &str) -> Result<Incarnation, StoreError> {
         let created = recorded_creation(&self.conn, item, created)?;
         let closes = self.recorded_item(item, &created)?.map_or(0, |row| row.closes);
@@ -116,7 +116,7 @@ impl Store {
     /// ever pruned.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn was_of_item(&self, item: ItemId, license: LicenseId) -> Result<bool, StoreError> {
         let mut statement =
             self.conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM journal WHERE item = ?1 AND license = ?2)")?;
@@ -126,7 +126,7 @@ impl Store {
     /// The paid end that a running operation stands for, if it ran within the last 20 days.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn payment_of_run(
         &self,
         incarnation: &Incarnation,
@@ -148,7 +148,7 @@ impl Store {
     /// A payment by its paid end.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn payment(&self, incarnation: &Incarnation, paid_end: NaiveDate) -> Result<Option<Payment>, StoreError> {
         let mut statement =
             self.conn.prepare_cached(&[SELECT_PAYMENT, " WHERE life = ?1 AND paid_end = ?2"].concat())?;
@@ -162,7 +162,7 @@ impl Tx<'_> {
     /// Makes sure that the item has a row; its client stays that of the first time until [`Tx::set_client`].
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn touch_item(&self, item: &Item) -> Result<(), StoreError> {
         let created = recorded_creation(self.conn, item.id, &item.created)?;
         self.run(
@@ -174,7 +174,7 @@ impl Tx<'_> {
     /// The service belongs to another client now, as its row in the panel says: it is served all the same.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_client(&self, item: &Item) -> Result<(), StoreError> {
         self.touch_item(item)?;
         let created = recorded_creation(self.conn, item.id, &item.created)?;
@@ -187,7 +187,7 @@ impl Tx<'_> {
     /// Remembers the internal name that was carried out.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_choice(&self, item: &Item, internal_name: &str) -> Result<(), StoreError> {
         self.touch_item(item)?;
         let created = recorded_creation(self.conn, item.id, &item.created)?;
@@ -200,7 +200,7 @@ impl Tx<'_> {
     /// Remembers the settled end; `None` for a service without end.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_settled_end(&self, item: &Item, end: Option<NaiveDate>) -> Result<(), StoreError> {
         self.touch_item(item)?;
         let created = recorded_creation(self.conn, item.id, &item.created)?;
@@ -213,7 +213,7 @@ impl Tx<'_> {
     /// Counts a finished close: the next license of this item belongs to another incarnation.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn end_incarnation(&self, incarnation: &Incarnation) -> Result<(), StoreError> {
         self.run(
             "UPDATE item SET closes = ?3 + 1, choice = NULL, last_license = NULL, settled_end = NULL
@@ -225,7 +225,7 @@ impl Tx<'_> {
     /// Writes down what the first run for a paid end found; later runs change nothing.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn begin_payment(
         &self,
         incarnation: &Incarnation,
@@ -260,7 +260,7 @@ impl Tx<'_> {
     /// A payment is done: its paid end is settled, unless a later one already is.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn finish_payment(&self, incarnation: &Incarnation, paid_end: NaiveDate) -> Result<(), StoreError> {
         let day = paid_end.to_string();
         self.run(

@@ -95,7 +95,7 @@ impl Store {
     /// Whether the journal holds these very words about a license.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn is_noted(&self, license: (AccountId, LicenseId), event: &str, words: &Text) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE account = ?1 AND license = ?2 AND event = ?3 AND en = ?4)",
@@ -107,7 +107,7 @@ impl Store {
     /// Records an intent. Only the `Ok(Intent)` that follows a successful COMMIT may be sent.
     ///
     /// # Errors
-    /// SQLite's own; a COMMIT that failed counts as "perhaps written": the row, if there, reads as in doubt.
+    /// An error of SQLite; a COMMIT that failed counts as "perhaps written": the row, if there, reads as in doubt.
     pub fn record_intent(
         &self,
         now: chrono::DateTime<chrono::Utc>,
@@ -130,7 +130,7 @@ impl Store {
     /// The intent of a key that is in doubt, in a person's hands or done; `None` when the key may be sent.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn intent_by_key(&self, key: &str) -> Result<Option<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, IS_KEY_TAKEN].concat())?;
         Ok(statement.query_row([key], cell::of("wish", read_intent)).optional()?)
@@ -139,7 +139,7 @@ impl Store {
     /// An intent by its number.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn intent(&self, id: IntentId) -> Result<Option<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT, "id = ?1"].concat())?;
         Ok(statement.query_row([id.0], cell::of("wish", read_intent)).optional()?)
@@ -154,7 +154,7 @@ impl Store {
     /// Intents of an item without an ended outcome, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn open_intents_of_item(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
         self.intents(concat!("item = ?1 AND ", is_open!()), params![item.0])
     }
@@ -162,7 +162,7 @@ impl Store {
     /// Every order that was ever recorded for an item, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn orders_of_item(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
         self.intents("item = ?1 AND kind = 'order'", params![item.0])
     }
@@ -170,7 +170,7 @@ impl Store {
     /// Every addition to a hosting order that was ever recorded for an item, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn additions_of_item(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
         self.intents("item = ?1 AND kind = 'add'", params![item.0])
     }
@@ -178,7 +178,7 @@ impl Store {
     /// Intents about a license without an ended outcome, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn open_intents_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Intent>, StoreError> {
         self.intents(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
     }
@@ -186,7 +186,7 @@ impl Store {
     /// All intents without an ended outcome, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn open_intents(&self) -> Result<Vec<Intent>, StoreError> {
         self.intents(is_open!(), &[])
     }
@@ -195,7 +195,7 @@ impl Store {
     /// gives numbers of operations again: another item's, or one of 20 days ago, is another operation.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn done_by_run(
         &self,
         (account, license): (AccountId, LicenseId),
@@ -214,7 +214,7 @@ impl Store {
     /// The last word of the journal about importing a license, and when it was written.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn last_import(
         &self,
         account: AccountId,
@@ -231,7 +231,7 @@ impl Store {
     /// The events of an intent, oldest first: its status is the fold of these.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn events(&self, intent: IntentId) -> Result<Vec<IntentEvent>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT event, id FROM journal WHERE wish = ?1 ORDER BY id")?;
         let rows = statement.query_map([intent.0], cell::of("journal", |row| cell::json(row, 0)))?;
@@ -315,7 +315,7 @@ impl Tx<'_> {
     /// A purchase was carried out: whatever kept runs from buying is lifted.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_refused_lifted(&self, intent: &Intent) -> Result<(), StoreError> {
         self.run(
             "UPDATE account SET refused_kind = NULL WHERE id = ?1 AND refused_kind IS NOT NULL",

@@ -12,7 +12,7 @@ impl Tx<'_> {
     /// The key that we have is not valid any more, and the new one is not issued yet: sync brings it.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn forget_key(&self, row: &LicenseRow) -> Result<(), StoreError> {
         self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
     }
@@ -20,7 +20,7 @@ impl Tx<'_> {
     /// Remembers the outward address that was sent; an empty text: none; `None`: nobody knows whether it arrived.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_outward(&self, account: AccountId, id: LicenseId, sent: Option<&str>) -> Result<(), StoreError> {
         self.run("UPDATE license SET remoteip = ?3 WHERE account = ?1 AND id = ?2", params![account.0, id.0, sent])
     }
@@ -28,7 +28,7 @@ impl Tx<'_> {
     /// Remembers what the seller makes of a name that was asked for.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_kept_name(&self, license: (AccountId, LicenseId), kept: &KeptName) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET name_asked = ?3, name_shown = ?4 WHERE account = ?1 AND id = ?2",

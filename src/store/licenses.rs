@@ -64,7 +64,7 @@ impl Store {
     /// Licenses of an account with a number above `after`, ascending, at most `limit`.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn licenses_after(
         &self,
         account: AccountId,
@@ -78,7 +78,7 @@ impl Store {
     /// A license of ours.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn license(&self, account: AccountId, id: LicenseId) -> Result<Option<LicenseRow>, StoreError> {
         Ok(self.license_rows("account = ?1 AND id = ?2", params![account.0, id.0])?.pop())
     }
@@ -86,7 +86,7 @@ impl Store {
     /// The license that an incarnation holds, bound or being taken.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn license_of(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, StoreError> {
         Ok(self.license_rows("life = ?1 AND state IN ('bound', 'claimed')", params![incarnation.to_string()])?.pop())
     }
@@ -94,7 +94,7 @@ impl Store {
     /// All licenses that serve or served an item, any incarnation.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn licenses_of_item(&self, item: ItemId) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows("item = ?1 ORDER BY account, id", params![item.0])
     }
@@ -102,7 +102,7 @@ impl Store {
     /// Pooled licenses, and those waiting to be freed, of a tariff.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn free_licenses(
         &self,
         account: AccountId,
@@ -117,7 +117,7 @@ impl Store {
     /// Numbers and items of the bound licenses of a family, above `after`, at most `limit`, numbers ascending.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn bound_licenses(
         &self,
         account: AccountId,
@@ -139,7 +139,7 @@ impl Store {
     /// freed at `now`; above `after`, at most `limit`, numbers ascending.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn held_licenses(
         &self,
         account: AccountId,
@@ -165,7 +165,7 @@ impl Store {
     /// How many licenses of an account are bound.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn count_bound(&self, account: AccountId) -> Result<usize, StoreError> {
         let mut statement =
             self.conn.prepare_cached("SELECT count(*) FROM license WHERE account = ?1 AND state = 'bound'")?;
@@ -175,7 +175,7 @@ impl Store {
     /// The numbers of the newest licenses that we know in an account and believe to exist, at most 20.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn newest_licenses(&self, account: AccountId, family: Family) -> Result<Vec<LicenseId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id FROM license WHERE account = ?1 AND family = ?2 AND state != 'deleted' AND status != 4
@@ -268,7 +268,7 @@ impl Tx<'_> {
     /// Takes over what a look showed; what we hold the license for stays.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn refresh_license(&self, account: AccountId, seen: &License) -> Result<(), StoreError> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
         self.run(
@@ -298,7 +298,7 @@ impl Tx<'_> {
     /// Moves a license to a state in which it serves nobody.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn release_license(
         &self,
         row: &LicenseRow,
@@ -324,7 +324,7 @@ impl Tx<'_> {
     /// Puts off the next attempt at something that was refused.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn put_off(
         &self,
         row: &LicenseRow,
@@ -346,7 +346,7 @@ impl Tx<'_> {
     /// until a look has ended well, however many runs that takes.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn owe_look(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET reason = ?3 WHERE account = ?1 AND id = ?2 AND reason IS NULL",
@@ -387,7 +387,7 @@ impl Tx<'_> {
     /// Remembers the fingerprint of the key that the next client must not see.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_key_before(&self, row: &LicenseRow, fingerprint: &str) -> Result<(), StoreError> {
         self.run(
             "UPDATE license SET key_before = ?3 WHERE account = ?1 AND id = ?2",
@@ -398,7 +398,7 @@ impl Tx<'_> {
     /// Counts a finished change of tariff or nodes.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn finish_change(
         &self,
         row: &LicenseRow,

@@ -229,7 +229,7 @@ impl Store {
     /// The machine that the state belongs to; empty where it knows none.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn home_machine(&self) -> Result<String, StoreError> {
         if cluster::is_replica(&self.conn)? {
             return cluster::machine(&self.conn);
@@ -261,7 +261,7 @@ impl Store {
     /// A new state in memory, for tests and the simulator.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn in_memory(panel: &PanelId) -> Result<Self, StoreError> {
         let conn = Connection::open_in_memory()?;
         schema::migrate(&conn, 0)?;
@@ -307,7 +307,7 @@ impl Store {
     /// A single value.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
         read_meta(&self.conn, name)
     }
@@ -357,7 +357,7 @@ impl Tx<'_> {
     /// Sets a single value.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.run(
             "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
@@ -368,7 +368,7 @@ impl Tx<'_> {
     /// Sets a single value unless it has one.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_meta_once(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.run("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![name, value])
     }
@@ -388,7 +388,7 @@ impl Tx<'_> {
     /// A line of the journal that belongs to no intent: a decision and its reason in words.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn note(
         &self,
         item: Option<ItemId>,

@@ -91,7 +91,7 @@ impl Store {
     /// earlier pass knew of it. A row that cannot be read is left out.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn serving(&self, account: AccountId, after: LicenseId, limit: u32) -> Result<Vec<Serving>, StoreError> {
         let mut statement = self.conn.prepare_cached(concat!(
             "SELECT l.id, l.item, l.life, l.expires, ",
@@ -120,7 +120,7 @@ impl Store {
     /// What an earlier pass knew of the license of an incarnation.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn foreseen(&self, incarnation: &str) -> Result<Option<Foreseen>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT_FORESEEN, " WHERE f.life = ?1"].concat())?;
         // By what cannot be read nothing was foreseen: it counts.
@@ -130,7 +130,7 @@ impl Store {
     /// Services for which passes fail, of a module or of all, items ascending.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn troubles(&self, module: Option<ModuleId>) -> Result<Vec<Trouble>, StoreError> {
         let sql = [SELECT_TROUBLE, " WHERE ?1 IS NULL OR module = ?1 ORDER BY item"].concat();
         let mut statement = self.conn.prepare_cached(&sql)?;
@@ -141,7 +141,7 @@ impl Store {
     /// The numbers of the services for which passes of a module fail, whatever else stands in their rows.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn troubled_items(&self, module: ModuleId) -> Result<Vec<ItemId>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT item FROM trouble WHERE module = ?1 ORDER BY item")?;
         let rows = statement.query_map([module.0], cell::of("trouble", |row| row.get(0).map(ItemId)))?;
@@ -151,7 +151,7 @@ impl Store {
     /// Whether passes fail for a service.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn is_troubled(&self, item: ItemId) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT 1 FROM trouble WHERE item = ?1")?;
         Ok(statement.exists([item.0])?)
@@ -161,7 +161,7 @@ impl Store {
     /// license, and which did not end since.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn items_without_license(&self, account: AccountId) -> Result<Vec<ItemId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT i.id FROM license l JOIN item i ON i.id = l.item AND i.last_license = l.id
@@ -177,7 +177,7 @@ impl Store {
     /// Intents without an ended outcome, oldest first, as far as every row can be read.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn open_intent_ids(&self) -> Result<Vec<OpenIntent>, StoreError> {
         let mut statement = self.conn.prepare_cached(concat!(
             "SELECT id, item, target FROM wish WHERE ",
@@ -197,7 +197,7 @@ impl Tx<'_> {
     /// Remembers what a pass knew of the license of an incarnation.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn foresee(&self, incarnation: &str, foreseen: &Foreseen) -> Result<(), StoreError> {
         let (status, ends) = foreseen.service.unzip();
         self.run(
@@ -216,7 +216,7 @@ impl Tx<'_> {
     /// Another pass failed for a service.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn count_trouble(&self, item: ItemId, module: ModuleId, why: &Text) -> Result<(), StoreError> {
         self.run(
             "INSERT INTO trouble (item, module, since, times, en, ru) VALUES (?1, ?2, ?3, 1, ?4, ?5)
@@ -228,7 +228,7 @@ impl Tx<'_> {
     /// The panel shows it.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn tell_trouble(&self, item: ItemId) -> Result<(), StoreError> {
         self.run("UPDATE trouble SET told = 1 WHERE item = ?1", params![item.0])
     }
@@ -236,7 +236,7 @@ impl Tx<'_> {
     /// A pass ended well for a service.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn end_trouble(&self, item: ItemId) -> Result<(), StoreError> {
         self.run("DELETE FROM trouble WHERE item = ?1", params![item.0])
     }
@@ -244,7 +244,7 @@ impl Tx<'_> {
     /// Forgets what passes knew of services that hold no license any more.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn prune_foreseen(&self) -> Result<(), StoreError> {
         self.run("DELETE FROM foreseen WHERE life NOT IN (SELECT life FROM license WHERE life IS NOT NULL)", &[])
     }

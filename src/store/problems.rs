@@ -57,7 +57,7 @@ impl Store {
     /// Licenses counted by product and state, in one look. `due`: the days by which they may run out.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn figures(&self, today: NaiveDate, due: [NaiveDate; 3]) -> Result<Vec<Figure>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT internal_name, state, count(*), coalesce(sum(expires <= ?1), 0), coalesce(sum(expires <= ?2), 0),
@@ -85,7 +85,7 @@ impl Store {
     /// since before `overdue`.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn waiting_licenses(&self, late: DateTime<Utc>, overdue: DateTime<Utc>) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
             "(state = 'bound' AND ((lickey IS NULL AND since < ?1) OR status = 1))
@@ -99,7 +99,7 @@ impl Store {
     /// Licenses that are gone at the seller, and whose service did not end since.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn gone_licenses(&self) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
             "state = 'deleted' AND item IS NOT NULL
@@ -112,7 +112,7 @@ impl Store {
     /// Accounts that no module was seen to buy from last, while licenses in them are in use.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn unused_accounts(&self) -> Result<Vec<AccountId>, StoreError> {
         let mut found = Vec::new();
         for account in self.accounts()? {
@@ -127,7 +127,7 @@ impl Store {
     /// it says so.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn each_license(
         &self,
         filter: LicenseFilter<'_>,
@@ -154,7 +154,7 @@ impl Store {
     /// Lets several reads see the same state, whatever is written in between.
     ///
     /// # Errors
-    /// SQLite's own, and those of `work`.
+    /// An error of SQLite, and those of `work`.
     pub fn at_one_moment<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let transaction = self.conn.unchecked_transaction()?;
         let result = work();

@@ -78,7 +78,7 @@ impl Store {
     /// Purchases of all accounts between two moments, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn purchases(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Purchase>, StoreError> {
         let sql = format!("{PURCHASES} WHERE c.at >= ?1 AND c.at < ?2 ORDER BY c.at, c.wish");
         let mut statement = self.conn.prepare_cached(&sql)?;
@@ -89,7 +89,7 @@ impl Store {
     /// The last purchase of a period of each license that says what it cost.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn last_purchases(&self) -> Result<BTreeMap<(AccountId, LicenseId), Purchase>, StoreError> {
         let sql = format!(
             "{PURCHASES} WHERE c.wish IN (SELECT max(p.wish) FROM cost p JOIN wish v ON v.id = p.wish
@@ -103,7 +103,7 @@ impl Store {
     /// Licenses taken from the pool between two moments and not given back, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn reuses(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Reuse>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT j.item, l.pricelist FROM journal j JOIN license l ON l.account = j.account AND l.id = j.license

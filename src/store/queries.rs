@@ -104,7 +104,7 @@ impl Store {
     /// Licenses of ours that fit, by account and number.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn licenses_that(&self, filter: LicenseFilter<'_>) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
             &[LicenseFilter::CONDITION, " ORDER BY account, id"].concat(),
@@ -120,7 +120,7 @@ impl Store {
     /// Licenses of ours with that number, in whatever account.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn licenses_numbered(&self, id: LicenseId) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows("id = ?1 ORDER BY account", params![id.0])
     }
@@ -128,7 +128,7 @@ impl Store {
     /// Licenses of ours that have or last had that address.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn licenses_at(&self, ip: std::net::IpAddr) -> Result<Vec<LicenseRow>, StoreError> {
         let text = ip.to_string();
         self.license_rows("ip = ?1 OR last_ip = ?1 ORDER BY (ip = ?1) DESC, account, id", params![text])
@@ -137,7 +137,7 @@ impl Store {
     /// Licenses of ours whose key contains that text, whatever its case.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn licenses_keyed(&self, part: &str) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows("instr(upper(lickey), upper(?1)) > 0 ORDER BY account, id", params![part])
     }
@@ -145,7 +145,7 @@ impl Store {
     /// The journal about an item, oldest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn journal_of_item(&self, item: ItemId) -> Result<Vec<JournalLine>, StoreError> {
         self.journal("item = ?1", params![item.0])
     }
@@ -153,7 +153,7 @@ impl Store {
     /// The journal about a license, oldest first; its order stands in lines that knew no number yet.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn journal_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<JournalLine>, StoreError> {
         self.journal(
             "(account = ?1 AND license = ?2) OR wish IN (SELECT id FROM wish WHERE account = ?1 AND license = ?2)",
@@ -171,7 +171,7 @@ impl Store {
     /// Orders of an account, whatever became of them: whose marks the seller may show.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn orders(&self, account: AccountId) -> Result<Vec<Intent>, StoreError> {
         self.intents("account = ?1 AND kind = 'order'", params![account.0])
     }
@@ -180,7 +180,7 @@ impl Store {
     /// not tried again since.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn waiting_intents(&self, item: ItemId) -> Result<Vec<Intent>, StoreError> {
         self.intents(
             "item = ?1 AND (status IN ('in_doubt', 'free_when_appears', 'handed_over')
@@ -193,7 +193,7 @@ impl Store {
     /// Items whose newest order or renewal the seller refused, and which were not served since.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn refused_intents(&self) -> Result<Vec<Intent>, StoreError> {
         self.intents(
             "status = 'refused' AND kind IN ('order', 'renewal') AND item IS NOT NULL AND NOT EXISTS
@@ -205,7 +205,7 @@ impl Store {
     /// The clients that a state has met under the number of an item: a day of creation each.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn lives_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT created, client, closes FROM item WHERE id = ?1")?;
         let rows = statement
@@ -216,7 +216,7 @@ impl Store {
     /// The version of the schema.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn version(&self) -> Result<i32, StoreError> {
         Ok(self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
@@ -224,7 +224,7 @@ impl Store {
     /// How many licenses the state knows, in whatever state they are.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn count_all_licenses(&self) -> Result<u32, StoreError> {
         Ok(self.conn.query_row("SELECT count(*) FROM license", [], |row| row.get(0))?)
     }
@@ -246,7 +246,7 @@ impl Tx<'_> {
     /// Bindings and intents stay.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn prune_journal(&self, before: DateTime<Utc>, closed: &[ItemId]) -> Result<usize, StoreError> {
         let ids: Vec<u32> = closed.iter().map(|item| item.0).collect();
         let json = serde_json::to_string(&ids).map_err(|error| StoreError::Unusable(error.to_string()))?;
@@ -268,7 +268,7 @@ impl Tx<'_> {
     /// Forgets a single value.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn remove_meta(&self, name: &str) -> Result<(), StoreError> {
         self.run("DELETE FROM meta WHERE name = ?1", params![name])
     }
@@ -278,7 +278,7 @@ impl Store {
     /// Items that lines of the journal older than a moment are about: whoever prunes asks the panel which are closed.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn items_before(&self, before: DateTime<Utc>) -> Result<Vec<ItemId>, StoreError> {
         let mut statement =
             self.conn.prepare_cached("SELECT DISTINCT item FROM journal WHERE at < ?1 AND item IS NOT NULL")?;

@@ -213,7 +213,7 @@ ALTER TABLE license ADD COLUMN remoteip TEXT;
 /// Brings a file from version `from` to the current one; the caller holds the transaction around it.
 ///
 /// # Errors
-/// SQLite's own.
+/// An error of SQLite.
 pub fn migrate(conn: &Connection, from: i32) -> rusqlite::Result<()> {
     migrate_to(conn, from, version())
 }
@@ -221,7 +221,7 @@ pub fn migrate(conn: &Connection, from: i32) -> rusqlite::Result<()> {
 /// As [`migrate`], to the version `to`.
 ///
 /// # Errors
-/// SQLite's own.
+/// An error of SQLite.
 pub fn migrate_to(conn: &Connection, from: i32, to: i32) -> rusqlite::Result<()> {
     let (done, all) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
     for (index, step) in MIGRATIONS.iter().enumerate().take(all).skip(done) {

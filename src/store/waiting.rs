@@ -48,7 +48,7 @@ impl Store {
     /// What a service waits for; `None` when it does not wait for money.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn waits_for(&self, item: ItemId) -> Result<Option<WaitsFor>, StoreError> {
         let sql = ["SELECT j.event FROM journal j WHERE j.item = ?1 AND ", IS_LAST_WORD].concat();
         let mut statement = self.conn.prepare_cached(&sql)?;
@@ -59,7 +59,7 @@ impl Store {
     /// All services that wait for money, longest first.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn waiting_for_money(&self) -> Result<Vec<(ItemId, WaitsFor)>, StoreError> {
         let sql =
             ["SELECT j.item, j.event FROM journal j WHERE j.item IS NOT NULL AND ", IS_LAST_WORD, " ORDER BY j.id"];
@@ -74,7 +74,7 @@ impl Tx<'_> {
     /// Remembers that a service waits, and for what purchase.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn set_waits_for(&self, item: ItemId, waits_for: WaitsFor, reason: &Text) -> Result<(), StoreError> {
         self.note(Some(item), None, waits_for.event(), reason)
     }

@@ -16,7 +16,7 @@ use crate::engine::errors;
 /// the same.
 ///
 /// # Errors
-/// SQLite's own.
+/// An error of SQLite.
 pub fn is_account(store: &Store, known: &Account, access: &ModuleAccess) -> Result<bool, StoreError> {
     let (url, user) = (access.url.as_str(), access.username.as_str());
     Ok(known.is_at(url, user) || store.account_at(url, user)? == Some(known.id))

@@ -1,5 +1,5 @@
 //! The body of an entry: the statements of one transaction with their values and the number of rows that each
-//! changed, a line of JSON each, so that a person can read the log with any client of the database.
+//! changed. Each is a line of JSON, so that people can read the log with any client of the database.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use serde_json::{Value as Json, json};
@@ -11,7 +11,7 @@ use super::super::StoreError;
 pub(in crate::store) enum Line {
     /// A statement that changed rows.
     Statement {
-        /// The statement, its values by number.
+        /// The statement, with numbered parameters.
         sql: String,
         /// The values.
         values: Vec<Value>,
@@ -24,7 +24,7 @@ pub(in crate::store) enum Line {
     Beginning(String),
 }
 
-/// The value that a parameter stands for.
+/// The value of a parameter.
 pub(in crate::store) fn owned(value: &dyn rusqlite::ToSql) -> Result<Value, StoreError> {
     match value.to_sql()? {
         ToSqlOutput::Borrowed(value) => {

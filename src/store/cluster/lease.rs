@@ -1,8 +1,9 @@
 //! Locks that hold on all machines, and the time within which an intent may leave. A lease is a row of the replicated
-//! state with an end by the database's clock. It stands beside a lock file, which only the runs of one machine see.
+//! state. It ends at a moment of the database's clock. Each lease comes with a lock file, which only the runs of one
+//! machine see.
 //!
 //! A lease cannot stop a process that was paused between the commit of its intent and the sending. So an intent has a
-//! deadline, which is looked at by three clocks immediately before the call.
+//! deadline, which is checked by three clocks immediately before the call.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ fn late(by: &str, after: i64, send_by: i64) -> String {
 }
 
 impl Cluster {
-    /// The leases of this run are there; else another machine took one over, and this run is at an end.
+    /// Checks that this run still has its leases. If another machine took one over, this run must end.
     pub(super) fn check_leases(&self) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT 1 FROM cluster_lease WHERE name = ?1 AND run = ?2")?;
         for held in self.held.borrow().iter() {
@@ -68,7 +69,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Within an entry that is written anyhow: what was given back is removed.
+    /// Removes leases that were given back, as part of an entry that is written anyway.
     pub(super) fn remove_given_back(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         for name in self.given_back.borrow().iter() {
             tx.run("DELETE FROM cluster_lease WHERE name = ?1 AND run = ?2", params![name, self.run])?;
@@ -76,8 +77,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Who holds a lease by the database's clock, if it is another machine, boot or lock folder than ours. Our own
-    /// lock file proves that an earlier owner of ours is dead.
+    /// Whether another machine, boot or lock folder holds a lease, by the database's clock. Our own lock file proves
+    /// that an earlier owner on this machine is dead.
     fn other_holder(&self, name: &str, clock: DateTime<Utc>) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM cluster_lease WHERE name = ?1 AND owner != ?2 AND ends > ?3";
         let mut statement = self.conn.prepare_cached(sql)?;
@@ -120,7 +121,7 @@ impl Store {
         let Some(cluster) = &self.cluster else {
             return Ok(Some(LeaseGuard { cluster: None, name: String::new() }));
         };
-        // A pass takes one lock after the other: what it holds for all of them must not run out until its end.
+        // A pass takes one lock after the other. A lease that it holds throughout must not run out before its end.
         cluster.renew(self, now)?;
         let before = since_boot();
         let clock = cluster.clock()?;
@@ -135,7 +136,7 @@ impl Store {
             Ok(true)
         };
         while !self.write(now, take)? {
-            // What this replica says may be old: the holder may have given it back since.
+            // This replica may be out of date: the holder may have given the lease back since.
             cluster.catch_up()?;
             if cluster.other_holder(name, clock)? {
                 return Ok(None);
@@ -156,7 +157,7 @@ impl Store {
         cluster.other_holder(name, clock)
     }
 
-    /// Before a call that changes something outside: the leases of this run outlast it.
+    /// Makes sure, before a call that changes something outside, that the leases of this run outlast it.
     ///
     /// # Errors
     /// [`ClusterError::LeaseLost`]: another machine took one over; nothing may be sent.
@@ -164,7 +165,7 @@ impl Store {
         self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.renew(self, now))
     }
 
-    /// The clocks before an intent is recorded; `None` without a cluster.
+    /// The clocks just before an intent is recorded. `None` without a cluster.
     pub(in crate::store) fn deadline(&self) -> Result<Option<Deadline>, StoreError> {
         let Some(cluster) = &self.cluster else { return Ok(None) };
         let (boot, here) = (since_boot(), (cluster.rules.now)());
@@ -176,11 +177,11 @@ impl Store {
         }
     }
 
-    /// The last look before an intent leaves: the leases of this run outlast the call, and no clock says that it is
-    /// too late.
+    /// The last check before an intent is sent: the leases of this run outlast the call, and by no clock it is too
+    /// late.
     ///
     /// # Errors
-    /// Why it must not leave, for the journal.
+    /// Why it must not be sent, for the journal.
     pub fn may_send(&self, deadline: Option<&Deadline>, now: DateTime<Utc>) -> Result<(), String> {
         let (Some(cluster), Some(deadline)) = (&self.cluster, deadline) else { return Ok(()) };
         cluster.renew(self, now).map_err(|error| error.to_string())?;
@@ -202,7 +203,7 @@ impl Store {
         }
     }
 
-    /// The database's clock, for what is compared between machines; `None` without a cluster.
+    /// The database's clock, for times that machines compare. `None` without a cluster.
     ///
     /// # Errors
     /// [`ClusterError::Away`], [`ClusterError::Unfit`].
@@ -216,7 +217,7 @@ impl Drop for Cluster {
         if self.given_back.borrow().is_empty() {
             return;
         }
-        // A lease that stays runs out by itself, and this machine's next run takes it over at once.
+        // A lease that could not be removed runs out later, and this machine's next run takes it over at once.
         let _ = self.write(&std::cell::Cell::new(false), (self.rules.now)(), &|tx| self.remove_given_back(tx));
     }
 }

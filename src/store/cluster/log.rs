@@ -1,5 +1,5 @@
-//! The log as the store sees it: numbered entries, each of which proves the one before it. The one implementation for
-//! production speaks to a MySQL or MariaDB server (`billdb::cluster_log`); tests have one in memory.
+//! The log as the store sees it: numbered entries, each of which proves the entry before it. The implementation for
+//! production uses a MySQL or MariaDB server (`billdb::cluster_log`); tests have one in memory.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -34,7 +34,8 @@ impl Chain {
     }
 }
 
-/// Which try wrote an entry: random, so that a lost answer can be told from another machine's entry.
+/// Names the attempt that wrote an entry. It is random, so that after a lost answer an entry of this attempt can be
+/// distinguished from another machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token(pub [u8; 16]);
 
@@ -57,7 +58,7 @@ impl Position {
 pub struct Entry {
     /// Where it is.
     pub position: Position,
-    /// Which try wrote it.
+    /// The attempt that wrote it.
     pub token: Token,
     /// The machine that wrote it.
     pub node: String,
@@ -67,7 +68,7 @@ pub struct Entry {
     pub body: Vec<u8>,
 }
 
-/// What a server says about the log and itself.
+/// What a server reports about the log and itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The newest entry.
@@ -76,18 +77,18 @@ pub struct Head {
     pub clock: DateTime<Utc>,
     /// Which database it is: the same for all servers of one cluster.
     pub identity: String,
-    /// Whether a server was up, with this table, before the newest entry was written. Without such a witness the
-    /// database may have been started from a copy that lacks the newest entries.
+    /// Whether a server has been running, with this table, since before the newest entry was written. Without such a
+    /// witness the database may have been started from a copy that lacks the newest entries.
     pub is_witnessed: bool,
 }
 
-/// Why the log gave no answer.
+/// Why the log cannot be used now.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
     /// No server could be asked. For a write: it may have arrived.
     #[error("{0}")]
     Away(String),
-    /// A server answered, and the log must not be used as it is: a person has to change something.
+    /// A server answered, and the log must not be used in this condition. An operator has to change something.
     #[error("{cause}")]
     Unfit {
         /// In technical words.
@@ -106,10 +107,10 @@ pub struct Snapshot {
     pub image: Vec<u8>,
 }
 
-/// What the store needs of a clustered database. Each method is one round trip or a few; a lost connection is made
-/// again at the next call, to the next server of the list where the last one failed.
+/// What the store needs from a clustered database. Each method takes one round trip or a few. A lost connection is made
+/// again at the next call; if the last server failed, to the next server of the list.
 pub trait ClusterLog {
-    /// The newest entry, and who says so.
+    /// The newest entry, and facts about the server that reports it.
     ///
     /// # Errors
     /// See [`LogError`].
@@ -121,19 +122,19 @@ pub trait ClusterLog {
     /// See [`LogError`].
     fn clock(&mut self) -> Result<DateTime<Utc>, LogError>;
 
-    /// Entries from number `from` on, in order, at most `limit`; read after everything that was written before.
+    /// Entries from number `from` on, in order, at most `limit`. The read sees everything that was written before it.
     ///
     /// # Errors
     /// See [`LogError`].
     fn entries(&mut self, from: u64, limit: u32) -> Result<Vec<Entry>, LogError>;
 
-    /// Writes an entry behind the entry at `after`. `false`: that one is not there, and nothing was written.
+    /// Writes an entry after the entry at `after`. `false`: that entry does not exist, and nothing was written.
     ///
     /// # Errors
     /// After any error it is not known whether the entry was written.
     fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError>;
 
-    /// Writes the entry with which the log begins; nothing where the log has entries.
+    /// Writes the first entry of the log. Writes nothing if the log has entries.
     ///
     /// # Errors
     /// As [`ClusterLog::append`].
@@ -142,7 +143,7 @@ pub trait ClusterLog {
     /// The newest whole snapshot.
     ///
     /// # Errors
-    /// See [`LogError`]; `Unfit` as well when its parts do not fit together.
+    /// See [`LogError`]; `Unfit` also when its parts do not fit together.
     fn snapshot(&mut self) -> Result<Option<Snapshot>, LogError>;
 
     /// Writes a snapshot, and removes older ones and the entries before it.
@@ -151,32 +152,31 @@ pub trait ClusterLog {
     /// See [`LogError`].
     fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), LogError>;
 
-    /// Asks the next server of the list from now on: what the last one said cannot be used.
+    /// From now on asks the next server of the list, because the answers of the last one cannot be used.
     fn next_host(&mut self);
 
-    /// Which connection it is, counted from the first of this run: what was looked at over another one may have been
-    /// another server.
+    /// The number of the connection, counted from the first of this run. Another connection may lead to another server.
     fn connection(&self) -> u64;
 
     /// How many servers the list has.
     fn hosts(&self) -> usize;
 
-    /// What each server of the list says about itself, for people; it is not part of the work.
+    /// What each server of the list reports about itself, for people. The store itself does not use it.
     fn survey(&mut self) -> Vec<HostReport> {
         Vec::new()
     }
 }
 
-/// A server of the list, as people want to know it.
+/// A server of the list, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostReport {
     /// Its name and port.
     pub host: String,
-    /// What it says, or why it says nothing.
+    /// Its report, or why there is none.
     pub facts: Result<HostFacts, String>,
 }
 
-/// What a server says about itself.
+/// What a server reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostFacts {
     /// The newest entry that it has.
@@ -185,7 +185,7 @@ pub struct HostFacts {
     pub identity: String,
     /// Its clock.
     pub clock: DateTime<Utc>,
-    /// State of a Galera node in its own words; `None`: it is none.
+    /// The state of a Galera node, in its own words. `None`: it is not a Galera node.
     pub galera: Option<String>,
     /// Why it takes no writes at this moment, in its own words.
     pub closed: Option<String>,

@@ -1,5 +1,5 @@
-//! Moving in and out: the log is begun with one machine's state, further machines begin with its image, and a machine
-//! that leaves takes an ordinary state with it only when it is the last.
+//! Joining and leaving. The log begins with one machine's state. Further machines begin with its image. A machine that
+//! leaves keeps an ordinary state only when it is the last one.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use crate::durable::{self, FileError};
 pub struct Machine {
     /// What it calls itself.
     pub name: String,
-    /// Since when.
+    /// When it joined.
     pub joined_at: DateTime<Utc>,
 }
 
@@ -31,7 +31,7 @@ fn joined(tx: &Tx<'_>, machine: &str) -> Result<(), StoreError> {
 }
 
 /// Begins the log with the state at `path`, which becomes the first replica. The caller holds the state's lock alone.
-/// A run that dies on the way can be repeated.
+/// A run that died can be repeated.
 ///
 /// # Errors
 /// [`ClusterError::Unfit`]: the log has entries of another machine. As [`Store::write`].
@@ -61,7 +61,8 @@ pub fn begin(path: &Path, mut log: Box<dyn ClusterLog>, rules: ClusterRules) -> 
     if !replica::is_replica(&conn)? {
         let image = snapshot::first_image(&conn, &rules.machine, &identity, (rules.now)())?;
         log.put_snapshot(&super::Snapshot { position, image: image.clone() })?;
-        // The very bytes that others begin with: what was written here meanwhile cannot be, the lock is held alone.
+        // Exactly the bytes that other machines begin with. Nothing can have been written here in between, because the
+        // lock is held alone.
         put_in_place(path, &image, &rules.machine, position)?;
     }
     open(path, log, rules)
@@ -94,8 +95,8 @@ pub fn join(
     Ok(store)
 }
 
-/// As [`join`], for a machine that has a replica already: it is kept where it fits the log, and what the log lacks of
-/// it is written again. `false`: it does not fit, and has to be built anew.
+/// As [`join`], for a machine that has a replica already. A replica that fits the log is kept, and entries that the log
+/// lacks are written to it again. `false`: the replica does not fit, and has to be built anew.
 ///
 /// # Errors
 /// As [`Store::write`].
@@ -139,7 +140,7 @@ fn put_in_place(path: &Path, image: &[u8], machine: &str, at: Position) -> Resul
     replica::make(&made, machine, at)?;
     durable::replace(path, MODE, |new| {
         vacuum_into(&made, new)?;
-        // SQLite would take the newest writes of the old file for a part of the new one.
+        // SQLite would otherwise treat the newest writes of the old file as a part of the new one.
         for suffix in ["-wal", "-shm"] {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);
@@ -154,7 +155,7 @@ fn put_in_place(path: &Path, image: &[u8], machine: &str, at: Position) -> Resul
     })
 }
 
-/// Opens a replica; nothing is asked yet.
+/// Opens a replica. No server is asked yet.
 ///
 /// # Errors
 /// [`ClusterError::NotReplica`], [`ClusterError::Elsewhere`].
@@ -165,8 +166,8 @@ fn open(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<St
     Store::from_connection(Rc::new(conn)).in_cluster(log, rules)
 }
 
-/// Brings the schema of a replica forward: by an entry, so that every machine does it at the same place of the log. The
-/// caller holds the state's lock alone.
+/// Brings the schema of a replica forward. It does so by an entry, so that every machine does it at the same place of
+/// the log. The caller holds the state's lock alone.
 ///
 /// # Errors
 /// As [`Store::write`].
@@ -188,8 +189,8 @@ pub fn bring_forward(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules)
     }
 }
 
-/// Takes this machine out. The last one keeps the state as an ordinary one; `false`: others go on, and this machine
-/// must not, so the caller sets its replica aside.
+/// Takes this machine out. The last machine keeps the state as an ordinary one. `false`: other machines go on. This
+/// machine must not, so the caller sets its replica aside.
 ///
 /// # Errors
 /// As [`Store::write`].
@@ -227,7 +228,7 @@ impl Store {
     /// The machines of the cluster; empty without one.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn machines(&self) -> Result<Vec<Machine>, StoreError> {
         if self.cluster.is_none() {
             return Ok(Vec::new());
@@ -240,7 +241,7 @@ impl Store {
 }
 
 impl Cluster {
-    /// Whose replica this is.
+    /// The machine that this replica belongs to.
     pub fn machine(&self) -> &str {
         &self.rules.machine
     }

@@ -1,5 +1,5 @@
-//! When the log is not what this replica knows: a server that lags, a log that lost its newest entries, a fork, and a
-//! database that may lack entries which nobody here can see.
+//! What happens when the log differs from this replica: a server lags, the log lost its newest entries, there is a
+//! fork, or the database may lack entries without anybody noticing.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use super::{Appended, Cluster, ClusterError, Line, append, replica};
 /// The replicated name of the database that the log lies in.
 pub(super) const IDENTITY: &str = "cluster_identity";
 
-/// The statement that sets a single value, as `Tx::set_meta` words it.
+/// The statement that sets a single value, in the form of `Tx::set_meta`.
 fn set_meta(name: &str, value: &str) -> Line {
     use rusqlite::types::Value::Text;
     Line::Statement {
@@ -22,11 +22,11 @@ fn set_meta(name: &str, value: &str) -> Line {
 }
 
 impl Cluster {
-    /// The log does not hold our newest entry where it was asked. A server that lags is passed over. Where all of them
-    /// end before it, the log lost its end: what this machine kept is written again, before anything else.
+    /// Called when the asked server does not have our newest entry. A server that only lags is skipped. If all servers
+    /// end before that entry, the log lost its end: this machine writes its kept entries again before anything else.
     ///
     /// # Errors
-    /// [`ClusterError::Fork`], [`ClusterError::Behind`]: a person decides.
+    /// [`ClusterError::Fork`], [`ClusterError::Behind`]: an operator decides.
     pub(super) fn mend(&self) -> Result<(), StoreError> {
         let here = replica::position(&self.conn)?;
         let head = self.newest_head(here)?;
@@ -41,7 +41,7 @@ impl Cluster {
             return Err(fork(here, head_words(head.position)));
         }
         self.write_again(head.position, here)?;
-        // Being ahead proves that the log lost something, not that it lost only what was known here.
+        // That this machine is ahead proves that the log lost entries. It may have lost more than this machine knew.
         let until = (head.clock + self.rules.settle).timestamp().to_string();
         self.add_until_written(&[set_meta(HOLD_UNTIL, &until)])
     }
@@ -73,7 +73,7 @@ impl Cluster {
         }
     }
 
-    /// The log holds our newest entry after all, or another of its number.
+    /// Checks whether the log holds our newest entry after all, or another entry with its number.
     fn check_same(&self, here: Position) -> Result<(), StoreError> {
         let found = self.log.borrow_mut().entries(here.seq, 1)?;
         match found.first() {
@@ -99,7 +99,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Adds an entry of our own, whatever others write meanwhile.
+    /// Adds an entry of our own, whatever other machines write in between.
     fn add_until_written(&self, lines: &[Line]) -> Result<(), StoreError> {
         let since = std::time::Instant::now();
         loop {
@@ -116,9 +116,9 @@ impl Cluster {
         }
     }
 
-    /// Before the first entry over each connection: whether the database is the one that the replicas know, and has a
-    /// witness for its newest entry. Otherwise this machine writes nothing for the settling time, so that machines that
-    /// are ahead can write their entries again; then the present database is written down.
+    /// Checks, before the first entry over each connection, that the database is the one that the replicas know and has
+    /// a witness for its newest entry. Otherwise this machine writes nothing for the settling time, so that machines
+    /// that are ahead can write their entries again. After that the present database is recorded as the known one.
     ///
     /// # Errors
     /// [`ClusterError::Quiet`].
@@ -139,7 +139,7 @@ impl Cluster {
             self.checked.set(Some(self.log.borrow().connection()));
             return Ok(());
         }
-        // What was written before the change is known here as well before anything is added behind it.
+        // This replica first applies what was written before the change; then an entry may be added after it.
         self.catch_up()?;
         self.wait_quietly()?;
         self.add_until_written(&[set_meta(IDENTITY, &head.identity)])?;
@@ -152,7 +152,7 @@ impl Cluster {
         let now = (self.rules.now)();
         let since = match replica::quiet_since(&self.conn)? {
             Some(since) if since <= now.timestamp() => since,
-            // A clock that was set back must not shorten the wait.
+            // Setting the clock back must not shorten the wait.
             Some(_) | None => {
                 replica::set_quiet_since(&self.conn, Some(now.timestamp()))?;
                 now.timestamp()

@@ -2,9 +2,9 @@
 //! of the log. The entry's number is its key in the database and it names the entry before it by its chain, so that
 //! exactly one machine writes the next entry, and only one that knows everything before it.
 //!
-//! No local transaction is open while the network is asked: `work` runs in a transaction that notes its statements
-//! and is rolled back, the entry is written to the log, then it is applied here as on every other machine. A run that
-//! dies in between leaves an entry that the next run applies.
+//! No local transaction is open while a server is asked. `work` runs in a transaction that notes its statements and is
+//! rolled back. Then the entry is written to the log, and applied here as on every other machine. A run that dies in
+//! between leaves an entry that the next run applies.
 
 mod body;
 mod lease;
@@ -32,13 +32,14 @@ pub use log::{Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, P
 pub use members::{Machine, begin, bring_forward, join, leave, rejoin};
 pub(super) use replica::{APPLICATION_ID, is_replica, machine, unmake};
 
-/// How long a write tries to get its entry into the log. A number of tries would starve the slower of two machines.
+/// How long a write tries to get its entry into the log. A limit on the number of attempts would put the slower of two
+/// machines at a disadvantage.
 const TRY_FOR: Duration = Duration::from_secs(20);
 
-/// Between two tries: at least, and at most so much longer.
+/// The pause between two attempts: at least this long, and at most twice as long.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a run waits for the other runs of its machine to write first. Only politeness: the log keeps the order.
+/// How long a run lets the other runs of its machine write first. This only avoids collisions; the log keeps the order.
 const QUEUE_FOR: Duration = Duration::from_secs(2);
 
 /// The settings of a machine of a cluster.
@@ -46,32 +47,33 @@ const QUEUE_FOR: Duration = Duration::from_secs(2);
 pub struct ClusterRules {
     /// The name of this machine.
     pub machine: String,
-    /// Machine, boot and lock folder: whoever holds a lock file there knows that an earlier owner is dead.
+    /// Machine, boot and lock folder. A run that holds a lock file there knows that an earlier owner is dead.
     pub owner: String,
-    /// The file in which the runs of this machine queue; `None`: they do not.
+    /// The file with which the runs of this machine queue. `None`: they do not queue.
     pub queue: Option<PathBuf>,
     /// How long a lease lasts without renewal.
     pub lease: Duration,
-    /// An intent leaves within this time of its recording, or never.
+    /// An intent is sent within this time after its recording, or never.
     pub send_by: Duration,
     /// The longest call of the seller.
     pub call: Duration,
-    /// After this time since the recording nothing can still come of an intent: settling time, `send_by` and a call.
+    /// After this time since its recording, an intent can no longer take effect: settling time, `send_by` and the
+    /// length of a call.
     pub settle: Duration,
-    /// The newest time, for what is compared with other machines.
+    /// Reads the clock, for times that are compared with other machines.
     pub now: fn() -> DateTime<Utc>,
 }
 
-/// Why a replica cannot go on. Nothing was sent on its strength.
+/// Why a replica cannot go on. Nothing was sent because of it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClusterError {
     /// No server answered, and nothing was written.
     #[error("no server of the log answers: {0}")]
     Away(String),
-    /// It is not known whether the entry was written: if it was, the next run finds it.
+    /// It is not known whether the entry was written. If it was, the next run finds it.
     #[error("the entry may have been written: {0}")]
     InDoubt(String),
-    /// A server answered, and a person has to change something.
+    /// A server answered, and an operator has to change something.
     #[error("{cause}")]
     Unfit {
         /// In technical words.
@@ -140,11 +142,11 @@ impl From<LogError> for StoreError {
     }
 }
 
-/// What became of an entry.
+/// The result of adding an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Appended {
     Written,
-    /// Its number holds another entry.
+    /// Another entry has its number.
     Taken,
     /// The entry before it is not in the log.
     Lost,
@@ -155,19 +157,19 @@ pub struct Cluster {
     conn: Rc<Connection>,
     log: RefCell<Box<dyn ClusterLog>>,
     rules: ClusterRules,
-    /// Which run it is: a lease belongs to one.
+    /// The name of this run. A lease belongs to one run.
     run: String,
     held: RefCell<Vec<lease::Held>>,
     /// Leases that were given back; the next entry, or the end of the run, removes them.
     given_back: RefCell<Vec<String>>,
-    /// The connection whose server was looked at: see [`Cluster::check_database`].
+    /// The connection whose server was checked: see [`Cluster::check_database`].
     checked: Cell<Option<u64>>,
-    /// The entry that is written admits this machine.
+    /// Whether the entry that is being written admits this machine.
     admitting: Cell<bool>,
 }
 
 impl Cluster {
-    /// For a replica that is open.
+    /// This machine's part, for an open replica.
     pub fn new(conn: Rc<Connection>, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Self, StoreError> {
         let owner = replica::machine(&conn)?;
         if owner != rules.machine {
@@ -186,7 +188,7 @@ impl Cluster {
         })
     }
 
-    /// The one way to change the replicated state: see the module's comment.
+    /// The only way to change the replicated state: see the module's comment.
     pub(super) fn write<T>(
         &self,
         writing: &Cell<bool>,
@@ -216,7 +218,7 @@ impl Cluster {
         }
     }
 
-    /// Runs `work` and notes what it changes; nothing of it stays.
+    /// Runs `work`, notes what it changes, and undoes it.
     fn rehearse<T>(
         &self,
         now: DateTime<Utc>,
@@ -268,7 +270,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Applies the entries that follow; `false`: the log does not hold our newest entry.
+    /// Applies the entries that follow. `false`: the log does not have our newest entry.
     fn advance(&self) -> Result<bool, StoreError> {
         const AT_ONCE: u32 = 200;
         loop {
@@ -310,7 +312,7 @@ impl Cluster {
 }
 
 impl Token {
-    /// A new one.
+    /// A new random token.
     fn fresh() -> Result<Self, StoreError> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| StoreError::Unusable(format!("no random bytes: {error}")))?;
@@ -318,17 +320,17 @@ impl Token {
     }
 }
 
-/// Waits between one and two times so long: machines that met once must not meet again.
+/// Waits between one and two times this long, at random, so that two machines that collided once do not collide again.
 fn pause(least: Duration) -> Result<(), StoreError> {
     let more = u32::from(Token::fresh()?.0.first().copied().unwrap_or_default());
     std::thread::sleep(least + least * more / 256);
     Ok(())
 }
 
-/// Writes an entry behind another. Whatever the answer, only what the log holds afterwards counts: an answer may be
-/// lost, and a server that was cut off may carry the insert out late. The same number and token are used until one of
-/// the three outcomes is proven. `known`: which database may be asked again after an error; another one, or one that
-/// may lack entries, is not written to here.
+/// Writes an entry after another one. Whatever the answer says, only the log's content afterwards counts: an answer may
+/// be lost, and a server that was cut off may carry the insert out late. The same number and token are used until one
+/// of the three results is proven. `known`: the database that may be asked again after an error. This function does not
+/// write to another database, nor to one that may lack entries.
 fn append(
     log: &mut dyn ClusterLog,
     after: Position,
@@ -372,7 +374,7 @@ fn append(
     }
 }
 
-/// Whether the server at the other end belongs to the database that is known, and has a witness for its newest entry.
+/// Whether the connected server belongs to the known database, and has a witness for its newest entry.
 fn is_known(log: &mut dyn ClusterLog, known: Option<&str>) -> bool {
     log.head().is_ok_and(|head| Some(head.identity.as_str()) == known && head.is_witnessed)
 }

@@ -1,6 +1,6 @@
-//! The state file as a replica of the log: which entry it has applied last, the newest entries as they were written,
-//! and applying one. A replica has an application id of its own, so that a program or settings that know nothing of a
-//! cluster refuse the file instead of going on alone.
+//! The state file as a replica of the log: the entry that it applied last, the newest entries as they were written, and
+//! the applying of an entry. A replica has an application id of its own. So a program, or settings, without a cluster
+//! refuse the file instead of going on alone.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -12,7 +12,7 @@ use super::log::{Chain, Entry, Position, Token};
 /// `PRAGMA application_id` of a replica.
 pub(in crate::store) const APPLICATION_ID: i32 = 0x706d_6c63;
 
-/// So many entries are kept as they were written, to be written again where the log loses its end.
+/// How many entries are kept as they were written, to be written again if the log loses its end.
 const KEPT: u64 = 1000;
 
 /// The tables of a replica. `cluster_replica` and `cluster_kept` are this machine's own; leases and machines are part
@@ -51,7 +51,7 @@ pub(in crate::store) fn is_replica(conn: &Connection) -> Result<bool, StoreError
     Ok(id == APPLICATION_ID)
 }
 
-/// Makes a state, or the image of one, the replica of this machine, as it is after an entry.
+/// Turns a state, or the image of one, into the replica of this machine, as of an entry.
 pub(in crate::store) fn make(conn: &Connection, machine: &str, at: Position) -> Result<(), StoreError> {
     let open = Open::begin(conn)?;
     conn.execute_batch(TABLES)?;
@@ -61,7 +61,7 @@ pub(in crate::store) fn make(conn: &Connection, machine: &str, at: Position) -> 
     open.commit()
 }
 
-/// Takes away what is this machine's own: what is left is the image that any machine may begin with.
+/// Removes what belongs to this machine alone. The rest is an image that any machine may begin with.
 pub(in crate::store) fn strip(conn: &Connection) -> Result<(), StoreError> {
     let open = Open::begin(conn)?;
     conn.execute_batch("DROP TABLE cluster_replica; DROP TABLE cluster_kept;")?;
@@ -69,7 +69,7 @@ pub(in crate::store) fn strip(conn: &Connection) -> Result<(), StoreError> {
     open.commit()
 }
 
-/// Makes a replica an ordinary state of this machine.
+/// Turns a replica into an ordinary state of this machine.
 pub(in crate::store) fn unmake(conn: &Connection) -> Result<(), StoreError> {
     let machine = machine(conn)?;
     let open = Open::begin(conn)?;
@@ -103,12 +103,12 @@ pub(in crate::store) fn position(conn: &Connection) -> Result<Position, StoreErr
     place(seq, &chain)
 }
 
-/// Whose replica it is.
+/// The machine that the replica belongs to.
 pub(in crate::store) fn machine(conn: &Connection) -> Result<String, StoreError> {
     Ok(conn.query_row("SELECT machine FROM cluster_replica", [], |row| row.get(0))?)
 }
 
-/// Since when this machine waits because it does not know the database (seconds since 1970).
+/// When this machine began to wait because it does not know the database (seconds since 1970).
 pub(in crate::store) fn quiet_since(conn: &Connection) -> Result<Option<i64>, StoreError> {
     Ok(conn.query_row("SELECT quiet_since FROM cluster_replica", [], |row| row.get(0))?)
 }
@@ -131,11 +131,11 @@ pub(in crate::store) fn kept(conn: &Connection, seq: u64) -> Result<Option<Entry
     Ok(Some(Entry { position: place(number(seq)?, &chain)?, token, node, format, body }))
 }
 
-/// Applies the entry that follows; one that was applied before is passed over.
+/// Applies the next entry. An entry that was applied before is skipped.
 ///
 /// # Errors
-/// [`StoreError::Unusable`]: it does not follow, or a statement changes other rows here than it did there: this
-/// replica differs from the others.
+/// [`StoreError::Unusable`]: the entry does not follow the last one, or a statement changes another number of rows here
+/// than it did there, so that this replica differs from the others.
 pub(in crate::store) fn apply(conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
     if entry.format > schema::version() {
         return Err(StoreError::Newer { found: entry.format, known: schema::version() });

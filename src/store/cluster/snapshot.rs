@@ -1,4 +1,4 @@
-//! Images of the state, from which machines begin and rebuild what they lost.
+//! Images of the state. Machines begin with them, and rebuild a lost replica from them.
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
@@ -7,10 +7,10 @@ use super::super::file::{check_version, in_memory};
 use super::super::{Store, StoreError};
 use super::{ClusterError, Snapshot, members, replica};
 
-/// After so many entries a snapshot is made.
+/// A snapshot is made after this many entries.
 const EVERY: u64 = 5000;
 
-/// An image in memory, whole and of a version that this program knows.
+/// Opens an image in memory, after checking that it is complete and of a version that this program knows.
 pub(super) fn opened(image: &[u8]) -> Result<Connection, StoreError> {
     let mut conn = Connection::open_in_memory()?;
     conn.deserialize_read_exact("main", image, image.len(), false)?;
@@ -22,7 +22,7 @@ pub(super) fn opened(image: &[u8]) -> Result<Connection, StoreError> {
 fn bytes(conn: &mut Connection) -> Result<Vec<u8>, StoreError> {
     conn.execute_batch("VACUUM")?;
     let mut image = conn.serialize("main")?.to_vec();
-    // A database in memory has no files beside it, whatever the header of the file that it came from says.
+    // A database in memory cannot use WAL, so its header must not say that it does.
     image.iter_mut().skip(18).take(2).for_each(|byte| *byte = 1);
     Ok(image)
 }
@@ -43,8 +43,8 @@ pub(super) fn first_image(
 }
 
 impl Store {
-    /// Writes an image of the state to the log; older entries are removed behind it. `when_due`: only when enough was
-    /// written since the last one. Whether it was made.
+    /// Writes an image of the state to the log, and removes older entries. `when_due`: only when enough was written
+    /// since the last one. Returns whether it was made.
     ///
     /// # Errors
     /// As [`Store::write`].
