@@ -23,7 +23,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Writes down what a purchase cost; what costs nothing by its nature leaves no row.
+    /// Writes down what a purchase cost. A change that never costs anything gets no row.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -56,7 +56,7 @@ impl Tx<'_> {
         )
     }
 
-    /// A license has another number by now: its modules are those of that number.
+    /// A license has another number now: moves its modules to that number.
     ///
     /// # Errors
     /// An error of SQLite.

@@ -1,6 +1,6 @@
-//! The state as a file: where it may lie, who may read it, how a new one is made and an old one brought forward, and
-//! a bad one left alone. A file of this program is never empty, not even for a moment: it is written whole beside its
-//! place, then named.
+//! The state as a file: where it may be, who may read it, how a new one is made and an old one brought forward, and how
+//! a bad one is left alone. A file of this program is never empty, not even for a moment: it is written completely
+//! under another name and then renamed.
 
 use std::fs;
 use std::io::{self, Read};
@@ -16,19 +16,20 @@ use super::{ClusterError, Store, StoreError, cluster, schema};
 use crate::durable::{self, FileError};
 use crate::model::ids::PanelId;
 
-/// How long a write waits for another process's write. Transactions here are short: no call to anybody in between.
+/// How long a write waits for another process's write. Transactions are short, because there is never a call to the
+/// outside in one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two tries where SQLite does not wait by itself.
+/// The pause between two attempts where SQLite itself does not wait.
 const BUSY_RETRY: Duration = Duration::from_millis(20);
 
-/// Pages copied at once: all of them, so that no writer makes the copy begin anew.
+/// Pages that are copied at once: all of them. Otherwise a write in between would make the copy start again.
 const COPIED_PAGES: i32 = i32::MAX;
 
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Only the owner reads it: it holds license keys.
+/// Only the owner may read the file, because it holds license keys.
 pub(super) const MODE: u32 = 0o600;
 
 /// What a state knows about its installation.
@@ -42,13 +43,13 @@ pub struct Installation<'i> {
     pub machine: &'i str,
 }
 
-/// What opening found.
+/// The result of opening.
 pub enum Opened {
     /// The state.
     Ready(Store),
-    /// The replica of a cluster's log, to be opened with [`Store::in_cluster`].
+    /// The replica of a cluster's log. It has to be opened with [`Store::in_cluster`].
     Replica(Store),
-    /// [`prepare`] has something to do first, alone.
+    /// The state is not ready: [`prepare`] has to run first, under the lock taken alone.
     Unready(Unready),
 }
 
@@ -57,16 +58,16 @@ pub enum Opened {
 pub enum Unready {
     /// There is no file.
     Missing,
-    /// The file is empty. This program leaves none behind.
+    /// The file is empty. This program never leaves an empty file.
     Empty,
     /// The schema is older than this program's, or the file has none yet.
     Older,
 }
 
-/// Opens the state if it is ready. Nothing is made and nothing is brought forward.
+/// Opens the state if it is ready. It neither makes a state nor brings one forward.
 ///
 /// # Errors
-/// A newer file is refused with both versions named; one that is not ours or damaged is left as it is.
+/// A newer file is refused, with both versions named. A file that is not ours, or is damaged, is left unchanged.
 pub fn open_ready(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result<Opened, StoreError> {
     let about = match fs::metadata(path) {
         Ok(about) => about,
@@ -94,18 +95,18 @@ pub fn open_ready(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Res
     Ok(Opened::Ready(store))
 }
 
-/// Makes the state where there is none, with its folder (0700), or brings an older one forward; one that is ready
-/// stays as it is. The caller holds the state's lock alone.
+/// Makes a missing state and its folder (0700), or brings an older state forward. A state that is ready stays
+/// unchanged. The caller holds the state's lock alone.
 ///
 /// # Errors
-/// As [`open_ready`]. A copy `state.db.vN` of an older one is kept beside it.
+/// As [`open_ready`]. A copy of an older state is kept beside it as `state.db.vN`.
 pub fn prepare(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
     if !path.exists() {
         let folder = path.parent().unwrap_or(Path::new(""));
         durable::private_folder(folder)?;
         let fresh = new_in_memory(who, now)?;
         return match durable::create(path, MODE, |new| vacuum_into(&fresh.conn, new)) {
-            // Another run was faster. A link that leads nowhere is in the way as well.
+            // Another run was faster. A symbolic link to a missing file gives this error too.
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists && path.exists() => {
                 Ok(())
             }
@@ -115,7 +116,8 @@ pub fn prepare(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result
     let conn = connect(path)?;
     let version = check_version(&conn)?;
     if cluster::is_replica(&conn)? {
-        // Only an entry of the log brings its schema forward: on all machines at the same place.
+        // Only an entry of the log brings the schema of a replica forward, so that all machines do it at the same
+        // place.
         return Err(ClusterError::NoSettings.into());
     }
     if version < schema::version() {
@@ -128,7 +130,7 @@ pub fn prepare(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Result
     Ok(())
 }
 
-/// Opens the state, made or brought forward where it has to be, for a caller that is alone with it.
+/// Opens the state, and makes it or brings it forward if necessary. For a caller that is alone with it.
 ///
 /// # Errors
 /// As [`open_ready`] and [`prepare`].
@@ -142,7 +144,7 @@ pub fn open_file(path: &Path, who: Installation<'_>, now: DateTime<Utc>) -> Resu
     }
 }
 
-/// A file of SQLite's, for reading and writing; none is made.
+/// Opens an SQLite file for reading and writing. A missing file is not made.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     check_magic(path)?;
     connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
@@ -154,14 +156,14 @@ pub(super) fn connect_with(path: &Path, flags: OpenFlags) -> Result<Connection, 
     Ok(conn)
 }
 
-/// Whether nothing was ever written into the file: a run of an older program died while it made a new state.
+/// Whether nothing was ever written into the file, because a run of an older program died while it made a new state.
 fn is_new(conn: &Connection) -> Result<bool, StoreError> {
     Ok(pragma_i32(conn, "user_version")? == 0
         && pragma_i32(conn, "schema_version")? == 0
         && pragma_i32(conn, "application_id")? == 0)
 }
 
-/// The version of a state that this program can use; a new one has none yet.
+/// The version of a state, if this program can use it. A new file has none yet.
 pub(super) fn check_version(conn: &Connection) -> Result<i32, StoreError> {
     let version = pragma_i32(conn, "user_version")?;
     if version > schema::version() {
@@ -180,7 +182,7 @@ fn name_installation(store: &Store, who: Installation<'_>, now: DateTime<Utc>) -
         return Ok(());
     }
     store.write(now, |tx| {
-        // Several runs may find it without a name at once: what the first one wrote stays.
+        // Several runs may find it without an id at the same time. The id that the first one writes stays.
         tx.set_meta_once("panel_id", who.fresh.as_str())?;
         tx.set_meta_once("machine", who.machine)?;
         who.pinned.map_or(Ok(()), |id| tx.set_meta("panel_id", id.as_str()))
@@ -199,8 +201,8 @@ pub fn new_in_memory(who: Installation<'_>, now: DateTime<Utc>) -> Result<Store,
     Ok(store)
 }
 
-/// A copy of the state in memory, brought forward: for runs that only show what they would do. The file is only read;
-/// opened for reading only, SQLite would leave its helper files behind.
+/// A copy of the state in memory, brought forward, for runs that only show what they would do. The file is not changed.
+/// It is not opened as read-only, because then SQLite would leave its helper files behind.
 ///
 /// # Errors
 /// As [`open_ready`].
@@ -213,7 +215,7 @@ pub fn copy_in_memory(path: &Path, who: Installation<'_>) -> Result<Store, Store
     Ok(store)
 }
 
-/// Page for page, damaged ones too.
+/// Copies page by page, damaged pages too.
 pub(super) fn in_memory(file: &Connection) -> Result<Connection, StoreError> {
     let mut copy = Connection::open_in_memory()?;
     let backup = rusqlite::backup::Backup::new(file, &mut copy)?;
@@ -222,7 +224,7 @@ pub(super) fn in_memory(file: &Connection) -> Result<Connection, StoreError> {
     Ok(copy)
 }
 
-/// A file that does not begin as SQLite's do would be overwritten by it.
+/// Checks the first bytes, because SQLite would overwrite a file that does not begin like one of its own.
 pub(super) fn check_magic(path: &Path) -> Result<(), StoreError> {
     let mut head = Vec::new();
     let file = fs::File::open(path).map_err(FileError::at(path))?;
@@ -230,8 +232,8 @@ pub(super) fn check_magic(path: &Path) -> Result<(), StoreError> {
     if head.is_empty() || head == MAGIC { Ok(()) } else { Err(StoreError::Unusable("not an SQLite file".to_owned())) }
 }
 
-/// Several runs that meet a new file wait for each other to change its mode: SQLite tells one of them at once that
-/// the file is busy, whatever the timeout.
+/// Lets several runs that find a new file wait for each other while they change its journal mode: SQLite reports to one
+/// of them at once that the file is busy, whatever the timeout is.
 fn patiently(mut settle: impl FnMut() -> Result<(), StoreError>) -> Result<(), StoreError> {
     let since = Instant::now();
     loop {
@@ -247,12 +249,12 @@ fn patiently(mut settle: impl FnMut() -> Result<(), StoreError>) -> Result<(), S
     }
 }
 
-/// [`settle_pragmas`], for whoever opens a file by another way than [`open_ready`].
+/// [`settle_pragmas`], for code that does not open a file with [`open_ready`].
 pub(super) fn settle(conn: &Connection) -> Result<(), StoreError> {
     patiently(|| settle_pragmas(conn))
 }
 
-/// Full sync, set and read back: a RecordedIntent must survive a power loss.
+/// Sets full sync and reads it back: a recorded intent must survive a power loss.
 fn settle_pragmas(conn: &Connection) -> Result<(), StoreError> {
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     let wanted = if mode == "wal" { 2 } else { 3 };
@@ -268,26 +270,27 @@ fn settle_pragmas(conn: &Connection) -> Result<(), StoreError> {
     if synchronous == wanted { Ok(()) } else { Err(StoreError::Unusable(format!("synchronous {synchronous}"))) }
 }
 
-/// The state as it was before it is brought forward. A copy of that version from an earlier time is replaced: whoever
-/// goes back to the older program wants the newest.
+/// Keeps a copy of the state before it is brought forward. An earlier copy of the same version is replaced, because an
+/// operator who goes back to the older program needs the newest one.
 fn keep_copy(conn: &Connection, path: &Path, version: i32) -> Result<(), StoreError> {
     durable::replace(&path.with_extension(format!("db.v{version}")), MODE, |new| vacuum_into(conn, new))
 }
 
-/// Writes a whole copy into an empty file. SQLite does not sync it: that is up to the caller.
+/// Writes a complete copy into an empty file. SQLite does not sync it; the caller has to.
 pub(super) fn vacuum_into(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     conn.execute("VACUUM INTO ?1", [path.display().to_string()])?;
     Ok(())
 }
 
-/// Two processes may meet a new or old file at once: the one that comes second finds the work done.
+/// Brings the schema forward. Two processes may find a new or old file at the same time; the second one finds the work
+/// done.
 pub(super) fn bring_forward(conn: &Connection) -> Result<(), StoreError> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     let result = pragma_i32(conn, "user_version").and_then(|version| schema::migrate(conn, version));
     match result {
         Ok(()) => Ok(conn.execute_batch("COMMIT")?),
         Err(error) => {
-            // The error that is reported is the first one; a failing ROLLBACK leaves the file as it was all the same.
+            // The first error is reported. Even when ROLLBACK fails, the file stays as it was.
             let _ = conn.execute_batch("ROLLBACK");
             Err(error.into())
         }

@@ -13,28 +13,28 @@ use crate::model::journal::Incarnation;
 /// What is remembered of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemRow {
-    /// Whose service it is: the client of the first time, until another one is accepted ([`Tx::set_client`]).
+    /// The client of the service: the first one that was seen, until another one is accepted ([`Tx::set_client`]).
     pub client: ClientId,
     /// Closes finished.
     pub closes: u32,
-    /// The internal name last carried out.
+    /// The internal name that was carried out last.
     pub choice: Option<String>,
     /// The license that its present incarnation held last.
     pub last_license: Option<LicenseId>,
-    /// The end that is settled: later ones are new payments.
+    /// The settled end. A later end is a new payment.
     pub settled_end: Option<NaiveDate>,
 }
 
-/// One payment of the panel, as the first run for its paid end found things.
+/// One payment of the panel, with the situation that the first run for its paid end found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// Until when the service is paid once `prolong` is done.
+    /// The date until which the service is paid after `prolong`.
     pub paid_end: NaiveDate,
     /// The license at the first run.
     pub license: Option<LicenseId>,
     /// Its expiry at the first run; `None` without a license or an end.
     pub expires_before: Option<NaiveDate>,
-    /// item.expiredate at the first run: the post-call is repeated only while it still is that.
+    /// item.expiredate at the first run. The post-call is repeated only while it is unchanged.
     pub item_end_before: Option<NaiveDate>,
     /// Whether the post-call was seen to succeed.
     pub finished: bool,
@@ -65,9 +65,9 @@ pub(super) fn read_payment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Payment>
     })
 }
 
-/// The text of the creation under which our state knows an incarnation: keys of intents, bindings and payments hold
-/// that text, whatever wording the panel's database has for the same moment by now. The given text for one that is
-/// new.
+/// The text of the moment of creation by which our state knows an incarnation. Idempotency keys, bindings and payments
+/// hold that text, even if the panel's database now shows the same moment in another form. For a new incarnation it is
+/// the given text.
 fn recorded_creation(conn: &Connection, item: ItemId, created: &str) -> Result<String, StoreError> {
     let mut statement = conn.prepare_cached("SELECT created FROM item WHERE id = ?1 ORDER BY created = ?2 DESC")?;
     let mut rows = statement.query(params![item.0, created])?;
@@ -81,7 +81,7 @@ fn recorded_creation(conn: &Connection, item: ItemId, created: &str) -> Result<S
 }
 
 impl Store {
-    /// What is remembered of an item; `None` for one that was never touched.
+    /// What is remembered of an item. `None` for an item that no command has handled.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -102,7 +102,7 @@ impl Store {
         self.incarnation_at(item.id, &item.created)
     }
 
-    /// As [`Store::incarnation`], of a number and its creation in the panel.
+    /// As [`Store::incarnation`], for a number and its moment of creation in the panel.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -112,8 +112,8 @@ impl Store {
         Ok(Incarnation { item, created, closes })
     }
 
-    /// Whether a license serves a service, or served it once: our journal says so. Only a closed service's lines are
-    /// ever pruned.
+    /// Whether a license serves a service, or served it once, according to our journal. Only lines of closed services
+    /// are ever pruned.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -159,7 +159,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Makes sure that the item has a row; its client stays that of the first time until [`Tx::set_client`].
+    /// Makes sure that the item has a row. The row keeps the first client until [`Tx::set_client`].
     ///
     /// # Errors
     /// An error of SQLite.
@@ -171,7 +171,7 @@ impl Tx<'_> {
         )
     }
 
-    /// The service belongs to another client now, as its row in the panel says: it is served all the same.
+    /// Writes down that the service belongs to another client now, as its row in the panel says.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -222,7 +222,7 @@ impl Tx<'_> {
         )
     }
 
-    /// Writes down what the first run for a paid end found; later runs change nothing.
+    /// Writes down the situation that the first run for a paid end found. Later runs change nothing.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -257,7 +257,7 @@ impl Tx<'_> {
         )
     }
 
-    /// A payment is done: its paid end is settled, unless a later one already is.
+    /// Finishes a payment: its paid end becomes the settled end, unless that is later already.
     ///
     /// # Errors
     /// An error of SQLite.

@@ -1,5 +1,5 @@
-//! Intents and their events. The only maker of [`RecordedIntent`]: no request that is sent once exists before COMMIT
-//! returned without error (docs/money-safety.md 7).
+//! Intents and their events. Only this module makes a [`RecordedIntent`]: no request that is sent once exists before
+//! COMMIT returned without error (docs/money-safety.md 7).
 
 use rusqlite::{OptionalExtension, params};
 
@@ -8,8 +8,8 @@ use crate::error::Text;
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
 use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
 
-/// A request whose intent is on disk. Neither `Clone` nor made from a row: it dies with the process, and sending
-/// consumes it. What is found in the state afterwards is a [`Intent`] in doubt, which can only be looked for.
+/// A request whose intent is on disk. It is neither `Clone` nor made from a row, so it dies with the process, and
+/// sending consumes it. A later run only finds an [`Intent`] in doubt in the state, and can only search for its effect.
 #[derive(Debug)]
 pub struct RecordedIntent {
     intent: IntentId,
@@ -28,7 +28,7 @@ impl RecordedIntent {
         self.intent
     }
 
-    /// When it must have left, in a cluster.
+    /// In a cluster: the time by which it must have been sent.
     pub fn deadline(&self) -> Option<&Deadline> {
         self.deadline.as_ref()
     }
@@ -37,7 +37,7 @@ impl RecordedIntent {
 /// An intent about to be recorded.
 #[derive(Debug)]
 pub struct NewIntent<'w> {
-    /// Its key.
+    /// Its idempotency key.
     pub key: &'w IdempotencyKey,
     /// The item that it serves.
     pub item: Option<ItemId>,
@@ -51,19 +51,20 @@ pub struct NewIntent<'w> {
     pub reason: &'w Text,
 }
 
-/// What recording led to.
+/// The result of recording.
 #[derive(Debug)]
 pub enum Recorded {
     /// It may be sent, once.
     Intent(RecordedIntent),
-    /// The key has been recorded before and did not end without effect: nothing may be sent.
+    /// There is an intent with this key that is open or had an effect: nothing may be sent.
     Existing(Box<Intent>),
 }
 
 pub(super) const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
      license, operation FROM wish WHERE ";
 
-/// An intent without an ended outcome, in the words of the index `intent_open`: others would not find it.
+/// The condition for an intent without an ended outcome. It uses the exact words of the index `intent_open`; with other
+/// words SQLite would not use the index.
 macro_rules! is_open {
     () => {
         "(status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over')"
@@ -71,7 +72,7 @@ macro_rules! is_open {
 }
 pub(super) use is_open;
 
-/// A key that admits no second send, in the words of the index `intent_key`.
+/// The condition for a key that forbids a second send, in the exact words of the index `intent_key`.
 const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
      OR status = 'handed_over' OR status = 'done')";
 
@@ -92,7 +93,7 @@ pub(super) fn read_intent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Intent> {
 }
 
 impl Store {
-    /// Whether the journal holds these very words about a license.
+    /// Whether the journal holds exactly these words about a license.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -114,7 +115,7 @@ impl Store {
         intent: &NewIntent<'_>,
         request: impl Fn(&Tx<'_>) -> Result<OnceRequest, StoreError>,
     ) -> Result<Recorded, StoreError> {
-        // Read before the write: nothing of the write itself may lengthen the time.
+        // Read before the write, so that the time that the write takes does not extend the deadline.
         let deadline = self.deadline()?;
         self.write(now, |tx| {
             let key = intent.key.to_string();
@@ -127,7 +128,8 @@ impl Store {
         })
     }
 
-    /// The intent of a key that is in doubt, in a person's hands or done; `None` when the key may be sent.
+    /// The intent of a key, if it is in doubt, waits for an operator, or is done. `None` when a request with this key
+    /// may be sent.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -191,8 +193,9 @@ impl Store {
         self.intents(is_open!(), &[])
     }
 
-    /// Whether a run already ended an intent of a kind with success: a repeated run need not do it again. The panel
-    /// gives numbers of operations again: another item's, or one of 20 days ago, is another operation.
+    /// Whether a run already ended an intent of a kind with success, so that a repeated run does not do it again. The
+    /// panel reuses numbers of operations: the same number for another item, or from more than 20 days ago, is another
+    /// operation.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -211,7 +214,7 @@ impl Store {
         Ok(self.intents(done, params)?.pop())
     }
 
-    /// The last word of the journal about importing a license, and when it was written.
+    /// The newest entry of the journal about importing a license, and when it was written.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -228,7 +231,7 @@ impl Store {
         Ok(statement.query_row(params![account.0, license.0], cell::of("journal", read)).optional()?)
     }
 
-    /// The events of an intent, oldest first: its status is the fold of these.
+    /// The events of an intent, oldest first. They determine its status.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -277,8 +280,8 @@ impl Tx<'_> {
     /// Appends an event to an intent and moves its status.
     ///
     /// # Errors
-    /// [`StoreError::IllegalStep`] when the table of transitions forbids it, for instance because another run ended
-    /// the intent meanwhile; then the whole write is undone.
+    /// [`StoreError::IllegalStep`] when the table of transitions forbids it, for instance because another run has ended
+    /// the intent in the meantime. Then the whole write is undone.
     pub fn event(&self, intent: &Intent, event: &IntentEvent, reason: &Text) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
         let word: String = statement.query_row([intent.id.0], |row| row.get(0))?;
@@ -312,7 +315,7 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// A purchase was carried out: whatever kept runs from buying is lifted.
+    /// A purchase was carried out: ends the back-off that kept runs from buying.
     ///
     /// # Errors
     /// An error of SQLite.

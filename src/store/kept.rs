@@ -1,5 +1,5 @@
-//! What is remembered of a license because the seller shows it in its own way, or not at all: its name, its outward
-//! address, a key that is not valid any more.
+//! Facts about a license that are remembered because the seller shows them in another form or not at all: its name, its
+//! outward address, a key that is not valid any more.
 
 use rusqlite::params;
 
@@ -9,7 +9,7 @@ use crate::model::license_row::LicenseRow;
 use crate::model::name::KeptName;
 
 impl Tx<'_> {
-    /// The key that we have is not valid any more, and the new one is not issued yet: sync brings it.
+    /// Forgets our key of a license: it is not valid any more, and the new one is not issued yet. Sync brings it later.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -17,7 +17,7 @@ impl Tx<'_> {
         self.run("UPDATE license SET lickey = NULL WHERE account = ?1 AND id = ?2", params![row.account.0, row.id.0])
     }
 
-    /// Remembers the outward address that was sent; an empty text: none; `None`: nobody knows whether it arrived.
+    /// Remembers the outward address that was sent. An empty text: none. `None`: it is not known whether it arrived.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -25,7 +25,7 @@ impl Tx<'_> {
         self.run("UPDATE license SET remoteip = ?3 WHERE account = ?1 AND id = ?2", params![account.0, id.0, sent])
     }
 
-    /// Remembers what the seller makes of a name that was asked for.
+    /// Remembers the form in which the seller stores a name that was sent.
     ///
     /// # Errors
     /// An error of SQLite.

@@ -1,5 +1,5 @@
 //! Licenses that are ours: bound, claimed, to be freed, pooled, stopped, deleted. Binding and claiming are one
-//! transaction each, and the schema admits one license an incarnation and one row a license.
+//! transaction each. The schema allows one license for each incarnation and one row for each license.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
@@ -83,7 +83,7 @@ impl Store {
         Ok(self.license_rows("account = ?1 AND id = ?2", params![account.0, id.0])?.pop())
     }
 
-    /// The license that an incarnation holds, bound or being taken.
+    /// The license that an incarnation holds, bound or claimed.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -91,7 +91,7 @@ impl Store {
         Ok(self.license_rows("life = ?1 AND state IN ('bound', 'claimed')", params![incarnation.to_string()])?.pop())
     }
 
-    /// All licenses that serve or served an item, any incarnation.
+    /// All licenses that serve or served an item, in any incarnation.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// Numbers, items and states of the licenses of a family that serve an item, are being taken for one, or may be
-    /// freed at `now`; above `after`, at most `limit`, numbers ascending.
+    /// freed at `now`. Numbers above `after`, ascending, at most `limit`.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -187,7 +187,7 @@ impl Store {
     }
 }
 
-/// What a license is bound with.
+/// The values that a license is bound with.
 #[derive(Debug)]
 pub struct Binding<'b> {
     /// Its account.
@@ -207,7 +207,7 @@ pub struct Binding<'b> {
 }
 
 impl Tx<'_> {
-    /// Writes a license in a state: bound to an incarnation, or waiting to be freed when it comes without one.
+    /// Writes a license: bound to an incarnation, or to be freed when there is none.
     ///
     /// # Errors
     /// The schema refuses a second license for the incarnation.
@@ -265,7 +265,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Takes over what a look showed; what we hold the license for stays.
+    /// Saves what a look showed. The state of the license does not change.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -321,7 +321,7 @@ impl Tx<'_> {
         )
     }
 
-    /// Puts off the next attempt at something that was refused.
+    /// Postpones the next attempt at something that was refused.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -342,8 +342,8 @@ impl Tx<'_> {
         )
     }
 
-    /// What a list showed of a held license is to be looked at, unless it waits for something already: remembered
-    /// until a look has ended well, however many runs that takes.
+    /// Remembers that a license has to be read because of what a list showed, unless it waits for something already.
+    /// This stays until a look succeeds, however many runs that takes.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -354,8 +354,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Claims a free license for an incarnation; `false` when another run was faster. Which key the new client must
-    /// not see is not remembered yet: [`Tx::set_key_before`] does that once the license was read.
+    /// Claims a free license for an incarnation. `false` when another run was faster. The key that the new client must
+    /// not see is not remembered yet: [`Tx::set_key_before`] does that after the license was read.
     ///
     /// # Errors
     /// The schema refuses a second license for the incarnation.

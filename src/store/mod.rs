@@ -1,8 +1,8 @@
-//! Our state: one SQLite file. Opening, permissions, the single way to write (a transaction that ends before anybody
-//! talks to the seller or the panel) and what is known of accounts and modules. SQL stays in this folder.
+//! Our state: one SQLite file. Here are opening, permissions, the only way to write (a transaction that ends before the
+//! seller or the panel is called), and what is known of accounts and modules. All SQL for the state is in this folder.
 //!
-//! What survives: a write that returned `Ok` survives a power loss (WAL with full sync). One that failed counts as
-//! "perhaps written": nothing is sent on its strength, and a recorded intent reads as in doubt.
+//! A write that returned `Ok` survives a power loss (WAL with full sync). A write that failed counts as "perhaps
+//! written": nothing is sent because of it, and an intent that it recorded reads as in doubt.
 
 mod accounts;
 mod cell;
@@ -52,7 +52,7 @@ pub use queries::{JournalLine, LicenseFilter};
 pub use swap::{Aside, panel_id_of, read_copy};
 pub use waiting::WaitsFor;
 
-/// Our state could not be used; nothing was changed, or it counts as perhaps written.
+/// Our state could not be used. Nothing was changed, or the write counts as perhaps written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file or its folder.
@@ -71,16 +71,16 @@ pub enum StoreError {
         /// Ours.
         known: i32,
     },
-    /// Not ours, or damaged; left alone.
+    /// It is not ours, or damaged. It was left unchanged.
     #[error("not a usable state file: {0}")]
     Unusable(String),
-    /// A value of one row that cannot be read, with the row that it is in.
+    /// A value that cannot be read, with its row.
     #[error("a value in the state cannot be read: {0}")]
     Unreadable(String),
     /// SQLite.
     #[error("{0}")]
     Sqlite(#[source] rusqlite::Error),
-    /// A step that the table of transitions forbids: a defect of ours, nothing was written.
+    /// A step that the table of transitions forbids. This is a defect of ours; nothing was written.
     #[error("illegal step of wish {intent}: {from} after {event}")]
     IllegalStep {
         /// Which intent.
@@ -96,7 +96,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether one row cannot be used, and all others can: work on something else may go on.
+    /// Whether only one row cannot be used, so that work on other items and licenses may go on.
     pub fn is_of_one_row(&self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::IllegalStep { .. })
     }
@@ -108,10 +108,10 @@ impl From<FileError> for StoreError {
     }
 }
 
-/// The single value that holds the running number of the newest order.
+/// The name of the single value that holds the running number of the newest order.
 const LAST_NUMBER: &str = "last_number";
 
-/// For so long a running operation of the panel stands for what it was first seen with.
+/// For how many days a running operation of the panel stands for the payment with which it was first seen.
 pub(crate) const OPERATION_DAYS: i64 = 20;
 
 /// What a failing disk does to a COMMIT.
@@ -120,36 +120,35 @@ pub(crate) const OPERATION_DAYS: i64 = 20;
 pub enum CommitFault {
     /// Nothing is written.
     NotWritten,
-    /// It is written, and COMMIT reports an error all the same.
+    /// It is written, and COMMIT reports an error anyway.
     Written,
 }
 
-/// Asked before each COMMIT. Set by the simulator only: what must hold after a failed COMMIT can be tried nowhere
-/// else.
+/// Called before each COMMIT. Only the simulator sets it, because a failed COMMIT can be tested nowhere else.
 #[doc(hidden)]
 pub type CommitHook = Rc<dyn Fn() -> Option<CommitFault>>;
 
-/// The state, one open connection. Cheap to clone: clones share the connection.
+/// The state: one open connection. Clones are cheap and share the connection.
 #[derive(Clone)]
 pub struct Store {
     conn: Rc<Connection>,
-    /// Set while a transaction is open: no call to the seller or the panel may happen then.
+    /// Set while a transaction is open. No call to the seller or the panel may happen then.
     writing: Rc<Cell<bool>>,
     commit_hook: Option<CommitHook>,
-    /// Set where the state is the replica of a cluster's log: then that log decides what is written.
+    /// Set when the state is the replica of a cluster's log. Then the log decides what is written.
     cluster: Option<Rc<Cluster>>,
-    /// It is a copy of a replica, brought into the form of an ordinary state.
+    /// The state is a copy of a replica, converted to an ordinary state.
     was_replica: bool,
     /// Dropped after the connection.
     _guard: Option<Rc<dyn Any>>,
 }
 
-/// An open transaction: everything that changes our state goes through its methods.
+/// An open transaction. All changes of our state go through its methods.
 pub struct Tx<'t> {
     conn: &'t Connection,
     /// The moment of the write (UTC).
     pub now: DateTime<Utc>,
-    /// What was changed so far, where it goes into a log.
+    /// The changes so far, when they go into a log.
     noted: Option<RefCell<Vec<cluster::Line>>>,
 }
 
@@ -171,8 +170,8 @@ impl<'t> Open<'t> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         if !self.0.is_autocommit() {
-            // The error that is reported is the one that led here; SQLite rolls back by itself at the latest when the
-            // connection is closed.
+            // The error that led here is reported. SQLite itself rolls back when the connection is closed, at the
+            // latest.
             let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
         }
     }
@@ -187,8 +186,8 @@ impl Store {
     /// Wraps a connection whose schema is current: an open file, or the simulator's image.
     pub fn from_connection(conn: Rc<Connection>) -> Self {
         conn.set_prepared_statement_cache_capacity(128);
-        // Beside partial indexes SQLite compiles a statement anew at each binding of a value, in the hope of a better
-        // plan; here every plan is fixed. A connection that cannot be told so is only slower.
+        // With partial indexes SQLite compiles a statement again at each binding of a value, in the hope of a better
+        // plan. Here every plan is fixed. A connection that does not accept this setting is only slower.
         let _ = conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
         Self {
             conn,
@@ -200,13 +199,13 @@ impl Store {
         }
     }
 
-    /// The same connection; the guard is dropped once it is closed.
+    /// The same connection. The guard is dropped after the connection is closed.
     #[must_use]
     pub fn guarded_by(self, guard: impl Any) -> Self {
         Self { _guard: Some(Rc::new(guard)), ..self }
     }
 
-    /// The same connection, as the replica of a log: from now on every write is an entry of that log first.
+    /// The same connection, as the replica of a log: from now on every write becomes an entry of that log first.
     ///
     /// # Errors
     /// [`ClusterError::NotReplica`], [`ClusterError::Elsewhere`].
@@ -218,7 +217,7 @@ impl Store {
         Ok(Self { cluster: Some(Rc::new(cluster)), ..self })
     }
 
-    /// Applies what other machines wrote; without a cluster there is nothing to do.
+    /// Applies what other machines wrote. Does nothing without a cluster.
     ///
     /// # Errors
     /// [`ClusterError`].
@@ -226,7 +225,7 @@ impl Store {
         self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.catch_up())
     }
 
-    /// The machine that the state belongs to; empty where it knows none.
+    /// The machine that the state belongs to. Empty if the state names none.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -241,7 +240,7 @@ impl Store {
         Self { was_replica: true, ..self }
     }
 
-    /// Whether this is a copy of a replica, brought into the form of an ordinary state.
+    /// Whether this is a copy of a replica, converted to an ordinary state.
     pub fn was_replica(&self) -> bool {
         self.was_replica
     }
@@ -251,7 +250,7 @@ impl Store {
         self.cluster.is_some()
     }
 
-    /// The same connection, its commits failing when the hook says so.
+    /// The same connection. Its commits fail when the hook says so.
     #[doc(hidden)]
     #[must_use]
     pub fn with_commit_hook(self, hook: CommitHook) -> Self {
@@ -270,11 +269,11 @@ impl Store {
         Ok(store)
     }
 
-    /// The one way to change the state: all of `work` or nothing. `work` only reads and changes the state, so that it
-    /// may run again.
+    /// The only way to change the state: all changes of `work` are made, or none. `work` only reads and changes the
+    /// state, so that it may run again.
     ///
     /// # Errors
-    /// Whatever `work` returns, or a COMMIT that failed: then it is not known whether it was written.
+    /// The error of `work`, or a failed COMMIT. After the latter it is not known whether the changes were written.
     pub fn write<T>(
         &self,
         now: DateTime<Utc>,
@@ -299,7 +298,7 @@ impl Store {
         Ok(value)
     }
 
-    /// Whether a transaction is open: asserted false at every call to the seller and the panel.
+    /// Whether a transaction is open. Every call to the seller and the panel asserts that it is not.
     pub fn is_writing(&self) -> bool {
         self.writing.get()
     }
@@ -312,7 +311,7 @@ impl Store {
         read_meta(&self.conn, name)
     }
 
-    /// Which installation this is: the P of our marks.
+    /// The id of this installation: the P of our marks.
     ///
     /// # Errors
     /// The state has none: it is damaged.
@@ -324,7 +323,7 @@ impl Store {
     /// A single value that is a number.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`]: it is none.
+    /// [`StoreError::Unusable`]: the value is not a number.
     pub fn number(&self, name: &str) -> Result<Option<u32>, StoreError> {
         read_number(&self.conn, name)
     }
@@ -376,7 +375,7 @@ impl Tx<'_> {
     /// Takes the next running number of orders, for a mark.
     ///
     /// # Errors
-    /// As [`Store::number`]: a number that cannot be read would be given out again.
+    /// As [`Store::number`], because a number that cannot be read could be given out a second time.
     pub fn next_mark(&self, panel: &PanelId, item: ItemId) -> Result<Mark, StoreError> {
         let last = read_number(self.conn, LAST_NUMBER)?.unwrap_or(0);
         let number =
@@ -432,7 +431,7 @@ impl Tx<'_> {
         Ok(changed)
     }
 
-    /// Whether anything was changed, as far as it is noted.
+    /// Whether anything was changed, as far as changes are noted.
     fn has_changed(&self) -> bool {
         self.noted.as_ref().is_some_and(|noted| !noted.borrow().is_empty())
     }
@@ -441,7 +440,7 @@ impl Tx<'_> {
         self.execute(sql, params).map(drop)
     }
 
-    /// As [`Tx::execute`], for one new row; its number.
+    /// As [`Tx::execute`], for one new row. Returns its number.
     fn insert(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<u32, StoreError> {
         self.execute(sql, params)?;
         let id = self.conn.last_insert_rowid();

@@ -1,4 +1,5 @@
-//! What passes of sync remember: by what a renewal was foreseen, and for which services they fail.
+//! What passes of sync remember: the facts by which a renewal counts as foreseen, and the services for which passes
+//! fail.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Row, params};
@@ -26,7 +27,7 @@ pub struct Serving {
     pub known: Option<Foreseen>,
 }
 
-/// An intent without an ended outcome: what it is about, without its request.
+/// An intent without an ended outcome: its item and license, without its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenIntent {
     /// Its number.
@@ -50,7 +51,7 @@ pub struct Trouble {
     pub times: u32,
     /// Why the last one failed.
     pub why: Text,
-    /// The panel shows it as a problem.
+    /// Whether the panel shows it as a problem.
     pub told: bool,
 }
 
@@ -106,7 +107,7 @@ impl Store {
                 item: ItemId(row.get(1)?),
                 incarnation: row.get(2)?,
                 expires: cell::expiry(row, 3)?,
-                // By what cannot be read nothing was foreseen: it counts.
+                // When this cannot be read, the renewal was not foreseen, and counts.
                 known: read_foreseen(row, 4).unwrap_or(None),
             })
         })?;
@@ -123,7 +124,7 @@ impl Store {
     /// An error of SQLite.
     pub fn foreseen(&self, incarnation: &str) -> Result<Option<Foreseen>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[SELECT_FORESEEN, " WHERE f.life = ?1"].concat())?;
-        // By what cannot be read nothing was foreseen: it counts.
+        // When this cannot be read, the renewal was not foreseen, and counts.
         Ok(statement.query_row([incarnation], |row| Ok(read_foreseen(row, 0).unwrap_or(None))).optional()?.flatten())
     }
 
@@ -138,7 +139,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The numbers of the services for which passes of a module fail, whatever else stands in their rows.
+    /// The numbers of the services for which passes of a module fail, even if the rest of their rows cannot be read.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -157,8 +158,8 @@ impl Store {
         Ok(statement.exists([item.0])?)
     }
 
-    /// Services whose last license, of this account, is gone at the seller, or was a module that ended with its
-    /// license, and which did not end since.
+    /// Services that have not ended, and whose last license in this account is gone at the seller, or was a module that
+    /// ended with its license.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -174,7 +175,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Intents without an ended outcome, oldest first, as far as every row can be read.
+    /// Intents without an ended outcome, oldest first. This succeeds even if their requests cannot be read.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -213,7 +214,7 @@ impl Tx<'_> {
         )
     }
 
-    /// Another pass failed for a service.
+    /// Counts another failed pass for a service.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -225,7 +226,7 @@ impl Tx<'_> {
         )
     }
 
-    /// The panel shows it.
+    /// Remembers that the panel shows the problem.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -233,7 +234,7 @@ impl Tx<'_> {
         self.run("UPDATE trouble SET told = 1 WHERE item = ?1", params![item.0])
     }
 
-    /// A pass ended well for a service.
+    /// Forgets the failures of a service, because a pass succeeded for it.
     ///
     /// # Errors
     /// An error of SQLite.

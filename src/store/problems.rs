@@ -1,5 +1,5 @@
-//! Reads for the list of problems: the licenses that wait longer than they should. One look over the table, whatever
-//! its size; nothing here decides what a row means.
+//! Queries for the list of problems: licenses that wait longer than they should. Each reads the table once, whatever
+//! its size. Nothing here decides what a row means.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
@@ -26,7 +26,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// Every order ends with account and number, so that it is the same each time.
+    /// The SQL of the order. It always ends with account and number, so that the result is the same each time.
     fn words(self) -> &'static str {
         match self {
             Self::License => "account, id",
@@ -54,7 +54,7 @@ pub struct Figure {
 }
 
 impl Store {
-    /// Licenses counted by product and state, in one look. `due`: the days by which they may run out.
+    /// Counts licenses by product and state, in one query. `due`: the days by which they may run out.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -96,7 +96,7 @@ impl Store {
         )
     }
 
-    /// Licenses that are gone at the seller, and whose service did not end since.
+    /// Licenses that are gone at the seller, while their service has not ended.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -109,7 +109,7 @@ impl Store {
         )
     }
 
-    /// Accounts that no module was seen to buy from last, while licenses in them are in use.
+    /// Accounts from which no module buys now, although licenses in them are in use.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -123,8 +123,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Shows licenses of ours that fit to `each`, one at a time, so that a long list needs no memory; ends early when
-    /// it says so.
+    /// Calls `each` with the licenses of ours that match, one at a time, so that a long list needs no memory. It stops
+    /// early when `each` says so.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -151,14 +151,14 @@ impl Store {
         Ok(())
     }
 
-    /// Lets several reads see the same state, whatever is written in between.
+    /// Runs several reads that all see the same state, whatever is written in between.
     ///
     /// # Errors
     /// An error of SQLite, and those of `work`.
     pub fn at_one_moment<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let transaction = self.conn.unchecked_transaction()?;
         let result = work();
-        // Nothing was written: however it ends, there is nothing to lose.
+        // Nothing was written, so an error here does not matter.
         drop(transaction);
         result
     }

@@ -1,4 +1,4 @@
-//! Reads for reports: what purchases cost, and what came from the pool instead.
+//! Queries for reports: what purchases cost, and what came from the pool instead.
 
 use std::collections::BTreeMap;
 
@@ -24,18 +24,18 @@ pub struct Purchase {
     pub pricelist: UpstreamPricelistId,
     /// One word: order, add, renewal, tariff, nodes.
     pub kind: String,
-    /// The period bought, where it was one.
+    /// The period that was bought, if the purchase was for a period.
     pub period: Option<Period>,
-    /// What it cost; `None`: nobody said.
+    /// What it cost. `None`: not known.
     pub amount: Option<Money>,
-    /// Whether the amount is our list price instead of the seller's word.
+    /// Whether the amount is our list price and not a price that the seller showed.
     pub is_estimate: bool,
 }
 
 /// A license that was given out again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reuse {
-    /// To which service.
+    /// The service that got it.
     pub item: Option<ItemId>,
     /// Its tariff.
     pub pricelist: UpstreamPricelistId,
@@ -86,7 +86,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The last purchase of a period of each license that says what it cost.
+    /// For each license, the last purchase of a period whose cost is known.
     ///
     /// # Errors
     /// An error of SQLite.

@@ -1,5 +1,4 @@
-//! Reads for people: lists, the journal, marks, and the file itself (integrity, copy, pruning). Nothing here decides
-//! anything about a license.
+//! Queries for people: lists, the journal, marks, and pruning. Nothing here decides anything about a license.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
@@ -11,10 +10,10 @@ use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, Module
 use crate::model::journal::{Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 
-/// Which licenses of ours are asked for; `None` excludes nothing.
+/// A filter for licenses of ours. `None` excludes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LicenseFilter<'f> {
-    /// What they are held for.
+    /// Their state.
     pub state: Option<LicenseState>,
     /// The internal name that they were ordered for.
     pub product: Option<&'f str>,
@@ -25,16 +24,16 @@ pub struct LicenseFilter<'f> {
 }
 
 impl LicenseFilter<'_> {
-    /// Its condition; the parameters are its fields in their order.
+    /// The filter as an SQL condition. Its parameters are the fields in their order.
     pub(super) const CONDITION: &'static str = "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2)
         AND (?3 IS NULL OR module = ?3) AND (?4 IS NULL OR expires < ?4)";
 
-    /// Whether every license fits.
+    /// Whether the filter lets every license pass.
     pub fn is_empty(&self) -> bool {
         self.state.is_none() && self.product.is_none() && self.module.is_none() && self.expires_before.is_none()
     }
 
-    /// Whether a license fits, by the same rule as the condition.
+    /// Whether a license passes, by the same rule as the SQL condition.
     pub fn fits(&self, row: &LicenseRow) -> bool {
         self.state.is_none_or(|state| state == row.state)
             && self.product.is_none_or(|product| product == row.internal_name)
@@ -56,7 +55,7 @@ pub struct JournalLine {
     pub license: Option<LicenseId>,
     /// One word for what happened: the event of an intent, or of a decision.
     pub event: String,
-    /// What the seller or the network said, where the event holds it.
+    /// The words of the seller or the network, if the event holds them.
     pub detail: String,
     /// Why, in words.
     pub reason: Text,
@@ -117,7 +116,7 @@ impl Store {
         )
     }
 
-    /// Licenses of ours with that number, in whatever account.
+    /// Licenses of ours with that number, in any account.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -134,7 +133,7 @@ impl Store {
         self.license_rows("ip = ?1 OR last_ip = ?1 ORDER BY (ip = ?1) DESC, account, id", params![text])
     }
 
-    /// Licenses of ours whose key contains that text, whatever its case.
+    /// Licenses of ours whose key contains that text, in upper or lower case.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -150,7 +149,8 @@ impl Store {
         self.journal("item = ?1", params![item.0])
     }
 
-    /// The journal about a license, oldest first; its order stands in lines that knew no number yet.
+    /// The journal about a license, oldest first. It includes the lines of its order, which did not know its number
+    /// yet.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -168,7 +168,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Orders of an account, whatever became of them: whose marks the seller may show.
+    /// All orders of an account, however they ended: the seller may show their marks.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -190,7 +190,7 @@ impl Store {
         )
     }
 
-    /// Items whose newest order or renewal the seller refused, and which were not served since.
+    /// For each item, its newest order or renewal, if the seller refused that.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -202,7 +202,8 @@ impl Store {
         )
     }
 
-    /// The clients that a state has met under the number of an item: a day of creation each.
+    /// What the state knows under the number of an item: each moment of creation, with its client and the number of
+    /// closes.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -221,7 +222,7 @@ impl Store {
         Ok(self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
-    /// How many licenses the state knows, in whatever state they are.
+    /// How many licenses the state knows, in any state.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -230,8 +231,8 @@ impl Store {
     }
 }
 
-/// Lines that belong to nothing any more: no intent that is open, no item that has a license, no license that we hold
-/// (docs/money-safety.md 8). `?1`: older than this.
+/// The condition for lines of the journal that may be removed: they belong to no open intent, to no item that has a
+/// license, and to no license that we hold (docs/money-safety.md 8). `?1`: they are older than this.
 const PRUNABLE: &str = concat!(
     "at < ?1 AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE ",
     is_open!(),
@@ -275,7 +276,8 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// Items that lines of the journal older than a moment are about: whoever prunes asks the panel which are closed.
+    /// Items that lines of the journal older than a moment are about. Before pruning, the panel is asked which of them
+    /// are closed.
     ///
     /// # Errors
     /// An error of SQLite.

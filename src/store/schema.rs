@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-/// `PRAGMA application_id`: tells our file from any other SQLite file.
+/// `PRAGMA application_id`: distinguishes our file from any other SQLite file.
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
 
 /// Migrations in order; after number N the file's `user_version` is N.
@@ -14,8 +14,8 @@ pub fn version() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
 }
 
-/// Days are texts `YYYY-MM-DD`, moments are seconds since 1970 (UTC), keys of intents and lives are the texts of
-/// `model::journal`.
+/// Days are texts `YYYY-MM-DD`. Moments are seconds since 1970 (UTC). Idempotency keys and incarnations are the texts
+/// of `model::journal`.
 const VERSION_1: &str = "
 -- Single values: panel_id, machine, last_number (of orders), restored, taken_in, adopted:MODULE.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -160,9 +160,9 @@ CREATE TABLE cost (
 ) STRICT;
 ";
 
-/// For IN with more than two values SQLite builds a temporary table, here at every write of an intent and every look
-/// for open ones; OR is read in place. A query finds these indexes only by the same words: `journal::is_open` and
-/// `journal::IS_KEY_TAKEN`.
+/// The conditions use OR, because for IN with more than two values SQLite builds a temporary table, at every write of
+/// an intent and every search for open ones. SQLite uses these indexes only for queries with the same words:
+/// `journal::is_open` and `journal::IS_KEY_TAKEN`.
 const VERSION_2: &str = "
 DROP INDEX wish_key;
 DROP INDEX wish_open;
@@ -197,20 +197,20 @@ CREATE TABLE trouble (
 ) STRICT;
 ";
 
-/// The name that was asked for last and what the seller shows in its place, where it keeps names in its own way.
+/// The name that was sent last, and what the seller shows instead, where it stores names in a form of its own.
 const VERSION_4: &str = "
 ALTER TABLE license ADD COLUMN name_asked TEXT;
 ALTER TABLE license ADD COLUMN name_shown TEXT;
 ";
 
-/// What the last look showed of domains in use (NULL: not known), and the outward address that we sent last (empty:
-/// none; NULL: not known, as for licenses that others ordered and for what older versions wrote).
+/// The number of domains in use at the last look (NULL: not known), and the outward address that we sent last. Empty:
+/// none. NULL: not known, as for licenses that others ordered and in rows of older versions.
 const VERSION_5: &str = "
 ALTER TABLE license ADD COLUMN domains INTEGER;
 ALTER TABLE license ADD COLUMN remoteip TEXT;
 ";
 
-/// Brings a file from version `from` to the current one; the caller holds the transaction around it.
+/// Brings a file from version `from` to the current one. The caller has opened the transaction.
 ///
 /// # Errors
 /// An error of SQLite.

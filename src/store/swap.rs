@@ -1,4 +1,4 @@
-//! One state in the place of another, and copies of it. Whoever puts a state in place holds the state's lock alone.
+//! Replacing the state by another one, and copies of it. The caller that replaces a state holds the state's lock alone.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use super::{Store, StoreError, cluster};
 use crate::durable::{self, FileError};
 use crate::model::ids::PanelId;
 
-/// What SQLite keeps beside a file: the newest writes, and their index.
+/// The files that SQLite keeps beside a database: the newest writes, and their index.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -23,11 +23,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Reads a copy of a state into memory and brings it forward there; the file itself is not changed. What it lacks is
-/// found here, before anything is done with it.
+/// Reads a copy of a state into memory and brings it forward there. The file itself is not changed. Defects of the copy
+/// are found here, before it is used.
 ///
 /// # Errors
-/// [`StoreError::Newer`], or [`StoreError::Unusable`]: it is empty, no state of this program, or damaged.
+/// [`StoreError::Newer`], or [`StoreError::Unusable`]: it is empty, not a state of this program, or damaged.
 pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
     let about = fs::metadata(file).map_err(FileError::at(file))?;
     if !about.is_file() {
@@ -46,15 +46,15 @@ pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
     }
     store.panel_id()?;
     if cluster::is_replica(&store.conn)? {
-        // Whoever puts it in place goes on with it alone.
+        // A replica becomes an ordinary state: the machine that uses it goes on alone.
         cluster::unmake(&store.conn)?;
         return Ok(store.marked_as_replica());
     }
     Ok(store)
 }
 
-/// A copy is opened for reading only. Alone it cannot change, and nothing is made beside it; with a file of the
-/// newest writes beside it SQLite reads both, and may leave an index there.
+/// Opens a copy read-only. A single file is opened as immutable, so that SQLite makes no file beside it. When there is
+/// a file with the newest writes beside it, SQLite reads both, and may leave an index there.
 fn connect_to_copy(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0) {
@@ -62,7 +62,7 @@ fn connect_to_copy(file: &Path) -> Result<Connection, StoreError> {
     }
     let mut uri = "file:".to_owned();
     for byte in fs::canonicalize(file).map_err(FileError::at(file))?.as_os_str().as_bytes() {
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = if byte.is_ascii_alphanumeric() || *byte == b'/' {
             uri.write_char(char::from(*byte))
         } else {
@@ -74,7 +74,7 @@ fn connect_to_copy(file: &Path) -> Result<Connection, StoreError> {
 }
 
 impl Store {
-    /// Writes a whole copy of the state to a file that must not exist; safe while others write.
+    /// Writes a complete copy of the state to a file that must not exist. It is safe while others write.
     ///
     /// # Errors
     /// The file is there, or cannot be written.
@@ -82,11 +82,11 @@ impl Store {
         durable::create(file, MODE, |new| vacuum_into(&self.conn, new))
     }
 
-    /// Puts a copy of this state in the place of the present one, which is kept as `kept`. What needs room on the
-    /// disk comes first, the name last: until then the present state is there.
+    /// Replaces the present state by a copy of this one. The present state is kept as `kept`. The steps that need room
+    /// on the disk come first and the renaming last, so that the present state stays in place until then.
     ///
     /// # Errors
-    /// Whatever stands in the way; nothing is changed. [`StoreError::Io`] with `AlreadyExists` when `kept` is there.
+    /// Any failure; then nothing is changed. [`StoreError::Io`] with `AlreadyExists` when `kept` exists.
     pub fn replace_present(&self, path: &Path, kept: &Path, what: Aside) -> Result<(), StoreError> {
         if let Some(folder) = path.parent() {
             durable::private_folder(folder)?;
@@ -98,25 +98,23 @@ impl Store {
     }
 }
 
-/// What may be set aside without being understood.
+/// Which states may be set aside although they cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aside {
     /// A state that is unusable.
     Unusable,
-    /// A newer program's state as well.
+    /// Also the state of a newer program.
     UnusableOrNewer,
 }
 
-/// Keeps the present state as `kept`, and leaves nothing beside it that SQLite would take for a part of the state
-/// that comes in its place. A good state is kept as one whole file; what cannot be understood byte by byte, its
-/// companions beside it.
+/// Keeps the present state as `kept`, and leaves no file behind that SQLite would treat as a part of the next state. A
+/// good state is kept as one complete file. A state that cannot be read is kept byte by byte, with its companion files.
 ///
 /// # Errors
-/// Anything else that stands in the way; then nothing is changed. [`StoreError::Io`] with `AlreadyExists` when there
-/// is such a file.
+/// Any other failure; then nothing is changed. [`StoreError::Io`] with `AlreadyExists` when there is such a file.
 fn set_aside(path: &Path, kept: &Path, what: Aside) -> Result<(), StoreError> {
     let path = fs::canonicalize(path).map_err(FileError::at(path))?;
-    // SQLite makes the index anew when it opens a file: this is how it was.
+    // SQLite makes the index anew when it opens a file, so the present one is read first.
     let index = fs::read(beside(&path, "-shm")).ok();
     match keep_whole(&path, kept) {
         Ok(()) => {}
@@ -134,7 +132,7 @@ fn keep_whole(path: &Path, kept: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Unusable("the file is empty".to_owned()));
     }
     let conn = connect(path)?;
-    // Otherwise closing a damaged file would write the newest writes into it. Where there are none, closing removes
+    // Without this, closing a damaged file would merge the newest writes into it. If there are none, closing removes
     // the files that opening made.
     let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
@@ -143,13 +141,13 @@ fn keep_whole(path: &Path, kept: &Path) -> Result<(), StoreError> {
     let is_busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     match is_busy {
         Ok(false) => Ok(()),
-        // A run of an older program, which takes no lock, has it open.
+        // A run of an older program, which takes no lock, has the file open.
         Ok(true) => undone(kept, busy()),
         Err(error) => undone(kept, error.into()),
     }
 }
 
-/// What was kept is taken away again: nothing was changed.
+/// Removes what was kept, so that nothing has changed.
 fn undone(kept: &Path, error: StoreError) -> Result<(), StoreError> {
     durable::remove(&[kept.to_owned()])?;
     Err(error)
@@ -160,7 +158,7 @@ fn busy() -> StoreError {
     StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, None))
 }
 
-/// `index`: what the index was before the file was opened.
+/// Copies the files byte by byte. `index`: the index as it was before the file was opened.
 fn keep_bytes(path: &Path, index: Option<&[u8]>, kept: &Path) -> Result<(), StoreError> {
     let log = beside(path, "-wal");
     let mut made = Vec::new();
@@ -185,7 +183,7 @@ fn keep_bytes(path: &Path, index: Option<&[u8]>, kept: &Path) -> Result<(), Stor
     Ok(())
 }
 
-/// Which installation a state belongs to, as far as that can be read: also of a damaged or a newer one.
+/// The installation that a state belongs to, if it can be read. Also for a damaged or a newer state.
 pub fn panel_id_of(path: &Path) -> Option<PanelId> {
     let conn = connect_to_copy(path).ok()?;
     let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);

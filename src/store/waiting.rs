@@ -1,5 +1,5 @@
-//! Services that wait until the seller has money again. Written into the journal, where people read it too; what
-//! bought or bound something for the service since ends the waiting.
+//! Services that wait until the account at the seller has money again. The waiting is written into the journal, where
+//! people can read it. It ends when something is bought or bound for the service.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -17,7 +17,7 @@ pub enum WaitsFor {
 }
 
 impl WaitsFor {
-    /// The type of error that says so.
+    /// The type of the error for this.
     pub fn word(self) -> &'static str {
         match self {
             Self::Money => "nomoney",
@@ -38,14 +38,15 @@ impl WaitsFor {
     }
 }
 
-/// The newest line of the journal that says that a service waits: nothing was bought or bound for it since.
+/// The condition for the line of the journal that says that a service waits, if nothing was bought or bound for it
+/// since.
 const IS_LAST_WORD: &str = "j.event IN ('waits_nomoney', 'waits_blocked') AND NOT EXISTS (
     SELECT 1 FROM journal n LEFT JOIN wish w ON w.id = n.wish WHERE n.item = j.item AND n.id > j.id
     AND (n.event IN ('bound', 'claimed', 'waits_nomoney', 'waits_blocked')
         OR (n.event = '\"recorded\"' AND w.kind IN ('order', 'renewal', 'tariff', 'nodes'))))";
 
 impl Store {
-    /// What a service waits for; `None` when it does not wait for money.
+    /// What a service waits for. `None` when it does not wait for money.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -71,7 +72,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Remembers that a service waits, and for what purchase.
+    /// Remembers that a service waits, and for which purchase.
     ///
     /// # Errors
     /// An error of SQLite.

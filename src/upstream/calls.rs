@@ -1,6 +1,6 @@
-//! The calls of upstream: whether each may be repeated, and what its answer means (docs/interface.md 5). The forms of
-//! what changes something are in `wire`; calls that are sent once are reached through [`Upstream::send_once`] only,
-//! which consumes a recorded intent.
+//! The calls to the seller: whether each may be repeated, and what its answer means (docs/interface.md 5). `wire` has
+//! the parameters of the calls that change something. Calls that are sent once can only be made through
+//! [`Upstream::send_once`], which consumes a recorded intent.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ use crate::xml::Element;
 /// What a clean answer says about a request that was sent once.
 fn answer_to(request: &OnceRequest, func: &str, doc: &Element) -> Result<OnceAnswer, Failure> {
     Ok(match request {
-        // Without a number, or with two, it cannot be said which license was bought: that is for a look to find out.
+        // Without a number, or with two, the answer does not show which license was bought. A look has to find it.
         OnceRequest::Order(_) => match decode::ordered(doc) {
             Some(id) => OnceAnswer::Ordered(Some(id)),
             None => return Err(Failure::Bad(no_number(func))),
@@ -54,7 +54,8 @@ fn no_balance() -> Text {
 }
 
 impl HttpUpstream {
-    /// **Once**: sends a recorded request. What a lost answer leaves open, and what tells, stands with its form.
+    /// **Once**: sends a recorded request. `wire` says for each request what a lost answer leaves open, and how the
+    /// program finds out.
     fn send_request(&mut self, request: &OnceRequest) -> Result<OnceAnswer, Failure> {
         if matches!(request, OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_)) {
             return Err(Failure::NotSent("a BILLmanager has no hosting orders".to_owned()));
@@ -70,8 +71,8 @@ impl HttpUpstream {
     }
 }
 
-/// What is known after a call that was sent once: everything but a clean answer, a refusal and a connection that was
-/// never made is unknown.
+/// What is known after a call that was sent once. Only three cases are certain: a clean answer, a refusal, and a
+/// connection that was never made. Everything else is unknown.
 fn outcome(result: Result<OnceAnswer, Failure>) -> Outcome {
     match result {
         Ok(answer) => Outcome::Done(answer),
@@ -93,7 +94,7 @@ impl Upstream for HttpUpstream {
         Ok(())
     }
 
-    /// `*.edit elid`. **Read**. An answer about another license is not believed.
+    /// `*.edit elid`. **Read**. An answer about another license counts as a bad answer.
     fn license(&mut self, family: Family, license: LicenseId) -> Result<License, CallError> {
         let func = wire::edit(family);
         self.pace.wait();
@@ -113,8 +114,8 @@ impl Upstream for HttpUpstream {
         }
     }
 
-    /// `soft` or `softexternal` with `p_num p_cnt`. **Read**. A row without a number makes the page unbelievable: an
-    /// incomplete list must never pass for a complete one.
+    /// `soft` or `softexternal` with `p_num p_cnt`. **Read**. A row without a number makes the whole page a bad answer,
+    /// because an incomplete list must never be taken for a complete one.
     fn page(&mut self, family: Family, number: u32) -> Result<Page, CallError> {
         let func = family.func();
         let params = [("p_num", number.to_string()), ("p_cnt", PAGE_ROWS.to_string())];
@@ -124,8 +125,8 @@ impl Upstream for HttpUpstream {
         Ok(Page { rows, total: frame.value_of("p_elems").and_then(|text| text.parse().ok()) })
     }
 
-    /// `soft.checkip pricelist period ip`. **Read**. Its own form is no refusal: nobody has seen what it answers
-    /// where the address is free, and the order decides anyway.
+    /// `soft.checkip pricelist period ip`. **Read**. A form as the answer is not a refusal: nobody has seen the answer
+    /// for a free address, and the order decides anyway.
     fn check_ip(&mut self, pricelist: UpstreamPricelistId, period: Period, ip: IpAddr) -> Result<(), CallError> {
         let params =
             [("pricelist", pricelist.to_string()), ("period", period.number().to_string()), ("ip", ip.to_string())];
@@ -136,7 +137,7 @@ impl Upstream for HttpUpstream {
         }
     }
 
-    /// `whoami`. **Read**. The user's name where the answer holds it, else nothing.
+    /// `whoami`. **Read**. The user's name, or an empty text if the answer does not hold it.
     fn whoami(&mut self) -> Result<String, CallError> {
         let doc = self.result(Repeat::Read, "whoami", &[])?;
         Ok(decode::user(&doc).unwrap_or_default())
@@ -148,21 +149,21 @@ impl Upstream for HttpUpstream {
         decode::balance(&rows, &frame).ok_or_else(|| CallError::BadAnswer(no_balance()))
     }
 
-    /// `soft.order.param` or its newer form, without anything. **Read**.
+    /// `soft.order.param` or its newer form, without parameters. **Read**.
     fn check_order_function(&mut self) -> Result<(), CallError> {
         let func = wire::order_func(Family::Soft, self.order_api);
         self.document(Repeat::Read, &func, &[])?;
         Ok(())
     }
 
-    /// The functions of [`Question`] alone. **Read**.
+    /// Only the functions of [`Question`]. **Read**.
     fn answer(&mut self, question: &Question) -> Result<String, CallError> {
         let form = question.form();
         let params: Vec<(&str, String)> = form.params.iter().map(|(name, value)| (&**name, value.clone())).collect();
         Ok(self.bare_document(&form.func, &params)?.to_document())
     }
 
-    /// `*.edit elid`, and the list until the row is there. **Read**.
+    /// `*.edit elid`, and the list until the row is found. **Read**.
     fn raw(&mut self, family: Family, license: LicenseId) -> Result<Vec<RawRecord>, CallError> {
         self.raw_records(family, license)
     }

@@ -1,7 +1,8 @@
-//! One HTTP exchange with the seller, and what is known after it. A POST with everything in the body; HTTP/1.1, no
-//! redirects, the library's own retries off, TLS always verified. `NotSent` is claimed only while the connection
-//! itself was being made; any doubt is "lost". A call that is sent once gets a fresh connection, so that no stale one
-//! can swallow it. Neither the login nor a request's body nor an answer's text gets into an error.
+//! One HTTP exchange with the seller, and what is known after it. Each request is a POST with everything in the body,
+//! over HTTP/1.1. There are no redirects, the library's own retries are off, and TLS is always verified. `NotSent` is
+//! reported only for failures while the connection was being made; in any doubt the call is `Lost`. A call that is sent
+//! once gets a fresh connection, so that it cannot get lost in a stale one. No error holds the login, the body of a
+//! request, or the text of an answer.
 
 use std::error::Error as _;
 use std::fmt;
@@ -23,36 +24,36 @@ use crate::text;
 use crate::trace::{Rows, Trace, shown};
 use crate::xml::{self, Element, XmlError};
 
-/// Bytes of one page of a list.
+/// Most bytes of one page of a list.
 pub const MAX_LIST: u64 = 16 << 20;
 
-/// Bytes of any other answer.
+/// Most bytes of any other answer.
 pub const MAX_ANSWER: u64 = 1 << 20;
 
-/// Before a read is repeated: long enough for a server that is being reloaded.
+/// The pause before a read is repeated, long enough for a server that is being reloaded.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// A read is repeated only while at least this much of its time is left.
 const RETRY_NEEDS: Duration = Duration::from_secs(1);
 
-/// A kept connection is used again within this time only: servers close idle ones, often after 5 s.
+/// A kept connection is used again only within this time, because servers close idle ones, often after 5 s.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
-/// Shorter passwords are not searched for in the seller's words: they would be found everywhere.
+/// Shorter passwords are not masked in the seller's words, because they would be found everywhere.
 const MASKED_LENGTH: usize = 4;
 
 /// How often a call may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Changes nothing: repeated once when it was not answered, connections kept.
+    /// It changes nothing. It is repeated once when it was not answered, over kept connections.
     Read,
-    /// Names its target: repeated like a read.
+    /// It names its target, so it is repeated like a read.
     Repeatable,
-    /// Costs money or cannot be undone: sent once over a fresh connection, whatever happens.
+    /// It costs money or cannot be undone. It is sent once over a fresh connection, whatever happens.
     Once,
 }
 
-/// A call that did not succeed: what is known.
+/// What is known after a call that did not succeed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// An error document.
@@ -61,9 +62,9 @@ pub(super) enum Failure {
     NotSent(String),
     /// It may have been received; no answer came.
     Lost(String),
-    /// An answer came that cannot be trusted: what is wrong with it.
+    /// An answer came that cannot be trusted. The text says what is wrong with it.
     Bad(Text),
-    /// A form instead of a result: its name. Whether anything was carried out cannot be told.
+    /// A form came instead of a result. Its name. Whether anything was carried out is not known.
     Form(String),
 }
 
@@ -78,7 +79,7 @@ impl From<Failure> for CallError {
     }
 }
 
-/// One account of the selling BILLmanager over HTTP.
+/// One account at a seller's BILLmanager, over HTTP.
 pub struct HttpUpstream {
     url: Url,
     username: String,
@@ -88,7 +89,7 @@ pub struct HttpUpstream {
     pub(super) order_api: OrderApi,
     pub(super) pace: Pace,
     refusals: RefusalTable,
-    /// Keeps its connection between reads; built at first use, because that costs time.
+    /// Keeps its connection between reads. It is built at first use, because building takes time.
     keeping: Option<Client>,
     /// A fresh connection for each call.
     fresh: Option<Client>,
@@ -133,7 +134,7 @@ impl HttpUpstream {
         })
     }
 
-    /// Telling its requests and answers.
+    /// With a trace of its requests and answers.
     #[must_use]
     pub fn traced(self, trace: Trace) -> Self {
         Self { trace, ..self }
@@ -143,7 +144,7 @@ impl HttpUpstream {
         &self.password
     }
 
-    /// As [`HttpUpstream::document`], for calls that are answered with a result: a form in its place is a failure.
+    /// As [`HttpUpstream::document`], for calls whose answer is a result. A form as the answer is a failure.
     pub(super) fn result(&mut self, repeat: Repeat, func: &str, params: &[(&str, String)]) -> Result<Element, Failure> {
         let doc = self.document(repeat, func, params)?;
         form_in(&doc).map_or(Ok(doc), |name| Err(Failure::Form(name)))
@@ -166,7 +167,7 @@ impl HttpUpstream {
         self.checked(func, doc)
     }
 
-    /// Sends a read and returns whatever document came, an error document and a long list as well.
+    /// Sends a read and returns the document that came, whatever it is: also an error document or a long list.
     pub(super) fn bare_document(&mut self, func: &str, params: &[(&str, String)]) -> Result<Element, Failure> {
         let (trace, whom) = (self.trace.clone(), self.host());
         self.send(Repeat::Read, func, params, MAX_LIST, &mut |body| {
@@ -176,8 +177,8 @@ impl HttpUpstream {
         })
     }
 
-    /// Sends a read whose answer is a list: each row `<elem>` becomes what `on_row` makes of it, and the rest of the
-    /// document is returned with the children named in `keep`.
+    /// Sends a read whose answer is a list. Returns what `on_row` makes of each row `<elem>`, and the rest of the
+    /// document with the children named in `keep`.
     pub(super) fn list<T>(
         &mut self,
         func: &str,
@@ -217,7 +218,7 @@ impl HttpUpstream {
         }
     }
 
-    /// The seller may quote what it was sent.
+    /// Masks the login, because the seller may quote what it was sent.
     fn masked(&self, text: String) -> String {
         if self.password.len() < MASKED_LENGTH { text } else { text.replace(&self.password, "***") }
     }
@@ -247,7 +248,7 @@ impl HttpUpstream {
         self.url.host_str().unwrap_or_default().to_owned()
     }
 
-    /// One exchange, told; what a good answer holds is told by whoever reads it.
+    /// One exchange, with its trace. The content of a good answer is traced by the code that reads it.
     fn attempt<T>(
         &mut self,
         repeat: Repeat,
@@ -325,12 +326,11 @@ impl HttpUpstream {
 pub(super) struct Connecting {
     pub(super) connect_timeout: Duration,
     pub(super) source_ip: Option<std::net::IpAddr>,
-    /// With a `ca_file`; else the public authorities are believed.
+    /// TLS with a `ca_file`. `None`: the public authorities are trusted.
     pub(super) trust: Option<ClientConfig>,
 }
 
-/// A client of the library that follows no redirect and repeats nothing by itself; `kept`: idle connections that it
-/// keeps.
+/// A client of the library that follows no redirect and repeats no request. `kept`: how many idle connections it keeps.
 pub(super) fn new_client(url: &Url, kept: usize, connecting: &Connecting) -> Result<Client, reqwest::Error> {
     let mut builder = Client::builder()
         .user_agent(concat!("pmisplicense/", env!("CARGO_PKG_VERSION")))
@@ -351,7 +351,7 @@ pub(super) fn new_client(url: &Url, kept: usize, connecting: &Connecting) -> Res
     builder.build()
 }
 
-/// An error of the library with what lay behind it, without the address (which the caller knows).
+/// An error of the library with its causes, without the address (which the caller knows).
 pub(super) fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -367,8 +367,8 @@ pub(super) fn words(error: reqwest::Error) -> String {
     text
 }
 
-/// The name of the form that a document shows to be filled in: `doc/@func`, else the name of its metadata. What says
-/// `<ok/>` is no form, whatever else stands in it.
+/// The name of the form that a document shows to be filled in: `doc/@func`, else the name of its metadata. A document
+/// with `<ok/>` is not a form, whatever else it holds.
 pub(super) fn form_in(doc: &Element) -> Option<String> {
     let metadata = doc.child("metadata").filter(|metadata| metadata.attribute("type") == Some("form"))?;
     let name = doc.attribute("func").or_else(|| metadata.attribute("name")).unwrap_or_default();
@@ -404,7 +404,7 @@ pub(super) fn date_of(response: &Response) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
-/// An answer's body; remembers whether it ended because its time was over.
+/// The body of an answer. It remembers whether it ended because its time was over.
 pub(super) struct Body {
     response: Response,
     deadline: Instant,

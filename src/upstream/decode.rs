@@ -1,5 +1,5 @@
-//! Reads licenses and amounts out of the seller's documents. Fields may be missing, unknown, or stand in an attribute
-//! `v`; only the license's number is needed. `fields` says how each of them is called.
+//! Reads licenses and amounts from the seller's documents. Fields may be missing or unknown, or have their value in an
+//! attribute `v`; only the license's number is required. `fields` has the names of all fields.
 
 use chrono::NaiveDate;
 
@@ -8,7 +8,7 @@ use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::license::{Expiry, License, LicenseStatus, LicenseTariff, Money, RemoteId, currency_in};
 use crate::xml::Element;
 
-/// The number of the license that an order made; `None` without one, or with two.
+/// The number of the license that an order made. `None` when the answer has none, or two.
 pub(super) fn ordered(doc: &Element) -> Option<LicenseId> {
     Reader::new(doc, Shape::Document).one(&fields::ORDERED)
 }
@@ -18,7 +18,7 @@ pub(super) fn renewed(doc: &Element) -> Option<NaiveDate> {
     Reader::new(doc, Shape::Document).one(&fields::RENEWED)
 }
 
-/// The new key, as the answer says; often it is in the form alone.
+/// The new key, if the answer holds it. Often only the form does.
 pub(super) fn new_key(doc: &Element) -> Option<LicenseKey> {
     Reader::new(doc, Shape::Document).one(&fields::KEY)
 }
@@ -51,8 +51,8 @@ pub(super) fn license(element: &Element, shape: Shape) -> Option<License> {
     Some(license)
 }
 
-/// When a license runs out. An empty field, or the panel's 0000-00-00, says that there is no end; words that are no
-/// day say nothing.
+/// When a license runs out. An empty field, or BILLmanager's 0000-00-00, means that there is no end. A text that is not
+/// a day means nothing.
 pub(super) fn expiry(text: &str) -> Option<Expiry> {
     if text.is_empty() || text.starts_with("0000-00-00") || text.starts_with("00.00.0000") {
         return Some(Expiry::Never);
@@ -60,8 +60,8 @@ pub(super) fn expiry(text: &str) -> Option<Expiry> {
     date(text).map(Expiry::On)
 }
 
-/// The day of `YYYY-MM-DD` or `DD.MM.YYYY`, with a time or without: those have one meaning only. `None` for anything
-/// else, the panel's 0000-00-00 included.
+/// The day of `YYYY-MM-DD` or `DD.MM.YYYY`, with or without a time; these forms have only one meaning. `None` for
+/// anything else, also for 0000-00-00.
 pub(super) fn date(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
     let (day, rest) = (text.get(..DAY_CHARS)?, text.get(DAY_CHARS..)?);

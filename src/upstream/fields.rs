@@ -1,9 +1,9 @@
-//! The one description of a license on the wire: each field with the names that sellers give it, where each name was
-//! seen, and what becomes of several values. `decode` says what the values are for. A dialect more is a name more
-//! here.
+//! The only description of a license in the seller's documents: each field with the names that sellers give it, where
+//! each name was seen, and what happens when there are several values. `decode` uses the values. To support another
+//! dialect, add a name here.
 //!
 //! A field that is missing, or has no value that can be read, is not known; it is never "no". The same holds for a
-//! field that is there twice with different values: nobody can say which of them is meant.
+//! field that occurs twice with different values, because the right one cannot be known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -17,13 +17,13 @@ use crate::xml::Element;
 
 use super::decode::{date, expiry};
 
-/// Which document a license stands in.
+/// The kind of document that holds a license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A row of a list.
     Row,
-    /// A document about one license: the answer of `*.edit`, of an order, of a renewal. Its record may also stand one
-    /// level down, in `doc/doc`.
+    /// A document about one license: the answer of `*.edit`, of an order, of a renewal. Its record may also be one
+    /// level deeper, in `doc/doc`.
     Document,
 }
 
@@ -38,24 +38,24 @@ struct Name {
     source: &'static str,
 }
 
-/// In rows and documents.
+/// A name in rows and documents.
 const fn any(place: &'static str, source: &'static str) -> Name {
     Name { place, in_rows: true, source }
 }
 
-/// In documents about one license alone.
+/// A name in documents about one license only.
 const fn document(place: &'static str, source: &'static str) -> Name {
     Name { place, in_rows: false, source }
 }
 
-/// What becomes of different values under different names.
+/// What happens to different values under different names.
 #[derive(Debug, Clone, Copy)]
 enum Several<T> {
     /// The best name counts.
     Preferred,
-    /// Nobody can say which is meant: not known.
+    /// The right one cannot be known: the field counts as not known.
     Agreeing,
-    /// This one of two: the cautious one.
+    /// This function picks one of two, the more cautious one.
     Chosen(fn(T, T) -> T),
 }
 
@@ -63,7 +63,7 @@ enum Several<T> {
 pub(super) struct Field<T: 'static> {
     names: &'static [Name],
     several: Several<T>,
-    /// What a value means; `None`: it says nothing.
+    /// The meaning of a text. `None`: it has none.
     read: fn(&str) -> Option<T>,
 }
 
@@ -82,7 +82,7 @@ impl<T> Field<T> {
         self
     }
 
-    /// What the field is called in messages: its best name.
+    /// The name of the field in messages: its best name.
     fn word(&self) -> &'static str {
         self.names.first().map_or("", |name| name.place)
     }
@@ -100,7 +100,7 @@ const ASSUMED: &str = "assumed: item.id read as a path";
 pub(super) const ID: Field<LicenseId> =
     Field::new(&[any("id", VENDOR), document("elid", FORMS)], number_of_license).agreeing();
 
-/// The number that an order answers. Which of two is the license cannot be told.
+/// The number in the answer to an order. Of two different numbers, the license's cannot be known.
 pub(super) const ORDERED: Field<LicenseId> = Field::new(
     &[document("id", NOC), document("item.id", JBS), document("item/id", ASSUMED), document("item@id", ASSUMED)],
     number_of_license,
@@ -111,10 +111,10 @@ pub(super) const NAME: Field<String> = Field::new(&[any("licname", VENDOR)], |te
 
 pub(super) const IP: Field<std::net::IpAddr> = Field::new(&[any("ip", VENDOR)], |text| text.parse().ok());
 
-/// The outward address of a server behind NAT; an empty one says that there is none.
+/// The outward address of a server behind NAT. An empty one means that there is none.
 pub(super) const REMOTEIP: Field<String> = Field::new(&[any("remoteip", JBS)], |text| Some(text.to_owned()));
 
-/// An empty one says that the license bears no mark.
+/// An empty one means that the license has no mark.
 pub(super) const REMOTEID: Field<RemoteId> = Field::new(&[any("remoteid", VENDOR)], |text| {
     Some(if text.is_empty() { RemoteId::Empty } else { RemoteId::Text(text.to_owned()) })
 });
@@ -123,7 +123,7 @@ pub(super) const REMOTEID: Field<RemoteId> = Field::new(&[any("remoteid", VENDOR
 pub(super) const TARIFF: Field<UpstreamPricelistId> =
     Field::new(&[any("pricelist_id", JBS), any("pricelist", VENDOR)], |text| text.parse().ok()).agreeing();
 
-/// What stands in place of the code where a list names tariffs.
+/// The name of the tariff, in lists that show it instead of the code.
 pub(super) const TARIFF_NAME: Field<String> = Field::new(&[any("pricelist", JBS)], |text| {
     Some(text.to_owned()).filter(|text| !text.is_empty() && text.parse::<u64>().is_err())
 });
@@ -143,7 +143,7 @@ pub(super) const KEY: Field<LicenseKey> = Field::new(&[any("lickey", VENDOR)], L
 
 pub(super) const CREATED: Field<NaiveDate> = Field::new(&[any("createdate", VENDOR)], date);
 
-/// An empty one says that there is no end.
+/// An empty one means that there is no end.
 pub(super) const EXPIRES: Field<Expiry> = Field::new(&[any("expiredate", VENDOR)], expiry);
 
 /// The end that a renewal has reached.
@@ -153,7 +153,7 @@ pub(super) const RENEWED: Field<NaiveDate> = Field::new(&[document("newexpiredat
 pub(super) const AUTOPROLONG: Field<bool> =
     Field::new(&[any("autoprolong", VENDOR)], |text| Some(!matches!(text, "" | "null" | "off" | "0")));
 
-/// The day of the last change of address. The later day asks for more patience.
+/// The day of the last change of address. Of two days the later one counts, because it makes us wait longer.
 pub(super) const IP_CHANGED: Field<NaiveDate> =
     Field::new(&[any("real_ipchange", VENDOR), any("ip_change_date", JBS)], date).chosen(NaiveDate::max);
 
@@ -168,7 +168,7 @@ pub(super) const DOMAINS: Field<u32> = Field::new(&[any("webdomains", UPMIND)], 
 pub(super) const COST: Field<String> =
     Field::new(&[any("cost", VENDOR)], |text| Some(text.to_owned()).filter(|text| !text.is_empty()));
 
-/// The value of each addon stands under this and the addon's number.
+/// The name of an addon's value: this and the addon's number.
 pub(super) const ADDON: &str = "addon_";
 
 fn number_of_license(text: &str) -> Option<LicenseId> {
@@ -196,8 +196,8 @@ impl<T> Field<T> {
     }
 }
 
-/// The fields for the document of the protocol: what each is, its names with the best one first (`*`: not in rows of
-/// lists), what counts where two names say different things, and where the names were seen.
+/// The fields for docs/billmanager-protocol.md: the meaning of each, its names with the best one first (`*`: not in
+/// rows of lists), which value counts where two names have different ones, and where the names were seen.
 pub fn table() -> Vec<[String; 4]> {
     vec![
         ID.row("number of a license"),
@@ -223,7 +223,7 @@ pub fn table() -> Vec<[String; 4]> {
     ]
 }
 
-/// Whether a license is read from a field of this name: see [`Field`] for how it is written.
+/// Whether a field of this name is read for a license.
 pub(super) fn is_known(place: &str, shape: Shape) -> bool {
     let names = [
         ID.names,
@@ -249,7 +249,7 @@ pub(super) fn is_known(place: &str, shape: Shape) -> bool {
     is_addon || names.concat().iter().any(|name| name.place == place && (name.in_rows || shape == Shape::Document))
 }
 
-/// Reads the fields of one license, and remembers those that say different things.
+/// Reads the fields of one license, and remembers those with different values.
 pub(super) struct Reader<'e> {
     levels: Vec<&'e Element>,
     shape: Shape,
@@ -265,7 +265,7 @@ impl<'e> Reader<'e> {
         Self { levels, shape, doubled: Vec::new() }
     }
 
-    /// What a field says; `None`: nothing, or different things.
+    /// The value of a field. `None`: it has none, or different ones.
     pub(super) fn one<T: PartialEq>(&mut self, field: &Field<T>) -> Option<T> {
         let mut found: Vec<(&str, T)> = Vec::new();
         for name in field.names.iter().filter(|name| name.in_rows || self.shape == Shape::Document) {
@@ -275,7 +275,7 @@ impl<'e> Reader<'e> {
             }
         }
         let is_unlike = |pair: &[(&str, T)]| match field.several {
-            // Different names may mean different things, and then this one of two is right.
+            // Two different names may have different values, and then the function picks the right one.
             Several::Chosen(_) => pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1,
             Several::Preferred | Several::Agreeing => pair[0].1 != pair[1].1,
         };
@@ -294,8 +294,8 @@ impl<'e> Reader<'e> {
         self.levels.iter().flat_map(move |level| values_at(level, place))
     }
 
-    /// Numbers under a name that begins with `prefix`, by what follows it; what is there twice with different values
-    /// is left out.
+    /// Numbers under names that begin with `prefix`, by the rest of the name. A name that occurs twice with different
+    /// values is left out.
     pub(super) fn numbered<K: Ord + Copy + FromStr>(&mut self, prefix: &str) -> BTreeMap<K, u32> {
         let (mut found, mut unlike) = (BTreeMap::new(), BTreeSet::new());
         for child in self.levels.iter().flat_map(|level| &level.children) {
@@ -309,7 +309,7 @@ impl<'e> Reader<'e> {
         found
     }
 
-    /// The fields that were there twice with different values.
+    /// The fields that occurred twice with different values.
     pub(super) fn doubled(self) -> Vec<String> {
         self.doubled
     }

@@ -1,5 +1,6 @@
-//! The selling BILLmanager over HTTPS: addresses are checked here, `client` sends and classifies, `calls` has one
-//! method per func, `decode` reads licenses, `refusal` says what an error means. No decisions.
+//! The seller over HTTPS. This module checks addresses, `client` sends and classifies, `wire` has the parameters,
+//! `calls` has one method for each function of the seller, `decode` and `fields` read licenses, and `refusal` says what
+//! an error means. `orderbox` is the same for the other kind of seller. No decisions are made here.
 
 mod calls;
 mod client;
@@ -36,7 +37,7 @@ use crate::text;
 use crate::trace::Trace;
 use crate::xml::{self, XmlError};
 
-/// What a document of the seller says, as far as anything of it is understood.
+/// The content of a document of the seller, as far as it is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Understood {
     /// The license of `*.edit`.
@@ -49,11 +50,11 @@ pub struct Understood {
     pub user: Option<String>,
 }
 
-/// Reads the bytes of an answer as the calls do, whatever was asked: for tools that look at recorded or hostile
-/// answers.
+/// Reads the bytes of an answer in the same way as the calls, whatever was asked. For tools that examine recorded or
+/// hostile answers.
 ///
 /// # Errors
-/// [`XmlError`], beyond [`MAX_ANSWER`] too.
+/// [`XmlError`], also for more than [`MAX_ANSWER`] bytes.
 pub fn read_answer(bytes: impl Read) -> Result<Understood, XmlError> {
     let doc = xml::parse_stream(bytes, MAX_ANSWER)?;
     Ok(Understood {
@@ -64,10 +65,11 @@ pub fn read_answer(bytes: impl Read) -> Result<Understood, XmlError> {
     })
 }
 
-/// Reads the bytes of a list page as the calls do: its rows (`None`: one without a number) and its total.
+/// Reads the bytes of a list page in the same way as the calls: its rows (`None`: a row without a number) and its
+/// total.
 ///
 /// # Errors
-/// [`XmlError`], beyond [`MAX_LIST`] too.
+/// [`XmlError`], also for more than [`MAX_LIST`] bytes.
 pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>), XmlError> {
     let mut rows = Vec::new();
     let keep = ["p_elems", "error"];
@@ -76,7 +78,7 @@ pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>)
     Ok((rows, frame.root.value_of("p_elems").and_then(|text| text.parse().ok())))
 }
 
-/// Opens the seller's BILLmanager for a processing module.
+/// Makes clients for processing modules.
 #[derive(Debug, Clone, Default)]
 pub struct HttpConnector {
     rules: Rules,
@@ -91,7 +93,7 @@ impl HttpConnector {
         Self { rules, of_modules: BTreeMap::new(), refusals: RefusalTable::new(refusals), trace: Trace::default() }
     }
 
-    /// Telling requests and answers.
+    /// With a trace of requests and answers.
     #[must_use]
     pub fn traced(self, trace: Trace) -> Self {
         Self { trace, ..self }
@@ -157,13 +159,13 @@ impl Connector for HttpConnector {
     }
 }
 
-/// The address that is called ([`called_address`]): `https`, or `http` on this very machine.
+/// The address that is called ([`called_address`]): `https`, or `http` on this machine.
 ///
 /// # Errors
 /// `config`, object `url`: empty, not an address, without TLS, or with a password in it (which is not repeated).
 pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
     let address = address.trim();
-    // What stands before an @ may be a password.
+    // The part before an @ may hold a password.
     let shown = if address.contains('@') { "" } else { address };
     let refuse = |message| Err(ModuleError::new(ErrorKind::Config, "url", shown, message));
     if address.is_empty() {

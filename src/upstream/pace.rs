@@ -15,12 +15,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// At least `pause` from the end of one read to the beginning of the next.
+    /// A pace with at least `pause` from the end of one read to the beginning of the next.
     pub(super) fn new(pause: Duration) -> Self {
         Self { pause, reads: 0, last: None }
     }
 
-    /// Before a read: waits as long as it has to.
+    /// Called before a read: waits as long as necessary.
     pub(super) fn wait(&self) {
         let left = self.left(Instant::now());
         if !left.is_zero() {
@@ -28,7 +28,7 @@ impl Pace {
         }
     }
 
-    /// After a read, whatever came of it.
+    /// Called after a read, whatever its result.
     pub(super) fn read(&mut self) {
         self.reads = self.reads.saturating_add(1);
         self.last = Some(Instant::now());

@@ -1,5 +1,5 @@
-//! A license as the seller sent it: every field of its form and of its row in the list, known to the program or not.
-//! Secrets are masked here, where the login is known, so no code above this module can print one.
+//! A license as the seller sent it: every field of its form and of its row in the list, whether the program knows it or
+//! not. Secrets are masked here, where the login is known, so that no code above this module can print one.
 
 use super::client::{HttpUpstream, Repeat};
 use super::decode::{self, date};
@@ -10,23 +10,23 @@ use crate::model::license::Family;
 use crate::ports::{CallError, PAGE_ROWS, RawField, RawRecord, is_secret_name};
 use crate::xml::Element;
 
-/// What a page for people holds beside its fields.
+/// Elements that a form has for people, besides its fields.
 const FURNITURE: &[&str] = &["metadata", "messages", "slist", "tparams", "saved_filters"];
 
-/// Pages of a list that are looked through for one row.
+/// Most pages of a list that are searched for one row.
 const MAX_PAGES: u32 = 1_000;
 
-/// Shorter texts are not searched for as secrets: they would be found everywhere.
+/// Shorter texts are not masked as secrets, because they would be found everywhere.
 const SECRET_LENGTH: usize = 4;
 
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 const MASK: &str = "***";
 
 /// A field with its place.
 type Placed = (String, String);
 
 impl HttpUpstream {
-    /// The form of a license, then its row, where a list of its family shows one.
+    /// The form of a license, then its row, if the list of its family has one.
     pub(super) fn raw_records(&mut self, family: Family, license: LicenseId) -> Result<Vec<RawRecord>, CallError> {
         let func = wire::edit(family);
         let form = self.document(Repeat::Read, &func, &[("elid", license.to_string())])?;
@@ -62,7 +62,7 @@ impl HttpUpstream {
             if let Some(row) = rows.iter().find(is_it) {
                 return Ok(Some(row.clone()));
             }
-            // A seller that passes over the number of the page shows the same page again.
+            // A seller that ignores the number of the page shows the same page again.
             if rows.is_empty() || before == Some(rows[0].clone()) {
                 break;
             }
@@ -97,7 +97,7 @@ fn place(element: &Element, name: &str, found: &mut Vec<Placed>) {
     }
 }
 
-/// The day of a change of key is none, whatever its name.
+/// Whether a field is secret. The day of a change of key is not, although its name looks like one.
 fn is_secret(name: &str, value: &str) -> bool {
     is_secret_name(name) && !value.is_empty() && date(value).is_none()
 }

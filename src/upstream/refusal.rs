@@ -1,11 +1,11 @@
-//! What an error document of the seller means. Four refusals are on record (docs/billmanager-protocol.md), the words
-//! of the others are known nowhere: this table matches types, objects and texts, rules of the settings file come
-//! first, and what nothing matches stays `Other`. The first rule that fits wins.
+//! What an error document of the seller means. Four refusals are on record (docs/billmanager-protocol.md); no document
+//! has the words of the others. So a table matches types, objects and texts. Rules of the settings file come first, the
+//! first rule that fits wins, and a refusal that no rule matches is `Other`.
 
 use crate::ports::{Refusal, RefusalKind};
 use crate::xml::Element;
 
-/// A rule of the settings file: all parts that are given must fit.
+/// A rule of the settings file. All parts that it gives must fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusalRule {
     /// The whole `error/@type`, in any case of letters.
@@ -27,8 +27,8 @@ impl RefusalRule {
     }
 }
 
-/// A built-in rule: empty lists fit anything. `words` are groups, each with one of its words in the message: lower
-/// case, punctuation as single spaces, a space at either end.
+/// A built-in rule. Empty lists fit anything. `words` are groups; the message must hold one word of each group. They
+/// are compared with the message in the form that `words_of` gives it.
 struct Builtin {
     types: &'static [&'static str],
     objects: &'static [&'static str],
@@ -48,9 +48,10 @@ const fn rule(
     Builtin { types, objects, words, means }
 }
 
-/// What is on record comes first: whatever its text says, a login was refused. Limits on changes come before money
-/// ("not enough days have passed"), money before sale and existence; `NotFound` asks for the license itself as
-/// object, since an order may follow from it.
+/// The order of the rules matters. Refusals on record come first: a type `auth` means a refused login, whatever the
+/// text says. Limits on changes come before money, because of texts like "not enough days have passed". Money comes
+/// before sale and existence. `NotFound` requires the license itself as the object, because an order may follow from
+/// it.
 const BUILTIN: &[Builtin] = &[
     rule(&["auth"], &["badpassword"], &[], RefusalKind::Auth),
     rule(&["captcha_verification_failed", "captcha"], ANY, &[], RefusalKind::Auth),
@@ -165,7 +166,8 @@ impl Builtin {
     }
 }
 
-/// Lower case, everything but letters and digits as single spaces, a space at either end: words can be matched whole.
+/// The message in lower case, with everything but letters and digits turned into single spaces and a space at both
+/// ends, so that whole words can be matched.
 fn words_of(message: &str) -> String {
     let lower = message.to_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -184,13 +186,13 @@ impl RefusalTable {
         Self { extra }
     }
 
-    /// What the rules of the settings file say that an error means.
+    /// The meaning of an error by the rules of the settings file alone.
     pub fn extra_kind(&self, error_type: &str, object: &str, message: &str) -> Option<RefusalKind> {
         let (error_type, object, lower) = (error_type.to_lowercase(), object.to_lowercase(), message.to_lowercase());
         self.extra.iter().find(|rule| rule.fits(&error_type, &object, &lower)).map(|rule| rule.means)
     }
 
-    /// What an error means.
+    /// The meaning of an error.
     pub fn kind(&self, error_type: &str, object: &str, message: &str) -> RefusalKind {
         let (error_type, object) = (error_type.to_lowercase(), object.to_lowercase());
         self.extra_kind(&error_type, &object, message).unwrap_or_else(|| {

@@ -1,9 +1,9 @@
-//! Which certificates of the seller are trusted when the settings name a `ca_file`. Trusted are certificates that a
-//! public authority or an authority in the file has signed, and certificates that are in the file themselves.
+//! Which certificates of the seller are trusted when the settings name a `ca_file`: certificates signed by a public
+//! authority or by an authority in the file, and certificates that are in the file themselves.
 //!
 //! A self-signed certificate is often marked as an authority's (`openssl req -x509` does that), and a server may not
-//! present such a certificate as its own. Whoever names it in `ca_file` vouches for it, so it is accepted. Its names
-//! and its dates are still checked.
+//! present such a certificate as its own. The operator who names it in `ca_file` vouches for it, so it is accepted. Its
+//! names and its dates are still checked.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::model::rules::UpstreamRules;
 use crate::text;
 
-/// TLS as the rules want it; `None`: they name no `ca_file`.
+/// TLS by the settings. `None`: they name no `ca_file`.
 ///
 /// # Errors
 /// `config`, object `ca_file`: it is not a PEM file with certificates.
@@ -59,7 +59,7 @@ fn trusting(named: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Box<dyn
     Ok(config)
 }
 
-/// The usual checks, but for one: a certificate that is named may be an authority's.
+/// The usual checks, with one exception: a certificate in the file may be that of an authority.
 #[derive(Debug)]
 struct Vouched {
     usual: Arc<WebPkiServerVerifier>,

@@ -1,5 +1,5 @@
-//! What is sent for each change: its func and its parameters, in order (docs/interface.md 5). Pure, so that a change
-//! can be shown without being sent; `calls` sends exactly these.
+//! What is sent for each change: its function and its parameters, in order (docs/interface.md 5). Pure, so that a
+//! change can be shown without being sent. `calls` sends exactly these.
 
 use crate::model::ids::{LicenseId, UpstreamAddonId};
 use crate::model::journal::{OnceRequest, OrderRequest};
@@ -15,24 +15,24 @@ fn about(func: impl Into<String>, license: LicenseId) -> Form {
 pub fn once(request: &OnceRequest, api: OrderApi) -> Form {
     match request {
         OnceRequest::Order(wanted) => order(wanted, api),
-        // Months. A lost answer leaves open whether a period was bought; the license's expiry tells.
+        // Months. A lost answer leaves open whether a period was bought; the license's expiry shows it.
         OnceRequest::Prolong { license, period, .. } => {
             about("service.prolong", *license).with("period", period.0).with("sok", "ok")
         }
-        // A lost answer leaves open whether the difference was paid; the license's tariff tells.
+        // A lost answer leaves open whether the difference was paid; the license's tariff shows it.
         OnceRequest::ChangePricelist { license, pricelist, period } => about("service.changepricelist", *license)
             .with("pricelist", pricelist)
             .with("period", period.number())
             .with("sok", "ok"),
-        // The whole number of nodes. A lost answer leaves open whether nodes were bought; `addon_N` tells.
+        // The total number of nodes. A lost answer leaves open whether nodes were bought; `addon_N` shows it.
         OnceRequest::SetNodes { family, license, addon, nodes } => {
             about(edit(*family), *license).with("sok", "ok").with(addon_name(*addon), nodes)
         }
-        // Limited to one a month: a lost answer leaves open whether the key changed; the license's key tells.
+        // Limited to one a month. A lost answer leaves open whether the key changed; the license's key shows it.
         OnceRequest::NewKey { family, license, .. } => {
             about(edit(*family), *license).with("sok", "ok").with("clicked_button", "newkey")
         }
-        // A lost answer leaves open whether the license is gone; its status tells.
+        // A lost answer leaves open whether the license is gone; its status shows it.
         OnceRequest::Delete { family, license } => {
             about(format!("{}.delete", family.func()), *license).with("sok", "ok")
         }
