@@ -40,7 +40,7 @@ pub fn init(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     ))
 }
 
-/// `cluster join`: this machine begins with the cluster's state. A replica that is there is built anew.
+/// `cluster join`: this machine begins with the cluster's state. An existing replica is built anew.
 ///
 /// # Errors
 /// `state`: the machine has a state of its own with licenses or intents. Nothing was changed.
@@ -62,7 +62,7 @@ pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     if let (Err(_), Some(kept)) = (&joined, &kept)
         && !path.exists()
     {
-        // Nothing came in its place.
+        // No other state took its place, so it is put back.
         let _ = std::fs::rename(kept, path);
     }
     joined.map_err(state_error)?;
@@ -76,7 +76,8 @@ fn belongs() -> Text {
     )
 }
 
-/// A state of this machine's own that holds licenses is not thrown away for the cluster's. Whether there is a replica.
+/// Refuses when this machine has a state of its own with licenses, because the cluster's state would replace it.
+/// Returns whether there is a replica.
 fn refuse_own_licenses(desk: &Desk<'_>) -> Result<bool, ModuleError> {
     let path = &desk.ctx.settings.state;
     if !is_there(desk.ctx)? {
@@ -109,7 +110,7 @@ fn set_aside(desk: &Desk<'_>) -> Result<Option<PathBuf>, ModuleError> {
     Ok(Some(kept))
 }
 
-/// `cluster leave`: the last machine keeps an ordinary state; any other has none afterwards.
+/// `cluster leave`: the last machine keeps an ordinary state. Any other machine has no state afterwards.
 ///
 /// # Errors
 /// `state`; `missed`: nobody agreed.
@@ -144,7 +145,7 @@ pub fn leave(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     Ok(Answer::sentence("cluster", desk.ctx.lang, &words))
 }
 
-/// `cluster snapshot`: an image of the state for machines that join; older entries are removed behind it.
+/// `cluster snapshot`: writes an image of the state for machines that join, and removes older entries.
 ///
 /// # Errors
 /// `state`
@@ -166,7 +167,7 @@ pub fn snapshot(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::sentence("cluster", desk.ctx.lang, &text!("The snapshot was written.", "Снимок записан.")))
 }
 
-/// `cluster status`: machines, servers, and how far this replica is.
+/// `cluster status`: shows machines, servers, and how far this replica is.
 ///
 /// # Errors
 /// `config`: no `[cluster]`; `state`.
@@ -230,7 +231,7 @@ fn host_json(report: &HostReport) -> serde_json::Value {
     }
 }
 
-/// For doctor: what is wrong with the log's servers, and with this machine's part.
+/// For doctor: problems of the log's servers, and of this machine's part.
 pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Text)> {
     let mut found = Vec::new();
     let hosts = match access(desk.ctx).and_then(ClusterAccess::log) {

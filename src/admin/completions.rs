@@ -1,13 +1,14 @@
-//! Completions and the manual page, made from the declarations of the command line: they cannot fall behind.
+//! Completions and the manual page. They are made from the declarations of the command line, so they are always up to
+//! date.
 
 use clap::CommandFactory;
 
 use crate::cli::AdminArgs;
 
-/// A section of system administration.
+/// The section of the manual: system administration.
 const SECTION: &str = "8";
 
-/// What a shell needs to complete our commands.
+/// The script with which a shell completes our commands.
 pub fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut AdminArgs::command(), "pmisplicense", &mut text);
@@ -30,7 +31,7 @@ fn describe_all(command: &clap::Command, above: &str, text: &mut Vec<u8>) {
         let man = clap_mangen::Man::new(sub.clone()).section(SECTION);
         let name = format!("{above}{}", sub.get_name().to_uppercase());
         text.extend_from_slice(format!(".SH {name}\n").as_bytes());
-        // A buffer in memory takes whatever is written.
+        // Writing to a buffer in memory cannot fail.
         let _ = man.render_synopsis_section(text);
         let _ = man.render_description_section(text);
         let _ = man.render_options_section(text);

@@ -1,5 +1,5 @@
-//! doctor: what is wrong with the installation, a line each, with the next step. Every check answers by itself: one
-//! that cannot be made says so and hides no other.
+//! doctor: a line for each problem of the installation, with the next step. The checks are independent: a check that
+//! cannot be made says so, and the others go on.
 
 mod cron;
 mod identity;
@@ -28,10 +28,10 @@ const XML: [(&str, &str); 2] = [
     ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
 ];
 
-/// Less free space than this beside the state is a problem.
+/// Less free space than this on the disk of the state is a problem.
 const FREE_BYTES: u64 = 100 << 20;
 
-/// The longest line of `--brief` that names the worst, in characters.
+/// The longest line of `--brief`, which names the worst finding, in characters.
 const BRIEF_CHARS: usize = 200;
 
 /// How bad a line is.
@@ -52,7 +52,7 @@ impl Level {
     }
 }
 
-/// One line: a stable name, how bad, what is so, and what to do.
+/// One line: a stable name, how bad it is, what was found, and what to do.
 struct Check {
     name: &'static str,
     level: Level,
@@ -69,7 +69,7 @@ impl Checks {
         self.0.push(Check { name, level: Level::Ok, what, next: None });
     }
 
-    /// All is well, and something could be better.
+    /// Adds a line for something that works and could be better.
     fn hint(&mut self, name: &'static str, what: Text, next: Text) {
         self.0.push(Check { name, level: Level::Ok, what, next: Some(next) });
     }
@@ -82,7 +82,7 @@ impl Checks {
         self.0.push(Check { name, level: Level::Problem, what, next: Some(next) });
     }
 
-    /// A step that failed with an error of its own, which says what to do.
+    /// Adds a line for a step that failed. Its error says what to do.
     fn failed(&mut self, name: &'static str, error: &ModuleError) {
         let causes = error.causes.first().map_or_else(String::new, |cause| format!(" ({cause})"));
         let what = text!(["{}{causes}", error.message.en], ["{}{causes}", error.message.ru]);
@@ -93,7 +93,7 @@ impl Checks {
 /// `doctor`
 ///
 /// # Errors
-/// None: what fails is a line.
+/// None: a failure becomes a line.
 pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     let checks = looked(desk);
     Ok(told(desk, &checks))
@@ -103,7 +103,7 @@ pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
 /// finding.
 ///
 /// # Errors
-/// None: what fails is counted.
+/// None: a failure is counted.
 pub fn brief(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     let checks = looked(desk);
     let count = |level| checks.iter().filter(|check| check.level == level).count();
@@ -121,7 +121,7 @@ pub fn brief(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::new("doctor", line, json).with_code(code))
 }
 
-/// Words for a place that takes one line; `|` begins the figures there.
+/// The words as one line. `|` is replaced, because Nagios takes the text after it for figures.
 pub fn one_line(words: &str) -> String {
     let line = words.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/");
     crate::error::shortened(&line, BRIEF_CHARS)
@@ -387,7 +387,7 @@ fn free_space(folder: &Path, checks: &mut Checks) {
 /// Doubts, licenses to be freed, keys that never came.
 fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
     let before = checks.0.len();
-    // Refusals are one line, however many services wait; accounts have a line of their own, which knows the panel.
+    // Refusals are one line, however many services wait. Accounts have another check, which also reads the panel.
     let problems = problems::read(desk, store)?;
     let (mut refused, mut to_free) = (0_u32, 0_u32);
     for problem in problems.list() {

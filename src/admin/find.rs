@@ -1,5 +1,5 @@
-//! What a person means by a word: a service, a license, an address, a part of a key. Nothing is guessed: what fits
-//! several is an error that lists them.
+//! Finds what a word on the command line means: a service, a license, an address, or a part of a key. It never guesses:
+//! a word that fits several is an error that lists them.
 
 use std::net::IpAddr;
 
@@ -10,10 +10,10 @@ use crate::model::license_row::LicenseRow;
 use crate::store::Store;
 use crate::text;
 
-/// Characters of a key that a part must have at least.
+/// The shortest part of a key that is accepted, in characters.
 const KEY_PART: usize = 4;
 
-/// What was meant.
+/// The meaning of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A service.
@@ -67,7 +67,7 @@ fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Resu
     let item = ItemId(number);
     let known = !store.licenses_of_item(item).map_err(crate::engine::state_error)?.is_empty()
         || !store.lives_of_item(item).map_err(crate::engine::state_error)?.is_empty();
-    // The panel may be away: then the state alone answers.
+    // If the panel does not answer, only the state is used.
     let mut in_panel = || desk.ctx.data.billdb().ok().and_then(|db| db.item(item).ok().flatten()).is_some();
     match (known || in_panel(), rows.is_empty()) {
         (true, true) => Ok(Subject::Item(item)),

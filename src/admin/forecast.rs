@@ -26,14 +26,14 @@ use crate::watch::last_runs::{self, LastRuns};
 /// A narrow terminal leaves out the months first, then the product.
 const GIVING: Giving<'_> = Giving { soft: &[], spare: &[5, 3] };
 
-/// What was paid last, by license.
+/// The last purchase of each license.
 pub type Bought = BTreeMap<(AccountId, LicenseId), Purchase>;
 
 /// A license that runs out soon.
 pub struct Coming {
     row: LicenseRow,
     expires: NaiveDate,
-    /// Until when its service is paid; `None`: it has no end, or the panel does not say.
+    /// The end of its paid service. `None`: the service has no end, or the panel does not say.
     paid_until: Option<NaiveDate>,
     /// The client has already paid beyond the license's expiry, so sync renews it.
     pub is_certain: bool,
@@ -90,7 +90,7 @@ impl Outlook {
     }
 }
 
-/// The licenses of a module that run out within so many days. The balance is the caller's to add.
+/// The licenses of a module that run out within so many days. The caller adds the balance.
 ///
 /// # Errors
 /// `state`, `database`
@@ -120,7 +120,7 @@ pub fn outlook(
             continue;
         };
         let product = rules.catalogue.by_pricelist(row.pricelist);
-        // One whose product the catalogue lacks runs out all the same, at a price that may not be known.
+        // A license whose product the catalogue lacks runs out too, at a price that may not be known.
         let ends = product.is_some_and(|product| product.is_only_trial()) || item.period == Period::Trial;
         if item.status != ItemStatus::Active || ends {
             continue;
@@ -151,7 +151,7 @@ fn price(
     (listed, months)
 }
 
-/// The balance at the seller now, and whether it was read now; when it cannot be read, the one of the last time.
+/// The balance, and whether it was read now. When it cannot be read, the balance that was read last.
 fn balance(desk: &mut Desk<'_>, module: ModuleId) -> (Option<Money>, bool) {
     let path = last_runs::path(&desk.ctx.settings);
     let read = desk.ctx.data.access(module).and_then(|access| desk.ctx.connector.connect(&access));
@@ -311,7 +311,7 @@ fn lines(module: ModuleId, days: u16, outlook: &Outlook, is_fresh: bool) -> Vec<
     lines
 }
 
-/// Which renewals a sentence is about, where not all of them could be compared with the balance.
+/// The words that limit a sentence to the renewals with a known price, if not all could be compared with the balance.
 fn known(compares: bool) -> Text {
     match compares {
         true => text!("", ""),

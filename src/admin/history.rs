@@ -13,7 +13,7 @@ use crate::text;
 /// `history`
 ///
 /// # Errors
-/// `missed`: nothing is known of it; `state`.
+/// `missed`: the state does not know it; `state`.
 pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     let store = desk.store()?;
     let (title, lines) = match subject(desk, &store, word)? {

@@ -1,5 +1,6 @@
-//! What a person says about identity: the account that a module's settings name is the same as before under another
-//! name, or another one; the panel moved to this machine for good. Shown first, asked, and written into the journal.
+//! Decisions of an operator about identity: whether the account that a module's settings name is the same as before
+//! under another name, or another one; and that the panel moved to this machine for good. The situation is shown first,
+//! then the operator is asked, and the decision is written into the journal.
 
 use serde_json::json;
 
@@ -16,26 +17,26 @@ use crate::session::{module, open_state};
 use crate::store::{Account, Store};
 use crate::text;
 
-/// Licenses read in the account to recognize it: enough to tell, and done within seconds.
+/// How many licenses of the account are read to recognise it. It is enough for a decision and takes only seconds.
 const SAMPLE: u32 = 10;
 
-/// What a person decides about the account that the settings name now.
+/// The decision about the account that the settings name now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decision {
-    /// The same as before, under another name.
+    /// It is the same as before, under another name.
     Same,
-    /// Another one.
+    /// It is another account.
     Other,
 }
 
-/// What reading licenses of the former account in the present one showed.
+/// What was found when licenses of the former account were read in the present one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Evidence {
-    /// There under their number, with our mark, or with name and address where the seller shows no mark.
+    /// Licenses that exist under their number, with our mark, or with name and address where the seller shows no mark.
     same: u32,
-    /// Another license has that number there.
+    /// Numbers under which the present account has another license.
     different: u32,
-    /// Not there.
+    /// Licenses that the present account does not have.
     missing: u32,
 }
 
@@ -51,15 +52,15 @@ struct Before {
     evidence: Evidence,
 }
 
-/// What there is to decide.
+/// The facts for the decision.
 struct Case {
     access: ModuleAccess,
-    /// The account that the settings name, where this state knows it under that name.
+    /// The account that the settings name, if this state knows it under that name.
     known: Option<AccountId>,
-    /// Whether the module is seen with that account already.
+    /// Whether that account is the present account of the module already.
     is_current: bool,
     before: Vec<Before>,
-    /// Whom the seller says to have logged in.
+    /// The user that the seller reports as logged in.
     user: String,
 }
 
@@ -67,7 +68,8 @@ struct Case {
 ///
 /// # Errors
 /// `missed`, `unsupported_module`: there is no such module of ours; `state`: the state belongs to another machine;
-/// `auth`, `client`, `bad_answer`: the login does not work; `config`: what was found in the account says otherwise.
+/// `auth`, `client`, `bad_answer`: the login does not work; `config`: the licenses of the account contradict the
+/// decision.
 pub fn accept_account(desk: &mut Desk<'_>, id: ModuleId, args: &DoctorArgs) -> Result<Answer, ModuleError> {
     let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
     module::ours(&modules, id)?;
@@ -126,7 +128,7 @@ fn case(
     let former = former_accounts(store, modules)?;
     let mut former: Vec<_> =
         former.into_iter().filter(|one| one.module == access.module && Some(one.account.id) != known).collect();
-    // What was decided before is asked again only where nothing else is to be decided.
+    // A decision that was made before is only asked again if there is nothing else to decide.
     if !is_current || former.iter().any(|one| !one.stays) {
         former.retain(|one| !one.stays);
     }
@@ -173,7 +175,7 @@ fn is_that(row: &LicenseRow, seen: &License) -> bool {
     marked || (seen.remoteid.is_silent() && seen.is_named(&row.name) && seen.ip == row.ip)
 }
 
-/// A person says which of the two it is; without a person the options have to.
+/// Asks the operator for the decision. Without a terminal an option has to give it.
 fn asked(desk: &mut Desk<'_>, plan: &Text, id: ModuleId) -> Result<Decision, ModuleError> {
     if desk.ask.is_none() {
         return Err(refused(text!(
@@ -217,7 +219,7 @@ impl Decision {
         }
     }
 
-    /// What will be, in words.
+    /// The consequences, in words.
     fn told(self) -> Text {
         match self {
             Self::Same => text!(
@@ -233,7 +235,7 @@ impl Decision {
 }
 
 impl Case {
-    /// What was found, in words.
+    /// The evidence, in words.
     fn told(&self) -> Text {
         let ModuleAccess { module, url, username, .. } = &self.access;
         let user = &self.user;
@@ -256,7 +258,7 @@ impl Case {
         words
     }
 
-    /// Whether what was found allows the decision. `against`: a person decides so all the same.
+    /// Checks that the evidence allows the decision. `against`: the operator decides so anyway.
     fn check(&self, decision: Decision, against: bool) -> Result<(), ModuleError> {
         let module = self.access.module;
         let lacks = |before: &Before| before.evidence.same == 0 && (before.licenses > 0 || before.open > 0);

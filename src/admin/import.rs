@@ -1,5 +1,5 @@
-//! import: licenses at the seller that nobody has. Listed; those that are chosen become services of the panel, the
-//! same way as the panel's own command does it. Foreign ones only when they are chosen.
+//! import: lists the licenses at the seller that no service has. Chosen licenses become services of the panel, in the
+//! same way as by the panel's command. Foreign licenses are imported only when they are chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,12 +23,12 @@ use crate::text;
 /// Columns that a narrow terminal can do without: status, product, expiry.
 const GIVING: Giving<'_> = Giving { soft: &[7], spare: &[5, 2, 4] };
 
-/// What was done with the chosen ones.
+/// What was done with the chosen licenses.
 #[derive(Default)]
 struct Done {
     services: BTreeMap<(ModuleId, LicenseId), ItemId>,
     left: Vec<Text>,
-    /// Of those that `--all` means: what cannot be imported. The list says why.
+    /// Licenses that `--all` includes and that cannot be imported. The list says why.
     skipped: Vec<Text>,
     report: PassReport,
 }
@@ -43,7 +43,8 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
     for module in chosen(desk, args.module)? {
         match importable(desk, module, args.itemtype) {
             Ok(found) => list.extend(found),
-            // A license may be in its account too: nothing is chosen from a part of the list.
+            // A chosen license may be in the account that could not be read, so nothing is chosen from an incomplete
+            // list.
             Err(error) if args.applies() => return Err(error),
             Err(error) => away.failed(module, Scope::Account, error),
         }
@@ -96,7 +97,7 @@ fn importable(desk: &mut Desk<'_>, module: ModuleId, only: Option<Itemtype>) -> 
     Ok(list)
 }
 
-/// Places in the list of what is to be imported.
+/// The positions in the list of the licenses that are to be imported.
 fn wanted(list: &[Importable], args: &Import) -> Result<Vec<usize>, ModuleError> {
     let can = |one: &Importable| one.against.is_none() && (one.ours || args.foreign);
     if args.all {
@@ -108,7 +109,7 @@ fn wanted(list: &[Importable], args: &Import) -> Result<Vec<usize>, ModuleError>
     chosen.into_iter().map(|id| one_of(list, id)).collect()
 }
 
-/// What `--all` means and cannot import, with the reason.
+/// Licenses that `--all` includes and that cannot be imported, with the reason.
 fn skipped(list: &[Importable], args: &Import) -> Vec<Text> {
     let meant = list.iter().filter(|one| args.all && (one.ours || args.foreign));
     let why = |one: &Importable| {
@@ -214,7 +215,7 @@ fn page(desk: &Desk<'_>, list: &[&Importable], done: &Done) -> String {
     text
 }
 
-/// `applied`: something was to be imported, not only listed.
+/// The answer. `applied`: licenses were to be imported, and not only listed.
 fn told(desk: &Desk<'_>, list: &[Importable], result: &Done, applied: bool) -> Answer {
     let all: Vec<&Importable> = list.iter().collect();
     let mut text = page(desk, &all, result);

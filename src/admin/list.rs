@@ -1,4 +1,4 @@
-//! list and pool: licenses of ours from the state alone, so that they answer while everybody else is away.
+//! list and pool: licenses of ours, from the state alone. So these commands work when neither panel nor seller answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         module: args.module,
         expires_before: args.expires_before,
     };
-    // Only the list of problems asks the panel which refusals are over: the list itself is from the state alone.
+    // Only the list of problems asks the panel, to leave out refusals of closed services.
     let problems = match args.problems {
         true => problems::read(desk, &store)?,
         false => Problems::read(&store, desk.ctx.clock.now())?,
@@ -90,7 +90,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
             })?;
             listing.end(desk);
         } else {
-            // Many sellers never count domains: no column of dashes there.
+            // Many sellers never count domains. The column is left out then.
             if !counts_domains {
                 measure.leave_out(DOMAINS_COLUMN);
             }
@@ -136,8 +136,8 @@ impl Listed {
         }
     }
 
-    /// Whether a filter leaves this problem: it is one of a license that is listed, or of the service that one serves.
-    /// A problem of neither a license nor a service may be that of any license that is listed.
+    /// Whether a filter keeps this problem: it concerns a listed license, or the service of one. A problem without
+    /// license and service may concern any listed license, so it is kept.
     fn has(&self, problem: &Problem) -> bool {
         match (problem.license, problem.item) {
             (None, None) => !self.licenses.is_empty(),
@@ -229,7 +229,7 @@ pub fn status_words(status: LicenseStatus) -> Text {
     }
 }
 
-/// A license as every answer shows it. The key stays out: only its end.
+/// A license as JSON, in the form that all answers use. Of the key it holds only the end.
 pub fn license_json(row: &LicenseRow, problems: &[&str], usage: Option<Usage>) -> Value {
     json!({
         "license": row.id.0,
@@ -324,7 +324,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::printed())
 }
 
-/// The pool and what waits to be freed, by tariff and expiry.
+/// Calls `each` with pooled licenses and those that wait to be freed, by tariff and expiry.
 fn each_free(store: &Store, mut each: impl FnMut(LicenseRow) -> bool) -> Result<(), StoreError> {
     let mut go_on = true;
     for state in [LicenseState::Pool, LicenseState::ToFree] {
@@ -390,12 +390,12 @@ fn summary(total: usize, free: u32, days: i64) -> Text {
     )
 }
 
-/// The list price of the days that are left, as part of a year's.
+/// The list price of the remaining days, as a part of a year's price.
 pub fn worth(year: Option<&Money>, days: i64) -> Option<Money> {
     year.map(|year| Money { minor: year.minor.saturating_mul(days) / 365, currency: year.currency.clone() })
 }
 
-/// From which day a freed license can be given out; `None`: not at all, or when is not known.
+/// The day from which a freed license can be given out. `None`: never, or not known.
 fn reusable_from(row: &LicenseRow, today: Today) -> Option<chrono::NaiveDate> {
     let next = |from: Option<chrono::NaiveDate>| from.and_then(|day| day.succ_opt());
     let ip_from = next(today.ip_change_limit.changeable_from(row.ip_changed));

@@ -10,7 +10,7 @@ use crate::watch::metrics::{figures, write};
 /// `metrics`
 ///
 /// # Errors
-/// `state`; `bad_value`: the file cannot be written, and the one that is there is whole.
+/// `state`; `bad_value`: the file cannot be written. An existing file is unchanged.
 pub fn metrics(desk: &mut Desk<'_>, output: Option<&Path>) -> Result<Answer, ModuleError> {
     let store = desk.store()?;
     let (now, today) = (desk.ctx.clock.now(), desk.ctx.clock.today());

@@ -1,5 +1,6 @@
-//! The administrator's side: look, understand, check, repair. Words and tables for people, a stable JSON for
-//! programs. Whatever changes the world goes through the engine; nothing here sends or writes by itself.
+//! The administrator's commands: look, understand, check, repair. They answer with text and tables for people, and a
+//! stable JSON for programs. Every change at the seller or in the panel goes through the engine; this module sends
+//! nothing itself.
 
 pub mod cluster;
 pub mod completions;
@@ -38,10 +39,10 @@ use crate::session::state::is_there;
 use crate::store::Store;
 use crate::text;
 
-/// Version of the JSON answers: raised when a field changes its meaning or goes away.
+/// Version of the JSON answers. It is raised when a field changes its meaning or is removed.
 const JSON_VERSION: u32 = 1;
 
-/// Everything that an administrator's command works with, beside the context.
+/// What an administrator's command works with: the context and the terminal.
 pub struct Desk<'d> {
     /// The run.
     pub ctx: &'d mut Context,
@@ -49,35 +50,35 @@ pub struct Desk<'d> {
     pub width: usize,
     /// Asks the operator; `None`: there is no terminal to ask on.
     pub ask: Option<&'d mut dyn FnMut(&str) -> bool>,
-    /// Says how far it is, at once.
+    /// Prints progress immediately.
     pub tell: &'d mut dyn FnMut(&str),
-    /// Columns of the terminal that this goes to, where a line can be drawn over; `None`: it is no terminal.
+    /// Columns of the terminal for `tell`, where a line can be overwritten. `None`: it is not a terminal.
     pub live: Option<usize>,
     /// True with `--json`: a program reads the answer.
     pub json: bool,
     /// There is no state file yet: the answer is about an empty one.
     pub is_without_state: bool,
-    /// Prints a part of a long answer; false once nobody reads it any more.
+    /// Prints a part of a long answer. False when nobody reads it any more.
     pub print: &'d mut dyn FnMut(&str) -> bool,
 }
 
-/// What a command answers.
+/// The answer of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// For people.
     pub text: String,
     /// For programs.
     pub json: Value,
-    /// For people: what failed. The program of cron sends it by mail, and keeps the rest to itself.
+    /// For people: the failures. Cron mails this part only.
     pub stderr: String,
-    /// 0 fine, 1 problems.
+    /// The exit code. 0: fine, 1: problems.
     pub code: u8,
-    /// It was printed row by row: text and JSON are empty.
+    /// The answer was printed row by row already, so text and JSON are empty.
     pub printed: bool,
 }
 
 impl Answer {
-    /// A table or page, and the same for programs: the fields of `json` beside version and command.
+    /// An answer with a text for people and the fields of `json` for programs. Version and command are added.
     fn new(command: &str, text: String, json: Value) -> Self {
         let mut whole = json!({ "version": JSON_VERSION, "command": command });
         if let (Some(whole), Value::Object(fields)) = (whole.as_object_mut(), json) {
@@ -91,7 +92,7 @@ impl Answer {
         Self { text: String::new(), json: Value::Null, stderr: String::new(), code: 0, printed: true }
     }
 
-    /// Nothing for people; for programs the fields of `json` beside version and command.
+    /// An answer without text. Programs get the fields of `json`; version and command are added.
     pub fn silent(command: &str, json: Value) -> Self {
         Self::new(command, String::new(), json)
     }
@@ -132,7 +133,7 @@ impl Desk<'_> {
         text.in_lang(self.ctx.lang)
     }
 
-    /// The state for reading; an empty one while there is no file, which is not made for a look.
+    /// The state for reading. Without a file it is an empty one; no file is made.
     fn store(&self) -> Result<Store, ModuleError> {
         if self.ctx.copy.is_some() || is_there(self.ctx)? {
             return open_state(self.ctx);
@@ -140,10 +141,10 @@ impl Desk<'_> {
         Store::in_memory(&self.ctx.fresh_panel).map_err(crate::engine::state_error)
     }
 
-    /// Shows what is about to happen and asks; `yes`: asked before.
+    /// Shows what is about to happen and asks. `yes`: does not ask.
     ///
     /// # Errors
-    /// `missed`: nobody is there to answer, or the answer is no.
+    /// `missed`: there is no terminal to ask on, or the answer is no.
     fn confirm(&mut self, plan: &Text, yes: bool) -> Result<(), ModuleError> {
         let plan = plan.in_lang(self.ctx.lang).to_owned();
         if yes {
@@ -162,7 +163,7 @@ impl Desk<'_> {
         }
     }
 
-    /// A question of its own: no where nobody is there to answer.
+    /// Asks a question. Without a terminal the answer is no.
     fn agrees(&mut self, question: &Text) -> bool {
         let question = format!("{}? [y/N] ", self.say(question));
         self.ask.as_mut().is_some_and(|ask| ask(&question))

@@ -19,7 +19,7 @@ use crate::model::license::Money;
 use crate::text;
 use figures::Sums;
 
-/// Whoever may read other files may read a page; it holds no keys.
+/// Everybody may read a page, because it holds no keys.
 const PAGE_MODE: u32 = 0o644;
 
 /// The form of the report.
@@ -36,7 +36,7 @@ pub enum Form<'f> {
 /// `report`
 ///
 /// # Errors
-/// `bad_value`: no month, or a file that cannot be written; `state`.
+/// `bad_value`: the text is not a month, or the file cannot be written; `state`.
 pub fn report(desk: &mut Desk<'_>, month: Option<&str>, form: Form<'_>) -> Result<Answer, ModuleError> {
     let today = desk.ctx.clock.today();
     let first = match month {
@@ -69,7 +69,7 @@ fn first_day(text: &str) -> Result<NaiveDate, ModuleError> {
     })
 }
 
-/// Whole or not at all: a page may lie where a web server reads it.
+/// Writes the page completely or not at all, because a web server may read it at any time.
 fn written(desk: &Desk<'_>, file: &Path, page: &str) -> Result<String, ModuleError> {
     let write = |new: &Path| std::fs::write(new, page).map_err(FileError::at(file));
     let result = durable::replace(file, PAGE_MODE, write).map_err(|error: FileError| error.source);
@@ -88,7 +88,7 @@ fn written(desk: &Desk<'_>, file: &Path, page: &str) -> Result<String, ModuleErr
     }
 }
 
-/// Amounts of several currencies beside one another.
+/// Amounts of several currencies, one after the other.
 fn shown(sums: &Sums) -> Option<String> {
     let parts: Vec<String> =
         sums.iter().map(|(currency, minor)| Money { minor: *minor, currency: currency.clone() }.to_string()).collect();

@@ -1,4 +1,4 @@
-//! What binding a license to a service changes, before and after, for a person who is about to be asked: `bind`, and
+//! Shows what binding a license to a service changes, before and after, before the operator is asked: for `bind` and
 //! `resolve --bought`.
 
 use super::list::key_end;
@@ -10,8 +10,8 @@ use crate::model::license::RemoteId;
 use crate::plan::identity::KeyFate;
 use crate::text;
 
-/// The page, each line ended: a table of what is so now and afterwards, then what else happens and what it costs.
-/// Keys show their ends only.
+/// The lines of the page: a table of the values now and afterwards, then further changes and their costs. Of keys only
+/// the end is shown.
 pub fn page(desk: &Desk<'_>, preview: &Preview) -> String {
     let (item, client, seen) = (preview.item, preview.client, &preview.seen);
     let title = text!(

@@ -1,4 +1,4 @@
-//! The list of problems as people see it.
+//! The list of problems as text for people.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::model::item::ItemStatus;
 use crate::store::Store;
 pub use crate::watch::problems::{Kind, Problem, Problems, to_json};
 
-/// All problems. Refusals of services that the panel has closed since are left out; a panel that cannot be asked
-/// leaves them all.
+/// All problems. Refusals of services that the panel has closed since are left out. If the panel does not answer, all
+/// refusals are listed.
 ///
 /// # Errors
 /// `state`

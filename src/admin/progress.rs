@@ -1,21 +1,21 @@
-//! A bar that is drawn over itself on a terminal, and says nothing anywhere else.
+//! A progress bar that redraws itself on a terminal, and is silent anywhere else.
 
 /// The longest bar in columns.
 const LONGEST: usize = 30;
 
-/// A bar on a terminal of so many columns; `None`: nobody looks.
+/// A bar on a terminal with this many columns. `None`: not a terminal, so it draws nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Bar(pub Option<usize>);
 
 impl Bar {
-    /// Shows how far it is: what is counted, how many are done, of how many.
+    /// Draws the progress: what is counted, how many are done, and of how many.
     pub fn draw(self, tell: &mut dyn FnMut(&str), words: &str, done: u32, total: Option<u32>) {
         if let Some(columns) = self.0 {
             tell(&format!("\r{}", padded(&line(words, done, total, columns), columns)));
         }
     }
 
-    /// Takes the bar away again.
+    /// Erases the bar.
     pub fn clear(self, tell: &mut dyn FnMut(&str)) {
         if let Some(columns) = self.0 {
             tell(&format!("\r{}\r", padded("", columns)));
@@ -34,7 +34,7 @@ fn line(words: &str, done: u32, total: Option<u32>, columns: usize) -> String {
     format!("{words} [{}{}] {counts}", "#".repeat(full), "-".repeat(room - full))
 }
 
-/// Never as wide as the terminal: a full line would move on to the next.
+/// Pads or cuts the line to less than the terminal's width, because a full line would wrap.
 fn padded(line: &str, columns: usize) -> String {
     let room = columns.saturating_sub(1);
     let shown: String = line.chars().take(room).collect();

@@ -16,7 +16,7 @@ use crate::text;
 /// `show --raw`
 ///
 /// # Errors
-/// `missed`: no license is meant, or no account has it; what the seller's answer means.
+/// `missed`: the word names no license, or no account has it; the error of the seller's answer.
 pub fn raw(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     let Meant { row, panel, number, module, .. } = meant(desk, word, &mut Vec::new())?;
     let Some(license) = number else { return Err(no_license(word)) };

@@ -1,4 +1,5 @@
-//! reconcile: what the three disagree about, and, with --apply, the putting right, one after the other.
+//! reconcile: lists the differences between panel, state and seller. With --apply it carries the remedies out, one
+//! after the other.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +19,20 @@ use crate::session::{module, open_state, with_engine};
 use crate::text;
 use crate::watch::last_runs::{self, LastRuns, SeenDifference};
 
-/// What became of a finding.
+/// What happened to a finding.
 enum Outcome {
-    /// Only named.
+    /// It was only reported.
     Named,
-    /// Put right.
+    /// Its remedy was carried out.
     Done(String),
-    /// It did not work.
+    /// Its remedy failed.
     Failed(String),
 }
 
 /// `reconcile`
 ///
 /// # Errors
-/// Any error that prevents the comparison. A difference that could not be put right is part of the answer.
+/// Any error that prevents the comparison. A remedy that failed is part of the answer.
 pub fn reconcile(
     desk: &mut Desk<'_>,
     only: Option<ModuleId>,
@@ -130,7 +131,7 @@ fn remember(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)]) {
     let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.reconciled(now, seen));
 }
 
-/// Licenses that no account of a module shows, because they were bound with another one before.
+/// Findings for licenses that are bound with accounts that no module buys from any more.
 fn former_accounts(
     desk: &mut Desk<'_>,
     only: Option<ModuleId>,

@@ -25,18 +25,18 @@ use crate::ports::{CallError, Form, PanelQuestion, Question, Upstream};
 use crate::text;
 use crate::xml::{self, Element};
 
-/// Of the file; raised when a field changes its meaning or goes away.
+/// Version of the file. It is raised when a field changes its meaning or is removed.
 const VERSION: u32 = 1;
 
-/// What the file begins with: by this a program knows it.
+/// The first field of the file, by which a program recognises it.
 const FORMAT: &str = "pmisplicense record";
 
-/// For whoever opens it.
+/// An explanation for a reader of the file.
 const ABOUT: &str = "Answers to questions that change nothing. Names, addresses, keys, numbers, amounts and secrets are \
                      replaced by placeholders of the same shape; what is equal here was equal there. p_elems is the \
                      number of rows kept.";
 
-/// Bytes of an answer that are looked at: those that a client accepts.
+/// Most bytes of an answer that are read, as for the client.
 const MAX_ANSWER: u64 = 16 << 20;
 
 /// The file.
@@ -50,7 +50,7 @@ struct Record {
     sellers: Vec<OfSeller>,
 }
 
-/// What the panel answered.
+/// The answers of the panel.
 #[derive(Debug, Serialize)]
 struct OfPanel {
     /// Each table that is read: `name type` of its columns in order, or `null` where it is missing.
@@ -58,7 +58,7 @@ struct OfPanel {
     answers: Vec<Asked>,
 }
 
-/// What one seller answered.
+/// The answers of one seller.
 #[derive(Debug, Serialize)]
 struct OfSeller {
     module: String,
@@ -69,7 +69,7 @@ struct OfSeller {
     answers: Vec<Asked>,
 }
 
-/// A question with its answer, or why there is none.
+/// A question with its answer, or the reason why there is none.
 #[derive(Debug, Serialize)]
 struct Asked {
     func: String,
@@ -87,8 +87,8 @@ struct Asked {
 /// `doctor --record FILE`
 ///
 /// # Errors
-/// `config`, object `record`: FILE is there already or cannot be made; `missed`: nobody agreed; `database` or
-/// `mgrctl`: not even the modules can be read. Anything else that fails is written down.
+/// `config`, object `record`: FILE exists already or cannot be made; `missed`: the operator did not agree; `database`
+/// or `mgrctl`: not even the modules can be read. Any other failure is written into the file.
 pub fn record(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, ModuleError> {
     let modules = desk.ctx.data.billdb()?.modules().map_err(database_error)?;
     let ours = modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id);
@@ -160,7 +160,7 @@ fn unwritable(file: &Path, why: &Text) -> ModuleError {
         .next(text!("name another file", "укажите другой файл"))
 }
 
-/// What is written, and what stands in the place of things.
+/// The record so far, and the placeholders given out.
 #[derive(Default)]
 struct Book {
     hidden: Placeholders,
@@ -228,7 +228,7 @@ impl Book {
         let form = question.form();
         match heard {
             Ok(text) => self.told(&form, &text),
-            // The texts name hosts and addresses.
+            // The texts of these errors name hosts and addresses.
             Err(CallError::Unreachable(_)) => self.failed(&form, "not reached"),
             Err(CallError::BadAnswer(_)) => self.failed(&form, "no document"),
             Err(CallError::Refused(_) | CallError::Form(_)) => self.failed(&form, "refused"),
@@ -246,7 +246,7 @@ impl Book {
         Asked { failure: Some(why), ..self.asked(form) }
     }
 
-    /// A question alone.
+    /// A question without an answer.
     fn asked(&mut self, form: &Form) -> Asked {
         self.asked += 1;
         let params = form.params.iter().map(|(name, value)| {
@@ -256,7 +256,7 @@ impl Book {
         Asked { func: form.func.clone(), params: params.collect(), exit: None, answer: None, failure: None }
     }
 
-    /// The seller's address where everybody knows it; else its path alone.
+    /// The seller's address if it is a public one, else its path only.
     fn address(&mut self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
         let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
@@ -275,8 +275,8 @@ fn first_license(list: &str) -> Option<LicenseId> {
     document.child("elem")?.value_of("id")?.parse().ok()
 }
 
-/// A document without most of what repeats itself: of a list one row, with their number as its total; of settings
-/// what says where the database is; of anything else [`SIBLINGS`].
+/// A document with most repetitions removed. Of a list one row stays, and the number of rows as its total. Of settings
+/// the parts that name the database stay. Of anything else [`SIBLINGS`] elements with the same name stay.
 fn few_rows(mut document: Element, func: &str) -> Element {
     let settings = func == PanelQuestion::Params.form().func;
     let mut rows = 0;
@@ -295,7 +295,7 @@ fn few_rows(mut document: Element, func: &str) -> Element {
     document
 }
 
-/// Children of one name that stay, so that options of a form do not fill the file.
+/// How many children with one name stay, so that the options of a form do not fill the file.
 const SIBLINGS: usize = 20;
 
 fn few_siblings(element: &mut Element) {
@@ -314,7 +314,7 @@ fn names_database(row: &Element) -> bool {
     row.children.iter().any(|child| is_one(&child.name)) || row.value_of("name").is_some_and(is_one)
 }
 
-/// A document as people read it: an element a line, its children further in.
+/// A document for reading: one line for each element, its children indented.
 fn write_lines(element: &Element, depth: usize, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
     if element.children.is_empty() {
@@ -324,7 +324,7 @@ fn write_lines(element: &Element, depth: usize, lines: &mut Vec<String>) {
     head.children.clear();
     let end = format!("</{}>", element.name);
     let head = head.to_fragment();
-    // An empty element is written `<name/>`: opened, it is `<name>`.
+    // An empty element is written as `<name/>`; its opening tag is `<name>`.
     let open = head.strip_suffix("/>").map_or_else(|| head.replace(&end, ""), |start| format!("{start}>"));
     lines.push(format!("{indent}{open}"));
     element.children.iter().for_each(|child| write_lines(child, depth + 1, lines));

@@ -58,7 +58,7 @@ pub fn resolve(
         (desk.tell)(&page);
     }
     desk.confirm(&resolution.plan, yes)?;
-    // The one that was shown, whatever else is in doubt by now.
+    // The intent that was shown, even if others are in doubt by now.
     let intent = resolution.intent;
     let done =
         with_engine(desk.ctx, module, |engine| run_to_end(engine.resolve(item, Some(intent), verdict, consent)))?;
@@ -89,7 +89,7 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
     Ok(Answer::sentence("unbind", desk.ctx.lang, &done))
 }
 
-/// The module that what a service holds was bound with: the service itself may be gone from the panel.
+/// The module with which the license of a service was bound. The service itself may be missing in the panel.
 fn held_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleError> {
     let rows = desk.store()?.licenses_of_item(item).map_err(state_error)?;
     Ok(rows.iter().find(|row| row.incarnation.is_some()).map(|row| row.module))
@@ -110,7 +110,7 @@ pub fn move_item(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer,
     Ok(Answer::sentence("move", desk.ctx.lang, &done))
 }
 
-/// What a service lacks, by its status.
+/// The command that a service still lacks, by its status.
 fn owed(status: ItemStatus) -> Option<ItemCommand> {
     match status {
         ItemStatus::Ordered | ItemStatus::Processing => Some(ItemCommand::Open),
@@ -143,7 +143,7 @@ pub fn retry(desk: &mut Desk<'_>, item: ItemId, intent: Option<IntentId>, yes: b
     Ok(Answer::sentence("retry", desk.ctx.lang, &done))
 }
 
-/// The intents that wait, a line each; nothing where there are none.
+/// The intents that wait, one line each. Empty if there are none.
 fn shown_intents(intents: &[Intent]) -> Text {
     let line = |intent: &Intent| {
         let (id, kind, status) = (intent.id, intent.request.kind(), intent.status.word());
@@ -154,7 +154,7 @@ fn shown_intents(intents: &[Intent]) -> Text {
     if lines.is_empty() { text!("", "") } else { text!("; waiting:{lines}", "; ждут:{lines}") }
 }
 
-/// The command that carries an intent on. A purchase for a service that is open already is the look's to end.
+/// The command that continues an intent. A purchase for a service that is open already is finished by sync_item.
 fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, ModuleError> {
     if intent.status == IntentStatus::HandedOver {
         let (id, item) = (intent.id, intent.item.map_or(0, |item| item.0));
@@ -201,8 +201,8 @@ fn run_one(desk: &mut Desk<'_>, item: ItemId, command: ItemCommand) -> Result<()
     with_engine(desk.ctx, module, |engine| run_to_end(engine.item_command(command, item)))
 }
 
-/// Services whose last purchase the seller refused, or that were kept back because of it; closed ones wait for
-/// nothing.
+/// Services whose last purchase the seller refused, or whose purchase was held back because of such a refusal. Closed
+/// services are left out.
 fn waiting_items(desk: &mut Desk<'_>, kind: Option<RefusedFor>) -> Result<Vec<ItemId>, ModuleError> {
     let store = desk.store()?;
     let wanted = kind.map(|kind| match kind {
@@ -231,7 +231,8 @@ fn waiting_items(desk: &mut Desk<'_>, kind: Option<RefusedFor>) -> Result<Vec<It
     Ok(items)
 }
 
-/// `retry --all`: services whose last purchase the seller refused, and those that were kept back because of it.
+/// `retry --all`: repeats for services whose last purchase the seller refused, or whose purchase was held back because
+/// of such a refusal.
 ///
 /// # Errors
 /// The first failure, after everything was tried.

@@ -1,5 +1,5 @@
-//! show: one service or license, panel, state and the seller's side by side. Whoever is away is named, the others
-//! answer.
+//! show: one service or license, as panel, state and seller have it. If one of the three does not answer, it is named,
+//! and the others are shown.
 
 use serde_json::json;
 
@@ -18,13 +18,13 @@ use crate::model::license_row::LicenseRow;
 use crate::session::modules_in_use;
 use crate::text;
 
-/// One line: what it is, and how panel, state and the seller have it.
+/// One line: its stable name, its label, and the values in panel, state and seller.
 type Line = (&'static str, Text, [String; 3]);
 
 /// `show`
 ///
 /// # Errors
-/// `missed`, `bad_value`: nothing or several things are called so.
+/// `missed`, `bad_value`: the word fits nothing, or several things.
 pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     let mut notes = Vec::new();
     let Meant { item, row, panel, number, module } = meant(desk, word, &mut notes)?;
@@ -56,7 +56,7 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     Ok(page(desk, item, &sides, &lines, &notes, &problems))
 }
 
-/// The three that have something to say about a service and its license, as far as they answered.
+/// A service and its license as panel, state and seller show them, as far as these answered.
 struct Sides<'s> {
     panel: Option<&'s Item>,
     row: Option<&'s LicenseRow>,
@@ -72,10 +72,10 @@ pub(super) struct Meant {
     pub module: Option<ModuleId>,
 }
 
-/// Finds out which service and license are meant; what cannot be asked is noted.
+/// Finds out which service and license are meant. Adds a note for a source that cannot be asked.
 ///
 /// # Errors
-/// `missed`, `bad_value`: nothing or several things are called so.
+/// `missed`, `bad_value`: the word fits nothing, or several things.
 pub(super) fn meant(desk: &mut Desk<'_>, word: &str, notes: &mut Vec<Text>) -> Result<Meant, ModuleError> {
     let store = desk.store()?;
     let (item, row, number) = match subject(desk, &store, word)? {
@@ -213,7 +213,7 @@ fn page(
     Answer::new("show", text, json)
 }
 
-/// Whether two of the three that say something say different things.
+/// Whether two of the known values differ.
 fn differs(values: &[String; 3]) -> bool {
     let said: Vec<&String> = values.iter().filter(|value| *value != "-").collect();
     said.windows(2).any(|pair| pair[0] != pair[1])
@@ -306,7 +306,7 @@ fn usage(desk: &Desk<'_>, module: Option<ModuleId>, look: &License) -> Option<Us
     Some(Usage { used, limit: product.and_then(|product| product.domains) })
 }
 
-/// Domains in use beside what the product allows, as the state and the seller know them; no line while neither does.
+/// Domains in use and the product's limit, as state and seller know them. No line if neither knows them.
 fn domains(usage: [Option<Usage>; 2]) -> Option<Line> {
     usage.iter().any(Option::is_some).then(|| {
         let [state, upstream] = usage.map(dash);
@@ -334,7 +334,7 @@ pub(super) fn status(status: LicenseStatus) -> String {
     }
 }
 
-/// The words of a license for a service: a suspended one has its license stopped.
+/// The status of a service in the words for licenses: a suspended service has a stopped license.
 fn item_status(item: ItemStatus) -> String {
     match item {
         ItemStatus::Ordered => "ordered".into(),

@@ -1,4 +1,4 @@
-//! backup, restore, state begin-anew, prune: the state file as a file.
+//! backup, restore, state begin-anew, prune: commands for the state file itself.
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,11 @@ use crate::store::{Aside, Installation, Store, StoreError, new_in_memory, panel_
 use crate::text;
 use crate::watch::last_runs::{self, LastBackup, LastRuns};
 
-/// `backup`: a copy of the state, or, with `verify`, a look at one.
+/// `backup`: makes a copy of the state. With `verify` it checks one.
 ///
 /// # Errors
-/// `bad_value`: the file is there, or is no whole copy; `missed`: there is no state; `state`: it cannot be read, or the
-/// new copy of it is not whole.
+/// `bad_value`: the file exists, or is not a complete copy; `missed`: there is no state; `state`: the state cannot be
+/// read, or the new copy is not complete.
 pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, ModuleError> {
     let shown = file.display();
     if verify {
@@ -40,8 +40,8 @@ pub fn backup(desk: &mut Desk<'_>, file: &Path, verify: bool) -> Result<Answer, 
 /// The beginning and the end of the names that `backup --dir` gives to copies; the moment is between them.
 const COPY_NAME: (&str, &str) = ("pmisplicense-", ".db");
 
-/// `backup --dir`: a copy named by the moment, checked; then all but the newest `keep` are removed. The folder is made
-/// when it is missing, for its owner only: copies hold license keys.
+/// `backup --dir`: makes a copy named by date and time, and checks it. Then it removes all but the newest `keep`
+/// copies. A missing folder is made for its owner only, because copies hold license keys.
 ///
 /// # Errors
 /// As [`backup`]; `bad_value` too when the folder cannot be made or an old copy cannot be removed.
@@ -65,8 +65,8 @@ pub fn backup_in(desk: &mut Desk<'_>, dir: &Path, keep: Option<u16>) -> Result<A
     Ok(answer)
 }
 
-/// Removes all but the newest copies. Their names sort by moment; other files of the folder are none of ours. The new
-/// copy stays, even if a clock that was ahead named others after it.
+/// Removes all but the newest copies. Their names sort by time; other files of the folder are left alone. The new copy
+/// stays, even if older ones have later names because a clock was ahead.
 fn remove_old(dir: &Path, new: &Path, keep: usize) -> Result<usize, ModuleError> {
     let (begins, ends) = COPY_NAME;
     let failed = |path: &Path, error: &dyn std::fmt::Display| {
@@ -96,7 +96,7 @@ fn remove_old(dir: &Path, new: &Path, keep: usize) -> Result<usize, ModuleError>
     Ok(old.len())
 }
 
-/// Copies the state, reads the copy, and remembers when that was. One that is not whole is taken away again.
+/// Copies the state, checks the copy, and remembers the time. A copy that is not complete is removed again.
 fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
     if !is_there(desk.ctx)? {
         return Err(no_state(&desk.ctx.settings.state));
@@ -111,11 +111,11 @@ fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
         | StoreError::IllegalStep { .. }
         | StoreError::Cluster(_) => state_error(error),
     })?;
-    // Old copies go, and the backup counts, only when the new one is known to be whole.
+    // Old copies are removed, and the backup counts, only after the new copy was checked.
     read_copy(file).map_err(|error| copy_not_whole(file, &error))?;
     let at = desk.ctx.clock.now();
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    // The copy is whole. If its moment cannot be remembered, doctor goes on naming the backup before it.
+    // The copy is complete. If its time cannot be saved, doctor still names the backup before it.
     let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.backup = Some(LastBackup { at, file }));
     Ok(())
 }
@@ -132,7 +132,7 @@ fn verified(desk: &Desk<'_>, file: &Path) -> Result<Answer, ModuleError> {
     Ok(Answer::sentence("backup", desk.ctx.lang, &words))
 }
 
-/// `restore`: the copy is checked and marked as old first; the present state is kept beside it.
+/// `restore`: checks the copy and marks it as old, then puts it in place. The present state is kept beside it.
 ///
 /// # Errors
 /// `bad_value`: the copy cannot be used; `busy`; `state`: the present state cannot be replaced. Nothing was changed.
@@ -157,8 +157,8 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
     Ok(Answer::sentence("restore", desk.ctx.lang, &done))
 }
 
-/// `state begin-anew`: an empty state for the same installation. It only reads until `reconcile --apply` has taken in
-/// what the seller shows. The present one is kept, also one that nobody can read.
+/// `state begin-anew`: an empty state for the same installation. The program then only reads until `reconcile --apply`
+/// has added the licenses that the seller shows. The present state is kept, even if it cannot be read.
 ///
 /// # Errors
 /// `busy`; `state`: the present state cannot be replaced. Nothing was changed.
@@ -182,7 +182,7 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
     Ok(Answer::sentence("state", desk.ctx.lang, &begun(panel.as_str(), known.is_some())))
 }
 
-/// One machine's older state would contradict the log that all machines share.
+/// Refuses in a cluster: an older state of one machine would contradict the log that all machines share.
 fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     if desk.ctx.cluster.is_none() {
         return Ok(());
@@ -230,7 +230,7 @@ fn not_written(file: &Path, error: &dyn std::fmt::Display) -> ModuleError {
         .because(error)
 }
 
-/// A copy shows what the state is: nobody should rely on this one, so it does not stay.
+/// The error of a new copy that is not complete. The copy is removed, so that nobody relies on it.
 fn copy_not_whole(file: &Path, error: &StoreError) -> ModuleError {
     let shown = file.display();
     let happened = text!(
@@ -256,7 +256,7 @@ fn copy_not_whole(file: &Path, error: &StoreError) -> ModuleError {
         .because(error)
 }
 
-/// The error is about the copy, because the present state may be a good one.
+/// The error of a copy that cannot be used. It does not concern the present state, which may be good.
 fn not_a_copy(file: &Path, error: &StoreError) -> ModuleError {
     let shown = file.display();
     let (happened, next) = match newer(error) {
@@ -314,7 +314,7 @@ fn not_replaced(kept: &Path, error: StoreError) -> ModuleError {
         .because(error)
 }
 
-/// The versions that were found and are known, where a newer program wrote the file.
+/// The version of the file and the newest known version, if a newer program wrote the file.
 fn newer(error: &StoreError) -> Option<(i32, i32)> {
     if let StoreError::Newer { found, known } = error { Some((*found, *known)) } else { None }
 }
@@ -333,7 +333,7 @@ pub fn prune(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
     let mut closed = Vec::new();
     for item in store.items_before(before).map_err(state_error)? {
         let found = desk.ctx.data.billdb()?.item(item).map_err(crate::context::database_error)?;
-        // A missing row says nothing: only a closed service is closed (docs/money-safety.md 6).
+        // A missing row proves nothing: a service is closed only when its row says so (docs/money-safety.md 6).
         if found.is_some_and(|found| found.status == ItemStatus::Deleted) {
             closed.push(item);
         }

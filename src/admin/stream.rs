@@ -1,5 +1,5 @@
-//! A JSON answer with one long list, printed element by element: a hundred thousand of them need no memory. It looks
-//! like every other answer.
+//! A JSON answer with one long list, printed element by element, so that a hundred thousand elements need no memory.
+//! The result looks like every other answer.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ impl Listing {
         Self { is_first: true }
     }
 
-    /// One element; false once nobody reads it any more.
+    /// Prints one element. False when nobody reads the output any more.
     pub fn element(&mut self, desk: &mut Desk<'_>, value: &Value) -> bool {
         let comma = if std::mem::take(&mut self.is_first) { "" } else { "," };
         (desk.print)(&format!("{comma}\n    {}", indented(value, 4)))

@@ -1,5 +1,5 @@
-//! Tables for people: as wide as their contents, and never wider than the terminal. Columns of names and reasons give
-//! way first; then whole columns are left out; numbers, days and addresses are never cut while there is another way.
+//! Tables for people: as wide as their contents, and never wider than the terminal. Columns of names and reasons are
+//! cut first. Then whole columns are left out. Numbers, days and addresses are cut only as the last resort.
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -10,12 +10,12 @@ const NARROWEST: usize = 6;
 /// A column of names or reasons may shrink to this before another column is left out for it.
 const SHORTEST: usize = 12;
 
-/// Which columns of a table give way, and how.
+/// Which columns of a table are cut or left out when there is too little room.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Giving<'g> {
     /// Columns whose cells may be cut: names, reasons.
     pub soft: &'g [usize],
-    /// Columns that are left out, in this order; `--json` holds what they say.
+    /// Columns that are left out, in this order. `--json` has their values.
     pub spare: &'g [usize],
 }
 
@@ -83,13 +83,13 @@ impl Layout {
     }
 }
 
-/// Lines of a table with its head, each ended. The widest column gives way.
+/// The lines of a table with its head. The widest column is cut first.
 pub fn table(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
     let all: Vec<usize> = (0..head.len()).collect();
     fitting(head, rows, columns, Giving { soft: &all, spare: &[] })
 }
 
-/// Lines of a table with its head, each ended.
+/// The lines of a table with its head.
 pub fn fitting(head: &[&str], rows: &[Vec<String>], columns: usize, giving: Giving<'_>) -> String {
     let mut measure = Measure::new(head);
     rows.iter().for_each(|row| measure.add(row));
@@ -98,7 +98,7 @@ pub fn fitting(head: &[&str], rows: &[Vec<String>], columns: usize, giving: Givi
     std::iter::once(layout.line(head)).chain(lines).collect()
 }
 
-/// Soft columns shrink first, the widest before the others; the rest only where nothing else is left to give.
+/// Cuts soft columns first, beginning with the widest. The others are cut only when nothing else helps.
 fn fit(kept: &mut [(usize, usize)], columns: usize, soft: &[usize]) {
     let gaps = GAP * kept.len().saturating_sub(1);
     while kept.iter().map(|(_, width)| width).sum::<usize>() + gaps > columns {
@@ -119,8 +119,8 @@ fn shortened(cell: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A text in lines of at most `columns`, each after `indent` spaces; those of the first line are the caller's to
-/// print. A command of ours stays whole where it can, to be copied.
+/// Breaks a text into lines of at most `columns`, each after `indent` spaces; the caller prints those of the first
+/// line. A command of ours is not broken if it fits a line, so that it can be copied.
 pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
     let mut lines = vec![String::new()];
     let room = columns.saturating_sub(indent).max(20);
@@ -140,7 +140,7 @@ pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
-/// Words, a command with its arguments counted as one as long as it fits a line.
+/// The words of a text. A command with its arguments counts as one word if it fits a line.
 fn unbreakable(text: &str, room: usize) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut in_command = false;

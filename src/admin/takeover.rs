@@ -1,6 +1,6 @@
-//! take-over: licenses that others ordered for services of this panel. The list first; then, asked, the binding, and,
-//! asked separately, our mark with automatic renewal off. Where the list comes from is `panel` here and `whmcs`
-//! beside.
+//! take-over: licenses that others ordered for services of this panel. The list comes first. After a question the
+//! licenses are bound. After a second question they get our mark, and their automatic renewal is switched off. The list
+//! is made by `panel` in this file, or in the file `whmcs.rs`.
 
 use std::collections::BTreeSet;
 
@@ -22,15 +22,15 @@ use crate::text;
 /// Columns that a narrow terminal can do without: status, expiry, product.
 const GIVING: Giving<'_> = Giving { soft: &[7], spare: &[5, 4, 2] };
 
-/// What became of a license.
+/// What happened to a license.
 pub(super) enum Outcome {
-    /// Only named.
+    /// It was only listed.
     Named,
-    /// Bound, or marked too.
+    /// It was bound, or also marked.
     Done(Taken),
-    /// Left alone.
+    /// It was left alone.
     Left(Left, Text),
-    /// It did not work.
+    /// Taking it over failed.
     Failed(Text),
 }
 
@@ -61,20 +61,20 @@ impl Line {
         }
     }
 
-    /// Known by nothing but where it is.
+    /// Whether its address is the only evidence.
     fn only_by_address(&self) -> bool {
         self.candidate.by == BTreeSet::from([Evidence::Address])
     }
 }
 
-/// A list, and what kept a part of it from being made.
+/// The list, and the failures because of which a part of it is missing.
 pub(super) struct List {
     pub(super) command: &'static str,
     pub(super) lines: Vec<Line>,
     pub(super) error: Option<ModuleError>,
 }
 
-/// The modules of ours that are asked: the one named, else all that are in use.
+/// The modules of ours whose accounts are read: the named one, else all that are in use.
 pub(super) fn chosen(desk: &mut Desk<'_>, only: Option<ModuleId>) -> Result<Vec<ModuleId>, ModuleError> {
     match only {
         Some(id) => {
@@ -117,13 +117,13 @@ fn survey(desk: &mut Desk<'_>, module: ModuleId) -> Result<Vec<Candidate>, Modul
 }
 
 impl List {
-    /// One module that could not be asked does not keep the others from being shown.
+    /// Notes a module whose account could not be read. The others are shown anyway.
     pub(super) fn failed(&mut self, desk: &Desk<'_>, module: ModuleId, error: ModuleError) {
         desk.ctx.log.error(&format!("{} of module {module}: {error}", self.command));
         self.error = self.error.take().or(Some(error));
     }
 
-    /// Two modules with one account see the same licenses: the service's own module has the say.
+    /// Two modules with one account see the same licenses. The line of the service's own module is kept.
     fn drop_other_modules(&mut self) {
         let key = |line: &Line| (line.candidate.account, line.candidate.id);
         let other = |line: &Line| matches!(line.outcome, Outcome::Left(Left::OtherModule, _));
@@ -135,10 +135,10 @@ impl List {
         self.lines.iter().filter(|line| line.is_open(verdict)).count()
     }
 
-    /// Shows the list; with --apply asks, and carries it out.
+    /// Shows the list. With --apply asks, and carries it out.
     ///
     /// # Errors
-    /// The list could not be made at all; nobody is there to be asked, or the answer is no.
+    /// The list could not be made at all, there is no terminal to ask on, or the answer is no.
     pub(super) fn finish(mut self, desk: &mut Desk<'_>, taking: &Taking) -> Result<Answer, ModuleError> {
         if self.lines.is_empty()
             && let Some(error) = self.error.take()
@@ -153,7 +153,7 @@ impl List {
         Ok(self.told(desk, taking.apply))
     }
 
-    /// Both questions, the list before them.
+    /// Shows the list and asks both questions.
     fn ask(&self, desk: &mut Desk<'_>, taking: &Taking, bind: usize, mark: usize) -> Result<Marking, ModuleError> {
         let shown = self.page(desk);
         (desk.tell)(&shown);
@@ -183,7 +183,8 @@ impl List {
         Ok(if !taking.yes && desk.agrees(&question) { Marking::Mark } else { Marking::Leave })
     }
 
-    /// A module that cannot be used does not keep the others' licenses from being bound, and what was bound is told.
+    /// Carries the list out. When a module cannot be used, the licenses of the others are bound anyway, and the answer
+    /// shows what was bound.
     fn carry_out(&mut self, desk: &mut Desk<'_>, marking: Marking) {
         let modules: BTreeSet<ModuleId> = self.lines.iter().map(|line| line.candidate.module).collect();
         let total = self.lines.iter().filter(|line| line.is_asked_for(marking)).count();
@@ -223,7 +224,7 @@ impl List {
         })
     }
 
-    /// A license that is known by its address alone is bound only when the operator agrees. `agreed`: --by-address.
+    /// A license whose only evidence is its address is bound only when the operator agrees. `agreed`: --by-address.
     ///
     /// # Errors
     /// None: without a terminal these licenses are left alone.
@@ -285,7 +286,7 @@ impl List {
                 "{bind} to bind, {mark} to mark, {left} left alone; to do it: pmisplicense {command} … --apply",
                 "привязать: {bind}, пометить: {mark}, не трогать: {left}; выполнить: pmisplicense {command} … --apply"
             ),
-            // The module of these could not be used.
+            // The module of these licenses could not be used.
             (true, _) if bind > 0 => text!(
                 "{done} done, {bind} not bound, {mark} not marked, {left} left alone, {failed} failed; the rest again: pmisplicense {command} … --apply",
                 "выполнено: {done}, не привязано: {bind}, без метки: {mark}, не тронуто: {left}, не удалось: {failed}; остальное снова: pmisplicense {command} … --apply"
@@ -319,7 +320,7 @@ impl Line {
         self.candidate.by.iter().map(|by| by.word()).collect()
     }
 
-    /// The stable word for what would be done, or was.
+    /// The stable word for what would be done, or was done.
     fn what(&self) -> &'static str {
         match (&self.outcome, &self.candidate.verdict) {
             (Outcome::Named, Verdict::Bind) => "bind",

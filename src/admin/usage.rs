@@ -1,4 +1,4 @@
-//! Domains in use beside what the product allows: as the seller showed it when the license was last looked at.
+//! Domains in use, and how many the product allows, as the seller showed them when the license was last read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ const WARN_FROM_PERCENT: u64 = 90;
 pub struct Usage {
     /// Domains in use.
     pub used: u32,
-    /// Domains that the product allows; `None`: no limit, or none that is known.
+    /// Domains that the product allows. `None`: no limit, or not known.
     pub limit: Option<u32>,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// The catalogues of the modules that were asked about: each is put together once.
+/// The catalogues of the modules that were used so far. Each is built once.
 #[derive(Debug, Default)]
 pub struct Limits(BTreeMap<ModuleId, Catalogue>);
 

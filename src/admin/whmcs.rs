@@ -1,5 +1,6 @@
-//! take-over whmcs: where the table of WHMCS's module comes from, a CSV or WHMCS's database, and a person's own map
-//! of licenses to services. A row that is not understood refuses the whole, before anything is asked of anybody.
+//! take-over whmcs: reads the table of WHMCS's module from a CSV or from WHMCS's database, and an operator's own map of
+//! licenses to services. If one row cannot be understood, the whole table is refused before the panel or the seller is
+//! asked.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,14 +18,14 @@ use crate::session::servers::served_by;
 use crate::session::with_engine;
 use crate::text;
 
-/// A larger file is not this table.
+/// The largest file that is accepted as this table.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// `take-over whmcs`
 ///
 /// # Errors
-/// `bad_value`: the file, URL or a row cannot be used; `database`; `missed`: nobody is there to be asked; whatever
-/// stands in the way of the list.
+/// `bad_value`: the file, the URL or a row cannot be used; `database`; `missed`: there is no terminal to ask on; any
+/// error that prevents the list.
 pub fn whmcs(desk: &mut Desk<'_>, args: &Whmcs) -> Result<Answer, ModuleError> {
     let mut rows = table(desk, &args.source)?;
     if let Some(map) = &args.map {
@@ -42,7 +43,8 @@ pub fn whmcs(desk: &mut Desk<'_>, args: &Whmcs) -> Result<Answer, ModuleError> {
     list.finish(desk, &args.taking)
 }
 
-/// Its module renews whatever its table holds: two masters renew twice.
+/// Makes sure that WHMCS's module is switched off. It renews everything in its table, so each license would be renewed
+/// twice.
 fn stopped(desk: &mut Desk<'_>, args: &Whmcs) -> Result<(), ModuleError> {
     if args.whmcs_stopped {
         return Ok(());
@@ -99,7 +101,7 @@ fn survey(desk: &mut Desk<'_>, module: ModuleId, rows: &[NocRow]) -> Result<Vec<
     Ok(found)
 }
 
-/// The rows of the table, from wherever it is.
+/// The rows of the table, from a file or a database.
 fn table(desk: &Desk<'_>, source: &str) -> Result<Vec<NocRow>, ModuleError> {
     if !source.starts_with("mysql:") {
         if let Some((scheme, _)) = source.split_once("://") {
@@ -127,7 +129,7 @@ fn table(desk: &Desk<'_>, source: &str) -> Result<Vec<NocRow>, ModuleError> {
     read_rows(&records.into_iter().enumerate().map(|(index, record)| (index as u64 + 1, record)).collect::<Vec<_>>())
 }
 
-/// Each row with its number, so that what is wrong can be found.
+/// Reads the rows. An error names the row by its number.
 fn read_rows(records: &[(u64, Record)]) -> Result<Vec<NocRow>, ModuleError> {
     let row = |(number, record): &(u64, Record)| {
         NocRow::read(record).map_err(|cell| {
@@ -145,7 +147,7 @@ fn read_rows(records: &[(u64, Record)]) -> Result<Vec<NocRow>, ModuleError> {
     records.iter().map(row).collect()
 }
 
-/// A person's own choice of services comes before what the table says.
+/// Adds the operator's map, which overrides the table.
 fn add_map(rows: &mut [NocRow], path: &Path) -> Result<(), ModuleError> {
     let shown = path.display();
     let mut map: BTreeMap<LicenseId, ItemId> = BTreeMap::new();
@@ -172,8 +174,8 @@ fn add_map(rows: &mut [NocRow], path: &Path) -> Result<(), ModuleError> {
     Ok(())
 }
 
-/// Rows of a CSV by the names of its columns, each with its line. What separates the columns is told by the first
-/// line.
+/// Rows of a CSV by the names of its columns, each with its line. The first line shows which character separates the
+/// columns.
 fn records(path: &Path, columns: &[&str]) -> Result<Vec<(u64, Record)>, ModuleError> {
     let unusable = |error: String| {
         let shown = path.display().to_string();

@@ -1,4 +1,4 @@
-//! Of doctor: the lines of cron, without which nothing happens by itself.
+//! Checks of doctor: the lines of cron, without which no sync runs.
 
 use super::Checks;
 use crate::text;
@@ -6,7 +6,7 @@ use crate::text;
 /// Where cron looks.
 pub(super) const FILE: &str = "/etc/cron.d/pmisplicense";
 
-/// Both lines of cron: everything hourly, what events noted each minute.
+/// Checks both lines of cron: the hourly sync of everything, and the sync of noted services each minute.
 pub(super) fn check(text: &str, checks: &mut Checks) {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     let each_minute = lines.iter().any(|line| line.contains("pmisplicense sync --noted"));

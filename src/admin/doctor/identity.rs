@@ -1,4 +1,5 @@
-//! Of doctor: services that are not the ones which our state knows, before their licenses run out.
+//! Checks of doctor: services that differ from the ones that our state knows. They are found here before their licenses
+//! run out.
 
 use super::Checks;
 use crate::admin::Desk;
@@ -9,8 +10,8 @@ use crate::session::with_engine;
 use crate::store::Store;
 use crate::text;
 
-/// A line for each service for which nothing is done until an operator says who it is. An engine that cannot be made
-/// ready has its own line elsewhere.
+/// A line for each service for which nothing is done until an operator says which service it is. An account that cannot
+/// be used has a line of another check.
 pub(super) fn identity(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
     let Some(modules) = store.and_then(|_| our_modules(desk).ok()) else { return };
     let before = checks.0.len();

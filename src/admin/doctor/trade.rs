@@ -1,5 +1,5 @@
-//! Of doctor: what is sold. Tariffs of the panel that lead to a product whose sale ends (docs/licensing-rules.md 6),
-//! and months that cost more than a year (docs/licensing-rules.md 5).
+//! Checks of doctor about what is sold: tariffs of the panel that lead to a product whose sale ends
+//! (docs/licensing-rules.md 6), and months that cost more than a year (docs/licensing-rules.md 5).
 
 use chrono::Duration;
 
@@ -16,10 +16,10 @@ use crate::plan::cost::year_by_months;
 use crate::store::{Purchase, Store};
 use crate::text;
 
-/// How far back a price that was paid still counts.
+/// For how many days a price that was paid counts.
 const PRICE_DAYS: i64 = 400;
 
-/// A product is bought by the month when it was within so many days.
+/// A product counts as bought by the month when that happened within this many days.
 const MONTH_DAYS: i64 = 31;
 
 pub(super) fn trade(
@@ -38,7 +38,8 @@ pub(super) fn trade(
     }
 }
 
-/// The panel keeps a tariff's expiration date where we do not read: whoever reads this line knows whether it is set.
+/// The line about a product whose sale ends. We do not read where the panel keeps a tariff's expiration date, so the
+/// operator has to check whether it is set.
 fn ending(desk: &mut Desk<'_>, product: &Product, checks: &mut Checks) -> Result<(), ModuleError> {
     let Some(from) = product.no_order_from else { return Ok(()) };
     let (name, code, successors) = (&product.name, &product.internal_name, product.successors.join(", "));
@@ -77,7 +78,7 @@ fn years(
     alignment.extend(rules.alignment.iter().cloned());
     let month = Period::Months(MonthCount(1));
     if alignment.iter().any(|rule| rule.from == month && rule.itemtype.is_none() && rule.tariff.is_none()) {
-        // Somebody decided already, for a year or against it.
+        // An alignment rule exists, so the provider has decided already.
         return Ok(());
     }
     let now = desk.ctx.clock.now();

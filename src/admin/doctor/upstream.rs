@@ -1,4 +1,4 @@
-//! Of doctor: the panel's database, the settings of each module, and the account that it buys from.
+//! Checks of doctor: the panel's database, the settings of each module, and the account that it buys from.
 
 use super::Checks;
 use crate::admin::Desk;
@@ -13,10 +13,10 @@ use crate::store::Store;
 use crate::text;
 use crate::watch::last_runs::{self, LastRuns};
 
-/// Beyond this difference of clocks nothing is bought by sync (docs/money-safety.md 6).
+/// When clocks differ by more than this, sync buys nothing (docs/money-safety.md 6).
 const CLOCK_DAY: chrono::Duration = chrono::Duration::days(1);
 
-/// Beyond this one somebody should look.
+/// When clocks differ by more than this, an operator should know.
 const CLOCK_MINUTES: chrono::Duration = chrono::Duration::minutes(5);
 
 pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
@@ -33,7 +33,7 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
             checks.failed("module", &error);
             active()
         }),
-        // The state has said itself what is wrong with it.
+        // The check of the state reports what is wrong with it.
         None => active(),
     };
     if ours.is_empty() {
@@ -74,7 +74,7 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
     }
 }
 
-/// What is bound with accounts that no module buys from any more.
+/// A line for licenses that are bound with accounts that no module buys from any more.
 fn former_accounts(store: &Store, modules: &[Module], checks: &mut Checks) -> Result<(), ModuleError> {
     for former in engine::former_accounts(store, modules)? {
         let (what, next) = former.told();
@@ -183,7 +183,7 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
     }
 }
 
-/// Sellers with a newer BILLmanager may know the newer function of orders only. It is suggested, never tried.
+/// Sellers with a newer BILLmanager may know only the newer function for orders. Doctor suggests it and never tries it.
 fn order_function(id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) {
     if let Err(CallError::Refused(refusal)) = client.check_order_function()
         && refusal.kind == RefusalKind::NoFunction
@@ -199,7 +199,7 @@ fn order_function(id: ModuleId, client: &mut dyn Upstream, checks: &mut Checks) 
     }
 }
 
-/// Renewals of so many days are compared with the balance.
+/// The renewals of this many days are compared with the balance.
 const MONEY_DAYS: u16 = 7;
 
 fn balance(
@@ -223,7 +223,7 @@ fn balance(
         }
     };
     let now = desk.ctx.clock.now();
-    // It is only for those who watch: a disk that is full has a line of its own.
+    // Only monitoring reads this. A full disk is reported by another check.
     let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.balance_seen(id, now, &balance));
     if desk.ctx.settings.rules(Some(id)).is_below_minimum(&balance) {
         return checks.problem(
@@ -235,7 +235,7 @@ fn balance(
             text!("top up the account", "пополните счёт"),
         );
     }
-    // A panel whose services cannot be read has a line of its own.
+    // A panel whose services cannot be read is reported by another check.
     let outlook = bought.and_then(|bought| outlook(desk.ctx, bought, id, MONEY_DAYS).ok());
     let short =
         outlook.and_then(|outlook| Outlook { balance: Some(balance.clone()), ..outlook }.ends_on(|one| one.is_certain));

@@ -26,7 +26,7 @@ pub(super) fn watched(desk: &Desk<'_>, checks: &mut Checks) {
         Some(backup) => last_backup(&backup, now, checks),
         None => {
             let what = text!("no backup of the state was written yet", "копии состояния ещё не записывались");
-            // What is wrong with a state that cannot be found has a line of its own.
+            // A state that is missing or cannot be used is reported by another check.
             match is_there(desk.ctx).unwrap_or(false) {
                 true => checks.warning("backup", what, backup_command()),
                 false => checks.hint("backup", what, backup_command()),

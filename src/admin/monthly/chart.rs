@@ -1,4 +1,4 @@
-//! Bars as inline SVG: whole numbers only, colours from the page's own style, a title for those who cannot see it.
+//! Bars as inline SVG: whole numbers only, colours from the page's own style, a title for readers who cannot see it.
 
 use std::fmt::Write as _;
 
@@ -54,7 +54,7 @@ pub fn columns(title: &str, bars: &[Bar], currency: &str, limit: Option<i64>) ->
     out + "</svg>"
 }
 
-/// A row of a chart that lies: its name and its parts, one for each class of `parts`.
+/// A row of a horizontal chart: its name and the lengths of its parts.
 pub struct Row {
     /// Above it.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct Row {
     pub counts: Vec<u32>,
 }
 
-/// Lying bars, each made of parts; `classes` name the parts' styles in order.
+/// Horizontal bars, each made of parts. `classes` name the styles of the parts in order.
 pub fn rows(title: &str, rows: &[Row], classes: &[&str]) -> String {
     const LINE: i64 = 40;
     let longest = rows.iter().map(|row| row.counts.iter().map(|count| i64::from(*count)).sum::<i64>()).max();
@@ -92,7 +92,7 @@ fn opened(title: &str, height: i64) -> String {
     format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>")
 }
 
-/// An amount above a bar: without its fraction, the exact one stands in the table and in the bar's title.
+/// An amount above a bar, without its fraction. The table and the title of the bar have the exact amount.
 fn whole(minor: i64) -> String {
     let rounded = (minor + 50) / 100;
     if rounded == 0 && minor != 0 { "&lt;1".to_owned() } else { rounded.to_string() }

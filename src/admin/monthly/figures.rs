@@ -1,5 +1,5 @@
-//! The figures of a month, collected once and told in four ways. Amounts are what the seller said a purchase cost,
-//! else our list price; currencies are never added to one another, nor converted.
+//! The figures of a month, collected once and shown in four forms. Amounts are the costs that the seller showed for
+//! purchases, else our list prices. Amounts of different currencies are neither added nor converted.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, Period, days_between};
 use crate::store::{LicenseFilter, Purchase, Reuse, Store};
 
-/// Months of turnover shown: the programme looks at six (docs/licensing-rules.md 10).
+/// How many months of turnover are shown: the programme counts six (docs/licensing-rules.md 10).
 pub const MONTHS: u32 = 6;
 
-/// The programme's minimum a month, minor units of euros.
+/// The programme's minimum for a month, in minor units of euros.
 pub const PROGRAMME: i64 = 10_000;
 
 /// The programme's currency.
 const PROGRAMME_CURRENCY: &str = "EUR";
 
-/// What the programme counts, by the beginning of a product's name.
+/// The beginning of the names of the products that the programme counts.
 const PROGRAMME_PRODUCT: &str = "ISPmanager 6";
 
 /// Amounts in minor units by currency.
@@ -36,7 +36,7 @@ pub type Sums = BTreeMap<String, i64>;
 /// One product's month.
 #[derive(Debug, Default, Clone)]
 pub struct ProductMonth {
-    /// Its name; empty where the catalogue has lost it.
+    /// Its name. Empty if the catalogue does not have it any more.
     pub name: String,
     /// Licenses that serve a service.
     pub bound: u32,
@@ -59,11 +59,11 @@ pub struct Turnover {
     pub month: NaiveDate,
     /// All purchases.
     pub all: Sums,
-    /// What the programme counts, minor units of euros.
+    /// The part that the programme counts, in minor units of euros.
     pub programme: i64,
 }
 
-/// Everything that a report tells.
+/// Everything that a report shows.
 #[derive(Debug)]
 pub struct Figures {
     /// The month's first day.
@@ -72,13 +72,13 @@ pub struct Figures {
     pub products: BTreeMap<UpstreamPricelistId, ProductMonth>,
     /// What orders would have cost for services that were served from the pool.
     pub saved: Sums,
-    /// Paid days that nobody uses, by the list price of a year.
+    /// The value of paid days that nobody uses, by the list price of a year.
     pub pool_worth: Sums,
     /// The last months, the newest first.
     pub turnover: Vec<Turnover>,
-    /// Purchases of the month of which nobody said what they cost.
+    /// Purchases of the month whose cost is not known.
     pub unknown_costs: u32,
-    /// Whether an amount of the month is our list price.
+    /// Whether some amount of the month is a list price.
     pub estimates: bool,
     /// What is sold below cost, today.
     pub losses: Losses,
@@ -91,7 +91,7 @@ pub struct Figures {
 pub struct Domains {
     /// The number of these licenses.
     pub known: u32,
-    /// Those at their product's limit or near it, the fullest first.
+    /// The licenses at or near their product's limit, the fullest first.
     pub nearly_full: Vec<NearlyFull>,
 }
 
@@ -119,7 +119,7 @@ impl Figures {
         self.turnover.iter().any(|month| month.all.keys().any(|currency| currency != PROGRAMME_CURRENCY))
     }
 
-    /// A figure of all products.
+    /// The sum of a figure over all products.
     pub fn sum(&self, of: fn(&ProductMonth) -> u32) -> u32 {
         self.products.values().map(of).sum()
     }
@@ -208,7 +208,7 @@ fn held(
                 let year = catalogue.by_pricelist(row.pricelist).and_then(|known| known.prices.get(&MonthCount(12)));
                 add(&mut pool_worth, worth(year, left).as_ref());
             }
-            // An addon that waits for its removal waits for nobody else.
+            // An addon that waits for its removal is not kept for another client.
             LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped | LicenseState::Deleted => {}
         }
     }
@@ -222,8 +222,8 @@ fn count(products: &mut BTreeMap<UpstreamPricelistId, ProductMonth>, purchase: &
     add(&mut product.cost, purchase.amount.as_ref());
 }
 
-/// What orders would have cost instead, by list price: of the service's own period where the product is sold for it,
-/// else of the shortest one. Without the panel: of the shortest one.
+/// What orders would have cost instead, by list price: for the service's own period if the product is sold for it, else
+/// for the shortest period. If the panel does not answer, for the shortest period.
 fn saved(desk: &mut Desk<'_>, reuses: &[Reuse], catalogue: &Catalogue) -> Sums {
     let items: Vec<_> = reuses.iter().filter_map(|reuse| reuse.item).collect();
     let known = desk.ctx.data.prices(&items).unwrap_or_default();
@@ -241,7 +241,7 @@ fn saved(desk: &mut Desk<'_>, reuses: &[Reuse], catalogue: &Catalogue) -> Sums {
     sums
 }
 
-/// What each of the last months cost, the newest first.
+/// The turnover of each of the last months, the newest first.
 fn turnover(store: &Store, first: NaiveDate, catalogue: &Catalogue) -> Result<Vec<Turnover>, ModuleError> {
     let mut months = Vec::new();
     for back in 0..MONTHS {

@@ -1,5 +1,5 @@
 //! Services sold below cost: compares the price that a client pays in the panel with the last cost of the license at
-//! the seller, both for the same time. Prices in another currency than the cost are counted and named, never
+//! the seller, both for the same time. Prices in another currency than the cost are counted and reported, never
 //! converted.
 
 use std::collections::BTreeSet;
@@ -29,19 +29,19 @@ pub struct Loss {
     pub product: String,
     /// What the client pays.
     pub price: Money,
-    /// For how long.
+    /// The number of months for this price.
     pub price_months: MonthCount,
     /// What the seller charges.
     pub cost: Money,
-    /// For how long.
+    /// The number of months for this cost.
     pub cost_months: MonthCount,
     /// Whether the cost is our list price.
     pub is_estimate: bool,
-    /// What is lost a month, rounded up.
+    /// The loss for a month, rounded up.
     pub a_month: Money,
 }
 
-/// All of them, and what could not be compared.
+/// All losses, and what could not be compared.
 #[derive(Debug, Default)]
 pub struct Losses {
     /// By loss a month, the largest first.
@@ -52,7 +52,7 @@ pub struct Losses {
     pub other_currency: u32,
     /// Pairs of currencies that were not compared: of the price, of the cost.
     pub currencies: BTreeSet<(String, String)>,
-    /// Services without a price or a cost that is known.
+    /// Services whose price or cost is not known.
     pub unknown: u32,
     /// Why the panel's prices could not be read.
     pub away: Option<String>,
@@ -61,7 +61,7 @@ pub struct Losses {
 /// Looks for losses among licenses that serve a service.
 ///
 /// # Errors
-/// `state`. A panel that does not tell its prices is no error: the answer says so.
+/// `state`. A panel whose prices cannot be read is not an error; the answer says so.
 pub fn losses(
     desk: &mut Desk<'_>,
     store: &Store,
@@ -90,7 +90,7 @@ pub fn losses(
         let prices: std::collections::BTreeMap<ItemId, ItemPrice> =
             prices.into_iter().map(|price| (price.item, price)).collect();
         for (row, item) in batch {
-            // A server's price is not its license's.
+            // The price of a server is not the price of its license.
             let Some(price) = prices.get(item).filter(|price| price.module == Some(row.module)) else { continue };
             found.compare(row, price, cost(row, last.get(&(row.account, row.id)), catalogue));
         }
@@ -145,7 +145,7 @@ impl Losses {
         });
     }
 
-    /// What is lost a month in all, by currency.
+    /// The sum of the losses for a month, by currency.
     pub fn a_month(&self) -> super::figures::Sums {
         let mut sums = super::figures::Sums::new();
         for loss in &self.list {
@@ -155,8 +155,8 @@ impl Losses {
     }
 }
 
-/// Cost a month less price a month, rounded up; `None` when nothing is lost. Compared without dividing, so that a
-/// rounded cent neither makes a loss nor hides one.
+/// The cost minus the price for a month, rounded up. `None` when there is no loss. They are compared without dividing,
+/// so that rounding neither makes a loss nor hides one.
 fn lost_a_month(price: (&Money, MonthCount), cost: (&Money, MonthCount)) -> Option<Money> {
     let (price_months, cost_months) = (i64::from(price.1.0), i64::from(cost.1.0));
     let lost = cost.0.minor.saturating_mul(price_months) - price.0.minor.saturating_mul(cost_months);

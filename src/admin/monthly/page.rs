@@ -1,5 +1,5 @@
-//! The report as one page of HTML that needs nothing else: style and charts stand in it, no script runs, nothing is
-//! fetched. Light and dark as the reader's system is, white on paper.
+//! The report as one self-contained page of HTML: it includes style and charts, runs no script and fetches nothing. It
+//! is light or dark like the reader's system, and white on paper.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use crate::xml::escape;
 /// The page's style.
 const STYLE: &str = include_str!("style.css");
 
-/// Lines of the page's tables of services: the worst ones.
+/// Most lines of the page's tables of services. The worst services are shown.
 const SHOWN: usize = 100;
 
 struct Page {
@@ -91,7 +91,7 @@ impl Page {
         self.put("</dl>\n");
     }
 
-    /// A chart a currency, the oldest month first; the programme's line where it counts.
+    /// A chart for each currency, the oldest month first, with the programme's limit in its own currency.
     fn turnover(&mut self, figures: &Figures) {
         let programme: Vec<Bar> = figures.turnover.iter().rev().map(|m| bar(m.month, m.programme)).collect();
         let line = self.say(&text!("100 EUR a month", "100 EUR в месяц"));
@@ -235,7 +235,7 @@ impl Page {
         self.put("</section>\n");
     }
 
-    /// Not escaped: for charts, which escape themselves.
+    /// The text, not escaped: charts escape it themselves.
     fn lang_text(&self, text: &Text) -> String {
         text.in_lang(self.lang).to_owned()
     }

@@ -12,7 +12,7 @@ use crate::admin::{Desk, dash};
 use crate::error::Text;
 use crate::text;
 
-/// Lines of a table of services: the worst ones; all of them are in the JSON.
+/// Most lines of a table of services. The worst services are shown; the JSON has all.
 const SHOWN: usize = 20;
 
 /// For people.
@@ -60,7 +60,7 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
     out
 }
 
-/// What a reader of the amounts should know.
+/// Remarks that a reader of the amounts should know.
 pub fn remarks(figures: &Figures) -> Vec<Text> {
     let mut remarks = Vec::new();
     let unknown = figures.unknown_costs;
@@ -82,7 +82,7 @@ pub fn remarks(figures: &Figures) -> Vec<Text> {
     remarks
 }
 
-/// What is known of losses, in a sentence or two.
+/// One or two sentences about losses.
 pub fn about_losses(losses: &Losses) -> Vec<Text> {
     let Losses { compared, other_currency, currencies, unknown, away, list } = losses;
     let mut words = Vec::new();
@@ -121,7 +121,8 @@ pub fn about_losses(losses: &Losses) -> Vec<Text> {
     words
 }
 
-/// The cells of a loss: service, license, product, price, cost, and what is lost a month as the table words it.
+/// The cells of a loss: service, license, product, price, cost, and `a_month`, the loss for a month in the form of the
+/// table.
 pub fn line_of(loss: &Loss, a_month: String) -> Vec<String> {
     vec![
         loss.item.to_string(),
@@ -155,7 +156,7 @@ fn losses(desk: &Desk<'_>, losses: &Losses) -> String {
     out
 }
 
-/// A sentence about the domains in use; `None` while the seller counts none.
+/// A sentence about the domains in use. `None` if the seller does not count them.
 pub fn about_domains(domains: &Domains) -> Option<Text> {
     let (known, full) = (domains.known, domains.nearly_full.len());
     (known > 0).then(|| {
@@ -193,7 +194,7 @@ fn more(desk: &Desk<'_>, lines: usize) -> String {
     format!("{}\n", desk.say(&text!("and {more} more: --json has all", "и ещё {more}: все — в --json")))
 }
 
-/// One line a product, for other programs.
+/// A CSV with one line for each product, for other programs.
 pub fn sheet(figures: &Figures) -> String {
     let mut out = "pricelist,product,bound,pool,bought,renewed,reused,cost,losses,loss_a_month\n".to_owned();
     for (pricelist, product) in &figures.products {
@@ -209,7 +210,7 @@ pub fn sheet(figures: &Figures) -> String {
     out
 }
 
-/// Losses of what was ordered as a product: how many, and how much a month.
+/// Losses of licenses that were ordered as a product: how many, and the sum for a month.
 fn lost_by(figures: &Figures, product: &str) -> (usize, String) {
     let of_product: Vec<&Loss> = figures.losses.list.iter().filter(|loss| loss.product == product).collect();
     let mut sums = super::figures::Sums::new();
@@ -219,7 +220,7 @@ fn lost_by(figures: &Figures, product: &str) -> (usize, String) {
     (of_product.len(), shown(&sums).unwrap_or_default())
 }
 
-/// A field of a CSV line; a leading sign that a spreadsheet would take for a formula is disarmed.
+/// A field of a CSV line. A leading character that a spreadsheet would treat as a formula is made harmless.
 fn quoted(field: &str) -> String {
     let guard = if field.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
     format!("\"{guard}{}\"", field.replace('"', "\"\""))

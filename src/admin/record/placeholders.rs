@@ -1,8 +1,8 @@
-//! Replaces names, addresses, keys, amounts and secrets of a record by something of the same shape that says nothing.
-//! The same text always gets the same placeholder, so relations stay visible: the number of a license and the key
-//! that begins with it, a service and the remoteid that names it.
+//! Replaces names, addresses, keys, amounts and secrets of a record by placeholders of the same shape. The same text
+//! always gets the same placeholder, so relations stay visible: the number of a license and the key that begins with
+//! it, a service and the remoteid that names it.
 //!
-//! A value is replaced unless it is known to be harmless; nothing is kept because nobody thought of it.
+//! A value is replaced unless it is known to be harmless. So a field that nobody thought of is replaced too.
 
 mod words;
 
@@ -14,16 +14,16 @@ use crate::model::catalogue::Catalogue;
 use crate::ports::is_secret_name;
 use crate::xml::Element;
 
-/// In a secret's place: not even its length is anybody's business.
+/// The replacement for a secret. It does not show the length either.
 const MASK: &str = "***";
 
-/// What every mark of ours begins with.
+/// The beginning of every mark of ours.
 const MARK: &str = "pml-";
 
-/// Children that are left out whole: an echo of the request with its login, and labels of the panel itself.
+/// Elements that are left out completely: an echo of the request with its login, and labels of the panel.
 const LEFT_OUT: &[&str] = &["tparams", "messages"];
 
-/// Fields that hold a number of few digits or a switch.
+/// Fields with a small number or a switch.
 const FLAGS: &[&str] = &[
     "status",
     "item_status",
@@ -39,7 +39,7 @@ const FLAGS: &[&str] = &[
     "ip_count",
 ];
 
-/// Fields whose words are the seller's own, so that those which everybody uses may stay.
+/// Fields with texts of the seller. Their common words may stay.
 const WORDY: &[&str] = &["msg", "detail", "cost", "price", "currency", "currency_iso", "currency_str", "balance"];
 
 /// Fields that hold the code of a tariff or its name.
@@ -54,7 +54,7 @@ const STRUCTURE: &[&str] = &[
 /// Attributes that hold a word of the protocol.
 const PROTOCOL: &[&str] = &["type", "object", "lang", "func", "hide", "depend", "required", "private", "check"];
 
-/// What may stay of a value.
+/// Which part of a value may stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Nothing, not even its length.
@@ -63,7 +63,7 @@ enum Kind {
     Flag,
     /// A code of the catalogue, or the words of a tariff's name.
     Tariff,
-    /// The words that everybody uses.
+    /// Common words.
     Wordy,
     /// A word of the protocol, whole.
     Protocol,
@@ -77,10 +77,10 @@ pub struct Placeholders {
     words: HashMap<String, String>,
     numbers: HashMap<String, String>,
     addresses: HashMap<IpAddr, IpAddr>,
-    /// How many words or numbers of a length there are.
+    /// How many words or numbers of each length were given out.
     counts: HashMap<(bool, usize), u64>,
     codes: BTreeSet<String>,
-    /// Words that are somebody's, even where a word of the protocol would stay.
+    /// Private words, which are replaced even where a word of the protocol would stay.
     private: BTreeSet<String>,
 }
 
@@ -101,12 +101,12 @@ impl Default for Placeholders {
 }
 
 impl Placeholders {
-    /// Nowhere is this word to stay.
+    /// From now on this word is replaced everywhere.
     pub fn hide(&mut self, word: &str) {
         self.private.insert(word.to_lowercase());
     }
 
-    /// A document whose every value is harmless. Elements and attributes keep their names.
+    /// The document with every value made harmless. Elements and attributes keep their names.
     pub fn document(&mut self, element: &Element) -> Element {
         let mut out = Element::new(&element.name);
         let kind = kind_of(&element.name);
@@ -135,7 +135,7 @@ impl Placeholders {
         out
     }
 
-    /// A text of which only the shape stays.
+    /// A text with only its shape kept.
     pub fn text(&mut self, text: &str) -> String {
         self.value(Kind::Data, text)
     }
@@ -162,7 +162,7 @@ impl Placeholders {
         }
     }
 
-    /// Addresses, words and numbers replaced, everything between them kept.
+    /// Replaces addresses, words and numbers, and keeps everything between them.
     fn shape(&mut self, kind: Kind, text: &str) -> String {
         let mut out = String::new();
         for piece in pieces(text, |c| c.is_alphanumeric() || matches!(c, '.' | ':' | '_')) {
@@ -175,7 +175,7 @@ impl Placeholders {
         out
     }
 
-    /// A word that everybody uses and a code of the catalogue stay; else runs of letters and of digits are replaced.
+    /// Keeps common words and codes of the catalogue. In other words it replaces runs of letters and of digits.
     fn letters(&mut self, kind: Kind, word: &str, out: &mut String) {
         let stays = match kind {
             Kind::Wordy => is_everybodys(word),
@@ -222,7 +222,7 @@ impl Placeholders {
         })
     }
 
-    /// Letters of the same number, alphabet and case.
+    /// The placeholder of a word: the same number of letters, in the same alphabet and case.
     fn word(&mut self, word: &str) -> String {
         let folded = word.to_lowercase();
         let length = word.chars().count();
@@ -241,7 +241,7 @@ impl Placeholders {
         dressed.collect()
     }
 
-    /// Digits of the same number; nought stays nought.
+    /// The placeholder of a number: the same number of digits. Zero stays zero.
     fn number(&mut self, digits: &str) -> String {
         if digits.chars().all(|digit| digit == '0') {
             return digits.to_owned();
@@ -270,7 +270,7 @@ impl Placeholders {
 fn kind_of(name: &str) -> Kind {
     let is_tariff = TARIFF.contains(&name);
     match name {
-        // A key keeps its shape: what it begins with is a question of its own.
+        // A license key keeps its shape, because the number at its beginning matters.
         "lickey" => Kind::Data,
         _ if is_password_name(name) => Kind::Secret,
         _ if FLAGS.contains(&name) => Kind::Flag,
@@ -280,12 +280,12 @@ fn kind_of(name: &str) -> Kind {
     }
 }
 
-/// Whether a field of that name holds a secret that is no license key.
+/// Whether a field of that name holds a secret other than a license key.
 fn is_password_name(name: &str) -> bool {
     is_secret_name(name) && !name.eq_ignore_ascii_case("lickey")
 }
 
-/// `Item #42 ` and `Item #42 addon `, by which services and servers are named, and the rest.
+/// Splits a default name into `Item #42 ` or `Item #42 addon `, and the rest.
 fn item_name(text: &str) -> Option<(&str, &str)> {
     let digits = text.strip_prefix("Item #")?;
     let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -331,7 +331,7 @@ fn is_common(c: char) -> bool {
     c.is_ascii() || c.is_whitespace() || matches!(c, '№' | '€' | '₽' | '«' | '»' | '—' | '–')
 }
 
-/// The n-th word of that many small letters.
+/// The n-th word with that many lower-case letters.
 fn spelled(number: u64, length: usize) -> String {
     let mut letters = vec![b'a'; length];
     let mut rest = number;
