@@ -1,5 +1,6 @@
-//! Declarations of the command line, two kinds (docs/interface.md 2): the panel's protocol options and commands, and
-//! the administrator's subcommands. `argv` reads the former; files and environment are never looked at here.
+//! Declarations of the command line, of two kinds (docs/interface.md 2): the options and commands of the panel's
+//! protocol, and the administrator's subcommands. `argv` reads the first kind. Nothing here reads files or the
+//! environment.
 
 pub mod changed;
 mod cluster;
@@ -19,7 +20,7 @@ use crate::error::Lang;
 use crate::model::command::ItemCommand;
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 
-/// A protocol option that is known.
+/// A known option of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Opt {
     /// `--command`, `-c`
@@ -58,7 +59,7 @@ pub enum Opt {
     DryRun,
     /// `--verbose`: requests and answers on stderr.
     Verbose,
-    /// `--json`: of what a dry run shows.
+    /// `--json`: the form of what a dry run shows.
     Json,
 }
 
@@ -86,23 +87,23 @@ pub const OPTIONS: [(&str, Option<char>, Opt); 19] = [
 ];
 
 impl Opt {
-    /// The long name without hyphens: what an error calls it.
+    /// The long name without hyphens, as errors show it.
     pub fn name(self) -> &'static str {
         OPTIONS.iter().find(|(.., opt)| *opt == self).map_or("", |(name, ..)| *name)
     }
 
-    /// Whether it stands alone: what follows it is not its value.
+    /// Whether it is a flag: the word after it is not its value.
     pub fn is_flag(self) -> bool {
         matches!(self, Self::DryRun | Self::Verbose | Self::Json)
     }
 }
 
-/// A command of the protocol that may change licenses: the engine's work.
+/// A command of the protocol that may change licenses. The engine carries it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineCommand {
-    /// About one service.
+    /// A command about one service.
     Item {
-        /// What.
+        /// Which command.
         command: ItemCommand,
         /// `--item`
         item: ItemId,
@@ -148,7 +149,7 @@ impl EngineCommand {
     }
 }
 
-/// What `tuning_param` is asked for.
+/// The action of `tuning_param`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tuning {
     /// The list of rows.
@@ -159,11 +160,11 @@ pub enum Tuning {
     TableGet,
     /// The row, made from the form.
     TableSet,
-    /// Anything else: the document goes back as it came.
+    /// Anything else: the document is returned unchanged.
     Other,
 }
 
-/// A checked command of the protocol: whatever it needs is inside.
+/// A checked command of the protocol, with everything that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `features`
@@ -201,7 +202,7 @@ pub enum Command {
     NotSupported(&'static str),
 }
 
-/// What comes with any command.
+/// Options of every command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Common {
     /// `--lang`

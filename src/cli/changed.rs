@@ -1,20 +1,20 @@
-//! What changed outside, what an operator sees, and what an operator runs: the end of `pmisplicense help doctor`, and
-//! the table of the same name in docs/admin-guide.md, which a test compares with this one. Every command in it is
-//! understood.
+//! A table: what changed outside, what an operator sees, and what an operator runs. It is the end of
+//! `pmisplicense help doctor`, and the table of the same name in docs/admin-guide.md; a test compares the two and
+//! checks that the program has every command in it.
 
 use std::fmt::Write as _;
 
 /// Columns of the text.
 const WIDTH: usize = 96;
 
-/// One change of the world that makes a service, a license or an account look like another one.
+/// A change outside the program that makes a service, a license or an account look like another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// What changed outside.
     pub what: &'static str,
     /// What an operator sees.
     pub seen: &'static str,
-    /// What an operator runs; commands and their options between backticks.
+    /// What an operator runs. Commands and their options are between backticks.
     pub run: &'static str,
 }
 
@@ -22,7 +22,7 @@ const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Ch
     Change { what, seen, run }
 }
 
-/// In the order in which they are likely.
+/// The changes, the likeliest first.
 pub const CHANGES: [Change; 17] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",

@@ -1,4 +1,4 @@
-//! The words of `cluster`.
+//! The subcommands of `cluster` (declarations only).
 
 use clap::Subcommand;
 
@@ -17,14 +17,15 @@ pub enum ClusterCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Machines, servers of the log, and how far this machine is. Exit code 1: no part of a cluster, or no server
+    /// Show machines, servers of the log, and how far this machine is. Exit code 1: not part of a cluster, or no server
+    /// answers
     Status,
-    /// Leave the cluster: the last machine keeps the state, any other has none afterwards
+    /// Leave the cluster: the last machine keeps the state, any other machine has none afterwards
     Leave {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
     },
-    /// Write an image of the state to the log for machines that join; older entries are removed behind it
+    /// Write an image of the state to the log for machines that join, and remove older entries
     Snapshot,
 }

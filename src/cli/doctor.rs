@@ -13,7 +13,7 @@ pub(super) const EXAMPLES: &str = "Examples:\n  pmisplicense doctor\n  \
     pmisplicense doctor --accept-account 7 --other   another account: what was bound stays behind\n  \
     pmisplicense doctor --record answers.json        what panel and seller answer, for a bug report";
 
-/// `doctor`, and what a person says about the account of a module.
+/// `doctor`, and the decision of an operator about the account of a module.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(group(clap::ArgGroup::new("asks").args(["record", "accept_account"])))]
 pub struct DoctorArgs {
@@ -30,10 +30,10 @@ pub struct DoctorArgs {
     /// It is another account: the licenses stay with the former one, and this module does not renew them
     #[arg(long, requires = "accept_account")]
     pub other: bool,
-    /// Decide so although the licenses found in the account say otherwise
+    /// Decide so although the licenses in the account contradict it
     #[arg(long, requires = "accept_account")]
     pub against_evidence: bool,
-    /// One line for monitoring. Exit code 0: fine, 1: warnings, 2: problems, 3: nobody knows
+    /// One line for monitoring. Exit code 0: fine, 1: warnings, 2: problems, 3: the check was not possible
     #[arg(long, conflicts_with_all = ["record", "accept_account"])]
     pub brief: bool,
     /// Do not ask

@@ -6,7 +6,7 @@ use super::people::number;
 use crate::model::ids::ModuleId;
 use crate::model::license_row::LicenseState;
 
-/// What a license is held for, as typed.
+/// The state of a license, as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HeldFor {
     /// It serves a service.
@@ -36,7 +36,7 @@ impl From<HeldFor> for LicenseState {
     }
 }
 
-/// What a list is sorted by.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum SortBy {
     /// Number of the license.
@@ -53,7 +53,7 @@ pub enum SortBy {
 /// Filters of `list`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ListArgs {
-    /// Held for: bound, claimed, to-free, pool, stopped, deleted
+    /// State: bound, claimed, to-free, pool, stopped, deleted
     #[arg(long, value_enum, value_name = "STATUS")]
     pub status: Option<HeldFor>,
     /// Internal name, for example 55227
@@ -68,12 +68,12 @@ pub struct ListArgs {
     /// Only the pool: the same as --status pool
     #[arg(long, conflicts_with = "status")]
     pub pool: bool,
-    /// Only what needs somebody: doubts, late keys, licenses to be freed or with a former account, services for which
-    /// sync fails. Exit code 1 when there are any. With a filter: those of the licenses that it names and of their
-    /// services; it leaves out services without a license, and says how many problems it left out
+    /// Only what needs an operator: doubts, late keys, licenses to be freed or with a former account, services for
+    /// which sync fails. Exit code 1 when there are any. With a filter: only problems of the licenses that it selects
+    /// and of their services, and the number of the others
     #[arg(long)]
     pub problems: bool,
-    /// Sorted by
+    /// Sort by
     #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
     pub sort: SortBy,
 }

@@ -50,7 +50,7 @@ pub enum AdminCommand {
     #[command(after_help = "Examples:\n  pmisplicense list --expires-before 2027-01-31 --sort expires\n  \
                             pmisplicense list --status to-free\n  pmisplicense list --json | jq '.licenses[].license'")]
     List(ListArgs),
-    /// One service or license: panel, state and the seller's side by side
+    /// One service or license, as panel, state and seller have it
     #[command(after_help = "Examples:\n  pmisplicense show 42 --raw\n  pmisplicense show license:5001\n  \
                             pmisplicense show 192.0.2.10\n  pmisplicense show 1A2B    (part of a key, 4 characters at least)")]
     Show {
@@ -82,29 +82,28 @@ pub enum AdminCommand {
         after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::told())
     )]
     Doctor(DoctorArgs),
-    /// Compare panel, state and the seller; with --apply put right what differs. Exit code 1: something differs
+    /// Compare panel, state and seller; with --apply correct the differences. Exit code 1: something differs
     #[command(
         after_help = "Examples:\n  pmisplicense reconcile           name each difference and what would be done\n  \
                             pmisplicense reconcile --apply   do it, one after the other; may be repeated at any time"
     )]
     Reconcile {
-        /// Do it
+        /// Correct the differences
         #[arg(long)]
         apply: bool,
-        /// Go on even when far more would be ordered or freed than usual
+        /// Go on even if far more than usual would be ordered or freed
         #[arg(long)]
         allow_many: bool,
         /// Only this processing module
         #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
         module: Option<ModuleId>,
     },
-    /// Bind a license to a service, a foreign one too: "it is this service's"
+    /// Bind a license to a service, also a foreign license: "it belongs to this service"
     ///
-    /// Shows what is so now and what will be so then, and asks. Accepts a service whose client changed, and takes the
-    /// license, with its key, from a closed service, a former one of this number, or a service whose number was
-    /// copied, when the service shows it. A license that somebody else had gets a new key first. What changed
-    /// outside, what you see, what you run: `pmisplicense help doctor`, and the table "What changed outside" in
-    /// docs/admin-guide.md.
+    /// Shows the state before and after, and asks. Accepts a service whose client changed. If the service shows the
+    /// license, takes it with its key from a closed service, from a former service of this number, or from a service
+    /// that was copied. A license that another client had gets a new key first. `pmisplicense help doctor`, and the
+    /// table "What changed outside" in docs/admin-guide.md, say when to use this.
     #[command(
         after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
     )]
@@ -121,7 +120,7 @@ pub enum AdminCommand {
         /// Take a license that bears the mark of this other installation
         #[arg(long, value_name = "PANEL_ID", value_parser = panel_id)]
         take_from: Option<PanelId>,
-        /// Take a license of another product: its tariff is changed afterwards
+        /// Take a license of another product; its tariff is changed afterwards
         #[arg(long)]
         other_product: bool,
         /// Do not ask
@@ -137,13 +136,13 @@ pub enum AdminCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Bring in licenses that others ordered: the vendor's own module, WHMCS
+    /// Take over licenses that others ordered: the vendor's own module, WHMCS
     TakeOver {
-        /// Whose
+        /// Who ordered them
         #[command(subcommand)]
         whose: TakeOver,
     },
-    /// Licenses at the seller that nobody has: list them, and make those that are chosen services of the panel
+    /// List licenses at the seller that no service has, and make chosen ones services of the panel
     #[command(after_help = "Examples:\n  pmisplicense import                  the list, foreign ones marked\n  \
                             pmisplicense import 5001 5002        shows these, asks, imports\n  \
                             pmisplicense import --all --yes      all that are ours, for scripts")]
@@ -166,10 +165,10 @@ pub enum AdminCommand {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
         item: Option<ItemId>,
-        /// Only this intent, when several of the service wait; their numbers are shown first
+        /// Only this intent, if several of the service wait; their numbers are shown first
         #[arg(long = "wish", value_name = "N", conflicts_with = "all")]
         intent: Option<u32>,
-        /// All services whose last purchase was refused, or kept back because money was missing
+        /// All services whose last purchase was refused, or held back because of missing money
         #[arg(long, conflicts_with = "item")]
         all: bool,
         /// Only refusals of this kind
@@ -187,14 +186,14 @@ pub enum AdminCommand {
         /// YYYY-MM (default: this month)
         #[arg(long, value_name = "MONTH")]
         month: Option<String>,
-        /// As CSV
+        /// Print CSV
         #[arg(long, conflicts_with_all = ["json", "html"])]
         csv: bool,
-        /// As a page with charts, to a file or on standard output
+        /// Write a page with charts to a file, or to standard output
         #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
         html: Option<PathBuf>,
     },
-    /// Which licenses run out soon, what renewing them costs, whether the balance lasts. Exit code 1: it does not
+    /// Which licenses run out soon, what renewing them costs, whether the balance suffices. Exit code 1: it does not
     #[command(after_help = "Examples:\n  pmisplicense forecast\n  pmisplicense forecast --days 90 --json")]
     Forecast {
         /// Days to look ahead
@@ -205,7 +204,7 @@ pub enum AdminCommand {
     #[command(after_help = "Examples:\n  pmisplicense metrics\n  \
                             pmisplicense metrics --output /var/lib/prometheus/node-exporter/pmisplicense.prom")]
     Metrics {
-        /// To a file, whole or not at all
+        /// Write to this file, completely or not at all
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -213,16 +212,16 @@ pub enum AdminCommand {
     #[command(after_help = "Examples:\n  pmisplicense sync --dry-run        what the next run would do\n  \
                             pmisplicense sync --verbose        with each request and answer")]
     Sync {
-        /// Only show what would be sent and called; nothing is done
+        /// Only show what would be sent and called; change nothing
         #[arg(long)]
         dry_run: bool,
         /// Only this processing module
         #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
         module: Option<ModuleId>,
-        /// Go on even when far more would be renewed or freed than usual
+        /// Go on even if far more than usual would be renewed or freed
         #[arg(long)]
         allow_many: bool,
-        /// Only compare the servers of the modules in `bundled` with their licenses, and carry out the difference
+        /// Only compare the servers of the modules in `bundled` with their licenses, and correct the differences
         #[arg(long)]
         sweep: bool,
         /// Confirm the first sweep of these modules, which otherwise only reports
@@ -232,9 +231,9 @@ pub enum AdminCommand {
         #[arg(long, conflicts_with = "sweep")]
         noted: bool,
     },
-    /// End a doubt: say whether a purchase happened, where the program cannot know
+    /// End a doubt: say whether a purchase happened, when the program cannot find out
     ///
-    /// Compares the license with the order, shows the present and the future side by side, and asks.
+    /// Compares the license with the order, shows the state before and after, and asks.
     #[command(
         after_help = "Examples:\n  pmisplicense resolve 42 --bought 5001     the seller's panel shows the license\n  \
                       pmisplicense resolve 42 --not-bought      the seller's panel shows none\n  \
@@ -244,7 +243,7 @@ pub enum AdminCommand {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
         item: ItemId,
-        /// Which intent, when the service has several in doubt
+        /// Which intent, if the service has several in doubt
         #[arg(long = "wish", value_name = "N")]
         intent: Option<u32>,
         /// It was bought: the license's number at the seller
@@ -256,14 +255,14 @@ pub enum AdminCommand {
         /// Take a license that bears the mark of this other installation
         #[arg(long, value_name = "PANEL_ID", value_parser = panel_id, requires = "bought")]
         take_from: Option<PanelId>,
-        /// Take a license of another product than was ordered: its tariff is changed afterwards
+        /// Take a license of another product than was ordered; its tariff is changed afterwards
         #[arg(long, requires = "bought")]
         other_product: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
     },
-    /// Write a copy of the state to a new file; safe while everything runs
+    /// Write a copy of the state to a new file; nothing has to be stopped
     #[command(after_help = "Examples:\n  pmisplicense backup /root/licenses.db\n  \
                             pmisplicense backup --dir /root/backups --keep 14    for cron: the newest 14 stay\n  \
                             pmisplicense backup --verify /root/licenses.db   is it a whole copy that restore can use?")]
@@ -271,17 +270,17 @@ pub enum AdminCommand {
         /// The file; it must not exist
         #[arg(value_name = "FILE", required_unless_present = "dir", conflicts_with = "dir")]
         file: Option<PathBuf>,
-        /// Check a copy that is there; nothing is written
+        /// Check an existing copy; nothing is written
         #[arg(long, conflicts_with = "dir")]
         verify: bool,
-        /// A new file, named by the moment, in this folder
+        /// Write a new file, named by date and time, in this folder
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Remove all but the newest copies from that folder, once the new one is whole
+        /// Remove all but the newest copies from that folder, after the new one was checked
         #[arg(long, value_name = "N", requires = "dir", value_parser = clap::value_parser!(u16).range(1..))]
         keep: Option<u16>,
     },
-    /// Put a copy in the state's place; the present one is kept beside it. Nothing has to be stopped
+    /// Replace the state by a copy; the present state is kept beside it. Nothing has to be stopped
     Restore {
         /// The file
         #[arg(value_name = "FILE")]
@@ -296,7 +295,7 @@ pub enum AdminCommand {
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..))]
         older_than: u16,
     },
-    /// Several machines with one state: its log lies in a clustered database (docs/cluster.md)
+    /// Several machines with one state, whose log is in a clustered database (docs/cluster.md)
     Cluster {
         /// What to do with it
         #[command(subcommand)]
@@ -312,7 +311,7 @@ pub enum AdminCommand {
     /// The manual page, on standard output
     #[command(after_help = "Example:\n  pmisplicense man > /usr/local/share/man/man8/pmisplicense.8")]
     Man,
-    /// The state file: whose it is, and what to do when it is lost
+    /// The state file: the machine that it belongs to, and what to do when it is lost
     State {
         /// What to do with it
         #[command(subcommand)]
@@ -321,7 +320,7 @@ pub enum AdminCommand {
 }
 
 impl AdminCommand {
-    /// Whether it changes something: refused while the panel is switched to doing nothing.
+    /// Whether it changes something. Such a command is refused while `etc/billmgr.DoNothing` exists.
     pub fn changes(&self) -> bool {
         match self {
             Self::List(_)
@@ -356,12 +355,12 @@ impl AdminCommand {
         }
     }
 
-    /// Whether cron runs it as it is: no word of it asks for anything out of the ordinary.
+    /// Whether cron may have started it: a sync without `--adopt` and `--allow-many`.
     pub fn is_of_cron(&self) -> bool {
         matches!(self, Self::Sync { adopt: false, allow_many: false, .. })
     }
 
-    /// Whether it only looks at the state: then none is made where there is none.
+    /// Whether it only looks at the state. Then a missing state is not made.
     pub fn looks(&self) -> bool {
         !self.changes() && !matches!(self, Self::Backup { .. } | Self::Cluster { .. })
     }
@@ -420,7 +419,7 @@ pub enum StateCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Go on without the present state, when it cannot be used and there is no backup: it is kept beside an empty one
+    /// Go on with an empty state, when the present one cannot be used and there is no backup; the present one is kept
     BeginAnew {
         /// Do not ask
         #[arg(long, short)]
@@ -440,7 +439,7 @@ fn panel_id(text: &str) -> Result<PanelId, String> {
 mod tests {
     use clap::CommandFactory;
 
-    /// clap itself finds the declaration sound.
+    /// clap itself accepts the declarations.
     #[test]
     fn declarations() {
         super::AdminArgs::command().debug_assert();

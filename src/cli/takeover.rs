@@ -1,4 +1,4 @@
-//! Declarations of the commands that bring in what others ordered: take-over and import.
+//! Declarations of the commands for licenses that others ordered: take-over and import.
 
 use std::path::PathBuf;
 
@@ -39,16 +39,16 @@ pub enum TakeOver {
     Whmcs(Whmcs),
 }
 
-/// What all kinds of taking over have in common.
+/// Options of all kinds of taking over.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Taking {
     /// Bind them, after asking
     #[arg(long)]
     pub apply: bool,
-    /// Mark what is bound as ours, and switch its automatic renewal off
+    /// Give bound licenses our mark, and switch their automatic renewal off
     #[arg(long, requires = "apply")]
     pub mark: bool,
-    /// Do not ask; what is not named by an option is answered with no
+    /// Do not ask; do only what an option names
     #[arg(long, short, requires = "apply")]
     pub yes: bool,
     /// Only this processing module's account
@@ -65,18 +65,18 @@ pub struct Whmcs {
     /// CSV with the columns licenseid and item: which service of this panel gets which license
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
-    /// Also bind what is known by its address alone
+    /// Also bind licenses whose only evidence is their address
     #[arg(long, requires = "apply")]
     pub by_address: bool,
-    /// Its module is switched off in WHMCS, and renews nothing any more
+    /// WHMCS's module is switched off, so it renews nothing any more
     #[arg(long, requires = "apply")]
     pub whmcs_stopped: bool,
-    /// The rest
+    /// The common options
     #[command(flatten)]
     pub taking: Taking,
 }
 
-/// What is imported as.
+/// The kind of licenses to import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Itemtype {
     /// The seller's own products.
@@ -88,13 +88,13 @@ pub enum Itemtype {
 /// `import`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Import {
-    /// Licenses that become services, foreign ones too; without any, and without --all, they are only listed
+    /// Licenses that become services, also foreign ones; without any, and without --all, licenses are only listed
     #[arg(value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "all")]
     pub licenses: Vec<LicenseId>,
-    /// All of the list that are ours
+    /// All licenses of the list that are ours
     #[arg(long)]
     pub all: bool,
-    /// With --all: foreign ones too, which may belong to another panel
+    /// With --all: also foreign ones, which may belong to another panel
     #[arg(long, requires = "all")]
     pub foreign: bool,
     /// Only this processing module's account
@@ -109,7 +109,7 @@ pub struct Import {
 }
 
 impl TakeOver {
-    /// What they have in common.
+    /// Their common options.
     pub fn taking(&self) -> &Taking {
         match self {
             Self::Panel(taking) => taking,
@@ -119,7 +119,7 @@ impl TakeOver {
 }
 
 impl Import {
-    /// Whether anything is imported, or only shown.
+    /// Whether licenses are to be imported, and not only listed.
     pub fn applies(&self) -> bool {
         self.all || !self.licenses.is_empty()
     }

@@ -1,4 +1,4 @@
-//! `check_param` and `check_addon`: what a client typed or chose, before the panel takes it.
+//! `check_param` and `check_addon`: check what a client typed or chose, before the panel accepts it.
 
 use super::{Reply, stdin_document};
 use crate::context::Context;
@@ -6,16 +6,16 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::plan::check::{check_address, check_internal_name, check_licname, check_order_number, check_outward};
 use crate::text;
 
-/// The most additional nodes that anybody orders.
+/// The largest number of additional nodes that is accepted.
 const MAX_NODES: u32 = 10_000;
 
-/// A parameter of a service: address or name; others are not ours to judge.
+/// Checks a parameter of a service: address, name, or number of an order. All others pass.
 pub fn param(ctx: &mut Context, param: &str, value: &str) -> Result<Reply, ModuleError> {
     stdin_document(ctx)?;
     match param {
         "ip" => {
-            // Which product the tariff leads to is not in the document: a long address passes when some product takes
-            // one; `open` looks again at the product itself.
+            // The document does not show the product of the tariff. So an IPv6 address passes if some product accepts
+            // one; `open` checks it again for the product itself.
             let ipv6 = ctx.settings.rules(ctx.module).catalogue.iter().any(|product| product.ipv6);
             if let Some(warning) = check_address(value, ipv6)?.warning {
                 ctx.log.warning(&warning.en);
@@ -29,7 +29,7 @@ pub fn param(ctx: &mut Context, param: &str, value: &str) -> Result<Reply, Modul
     Ok(Reply::ok())
 }
 
-/// An addon of a service: the number of nodes, or the internal name of a control panel.
+/// Checks an addon of a service: the number of nodes, or the internal name of a control panel.
 pub fn addon(ctx: &mut Context, addon: &str, value: &str) -> Result<Reply, ModuleError> {
     stdin_document(ctx)?;
     let rules = ctx.settings.rules(ctx.module);

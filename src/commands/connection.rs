@@ -1,4 +1,4 @@
-//! `check_connection`: does the login work; `tune_connection`: the settings form with the known addresses.
+//! `check_connection` checks whether the login works. `tune_connection` adds the known addresses to the settings form.
 
 use super::{Reply, call_error, required_document};
 use crate::context::{Context, complete};
@@ -8,11 +8,11 @@ use crate::model::sellers::addresses;
 use crate::ports::ModuleAccess;
 use crate::xml::Element;
 
-/// `<doc><processingmodule><url/><username/><password/>…`; the fields may also stand under doc itself.
+/// Reads `<doc><processingmodule><url/><username/><password/>…`. The fields may also be children of doc itself.
 fn access(ctx: &Context, doc: &Element) -> Result<ModuleAccess, ModuleError> {
     let fields = doc.child("processingmodule").unwrap_or(doc);
     let text = |name: &str| fields.value_of(name).or_else(|| doc.value_of(name)).unwrap_or_default().to_owned();
-    // A password may begin or end with a space: only line breaks around it are the document's.
+    // A password may begin or end with a space. Only line breaks around it belong to the document.
     let password = fields.child("password").or_else(|| doc.child("password"));
     let password = password.map(|field| field.text.trim_matches(['\r', '\n'])).unwrap_or_default().to_owned();
     ctx.log.secret(&password);
@@ -33,7 +33,7 @@ pub fn check(ctx: &mut Context) -> Result<Reply, ModuleError> {
     Ok(Reply::ok())
 }
 
-/// Prints the form back with the list of known addresses; one that is set already stays choosable.
+/// Returns the form with the list of known addresses. An address that is set already stays in the list.
 pub fn tune(ctx: &mut Context) -> Result<Reply, ModuleError> {
     let mut doc = required_document(ctx)?;
     let current = doc.value_of("url").unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! `features`: what this module is for and which commands it carries out. Needs nothing but the binary; the panel
-//! asks once per start, so a changed answer needs a restart of the panel.
+//! `features`: tells the panel what this module is for and which commands it carries out. It needs only the binary. The
+//! panel asks once at its start, so it has to be restarted after the answer changed.
 
 use crate::model::command::COMMANDS;
 use crate::xml::Element;
@@ -7,17 +7,17 @@ use crate::xml::Element;
 /// Product types of services that this module handles.
 pub const ITEMTYPES: [&str; 2] = ["soft", "softexternal"];
 
-/// Settings of the processing module; true: kept encrypted by the panel.
+/// Settings of the processing module. True: the panel keeps it encrypted.
 pub const PARAMS: [(&str, bool); 3] = [("url", false), ("username", false), ("password", true)];
 
-/// The custom parameter that holds the period-alignment table, a row each.
+/// The custom parameter for the rows of the period-alignment table.
 pub const PERIOD_ALIGN: &str = "period_align";
 
 fn named(element: &str, name: &str) -> Element {
     Element::new(element).with_attribute("name", name)
 }
 
-/// The document.
+/// The document with the answer.
 pub fn document() -> Element {
     let itemtypes = ITEMTYPES.iter().fold(Element::new("itemtypes"), |e, name| e.with_child(named("itemtype", name)));
     let params = PARAMS.iter().fold(Element::new("params"), |e, (name, crypted)| {

@@ -13,7 +13,7 @@ use super::Reply;
 /// Imports licenses; prints nothing.
 ///
 /// # Errors
-/// What failed, after everything was tried.
+/// The failures, after everything was tried.
 pub fn licenses(ctx: &mut Context, id: ModuleId, itemtype: &str, param: Option<&str>) -> Result<Reply, ModuleError> {
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let id = module::ours(&modules, id)?.id;

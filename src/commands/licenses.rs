@@ -1,5 +1,5 @@
-//! The commands that may change a license or spend money: the engine of the right module does the work. No rule of
-//! licensing here.
+//! The commands that may change a license or spend money. They find the right module, and its engine does the work. No
+//! rule of licensing is here.
 
 use crate::cli::EngineCommand;
 use crate::context::{Context, database_error};
@@ -24,7 +24,7 @@ const BATCH: usize = 500;
 /// Carries out a command of the protocol.
 ///
 /// # Errors
-/// Whatever stands in its way.
+/// The error of the command.
 pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleError> {
     match command {
         EngineCommand::Item { command, item } => item_command(ctx, *command, *item),
@@ -49,10 +49,10 @@ fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<R
     Ok(if command == ItemCommand::GenKey { Reply::ok() } else { Reply::nothing() })
 }
 
-/// All licenses of a module, or of all modules of ours that are in use. What failed stands in the summary.
+/// Syncs all licenses of a module, or of all modules of ours that are in use. The summary holds the failures.
 ///
 /// # Errors
-/// The modules cannot be read, or the one that was named is not ours.
+/// The modules cannot be read, or the named one is not ours.
 pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<Summary, ModuleError> {
     let modules = ctx.data.billdb()?.modules().map_err(database_error)?;
     let chosen: Vec<ModuleId> = match only {
@@ -80,16 +80,17 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
     Ok(total)
 }
 
-/// What ended the pass over an account goes into the log here; the engine names the rest at once.
+/// Logs failures that ended the pass over an account. The engine logs all others when they happen.
 pub(super) fn log_accounts(ctx: &Context, command: &str, report: &PassReport) {
     for entry in report.entries().iter().filter(|entry| entry.scope == Scope::Account) {
         ctx.log.error(&format!("{command}, {}: {}", entry.name().en, entry.error));
     }
 }
 
-/// What no pass looks at, because it is bound with an account that no module buys from any more: all of it until an
-/// operator has decided what that account is, then what runs out under a paid service, and what is paid for and serves
-/// nobody. `only`: what this module bound, and what serves services that buy from it now.
+/// Reports licenses that no pass handles, because they are bound with an account that no module buys from any more.
+/// Until an operator has decided what that account is, it reports all of them. After that it reports those that run out
+/// under a paid service, and those that are paid for and serve nobody. `only`: licenses that this module bound, and
+/// those of services that buy from it now.
 pub(super) fn passed_over(
     ctx: &mut Context,
     modules: &[Module],
@@ -135,8 +136,8 @@ fn serves_services_of(
     Ok(false)
 }
 
-/// Licenses whose service ended, and which nobody frees: the account that they are in is left behind. They are paid
-/// for until they run out.
+/// Reports licenses whose service ended and which nobody frees, because no module buys from their account any more.
+/// They are paid for until they run out.
 fn unused(ctx: &Context, store: &Store, former: &Former, report: &mut PassReport) -> Result<(), ModuleError> {
     let today = ctx.clock.today();
     let filter =
@@ -150,8 +151,8 @@ fn unused(ctx: &Context, store: &Store, former: &Former, report: &mut PassReport
     Ok(())
 }
 
-/// Paid services whose license stays with an account that nobody buys from, and runs out; `buyer`: only those that
-/// buy from this module.
+/// Reports paid services whose license stays in an account that no module buys from, and runs out. `buyer`: only
+/// services that buy from this module.
 fn running_out(
     ctx: &mut Context,
     store: &Store,

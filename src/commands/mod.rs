@@ -1,5 +1,5 @@
-//! Commands of the panel's protocol, a file each (twins share one): check the input, hand over to the engine, word
-//! the reply. No loops of their own, no process, no connection: those come with the context.
+//! Commands of the panel's protocol, one file for each (similar ones share a file). A command checks the input, calls
+//! the engine, and words the reply. Processes and connections come with the context.
 
 mod check;
 mod connection;
@@ -23,7 +23,7 @@ use crate::ports::CallError;
 use crate::text;
 use crate::xml::{self, Element};
 
-/// The longest document on stdin in bytes: the largest form of the panel stays far below.
+/// The longest document on stdin, in bytes. The largest form of the panel is far smaller.
 pub const STDIN_BYTES: u64 = 1024 * 1024;
 
 /// What a finished run prints.
@@ -52,7 +52,8 @@ impl Reply {
     }
 }
 
-/// Commands that need neither settings nor panel: the panel asks them at its own start.
+/// Carries out commands that need neither settings nor panel, because the panel calls them at its own start. `None`:
+/// another command.
 pub fn without_context(command: &Command) -> Option<Result<Reply, ModuleError>> {
     match command {
         Command::Features => Some(Ok(Reply::document(&features::document()))),
@@ -71,7 +72,7 @@ pub fn without_context(command: &Command) -> Option<Result<Reply, ModuleError>> 
 /// Carries out a command.
 ///
 /// # Errors
-/// Whatever stands in its way.
+/// The error of the command.
 pub fn run(ctx: &mut Context, command: &Command) -> Result<Reply, ModuleError> {
     match command {
         Command::CheckConnection => connection::check(ctx),
@@ -102,7 +103,7 @@ pub fn not_supported(name: &str) -> ModuleError {
     ))
 }
 
-/// The document on stdin; `None` when nothing is there.
+/// The document on stdin. `None` when stdin is empty.
 fn stdin_document(ctx: &mut Context) -> Result<Option<Element>, ModuleError> {
     let wrong = |value: &str, cause: String| {
         let message = text!(
@@ -142,7 +143,7 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
             let kind = crate::engine::refusal_kind(refusal.kind);
             let message = if kind == ErrorKind::Auth {
                 let next = refusal.advice.as_deref().cloned().unwrap_or_else(crate::engine::login_advice);
-                // An advice of its own names addresses, and one is enough.
+                // The client's own advice names addresses already, and one is enough.
                 let who = if refusal.advice.is_some() { String::new() } else { format!(" {url}") };
                 text!(
                     ["The license server{who} refused the login: {refusal}. Nothing was changed. Next: {}.", next.en],

@@ -1,5 +1,5 @@
-//! `import_pricelist`: the tariffs that can be resold. What the seller offers to the account decides where it can be
-//! read; an address alone hides nothing.
+//! `import_pricelist`: the tariffs that can be resold. If the offers of the seller to this account can be read, only
+//! these are listed. Otherwise all are listed, whatever the address of the seller is.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const OFFERS_BYTES: u64 = 16 << 20;
 /// the same code), trial (the internal name of the trial), billing (`international` or `russian`, where the vendor
 /// has a code for each), nodes_addon and nodes_included, and price with the attributes period and currency. Products
 /// whose sale has ended and hidden ones are left out. So are codes that the seller does not offer to this account.
-/// Where that cannot be read, the codes of both billings are shown.
+/// If the offers cannot be read, the codes of both billings are listed.
 ///
 /// # Errors
 /// `unsupported_module`, or why the module's settings cannot be read.
@@ -33,7 +33,7 @@ pub fn run(ctx: &mut Context, id: ModuleId) -> Result<Reply, ModuleError> {
     let today = ctx.clock.today();
     let kind = SellerKind::of(&access.url);
     let catalogue = ctx.settings.rules(Some(id)).catalogue.sold_by(kind);
-    // A seller that cannot be asked hides nothing either, and OrderBox has nothing to ask.
+    // If the seller cannot be asked, everything is listed. OrderBox has no such question.
     let offers = match ctx.connector.connect(&access) {
         Ok(_) if kind == SellerKind::Orderbox => Offers::default(),
         Ok(mut upstream) => Offers::ask(upstream.as_mut(), &catalogue),
@@ -50,11 +50,12 @@ pub fn run(ctx: &mut Context, id: ModuleId) -> Result<Reply, ModuleError> {
     Ok(Reply::document(&doc))
 }
 
-/// What the seller offers, as far as it says so.
+/// The offers of the seller, as far as it shows them.
 #[derive(Debug, Default)]
 struct Offers {
     codes: BTreeSet<UpstreamPricelistId>,
-    /// Families of which at least one known code is offered: only there is a missing code one that is not sold.
+    /// Families with at least one known code among the offers. Only in these does a missing code mean that it is not
+    /// sold.
     families: Vec<Family>,
 }
 
@@ -156,7 +157,7 @@ mod tests {
         for nothing in ["", "<doc><error type=\"missed\"/></doc>", "<doc><elid>55227</elid></doc>"] {
             assert!(codes(nothing).is_empty(), "{nothing}");
         }
-        // Where nothing of a family is offered, nothing is known of that family.
+        // If no code of a family is offered, nothing is known about that family.
         let catalogue = Catalogue::builtin();
         let offers = Offers::known(codes(export), &catalogue);
         let has = |name: &str| offers.has(catalogue.get(name).expect(name));

@@ -1,6 +1,6 @@
-//! sync as a whole: all licenses of our modules, then the servers of other modules (docs/licensing-rules.md 9): what
-//! events noted in the spool, and the sweep. What was noted is also carried out by itself, each minute: that run
-//! costs nothing when there is nothing.
+//! sync as a whole: all licenses of our modules, then the servers of other modules (docs/licensing-rules.md 9), both
+//! those that events noted in the spool and all others (the sweep). A run each minute (`--noted`) handles noted servers
+//! only; it costs nothing when there are none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -20,18 +20,18 @@ use crate::text;
 
 use super::licenses;
 
-/// What a run of sync is asked for.
+/// The options of a run of sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sync {
     /// Only this module: a license server of ours, or (for the sweep) a module of servers.
     pub module: Option<ModuleId>,
-    /// The guards of docs/money-safety.md 6.
+    /// Whether the guards of docs/money-safety.md 6 hold.
     pub allow: Allow,
-    /// How much of it.
+    /// Which part of sync is done.
     pub part: Part,
 }
 
-/// How much of sync a run does.
+/// The parts of sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Licenses, then servers.
@@ -41,11 +41,11 @@ pub enum Part {
         /// The first sweep is confirmed: from now on it acts.
         adopt: bool,
     },
-    /// Only the servers that events noted of late.
+    /// Only the servers that events noted recently.
     Noted,
 }
 
-/// A note that could not be carried out for so long waits for the next whole sync, which tells a person what fails.
+/// A note that could not be carried out for this long waits for the next complete sync, which reports the failure.
 const NOTED_MINUTES: i64 = 15;
 
 /// What a run of sync did.
@@ -58,7 +58,7 @@ pub struct Synced {
 }
 
 impl Synced {
-    /// What failed, and what was left alone, of licenses and servers alike.
+    /// The failures, and what was left alone, of licenses and servers together.
     pub fn report(&self) -> PassReport {
         let mut report = self.licenses.report.clone();
         report.add(self.servers.report.clone());
@@ -66,12 +66,12 @@ impl Synced {
     }
 }
 
-/// Carries out sync. What failed stands in the result.
+/// Carries out sync. The result holds the failures.
 ///
 /// # Errors
-/// No part of it could begin: the modules cannot be read, a lock file cannot be made.
+/// No part of it could begin: the modules cannot be read, or a lock file cannot be made.
 pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
-    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
+    // Held to the end. Notes are read again under this lock, so that two runs never carry out the same note.
     let _alone = match what.part {
         Part::All | Part::Sweep { .. } => None,
         Part::Noted if notes(ctx, what.part).is_empty() => return Ok(Default::default()),
@@ -80,18 +80,18 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
             None => return Ok(Default::default()),
         },
     };
-    // In a cluster cron may run on every machine; one of them does the work.
+    // In a cluster, cron may run on every machine; only one of them does the work.
     let name = if what.part == Part::Noted { "noted" } else { "sync" };
     let Some(_lease) = lease(ctx, name)? else { return Ok(Default::default()) };
     let licenses = match what.part {
         Part::All => licenses::sync(ctx, what.module, what.allow),
         Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
     };
-    // A module that cannot be named among our licenses may be one of servers.
+    // A named module that is not ours may be a module of servers.
     let synced = match (licenses, sweep(ctx, what)) {
         (Err(error), Err(_)) => return Err(error),
         (Ok(licenses), Ok(servers)) => Synced { licenses, servers },
-        // What one half did is told, whatever kept the other from beginning.
+        // If one half could not begin, the results of the other are still reported.
         (Err(error), Ok(servers)) => {
             let mut licenses = Summary::default();
             licenses.report.failed(None, Scope::Account, error);
@@ -107,7 +107,7 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
         ctx.log.warning(&report.en);
     }
     if what.part == Part::All && ctx.cluster.is_some() && ctx.copy.is_none() {
-        // A log that grows without end costs the machines that join; one that could not be cut today is cut next time.
+        // A long log makes joining slow, so it is cut here. If that fails, the next sync does it.
         if let Err(error) = open_state(ctx)?.make_snapshot(true) {
             ctx.log.warning(&format!("no snapshot of the cluster's log was made: {error}"));
         }
@@ -128,7 +128,7 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
     let notes = notes(ctx, what.part);
     let mut total = Swept::default();
     if bundled.is_empty() {
-        // Nobody's servers: their events say nothing to us, and the panel need not be asked whose they are.
+        // No module of servers is served, so the noted events do not concern us, and the panel is not asked about them.
         notes.keys().for_each(|item| forget(ctx, *item, &notes));
         return Ok(total);
     }
@@ -151,7 +151,7 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
         }
     }
     match what.part {
-        // Beside a sync of all licenses that one says it; a note leaves nothing else unlooked at.
+        // The sync of all licenses reports this already, and a run for notes handles only the noted servers.
         Part::All | Part::Noted => {}
         Part::Sweep { .. } => {
             for seller in sellers {
@@ -165,7 +165,7 @@ fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {
     Ok(total)
 }
 
-/// What events noted; for a run about nothing else, only what is fresh.
+/// The notes of events. For a run that handles only notes, the recent ones.
 fn notes(ctx: &Context, part: Part) -> BTreeMap<ItemId, SystemTime> {
     let mut notes = event_hook::notes(&ctx.settings);
     if part == Part::Noted {
@@ -181,7 +181,7 @@ fn forget(ctx: &Context, item: ItemId, notes: &BTreeMap<ItemId, SystemTime>) {
     }
 }
 
-/// Notes by the module that handles the service; those of services that nobody licenses are removed.
+/// Sorts notes by the module that handles the service. Notes about services that get no license from us are removed.
 fn sort_notes(
     ctx: &mut Context,
     bundled: &[ModuleId],
@@ -203,7 +203,7 @@ fn sort_notes(
     Ok(by_module)
 }
 
-/// `sellers`: gets the license server of these servers.
+/// Sweeps one module of servers. `sellers`: gets the license server of these servers.
 fn sweep_module(
     ctx: &mut Context,
     modules: &[Module],

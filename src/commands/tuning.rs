@@ -15,7 +15,7 @@ use crate::xml::Element;
 /// Periods offered for a service: the panel's own numbers.
 const SOURCE_PERIODS: [&str; 13] = ["-100", "-50", "0", "1", "2", "3", "4", "6", "9", "12", "24", "36", "60"];
 
-/// Months offered in their place.
+/// Months offered as the replacement.
 const MONTHS: [&str; 10] = ["1", "2", "3", "4", "6", "9", "12", "24", "36", "60"];
 
 /// Product types offered; more can be set in the settings file.
@@ -37,7 +37,7 @@ pub const MESSAGES: [&str; 8] = [
     "itemtype_dedic",
 ];
 
-/// Carries out one of the four actions; any other gets its document back.
+/// Carries out one of the four actions. Any other action returns the document unchanged.
 pub fn run(ctx: &mut Context, tuning: &Tuning) -> Result<Reply, ModuleError> {
     let mut doc = required_document(ctx)?;
     let mut params = session_params(&doc);
@@ -68,7 +68,7 @@ fn session_params(doc: &Element) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The old element emptied, a full one added at the end: what the vendor's own modules answer.
+/// Empties the old element and adds a full one at the end, as the vendor's own modules do.
 fn rewrite_session(doc: &mut Element, params: &BTreeMap<String, String>) {
     for session in doc.children.iter_mut().filter(|child| child.name == "session_params") {
         session.children.clear();
@@ -107,7 +107,7 @@ fn tune_form(doc: &mut Element) {
         let list = keys.iter().fold(Element::new("slist").with_attribute("name", field), |list, key| {
             let number = key.parse::<u32>().is_ok_and(|months| months > 0);
             let shown = match (*key, field) {
-                // Numbers of months speak for themselves; the rest are names of messages.
+                // Numbers of months need no message. The other values are names of messages.
                 (key, _) if number => Element::new("val").with_text(key),
                 ("", _) => Element::new("msg").with_text("itemtype_any"),
                 ("-100", _) => Element::new("msg").with_text("period_trial"),
@@ -126,7 +126,7 @@ fn set(doc: &mut Element, name: &str, value: &str) {
     doc.children.push(Element::new(name).with_text(value));
 }
 
-/// Fills the form from a stored row; a row that is not whole fills what it has.
+/// Fills the form from a stored row. An incomplete row fills the fields that it has.
 fn fill_form(doc: &mut Element, stored: &str) {
     let mut parts = stored.split(';').map(str::trim).chain(std::iter::repeat(""));
     let [from, into, itemtype, pricelist] = std::array::from_fn(|_| parts.next().unwrap_or_default());
@@ -136,7 +136,7 @@ fn fill_form(doc: &mut Element, stored: &str) {
     }
 }
 
-/// The stored row made from the form. Hidden fields may still hold old values: without comparison they do not count.
+/// Makes the stored row from the form. Hidden fields may still hold old values; without a comparison they do not count.
 fn row(doc: &Element) -> Result<String, ModuleError> {
     let text = |name: &str| doc.value_of(name).unwrap_or_default();
     let compare = doc.value_of("compare_tariff").is_none_or(|value| value == "on");

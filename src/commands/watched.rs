@@ -1,5 +1,5 @@
-//! A sync's traces for monitoring: how it ended, the balance, and the file of figures. None of it can fail a sync:
-//! the log says what could not be written.
+//! What a sync leaves for monitoring: how it ended, the balance, and the file of figures. A failure here never fails
+//! the sync; it is logged.
 
 use crate::context::Context;
 use crate::error::ModuleError;
@@ -9,7 +9,7 @@ use crate::session::open_state;
 use crate::watch::last_runs::{self, LastRuns};
 use crate::watch::metrics::{figures, write};
 
-/// Remembers how the sync of a module ended. The balance is read only where figures are written: it is one more
+/// Remembers how the sync of a module ended. The balance is read only if figures are written, because it costs one more
 /// request to the seller.
 pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport) {
     if ctx.copy.is_some() {
@@ -29,7 +29,7 @@ pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport)
     }
 }
 
-/// Forgets modules that are not in use any more: nobody syncs them again, and an alert about them would never end.
+/// Forgets modules that are not in use any more. They are never synced again, so an alert about them would never end.
 pub(super) fn forget_others(ctx: &Context, in_use: &[ModuleId]) {
     let path = last_runs::path(&ctx.settings);
     if ctx.copy.is_some() || !LastRuns::read(&path).knows_others(in_use) {

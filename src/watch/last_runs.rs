@@ -14,7 +14,7 @@ use crate::model::ids::ModuleId;
 use crate::model::license::Money;
 use crate::settings::Settings;
 
-/// Differences that are kept; their numbers by kind count all of them.
+/// Most differences that are kept. The numbers by kind count all of them.
 const KEPT: usize = 1000;
 
 /// The longest file that is read, in bytes.
@@ -110,18 +110,18 @@ pub fn path(settings: &Settings) -> PathBuf {
 }
 
 impl LastRuns {
-    /// Reads the file. One that is missing or cannot be read says nothing.
+    /// Reads the file. If it is missing or cannot be read, the result is empty.
     pub fn read(path: &Path) -> Self {
         let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= FILE_BYTES);
         let bytes = if is_small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// Reads the file, lets `change` do its work, and puts the result in its place. Where there is no folder yet there
-    /// is nothing to remember.
+    /// Reads the file, lets `change` do its work, and replaces the file by the result. Without a folder nothing is
+    /// saved.
     ///
     /// # Errors
-    /// The file cannot be written; the old one is whole.
+    /// The file cannot be written. The old one is unchanged.
     pub fn change(path: &Path, change: impl FnOnce(&mut Self)) -> Result<(), FileError> {
         if !path.parent().is_some_and(Path::is_dir) {
             return Ok(());

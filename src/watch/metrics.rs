@@ -17,13 +17,13 @@ use crate::model::license_row::LicenseState;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// Licenses that run out within so many days are counted.
+/// Licenses that run out within each of these numbers of days are counted.
 const DUE_DAYS: [u64; 3] = [1, 3, 7];
 
-/// Others read the file: node_exporter has a user of its own.
+/// Everybody may read the file, because node_exporter runs as another user.
 const FILE_MODE: u32 = 0o644;
 
-/// All that the figures are made of.
+/// The sources of the figures.
 struct Source<'s> {
     store: &'s Store,
     /// The state file.
@@ -235,7 +235,7 @@ fn purchases(source: &Source<'_>, page: &mut Page) -> Result<(), ModuleError> {
     Ok(())
 }
 
-/// Writes the figures whole or not at all; a file that is there stays whole when that fails.
+/// Writes the figures completely or not at all. If that fails, an existing file is unchanged.
 ///
 /// # Errors
 /// It cannot be written.

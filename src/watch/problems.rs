@@ -15,10 +15,10 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::store::{Store, WaitsFor};
 use crate::text;
 
-/// A key, a payment or a claim that is missing for so long needs an operator.
+/// A key, a payment or the end of a claim that is missing for this long needs an operator.
 const LATE_HOURS: i64 = 1;
 
-/// Freeing that is due for so long needs an operator: hourly passes did not finish it.
+/// Freeing that is overdue for this long needs an operator, because hourly passes did not finish it.
 const OVERDUE_HOURS: i64 = 2;
 
 /// What is wrong.
@@ -38,16 +38,16 @@ pub enum Kind {
     FormerAccount,
     /// A request was sent, and its outcome is not known yet.
     Doubt,
-    /// The seller refused a purchase, or it was kept back because of that.
+    /// The seller refused a purchase, or a purchase was held back because of such a refusal.
     Refused,
-    /// Preparing a license for a service did not end.
+    /// A claim has not ended: preparing a license for a service was not finished.
     Claimed,
     /// A license was to be freed long ago.
     ToFree,
 }
 
 impl Kind {
-    /// All of them, the worst first.
+    /// All kinds, the worst first.
     pub const ALL: [Self; 10] = [
         Self::HandedOver,
         Self::SyncFails,
@@ -77,8 +77,8 @@ impl Kind {
         }
     }
 
-    /// Whether a client may be without a license, or money may be lost, until an operator acts. The others may still
-    /// end by themselves.
+    /// Whether a client may be without a license, or money may be lost, until an operator acts. The other kinds may end
+    /// without an operator.
     pub fn is_urgent(self) -> bool {
         match self {
             Self::HandedOver | Self::SyncFails | Self::Gone | Self::KeyLate | Self::Unpaid | Self::FormerAccount => {
@@ -94,17 +94,17 @@ impl Kind {
 pub struct Problem {
     /// What is wrong.
     pub kind: Kind,
-    /// The service that it is about.
+    /// The service that it concerns.
     pub item: Option<ItemId>,
-    /// The license that it is about, with its account.
+    /// The license that it concerns, with its account.
     pub license: Option<(AccountId, LicenseId)>,
-    /// Since when (UTC), where that is known.
+    /// When it began (UTC), if that is known.
     pub since: Option<DateTime<Utc>>,
     /// What happened.
     pub what: Text,
     /// What to do, with every command that may be needed.
     pub next: Text,
-    /// The one command to begin with; it can be pasted as it is.
+    /// The command to begin with. It can be pasted unchanged.
     pub command: String,
 }
 
@@ -118,7 +118,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Reads them, from the state alone. A service that was closed after a refusal still counts; see
+    /// Reads all problems from the state alone. A service that was closed after a refusal still counts; see
     /// [`Problems::forget_closed`].
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl Problems {
         self.list.iter().filter(|problem| problem.kind == Kind::Refused).filter_map(|problem| problem.item).collect()
     }
 
-    /// Without refusals of services that are closed: they wait for nothing.
+    /// Removes refusals of closed services, which do not wait any more.
     pub fn forget_closed(&mut self, closed: &BTreeSet<ItemId>) {
         let is_over = |problem: &Problem| {
             problem.kind == Kind::Refused && problem.item.is_some_and(|item| closed.contains(&item))
@@ -195,12 +195,12 @@ impl Problems {
         }
     }
 
-    /// All of them, the worst first.
+    /// All problems, the worst first.
     pub fn list(&self) -> &[Problem] {
         &self.list
     }
 
-    /// Those of a service or of a license.
+    /// The problems of a service or of a license.
     pub fn about(&self, item: Option<ItemId>, license: Option<(AccountId, LicenseId)>) -> Vec<&Problem> {
         let is_about = |problem: &&Problem| {
             (problem.item.is_some() && problem.item == item)
@@ -285,7 +285,7 @@ fn of_intent(intent: &Intent) -> Problem {
     );
     let no = format!("pmisplicense resolve {item} --wish {id} --not-bought");
     match license {
-        // The number is known: the seller's own record of that license answers the question.
+        // The number of the license is known, so the seller's own record of it answers the question.
         Some(license) => {
             let look = format!("pmisplicense show license:{license}");
             let yes = format!("pmisplicense resolve {item} --wish {id} --bought {license}");
@@ -397,7 +397,7 @@ fn gone(row: &LicenseRow) -> Problem {
     }
 }
 
-/// Purchases that the seller refused, and those that were kept back since because of that, one a service.
+/// Purchases that the seller refused, and those that were held back since because of that, one for each service.
 fn refused(store: &Store) -> Result<Vec<Problem>, ModuleError> {
     let mut found: BTreeMap<ItemId, Problem> = BTreeMap::new();
     let problem = |item: ItemId, since, what| {
