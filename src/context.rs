@@ -1,5 +1,5 @@
-//! What a command works with. Each piece is made at first use and at most once, because most are processes: an `open`
-//! starts the panel's tool four times, a `sync_item` twice at most (docs/testing.md 5).
+//! What a command works with. Each part is made at its first use and at most once, because most parts cost a process:
+//! an `open` starts the panel's tool four times, a `sync_item` at most twice (docs/testing.md 5).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ use crate::text;
 
 /// The panel's database, and the module settings that it holds encrypted.
 pub trait PanelData: BillDb {
-    /// url, username, password of a module from processingparam and processingcryptedparam; `None` when they cannot
-    /// be read there (no key, no such rows), and the panel has to be asked.
+    /// url, username, password of a module from processingparam and processingcryptedparam. `None` when they cannot be
+    /// read there (no key, no such rows), so that the panel has to be asked.
     ///
     /// # Errors
     /// The database is away or its tables are not as expected.
@@ -37,13 +37,13 @@ pub trait PanelData: BillDb {
     /// As [`PanelData::stored_access`].
     fn module_params(&mut self, module: ModuleId) -> Result<BTreeMap<String, String>, DbError>;
 
-    /// What clients pay for items; what is not there is left out.
+    /// What clients pay for items. Missing items are left out.
     ///
     /// # Errors
     /// As [`PanelData::stored_access`].
     fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError>;
 
-    /// What in the panel leads to an internal name: active tariffs and values of enumerations, in words of the panel.
+    /// Active tariffs and values of enumerations with an internal name.
     ///
     /// # Errors
     /// As [`PanelData::stored_access`].
@@ -67,7 +67,7 @@ pub enum Leading {
     Value(u32, String),
 }
 
-/// What only the panel's tool can do besides [`Panel`]: finding the database, module settings, failure reports.
+/// The functions of the panel's tool besides [`Panel`]: finding the database, module settings, failure reports.
 pub trait PanelTool {
     /// Asks where the database is (`paramlist`), and connects.
     ///
@@ -77,7 +77,7 @@ pub trait PanelTool {
     /// The document of a function that changes nothing, an error document too.
     ///
     /// # Errors
-    /// [`PanelError::NotStarted`], and [`PanelError::Unknown`] where no document came.
+    /// [`PanelError::NotStarted`], and [`PanelError::Unknown`] when the answer was not a document.
     fn answer(&mut self, question: &PanelQuestion) -> Result<ToolAnswer, PanelError> {
         Err(PanelError::NotStarted(format!("{}: this panel cannot be asked", question.form().func)))
     }
@@ -115,7 +115,7 @@ pub trait PanelTool {
 
 /// The panel's data: database and module settings, each fetched once.
 pub struct Data {
-    /// The tool, for what the database does not hold.
+    /// The tool, for data that is not in the database.
     pub tool: Box<dyn PanelTool>,
     log: Arc<Log>,
     database: Option<Box<dyn PanelData>>,
@@ -123,7 +123,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Nothing is fetched yet.
+    /// Data of which nothing is fetched yet.
     pub fn new(tool: Box<dyn PanelTool>, log: Arc<Log>) -> Self {
         Self { tool, log, database: None, accesses: BTreeMap::new() }
     }
@@ -152,7 +152,7 @@ impl Data {
         self.connected()?.prices(items).map_err(database_error)
     }
 
-    /// What in the panel leads to an internal name.
+    /// Active tariffs and values of enumerations with an internal name.
     ///
     /// # Errors
     /// `mgrctl` or `database`.
@@ -184,7 +184,8 @@ impl Data {
         Ok(self.connected()?)
     }
 
-    /// Where a module buys: from the database where the panel's key can be read, else from the panel (one process).
+    /// The address and login of a module: from the database if the panel's key can be read, else from the panel (one
+    /// process).
     ///
     /// # Errors
     /// `mgrctl`, `database`; `missed` when the module has no address, user or password.
@@ -206,7 +207,7 @@ impl Data {
 
 /// The log of a cluster, as the settings name it.
 pub trait ClusterAccess {
-    /// The log; nothing is connected yet.
+    /// The log. No connection is made yet.
     ///
     /// # Errors
     /// `config`: the password cannot be read.
@@ -219,7 +220,7 @@ pub trait ClusterAccess {
     fn rules(&self) -> Result<ClusterRules, ModuleError>;
 }
 
-/// All of a run.
+/// Everything that a run works with.
 pub struct Context {
     /// The settings file, environment and defaults.
     pub settings: Settings,
@@ -235,32 +236,31 @@ pub struct Context {
     pub clock: Box<dyn Clock>,
     /// Lock files.
     pub locks: Box<dyn Locks>,
-    /// Opens at the seller for a module.
+    /// Makes clients for the accounts of modules.
     pub connector: Box<dyn Connector>,
-    /// The panel, as changed.
+    /// The panel, for changes.
     pub panel: Box<dyn Panel>,
-    /// The panel, as read.
+    /// The panel, for reads.
     pub data: Data,
-    /// WHMCS's database, as read.
+    /// WHMCS's database, for reads.
     pub whmcs: Box<dyn Whmcs>,
-    /// What this machine calls itself: a state file knows the machine that it belongs to.
+    /// The name of this machine. A state file holds the name of the machine that it belongs to.
     pub machine: String,
-    /// The id of this installation, should the state have to be made.
+    /// The id of this installation, in case a new state is made.
     pub fresh_panel: PanelId,
-    /// What the panel hands over on stdin.
+    /// The input from the panel on stdin.
     pub stdin: Box<dyn std::io::Read>,
-    /// Where the engine says what it does and why.
+    /// The log of the engine: what it does and why.
     pub notes: Box<dyn Notes>,
     /// The log that this machine shares with others; `None`: the settings have no `[cluster]`.
     pub cluster: Option<Box<dyn ClusterAccess>>,
-    /// The replica, once it is open: the leases of a run belong together.
+    /// The replica, after it was opened once: all leases of a run belong to it.
     pub replica: RefCell<Option<Store>>,
-    /// `--dry-run`: a copy of the state in memory that stands for the file. Nothing is written, nothing may be
-    /// removed.
+    /// `--dry-run`: a copy of the state in memory, used instead of the file. No file is written or removed.
     pub copy: Option<Store>,
 }
 
-/// Settings without which no license server can be asked.
+/// Checks that a module has the settings without which no seller can be called.
 ///
 /// # Errors
 /// `missed`, object `url`, `username` or `password`, value the module.

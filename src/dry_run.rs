@@ -1,6 +1,6 @@
-//! `--dry-run`: the production engine on a copy of the state in memory, with neighbours that answer questions and
-//! only write down changes. Each change counts as done from then on: reads show it, so that what follows a success is
-//! told too, by the very code that would do it. What a refusal or a lost answer would lead to is not told.
+//! `--dry-run`: the production engine on a copy of the state in memory, with a panel and a seller that answer questions
+//! and only write changes down. Each change then counts as done and reads show it, so that the same code also shows the
+//! steps after a success. The consequences of a refusal or a lost answer are not shown.
 
 mod panel;
 mod upstream;
@@ -21,7 +21,7 @@ use crate::model::license::License;
 use crate::ports::{Form, LockGuard, LockName, Locks, Notes};
 use crate::text;
 
-/// The first number of a license that would be ordered; the next ones lie below. No seller has come that far.
+/// The number of the first license that would be ordered. The next ones count down. No seller has reached such numbers.
 const FIRST_LICENSE: u32 = u32::MAX;
 
 /// The same for services that the panel would make.
@@ -32,15 +32,15 @@ const FIRST_ITEM: u32 = u32::MAX - 1_000_000;
 enum Step {
     /// A reason.
     Note(Text),
-    /// Something that a person should know.
+    /// Something that an operator should know.
     Warning(Text),
-    /// A request that changes something upstream: the account, and whether it costs money.
+    /// A request that changes something at the seller: the account, and whether it costs money.
     Send { to: String, form: Form, paid: bool },
     /// A call of the panel's tool that changes something.
     Call(Form),
 }
 
-/// What the changes so far would have made of the world.
+/// The results that the changes so far would have.
 #[derive(Debug, Default)]
 struct Made {
     steps: Vec<Step>,
@@ -54,14 +54,14 @@ struct Made {
     items: BTreeMap<ItemId, Item>,
 }
 
-/// The list of what would be done. Cheap to clone: clones write into the same list.
+/// The list of the steps. Clones are cheap and write into the same list.
 #[derive(Debug, Clone)]
 pub struct Script {
     made: Rc<RefCell<Made>>,
     today: NaiveDate,
 }
 
-/// Which command was rehearsed, and how it would end.
+/// The command of the dry run, and how it would end.
 #[derive(Debug)]
 pub struct Rehearsed<'r> {
     /// The protocol's word.
@@ -75,7 +75,7 @@ pub struct Rehearsed<'r> {
 }
 
 impl Script {
-    /// Nothing would be done yet; `today` is the seller's day.
+    /// An empty list. `today` is the seller's day.
     pub fn new(today: NaiveDate) -> Self {
         Self { made: Rc::default(), today }
     }
@@ -160,7 +160,7 @@ impl Script {
 }
 
 impl Made {
-    /// Numbers that nobody has given yet, as people read them.
+    /// Replaces numbers that were not given out yet by names for people.
     fn named(&self, words: &str) -> String {
         let name =
             |word: &str, index: u32, count: u32| if count == 1 { word.to_owned() } else { format!("{word}-{index}") };
@@ -176,7 +176,7 @@ impl Made {
         })
     }
 
-    /// As it would be typed, secrets masked.
+    /// The request as a command line, secrets masked.
     fn line(&self, form: &Form) -> String {
         let params: String = self.shown(form).map(|(name, value)| format!(" {name}={}", quoted(&value))).collect();
         format!("{}{params}", form.func)
@@ -187,7 +187,8 @@ impl Made {
     }
 }
 
-/// A value with white space in it, as a shell wants it; control characters would be the terminal's.
+/// A value quoted for a shell if it holds white space, and without control characters, which a terminal would
+/// interpret.
 fn quoted(value: &str) -> String {
     let clean: String = value.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let plain =
@@ -205,7 +206,7 @@ impl Notes for Script {
     }
 }
 
-/// Locks of a run that changes nothing: it waits for nobody, and leaves no file.
+/// Locks of a run that changes nothing: it does not wait, and leaves no file.
 pub struct NoLocks;
 
 struct NoGuard;

@@ -1,6 +1,6 @@
-//! Files that are there whole or not at all, also after a power loss. A temporary file in the same folder gets its
-//! final mode, then its content. It is synced, it gets its name in one step, and the folder is synced. Killed at any
-//! step, a reader finds the old file or the new one, never a piece of either.
+//! Writes files completely or not at all, also with a power loss. A temporary file in the same folder gets its final
+//! mode, then its content. It is synced, renamed in one step, and the folder is synced. If the process is killed at any
+//! step, a reader finds the old file or the new one, never a part of one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// How the name of a temporary file ends. It begins with a dot, the name of the file, and the process that writes it.
+/// The end of the name of a temporary file. The beginning is a dot, the name of the file, and the number of the process
+/// that writes it.
 const ENDING: &str = ".new";
 
 /// A file could not be read, written or put in its place.
@@ -32,15 +33,15 @@ impl FileError {
     }
 }
 
-/// The steps of a file on its way to the disk. Real ones except in the tests of this module, which stop at each.
+/// The steps of writing a file. They are real except in the tests of this module, which stop at each step.
 trait Disk {
-    /// An empty file of that mode, which must not exist.
+    /// Makes an empty file of that mode. The file must not exist.
     fn make(&self, path: &Path, mode: u32) -> io::Result<()>;
     /// The content is on the disk when this returns.
     fn sync(&self, path: &Path) -> io::Result<()>;
-    /// One file takes the place of another.
+    /// Renames a file, and replaces an existing one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// The same where nothing may be in that place.
+    /// Renames a file to a name that must not exist.
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// The names in a folder are on the disk when this returns.
@@ -64,7 +65,8 @@ impl Disk for RealDisk {
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // An old kernel, or a file system that does not know how: a second name, then the first one goes.
+            // An old kernel or file system cannot do this in one step: the file gets a second name, then the first one
+            // is removed.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
                 fs::hard_link(from, to)?;
                 fs::remove_file(from)
@@ -86,31 +88,31 @@ impl Disk for RealDisk {
     }
 }
 
-/// What may be in the file's place.
+/// What may exist under the file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Whatever it is, it is replaced.
+    /// Anything; it is replaced.
     Any,
     /// Nothing.
     Free,
 }
 
-/// Puts a file in the place of another, or where none was. `fill` writes the content to the path that it is given, an
-/// empty file of the final mode.
+/// Writes a file, and replaces an existing one. `fill` writes the content to the path that it gets, which is an empty
+/// file of the final mode.
 ///
 /// # Errors
-/// What `fill` returns, or a step that failed. The old file is as it was, unless only the last step failed: syncing
-/// the folder after the new file got its name.
+/// The error of `fill` or of a step. The old file is unchanged, unless only the last step failed: syncing the folder
+/// after the renaming.
 pub fn replace<E: From<FileError>>(path: &Path, mode: u32, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
-    // A link stays a link: the file that it leads to is replaced.
+    // A symbolic link stays: the file that it leads to is replaced.
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     put(&RealDisk, &real, mode, Place::Any, fill)
 }
 
-/// Makes a file that must not exist; otherwise as [`replace`].
+/// Makes a file that must not exist. Otherwise as [`replace`].
 ///
 /// # Errors
-/// `AlreadyExists` when there is one, which is left as it is; else as [`replace`].
+/// `AlreadyExists` when there is one, which stays unchanged; else as [`replace`].
 pub fn create<E: From<FileError>>(path: &Path, mode: u32, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(FileError::at(path)(Errno::EXIST.into()).into());
@@ -118,7 +120,7 @@ pub fn create<E: From<FileError>>(path: &Path, mode: u32, fill: impl FnOnce(&Pat
     put(&RealDisk, path, mode, Place::Free, fill)
 }
 
-/// Makes a copy, byte by byte, which must not exist yet.
+/// Makes a copy, byte by byte. The new file must not exist yet.
 ///
 /// # Errors
 /// As [`create`].
@@ -130,10 +132,10 @@ pub fn copy_new(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
     })
 }
 
-/// Removes files, those that are there; gone for good when this returns.
+/// Removes files, if they exist. They are gone for good when this returns.
 ///
 /// # Errors
-/// One that cannot be removed, or their folder cannot be synced.
+/// A file cannot be removed, or its folder cannot be synced.
 pub fn remove(paths: &[PathBuf]) -> Result<(), FileError> {
     for path in paths {
         match RealDisk.remove(path) {
@@ -147,7 +149,7 @@ pub fn remove(paths: &[PathBuf]) -> Result<(), FileError> {
         .try_for_each(|folder| RealDisk.sync_folder(folder).map_err(FileError::at(folder)))
 }
 
-/// Makes a folder, and those above it, readable by their owner only. One that is there stays as it is.
+/// Makes a folder, and those above it, for their owner only. An existing folder stays unchanged.
 ///
 /// # Errors
 /// It cannot be made.
@@ -182,7 +184,7 @@ fn put<E: From<FileError>>(
         named.map_err(|error| FileError::at(path)(error).into())
     });
     if placed.is_err() {
-        // The error that is reported is the one that led here. One that stays is cleared away by the next run.
+        // The error that led here is reported. If the temporary file stays, the next run removes it.
         let _ = disk.remove(&new);
         return placed;
     }
@@ -204,7 +206,7 @@ fn temporary(path: &Path) -> PathBuf {
     folder_of(path).join(format!("{prefix}{process}-{count}{ENDING}"))
 }
 
-/// Removes temporary files of processes that are gone: each may be as large as the file itself.
+/// Removes temporary files of processes that have ended, because each may be as large as the file itself.
 fn clear_away(path: &Path) {
     let prefix = prefix_of(path);
     let Ok(entries) = fs::read_dir(folder_of(path)) else { return };
@@ -213,7 +215,7 @@ fn clear_away(path: &Path) {
         let middle = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(ENDING));
         let process = middle.and_then(|middle| middle.split_once('-')?.0.parse::<u32>().ok());
         if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
-            // One that cannot be removed only takes room.
+            // A file that cannot be removed only uses space.
             let _ = fs::remove_file(entry.path());
         }
     }

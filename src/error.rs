@@ -1,5 +1,5 @@
-//! The module's error: a stable type, what it is about, words in two languages, and its document (docs/interface.md
-//! 2). Nothing is printed here.
+//! The module's error: a stable type, the object that it concerns, a message in two languages, and its document
+//! (docs/interface.md 2). Nothing is printed here.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::xml::escape;
 /// Stable types of errors; each has texts in the XML description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A required value is missing, or what it names does not exist.
+    /// A required value is missing, or the thing that it names does not exist.
     Missed,
     /// An IP, a name, a number that cannot be used.
     BadValue,
@@ -38,9 +38,9 @@ pub enum ErrorKind {
     Client,
     /// The seller refused for another reason.
     Upstream,
-    /// No answer that can be trusted.
+    /// An answer cannot be trusted.
     BadAnswer,
-    /// It cannot be told whether a purchase happened: a person must look.
+    /// It is not known whether a purchase happened, so an operator must look.
     OrderUnknown,
     /// Another run holds the item.
     Busy,
@@ -59,7 +59,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// All of them, for tests and documents.
+    /// All types, for tests and documents.
     pub const ALL: [Self; 24] = [
         Self::Missed,
         Self::BadValue,
@@ -121,7 +121,7 @@ impl ErrorKind {
 /// The language of a message for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lang {
-    /// English, also for any language that we do not speak.
+    /// English, also for every other language.
     #[default]
     En,
     /// Russian.
@@ -138,7 +138,7 @@ impl Lang {
 /// One message in both languages; made by [`text!`](crate::text).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
-    /// English; what the log holds.
+    /// English. The log uses it.
     pub en: String,
     /// Russian.
     pub ru: String,
@@ -151,7 +151,7 @@ impl Text {
         Self { ru: en.clone(), en }
     }
 
-    /// In the language asked for.
+    /// The text in a language.
     pub fn in_lang(&self, lang: Lang) -> &str {
         match lang {
             Lang::En => &self.en,
@@ -160,8 +160,8 @@ impl Text {
     }
 }
 
-/// A number with what it counts, in English: "1 month", "12 months". Russian texts put the number where its case does
-/// not matter.
+/// A number with a noun in English: "1 month", "12 months". Russian texts put the number where the form of the noun
+/// does not depend on it.
 pub fn counted(number: impl fmt::Display, what: &str) -> String {
     let number = number.to_string();
     let ending = if number == "1" { "" } else { "s" };
@@ -180,19 +180,19 @@ macro_rules! text {
     };
 }
 
-/// How every document of ours begins.
+/// The beginning of every document of ours.
 pub const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
 
-/// The longest value at fault that is shown; a longer one is somebody's file.
+/// The longest wrong value that is shown. A longer value is probably a whole file.
 pub const VALUE_CHARS: usize = 500;
 
-/// The longest words of somebody else, a seller or the panel, within a message of ours: what we say comes after them.
+/// The longest quotation of a seller or the panel in a message of ours, which continues after it.
 pub const QUOTED_CHARS: usize = 1000;
 
 /// The longest message that is shown.
 pub const MESSAGE_CHARS: usize = 4000;
 
-/// The first `chars` characters of a text; one that is longer ends in "…".
+/// The first `chars` characters of a text. A text that was cut ends in "…".
 pub fn shortened(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -200,7 +200,7 @@ pub fn shortened(text: &str, chars: usize) -> String {
     }
 }
 
-/// The same for words that people read: how much is left out is said.
+/// The same for a text that people read. It says how much was left out.
 pub fn shortened_words(words: &str, chars: usize) -> String {
     match words.chars().skip(chars).count() {
         0 => words.to_owned(),
@@ -208,35 +208,35 @@ pub fn shortened_words(words: &str, chars: usize) -> String {
     }
 }
 
-/// The words with a full stop, unless they end in a mark already.
+/// The words with a full stop, unless they end with a punctuation mark already.
 pub fn as_sentence(words: &str) -> String {
     if words.ends_with(['.', '!', '?', '…']) { words.to_owned() } else { format!("{words}.") }
 }
 
-/// A part of a message as an element of the error's document; nothing without it.
+/// A part of a message as an element of the error's document. Empty without the part.
 fn element(name: &str, part: Option<&Text>, lang: Lang) -> String {
     part.map_or_else(String::new, |text| {
         format!("<{name}>{}</{name}>", escape(&shortened_words(text.in_lang(lang), MESSAGE_CHARS)))
     })
 }
 
-/// A failed run: what was attempted and on which id, what is certain now, what to do next.
+/// The error of a run: what was attempted and on which id, what is certain now, what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleError {
     /// The stable type.
     pub kind: ErrorKind,
-    /// What it is about: `item`, `ip`, `licname`, `elid`, a key of the settings.
+    /// The object that it concerns: `item`, `ip`, `licname`, `elid`, a key of the settings.
     pub object: String,
-    /// The value at fault.
+    /// The wrong value.
     pub value: String,
-    /// For people, whole: what happened, what was changed, the next step. Boxed, so that a result with an error in it
-    /// stays small.
+    /// The whole message for people: what happened, what was changed, the next step. It is boxed, so that a `Result`
+    /// with an error stays small.
     pub message: Box<Text>,
     /// The part of the message that says what was changed, or that nothing was; where the message has such a part.
     pub changed: Option<Box<Text>>,
     /// The part of the message that says what to do next, without the word "Next".
     pub next: Option<Box<Text>>,
-    /// What lay behind it, outermost first; never a secret.
+    /// The causes, the outermost first. They never hold a secret.
     pub causes: Vec<String>,
 }
 
@@ -266,7 +266,7 @@ impl ModuleError {
         self
     }
 
-    /// With the next step: a command, or what a person does.
+    /// With the next step: a command, or an action of the operator.
     #[must_use]
     pub fn next(mut self, step: Text) -> Self {
         *self.message = text!(
@@ -310,7 +310,7 @@ impl ModuleError {
         self
     }
 
-    /// With a cause added below those it has.
+    /// With one more cause, below the existing ones.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());

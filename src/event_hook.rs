@@ -1,5 +1,5 @@
-//! The event handler (docs/interface.md 4): runs inside the panel's own operation, so it only notes the service in a
-//! spool beside the state, says `<doc/>`, and never fails. The next sync carries out what was noted.
+//! The event handler (docs/interface.md 4). It runs inside an operation of the panel, so it only notes the service in a
+//! spool beside the state, prints `<doc/>`, and never fails. The next sync handles the noted services.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
@@ -11,10 +11,10 @@ use crate::model::ids::ItemId;
 use crate::run::do_nothing;
 use crate::settings::{Environment, Settings};
 
-/// The name by which the handler is started: a link to the program.
+/// The name with which the handler is started. It is a link to the program.
 pub const HANDLER: &str = "pmisplicense-event";
 
-/// All that the panel needs to hear.
+/// The answer to the panel.
 pub const ANSWER: &str = "<doc/>\n";
 
 /// Whether the program was started as the handler.
@@ -22,9 +22,10 @@ pub fn is_handler(program: &str) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == HANDLER)
 }
 
-/// Notes a service; what to print. Several events of one service are one note: sync looks at the service itself.
+/// Notes a service. Returns the text to print. Several events of one service are one note, because sync reads the
+/// service itself.
 pub fn note(environment: &Environment, item: &str) -> String {
-    // A broken settings file must not break the panel's operation; its default paths are the best guess.
+    // A broken settings file must not break the panel's operation. The default paths are used then.
     let settings = Settings::load(environment, None).unwrap_or_else(|_| Settings::without_file(environment, None));
     if do_nothing(&environment.root()) || do_nothing(&settings.root) {
         return String::new();
@@ -35,14 +36,14 @@ pub fn note(environment: &Environment, item: &str) -> String {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
         let file =
             || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(spool.join(id.to_string()));
-        // Lost is only the hint: sync finds the service anyway. So nothing is synced, which may take longer than the
-        // panel's operation waits; an empty file has no content that could be torn.
+        // If a note is lost, sync finds the service anyway. So the file is not synced to the disk, which may take
+        // longer than the panel's operation waits. An empty file cannot be incomplete.
         let _ = made.and_then(|()| file());
     }
     ANSWER.to_owned()
 }
 
-/// What was noted, and when: by number of the service.
+/// The noted services, and when each was noted.
 pub fn notes(settings: &Settings) -> BTreeMap<ItemId, SystemTime> {
     let Ok(entries) = std::fs::read_dir(settings.spool()) else { return BTreeMap::new() };
     let read = |entry: std::fs::DirEntry| {
@@ -52,12 +53,12 @@ pub fn notes(settings: &Settings) -> BTreeMap<ItemId, SystemTime> {
     entries.flatten().filter_map(read).collect()
 }
 
-/// Removes a note that was carried out, unless it was written again meanwhile.
+/// Removes a note that was carried out, unless it was written again in the meantime.
 pub fn forget(settings: &Settings, item: ItemId, written: SystemTime) {
     let path = settings.spool().join(item.to_string());
     let now = std::fs::metadata(&path).and_then(|about| about.modified());
     if now.is_ok_and(|now| now == written) {
-        // One that stays is carried out again, which does no harm.
+        // A note that stays is carried out again, which does no harm.
         let _ = std::fs::remove_file(path);
     }
 }

@@ -1,42 +1,43 @@
-//! The report to the panel about a failed run (docs/interface.md 2): the error saved to the running operation, after
-//! ten tries a task for an operator, and a registered problem when the license server cannot be reached. A report
-//! that fails is logged and never hides the error it is about.
+//! The report to the panel about a failed run (docs/interface.md 2). The error is saved to the running operation. After
+//! ten attempts an operator gets a task. A problem is registered when the license server cannot be reached. If the
+//! report fails, this is logged and never hides the error itself.
 
 use crate::context::Context;
 use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, shortened, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::xml::Element;
 
-/// After so many tries a person gets a task: the number that the vendor's own modules use.
+/// After so many attempts an operator gets a task. The vendor's own modules use the same number.
 pub const MAX_TRIES: i64 = 10;
 
-/// The longest document in bytes. The system allows an argument of a process 128 KiB, and with a small stack no more
-/// than that for all arguments and the environment together.
+/// The longest document in bytes. The system allows 128 KiB for an argument of a process. With a small stack, this is
+/// the limit for all arguments and the environment together.
 const DOCUMENT_BYTES: usize = 64 * 1024;
 
-/// Bytes of log in the document, as many as fit: escaped, a text may take five times its length.
+/// Bytes of log in the document. The sizes are tried in this order, because an escaped text may take five times its
+/// length.
 const LOG_BYTES: [usize; 4] = [48 * 1024, 8 * 1024, 2 * 1024, 0];
 
 /// The longest log line, and the longest cause, in characters.
 const LINE_CHARS: usize = 600;
 
-/// Causes that are told: the outermost ones.
+/// How many causes are included, the outermost first.
 const CAUSES: usize = 8;
 
-/// Of which run.
+/// The failed run.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'r> {
     /// The command.
     pub command: &'r str,
     /// Its item.
     pub item: Option<ItemId>,
-    /// The module it concerns, as far as known.
+    /// The module that it concerns, if known.
     pub module: Option<ModuleId>,
     /// Local date and time.
     pub date: &'r str,
 }
 
-/// Tells the panel about a failure.
+/// Reports a failure to the panel.
 pub fn failure(ctx: &mut Context, run: Run<'_>, error: &ModuleError) {
     let module = run.module.map(|module| (module, module_name(ctx, module)));
     if let Some(operation) = ctx.running_operation {
@@ -76,7 +77,7 @@ fn module_name(ctx: &mut Context, module: ModuleId) -> String {
     }
 }
 
-/// Whether a person has to act now. `busy` ends by itself; a doubt about money does not.
+/// Whether an operator has to act now. `busy` ends without anybody's help; a doubt about money does not.
 fn needs_person(kind: ErrorKind, tries: i64) -> bool {
     match kind {
         ErrorKind::OrderUnknown => true,
@@ -110,7 +111,7 @@ fn hand_over(ctx: &mut Context, command: &str, operation: RunningOperationId, it
     if kind == ErrorKind::Busy {
         return;
     }
-    // Read after the error was saved: saving it may count as a try.
+    // Read after the error was saved, because saving it may count as an attempt.
     let seen = ctx.data.billdb().and_then(|db| {
         let row = db.running_operation(operation).map_err(crate::context::database_error)?;
         let has_task = db.has_task(operation).map_err(crate::context::database_error)?;
@@ -136,7 +137,7 @@ fn hand_over(ctx: &mut Context, command: &str, operation: RunningOperationId, it
     }
 }
 
-/// The errorxml document. What makes it too long for an argument is cut, log lines first, and that is said.
+/// The errorxml document. If it is too long for an argument, parts are cut, log lines first, and the document says so.
 fn document(date: &str, module: Option<&(ModuleId, String)>, error: &ModuleError, log: &[String]) -> String {
     let with_log = |bytes| document_with(date, module, error, &last_lines(log, bytes));
     LOG_BYTES.into_iter().map(with_log).find(|text| text.len() <= DOCUMENT_BYTES).unwrap_or_else(|| with_log(0))
@@ -165,7 +166,7 @@ fn document_with(date: &str, module: Option<&(ModuleId, String)>, error: &Module
     doc.with_child(row).to_fragment()
 }
 
-/// The newest lines that fit into so many bytes, oldest first.
+/// The newest lines that fit into a number of bytes, the oldest of them first.
 fn last_lines(log: &[String], limit: usize) -> String {
     let mut bytes = 0;
     let cut = log.iter().rev().map(|line| shortened(line, LINE_CHARS));

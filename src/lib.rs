@@ -3,24 +3,25 @@
 //! # The way of an item through the code
 //!
 //! `--command open --item 42` enters [`run`], which reads the arguments ([`argv`] for the panel, [`cli`] for people),
-//! the [`settings`] and the switch `DoNothing`, and builds a [`context`]: one real thing behind each trait of
-//! [`ports`] ([`billdb`] the panel's database, [`mgrctl`] its tool, [`upstream`] the seller, [`locks`], [`clock`]).
-//! `commands` opens the state ([`store`], SQLite) and an [`engine`] for the module that serves the item, and calls
-//! one method. The engine is straight-line code: lock, read, ask the plan, write the intent down, send it, look,
-//! write the outcome down, tell the panel. It never decides by itself: what to order, for how long, what a lost
-//! answer means, what differs, is said by [`plan`], which is pure (no clock, no network) and has its tables of cases
-//! beside it. [`model`] holds the words that all share. People's commands ([`admin`]) go through the same engine.
+//! the [`settings`] and the switch `DoNothing`, and builds a [`context`]. The context has one real implementation of
+//! each trait of [`ports`]: [`billdb`] (the panel's database), [`mgrctl`] (the panel's tool), [`upstream`] (the
+//! seller), [`locks`] and [`clock`]. [`commands`] checks the input. [`session`] finds the module that serves the item,
+//! opens the state ([`store`], SQLite), and makes an [`engine`], of which one method is called. The engine is
+//! straight-line code: lock, read, ask the plan, write the intent down, send it, look, write the outcome down, tell the
+//! panel. It makes no decisions. [`plan`] decides what to order and for how long, what a lost answer means, and what
+//! differs. The plan is pure (no clock, no network) and has its tables of cases beside it. [`model`] holds the types
+//! that all of these share. The commands for people ([`admin`]) use the same engine.
 //!
 //! Three types keep money safe. A `store::RecordedIntent` exists only after its transaction was committed, and
-//! sending consumes it. `ports::Outcome` has no "error": a purchase is done, refused, not sent, or *unknown*, and
-//! each is a branch that the compiler asks for. `model::journal::IdempotencyKey` is unique among intents that have
-//! not ended: one key, one purchase.
+//! sending consumes it. `ports::Outcome` is not a `Result`: a purchase is done, refused, not sent, or *unknown*, and
+//! the compiler asks for a branch for each. `model::journal::IdempotencyKey` is unique among intents that have not
+//! ended: one key, one purchase.
 //!
-//! The engine is `async` only so that the simulator (tests/sim) can stop a run between any two steps; nothing in it
-//! waits. `engine::stepping` explains this.
+//! The engine is `async` only so that the simulator (tests/sim) can stop a run between any two steps. Nothing in the
+//! engine waits. `engine::stepping` explains this.
 //!
-//! docs/architecture.md has the drawing of the layers, the glossary, and a table of where to add what. tests/tidy.rs
-//! holds the layers: who may import whom.
+//! docs/architecture.md has a drawing of the layers, the glossary, and steps for adding the most common things.
+//! tests/tidy.rs lists which module may import which.
 
 pub mod admin;
 pub mod argv;

@@ -1,6 +1,6 @@
-//! Locks as files: `item-42.lock`, `license-3-1001.lock`, `state.lock`. Held by the open file, so the system releases
-//! a lock when its process dies; never removed, because a removed file could be locked twice. The standard library
-//! opens files close-on-exec: the panel's tool, which may outlive us, does not inherit them.
+//! Locks as files: `item-42.lock`, `license-3-1001.lock`, `state.lock`. The open file holds the lock, so the system
+//! releases it when its process dies. The files are never removed, because a removed file could be locked twice. The
+//! standard library opens files close-on-exec, so the panel's tool, which may outlive us, does not inherit them.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -15,13 +15,14 @@ pub struct FileLocks {
 }
 
 impl FileLocks {
-    /// Locks in `dir`, which is made (0700) at the first lock.
+    /// Locks in the folder `dir`, which is made (0700) at the first lock.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
     }
 }
 
-/// The lock of the state file. It says nothing about a state that was used: it is taken before a new one is made.
+/// The lock of the state file. Its file does not prove that a state was used, because the lock is taken before a new
+/// state is made.
 pub const STATE_LOCK: &str = "state.lock";
 
 fn file_name(name: LockName) -> String {
@@ -40,7 +41,8 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Closing alone would leave the lock to a child that was just forked and has not started its program yet.
+        // If the file were only closed, a child that was just forked, and has not started its program yet, would keep
+        // the lock.
         self.file.unlock().ok();
     }
 }

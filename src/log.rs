@@ -1,5 +1,6 @@
-//! The log: one line per effect, secrets masked, never stdout (docs/panel-protocol.md 6). Keeps the run's last lines
-//! for the error that is saved to the running operation. A log that cannot be written never stops a run.
+//! The log: one line for each effect, with secrets masked, never on stdout (docs/panel-protocol.md 6). It keeps the
+//! run's last lines for the error that is saved to the running operation. If the log cannot be written, the run goes
+//! on.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -11,13 +12,13 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::NaiveDateTime;
 
-/// Lines kept in memory: as many as the vendor's own modules save with an error.
+/// How many lines are kept in memory: as many as the vendor's own modules save with an error.
 pub const KEPT_LINES: usize = 100;
 
 /// The longest line in bytes, so that one seller answer cannot fill the disk.
 pub const LINE_BYTES: usize = 8 * 1024;
 
-/// How much a line matters: the levels of the vendor's library.
+/// The level of a line, as in the vendor's library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// 2
@@ -68,8 +69,8 @@ impl Level {
     }
 }
 
-/// The level that `etc/debug.conf` gives a program: lines that contain its name, the last word a number, the last
-/// line wins.
+/// The level that `etc/debug.conf` gives a program. A line counts if it contains the program's name and its last word
+/// is a number. The last such line wins.
 pub fn level_from_debug_conf(text: &str, program: &str) -> Level {
     text.lines()
         .filter(|line| !line.trim_start().starts_with('#') && line.contains(program))
@@ -81,7 +82,7 @@ pub fn level_from_debug_conf(text: &str, program: &str) -> Level {
 enum Sink {
     Unopened,
     Open(File),
-    /// Could not be opened: said once on stderr, then left alone.
+    /// It could not be opened. This was reported once on stderr, and is not tried again.
     Broken,
 }
 
@@ -89,16 +90,16 @@ struct Inner {
     sink: Sink,
     secrets: Vec<String>,
     kept: VecDeque<String>,
-    /// Once the file was opened: whether it held something before.
+    /// Set after the file was opened: whether it held something before.
     was_used: Option<bool>,
 }
 
 /// The log of one run.
 pub struct Log {
-    /// `--verbose`: every line is shown on stderr as well, whatever its level.
+    /// `--verbose`: every line is also shown on stderr, whatever its level.
     loud: AtomicBool,
     path: PathBuf,
-    /// `etc/debug.conf`, read at the first line.
+    /// The path of `etc/debug.conf`, which is read at the first line.
     debug_conf: PathBuf,
     level: OnceLock<Level>,
     pid: u32,
@@ -113,7 +114,7 @@ impl std::fmt::Debug for Log {
 }
 
 impl Log {
-    /// A log that is opened at its first line; `debug_conf` gives the level, `now` the local time that lines bear.
+    /// A log that is opened at its first line. `debug_conf` gives the level, `now` the local time in the lines.
     pub fn new(
         path: &Path,
         debug_conf: &Path,
@@ -126,7 +127,7 @@ impl Log {
         Self { loud, path, debug_conf, level: OnceLock::new(), pid, now: Box::new(now), inner: Mutex::new(inner) }
     }
 
-    /// From now on every line is shown on stderr as well, whatever its level.
+    /// From now on every line is also shown on stderr, whatever its level.
     pub fn speak_up(&self) {
         self.loud.store(true, Ordering::Relaxed);
     }
@@ -135,13 +136,13 @@ impl Log {
         self.loud.load(Ordering::Relaxed)
     }
 
-    /// Whether requests and answers are worth putting into words.
+    /// Whether requests and answers are written, so that they have to be put into words.
     pub fn is_curious(&self) -> bool {
         self.is_loud() || self.level() == Level::Debug
     }
 
     fn level(&self) -> Level {
-        // The vendor's logger fails when the file is missing; without it ours has its default level.
+        // The vendor's logger fails when the file is missing. Ours uses the default level then.
         *self.level.get_or_init(|| {
             let text = std::fs::read(&self.debug_conf).unwrap_or_default();
             level_from_debug_conf(&String::from_utf8_lossy(&text), "pmisplicense")
@@ -152,7 +153,7 @@ impl Log {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on the text is masked wherever it stands, also as it looks in a form, in XML or quoted.
+    /// From now on the text is masked everywhere, also in the forms that it has in a request, in XML or in quotes.
     pub fn secret(&self, text: &str) {
         if text.is_empty() {
             return;
@@ -163,7 +164,7 @@ impl Log {
                 inner.secrets.push(form);
             }
         }
-        // Longer ones first, so that a secret inside another leaves nothing of it.
+        // Longer ones first, so that of a secret that contains another one nothing is left.
         inner.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
@@ -183,7 +184,7 @@ impl Log {
         let time = now.format("%Y-%m-%d %H:%M:%S,%3f");
         let (pid, word) = (self.pid, level.word());
         if self.is_loud() {
-            // Nobody left to read it: the run goes on.
+            // If nobody can read it, the run goes on.
             let _ = writeln!(std::io::stderr(), "{} {text}", now.format("%H:%M:%S,%3f"));
         }
         if level > self.level().max(Level::Extinfo) {
@@ -210,19 +211,19 @@ impl Log {
                     Sink::Open(file)
                 }
                 Err(error) => {
-                    // stderr is not part of the protocol; without a log it is the only place left.
+                    // stderr is not part of the protocol. Without a log it is the only place left for this message.
                     let _ = writeln!(std::io::stderr(), "pmisplicense: {}: {error}", self.path.display());
                     Sink::Broken
                 }
             };
         }
         if let Sink::Open(file) = &mut inner.sink {
-            // One write a line, so that lines of several processes do not mix.
+            // One write for each line, so that lines of several processes do not mix.
             let _ = file.write_all(line.as_bytes());
         }
     }
 
-    /// Whether earlier runs, or other ones, wrote into the file.
+    /// Whether other runs have written into the file.
     pub fn was_used(&self) -> bool {
         let there = || std::fs::metadata(&self.path).is_ok_and(|about| about.len() > 0);
         self.lock().was_used.unwrap_or_else(there)
@@ -233,17 +234,17 @@ impl Log {
         self.lock().kept.iter().cloned().collect()
     }
 
-    /// Whether a line of this level would be written: for texts that cost something to make.
+    /// Whether a line of this level would be written. For texts that are expensive to make.
     pub fn wants(&self, level: Level) -> bool {
         level <= self.level()
     }
 
-    /// For the curious: every step.
+    /// For debugging: every step.
     pub fn debug(&self, text: &str) {
         self.line(Level::Debug, text);
     }
 
-    /// Every call of a neighbour.
+    /// Every call to the seller or the panel.
     pub fn extinfo(&self, text: &str) {
         self.line(Level::Extinfo, text);
     }
@@ -280,7 +281,8 @@ fn mask(text: &str, secrets: &[String]) -> String {
     })
 }
 
-/// One line, whatever foreign text it holds: no line breaks, no terminal sequences, no more than [`LINE_BYTES`].
+/// The text as one line, whatever foreign text it holds: without line breaks and terminal sequences, at most
+/// [`LINE_BYTES`].
 fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         let program = args.next().unwrap_or_default();
         pmisplicense::run::run(&program.to_string_lossy(), args.collect(), &|name| std::env::var_os(name))
     });
-    // A reader that went away must not turn a finished run into a failed one.
+    // A reader that closed the pipe must not turn a finished run into a failed one.
     let _ = std::io::stderr().write_all(finished.stderr.as_bytes());
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(finished.stdout.as_bytes()).and_then(|()| stdout.flush());
@@ -34,32 +34,32 @@ fn on_a_large_stack<T: Send + 'static>(run: fn() -> T) -> T {
     match std::thread::Builder::new().stack_size(STACK as usize).spawn(run) {
         // `run` catches panics itself.
         Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        // No thread to be had: better on the stack that we were given than not at all.
+        // If no thread can be started, the run uses the given stack.
         Err(_) => run(),
     }
 }
 
-/// A core file would hold passwords and license keys. The hard limit stays: what mgrctl starts is not ours to limit.
+/// Prevents core files, which would hold passwords and license keys. The hard limit stays, because we should not limit
+/// programs that mgrctl starts.
 fn no_core_file() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
-    // Lowering one's own limit fails on no system that we know; there is nothing to say and nobody to tell if it
-    // does.
+    // Lowering one's own limit never fails on systems that we know. If it does, there is nothing useful to report.
     let _ = setrlimit(Resource::Core, limit);
 }
 
-/// An ignored signal stays ignored in the programs that a process starts. A handler that does nothing undoes that,
-/// here and, because handlers end at exec, in what we start.
+/// An ignored signal stays ignored in the programs that a process starts. A handler that does nothing ends this here,
+/// and also in the programs that we start, because handlers are reset at exec.
 fn handle_signals() {
-    // SIGCHLD: while it is ignored, the system throws away how the panel's tool ended.
-    // SIGXFSZ: a limit on the size of files would kill us half-way; with a handler the write fails and is reported.
+    // SIGCHLD: while it is ignored, the system discards the exit status of the panel's tool. SIGXFSZ: a limit on the
+    // size of files would kill us in the middle of a write. With a handler the write fails and is reported.
     for signal in [SIGCHLD, SIGXFSZ] {
-        // Nobody reads the flag. It fails for no signal that exists, and there is nobody to tell.
+        // The flag is not used. Registering never fails for an existing signal.
         let _ = signal_hook::flag::register(signal, Arc::default());
     }
 }
 
-/// A umask may take rights from others, but not from ourselves: the next run has to read what this one writes.
+/// Removes the owner's bits from the umask: the next run has to read what this one writes.
 fn keep_our_files_readable() {
     use rustix::fs::Mode;
     use rustix::process::umask;

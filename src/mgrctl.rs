@@ -1,6 +1,6 @@
 //! Starts the panel's tool, `<root>/sbin/mgrctl -m billmgr -o xml FUNC key=value …`, without a shell, and reads its
-//! one document. Secrets travel in the environment (`-e 'key=$NAME'` after the parameters, as the tool's manual has
-//! it), never in the process list. Every run has a time limit; no SQL here. The standard library opens files
+//! one document. Secrets are passed in the environment (`-e 'key=$NAME'` after the parameters, as in the tool's
+//! manual), so they never appear in the process list. Every run has a time limit. The standard library opens files
 //! close-on-exec, so the tool inherits neither our locks nor our state file.
 
 mod finish;
@@ -18,17 +18,17 @@ use crate::ports::{Form, ModuleAccess, Panel, PanelCall, PanelError, PanelQuesti
 use crate::trace::{Trace, shown};
 use crate::xml::{self, Element};
 
-/// One run of the tool: the panel answers within seconds, or is stuck.
+/// The time limit of one run. The panel answers within seconds, or hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Bytes of an answer: far above the longest form.
+/// Most bytes of an answer, far more than the longest form.
 pub const MAX_ANSWER: u64 = 16 << 20;
 
-/// Bytes of stderr kept for an error's cause.
+/// Most bytes of stderr that are kept for an error's cause.
 const MAX_COMPLAINT: u64 = 4096;
 
-/// The longest `name=value` in bytes: the system's limit for an argument or a variable is 128 KiB, and a secret's
-/// variable has a name of its own.
+/// The longest `name=value` in bytes. The system's limit for an argument or a variable is 128 KiB, and the variable of
+/// a secret has a longer name.
 const MAX_ARGUMENT: usize = 128 * 1024 - 64;
 
 /// Characters of stderr shown in an error's cause.
@@ -48,7 +48,7 @@ impl Mgrctl {
         Self { root: root.into(), time_limit: TIME_LIMIT, trace: Trace::default() }
     }
 
-    /// Telling its calls.
+    /// With a trace of its calls.
     #[must_use]
     pub fn traced(self, trace: Trace) -> Self {
         Self { trace, ..self }
@@ -82,7 +82,7 @@ impl Mgrctl {
         Ok(ModuleAccess { module, url: text("url"), username: text("username"), password: text("password") })
     }
 
-    /// What the panel shows about a failed attempt.
+    /// Saves the error that the panel shows about a failed attempt.
     ///
     /// # Errors
     /// See [`PanelError`].
@@ -90,7 +90,7 @@ impl Mgrctl {
         self.run(&form::save_error(operation, errorxml)).map(drop)
     }
 
-    /// The panel no longer tries by itself.
+    /// Stops the automatic attempts of the panel.
     ///
     /// # Errors
     /// See [`PanelError`].
@@ -107,7 +107,7 @@ impl Mgrctl {
         Ok(doc.value_of("task_type").unwrap_or_default().to_owned())
     }
 
-    /// A task for a person.
+    /// Adds a task for an operator.
     ///
     /// # Errors
     /// See [`PanelError`].
@@ -115,7 +115,7 @@ impl Mgrctl {
         self.run(&form::add_task(item, operation, task_type)).map(drop)
     }
 
-    /// A registered problem: the module cannot reach its license server.
+    /// Registers a problem: the module cannot reach its license server.
     ///
     /// # Errors
     /// See [`PanelError`].
@@ -139,10 +139,10 @@ impl Mgrctl {
         result
     }
 
-    /// The document of a function that changes nothing, with the tool's exit code; an error document too.
+    /// The document of a function that changes nothing, with the tool's exit code. It may be an error document.
     ///
     /// # Errors
-    /// [`PanelError::NotStarted`], and [`PanelError::Unknown`] where no document came.
+    /// [`PanelError::NotStarted`], and [`PanelError::Unknown`] when the answer was not a document.
     pub fn answer(&self, question: &PanelQuestion) -> Result<ToolAnswer, PanelError> {
         let form = question.form();
         let ended = self.ended(&form)?;
@@ -191,7 +191,7 @@ impl Mgrctl {
     }
 }
 
-/// An error without the secrets that were sent: the tool may quote its parameters.
+/// Masks the secrets that were sent, because the tool may quote its parameters.
 fn masked(error: PanelError, form: &Form) -> PanelError {
     let mask = |text: String| {
         let secrets = form.params.iter().filter(|(name, value)| form.is_secret(name) && !value.is_empty());
@@ -206,7 +206,7 @@ fn masked(error: PanelError, form: &Form) -> PanelError {
     }
 }
 
-/// No argument can hold a NUL; the panel could not store one either.
+/// Removes NUL characters: an argument cannot hold one, and the panel could not store one.
 fn without_nul(value: &str) -> String {
     value.replace('\0', "")
 }
@@ -216,7 +216,7 @@ fn raw(element: &Element) -> &str {
     if element.text.is_empty() { element.attribute("v").unwrap_or_default() } else { &element.text }
 }
 
-/// What the bytes of a tool that ended well mean: for tools that look at recorded or hostile answers.
+/// The meaning of the output of a tool that ended with success. For tools that examine recorded or hostile answers.
 ///
 /// # Errors
 /// See [`PanelError`].
@@ -224,8 +224,8 @@ pub fn read_answer(func: &str, answer: &[u8], complaint: &[u8]) -> Result<Elemen
     judge(func, Some(ExitStatus::default()), answer, complaint)
 }
 
-/// What the panel's answer means. An error document is believed with any exit code; without one only exit 0 and a
-/// document are success. A tool whose exit code is not known may have failed.
+/// The meaning of the panel's answer. An error document counts with any exit code. Otherwise only exit 0 with a
+/// document is success. A tool whose exit code is not known may have failed.
 fn judge(func: &str, status: Option<ExitStatus>, answer: &[u8], complaint: &[u8]) -> Result<Element, PanelError> {
     let parsed = xml::parse(answer, MAX_ANSWER);
     if let Some(error) = parsed.as_ref().ok().and_then(|doc| doc.child("error")) {

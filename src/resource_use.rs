@@ -1,10 +1,9 @@
-//! What this process took of the machine: the last line of a run in the log, where
-//! `make bench` reads it.
+//! The resources that this process used. They are the last line of a run in the log, where `make bench` reads them.
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// CPU of this process alone (its threads, not the programs that it started), the most memory that it had, and what
-/// it wrote to disks. What the kernel does not tell is left out.
+/// CPU time of this process alone (its threads, not the programs that it started), its largest memory, and the bytes
+/// that it wrote to disks. Values that the kernel does not show are left out.
 pub fn taken() -> String {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let micros = cpu.tv_sec * 1_000_000 + cpu.tv_nsec / 1000;

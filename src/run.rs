@@ -1,5 +1,5 @@
-//! One run: arguments in, one result out. Assembles the context, keeps the DoNothing gate, checks the running
-//! operation, and turns every failure, a panic included, into an error document. Knows no rule of licensing.
+//! One run: arguments in, one result out. It builds the context, obeys the switch DoNothing, checks the running
+//! operation, and turns every failure, also a panic, into an error document. No rule of licensing is here.
 
 mod adapters;
 mod admin;
@@ -27,14 +27,14 @@ use crate::settings::{ClusterPassword, Environment, Settings};
 use crate::text;
 use crate::trace::Trace;
 
-/// What a finished run leaves: the text for stdout, words for a person on stderr, and the exit code.
+/// The result of a run: the text for stdout, the text for people on stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finished {
-    /// For the panel, or for a person who typed a subcommand.
+    /// For the panel, or for an administrator who typed a subcommand.
     pub stdout: String,
-    /// For a person only.
+    /// For people only.
     pub stderr: String,
-    /// 0 done, 1 failed, 2 a subcommand was misspelt.
+    /// 0 done, 1 failed, 2 a subcommand was not understood.
     pub code: u8,
 }
 
@@ -44,14 +44,14 @@ impl From<Reply> for Finished {
     }
 }
 
-/// The panel's switch: nothing that changes anything is done while it exists.
+/// Whether the panel's switch DoNothing exists. While it does, nothing is changed.
 pub fn do_nothing(root: &std::path::Path) -> bool {
     root.join("etc/billmgr.DoNothing").exists()
 }
 
-/// Runs. `program` is the name it was started by; `variable` reads the environment.
+/// Carries out one run. `program` is the name with which the program was started; `variable` reads the environment.
 pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
-    // A relative folder means the one that it means now; what is started later has the panel's root as its own.
+    // A relative path is resolved now, because the tools that are started later have the panel's root as their folder.
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(|value| absolute(value.into()));
     let environment = Environment {
@@ -135,7 +135,7 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
     }
 }
 
-/// Shows what a command would do, also what it would tell the panel about a failure.
+/// Shows what a command would do, including its report to the panel about a failure.
 fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, as_json: bool) -> Finished {
     let lang = ctx.lang;
     let (mut ctx, script) = match dry_run::rehearse(ctx, engine.word()) {
@@ -160,9 +160,9 @@ fn remark(log: &Log, given: &Given) {
     given.remarks.iter().for_each(|remark| log.warning(remark));
 }
 
-/// How a failure is told.
+/// How a failure is reported.
 enum Failure {
-    /// On stdout only: nothing was touched, and the running operation is not ours to write to.
+    /// On stdout only: nothing was touched, and the running operation is not ours, so nothing is written to it.
     Untouched(ModuleError),
     /// To the panel as well.
     Reported(ModuleError),
@@ -179,8 +179,8 @@ fn carried_out(ctx: &mut Context, command: &Command) -> Result<Reply, Failure> {
     caught(|| commands::run(ctx, command)).map_err(Failure::Reported)
 }
 
-/// The error of a running operation that names another item or command than ours (docs/money-safety.md 2); an empty
-/// field of the row says nothing, and no row at all is logged.
+/// The error of a running operation with another item or command than ours (docs/money-safety.md 2). An empty field of
+/// the row is ignored. A missing row is logged.
 fn mismatch(
     ctx: &mut Context,
     command: &EngineCommand,
@@ -220,7 +220,7 @@ fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply
     finished
 }
 
-/// A failure is told to the panel and on stdout.
+/// Reports a failure to the panel and on stdout.
 fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
     let (error, tell) = match result {
         Ok(reply) => return reply.into(),
@@ -256,7 +256,7 @@ fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, 
     failed(&error, ctx.lang)
 }
 
-/// The module that a failure is about, as far as it is worth asking for.
+/// The module that a failure concerns, if it is worth finding out.
 fn concerned(ctx: &mut Context, command: &Command, error: &ModuleError) -> Option<ModuleId> {
     let Command::Engine(engine) = command else { return ctx.module };
     let unreachable = matches!(error.kind, ErrorKind::Client | ErrorKind::Auth);
@@ -300,15 +300,16 @@ fn context(settings: Settings, common: &Common) -> Context {
 
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
-/// From now on a panic is kept for the log instead of being printed: for the process as a whole, so `main` decides.
+/// From now on a panic is kept for the log instead of being printed. This holds for the whole process, so only `main`
+/// calls it.
 pub fn silence_panics() {
     std::panic::set_hook(Box::new(|info| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
     }));
 }
 
-/// A panic becomes an error. Of the stable types `state` is the honest one: what is certain is what the state file
-/// holds, and the next run goes on from there.
+/// Turns a panic into an error. Its type is `state`, because only the content of the state file is certain, and the
+/// next run continues from there.
 fn caught<T>(work: impl FnOnce() -> Result<T, ModuleError>) -> Result<T, ModuleError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let cause = std::mem::take(&mut *PANIC.lock().unwrap_or_else(PoisonError::into_inner));

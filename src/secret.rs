@@ -1,5 +1,5 @@
-//! Decrypts settings of the module that the panel stores encrypted (table processingcryptedparam): base64 of
-//! RSA PKCS#1 v1.5 with the panel's own key. No error holds the plaintext or the key.
+//! Decrypts settings of a module that the panel stores encrypted (table processingcryptedparam): base64 of RSA PKCS#1
+//! v1.5, with the panel's key. No error holds the plain text or the key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +24,7 @@ pub enum SecretError {
     Text,
 }
 
-/// The plain text of a stored secret; an empty one stays empty.
+/// The plain text of a stored secret. An empty value stays empty.
 ///
 /// # Errors
 /// [`SecretError`]

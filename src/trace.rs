@@ -1,6 +1,6 @@
-//! What goes over the wires, for the curious: each request and each answer, with the time it took, at the highest
-//! level of the log and with `--verbose`. Values of secret fields are masked by their names, before they are known as
-//! secrets; an answer that is no document is never repeated, because nobody can say what is in it.
+//! Shows each request and each answer with its time, at the highest level of the log and with `--verbose`. The values
+//! of secret fields are masked by the names of the fields, even before the values are known as secrets. An answer that
+//! is not a document is never shown, because it may hold a secret.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::log::{LINE_BYTES, Log};
 use crate::ports::is_secret_name;
 use crate::xml::Element;
 
-/// What stands in a secret's place.
+/// The replacement for a secret.
 const MASK: &str = "***";
 
-/// Where requests and answers are told; by default nowhere.
+/// The log that gets requests and answers. By default there is none.
 #[derive(Debug, Clone, Default)]
 pub struct Trace(Option<Arc<Log>>);
 
-/// A list while it is read: its first rows, as far as a line of the log has room, and how many there were.
+/// A list while it is read: its first rows, as many as fit into a line of the log, and the number of all rows.
 #[derive(Debug, Default)]
 pub struct Rows {
     shown: String,
@@ -25,7 +25,7 @@ pub struct Rows {
 }
 
 impl Trace {
-    /// Told to that log.
+    /// A trace into this log.
     pub fn to(log: Arc<Log>) -> Self {
         Self(Some(log))
     }
@@ -34,12 +34,12 @@ impl Trace {
         self.0.as_deref().filter(|log| log.is_curious())
     }
 
-    /// Whether anybody listens: if not, nothing need be put into words.
+    /// Whether the trace is written. If not, nothing has to be put into words.
     pub fn is_on(&self) -> bool {
         self.listener().is_some()
     }
 
-    /// A request that is about to be sent; `is_secret` tells whose value is masked.
+    /// Writes a request that is about to be sent. `is_secret` says which values are masked.
     pub fn asked<'p>(
         &self,
         whom: &str,
@@ -55,7 +55,7 @@ impl Trace {
         log.debug(&format!("{whom} > {func}{}", words.collect::<String>()));
     }
 
-    /// Its answer, in words of ours or as [`shown`].
+    /// Writes its answer, in our words or in the form of [`shown`].
     pub fn answered(&self, whom: &str, since: Instant, what: impl FnOnce() -> String) {
         let Some(log) = self.listener() else { return };
         log.debug(&format!("{whom} < {} ms {}", since.elapsed().as_millis(), what()));
@@ -63,7 +63,7 @@ impl Trace {
 }
 
 impl Rows {
-    /// One more row.
+    /// Adds a row.
     pub fn add(&mut self, row: &Element) {
         self.count += 1;
         if self.shown.len() < LINE_BYTES {
@@ -71,7 +71,7 @@ impl Rows {
         }
     }
 
-    /// The whole list: how many rows, the rest of its document, the first rows.
+    /// The whole list: the number of rows, the rest of its document, the first rows.
     pub fn with_frame(&self, frame: &Element) -> String {
         format!("{} rows {} {}", self.count, shown(frame), self.shown)
     }

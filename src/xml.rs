@@ -1,20 +1,21 @@
-//! A small reader and writer over quick-xml; knows no func.
-//! The reader trusts nothing: bytes, depth and elements are limited, a DOCTYPE is refused (so no entity can be
-//! declared), text must be UTF-8, and nothing but white space, comments and processing instructions may stand around
-//! the one root. Small documents become a tree; long lists are read row by row, and only rows asked for are kept.
+//! A small reader and writer over quick-xml. The reader trusts nothing: bytes, depth and elements are limited, a
+//! DOCTYPE is refused (so no entity can be declared), and text must be UTF-8. Around the root there may only be white
+//! space, comments and processing instructions. Small documents become a tree. Long lists are read row by row, and only
+//! the needed parts are kept.
 
 use std::io::{BufRead, BufReader, Read};
 
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
-/// Elements inside one another. The deepest documents of the panel (forms) stay below 20.
+/// The greatest depth of elements. The deepest documents of the panel (forms) stay below 20.
 pub const MAX_DEPTH: usize = 64;
 
-/// Elements kept of one document, or of one row of a list: a form with all its lists and messages stays below 20 000.
+/// Most elements that are kept of one document, or of one row of a list. A form with all its lists and messages stays
+/// below 20 000.
 pub const MAX_ELEMENTS: usize = 100_000;
 
-/// Why a document cannot be trusted. Never quotes the document: it may hold secrets.
+/// Why a document cannot be trusted. The error never quotes the document, because it may hold secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum XmlError {
     /// The bytes could not be read.
@@ -23,7 +24,7 @@ pub enum XmlError {
     /// More bytes than allowed.
     #[error("the document is longer than {0} bytes")]
     TooLong(u64),
-    /// Elements inside one another beyond [`MAX_DEPTH`].
+    /// Elements are nested deeper than [`MAX_DEPTH`].
     #[error("the document is nested deeper than {MAX_DEPTH} elements")]
     TooDeep,
     /// More elements than [`MAX_ELEMENTS`].
@@ -35,7 +36,7 @@ pub enum XmlError {
     /// Another encoding than UTF-8 is declared: its name.
     #[error("the document declares the encoding {0}, and only UTF-8 is read")]
     Encoding(String),
-    /// An entity that XML does not predefine, or a reference that is none.
+    /// An entity that XML does not predefine, or a malformed reference.
     #[error("the document uses an entity that is not predefined")]
     Entity,
     /// It ends before its root does, or is empty.
@@ -44,12 +45,12 @@ pub enum XmlError {
     /// Text or elements around the root.
     #[error("the document has something besides its root element")]
     Rubbish,
-    /// Anything else; where, in bytes.
+    /// Any other error; its position in bytes.
     #[error("not well-formed XML at byte {0}")]
     Malformed(u64),
 }
 
-/// An element: a light tree for small documents. Text of mixed content is joined, before the children.
+/// An element of a simple tree for small documents. The text of mixed content is joined and comes before the children.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Element {
     /// Its name as written, prefix included.
@@ -104,7 +105,8 @@ impl Element {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Its value: the text without white space around it, else the attribute `v`, where the panel sometimes puts it.
+    /// Its value: the text without surrounding white space, else the attribute `v`, in which the panel sometimes puts
+    /// it.
     pub fn value(&self) -> &str {
         let text = self.text.trim();
         if text.is_empty() { self.attribute("v").unwrap_or_default().trim() } else { text }
@@ -160,7 +162,7 @@ fn is_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }
 
-/// A text as it may stand in XML, in an element or an attribute; characters illegal in XML 1.0 are left out.
+/// A text escaped for XML, for an element or an attribute. Characters that are illegal in XML 1.0 are left out.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape_into(text, true, &mut out);
@@ -175,7 +177,7 @@ fn escape_into(text: &str, in_attribute: bool, out: &mut String) {
             '>' => out.push_str("&gt;"),
             '"' if in_attribute => out.push_str("&quot;"),
             '\'' if in_attribute => out.push_str("&apos;"),
-            // A reader would turn these into a new line, and any white space of an attribute into spaces.
+            // Unescaped, a reader would turn these into a new line, and any white space of an attribute into spaces.
             '\r' => out.push_str("&#13;"),
             '\n' if in_attribute => out.push_str("&#10;"),
             '\t' if in_attribute => out.push_str("&#9;"),
@@ -200,18 +202,18 @@ pub fn parse_stream(stream: impl Read, limit: u64) -> Result<Element, XmlError> 
     walk(BufReader::new(stream), limit, &mut Some)
 }
 
-/// What a list said besides its rows.
+/// What a list holds besides its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListFrame {
-    /// The root with its attributes and the children that were to be kept.
+    /// The root with its attributes and the kept children.
     pub root: Element,
-    /// Rows handed over.
+    /// The number of rows that were passed on.
     pub rows: usize,
 }
 
-/// Reads a list of at most `limit` bytes: children of the root named `row` are handed over one at a time, children
-/// named in `keep` stay in the frame, all else is checked and forgotten. The rows are to be believed only when the
-/// whole has been read without error: the caller drops what it gathered otherwise.
+/// Reads a list of at most `limit` bytes. Children of the root named `row` are passed on one at a time, children named
+/// in `keep` stay in the frame, and everything else is checked and dropped. The rows are valid only when the whole list
+/// was read without error; otherwise the caller drops what it has collected.
 ///
 /// # Errors
 /// [`XmlError`]
@@ -235,7 +237,7 @@ pub fn read_rows(
     Ok(ListFrame { root, rows })
 }
 
-/// Counts what was read; says when there was more than allowed.
+/// Counts the bytes that were read, and fails when there are more than allowed.
 struct Limited<R> {
     stream: R,
     left: u64,
@@ -269,7 +271,8 @@ impl<R: BufRead> BufRead for Limited<R> {
     }
 }
 
-/// The one loop over events. `child_of_root` sees each finished child of the root and says whether the root keeps it.
+/// The only loop over events. `child_of_root` gets each finished child of the root and returns whether the root keeps
+/// it.
 fn walk(
     stream: impl BufRead,
     limit: u64,
@@ -296,7 +299,7 @@ fn walk(
         if let quick_xml::Error::Io(error) = error {
             return Err(XmlError::Io(std::io::Error::new(error.kind(), error)));
         }
-        // How far the reader looks into a broken DOCTYPE depends on the pieces it comes in.
+        // How far quick-xml reads into a broken DOCTYPE depends on the chunks in which it arrives.
         if buffer.starts_with(b"<!D") || buffer.starts_with(b"<!d") {
             return Err(XmlError::Doctype);
         }
@@ -305,7 +308,7 @@ fn walk(
     }
 }
 
-/// Names of encodings that are UTF-8, or a part of it; `utf8` is how many write it.
+/// Names of encodings that are UTF-8 or a subset of it. `utf8` is a common spelling.
 const UTF8_NAMES: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
 
 /// Most characters of a declared encoding that are shown.
@@ -324,8 +327,8 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
     Err(XmlError::Encoding(name.chars().filter(is_shown).take(ENCODING_CHARS).collect()))
 }
 
-/// The character that a reference `&name;` means, or `None` for a number that XML allows no character to have: it is
-/// passed over like the raw character, because one odd name must not hide a whole list.
+/// The character of a reference `&name;`. `None` for a character that XML forbids: it is dropped, as when it is not
+/// escaped, because one odd name must not hide a whole list.
 fn referred(name: &str) -> Result<Option<char>, XmlError> {
     let predefined = match name {
         "amp" => '&',
@@ -345,7 +348,8 @@ fn referred(name: &str) -> Result<Option<char>, XmlError> {
     Ok(Some(predefined))
 }
 
-/// The value of an attribute: references resolved, each white space a space, what XML does not allow passed over.
+/// The value of an attribute: references are resolved, each white space becomes a space, and characters that XML
+/// forbids are dropped.
 fn attribute_value(raw: &str) -> Result<String, XmlError> {
     let raw = raw.replace("\r\n", " ");
     let mut value = String::with_capacity(raw.len());
@@ -361,7 +365,7 @@ fn attribute_value(raw: &str) -> Result<String, XmlError> {
     Ok(value)
 }
 
-/// Nothing: white space, or a byte order mark, which some put behind it.
+/// Whether a text counts as empty: white space, or a byte order mark, which some put after it.
 fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
 }
@@ -371,7 +375,7 @@ struct Builder<'c> {
     root: Option<Element>,
     /// Elements in memory now.
     count: usize,
-    /// Of these, the root and what it keeps for good.
+    /// How many of these are the root and the elements that it keeps.
     staying: usize,
     child_of_root: &'c mut dyn FnMut(Element) -> Option<Element>,
 }
@@ -426,7 +430,7 @@ impl Builder<'_> {
                     root.children.push(kept);
                     self.staying = self.count;
                 }
-                // What was handed over or forgotten no longer counts: only what stays in memory is limited.
+                // Elements that were passed on or dropped no longer count, because only those in memory are limited.
                 self.count = self.staying;
             }
             Some(parent) => parent.children.push(element),
@@ -437,7 +441,7 @@ impl Builder<'_> {
     fn text(&mut self, text: &str) -> Result<(), XmlError> {
         match self.open.last_mut() {
             Some(element) => {
-                // Raw control characters make no difference to us; one bad name must not hide a whole list.
+                // Control characters are dropped, because one bad name must not hide a whole list.
                 element.text.extend(text.chars().filter(|c| is_legal(*c)));
                 Ok(())
             }

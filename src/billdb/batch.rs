@@ -1,5 +1,5 @@
-//! Reads of many items at once: a report or a comparison of a hundred thousand asks a few questions for each few
-//! hundred. One item is a batch of one.
+//! Reads many items at once: a report or a comparison of a hundred thousand items needs a few queries for each few
+//! hundred. A single item is a batch of one.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::model::license::Money;
 use crate::ports::{ItemPrice, ServiceEnd};
 
-/// Everything of an item that stands in its own row.
+/// The values in an item's own row.
 const ITEMS: &str = "SELECT i.id, i.name, i.account, i.parent, i.pricelist, p.intname, t.intname, i.processingmodule, \
      m.module, i.period, i.status, i.expiredate, i.createdate, i.lastpricelist \
      FROM item i LEFT JOIN pricelist p ON p.id = i.pricelist LEFT JOIN itemtype t ON t.id = p.itemtype \
@@ -19,7 +19,7 @@ const ENDS: &str = "SELECT id, status, expiredate FROM item WHERE id IN (?*)";
 
 const PARAMS: &str = "SELECT item, intname, value FROM itemparam WHERE item IN (?*)";
 
-/// An addon whose row is deleted is one that the service does not have. Of several rows the newest counts.
+/// The addons of items. A service does not have an addon whose row is deleted. Of several rows the newest counts.
 const ADDONS: &str = "SELECT p.id, p.intname, t.intname, p.active, p.billtype, p.addontype, p.compound, p.addonlimit, \
      p.addonmax, p.addonbool, pe.intname, pe.enumeration, a.id, a.intvalue, a.boolvalue, a.addonlimit, \
      a.enumerationitem, ae.intname, ae.enumeration, i.id \
@@ -43,8 +43,8 @@ const ADDON_IPS: &str = "SELECT a.parent, ip.id, ip.name FROM item a JOIN ip ON 
      LEFT JOIN pricelist p ON p.id = a.pricelist LEFT JOIN itemtype t ON t.id = p.itemtype \
      WHERE a.parent IN (?*) AND TRIM(t.intname) = 'ip' AND COALESCE(a.status, 0) <> 4";
 
-/// item.cost is for item.period, in item.currency. The vendor's library reads item.cost; item.currency and the table
-/// currency were seen in an export of a panel of today.
+/// item.cost is for item.period, in item.currency. The vendor's library reads item.cost. item.currency and the table
+/// currency were seen in an export of a present-day panel.
 const PRICES: &str = "SELECT i.id, i.processingmodule, i.period, i.cost, c.iso FROM item i \
      LEFT JOIN currency c ON c.id = i.currency WHERE i.id IN (?*)";
 
@@ -52,13 +52,13 @@ impl MysqlBillDb {
     /// What clients pay for items.
     ///
     /// # Errors
-    /// The database is away, or a panel without the columns cost and currency.
+    /// The database does not answer, or the panel does not have the columns cost and currency.
     pub fn prices(&mut self, items: &[ItemId]) -> Result<Vec<ItemPrice>, DbError> {
         Ok(self.rows_in(PRICES, &numbers(items))?.iter().filter_map(read_price).collect())
     }
 
-    /// Items with their parameters, addons and addresses, ids ascending; what is not there is left out. Six reads,
-    /// however many they are.
+    /// Items with their parameters, addons and addresses, ids ascending. Missing items are left out. This takes six
+    /// queries, however many items there are.
     ///
     /// # Errors
     /// The database is away or its tables are not as expected.
@@ -85,7 +85,7 @@ impl MysqlBillDb {
         Ok(rows.iter().filter_map(build).collect())
     }
 
-    /// Whose items are: one read, however many they are.
+    /// The owners of items, in one query however many there are.
     ///
     /// # Errors
     /// The database is away or its tables are not as expected.
@@ -122,7 +122,7 @@ impl MysqlBillDb {
         let mut addons: BTreeMap<u32, Vec<Addon>> = BTreeMap::new();
         let mut last = None;
         for row in &rows {
-            // Several rows of one addon: the first is the one that counts.
+            // Of several rows for one addon the first one counts.
             let this = Some((row.id(A_OWNER), row.text(0)));
             let Some(owner) = row.id(A_OWNER).filter(|_| last != this && is_kept(row)) else { continue };
             last = this;
@@ -148,7 +148,7 @@ impl MysqlBillDb {
         Ok(ips)
     }
 
-    /// Rows of a statement with one list of numbers in it, written `?*`; none without numbers.
+    /// The rows of a statement that contains one list of numbers, written `?*`. No rows without numbers.
     fn rows_in(&mut self, sql: &str, numbers: &[u32]) -> Result<Vec<Columns>, DbError> {
         if numbers.is_empty() {
             return Ok(Vec::new());
@@ -181,7 +181,7 @@ fn read_item(
         itemtype: row.name(6),
         module: row.id(7).map(ModuleId),
         module_program: row.name(8),
-        // A period that is NULL or no number must not pass for "lifetime", which is 0.
+        // A period that is NULL or not a number must not be taken for "lifetime", which is 0.
         period: Period::from_panel(small(9).unwrap_or(i32::MIN)),
         status: ItemStatus::from_number(small(10).unwrap_or(0)),
         expires: row.day(11),
@@ -205,8 +205,8 @@ fn value_of(row: &Columns, choices: &BTreeMap<u32, Vec<String>>) -> Option<Addon
         Some(1) => Some(AddonValue::Flag(row.flag(A_ITEM_FLAG).or(row.flag(A_FLAG)).unwrap_or(false))),
         Some(2) => Some(AddonValue::Number(addon_number(row))),
         Some(3) => {
-            // What the service chose, else the tariff's default. A choice whose row is gone is no choice: the default
-            // would be another product than the one that was asked for.
+            // The value that the service chose, else the tariff's default. If the row of the chosen value is gone,
+            // nothing counts as chosen: the default may be another product than the one that was asked for.
             let is_chosen = row.id(A_ITEM_CHOICE).is_some();
             let chosen = row.name(if is_chosen { A_ITEM_CHOICE_NAME } else { A_CHOICE_NAME });
             let all = enumeration_of(row).and_then(|id| choices.get(&id)).cloned().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The log of a cluster in a schema of its own on MariaDB, MySQL or Percona (docs/cluster.md). The servers are tried
-//! in the order of the settings; only one that takes writes, and belongs to the whole cluster, is believed.
+//! The log of a cluster in a schema of its own on MariaDB, MySQL or Percona (docs/cluster.md). The servers are tried in
+//! the order of the settings. Only a server that accepts writes, and belongs to the majority of the cluster, is used.
 
 mod server;
 mod snapshots;
@@ -14,7 +14,7 @@ use self::server::{Facts, Server};
 use crate::store::{Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Snapshot, Token};
 use crate::text;
 
-/// The tables, and nothing else is in the schema. `entry` first: its presence is what makes a schema a log.
+/// The tables of the schema, which holds nothing else. `entry` is the first: a schema with this table is a log.
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS entry (seq BIGINT UNSIGNED NOT NULL PRIMARY KEY, token BINARY(16) NOT NULL, \
      node VARCHAR(64) NOT NULL, written_at DATETIME(6) NOT NULL, format INT NOT NULL, chain BINARY(32) NOT NULL, \
@@ -24,7 +24,7 @@ const TABLES: [&str; 2] = [
      DEFAULT CHARSET=utf8mb4",
 ];
 
-/// An entry, and with it the proof of the one before: without that one nothing is inserted.
+/// Inserts an entry, but only if the entry before it exists with the expected chain.
 const APPEND: &str = "INSERT INTO entry (seq, token, node, written_at, format, chain, body) \
     SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM entry \
     WHERE seq = :before AND chain = :chain_before";
@@ -38,7 +38,7 @@ const BEGIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, ch
 pub struct LogPlace {
     /// Servers: name and port, in the order in which they are tried.
     pub hosts: Vec<(String, u16)>,
-    /// Who logs in.
+    /// The user that logs in.
     pub user: String,
     /// The password; never printed.
     pub password: String,
@@ -54,10 +54,10 @@ impl std::fmt::Debug for LogPlace {
     }
 }
 
-/// The log; connected at the first question.
+/// The log. The connection is made at the first question.
 pub struct MysqlClusterLog {
     place: LogPlace,
-    /// Which server of the list is next.
+    /// The position in the list of the next server to ask.
     at: usize,
     server: Option<Server>,
     connections: u64,
@@ -81,10 +81,11 @@ impl MysqlClusterLog {
         Ok(self.server.insert(server))
     }
 
-    /// Asks something that changes nothing; where a server does not answer, the next one of the list is asked.
+    /// Asks a question that changes nothing. If a server does not answer, the next one of the list is asked.
     fn ask<T>(&mut self, question: impl Fn(&mut Conn) -> mysql::Result<T>) -> Result<T, LogError> {
         let mut last = LogError::Away("the list of servers is empty".to_owned());
-        // One more than there are: a connection that was lost while it was idle says nothing about its server.
+        // One attempt more than there are servers, because a connection that was lost while it was idle proves nothing
+        // about its server.
         for _ in 0..=self.place.hosts.len() {
             let was_open = self.server.is_some();
             let answer = self
@@ -137,7 +138,7 @@ impl MysqlClusterLog {
     }
 }
 
-/// A moment as the database words it.
+/// A moment in the text form of the database.
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok().map(|time| time.and_utc())
 }
@@ -172,7 +173,7 @@ impl ClusterLog for MysqlClusterLog {
         let was_up = |facts: &Facts| written.is_none_or(|written| facts.up_since < written);
         let mut is_witnessed = was_up(&facts);
         if !is_witnessed && facts.galera.is_some() {
-            // Another member of the same cluster that never went down is as good a witness.
+            // Another member of the same cluster that never went down is a witness too.
             is_witnessed = (0..place.hosts.len())
                 .filter_map(|at| Server::look(&place, at).ok())
                 .any(|other| other.facts.identity == facts.identity && other.facts.is_open() && was_up(&other.facts));
@@ -242,7 +243,7 @@ impl ClusterLog for MysqlClusterLog {
     }
 }
 
-/// A log that is not there.
+/// The error of a missing log.
 fn no_log() -> LogError {
     LogError::Unfit {
         cause: "the schema holds no log".to_owned(),

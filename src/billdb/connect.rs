@@ -1,5 +1,4 @@
-//! How a database is reached: where it is, what our session there is set to, and what can go wrong before the first
-//! question is asked.
+//! Connecting to a database: where it is, the settings of our session, and the errors before the first query.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,30 +11,30 @@ use crate::error::Text;
 use crate::ports::DbError;
 use crate::text;
 
-/// To connect over TCP.
+/// The time for connecting over TCP.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For one answer of the database: our reads are short.
+/// The time for one answer of the database. Our queries are short.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where a database on this machine listens, tried in this order as the panel's own library does.
+/// Sockets of a database on this machine, in the order in which the panel's own library tries them.
 const SOCKETS: [&str; 3] = ["/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
 
 /// The port where the panel names none.
 const DEFAULT_PORT: u16 = 3306;
 
-/// What a session of ours is set to. The server's own settings and its `init_connect` may say otherwise: without
-/// autocommit a session never sees what the panel writes after its first read, `sql_select_limit` hides rows, and
-/// names in another character set cannot be read. Days are those of the database server's own clock, as the panel has
-/// them.
+/// The settings of our session, because the server's own settings and its `init_connect` may differ. Without autocommit
+/// a session never sees what the panel writes after its first read; `sql_select_limit` hides rows; names in another
+/// character set cannot be read. The time zone is not changed: days are those of the database server's clock, as in the
+/// panel.
 const SESSION: [&str; 2] = [
     "SET NAMES utf8mb4, autocommit = 1, sql_mode = '', time_zone = @@GLOBAL.time_zone, \
      sql_select_limit = 18446744073709551615, sql_big_selects = 1",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
 ];
 
-/// Time limits, and a session that only reads and sees what is there now. No file of this machine is handed out: the
-/// protocol lets a server ask for any, and the library would send it.
+/// Time limits, and a session that only reads and sees present data. No file of this machine is sent: the protocol lets
+/// a server ask for any file, and the library would send it.
 pub(super) fn with_session(options: OptsBuilder) -> OptsBuilder {
     without_files(options)
         .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
@@ -44,7 +43,7 @@ pub(super) fn with_session(options: OptsBuilder) -> OptsBuilder {
         .init(SESSION.to_vec())
 }
 
-/// No file of this machine is handed out, whatever a server asks for.
+/// No file of this machine is sent, whatever a server asks for.
 pub(super) fn without_files(options: OptsBuilder) -> OptsBuilder {
     let refuse = LocalInfileHandler::new(|_, _| Err(std::io::Error::other("a file of this machine was asked for")));
     options.local_infile_handler(Some(refuse))
@@ -65,7 +64,7 @@ pub struct DbParams {
     pub name: String,
     /// DBSocket; used for a database on this machine only.
     pub socket: Option<String>,
-    /// The setting `[panel_db] ca_file`: the authorities by which a database reached over TCP proves who it is.
+    /// The setting `[panel_db] ca_file`: the authorities that verify a database over TCP.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -76,7 +75,7 @@ impl std::fmt::Debug for DbParams {
 }
 
 impl DbParams {
-    /// From the panel's `paramlist`; what it leaves out has the panel's defaults.
+    /// From the panel's `paramlist`. Values that it leaves out have the panel's defaults.
     pub fn from_paramlist(params: &BTreeMap<String, String>) -> Self {
         let text = |name: &str| params.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
         let or = |name: &str, default: &str| text(name).unwrap_or(default).to_owned();
@@ -106,14 +105,14 @@ impl DbParams {
         }
     }
 
-    /// How to connect; `tls`: with what over TCP.
+    /// The options for connecting. `tls`: TLS for a connection over TCP.
     pub(super) fn options(&self, tls: Option<SslOpts>) -> OptsBuilder {
         let options = OptsBuilder::new()
             .ssl_opts(tls)
             .user(Some(&self.user))
             .pass(Some(&self.password))
             .db_name(Some(&self.name))
-            // The library would otherwise ask a server reached over TCP for its socket, and change over to it.
+            // The library would otherwise ask a server over TCP for its socket, and change to that.
             .prefer_socket(false);
         let options = with_session(options);
         match self.socket() {
@@ -123,9 +122,9 @@ impl DbParams {
     }
 }
 
-/// Why a database gave no answer.
+/// Why connecting to a database failed.
 pub(super) enum ConnectError {
-    /// The database, or the way to it.
+    /// An error of the database or of the network.
     Database(mysql::Error),
     /// The user logs in by this plugin, which our library does not have.
     Plugin(String),
@@ -151,7 +150,7 @@ impl From<mysql::Error> for ConnectError {
 }
 
 impl ConnectError {
-    /// From what the library said when it panicked. It documents that for two plugins.
+    /// From the message of the library's panic. It documents panics for two plugins.
     fn panicked(words: &str) -> Self {
         match ["ed25519", "parsec"].into_iter().find(|plugin| words.contains(plugin)) {
             Some(plugin) => Self::Plugin(plugin.to_owned()),
@@ -167,7 +166,7 @@ impl ConnectError {
         }
     }
 
-    /// As everybody else sees it. `place` names the database, `user` is who logs in.
+    /// As an error for the rest of the program. `place` names the database, `user` is the user that logs in.
     pub(super) fn of(self, place: &str, user: &str) -> DbError {
         match self {
             Self::Database(error) => DbError::new(format!("{place}: {error}")),
@@ -197,8 +196,8 @@ fn is_lost(error: &mysql::Error) -> bool {
     }
 }
 
-/// Connects, logs in and sets the session. The library panics where it lacks a login plugin, and in other cases that
-/// only a strange server brings about; all of them are errors here.
+/// Connects, logs in and sets the session. The library panics when it lacks a login plugin, and in other cases that
+/// only an unusual server causes. Here all of these are errors.
 pub(super) fn connect(options: OptsBuilder) -> Result<Conn, ConnectError> {
     match catch_unwind(AssertUnwindSafe(|| Conn::new(options))) {
         Ok(connected) => Ok(connected?),

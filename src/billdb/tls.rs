@@ -1,6 +1,6 @@
 //! When the panel's database is reached over TLS. A connection by a socket never uses TLS. A connection over TCP uses
 //! it when the settings name a certificate authority, and otherwise only when the database refuses us without it. TLS
-//! that verifies nobody does not protect against an attacker between two machines, so without an authority it is used
+//! without verification does not protect against an attacker between two machines, so without an authority it is used
 //! on this machine only.
 
 use std::net::IpAddr;
@@ -12,18 +12,19 @@ use super::connect::{ConnectError, DbParams, connect};
 use crate::error::Text;
 use crate::text;
 
-/// The database takes nobody without TLS (`require_secure_transport`).
+/// The database accepts no connection without TLS (`require_secure_transport`).
 const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
 
-/// Wrong user or password, or a user of whom TLS is required (`REQUIRE SSL`): the database does not tell them apart.
+/// Wrong user or password, or a user for whom TLS is required (`REQUIRE SSL`). The database uses one code for all of
+/// these.
 const ACCESS_DENIED: u16 = 1045;
 
-/// The TLS library's words for a server's certificate that is marked as an authority's. The database library takes no
-/// verifier of ours, so this one is named and not accepted.
+/// The TLS library's words for a server's certificate that is marked as an authority's. The database library does not
+/// accept a verifier of ours, so such a certificate is refused with a message of its own.
 const AUTHORITY_AS_SERVER: &str = "CaUsedAsEndEntity";
 
 impl DbParams {
-    /// Connects as the database and the settings ask for.
+    /// Connects in the way that the database and the settings require.
     pub(super) fn open(&self) -> Result<Conn, ConnectError> {
         if self.socket().is_some() {
             return connect(self.options(None));
@@ -41,7 +42,7 @@ impl DbParams {
         }
     }
 
-    /// A database that must prove who it is.
+    /// Connects to a database whose certificate is verified.
     fn verified(&self, ca_file: &Path) -> Result<Conn, ConnectError> {
         let shown = ca_file.display();
         std::fs::File::open(ca_file).map_err(|error| {
@@ -73,16 +74,16 @@ impl DbParams {
         })
     }
 
-    /// A database that did not let us in without TLS, while the settings name no authority.
+    /// Connects to a database that refused us without TLS, when the settings name no authority.
     fn unverified(&self, refused: mysql::MySqlError) -> Result<Conn, ConnectError> {
         if !is_loopback(&self.host) {
             let advice = self.which_setting(refused.code);
             return Err(ConnectError::Tls(refused.into(), Box::new(advice)));
         }
-        // Nobody stands between us and our own machine.
+        // On this machine there is nobody in between.
         let tls = SslOpts::default().with_danger_accept_invalid_certs(true);
         connect(self.options(Some(tls))).map_err(|error| match error {
-            // It offers no TLS: then the first refusal says why.
+            // It offers no TLS, so the first refusal has the reason.
             ConnectError::Database(mysql::Error::DriverError(DriverError::TlsNotSupported)) => {
                 ConnectError::Database(refused.into())
             }

@@ -9,7 +9,7 @@ use super::connect::{ConnectError, connect, with_session};
 use crate::model::whmcs::Record;
 use crate::ports::DbError;
 
-/// Rows that are believed: beyond any reseller.
+/// The largest number of rows that is accepted, more than any reseller has.
 const MAX_ROWS: usize = 1_000_000;
 
 /// Where WHMCS's database is.
@@ -33,7 +33,7 @@ impl Place {
         Ok(Self { opts: with_session(opts).into() })
     }
 
-    /// The password, to be masked wherever it might show.
+    /// The password, so that it can be masked everywhere.
     pub fn password(&self) -> Option<&str> {
         self.opts.get_pass()
     }
@@ -47,7 +47,7 @@ impl Place {
     /// All rows of `ispsystem_noc`, in order of its own numbers.
     ///
     /// # Errors
-    /// The database is away, or has no such table.
+    /// The database does not answer, or has no such table.
     pub fn noc_table(&self) -> Result<Vec<Record>, DbError> {
         let user = self.opts.get_user().unwrap_or_default();
         let failed = |error: mysql::Error| ConnectError::from(error).of(&self.address(), user);

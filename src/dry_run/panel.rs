@@ -1,4 +1,4 @@
-//! A panel of which only questions are asked: saved parameters and imported services change a picture of it.
+//! A panel that only answers questions. Saved parameters and imported services only change what later reads show.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::ports::{
     BillDb, DbError, Form, ItemPrice, Module, ModuleAccess, Panel, PanelCall, PanelError, RunningOperation, ServiceEnd,
 };
 
-/// The panel's tool, not started for anything that changes something.
+/// The panel's tool. It is not started for changes.
 pub struct RehearsedPanel(pub Script);
 
 impl Panel for RehearsedPanel {
@@ -74,14 +74,14 @@ fn imported(made: &mut Made, values: &[(&'static str, String)], today: String) -
     id
 }
 
-/// What only the tool can do: questions are asked, reports of failure written down.
+/// The other functions of the tool. Questions are asked; reports of failures are only written down.
 pub struct RehearsedTool {
     real: Box<dyn PanelTool>,
     script: Script,
 }
 
 impl RehearsedTool {
-    /// `real` is asked, `script` is told.
+    /// Questions go to `real`, changes into `script`.
     pub fn new(real: Box<dyn PanelTool>, script: Script) -> Self {
         Self { real, script }
     }
@@ -102,7 +102,7 @@ impl PanelTool for RehearsedTool {
     }
 
     fn save_error(&mut self, operation: RunningOperationId, _: &str) -> Result<(), PanelError> {
-        // The document would hold this run's log: of no use here.
+        // The document would hold the log of this run, which is not useful here.
         self.would_call(form::save_error(operation, "…"))
     }
 
@@ -123,7 +123,7 @@ impl PanelTool for RehearsedTool {
     }
 }
 
-/// The panel's database with what would have been saved.
+/// The panel's database, with the values that would have been saved.
 struct RehearsedData {
     real: Box<dyn PanelData>,
     script: Script,
@@ -236,7 +236,7 @@ impl BillDb for RehearsedData {
     }
 
     fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
-        // Asked by a pass before it changes anything, and by take-over, which is not rehearsed.
+        // A pass asks this before it changes anything, and so does take-over, which has no dry run.
         self.real.items_showing_licenses(after, limit)
     }
 }

@@ -1,4 +1,4 @@
-//! An account at the seller of which only questions are asked: what would change a license changes a picture of it.
+//! An account at the seller that only answers questions. A change of a license only changes what later reads show.
 
 use std::net::IpAddr;
 
@@ -17,10 +17,10 @@ use crate::store::RecordedIntent;
 use crate::text;
 use crate::upstream::wire;
 
-/// Days of a trial where nobody says; nothing is decided on it.
+/// The assumed days of a trial. No decision depends on it.
 const TRIAL: Days = Days::new(14);
 
-/// Opens the real account for questions.
+/// Makes clients that ask the real account.
 pub struct RehearsedConnector {
     real: Box<dyn Connector>,
     script: Script,
@@ -28,7 +28,7 @@ pub struct RehearsedConnector {
 }
 
 impl RehearsedConnector {
-    /// `real` is asked, `script` is told. `order_api`: which function would take the orders of a module.
+    /// Questions go to `real`, changes into `script`. `order_api`: the function that would take the orders of a module.
     pub fn new(real: Box<dyn Connector>, script: Script, order_api: impl Fn(ModuleId) -> OrderApi + 'static) -> Self {
         Self { real, script, order_api: Box::new(order_api) }
     }
@@ -100,7 +100,7 @@ impl Rehearsed {
         OnceAnswer::Ordered(Some(id))
     }
 
-    /// A key that nobody has; shown as every key: not at all.
+    /// A new key. Like every key it is never shown.
     fn fresh_key(&self) -> Option<LicenseKey> {
         let mut made = self.script.made.borrow_mut();
         made.keys += 1;
@@ -148,7 +148,8 @@ impl Rehearsed {
         Ok(answer)
     }
 
-    /// Renewals and changes of tariff do not say which functions serve the license: whichever shows it.
+    /// The family of a license, for renewals and changes of tariff, which do not name it: the one whose functions show
+    /// it.
     fn family_of(&mut self, license: LicenseId) -> Result<Family, CallError> {
         if self.pictured(license).is_some() || self.real.license(Family::Soft, license).is_ok() {
             return Ok(Family::Soft);
@@ -191,7 +192,7 @@ fn no_hosting() -> CallError {
     CallError::BadAnswer(text!("this seller has no hosting orders", "у этого продавца нет заказов хостинга"))
 }
 
-/// The real orders, with the keys that they would have.
+/// The real orders, with the keys that they would get.
 impl HostingOrders for Rehearsed {
     fn has_order(&mut self, line: ProductLine, order: LicenseId) -> Result<bool, CallError> {
         self.real.hosting().ok_or_else(no_hosting)?.has_order(line, order)

@@ -1,5 +1,5 @@
-//! Waits for a tool that was started, within its time, and reads its two pipes as they fill: a full one would stop
-//! it. No threads: each run of the panel's tool would pay for them.
+//! Waits for a started tool until its time limit, and reads its two pipes as they fill, because a full pipe would stop
+//! it. It uses no threads, because each run of the panel's tool would pay for them.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,25 +9,25 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// After the tool has ended its answer is complete; somebody it started may still hold the pipe (a panel that it
-/// started, for instance), and is not waited for longer than this.
+/// After the tool has ended, its answer is complete. A process that it started (the panel, for instance) may still hold
+/// the pipe; we wait for that process at most this long.
 const PIPE_GRACE: Duration = Duration::from_millis(500);
 
-/// How often an ended tool is looked for while its pipes stay open.
+/// How often we check whether the tool has ended while its pipes are open.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// How often it is looked for once it has closed them: it will exit at once.
+/// How often we check after it has closed its pipes, because it will exit at once.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// What a tool left.
+/// What a tool left behind.
 pub(super) struct Ended {
-    /// `None`: the tool has ended, and the system does not say how. Somebody else has taken its exit status.
+    /// `None`: the tool has ended, and its exit status is not known, because something else has collected it.
     pub(super) status: Option<ExitStatus>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
 }
 
-/// One pipe and what it gave so far; without a stream it has come to its end.
+/// One pipe and its output so far. Without a stream it has reached its end.
 struct Pipe {
     stream: Option<File>,
     bytes: Vec<u8>,
@@ -39,8 +39,8 @@ impl Pipe {
         Self { stream: stream.map(|stream| File::from(stream.into())), bytes: Vec::new(), limit }
     }
 
-    /// Reads what is there. One byte above the limit is kept, so that the reader of the document sees that it was
-    /// exceeded; the rest is dropped: a tool that is stopped half-way might leave half a change.
+    /// Reads the available output. One byte above the limit is kept, so that the reader of the document notices the
+    /// excess. The rest is dropped; stopping the tool instead might leave half a change.
     fn read(&mut self) {
         let Some(stream) = &mut self.stream else { return };
         let mut chunk = [0; 8192];
@@ -56,8 +56,8 @@ impl Pipe {
     }
 }
 
-/// Waits until both pipes are at their end and the process is reaped; `None`: the time was over while it was still
-/// running, and it was killed. `limits`: bytes kept of stdout and stderr.
+/// Waits until both pipes are at their end and the process is reaped. `None`: its time was over, and it was killed.
+/// `limits`: how many bytes of stdout and stderr are kept.
 pub(super) fn finish(mut child: Child, limit: Duration, limits: [u64; 2]) -> Option<Ended> {
     let deadline = Instant::now() + limit;
     let mut pipes = [Pipe::new(child.stdout.take(), limits[0]), Pipe::new(child.stderr.take(), limits[1])];
@@ -67,7 +67,7 @@ pub(super) fn finish(mut child: Child, limit: Duration, limits: [u64; 2]) -> Opt
         if exited.is_none() {
             exited = match child.try_wait() {
                 Ok(status) => status.map(|status| (Some(status), now)),
-                // The only reason why the system refuses: there is no such child any more.
+                // The system refuses this only when the child does not exist any more.
                 Err(_) => Some((None, now)),
             };
         }
@@ -78,7 +78,7 @@ pub(super) fn finish(mut child: Child, limit: Duration, limits: [u64; 2]) -> Opt
                 return Some(Ended { status, stdout, stderr });
             }
             None if now >= deadline => {
-                // Killing and reaping can fail only when it is gone already.
+                // Killing and reaping fail only when the process is gone already.
                 child.kill().ok();
                 child.wait().ok();
                 return None;
@@ -89,13 +89,13 @@ pub(super) fn finish(mut child: Child, limit: Duration, limits: [u64; 2]) -> Opt
     }
 }
 
-/// Waits for either pipe, not longer than [`LOOK_EVERY`], and reads what has something to give.
+/// Waits for either pipe, at most [`LOOK_EVERY`], and reads the pipes that have output.
 fn read_what_came(pipes: &mut [Pipe; 2]) {
     let mut open: Vec<&mut Pipe> = pipes.iter_mut().filter(|pipe| pipe.stream.is_some()).collect();
     let mut asked: Vec<PollFd<'_>> =
         open.iter().filter_map(|pipe| Some(PollFd::new(pipe.stream.as_ref()?, PollFlags::IN))).collect();
     if poll(&mut asked, Some(&LOOK_EVERY)).is_err() {
-        // A signal; the caller looks at its clock and comes again.
+        // A signal interrupted the wait. The caller checks its clock and calls again.
         return;
     }
     let came: Vec<bool> = asked.iter().map(|fd| !fd.revents().is_empty()).collect();

@@ -5,7 +5,7 @@ use crate::error::{MESSAGE_CHARS, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::ports::{Form, PanelCall};
 
-/// A call of the engine's.
+/// A call of the engine.
 pub fn call(call: &PanelCall) -> Form {
     match call {
         PanelCall::SaveParams { item, values } => {
@@ -28,17 +28,17 @@ pub fn call(call: &PanelCall) -> Form {
     }
 }
 
-/// What the panel shows about a failed attempt.
+/// Saves the error that the panel shows about a failed attempt.
 pub fn save_error(operation: RunningOperationId, errorxml: &str) -> Form {
     Form::new("runningoperation.edit").with("sok", "ok").with("elid", operation).with("errorxml", errorxml)
 }
 
-/// The panel no longer tries by itself.
+/// Stops the automatic attempts of the panel.
 pub fn set_manual(operation: RunningOperationId) -> Form {
     Form::new("runningoperation.setmanual").with("elid", operation).with("sok", "ok")
 }
 
-/// A task for a person.
+/// Adds a task for an operator.
 pub fn add_task(item: ItemId, operation: RunningOperationId, task_type: &str) -> Form {
     Form::new("task.edit")
         .with("sok", "ok")
@@ -47,7 +47,7 @@ pub fn add_task(item: ItemId, operation: RunningOperationId, task_type: &str) ->
         .with("type", task_type)
 }
 
-/// The module cannot reach its license server.
+/// Registers a problem: the module cannot reach its license server.
 pub fn register_problem(module: ModuleId, name: &str, message: &str) -> Form {
     Form::new("problems.register")
         .with("sok", "ok")
@@ -59,12 +59,12 @@ pub fn register_problem(module: ModuleId, name: &str, message: &str) -> Form {
         .with("param_errormsg", readable(message))
 }
 
-/// Words that are only for reading, no longer than an argument of a process may be.
+/// Words that are only for reading, cut to the length of an argument of a process.
 fn readable(words: &str) -> String {
     shortened_words(words, MESSAGE_CHARS)
 }
 
-/// sok=ok in front, unless the caller gave it.
+/// A form with sok=ok in front, unless the caller gave it.
 fn with_sok(func: &str, values: &[(&'static str, String)]) -> Form {
     let given = values.iter().any(|(key, _)| *key == "sok");
     let form = if given { Form::new(func) } else { Form::new(func).with("sok", "ok") };

@@ -1,4 +1,4 @@
-//! The real neighbours, put together: the only place that knows concrete shells.
+//! Builds the real implementations of the ports. Only this module knows their types.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Nothing is started yet.
+    /// A tool that has not started a process yet.
     pub fn new(mgrctl: Mgrctl, settings: &Settings, log: Arc<Log>) -> Self {
         Self { mgrctl, root: settings.root.clone(), db_ca: settings.panel_db_ca.clone(), log }
     }
@@ -85,7 +85,7 @@ impl PanelTool for Tool {
     }
 }
 
-/// The panel's database with the panel's key, where that can be read.
+/// The panel's database, with the panel's key if it can be read.
 struct Database {
     db: MysqlBillDb,
     pem: Option<String>,
@@ -207,8 +207,8 @@ pub fn connector(settings: &Settings, trace: Trace) -> Box<dyn Connector> {
     )
 }
 
-/// WHMCS's database, as a command line names it. What the URL leaves out comes from the environment: no list of
-/// processes shows that.
+/// WHMCS's database, named by a command line. A password that is not in the URL comes from the environment, which no
+/// list of processes shows.
 struct WhmcsDatabase(Arc<Log>);
 
 /// Its password, for a URL without one.
@@ -222,12 +222,12 @@ impl Whmcs for WhmcsDatabase {
     }
 }
 
-/// WHMCS's database; nothing is connected yet.
+/// WHMCS's database. No connection is made yet.
 pub fn whmcs(log: &Arc<Log>) -> Box<dyn Whmcs> {
     Box::new(WhmcsDatabase(Arc::clone(log)))
 }
 
-/// The log of a cluster; nothing is connected yet.
+/// The log of a cluster. No connection is made yet.
 struct Cluster {
     settings: Settings,
     log: Arc<Log>,
@@ -298,7 +298,8 @@ impl ClusterAccess for Cluster {
     }
 }
 
-/// A name for the lock folder, made once: whoever holds a lock file there knows that its last holder is dead.
+/// The id of the lock folder, which is made once. A run that holds a lock file there knows that the last holder is
+/// dead.
 fn folder_id(locks: &std::path::Path) -> std::io::Result<String> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(locks)?;
@@ -313,7 +314,7 @@ fn folder_id(locks: &std::path::Path) -> std::io::Result<String> {
     let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let made = locks.join(format!("folder-id.{id}"));
     std::fs::write(&made, &id)?;
-    // The first of several runs names it: a link is made or not, never half.
+    // The first of several runs sets the id: a hard link is made completely or not at all.
     let named = std::fs::hard_link(&made, &path);
     std::fs::remove_file(&made)?;
     match named {
@@ -328,8 +329,8 @@ pub fn cluster(settings: &Settings, log: &Arc<Log>) -> Option<Box<dyn ClusterAcc
     Some(Box::new(Cluster { settings: settings.clone(), log: Arc::clone(log) }))
 }
 
-/// What this machine calls itself, as a file says: its machine-id, which survives a reboot and a change of address,
-/// and is not copied along with the panel. Empty when it has none: then nothing is compared.
+/// The name of this machine, from a file: its machine-id, which survives a reboot and a change of address, and is not
+/// copied with the panel. Empty when there is none; then nothing is compared.
 pub fn machine(file: &std::path::Path) -> String {
     std::fs::read_to_string(file).map(|id| id.trim().to_owned()).unwrap_or_default()
 }
@@ -338,7 +339,8 @@ pub fn machine(file: &std::path::Path) -> String {
 pub fn fresh_panel() -> PanelId {
     let mut bytes = [0; PanelId::LENGTH];
     if getrandom::fill(&mut bytes).is_err() {
-        // No randomness this early in a boot: the time in nanoseconds is still not another installation's.
+        // If there is no randomness this early in a boot, the time in nanoseconds also differs from other
+        // installations.
         let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default();
         bytes = nanos.to_le_bytes();
     }

@@ -1,5 +1,5 @@
-//! The administrator's subcommands: plain words on stdout, errors on stderr. Language from --lang or the locale,
-//! width from the terminal; a person is asked only where there is one.
+//! Runs the administrator's subcommands: text on stdout, errors on stderr. The language comes from --lang or the
+//! locale, the width from the terminal. Questions are asked only on a terminal.
 
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};
@@ -20,13 +20,13 @@ use crate::pass_report::PassReport;
 use crate::settings::{Environment, Settings};
 use crate::text;
 
-/// Columns where nobody says: nothing is cut or wrapped for a file or another program.
+/// The width for a file or another program: nothing is cut or wrapped.
 const UNLIMITED: usize = 100_000;
 
-/// Reports of a sweep shown with a failure; the log and `--json` hold all of them.
+/// Most reports of a sweep that are shown with a failure. The log and `--json` hold all of them.
 const SHOWN_REPORTS: usize = 20;
 
-/// Columns of a terminal that does not say.
+/// The width of a terminal that does not report one.
 const USUAL: usize = 80;
 
 /// Runs a subcommand. `variable` reads the environment.
@@ -44,7 +44,7 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
             };
         }
     };
-    // Neither settings nor panel: they are asked for while packages are built.
+    // These need neither settings nor panel, because they run while packages are built.
     if let Some(stdout) = paper(&args.command) {
         return Finished { stdout, ..Finished::default() };
     }
@@ -59,7 +59,7 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
             let stdout = if args.json { format!("{:#}\n", answer.json) } else { answer.text };
             Finished { stdout, stderr: answer.stderr, code: answer.code }
         }
-        // Whoever watches asks for one line, and for a code that is neither fine nor a problem.
+        // Monitoring needs one line, and an exit code that means neither fine nor a problem.
         Err(error) if args.command.is_brief() => Finished {
             stdout: format!("PMISPLICENSE UNKNOWN - {}\n", admin::doctor::one_line(error.message.in_lang(lang))),
             stderr: String::new(),
@@ -120,7 +120,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     let settings = Settings::load(environment, args.config.as_deref())?;
     if args.command.changes() && (do_nothing(&environment.root()) || do_nothing(&settings.root)) {
         if args.command.is_of_cron() {
-            // As quiet as the panel's own call.
+            // Silent, like the panel's own call.
             return Ok(Answer::silent("sync", serde_json::json!({ "switched_off": true })));
         }
         return Err(switched_off());
@@ -148,12 +148,12 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     let person = std::io::stdin().is_terminal();
     let ask: Option<&mut dyn FnMut(&str) -> bool> = if person { Some(&mut ask) } else { None };
     let is_without_state = args.command.looks() && dry_run::look_without_state(&mut ctx)?;
-    // doctor has a line of its own for it.
+    // doctor reports this as a line of its own.
     if is_without_state && !matches!(args.command, AdminCommand::Doctor { .. }) {
         tell(&format!("{}\n", dry_run::no_state_yet(&ctx).in_lang(lang)));
     }
     let mut stdout = std::io::BufWriter::new(std::io::stdout());
-    // A reader that went away must not turn a finished run into a failed one.
+    // A reader that closed the pipe must not turn a finished run into a failed one.
     let mut print = |words: &str| stdout.write_all(words.as_bytes()).is_ok();
     let (ctx, json) = (&mut ctx, args.json);
     let mut desk = Desk { ctx, width, ask, tell: &mut tell, live, json, is_without_state, print: &mut print };
@@ -165,7 +165,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     result.map(|answer| if is_without_state { answer.without_state() } else { answer })
 }
 
-/// sync --dry-run: as the protocol's own.
+/// sync --dry-run: as with the panel's command.
 fn rehearsed(ctx: Context, what: Sync, switched_off: bool) -> Result<Answer, ModuleError> {
     let lang = ctx.lang;
     let (mut ctx, script) = dry_run::rehearse(ctx, "sync")?;
@@ -193,7 +193,7 @@ fn switched_off() -> ModuleError {
         .next(text!("remove that file, then repeat", "удалите этот файл и повторите"))
 }
 
-/// The subcommands themselves.
+/// Carries out the subcommand.
 fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, ModuleError> {
     let lang = desk.ctx.lang;
     let say = |name: &str, text: Text| Answer::sentence(name, lang, &text);
@@ -288,7 +288,7 @@ fn sync(ctx: &mut Context, what: Sync) -> Result<Answer, ModuleError> {
     Ok(told(&synced, &report, error.as_ref(), what.part, ctx.lang))
 }
 
-/// The figures, whatever failed, and the failures beside them on stderr.
+/// The answer of a sync: the figures on stdout, the failures on stderr.
 fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part: Part, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = &synced.licenses;
     let (count, reports) = (synced.servers.carried_out, &synced.servers.reports);
@@ -299,7 +299,7 @@ fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part:
             "лицензий просмотрено: {seen}, обновлено: {refreshed}, обработано по одной: {handled}"
         ));
     }
-    // Cron keeps stdout to itself: beside a failure the reports go where it is told, at most as many as one reads.
+    // Cron discards stdout. So with a failure the reports go to stderr too, but only a readable number of them.
     let mut failures = report.failure_lines();
     match report.fails() {
         true => failures.extend(reports.iter().take(SHOWN_REPORTS).cloned()),

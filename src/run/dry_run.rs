@@ -1,5 +1,5 @@
-//! `--dry-run`: the context with neighbours that only write down what would change, and the state as a copy in
-//! memory. A look where there is no state yet gets an empty one of that kind as well.
+//! `--dry-run`: a context whose panel and seller only write changes down, and whose state is a copy in memory. A
+//! command that only looks gets an empty state in memory if there is no state yet.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::ports::Notes;
 use crate::session::state;
 use crate::text;
 
-/// Makes a run one that changes nothing. What it would do stands in the script afterwards.
+/// Turns a run into one that changes nothing. The script holds its steps afterwards.
 ///
 /// # Errors
 /// `state`: the state cannot be read; `busy`.
@@ -36,11 +36,11 @@ pub fn rehearse(ctx: Context, word: &str) -> Result<(Context, Script), ModuleErr
     Ok((rehearsed, script))
 }
 
-/// Where there is no state, a look gets an empty one in memory, waits for no lock and leaves no file. Whether it is
-/// so.
+/// If there is no state, gives a command that only looks an empty one in memory. It then waits for no lock and leaves
+/// no file. Returns whether there is no state.
 ///
 /// # Errors
-/// `state`: the empty one cannot be made. What is wrong with a file that is there is for the look itself to say.
+/// `state`: the empty state cannot be made. Problems of an existing file are reported by the command itself.
 pub fn look_without_state(ctx: &mut Context) -> Result<bool, ModuleError> {
     if !matches!(state::is_there(ctx), Ok(false)) {
         return Ok(false);
@@ -50,7 +50,7 @@ pub fn look_without_state(ctx: &mut Context) -> Result<bool, ModuleError> {
     Ok(true)
 }
 
-/// Said before a look that found no state.
+/// The remark before the answer of such a command.
 pub fn no_state_yet(ctx: &Context) -> Text {
     let path = ctx.settings.state.display();
     text!(

@@ -1,4 +1,4 @@
-//! The section `[cluster]`: where the log lies that several machines share.
+//! The section `[cluster]`: the place of the log that several machines share.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,7 +10,8 @@ use crate::text;
 /// The port where the settings name none.
 const DEFAULT_PORT: u16 = 3306;
 
-/// A lease that runs out during one call of the seller protects nothing; one of an hour keeps others waiting.
+/// The range of `lease_s`. A lease that runs out during one call to the seller protects nothing; a long one keeps other
+/// machines waiting.
 const LEASE_S: std::ops::RangeInclusive<u32> = 90..=3600;
 
 /// One server of the log.
@@ -23,7 +24,7 @@ pub struct LogHost {
 }
 
 impl LogHost {
-    /// Whether it is this machine itself, so that nobody stands in between.
+    /// Whether it is this machine itself, so that nobody can listen in between.
     pub fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
@@ -32,9 +33,9 @@ impl LogHost {
 /// `[cluster]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSettings {
-    /// In the order in which they are tried.
+    /// The servers, in the order in which they are tried.
     pub hosts: Vec<LogHost>,
-    /// Who logs in.
+    /// The user that logs in.
     pub user: String,
     /// The schema that holds the log and nothing else.
     pub schema: String,
@@ -42,7 +43,7 @@ pub struct ClusterSettings {
     pub password_file: Option<PathBuf>,
     /// A PEM file with the authority of the servers, for TLS.
     pub ca_file: Option<PathBuf>,
-    /// Servers on other machines may be reached without TLS.
+    /// Whether servers on other machines may be reached without TLS.
     pub plaintext: bool,
     /// Seconds after which another machine may take over what a silent one was working on.
     pub lease_s: u32,
@@ -52,7 +53,7 @@ impl ClusterSettings {
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ModuleError> {
         let log = table.required("log")?;
         let (user, hosts, schema) = place(&log)?;
-        // Not every loss of a machine has been tried yet: nobody may come to rely on this by mistake.
+        // Not every loss of a machine has been tested yet, so nobody may rely on this by mistake.
         if !table.take("trial").map(|f| f.flag()).transpose()?.unwrap_or(false) {
             return Err(table.wrong(
                 "trial",

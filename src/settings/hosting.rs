@@ -8,7 +8,7 @@ use crate::model::hosting::{HostingRules, InvoiceOption, PRODUCT_LINES, ProductL
 use crate::model::license::Money;
 use crate::text;
 
-/// What one group of choices says; `None`: not said there.
+/// The values of one group of choices. `None`: not set there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct HostingLayer {
     order_param: Option<String>,
@@ -37,7 +37,7 @@ fn invoice_option(field: &Field<'_>) -> Result<InvoiceOption, ModuleError> {
     field.choice(&[NoInvoice, KeepInvoice, PayInvoice].map(|option| (option.word(), option)))
 }
 
-/// A part of a path, or nothing: letters, digits, hyphens and slashes, without `.json`.
+/// A part of a path, or empty: letters, digits, hyphens and slashes, without `.json`.
 fn remove_call(field: &Field<'_>) -> Result<String, ModuleError> {
     let call = field.text()?.trim();
     let fits = call.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'));
@@ -99,7 +99,7 @@ impl HostingLayer {
         })
     }
 
-    /// Puts what is said here in the place of what was there.
+    /// Overrides the rules with the values that are set here.
     pub(super) fn apply(&self, rules: &mut HostingRules) {
         fn set<T: Clone>(target: &mut T, value: Option<&T>) {
             if let Some(value) = value {

@@ -14,13 +14,13 @@ use crate::model::period::AlignmentRule;
 use crate::model::rules::{IpChangeLimit, OnClose, OrderApi, PostOpen, Rules};
 use crate::text;
 
-/// One group of choices: the top level of the file, or a `[module.ID]`. `None`: not said there.
+/// One group of choices: the top level of the file, or a `[module.ID]`. `None`: not set there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Layer {
     panel_id: Option<PanelId>,
     replace_catalogue: Option<bool>,
     on_close: Option<OnClose>,
-    /// Key and line of `on_close`, for an error that only the kind of seller shows.
+    /// Key and line of `on_close`, for an error that depends on the kind of seller.
     pub(super) on_close_at: Option<(String, usize)>,
     post_open: Option<PostOpen>,
     ip_change_limit: Option<IpChangeLimit>,
@@ -180,7 +180,7 @@ impl Layer {
         Ok(())
     }
 
-    /// Puts what is said here in the place of what was there.
+    /// Overrides the rules with the values that are set here.
     pub(super) fn apply(&self, rules: &mut Rules) {
         fn set<T: Clone>(target: &mut T, value: Option<&T>) {
             if let Some(value) = value {

@@ -1,5 +1,5 @@
-//! Root, paths, TOML, environment: the most explicit wins (docs/interface.md 1). Errors name key and line; defaults
-//! stand in `model::rules`, those of paths here.
+//! The settings of a run, from defaults, the settings file, the environment and the command line; the most explicit one
+//! wins (docs/interface.md 1). Errors name key and line. The defaults of paths are here, all others in `model::rules`.
 
 mod cluster;
 mod hosting;
@@ -25,19 +25,19 @@ use crate::model::ids::ModuleId;
 use crate::model::rules::{OnClose, Rules};
 use crate::text;
 
-/// The panel's folder where nobody says otherwise.
+/// The default of the panel's folder.
 pub const DEFAULT_ROOT: &str = "/usr/local/mgr5";
 
 /// The file that names a machine, on every system with systemd.
 const MACHINE_ID: &str = "/etc/machine-id";
 
-/// An intent that has not left within so many seconds never leaves, in a cluster.
+/// In a cluster, an intent that was not sent within this many seconds is never sent.
 const SEND_BY_S: u32 = 60;
 
 /// The longest settings file in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
 
-/// What the environment says; read by `run`.
+/// The variables of the environment, which `run` reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     /// PMISPLICENSE_MGR_ROOT
@@ -52,7 +52,7 @@ pub struct Environment {
     pub cluster_password: ClusterPassword,
 }
 
-/// A password that shows nowhere.
+/// A password that is never printed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClusterPassword(pub Option<String>);
 
@@ -84,20 +84,21 @@ pub struct Settings {
     pub state: PathBuf,
     /// The log.
     pub log: PathBuf,
-    /// The settings file, there or not.
+    /// The settings file, whether it exists or not.
     pub config: PathBuf,
-    /// The file that names this machine. Only the environment can say another one: the settings file is copied along
-    /// with a panel.
+    /// The file that names this machine. Only the environment can name another file, because the settings file is
+    /// copied with a panel.
     pub machine_id: PathBuf,
     /// A PEM file with the authority of the panel's database, for TLS over TCP: `[panel_db] ca_file`.
     pub panel_db_ca: Option<PathBuf>,
-    /// Where the log lies that this machine shares with others: `[cluster]`. `None`: the state is this machine's alone.
+    /// The place of the log that this machine shares with others: `[cluster]`. `None`: the state belongs to this
+    /// machine alone.
     pub cluster: Option<ClusterSettings>,
     /// The password of that log's user.
     pub cluster_password: ClusterPassword,
-    /// Where each sync writes the figures for monitoring; `None`: nowhere.
+    /// The file to which each sync writes the figures for monitoring. `None`: no file.
     pub metrics_file: Option<PathBuf>,
-    /// Further words by which refusals are understood.
+    /// Further rules for the meaning of refusals.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
     modules: BTreeMap<ModuleId, Layer>,
@@ -134,7 +135,8 @@ impl Settings {
         }
     }
 
-    /// Reads the settings file. No file: defaults; but what the command line or the environment names must be there.
+    /// Reads the settings file. Without a file the defaults count, but a file that the command line or the environment
+    /// names must exist.
     ///
     /// # Errors
     /// `config`, naming key and line.
@@ -211,7 +213,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// An intent must be able to leave, and be answered, well before anybody may end its doubt.
+    /// Checks the times: an intent must have enough time to be sent and answered before its doubt may be ended.
     fn check_times(&self, cluster: &Table<'_>, module: Option<ModuleId>) -> Result<(), ModuleError> {
         let upstream = self.own_rules(module).upstream;
         let (settle, timeout) = (upstream.settle_s, upstream.timeout_s);
@@ -228,7 +230,7 @@ impl Settings {
         ))
     }
 
-    /// Names of other products that a product of the file mentions must be products themselves.
+    /// Checks that the trial and the successors of each product of the file are products themselves.
     fn check_references(&self, source: Source<'_>, module: Option<ModuleId>) -> Result<(), ModuleError> {
         let layer = module.and_then(|module| self.modules.get(&module)).unwrap_or(&self.top);
         let catalogue = self.rules(module).catalogue;
@@ -258,14 +260,14 @@ impl Settings {
     pub fn rules(&self, module: Option<ModuleId>) -> Rules {
         let mut rules = self.own_rules(module);
         if self.cluster.is_some() {
-            // Another machine's order may have left as late as send_by, its last byte a timeout later.
+            // Another machine may have sent its order as late as `send_by`, and the last byte a timeout later.
             let upstream = &mut rules.upstream;
             upstream.settle_s += send_by_s(upstream.settle_s) + upstream.timeout_s;
         }
         rules
     }
 
-    /// Seconds within which a recorded intent leaves or never does, in a cluster.
+    /// In a cluster, the seconds within which a recorded intent is sent, or never.
     pub fn send_by_s(&self) -> u32 {
         let modules = std::iter::once(None).chain(self.modules.keys().copied().map(Some));
         modules.map(|module| send_by_s(self.own_rules(module).upstream.settle_s)).min().unwrap_or(SEND_BY_S)
@@ -280,7 +282,7 @@ impl Settings {
         rules
     }
 
-    /// Only an addon of a hosting order can be kept: elsewhere the word promises what cannot be had.
+    /// Checks `on_close`: only an addon of a hosting order can be kept.
     ///
     /// # Errors
     /// `config`: `on_close = "keep"` holds for a module that buys from a BILLmanager.
@@ -301,7 +303,7 @@ impl Settings {
         ))
     }
 
-    /// Where the seller's calendar day begins (`upstream_timezone`).
+    /// The time zone of the seller's calendar (`upstream_timezone`).
     pub fn zone(&self, module: Option<ModuleId>) -> Zone {
         let own = module.and_then(|module| self.modules.get(&module)).and_then(|layer| layer.zone);
         own.or(self.top.zone).unwrap_or_default()
@@ -322,7 +324,7 @@ impl Settings {
         self.state_folder().join("locks")
     }
 
-    /// The spool of the event handler: a file named by the number of each service that something happened to.
+    /// The spool of the event handler: an empty file for each noted service, named by its number.
     pub fn spool(&self) -> PathBuf {
         self.state_folder().join("spool")
     }
@@ -341,7 +343,7 @@ fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of the file. A byte order mark before it is none of the text.
+/// The text of the file, without a byte order mark.
 fn utf8<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, ModuleError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
@@ -361,7 +363,8 @@ fn utf8<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, ModuleError> {
     })
 }
 
-/// Without the file that was named there would be nothing to compare, and a copied panel would pass for the first.
+/// Checks that a named machine file exists. Without it there would be nothing to compare, and a copied panel would be
+/// taken for the original.
 fn check_machine_id(environment: &Environment) -> Result<(), ModuleError> {
     let Some(path) = &environment.machine_id else { return Ok(()) };
     let Err(error) = std::fs::File::open(path) else { return Ok(()) };

@@ -30,7 +30,7 @@ enum Trial {
     No,
 }
 
-/// A product as the file describes it: what is not said stays as the catalogue has it.
+/// A product as the file describes it. Values that it does not set stay as in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductPatch {
     internal_name: String,
@@ -137,11 +137,12 @@ impl ProductPatch {
         &self.internal_name
     }
 
-    /// Adds the product to the catalogue, or changes the one of that name. The tariff of a new product is its
-    /// internal name, when that is a number and nothing else was said.
+    /// Adds the product to the catalogue, or changes the one with that name. If the file sets no tariff for a new
+    /// product, its internal name is the tariff, if it is a number.
     pub fn apply(&self, catalogue: &mut Catalogue) {
         let base = catalogue.get(&self.internal_name).cloned().or_else(|| {
-            // With `catalogue = "replace"` a well-known code still means the well-known tariff, and only that.
+            // With `catalogue = "replace"`, a known code keeps its known tariff, and nothing else of the built-in
+            // product.
             let without = (self.family == Some(Family::Orderbox)).then_some(0);
             let number = self.pricelist.or_else(|| self.number()).or(without);
             let known = || Catalogue::builtin().get(&self.internal_name).map(|product| product.pricelist.0);
@@ -169,7 +170,7 @@ impl ProductPatch {
         set(&mut product.pricelist, self.pricelist.map(UpstreamPricelistId).as_ref());
         match &self.trial {
             None => {}
-            // A code that is sold as a trial and names no periods is only a trial: never renewed, never pooled.
+            // A code that is sold as a trial and has no periods is only a trial: it is never renewed and never pooled.
             Some(Trial::Itself) => {
                 product.sells_trial = true;
                 if self.periods.is_none() {
@@ -233,7 +234,7 @@ pub fn alignment(field: &Field<'_>) -> Result<AlignmentRule, ModuleError> {
     Ok(rule)
 }
 
-/// One `[[refusal]]`: words by which a refusal of the seller is understood. Empty words match anything.
+/// One `[[refusal]]`: the parts that a refusal of the seller must have, and its meaning. Empty parts match anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusalSetting {
     /// `error/@type`

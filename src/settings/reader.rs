@@ -1,5 +1,5 @@
-//! A reader of TOML tables whose every error names the key and its line. Knows no key of ours: what was not asked for
-//! is unknown, and the error lists what could have been there.
+//! A reader of TOML tables. Every error names the key and its line. The reader itself knows no keys: a key that no code
+//! asked for is unknown, and the error lists the possible ones.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::text;
 /// The file being read.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'t> {
-    /// Where it lies.
+    /// Its path.
     pub path: &'t Path,
     /// Its text.
     pub text: &'t str,
@@ -41,16 +41,16 @@ impl Source<'_> {
         .next(text!("correct the line and repeat", "исправьте строку и повторите"))
     }
 
-    /// The error of a file that is no TOML.
+    /// The error of a file that is not TOML.
     pub fn syntax(&self, error: &toml::de::Error) -> ModuleError {
         let line = self.line(error.span().map_or(0, |span| span.start));
-        // The parser's words may span lines; ours must not.
+        // The parser's words may have several lines; our message must have one.
         let words = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
         self.error("toml", line, Text::same(words))
     }
 }
 
-/// One table; keys are taken out of it, what is left at the end is unknown.
+/// One table. Known keys are taken out of it; those that are left at the end are unknown.
 pub struct Table<'t> {
     source: Source<'t>,
     prefix: String,
@@ -70,12 +70,12 @@ pub struct Field<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// The whole file.
+    /// The top level of the file.
     pub fn root(source: Source<'t>, table: &'t Spanned<DeTable<'t>>) -> Self {
         Self { source, prefix: String::new(), line: 1, entries: table.get_ref(), asked: RefCell::default() }
     }
 
-    /// The field of that name, if it is there.
+    /// The field of that name, if it is set.
     pub fn take(&self, name: &str) -> Option<Field<'t>> {
         self.asked.borrow_mut().push(name.to_owned());
         self.entries.iter().find(|(key, _)| key.get_ref() == name).map(|(key, value)| self.field(key, value))
@@ -90,7 +90,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// All fields with their own names: for tables whose keys are ids.
+    /// All fields with their names, for tables whose keys are ids.
     pub fn fields(&self) -> Vec<(&'t str, Field<'t>)> {
         self.entries.iter().map(|(key, value)| (key.get_ref().as_ref(), self.field(key, value))).collect()
     }
@@ -116,10 +116,10 @@ impl<'t> Table<'t> {
         self.source.error(&key, line.map_or(self.line, |(key, _)| self.source.line(key.span().start)), what)
     }
 
-    /// Call when everything known was taken.
+    /// Must be called after all known keys were taken.
     ///
     /// # Errors
-    /// `config` for the first key that nobody asked for.
+    /// `config` for the first unknown key.
     pub fn finish(self) -> Result<(), ModuleError> {
         let asked = self.asked.borrow();
         let unknown = |key: &str| !asked.iter().any(|known| known == key);
@@ -167,7 +167,7 @@ impl<'t> Field<'t> {
         }
     }
 
-    /// A text that means something: an address, a date.
+    /// A text that is parsed: an address, a date.
     ///
     /// # Errors
     /// `config`, saying what is expected.
@@ -176,7 +176,7 @@ impl<'t> Field<'t> {
         text.parse().map_err(|_| self.wrong(text!("expected {en}, found {text:?}", "ожидается {ru}, найдено {text:?}")))
     }
 
-    /// A path from the root of the file system.
+    /// An absolute path.
     ///
     /// # Errors
     /// `config`.
@@ -188,7 +188,7 @@ impl<'t> Field<'t> {
         Err(self.wrong(text!("expected a path that begins with /", "ожидается путь, начинающийся с /")))
     }
 
-    /// The same, or none for an empty text.
+    /// An absolute path, or `None` for an empty text.
     ///
     /// # Errors
     /// `config`.
@@ -247,7 +247,8 @@ impl<'t> Field<'t> {
         self.count(1..=u32::MAX)
     }
 
-    /// A decimal amount as a text: given as text, whole number, or number with a fraction. Never a float.
+    /// A decimal amount as a text. The file may give it as text, whole number, or number with a fraction. It is never a
+    /// float.
     ///
     /// # Errors
     /// `config`.

@@ -1,4 +1,4 @@
-//! One server of the log: how it is reached, and whether it may be believed.
+//! One server of the log: connecting to it, and checking whether it may be used.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::text;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For one answer. A Galera node that lost its majority keeps a commit waiting for some seconds, then refuses it.
+/// The time for one answer. A Galera node that lost its majority delays a commit for some seconds, then refuses it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 const SESSION: [&str; 2] = [
@@ -28,14 +28,14 @@ const SESSION: [&str; 2] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) identity: String,
-    /// From when on it was there to see entries: since its start, and since the table was made.
+    /// Since when it could see entries: the later of its start and the creation of the table.
     pub(super) up_since: DateTime<Utc>,
     /// A Galera node: its state in words.
     pub(super) galera: Option<Galera>,
-    /// Why it takes no writes.
+    /// Why it accepts no writes.
     closed: Option<String>,
     unsafe_settings: Vec<String>,
-    /// Which server it is, to know it again under another name.
+    /// The id of the server, to recognise it under another name.
     server: String,
 }
 
@@ -53,7 +53,7 @@ impl Facts {
     }
 }
 
-/// A connection to a server that may be believed.
+/// A connection to a server of the log.
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) conn: Conn,
@@ -96,7 +96,7 @@ pub(super) fn keeps_connection(error: &mysql::Error) -> bool {
 }
 
 impl Server {
-    /// Connects, and refuses a server that takes no writes or is not the only one that does.
+    /// Connects, and refuses a server that accepts no writes, or a second one that accepts them separately.
     pub(super) fn open(place: &LogPlace, at: usize) -> Result<Self, LogError> {
         let mut server = Self::look(place, at)?;
         if let Some(why) = &server.facts.closed {
@@ -108,7 +108,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Connects and asks what it is.
+    /// Connects and reads the server's facts.
     pub(super) fn look(place: &LogPlace, at: usize) -> Result<Self, LogError> {
         let host = shown(place, at);
         let (name, port) = place.hosts.get(at).cloned().unwrap_or_default();
@@ -130,7 +130,7 @@ impl Server {
         Ok(Self { host, conn, facts })
     }
 
-    /// Two servers that take writes and do not belong together are two logs.
+    /// Refuses two servers that both accept writes and do not belong together, because they would be two logs.
     fn refuse_second(&self, place: &LogPlace, at: usize) -> Result<(), LogError> {
         let hosts = place.hosts.len();
         if self.facts.galera.as_ref().is_some_and(|galera| galera.size * 2 > hosts) {
@@ -157,7 +157,7 @@ impl Server {
         Ok(())
     }
 
-    /// The schema is the log's own.
+    /// Checks that the schema holds only the tables of the log.
     fn check_tables(&mut self) -> Result<(), LogError> {
         let sql = "SELECT table_name, COALESCE(engine, '') FROM information_schema.tables \
                    WHERE table_schema = DATABASE()";
@@ -174,7 +174,8 @@ impl Server {
         })
     }
 
-    /// A proxy that sends reads elsewhere shows in the server that answers: a read for change goes where writes go.
+    /// Refuses a proxy that sends reads and writes to different servers. A locking read goes where writes go, so it
+    /// shows whether the same server answers.
     fn refuse_splitting(&mut self) -> Result<(), LogError> {
         let name = "CONCAT(@@hostname, ':', @@port, ' ', @@server_id)";
         let ask = |conn: &mut Conn, sql: String| conn.query_first::<String, _>(sql);
@@ -198,7 +199,7 @@ impl Server {
         })
     }
 
-    /// For people.
+    /// A report for people.
     pub(super) fn report(&mut self) -> mysql::Result<HostFacts> {
         let (head, _, clock) = newest(&mut self.conn)?;
         let facts = self.facts.clone();
@@ -295,14 +296,14 @@ fn facts(conn: &mut Conn) -> mysql::Result<Facts> {
     Ok(Facts { identity, up_since, galera, closed, unsafe_settings, server })
 }
 
-/// Since when the server is up and has the table.
+/// Since when the server has been running with the table.
 fn up_since(conn: &mut Conn, uptime: &str) -> mysql::Result<DateTime<Utc>> {
     let sql = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(MAX(create_time) AS CHAR) FROM information_schema.tables \
                WHERE table_schema = DATABASE() AND table_name = 'entry'";
     let row: Option<(String, Option<String>)> = conn.query_first(sql)?;
     let (clock, made) = row.unwrap_or_default();
     let clock = moment(&clock).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    // Uptime counts whole seconds: a server that says 0 may have been up for one. Nobody is a witness by rounding.
+    // Uptime counts whole seconds: a server that says 0 may have been up for one. Rounding must not make it a witness.
     let started = clock - chrono::Duration::seconds(uptime.parse::<i64>().unwrap_or(0) - 1);
     Ok(made.as_deref().and_then(moment).map_or(started, |made| made.max(started)))
 }
