@@ -25,8 +25,7 @@ const DEFAULT_PORT: u16 = 3306;
 
 /// The settings of our session, because the server's own settings and its `init_connect` may differ. Without autocommit
 /// a session never sees what the panel writes after its first read; `sql_select_limit` hides rows; names in another
-/// character set cannot be read. The time zone is not changed: days are those of the database server's clock, as in the
-/// panel.
+/// character set cannot be read. The time zone is the server's global one, so that days are the same as in the panel.
 const SESSION: [&str; 2] = [
     "SET NAMES utf8mb4, autocommit = 1, sql_mode = '', time_zone = @@GLOBAL.time_zone, \
      sql_select_limit = 18446744073709551615, sql_big_selects = 1",
