@@ -113,7 +113,7 @@ fn set_aside(desk: &Desk<'_>) -> Result<Option<PathBuf>, ModuleError> {
 /// `cluster leave`: the last machine keeps an ordinary state. Any other machine has no state afterwards.
 ///
 /// # Errors
-/// `state`; `missed`: nobody agreed.
+/// `state`; `missed`: the operator did not agree.
 pub fn leave(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     let plan = text!(
         "This machine leaves the cluster. If it is the last one, it keeps the state; otherwise its state file is set aside, and the program here buys nothing any more.",

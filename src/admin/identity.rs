@@ -363,7 +363,7 @@ impl Case {
 /// `state claim`: the state file is this machine's from now on.
 ///
 /// # Errors
-/// `state`; `missed`: nobody agreed, or there is no state.
+/// `state`; `missed`: the operator did not agree, or there is no state.
 pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     if !is_there(desk.ctx)? {
         return Err(no_state(&desk.ctx.settings.state));

@@ -134,7 +134,7 @@ pub struct Run<'r> {
 }
 
 impl<'p> Engine<'p> {
-    /// Makes a run ready: the account that the module stands for is looked up, or remembered at first sight.
+    /// Prepares a run: looks up the account of the module, or remembers it when it is seen for the first time.
     ///
     /// # Errors
     /// `config` when the module's address or user changed since (docs/money-safety.md 6); `state` when the state was

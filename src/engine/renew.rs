@@ -129,7 +129,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The payment that this run stands for, written down at its first run. `None`: a service without end.
+    /// The payment of this run, which its first run wrote down. `None`: a service without end.
     pub(super) async fn payment(
         &mut self,
         item: &Item,
@@ -165,7 +165,7 @@ impl Engine<'_> {
     }
 
     /// The paid end of this run's payment, if an earlier run has found it. Without a running operation, two payments
-    /// can be told apart only by the first one being finished: then this run is for the next payment.
+    /// differ only in one thing: when the first one is finished, this run is for the next payment.
     fn payment_of_run(&self, incarnation: &Incarnation) -> Result<Option<NaiveDate>, ModuleError> {
         let of_run = self.store.payment_of_run(incarnation, self.operation, self.now()).map_err(errors::state)?;
         let (Some(paid_end), None) = (of_run, self.operation) else { return Ok(of_run) };

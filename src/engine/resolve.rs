@@ -1,4 +1,4 @@
-//! resolve: an operator ends a doubt that the program must not end by itself (docs/money-safety.md 3). The license is
+//! resolve: an operator ends a doubt that the program must not end alone (docs/money-safety.md 3). The license is
 //! compared with the order and shown before the operator is asked. Then everything is checked once more under the
 //! locks.
 

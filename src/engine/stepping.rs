@@ -8,7 +8,7 @@
 //! the clock, or to let the process die there. For that the engine awaits a [`PauseForSimulator`] before and after
 //! every commit and every call that changes something. In production no such pause exists, and [`run_to_end`] polls
 //! once. In the simulator each poll advances the run to its next pause, so that one thread plays many processes in
-//! an order that a seed decides, over the very code that ships.
+//! an order that a seed decides, with the same code that runs in production.
 //!
 //! The alternatives are worse: threads that meet at each step are slow and not deterministic, and state machines
 //! written by hand hide the order of the steps, which is all that keeps money safe here.

@@ -62,7 +62,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Whether the seller renews it by itself.
+    /// Whether the seller renews it automatically.
     pub fn renews_itself(&self) -> bool {
         self.license.as_ref().is_some_and(|license| license.autoprolong != Some(false))
     }

@@ -1,5 +1,5 @@
-//! Licenses that are an addon of somebody's hosting order, as OrderBox sells them: the order, what happens to it, and
-//! the provider's choices. The license has no number, period, name or address of its own: its number is the order's.
+//! Licenses that are addons of hosting orders, as OrderBox sells them: the order, the actions on it, and the provider's
+//! choices. The license has no number, period, name or address of its own. Its number is that of the order.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{LicenseId, LicenseKey};
 use super::license::{Expiry, License, LicenseStatus, Money};
 
-/// A line of products that an order belongs to: its key in settings and answers, and its part of the path of calls.
+/// A line of products, to which an order belongs: its key in settings and answers, and its part of the path of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProductLine {
     /// Its key, as the seller's price lists have it.
@@ -52,8 +52,8 @@ impl<'de> Deserialize<'de> for ProductLine {
     }
 }
 
-/// What becomes of the invoice between the reseller and his customer at the seller. The fourth choice of the seller,
-/// `OnlyAdd`, never carries a purchase out, so there is no such variant.
+/// What happens to the invoice between the reseller and the reseller's customer at the seller. The fourth choice of the
+/// seller, `OnlyAdd`, never carries a purchase out, so there is no such variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum InvoiceOption {
     /// No invoice: the panel bills the client.
@@ -83,11 +83,11 @@ pub struct HostingRules {
     pub order_param: String,
     /// Lines of products in which an order is looked for, in this order.
     pub products: Vec<ProductLine>,
-    /// What becomes of the invoice of the customer.
+    /// What happens to the customer's invoice.
     pub invoice_option: InvoiceOption,
-    /// Whether the order may be of a customer with another e-mail address than the client's.
+    /// Whether the order may belong to a customer with another e-mail address than the client's.
     pub any_customer: bool,
-    /// Months that the rest of the order's term may be longer than the period of the service.
+    /// By how many months the rest of the order's term may exceed the period of the service.
     pub max_extra_months: u32,
     /// The call that takes the license away, without `.json`; empty: an operator does it in the seller's panel.
     pub remove_call: String,
@@ -112,7 +112,7 @@ impl Default for HostingRules {
     }
 }
 
-/// A hosting order as one look shows it. A password is in the same answer: it is never read.
+/// A hosting order as one look shows it. The same answer holds a password, which is never read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostingOrder {
     /// Its number.
@@ -123,9 +123,9 @@ pub struct HostingOrder {
     pub status: String,
     /// The number of the customer, as text.
     pub customer: String,
-    /// When its term ends (UTC); `None`: not told.
+    /// When its term ends (UTC). `None`: not known.
     pub ends: Option<DateTime<Utc>>,
-    /// Whether the seller renews it by itself.
+    /// Whether the seller renews it automatically.
     pub recurring: bool,
     /// The license key; `None`: it has no license, or the key is not issued yet.
     pub key: Option<LicenseKey>,
@@ -161,9 +161,9 @@ impl HostingOrder {
 pub struct OrderAction {
     /// Its number, as text.
     pub id: String,
-    /// When it was asked for (UTC); `None`: not told.
+    /// When it was requested (UTC). `None`: not known.
     pub added: Option<DateTime<Utc>>,
-    /// The seller's word for how it stands.
+    /// The seller's word for its status.
     pub status: String,
 }
 
@@ -175,7 +175,7 @@ impl OrderAction {
     }
 }
 
-/// A license that is added to an order, as it is asked for. A purchase: the rest of the order's term is charged.
+/// The request to add a license to an order. It is a purchase: the rest of the order's term is charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddLicense {
     /// The order. It had no license when the intent was written.
@@ -184,18 +184,18 @@ pub struct AddLicense {
     pub name: String,
     /// Its line of products.
     pub line: ProductLine,
-    /// What becomes of the customer's invoice.
+    /// What happens to the customer's invoice.
     pub invoice: InvoiceOption,
     /// The newest action on the order just before.
     pub action_before: String,
-    /// Not sent: the seller's own clock just before, by which it dates its actions. `None`: not told.
+    /// Not sent: the seller's clock just before, by which it dates its actions. `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller_time: Option<DateTime<Utc>>,
-    /// Months that are charged, as far as they could be counted.
+    /// The number of months that are charged, if it could be counted.
     pub months: u32,
 }
 
-/// A license that is taken from an order, as it is asked for. It is gone at once, for good, and nothing is refunded.
+/// The request to remove a license from an order. The license is gone at once and for good, and nothing is refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveLicense {
     /// The order.
@@ -210,7 +210,7 @@ pub struct RemoveLicense {
     pub key: String,
 }
 
-/// Reads a number of an order that a person typed; `None`: it is none.
+/// Reads the number of an order as typed. `None`: it is not a number.
 pub fn order_number(text: &str) -> Option<LicenseId> {
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -20,7 +20,7 @@ pub enum Reason {
     /// A list showed another name, address, status or key date than we knew, or a change was left undone. The license
     /// has to be read.
     LookOwed,
-    /// It had no key an hour after it was bound, and the panel was told.
+    /// It had no key an hour after it was bound, and a problem was registered in the panel.
     KeyLate,
     /// The seller refused to clear its address before the month is over.
     AddressNotCleared,

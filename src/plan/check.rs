@@ -155,7 +155,8 @@ fn is_control(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')
 }
 
-/// Where the seller keeps no remoteid, the mark stands at the end of the name (money-safety.md 4).
+/// Whether a word is a mark. Where the seller keeps no remoteid, the mark is at the end of the name (money-safety.md
+/// 4).
 fn is_mark(word: &str) -> bool {
     Mark::parse(word).is_some()
 }

@@ -1,10 +1,11 @@
-//! Decisions about licenses that are an addon of a hosting order (docs/licensing-rules.md 11): whether the rest of the
-//! order's term may be bought, what a lost answer means, and what is said before a renewal nobody pays for.
+//! Decisions about licenses that are addons of hosting orders (docs/licensing-rules.md 11): whether the rest of the
+//! order's term may be bought, what a lost answer means, and when a renewal that no client pays for is reported.
 //!
-//! The evidence is the order itself. It had no key when the intent was written, one intent an order is open at a time,
-//! and nobody else is bound to it: a key that is there now was bought by that intent. No key proves nothing by itself,
-//! because purchases are queued: an action that waits, or that was carried out after the sending, forbids another one.
-//! What a repeated purchase costs is documented nowhere, so it is never used as a question.
+//! The evidence is the order itself. It had no key when the intent was written, an order has at most one open intent at
+//! a time, and no other service is bound to it. So a key that is there now was bought by that intent. A missing key
+//! alone proves nothing, because purchases are queued: an action that waits, or that was carried out after the sending,
+//! forbids another purchase. What a repeated purchase costs is documented nowhere, so the call is never repeated only
+//! to see its answer.
 
 use chrono::{DateTime, Duration, Months, Utc};
 
@@ -14,22 +15,22 @@ use crate::model::journal::Intent;
 use crate::model::period::Period;
 use crate::text;
 
-/// Two looks without a trace lie at least this far apart, or `settle_s` if that is less.
+/// Two looks without a trace are at least this far apart, or `settle_s` if that is less.
 const LOOKS_APART_S: u32 = 60;
 
-/// The seller's clock may be so far behind ours: an action that it dates a little before the sending may be ours.
+/// The seller's clock may be this far behind ours, so an action that it dates a little before the sending may be ours.
 const CLOCKS_APART_MIN: i64 = 5;
 
-/// A renewal that nobody pays for is told this many days before.
+/// A renewal that no client pays for is reported this many days before.
 pub const TOLD_BEFORE_DAYS: i64 = 14;
 
-/// The months that are charged for the rest of a term, a begun one counted whole.
+/// The months that are charged for the rest of a term. A month that has begun counts as a whole one.
 pub fn months_left(ends: DateTime<Utc>, now: DateTime<Utc>) -> u32 {
     let is_enough = |months: &u32| now.checked_add_months(Months::new(*months)).is_none_or(|end| end >= ends);
     (0..=1200).find(is_enough).unwrap_or(1200)
 }
 
-/// Whether the rest of a term is more than a service of this period may buy: the first month too many.
+/// Whether the rest of a term is longer than a service of this period may buy.
 pub fn is_too_long(ends: DateTime<Utc>, now: DateTime<Utc>, period: Period, extra: u32) -> bool {
     let months = match period {
         Period::Months(months) => u32::from(months.0),
@@ -38,7 +39,7 @@ pub fn is_too_long(ends: DateTime<Utc>, now: DateTime<Utc>, period: Period, extr
     now.checked_add_months(Months::new(months.saturating_add(extra))).is_some_and(|end| end < ends)
 }
 
-/// What the seller's lists of actions say about a request whose answer was lost.
+/// What the seller's lists of actions show about a request whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
     /// An action on the order is under way: it may be this one.
@@ -47,7 +48,7 @@ pub enum Trace {
     Failed,
     /// An action ended since the sending, and it is not known to have failed.
     Ended,
-    /// None at all.
+    /// There are no such actions.
     Nothing,
 }
 
@@ -56,10 +57,10 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     if !pending.is_empty() {
         return Trace::UnderWay;
     }
-    // The seller dates its actions by its own clock; of two moments the earlier one leaves out less.
+    // The seller dates its actions by its own clock. The earlier of the two moments excludes fewer actions.
     let sent = add.seller_time.map_or(intent.recorded_at, |theirs| theirs.min(intent.recorded_at));
     let since = sent - Duration::minutes(CLOCKS_APART_MIN);
-    // One without a date may be as young as any.
+    // An action without a date may be a new one.
     let is_young =
         |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && action.id != add.action_before;
     let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();
@@ -70,8 +71,8 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     }
 }
 
-/// Decides after a look that found neither an effect nor an action. The first look may be the one right after the
-/// loss; the second comes after the settling time.
+/// Decides after a look that found neither an effect nor an action. The first look may follow right after the lost
+/// answer. The second comes after the settling time.
 pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
     let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
     let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
@@ -92,7 +93,7 @@ pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, rese
     }
 }
 
-/// Whether the seller renews an order by itself soon, with its license.
+/// Whether the seller will soon renew an order, with its license, automatically.
 pub fn is_renewed_soon(recurring: bool, ends: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     recurring && ends.is_some_and(|ends| ends - now <= Duration::days(TOLD_BEFORE_DAYS))
 }

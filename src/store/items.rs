@@ -123,7 +123,7 @@ impl Store {
         Ok(statement.query_row(params![item.0, license.0], |row| row.get(0))?)
     }
 
-    /// The paid end that a running operation stands for, if it ran within the last 20 days.
+    /// The paid end that a running operation of the last 20 days is for.
     ///
     /// # Errors
     /// An error of SQLite.

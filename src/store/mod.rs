@@ -111,7 +111,7 @@ impl From<FileError> for StoreError {
 /// The name of the single value that holds the running number of the newest order.
 const LAST_NUMBER: &str = "last_number";
 
-/// For how many days a running operation of the panel stands for the payment with which it was first seen.
+/// For how many days a running operation of the panel means the payment with which it was first seen.
 pub(crate) const OPERATION_DAYS: i64 = 20;
 
 /// What a failing disk does to a COMMIT.

@@ -149,7 +149,7 @@ pub(super) const EXPIRES: Field<Expiry> = Field::new(&[any("expiredate", VENDOR)
 /// The end that a renewal has reached.
 pub(super) const RENEWED: Field<NaiveDate> = Field::new(&[document("newexpiredate", NOC)], date);
 
-/// Whether the seller renews it by itself.
+/// Whether the seller renews it automatically.
 pub(super) const AUTOPROLONG: Field<bool> =
     Field::new(&[any("autoprolong", VENDOR)], |text| Some(!matches!(text, "" | "null" | "off" | "0")));
 

@@ -77,7 +77,7 @@ fn addon_name(addon: UpstreamAddonId) -> String {
 }
 
 /// Period in months, -100 for a trial; a module (`addition`) has `item`, the license's number, instead of ip and
-/// licname. The newer function has other words for the button, the period and "no renewal by itself". A lost answer
+/// licname. The newer function has other words for the button, the period and "no automatic renewal". A lost answer
 /// leaves open whether a license was bought; its mark (remoteid) tells.
 fn order(order: &OrderRequest, api: OrderApi) -> Form {
     let (button, period, no_autoprolong) = match api {

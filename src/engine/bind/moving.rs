@@ -173,8 +173,8 @@ impl Engine<'_> {
         self.take_claimed(item, incarnation, &row).await.map(drop)
     }
 
-    /// The incarnation under which a license is claimed. While a license of another account serves it, the claim stands
-    /// under a second name of it (`Incarnation::beside`).
+    /// The incarnation under which a license is claimed. While a license of another account serves it, the claim uses a
+    /// second name of the incarnation (`Incarnation::beside`).
     pub(in crate::engine) fn claiming_incarnation(
         &self,
         incarnation: &Incarnation,

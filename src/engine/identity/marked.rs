@@ -129,7 +129,7 @@ impl Engine<'_> {
         Ok(row.map(|row| (row, found)))
     }
 
-    /// The first license of a family that bears one of the marks and that nobody holds. `like`: where the list leaves
+    /// The first license of a family with one of the marks that our state does not hold. `like`: where the list leaves
     /// marks out, only licenses of its tariff with its address or name are opened.
     ///
     /// # Errors
