@@ -282,7 +282,7 @@ mod tests {
         }
     }
 
-    /// Both spellings, shorts, unknown options with and without values: the item is found wherever it stands.
+    /// Both spellings, short options, unknown options with and without values: the item is found in every position.
     #[test]
     fn tolerant() {
         for line in [
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    /// What is passed over is told by name; values, which may be secrets, are not told.
+    /// Ignored options are reported by name. Their values, which may be secrets, are not.
     #[test]
     fn remarks_hold_no_values() {
         let given = parse("--command open --secret=hunter2 --token hunter2 --item 1 --item 2");
@@ -322,7 +322,7 @@ mod tests {
         );
     }
 
-    /// Each command names the option that it lacks; a malformed number is told with its text.
+    /// Each command names the option that it lacks. The error of a malformed number shows its text.
     #[test]
     fn required() {
         use ErrorKind::{BadValue, Missed, UnknownCommand};
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(common.map(|common| common.running_operation), Ok(None));
     }
 
-    /// An empty value is a value where that makes sense.
+    /// An empty value counts as a value where that makes sense.
     #[test]
     fn empty_value() {
         let given = read(&["--command=check_param", "--param=licname", "--value="].map(str::to_owned));

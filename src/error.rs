@@ -365,7 +365,7 @@ mod tests {
         assert!(document.ends_with(&format!("Next: pmisplicense show 42</msg>{end}")), "{document}");
     }
 
-    /// A secret leaves every part of an error.
+    /// A secret is removed from every part of an error.
     #[test]
     fn masked() {
         let secret = || Text::same("s3cret");

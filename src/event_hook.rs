@@ -67,14 +67,14 @@ pub fn forget(settings: &Settings, item: ItemId, written: SystemTime) {
 mod tests {
     use super::*;
 
-    /// Known by its name, wherever the link lies.
+    /// The handler is recognised by its name, in any folder.
     #[test]
     fn name() {
         assert!(is_handler("/usr/local/mgr5/addon/pmisplicense-event") && is_handler("pmisplicense-event"));
         assert!(!is_handler("pmisplicense") && !is_handler("/x/pmisplicense-event/pmisplicense"));
     }
 
-    /// Notes numbers only, answers always, and is silent under DoNothing.
+    /// It notes only numbers, always answers, and notes nothing under DoNothing.
     #[test]
     fn notes() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -83,7 +83,8 @@ mod tests {
     use crate::model::ids::{AccountId, ItemId, LicenseId};
     use std::os::unix::fs::PermissionsExt;
 
-    /// One holder at a time, other names free, released with the guard; files and folder are private and stay.
+    /// A lock has one holder at a time, other names stay free, and dropping the guard releases it. Files and folder are
+    /// private and stay.
     #[test]
     fn one_holder() {
         let dir = tempfile::tempdir().expect("a folder");

@@ -331,7 +331,7 @@ mod tests {
         Log::new(&folder.join("pmisplicense.log"), &conf, 77, move || time.expect("a time"))
     }
 
-    /// The line has the form of the vendor's library; the file is ours alone.
+    /// The line has the form of the vendor's library. Only the owner can read the file.
     #[test]
     fn line_form() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(log.masked("a p&ss b"), "a *** b");
     }
 
-    /// A long run keeps its last lines only; a line has a limit; a log that cannot be written stops nothing.
+    /// A long run keeps only its last lines, a line has a limit, and a log that cannot be written stops nothing.
     #[test]
     fn limits() {
         let log = log_in(Path::new("/nonexistent"), 6);

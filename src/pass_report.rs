@@ -262,7 +262,7 @@ mod tests {
 
     const MODULE: ModuleId = ModuleId(7);
 
-    /// One failure is worded with its name; several by their names, ten at most; an account's comes first.
+    /// A single failure is told with its name, several by at most ten names. The failure of an account comes first.
     #[test]
     fn an_error_names_the_first_failures_and_counts_the_rest() {
         let mut report = PassReport::default();
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(words(&one).1, "sync: license 5: odd. Everything else was done.");
     }
 
-    /// Lines are cut at ten, the JSON holds all; what another run does is no failure.
+    /// There are at most ten lines, and the JSON has all. Work of another run is not a failure.
     #[test]
     fn the_json_holds_what_the_text_only_counts() {
         let mut report = PassReport::default();

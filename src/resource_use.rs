@@ -26,7 +26,7 @@ fn number(file: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    /// Work is seen in the figures.
+    /// Work shows in the figures.
     #[test]
     fn figures() {
         let figure = |text: &str| text.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number");

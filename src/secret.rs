@@ -49,7 +49,8 @@ mod tests {
     use rsa::pkcs8::{EncodePrivateKey, LineEnding};
     use rsa::rand_core::OsRng;
 
-    /// Both forms of the key open what its public half closed; another key, rubbish and broken base64 are told apart.
+    /// Both forms of the key decrypt what its public half encrypted. Another key, rubbish and broken base64 have
+    /// different errors.
     #[test]
     fn round_trip() {
         let key = RsaPrivateKey::new(&mut OsRng, 1024).expect("a key");

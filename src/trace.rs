@@ -112,7 +112,7 @@ fn write(element: &Element, out: &mut String) {
 mod tests {
     use super::*;
 
-    /// Secrets by every way in which a document names them; everything else as it is.
+    /// Secrets are masked in every form in which a document names them. Everything else is unchanged.
     #[test]
     fn masks() {
         for (doc, want) in [
@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    /// A list is told by its number of rows and its beginning.
+    /// A list is shown by its number of rows and its beginning.
     #[test]
     fn rows() {
         let mut rows = Rows::default();

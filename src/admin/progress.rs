@@ -52,7 +52,7 @@ mod tests {
         told
     }
 
-    /// It fits, fills up, and is silent where nobody looks.
+    /// The bar fits the line, fills up, and is silent without a terminal.
     #[test]
     fn bar() {
         let half = drawn(Some(60), 500, Some(1000));

@@ -164,7 +164,7 @@ fn unbreakable(text: &str, room: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The widest column gives way, letters are counted and not bytes, line breaks of clients do no harm.
+    /// The widest column is cut, letters are counted and not bytes, and line breaks in names do no harm.
     #[test]
     fn fits() {
         let rows = vec![
@@ -176,7 +176,7 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 20));
     }
 
-    /// Columns that can be spared go before cells are cut, and only as many as it takes.
+    /// Columns that can be left out go before cells are cut, and no more of them than necessary.
     #[test]
     fn spares() {
         let rows = vec![vec!["5001".to_owned(), "active".to_owned(), "192.0.2.10".to_owned(), "shop".to_owned()]];

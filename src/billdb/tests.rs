@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Defaults, sockets and TCP as the panel's parameters say; the password shows nowhere.
+/// Defaults, sockets and TCP follow the panel's parameters; the password is never shown.
 #[test]
 fn parameters() {
     let params = |pairs: &[(&str, &str)]| {
@@ -19,7 +19,7 @@ fn parameters() {
     assert_eq!(remote.address(), "db.example.com:3307");
 }
 
-/// A database that is away is an error that names it, without the password, and is not waited for.
+/// A database that does not answer is an error that names it without the password, and it comes at once.
 #[test]
 fn away() {
     let mut map = BTreeMap::from([("DBPassword".to_owned(), "SECRET".to_owned())]);
@@ -64,7 +64,7 @@ fn addon_rows() {
     }
 }
 
-/// Dates are worded as the database does; a day is read from any of them.
+/// Dates have the database's own form; a day is read from each form.
 #[test]
 fn dates() {
     let date = || Value::Date(2026, 11, 1, 0, 0, 0, 0);
@@ -75,7 +75,7 @@ fn dates() {
     assert_eq!([days.day(1), days.day(2), days.day(3)], [None, None, None]);
 }
 
-/// vendor/regex understands what mysql asks of it: versions of servers, and nothing that is no text.
+/// vendor/regex matches what the crate mysql needs: versions of servers, and nothing that is not UTF-8.
 #[test]
 fn versions() {
     let parts = |pattern: &str, version: &[u8]| {

@@ -75,8 +75,7 @@ fn record(row: Row) -> Record {
 mod tests {
     use super::*;
 
-    /// A URL of another kind is refused; the password of the URL comes before the one from outside, and shows
-    /// nowhere.
+    /// A URL of another kind is refused. The password of the URL overrides the one from outside, and is never shown.
     #[test]
     fn urls() {
         let place = |url: &str| Place::parse(url, Some("OUTSIDE".into()));

@@ -185,7 +185,7 @@ mod tests {
         parse(text.as_bytes(), 4096).expect("a document")
     }
 
-    /// The form becomes a row and the row the form again; what was hidden does not count.
+    /// The form becomes a row, and the row the form again. Hidden fields do not count.
     #[test]
     fn row_and_form() {
         let form = |compare: &str, itemtype: &str, pricelist: &str| {

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 const OLD: &str = "the old content";
 const NEW: &str = "the new content, which is longer";
 
-/// A disk that writes its steps down and dies before one of them: none of the later ones happens, and what was not
-/// synced until then is lost, as after a power loss.
+/// A disk that records its steps and dies before one of them. No later step happens, and data that was not synced is
+/// lost, as after a power loss.
 struct DyingDisk {
     steps: RefCell<Vec<&'static str>>,
     dies_at: usize,
@@ -126,7 +126,7 @@ fn what_a_dead_process_left_is_cleared_away_and_what_a_living_one_writes_is_not(
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("file");
     let leftover = |process: u32| dir.path().join(format!(".file.{process}-0.new"));
-    // No process has the highest number there is.
+    // No process has the highest possible number.
     for process in [u32::MAX, std::process::id()] {
         fs::write(leftover(process), "").expect("a leftover");
     }

@@ -18,7 +18,7 @@ use crate::settings::{Environment, Settings};
 
 type Calls = Rc<RefCell<Vec<String>>>;
 
-/// The panel: writes down what it is told. The row has `tries` once the error was saved.
+/// A panel that records its calls. The row has `tries` after the error was saved.
 #[derive(Clone, Default)]
 struct Fake {
     calls: Calls,
@@ -128,7 +128,7 @@ impl Panel for Fake {
     }
 }
 
-/// Reports an error of that kind; what the panel was told.
+/// Reports an error of that kind. Returns the calls that the panel got.
 fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let environment = Environment { root: Some(folder.path().into()), ..Environment::default() };
@@ -210,7 +210,7 @@ fn problems() {
 }
 
 /// However long log, message, causes and names are, and however much longer escaping makes them, the document stays
-/// below what a process may be handed, and says what it left out.
+/// below the limit for an argument of a process, and says what it left out.
 #[test]
 fn bounded() {
     for letter in ["я", "&", "\"", "x"] {

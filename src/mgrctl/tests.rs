@@ -29,8 +29,8 @@ flood) head -c 17000000 /dev/zero | tr '\0' ' ' ;;
 esac
 "#;
 
-/// A root with that tool. Another process writes the script: a file that is open for writing here, if only in a child
-/// that another test is just starting, could not be run.
+/// A root with that tool. Another process writes the script, because a file that is open for writing here cannot be
+/// run, even if only a child that another test is just starting has it open.
 fn root() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(dir.path().join("sbin")).expect("a folder");
@@ -124,7 +124,7 @@ fn own_calls() {
     assert!(seen(dir.path()).0.ends_with(want));
 }
 
-/// Every way to fail, and what is known then; secrets that the tool quotes are masked.
+/// Every way to fail, and what is known after it. Secrets that the tool quotes are masked.
 #[test]
 fn failures() {
     let dir = root();
@@ -167,7 +167,8 @@ fn failures() {
     assert!(matches!(nowhere, Err(PanelError::NotStarted(_))), "{nowhere:?}");
 }
 
-/// Somebody else reaped the tool (an ignored SIGCHLD does that too): its answer is no proof, and nobody waits for it.
+/// Something else reaped the tool (an ignored SIGCHLD does that too). Its answer proves nothing, and the run does not
+/// wait for it.
 #[test]
 fn a_tool_whose_exit_status_is_lost_is_an_unknown_outcome_at_once() {
     let child = Command::new("sh").args(["-c", "echo '<doc><ok/></doc>'"]).stdout(Stdio::piped()).spawn();

@@ -41,7 +41,7 @@ fn parse(text: &str) -> Option<(NaiveDate, Option<NaiveTime>)> {
 mod tests {
     use super::*;
 
-    /// One moment in several wordings is one incarnation; another time of the same day is another one.
+    /// One moment in several forms is one incarnation. Another time of the same day is another incarnation.
     #[test]
     fn a_creation_is_compared_by_its_meaning() {
         for (one, other, same) in [

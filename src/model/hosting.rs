@@ -230,7 +230,8 @@ mod tests {
         }
     }
 
-    /// What was written down before the seller's time was is read as one without it, and written as it was.
+    /// A request that was written down by a version without the seller's time is read as one without it, and written
+    /// unchanged.
     #[test]
     fn purchases_of_former_versions() {
         let text = [
@@ -243,7 +244,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&add).expect("a text"), text);
     }
 
-    /// A failure is believed only where the word says so.
+    /// An action counts as failed only if the word says so.
     #[test]
     fn failed_actions() {
         let action = |status: &str| OrderAction { id: "1".into(), added: None, status: status.into() };
@@ -251,7 +252,7 @@ mod tests {
         assert!(["Success", "InvoicePaid", "PendingExecution", "Odd", ""].iter().all(|w| !action(w).has_failed()));
     }
 
-    /// Keys of lines are found again, and each path is another one.
+    /// Each line is found by its key, and all paths differ.
     #[test]
     fn product_lines() {
         for line in PRODUCT_LINES {

@@ -308,7 +308,8 @@ mod tests {
         Addon { name: name.into(), value: AddonValue::Choice { chosen: chosen.into(), all } }
     }
 
-    /// docs/licensing-rules.md 2, row by row: which enumeration, whose value, what refuses to guess.
+    /// docs/licensing-rules.md 2, row by row: which enumeration counts, which value, and when there is an error instead
+    /// of a guess.
     #[test]
     fn internal_name_choice() {
         let catalogue = Catalogue::builtin();

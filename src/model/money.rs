@@ -131,7 +131,8 @@ impl std::fmt::Display for Money {
 mod tests {
     use super::*;
 
-    /// One amount in all its spellings; what could be another amount, or is no plain number, is none.
+    /// One amount in all its spellings. A text that could be another amount, or is not a plain number, is not an
+    /// amount.
     #[test]
     fn amounts_in_words() {
         for text in [
@@ -199,7 +200,7 @@ mod tests {
         }
     }
 
-    /// Amounts are read without floats, and rubbish is no amount.
+    /// Amounts are read without floats, and rubbish is not an amount.
     #[test]
     fn money() {
         for (text, minor) in [("10", 1000), ("10.5", 1050), ("1 200,00", 120_000), ("-3.07", -307), ("0.999", 99)] {

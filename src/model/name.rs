@@ -64,7 +64,7 @@ const ESCAPES: &[(&str, &str)] = &[("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""
 mod tests {
     use super::*;
 
-    /// Escapes and white space are no difference; a beginning may be; anything else is another name.
+    /// Escapes and white space make no difference. A beginning may be the same name. Anything else is another name.
     #[test]
     fn names_as_sellers_keep_them() {
         let cases = [

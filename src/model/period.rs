@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(into(12, "soft", 17), None);
     }
 
-    /// A row that is not whole is no rule at all.
+    /// An incomplete row is not a rule.
     #[test]
     fn broken_rows() {
         for row in ["", "1", "1;", "1;0;;", "1;-100;;", "x;1;;", "1;2;;x", "1;2;a;3;4", "-7;1;;"] {

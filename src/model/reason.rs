@@ -157,7 +157,7 @@ impl fmt::Display for Reason {
 mod tests {
     use super::*;
 
-    /// What is stored reads back, the seller's words and those of an earlier version too; no two words are alike.
+    /// Stored reasons can be read back, also the seller's words and those of an earlier version. All words differ.
     #[test]
     fn round_trip() {
         let more = [Reason::KeyRefused("too young".into()), Reason::AddressRefused(String::new())];

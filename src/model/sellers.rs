@@ -144,7 +144,7 @@ mod tests {
         assert!(SellerKind::Orderbox.sells(Family::Orderbox) && !SellerKind::Billmanager.sells(Family::Orderbox));
     }
 
-    /// What a form offers are addresses of sellers.
+    /// The addresses that a form offers are addresses of sellers.
     #[test]
     fn offered_addresses_are_sellers() {
         for seller in SELLERS {

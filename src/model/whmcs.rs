@@ -101,7 +101,7 @@ mod tests {
         cells.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// Each column as databases and exports word it; what is no row of this table is told by column and value.
+    /// Each column in the forms of databases and exports. The error of a wrong row names column and value.
     #[test]
     fn rows() {
         let row = |service: &str| record(&[("licenseid", "5001"), ("licensetype", "0"), ("serviceid", service)]);

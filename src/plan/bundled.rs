@@ -300,7 +300,8 @@ mod tests {
         }
     }
 
-    /// Each step counts for the guard of many changes as what it does; to resume takes nothing away and buys nothing.
+    /// The guard of many changes counts each step by its kind. Resuming takes nothing away and buys nothing, so it is
+    /// not counted.
     #[test]
     fn kinds() {
         let kinds = [Step::Open, Step::Suspend, Step::Close, Step::Drop, Step::Change, Step::Resume].map(Step::kind);
@@ -308,7 +309,7 @@ mod tests {
         assert_eq!(kinds, [Some(Kind::Orders), Some(Kind::Stops), freed, freed, Some(Kind::Changes), None]);
     }
 
-    /// What differs is named, and an error tells which server it is about.
+    /// The difference is named, and an error names its server.
     #[test]
     fn told() {
         let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(2), ..test_item(42) };
@@ -336,7 +337,7 @@ mod tests {
         assert_eq!(said(addon, target("55227", "192.0.2.10")), "server 42: no addon");
     }
 
-    /// What is found at the seller for a server without a license in our state is not ordered again.
+    /// When the seller has a license for a server without one in our state, none is ordered.
     #[test]
     fn found_upstream() {
         let here = test_license(5001);

@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    /// IPv6 only where the product says so, and then no loopback either.
+    /// IPv6 is accepted only if the product allows it, and loopback never.
     #[test]
     fn long_addresses() {
         let mut product = Product::new("x", "x", 1);
@@ -300,7 +300,7 @@ mod tests {
         }
     }
 
-    /// Names that would be taken for ours or break a line are refused; whatever else people are called passes.
+    /// Names that look like ours or break a line are refused. All other names pass.
     #[test]
     fn names() {
         let long = "я".repeat(NAME_CHARS + 1);
@@ -342,7 +342,7 @@ mod tests {
         }
     }
 
-    /// An unknown name is told with the known ones.
+    /// The error of an unknown name lists the known ones.
     #[test]
     fn internal_names() {
         let catalogue = Catalogue::builtin();

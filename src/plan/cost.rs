@@ -75,7 +75,7 @@ mod tests {
     use crate::model::ids::{LicenseId, UpstreamPricelistId};
     use crate::model::license::test_license;
 
-    /// docs/licensing-rules.md 5 and 10: months that cost more than a year are told; different currencies are never
+    /// docs/licensing-rules.md 5 and 10: months that cost more than a year are reported; different currencies are never
     /// compared.
     #[test]
     fn months_against_a_year() {

@@ -238,7 +238,8 @@ mod tests {
     use crate::model::journal::OnceRequest;
     use crate::model::license::Family;
 
-    /// A doubt is told with the moment before which nothing is sent again, a person's with the command.
+    /// The text about a doubt names the moment before which nothing is sent again. If it waits for an operator, it
+    /// names the command.
     #[test]
     fn doubts() {
         let at = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();

@@ -240,7 +240,7 @@ pub struct Finding {
 mod tests {
     use super::*;
 
-    /// What the guard of many changes counts (docs/money-safety.md 6): orders, and what takes a license away.
+    /// The guard of many changes counts orders, and remedies that take a license away (docs/money-safety.md 6).
     #[test]
     fn weighty() {
         let (license, item) = (LicenseId(5001), ItemId(42));

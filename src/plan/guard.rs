@@ -92,7 +92,7 @@ mod tests {
     use crate::model::license::{Expiry, ends};
     use crate::model::period::MonthCount;
 
-    /// The limits of each kind, at their edges: a number, or a share of what is bound.
+    /// The limits of each kind, at their edges: a number, or a share of the bound licenses.
     #[test]
     fn a_run_may_do_a_number_or_a_share_of_what_is_bound() {
         use Kind::{Changes, Frees, Orders, OrdersAndFrees, Renewals, Stops};

@@ -463,7 +463,7 @@ mod tests {
         assert_eq!(longest_that_fits(endless, day("2021-04-08"), MonthCount(12)), None);
     }
 
-    /// A code of the other billing is answered with the set that fits (docs/licensing-rules.md 1).
+    /// The error of a code of the other billing names the set that fits (docs/licensing-rules.md 1).
     #[test]
     fn codes_of_both_billings() {
         let catalogue = Catalogue::builtin();

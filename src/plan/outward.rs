@@ -41,8 +41,8 @@ mod tests {
     use crate::model::license::test_license;
     use crate::model::license_row::test_row;
 
-    /// What the service has, what we sent last, what the seller shows; whether the license is told, and what goes along
-    /// with a change of address.
+    /// By the service's value, the one that we sent last and the one that the seller shows: whether the outward address
+    /// is sent, and what is sent with a change of address.
     #[test]
     fn what_is_hidden_is_neither_none_nor_anybodys() {
         for (wanted, sent, shown, is_told, along) in [
@@ -52,7 +52,7 @@ mod tests {
             ("", None, None, false, Some("")),
             ("", Some("203.0.113.7"), None, true, Some("")),
             ("", Some("203.0.113.7"), Some(""), false, None),
-            // Set by a person at the seller.
+            // Somebody set it at the seller.
             ("", None, Some("203.0.113.7"), false, Some("")),
             ("", Some(""), Some("203.0.113.7"), false, Some("")),
             ("203.0.113.7", None, None, true, Some("203.0.113.7")),

@@ -156,7 +156,8 @@ mod tests {
         }
     }
 
-    /// The paid end is right in both worlds of the panel, edges of months included (docs/licensing-rules.md 5).
+    /// The paid end is right whether the panel moves the end before or after, also at the edges of months
+    /// (docs/licensing-rules.md 5).
     #[test]
     fn paid_end_in_both_worlds() {
         for (case, end, settled, period, want) in [

@@ -69,7 +69,7 @@ fn errors_are_documents() {
     assert!(finished.stdout.contains("type=\"config\" object=\"on_clsoe\" value=\"2\""), "{}", finished.stdout);
 }
 
-/// What is passed over is told in the log.
+/// Ignored options are logged.
 #[test]
 fn unknown_options_are_logged() {
     let folder = folder();
@@ -78,14 +78,14 @@ fn unknown_options_are_logged() {
     assert!(log.contains("unknown option shiny passed over") && !log.contains("hunter2"), "{log}");
 }
 
-/// A panic is an error like any other, and is told to nobody but the log.
+/// A panic becomes an error like any other. Its message goes only to the log.
 #[test]
 fn panic_becomes_an_error() {
     let error = caught::<()>(|| panic!("a fault")).expect_err("a panic");
     assert_eq!((error.kind, error.object.as_str()), (ErrorKind::State, "panic"));
 }
 
-/// People get words, help and version; a misspelt subcommand is told with exit 2.
+/// People get text, help and version. A misspelt subcommand ends with exit code 2.
 #[test]
 fn people() {
     let folder = folder();

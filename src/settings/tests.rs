@@ -29,7 +29,7 @@ fn sample_equals_defaults() {
     assert_eq!(sample.refusals, nothing.refusals);
 }
 
-/// The examples in the sample's comments are valid too, and every key that can be read stands in it.
+/// The examples in the sample's comments are valid too, and the sample holds every key that can be read.
 #[test]
 fn sample_examples_are_valid() {
     let is_example = |line: &str| {
@@ -119,7 +119,7 @@ fn cluster_settings() {
     let hosts: Vec<_> = read.hosts.iter().map(|host| (host.host.as_str(), host.port)).collect();
     assert_eq!(hosts, [("127.0.0.1", 3306), ("localhost", 3307), ("::1", 3308)]);
     assert_eq!((read.user.as_str(), read.schema.as_str(), read.lease_s), ("pml", "licenses", 180));
-    // A doubt lasts until nothing can come of the intent any more, and nobody waits longer without a cluster.
+    // A doubt lasts until the intent can no longer take effect. Without a cluster no wait is longer than before.
     assert_eq!(good.rules(None).upstream.settle_s, 900 + 60 + 60);
     assert_eq!(parse("").expect("good settings").rules(None).upstream.settle_s, 900);
     for (lines, words) in [
@@ -144,7 +144,7 @@ fn cluster_settings() {
     assert!(cluster("log = \"mysql://a@192.0.2.1/b\"\nca_file = \"/etc/ca.pem\"").is_ok());
 }
 
-/// Products: added, changed, hidden, replaced; a tariff without a number of its own is its internal name.
+/// Products: added, changed, hidden, replaced. Without a tariff, the internal name is the tariff.
 #[test]
 fn products() {
     let extended = rules(
@@ -167,7 +167,7 @@ fn products() {
     assert_eq!(replaced.iter().map(|p| p.internal_name.as_str()).collect::<Vec<_>>(), ["55228"]);
 }
 
-/// A module's own choices lie over the top level; its alignment rules come first.
+/// A module's own settings override the top level; its alignment rules come first.
 #[test]
 fn module_overrides() {
     let settings = parse(
@@ -212,7 +212,7 @@ fn paths() {
     assert_eq!(environment.config(None), Path::new("/c"));
 }
 
-/// The authority of the panel's database: none where it is empty, and never a path that depends on the folder.
+/// The authority of the panel's database: none if the setting is empty, and never a relative path.
 #[test]
 fn panel_db() {
     let ca = |text: &str| parse(text).map(|settings| settings.panel_db_ca);
@@ -224,7 +224,7 @@ fn panel_db() {
     }
 }
 
-/// No file means defaults; a file that the command line names must be there; a folder is no file.
+/// Without a file the defaults count. A file that the command line names must exist. A folder is not a file.
 #[test]
 fn loading() {
     let folder = tempfile::tempdir().expect("a folder");

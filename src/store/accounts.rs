@@ -373,8 +373,8 @@ mod tests {
         Ok(())
     }
 
-    /// Licenses, requests in doubt and modules go along; of two rows of one license the one that serves a service
-    /// counts; what was sent for a license is not sent again under the other account's number.
+    /// Licenses, requests in doubt and modules move along. Of two rows for one license the one that serves a service
+    /// counts. A request that was sent for a license is not sent again under the other account's number.
     #[test]
     fn two_accounts_that_are_one_are_united() -> Result<(), StoreError> {
         let store = store()?;
@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(store.open_intents_of_license(into, LicenseId(5001))?.len(), 1);
         assert_eq!(store.account_of_module(ModuleId(7))?.map(|account| account.id), Some(into));
         assert_eq!(store.account_at(FORMER, "reseller")?, Some(into));
-        // A run that began before wrote once more to the empty row.
+        // A run that began earlier wrote to the empty row once more.
         store.write(moment(2), |tx| put(tx, from, 5004, Some(44)))?;
         store.write(moment(3), |tx| tx.rename_account(&former, Some(into), PRESENT, "reseller"))?;
         assert_eq!((store.count_licenses(from)?, store.count_licenses(into)?), ((0, 0), (4, 4)));

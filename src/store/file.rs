@@ -305,12 +305,12 @@ fn pragma_i32(conn: &Connection, name: &str) -> rusqlite::Result<i32> {
 mod tests {
     use super::*;
 
-    /// A crowd that meets no file yet: each gets the state, all the same one. Where SQLite gave up it was once in
-    /// some hundred rounds.
+    /// Many runs at once find no file. Each gets the state, and all get the same one. Without the retries SQLite failed
+    /// once in some hundred rounds.
     #[test]
     fn first_runs_at_once() {
         for _ in 0..100 {
-            // In memory where there is such a place: each of them syncs a file and its folder.
+            // In a folder in memory if there is one, because each run syncs a file and its folder.
             let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
             let path = &dir.path().join("state/state.db");
             let open = |number: u8| {

@@ -281,8 +281,8 @@ mod tests {
     use crate::model::item::test_item;
     use crate::store::moment;
 
-    /// The panel's database words the moment of creation in another way by now: what was written before is found, and
-    /// written on, under the text of the first time.
+    /// The panel's database now shows the moment of creation in another form. Earlier rows are found, and continued,
+    /// under the first text.
     #[test]
     fn an_incarnation_keeps_the_text_of_its_first_sight() -> Result<(), StoreError> {
         let panel = PanelId::parse("simulate").expect("eight letters");

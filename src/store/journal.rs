@@ -340,9 +340,9 @@ mod tests {
         Ok((store, account))
     }
 
-    /// One key, one send (docs/money-safety.md 2): whatever asks again gets the intent that there is, until that is
-    /// known to have had no effect. Each step stands in the journal, and the run that did it is known for as long as
-    /// the panel repeats it.
+    /// One key, one send (docs/money-safety.md 2): recording the same key again gives the existing intent, until that
+    /// is known to have had no effect. Each step is in the journal, and its run is remembered for as long as the panel
+    /// repeats it.
     #[test]
     fn one_key_one_send() -> Result<(), StoreError> {
         let (store, account) = store()?;
@@ -383,7 +383,8 @@ mod tests {
         Ok(())
     }
 
-    /// A purchase that was carried out lifts what a refusal kept back; and the last word about an import is the last.
+    /// A purchase that was carried out ends the back-off after a refusal. The last entry about an import is the newest
+    /// one.
     #[test]
     fn lifted_and_last() -> Result<(), StoreError> {
         let (store, account) = store()?;

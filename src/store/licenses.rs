@@ -421,8 +421,8 @@ mod tests {
     use crate::model::ids::PanelId;
     use crate::model::license::test_license;
 
-    /// A free license is claimed once, whatever row the second run holds in its hands; what is held is counted and
-    /// read on from where the last page ended.
+    /// A free license is claimed once, whichever row the second run has read. Held licenses are counted, and reading
+    /// continues where the last page ended.
     #[test]
     fn claimed_once() -> Result<(), StoreError> {
         let panel = PanelId::parse("simulate").expect("eight letters");

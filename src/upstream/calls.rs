@@ -324,7 +324,7 @@ mod tests {
         assert!(matches!(&found, Outcome::Refused(refusal) if refusal.kind == RefusalKind::NoMoney), "{found:?}");
     }
 
-    /// Repeatable changes name their target and nothing that was not asked for.
+    /// Repeatable changes name their target, and nothing that was not requested.
     #[test]
     fn changes() {
         let fields = Edit {

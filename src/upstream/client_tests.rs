@@ -128,7 +128,7 @@ fn quick(ca_file: Option<std::path::PathBuf>) -> UpstreamRules {
     UpstreamRules { timeout_s: 2, connect_timeout_s: 1, ca_file, ..UpstreamRules::default() }
 }
 
-/// What a call that is sent once says, as a word; no error shows the login.
+/// The outcome of a call that is sent once, as a word. No error shows the login.
 fn once(upstream: &mut HttpUpstream) -> &'static str {
     match upstream.document(Repeat::Once, "soft.order.param", &[("lickey", "HIDDEN".to_owned())]) {
         Ok(_) => "done",
@@ -304,7 +304,7 @@ fn connections() {
     }
 }
 
-/// The seller's words are kept without the password, should it quote it.
+/// The seller's words are kept without the password, if they quote it.
 #[test]
 fn masked_words() {
     let seller = Seller::new(vec![Act::Answer(

@@ -116,7 +116,7 @@ mod tests {
     use crate::model::period::Period;
     use crate::xml;
 
-    /// As every document and row is read: what is in one shape is in the other too, unless a test says otherwise.
+    /// Reads a license as a document and as a row. Both must give the same, unless a test says otherwise.
     fn license(element: &Element) -> Option<License> {
         let [row, document] = [Shape::Row, Shape::Document].map(|shape| super::license(element, shape));
         assert_eq!(row, document, "{element:?}");
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(license.cost.as_deref(), Some("5.00 EUR"));
     }
 
-    /// Missing and odd fields are said to be so, and never guessed.
+    /// Missing and odd fields are reported as such, and never guessed.
     #[test]
     fn odd_fields() {
         let bare = license(&element("<elem><id>7</id></elem>")).expect("a license");
@@ -221,8 +221,7 @@ mod tests {
         }
     }
 
-    /// A field that is there twice with different values is not known, and is named; of two days the later one
-    /// counts.
+    /// A field that occurs twice with different values is not known, and is named. Of two days the later one counts.
     #[test]
     fn doubled_fields() {
         let twice = license(&element(
@@ -288,7 +287,7 @@ mod tests {
         }
     }
 
-    /// Balances as billing systems word them.
+    /// Balances in the forms of billing systems.
     #[test]
     fn balances() {
         for (row, want) in [

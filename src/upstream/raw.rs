@@ -114,7 +114,7 @@ mod tests {
     use super::super::client_tests::{Act, Seller};
     use super::*;
 
-    /// Every field of form and row, nested ones and attributes too; what is known there, and no secret anywhere.
+    /// Every field of form and row, also nested ones and attributes. Known fields are marked, and no secret is shown.
     #[test]
     fn all_fields_masked_and_marked() {
         let seller = Seller::new(vec![
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(told, wanted);
     }
 
-    /// Whatever the table of fields names is known, but for what only answers of orders and renewals hold.
+    /// All fields of the table are known, except those that only answers of orders and renewals hold.
     #[test]
     fn the_whole_table_is_known() {
         let of_answers = ["number that an order answers", "end after a renewal"];

@@ -222,7 +222,7 @@ impl RefusalTable {
 mod tests {
     use super::*;
 
-    /// Plausible words of the seller, each with what they mean.
+    /// Plausible words of the seller, each with its meaning.
     #[test]
     fn builtin_table() {
         use RefusalKind as K;
@@ -261,7 +261,7 @@ mod tests {
             ("x", "", "The product is not available for order", K::SaleClosed),
             ("value", "period", "", K::PeriodNotSold),
             ("x", "", "The period 3 is not available", K::PeriodNotSold),
-            // The license is not what these are about.
+            // These do not concern the license.
             ("missed", "ip", "", K::Other),
             ("missed", "func", "", K::NoFunction),
             ("x", "", "Function not found", K::NoFunction),
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    /// Rules of the settings file win over the table; one that says nothing fits nothing.
+    /// Rules of the settings file win over the table. An empty rule fits nothing.
     #[test]
     fn extra_rules() {
         let empty = RefusalRule { error_type: None, object: None, text: None, means: RefusalKind::Blocked };

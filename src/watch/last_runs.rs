@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::text;
 
-    /// Failures are counted from the last pass that ended well; a file that cannot be read says nothing.
+    /// Failures are counted from the last pass that succeeded. A file that cannot be read counts as empty.
     #[test]
     fn failures_count_from_the_last_good_pass() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -24,7 +24,7 @@ fn reads() {
     assert_eq!(doc.value_of("none"), None);
 }
 
-/// What is written reads back the same, whatever stands in it; characters that XML cannot hold are left out.
+/// A written document reads back the same, whatever it holds. Characters that XML cannot hold are left out.
 #[test]
 fn writes_and_reads_back() {
     let nasty = "a<b>&\"'\r\n\t\u{1}\u{fffe}]]> ü 😀";
@@ -41,8 +41,7 @@ fn writes_and_reads_back() {
     assert_eq!(Element::new("ok").to_fragment(), "<ok/>");
 }
 
-/// Characters that XML forbids are passed over, raw or as a reference, in text and attributes: what stands beside
-/// them is read.
+/// Characters that XML forbids are dropped, raw or as a reference, in text and attributes. The rest is read.
 #[test]
 fn forbidden_characters_are_passed_over() {
     for odd in ["\u{b}", "&#11;", "&#x0B;", "&#0;", "&#1;", "&#xD800;", "&#xFFFE;", "&#1114112;", "&#99999999999;"] {
@@ -53,7 +52,7 @@ fn forbidden_characters_are_passed_over() {
     assert_eq!(doc.attribute("a"), Some("1 2 3 \n\t<"));
 }
 
-/// White space and byte order marks before the declaration are passed over, and `utf8` is UTF-8.
+/// White space and byte order marks before the declaration are ignored, and `utf8` is UTF-8.
 #[test]
 fn what_may_stand_before_a_document() {
     for before in ["", "\n", " \r\n\t", "\u{feff}", "\u{feff}\n", "\n\u{feff}", "\u{feff}\u{feff}"] {

@@ -43,7 +43,7 @@ mod tests {
     use super::super::Level;
     use super::*;
 
-    /// The file that is installed has both lines; one missing, and lines put out of use, are noticed.
+    /// The installed file has both lines. A missing line, and lines that are commented out, are noticed.
     #[test]
     fn cron_lines() {
         let shipped = include_str!("../../../dist/pmisplicense.cron");

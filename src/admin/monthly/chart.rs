@@ -102,7 +102,8 @@ fn whole(minor: i64) -> String {
 mod tests {
     use super::*;
 
-    /// The tallest bar has the whole room, the limit lies where it belongs, nothing divides by zero, text is escaped.
+    /// The tallest bar uses the whole height, the limit is at the right height, nothing divides by zero, text is
+    /// escaped.
     #[test]
     fn bars() {
         let bar = |minor| Bar { name: "a<b".into(), minor };

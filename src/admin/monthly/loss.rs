@@ -168,7 +168,8 @@ fn lost_a_month(price: (&Money, MonthCount), cost: (&Money, MonthCount)) -> Opti
 mod tests {
     use super::*;
 
-    /// The same time on both sides; a year bought for monthly clients; nothing lost at the very cost.
+    /// Both sides are compared for the same time; a year may be bought for monthly clients; a price equal to the cost
+    /// is no loss.
     #[test]
     fn same_period() {
         let euros = |minor| Money { minor, currency: "EUR".into() };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::ids::PanelId;
 
-/// Ended is ended: no event moves an intent whose outcome is certain, and none begins without its recording.
+/// No event changes an intent whose outcome is certain, and no history begins without its recording.
 #[test]
 fn legal_transitions() {
     let license = LicenseId(9);
@@ -25,8 +25,8 @@ fn legal_transitions() {
         assert!(ended.is_ended());
         assert!(events.iter().all(|event| ended.after(event).is_none()), "{ended:?}");
     }
-    // What becomes of an open one, event by event. A late answer cannot turn what a person holds into "refused" or
-    // "not sent".
+    // The events of an open intent, one by one. A late answer cannot turn an intent that waits for an operator into
+    // "refused" or "not sent".
     let (doubt, free, person) = (IntentStatus::InDoubt, IntentStatus::FreeWhenAppears, IntentStatus::HandedOver);
     let (done, never) = (Some(IntentStatus::Done), Some(IntentStatus::NotHappened));
     let (refused, not_sent) = (Some(IntentStatus::Refused), Some(IntentStatus::NotSent));
@@ -55,7 +55,7 @@ fn legal_transitions() {
     );
 }
 
-/// Every call that is sent once has its word, and all but orders are about a license that there is.
+/// Every call that is sent once has its word, and all except orders concern an existing license.
 #[test]
 fn requests() {
     let (license, family) = (LicenseId(9), Family::Soft);
@@ -88,7 +88,7 @@ fn requests() {
     }
 }
 
-/// The stored words read back.
+/// The stored words can be read back.
 #[test]
 fn words() {
     for word in ["in_doubt", "free_when_appears", "handed_over", "done", "refused", "not_sent", "not_happened"] {

@@ -8,7 +8,7 @@ use crate::model::period::{MonthCount, Period};
 
 const SETTLE_S: u32 = 900;
 
-/// As it is ordered where the seller is known to return no remoteid.
+/// The ordered name where the seller is known to return no remoteid.
 const NAME: &str = "shop pml-bbbbbbbb-42-3";
 
 fn start() -> DateTime<Utc> {
@@ -50,8 +50,8 @@ fn intent(clean_look_s: Option<i64>) -> Intent {
     }
 }
 
-/// An order is this service's in each of its lives, and not another's that has its number now; the very incarnation
-/// is asked for apart.
+/// An order belongs to its service in each incarnation, and not to another service that has its number now. Another
+/// function asks for exactly one incarnation.
 #[test]
 fn whose_order() {
     let incarnation =
@@ -123,7 +123,7 @@ fn nothing_appeared() {
     }
 }
 
-/// The day from which an order's license may date (docs/money-safety.md 4): the seller's own words count, never our
+/// The earliest day of creation of an order's license (docs/money-safety.md 4): the seller's dates count, never our
 /// clock alone.
 #[test]
 fn days_are_the_sellers() {
@@ -141,7 +141,7 @@ fn days_are_the_sellers() {
     }
 }
 
-/// Rows of a list only point: what is worth opening (docs/money-safety.md 4).
+/// Which licenses are worth opening, by their rows in a list (docs/money-safety.md 4).
 #[test]
 fn candidates() {
     let bare = || License { name: Some("client".into()), ..license(1, RemoteId::Absent) };
@@ -172,7 +172,7 @@ fn candidates() {
     assert!(is_candidate(&unknown, &intent(None), &row(900, "2020-01-01")), "any day where the seller's is not known");
 }
 
-/// Who decides that a license is the one: the mark; silence only where the seller is known to be silent.
+/// The mark decides that a license is the one. A missing mark counts only where the seller is known to return none.
 #[test]
 fn decisions() {
     let mark = || RemoteId::Text(order().mark.to_string());
@@ -218,7 +218,7 @@ fn decisions() {
     assert_eq!(found(vec![other_names], Some(true)), Found::Nothing, "an empty mark where marks are returned");
 }
 
-/// An order that was read back is what was asked for, or the field that is not is named.
+/// A license that was read back agrees with the order, or the differing field is named.
 #[test]
 fn mismatches() {
     const NODES: UpstreamAddonId = UpstreamAddonId(7);
@@ -240,7 +240,8 @@ fn mismatches() {
     }
 }
 
-/// Whose expiry proves nothing about a renewal for a month sent on 2027-01-10: who had more left and is stopped now.
+/// A license whose expiry proves nothing about a renewal for a month that was sent on 2027-01-10: it had more time
+/// left, and is stopped now.
 #[test]
 fn hidden_renewals() {
     let hidden_since = |not_before: Option<NaiveDate>, status, expires: &str| {
@@ -283,7 +284,7 @@ fn completeness() {
     assert!(!has_all(&[1, 2], &[Some(3)]) && !has_all(&[1], &[None]) && !has_all(&[], &[]));
 }
 
-/// A list ends with its last row or an empty page; one that shows the same rows again is none.
+/// A list ends with its last row or an empty page. A list that shows the same rows again is not a list.
 #[test]
 fn a_list_ends_or_repeats_itself() {
     let walk = |pages: &[(&[u32], Option<u32>)]| {

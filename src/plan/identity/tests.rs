@@ -10,7 +10,7 @@ fn incarnation() -> Incarnation {
     Incarnation { item: ItemId(42), created: "2026-11-01".into(), closes: 0 }
 }
 
-/// License 5001 in a state; held for the present incarnation where it is bound.
+/// License 5001 in a state. If it is bound, it belongs to the present incarnation.
 fn row(state: LicenseState) -> LicenseRow {
     let row = LicenseRow { state, ..test_row(5001) };
     let incarnation = is_bound(&row).then(|| incarnation().to_string());
@@ -24,7 +24,8 @@ fn of(item: u32, state: LicenseState) -> LicenseRow {
     LicenseRow { item: Some(ItemId(item)), incarnation, ..row }
 }
 
-/// A changed client matters only where something is at stake; another incarnation only while it holds a license.
+/// A changed client matters only if there is a license or an order in doubt. Another incarnation matters only while it
+/// holds a license.
 #[test]
 fn a_service_is_judged_by_client_and_incarnation() {
     use LicenseState as S;
@@ -64,7 +65,7 @@ fn a_service_is_judged_by_client_and_incarnation() {
     }
 }
 
-/// What a service shows is a witness unless our state took it from this very service.
+/// The license that a service shows counts as evidence, unless our state took it from this same service.
 #[test]
 fn a_shown_license_is_judged_by_who_holds_it() {
     use LicenseState as S;
@@ -89,8 +90,8 @@ fn a_shown_license_is_judged_by_who_holds_it() {
     }
 }
 
-/// Nobody sees a key that another client has: it is kept only for the service that has it already, and for a license
-/// that nobody of ours had.
+/// No client sees a key that another client has. A key is kept only for the service that has it already, and for a
+/// license that no client of ours had.
 #[test]
 fn a_key_is_kept_only_for_who_may_know_it() {
     use KeyFate::{Kept, New};
@@ -130,7 +131,8 @@ fn a_key_is_kept_only_for_who_may_know_it() {
     }
 }
 
-/// A mark is an incarnation's while it holds the license, and still when that license is gone; not a former one's.
+/// A mark belongs to the incarnation that holds the license, also after the license is gone, and not to a former
+/// incarnation.
 #[test]
 fn marks_belong_to_the_incarnation_that_they_were_given_to() {
     use LicenseState as S;

@@ -117,7 +117,7 @@ fn found(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(
     found_beside(Vec::new(), items, rows, upstream)
 }
 
-/// As `found`, beside intents without an ended outcome.
+/// As `found`, with intents without an ended outcome.
 fn found_beside(
     open: Vec<Intent>,
     items: &[ItemView],
@@ -237,7 +237,8 @@ fn one_wrong() {
     assert_eq!(found(&[item.clone()], &[for_an_hour], &[there.clone()]), [], "an hour is not too long");
 }
 
-/// What was paid and nobody has: bound to its service, freed when it does not need it, an old state renewed after it.
+/// A license that was paid for and that nobody has is bound to its service, or freed when the service does not need it.
+/// After that an old state is made current.
 #[test]
 fn unowned() {
     let item = view(42);
@@ -278,8 +279,9 @@ fn unowned() {
     assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier life");
 }
 
-/// A mark newer than the state ends what the state still waits for, or holds and the seller does not have any more:
-/// its license is the service's. One that the state knows of, or beside a license that is there, is not.
+/// The license with a mark newer than the state belongs to its service, in place of an order that the state waits for,
+/// or of a license that the seller does not have any more. This does not hold if the state knows the mark, or if the
+/// other license exists.
 #[test]
 fn newest_mark() {
     let item = view(42);
@@ -294,7 +296,7 @@ fn newest_mark() {
     assert!(!holds(&[marked(5001, 3)]).contains(&bind), "the state knows of number 3");
 }
 
-/// What is in doubt is looked at; what a person must end is the person's.
+/// The remedy of a doubt is a look. A doubt that waits for an operator stays with the operator.
 #[test]
 fn doubts() {
     let item = view(42);
@@ -335,7 +337,7 @@ fn order(number: u32) -> Intent {
     }
 }
 
-/// A paid service without a license; bought by hand beside it, or shown by two.
+/// A paid service without a license. Its license was bought by hand, or two services show it.
 #[test]
 fn without_license() {
     let item = view(42);
@@ -369,7 +371,7 @@ fn without_license() {
     assert_eq!(world(other), [], "a closed one shows nothing to anybody");
 }
 
-/// What nobody uses: to be freed, renewed by itself, or used by somebody.
+/// Licenses that serve no service: to be freed, renewed automatically, or used by somebody.
 #[test]
 fn unheld() {
     let item = view(42);
@@ -394,7 +396,7 @@ fn unheld() {
     assert_eq!(found(&[], &[gone], &[theirs]), [], "another installation's by now");
 }
 
-/// Findings in short, with the command of those that an operator decides.
+/// Findings in short form, with the command for an operator.
 fn commands(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(Kind, String)> {
     let told = |finding: Finding| {
         let command = finding.remedy.describe().en;
@@ -404,8 +406,8 @@ fn commands(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Ve
     findings(Vec::new(), items, rows, upstream).into_iter().map(told).collect()
 }
 
-/// What a service shows is in use, whatever our state says of it: named with the command that binds it, and neither
-/// freed nor bought beside.
+/// A license that a service shows is in use, whatever our state says. The finding names the command that binds it; it
+/// is not freed, and no other one is bought.
 #[test]
 fn a_shown_license_is_neither_freed_nor_bought_beside() {
     let (item, copy) = (view(42), view(43));

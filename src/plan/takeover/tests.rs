@@ -32,7 +32,7 @@ fn service() -> Service {
     Service { item: test_item(42), want, master: Master::Ours, held: None, ordering: false, settled: false }
 }
 
-/// Who is named by a license: its name and remoteid in the vendor's spelling only, and what the panel shows.
+/// The services that a license names: by name and remoteid in the vendor's spelling only, and by the panel's data.
 #[test]
 fn names() {
     for (name, item) in [
@@ -57,7 +57,7 @@ fn names() {
     assert_eq!(found, Named::from([(ItemId(42), all), (ItemId(43), BTreeSet::from([Evidence::Licid]))]));
 }
 
-/// A license of a server's addon has the number of the addon's row as its remoteid: the name tells the server.
+/// The license of a server's addon has the number of the addon's row as its remoteid. Its name gives the server.
 #[test]
 fn an_addons_license_is_its_servers() {
     let with = |name: &str, remoteid: &str| License {
@@ -75,7 +75,7 @@ fn an_addons_license_is_its_servers() {
     assert_eq!(by(&with("Item #42 shop", "45")).len(), 2, "an operator decides");
 }
 
-/// Several services are a person's to decide, unless a person did already.
+/// If several services fit, an operator must decide, unless one has decided already.
 #[test]
 fn one_service() {
     let by = |all: &[(u32, Evidence)]| -> Named {
@@ -120,8 +120,8 @@ fn word(seen: &License, row: Option<&LicenseRow>, service: Option<&Service>, by:
     }
 }
 
-/// The guards of docs/money-safety.md 5, one by one: what is anybody else's, unclear, or would change or buy
-/// something is left.
+/// The guards of docs/money-safety.md 5, one by one: a license is left alone if it belongs to somebody else, is
+/// unclear, or would cause a change or a purchase.
 #[test]
 fn guards() {
     let with = |change: &dyn Fn(&mut Service)| {
@@ -180,7 +180,7 @@ fn guards() {
     }
 }
 
-/// A number alone may be another panel's: it takes the address, or the service's very name, to believe it.
+/// A number alone may come from another panel. It counts only with the address, or with the exact name of the service.
 #[test]
 fn evidence() {
     let mut without_ip = service();
@@ -198,7 +198,8 @@ fn evidence() {
     }
 }
 
-/// What is bound: nothing left, a mark left, or what an earlier run did not finish; never what serves another.
+/// For a bound license, there is nothing left to do, or the mark is missing, or an earlier run did not finish. A
+/// license that serves another service is left alone.
 #[test]
 fn bound_ones() {
     let ours = mark(panel());
@@ -222,7 +223,7 @@ fn bound_ones() {
     assert_eq!(word(&license(), Some(&elsewhere), Some(&done), by), "held");
 }
 
-/// Two licenses for one service: neither is bound; a pair that is left alone already does not count.
+/// Of two licenses for one service neither is bound. A pair that is left alone already does not count.
 #[test]
 fn doubles() {
     let gone = || Verdict::Leave(Left::Gone, text!("gone", "нет"));

@@ -8,7 +8,7 @@ fn replaced(document: &str) -> String {
     Placeholders::default().document(&parsed).to_fragment()
 }
 
-/// Shapes stay, and what is the same stays the same.
+/// Placeholders keep shapes, and equal values get equal placeholders.
 #[test]
 fn a_placeholder_has_the_shape_of_what_it_replaces() {
     for (value, want) in [
@@ -36,7 +36,7 @@ fn a_placeholder_has_the_shape_of_what_it_replaces() {
     assert_eq!((first.as_str(), second.as_str()), ("aaaaaaa 1000 aa aaaa", "1000-AaA"));
 }
 
-/// What a field is decides what may stay of it.
+/// The kind of a field decides which part of its value may stay.
 #[test]
 fn only_what_is_known_to_be_harmless_stays() {
     for (document, want) in [
@@ -74,7 +74,7 @@ fn only_what_is_known_to_be_harmless_stays() {
     }
 }
 
-/// A record of a record is the same: a replayed one can be checked against its file.
+/// The record of a replayed record is the same, so it can be checked against its file.
 #[test]
 fn placeholders_of_placeholders_are_the_same() {
     let document = "<doc><elem><id>5001</id><licname>Acme &amp; Sons, shop.example.com</licname><ip>198.18.5.6</ip>\
