@@ -1,5 +1,5 @@
 //! The log of a cluster in a schema of its own on MariaDB, MySQL or Percona (docs/cluster.md). The servers are tried in
-//! the order of the settings. Only a server that accepts writes, and belongs to the majority of the cluster, is used.
+//! the order of the settings. Only a server that accepts writes, and is not cut off from its cluster, is used.
 
 mod server;
 mod snapshots;
