@@ -1,6 +1,7 @@
-//! Licenses that are an addon of somebody's hosting order, as OrderBox sells them (docs/licensing-rules.md 11). They
-//! share journal, locks, guards and the way to the panel with all others; what differs is here. The license has the
-//! order's number. It cannot be stopped, renewed or given to another service: it is added to the order, and taken off.
+//! Licenses that are addons of hosting orders, as OrderBox sells them (docs/licensing-rules.md 11). They share journal,
+//! locks, guards and the calls to the panel with all other licenses. This module has the differences. The license has
+//! the order's number. It cannot be stopped, renewed or given to another service. It can only be added to the order and
+//! removed from it.
 
 mod by_hand;
 pub(super) mod doubt;
@@ -61,7 +62,7 @@ impl Engine<'_> {
         }
     }
 
-    /// suspend and resume: nothing at the seller stops the license alone, and the hosting is not ours to stop.
+    /// suspend and resume: the seller cannot stop the license alone, and we must not stop the hosting.
     async fn leave_running(&mut self, item: &Item, post: &str) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         if let Some(row) = self.held_by(&incarnation)? {
@@ -89,8 +90,8 @@ impl Engine<'_> {
         self.finish_prolong(item, &incarnation, payment).await
     }
 
-    /// setparam: from or to `nopanel`. Nothing else of the service is known to the seller; another order is another
-    /// license.
+    /// setparam: a change from or to `nopanel`. The seller knows nothing else about the service. Another order would be
+    /// another license, so it is refused.
     async fn setparam_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
@@ -100,7 +101,8 @@ impl Engine<'_> {
                 let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
                 let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
                 let holds = self.held_by(&incarnation)?.is_some();
-                // The choice is written down with the purchase: one that brought nothing is still wanted.
+                // The choice is written down with the purchase. If the purchase brought nothing, the license is still
+                // wanted.
                 let is_owed = self.is_addition_owed(item, &incarnation)?;
                 if holds || had_nothing || is_owed || item.status == ItemStatus::Active {
                     self.ensure_addon(item, &incarnation, &name).await?;
@@ -112,8 +114,8 @@ impl Engine<'_> {
         self.post(item, "service.postsetparam").await
     }
 
-    /// Has the panel show a problem with a license once, whatever runs find it again. If the panel refuses the
-    /// problem, the command goes on.
+    /// Registers a problem with a license in the panel, once, even if later runs find it again. If the panel refuses
+    /// this, the command goes on.
     async fn tell_problem(
         &mut self,
         item: crate::model::ids::ItemId,

@@ -18,7 +18,7 @@ use crate::engine::bind::{Consent, Word};
 use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
 use crate::engine::{Engine, errors};
 
-/// A service and an order with its license, both looked at.
+/// A service and an order with its license, as they were read.
 struct Pair {
     item: Item,
     incarnation: Incarnation,
@@ -118,7 +118,7 @@ impl Engine<'_> {
         Ok(Pair { item, incarnation, former_client, name, held, seen })
     }
 
-    /// Before an operator's word that nothing was bought: the order must show no license.
+    /// Checks, before an operator's answer that nothing was bought is accepted, that the order shows no license.
     pub(in crate::engine) async fn check_not_added(
         &mut self,
         intent: &Intent,
@@ -131,7 +131,7 @@ impl Engine<'_> {
         if seen.key.is_none() { Ok(()) } else { Err(wording::added_after_all(intent.item, add.order)) }
     }
 
-    /// An operator says that the purchase happened: what the order shows is taken for it.
+    /// An operator says that the purchase happened: adopts the license that the order shows.
     pub(in crate::engine) async fn resolve_addition(
         &mut self,
         intent: &Intent,

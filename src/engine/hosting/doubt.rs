@@ -1,4 +1,5 @@
-//! Purchases of addons whose outcome is unknown, and writing down what they brought. The rules are in `plan::hosting`.
+//! Settles purchases of addons whose outcome is unknown, and writes down the licenses that they brought. The rules are
+//! in `plan::hosting`.
 
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
@@ -40,8 +41,8 @@ impl Engine<'_> {
         self.store.intent(id).map_err(errors::state)?.ok_or_else(missing)
     }
 
-    /// Settles the purchases of a service that are in doubt: each ends, or this run fails. `incarnation`: who waits for
-    /// what they bought; `None`: nobody, so it is to be removed.
+    /// Settles the purchases of a service that are in doubt: each ends, or this run fails. `incarnation`: the
+    /// incarnation that waits for the license. `None`: none does, so the license is to be removed.
     pub(in crate::engine) async fn settle_additions(
         &mut self,
         item: &Item,
@@ -51,14 +52,15 @@ impl Engine<'_> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
         for intent in open.iter().filter(|intent| addition_of(intent).is_some() && intent.account == account) {
-            // A license that was bought for another incarnation of the number may be another client's.
+            // A license that was bought for another incarnation of this number may belong to another client.
             let wanted = incarnation.filter(|incarnation| intent.is_order_of(incarnation));
             self.settle_addition(intent, wanted).await?;
         }
         Ok(())
     }
 
-    /// Looks for what one doubtful purchase brought. `Ok(None)`: it ended without a license, or nobody waits for it.
+    /// Looks for the license of one purchase in doubt. `Ok(None)`: the purchase ended without a license, or no service
+    /// waits for it.
     pub(in crate::engine) async fn settle_addition(
         &mut self,
         intent: &Intent,
@@ -83,7 +85,7 @@ impl Engine<'_> {
         }
         match self.traced(intent, &add).await? {
             Trace::UnderWay => Err(wording::under_way(&what, add.order)),
-            // It may be an earlier one that failed: this one has its time to take effect.
+            // The failed action may be an earlier one, and this purchase may still take effect.
             Trace::Failed if !self.is_settled(intent) => Err(self.still_in_doubt(intent, &what)),
             Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
             Trace::Ended if self.is_settled(intent) && wanted.is_some() => {
@@ -111,8 +113,8 @@ impl Engine<'_> {
         Ok(trace(&pending, &finished, intent, add))
     }
 
-    /// Whether the purchase of a license whose key never came has failed after all: it was taken, and the seller says
-    /// since that its action failed.
+    /// Whether the purchase of a license whose key never came has failed: the seller accepted it, and reported later
+    /// that its action failed.
     pub(super) async fn has_failed(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let Some(item) = row.item else { return Ok(false) };
         let known = self.store.additions_of_item(item).map_err(errors::state)?;
@@ -125,7 +127,8 @@ impl Engine<'_> {
         Ok(self.is_settled(intent) && self.traced(intent, add).await? == Trace::Failed)
     }
 
-    /// A license that was bought before, serves nobody, and has not shown its key yet: it is no reason for another one.
+    /// A license that was bought before, serves no service, and has not shown its key yet. No other one is bought while
+    /// it exists.
     pub(super) async fn still_to_come(&mut self, seen: &HostingOrder) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
         let is_given_back = |row: &LicenseRow| matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
@@ -136,7 +139,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The seller says that it failed: the intent ends. The next run may buy; this one tells what happened.
+    /// The seller says that the purchase failed: ends the intent. The next run may buy; this one reports what happened.
     async fn failed(&mut self, intent: &Intent, what: &Text, tell: bool) -> Result<Option<LicenseRow>, ModuleError> {
         let reason = "the seller's list of actions says that it failed".to_owned();
         let event = match intent.status {
@@ -177,7 +180,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The service is closed: what has not appeared within 30 days never will.
+    /// The service is closed: a license that has not appeared within 30 days never will.
     async fn not_yet_added(&mut self, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
         match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, true) {
             Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
@@ -220,8 +223,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Writes a purchase's good end: the event and the license's row in one transaction. Without an incarnation that
-    /// waits for it the license is to be removed.
+    /// Writes down that a purchase was carried out: the event and the license's row, in one transaction. If no
+    /// incarnation waits for the license, it is to be removed.
     pub(super) async fn bind_addition(
         &mut self,
         intent: &Intent,
@@ -249,7 +252,8 @@ impl Engine<'_> {
             ),
         };
         self.note(&note);
-        // A key of an earlier license of this order is dead: this one has its own, which may be still to come.
+        // The key of an earlier license of this order is not valid any more. This license has its own key, which may
+        // come later.
         let former = self.store.license(account, order).map_err(errors::state)?;
         let (intent, license, incarnation) = (intent.clone(), seen.as_license(), incarnation.cloned());
         self.commit("bind", move |tx| {
@@ -267,7 +271,7 @@ impl Engine<'_> {
         self.row_of_order(seen)
     }
 
-    /// Binds a license that is there, without a purchase.
+    /// Binds an existing license, without a purchase.
     pub(in crate::engine) async fn bind_held(
         &mut self,
         item: &Item,
@@ -299,7 +303,7 @@ impl Engine<'_> {
         row.ok_or_else(|| errors::license_gone(None, seen.id))
     }
 
-    /// The price of so many months by the setting `price_month`.
+    /// The price of a number of months, by the setting `price_month`.
     pub(super) fn cost_of_months(&self, months: u32) -> Option<Money> {
         let price = self.rules.hosting.price_month.as_ref()?;
         Some(Money { minor: price.minor.checked_mul(i64::from(months))?, currency: price.currency.clone() })

@@ -1,5 +1,5 @@
-//! Orders with a license that no service has, for `import`. They are only named: which service is to have one, and
-//! under which number of an order, an operator says with `bind`.
+//! Orders with a license that no service has, for `import`. They are only listed. With `bind` an operator says which
+//! service gets the license of which order.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,12 @@ use crate::text;
 use super::look::unreadable;
 use crate::engine::{Engine, errors};
 
-/// No account has more pages of orders in one line of products.
+/// Most pages of orders in one line of products. No account has as many.
 const MAX_PAGES: u32 = 1_000;
 
 impl Engine<'_> {
-    /// Orders of the account that have a license which nobody has. We have not bought those: each has to be named.
+    /// Orders of the account with a license that no service has. We have not bought these licenses, so each has to be
+    /// named.
     pub(in crate::engine) async fn unclaimed_orders(
         &mut self,
         search: &Search,

@@ -1,4 +1,4 @@
-//! Looking at hosting orders: in which line of products one lies, what it is now, whose it is, and what is done to it.
+//! Reads hosting orders: the line of products of an order, its present state, its customer, and the actions on it.
 
 use crate::error::ModuleError;
 use crate::model::hosting::{HostingOrder, OrderAction, ProductLine, order_number};
@@ -12,7 +12,7 @@ use crate::text;
 use super::wording;
 use crate::engine::{Engine, errors};
 
-/// Asks the seller about hosting orders; a seller without any is never asked.
+/// Asks the seller about hosting orders. A seller without hosting orders is never asked.
 macro_rules! ask {
     ($engine:expr, $orders:ident => $question:expr) => {
         match $engine.ports.upstream.hosting() {
@@ -38,7 +38,7 @@ impl Engine<'_> {
         order_number(typed).ok_or_else(|| crate::plan::check::bad_order_number(name, typed))
     }
 
-    /// An order as it is now, the failure kept for callers that must write something down first.
+    /// An order as it is now. The failure is returned to callers that must write something down first.
     pub(super) async fn try_order(
         &mut self,
         line: ProductLine,
@@ -53,7 +53,7 @@ impl Engine<'_> {
         self.try_order(line, order).await?.map_err(|error| unreadable(&error, order))
     }
 
-    /// The order of a license, for a command that has nothing to decide on it: what cannot be read is logged.
+    /// The order of a license, for a command whose decisions do not depend on it. If it cannot be read, this is logged.
     pub(super) async fn try_look(&mut self, row: &LicenseRow) -> Result<Option<HostingOrder>, ModuleError> {
         let looked = match self.line_of(row.id).await {
             Ok(Some(line)) => self.try_order(line, row.id).await?.map_err(|error| unreadable(&error, row.id)),
@@ -63,7 +63,7 @@ impl Engine<'_> {
         Ok(looked.map_err(|error| self.warn(&error.message)).ok())
     }
 
-    /// In which line of products an order lies; remembered once it was found. `None`: this account has no such order.
+    /// The line of products of an order. It is remembered after it was found. `None`: this account has no such order.
     pub(super) async fn line_of(&mut self, order: LicenseId) -> Result<Option<ProductLine>, ModuleError> {
         let name = format!("line:{}:{order}", self.account);
         let known = self.store.meta(&name).map_err(errors::state)?;
@@ -81,11 +81,11 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Makes sure that the order is the client's own: anybody can type a number, and the key of its license is a
-    /// secret.
+    /// Makes sure that the order belongs to the client, because anybody can type a number, and the key of its license
+    /// is a secret.
     ///
     /// # Errors
-    /// `bad_value`: it is another customer's; `missed`: the panel knows no e-mail address of the client.
+    /// `bad_value`: it belongs to another customer; `missed`: the panel has no e-mail address of the client.
     pub(super) async fn check_customer(&mut self, item: &Item, seen: &HostingOrder) -> Result<(), ModuleError> {
         if self.rules.hosting.any_customer {
             return Ok(());
@@ -121,7 +121,7 @@ impl Engine<'_> {
         Ok(ask!(self, orders => orders.finished_actions(order)))
     }
 
-    /// Takes over what a look showed, and saves number and key to the service. The name stays the client's.
+    /// Saves what a look showed, and saves number and key to the service. The client's name for the license stays.
     pub(super) async fn save_addon(
         &mut self,
         item: &Item,

@@ -1,5 +1,5 @@
-//! A license for a service: the one that it holds, the one that it gave back and that still works, or a purchase.
-//! Everything that could make the purchase wrong is checked before anything is sent.
+//! Obtains a license for a service: the one that it holds, the one that it gave back and that still works, or a new
+//! one. Everything that could make a purchase wrong is checked before anything is sent.
 
 use std::time::Duration;
 
@@ -66,8 +66,8 @@ impl Engine<'_> {
         self.hand_out_addon(item, &row, line, seen).await
     }
 
-    /// A license that the service holds: its key is saved again where it is missing. One that is gone is not bought
-    /// again.
+    /// Hands out a license that the service holds: its key is saved again if it is missing. A license that is gone is
+    /// not bought again.
     async fn hand_out_held(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
@@ -99,8 +99,8 @@ impl Engine<'_> {
         self.save_addon(item, row, &seen).await
     }
 
-    /// No other service may have the order's license, or wait for it. A service that shows a license which our state
-    /// does not know is not bought for either: our state is not the only witness.
+    /// Checks that no other service has the order's license or waits for it. Nothing is bought for a service that shows
+    /// a license which our state does not know, because our state may be wrong.
     fn check_not_taken(&self, item: &Item, incarnation: &Incarnation, order: LicenseId) -> Result<(), ModuleError> {
         let row = self.store.license(self.account, order).map_err(errors::state)?;
         let serves = |row: &LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
@@ -114,7 +114,8 @@ impl Engine<'_> {
         }
     }
 
-    /// No purchase for this order may be in doubt, but one for the very incarnation: what appears is that one's.
+    /// Checks that no purchase for this order is in doubt, except for this incarnation: a license that appears would
+    /// belong to the other one.
     pub(super) fn check_not_waited_for(
         &self,
         item: ItemId,
@@ -130,8 +131,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A license that is there although nothing was bought now. Only one that this installation bought, that serves
-    /// nobody, and that the same service gave back is handed out again.
+    /// Decides about a license that exists although nothing was bought now. It is handed out again only if this
+    /// installation bought it, it serves no service, and the same service gave it back.
     async fn take_back(
         &mut self,
         item: &Item,
@@ -141,7 +142,7 @@ impl Engine<'_> {
         key: &LicenseKey,
     ) -> Result<LicenseRow, ModuleError> {
         let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
-        // A purchase whose key was still to come when it was given back: this is its key.
+        // The license was given back before its key came; this is its key.
         let came = match &known {
             Some(row) if row.key.is_none() => !self.has_failed(row).await?,
             Some(_) | None => false,
@@ -163,8 +164,8 @@ impl Engine<'_> {
         self.bind_held(item, incarnation, name, seen, &reason).await
     }
 
-    /// A license that was bought before and given back before its key came: the same service has it again, and nothing
-    /// is bought. Another service waits until the key shows whose it is.
+    /// Handles a license that was bought and given back before its key came. The same service gets it again, and
+    /// nothing is bought. Another service waits until the key shows to whom the license belongs.
     async fn wait_for_key(
         &mut self,
         item: &Item,
@@ -252,7 +253,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Where price and minimum are known, what is left after the purchase must not be below the minimum.
+    /// If price and minimum are known, checks that the balance after the purchase is not below the minimum.
     async fn check_rest(&mut self, what: &Text, months: u32) -> Result<(), ModuleError> {
         let Some(cost) = self.cost_of_months(months).filter(|_| self.rules.minimum_balance.is_some()) else {
             return Ok(());
@@ -266,14 +267,14 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// The number of licenses that this incarnation has had and given back. When it asks again, it gets a new one.
+    /// How many licenses this incarnation has had and given back. When it asks again, it gets a new one.
     fn given_back(&self, item: &Item, incarnation: &Incarnation) -> Result<u32, ModuleError> {
         let known = self.store.additions_of_item(item.id).map_err(errors::state)?;
         let had = known.iter().filter(|intent| intent.is_order_of(incarnation) && intent.status == IntentStatus::Done);
         Ok(u32::try_from(had.count()).unwrap_or(u32::MAX))
     }
 
-    /// Whether the newest purchase for this incarnation has brought nothing, or not yet.
+    /// Whether the newest purchase for this incarnation has not brought a license, or not yet.
     pub(super) fn is_addition_owed(&self, item: &Item, incarnation: &Incarnation) -> Result<bool, ModuleError> {
         let known = self.store.additions_of_item(item.id).map_err(errors::state)?;
         let newest = known.iter().rev().find(|intent| intent.is_order_of(incarnation));
@@ -294,7 +295,8 @@ impl Engine<'_> {
                 self.write_event(&intent, IntentEvent::NotSent { reason: why }, &what).await?;
                 Err(error)
             }
-            // It names our order: whether its key is there already or comes later, the license is this service's.
+            // The answer names our order. Whether the key is there already or comes later, the license belongs to this
+            // service.
             Outcome::Done(_) => {
                 let event = IntentEvent::Done { license: Some(seen.id) };
                 self.bind_addition(&intent, seen, Some(incarnation), event).await

@@ -1,6 +1,5 @@
-//! sync of addons: each order that we hold a license of is looked at. A late key is saved. A key that is gone is
-//! reported and never bought again. A renewal that no client pays for is reported to the operator. Nothing is
-//! renewed.
+//! sync of addons: each order with a license of ours is read. A late key is saved. A license whose key is gone is
+//! reported and never bought again. A renewal that no client pays for is reported to the operator. Nothing is renewed.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +50,7 @@ impl Engine<'_> {
         self.note_troubles(&items, &mut summary.report).await
     }
 
-    /// Services with a license or a purchase in doubt; and licenses that a removal would be sent for.
+    /// Services with a license or a purchase in doubt, and the licenses for which a removal would be sent.
     fn addons_to_look_at(&self, summary: &mut Summary) -> Result<(BTreeSet<ItemId>, BTreeSet<LicenseId>), ModuleError> {
         let (mut items, mut removals, mut after) = (BTreeSet::new(), BTreeSet::new(), LicenseId(0));
         loop {
@@ -71,7 +70,7 @@ impl Engine<'_> {
         Ok((items, removals))
     }
 
-    /// Licenses of services that the panel closed without telling us: a removal would be sent for them too.
+    /// Licenses of services that the panel closed without calling us. A removal would be sent for them too.
     async fn closed_without_us(&mut self, items: &BTreeSet<ItemId>) -> Result<Vec<LicenseId>, ModuleError> {
         let mut found = Vec::new();
         if self.rules.hosting.remove_call.is_empty() {
@@ -98,7 +97,7 @@ impl Engine<'_> {
         self.lock(LockName::Item(id)).await?;
         match self.item_row(id).await? {
             Some(item) => self.sync_addon(&item).await,
-            // A row that is missing is not a closed one: nothing is removed for it.
+            // A missing row does not mean a closed service, so nothing is removed.
             None => {
                 self.warn(&text!("service {id} is not in the panel any more", "услуги {id} в панели больше нет"));
                 Ok(())
@@ -136,8 +135,8 @@ impl Engine<'_> {
         result.and(synced)
     }
 
-    /// Only for a service that is closed, wants no license, or has that of another order by now: whatever was written
-    /// down when it gave the license back.
+    /// Removes a license only if its service is closed, asks for no license, or has that of another order now, whatever
+    /// was written down when it gave the license back.
     async fn remove_if_allowed(
         &mut self,
         item: &Item,
@@ -165,7 +164,7 @@ impl Engine<'_> {
 
     async fn look_at_kept(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
-        // A removal that was sent before the setting said "keep".
+        // A removal may have been sent before the setting was "keep".
         self.settle_removals(row.id).await?;
         let known = self.store.license(row.account, row.id).map_err(errors::state)?;
         let Some(row) = &known.filter(|row| row.state == LicenseState::Stopped) else { return Ok(()) };
@@ -174,13 +173,13 @@ impl Engine<'_> {
         let failed = row.key.is_none() && self.has_failed(row).await?;
         if seen.key.is_none() || failed {
             if row.key.is_none() && !failed && !seen.is_deleted() {
-                // Bought, and its key is still to come.
+                // It was bought, and its key has not come yet.
                 return Ok(());
             }
             return self.forget_removed(row, Reason::DeletedUpstream).await;
         }
         if row.key.is_none() {
-            // The key of our purchase came after the close: another one is not ours from now on.
+            // The key of our purchase came after the close. From now on any other key is not ours.
             self.refresh(row, &seen.as_license()).await?;
         }
         self.tell_unpaid_renewal(item, row, &seen).await
@@ -208,7 +207,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         if item.status == ItemStatus::Deleted {
-            // The panel closed the service without us.
+            // The panel closed the service without calling us.
             if self.withheld.frees {
                 return Ok(());
             }

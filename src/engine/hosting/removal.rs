@@ -1,5 +1,5 @@
-//! The end of a service: its license is taken off the order, once, and only the very one that we hold. The call for
-//! that is not documented, so without the setting `remove_call` an operator does it, and a task names the last day.
+//! The end of a service: its license is removed from the order, once, and only exactly the one that we hold. The call
+//! for this is not documented, so without the setting `remove_call` an operator does it, and a task names the last day.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::NOPANEL;
@@ -23,7 +23,7 @@ use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
-/// Why a license stays where it is, stored with it.
+/// The reason, stored with a license, why it stays on its order.
 const KEPT: &str = "kept until its hosting order ends";
 
 /// The removal inside an intent.
@@ -41,8 +41,8 @@ pub(super) fn removal_of(intent: &Intent) -> Option<&RemoveLicense> {
 }
 
 impl Engine<'_> {
-    /// close: a purchase in doubt becomes "remove it when it appears", and what the service held is removed or kept,
-    /// as `on_close` says. The service closes anyway; sync finishes the rest.
+    /// close: a purchase in doubt becomes "remove it when it appears", and the license of the service is removed or
+    /// kept, as `on_close` says. The service closes anyway; sync finishes the rest.
     pub(super) async fn close_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.give_up_additions(item).await?;
@@ -52,7 +52,7 @@ impl Engine<'_> {
         self.end_incarnation(item, &incarnation).await
     }
 
-    /// The client wants no license any more: as at close, and the service goes on.
+    /// The client does not want a license any more: does the same as close, and the service goes on.
     pub(super) async fn drop_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.give_up_additions(item).await?;
         self.give_up_held(item, incarnation).await?;
@@ -78,8 +78,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Looks for the license of a purchase that was given up. A license that cannot be seen now is looked for by
-    /// sync.
+    /// Looks for the license of a purchase that was given up. If it cannot be seen now, sync looks for it later.
     async fn look_for_late_ones(&mut self, item: &Item) -> Result<(), ModuleError> {
         match self.settle_additions(item, None).await {
             Err(error) if error.kind == ErrorKind::Database => Err(error),
@@ -91,7 +90,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A service that goes on without a license shows no dead key. If the panel keeps the key, the log says so.
+    /// Removes an invalid key from a service that goes on without a license. If the panel keeps the key, the log says
+    /// so.
     pub(super) async fn clear_shown(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let row = self.store.license(row.account, row.id).map_err(errors::state)?;
         let is_dead = row.is_some_and(|row| row.state == LicenseState::Deleted && item.params.licid == Some(row.id));
@@ -125,7 +125,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends what a license is held for. Written down first: a crash in between leaves a license that waits.
+    /// Ends the use of a license. This is written down first, so that a crash in between leaves a license that waits.
     pub(super) async fn give_up_addon(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         let keeps = self.keeps_addons();
@@ -162,7 +162,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Takes the license off its order, or has an operator do it: then the order is returned as it was seen. The caller
+    /// Removes the license from its order. If an operator has to do it, returns the order as it was seen. The caller
     /// has made sure that no service may use the license.
     pub(super) async fn remove_addon(
         &mut self,
@@ -177,7 +177,7 @@ impl Engine<'_> {
         }
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
-        // A purchase that failed brought no license: a key that is there all the same is somebody else's.
+        // A purchase that failed brought no license, so a key that exists anyway belongs to somebody else.
         let failed = row.key.is_none() && self.has_failed(&row).await?;
         let Some(key) = seen.key.as_ref().filter(|_| !failed) else {
             if row.key.is_none() && !failed && !seen.is_deleted() {
@@ -241,7 +241,7 @@ impl Engine<'_> {
         self.step("intent recorded").await?;
         let recorded = match recorded.map_err(errors::state)? {
             Recorded::Intent(recorded) => recorded,
-            // The same key does not come back by itself.
+            // A key that was removed does not come back.
             Recorded::Existing(intent) if intent.status == IntentStatus::Done => {
                 let why = text!(
                     "it was removed before, and the order shows the same key",
@@ -293,7 +293,7 @@ impl Engine<'_> {
         Err(self.still_in_doubt(&intent, &what))
     }
 
-    /// Settles the removals of an order that are in doubt: until then nobody buys or removes for it.
+    /// Settles the removals of an order that are in doubt. Until then no run buys or removes for this order.
     pub(super) async fn settle_removals(&mut self, order: LicenseId) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
         for intent in open.iter().filter(|intent| removal_of(intent).is_some()) {
@@ -347,7 +347,7 @@ impl Engine<'_> {
         .await
     }
 
-    /// The key is gone: an operator, or the end of the hosting, took it.
+    /// The key is gone: an operator removed it, or the hosting ended.
     pub(super) async fn forget_removed(&mut self, row: &LicenseRow, why: Reason) -> Result<(), ModuleError> {
         let (row, order) = (row.clone(), row.id);
         let reason = text!(
@@ -362,7 +362,7 @@ impl Engine<'_> {
         .await
     }
 
-    /// A task for an operator, if the panel runs an operation that the task can belong to.
+    /// Adds a task for an operator, if the panel runs an operation to which the task can belong.
     async fn ask_operator(&mut self, item: ItemId) -> Result<(), ModuleError> {
         let Some(operation) = self.operation else { return Ok(()) };
         self.step("look for task").await?;

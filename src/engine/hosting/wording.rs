@@ -16,12 +16,12 @@ fn day(seen: &HostingOrder) -> String {
     seen.ends.map_or_else(|| "?".to_owned(), |ends| ends.date_naive().to_string())
 }
 
-/// A price in words, where one is known.
+/// A price in words, if it is known.
 fn priced(price: Option<&Money>) -> Text {
     price.map_or_else(Text::default, |price| text!(", about {price}", ", примерно {price}"))
 }
 
-/// A new key would be a removal and another purchase.
+/// A new key is refused, because it would be a removal and another purchase.
 pub(super) fn no_new_key(item: ItemId) -> ModuleError {
     ModuleError::new(
         ErrorKind::NotSupported,
@@ -136,7 +136,7 @@ pub(super) fn shows_unknown(item: ItemId, license: LicenseId) -> ModuleError {
     .next(text!("pmisplicense bind {item} {license}", "pmisplicense bind {item} {license}"))
 }
 
-/// A license that somebody else bought, perhaps the client himself: its key is not ours to show.
+/// Somebody else bought the license, perhaps the client. We must not show its key.
 pub(super) fn foreign_key(item: ItemId, order: LicenseId) -> ModuleError {
     ModuleError::new(
         ErrorKind::BadValue,

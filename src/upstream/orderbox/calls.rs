@@ -17,20 +17,20 @@ use crate::ports::{CallError, HostingOrders, Outcome, Page, RefusalKind, Repeata
 use crate::store::RecordedIntent;
 use crate::text;
 
-/// Rows of one page of a list; 10 to 500 are allowed.
+/// Rows of one page of a list. 10 to 500 are allowed.
 const ROWS: &str = "100";
 
-/// Rows of a list of which nothing may be missing.
+/// Rows of a list that must be complete.
 const ALL_ROWS: &str = "500";
 
-/// Rows asked for where one order is meant.
+/// Rows of a search for one order.
 const FEW_ROWS: &str = "10";
 
 fn of_line(line: ProductLine, call: &str) -> String {
     format!("resellerhosting/{}/{call}", line.path)
 }
 
-/// What cannot be read as what was asked for.
+/// The error of an answer that cannot be read.
 fn unreadable(call: &str) -> CallError {
     CallError::BadAnswer(text!(
         "{call}: the answer does not hold what was asked for",
@@ -38,12 +38,12 @@ fn unreadable(call: &str) -> CallError {
     ))
 }
 
-/// A question that makes no sense here.
+/// The error of a question that this kind of seller does not have.
 fn not_here(what: &str) -> CallError {
     CallError::BadAnswer(text!("OrderBox has no {what}", "в OrderBox нет {what}"))
 }
 
-/// What an answer to a write says. Anything but a clear yes and a clear no is unknown.
+/// The outcome of a write. Only a clear yes and a clear no are certain; everything else is unknown.
 fn outcome(
     result: Result<Answer, Silence>,
     refused: impl Fn(&Answer) -> Option<crate::ports::Refusal>,
@@ -59,7 +59,7 @@ fn outcome(
     if error.as_deref().is_some_and(is_pending) {
         return Outcome::Unknown("another action on the order is under way".to_owned());
     }
-    // The words may be wrapped; what they mean is read as if they were not.
+    // The error may be wrapped. It means the same as without the wrapping.
     let plain =
         Answer { status, body: error.map(|message| serde_json::json!({"status": "error", "message": message})) };
     match (&plain.body, &answer.body) {
@@ -87,8 +87,8 @@ impl OrderBox {
         outcome(result, |answer| self.refused(answer), remove.order)
     }
 
-    /// A list of actions; an error stands for "nothing found", as the seller has it, unless it is about the login or
-    /// the seller's own trouble. A list that is not whole is no list.
+    /// A list of actions. The seller answers an empty result with an error, so an error means "nothing found", unless
+    /// it is about the login or a fault of the seller. An incomplete list is a failure.
     fn actions(&mut self, call: &str, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
         let params =
             [("order-id", order.to_string()), ("no-of-records", ALL_ROWS.to_owned()), ("page-no", "1".to_owned())];
@@ -128,7 +128,7 @@ impl HostingOrders for OrderBox {
         }
     }
 
-    /// `details.json?order-id`. **Read**. An answer about another order is not believed.
+    /// `details.json?order-id`. **Read**. An answer about another order counts as a bad answer.
     fn order(&mut self, line: ProductLine, order: LicenseId) -> Result<HostingOrder, CallError> {
         let details = self.details(line, order)?;
         decode::order(&details).filter(|seen| seen.id == order).ok_or_else(|| unreadable(&of_line(line, "details")))
@@ -180,7 +180,7 @@ impl Upstream for OrderBox {
         Err(not_here("changes of a license"))
     }
 
-    /// The order as a license, in whichever line of products it lies.
+    /// The order as a license, in any line of products.
     fn license(&mut self, _: Family, license: LicenseId) -> Result<License, CallError> {
         for line in self.lines.clone() {
             if self.has_order(line, license)? {
@@ -204,7 +204,7 @@ impl Upstream for OrderBox {
         Ok(())
     }
 
-    /// `resellers/details.json`; where rights for that are missing, the balance. **Read**.
+    /// `resellers/details.json`; if the rights for it are missing, the balance. **Read**.
     fn whoami(&mut self) -> Result<String, CallError> {
         match self.read("resellers/details", &[]) {
             Ok(details) => Ok(decode::user(&details).unwrap_or_else(|| self.userid().to_owned())),

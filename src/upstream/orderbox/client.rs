@@ -1,6 +1,6 @@
 //! One HTTP exchange with OrderBox, and what is known after it. A read is a GET with everything in the query, a write a
-//! POST with everything in the body; no redirects, no retries of a write, TLS always verified. An address holds the
-//! login: neither it nor the text of an answer gets into an error or the log.
+//! POST with everything in the body. There are no redirects and no retries of a write, and TLS is always verified. The
+//! address of a read holds the login, so neither the address nor the text of an answer gets into an error or the log.
 
 use std::fmt;
 use std::io::Read as _;
@@ -26,13 +26,13 @@ use crate::upstream::pace::Pace;
 use crate::upstream::refusal::RefusalTable;
 use crate::upstream::trust;
 
-/// Before a read is repeated.
+/// The pause before a read is repeated.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// A read is repeated only while at least this much of its time is left.
 const RETRY_NEEDS: Duration = Duration::from_secs(1);
 
-/// Shorter secrets are not searched for in the seller's words: they would be found everywhere.
+/// Shorter secrets are not masked in the seller's words, because they would be found everywhere.
 const MASKED_LENGTH: usize = 4;
 
 /// What is known when no answer came.
@@ -44,7 +44,7 @@ pub(super) enum Silence {
     Lost(String),
 }
 
-/// An answer: its HTTP status, and its body where that is JSON.
+/// An answer: its HTTP status, and its body if that is JSON.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -52,7 +52,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Whether HTTP says that all is well.
+    /// Whether the HTTP status means success.
     pub(super) fn is_ok(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -116,12 +116,12 @@ impl OrderBox {
         })
     }
 
-    /// The reseller's own number.
+    /// The number of the reseller.
     pub(super) fn userid(&self) -> &str {
         &self.userid
     }
 
-    /// Reads: a JSON answer that is no error.
+    /// Sends a read. Returns a JSON answer that is not an error.
     pub(super) fn read(&mut self, call: &str, params: &[(&str, String)]) -> Result<Value, CallError> {
         let deadline = Instant::now() + self.timeout;
         let mut answer = self.exchange(false, call, params, deadline);
@@ -145,13 +145,13 @@ impl OrderBox {
         }
     }
 
-    /// Writes, **once**, over a fresh connection.
+    /// Sends a write, **once**, over a fresh connection.
     pub(super) fn write(&mut self, call: &str, params: &[(&str, String)]) -> Result<Answer, Silence> {
         let deadline = Instant::now() + self.timeout;
         self.exchange(true, call, params, deadline)
     }
 
-    /// The refusal that an answer is, whatever its HTTP status; a caller who is not let in counts as one.
+    /// The refusal in an answer, whatever its HTTP status is. Denied access counts as a refusal.
     pub(super) fn refused(&self, answer: &Answer) -> Option<Refusal> {
         let said = answer.body.as_ref().and_then(decode::error_message);
         let mut refusal = match (said, answer.status) {
@@ -175,7 +175,7 @@ impl OrderBox {
         if self.api_key.len() < MASKED_LENGTH { text } else { text.replace(&self.api_key, "***") }
     }
 
-    /// Why a login fails, as far as it can be told from here.
+    /// Advice for a refused login, with what is known on this machine.
     fn login_advice(&self) -> crate::error::Text {
         let from = self.own_address().map_or_else(|| "?".to_owned(), |ip| ip.to_string());
         text!(
@@ -184,7 +184,7 @@ impl OrderBox {
         )
     }
 
-    /// The local address that packets to the seller leave from. Nothing is sent to find it out.
+    /// The local address from which packets to the seller leave. Nothing is sent to find it.
     fn own_address(&self) -> Option<IpAddr> {
         if self.connecting.source_ip.is_some() {
             return self.connecting.source_ip;

@@ -1,6 +1,6 @@
 //! The JSON of OrderBox as orders, actions and outcomes (docs/orderbox-protocol.md 3). Numbers and flags may be texts,
-//! answers may be wrapped one level deep, the key may lie in either of two places: all of it is tolerated. What cannot
-//! be read is nothing, never a guess.
+//! answers may be wrapped one level deep, and the key may be in either of two places; all of this is accepted. A value
+//! that cannot be read is missing, never guessed.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -9,7 +9,8 @@ use crate::model::hosting::{HostingOrder, OrderAction};
 use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::license::Money;
 
-/// Names whose values are never shown: keys of licenses, the login, and what the same answers hold of the hosting's.
+/// Names whose values are never shown: keys of licenses, our login, and the login of the hosting, which the same
+/// answers hold.
 const SECRETS: [&str; 7] =
     ["licensekey", "license_key", "api-key", "siteadminpassword", "siteadminusername", "password", "passwd"];
 
@@ -42,7 +43,7 @@ fn masked(value: &Value) -> Value {
     }
 }
 
-/// A plain value as text; `None` for what is not there, null, a list or an object.
+/// A plain value as text. `None` if it is missing, null, a list or an object.
 fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     match fields.get(name)? {
         Value::String(text) => Some(text.trim().to_owned()),
@@ -54,7 +55,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
 
 fn moment(fields: &Map<String, Value>, name: &str) -> Option<DateTime<Utc>> {
     let seconds: i64 = text(fields, name)?.parse().ok()?;
-    // 0 stands for "not yet".
+    // 0 means "not yet".
     DateTime::from_timestamp(seconds, 0).filter(|_| seconds > 0)
 }
 
@@ -62,7 +63,7 @@ fn is_error_word(word: &str) -> bool {
     ["error", "failed", "failure"].iter().any(|error| word.eq_ignore_ascii_case(error))
 }
 
-/// The message of an error object; `None`: it is none.
+/// The message of an error object. `None`: it is not an error.
 pub(super) fn error_message(value: &Value) -> Option<String> {
     let fields = value.as_object()?;
     text(fields, "status").filter(|word| is_error_word(word))?;
@@ -70,7 +71,7 @@ pub(super) fn error_message(value: &Value) -> Option<String> {
     Some(message.unwrap_or_default())
 }
 
-/// The key of an order: of its own, or of the addon that is named whmcs.
+/// The key of an order: in the order itself, or in its addon named whmcs.
 fn key(fields: &Map<String, Value>) -> Option<LicenseKey> {
     let of = |fields: &Map<String, Value>| {
         ["licenseKey", "license_key", "licensekey"]
@@ -96,14 +97,14 @@ fn id(fields: &Map<String, Value>, names: &[&str]) -> Option<LicenseId> {
     names.iter().find_map(|name| text(fields, name)).and_then(|text| text.parse().ok())
 }
 
-/// The order that an answer is about; `None`: it names none.
+/// The order in an answer. `None`: the answer names none.
 pub(super) fn order(value: &Value) -> Option<HostingOrder> {
     let fields = value.as_object()?;
     let is_yes = |name| text(fields, name).is_some_and(|word| word.eq_ignore_ascii_case("true"));
     Some(HostingOrder {
         id: id(fields, &["orderid", "entityid"])?,
         domain: text(fields, "domainname").or_else(|| text(fields, "description")).unwrap_or_default(),
-        // Without a status it is no answer about an order.
+        // An answer without a status is not about an order.
         status: text(fields, "currentstatus").filter(|word| !word.is_empty())?,
         customer: text(fields, "customerid").unwrap_or_default(),
         ends: moment(fields, "endtime"),
@@ -113,7 +114,7 @@ pub(super) fn order(value: &Value) -> Option<HostingOrder> {
     })
 }
 
-/// The rows of a list, which are its values under the names "1", "2" …; `None`: it is no list.
+/// The rows of a list: its values under the names "1", "2" …. `None`: it is not a list.
 fn rows(value: &Value) -> Option<Vec<&Map<String, Value>>> {
     let fields = value.as_object()?;
     let is_list = fields.contains_key("recsonpage") || fields.contains_key("recsindb") || fields.is_empty();
@@ -128,13 +129,13 @@ pub(super) fn listed_orders(value: &Value) -> Option<Vec<LicenseId>> {
     Some(rows(value)?.into_iter().filter_map(|row| id(row, &names)).collect())
 }
 
-/// Whether so many rows are all that a list on one page says it has.
+/// Whether so many rows are all that a one-page list has, by its own count.
 pub(super) fn is_whole(value: &Value, rows: usize) -> bool {
     let all = value.as_object().and_then(|fields| text(fields, "recsindb"));
     all.is_none_or(|all| all.parse().is_ok_and(|all: usize| all <= rows))
 }
 
-/// Actions of a list on one page that are about an order; `None`: it is no list, or not a whole one.
+/// The actions on an order in a one-page list. `None`: it is not a list, or not complete.
 pub(super) fn actions(value: &Value, order: LicenseId) -> Option<Vec<OrderAction>> {
     let about = |row: &&Map<String, Value>| id(row, &["entityid"]).is_none_or(|id| id == order);
     let action = |row: &Map<String, Value>| OrderAction {
@@ -146,8 +147,8 @@ pub(super) fn actions(value: &Value, order: LicenseId) -> Option<Vec<OrderAction
     Some(rows.into_iter().filter(about).map(action).collect())
 }
 
-/// Whether a clean answer to a write says that it was taken: a map, perhaps wrapped one level, that names our order or
-/// holds a license key, and whose status is no error.
+/// Whether a clean answer to a write says that the write was accepted: a map, perhaps wrapped one level, that names our
+/// order or holds a license key, and whose status is not an error.
 pub(super) fn is_taken(value: &Value, order: LicenseId) -> bool {
     let says = |fields: &Map<String, Value>| {
         let names_it = id(fields, &["entityid", "orderid"]).is_some_and(|id| id == order);
@@ -181,7 +182,7 @@ pub(super) fn user(value: &Value) -> Option<String> {
     text(fields, "username").or_else(|| text(fields, "name")).filter(|name| !name.is_empty())
 }
 
-/// What can be spent: the balance without what is locked.
+/// The available balance, without locked amounts.
 pub(super) fn balance(value: &Value) -> Option<Money> {
     let fields = value.as_object()?;
     let currency = text(fields, "sellingcurrencysymbol").unwrap_or_default();

@@ -1,10 +1,10 @@
-//! What an error of OrderBox means. It has no codes, only words, and few of those are on record
-//! (docs/orderbox-protocol.md 3): rules of the settings file come first, then these, then the common table.
+//! What an error of OrderBox means. Its errors have no codes, only words, and few of these are on record
+//! (docs/orderbox-protocol.md 3). Rules of the settings file come first, then the words here, then the common table.
 
 use crate::ports::{Refusal, RefusalKind};
 use crate::upstream::refusal::RefusalTable;
 
-/// Parts of words, in lower case, with what they mean.
+/// Parts of messages, in lower case, with their meaning.
 const WORDS: [(&str, RefusalKind); 14] = [
     ("access denied", RefusalKind::Auth),
     ("not authorized", RefusalKind::Auth),
@@ -22,14 +22,14 @@ const WORDS: [(&str, RefusalKind); 14] = [
     ("incorrect http method", RefusalKind::NoFunction),
 ];
 
-/// Words with which it refuses while another action on the order is under way: no refusal of what was asked.
+/// The words of an answer while another action on the order is under way. It is not a refusal of the request.
 const PENDING: &str = "action pending";
 
-/// Parts of words with which it says that it could not answer at all: they tell nothing of what was asked for.
+/// Parts of messages with which the seller says that it could not answer at all. They prove nothing about the request.
 const TROUBLE: [&str; 8] =
     ["unexpected error", "internal error", "try again", "temporar", "timed out", "timeout", "maintenance", "too many"];
 
-/// Whether the words say that the seller is in trouble, and nothing else.
+/// Whether the words only say that the seller has a fault.
 pub(super) fn is_trouble(message: &str) -> bool {
     let lower = message.to_lowercase();
     TROUBLE.iter().any(|words| lower.contains(words))
