@@ -37,7 +37,7 @@ pub struct Run<'r> {
     pub date: &'r str,
 }
 
-/// Reports a failure to the panel.
+/// Tells the panel about a failure.
 pub fn failure(ctx: &mut Context, run: Run<'_>, error: &ModuleError) {
     let module = run.module.map(|module| (module, module_name(ctx, module)));
     if let Some(operation) = ctx.running_operation {

@@ -396,8 +396,7 @@ pub enum LockName {
     Item(ItemId),
     /// A license: taken second.
     License(AccountId, LicenseId),
-    /// The services that events noted: one run of `sync --noted` at a time. Taken before any other lock, and never
-    /// waited for.
+    /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
     Noted,
     /// The state file. Every run shares this lock while it has the file open, and takes it before it opens the file.
     /// Only a run that replaces the file or brings it to a newer schema takes the lock alone.

@@ -28,7 +28,7 @@ const XML: [(&str, &str); 2] = [
     ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
 ];
 
-/// Less free space than this on the disk of the state is a problem.
+/// Less free space than this beside the state is a problem.
 const FREE_BYTES: u64 = 100 << 20;
 
 /// The longest line of `--brief`, which names the worst finding, in characters.

@@ -324,7 +324,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::printed())
 }
 
-/// Calls `each` with pooled licenses and those that wait to be freed, by tariff and expiry.
+/// The pool and what waits to be freed, by tariff and expiry.
 fn each_free(store: &Store, mut each: impl FnMut(LicenseRow) -> bool) -> Result<(), StoreError> {
     let mut go_on = true;
     for state in [LicenseState::Pool, LicenseState::ToFree] {

@@ -133,7 +133,7 @@ impl Desk<'_> {
         text.in_lang(self.ctx.lang)
     }
 
-    /// The state for reading. Without a file it is an empty one; no file is made.
+    /// The state for reading; an empty one while there is no file, which is not made for a look.
     fn store(&self) -> Result<Store, ModuleError> {
         if self.ctx.copy.is_some() || is_there(self.ctx)? {
             return open_state(self.ctx);

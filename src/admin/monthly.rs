@@ -88,7 +88,7 @@ fn written(desk: &Desk<'_>, file: &Path, page: &str) -> Result<String, ModuleErr
     }
 }
 
-/// Amounts of several currencies, one after the other.
+/// Amounts of several currencies beside one another.
 fn shown(sums: &Sums) -> Option<String> {
     let parts: Vec<String> =
         sums.iter().map(|(currency, minor)| Money { minor: *minor, currency: currency.clone() }.to_string()).collect();

@@ -89,7 +89,7 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
     Ok(Answer::sentence("unbind", desk.ctx.lang, &done))
 }
 
-/// The module with which the license of a service was bound. The service itself may be missing in the panel.
+/// The module that what a service holds was bound with: the service itself may be gone from the panel.
 fn held_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleError> {
     let rows = desk.store()?.licenses_of_item(item).map_err(state_error)?;
     Ok(rows.iter().find(|row| row.incarnation.is_some()).map(|row| row.module))

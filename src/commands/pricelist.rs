@@ -142,8 +142,8 @@ fn elem(product: &Product) -> Element {
 mod tests {
     use super::*;
 
-    /// Both shapes of an answer, with numbers as text and as attribute. Products that cannot be ordered, errors and
-    /// forms give no offer.
+    /// Both shapes of an answer, numbers as text and as attribute. What cannot be ordered, errors and forms offer
+    /// nothing.
     #[test]
     fn offers() {
         let export = "<doc><pricelist><id>55231</id><active>on</active><price currency=\"RUB\"/></pricelist>\

@@ -71,7 +71,7 @@ impl Synced {
 /// # Errors
 /// No part of it could begin: the modules cannot be read, or a lock file cannot be made.
 pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
-    // Held to the end. Notes are read again under this lock, so that two runs never carry out the same note.
+    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
     let _alone = match what.part {
         Part::All | Part::Sweep { .. } => None,
         Part::Noted if notes(ctx, what.part).is_empty() => return Ok(Default::default()),
@@ -80,7 +80,7 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
             None => return Ok(Default::default()),
         },
     };
-    // In a cluster, cron may run on every machine; only one of them does the work.
+    // In a cluster cron may run on every machine; one of them does the work.
     let name = if what.part == Part::Noted { "noted" } else { "sync" };
     let Some(_lease) = lease(ctx, name)? else { return Ok(Default::default()) };
     let licenses = match what.part {

@@ -44,7 +44,7 @@ impl Engine<'_> {
     /// state is old or new: it may be a license that the state does not know.
     pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
         if self.sells_addons() {
-            // OrderBox has no list to compare, and no license can be bought there unnoticed: its order shows it.
+            // There is no list to compare, and no license of unknown origin can be bought twice: its order shows it.
             self.note(&text!(
                 "addons of hosting orders are looked at by sync, one by one; reconcile compares lists",
                 "дополнения к заказам хостинга проверяет sync, по одному; reconcile сверяет списки"

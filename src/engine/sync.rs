@@ -132,7 +132,7 @@ impl Engine<'_> {
     /// shows a license which our state never held for it, and which the seller does not have either.
     pub(super) fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        // A service that gave its license back for `nopanel` misses nothing.
+        // One that gave its license back for no panel misses nothing.
         let gave_back = known.as_ref().is_some_and(|known| known.choice.as_deref() == Some(NOPANEL));
         if gave_back || !is_paid(item, self.today()) {
             return Ok(());

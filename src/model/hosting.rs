@@ -191,7 +191,7 @@ pub struct AddLicense {
     /// Not sent: the seller's clock just before, by which it dates its actions. `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller_time: Option<DateTime<Utc>>,
-    /// The number of months that are charged, if it could be counted.
+    /// Months that are charged, as far as they could be counted.
     pub months: u32,
 }
 

@@ -39,7 +39,7 @@ pub fn is_too_long(ends: DateTime<Utc>, now: DateTime<Utc>, period: Period, extr
     now.checked_add_months(Months::new(months.saturating_add(extra))).is_some_and(|end| end < ends)
 }
 
-/// What the seller's lists of actions show about a request whose answer was lost.
+/// What the seller's lists of actions say about a request whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
     /// An action on the order is under way: it may be this one.
@@ -48,7 +48,7 @@ pub enum Trace {
     Failed,
     /// An action ended since the sending, and it is not known to have failed.
     Ended,
-    /// There are no such actions.
+    /// None at all.
     Nothing,
 }
 
@@ -60,7 +60,7 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     // The seller dates its actions by its own clock. The earlier of the two moments excludes fewer actions.
     let sent = add.seller_time.map_or(intent.recorded_at, |theirs| theirs.min(intent.recorded_at));
     let since = sent - Duration::minutes(CLOCKS_APART_MIN);
-    // An action without a date may be a new one.
+    // One without a date may be as young as any.
     let is_young =
         |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && action.id != add.action_before;
     let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();

@@ -98,7 +98,7 @@ pub struct Settings {
     pub cluster_password: ClusterPassword,
     /// The file to which each sync writes the figures for monitoring. `None`: no file.
     pub metrics_file: Option<PathBuf>,
-    /// Further rules for the meaning of refusals.
+    /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
     modules: BTreeMap<ModuleId, Layer>,

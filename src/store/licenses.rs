@@ -265,7 +265,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Saves what a look showed. The state of the license does not change.
+    /// Takes over what a look showed; what we hold the license for stays.
     ///
     /// # Errors
     /// An error of SQLite.

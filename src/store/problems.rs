@@ -1,5 +1,5 @@
-//! Queries for the list of problems: licenses that wait longer than they should. Each reads the table once, whatever
-//! its size. Nothing here decides what a row means.
+//! Reads for the list of problems: the licenses that wait longer than they should. One look over the table, whatever
+//! its size; nothing here decides what a row means.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
@@ -151,7 +151,7 @@ impl Store {
         Ok(())
     }
 
-    /// Runs several reads that all see the same state, whatever is written in between.
+    /// Lets several reads see the same state, whatever is written in between.
     ///
     /// # Errors
     /// An error of SQLite, and those of `work`.

@@ -24,16 +24,16 @@ pub struct LicenseFilter<'f> {
 }
 
 impl LicenseFilter<'_> {
-    /// The filter as an SQL condition. Its parameters are the fields in their order.
+    /// Its condition; the parameters are its fields in their order.
     pub(super) const CONDITION: &'static str = "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2)
         AND (?3 IS NULL OR module = ?3) AND (?4 IS NULL OR expires < ?4)";
 
-    /// Whether the filter lets every license pass.
+    /// Whether every license fits.
     pub fn is_empty(&self) -> bool {
         self.state.is_none() && self.product.is_none() && self.module.is_none() && self.expires_before.is_none()
     }
 
-    /// Whether a license passes, by the same rule as the SQL condition.
+    /// Whether a license fits, by the same rule as the condition.
     pub fn fits(&self, row: &LicenseRow) -> bool {
         self.state.is_none_or(|state| state == row.state)
             && self.product.is_none_or(|product| product == row.internal_name)

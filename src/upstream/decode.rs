@@ -221,7 +221,8 @@ mod tests {
         }
     }
 
-    /// A field that occurs twice with different values is not known, and is named. Of two days the later one counts.
+    /// A field that is there twice with different values is not known, and is named; of two days the later one
+    /// counts.
     #[test]
     fn doubled_fields() {
         let twice = license(&element(

@@ -3,7 +3,7 @@
 //! dialect, add a name here.
 //!
 //! A field that is missing, or has no value that can be read, is not known; it is never "no". The same holds for a
-//! field that occurs twice with different values, because the right one cannot be known.
+//! field that is there twice with different values: nobody can say which of them is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -275,7 +275,7 @@ impl<'e> Reader<'e> {
             }
         }
         let is_unlike = |pair: &[(&str, T)]| match field.several {
-            // Two different names may have different values, and then the function picks the right one.
+            // Different names may mean different things, and then this one of two is right.
             Several::Chosen(_) => pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1,
             Several::Preferred | Several::Agreeing => pair[0].1 != pair[1].1,
         };
@@ -309,7 +309,7 @@ impl<'e> Reader<'e> {
         found
     }
 
-    /// The fields that occurred twice with different values.
+    /// The fields that were there twice with different values.
     pub(super) fn doubled(self) -> Vec<String> {
         self.doubled
     }

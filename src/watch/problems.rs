@@ -98,7 +98,7 @@ pub struct Problem {
     pub item: Option<ItemId>,
     /// The license that it concerns, with its account.
     pub license: Option<(AccountId, LicenseId)>,
-    /// When it began (UTC), if that is known.
+    /// Since when (UTC), where that is known.
     pub since: Option<DateTime<Utc>>,
     /// What happened.
     pub what: Text,

@@ -60,7 +60,7 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
     out
 }
 
-/// Remarks that a reader of the amounts should know.
+/// What a reader of the amounts should know.
 pub fn remarks(figures: &Figures) -> Vec<Text> {
     let mut remarks = Vec::new();
     let unknown = figures.unknown_costs;
@@ -194,7 +194,7 @@ fn more(desk: &Desk<'_>, lines: usize) -> String {
     format!("{}\n", desk.say(&text!("and {more} more: --json has all", "и ещё {more}: все — в --json")))
 }
 
-/// A CSV with one line for each product, for other programs.
+/// One line a product, for other programs.
 pub fn sheet(figures: &Figures) -> String {
     let mut out = "pricelist,product,bound,pool,bought,renewed,reused,cost,losses,loss_a_month\n".to_owned();
     for (pricelist, product) in &figures.products {

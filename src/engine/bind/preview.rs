@@ -32,7 +32,7 @@ pub struct Preview {
     pub has_product: String,
     /// What the service wants of its license.
     pub target: Target,
-    /// What happens to the key.
+    /// What becomes of the key.
     pub key: KeyFate,
     /// This installation, for the mark.
     pub panel: PanelId,

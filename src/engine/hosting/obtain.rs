@@ -253,7 +253,7 @@ impl Engine<'_> {
         }
     }
 
-    /// If price and minimum are known, checks that the balance after the purchase is not below the minimum.
+    /// Where price and minimum are known, what is left after the purchase must not be below the minimum.
     async fn check_rest(&mut self, what: &Text, months: u32) -> Result<(), ModuleError> {
         let Some(cost) = self.cost_of_months(months).filter(|_| self.rules.minimum_balance.is_some()) else {
             return Ok(());
@@ -267,7 +267,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// How many licenses this incarnation has had and given back. When it asks again, it gets a new one.
+    /// The number of licenses that this incarnation has had and given back. When it asks again, it gets a new one.
     fn given_back(&self, item: &Item, incarnation: &Incarnation) -> Result<u32, ModuleError> {
         let known = self.store.additions_of_item(item.id).map_err(errors::state)?;
         let had = known.iter().filter(|intent| intent.is_order_of(incarnation) && intent.status == IntentStatus::Done);

@@ -173,7 +173,7 @@ impl Engine<'_> {
         let failed = row.key.is_none() && self.has_failed(row).await?;
         if seen.key.is_none() || failed {
             if row.key.is_none() && !failed && !seen.is_deleted() {
-                // It was bought, and its key has not come yet.
+                // Bought, and its key is still to come.
                 return Ok(());
             }
             return self.forget_removed(row, Reason::DeletedUpstream).await;

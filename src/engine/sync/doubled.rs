@@ -1,6 +1,6 @@
-//! Answers that hold a field of a license twice, with different values. The right value cannot be known, so the field
-//! counts as not known (`upstream::fields`). The journal and the log say so once, so that an operator can ask the
-//! seller.
+//! Answers that hold a field of a license twice, with different values. Nobody can say which value is meant, so the
+//! field counts as not known (`upstream::fields`). The journal and the log say so once, so that an operator can ask
+//! the seller.
 
 use crate::error::{ModuleError, Text};
 use crate::model::license::License;
