@@ -29,6 +29,7 @@ fn file_name(name: LockName) -> String {
     match name {
         LockName::Item(item) => format!("item-{item}.lock"),
         LockName::License(account, license) => format!("license-{account}-{license}.lock"),
+        LockName::Sync => "sync.lock".to_owned(),
         LockName::Noted => "noted.lock".to_owned(),
         LockName::State => STATE_LOCK.to_owned(),
     }

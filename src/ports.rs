@@ -396,6 +396,8 @@ pub enum LockName {
     Item(ItemId),
     /// A license: taken second.
     License(AccountId, LicenseId),
+    /// A whole sync or sweep, in a cluster: one machine at a time does it. Before any other lock, never waited for.
+    Sync,
     /// What events noted: one run of `sync --noted` at a time, before any other lock, never waited for.
     Noted,
     /// The state file. Every run shares this lock while it has the file open, and takes it before it opens the file.

@@ -126,9 +126,11 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // A test that failed may have left the server without its quorum: its own failure is the news.
+        let Ok(mut conn) = Conn::new(opts(&self.socket, "mysql")) else { return };
         let name = &self.schema;
-        self.root(&format!("DROP DATABASE IF EXISTS {name}"));
-        self.root(&format!("DROP USER IF EXISTS '{name}'@'localhost', '{name}'@'127.0.0.1'"));
+        let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS {name}"));
+        let _ = conn.query_drop(format!("DROP USER IF EXISTS '{name}'@'localhost', '{name}'@'127.0.0.1'"));
     }
 }
 
@@ -246,6 +248,60 @@ fn a_dump_that_was_put_back_is_written_again_from_the_machines() {
     assert_eq!(cluster.orders(), 2);
 }
 
+/// Cron runs sync on every machine, and an operator may run it beside: one of them works, the others say so.
+#[test]
+fn one_sync_of_a_cluster_works_at_a_time() {
+    let cluster = Cluster::begun();
+    let gate = cluster.test.upstream.hold_after("soft");
+    let first = cluster.program(A, &["sync"]).spawn();
+    gate.reached();
+    cluster.test.upstream.clear_requests();
+    for machine in [A, B] {
+        let other = cluster.run(machine, &["sync", "--json"]);
+        let answer: serde_json::Value = serde_json::from_str(&other.ok().stdout).unwrap();
+        assert_eq!(answer["passed_over"][0]["why"], "other_run", "{answer:#}");
+    }
+    assert_eq!(sent(&cluster.test), Vec::<String>::new());
+    gate.release();
+    first.wait().ok();
+    let next = cluster.run(B, &["sync", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&next.ok().stdout).unwrap();
+    assert_eq!(
+        (answer["seen"].as_u64(), answer["passed_over"].as_array().map(Vec::len)),
+        (Some(1), Some(0)),
+        "{answer:#}"
+    );
+}
+
+/// Each service is opened by a run that is killed at some moment, and then by runs that are not.
+#[test]
+fn runs_that_are_killed_at_any_moment_buy_once() {
+    let cluster = Cluster::begun();
+    for (item, wait) in (42..54_u32).zip([5, 20, 35, 50, 65, 80, 95, 110, 130, 150, 175, 200]) {
+        cluster.test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
+        let machine = [A, B][usize::from(item % 2 == 0)];
+        let run = cluster.program(machine, &["--command", "open", "--item", &item.to_string()]).spawn();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        run.kill();
+        cluster.cmd(machine, "open", item).ok();
+        assert_eq!(cluster.orders(), usize::try_from(item - 40).unwrap(), "service {item}, killed after {wait} ms");
+    }
+    cluster.agree(&[A, B]);
+}
+
+/// The other machine has a newer program: this one neither guesses what its entries mean nor buys beside them.
+#[test]
+fn an_entry_in_a_newer_form_is_refused() {
+    let cluster = Cluster::begun();
+    let name = &cluster.schema;
+    cluster.cmd(A, "suspend", 41).ok();
+    cluster.root(&format!("UPDATE {name}.entry SET format = 999 ORDER BY seq DESC LIMIT 1"));
+    cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    let refused = cluster.cmd(B, "open", 42);
+    assert!(refused.fails("state").message().contains("newer"), "{}", refused.message());
+    assert_eq!(cluster.orders(), 1);
+}
+
 #[test]
 fn leaving_ends_in_an_ordinary_state() {
     let cluster = Cluster::begun();
@@ -288,15 +344,33 @@ fn what_is_wrong_with_schema_rights_or_network_is_named_and_nothing_is_written()
     assert!(!cluster.test.log().contains(PASSWORD));
 }
 
-/// One service after the other on two machines, while the node that they speak to is killed, stands still, and comes
-/// back. Slow, and it needs galera-4: `make galera`.
+/// A node is killed, and another stands still: the short form of the next test, which `make check` runs alone. Beside
+/// other tests the nodes lose each other.
+#[test]
+#[ignore = "make galera-brief"]
+fn a_node_of_a_real_galera_falls_and_nothing_is_bought_twice() {
+    if !galera::is_there() {
+        eprintln!("left out: the packages galera-4 and rsync are not installed");
+        return;
+    }
+    open_while_nodes_fall(44..46);
+}
+
+/// Twenty services, ten faults. Slow, and it needs galera-4: `make galera`.
 #[test]
 #[ignore = "make galera"]
 fn nodes_of_a_real_galera_fall_and_nothing_is_bought_twice() {
     assert!(galera::is_there(), "install the packages galera-4 and rsync");
+    open_while_nodes_fall(42..62);
+}
+
+/// Opens one service after the other, each on two machines at once, while the node that they speak to is killed, stands
+/// still, and comes back.
+fn open_while_nodes_fall(items: std::ops::Range<u32>) {
     let nodes = galera::Galera::start();
     let cluster = Cluster::over(Test::new(), nodes.hosts(0), nodes.socket(0)).begin();
-    for item in 42..62 {
+    let before = cluster.orders();
+    for (done, item) in items.enumerate() {
         let node = u16::try_from(item % 3).unwrap();
         cluster.test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
         let (name, hosts) = (&cluster.schema, nodes.hosts(node));
@@ -330,7 +404,7 @@ fn nodes_of_a_real_galera_fall_and_nothing_is_bought_twice() {
             last = cluster.cmd(A, "open", item);
         }
         last.ok();
-        assert_eq!(cluster.orders(), usize::try_from(item - 40).unwrap(), "service {item}");
+        assert_eq!(cluster.orders(), before + done + 1, "service {item}");
     }
     cluster.agree(&[A, B]);
 }

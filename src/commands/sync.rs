@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::context::{Context, database_error};
-use crate::engine::{Allow, Server, Summary, Swept, run_to_end};
+use crate::engine::{
+    Allow, Server, Summary, Swept, lease_name, left_to_other_run, lock_failed, run_to_end, state_error,
+};
 use crate::error::{ErrorKind, ModuleError};
 use crate::event_hook;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
-use crate::pass_report::{PassReport, Scope};
-use crate::ports::{LockName, Module};
+use crate::pass_report::{PassReport, Scope, Why};
+use crate::ports::{LockGuard, LockName, Module};
 use crate::session::servers::{license_server, refuse_own_server};
 use crate::session::{open_state, with_engine};
 use crate::store::LeaseGuard;
@@ -71,18 +73,26 @@ impl Synced {
 /// # Errors
 /// No part of it could begin: the modules cannot be read, or a lock file cannot be made.
 pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
-    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
-    let _alone = match what.part {
-        Part::All | Part::Sweep { .. } => None,
+    let name = match what.part {
         Part::Noted if notes(ctx, what.part).is_empty() => return Ok(Default::default()),
-        Part::Noted => match ctx.locks.try_lock(LockName::Noted).map_err(|why| crate::engine::lock_failed(&why))? {
-            Some(guard) => Some(guard),
-            None => return Ok(Default::default()),
+        Part::Noted => Some(LockName::Noted),
+        // Cron may run on every machine of a cluster; one of them does the work.
+        Part::All | Part::Sweep { .. } => ctx.cluster.is_some().then_some(LockName::Sync),
+    };
+    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
+    let _alone = match name {
+        None => None,
+        Some(name) => match alone(ctx, name)? {
+            Some(alone) => Some(alone),
+            // It runs every minute: the other run is about the same notes, and there is nothing to say.
+            None if name == LockName::Noted => return Ok(Default::default()),
+            None => {
+                let mut left = Synced::default();
+                left.licenses.report.left(None, Scope::Account, Why::OtherRun, left_to_other_run(name));
+                return Ok(left);
+            }
         },
     };
-    // In a cluster cron may run on every machine; one of them does the work.
-    let name = if what.part == Part::Noted { "noted" } else { "sync" };
-    let Some(_lease) = lease(ctx, name)? else { return Ok(Default::default()) };
     let licenses = match what.part {
         Part::All => licenses::sync(ctx, what.module, what.allow),
         Part::Sweep { .. } | Part::Noted => Ok(Summary::default()),
@@ -115,12 +125,21 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
     Ok(synced)
 }
 
-fn lease(ctx: &Context, name: &str) -> Result<Option<Option<LeaseGuard>>, ModuleError> {
+/// A lock file of this machine and, in a cluster, the lease of the same name, which is given back first. The file keeps
+/// a second run of this machine from taking over the lease of the first.
+struct Alone {
+    _lease: Option<LeaseGuard>,
+    _file: Box<dyn LockGuard>,
+}
+
+/// `None`: another run does this work, here or on another machine.
+fn alone(ctx: &Context, name: LockName) -> Result<Option<Alone>, ModuleError> {
+    let Some(file) = ctx.locks.try_lock(name).map_err(|why| lock_failed(&why))? else { return Ok(None) };
     if ctx.cluster.is_none() || ctx.copy.is_some() {
-        return Ok(Some(None));
+        return Ok(Some(Alone { _lease: None, _file: file }));
     }
-    let lease = open_state(ctx)?.lease(name, ctx.clock.now()).map_err(crate::engine::state_error)?;
-    Ok(lease.map(Some))
+    let lease = open_state(ctx)?.lease(&lease_name(name), ctx.clock.now()).map_err(state_error)?;
+    Ok(lease.map(|lease| Alone { _lease: Some(lease), _file: file }))
 }
 
 fn sweep(ctx: &mut Context, what: Sync) -> Result<Swept, ModuleError> {

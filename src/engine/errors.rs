@@ -62,6 +62,7 @@ fn locked(name: LockName) -> (&'static str, String) {
         LockName::State => ("state", String::new()),
         LockName::Item(item) => ("item", item.to_string()),
         LockName::License(_, license) => ("licid", license.to_string()),
+        LockName::Sync => ("sync", String::new()),
         LockName::Noted => ("sync", "noted".to_owned()),
     }
 }

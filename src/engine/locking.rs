@@ -1,9 +1,11 @@
 //! The locks of a run: one for each item and each license. They are taken in a fixed order and held until the run ends
 //! or gives them back.
 
-use super::{Engine, LOCK_RETRY, LOCK_WAIT, errors};
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
+use super::{Engine, LOCK_RETRY, LOCK_WAIT, errors};
 use crate::error::ModuleError;
 use crate::model::ids::LicenseId;
 use crate::ports::{LockGuard, LockName};
@@ -18,9 +20,10 @@ struct Leased {
 
 impl LockGuard for Leased {}
 
-/// The name of a lease.
-fn lease_name(name: LockName) -> String {
+/// The name of the lease that belongs to a lock.
+pub fn lease_name(name: LockName) -> String {
     match name {
+        LockName::Sync => "sync".to_owned(),
         LockName::Item(item) => format!("item-{item}"),
         LockName::License(account, license) => format!("license-{account}-{license}"),
         LockName::Noted => "noted".to_owned(),
@@ -85,16 +88,27 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Whether another run holds it at this moment.
-    pub(super) fn is_locked_elsewhere(&self, name: LockName) -> Result<bool, ModuleError> {
-        if self.held.iter().any(|(held, _)| *held == name) {
-            return Ok(false);
+    /// Those of the names that another run holds at this moment, on this machine or on another.
+    pub(super) fn locked_elsewhere(
+        &self,
+        names: impl IntoIterator<Item = LockName>,
+    ) -> Result<BTreeSet<LockName>, ModuleError> {
+        let mut names = names.into_iter().peekable();
+        if names.peek().is_none() {
+            return Ok(BTreeSet::new());
         }
-        let free = self.ports.locks.try_lock(name).map_err(|why| errors::lock_failed(&why))?;
-        if free.is_none() {
-            return Ok(true);
+        let leased = self.store.leased_elsewhere().map_err(errors::state)?;
+        let mut locked = BTreeSet::new();
+        for name in names {
+            if self.held.iter().any(|(held, _)| *held == name) {
+                continue;
+            }
+            let free = self.ports.locks.try_lock(name).map_err(|why| errors::lock_failed(&why))?;
+            if free.is_none() || leased.contains(&lease_name(name)) {
+                locked.insert(name);
+            }
         }
-        self.store.is_leased_elsewhere(&lease_name(name)).map_err(errors::state)
+        Ok(locked)
     }
 
     pub(super) fn unlock(&mut self, name: LockName) {

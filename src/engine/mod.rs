@@ -55,13 +55,14 @@ use crate::text;
 pub use bind::Consent;
 pub use bind::preview::{Change, Preview};
 pub use errors::{
-    busy, call as call_error, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
+    busy, call as call_error, left_to_other_run, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
     state as state_error,
 };
 use identity::account::account_of;
 pub use identity::account::{Former, check_machine, former_accounts, is_account, other_account};
 pub use import::Imported;
 pub use import::list::Importable;
+pub use locking::lease_name;
 pub use reconcile::approval::Approved;
 pub use reconcile::old_state::RESTORED;
 pub use reconcile::{Explained, Headway, Phase};

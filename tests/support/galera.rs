@@ -23,7 +23,7 @@ pub struct Galera {
 
 impl Galera {
     pub fn start() -> Self {
-        let dir = tempfile::Builder::new().prefix("sandbox-galera-").tempdir().expect("a folder");
+        let dir = super::scratch::folder("sandbox-galera-");
         // Four ports a node, from a place that two tests at once do not share.
         let base = 23_000 + u16::try_from(std::process::id() % 400).unwrap() * 50;
         let galera = Self { dir, base, nodes: Mutex::default() };

@@ -15,6 +15,7 @@ pub mod modes;
 pub mod orderbox;
 pub mod replay;
 pub mod run;
+pub mod scratch;
 #[cfg(test)]
 pub mod selftest;
 pub mod setup;

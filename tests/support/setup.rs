@@ -108,7 +108,7 @@ impl Setup {
             (None, own) => own.then(MariaDb::start),
         };
         let server = own.as_ref().unwrap_or_else(|| MariaDb::shared());
-        let home = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary root");
+        let home = super::scratch::folder("sandbox-");
         server.doom(home.path());
         let root = if self.own_root { home.path().join("usr/local/mgr5") } else { home.path().to_owned() };
         for folder in ["etc/xml", "var", "sbin", "processing", "addon", ".sandbox"] {

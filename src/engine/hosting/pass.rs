@@ -89,7 +89,7 @@ impl Engine<'_> {
 
     async fn sync_addon_one(&mut self, id: ItemId, report: &mut PassReport) -> Result<(), ModuleError> {
         self.begin_one();
-        if self.is_locked_elsewhere(LockName::Item(id))? {
+        if !self.locked_elsewhere([LockName::Item(id)])?.is_empty() {
             let error = errors::left_to_other_run(LockName::Item(id));
             report.left(self.module, Scope::Item(id), crate::pass_report::Why::OtherRun, error);
             return Ok(());

@@ -339,33 +339,25 @@ impl Engine<'_> {
     /// closes of many services during a pass do not count as a mass change of the pass. The next pass sees the result.
     /// Returns the services that were left.
     fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
-        let items = self.locked_elsewhere(work.items.keys().copied(), LockName::Item)?;
-        let about = work.unheld.iter().chain(&work.doubts).copied();
-        let licenses = self.locked_elsewhere(about, |id| LockName::License(self.account, id))?;
-        work.items.retain(|id, _| !items.contains(id));
-        work.unheld.retain(|id| !licenses.contains(id));
-        work.doubts.retain(|id| !licenses.contains(id));
-        let services = items.iter().map(|id| (Scope::Item(*id), LockName::Item(*id)));
-        let licenses = licenses.into_iter().map(|id| (Scope::License(id), LockName::License(self.account, id)));
-        for (scope, lock) in services.chain(licenses) {
-            report.left(self.module, scope, Why::OtherRun, errors::left_to_other_run(lock));
+        let item = |id: &ItemId| LockName::Item(*id);
+        let license = |id: &LicenseId| LockName::License(self.account, *id);
+        let items = work.items.keys().map(item);
+        let licenses = work.unheld.iter().chain(&work.doubts).map(license);
+        let locked = self.locked_elsewhere(items.chain(licenses))?;
+        let left = work.items.keys().filter(|id| locked.contains(&item(id))).copied().collect();
+        work.items.retain(|id, _| !locked.contains(&item(id)));
+        work.unheld.retain(|id| !locked.contains(&license(id)));
+        work.doubts.retain(|id| !locked.contains(&license(id)));
+        for name in locked {
+            let scope = match name {
+                LockName::Item(item) => Scope::Item(item),
+                LockName::License(_, license) => Scope::License(license),
+                LockName::Sync | LockName::Noted | LockName::State => Scope::Account,
+            };
+            report.left(self.module, scope, Why::OtherRun, errors::left_to_other_run(name));
             self.note_last(report);
         }
-        Ok(items)
-    }
-
-    fn locked_elsewhere<Id: Ord + Copy>(
-        &self,
-        ids: impl Iterator<Item = Id>,
-        name: impl Fn(Id) -> LockName,
-    ) -> Result<BTreeSet<Id>, ModuleError> {
-        let mut locked = BTreeSet::new();
-        for id in ids {
-            if self.is_locked_elsewhere(name(id))? {
-                locked.insert(id);
-            }
-        }
-        Ok(locked)
+        Ok(left)
     }
 }
 

@@ -207,7 +207,11 @@ impl Cluster {
             }
             self.check_database()?;
             match self.add(after, &lines)? {
-                Appended::Written => return Ok(value),
+                // The entry removed them: see [`Cluster::rehearse`].
+                Appended::Written => {
+                    self.given_back.borrow_mut().clear();
+                    return Ok(value);
+                }
                 Appended::Taken => self.catch_up()?,
                 Appended::Lost => self.mend()?,
             }
