@@ -8,6 +8,12 @@ fn doubled(right: &str, field: &str, words: &str) -> String {
     right.replace(&close, &format!("{close}<{field}>{words}</{field}>"))
 }
 
+/// An answer in which another name of a field follows it, with other words.
+fn beside(right: &str, field: &str, other: &str, words: &str) -> String {
+    let close = format!("</{field}>");
+    right.replace(&close, &format!("{close}<{other}>{words}</{other}>"))
+}
+
 /// How often the journal says that fields of a license contradict each other.
 fn told(test: &Test) -> String {
     state(test, "SELECT count(*) FROM journal WHERE event = 'doubled'")
@@ -57,15 +63,21 @@ fn a_field_that_says_two_things_is_not_known_and_told_once() {
     assert_eq!(test.upstream.billed("service.prolong"), 1);
 }
 
-/// A status that says "running" and "stopped" is neither: a license is not taken for stopped.
+/// A status that says "running" and "stopped" is neither, under one name or two: a license is not taken for stopped.
 #[test]
 fn a_status_that_says_two_things_is_neither() {
-    let test = Test::new();
-    opened(&test, 42, "55227", 1);
-    test.upstream.fault(Fault::on("*").reworded(|right| doubled(right, "status", "2")).always());
-    test.cmd("suspend", 42).fails("upstream");
-    test.upstream.clear_faults();
-    test.cmd("suspend", 42).ok();
+    type Words = fn(&str) -> String;
+    let words: [Words; 2] =
+        [|right| doubled(right, "status", "2"), |right| beside(right, "status", "item_status", "2")];
+    for word in words {
+        let test = Test::new();
+        opened(&test, 42, "55227", 1);
+        test.upstream.fault(Fault::on("*").reworded(word).always());
+        test.cmd("suspend", 42).fails("upstream");
+        assert_eq!(told(&test), "1");
+        test.upstream.clear_faults();
+        test.cmd("suspend", 42).ok();
+    }
 }
 
 /// Of two days of a change the later one counts: a pooled license is not given out while it is young by that.
@@ -84,6 +96,35 @@ fn of_two_days_of_a_change_the_later_one_counts() {
     assert_eq!(test.upstream.billed("soft.order.param"), 2, "{}", test.story());
     let said = format!("SELECT count(*) FROM journal WHERE event = 'doubled' AND license = {id}");
     assert_eq!(state(&test, &said), "1", "the journal says why a purchase was made");
+}
+
+/// Two names of a day are no reason to pass a license over for ever: the later day counts, and the journal says once
+/// that they contradict each other.
+#[test]
+fn days_of_a_change_that_contradict_each_other_make_a_license_wait_and_are_told_once() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    test.cmd("close", 42).ok();
+    test.upstream.age(id, 40);
+    let says = |word: fn(&str) -> String| {
+        test.upstream.clear_faults();
+        test.upstream.fault(Fault::on("soft").reworded(word).always());
+        test.upstream.fault(Fault::on("soft.edit?read").reworded(word).always());
+    };
+    says(|right| beside(right, "real_ipchange", "ip_change_date", &crate::service::day(-1)));
+    test.soft_item(43, "55227", 12).ip(&ip_of(43)).add();
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 2, "young by the later day\n{}", test.story());
+    assert_ne!(licid(&test, 43), id);
+    test.cmd("sync_item", 43).ok();
+    let said = format!("SELECT count(*) FROM journal WHERE event = 'doubled' AND license = {id}");
+    assert_eq!(state(&test, &said), "1", "{}", test.story());
+    assert!(test.log().contains("real_ipchange / ip_change_date"), "{}", test.log());
+    says(|right| beside(right, "real_ipchange", "ip_change_date", &crate::service::day(-90)));
+    test.soft_item(44, "55227", 12).ip(&ip_of(44)).add();
+    test.cmd("open", 44).ok();
+    assert_eq!((licid(&test, 44), test.upstream.billed("soft.order.param")), (id, 2), "{}", test.story());
+    assert_eq!(state(&test, &said), "1", "told once");
 }
 
 /// A pooled license whose answer names two owners is passed over.

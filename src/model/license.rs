@@ -265,6 +265,8 @@ pub struct License {
     /// Names of the fields that the answer holds twice, with different values. They count as not known. Of two days of
     /// a change the later one counts.
     pub doubled: Vec<String>,
+    /// Pairs of names under which the answer gives different days of the same change. The later one counts.
+    pub apart: Vec<String>,
 }
 
 /// The name of a license that nobody uses (docs/licensing-rules.md 7).
@@ -296,6 +298,7 @@ impl License {
             domains: None,
             cost: None,
             doubled: Vec::new(),
+            apart: Vec::new(),
         }
     }
 

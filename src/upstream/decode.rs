@@ -47,7 +47,7 @@ pub(super) fn license(element: &Element, shape: Shape) -> Option<License> {
     license.domains = read.one(&fields::DOMAINS);
     license.cost = read.one(&fields::COST);
     license.addons = read.numbered(fields::ADDON);
-    license.doubled = read.doubled();
+    (license.doubled, license.apart) = read.contradictions();
     Some(license)
 }
 
@@ -129,7 +129,7 @@ mod tests {
 
     /// A full document of soft.edit.
     #[test]
-    fn full_license() {
+    fn a_full_document_is_read_whole() {
         let license = license(&element(
             "<doc><id v='1001'/><licname>shop</licname><ip>192.0.2.7</ip><remoteid> pml-abcdefgh-42-1 </remoteid>\
              <pricelist>55227</pricelist><pricelist_name>Lite</pricelist_name><period>1</period><status v='2'/>\
@@ -156,7 +156,7 @@ mod tests {
 
     /// Missing and odd fields are reported as such, and never guessed.
     #[test]
-    fn odd_fields() {
+    fn missing_and_odd_fields_are_never_guessed() {
         let bare = license(&element("<elem><id>7</id></elem>")).expect("a license");
         assert_eq!((&bare.remoteid, &bare.tariff), (&RemoteId::Absent, &LicenseTariff::Absent));
         assert_eq!((bare.ip, bare.period, bare.key), (None, None, None));
@@ -180,7 +180,7 @@ mod tests {
 
     /// Every name that a field has somewhere; the record one level down; numbers in attributes.
     #[test]
-    fn dialects() {
+    fn every_name_of_a_field_is_read() {
         let day = |text: &str| text.parse::<NaiveDate>().ok();
         let jbs = license(&element(
             "<elem><id>7</id><pricelist_id>55227</pricelist_id><pricelist>ISPmanager 6 Lite</pricelist>\
@@ -192,13 +192,14 @@ mod tests {
         assert_eq!((jbs.status, jbs.domains), (LicenseStatus::Active, Some(9)));
         assert_eq!((jbs.ip_changed, jbs.key_changed), (day("2026-11-02"), day("2026-11-03")));
         let both = license(&element(
-            "<elem><id v='7'/><status>3</status><item_status>2</item_status><real_ipchange>2026-11-02</real_ipchange>\
+            "<elem><id v='7'/><status>3</status><item_status>Stopped</item_status><real_ipchange>2026-11-02</real_ipchange>\
              <ip_change_date>2026-10-01</ip_change_date><real_keychange/>\
              <lickey_change_date>2026-11-03</lickey_change_date></elem>",
         ))
         .expect("a license");
         assert_eq!((both.ip_changed, both.key_changed), (day("2026-11-02"), day("2026-11-03")), "the later one");
-        assert_eq!((both.status, both.doubled), (LicenseStatus::Stopped, Vec::<String>::new()), "the better name");
+        assert_eq!((both.status, both.doubled), (LicenseStatus::Stopped, Vec::<String>::new()), "words are no status");
+        assert_eq!(both.apart, ["real_ipchange / ip_change_date"], "an empty day contradicts nothing");
         let nested = "<doc><metadata/><doc><id>7</id><pricelist>55227</pricelist><lickey>KEY</lickey></doc></doc>";
         let nested = super::license(&element(nested), Shape::Document).expect("a license");
         assert_eq!((nested.tariff, nested.key), (jbs.tariff, LicenseKey::parse("KEY")));
@@ -221,10 +222,10 @@ mod tests {
         }
     }
 
-    /// A field that is there twice with different values is not known, and is named; of two days the later one
-    /// counts.
+    /// A field that is there twice with different values is not known, and is named; of two days of a change the later
+    /// one counts, under one name or two.
     #[test]
-    fn doubled_fields() {
+    fn what_contradicts_itself_is_not_known_and_is_named() {
         let twice = license(&element(
             "<elem><id>7</id><id>7</id><licname>shop</licname><licname>other</licname><ip>192.0.2.7</ip>\
              <ip>192.0.2.8</ip><remoteid>pml-abcdefgh-42-1</remoteid><remoteid/><pricelist>55227</pricelist>\
@@ -245,7 +246,16 @@ mod tests {
         let same = "<elem><id>7</id><status>2</status><status v='2'/><lickey/><lickey>A</lickey></elem>";
         let same = license(&element(same)).expect("a license");
         assert_eq!((same.status, same.key), (LicenseStatus::Active, LicenseKey::parse("A")));
-        assert!(same.doubled.is_empty(), "{:?}", same.doubled);
+        assert!(same.doubled.is_empty() && same.apart.is_empty(), "{:?} {:?}", same.doubled, same.apart);
+        let apart = "<elem><id>7</id><real_keychange>2026-11-01</real_keychange>\
+                     <lickey_change_date>2026-11-02 10:00:00</lickey_change_date><real_ipchange>02.11.2026</real_ipchange>\
+                     <ip_change_date>2026-11-02</ip_change_date></elem>";
+        let apart = license(&element(apart)).expect("a license");
+        assert_eq!((apart.key_changed, apart.ip_changed), (ip_changed, ip_changed));
+        assert_eq!((apart.doubled.len(), apart.apart.join(" ")), (0, "real_keychange / lickey_change_date".into()));
+        let two = license(&element("<elem><id>7</id><status>3</status><item_status>2</item_status></elem>"));
+        let two = two.map(|license| (license.status, license.doubled));
+        assert_eq!(two, Some((LicenseStatus::Absent, vec!["status".to_owned()])), "neither stopped nor running");
         for text in ["<elem><id>7</id><id>8</id></elem>", "<doc><id>7</id><elid>8</elid></doc>"] {
             assert_eq!(super::license(&element(text), Shape::Document), None, "{text}");
         }
@@ -254,7 +264,7 @@ mod tests {
     /// Days in the spellings that can mean one day only; "no end" is said in so many words; anything else is not
     /// known.
     #[test]
-    fn days() {
+    fn days_are_read_where_they_can_mean_one_day_only() {
         for (text, want) in [
             ("2026-12-26", "2026-12-26"),
             ("2026-12-26 23:59:59", "2026-12-26"),
@@ -290,7 +300,7 @@ mod tests {
 
     /// Balances in the forms of billing systems.
     #[test]
-    fn balances() {
+    fn balances_are_read_as_billing_systems_word_them() {
         for (row, want) in [
             ("<balance>10.50 EUR</balance>", Some("10.50 EUR")),
             ("<balance>-3</balance><currency>usd</currency>", Some("-3.00 USD")),
@@ -307,7 +317,7 @@ mod tests {
 
     /// The login's name in each of its places.
     #[test]
-    fn users() {
+    fn the_login_is_read_in_each_of_its_places() {
         for (doc, want) in [
             ("<doc><user name='me' level='16'/></doc>", Some("me")),
             ("<doc><user>me</user></doc>", Some("me")),

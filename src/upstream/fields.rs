@@ -3,7 +3,8 @@
 //! dialect, add a name here.
 //!
 //! A field that is missing, or has no value that can be read, is not known; it is never "no". The same holds for a
-//! field that is there twice with different values: nobody can say which of them is meant.
+//! field that is there twice with different values: nobody can say which of them is meant. Of days of a change the
+//! later one counts, because it only makes a license wait (docs/money-safety.md 3).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -131,10 +132,12 @@ pub(super) const TARIFF_NAME: Field<String> = Field::new(&[any("pricelist", JBS)
 pub(super) const PERIOD: Field<Period> =
     Field::new(&[any("period", VENDOR)], |text| text.parse().ok().map(Period::from_panel));
 
+/// Two that differ are none: neither "running" nor "stopped" may be taken for the other.
 pub(super) const STATUS: Field<LicenseStatus> =
     Field::new(&[any("status", VENDOR), any("item_status", EXTERNAL)], |text| {
         text.parse().ok().map(LicenseStatus::from_number)
-    });
+    })
+    .agreeing();
 
 /// A change is under way.
 pub(super) const CHANGING: Field<bool> = Field::new(&[any("special_status", VENDOR)], |text| Some(text == "1"));
@@ -254,6 +257,7 @@ pub(super) struct Reader<'e> {
     levels: Vec<&'e Element>,
     shape: Shape,
     doubled: Vec<String>,
+    apart: Vec<String>,
 }
 
 impl<'e> Reader<'e> {
@@ -262,7 +266,7 @@ impl<'e> Reader<'e> {
         if shape == Shape::Document {
             levels.extend(record.children_named("doc"));
         }
-        Self { levels, shape, doubled: Vec::new() }
+        Self { levels, shape, doubled: Vec::new(), apart: Vec::new() }
     }
 
     /// The value of a field. `None`: it has none, or different ones.
@@ -274,14 +278,16 @@ impl<'e> Reader<'e> {
                 break;
             }
         }
-        let is_unlike = |pair: &[(&str, T)]| match field.several {
-            // Different names may mean different things, and then this one of two is right.
-            Several::Chosen(_) => pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1,
-            Several::Preferred | Several::Agreeing => pair[0].1 != pair[1].1,
-        };
-        let is_doubled = found.windows(2).any(is_unlike);
+        // Where one of two is chosen, two names may mean two things: that is another contradiction than one name twice.
+        let is_chosen = matches!(field.several, Several::Chosen(_));
+        let is_unlike = |pair: &[(&str, T)]| pair[0].1 != pair[1].1;
+        let is_doubled = found.windows(2).any(|pair| is_unlike(pair) && !(is_chosen && pair[0].0 != pair[1].0));
         if is_doubled {
             self.doubled.push(field.word().to_owned());
+        }
+        if is_chosen {
+            let apart = found.windows(2).filter(|pair| is_unlike(pair) && pair[0].0 != pair[1].0);
+            self.apart.extend(apart.map(|pair| format!("{} / {}", pair[0].0, pair[1].0)));
         }
         let mut values = found.into_iter().map(|(_, value)| value);
         match field.several {
@@ -309,9 +315,9 @@ impl<'e> Reader<'e> {
         found
     }
 
-    /// The fields that were there twice with different values.
-    pub(super) fn doubled(self) -> Vec<String> {
-        self.doubled
+    /// The fields that were there twice with different values, and the pairs of names that say different days.
+    pub(super) fn contradictions(self) -> (Vec<String>, Vec<String>) {
+        (self.doubled, self.apart)
     }
 }
 
