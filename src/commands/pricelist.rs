@@ -87,11 +87,18 @@ impl Offers {
     }
 }
 
+/// What the list of tariffs is called in a form of an order (docs/billmanager-protocol.md, Where licenses are sold).
+const TARIFFS: &str = "tariflist";
+
 /// The codes that can be ordered: `pricelist.export` answers a `pricelist` for each, with `active`, `hideinorder` and
-/// `archived`; `soft.order` a list whose rows are the tariffs.
+/// `archived`; `soft.order` a list whose rows are the tariffs. Beside a list of that very name the form's other lists
+/// are about other things.
 fn codes(document: &str) -> BTreeSet<UpstreamPricelistId> {
     let Ok(doc) = xml::parse(document.as_bytes(), OFFERS_BYTES) else { return BTreeSet::new() };
-    let lists = doc.children_named("list").flat_map(|list| list.children_named("elem"));
+    let is_of_tariffs = |list: &&Element| list.attribute("name") == Some(TARIFFS);
+    let has_tariffs = doc.children_named("list").any(|list| is_of_tariffs(&list));
+    let lists = doc.children_named("list").filter(|list| !has_tariffs || is_of_tariffs(list));
+    let lists = lists.flat_map(|list| list.children_named("elem"));
     let rows = doc.children_named("pricelist").chain(doc.children_named("elem")).chain(lists);
     let is = |row: &Element, name: &str, word: &str| row.value_of(name).is_some_and(|value| value == word);
     rows.filter(|row| !is(row, "active", "off") && !is(row, "hideinorder", "on") && !is(row, "archived", "on"))
@@ -142,8 +149,8 @@ fn elem(product: &Product) -> Element {
 mod tests {
     use super::*;
 
-    /// Both shapes of an answer, numbers as text and as attribute. What cannot be ordered, errors and forms offer
-    /// nothing.
+    /// Each shape of an answer, numbers as text and as attribute. What cannot be ordered, errors and forms without
+    /// tariffs offer nothing.
     #[test]
     fn offers() {
         let export = "<doc><pricelist><id>55231</id><active>on</active><price currency=\"RUB\"/></pricelist>\
@@ -154,6 +161,11 @@ mod tests {
                      <elem><id>9203</id></elem></list></doc>";
         let read = |text: &str| codes(text).into_iter().map(|code| code.0).collect::<Vec<_>>();
         assert_eq!((read(export), read(order)), (vec![55231, 55232], vec![9203, 55227]));
+        let form = "<doc><metadata name=\"soft.order.pricelist\" type=\"form\"/><list name=\"tariflist\"><elem>\
+                    <pricelist>55227</pricelist><desc>&lt;p&gt;Lite&lt;/p&gt;</desc><price>5.00 EUR</price></elem></list>\
+                    <list name=\"addons\"><elem><id>55229</id></elem></list>\
+                    <slist name=\"period\"><val key=\"1\">Month</val></slist></doc>";
+        assert_eq!(read(form), [55227], "another list is about other things");
         for nothing in ["", "<doc><error type=\"missed\"/></doc>", "<doc><elid>55227</elid></doc>"] {
             assert!(codes(nothing).is_empty(), "{nothing}");
         }

@@ -2,6 +2,7 @@
 use super::licid;
 use crate::service::{alter_state, day, state};
 use crate::support::run::well_formed;
+use crate::support::upstream::dialect::Offers;
 use crate::support::upstream::{Country, Options};
 use crate::support::{MgrctlFault, MgrctlFaultKind, Setup, Test};
 
@@ -290,19 +291,21 @@ fn import_pricelist_shows_what_the_account_is_offered() {
         ),
         (Country::Russian, "russian", ["55231", "55232", "55233", "55234", "55235", "9203", "9204", "55391", "55390"]),
     ] {
-        for in_attribute in [false, true] {
-            let options = |o: &mut Options| (o.country, o.offers, o.ids_in_attribute) = (country, true, in_attribute);
+        let asked = [(Offers::Export, 1), (Offers::OrderForm, 2)];
+        for ((offers, questions), in_attribute) in asked.into_iter().flat_map(|one| [(one, false), (one, true)]) {
+            let options = |o: &mut Options| (o.country, o.offers, o.ids_in_attribute) = (country, offers, in_attribute);
             let test = Setup::default().options(options).start();
             let text = test.run(["--command", "import_pricelist", "--module", "7"]).ok().stdout.clone();
             for code in codes {
                 assert!(text.contains(&format!("<intname>{code}</intname>")), "{code}: {text}");
             }
             let other = if billing == "russian" { "international" } else { "russian" };
-            assert!(
-                text.contains(&format!("<billing>{billing}<")) && !text.contains(&format!("<billing>{other}<")),
-                "{text}"
-            );
-            assert_eq!(test.upstream.funcs(), ["pricelist.export"]);
+            // The form of an order is about its own product type; of others nothing is known.
+            let is_told = |row: &&str| offers == Offers::Export || row.contains("<itemtype>soft</itemtype>");
+            let rows: Vec<&str> = text.split("<elem>").filter(is_told).collect();
+            let has = |billing: &str| rows.iter().any(|row| row.contains(&format!("<billing>{billing}<")));
+            assert_eq!((has(billing), has(other)), (true, false), "{offers:?}: {text}");
+            assert_eq!(test.upstream.funcs(), ["pricelist.export", "soft.order"][..questions]);
         }
     }
 }

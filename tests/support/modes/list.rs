@@ -1,7 +1,8 @@
 //! The modes, each in a line or some.
 use super::{Change, Mode};
 use crate::support::upstream::dialect::{
-    Amounts, ChangeDates, Changed, Days, Door, ExternalList, ListTariff, Names, OrderApi, OrderNumber, Pace, Unsold,
+    Amounts, ChangeDates, Changed, Days, Door, ExternalList, ListTariff, Names, Offers, OrderApi, OrderNumber, Pace,
+    Unsold,
 };
 use crate::support::upstream::{Country, Options};
 
@@ -266,7 +267,16 @@ pub const MODES: &[Mode] = &[
         "pricelist.export tells what is sold to the account",
         "price pages and comparison sites, in use",
         |o| {
-            o.offers = true;
+            o.offers = Offers::Export;
+        },
+    ),
+    seller(
+        "offers-in-form",
+        "offers",
+        "soft.order lists what is sold to the account, under tariflist",
+        "a general client of BILLmanager 6, 2026, with virtual servers",
+        |o| {
+            o.offers = Offers::OrderForm;
         },
     ),
     seller(

@@ -141,6 +141,9 @@ fn fields(proven: &mut Proven) {
     proven.differs("domains-counted", domains, "", "3");
     let offers = |up: &Upstream, _: u64| ask(up, "pricelist.export", "").body().contains("<pricelist>").to_string();
     proven.differs("offers", offers, "false", "true");
+    let form =
+        |up: &Upstream, _: u64| part(ask(up, "soft.order", "").body(), "<list name=\"tariflist\"><elem>", "<desc>");
+    proven.differs("offers-in-form", form, "", "<list name=\"tariflist\"><elem><pricelist>55227</pricelist><desc>");
     proven.differs("remoteip-hidden", outward, "203.0.113.7 remoteip", "203.0.113.7 ");
 }
 

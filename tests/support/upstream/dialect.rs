@@ -92,6 +92,17 @@ pub enum Changed {
     Silent,
 }
 
+/// Who tells what is sold to the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offers {
+    /// Nobody: the functions are unknown.
+    Untold,
+    /// `pricelist.export`
+    Export,
+    /// The first step of `soft.order`, a form with a list of tariffs.
+    OrderForm,
+}
+
 /// Which functions take orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderApi {

@@ -1,7 +1,7 @@
 //! The calls that change something (`orders` apart): edit, prolong, tariff change, suspend, resume, delete.
 //! Each looks at everything first and changes nothing when it refuses.
 use super::catalogue::{Family, Tariff};
-use super::dialect::{Changed, Door, OrderApi};
+use super::dialect::{Changed, Door, Offers, OrderApi};
 use super::refusals::Refusal;
 use super::world::{
     ACTIVE, DELETED, License, ORDERED, PROCESSING, STOPPED, StoppedBy, World, add_period, within_month,
@@ -63,6 +63,9 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
     };
     match verb {
         "order.param" if world.options.dialect.order_api == OrderApi::Old => super::orders::order(world, family, call),
+        "order" if world.options.offers == Offers::OrderForm && !call.sok() => {
+            Ok(super::reads::order_form(world, family))
+        }
         "edit" if call.get("clicked_button") == Some("newkey") => new_key(world, family, call),
         "edit" if call.sok() => edit(world, family, call),
         "edit" => super::reads::card(world, family, call.need("elid")?),

@@ -1,6 +1,6 @@
 //! The calls of docs/interface.md 5 that only read: lists with paging, one license, checkip, whoami, subaccount.
 use super::catalogue::{Country, Family, Tariff};
-use super::dialect::{Amounts, ChangeDates, ListTariff};
+use super::dialect::{Amounts, ChangeDates, ListTariff, Offers};
 use super::element;
 use super::funcs::{Call, Reply};
 use super::refusals::Refusal;
@@ -12,7 +12,7 @@ pub fn perform(world: &mut World, call: &Call) -> Reply {
         "softexternal" => list(world, Family::SoftExternal, call),
         "whoami" => Ok(whoami(world)),
         "subaccount" => Ok(subaccount(world)),
-        "pricelist.export" if world.options.offers => Ok(offers(world)),
+        "pricelist.export" if world.options.offers == Offers::Export => Ok(offers(world)),
         other => Err(Refusal::new("unknown_func", other)),
     }
 }
@@ -24,9 +24,27 @@ fn offers(world: &World) -> String {
         let more = element("active", "on") + &element("archived", closed) + &element("name", &tariff.name);
         format!("<pricelist>{}{more}</pricelist>", number(world, "id", u64::from(tariff.code)))
     };
+    sold(world).map(row).collect()
+}
+
+/// The tariffs of this account's country.
+fn sold(world: &World) -> impl Iterator<Item = &Tariff> {
     let country = world.options.country;
-    let mine = |tariff: &&Tariff| [Country::Both, country].contains(&tariff.country);
-    world.tariffs.iter().filter(mine).map(row).collect()
+    world.tariffs.iter().filter(move |tariff| [Country::Both, country].contains(&tariff.country))
+}
+
+/// The first step of an order in a browser: the tariffs that can be chosen, and beside them what else the form needs.
+pub fn order_form(world: &World, family: Family) -> String {
+    let row = |tariff: &Tariff| {
+        let words = element("desc", &format!("<p>{}</p>", tariff.name)) + &element("price", "<b>5.00 a month</b>");
+        format!("<elem>{}{words}</elem>", number(world, "pricelist", u64::from(tariff.code)))
+    };
+    let rows: String = sold(world).filter(|tariff| tariff.family == family && tariff.end.is_none()).map(row).collect();
+    format!(
+        "<metadata name=\"{}.order.pricelist\" type=\"form\"/><list name=\"tariflist\">{rows}</list>\
+         <slist name=\"period\"><val key=\"1\">Month</val></slist>",
+        family.word()
+    )
 }
 
 /// A number as text, or in the attribute `v`, as the account's BILLmanager does it.

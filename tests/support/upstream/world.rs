@@ -1,7 +1,7 @@
 //! The seller's state: licenses, money, calendar, and what time does to them (stop, own renewal, deletion after 30
 //! days). No network here: `funcs` are the calls on it, `server` plays them over HTTP.
 use super::catalogue::{self, Country, Family, Tariff};
-use super::dialect::{Dialect, Pace, Unsold};
+use super::dialect::{Dialect, Offers, Pace, Unsold};
 use super::refusals::Refusal;
 use crate::support::replay::Asked;
 use chrono::{Days, Months, NaiveDate};
@@ -27,8 +27,7 @@ pub struct Options {
     /// Too little money: refuse (false), or leave the order unpaid in status 1 (true).
     pub no_money_leaves_order: bool,
     pub ids_in_attribute: bool,
-    /// `pricelist.export` tells what is sold to the account; without it nobody knows that function.
-    pub offers: bool,
+    pub offers: Offers,
     /// How the answers are worded.
     pub dialect: Dialect,
     pub list_dates: bool,
@@ -69,7 +68,7 @@ impl Default for Options {
             two_factor: false,
             no_money_leaves_order: false,
             ids_in_attribute: false,
-            offers: false,
+            offers: Offers::Untold,
             dialect: Dialect::default(),
             list_dates: true,
             list_remoteid: true,
