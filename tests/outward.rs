@@ -58,6 +58,45 @@ fn an_outward_address_that_a_person_set_at_the_seller_stays() {
     }
 }
 
+/// What becomes of the outward address is shown before a license is bound by hand: it is told when the address moves,
+/// cleared where it may be another client's, and "?" where nobody knows it.
+#[test]
+fn bind_shows_what_becomes_of_the_outward_address() {
+    for (hides, test) in worlds() {
+        let shown = |item: u32, id: u64| {
+            let line = format!("bind {item} {id}");
+            let asked = test.program(line.split(' ')).env("LC_ALL", "C").run();
+            assert_eq!(asked.code, Some(1), "{hides} {asked:?}");
+            let row =
+                asked.stderr.lines().find_map(|line| line.trim().strip_prefix("outward address").map(str::to_owned));
+            row.map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" "))
+        };
+        let with = |item: u32, remoteip: &str| {
+            test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).param("remoteip", remoteip).add();
+        };
+        with(42, "203.0.113.7");
+        with(43, "");
+        let had = test.upstream.add_foreign(55227, 1, "192.0.2.99", "behind NAT");
+        test.upstream.edit_license(had, |l| l.remoteip = "203.0.113.99".into());
+        let now = if hides { "?" } else { "203.0.113.99" };
+        assert_eq!(shown(42, had), Some(format!("{now} 203.0.113.7")), "{hides}");
+        assert_eq!(shown(43, had), Some(format!("{now} -")), "{hides}");
+        // The address stays: then only another outward address is told.
+        with(44, "203.0.113.99");
+        let same = test.upstream.add_foreign(55227, 1, "192.0.2.44", "behind NAT");
+        test.upstream.edit_license(same, |l| l.remoteip = "203.0.113.99".into());
+        assert_eq!(shown(44, same), Some(format!("{now} 203.0.113.99")), "{hides}");
+    }
+    // Nothing to say where a seller shows that there is none.
+    let test = Test::new();
+    let none = |right: &str| right.replace("</doc>", "<remoteip/></doc>");
+    test.upstream.fault(Fault::on("soft.edit?read").reworded(none).always());
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    let plain = test.upstream.add_foreign(55227, 1, "192.0.2.99", "plain");
+    let asked = test.program(["bind", "42", &plain.to_string()]).env("LC_ALL", "C").run();
+    assert!(asked.stderr.contains("192.0.2.42") && !asked.stderr.contains("outward"), "{asked:?}");
+}
+
 /// The next client never keeps the outward address of the one before, not even when an older version bought the
 /// license, so that nobody knows what was sent.
 #[test]

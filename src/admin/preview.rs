@@ -51,7 +51,7 @@ fn rows(desk: &Desk<'_>, preview: &Preview) -> Vec<Vec<String>> {
     };
     let named = |words: Text| desk.say(&words).to_owned();
     let served = dash(preview.from);
-    [
+    let mut rows = vec![
         (named(text!("key", "ключ")), key, key_then),
         (named(text!("product", "продукт")), preview.has_product.clone(), target.internal_name.clone()),
         (named(text!("address", "IP")), ip.clone(), target.ip.map_or(ip, |ip| ip.to_string())),
@@ -59,11 +59,20 @@ fn rows(desk: &Desk<'_>, preview: &Preview) -> Vec<Vec<String>> {
         (named(text!("mark", "метка")), mark, mark_then),
         (named(text!("renewed", "продление")), renews(seen.autoprolong), renews(Some(false))),
         (named(text!("service", "услуга")), served, preview.item.to_string()),
-    ]
-    .into_iter()
-    .map(|(what, now, then)| vec![what, now, then])
-    .collect()
+    ];
+    let [now, then] = &preview.outward;
+    let is_set = |outward: &Option<String>| outward.as_ref().is_some_and(|ip| !ip.is_empty());
+    // Nothing to say where there is none and will be none, or where nobody knows of one and nothing is sent.
+    if is_set(now) || is_set(then) || now != then {
+        let known = |ip: &str| dash(Some(ip).filter(|ip| !ip.is_empty()));
+        let shown = |outward: &Option<String>| outward.as_deref().map_or_else(|| "?".to_owned(), known);
+        rows.insert(AFTER_ADDRESS, (named(text!("outward address", "внешний IP")), shown(now), shown(then)));
+    }
+    rows.into_iter().map(|(what, now, then)| vec![what, now, then]).collect()
 }
+
+/// Where the outward address stands: below the address.
+const AFTER_ADDRESS: usize = 3;
 
 fn lines(preview: &Preview) -> Vec<Text> {
     let (id, item) = (preview.seen.id, preview.item);

@@ -318,6 +318,8 @@ fn domains_of_the_last_look_are_listed_and_reported_until_the_license_is_given_b
     let shown = table();
     assert!(shown.contains(" 8/10 ") && !shown.contains("90 %"), "{shown}");
     assert_eq!(json(&t, "report")["domains"], json!({ "known": 1, "nearly_full": [] }));
+    let sheet = || fine(&t, "report --csv").lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(sheet()[0].ends_with(",domains,nearly_full") && sheet()[1].ends_with(",8,0"), "{:?}", sheet());
     looks(|right| right.replace("</doc>", "<webdomains>9</webdomains></doc>"));
     let shown = table().replace("\n  ", " ");
     assert!(shown.contains(" 9/10! "), "{shown}");
@@ -327,6 +329,7 @@ fn domains_of_the_last_look_are_listed_and_reported_until_the_license_is_given_b
     assert_eq!(json(&t, "report")["domains"]["nearly_full"], json!([full]));
     let report = fine(&t, "report").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(report.contains("1 use 90 % or more") && report.contains("42 5001 55227 9/10"), "{report}");
+    assert!(sheet()[1].starts_with("55227,") && sheet()[1].ends_with(",9,1"), "{:?}", sheet());
     let page = fine(&t, "report --html");
     assert!(page.contains("<h2>Domains in use</h2>") && page.contains("<td>9/10</td>"), "{page}");
     assert_eq!(json(&t, "history 42")["lines"].as_array().unwrap().len(), lines, "no news for the journal");

@@ -105,7 +105,7 @@ mod tests {
     /// The tallest bar uses the whole height, the limit is at the right height, nothing divides by zero, text is
     /// escaped.
     #[test]
-    fn bars() {
+    fn the_tallest_bar_has_the_whole_room_and_text_is_escaped() {
         let bar = |minor| Bar { name: "a<b".into(), minor };
         let svg = columns("t&t", &[bar(20_000), bar(0)], "EUR", Some(10_000));
         assert!(svg.contains("y=\"28\" width=\"192\" height=\"136\""), "{svg}");

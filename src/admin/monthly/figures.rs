@@ -50,6 +50,10 @@ pub struct ProductMonth {
     pub reused: u32,
     /// What orders, renewals and changes cost.
     pub cost: Sums,
+    /// Domains in use on the licenses of services, as far as they are known; `None`: of no license.
+    pub domains: Option<u64>,
+    /// Licenses of services whose domains are at the limit or near it.
+    pub nearly_full: u32,
 }
 
 /// One month's turnover.
@@ -146,6 +150,7 @@ pub fn collect(desk: &mut Desk<'_>, month: NaiveDate) -> Result<Figures, ModuleE
     for (pricelist, product) in &mut products {
         product.name = catalogue.by_pricelist(*pricelist).map_or_else(String::new, |known| known.name.clone());
     }
+    let domains = domains(desk, &rows, &mut products);
     let turnover = turnover(&store, month, &catalogue)?;
     let losses = losses(desk, &store, &rows, &catalogue)?;
     let unknown = purchases.iter().filter(|purchase| purchase.amount.is_none()).count();
@@ -158,16 +163,24 @@ pub fn collect(desk: &mut Desk<'_>, month: NaiveDate) -> Result<Figures, ModuleE
         unknown_costs: u32::try_from(unknown).unwrap_or(u32::MAX),
         estimates: purchases.iter().any(|purchase| purchase.is_estimate),
         losses,
-        domains: domains(desk, &rows),
+        domains,
     })
 }
 
-fn domains(desk: &Desk<'_>, rows: &[LicenseRow]) -> Domains {
+/// The domains in use of all, and of each product in its own figures.
+fn domains(
+    desk: &Desk<'_>,
+    rows: &[LicenseRow],
+    products: &mut BTreeMap<UpstreamPricelistId, ProductMonth>,
+) -> Domains {
     let (mut limits, mut found) = (Limits::default(), Domains::default());
     for row in rows.iter().filter(|row| row.state == LicenseState::Bound) {
         let Some(usage) = limits.usage(&desk.ctx.settings, row) else { continue };
+        let product = products.entry(row.pricelist).or_default();
         found.known += 1;
+        product.domains = Some(product.domains.unwrap_or(0) + u64::from(usage.used));
         if usage.is_nearly_full() {
+            product.nearly_full += 1;
             let (item, license, product) = (row.item, row.id, row.internal_name.clone());
             found.nearly_full.push(NearlyFull { item, license, product, usage });
         }

@@ -171,7 +171,7 @@ mod tests {
     /// Both sides are compared for the same time; a year may be bought for monthly clients; a price equal to the cost
     /// is no loss.
     #[test]
-    fn same_period() {
+    fn price_and_cost_of_the_same_time_are_compared() {
         let euros = |minor| Money { minor, currency: "EUR".into() };
         for (price, months, cost, cost_months, want) in [
             (400, 1, 500, 1, Some(100)),

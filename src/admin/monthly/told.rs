@@ -24,7 +24,7 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
         .products
         .iter()
         .map(|(pricelist, product)| {
-            let ProductMonth { name, bound, pool, bought, renewed, reused, cost } = product;
+            let ProductMonth { name, bound, pool, bought, renewed, reused, cost, .. } = product;
             let counts = [bound, pool, bought, renewed, reused].map(ToString::to_string);
             let mut line = vec![format!("{pricelist} {name}")];
             line.extend(counts);
@@ -194,15 +194,20 @@ fn more(desk: &Desk<'_>, lines: usize) -> String {
     format!("{}\n", desk.say(&text!("and {more} more: --json has all", "и ещё {more}: все — в --json")))
 }
 
-/// One line a product, for other programs.
+/// One line a product, for other programs. Programs that know its columns by their places go on: new ones come last.
+/// Of products whose domains nobody counts the last two are empty.
 pub fn sheet(figures: &Figures) -> String {
-    let mut out = "pricelist,product,bound,pool,bought,renewed,reused,cost,losses,loss_a_month\n".to_owned();
+    let mut out =
+        "pricelist,product,bound,pool,bought,renewed,reused,cost,losses,loss_a_month,domains,nearly_full\n".to_owned();
     for (pricelist, product) in &figures.products {
-        let ProductMonth { name, bound, pool, bought, renewed, reused, cost } = product;
+        let ProductMonth { name, bound, pool, bought, renewed, reused, cost, domains, nearly_full } = product;
+        let known = domains.is_some();
+        let domains = domains.map_or_else(String::new, |domains| domains.to_string());
+        let nearly_full = if known { nearly_full.to_string() } else { String::new() };
         let (losses, lost) = lost_by(figures, &pricelist.to_string());
         let _ = writeln!(
             out,
-            "{pricelist},{},{bound},{pool},{bought},{renewed},{reused},{},{losses},{lost}",
+            "{pricelist},{},{bound},{pool},{bought},{renewed},{reused},{},{losses},{lost},{domains},{nearly_full}",
             quoted(name),
             shown(cost).unwrap_or_default()
         );
@@ -235,7 +240,7 @@ pub fn json(figures: &Figures) -> Value {
             json!({
                 "pricelist": pricelist.0, "name": product.name, "bound": product.bound, "pool": product.pool,
                 "bought": product.bought, "renewed": product.renewed, "reused": product.reused,
-                "cost": shown(&product.cost),
+                "cost": shown(&product.cost), "domains": product.domains, "nearly_full": product.nearly_full,
             })
         })
         .collect();

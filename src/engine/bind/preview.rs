@@ -10,6 +10,7 @@ use crate::model::period::MonthCount;
 use crate::plan::change::{Difference, Target, differences};
 use crate::plan::explain::change;
 use crate::plan::identity::KeyFate;
+use crate::plan::outward;
 use crate::text;
 
 use crate::engine::bind::{Consent, Found, Word};
@@ -32,6 +33,8 @@ pub struct Preview {
     pub has_product: String,
     /// What the service wants of its license.
     pub target: Target,
+    /// The outward address behind NAT now and afterwards; `None`: not known, empty: none.
+    pub outward: [Option<String>; 2],
     /// What becomes of the key.
     pub key: KeyFate,
     /// This installation, for the mark.
@@ -99,6 +102,7 @@ impl Engine<'_> {
             client: found.item.client,
             former_client: found.former_client,
             has_product: self.product_shown(&found.seen),
+            outward: outward::now_and_then(&todo, target.remoteip, &row, &found.seen),
             target,
             key: found.key,
             panel: self.panel_id.clone(),

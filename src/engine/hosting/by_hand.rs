@@ -53,6 +53,7 @@ impl Engine<'_> {
                 licname: pair.seen.domain.clone(),
                 nodes: None,
             },
+            outward: [None, None],
             key: KeyFate::Kept,
             panel: self.panel_id.clone(),
             from: None,
