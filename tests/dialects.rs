@@ -348,3 +348,71 @@ fn what_is_taken_in_must_be_known() {
     test.run(["take-over", "panel", "--apply", "--mark", "--yes"]).ok();
     assert_eq!(state(&test, "SELECT state FROM license"), "bound");
 }
+
+/// A key that begins with the number of another license is told by reconcile. With our mark on it the license is ours
+/// all the same, and stays.
+#[test]
+fn a_key_that_names_another_license_is_reported_and_keeps_its_service() {
+    let test = Test::setup().modes(&[crate::support::modes::mode("numbered-keys").unwrap()]).start();
+    let id = opened(&test, 42, "55227", 1);
+    let found = || {
+        let output = test.run(["reconcile", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&output.stdout).unwrap()["differences"].clone()
+    };
+    assert!(test.upstream.license(id).key.starts_with(&format!("{id}-")));
+    assert_eq!(found(), serde_json::json!([]), "a key with its own number is no finding");
+    test.upstream.edit_license(id, |l| l.key = "9417-ABCDEF".into());
+    test.cmd("sync_item", 42).ok();
+    let told = found();
+    assert_eq!((told[0]["kind"].as_str(), told[0]["license"].as_u64()), (Some("key_number"), Some(id)), "{told:#}");
+    assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (id, "9417-ABCDEF"));
+}
+
+/// Without our mark such a license is never taken by itself, neither in a take-over nor as an order in doubt; a key
+/// that agrees proves nothing alone.
+#[test]
+fn without_our_mark_a_license_whose_key_names_another_is_not_taken() {
+    let numbered = crate::support::modes::mode("numbered-keys").unwrap();
+    let test = Test::setup().modes(&[numbered]).start();
+    let vendors = |item: u32| {
+        let ip = ip_of(item);
+        test.soft_item(item, "55227", 1).ip(&ip).active_until(&day(20)).add();
+        let id = test.upstream.add_foreign(55227, 1, &ip, &format!("Item #{item} Service {item}"));
+        test.upstream.edit_license(id, |l| (l.remoteid, l.autoprolong) = (item.to_string(), "null".into()));
+        id
+    };
+    let (other, own) = (vendors(45), vendors(46));
+    test.upstream.issue_keys();
+    test.upstream.edit_license(other, |l| l.key = "9417-ABCDEF".into());
+    let listed = test.run(["take-over", "panel", "--apply", "--yes"]);
+    assert!(listed.stdout.contains("its key names license 9417"), "{}", listed.stdout);
+    assert_eq!((test.item(45).param("licid"), licid(&test, 46)), ("", own));
+
+    let nowhere = crate::support::modes::mode("no-remoteid").unwrap();
+    for (key, is_found) in [("9417-ABCDEF", false), ("", true)] {
+        let test = Test::setup().modes(&[numbered, nowhere]).start();
+        opened(&test, 41, "55227", 1);
+        test.soft_item(42, "55227", 1).ip(&ip_of(42)).add();
+        test.upstream.fault(Fault::on("soft.order.param").drop_after());
+        let named = key.to_owned();
+        // The look before the order is the first list, the search for it the second.
+        test.upstream.before("soft", 2, move |world| {
+            if let Some(ordered) = world.licenses.values_mut().last().filter(|_| !named.is_empty()) {
+                ordered.key = named;
+            }
+        });
+        let code = test.cmd("open", 42).code;
+        assert_eq!(
+            (code == Some(0), test.upstream.billed("soft.order.param")),
+            (is_found, 2),
+            "{key}: {}",
+            test.story()
+        );
+        assert_eq!(test.item(42).param("licid").is_empty(), !is_found, "{key}: {}", test.story());
+        if !is_found {
+            settle(&test);
+            assert_ne!(test.cmd("open", 42).code, Some(0), "{}", test.story());
+            assert_eq!(test.upstream.billed("soft.order.param"), 2, "not bought again: {}", test.story());
+        }
+    }
+}

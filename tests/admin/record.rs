@@ -78,9 +78,30 @@ fn a_record_holds_nothing_of_what_was_planted() {
         Fault { answer: crate::support::upstream::Answer::Body(answer.into_bytes()), ..Fault::on("*") }.always(),
     );
     t.mgrctl_fault(MgrctlFault::on("processing.customparam", MgrctlFaultKind::ErrorDocument).word("quuxlogin"));
-    let output = person(&t, &format!("doctor --record {} --yes", file(&t).display()));
-    assert_eq!(output.code, Some(0), "{output:#?}");
-    let text = recorded(&t);
+    for panel_says_it_too in [false, true] {
+        if panel_says_it_too {
+            std::fs::remove_file(file(&t)).unwrap();
+            t.clear_mgrctl();
+            // The first answers of two functions lead to the seller; their second ones are written down.
+            for (func, nth) in [
+                ("paramlist", 2),
+                ("processing.edit", 2),
+                ("processing.customparam", 1),
+                ("processing.customparam.edit", 1),
+            ] {
+                let says = MgrctlFault::on(func, MgrctlFaultKind::Document).nth(nth).word(&poisoned()).code(0);
+                t.mgrctl_fault(says);
+            }
+        }
+        let output = person(&t, &format!("doctor --record {} --yes", file(&t).display()));
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        assert_holds_nothing(&t, &recorded(&t));
+        let met = t.mgrctl_calls().iter().filter(|call| call.fault.is_some()).count();
+        assert_eq!(met, if panel_says_it_too { 4 } else { 1 });
+    }
+}
+
+fn assert_holds_nothing(t: &Test, text: &str) {
     let asked = text.matches("\"func\"").count();
     assert!(asked >= 10, "{asked} questions\n{text}");
     let lower = text.to_lowercase();
@@ -97,6 +118,8 @@ fn a_record_holds_nothing_of_what_was_planted() {
     let mark = t.upstream.license(5001).remoteid;
     let panel_id = mark.split('-').nth(1).unwrap();
     assert!(!text.contains(panel_id), "the id of this installation is in the file");
+    let port = t.upstream.url().rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    assert!(!text.contains(&format!(":{port}")), "the port of a seller that is not public is in the file");
 }
 
 /// Without a word of agreement nothing is asked of the seller, and no file is made.

@@ -1,9 +1,10 @@
 //! Every fault of the sandbox on every call of every changing command: the command meets the fault, is repeated as
 //! the panel would until it ends, late effects land, sync runs, then the promises are checked. What was covered is
 //! printed as a table and held against what there is to cover. By default a seeded sample in which each fault, and
-//! each call of each command, occurs (HURT_CELLS=n for more); HURT_ALL=1: each fault on each call.
+//! each call of each command, occurs (HURT_CELLS=n for more); HURT_ALL=1: each fault on each call; HURT_PART=3/10: a
+//! tenth of that.
 use super::panel::{End, Intent, Office};
-use super::{Dice, promises, seed, setting};
+use super::{Dice, part, promises, seed, setting};
 use crate::support::Fault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -218,7 +219,8 @@ fn every_fault_on_every_call() {
     let calls: BTreeMap<&'static str, BTreeMap<String, u64>> = COMMANDS.into_iter().zip(found).collect();
     let all = all_cells(&calls);
     let mut dice = Dice::new(seed, 1);
-    let cells = if everything { all.clone() } else { sample(&all, &mut dice) };
+    let chosen = if everything { all.clone() } else { sample(&all, &mut dice) };
+    let (whole, cells) = (chosen.len(), part(chosen));
     let jobs: Vec<(Cell, u64)> = cells
         .iter()
         .map(|cell| {
@@ -237,6 +239,10 @@ fn every_fault_on_every_call() {
         cells.len() - persons,
         start.elapsed()
     );
+    assert!(start.elapsed() < Duration::from_secs(3600), "bounded in time");
+    if cells.len() < whole {
+        return;
+    }
     for fault in Fault::NAMES {
         assert!(cells.iter().any(|c| c.fault == *fault), "the fault {fault} was never played");
     }
@@ -247,7 +253,6 @@ fn every_fault_on_every_call() {
             assert!(here >= wanted, "{command}, {call}: {here} faults played of {wanted}");
         }
     }
-    assert!(start.elapsed() < Duration::from_secs(3600), "bounded in time");
 }
 
 /// A row a call, a letter a fault: `.` ended by itself, `P` handed to a person, blank: not in this sample.

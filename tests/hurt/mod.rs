@@ -24,6 +24,30 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// What is played of a long list: all, or with HURT_PART=K/N the K-th of N parts, so that no run has to be long.
+fn part<T>(all: Vec<T>) -> Vec<T> {
+    let Ok(text) = std::env::var("HURT_PART") else { return all };
+    let named: Option<(usize, usize)> =
+        text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    let Some((k, n)) = named.filter(|(k, n)| (1..=*n).contains(k)) else {
+        panic!("HURT_PART={text}: write it as 3/10")
+    };
+    every_nth(all, k, n)
+}
+
+/// The k-th of n parts: each n-th one, so that neighbours, which are alike, are spread over the parts.
+fn every_nth<T>(all: Vec<T>, k: usize, n: usize) -> Vec<T> {
+    all.into_iter().skip(k - 1).step_by(n).collect()
+}
+
+#[test]
+fn the_parts_of_a_list_are_the_whole_list() {
+    let mut found: Vec<u32> = (1..=4).flat_map(|k| every_nth((0..10).collect(), k, 4)).collect();
+    assert_eq!(every_nth((0..10).collect::<Vec<u32>>(), 4, 4), [3, 7]);
+    found.sort_unstable();
+    assert_eq!(found, (0..10).collect::<Vec<u32>>());
+}
+
 /// The seed of a test: HURT_SEED, else the time. Printed, so that a failure can be had again.
 #[allow(clippy::print_stdout)]
 fn seed(test: &str) -> u64 {

@@ -18,6 +18,8 @@ pub enum Kind {
     Slow,
     /// No XML on stdout, no effect.
     Rubbish,
+    /// WORD is the whole answer, no effect.
+    Document,
     /// Took effect, the answer is lost: nothing on stdout, this exit code.
     Lost,
     /// Took effect, then SIGKILL.

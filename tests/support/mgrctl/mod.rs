@@ -257,6 +257,10 @@ fn play(panel: &Panel, call: &Call, fault: Option<Fault>) -> i32 {
             print!("Segmentation fault at <0x00> & so on");
             fault.code
         }
+        Kind::Document => {
+            print!("{}", fault.word);
+            fault.code
+        }
         Kind::Lost => {
             drop(funcs::perform(panel, call));
             fault.code
