@@ -201,7 +201,7 @@ mod tests {
 
     /// What each request looks like, and what its answer means.
     #[test]
-    fn once_requests() {
+    fn each_request_is_sent_as_recorded_and_its_answer_understood() {
         let license = LicenseId(1001);
         let day = "2026-12-01".parse().ok();
         for (request, sent, answer, want) in [
@@ -288,7 +288,7 @@ mod tests {
 
     /// An order is done only with a license number; an error document is a refusal, whatever else it holds.
     #[test]
-    fn order_answers() {
+    fn an_order_is_done_only_with_one_number() {
         for answer in [
             "<doc/>",
             "<doc><id/></doc>",
@@ -326,7 +326,7 @@ mod tests {
 
     /// Repeatable changes name their target, and nothing that was not requested.
     #[test]
-    fn changes() {
+    fn a_change_names_its_target_and_nothing_that_was_not_asked() {
         let fields = Edit {
             ip: "0.0.0.0".parse().ok(),
             remoteip: Some(String::new()),
@@ -357,7 +357,7 @@ mod tests {
 
     /// Reads: a license under its number only, pages with every row or not at all, who is logged in, the balance.
     #[test]
-    fn reads() {
+    fn a_read_is_about_what_was_asked_or_an_error() {
         let seller = Seller::new(vec![
             Act::Answer("<doc><elid>7</elid><licname>a</licname><remoteid/></doc>"),
             Act::Answer("<doc><id>8</id></doc>"),

@@ -148,7 +148,7 @@ fn once(upstream: &mut HttpUpstream) -> &'static str {
 
 /// Everything travels in the body of a POST over HTTP/1.1; nothing in the address.
 #[test]
-fn request() {
+fn everything_travels_in_the_body_of_a_post() {
     let seller = Seller::new(vec![Act::Answer(DOC)]);
     let mut upstream = seller.upstream();
     assert_eq!(once(&mut upstream), "done");
@@ -160,7 +160,7 @@ fn request() {
 
 /// Once the request may have been received, nothing is "not sent", and nothing is sent twice.
 #[test]
-fn once_after_sending() {
+fn once_received_nothing_is_not_sent_or_sent_twice() {
     let ok = |body: &str| Act::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{body}"));
     let raw = |text: &str| Act::Raw(text.to_owned());
     for (act, want) in [
@@ -200,7 +200,7 @@ fn once_after_sending() {
 
 /// While the connection is being made nothing was sent: nobody listens, no TLS, an endless or untrusted handshake.
 #[test]
-fn once_before_sending() {
+fn while_connecting_nothing_was_sent() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     assert_eq!(once(&mut upstream(&format!("http://{free}"), &quick(None))), "not sent");
     let plain = Seller::new(vec![]);
@@ -249,7 +249,7 @@ fn tls_server(name: &str) -> (String, String) {
 
 /// TLS is verified: unknown authority and wrong name are "not sent"; an authority of the settings is trusted.
 #[test]
-fn certificates() {
+fn nothing_is_sent_to_a_certificate_that_is_not_trusted() {
     let dir = tempfile::tempdir().expect("a folder");
     let ca = |pem: &str| {
         let path = dir.path().join("ca.pem");
@@ -271,7 +271,7 @@ fn certificates() {
 
 /// A read or repeatable call is sent again once after a lost answer, never after an answer.
 #[test]
-fn repeats() {
+fn a_read_is_repeated_after_a_lost_answer_never_after_an_answer() {
     for repeat in [Repeat::Read, Repeat::Repeatable] {
         for (acts, good, sent) in [
             (vec![Act::Close, Act::Answer(DOC)], true, 2),
@@ -291,7 +291,7 @@ fn repeats() {
 
 /// Reads share a connection; a call that is sent once has one of its own.
 #[test]
-fn connections() {
+fn a_call_that_is_sent_once_has_a_connection_of_its_own() {
     let seller = Seller::new(vec![Act::Answer(DOC); 5]);
     let mut upstream = seller.upstream();
     for _ in 0..3 {
@@ -306,7 +306,7 @@ fn connections() {
 
 /// The seller's words are kept without the password, if they quote it.
 #[test]
-fn masked_words() {
+fn the_sellers_words_never_repeat_the_password() {
     let seller = Seller::new(vec![Act::Answer(
         "<doc><error type='auth' object='badpassword'><msg>me:SE&amp;CRET?</msg></error></doc>",
     )]);

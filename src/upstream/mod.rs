@@ -26,7 +26,7 @@ use fields::Shape;
 use orderbox::OrderBox;
 use refusal::{RefusalRule, RefusalTable};
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::address::called_address;
 use crate::model::ids::ModuleId;
 use crate::model::license::{License, Money};
@@ -114,14 +114,14 @@ impl HttpConnector {
         let module = access.module;
         let url = check_url(&access.url, module)?;
         if access.username.trim().is_empty() {
-            return Err(ModuleError::new(
-                ErrorKind::Config,
-                "username",
-                "",
-                text!(
-                    "processing module {module} has no user of the license server: set it in the module's settings",
-                    "у модуля обработки {module} не задан пользователь сервера лицензий: укажите его в настройках модуля"
-                ),
+            let words = text!(
+                "Processing module {module} has no user of the license server",
+                "У модуля обработки {module} не задан пользователь сервера лицензий"
+            );
+            return Err(unusable(
+                ("username", ""),
+                words,
+                text!("set it in the module's settings", "укажите его в настройках модуля"),
             ));
         }
         let rules = self.of_modules.get(&module).unwrap_or(&self.rules);
@@ -167,30 +167,36 @@ pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
     let address = address.trim();
     // The part before an @ may hold a password.
     let shown = if address.contains('@') { "" } else { address };
-    let refuse = |message| Err(ModuleError::new(ErrorKind::Config, "url", shown, message));
+    let refuse = |words, next| Err(unusable(("url", shown), words, next));
     if address.is_empty() {
-        return refuse(text!(
-            "processing module {module} has no address of the license server: set it in the module's settings, \
-                 for instance https://api.ispmanager.com",
-            "у модуля обработки {module} не задан адрес сервера лицензий: укажите его в настройках модуля, \
-                 например https://api.ispmanager.com"
-        ));
+        return refuse(
+            text!(
+                "Processing module {module} has no address of the license server",
+                "У модуля обработки {module} не задан адрес сервера лицензий"
+            ),
+            text!(
+                "set it in the module's settings, for instance {EXAMPLE}",
+                "укажите его в настройках модуля, например {EXAMPLE}"
+            ),
+        );
     }
     let Some(url) = called_address(address) else {
-        return refuse(text!(
-            "the address of the license server of processing module {module} is not an address: write it as \
-                 https://api.ispmanager.com",
-            "адрес сервера лицензий модуля обработки {module} не является адресом: укажите его в виде \
-                 https://api.ispmanager.com"
-        ));
+        return refuse(
+            text!(
+                "The address of the license server of processing module {module} is not an address",
+                "Адрес сервера лицензий модуля обработки {module} не является адресом"
+            ),
+            text!("write it in the module's settings as {EXAMPLE}", "укажите его в настройках модуля в виде {EXAMPLE}"),
+        );
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse(text!(
-            "the address of the license server of processing module {module} holds a user or password: move them \
-                 into the fields of the module's settings",
-            "адрес сервера лицензий модуля обработки {module} содержит имя или пароль: перенесите их в поля \
-                 настроек модуля"
-        ));
+        return refuse(
+            text!(
+                "The address of the license server of processing module {module} holds a user or a password",
+                "Адрес сервера лицензий модуля обработки {module} содержит имя или пароль"
+            ),
+            text!("move them into the fields of the module's settings", "перенесите их в поля настроек модуля"),
+        );
     }
     let allowed = match url.scheme() {
         "https" => url.host_str().is_some(),
@@ -198,14 +204,28 @@ pub fn check_url(address: &str, module: ModuleId) -> Result<Url, ModuleError> {
         _ => false,
     };
     if !allowed {
-        return refuse(text!(
-            "the address of the license server of processing module {module} must begin with https:// (http:// is \
-                 accepted for this machine only: the password is sent there)",
-            "адрес сервера лицензий модуля обработки {module} должен начинаться с https:// (http:// допускается \
-                 только для этой же машины: туда отправляется пароль)"
-        ));
+        return refuse(
+            text!(
+                "The address of the license server of processing module {module} does not begin with https://",
+                "Адрес сервера лицензий модуля обработки {module} не начинается с https://"
+            ),
+            text!(
+                "write it with https://, because the password is sent there; http:// is only for this very machine",
+                "укажите его с https://, так как туда отправляется пароль; http:// — только для этой же машины"
+            ),
+        );
     }
     Ok(url)
+}
+
+/// An address for people who have none.
+const EXAMPLE: &str = "https://api-eu.ispmanager.com";
+
+/// A setting of a processing module, with its value, that cannot be used: nothing was sent to anybody.
+fn unusable((setting, value): (&str, &str), words: Text, next: Text) -> ModuleError {
+    ModuleError::new(ErrorKind::Config, setting, value, words)
+        .changed(text!("Nothing was sent", "Ничего не отправлено"))
+        .next(next)
 }
 
 /// Whether the address is this machine itself.
@@ -221,7 +241,7 @@ mod tests {
 
     /// Addresses as people write them become the address that is called.
     #[test]
-    fn good_addresses() {
+    fn addresses_become_the_address_that_is_called() {
         for (address, want) in [
             ("https://api.ispmanager.com", "https://api.ispmanager.com/manager/billmgr"),
             (" https://api.ispmanager.com/ ", "https://api.ispmanager.com/manager/billmgr"),
@@ -237,7 +257,7 @@ mod tests {
 
     /// Anything else is refused with words in both languages, and a password in it is never repeated.
     #[test]
-    fn bad_addresses() {
+    fn a_bad_address_is_refused_and_its_password_not_repeated() {
         for (address, want) in [
             ("", "has no address"),
             ("   ", "has no address"),
@@ -255,6 +275,7 @@ mod tests {
             assert_eq!((error.kind, error.object.as_str()), (ErrorKind::Config, "url"), "{address}");
             assert!(error.message.en.contains(want), "{address}: {}", error.message.en);
             assert!(error.message.ru.contains("модуля обработки 7"), "{}", error.message.ru);
+            assert!(error.changed.is_some() && error.next.is_some(), "{error:?}");
             assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
         }
     }

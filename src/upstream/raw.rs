@@ -116,7 +116,7 @@ mod tests {
 
     /// Every field of form and row, also nested ones and attributes. Known fields are marked, and no secret is shown.
     #[test]
-    fn all_fields_masked_and_marked() {
+    fn every_field_is_shown_the_unknown_marked_and_secrets_masked() {
         let seller = Seller::new(vec![
             Act::Answer(
                 "<doc><metadata><form/></metadata><slist name='x'><val>1</val></slist><licname>a</licname><doc><id v='7'/>\
@@ -149,7 +149,7 @@ mod tests {
 
     /// All fields of the table are known, except those that only answers of orders and renewals hold.
     #[test]
-    fn the_whole_table_is_known() {
+    fn whatever_the_table_of_fields_names_is_known() {
         let of_answers = ["number that an order answers", "end after a renewal"];
         let rows = fields::table().into_iter().filter(|row| !of_answers.contains(&row[0].as_str()));
         for [what, names, ..] in rows {

@@ -224,7 +224,7 @@ mod tests {
 
     /// Plausible words of the seller, each with its meaning.
     #[test]
-    fn builtin_table() {
+    fn words_of_sellers_mean_what_they_say() {
         use RefusalKind as K;
         let table = RefusalTable::default();
         for (error_type, object, message, want) in [
@@ -277,7 +277,7 @@ mod tests {
 
     /// Rules of the settings file win over the table. An empty rule fits nothing.
     #[test]
-    fn extra_rules() {
+    fn rules_of_the_settings_win_over_the_table() {
         let empty = RefusalRule { error_type: None, object: None, text: None, means: RefusalKind::Blocked };
         let text = RefusalRule { text: Some("Kein Geld".into()), means: RefusalKind::NoMoney, ..empty.clone() };
         let both = RefusalRule {

@@ -28,11 +28,13 @@ pub(super) fn configured(rules: &UpstreamRules) -> Result<Option<ClientConfig>, 
     let refuse = |cause: String| {
         let path = path.display();
         let message = text!(
-            "the file {path} with the license server's CA (setting ca_file) cannot be used: it must hold certificates in PEM",
-            "файл {path} с центром сертификации сервера лицензий (параметр ca_file) не подходит: в нём должны быть \
-             сертификаты в формате PEM"
+            "The file {path} with the license server's CA (setting ca_file) cannot be used",
+            "Файл {path} с центром сертификации сервера лицензий (параметр ca_file) не подходит"
         );
-        ModuleError::new(ErrorKind::Config, "ca_file", path, message).because(cause)
+        ModuleError::new(ErrorKind::Config, "ca_file", path, message)
+            .changed(text!("Nothing was sent", "Ничего не отправлено"))
+            .next(text!("put certificates in PEM there", "положите туда сертификаты в формате PEM"))
+            .because(cause)
     };
     let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
     let named: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pem).collect();
