@@ -41,3 +41,11 @@ fn every_fault_from_the_field_names_its_tests() {
     let bare: Vec<&String> = faults.iter().filter(|(_, count)| **count == 0).map(|(fault, _)| fault).collect();
     assert!(faults.len() > 40 && bare.is_empty(), "without a test: {bare:?}");
 }
+
+/// Every `file#test` of tests/dialect_rules.md exists, and each rule has some.
+#[test]
+fn every_rule_of_dialects_names_its_tests() {
+    let rules = tests_of("tests/dialect_rules.md");
+    let all: Vec<String> = (1..=15).map(|rule: u32| format!("R{rule}")).collect();
+    assert!(all.iter().all(|rule| rules.get(rule).is_some_and(|count| *count > 0)), "{rules:?}");
+}
