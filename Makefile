@@ -120,6 +120,7 @@ bench: build mariadb
 
 install: build install-files
 	@root=$(to) sh dist/scripts/settings
+	@root=$(to) sh dist/scripts/pages
 	@$(MAKE) --no-print-directory reload
 
 # Copies only: packages are made of it too.
@@ -128,8 +129,9 @@ install-files:
 	install -d $(DESTDIR)$(PREFIX)/sbin $(dir $(bash) $(zsh) $(fish) $(man))
 	install -m 0755 $(PROGRAM) $(to)/processing/pmisplicense
 	ln -sfn ../processing/pmisplicense $(to)/addon/pmisplicense-event
+	ln -sfn ../processing/pmisplicense $(to)/addon/pmisplicense-pages
 	ln -srfn $(to)/processing/pmisplicense $(DESTDIR)$(PREFIX)/sbin/pmisplicense
-	install -m 0644 xml/billmgr_mod_pmisplicense.xml xml/billmgr_mod_pmisplicense_event.xml $(to)/etc/xml/
+	install -m 0644 xml/billmgr_mod_pmisplicense.xml xml/billmgr_mod_pmisplicense_event.xml xml/billmgr_mod_pmisplicense_pages.xml $(to)/etc/xml/
 	install -m 0644 dist/billmanager-plugin-pmisplicense.png $(to)/$(logo)
 	sed 's,"/usr/local/mgr5","$(MGR_ROOT)",' etc/pmisplicense.toml > $(to)/etc/pmisplicense.toml.sample
 	sed 's,@MGR_ROOT@,$(MGR_ROOT),g' dist/pmisplicense.cron > $(cron).rpmnew
@@ -160,8 +162,9 @@ reproducible:
 
 # Settings, state and log stay: they say what was bought.
 uninstall:
-	rm -f $(to)/processing/pmisplicense $(to)/addon/pmisplicense-event $(to)/$(logo) $(to)/etc/pmisplicense.toml.sample
+	rm -f $(to)/processing/pmisplicense $(to)/addon/pmisplicense-event $(to)/addon/pmisplicense-pages $(to)/$(logo) $(to)/etc/pmisplicense.toml.sample
 	rm -f $(to)/etc/xml/billmgr_mod_pmisplicense.xml $(to)/etc/xml/billmgr_mod_pmisplicense_event.xml
+	rm -f $(to)/etc/xml/billmgr_mod_pmisplicense_pages.xml
 	rm -f $(cron) $(logrotate) $(cron).rpmnew $(logrotate).rpmnew
 	rm -f $(DESTDIR)$(PREFIX)/sbin/pmisplicense $(bash) $(zsh) $(fish) $(man)
 	@$(MAKE) --no-print-directory reload

@@ -37,6 +37,7 @@ dated() {
 # A script of the package, with the fragments that it names.
 script() {
     sed -e '/^@SETTINGS@$/{r dist/scripts/settings
+d}' -e '/^@PAGES@$/{r dist/scripts/pages
 d}' -e '/^@RELOAD@$/{r dist/scripts/reload
 d}' "dist/scripts/$1" | sed "s,@MGR_ROOT@,$root,g"
 }

@@ -133,6 +133,14 @@ impl Lang {
     pub fn parse(text: &str) -> Self {
         if text.to_ascii_lowercase().starts_with("ru") { Self::Ru } else { Self::En }
     }
+
+    /// Its code in documents and locales.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ru => "ru",
+        }
+    }
 }
 
 /// One message in both languages; made by [`text!`](crate::text).

@@ -3,8 +3,9 @@
 //! report fails, this is logged and never hides the error itself.
 
 use crate::context::Context;
-use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, shortened, shortened_words};
+use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, as_sentence, shortened, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
+use crate::text;
 use crate::xml::Element;
 
 /// After so many attempts an operator gets a task. The vendor's own modules use the same number.
@@ -37,11 +38,28 @@ pub struct Run<'r> {
     pub date: &'r str,
 }
 
+/// Where the panel itself takes the answer that a request in doubt needs.
+fn with_page(error: &ModuleError, has_pages: bool) -> ModuleError {
+    let mut error = error.clone();
+    if has_pages && error.kind == ErrorKind::OrderUnknown {
+        let message = &mut error.message;
+        **message = text!(
+            [
+                "{} The answer can also be given in the panel: License reselling, Waiting for an operator.",
+                as_sentence(&message.en)
+            ],
+            ["{} Ответить можно и в панели: «Перепродажа лицензий», «Ждёт оператора».", as_sentence(&message.ru)]
+        );
+    }
+    error
+}
+
 /// Tells the panel about a failure.
 pub fn failure(ctx: &mut Context, run: Run<'_>, error: &ModuleError) {
     let module = run.module.map(|module| (module, module_name(ctx, module)));
     if let Some(operation) = ctx.running_operation {
-        let document = document(run.date, module.as_ref(), error, &ctx.log.kept());
+        let error = with_page(error, ctx.settings.pages);
+        let document = document(run.date, module.as_ref(), &error, &ctx.log.kept());
         let document = ctx.log.masked(&document);
         let saved = ctx.data.tool.save_error(operation, &document);
         noted(ctx, "runningoperation.edit", saved);

@@ -40,6 +40,7 @@ pub mod locks;
 pub mod log;
 pub mod mgrctl;
 pub mod model;
+pub mod pages;
 pub mod pass_report;
 pub mod plan;
 pub mod ports;

@@ -22,6 +22,7 @@ use crate::failure_report;
 use crate::log::{Level, Log};
 use crate::model::command;
 use crate::model::ids::{ModuleId, RunningOperationId};
+use crate::pages;
 use crate::resource_use;
 use crate::settings::{ClusterPassword, Environment, Settings};
 use crate::text;
@@ -68,6 +69,9 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
         let noted = caught(|| Ok(event_hook::note(&environment, &item.to_string_lossy())));
         return Finished { stdout: noted.unwrap_or_else(|_| event_hook::ANSWER.to_owned()), ..Finished::default() };
     }
+    if pages::is_handler(program) {
+        return Finished { stdout: page(&environment, variable), ..Finished::default() };
+    }
     let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let given = argv::read(&words);
     if !given.is_protocol() {
@@ -79,6 +83,28 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
 
 fn failed(error: &ModuleError, lang: Lang) -> Finished {
     Finished { stdout: error.document(lang), stderr: String::new(), code: 1 }
+}
+
+/// A page of the panel, or an error document in its place: never half a page.
+fn page(environment: &Environment, variable: &dyn Fn(&str) -> Option<OsString>) -> String {
+    let variable = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
+    let lang = pages::language(&variable);
+    let shown = caught(|| {
+        pages::check_level(&variable)?;
+        let settings = Settings::load(environment, None)?;
+        let is_switched_off = do_nothing(&environment.root()) || do_nothing(&settings.root);
+        let mut ctx = context(settings, &Common { lang, ..Common::default() });
+        let page = pages::page(&mut ctx, &variable, is_switched_off);
+        page.map_err(|error| {
+            let error = error.mapped(|text| ctx.log.masked(text));
+            ctx.log.error(&error.to_string());
+            error
+        })
+    });
+    match shown {
+        Ok(document) => document.to_document(),
+        Err(error) => pages::failed(&error, lang),
+    }
 }
 
 fn new_log(settings: &Settings) -> Arc<Log> {

@@ -28,6 +28,7 @@ mod open;
 mod orderbox;
 mod outward;
 mod packages;
+mod pages;
 mod passes;
 mod pool;
 mod prolong;

@@ -131,6 +131,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("pass_report", &["model", "error"]),
         // What those who watch read: from the files of this machine, for people, pages and monitoring alike.
         ("watch", &["durable", "engine", "error", "model", "plan", "settings", "store"]),
+        // Above people's commands: what is submitted goes through the same code.
+        ("pages", &["admin", "context", "engine", "error", "model", "session", "store", "watch", "xml"]),
         ("commands", above),
         ("admin", admin),
         // Which module serves an item, and how its engine is opened, is the same for the panel and for people.

@@ -23,10 +23,17 @@ use crate::store::Store;
 use crate::text;
 
 /// The descriptions that belong to this program.
-const XML: [(&str, &str); 2] = [
+const XML: [(&str, &str); 3] = [
     ("billmgr_mod_pmisplicense.xml", include_str!("../../xml/billmgr_mod_pmisplicense.xml")),
     ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
+    (PAGES_XML, include_str!("../../xml/billmgr_mod_pmisplicense_pages.xml")),
 ];
+
+/// The description of the pages: only where the settings want them.
+const PAGES_XML: &str = "billmgr_mod_pmisplicense_pages.xml";
+
+/// The link that the panel starts for a page.
+const PAGES_HANDLER: &str = "addon/pmisplicense-pages";
 
 /// Less free space than this beside the state is a problem.
 const FREE_BYTES: u64 = 100 << 20;
@@ -223,7 +230,8 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
             text!("remove {shown}/etc/billmgr.DoNothing", "удалите {shown}/etc/billmgr.DoNothing"),
         );
     }
-    for (name, wanted) in XML {
+    let has_pages = desk.ctx.settings.pages;
+    for (name, wanted) in XML.into_iter().filter(|(name, _)| has_pages || *name != PAGES_XML) {
         let path = root.join("etc/xml").join(name);
         let install = reinstall();
         match std::fs::read_to_string(&path) {
@@ -254,6 +262,20 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
             ),
             reinstall(),
         );
+    }
+    match (has_pages, root.join(PAGES_HANDLER).exists()) {
+        (true, true) => checks.ok("pages", text!("the pages of the panel are in place", "страницы панели на месте")),
+        (true, false) => checks.warning(
+            "pages",
+            text!("the panel has no pages of ours", "страниц программы в панели нет"),
+            reinstall(),
+        ),
+        (false, true) => checks.hint(
+            "pages",
+            text!("pages = false, and the pages are still installed", "pages = false, но страницы ещё установлены"),
+            reinstall(),
+        ),
+        (false, false) => {}
     }
     cron::check(&std::fs::read_to_string(cron::FILE).unwrap_or_default(), checks);
 }

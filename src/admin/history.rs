@@ -53,7 +53,8 @@ pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     Ok(Answer::new("history", text, json!({ "lines": json })))
 }
 
-fn words(desk: &Desk<'_>, line: &JournalLine) -> String {
+/// A line in words: what happened, why, and what the seller or the network said.
+pub fn words(desk: &Desk<'_>, line: &JournalLine) -> String {
     let event = event_word(&line.event);
     let mut words = format!("{}: {}", desk.say(&event), desk.say(&line.reason));
     if !line.detail.is_empty() {

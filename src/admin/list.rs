@@ -38,6 +38,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         product: args.product.as_deref(),
         module: args.module,
         expires_before: args.expires_before,
+        text: None,
     };
     // Only the list of problems asks the panel, to leave out refusals of closed services.
     let problems = match args.problems {
@@ -216,6 +217,19 @@ pub fn state_words(state: LicenseState) -> Text {
     }
 }
 
+/// The stable word for the status of a license at the seller, as it was read last.
+pub fn status_word(status: LicenseStatus) -> &'static str {
+    match status {
+        LicenseStatus::Ordered => "ordered",
+        LicenseStatus::Active => "active",
+        LicenseStatus::Stopped => "stopped",
+        LicenseStatus::Deleted => "deleted",
+        LicenseStatus::Processing => "processing",
+        LicenseStatus::Absent => "absent",
+        LicenseStatus::Unknown(_) => "unknown",
+    }
+}
+
 /// The status of a license at the seller, as it was read last.
 pub fn status_words(status: LicenseStatus) -> Text {
     match status {
@@ -324,11 +338,43 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::printed())
 }
 
+/// The number of rows of [`pool`], and the cells of some of them: so many `rows` after those that are passed over.
+///
+/// # Errors
+/// `state`
+pub fn pool_part(desk: &Desk<'_>, passed_over: u32, rows: u32) -> Result<(u32, Vec<PoolRow>), ModuleError> {
+    let store = desk.store()?;
+    let read = store.at_one_moment(|| {
+        let (mut total, mut part) = (0_u32, Vec::new());
+        for filter in FREE {
+            let before = passed_over.saturating_sub(total);
+            let left = rows.saturating_sub(u32::try_from(part.len()).unwrap_or(u32::MAX));
+            part.extend(store.page_of_licenses(filter, Order::Tariff, false, before, left)?);
+            total += store.count_licenses_that(filter)?;
+        }
+        Ok((total, part))
+    });
+    let (total, part) = read.map_err(state_error)?;
+    let mut rules = BTreeMap::new();
+    let (day, now) = (desk.ctx.clock.today(), desk.ctx.clock.now());
+    let cells = |row: LicenseRow| {
+        let id = (row.account, row.id);
+        (id, weighed(desk, &mut rules, row, day, now).cells(desk))
+    };
+    Ok((total, part.into_iter().map(cells).collect()))
+}
+
+/// A license of the pool by its account and number, and its cells.
+pub type PoolRow = ((AccountId, LicenseId), Vec<String>);
+
+/// The licenses that `pool` shows, in their order.
+const FREE: [LicenseFilter<'static>; 2] =
+    [LicenseFilter::held(LicenseState::Pool), LicenseFilter::held(LicenseState::ToFree)];
+
 /// The pool and what waits to be freed, by tariff and expiry.
 fn each_free(store: &Store, mut each: impl FnMut(LicenseRow) -> bool) -> Result<(), StoreError> {
     let mut go_on = true;
-    for state in [LicenseState::Pool, LicenseState::ToFree] {
-        let filter = LicenseFilter { state: Some(state), ..LicenseFilter::default() };
+    for filter in FREE {
         if go_on {
             store.each_license(filter, Order::Tariff, |row| {
                 go_on = each(row);

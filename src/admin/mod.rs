@@ -134,7 +134,7 @@ impl Desk<'_> {
     }
 
     /// The state for reading; an empty one while there is no file, which is not made for a look.
-    fn store(&self) -> Result<Store, ModuleError> {
+    pub fn store(&self) -> Result<Store, ModuleError> {
         if self.ctx.copy.is_some() || is_there(self.ctx)? {
             return open_state(self.ctx);
         }

@@ -18,6 +18,8 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::model::license::Money;
 use crate::text;
 use figures::Sums;
+pub use figures::{Figures, ProductMonth};
+pub use told::{remarks, sums};
 
 /// Everybody may read a page, because it holds no keys.
 const PAGE_MODE: u32 = 0o644;
@@ -39,11 +41,7 @@ pub enum Form<'f> {
 /// `bad_value`: the text is not a month, or the file cannot be written; `state`.
 pub fn report(desk: &mut Desk<'_>, month: Option<&str>, form: Form<'_>) -> Result<Answer, ModuleError> {
     let today = desk.ctx.clock.today();
-    let first = match month {
-        Some(text) => first_day(text)?,
-        None => today.with_day(1).unwrap_or(today),
-    };
-    let figures = figures::collect(desk, first)?;
+    let figures = collected(desk, month, true)?;
     let json = told::json(&figures);
     let text = match form {
         Form::Table => told::text(desk, &figures),
@@ -54,6 +52,20 @@ pub fn report(desk: &mut Desk<'_>, month: Option<&str>, form: Form<'_>) -> Resul
         }
     };
     Ok(Answer::new("report", text, json))
+}
+
+/// The figures of a month; of the present one without its name. `compares_prices`: also what is sold below cost, which
+/// asks the panel for each service.
+///
+/// # Errors
+/// `bad_value`: no month; `state`.
+pub fn collected(desk: &mut Desk<'_>, month: Option<&str>, compares_prices: bool) -> Result<Figures, ModuleError> {
+    let today = desk.ctx.clock.today();
+    let first = match month {
+        Some(text) => first_day(text)?,
+        None => today.with_day(1).unwrap_or(today),
+    };
+    figures::collect(desk, first, compares_prices)
 }
 
 fn first_day(text: &str) -> Result<NaiveDate, ModuleError> {
@@ -89,7 +101,7 @@ fn written(desk: &Desk<'_>, file: &Path, page: &str) -> Result<String, ModuleErr
 }
 
 /// Amounts of several currencies beside one another.
-fn shown(sums: &Sums) -> Option<String> {
+pub fn shown(sums: &Sums) -> Option<String> {
     let parts: Vec<String> =
         sums.iter().map(|(currency, minor)| Money { minor: *minor, currency: currency.clone() }.to_string()).collect();
     (!parts.is_empty()).then(|| parts.join(" + "))

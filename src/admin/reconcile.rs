@@ -1,7 +1,7 @@
 //! reconcile: lists the differences between panel, state and seller. With --apply it carries the remedies out, one
 //! after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
-use crate::error::{Lang, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::ModuleId;
 use crate::plan::finding::{Finding, Kind, Remedy};
 use crate::session::servers::servers_of;
@@ -29,6 +29,48 @@ enum Outcome {
     Failed(String),
 }
 
+/// The differences that are put right. Those that need a decision are only named, always.
+#[derive(Debug, Clone, Copy)]
+pub enum Apply<'a> {
+    /// None.
+    Nothing,
+    /// All.
+    All,
+    /// Those with these [ids](SeenDifference::id).
+    Only(&'a BTreeSet<String>),
+}
+
+impl Apply<'_> {
+    fn covers(self, module: ModuleId, finding: &Finding) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::All => true,
+            Self::Only(ids) => ids.contains(&seen(module, finding).id()),
+        }
+    }
+}
+
+/// The differences, with what became of them, and the first error of a module that could not be compared.
+pub struct Reconciled {
+    results: Vec<(ModuleId, Finding, Outcome)>,
+    error: Option<ModuleError>,
+}
+
+impl Reconciled {
+    /// Why differences could not be put right.
+    pub fn failures(&self) -> impl Iterator<Item = &str> {
+        self.results.iter().filter_map(|(.., outcome)| match outcome {
+            Outcome::Failed(words) => Some(words.as_str()),
+            Outcome::Named | Outcome::Done(_) => None,
+        })
+    }
+
+    /// Why a module could not be compared, while others were.
+    pub fn error(&self) -> Option<&ModuleError> {
+        self.error.as_ref()
+    }
+}
+
 /// `reconcile`
 ///
 /// # Errors
@@ -36,9 +78,24 @@ enum Outcome {
 pub fn reconcile(
     desk: &mut Desk<'_>,
     only: Option<ModuleId>,
-    apply: bool,
+    apply: Apply<'_>,
     allow: Allow,
 ) -> Result<Answer, ModuleError> {
+    let reconciled = carried_out(desk, only, apply, allow)?;
+    let is_applied = !matches!(apply, Apply::Nothing);
+    Ok(told(desk, &reconciled.results, reconciled.error.as_ref(), is_applied))
+}
+
+/// Compares, and puts right what is to be.
+///
+/// # Errors
+/// As [`reconcile`].
+pub fn carried_out(
+    desk: &mut Desk<'_>,
+    only: Option<ModuleId>,
+    apply: Apply<'_>,
+    allow: Allow,
+) -> Result<Reconciled, ModuleError> {
     let modules = match only {
         Some(id) => {
             let all = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
@@ -59,13 +116,18 @@ pub fn reconcile(
             }));
             bar.clear(tell);
             let findings = findings?;
-            if !apply {
-                return Ok(findings.into_iter().map(|finding| (finding, Outcome::Named)).collect());
+            let (wanted, named): (Vec<_>, Vec<_>) =
+                findings.into_iter().partition(|finding| apply.covers(module, finding));
+            if wanted.is_empty() && !matches!(apply, Apply::All) {
+                return Ok(named.into_iter().map(|finding| (finding, Outcome::Named)).collect());
             }
-            let approved = engine.guard(findings, allow)?;
+            if matches!(apply, Apply::Only(_)) && is_old(&named, &wanted) {
+                return Err(only_together(module));
+            }
+            let mut done: Vec<_> = named.into_iter().map(|finding| (finding, Outcome::Named)).collect();
+            let approved = engine.guard(wanted, allow)?;
             let total = approved.len();
             let mut remembered: BTreeMap<Remedy, Result<String, String>> = BTreeMap::new();
-            let mut done = Vec::new();
             for (index, approved) in approved.into_iter().enumerate() {
                 let finding = approved.finding().clone();
                 if matches!(finding.remedy, Remedy::Person(_)) {
@@ -97,21 +159,45 @@ pub fn reconcile(
     results.extend(former_accounts(desk, only)?);
     match first_error {
         Some(error) if results.is_empty() => Err(error),
-        other => {
-            if only.is_none() && other.is_none() {
+        error => {
+            if only.is_none() && error.is_none() {
                 remember(desk, &results);
             }
-            Ok(told(desk, &results, other.as_ref(), apply))
+            Ok(Reconciled { results, error })
         }
     }
 }
 
+/// Whether the state is older than what was done with it. Going on from its end before all that it missed is taken in
+/// would buy again what was bought.
+fn is_old(some: &[Finding], others: &[Finding]) -> bool {
+    some.iter().chain(others).any(|finding| matches!(finding.remedy, Remedy::Renew(_)))
+}
+
+fn only_together(module: ModuleId) -> ModuleError {
+    let words = text!(
+        "The state is older than what was done with it. Its differences are put right together, not one by one",
+        "Состояние старее того, что было сделано. Его различия исправляются вместе, а не по одному"
+    );
+    ModuleError::new(ErrorKind::State, "reconcile", module, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"))
+}
+
 /// Remembers the differences that were left, for monitoring. A full disk does not fail the answer.
 fn remember(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)]) {
-    let both = |text: &Text| (text.en.clone(), text.ru.clone());
     let left = results.iter().filter(|(.., outcome)| !matches!(outcome, Outcome::Done(_)));
-    let seen = left.map(|(_, finding, _)| SeenDifference {
+    let seen = left.map(|(module, finding, _)| seen(*module, finding)).collect();
+    let now = desk.ctx.clock.now();
+    let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.reconciled(now, seen));
+}
+
+/// A difference as it is remembered.
+fn seen(module: ModuleId, finding: &Finding) -> SeenDifference {
+    let both = |text: &Text| (text.en.clone(), text.ru.clone());
+    SeenDifference {
         kind: finding.kind.word().to_owned(),
+        module: module.0,
         item: finding.item.map(|item| item.0),
         license: finding.license.map(|license| license.0),
         what: both(&finding.what),
@@ -126,9 +212,7 @@ fn remember(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)]) {
             | Remedy::Free(_)
             | Remedy::Obtain(_) => None,
         },
-    });
-    let (now, seen) = (desk.ctx.clock.now(), seen.collect());
-    let _ = LastRuns::change(&last_runs::path(&desk.ctx.settings), |all| all.reconciled(now, seen));
+    }
 }
 
 /// Findings for licenses that are bound with accounts that no module buys from any more.

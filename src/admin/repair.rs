@@ -80,13 +80,17 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
         Some(module) => module,
         None => module_of_item(desk.ctx, item)?,
     };
-    let plan = text!(
-        "service {item} loses its license, which goes to the pool; the panel shows none any more",
-        "услуга {item} лишится лицензии, та уйдёт в пул; панель её больше не покажет"
-    );
-    desk.confirm(&plan, yes)?;
+    desk.confirm(&unbind_plan(item), yes)?;
     let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.unbind(item)))?;
     Ok(Answer::sentence("unbind", desk.ctx.lang, &done))
+}
+
+/// What `unbind` would do, in words.
+pub fn unbind_plan(item: ItemId) -> Text {
+    text!(
+        "service {item} loses its license, which goes to the pool; the panel shows none any more",
+        "услуга {item} лишится лицензии, та уйдёт в пул; панель её больше не покажет"
+    )
 }
 
 /// The module that what a service holds was bound with: the service itself may be gone from the panel.
@@ -196,7 +200,11 @@ fn command_for(desk: &mut Desk<'_>, id: ItemId) -> Result<ItemCommand, ModuleErr
     })
 }
 
-fn run_one(desk: &mut Desk<'_>, item: ItemId, command: ItemCommand) -> Result<(), ModuleError> {
+/// A command of the panel for one service.
+///
+/// # Errors
+/// As the command.
+pub fn run_one(desk: &mut Desk<'_>, item: ItemId, command: ItemCommand) -> Result<(), ModuleError> {
     let module = module_of_item(desk.ctx, item)?;
     with_engine(desk.ctx, module, |engine| run_to_end(engine.item_command(command, item)))
 }

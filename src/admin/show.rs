@@ -298,6 +298,16 @@ fn lines(sides: &Sides<'_>) -> Vec<Line> {
     ]
 }
 
+/// The same lines from this machine alone: the seller as the state saw it last. A title, then panel, state and seller.
+pub fn as_last_seen(desk: &Desk<'_>, panel: Option<&Item>, row: Option<&LicenseRow>) -> Vec<[String; 4]> {
+    let seen = row.map(LicenseRow::as_last_seen);
+    let mut lines = lines(&Sides { panel, row, seen: seen.as_ref() });
+    let usage = seen.as_ref().and_then(|seen| usage(desk, row.map(|row| row.module), seen));
+    lines.extend(domains([usage, usage]));
+    let with_title = |(_, title, [panel, state, seller]): Line| [desk.say(&title).to_owned(), panel, state, seller];
+    lines.into_iter().map(with_title).collect()
+}
+
 /// Domains in use as a look showed them.
 fn usage(desk: &Desk<'_>, module: Option<ModuleId>, look: &License) -> Option<Usage> {
     let used = look.domains?;

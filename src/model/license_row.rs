@@ -29,6 +29,9 @@ pub enum LicenseState {
 }
 
 impl LicenseState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Bound, Self::Claimed, Self::ToFree, Self::Pool, Self::Stopped, Self::Deleted];
+
     /// The word stored in our state.
     pub fn word(self) -> &'static str {
         match self {
@@ -43,9 +46,7 @@ impl LicenseState {
 
     /// From the word stored in our state.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Bound, Self::Claimed, Self::ToFree, Self::Pool, Self::Stopped, Self::Deleted]
-            .into_iter()
-            .find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.word() == word)
     }
 }
 

@@ -8,6 +8,7 @@ use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing, dry_run};
 use crate::admin::monthly::Form;
+use crate::admin::reconcile::Apply;
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, ClusterCommand, Common, StateCommand, TakeOver};
 use crate::commands::sync::{self, Part, Sync, Synced};
@@ -211,7 +212,8 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             (None, None) => admin::doctor::doctor(desk),
         },
         AdminCommand::Reconcile { apply, allow_many, module } => {
-            admin::reconcile::reconcile(desk, *module, *apply, allowed(*allow_many))
+            let apply = if *apply { Apply::All } else { Apply::Nothing };
+            admin::reconcile::reconcile(desk, *module, apply, allowed(*allow_many))
         }
         AdminCommand::Bind { item, license, replace, take_from, other_product, yes } => {
             let (replace, other_product) = (*replace, *other_product);

@@ -98,6 +98,8 @@ pub struct Settings {
     pub cluster_password: ClusterPassword,
     /// The file to which each sync writes the figures for monitoring. `None`: no file.
     pub metrics_file: Option<PathBuf>,
+    /// Whether the panel has pages of ours.
+    pub pages: bool,
     /// Further words by which refusals are understood.
     pub refusals: Vec<RefusalSetting>,
     top: Layer,
@@ -128,6 +130,7 @@ impl Settings {
             cluster: None,
             cluster_password: environment.cluster_password.clone(),
             metrics_file: None,
+            pages: true,
             refusals: Vec::new(),
             top: Layer::default(),
             modules: BTreeMap::new(),
@@ -182,6 +185,7 @@ impl Settings {
             panel_db.finish()?;
         }
         settings.metrics_file = table.take("metrics_file").map(|f| f.optional_path()).transpose()?.flatten();
+        settings.pages = table.take("pages").map(|f| f.flag()).transpose()?.unwrap_or(true);
         settings.refusals = many(&table, "refusal", product::refusal)?;
         let mut modules = BTreeMap::new();
         if let Some(field) = table.take("module") {
@@ -271,6 +275,12 @@ impl Settings {
     pub fn send_by_s(&self) -> u32 {
         let modules = std::iter::once(None).chain(self.modules.keys().copied().map(Some));
         modules.map(|module| send_by_s(self.own_rules(module).upstream.settle_s)).min().unwrap_or(SEND_BY_S)
+    }
+
+    /// The longest settling time of any module, in seconds.
+    pub fn longest_settle_s(&self) -> u32 {
+        let modules = std::iter::once(None).chain(self.modules.keys().copied().map(Some));
+        modules.map(|module| self.rules(module).upstream.settle_s).max().unwrap_or_default()
     }
 
     fn own_rules(&self, module: Option<ModuleId>) -> Rules {

@@ -1,8 +1,8 @@
-//! Reads for the list of problems: the licenses that wait longer than they should. One look over the table, whatever
-//! its size; nothing here decides what a row means.
+//! Reads for the list of problems (the licenses that wait longer than they should) and for lists of licenses, whole or
+//! a page of them. One look over the table, whatever its size; nothing here decides what a row means.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use rusqlite::params;
+use rusqlite::{params, params_from_iter};
 
 use super::licenses::{SELECT, read_row};
 use super::queries::LicenseFilter;
@@ -23,6 +23,14 @@ pub enum Order {
     Product,
     /// By tariff, then by the day on which they run out.
     Tariff,
+    /// By name.
+    Name,
+    /// By address, as a text.
+    Address,
+    /// By what they are held for.
+    State,
+    /// By status at the seller.
+    Status,
 }
 
 impl Order {
@@ -34,7 +42,16 @@ impl Order {
             Self::Expires => "expires IS NULL OR expires NOT LIKE '____-__-__', expires, account, id",
             Self::Product => "internal_name, account, id",
             Self::Tariff => "pricelist, expires IS NULL OR expires NOT LIKE '____-__-__', expires, account, id",
+            Self::Name => "name, account, id",
+            Self::Address => "ip, account, id",
+            Self::State => "state, account, id",
+            Self::Status => "status, account, id",
         }
+    }
+
+    /// The same from the last to the first.
+    fn backwards(self) -> String {
+        self.words().split(", ").map(|term| format!("{term} DESC")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -134,21 +151,55 @@ impl Store {
         order: Order,
         mut each: impl FnMut(LicenseRow) -> bool,
     ) -> Result<(), StoreError> {
-        let sql = [SELECT, LicenseFilter::CONDITION, " ORDER BY ", order.words()].concat();
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        let params = params![
-            filter.state.map(LicenseState::word),
-            filter.product,
-            filter.module.map(|module| module.0),
-            filter.expires_before.map(|day| day.to_string())
-        ];
-        let rows = statement.query_map(params, cell::of("license", read_row))?;
+        self.each_row(filter, order.words(), &mut each)
+    }
+
+    fn each_row(
+        &self,
+        filter: LicenseFilter<'_>,
+        order: &str,
+        each: &mut dyn FnMut(LicenseRow) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut statement =
+            self.conn.prepare_cached(&[SELECT, LicenseFilter::CONDITION, " ORDER BY ", order].concat())?;
+        let rows = statement.query_map(params_from_iter(filter.params()), cell::of("license", read_row))?;
         for row in rows {
             if !each(row?) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The number of licenses that fit.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn count_licenses_that(&self, filter: LicenseFilter<'_>) -> Result<u32, StoreError> {
+        let sql = ["SELECT count(*) FROM license WHERE ", LicenseFilter::CONDITION].concat();
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        Ok(statement.query_row(params_from_iter(filter.params()), |row| row.get(0))?)
+    }
+
+    /// A page of the licenses that fit: so many `rows` after those that are passed over.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn page_of_licenses(
+        &self,
+        filter: LicenseFilter<'_>,
+        order: Order,
+        is_descending: bool,
+        passed_over: u32,
+        rows: u32,
+    ) -> Result<Vec<LicenseRow>, StoreError> {
+        let mut page = Vec::new();
+        let order = if is_descending { order.backwards() } else { order.words().to_owned() };
+        self.each_row(filter, &format!("{order} LIMIT {rows} OFFSET {passed_over}"), &mut |row| {
+            page.push(row);
+            true
+        })?;
+        Ok(page)
     }
 
     /// Lets several reads see the same state, whatever is written in between.

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
 use super::journal::is_open;
-use super::{LAST_NUMBER, Store, StoreError, Tx, cell, read_number};
+use super::{LAST_NUMBER, Order, Store, StoreError, Tx, cell, read_number};
 use crate::error::Text;
 use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, ModuleId};
 use crate::model::journal::{Intent, IntentEvent};
@@ -21,24 +21,40 @@ pub struct LicenseFilter<'f> {
     pub module: Option<ModuleId>,
     /// They run out before this day.
     pub expires_before: Option<NaiveDate>,
+    /// Their number, service or address is this, or their name contains it.
+    pub text: Option<&'f str>,
 }
 
 impl LicenseFilter<'_> {
-    /// Its condition; the parameters are its fields in their order.
+    /// Those that are held for this.
+    pub const fn held(state: LicenseState) -> Self {
+        Self { state: Some(state), product: None, module: None, expires_before: None, text: None }
+    }
+
+    /// Its condition.
     pub(super) const CONDITION: &'static str = "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2)
-        AND (?3 IS NULL OR module = ?3) AND (?4 IS NULL OR expires < ?4)";
+        AND (?3 IS NULL OR module = ?3) AND (?4 IS NULL OR expires < ?4)
+        AND (?5 IS NULL OR CAST(id AS TEXT) = ?5 OR CAST(item AS TEXT) = ?5 OR ip = ?5
+            OR instr(lower(name), lower(?5)) > 0)";
+
+    /// The parameters of [`Self::CONDITION`].
+    pub(super) fn params(&self) -> [Box<dyn rusqlite::ToSql + '_>; 5] {
+        [
+            Box::new(self.state.map(LicenseState::word)),
+            Box::new(self.product),
+            Box::new(self.module.map(|module| module.0)),
+            Box::new(self.expires_before.map(|day| day.to_string())),
+            Box::new(self.text),
+        ]
+    }
 
     /// Whether every license fits.
     pub fn is_empty(&self) -> bool {
-        self.state.is_none() && self.product.is_none() && self.module.is_none() && self.expires_before.is_none()
-    }
-
-    /// Whether a license fits, by the same rule as the condition.
-    pub fn fits(&self, row: &LicenseRow) -> bool {
-        self.state.is_none_or(|state| state == row.state)
-            && self.product.is_none_or(|product| product == row.internal_name)
-            && self.module.is_none_or(|module| module == row.module)
-            && self.expires_before.is_none_or(|before| row.expires.day().is_some_and(|day| day < before))
+        self.state.is_none()
+            && self.product.is_none()
+            && self.module.is_none()
+            && self.expires_before.is_none()
+            && self.text.is_none()
     }
 }
 
@@ -105,15 +121,12 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn licenses_that(&self, filter: LicenseFilter<'_>) -> Result<Vec<LicenseRow>, StoreError> {
-        self.license_rows(
-            &[LicenseFilter::CONDITION, " ORDER BY account, id"].concat(),
-            params![
-                filter.state.map(LicenseState::word),
-                filter.product,
-                filter.module.map(|module| module.0),
-                filter.expires_before.map(|day| day.to_string())
-            ],
-        )
+        let mut rows = Vec::new();
+        self.each_license(filter, Order::License, |row| {
+            rows.push(row);
+            true
+        })?;
+        Ok(rows)
     }
 
     /// Licenses of ours with that number, in any account.

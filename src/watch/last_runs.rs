@@ -81,6 +81,9 @@ pub struct LastReconcile {
 pub struct SeenDifference {
     /// Its kind.
     pub kind: String,
+    /// The module that it is about; 0 in a file of a version that did not say.
+    #[serde(default)]
+    pub module: u32,
     /// The service.
     pub item: Option<u32>,
     /// The license.
@@ -93,6 +96,14 @@ pub struct SeenDifference {
     pub cost: Option<String>,
     /// The command.
     pub command: Option<String>,
+}
+
+impl SeenDifference {
+    /// What tells it from the others, in this reconcile and in the next one.
+    pub fn id(&self) -> String {
+        let number = |number: Option<u32>| number.map_or_else(String::new, |number| number.to_string());
+        format!("{}.{}.{}.{}", self.kind, self.module, number(self.item), number(self.license))
+    }
 }
 
 /// A backup.

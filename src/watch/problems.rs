@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::state_error;
 use crate::error::{Lang, ModuleError, Text, counted};
-use crate::model::ids::{AccountId, ItemId, LicenseId};
+use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId};
 use crate::model::journal::{Intent, IntentStatus, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::store::{Store, WaitsFor};
@@ -98,6 +98,8 @@ pub struct Problem {
     pub item: Option<ItemId>,
     /// The license that it concerns, with its account.
     pub license: Option<(AccountId, LicenseId)>,
+    /// The request whose outcome is not known.
+    pub intent: Option<IntentId>,
     /// Since when (UTC), where that is known.
     pub since: Option<DateTime<Utc>>,
     /// What happened.
@@ -143,6 +145,7 @@ impl Problems {
                 kind: Kind::SyncFails,
                 item: Some(item),
                 license: None,
+                intent: None,
                 since: Some(trouble.since),
                 what: text!(
                     ["sync fails for service {item} since {since}, {} in a row: {}", counted(times, "time"), why.en],
@@ -226,12 +229,13 @@ impl Problems {
     }
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+/// A moment for people.
+pub fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A request in words.
-fn asked(request: &OnceRequest) -> Text {
+pub fn asked(request: &OnceRequest) -> Text {
     match request {
         OnceRequest::Order(order) => text!("order of tariff {}", "заказ тарифа {}", order.pricelist),
         OnceRequest::Prolong { license, .. } => text!("renewal of license {license}", "продление лицензии {license}"),
@@ -260,6 +264,7 @@ fn of_intent(intent: &Intent) -> Problem {
         kind,
         item: intent.item,
         license: license.map(|license| (intent.account, license)),
+        intent: Some(intent.id),
         since: Some(intent.recorded_at),
         what,
         next,
@@ -313,6 +318,7 @@ fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> {
         kind,
         item: row.item,
         license: Some((row.account, row.id)),
+        intent: None,
         since: Some(row.since),
         what,
         next,
@@ -384,6 +390,7 @@ fn gone(row: &LicenseRow) -> Problem {
         kind: Kind::Gone,
         item: row.item,
         license: Some((row.account, row.id)),
+        intent: None,
         since: Some(row.since),
         what: text!(
             "license {id} of service {item} is gone at the seller since {since}",
@@ -403,7 +410,7 @@ fn refused(store: &Store) -> Result<Vec<Problem>, ModuleError> {
     let problem = |item: ItemId, since, what| {
         let command = format!("pmisplicense retry {item}");
         let next = text!("remove the cause, then: {command}", "устраните причину, затем: {command}");
-        Problem { kind: Kind::Refused, item: Some(item), license: None, since, what, next, command }
+        Problem { kind: Kind::Refused, item: Some(item), license: None, intent: None, since, what, next, command }
     };
     for intent in store.refused_intents().map_err(state_error)? {
         let Some(item) = intent.item else { continue };
@@ -436,6 +443,7 @@ fn former(account: AccountId, module: u32, licenses: u32) -> Problem {
         kind: Kind::FormerAccount,
         item: None,
         license: None,
+        intent: None,
         since: None,
         what: text!(
             [
@@ -467,6 +475,7 @@ pub fn to_json(problem: &Problem, lang: Lang) -> Value {
         "item": problem.item.map(|item| item.0),
         "account": problem.license.map(|(account, _)| account.0),
         "license": problem.license.map(|(_, license)| license.0),
+        "wish": problem.intent.map(|intent| intent.0),
         "since": problem.since,
         "what": problem.what.in_lang(lang),
         "next": problem.next.in_lang(lang),

@@ -156,7 +156,9 @@ fn doctor() {
     }
     assert_eq!(of("xml")["level"], "problem", "the sandbox has none installed");
     assert!(of("xml")["next"].as_str().unwrap().contains("make install"));
-    for name in ["billmgr_mod_pmisplicense.xml", "billmgr_mod_pmisplicense_event.xml"] {
+    for name in
+        ["billmgr_mod_pmisplicense.xml", "billmgr_mod_pmisplicense_event.xml", "billmgr_mod_pmisplicense_pages.xml"]
+    {
         let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("xml").join(name);
         std::fs::copy(from, t.root().join("etc/xml").join(name)).unwrap();
     }

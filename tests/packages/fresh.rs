@@ -18,14 +18,17 @@ pub const CRON: &str = "etc/cron.d/pmisplicense";
 const RELOAD_S: (&str, &str) = ("PMISPLICENSE_RELOAD_S", "4");
 
 /// What scripts of the packages call.
-const TOOLS: [&str; 14] =
-    ["sh", "cat", "chown", "cmp", "cp", "dirname", "find", "id", "mkdir", "mv", "rm", "sleep", "timeout", "touch"];
+const TOOLS: [&str; 15] = [
+    "sh", "cat", "chown", "cmp", "cp", "dirname", "find", "grep", "id", "mkdir", "mv", "rm", "sleep", "timeout",
+    "touch",
+];
 
 /// What every package brings, with its mode; links by where they lead to.
-const FILES: [(&str, u32); 10] = [
+const FILES: [(&str, u32); 11] = [
     ("usr/local/mgr5/processing/pmisplicense", 0o755),
     ("usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense.xml", 0o644),
     ("usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense_event.xml", 0o644),
+    ("usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense_pages.xml", 0o644),
     ("usr/local/mgr5/etc/pmisplicense.toml.sample", 0o644),
     ("usr/local/mgr5/skins/common/plugin-logo/billmanager-plugin-pmisplicense.png", 0o644),
     (CRON, 0o644),
@@ -34,7 +37,8 @@ const FILES: [(&str, u32); 10] = [
     ("usr/share/fish/vendor_completions.d/pmisplicense.fish", 0o644),
     ("usr/share/man/man8/pmisplicense.8.gz", 0o644),
 ];
-const LINKS: [&str; 2] = ["usr/local/mgr5/addon/pmisplicense-event", "usr/sbin/pmisplicense"];
+const LINKS: [&str; 3] =
+    ["usr/local/mgr5/addon/pmisplicense-event", "usr/local/mgr5/addon/pmisplicense-pages", "usr/sbin/pmisplicense"];
 
 /// Which package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -153,6 +153,23 @@ fn upgrade() {
     });
 }
 
+/// A provider who wants no pages in the panel has none after the next installation, and doctor agrees.
+#[test]
+fn pages_that_are_switched_off_are_removed_by_the_next_installation() {
+    each(|fresh, before, present| {
+        fresh.install(before);
+        let pages =
+            ["usr/local/mgr5/addon/pmisplicense-pages", "usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense_pages.xml"];
+        assert!(pages.iter().all(|path| fresh.there(path)), "{:?}", fresh.kind);
+        fresh.write(SETTINGS, &fresh.read(SETTINGS).replace("\npages = true\n", "\npages = false\n"));
+        fresh.install(present);
+        let left: Vec<_> = pages.iter().filter(|path| fresh.there(path)).collect();
+        assert!(left.is_empty(), "{:?}: {left:?}", fresh.kind);
+        let doctor = fresh.pmisplicense(&["doctor"]);
+        assert!(doctor.contains("\n0 problems, 0 warnings\n"), "{:?}: {doctor}", fresh.kind);
+    });
+}
+
 /// Removed, even purged: settings, state and log stay, and it says so; installed again, nothing is bought twice.
 #[test]
 fn removal() {

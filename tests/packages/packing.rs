@@ -70,14 +70,20 @@ fn make_install() {
     let settings = at("usr/local/mgr5/etc/pmisplicense.toml");
     make("install");
     assert_eq!(fs::metadata(&settings).unwrap().permissions().mode() & 0o777, 0o600);
-    fs::write(&settings, "on_close = \"stop\"\n").unwrap();
+    let pages =
+        ["usr/local/mgr5/addon/pmisplicense-pages", "usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense_pages.xml"]
+            .map(at);
+    assert!(pages.iter().all(|path| path.exists()));
+    let own = "on_close = \"stop\"\npages = false\n";
+    fs::write(&settings, own).unwrap();
     fs::create_dir_all(at("usr/local/mgr5/var/pmisplicense")).unwrap();
     let (cron, logrotate) = (at("etc/cron.d/pmisplicense"), at("etc/logrotate.d/pmisplicense"));
     let shipped = fs::read_to_string(&cron).unwrap();
     let edited = shipped.replace("\n17 ", "\n23 ");
     fs::write(&cron, &edited).unwrap();
     let said = make("install");
-    assert_eq!(fs::read_to_string(&settings).unwrap(), "on_close = \"stop\"\n");
+    assert_eq!(fs::read_to_string(&settings).unwrap(), own);
+    assert!(pages.iter().all(|path| path.symlink_metadata().is_err()), "pages = false");
     let beside = |file: &Path| file.with_extension("rpmnew");
     assert!(said.contains(&format!("the new one is {}", beside(&cron).display())), "{said}");
     assert_eq!([&cron, &beside(&cron)].map(|file| fs::read_to_string(file).unwrap()), [edited, shipped]);

@@ -35,6 +35,11 @@ impl<'t> Program<'t> {
         self
     }
 
+    pub fn without(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Started by another program, which changes something about the process and then becomes ours: `env`, `sh -c`.
     pub fn through(mut self, starter: &[&str]) -> Self {
         let mut command = Command::new(starter[0]);

@@ -129,11 +129,11 @@ impl Figures {
     }
 }
 
-/// Collects a month.
+/// Collects a month. Without `compares_prices` nothing is known of losses.
 ///
 /// # Errors
 /// `state`
-pub fn collect(desk: &mut Desk<'_>, month: NaiveDate) -> Result<Figures, ModuleError> {
+pub fn collect(desk: &mut Desk<'_>, month: NaiveDate, compares_prices: bool) -> Result<Figures, ModuleError> {
     let store = desk.store()?;
     let catalogue = desk.ctx.settings.rules(None).catalogue;
     let today = desk.ctx.clock.today();
@@ -152,7 +152,7 @@ pub fn collect(desk: &mut Desk<'_>, month: NaiveDate) -> Result<Figures, ModuleE
     }
     let domains = domains(desk, &rows, &mut products);
     let turnover = turnover(&store, month, &catalogue)?;
-    let losses = losses(desk, &store, &rows, &catalogue)?;
+    let losses = if compares_prices { losses(desk, &store, &rows, &catalogue)? } else { Losses::default() };
     let unknown = purchases.iter().filter(|purchase| purchase.amount.is_none()).count();
     Ok(Figures {
         month,

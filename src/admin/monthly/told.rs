@@ -38,16 +38,7 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
     let say = |out: &mut String, words: Text| {
         let _ = writeln!(out, "{}", wrapped(desk.say(&words), desk.width, 2));
     };
-    let reused = figures.sum(|product| product.reused);
-    let (saved, pool) = (dash(shown(&figures.saved)), dash(shown(&figures.pool_worth)));
-    say(
-        &mut out,
-        text!(
-            "taken from the pool: {reused}, saved by list prices: {saved}",
-            "взято из пула: {reused}, сэкономлено по прайсу: {saved}"
-        ),
-    );
-    say(&mut out, text!("pool worth: {pool}", "стоимость пула: {pool}"));
+    sums(figures).into_iter().for_each(|words| say(&mut out, words));
     say(&mut out, text!("turnover:", "оборот:"));
     for month in &figures.turnover {
         let _ = writeln!(out, "  {}  {}", month.month.format("%Y-%m"), dash(shown(&month.all)));
@@ -58,6 +49,19 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
     out.push_str(&losses(desk, &figures.losses));
     out.push_str(&domains(desk, &figures.domains));
     out
+}
+
+/// What the pool saved in the month, and what it is worth.
+pub fn sums(figures: &Figures) -> [Text; 2] {
+    let reused = figures.sum(|product| product.reused);
+    let (saved, pool) = (dash(shown(&figures.saved)), dash(shown(&figures.pool_worth)));
+    [
+        text!(
+            "taken from the pool: {reused}, saved by list prices: {saved}",
+            "взято из пула: {reused}, сэкономлено по прайсу: {saved}"
+        ),
+        text!("pool worth: {pool}", "стоимость пула: {pool}"),
+    ]
 }
 
 /// What a reader of the amounts should know.

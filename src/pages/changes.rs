@@ -1,0 +1,214 @@
+//! The forms that change something. Each shows first what would happen. Submitted, it runs the code of the command,
+//! with its locks, checks and guards.
+
+use std::collections::BTreeSet;
+
+use super::forms::selected;
+use super::lists::problem_id;
+use super::request::{Request, go_on, nothing_done, row};
+use crate::admin::reconcile::{Apply, carried_out};
+use crate::admin::{Desk, repair};
+use crate::engine::{Allow, Consent, Verdict};
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::command::ItemCommand;
+use crate::model::ids::{ItemId, LicenseId};
+use crate::text;
+use crate::watch::last_runs::{self, LastRuns, SeenDifference};
+use crate::watch::problems::Problems;
+use crate::xml::Element;
+
+/// `pmisplicense.sync`: one service, as the panel's command `sync_item`.
+///
+/// # Errors
+/// As the command.
+pub fn sync(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, ModuleError> {
+    let plan = |item| {
+        text!(
+            "Service {item} and its license are compared with the seller now. A renewal that is due is paid.",
+            "Услуга {item} и её лицензия будут сверены с продавцом. Наступившее продление будет оплачено."
+        )
+    };
+    for_service(desk, request, plan, |desk, item| repair::run_one(desk, item, ItemCommand::SyncItem))
+}
+
+/// `pmisplicense.newkey`: as the panel's command `gen_key`.
+///
+/// # Errors
+/// As the command.
+pub fn new_key(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, ModuleError> {
+    let plan = |item| {
+        text!(
+            "The license of service {item} gets a new key, which its client sees. The old key stops working. A key can be changed once a month.",
+            "Лицензия услуги {item} получит новый ключ, его увидит клиент. Старый ключ перестанет работать. Ключ можно менять раз в месяц."
+        )
+    };
+    for_service(desk, request, plan, |desk, item| repair::run_one(desk, item, ItemCommand::GenKey))
+}
+
+/// `pmisplicense.unbind`: as `pmisplicense unbind`.
+///
+/// # Errors
+/// As the command.
+pub fn unbind(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, ModuleError> {
+    for_service(desk, request, repair::unbind_plan, |desk, item| repair::unbind(desk, item, true).map(drop))
+}
+
+/// A form about one service. From its first showing on it means the service, also where a license was selected: a
+/// license may serve another one by the time the form is submitted.
+fn for_service(
+    desk: &mut Desk<'_>,
+    mut request: Request<'_>,
+    plan: impl FnOnce(ItemId) -> Text,
+    act: impl FnOnce(&mut Desk<'_>, ItemId) -> Result<(), ModuleError>,
+) -> Result<Element, ModuleError> {
+    let item = service(desk, &request.element()?)?;
+    if request.is_submitted() {
+        act(desk, item)?;
+        return Ok(go_on("form", &format!("pmisplicense.license&elid={item}")));
+    }
+    request.set("elid", &item.to_string());
+    request.set("plan", plan(item).in_lang(desk.ctx.lang));
+    Ok(request.doc)
+}
+
+/// The service that is selected, by its own number or by the license that serves it.
+fn service(desk: &Desk<'_>, id: &str) -> Result<ItemId, ModuleError> {
+    let found = selected(&desk.store()?, id)?;
+    let serves = found.row.as_ref().is_none_or(|row| row.incarnation.is_some());
+    found.item.filter(|_| serves).ok_or_else(|| {
+        let words = text!("The license serves no service.", "Лицензия не обслуживает ни одну услугу.");
+        nothing_done(ErrorKind::Missed, "elid", id, words)
+            .next(text!("select a license that is bound", "выберите занятую лицензию"))
+    })
+}
+
+/// `pmisplicense.resolve`: the answer to a request in doubt, as `pmisplicense resolve`.
+///
+/// # Errors
+/// `missed`: nobody has to answer, or the answer is missing; as the command.
+pub fn resolve(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
+    let id = request.element()?;
+    let store = desk.store()?;
+    let problems = Problems::read(&store, desk.ctx.clock.now())?;
+    let problem = problems.list().iter().find(|problem| problem_id(problem) == id).ok_or_else(|| {
+        let words = text!("This does not wait for an answer any more.", "Ответ больше не нужен.");
+        nothing_done(ErrorKind::Missed, "elid", &id, words).next(text!("reload the list", "обновите список"))
+    })?;
+    let (Some(intent), Some(item)) = (problem.intent, problem.item) else {
+        let words = text!("An answer does not end this.", "Ответом это не завершить.");
+        return Err(nothing_done(ErrorKind::BadValue, "elid", &id, words).next(problem.next.clone()));
+    };
+    if request.is_submitted() {
+        let verdict = verdict(&request)?;
+        let consent = Consent { replace: false, take_from: None, other_product: false };
+        repair::resolve(desk, item, Some(intent), verdict, &consent, true)?;
+        return Ok(go_on("list", "pmisplicense.indoubt"));
+    }
+    let lang = desk.ctx.lang;
+    request.set("elid", &id);
+    request.set("what", problem.what.in_lang(lang));
+    request.set("next", problem.next.in_lang(lang));
+    request.choices("verdict", &["none", "bought", "not_bought"]);
+    request.set("verdict", "none");
+    Ok(request.doc)
+}
+
+fn verdict(request: &Request<'_>) -> Result<Verdict, ModuleError> {
+    let verdict = match request.param("verdict").as_deref() {
+        Some("bought") => Verdict::Bought(bought(request)?),
+        Some("not_bought") => Verdict::NotBought,
+        Some(_) | None => {
+            let words = text!("No answer was chosen.", "Ответ не выбран.");
+            return Err(nothing_done(ErrorKind::Missed, "verdict", "", words).next(text!(
+                "look at the seller's panel, then choose one of the two answers",
+                "проверьте в панели продавца и выберите один из двух ответов"
+            )));
+        }
+    };
+    if request.param("confirm").is_some_and(|value| value == "on") {
+        return Ok(verdict);
+    }
+    let words = text!("The answer was not confirmed.", "Ответ не подтверждён.");
+    Err(nothing_done(ErrorKind::Missed, "confirm", "", words)
+        .next(text!("tick the box, then submit again", "поставьте отметку и отправьте форму снова")))
+}
+
+fn bought(request: &Request<'_>) -> Result<LicenseId, ModuleError> {
+    let number = request.param("license").unwrap_or_default();
+    number.parse().map_err(|_| {
+        let words = text!("{number:?} is not the number of a license.", "{number:?} — не номер лицензии.");
+        nothing_done(ErrorKind::BadValue, "license", &number, words)
+            .next(text!("enter the number that the seller's panel shows", "введите номер из панели продавца"))
+    })
+}
+
+/// `pmisplicense.apply`: puts selected differences right, as `reconcile --apply` does with all of them.
+///
+/// # Errors
+/// `missed`, `bad_value`: none is selected, or one that needs a decision; as the command.
+pub fn apply(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
+    let ids: BTreeSet<String> = request.elements()?.into_iter().collect();
+    let listed = known_differences(desk);
+    let chosen: Vec<&SeenDifference> = listed.iter().filter(|one| ids.contains(&one.id())).collect();
+    if chosen.is_empty() {
+        let words = text!("None of the listed differences is selected.", "Не выбрано ни одно из различий списка.");
+        return Err(nothing_done(ErrorKind::Missed, "elid", "", words)
+            .next(text!("reload the list, then select one", "обновите список и выберите различие")));
+    }
+    if let Some((one, command)) = chosen.iter().find_map(|one| Some((one, one.command.as_ref()?))) {
+        let what = Text { en: one.what.0.clone(), ru: one.what.1.clone() };
+        let words = text!(["{}: this needs a decision.", what.en], ["{}: здесь нужно решение.", what.ru]);
+        return Err(nothing_done(ErrorKind::BadValue, "elid", &one.id(), words)
+            .next(text!("run: {command}", "выполните: {command}")));
+    }
+    if request.is_submitted() {
+        return put_right(desk, Apply::Only(&ids));
+    }
+    request.set("elid", &ids.into_iter().collect::<Vec<_>>().join(","));
+    request.table("differences", chosen.into_iter().map(|one| difference(desk, one)).collect());
+    Ok(request.doc)
+}
+
+/// `pmisplicense.applyall`: puts right all that needs no decision, as `reconcile --apply`.
+///
+/// # Errors
+/// As the command.
+pub fn apply_all(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
+    if request.is_submitted() {
+        return put_right(desk, Apply::All);
+    }
+    let listed = known_differences(desk);
+    let undecided = listed.iter().filter(|one| one.command.is_none());
+    request.table("differences", undecided.map(|one| difference(desk, one)).collect());
+    Ok(request.doc)
+}
+
+fn known_differences(desk: &Desk<'_>) -> Vec<SeenDifference> {
+    let last = LastRuns::read(&last_runs::path(&desk.ctx.settings)).reconcile;
+    last.map(|last| last.differences).unwrap_or_default()
+}
+
+fn difference(desk: &Desk<'_>, one: &SeenDifference) -> Element {
+    let say = |(en, ru): &(String, String)| Text { en: en.clone(), ru: ru.clone() }.in_lang(desk.ctx.lang).to_owned();
+    row([("what", say(&one.what)), ("remedy", say(&one.remedy)), ("cost", one.cost.clone().unwrap_or_default())])
+}
+
+/// Compares once more and puts right. A difference that could not be put right fails the form.
+fn put_right(desk: &mut Desk<'_>, which: Apply<'_>) -> Result<Element, ModuleError> {
+    let reconciled = carried_out(desk, None, which, Allow::Guarded)?;
+    if let Some(error) = reconciled.error() {
+        return Err(error.clone());
+    }
+    let failures: Vec<&str> = reconciled.failures().collect();
+    if failures.is_empty() {
+        return Ok(go_on("list", "pmisplicense.findings"));
+    }
+    let (count, list) = (failures.len(), failures.join("; "));
+    let words = text!(
+        "Differences that could not be put right: {count}. {list}",
+        "Не удалось исправить различий: {count}. {list}"
+    );
+    Err(ModuleError::new(ErrorKind::Upstream, "reconcile", count, words)
+        .changed(text!("The others were put right.", "Остальные исправлены."))
+        .next(text!("reload the list", "обновите список")))
+}
