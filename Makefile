@@ -23,7 +23,7 @@ man = $(share)/man/man8/pmisplicense.8.gz
 cron = $(DESTDIR)/etc/cron.d/pmisplicense
 logrotate = $(DESTDIR)/etc/logrotate.d/pmisplicense
 
-.PHONY: build test check galera galera-brief demo sandbox replay sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
+.PHONY: build test check galera galera-brief demo sandbox screenshots replay sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
 # The build script sees a new commit only when it is told: it would run at every one else.
 build:
@@ -70,6 +70,13 @@ demo: mariadb
 sandbox: mariadb
 	$(CARGO) build --locked
 	$(CARGO) run --locked --quiet --example sandbox -- up $(MODE)
+
+# The pictures of the pages in the administrator's guide: of a stand-in for the panel's web interface, which says so.
+screenshots: mariadb
+	@command -v chromium >/dev/null || { echo "chromium is missing: install the package chromium, then repeat" >&2; exit 1; }
+	$(CARGO) build --locked
+	mkdir -p docs/images
+	$(CARGO) run --locked --quiet --example sandbox -- screenshots docs/images
 
 # The stand-ins answer from FILE, which `pmisplicense doctor --record` wrote at a real panel.
 replay: mariadb

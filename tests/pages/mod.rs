@@ -3,6 +3,7 @@
 use crate::support::{Output, Program, Test};
 use pmisplicense::xml::{Element, parse};
 
+mod browser;
 mod description;
 mod forms;
 mod lists;

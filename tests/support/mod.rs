@@ -4,10 +4,12 @@
 #![allow(dead_code, missing_docs, unused_imports)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::wildcard_enum_match_arm)]
 
+pub mod browser;
 pub mod calls;
 mod crypt;
 pub mod galera;
 pub mod harness;
+mod html;
 pub mod items;
 pub mod mariadb;
 pub mod mgrctl;
@@ -20,6 +22,7 @@ pub mod scratch;
 pub mod selftest;
 pub mod setup;
 pub mod upstream;
+pub mod viewer;
 
 pub use harness::{Item, Test};
 pub use mgrctl::faults::{Fault as MgrctlFault, Kind as MgrctlFaultKind};

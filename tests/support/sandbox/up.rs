@@ -2,6 +2,7 @@
 //! stays until its stdin ends or somebody stops it; the guard of MariaDB removes everything even after a SIGKILL.
 use crate::support::modes::{self, Mode};
 use crate::support::replay::Record;
+use crate::support::viewer::Viewer;
 use crate::support::{Test, program_exe};
 use std::path::Path;
 
@@ -22,7 +23,8 @@ pub fn up(chosen: &[&'static Mode]) -> i32 {
     t.orderbox().add(crate::support::orderbox::Order::new(4001));
     t.whmcs_item(60, 1, 4001).add();
     let operation = t.operation(42, "open");
-    tell(&t, &program_exe(), operation);
+    let viewer = Viewer::start(&t, "en");
+    tell(&t, &program_exe(), operation, &viewer);
     stay();
     0
 }
@@ -70,7 +72,7 @@ pub fn replay(file: Option<&Path>) -> i32 {
     0
 }
 
-fn tell(t: &Test, program: &Path, operation: u64) {
+fn tell(t: &Test, program: &Path, operation: u64, viewer: &Viewer) {
     let (root, program) = (t.root().display(), program.display());
     let (control, socket) = (format!("{}/control", t.upstream.base()), t.db.socket.display());
     let (database, orders) = (&t.db.name, t.orderbox().base());
@@ -85,6 +87,8 @@ fn tell(t: &Test, program: &Path, operation: u64) {
          \x20 {program} --command open --item 42 --runningoperation {operation}\n\
          \x20 {program} --command sync --module 7\n\
          \x20 {program} --command open --item 60\n\
+         \n\
+         The pages in the panel, in a stand-in for its web interface: {}\n\
          \n\
          What happened:\n\
          \x20 curl -s {control}                     # licenses, bills, requests\n\
@@ -103,6 +107,7 @@ fn tell(t: &Test, program: &Path, operation: u64) {
          \n\
          Ctrl-C, or the end of its stdin, ends it.",
         t.upstream.url(),
+        viewer.url,
         crate::support::Fault::NAMES.join(" ")
     );
 }
