@@ -10,6 +10,7 @@ mod look;
 mod obtain;
 mod pass;
 mod removal;
+mod survey;
 mod wording;
 
 use crate::error::ModuleError;

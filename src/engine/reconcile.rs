@@ -44,12 +44,7 @@ impl Engine<'_> {
     /// state is old or new: it may be a license that the state does not know.
     pub async fn survey(&mut self, progress: &mut dyn FnMut(Headway)) -> Result<Vec<Finding>, ModuleError> {
         if self.sells_addons() {
-            // There is no list to compare, and no license of unknown origin can be bought twice: its order shows it.
-            self.note(&text!(
-                "addons of hosting orders are looked at by sync, one by one; reconcile compares lists",
-                "дополнения к заказам хостинга проверяет sync, по одному; reconcile сверяет списки"
-            ));
-            return Ok(Vec::new());
+            return Box::pin(self.survey_addons(progress)).await;
         }
         let open = self.store.open_intents().map_err(errors::state)?;
         let account = self.account;
@@ -234,7 +229,7 @@ impl Engine<'_> {
     }
 
     /// The services that rows are bound to.
-    async fn views_of(
+    pub(super) async fn views_of(
         &mut self,
         rows: impl Iterator<Item = &LicenseRow>,
     ) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
@@ -263,7 +258,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
+    pub(super) async fn views(&mut self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, ItemView>, ModuleError> {
         self.step("read items").await?;
         let items = self.ports.billdb.items(ids).map_err(|error| errors::database(&error))?;
         let mut views = BTreeMap::new();
@@ -290,6 +285,9 @@ impl Engine<'_> {
             return Ok(Explained { lines: vec![nothing_for_it(&trouble)], away: None });
         }
         let view = self.view(item).await?;
+        if self.sells_addons() {
+            return self.explain_addon(&view).await;
+        }
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         let held = self.store.license_of(&view.incarnation).map_err(errors::state)?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;

@@ -113,6 +113,15 @@ impl Engine<'_> {
         consent: &Consent,
     ) -> Result<Resolution, ModuleError> {
         let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
+        if let Some((row, purchase)) = self.keyless_meant(item, &open, intent, verdict)? {
+            self.check_keyless(item, &row, &purchase).await?;
+            let order = row.id;
+            let plan = text!(
+                "Service {item} loses the license of hosting order {order}, whose key never came. The next open may buy another one.",
+                "Услуга {item} лишится лицензии заказа хостинга {order}, ключ которой так и не пришёл. Следующий open может купить новую."
+            );
+            return Ok(Resolution { intent: purchase.id, plan, preview: None });
+        }
         let intent = choose(item, &open, intent)?;
         let what = describe(intent);
         let (plan, preview) = match (verdict, order_of(intent)) {
@@ -171,12 +180,30 @@ impl Engine<'_> {
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
         let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
+        if let Some((row, purchase)) = self.keyless_meant(item, &open, intent, verdict)? {
+            return self.give_up_keyless(item, &row, &purchase).await;
+        }
         let intent = choose(item, &open, intent)?;
         match (verdict, order_of(intent)) {
             (Verdict::NotBought, order) => self.resolve_not_bought(intent, order).await,
             (Verdict::Bought(license), Some(order)) => self.resolve_order(intent, order, license, consent).await,
             (Verdict::Bought(license), None) => self.resolve_change(intent, license).await,
         }
+    }
+
+    /// A purchase that counts as done although its key never came, where a person means it: nothing else is in doubt.
+    fn keyless_meant(
+        &mut self,
+        item: ItemId,
+        open: &[Intent],
+        intent: Option<IntentId>,
+        verdict: Verdict,
+    ) -> Result<Option<(LicenseRow, Intent)>, ModuleError> {
+        if !open.is_empty() || verdict != Verdict::NotBought {
+            return Ok(None);
+        }
+        let meant = |(_, purchase): &(LicenseRow, Intent)| intent.is_none_or(|id| id == purchase.id);
+        Ok(self.keyless(item)?.filter(meant))
     }
 
     /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an

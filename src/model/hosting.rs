@@ -191,6 +191,9 @@ pub struct AddLicense {
     /// Not sent: the seller's clock just before, by which it dates its actions. `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller_time: Option<DateTime<Utc>>,
+    /// Not sent: numbers of the actions on the order that had ended just before, as far as they were young.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_before: Vec<String>,
     /// Months that are charged, as far as they could be counted.
     pub months: u32,
 }
@@ -240,7 +243,7 @@ mod tests {
         ]
         .concat();
         let add: AddLicense = serde_json::from_str(&text).expect("a purchase");
-        assert_eq!(add.seller_time, None);
+        assert_eq!((add.seller_time, &add.ended_before), (None, &Vec::new()));
         assert_eq!(serde_json::to_string(&add).expect("a text"), text);
     }
 

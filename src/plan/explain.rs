@@ -75,7 +75,8 @@ fn doubt(q: &Question<'_>, intent: &Intent) -> Text {
     doubt_words(intent, settled)
 }
 
-fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
+/// A doubt in words. `settled`: the moment before which nothing is sent again.
+pub fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
     let (kind, id) = (intent.request.kind(), intent.id);
     let until = settled.format("%Y-%m-%d %H:%M UTC");
     match intent.status {

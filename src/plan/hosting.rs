@@ -7,6 +7,9 @@
 //! forbids another purchase. What a repeated purchase costs is documented nowhere, so the call is never repeated only
 //! to see its answer.
 
+pub mod explain;
+pub mod survey;
+
 use chrono::{DateTime, Duration, Months, Utc};
 
 use super::doubt::Verdict;
@@ -39,17 +42,27 @@ pub fn is_too_long(ends: DateTime<Utc>, now: DateTime<Utc>, period: Period, extr
     now.checked_add_months(Months::new(months.saturating_add(extra))).is_some_and(|end| end < ends)
 }
 
+/// An action that ended longer ago is never taken for one that is about to be sent, however far clocks are apart.
+const YOUNG_DAYS: i64 = 2;
+
 /// What the seller's lists of actions say about a request whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
     /// An action on the order is under way: it may be this one.
     UnderWay,
-    /// The actions that ended since the sending all failed.
+    /// The action of this very request failed: nothing else ended since the sending, and it was asked for after it.
     Failed,
     /// An action ended since the sending, and it is not known to have failed.
     Ended,
-    /// None at all.
+    /// None, or only failed ones that may be older: they prove neither that it happened nor that it did not.
     Nothing,
+}
+
+/// Numbers of the ended actions that a look after the sending could take for the purchase's own. Written down before.
+pub fn mistakable(finished: &[OrderAction], now: DateTime<Utc>) -> Vec<String> {
+    let since = now - Duration::days(YOUNG_DAYS);
+    let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since);
+    finished.iter().filter(is_young).map(|action| action.id.clone()).collect()
 }
 
 /// Reads the actions on an order. `add`: the purchase inside the intent.
@@ -60,14 +73,17 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     // The seller dates its actions by its own clock. The earlier of the two moments excludes fewer actions.
     let sent = add.seller_time.map_or(intent.recorded_at, |theirs| theirs.min(intent.recorded_at));
     let since = sent - Duration::minutes(CLOCKS_APART_MIN);
+    let is_known = |action: &OrderAction| action.id == add.action_before || add.ended_before.contains(&action.id);
     // One without a date may be as young as any.
-    let is_young =
-        |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && action.id != add.action_before;
+    let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && !is_known(action);
+    // An action may enter the list some time after it ended, so one that nobody knew may still be an earlier one. Only
+    // one that was asked for after the sending, by the seller's own clock, is this purchase's.
+    let is_ours = |action: &OrderAction| action.added.zip(add.seller_time).is_some_and(|(added, sent)| added >= sent);
     let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();
-    match young.is_empty() {
-        true => Trace::Nothing,
-        false if young.iter().all(|action| action.has_failed()) => Trace::Failed,
-        false => Trace::Ended,
+    match young.iter().any(|action| !action.has_failed()) {
+        true => Trace::Ended,
+        false if young.iter().any(|action| is_ours(action)) => Trace::Failed,
+        false => Trace::Nothing,
     }
 }
 
@@ -118,6 +134,7 @@ mod tests {
             invoice: InvoiceOption::NoInvoice,
             action_before: "7".into(),
             seller_time: seller_time.map(at),
+            ended_before: vec!["6".into()],
             months: 1,
         }
     }
@@ -166,7 +183,8 @@ mod tests {
             status: status.into(),
         };
         let (before, after) = (Some("2027-01-10T11:00:00Z"), Some("2027-01-10T12:00:01Z"));
-        let ended = |finished: &[OrderAction]| trace(&[], finished, &intent(None), &purchase(None));
+        let bought = purchase(Some("2027-01-10T12:00:00Z"));
+        let ended = |finished: &[OrderAction]| trace(&[], finished, &intent(None), &bought);
         assert_eq!(trace(&[action("9", before, "Odd")], &[], &intent(None), &purchase(None)), Trace::UnderWay);
         assert_eq!(ended(&[]), Trace::Nothing);
         assert_eq!(ended(&[action("8", before, "Success")]), Trace::Nothing);
@@ -176,6 +194,35 @@ mod tests {
         assert_eq!(ended(&[action("9", None, "Odd")]), Trace::Ended);
         assert_eq!(ended(&[action("9", after, "Failed")]), Trace::Failed);
         assert_eq!(ended(&[action("9", after, "Failed"), action("10", after, "Success")]), Trace::Ended);
+        assert_eq!(ended(&[action("6", after, "Success")]), Trace::Nothing, "it had ended before");
+    }
+
+    /// A failure ends a purchase only when it is its own: not an earlier one that the list shows late, nor one whose
+    /// place in time cannot be told.
+    #[test]
+    fn failures_of_earlier_actions() {
+        let failed = |added: Option<&str>, seller_time: Option<&str>| {
+            let action = OrderAction { id: "9".into(), added: added.map(at), status: "Failed".into() };
+            trace(&[], &[action], &intent(None), &purchase(seller_time))
+        };
+        let (sent, just_before) = (Some("2027-01-10T12:00:00Z"), Some("2027-01-10T11:59:59Z"));
+        assert_eq!(failed(sent, sent), Trace::Failed);
+        assert_eq!(failed(just_before, sent), Trace::Nothing);
+        assert_eq!(failed(None, sent), Trace::Nothing);
+        assert_eq!(failed(sent, None), Trace::Nothing, "the seller told no time");
+    }
+
+    /// Only what a later look could mistake is written down.
+    #[test]
+    fn actions_known_before() {
+        let action = |id: &str, added: Option<&str>| OrderAction {
+            id: id.into(),
+            added: added.map(at),
+            status: "Success".into(),
+        };
+        let finished =
+            [action("5", Some("2027-01-08T11:59:59Z")), action("6", Some("2027-01-08T12:00:00Z")), action("7", None)];
+        assert_eq!(mistakable(&finished, at("2027-01-10T12:00:00Z")), ["6", "7"]);
     }
 
     /// Actions are dated by the seller's clock: one that is half an hour behind hides none, one that is ahead neither.

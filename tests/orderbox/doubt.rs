@@ -183,6 +183,30 @@ fn an_earlier_failure_does_not_end_the_next_purchase() {
     assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().cost(ORDER).1), (2, 80_000));
 }
 
+/// Nor after the settling time, neither one that was known before the purchase nor one that enters the list late: what
+/// was sent may still come.
+#[test]
+fn an_earlier_failure_is_not_taken_for_that_of_the_purchase() {
+    for is_listed_late in [false, true] {
+        let test = shop_with(|o| o.queue_reads = u32::MAX);
+        test.settings("[upstream]\nresend = false\n");
+        test.orderbox().busy(ORDER, "ModHosting");
+        test.orderbox().fail(ORDER);
+        test.orderbox()
+            .with(|w| (w.actions[0].added, w.actions[0].is_hidden) = (w.actions[0].added - 30, is_listed_late));
+        test.orderbox().fault(Fault::on(CALL).late());
+        test.cmd("open", ITEM).fails("client");
+        test.orderbox().with(|w| w.actions[0].is_hidden = false);
+        settle(&test);
+        test.cmd("open", ITEM).fails("order_unknown");
+        test.orderbox().land_late();
+        test.orderbox().finish(ORDER);
+        test.cmd("open", ITEM).ok();
+        once(&test);
+        served(&test);
+    }
+}
+
 /// A word for a failure that nobody has recorded proves nothing.
 #[test]
 fn an_unknown_word_of_an_action_is_no_proof_of_failure() {
@@ -222,6 +246,23 @@ fn a_refusal_that_took_effect_is_adopted() {
         once(&test);
         served(&test);
     }
+}
+
+/// A refusal of what was carried out, whose key is still to come: the action that ended says that it was.
+#[test]
+fn a_refusal_is_not_believed_when_an_action_has_ended() {
+    let test = shop_with(|o| o.key_late_reads = u32::MAX);
+    test.orderbox().fault(Fault::on(CALL).refused_after("no_money"));
+    test.cmd("open", ITEM).fails("client");
+    for _ in 0..2 {
+        settle(&test);
+        test.cmd("open", ITEM);
+    }
+    once(&test);
+    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
+    test.cmd("open", ITEM).ok();
+    once(&test);
+    served(&test);
 }
 
 /// An error object may be spelled in several ways.

@@ -160,3 +160,75 @@ fn one_look_at_an_order_is_enough() {
     sync(&test).ok();
     assert_eq!(looks(&test), 1, "to be removed by a person");
 }
+
+/// The findings of reconcile, as kind and license, and the code that it ended with.
+fn differences(test: &Test) -> (Option<i32>, Vec<(String, u64)>) {
+    let output = operator(test, "reconcile --json");
+    let answer: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let list = answer["differences"].as_array().unwrap();
+    let told = list.iter().filter(|one| one["module"] == 8);
+    let pair =
+        |one: &serde_json::Value| (one["kind"].as_str().unwrap().to_owned(), one["license"].as_u64().unwrap_or(0));
+    (output.code, told.map(pair).collect())
+}
+
+/// Each difference between panel, state and orders is named, and nothing is sent for it.
+#[test]
+fn reconcile_names_what_differs() {
+    type Spoil = fn(&Test);
+    let cases: [(&str, Spoil); 7] = [
+        ("gone", |test| test.orderbox().remove_key(ORDER)),
+        ("gone", |test| test.orderbox().with(|w| drop(w.orders.remove(&ORDER)))),
+        ("key", |test| test.orderbox().edit(ORDER, |o| o.key = "Reseller-reissued-77".into())),
+        ("status", |test| test.orderbox().edit(ORDER, |o| o.status = "Suspended".into())),
+        ("closed", |test| test.set_item(ITEM, "status", "4")),
+        ("other_client", |test| test.set_item(ITEM, "account", "502")),
+        ("to_free", |test| drop(test.cmd("close", ITEM))),
+    ];
+    for (kind, spoil) in cases {
+        let test = opened();
+        assert_eq!(differences(&test), (Some(0), vec![]), "{kind}: before");
+        spoil(&test);
+        forget(&test);
+        assert_eq!(differences(&test), (Some(1), vec![(kind.to_owned(), ORDER)]), "{kind}: {}", test.story());
+        nothing_sent(&test);
+    }
+    let test = opened();
+    test.orderbox().add(Order::new(4002).key("Reseller-somebody-elses"));
+    test.whmcs_item(43, 1, 4003).add();
+    test.set_item(43, "status", "2");
+    test.set_item(43, "expiredate", &crate::service::day(20));
+    assert_eq!(differences(&test), (Some(1), vec![("no_license".into(), 0), ("unowned".into(), 4002)]));
+}
+
+/// With --apply the license of a service that the panel closed alone is removed, and a paid service gets its own.
+#[test]
+fn reconcile_puts_right_what_it_can() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().add(Order::new(4002));
+    test.whmcs_item(43, 1, 4002).add();
+    test.set_item(43, "status", "2");
+    test.set_item(43, "expiredate", &crate::service::day(20));
+    test.set_item(ITEM, "status", "4");
+    let output = operator(&test, "reconcile --apply --allow-many");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!((test.orderbox().removals(ORDER), test.orderbox().charges(4002)), (1, 1), "{}", test.story());
+    assert_eq!(test.item(43).param("licid"), "4002");
+}
+
+/// Nothing is said of names, addresses and renewals, which such a license does not have.
+#[test]
+fn explain_names_only_what_the_next_look_does() {
+    let test = opened();
+    let said = || operator(&test, "explain 42").stdout;
+    let lines = |text: &str| text.lines().filter(|line| line.starts_with("- ")).count();
+    assert!(
+        said().contains("nothing: the license lasts as long as hosting order 4001") && lines(&said()) == 1,
+        "{}",
+        said()
+    );
+    test.orderbox().edit(ORDER, |o| o.key = "Reseller-reissued-77".into());
+    assert!(said().contains("saved to the service") && lines(&said()) == 1, "{}", said());
+    test.cmd("close", ITEM).ok();
+    assert!(said().contains("waits for an operator to remove it"), "{}", said());
+}

@@ -1,6 +1,6 @@
 //! Keys that come late: a license that was bought and given back meanwhile is neither bought again nor forgotten.
 use super::*;
-use crate::service::{settle, state};
+use crate::service::{alter_state, settle, state};
 
 const KEEPING: &str = "on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n";
 
@@ -116,4 +116,86 @@ fn a_foreign_key_is_not_taken_for_that_of_a_failed_purchase() {
         assert_eq!((test.item(ITEM).param("lickey"), key(&test).as_str()), ("", "Reseller-somebody-elses"));
         nothing_sent(&test);
     }
+}
+
+/// The problems that the panel was asked to show since the last `forget`.
+fn problems(test: &Test) -> Vec<String> {
+    test.panel_changes().into_iter().filter(|line| line.starts_with("problems.register")).collect()
+}
+
+fn an_hour_passes(test: &Test) {
+    settle(test);
+    alter_state(test, "UPDATE license SET since = since - 3600");
+}
+
+/// Whatever the service is by then, a person is told once, with the command that ends the waiting.
+#[test]
+fn a_key_that_does_not_come_is_told_to_a_person_once() {
+    for (settings, is_closed) in [("", false), (REMOVING, true), (KEEPING, true), ("", true)] {
+        let test = opened_with(settings, |o| o.key_late_reads = u32::MAX);
+        if is_closed {
+            test.cmd("close", ITEM).ok();
+        }
+        forget(&test);
+        sync(&test);
+        assert_eq!(problems(&test), Vec::<String>::new(), "{settings} {is_closed}: within the hour");
+        an_hour_passes(&test);
+        for _ in 0..2 {
+            sync(&test).ok();
+        }
+        let told = problems(&test);
+        let names = |words: &str| told.iter().all(|line| line.contains(words));
+        assert!(told.len() == 1 && names("4001") && names("pmisplicense resolve 42 --not-bought"), "{told:?}");
+        key_comes(&test);
+        sync(&test).ok();
+        match (settings, is_closed) {
+            (_, false) => served(&test),
+            (REMOVING, true) => assert_eq!((row(&test), key(&test)), ("deleted".into(), String::new())),
+            (_, true) => assert!(!key(&test).is_empty(), "kept, or a person's to remove"),
+        }
+        assert_eq!(test.orderbox().charges(ORDER), 1, "{}", test.story());
+    }
+}
+
+/// Somebody removed it before any run saw its key: a person says so, and the service may have another one.
+#[test]
+fn a_person_ends_the_waiting_for_a_key() {
+    for is_closed in [false, true] {
+        let test = opened_with(REMOVING, |o| o.key_late_reads = u32::MAX);
+        if is_closed {
+            test.cmd("close", ITEM).ok();
+        }
+        let word = "resolve 42 --not-bought --yes";
+        assert_eq!(operator(&test, word).code, Some(1), "the seller may still carry it out");
+        an_hour_passes(&test);
+        test.orderbox().busy(ORDER, "ModHosting");
+        assert_eq!(operator(&test, word).code, Some(1), "an action is under way");
+        test.orderbox().finish(ORDER);
+        assert_eq!(row(&test), if is_closed { "to_free" } else { "bound" });
+        test.orderbox().remove_key(ORDER);
+        test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
+        test.orderbox().options(|o| o.key_late_reads = 0);
+        nothing_sent(&test);
+        let output = operator(&test, word);
+        assert_eq!(
+            (output.code, row(&test).as_str(), test.item(ITEM).param("licid")),
+            (Some(0), "deleted", ""),
+            "{output:?}"
+        );
+        opened_again(&test).ok();
+        served(&test);
+        assert_eq!(test.orderbox().charges(ORDER), 2, "{}", test.story());
+    }
+}
+
+/// Not where a key is there by now: the purchase did happen.
+#[test]
+fn the_waiting_for_a_key_is_not_ended_when_it_came() {
+    let test = opened_with(REMOVING, |o| o.key_late_reads = u32::MAX);
+    an_hour_passes(&test);
+    key_comes(&test);
+    let output = operator(&test, "resolve 42 --not-bought --yes");
+    assert!(output.code == Some(1) && format!("{output:?}").contains("pmisplicense sync"), "{output:?}");
+    sync(&test).ok();
+    served_by_the_first_purchase(&test);
 }

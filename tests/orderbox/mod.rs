@@ -4,6 +4,7 @@ mod close;
 mod doubt;
 mod guard;
 mod keeping;
+mod kills;
 mod late;
 mod open;
 mod secrets;

@@ -234,7 +234,9 @@ fn no_purchase_goes_below_the_minimum_balance() {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     nothing_sent(&test);
     test.orderbox().set_balance(90_000);
+    forget(&test);
     test.cmd("open", ITEM).ok();
+    assert_eq!(test.orderbox().requests_of("billing/reseller-balance").len(), 1, "asked once");
     served(&test);
 }
 

@@ -6,16 +6,19 @@ use crate::model::ids::{ClientId, ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
 use crate::plan::change::Target;
 use crate::plan::identity::KeyFate;
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::text;
 
+use super::look::unreadable;
 use super::wording;
 use crate::engine::bind::preview::Preview;
 use crate::engine::bind::{Consent, Word};
 use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
+use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
 /// A service and an order with its license, as they were read.
@@ -160,5 +163,70 @@ impl Engine<'_> {
                 ),
             )),
         }
+    }
+
+    /// The license of a service that was bought and never showed its key, with its purchase, which counts as done: an
+    /// operator may say that the license is not there.
+    pub(in crate::engine) fn keyless(&mut self, item: ItemId) -> Result<Option<(LicenseRow, Intent)>, ModuleError> {
+        if !self.sells_addons() {
+            return Ok(None);
+        }
+        let rows = self.store.licenses_of_item(item).map_err(errors::state)?;
+        let account = self.account;
+        let is_waited_for =
+            |row: &LicenseRow| row.account == account && row.key.is_none() && row.state != LicenseState::Deleted;
+        let Some(row) = rows.into_iter().find(is_waited_for) else { return Ok(None) };
+        let purchase = self.purchase_of(&row)?;
+        Ok(purchase.map(|purchase| (row, purchase)))
+    }
+
+    /// Before that word: the purchase has had its time, and the order shows neither a license nor an action.
+    ///
+    /// # Errors
+    /// `client`: it may still be carried out; `bad_value`: there is a key.
+    pub(in crate::engine) async fn check_keyless(
+        &mut self,
+        item: ItemId,
+        row: &LicenseRow,
+        purchase: &Intent,
+    ) -> Result<(), ModuleError> {
+        let what = describe(purchase);
+        let until = purchase.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        if self.now() < until {
+            return Err(errors::in_doubt(&what, until, "licid", row.id));
+        }
+        self.lock_license(row.id).await?;
+        let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
+        if self.order_now(line, row.id).await?.key.is_some() {
+            return Err(wording::key_came(item, row.id));
+        }
+        let pending = self.pending_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
+        if pending.is_empty() { Ok(()) } else { Err(wording::under_way(&what, row.id)) }
+    }
+
+    /// An operator says that the license is not there: nobody waits for its key any more, and another may be bought.
+    pub(in crate::engine) async fn give_up_keyless(
+        &mut self,
+        id: ItemId,
+        row: &LicenseRow,
+        purchase: &Intent,
+    ) -> Result<Text, ModuleError> {
+        self.check_keyless(id, row, purchase).await?;
+        let order = row.id;
+        let done = text!(
+            "the license of hosting order {order} that was bought for service {id} is not there, as an operator says; the service holds none any more",
+            "лицензии заказа хостинга {order}, купленной для услуги {id}, нет — так сказал оператор; у услуги её больше нет"
+        );
+        self.note(&done);
+        let (held, note) = (row.clone(), done.clone());
+        self.commit("given up", move |tx| {
+            tx.release_license(&held, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
+            tx.note(Some(id), Some((held.account, held.id)), LicenseState::Deleted.word(), &note)
+        })
+        .await?;
+        if let Some(item) = self.item_row(id).await? {
+            self.clear_shown(&item, row).await?;
+        }
+        Ok(done)
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
-use crate::model::ids::{IntentId, UpstreamPricelistId};
+use crate::model::ids::{IntentId, ItemId, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license::{Cost, Family, Money};
@@ -19,6 +19,9 @@ use super::look::unreadable;
 use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
+
+/// The seller names ten minutes for a purchase that it has queued: a key that is this late is a person's to look for.
+const KEY_LATE_MINUTES: i64 = 60;
 
 /// The purchase inside an intent.
 pub(in crate::engine) fn addition_of(intent: &Intent) -> Option<&AddLicense> {
@@ -88,7 +91,9 @@ impl Engine<'_> {
             // The failed action may be an earlier one, and this purchase may still take effect.
             Trace::Failed if !self.is_settled(intent) => Err(self.still_in_doubt(intent, &what)),
             Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
-            Trace::Ended if self.is_settled(intent) && wanted.is_some() => {
+            // Nobody waits for it, or somebody else by now: it is looked for, but not without end.
+            Trace::Nothing | Trace::Ended if wanted.is_none() => self.not_yet_added(intent, &what).await.map(|()| None),
+            Trace::Ended if self.is_settled(intent) => {
                 let why = text!(
                     "an action on the order ended after it was sent, and the order shows no key",
                     "после отправки на заказе завершилось действие, а ключа у заказа нет"
@@ -96,7 +101,6 @@ impl Engine<'_> {
                 Err(self.hand_over(intent, &what, &why).await?)
             }
             Trace::Ended => Err(self.still_in_doubt(intent, &what)),
-            Trace::Nothing if wanted.is_none() => self.not_yet_added(intent, &what).await.map(|()| None),
             Trace::Nothing => self.after_nothing_added(intent, &what).await.map(|()| None),
         }
     }
@@ -116,15 +120,29 @@ impl Engine<'_> {
     /// Whether the purchase of a license whose key never came has failed: the seller accepted it, and reported later
     /// that its action failed.
     pub(super) async fn has_failed(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
-        let Some(item) = row.item else { return Ok(false) };
+        let Some(intent) = self.purchase_of(row)? else { return Ok(false) };
+        let Some(add) = addition_of(&intent) else { return Ok(false) };
+        Ok(self.is_settled(&intent) && self.traced(&intent, add).await? == Trace::Failed)
+    }
+
+    /// The purchase that brought a license: the newest one for its service that is done.
+    pub(super) fn purchase_of(&self, row: &LicenseRow) -> Result<Option<Intent>, ModuleError> {
+        let Some(item) = row.item else { return Ok(None) };
         let known = self.store.additions_of_item(item).map_err(errors::state)?;
-        let bought_it = |intent: &&Intent| {
+        let brought_it = |intent: &Intent| {
             let is_it = intent.account == row.account && intent.request.license() == Some(row.id);
             is_it && intent.status == IntentStatus::Done
         };
-        let Some(intent) = known.iter().rev().find(bought_it) else { return Ok(false) };
-        let Some(add) = addition_of(intent) else { return Ok(false) };
-        Ok(self.is_settled(intent) && self.traced(intent, add).await? == Trace::Failed)
+        Ok(known.into_iter().rev().find(brought_it))
+    }
+
+    /// Tells a person once that the key of a license which was bought does not come. It is waited for all the same:
+    /// only a person can see in the seller's panel that the license is not there. Whether it was time to tell.
+    pub(super) async fn tell_late_key(&mut self, item: ItemId, row: &LicenseRow) -> Result<bool, ModuleError> {
+        if self.now() - row.since < chrono::Duration::minutes(KEY_LATE_MINUTES) {
+            return Ok(false);
+        }
+        self.tell_problem(item, row, &wording::key_is_late(item, row)).await.map(|()| true)
     }
 
     /// A license that was bought before, serves no service, and has not shown its key yet. No other one is bought while
@@ -192,7 +210,7 @@ impl Engine<'_> {
         }
     }
 
-    /// A refusal is believed after a look that shows neither a key nor an action under way.
+    /// A refusal is believed after a look that shows neither a key nor an action that may be this purchase's.
     pub(super) async fn after_refusal(
         &mut self,
         intent: &Intent,
@@ -203,19 +221,21 @@ impl Engine<'_> {
             return Err(self.still_in_doubt(intent, &describe(intent)));
         };
         let what = describe(intent);
-        let looked = self.try_order(add.line, add.order).await?;
-        let pending = self.pending_actions(add.order).await?;
-        match (looked, pending) {
-            (Ok(seen), _) if seen.key.is_some() => {
+        let trace = match self.try_order(add.line, add.order).await? {
+            Ok(seen) if seen.key.is_some() => {
                 let event = IntentEvent::Adopted { license: add.order };
-                self.bind_addition(intent, &seen, Some(incarnation), event).await
+                return self.bind_addition(intent, &seen, Some(incarnation), event).await;
             }
-            (Ok(_), Ok(pending)) if pending.is_empty() => {
+            Ok(_) => self.traced(intent, &add).await.ok(),
+            Err(_) => None,
+        };
+        match trace {
+            Some(Trace::Nothing | Trace::Failed) => {
                 self.write_event(intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
                 self.remember_refusal(intent.item, refusal, &what).await?;
                 Err(errors::refused(refusal, &what, "licid", add.order))
             }
-            (Ok(_) | Err(_), Ok(_) | Err(_)) => {
+            Some(Trace::UnderWay | Trace::Ended) | None => {
                 let reason = format!("{refusal}, and a look did not confirm it");
                 self.write_event(intent, IntentEvent::Unknown { reason }, &what).await?;
                 Err(self.still_in_doubt(intent, &what))

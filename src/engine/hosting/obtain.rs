@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use crate::error::{ModuleError, Text};
+use crate::error::ModuleError;
 use crate::model::hosting::{AddLicense, HostingOrder, ProductLine};
 use crate::model::ids::{ItemId, LicenseId, LicenseKey};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
-use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::hosting::{is_too_long, months_left};
+use crate::plan::hosting::{is_too_long, mistakable, months_left};
 use crate::plan::identity::Shown;
 use crate::ports::{Outcome, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent};
@@ -176,7 +175,7 @@ impl Engine<'_> {
     ) -> Result<LicenseRow, ModuleError> {
         let order = seen.id;
         if row.item != Some(item.id) {
-            return Err(wording::key_to_come(order));
+            return Err(wording::key_to_come(row));
         }
         let reason = text!(
             "the license of hosting order {order} was bought before, and its key is still to come: nothing is bought",
@@ -205,6 +204,8 @@ impl Engine<'_> {
         if !pending.is_empty() {
             return Err(wording::busy_order(order));
         }
+        // What has ended until now is not what is about to be sent.
+        let finished = self.finished_actions(order).await?.map_err(|error| super::look::unreadable(&error, order))?;
         let months = months_left(ends, now);
         let extra = self.rules.hosting.max_extra_months;
         if is_too_long(ends, now, item.period, extra) {
@@ -212,8 +213,7 @@ impl Engine<'_> {
         }
         self.check_clock()?;
         let what = wording::purchase(item.id, seen, months, self.cost_of_months(months).as_ref());
-        self.check_money(Some(item.id), &what).await?;
-        self.check_rest(&what, months).await?;
+        self.check_money_for(Some(item.id), &what, self.cost_of_months(months).as_ref()).await?;
         let request = AddLicense {
             order,
             name: name.to_owned(),
@@ -221,6 +221,7 @@ impl Engine<'_> {
             invoice: self.rules.hosting.invoice_option,
             action_before: seen.action.clone(),
             seller_time: self.ports.upstream.server_date(),
+            ended_before: mistakable(&finished, now),
             months,
         };
         let key = IdempotencyKey::AddLicense {
@@ -251,20 +252,6 @@ impl Engine<'_> {
             }
             Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
         }
-    }
-
-    /// Where price and minimum are known, what is left after the purchase must not be below the minimum.
-    async fn check_rest(&mut self, what: &Text, months: u32) -> Result<(), ModuleError> {
-        let Some(cost) = self.cost_of_months(months).filter(|_| self.rules.minimum_balance.is_some()) else {
-            return Ok(());
-        };
-        self.step("ask balance").await?;
-        let Ok(balance) = self.ports.upstream.balance() else { return Ok(()) };
-        let left = Money { minor: balance.minor.saturating_sub(cost.minor), currency: balance.currency.clone() };
-        if balance.currency == cost.currency && self.rules.is_below_minimum(&left) {
-            return Err(wording::too_little(what, &balance, &cost));
-        }
-        Ok(())
     }
 
     /// The number of licenses that this incarnation has had and given back. When it asks again, it gets a new one.

@@ -174,7 +174,7 @@ impl Engine<'_> {
         if seen.key.is_none() || failed {
             if row.key.is_none() && !failed && !seen.is_deleted() {
                 // Bought, and its key is still to come.
-                return Ok(());
+                return self.tell_late_key(item.id, row).await.map(drop);
             }
             return self.forget_removed(row, Reason::DeletedUpstream).await;
         }
@@ -226,7 +226,9 @@ impl Engine<'_> {
             // Whichever run finds the license makes the post-call that is still owed.
             self.post_open(item).await?;
         }
-        self.remind_of_key(item, row, &seen.as_license()).await?;
+        if seen.key.is_none() {
+            self.tell_late_key(item.id, row).await?;
+        }
         if !seen.is_active() {
             self.tell_problem(item.id, row, &wording::hosting_not_active(item.id, &seen)).await?;
         }

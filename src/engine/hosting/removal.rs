@@ -128,6 +128,12 @@ impl Engine<'_> {
     /// Ends the use of a license. This is written down first, so that a crash in between leaves a license that waits.
     pub(super) async fn give_up_addon(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
+        // Another service may have been given it before the lock was free: then it is that one's.
+        let known = self.store.license(row.account, row.id).map_err(errors::state)?;
+        let is_unchanged = |known: &LicenseRow| (known.item, &known.incarnation) == (row.item, &row.incarnation);
+        if !known.as_ref().is_some_and(is_unchanged) {
+            return Ok(());
+        }
         let keeps = self.keeps_addons();
         let state = if keeps { LicenseState::Stopped } else { LicenseState::ToFree };
         if row.state != state {
@@ -172,7 +178,8 @@ impl Engine<'_> {
         self.lock_license(row.id).await?;
         self.settle_removals(row.id).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
-        if row.state == LicenseState::Deleted {
+        // Removed by now, or given to another service before the lock was free.
+        if row.state != LicenseState::ToFree {
             return Ok(None);
         }
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
@@ -181,8 +188,9 @@ impl Engine<'_> {
         let failed = row.key.is_none() && self.has_failed(&row).await?;
         let Some(key) = seen.key.as_ref().filter(|_| !failed) else {
             if row.key.is_none() && !failed && !seen.is_deleted() {
-                // Bought, and its key is still to come.
-                return Err(wording::key_to_come(row.id));
+                // Bought, and its key is still to come. Once a person was told, a pass has nothing more to say.
+                let is_told = self.tell_late_key(item, &row).await?;
+                return if is_told { Ok(None) } else { Err(wording::key_to_come(&row)) };
             }
             return self.forget_removed(&row, Reason::DeletedUpstream).await.map(|()| None);
         };

@@ -8,6 +8,7 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::journal::Intent;
 use crate::model::license::Money;
+use crate::model::license_row::LicenseRow;
 use crate::plan::hosting::TOLD_BEFORE_DAYS;
 use crate::ports::Refusal;
 use crate::text;
@@ -316,7 +317,8 @@ pub(super) fn action_failed(what: &Text, intent: &Intent) -> ModuleError {
     )
 }
 
-pub(super) fn key_to_come(order: LicenseId) -> ModuleError {
+pub(super) fn key_to_come(row: &LicenseRow) -> ModuleError {
+    let order = row.id;
     ModuleError::new(
         ErrorKind::Upstream,
         "licid",
@@ -327,7 +329,43 @@ pub(super) fn key_to_come(order: LicenseId) -> ModuleError {
         ),
     )
     .changed(text!("Nothing was bought or removed", "Ничего не куплено и не снято"))
-    .next(text!("the next sync looks again", "следующий sync проверит снова"))
+    .next(text!(
+        ["the next sync looks again; {}", if_not_there(row).en],
+        ["следующий sync проверит снова; {}", if_not_there(row).ru]
+    ))
+}
+
+/// What an operator runs when the seller's panel shows that a license which was bought is not on its order.
+fn if_not_there(row: &LicenseRow) -> Text {
+    let item = row.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
+    text!(
+        "if the seller's panel shows no license there, run: pmisplicense resolve {item} --not-bought",
+        "если в панели продавца её там нет, выполните: pmisplicense resolve {item} --not-bought"
+    )
+}
+
+/// A license that was bought, and whose key has not come in all that time.
+pub(super) fn key_is_late(item: ItemId, row: &LicenseRow) -> Text {
+    let (order, since) = (row.id, row.since.format("%Y-%m-%d %H:%M UTC"));
+    let (en, ru) = (if_not_there(row).en, if_not_there(row).ru);
+    text!(
+        "Hosting order {order} has shown no key since {since}, although its license was bought for service {item}. Nothing is bought again. Next: ask the seller; {en}.",
+        "У заказа хостинга {order} нет ключа с {since}, хотя лицензия для услуги {item} куплена. Повторно ничего не покупается. Далее: спросите продавца; {ru}."
+    )
+}
+
+pub(super) fn key_came(item: ItemId, order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "licid",
+        order,
+        text!(
+            "Hosting order {order} shows a license key by now, so the purchase for service {item} did happen",
+            "У заказа хостинга {order} уже есть ключ лицензии: покупка для услуги {item} состоялась"
+        ),
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("run: pmisplicense sync", "выполните: pmisplicense sync"))
 }
 
 pub(super) fn given_back(item: ItemId, order: LicenseId, keeps: bool) -> Text {
@@ -443,22 +481,4 @@ pub(super) fn added_after_all(item: Option<ItemId>, order: LicenseId) -> ModuleE
     )
     .changed(text!("Nothing was changed", "Ничего не изменено"))
     .next(text!("pmisplicense resolve {item} --bought {order}", "pmisplicense resolve {item} --bought {order}"))
-}
-
-pub(super) fn too_little(what: &Text, balance: &Money, cost: &Money) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::Nomoney,
-        "minimum_balance",
-        balance,
-        text!(
-            [
-                "{}: the balance is {balance}, and after {cost} less than the setting minimum_balance would be left. Nothing was bought. Next: top up the account.",
-                what.en
-            ],
-            [
-                "{}: на счёте {balance}, после списания {cost} останется меньше настройки minimum_balance. Ничего не куплено. Далее: пополните счёт.",
-                what.ru
-            ]
-        ),
-    )
 }

@@ -3,6 +3,7 @@
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::ItemId;
+use crate::model::license::Money;
 use crate::ports::{CallError, Refusal, RefusalKind, Upstream as _};
 use crate::store::WaitsFor;
 use crate::text;
@@ -33,7 +34,17 @@ impl Engine<'_> {
         item: Option<ItemId>,
         what: &Text,
     ) -> Result<(), ModuleError> {
-        let Some((waits_for, error)) = self.kept_back(what).await? else { return Ok(()) };
+        self.check_money_for(item, what, None).await
+    }
+
+    /// The same for a purchase whose price is known: what it leaves must not be below the minimum either.
+    pub(in crate::engine) async fn check_money_for(
+        &mut self,
+        item: Option<ItemId>,
+        what: &Text,
+        cost: Option<&Money>,
+    ) -> Result<(), ModuleError> {
+        let Some((waits_for, error)) = self.kept_back(what, cost).await? else { return Ok(()) };
         if let Some(item) = item
             && self.store.waits_for(item).map_err(errors::state)? != Some(waits_for)
         {
@@ -43,7 +54,11 @@ impl Engine<'_> {
         Err(error)
     }
 
-    async fn kept_back(&mut self, what: &Text) -> Result<Option<(WaitsFor, ModuleError)>, ModuleError> {
+    async fn kept_back(
+        &mut self,
+        what: &Text,
+        cost: Option<&Money>,
+    ) -> Result<Option<(WaitsFor, ModuleError)>, ModuleError> {
         let account = self.store.account(self.account).map_err(errors::state)?;
         let backing_off = account
             .and_then(|account| account.refused)
@@ -92,7 +107,11 @@ impl Engine<'_> {
                 .next(text!("top up the account", "пополните счёт"));
             return Ok(Some((WaitsFor::Money, error)));
         }
-        Ok(None)
+        let left = |cost: &Money| Money { minor: balance.minor.saturating_sub(cost.minor), ..balance.clone() };
+        match cost.filter(|cost| cost.currency == balance.currency && self.rules.is_below_minimum(&left(cost))) {
+            Some(cost) => Ok(Some((WaitsFor::Money, too_little(what, &balance, cost)))),
+            None => Ok(None),
+        }
     }
 
     /// Remembers a refusal for lack of money, so that the next runs only ask the balance (docs/licensing-rules.md
@@ -125,4 +144,22 @@ impl Engine<'_> {
         })
         .await
     }
+}
+
+fn too_little(what: &Text, balance: &Money, cost: &Money) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Nomoney,
+        "minimum_balance",
+        balance,
+        text!(
+            [
+                "{}: the balance is {balance}, and after {cost} less than the setting minimum_balance would be left. Nothing was bought. Next: top up the account.",
+                what.en
+            ],
+            [
+                "{}: на счёте {balance}, после списания {cost} останется меньше настройки minimum_balance. Ничего не куплено. Далее: пополните счёт.",
+                what.ru
+            ]
+        ),
+    )
 }

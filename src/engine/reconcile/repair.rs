@@ -101,6 +101,9 @@ impl Engine<'_> {
         if !crate::plan::renew::is_paid(&item, self.today()) {
             return Err(errors::no_license(id));
         }
+        if self.sells_addons() {
+            return self.obtain_addon(&item).await;
+        }
         let incarnation = self.incarnation_of(&item).await?;
         let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
@@ -122,6 +125,9 @@ impl Engine<'_> {
     }
     /// Frees a license that serves nobody, or whose service is closed now.
     pub(in crate::engine) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
+        if self.sells_addons() {
+            return self.free_addon_now(license).await;
+        }
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
         if row.incarnation.is_some() {
@@ -159,6 +165,9 @@ impl Engine<'_> {
 
     /// Looks at a service as sync does, then says whether anything still differs.
     pub(in crate::engine) async fn look(&mut self, id: ItemId) -> Result<Text, ModuleError> {
+        if self.sells_addons() {
+            return self.look_at_addon(id).await;
+        }
         self.lock(LockName::Item(id)).await?;
         let item = self.item(id).await?;
         self.sync_item(&item).await?;

@@ -1,0 +1,132 @@
+//! What the next look at a service whose license is an addon of a hosting order would do, and why, in words.
+
+use chrono::NaiveDate;
+
+use super::survey::Sight;
+use crate::error::Text;
+use crate::model::hosting::HostingOrder;
+use crate::model::item::ItemStatus;
+use crate::model::journal::Intent;
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::explain::doubt_words;
+use crate::plan::finding::{ItemView, Want};
+use crate::plan::renew::is_paid;
+use crate::text;
+
+/// All that the answer depends on.
+#[derive(Debug)]
+pub struct Question<'q> {
+    /// The service.
+    pub view: &'q ItemView,
+    /// The license that its present incarnation holds, and a look at its order.
+    pub held: Option<(&'q LicenseRow, &'q Sight)>,
+    /// All licenses that it holds or held.
+    pub rows: &'q [LicenseRow],
+    /// Its intents without an ended outcome.
+    pub open: &'q [Intent],
+    /// The setting settle_s.
+    pub settle_s: u32,
+    /// Whether the program may remove licenses itself: the setting `remove_call`.
+    pub removes: bool,
+    /// The seller's day.
+    pub today: NaiveDate,
+}
+
+/// The lines, in the order in which things would be done.
+pub fn explain(q: &Question<'_>) -> Vec<Text> {
+    let settle = chrono::Duration::seconds(i64::from(q.settle_s));
+    let mut lines: Vec<Text> = q.open.iter().map(|intent| doubt_words(intent, intent.recorded_at + settle)).collect();
+    lines.extend(q.rows.iter().filter_map(|row| given_back(q, row)));
+    match &q.view.want {
+        Want::Unclear(why) => {
+            lines.push(text!(["nothing can be ordered: {}", why.en], ["ничего не заказать: {}", why.ru]))
+        }
+        Want::Nothing => lines.push(text!("the service asks for no panel", "услуга не требует панели")),
+        Want::License(_) => {}
+    }
+    match q.held {
+        Some((row, Sight::Seen(seen))) => lines.extend(license(q.view, row, seen)),
+        Some((row, Sight::Missing)) => lines.push(gone(row)),
+        // Why it cannot be read is told apart.
+        Some((_, Sight::Unreadable(_))) => {}
+        None => lines.push(without(q)),
+    }
+    lines
+}
+
+fn given_back(q: &Question<'_>, row: &LicenseRow) -> Option<Text> {
+    let order = row.id;
+    match row.state {
+        LicenseState::ToFree if q.removes => Some(text!(
+            "the license of hosting order {order} is removed: its service gave it back",
+            "лицензия заказа хостинга {order} снимается: услуга её вернула"
+        )),
+        LicenseState::ToFree => Some(text!(
+            "the license of hosting order {order} waits for an operator to remove it in the seller's panel",
+            "лицензия заказа хостинга {order} ждёт, пока оператор снимет её в панели продавца"
+        )),
+        LicenseState::Stopped => Some(text!(
+            "the license of hosting order {order} is kept until its hosting ends",
+            "лицензия заказа хостинга {order} остаётся до конца хостинга"
+        )),
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::Deleted => None,
+    }
+}
+
+fn gone(row: &LicenseRow) -> Text {
+    let order = row.id;
+    text!(
+        "hosting order {order} has no license any more: each pass says so, and none is bought again",
+        "у заказа хостинга {order} больше нет лицензии: об этом говорит каждый проход, повторно ничего не покупается"
+    )
+}
+
+fn license(view: &ItemView, row: &LicenseRow, seen: &HostingOrder) -> Vec<Text> {
+    let (order, item) = (row.id, &view.item);
+    let mut lines = Vec::new();
+    match &seen.key {
+        None if row.key.is_some() => return vec![gone(row)],
+        None => lines.push(text!(
+            "the key of hosting order {order} is waited for: it has none yet",
+            "ожидается ключ заказа хостинга {order}: его ещё нет"
+        )),
+        Some(key) if item.params.lickey.as_ref() != Some(key) || item.params.licid != Some(order) => {
+            lines.push(text!(
+                "number and key of hosting order {order} are saved to the service",
+                "номер и ключ заказа хостинга {order} сохранятся в услугу"
+            ));
+        }
+        Some(_) => {}
+    }
+    if !seen.is_active() {
+        let status = &seen.status;
+        lines.push(text!(
+            "hosting order {order} has the status {status}: a problem says so",
+            "заказ хостинга {order} в состоянии {status}: об этом будет проблема"
+        ));
+    }
+    if lines.is_empty() {
+        let ends = seen.ends.map_or_else(|| "?".to_owned(), |ends| ends.date_naive().to_string());
+        lines.push(text!(
+            "nothing: the license lasts as long as hosting order {order}, until {ends}, and is renewed with it only",
+            "ничего: лицензия действует, пока действует заказ хостинга {order}, до {ends}, и продлевается только с ним"
+        ));
+    }
+    lines
+}
+
+fn without(q: &Question<'_>) -> Text {
+    let id = q.view.item.id;
+    match (&q.view.want, q.view.item.status) {
+        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => text!(
+            "service {id} is paid and has no license: sync never buys one; run: pmisplicense reconcile --apply",
+            "услуга {id} оплачена, а лицензии нет: sync не покупает; выполните: pmisplicense reconcile --apply"
+        ),
+        (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
+            text!("no license yet: open buys one", "лицензии ещё нет: её купит open")
+        }
+        (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => {
+            text!("no license, and none is bought", "лицензии нет, и покупать её не нужно")
+        }
+    }
+}

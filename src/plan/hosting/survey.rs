@@ -1,0 +1,262 @@
+//! What reconcile finds about licenses that are an addon of a hosting order: row by row, service by service. There is
+//! no list to compare with; each order is looked at.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::Text;
+use crate::model::hosting::HostingOrder;
+use crate::model::item::ItemStatus;
+use crate::model::journal::{Intent, IntentStatus};
+use crate::model::license::Money;
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::finding::{Finding, Holds, ItemView, Kind, Remedy, Want};
+use crate::plan::identity::{Shown, serves};
+use crate::plan::renew::is_paid;
+use crate::text;
+
+/// What a look at an order showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// The order.
+    Seen(HostingOrder),
+    /// The account has no such order.
+    Missing,
+    /// It could not be read; why.
+    Unreadable(Text),
+}
+
+/// What is the same for everything that is compared.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// The moment.
+    pub now: DateTime<Utc>,
+    /// The seller's day.
+    pub today: NaiveDate,
+    /// Whether the program may remove licenses itself: the setting `remove_call`.
+    pub removes: bool,
+    /// What a month costs, where the setting `price_month` says so.
+    pub price: Option<Money>,
+}
+
+fn command(words: std::fmt::Arguments<'_>) -> Remedy {
+    Remedy::Person(format!("pmisplicense {words}"))
+}
+
+impl Ground {
+    fn finding(&self, kind: Kind, row: &LicenseRow, what: Text, remedy: Remedy) -> Finding {
+        Finding { kind, item: row.item, license: Some(row.id), what, remedy, cost: self.cost() }
+    }
+
+    fn cost(&self) -> Option<String> {
+        self.price.as_ref().map(|price| format!("{price} a month"))
+    }
+
+    /// A license of ours, with the service that it is bound to and the order that it is on.
+    pub fn row(&self, row: &LicenseRow, view: Option<&ItemView>, sight: &Sight) -> Vec<Finding> {
+        let order = row.id;
+        let show = || command(format_args!("show license:{order}"));
+        let seen = match sight {
+            Sight::Seen(seen) => seen,
+            Sight::Unreadable(why) => {
+                let what = text!(
+                    ["hosting order {order} cannot be read: {}", why.en],
+                    ["заказ хостинга {order} не читается: {}", why.ru]
+                );
+                return vec![self.finding(Kind::Unreadable, row, what, show())];
+            }
+            Sight::Missing => {
+                let what = text!(
+                    "hosting order {order} is not in this account any more, and its license with it",
+                    "заказа хостинга {order} в этой учётной записи больше нет, вместе с его лицензией"
+                );
+                return vec![self.finding(Kind::Gone, row, what, show())];
+            }
+        };
+        match row.state {
+            LicenseState::Bound | LicenseState::Claimed => self.bound(row, view, seen),
+            LicenseState::ToFree => self.to_remove(row, seen).into_iter().collect(),
+            LicenseState::Stopped => self.kept(row, seen).into_iter().collect(),
+            LicenseState::Pool | LicenseState::Deleted => Vec::new(),
+        }
+    }
+
+    fn bound(&self, row: &LicenseRow, view: Option<&ItemView>, seen: &HostingOrder) -> Vec<Finding> {
+        let (order, item) = (row.id, row.item.map_or_else(|| "-".to_owned(), |item| item.to_string()));
+        let bind = || command(format_args!("bind {item} {order}"));
+        let one = |kind, what, remedy| vec![self.finding(kind, row, what, remedy)];
+        let Some(view) = view else {
+            let what = text!(
+                "the license of hosting order {order} is bound to service {item}, which the panel does not have",
+                "лицензия заказа хостинга {order} привязана к услуге {item}, которой в панели нет"
+            );
+            return one(Kind::NoItem, what, command(format_args!("show license:{order}")));
+        };
+        if !serves(row, &view.incarnation) {
+            let what = text!(
+                "the license of hosting order {order} was bound to another service numbered {item}",
+                "лицензия заказа хостинга {order} привязана к другой услуге с номером {item}"
+            );
+            return one(Kind::OtherIncarnation, what, bind());
+        }
+        if let Some(known) = view.known_client.filter(|known| *known != view.item.client) {
+            let client = view.item.client;
+            let what = text!(
+                "service {item} belongs to client {client}, and the license of hosting order {order} was bound for client {known}",
+                "услуга {item} принадлежит клиенту {client}, а лицензия заказа хостинга {order} привязана для клиента {known}"
+            );
+            return one(Kind::OtherClient, what, bind());
+        }
+        if view.item.status == ItemStatus::Deleted {
+            let what = text!(
+                "service {item} is closed, and the license of hosting order {order} is still held",
+                "услуга {item} закрыта, а лицензия заказа хостинга {order} ещё занята"
+            );
+            return one(Kind::Closed, what, Remedy::Free(order));
+        }
+        self.served(row, view, seen)
+    }
+
+    /// The license of a service that lives, against its order.
+    fn served(&self, row: &LicenseRow, view: &ItemView, seen: &HostingOrder) -> Vec<Finding> {
+        let (order, item, status) = (row.id, view.item.id, &seen.status);
+        let look = || Remedy::Look(item);
+        let mut found = Vec::new();
+        let mut add = |kind, what, remedy| found.push(self.finding(kind, row, what, remedy));
+        match (&seen.key, &row.key) {
+            (None, Some(_)) => {
+                let what = text!(
+                    "hosting order {order} has no license any more, and service {item} had bought one",
+                    "у заказа хостинга {order} больше нет лицензии, а услуга {item} её покупала"
+                );
+                add(Kind::Gone, what, command(format_args!("history {item}")));
+            }
+            (None, None) if self.now - row.since > chrono::Duration::hours(1) => {
+                let what = text!(
+                    "hosting order {order} of service {item} has shown no key for over an hour",
+                    "у заказа хостинга {order} услуги {item} больше часа нет ключа"
+                );
+                add(Kind::KeyLate, what, command(format_args!("resolve {item} --not-bought")));
+            }
+            (None, None) => {}
+            (Some(key), _) if view.item.params.lickey.as_ref() != Some(key) || row.key.as_ref() != Some(key) => {
+                let what = text!(
+                    "service {item} does not show the key that hosting order {order} has now",
+                    "услуга {item} показывает не тот ключ, который сейчас у заказа хостинга {order}"
+                );
+                add(Kind::Key, what, look());
+            }
+            (Some(_), _) if view.item.params.licid != Some(order) => {
+                let what = text!(
+                    "service {item} does not show the number of hosting order {order}",
+                    "услуга {item} показывает не номер заказа хостинга {order}"
+                );
+                add(Kind::Key, what, look());
+            }
+            (Some(_), _) => {}
+        }
+        if !seen.is_active() {
+            let what = text!(
+                "hosting order {order} of service {item} has the status {status}: its license may not work",
+                "заказ хостинга {order} услуги {item} в состоянии {status}: его лицензия может не работать"
+            );
+            add(Kind::Status, what, command(format_args!("show {item}")));
+        }
+        found
+    }
+
+    /// A license that nobody uses and that is to be removed.
+    fn to_remove(&self, row: &LicenseRow, seen: &HostingOrder) -> Option<Finding> {
+        let order = row.id;
+        let ours = row.key.as_ref().map(|key| key.fingerprint());
+        match seen.key.as_ref().map(|key| key.fingerprint()) {
+            // Gone, or still to come: the next look writes that down.
+            None => row.key.as_ref().zip(row.item).map(|(_, item)| {
+                let what = text!(
+                    "the license of hosting order {order} is removed by now",
+                    "лицензия заказа хостинга {order} уже снята"
+                );
+                self.finding(Kind::ToFree, row, what, Remedy::Look(item))
+            }),
+            Some(key) if ours.is_some_and(|ours| ours != key) => {
+                let what = text!(
+                    "hosting order {order} has another license than the one that was to be removed: it stays",
+                    "у заказа хостинга {order} не та лицензия, которую нужно было снять: она остаётся"
+                );
+                Some(self.finding(Kind::Key, row, what, command(format_args!("show license:{order}"))))
+            }
+            Some(_) => {
+                let what = text!(
+                    "nobody uses the license of hosting order {order}: it is to be removed",
+                    "лицензией заказа хостинга {order} никто не пользуется: её нужно снять"
+                );
+                let by_hand = command(format_args!("show license:{order}"));
+                Some(self.finding(Kind::ToFree, row, what, if self.removes { Remedy::Free(order) } else { by_hand }))
+            }
+        }
+    }
+
+    /// A license that was kept on purpose: worth a word only when it is gone.
+    fn kept(&self, row: &LicenseRow, seen: &HostingOrder) -> Option<Finding> {
+        let (order, item) = (row.id, row.item?);
+        (seen.key.is_none() && row.key.is_some()).then(|| {
+            let what = text!(
+                "hosting order {order} has not kept its license",
+                "у заказа хостинга {order} оставленной лицензии больше нет"
+            );
+            self.finding(Kind::Gone, row, what, Remedy::Look(item))
+        })
+    }
+
+    /// A purchase or a removal whose outcome is not known.
+    pub fn doubt(&self, intent: &Intent) -> Finding {
+        let (id, kind) = (intent.id, intent.request.kind());
+        let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+        let order = intent.request.license().map_or(0, |order| order.0);
+        let what = text!(
+            "{kind} for hosting order {order} of service {item} (wish {id}): its outcome is not known yet",
+            "{kind} для заказа хостинга {order} услуги {item} (желание {id}): исход ещё неизвестен"
+        );
+        let (kind, remedy) = match (intent.status == IntentStatus::HandedOver, intent.item) {
+            (false, Some(item)) => (Kind::Doubt, Remedy::Look(item)),
+            (false, None) => (Kind::Doubt, command(format_args!("history license:{order}"))),
+            (true, _) => (Kind::HandedOver, command(format_args!("resolve {item} --wish {id}"))),
+        };
+        Finding { kind, item: intent.item, license: intent.request.license(), what, remedy, cost: self.cost() }
+    }
+
+    /// A service of the module that has no license of ours.
+    pub fn service(&self, view: &ItemView, is_in_doubt: bool) -> Option<Finding> {
+        let item = view.item.id;
+        let finding =
+            |kind, license, what, remedy| Finding { kind, item: Some(item), license, what, remedy, cost: None };
+        if view.holds == Holds::Present || is_in_doubt || view.item.status == ItemStatus::Deleted {
+            return None;
+        }
+        if let Shown::Unknown(license) | Shown::Elsewhere(license, _) = view.shown {
+            let what = text!(
+                "service {item} shows the license of hosting order {license}, which this state does not hold for it",
+                "услуга {item} показывает лицензию заказа хостинга {license}, которой для неё нет в состоянии"
+            );
+            return Some(finding(Kind::Shown, Some(license), what, command(format_args!("bind {item} {license}"))));
+        }
+        let is_wanted = matches!(view.want, Want::License(_)) && is_paid(&view.item, self.today);
+        is_wanted.then(|| {
+            let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
+            finding(Kind::NoLicense, None, what, Remedy::Obtain(item))
+        })
+    }
+
+    /// An order with a license that no service has, and that this state does not know.
+    pub fn stranger(&self, seen: &HostingOrder) -> Finding {
+        let (order, domain) = (seen.id, &seen.domain);
+        let what = text!(
+            "hosting order {order} ({domain}) has a license that no service has",
+            "у заказа хостинга {order} ({domain}) есть лицензия, которой нет ни у одной услуги"
+        );
+        let remedy = command(format_args!("bind ITEM {order}"));
+        Finding { kind: Kind::Unowned, item: None, license: Some(order), what, remedy, cost: self.cost() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
