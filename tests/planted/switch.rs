@@ -36,11 +36,15 @@ pub enum Bug {
     ActsOnListRow,
     /// A renewal's answer is believed without a look.
     RenewalTrusted,
+    /// At OrderBox the purchase is repeated to ask for the key.
+    RepeatAsRead,
+    /// At OrderBox a license is removed whatever key the order shows.
+    RemovedUncompared,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::LockForgotten,
         Self::KeyNotRenewed,
         Self::TrustedWithoutLook,
@@ -57,7 +61,14 @@ impl Bug {
         Self::AddressBeforeKey,
         Self::ActsOnListRow,
         Self::RenewalTrusted,
+        Self::RepeatAsRead,
+        Self::RemovedUncompared,
     ];
+
+    /// Whether it is made at the second kind of seller, where histories of their own look for it.
+    pub fn is_at_orderbox(self) -> bool {
+        matches!(self, Self::RepeatAsRead | Self::RemovedUncompared)
+    }
 }
 
 thread_local! {

@@ -25,6 +25,7 @@ mod image;
 mod jobs;
 mod life;
 mod operator;
+mod orderbox;
 mod panel;
 mod play;
 mod quiet;

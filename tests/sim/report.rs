@@ -322,6 +322,9 @@ pub fn find_planted() {
 #[cfg(feature = "planted-bugs")]
 fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicense::model::rules::Rules]) -> bool {
     use pmisplicense::planted::plant;
+    if bug.is_at_orderbox() {
+        return crate::orderbox::finds(bug, MUST_FIND_WITHIN, image);
+    }
     let broken = |seed: u64, bug| {
         plant(bug);
         let script = Script::draw(seed);
@@ -347,6 +350,17 @@ fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicens
     found.is_some() || (cell.is_some() && number <= MUST_FIND_WITHIN)
 }
 
+/// Of so many histories one is at OrderBox, and so much of the time is for these.
+const ORDERBOX_SHARE: u64 = 8;
+
+/// One of `share` of the asked histories, at OrderBox; whether they break no rule.
+fn at_orderbox(asked: &Asked, share: u64) -> bool {
+    let until = asked.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0 / share as f64));
+    let began = Instant::now();
+    let is_over = || until.is_some_and(|until| began.elapsed() > until);
+    crate::orderbox::run(asked.first_seed, (asked.histories / share).max(1), &is_over)
+}
+
 pub fn run() {
     #[cfg(feature = "planted-bugs")]
     if std::env::var_os("PLANTED").is_some() {
@@ -365,14 +379,22 @@ pub fn run() {
     if asked.only_grid {
         std::process::exit(i32::from(!crate::grid::run(asked.threads, true)));
     }
+    // Histories at the second kind of seller have a world of their own.
+    let is_at_orderbox = number::<u32>("TIER") == Some(4);
     if let Some(seed) = number::<u64>("SEED") {
+        if is_at_orderbox {
+            std::process::exit(i32::from(!crate::orderbox::show(seed)));
+        }
         let good = replay(seed, asked.tier.unwrap_or(Tier::One));
         std::process::exit(i32::from(!good));
     }
     if let Ok(seeds) = std::env::var("KEEP") {
         return keep(&seeds);
     }
-    let mut good = asked.hasty || play_regressions();
+    if is_at_orderbox {
+        std::process::exit(i32::from(!at_orderbox(&asked, 1)));
+    }
+    let mut good = asked.hasty || (play_regressions() & crate::orderbox::play_regressions());
     good &= asked.hasty || records_are_true(asked.first_seed);
     // Thousands of histories, too many for a build that is not optimised.
     good &= asked.hasty || cfg!(debug_assertions) || silence_is_noticed(asked.first_seed);
@@ -404,8 +426,10 @@ pub fn run() {
     }
     let mut met = std::mem::take(&mut *met.lock().expect("the list"));
     if asked.hasty {
-        std::process::exit(i32::from(!met.is_empty()));
+        let is_broken = !met.is_empty() || !at_orderbox(&asked, ORDERBOX_SHARE);
+        std::process::exit(i32::from(is_broken));
     }
+    good &= at_orderbox(&asked, ORDERBOX_SHARE);
     print(&stats, spent, began.elapsed());
     println!("the same again: make sim FIRST={} HISTORIES={}", asked.first_seed, stats.histories);
     met.sort_by_key(|met| met.seed);

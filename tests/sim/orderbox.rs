@@ -1,0 +1,340 @@
+//! Histories at the second kind of seller, OrderBox, whose licenses are addons of hosting orders: a world of its own,
+//! small, with queued actions, purchases that a repetition charges again, keys that come late, orders that end, removal
+//! by hand, and clients who type somebody else's order. Chance, faults and figures are those of all histories.
+
+mod checks;
+mod history;
+mod ports;
+mod shop;
+mod stage;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use pmisplicense::engine::Verdict;
+use pmisplicense::model::command::ItemCommand;
+use pmisplicense::model::ids::LicenseId;
+use pmisplicense::model::item::ItemStatus;
+use pmisplicense::model::journal::IntentStatus;
+use pmisplicense::model::license_row::LicenseState;
+use pmisplicense::model::rules::Rules;
+use serde::{Deserialize, Serialize};
+
+use self::history::{Act, Setting};
+use self::shop::Shop;
+use self::stage::{Job, QUIET, Stage, World};
+use crate::acts::Wrong;
+use crate::checks::ACCOUNT;
+use crate::faults::{Faults, Mode, Planned, Stats};
+use crate::image::{Image, Tier};
+use crate::rng::Rng;
+use crate::world::{SETTLE_S, Violation};
+
+/// 2026-12-01 10:00 UTC
+const BEGIN_MS: i64 = 1_796_119_200_000;
+
+/// A history that can be played again, without the seed that drew it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The rule that it broke when it was recorded.
+    pub broke: String,
+    setting: Setting,
+    /// Each with its place, by which its runs are told.
+    acts: Vec<(usize, Act)>,
+    /// With the tags of their runs.
+    faults: Vec<(usize, Wrong)>,
+}
+
+/// What came out of a history.
+pub struct Played {
+    pub violations: Vec<Violation>,
+    injected: Vec<Planned>,
+    pub trace: Vec<String>,
+}
+
+/// Plays what a seed draws.
+pub fn play(seed: u64, tracing: bool, image: &Image, rules: &[Rules], stats: &mut Stats) -> Played {
+    let (setting, acts, intensity) = history::draw(seed);
+    let acts: Vec<(usize, Act)> = acts.into_iter().enumerate().collect();
+    play_acts(&setting, &acts, Mode::Random(intensity), tracing, image, &rules[setting.rules], stats)
+}
+
+fn play_acts(
+    setting: &Setting,
+    acts: &[(usize, Act)],
+    mode: Mode,
+    tracing: bool,
+    image: &Image,
+    rules: &Rules,
+    stats: &mut Stats,
+) -> Played {
+    image.empty();
+    let mut world = World {
+        now_ms: BEGIN_MS,
+        shop: Shop::new(history::habits(setting.seed), setting.seed, BEGIN_MS),
+        services: Vec::new(),
+        ops: Vec::new(),
+        problems: Vec::new(),
+        shown_keys: Vec::new(),
+        pending: Vec::new(),
+        is_beyond: false,
+        faults: Faults::new(mode),
+        runs: Vec::new(),
+        locks: Vec::new(),
+        violations: Vec::new(),
+        trace: tracing.then(Vec::new),
+        store: image.look(),
+        sends: 0,
+        noise: Rng::fork(setting.seed, 43),
+        findings: None,
+    };
+    history::populate(setting, &mut world);
+    world.say(|world| format!("{setting:?} {:?}", world.shop.habits));
+    let mut stage = Stage { world: Rc::new(RefCell::new(world)), image, rules, seed: setting.seed, next_tag: 0 };
+    for (at, act) in acts {
+        stage.happen(*at, *act);
+    }
+    quiet(&mut stage);
+    let injected = stage.count(stats);
+    let mut world = stage.world.borrow_mut();
+    Played {
+        violations: std::mem::take(&mut world.violations),
+        injected,
+        trace: world.trace.take().unwrap_or_default(),
+    }
+}
+
+/// Everything on its way arrives, causes go away, what is unfinished is repeated, a person decides what is left to him;
+/// then sync, the checks, and everything finished once more (S7).
+fn quiet(stage: &mut Stage<'_>) {
+    {
+        let mut world = stage.world.borrow_mut();
+        world.say(|_| "--- drain".to_owned());
+        world.faults.mode = Mode::Off;
+        (world.shop.is_poor, world.shop.habits.fails) = (false, false);
+        let latest = world.pending.iter().map(|pending| pending.due_ms).max().unwrap_or(0);
+        let ms = (latest - world.now_ms).max(0) + (SETTLE_S + 60) * 1000;
+        world.advance(ms);
+    }
+    stage.next_tag = QUIET;
+    for round in 0..6 {
+        let decided = decisions(&stage.world.borrow());
+        for job in decided {
+            stage.together(&[job]);
+        }
+        let open: Vec<usize> = {
+            let world = stage.world.borrow();
+            (0..world.ops.len()).filter(|op| !world.ops[*op].done && !world.ops[*op].dropped).collect()
+        };
+        for op in open {
+            let (item, command) = {
+                let world = stage.world.borrow();
+                (world.ops[op].item, world.ops[op].command)
+            };
+            stage.together(&[Job::Item { item, command, op: Some(op) }]);
+        }
+        stage.together(&[Job::Sync]);
+        // Whatever is queued or late has come after two of these.
+        let ms = if round < 2 { (SETTLE_S + 60) * 1000 } else { 86_400_000 };
+        stage.world.borrow_mut().advance(ms);
+    }
+    let synced = stage.together(&[Job::Sync]);
+    stage.together(&[Job::Survey]);
+    checks::at_the_end(&mut stage.world.borrow_mut(), stage.rules, &synced);
+    repeat_finished(stage);
+}
+
+/// What a person looks up in the seller's panel, and says.
+fn decisions(world: &World) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for service in &world.services {
+        let id = service.item.id;
+        let open = world.store.open_intents_of_item(id).unwrap_or_default();
+        for intent in open.iter().filter(|intent| intent.status == IntentStatus::HandedOver) {
+            let order = intent.request.license().unwrap_or(LicenseId(0));
+            let is_removal = intent.request.kind() == "remove";
+            let is_there = world.shop.order(order.0).is_some_and(|order| order.license.is_some());
+            let verdict = if is_there == is_removal { Verdict::NotBought } else { Verdict::Bought(order) };
+            jobs.push(Job::Decide { item: id.0, intent: Some(intent.id), verdict });
+        }
+        // What a closed service gave up is looked for a month: nobody who wants the order again waits so long.
+        for intent in open.iter().filter(|intent| intent.status == IntentStatus::FreeWhenAppears) {
+            let order = intent.request.license().unwrap_or(LicenseId(0)).0;
+            let is_there = world.shop.order(order).is_some_and(|order| order.license.is_some());
+            if !is_there && !world.shop.is_busy(order) {
+                jobs.push(Job::Decide { item: id.0, intent: Some(intent.id), verdict: Verdict::NotBought });
+            }
+        }
+        let rows = world.store.licenses_of_item(id).unwrap_or_default();
+        let never_came = rows.iter().any(|row| {
+            let is_there = world.shop.order(row.id.0).is_some_and(|order| order.license.is_some());
+            let waits = row.account == ACCOUNT && row.key.is_none() && row.state != LicenseState::Deleted;
+            waits && !is_there && !world.shop.is_busy(row.id.0)
+        });
+        if never_came && open.is_empty() {
+            jobs.push(Job::Decide { item: id.0, intent: None, verdict: Verdict::NotBought });
+        }
+    }
+    jobs
+}
+
+/// S7: what is finished is done again, and nothing is sent.
+fn repeat_finished(stage: &mut Stage<'_>) {
+    let items: Vec<u32> = stage.world.borrow().services.iter().map(|service| service.item.id.0).collect();
+    for item in items {
+        let last = {
+            let world = stage.world.borrow();
+            let is_active = world.service(item).is_some_and(|service| service.item.status == ItemStatus::Active);
+            let last = (0..world.ops.len()).rev().find(|op| world.ops[*op].item == item && !world.ops[*op].dropped);
+            let holds = world.service(item).is_some_and(|service| checks::held(&world, &service.item).is_some());
+            last.filter(|op| is_active && holds && world.ops[*op].done && world.ops[*op].command != ItemCommand::Close)
+        };
+        let Some(op) = last else { continue };
+        let (before, command) = {
+            let world = stage.world.borrow();
+            (world.sends, world.ops[op].command)
+        };
+        stage.together(&[Job::Item { item, command, op: Some(op) }]);
+        let mut world = stage.world.borrow_mut();
+        if world.sends != before {
+            world.violation("S7", "a finished operation sends again", format!("item {item} {}", command.word()));
+        }
+    }
+}
+
+/// A failing history as a record, made as small as it goes on breaking the same rule.
+fn record(seed: u64, broken: &Violation, image: &Image, rules: &[Rules]) -> Record {
+    let (setting, acts, _) = history::draw(seed);
+    let played = play(seed, false, image, rules, &mut Stats::default());
+    let wrong = |one: &Planned| (one.run, Wrong { step: one.step.into(), nth: one.nth, fault: one.fault });
+    let faults = played.injected.iter().map(wrong).collect();
+    let broke = format!("{} {}", broken.check, broken.rule);
+    let mut small = Record { broke, setting, acts: acts.into_iter().enumerate().collect(), faults };
+    let breaks = |record: &Record| {
+        let found = replay(record, false, image, rules).violations;
+        found.iter().any(|found| (found.check, found.rule) == (broken.check, broken.rule))
+    };
+    for _ in 0..3 {
+        let before = small.clone();
+        for at in (0..small.acts.len()).rev() {
+            let mut changed = small.clone();
+            changed.acts.remove(at);
+            small = if breaks(&changed) { changed } else { small };
+        }
+        for at in (0..small.faults.len()).rev() {
+            let mut changed = small.clone();
+            changed.faults.remove(at);
+            small = if breaks(&changed) { changed } else { small };
+        }
+        if small == before {
+            break;
+        }
+    }
+    small
+}
+
+fn replay(record: &Record, tracing: bool, image: &Image, rules: &[Rules]) -> Played {
+    let planned = |(run, wrong): &(usize, Wrong)| Planned {
+        run: *run,
+        step: Box::leak(wrong.step.clone().into_owned().into_boxed_str()),
+        nth: wrong.nth,
+        fault: wrong.fault,
+    };
+    let mode = Mode::Fixed(record.faults.iter().map(planned).collect());
+    let setting = &record.setting;
+    play_acts(setting, &record.acts, mode, tracing, image, &rules[setting.rules], &mut Stats::default())
+}
+
+/// Every history at OrderBox that ever broke a rule; whether none does now.
+pub fn play_regressions() -> bool {
+    let (image, rules) = (Image::new(Tier::One, 94), history::rules());
+    let records: Vec<Record> = serde_json::from_str(include_str!("orderbox/regressions.json")).expect("records");
+    let mut good = true;
+    for record in &records {
+        for violation in replay(record, false, &image, &rules).violations {
+            println!(
+                "OrderBox: {} {}: {} (it broke {})",
+                violation.check, violation.rule, violation.what, record.broke
+            );
+            good = false;
+        }
+    }
+    println!(
+        "histories at OrderBox that failed once: {}, {}",
+        records.len(),
+        if good { "none fails" } else { "some do" }
+    );
+    good
+}
+
+/// Plays one history and prints it whole; whether it breaks nothing.
+pub fn show(seed: u64) -> bool {
+    let played = play(seed, true, &Image::new(Tier::One, 94), &history::rules(), &mut Stats::default());
+    played.trace.iter().for_each(|line| println!("{line}"));
+    played.violations.is_empty()
+}
+
+/// Plays histories from a seed on, so many or until told to stop, and prints what came of them; whether none broke a
+/// rule.
+pub fn run(first: u64, count: u64, is_over: &dyn Fn() -> bool) -> bool {
+    let (image, rules, began) = (Image::new(Tier::One, 94), history::rules(), std::time::Instant::now());
+    let (mut stats, mut met) = (Stats::default(), BTreeMap::<(&str, &str), Vec<(u64, Violation)>>::new());
+    for seed in first..first.saturating_add(count) {
+        if is_over() {
+            break;
+        }
+        for violation in play(seed, false, &image, &rules, &mut stats).violations.into_iter().take(1) {
+            met.entry((violation.check, violation.rule)).or_default().push((seed, violation));
+        }
+    }
+    let took = began.elapsed().as_secs_f64();
+    let (histories, runs, steps) = (stats.histories, stats.runs, stats.steps);
+    println!("at OrderBox: histories {histories}, runs {runs}, steps {steps}, in {took:.1} s");
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    stats.coverage.iter().for_each(|((_, kind, _), count)| *kinds.entry(kind).or_default() += count);
+    println!(
+        "  faults: {}",
+        kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
+    );
+    let ends: BTreeMap<_, _> = stats.ends.iter().collect();
+    println!(
+        "  runs ended: {}",
+        ends.iter().map(|(end, count)| format!("{end} {count}")).collect::<Vec<_>>().join(", ")
+    );
+    println!("  violations: {}", met.values().map(Vec::len).sum::<usize>());
+    for ((check, rule), list) in &met {
+        let (seed, violation) = &list[0];
+        println!("  {check} {rule}: {}; {}; to play it alone: make sim TIER=4 SEED={seed}", list.len(), violation.what);
+        let small = record(*seed, violation, &image, &rules);
+        replay(&small, true, &image, &rules).trace.iter().for_each(|line| println!("    {line}"));
+        println!("  its record, for tests/sim/orderbox/regressions.json:\n{}", json(&small));
+    }
+    met.is_empty()
+}
+
+fn json(record: &Record) -> String {
+    serde_json::to_string(record).expect("JSON")
+}
+
+/// Says where a planted bug is found, and whether soon enough.
+#[cfg(feature = "planted-bugs")]
+pub fn finds(bug: pmisplicense::planted::Bug, within: u64, image: &Image) -> bool {
+    use pmisplicense::planted::plant;
+    let rules = history::rules();
+    let broken = |seed: u64, bug| {
+        plant(bug);
+        let played = play(seed, false, image, &rules, &mut Stats::default());
+        plant(None);
+        played.violations.into_iter().next()
+    };
+    let found = (1..=within).find_map(|seed| {
+        let violation = broken(seed, Some(bug))?;
+        broken(seed, None).is_none().then_some((seed, violation))
+    });
+    match &found {
+        Some((seed, Violation { check, rule, .. })) => println!("{bug:?}: history {seed} at OrderBox, {check} {rule}"),
+        None => println!("{bug:?}: in no history at OrderBox"),
+    }
+    found.is_some()
+}

@@ -1,0 +1,483 @@
+//! The outside of a run at OrderBox: the seller with everything that can go wrong on the way, the panel's tool and its
+//! database, time, locks. Checks that hold at the moment of a call are here: who buys, what is removed, which
+//! key is shown to whom.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use pmisplicense::error::Text;
+use pmisplicense::model::command::ItemCommand;
+use pmisplicense::model::hosting::{HostingOrder, OrderAction, ProductLine};
+use pmisplicense::model::ids::{
+    ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
+};
+use pmisplicense::model::item::{Item, ItemStatus, MODULE_PROGRAM};
+use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
+use pmisplicense::model::license::{Family, License, Money};
+use pmisplicense::model::period::{AlignmentRule, Period};
+use pmisplicense::ports::{
+    BillDb, CallError, Clock, DbError, HostingOrders, LockGuard, LockName, Locks, Module, Notes, Outcome, Page, Panel,
+    PanelCall, PanelError, RefusalKind, Repeatable, RunningOperation, Upstream,
+};
+use pmisplicense::store::RecordedIntent;
+
+use super::shop::{No, Tag};
+use super::stage::{Shared, World};
+use crate::faults::{Class, Fault};
+use crate::panel::{MODULE, add_period};
+use crate::seller::refusal;
+use crate::world::{day_of, moment};
+
+/// One run's way out.
+pub struct Port(pub Shared, pub usize);
+
+fn unreachable() -> CallError {
+    CallError::Unreachable("sim: no answer".to_owned())
+}
+
+impl World {
+    fn call_begins(&mut self, run: usize) {
+        if self.store.is_writing() {
+            self.violation("S6", "a transaction is open during a call", format!("run {run}"));
+        }
+        let ms = 20 + i64::from(self.noise.below(400));
+        self.advance(ms);
+    }
+
+    /// A question to the seller; what it answers, unless something goes wrong.
+    fn asked<T>(
+        &mut self,
+        run: usize,
+        step: &'static str,
+        answer: impl FnOnce(&Self) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.call_begins(run);
+        match self.ask(run, Class::Probe, step) {
+            Some(Fault::NotSent) => Err(unreachable()),
+            Some(Fault::Garbled) => Err(CallError::BadAnswer(Text::same("sim: cut off"))),
+            Some(_) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
+            None => answer(self),
+        }
+    }
+
+    fn send(&mut self, run: usize, request: &OnceRequest) -> Outcome {
+        self.call_begins(run);
+        let (order, is_purchase) = match request {
+            OnceRequest::AddLicense(add) => (add.order.0, true),
+            OnceRequest::RemoveLicense(remove) => (remove.order.0, false),
+            other => return Outcome::NotSent(format!("sim: {} at OrderBox", other.kind())),
+        };
+        self.sends += 1;
+        self.check_sending(run, order, is_purchase);
+        let step = if is_purchase { "send addition" } else { "send removal" };
+        let fault = self.ask(run, Class::Once(is_purchase), step);
+        self.say(|_| format!("run {run} sends {request:?}"));
+        let tag = Tag { run, item: self.runs[run].item.unwrap_or(0) };
+        let outcome = self.deliver(order, tag, is_purchase, fault);
+        self.say(|_| format!("run {run} gets {outcome:?}"));
+        outcome
+    }
+
+    fn deliver(&mut self, order: u32, tag: Tag, is_purchase: bool, fault: Option<Fault>) -> Outcome {
+        use Fault as F;
+        let lost = || Outcome::Unknown("sim: no answer".to_owned());
+        let done = || Outcome::Done(OnceAnswer::Changed);
+        match fault {
+            Some(F::NotSent) => return Outcome::NotSent("sim: no connection".to_owned()),
+            Some(F::LostBefore) => return lost(),
+            Some(F::SaidDone) => return done(),
+            Some(F::Refused) => return Outcome::Refused(refusal(RefusalKind::Other, "sim: not now")),
+            Some(F::Late(delay)) => {
+                self.pending.push(super::stage::Pending {
+                    due_ms: self.now_ms + delay * 1000,
+                    order,
+                    tag,
+                    is_purchase,
+                });
+                self.is_beyond |= delay * 1000 > crate::world::SETTLE_S * 1000 - 30_000;
+                return lost();
+            }
+            Some(F::NoMoney) => self.shop.is_poor = true,
+            _ => {}
+        }
+        let before = self.shop.order(order).and_then(|order| order.license.clone());
+        let result = self.arrive(order, tag, is_purchase, false);
+        match fault {
+            Some(F::Doubled) => drop(self.arrive(order, tag, is_purchase, true)),
+            Some(F::NotReadable(delay)) => self.shop.hide(order, before, self.now_ms + delay * 1000),
+            _ => {}
+        }
+        match (fault, result) {
+            // What a proxy repeats later, and answers that name another order or none, or are cut off.
+            (Some(F::LostAfter | F::UnpaidLost | F::Unpaid | F::DoubledLate(_)), _)
+            | (Some(F::Garbled | F::EmptyAnswer | F::WrongAnswer), _)
+            | (_, Err(No::Busy)) => lost(),
+            (Some(F::RefusedButDone), _) => {
+                self.shop.show(order);
+                Outcome::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none"))
+            }
+            (_, Err(No::Money)) => Outcome::Refused(refusal(RefusalKind::NoMoney, "sim: no money")),
+            (_, Err(No::Not(words))) => Outcome::Refused(refusal(RefusalKind::Other, words)),
+            (_, Ok(())) => done(),
+        }
+    }
+
+    /// Who buys, and what is removed, at the moment of sending.
+    fn check_sending(&mut self, run: usize, order: u32, is_purchase: bool) {
+        if is_purchase {
+            if !self.runs[run].may_buy {
+                self.violation("S4", "bought by a run that must not", format!("run {run}: order {order}"));
+            }
+            return;
+        }
+        let Some(license) = self.shop.order(order).and_then(|order| order.license.clone()) else { return };
+        if license.charge.is_none() {
+            let what = format!("run {run}: {} of order {order}", license.key);
+            self.violation("S8", "a license of somebody else is removed", what);
+        }
+        let shows = |item: &Item| {
+            let is_shown = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == license.key);
+            // What the panel left in the middle of a close was given back all the same.
+            let gave_back =
+                |op: &super::stage::Op| op.item == item.id.0 && op.command == ItemCommand::Close && !op.done;
+            let is_wanted = item.status != ItemStatus::Deleted && item.tariff_intname != "nopanel";
+            is_shown && is_wanted && !self.ops.iter().any(|op| gave_back(op) && op.tries > 0)
+        };
+        let Some(used) = self.services.iter().map(|service| &service.item).find(|item| shows(item)) else { return };
+        // What became of the service since this run looked at it is told to the next one.
+        let last = self.runs[run].last_item.as_ref().filter(|last| last.id == used.id);
+        let is_news =
+            last.is_some_and(|last| (last.status, &last.tariff_intname) != (used.status, &used.tariff_intname));
+        if !is_news && !self.is_closing(run, used.id.0) {
+            let what = format!("run {run}: {} of item {}", license.key, used.id);
+            self.violation("S4", "a license that serves is removed", what);
+        }
+    }
+
+    fn is_closing(&self, run: usize, item: u32) -> bool {
+        let is_close = self.runs[run].command == Some(ItemCommand::Close);
+        is_close && self.runs[run].item == Some(item)
+    }
+
+    fn tool(&mut self, run: usize, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError> {
+        self.call_begins(run);
+        let step = match call {
+            PanelCall::SaveParams { .. } | PanelCall::SaveParamOld { .. } => "saveparam",
+            PanelCall::Post { .. } => "post-call",
+            _ => "other panel call",
+        };
+        let fault = self.ask(run, Class::Panel, step);
+        self.say(|_| format!("run {run} mgrctl {call:?}"));
+        match fault {
+            Some(Fault::ToolMissing) => Err(PanelError::NotStarted("sim: no such file".to_owned())),
+            Some(Fault::ToolRefused) => Err(PanelError::Refused {
+                error_type: "sim".to_owned(),
+                object: String::new(),
+                message: "not now".to_owned(),
+            }),
+            Some(Fault::ToolLostBefore) => Err(PanelError::Unknown("sim: killed".to_owned())),
+            other => {
+                self.panel_does(call);
+                let is_lost = other == Some(Fault::ToolLostAfter);
+                if is_lost { Err(PanelError::Unknown("sim: killed".to_owned())) } else { Ok(BTreeMap::new()) }
+            }
+        }
+    }
+
+    fn panel_does(&mut self, call: &PanelCall) {
+        match call {
+            PanelCall::SaveParams { item, values } => {
+                values.iter().for_each(|(name, value)| self.save(*item, name, value));
+            }
+            PanelCall::SaveParamOld { item, name, value } => self.save(*item, name, value),
+            PanelCall::Post { func, item } => self.post(func, *item),
+            PanelCall::RegisterProblem { values } => {
+                let texts = values.iter().filter(|(name, _)| *name == "param_errormsg");
+                self.problems.extend(texts.map(|(_, text)| text.clone()));
+            }
+            PanelCall::Import { .. } | PanelCall::TaskType { .. } | PanelCall::AddTask { .. } => {}
+        }
+    }
+
+    fn save(&mut self, id: ItemId, name: &str, value: &str) {
+        let Some(client) = self.service(id.0).map(|service| service.item.client.0) else { return };
+        if name == "lickey" && !value.is_empty() {
+            self.check_shown(id, client, value);
+        }
+        let Some(service) = self.services.iter_mut().find(|service| service.item.id == id) else { return };
+        match name {
+            "lickey" => service.item.params.lickey = LicenseKey::parse(value),
+            "licid" => service.item.params.licid = value.parse().ok().map(LicenseId),
+            "licname" => service.item.params.licname = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// No key is shown to two clients, none of an order of another client, and none that somebody else bought.
+    fn check_shown(&mut self, item: ItemId, client: u32, key: &str) {
+        match self.shown_keys.iter().find(|(shown, _)| shown == key).map(|(_, to)| *to) {
+            Some(to) if to != client => {
+                let what = format!("{key} of client {to} shown to client {client} on item {item}");
+                self.violation("S3", "a key shown to two clients", what);
+            }
+            Some(_) => {}
+            None => self.shown_keys.push((key.to_owned(), client)),
+        }
+        let has_it = |order: &&super::shop::Order| order.license.as_ref().is_some_and(|license| license.key == key);
+        let found = self.shop.orders.iter().find(has_it).map(|order| (order.client, order.id, order.license.clone()));
+        let Some((owner, order, license)) = found else { return };
+        if owner != client {
+            let what = format!("{key} of order {order} of client {owner} shown to client {client}");
+            self.violation("S3", "a key of another client's order", what);
+        }
+        let is_foreign = license.is_some_and(|license| license.charge.is_none());
+        if is_foreign {
+            self.violation("S8", "a key that somebody else bought is shown", format!("{key} of order {order}"));
+        }
+    }
+
+    fn post(&mut self, func: &str, id: ItemId) {
+        let today = day_of(self.now_ms);
+        let Some(service) = self.services.iter_mut().find(|service| service.item.id == id) else { return };
+        let item = &mut service.item;
+        match func.rsplit('.').next().unwrap_or(func) {
+            "open" | "postopen" | "postreopen" => {
+                item.status = ItemStatus::Active;
+                item.expires = item.expires.or(Some(add_period(today, item.period)));
+            }
+            "postsuspend" if item.status != ItemStatus::Deleted => item.status = ItemStatus::Suspended,
+            "postresume" => item.status = ItemStatus::Active,
+            "postclose" => item.status = ItemStatus::Deleted,
+            "postprolong" => item.expires = item.expires.map(|end| add_period(end, item.period)),
+            _ => {}
+        }
+    }
+
+    fn db(&mut self, run: usize, step: &'static str) -> Result<(), DbError> {
+        self.advance(1);
+        match self.ask(run, Class::Db, step) {
+            Some(Fault::DbAway) => Err(DbError::new("sim: gone away")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Upstream for Port {
+    fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
+        self.0.borrow_mut().send(self.1, recorded.request())
+    }
+
+    fn change(&mut self, _: Family, _: LicenseId, _: &Repeatable) -> Result<(), CallError> {
+        Err(unreachable())
+    }
+
+    fn license(&mut self, _: Family, _: LicenseId) -> Result<License, CallError> {
+        Err(unreachable())
+    }
+
+    fn page(&mut self, _: Family, _: u32) -> Result<Page, CallError> {
+        Err(unreachable())
+    }
+
+    fn check_ip(&mut self, _: UpstreamPricelistId, _: Period, _: IpAddr) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    fn whoami(&mut self) -> Result<String, CallError> {
+        self.0.borrow_mut().asked(self.1, "whoami", |_| Ok("sim".to_owned()))
+    }
+
+    fn balance(&mut self) -> Result<Money, CallError> {
+        let money =
+            |world: &World| Money { minor: if world.shop.is_poor { 0 } else { 1_000_000 }, currency: "RUB".into() };
+        self.0.borrow_mut().asked(self.1, "ask balance", |world| Ok(money(world)))
+    }
+
+    fn hosting(&mut self) -> Option<&mut dyn HostingOrders> {
+        Some(self)
+    }
+
+    fn server_date(&self) -> Option<DateTime<Utc>> {
+        let world = self.0.borrow();
+        Some(moment(world.shop.its_time(world.now_ms)))
+    }
+}
+
+impl HostingOrders for Port {
+    fn has_order(&mut self, _: ProductLine, order: LicenseId) -> Result<bool, CallError> {
+        self.0.borrow_mut().asked(self.1, "search order", |world| Ok(world.shop.order(order.0).is_some()))
+    }
+
+    fn order(&mut self, _: ProductLine, order: LicenseId) -> Result<HostingOrder, CallError> {
+        let missing = || CallError::Refused(refusal(RefusalKind::NotFound, "Website doesn't exist"));
+        let mut world = self.0.borrow_mut();
+        let seen = world.asked(self.1, "read order", |world| world.shop.details(order.0).ok_or_else(missing));
+        world.say(|_| format!("run {} reads order {order}: {seen:?}", self.1));
+        seen
+    }
+
+    fn pending_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
+        self.0.borrow_mut().asked(self.1, "read actions", |world| Ok(world.shop.listed(order.0, false)))
+    }
+
+    fn finished_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
+        let mut world = self.0.borrow_mut();
+        let found = world.asked(self.1, "read ended actions", |world| Ok(world.shop.listed(order.0, true)));
+        world.say(|_| format!("run {} lists ended actions of {order}: {found:?}", self.1));
+        found
+    }
+
+    fn customer_email(&mut self, customer: &str) -> Result<String, CallError> {
+        let address = format!("client{customer}@example.com");
+        self.0.borrow_mut().asked(self.1, "ask for customer", |_| Ok(address))
+    }
+
+    fn orders(&mut self, line: ProductLine, number: u32) -> Result<Vec<LicenseId>, CallError> {
+        let is_here = number == 1 && line.path == "linux/us";
+        let all = |world: &World| world.shop.orders.iter().map(|order| LicenseId(order.id)).collect();
+        let answer = |world: &World| Ok(if is_here { all(world) } else { Vec::new() });
+        self.0.borrow_mut().asked(self.1, "list orders", answer)
+    }
+}
+
+/// The panel's tool.
+pub struct Tool(pub Shared, pub usize);
+
+impl Panel for Tool {
+    fn call(&mut self, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError> {
+        self.0.borrow_mut().tool(self.1, call)
+    }
+}
+
+/// The panel's database.
+pub struct Db(pub Shared, pub usize);
+
+impl BillDb for Db {
+    fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
+        let mut world = self.0.borrow_mut();
+        world.db(self.1, "read item")?;
+        let found = world.service(item.0).map(|service| service.item.clone());
+        world.runs[self.1].last_item.clone_from(&found);
+        Ok(found)
+    }
+
+    fn client_emails(&mut self, client: ClientId) -> Result<Vec<String>, DbError> {
+        self.0.borrow_mut().db(self.1, "read e-mail addresses")?;
+        Ok(vec![format!("client{client}@example.com")])
+    }
+
+    fn item_params(&mut self, item: ItemId) -> Result<BTreeMap<String, String>, DbError> {
+        let mut world = self.0.borrow_mut();
+        world.db(self.1, "read parameters")?;
+        let mut params = BTreeMap::new();
+        if let Some(service) = world.service(item.0) {
+            let saved = &service.item.params;
+            params.insert("orderid".to_owned(), service.order.clone());
+            params.extend(saved.lickey.as_ref().map(|key| ("lickey".to_owned(), key.reveal().to_owned())));
+            params.extend(saved.licid.map(|id| ("licid".to_owned(), id.to_string())));
+            params.extend(saved.licname.clone().map(|name| ("licname".to_owned(), name)));
+        }
+        Ok(params)
+    }
+
+    fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
+        let world = self.0.borrow();
+        let op = world.ops.iter().rev().find(|op| op.number == id.0);
+        Ok(op.map(|op| RunningOperation {
+            item: Some(ItemId(op.item)),
+            command: op.command.word().to_owned(),
+            tries: op.tries.into(),
+        }))
+    }
+
+    fn has_task(&mut self, _: RunningOperationId) -> Result<bool, DbError> {
+        Ok(false)
+    }
+
+    fn modules(&mut self) -> Result<Vec<Module>, DbError> {
+        let program = MODULE_PROGRAM.to_owned();
+        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active: true }])
+    }
+
+    fn alignment_rules(&mut self, _: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {
+        Ok(Vec::new())
+    }
+
+    fn items_of_module(&mut self, _: ModuleId, after: ItemId, limit: u32) -> Result<Vec<ItemId>, DbError> {
+        let world = self.0.borrow();
+        let alive = world.services.iter().filter(|service| service.item.status != ItemStatus::Deleted);
+        let ids = alive.map(|service| service.item.id).filter(|id| *id > after);
+        Ok(ids.take(usize::try_from(limit).unwrap_or(0)).collect())
+    }
+
+    fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
+        let world = self.0.borrow();
+        let with = world.services.iter().filter(|service| service.item.params.licid == Some(license));
+        Ok(with.map(|service| service.item.id).collect())
+    }
+
+    fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
+        let world = self.0.borrow();
+        let shown = world.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        Ok(shown.filter(|(item, _)| *item > after).take(usize::try_from(limit).unwrap_or(0)).collect())
+    }
+}
+
+/// Time as a run sees it.
+pub struct SimClock(pub Shared);
+
+impl Clock for SimClock {
+    fn now(&self) -> DateTime<Utc> {
+        moment(self.0.borrow().now_ms)
+    }
+    fn today(&self) -> NaiveDate {
+        day_of(self.0.borrow().now_ms)
+    }
+    fn sleep(&self, duration: Duration) {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(0);
+        self.0.borrow_mut().advance(ms.max(1000));
+    }
+}
+
+/// Locks of the machine, released when the guard goes.
+pub struct SimLocks(pub Shared);
+
+struct Guard(Shared, LockName);
+
+impl LockGuard for Guard {}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.borrow_mut().locks.retain(|held| *held != self.1);
+    }
+}
+
+impl Locks for SimLocks {
+    fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        let mut world = self.0.borrow_mut();
+        if world.locks.contains(&name) {
+            return Ok(None);
+        }
+        world.locks.push(name);
+        Ok(Some(Box::new(Guard(Rc::clone(&self.0), name))))
+    }
+
+    fn try_share(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
+        self.try_lock(name)
+    }
+}
+
+/// The log of a run: shown in a trace, else dropped.
+pub struct SimNotes(pub Shared, pub usize);
+
+impl Notes for SimNotes {
+    fn note(&self, text: &Text) {
+        self.0.borrow_mut().say(|_| format!("run {} notes: {}", self.1, text.en));
+    }
+    fn warn(&self, text: &Text) {
+        self.0.borrow_mut().say(|_| format!("run {} warns: {}", self.1, text.en));
+    }
+}
