@@ -39,6 +39,23 @@ fn no_panel_any_more() {
     test.run(["--command", "sync", "--module", "7"]).ok();
 }
 
+/// A client who chose a panel again, of which no run was told: the pass names the paid service that has no license.
+#[test]
+fn a_panel_that_is_chosen_again_unheard_is_named_by_sync() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.set_item(42, "expiredate", &crate::service::day(20));
+    test.choose(42, "nopanel");
+    test.cmd("setparam", 42).ok();
+    test.choose(42, "55227");
+    let message = test.run(["--command", "sync", "--module", "7"]).fails("missed").message().to_owned();
+    let named = "Service 42 had no panel, asks for one now, and holds no license";
+    assert!(message.contains(named) && message.contains("pmisplicense reconcile"), "{message}");
+    assert_eq!(test.upstream.billed("soft.order.param"), 1, "a pass buys nothing");
+    test.run(["reconcile", "--apply"]).ok();
+    test.run(["--command", "sync", "--module", "7"]).ok();
+}
+
 /// One address a month: told with the day from which it will work; the intent is kept and sync carries it out.
 #[test]
 fn address_limit() {

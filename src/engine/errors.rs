@@ -358,6 +358,17 @@ pub fn holds_none(item: ItemId, shown: LicenseId) -> ModuleError {
         .next(text!("run: pmisplicense reconcile", "выполните: pmisplicense reconcile"))
 }
 
+/// A paid service whose client had chosen no panel and chose one since, with no run that obtained its license.
+pub fn wants_panel(item: ItemId) -> ModuleError {
+    let words = text!(
+        "Service {item} had no panel, asks for one now, and holds no license. The service is active and paid for",
+        "У услуги {item} не было панели, теперь она нужна, а лицензии нет. Услуга активна и оплачена"
+    );
+    ModuleError::new(ErrorKind::Missed, "licid", item, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("run: pmisplicense reconcile", "выполните: pmisplicense reconcile"))
+}
+
 /// The item has no license, and never had one in its present incarnation.
 pub fn no_license(item: ItemId) -> ModuleError {
     let words = text!("Service {item} has no license", "У услуги {item} нет лицензии");

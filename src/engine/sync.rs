@@ -132,10 +132,15 @@ impl Engine<'_> {
     /// shows a license which our state never held for it, and which the seller does not have either.
     pub(super) fn without_license(&self, item: &Item) -> Result<(), ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        // One that gave its license back for no panel misses nothing.
-        let gave_back = known.as_ref().is_some_and(|known| known.choice.as_deref() == Some(NOPANEL));
-        if gave_back || !is_paid(item, self.today()) {
+        let had_no_panel = known.as_ref().is_some_and(|known| known.choice.as_deref() == Some(NOPANEL));
+        if !is_paid(item, self.today()) {
             return Ok(());
+        }
+        if had_no_panel {
+            // One that gave its license back for no panel misses nothing, until its client chooses a panel again.
+            let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+            let is_missing = matches!(wanted, Ok(Wanted::Product(_)));
+            return if is_missing { Err(errors::wants_panel(item.id)) } else { Ok(()) };
         }
         match (known.and_then(|known| known.last_license), item.params.licid) {
             (Some(last), _) => Err(errors::license_gone(Some(item.id), last)),
