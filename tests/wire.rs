@@ -169,7 +169,7 @@ fn the_document_lists_the_fields() {
     let (_, section) = document.split_once("\n## The fields of a license\n").expect("a section on the fields");
     let section = section.split("\n## ").next().unwrap();
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with('|')).collect();
-    let fields = pmisplicense::upstream::fields::table();
+    let fields = pmisplicense::upstream::billmanager::fields::table();
     let mut wanted =
         vec!["| field | names | two names differ | seen |".to_owned(), "| --- | --- | --- | --- |".to_owned()];
     wanted.extend(fields.iter().map(|cells| format!("| {} |", cells.join(" | "))));

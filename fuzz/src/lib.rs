@@ -21,8 +21,8 @@ pub const TARGETS: [Target; 6] = [
 
 /// The answer of any call at the seller.
 pub fn upstream_answer(bytes: &[u8]) {
-    let all_at_once = upstream::read_answer(bytes);
-    let bit_by_bit = upstream::read_answer(Slowly(bytes));
+    let all_at_once = upstream::billmanager::read_answer(bytes);
+    let bit_by_bit = upstream::billmanager::read_answer(Slowly(bytes));
     match (all_at_once, bit_by_bit) {
         (Ok(one), Ok(other)) => {
             assert_eq!(one, other, "the pieces in which it comes decide nothing");
@@ -35,7 +35,7 @@ pub fn upstream_answer(bytes: &[u8]) {
 
 /// A page of a list of licenses.
 pub fn list_page(bytes: &[u8]) {
-    if let Ok((rows, _)) = upstream::read_page(bytes) {
+    if let Ok((rows, _)) = upstream::billmanager::read_page(bytes) {
         assert!(rows.iter().flatten().all(|license| license.id.0 > 0));
         assert!(rows.len() <= bytes.len() / "<elem/>".len(), "no row comes from nothing");
     }

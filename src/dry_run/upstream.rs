@@ -15,7 +15,7 @@ use crate::model::rules::OrderApi;
 use crate::ports::{CallError, Connector, Edit, HostingOrders, ModuleAccess, Outcome, Page, Repeatable, Upstream};
 use crate::store::RecordedIntent;
 use crate::text;
-use crate::upstream::wire;
+use crate::upstream::billmanager::wire;
 
 /// The assumed days of a trial. No decision depends on it.
 const TRIAL: Days = Days::new(14);

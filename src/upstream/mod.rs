@@ -1,82 +1,32 @@
-//! The seller over HTTPS. This module checks addresses, `client` sends and classifies, `wire` has the parameters,
-//! `calls` has one method for each function of the seller, `decode` and `fields` read licenses, and `refusal` says what
-//! an error means. `orderbox` is the same for the other kind of seller. No decisions are made here.
+//! The sellers over HTTPS. `billmanager` and `orderbox` are the two kinds of them. This module checks addresses and
+//! chooses the kind by the address. What both kinds need is here too: `connection`, `pace`, `trust`, and `refusal`,
+//! which says what an error means. No decisions are made here.
 
-mod calls;
-mod client;
-#[cfg(test)]
-mod client_tests;
-mod decode;
-pub mod fields;
+pub mod billmanager;
+mod connection;
 mod orderbox;
 mod pace;
-mod raw;
 pub mod refusal;
 mod trust;
-pub mod wire;
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::net::IpAddr;
 
 use reqwest::Url;
 
-pub use client::{HttpUpstream, MAX_ANSWER, MAX_LIST};
-use fields::Shape;
+pub use billmanager::HttpUpstream;
+pub use connection::MAX_ANSWER;
+use connection::is_loopback;
 use orderbox::OrderBox;
 use refusal::{RefusalRule, RefusalTable};
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::address::called_address;
 use crate::model::ids::ModuleId;
-use crate::model::license::{License, Money};
 use crate::model::rules::Rules;
 use crate::model::sellers::SellerKind;
-use crate::ports::{Connector, ModuleAccess, Refusal, Upstream};
+use crate::ports::{Connector, ModuleAccess, Upstream};
 use crate::text;
 use crate::trace::Trace;
-use crate::xml::{self, XmlError};
-
-/// The content of a document of the seller, as far as it is understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Understood {
-    /// The license of `*.edit`.
-    pub license: Option<License>,
-    /// What an error document means.
-    pub refusal: Option<Refusal>,
-    /// The balance of `subaccount`.
-    pub balance: Option<Money>,
-    /// The user of `whoami`.
-    pub user: Option<String>,
-}
-
-/// Reads the bytes of an answer in the same way as the calls, whatever was asked. For tools that examine recorded or
-/// hostile answers.
-///
-/// # Errors
-/// [`XmlError`], also for more than [`MAX_ANSWER`] bytes.
-pub fn read_answer(bytes: impl Read) -> Result<Understood, XmlError> {
-    let doc = xml::parse_stream(bytes, MAX_ANSWER)?;
-    Ok(Understood {
-        license: decode::license(&doc, Shape::Document),
-        refusal: RefusalTable::default().refusal(&doc),
-        balance: decode::balance(&doc.children, &doc),
-        user: decode::user(&doc),
-    })
-}
-
-/// Reads the bytes of a list page in the same way as the calls: its rows (`None`: a row without a number) and its
-/// total.
-///
-/// # Errors
-/// [`XmlError`], also for more than [`MAX_LIST`] bytes.
-pub fn read_page(bytes: impl Read) -> Result<(Vec<Option<License>>, Option<u32>), XmlError> {
-    let mut rows = Vec::new();
-    let keep = ["p_elems", "error"];
-    let frame =
-        xml::read_rows(bytes, MAX_LIST, "elem", &keep, &mut |row| rows.push(decode::license(&row, Shape::Row)))?;
-    Ok((rows, frame.root.value_of("p_elems").and_then(|text| text.parse().ok())))
-}
 
 /// Makes clients for processing modules.
 #[derive(Debug, Clone, Default)]
@@ -226,13 +176,6 @@ fn unusable((setting, value): (&str, &str), words: Text, next: Text) -> ModuleEr
     ModuleError::new(ErrorKind::Config, setting, value, words)
         .changed(text!("Nothing was sent", "Ничего не отправлено"))
         .next(next)
-}
-
-/// Whether the address is this machine itself.
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -126,11 +126,14 @@ fn limits() {
         let frame = "<doc></doc>".len();
         format!("<doc>{}</doc>", "x".repeat(usize::try_from(bytes).unwrap() - frame))
     };
-    assert!(upstream::read_answer(long(upstream::MAX_ANSWER).as_bytes()).is_ok());
-    let answer = upstream::read_answer(long(upstream::MAX_ANSWER + 1).as_bytes());
+    assert!(upstream::billmanager::read_answer(long(upstream::MAX_ANSWER).as_bytes()).is_ok());
+    let answer = upstream::billmanager::read_answer(long(upstream::MAX_ANSWER + 1).as_bytes());
     assert!(matches!(answer, Err(XmlError::TooLong(_))));
-    assert!(upstream::read_page(long(upstream::MAX_LIST).as_bytes()).is_ok());
-    assert!(matches!(upstream::read_page(long(upstream::MAX_LIST + 1).as_bytes()), Err(XmlError::TooLong(_))));
+    assert!(upstream::billmanager::read_page(long(upstream::billmanager::MAX_LIST).as_bytes()).is_ok());
+    assert!(matches!(
+        upstream::billmanager::read_page(long(upstream::billmanager::MAX_LIST + 1).as_bytes()),
+        Err(XmlError::TooLong(_))
+    ));
     assert!(xml::parse(long(commands::STDIN_BYTES).as_bytes(), commands::STDIN_BYTES).is_ok());
 }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder};
-use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::decode;
@@ -21,19 +20,11 @@ use crate::model::rules::UpstreamRules;
 use crate::ports::{CallError, ModuleAccess, Refusal, RefusalKind, is_secret_name};
 use crate::text;
 use crate::trace::Trace;
-use crate::upstream::client::{Connecting, MAX_ANSWER, date_of, new_client, words};
+use crate::upstream::connection::{
+    Connecting, MASKED_LENGTH, MAX_ANSWER, RETRY_NEEDS, RETRY_PAUSE, date_of, new_client, words,
+};
 use crate::upstream::pace::Pace;
 use crate::upstream::refusal::RefusalTable;
-use crate::upstream::trust;
-
-/// The pause before a read is repeated.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
-
-/// A read is repeated only while at least this much of its time is left.
-const RETRY_NEEDS: Duration = Duration::from_secs(1);
-
-/// Shorter secrets are not masked in the seller's words, because they would be found everywhere.
-const MASKED_LENGTH: usize = 4;
 
 /// What is known when no answer came.
 #[derive(Debug)]
@@ -94,18 +85,12 @@ impl OrderBox {
         refusals: RefusalTable,
         trace: Trace,
     ) -> Result<Self, ModuleError> {
-        let trust: Option<ClientConfig> = trust::configured(rules)?;
-        let connecting = Connecting {
-            connect_timeout: Duration::from_secs(u64::from(rules.connect_timeout_s.max(1))),
-            source_ip: rules.source_ip,
-            trust,
-        };
         Ok(Self {
             url,
             userid: access.username.trim().to_owned(),
             api_key: access.password.clone(),
             timeout: Duration::from_secs(u64::from(rules.timeout_s.max(1))),
-            connecting,
+            connecting: Connecting::by(rules)?,
             lines: hosting.products.clone(),
             pace: Pace::new(Duration::from_millis(u64::from(rules.pause_ms))),
             refusals,

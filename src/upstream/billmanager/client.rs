@@ -4,7 +4,6 @@
 //! once gets a fresh connection, so that it cannot get lost in a stale one. No error holds the login, the body of a
 //! request, or the text of an answer.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -12,35 +11,21 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use reqwest::blocking::{Client, Response};
 use reqwest::{StatusCode, Url};
-use rustls::ClientConfig;
 
-use super::pace::Pace;
-use super::refusal::RefusalTable;
-use super::{is_loopback, trust};
 use crate::error::{ModuleError, Text};
 use crate::model::rules::{OrderApi, UpstreamRules};
 use crate::ports::{CallError, ModuleAccess, Refusal, is_secret_name};
 use crate::text;
 use crate::trace::{Rows, Trace, shown};
+use crate::upstream::connection::{
+    Connecting, MASKED_LENGTH, MAX_ANSWER, RETRY_NEEDS, RETRY_PAUSE, date_of, new_client, words,
+};
+use crate::upstream::pace::Pace;
+use crate::upstream::refusal::RefusalTable;
 use crate::xml::{self, Element, XmlError};
 
 /// Most bytes of one page of a list.
 pub const MAX_LIST: u64 = 16 << 20;
-
-/// Most bytes of any other answer.
-pub const MAX_ANSWER: u64 = 1 << 20;
-
-/// The pause before a read is repeated, long enough for a server that is being reloaded.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
-
-/// A read is repeated only while at least this much of its time is left.
-const RETRY_NEEDS: Duration = Duration::from_secs(1);
-
-/// A kept connection is used again only within this time, because servers close idle ones, often after 5 s.
-const KEEP_IDLE: Duration = Duration::from_secs(4);
-
-/// Shorter passwords are not masked in the seller's words, because they would be found everywhere.
-const MASKED_LENGTH: usize = 4;
 
 /// How often a call may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +89,7 @@ impl fmt::Debug for HttpUpstream {
 }
 
 impl HttpUpstream {
-    /// A client for an address that [`check_url`](super::check_url) made. Nothing is sent yet.
+    /// A client for an address that [`check_url`](crate::upstream::check_url) made. Nothing is sent yet.
     ///
     /// # Errors
     /// `config`, object `ca_file`, when that file is not a PEM file with certificates.
@@ -119,11 +104,7 @@ impl HttpUpstream {
             username: access.username.clone(),
             password: access.password.clone(),
             timeout: Duration::from_secs(u64::from(rules.timeout_s.max(1))),
-            connecting: Connecting {
-                connect_timeout: Duration::from_secs(u64::from(rules.connect_timeout_s.max(1))),
-                source_ip: rules.source_ip,
-                trust: trust::configured(rules)?,
-            },
+            connecting: Connecting::by(rules)?,
             order_api: rules.order_api,
             pace: Pace::new(Duration::from_millis(u64::from(rules.pause_ms))),
             refusals,
@@ -322,51 +303,6 @@ impl HttpUpstream {
     }
 }
 
-/// How connections are made.
-pub(super) struct Connecting {
-    pub(super) connect_timeout: Duration,
-    pub(super) source_ip: Option<std::net::IpAddr>,
-    /// TLS with a `ca_file`. `None`: the public authorities are trusted.
-    pub(super) trust: Option<ClientConfig>,
-}
-
-/// A client of the library that follows no redirect and repeats no request. `kept`: how many idle connections it keeps.
-pub(super) fn new_client(url: &Url, kept: usize, connecting: &Connecting) -> Result<Client, reqwest::Error> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("pmisplicense/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        .https_only(url.scheme() == "https")
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(kept)
-        .pool_idle_timeout(KEEP_IDLE)
-        .connect_timeout(connecting.connect_timeout)
-        .local_address(connecting.source_ip);
-    if is_loopback(url) {
-        builder = builder.no_proxy();
-    }
-    if let Some(trust) = &connecting.trust {
-        builder = builder.use_preconfigured_tls(trust.clone());
-    }
-    builder.build()
-}
-
-/// An error of the library with its causes, without the address (which the caller knows).
-pub(super) fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
-    }
-    text
-}
-
 /// The name of the form that a document shows to be filled in: `doc/@func`, else the name of its metadata. A document
 /// with `<ok/>` is not a form, whatever else it holds.
 pub(super) fn form_in(doc: &Element) -> Option<String> {
@@ -397,11 +333,6 @@ fn bad_document(call: &str, error: &XmlError) -> Text {
         }
     };
     text!(["{call}: {}", why.en], ["{call}: {}", why.ru])
-}
-
-pub(super) fn date_of(response: &Response) -> Option<DateTime<Utc>> {
-    let text = response.headers().get(reqwest::header::DATE)?.to_str().ok()?;
-    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
 /// The body of an answer. It remembers whether it ended because its time was over.

@@ -5,10 +5,10 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::client::*;
-use super::refusal::RefusalTable;
 use crate::model::ids::ModuleId;
 use crate::model::rules::UpstreamRules;
 use crate::ports::{CallError, ModuleAccess};
+use crate::upstream::refusal::RefusalTable;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -263,7 +263,7 @@ fn nothing_is_sent_to_a_certificate_that_is_not_trusted() {
     assert_eq!(once(&mut upstream(&address, &ca(&pem))), "not sent", "wrong name");
     for content in ["", "no certificate"] {
         assert_eq!(
-            super::trust::configured(&ca(content)).map_err(|error| error.object).err().as_deref(),
+            crate::upstream::trust::configured(&ca(content)).map_err(|error| error.object).err().as_deref(),
             Some("ca_file")
         );
     }
