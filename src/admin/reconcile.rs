@@ -11,7 +11,7 @@ use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
-use crate::model::ids::ModuleId;
+use crate::model::ids::{ItemId, ModuleId};
 use crate::plan::finding::{Finding, Kind, Remedy};
 use crate::session::servers::servers_of;
 use crate::session::state::is_there;
@@ -38,6 +38,44 @@ pub enum Apply<'a> {
     All,
     /// Those with these [ids](SeenDifference::id).
     Only(&'a BTreeSet<String>),
+    /// Those of a service or of a kind.
+    Chosen(&'a [Chosen]),
+}
+
+/// What `--only` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// A service.
+    Item(ItemId),
+    /// A kind of difference.
+    Kind(Kind),
+}
+
+impl Chosen {
+    /// Reads the number of a service, or the word of a kind.
+    ///
+    /// # Errors
+    /// `bad_value`: it is neither.
+    pub fn parse(text: &str) -> Result<Self, ModuleError> {
+        let kind = || Kind::ALL.into_iter().find(|kind| kind.word() == text).map(Self::Kind);
+        text.parse().ok().map(Self::Item).or_else(kind).ok_or_else(|| {
+            let kinds = Kind::ALL.map(Kind::word).join(", ");
+            let words = text!(
+                "{text:?} is neither the number of a service nor a kind of difference",
+                "{text:?} — ни номер услуги, ни вид отличия"
+            );
+            ModuleError::new(ErrorKind::BadValue, "only", text, words)
+                .changed(text!("Nothing was changed", "Ничего не изменено"))
+                .next(text!("name a number or one of these kinds: {kinds}", "укажите номер или вид: {kinds}"))
+        })
+    }
+
+    fn covers(self, finding: &Finding) -> bool {
+        match self {
+            Self::Item(item) => finding.item == Some(item),
+            Self::Kind(kind) => finding.kind == kind,
+        }
+    }
 }
 
 impl Apply<'_> {
@@ -46,6 +84,7 @@ impl Apply<'_> {
             Self::Nothing => false,
             Self::All => true,
             Self::Only(ids) => ids.contains(&seen(module, finding).id()),
+            Self::Chosen(list) => list.iter().any(|chosen| chosen.covers(finding)),
         }
     }
 }
@@ -108,7 +147,7 @@ pub fn carried_out(
     for module in modules {
         let bar = Bar(desk.live);
         let servers = servers_of(desk.ctx, module)?;
-        let tell = &mut *desk.tell;
+        let (tell, ask) = (&mut *desk.tell, &mut desk.ask);
         let done = with_engine(desk.ctx, module, |engine| {
             engine.also_look_at(servers);
             let findings = run_to_end(engine.survey(&mut |progress| {
@@ -121,7 +160,8 @@ pub fn carried_out(
             if wanted.is_empty() && !matches!(apply, Apply::All) {
                 return Ok(named.into_iter().map(|finding| (finding, Outcome::Named)).collect());
             }
-            if matches!(apply, Apply::Only(_)) && is_old(&named, &wanted) {
+            let is_old = is_old(&named, &wanted);
+            if matches!(apply, Apply::Only(_) | Apply::Chosen(_)) && is_old {
                 return Err(only_together(module));
             }
             let mut done: Vec<_> = named.into_iter().map(|finding| (finding, Outcome::Named)).collect();
@@ -131,6 +171,15 @@ pub fn carried_out(
             for (index, approved) in approved.into_iter().enumerate() {
                 let finding = approved.finding().clone();
                 if matches!(finding.remedy, Remedy::Person(_)) {
+                    done.push((finding, Outcome::Named));
+                    continue;
+                }
+                // The differences of an old state belong together. What was answered once holds for the same remedy.
+                let is_new = !is_old && !remembered.contains_key(&finding.remedy);
+                if is_new
+                    && let Some(ask) = ask.as_mut()
+                    && !ask(question(&finding).in_lang(lang))
+                {
                     done.push((finding, Outcome::Named));
                     continue;
                 }
@@ -166,6 +215,16 @@ pub fn carried_out(
             Ok(Reconciled { results, error })
         }
     }
+}
+
+/// The question about one difference, on a terminal.
+fn question(finding: &Finding) -> Text {
+    let (kind, what, remedy) = (finding.kind.word(), &finding.what, finding.remedy.describe());
+    let cost = finding.cost.as_ref().map_or_else(Text::default, |cost| text!(" (costs {cost})", " (стоит {cost})"));
+    text!(
+        ["{kind}: {}\n  -> {}{}\nDo that? [y/N] ", what.en, remedy.en, cost.en],
+        ["{kind}: {}\n  -> {}{}\nВыполнить? [y/N] ", what.ru, remedy.ru, cost.ru]
+    )
 }
 
 /// Whether the state is older than what was done with it. Going on from its end before all that it missed is taken in

@@ -84,13 +84,20 @@ pub enum AdminCommand {
     Doctor(DoctorArgs),
     /// Compare panel, state and seller; with --apply correct the differences. Exit code 1: something differs
     #[command(
-        after_help = "Examples:\n  pmisplicense reconcile           name each difference and what would be done\n  \
-                            pmisplicense reconcile --apply   do it, one after the other; may be repeated at any time"
+        after_help = "Examples:\n  pmisplicense reconcile                        name each difference and what would be done\n  \
+                            pmisplicense reconcile --apply                do it, one after the other; may be repeated at any time\n  \
+                            pmisplicense reconcile --apply --only 42,key  only what concerns service 42, and all keys"
     )]
     Reconcile {
-        /// Correct the differences
+        /// Correct the differences; on a terminal, ask about each
         #[arg(long)]
         apply: bool,
+        /// Only what concerns this service, or only this kind of difference; several are separated by commas
+        #[arg(long, value_name = "ITEM|KIND", value_delimiter = ',', requires = "apply")]
+        only: Vec<String>,
+        /// Do not ask
+        #[arg(long, requires = "apply")]
+        yes: bool,
         /// Go on even if far more than usual would be ordered or freed
         #[arg(long)]
         allow_many: bool,

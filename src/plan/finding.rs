@@ -128,6 +128,37 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 27] = [
+        Self::Unowned,
+        Self::Duplicate,
+        Self::OldState,
+        Self::Doubt,
+        Self::HandedOver,
+        Self::NoLicense,
+        Self::Gone,
+        Self::Unpaid,
+        Self::Closed,
+        Self::NoItem,
+        Self::OtherIncarnation,
+        Self::OtherClient,
+        Self::Shown,
+        Self::TwoItems,
+        Self::Autoprolong,
+        Self::Address,
+        Self::Name,
+        Self::Tariff,
+        Self::Nodes,
+        Self::Status,
+        Self::Key,
+        Self::KeyLate,
+        Self::KeyNumber,
+        Self::ToFree,
+        Self::NotFree,
+        Self::FormerAccount,
+        Self::Unreadable,
+    ];
+
     /// The stable word.
     pub fn word(self) -> &'static str {
         match self {

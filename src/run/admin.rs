@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::{Finished, caught, context, do_nothing, dry_run};
 use crate::admin::monthly::Form;
-use crate::admin::reconcile::Apply;
+use crate::admin::reconcile::{Apply, Chosen};
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, ClusterCommand, Common, StateCommand, TakeOver};
 use crate::commands::sync::{self, Part, Sync, Synced};
@@ -211,8 +211,16 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             (None, None) if args.brief => admin::doctor::brief(desk),
             (None, None) => admin::doctor::doctor(desk),
         },
-        AdminCommand::Reconcile { apply, allow_many, module } => {
-            let apply = if *apply { Apply::All } else { Apply::Nothing };
+        AdminCommand::Reconcile { apply, only, yes, allow_many, module } => {
+            let chosen = only.iter().map(|text| Chosen::parse(text)).collect::<Result<Vec<_>, _>>()?;
+            let apply = match (apply, chosen.as_slice()) {
+                (false, _) => Apply::Nothing,
+                (true, []) => Apply::All,
+                (true, chosen) => Apply::Chosen(chosen),
+            };
+            if *yes {
+                desk.ask = None;
+            }
             admin::reconcile::reconcile(desk, *module, apply, allowed(*allow_many))
         }
         AdminCommand::Bind { item, license, replace, take_from, other_product, yes } => {

@@ -1,4 +1,5 @@
 //! Commands that change something: asked first, refused where they would do harm, whole when they are done.
+use super::takeover::on_terminal;
 use super::{day_in, difference, fine, in_state, json, left_undone, opened, person, refused, troubled};
 use crate::support::{Fault, Test};
 
@@ -293,6 +294,36 @@ fn reconcile_puts_nothing_right_before_all_of_it_was_weighed() {
     assert_eq!(crate::service::changes(&t), Vec::<String>::new());
     fine(&t, "reconcile --apply --allow-many");
     assert_eq!((t.upstream.license(5001).autoprolong.as_str(), t.upstream.billed("soft.order.param")), ("null", 3));
+}
+
+/// One service or one kind is put right, and the rest is only named.
+#[test]
+fn reconcile_puts_only_that_right_which_was_chosen() {
+    let t = opened();
+    t.upstream.edit_license(5001, |l| l.autoprolong = "1".into());
+    t.soft_item(50, "55228", 1).ip("192.0.2.50").active_until(&day_in(20)).add();
+    let left = json(&t, "reconcile --apply --only autoprolong,key")["left"].as_u64();
+    assert_eq!((left, t.upstream.license(5001).autoprolong.as_str()), (Some(1), "null"));
+    assert_eq!(t.upstream.billed("soft.order.param"), 1);
+    fine(&t, "reconcile --apply --only 50");
+    assert_eq!(t.upstream.billed("soft.order.param"), 2);
+    assert!(refused(&t, "reconcile --apply --only kye").contains("autoprolong"), "the kinds are named");
+    assert_eq!(person(&t, "reconcile --only 50").code, Some(2), "without --apply there is nothing to choose");
+}
+
+/// On a terminal each difference is shown with its remedy, and done only when the operator agrees.
+#[test]
+fn reconcile_asks_about_each_difference_on_a_terminal() {
+    let t = opened();
+    for id in 50..52 {
+        t.soft_item(id, "55228", 1).ip(&format!("192.0.2.{id}")).active_until(&day_in(20)).add();
+    }
+    let (text, code) = on_terminal(&t, "reconcile --apply", "n\ny\n");
+    assert_eq!((text.matches("Do that? [y/N]").count(), code), (2, Some(1)), "{text}");
+    assert_eq!(t.upstream.billed("soft.order.param"), 2);
+    assert_eq!((t.item(50).param("licid").is_empty(), t.item(51).param("licid").is_empty()), (true, false), "{text}");
+    let (text, code) = on_terminal(&t, "reconcile --apply --yes", "");
+    assert_eq!((text.contains("[y/N]"), code), (false, Some(0)), "{text}");
 }
 
 /// Old lines about closed services go; bindings, intents and what is open stay.
