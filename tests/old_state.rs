@@ -81,6 +81,30 @@ fn taken_in() {
     assert_eq!(test.upstream.billed("soft.order.param"), 3);
 }
 
+/// Since the copy the service was closed, and opened again with another license. Reconcile cannot know which of the two
+/// it is to keep: the error names the command, and following it ends well.
+#[test]
+fn a_service_that_got_another_license_since_the_copy_is_bound_to_it_by_the_command_of_the_error() {
+    let test = Test::new();
+    test.settings("on_close = \"stop\"\n");
+    let first = opened(&test, 41, "55227", 1);
+    keep(&test);
+    test.cmd("close", 41).ok();
+    test.set_item(41, "status", "1");
+    test.set_param(41, "ip", "192.0.2.141");
+    test.cmd("open", 41).ok();
+    let second = licid(&test, 41);
+    assert_ne!(first, second);
+    put_back(&test);
+    assert_eq!(reconcile(&test).code, Some(1), "an operator has to decide");
+    let refused = test.cmd("setparam", 41);
+    let command = format!("pmisplicense bind 41 {second} --replace");
+    assert!(refused.fails("state").message().contains(&command), "{}", refused.message());
+    test.run(["bind", "41", &second.to_string(), "--replace", "--yes"]).ok();
+    test.cmd("setparam", 41).ok();
+    assert_eq!((licid(&test, 41), test.upstream.billed("soft.order.param")), (second, 2), "{}", test.story());
+}
+
 /// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is
 /// the service's license, and nothing is bought beside it.
 #[test]

@@ -83,12 +83,26 @@ pub(in crate::engine) fn other_incarnation(item: &Item, held: LicenseId) -> Modu
     state("item", id, words)
 }
 
-/// The license that a service shows bears a mark that this state does not know.
+/// The license that a service shows bears a mark that this state does not know. A service that holds another one
+/// cannot get it by `reconcile --apply`: an operator decides which of the two it keeps.
 pub(in crate::engine) fn mark_of_ours(witness: &Witness<'_>) -> ModuleError {
     let (id, license) = (witness.item.id, witness.license);
+    let next = match witness.held {
+        None => text!("pmisplicense reconcile --apply", "pmisplicense reconcile --apply"),
+        Some(held) => text!(
+            "pmisplicense bind {id} {license} --replace (frees license {held}); then pmisplicense reconcile",
+            "pmisplicense bind {id} {license} --replace (освобождает лицензию {held}); затем pmisplicense reconcile"
+        ),
+    };
     let words = text!(
-        "Service {id} shows license {license}, which bears our mark and is not in this state: the state is old, or was begun anew. Nothing was changed or bought. Next: pmisplicense reconcile --apply",
-        "Услуга {id} показывает лицензию {license} с нашей меткой, которой нет в состоянии: оно устарело или начато заново. Ничего не изменено и не куплено. Далее: pmisplicense reconcile --apply"
+        [
+            "Service {id} shows license {license}, which bears our mark and is not in this state: the state is old, or was begun anew. Nothing was changed or bought. Next: {}",
+            next.en
+        ],
+        [
+            "Услуга {id} показывает лицензию {license} с нашей меткой, которой нет в состоянии: оно устарело или начато заново. Ничего не изменено и не куплено. Далее: {}",
+            next.ru
+        ]
     );
     state("licid", license, words)
 }
