@@ -339,6 +339,12 @@ impl Shop {
         meant.map(told).collect()
     }
 
+    /// The key that a look at an order shows at this moment; a late one is not there yet.
+    pub fn shown_key(&self, order: u32) -> Option<&str> {
+        let license = self.order(order)?.license.as_ref()?;
+        (license.shown_from_ms <= self.now_ms).then_some(license.key.as_str())
+    }
+
     /// A moment by its own clock, in whole seconds.
     pub fn its_time(&self, ms: i64) -> i64 {
         (ms + self.habits.clock_s * 1000).div_euclid(1000) * 1000
