@@ -356,7 +356,7 @@ fn what_is_wrong_with_schema_rights_or_network_is_named_and_nothing_is_written()
 #[ignore = "make galera-brief"]
 fn a_node_of_a_real_galera_falls_and_nothing_is_bought_twice() {
     if !galera::is_there() {
-        eprintln!("left out: the packages galera-4 and rsync are not installed");
+        eprintln!("left out: it needs root and the packages galera-4 and rsync");
         return;
     }
     open_while_nodes_fall(44..46);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 
-/// Whether it can be started here.
+/// Whether it can be started here: the programs are there, and we may act as their user.
 pub fn is_there() -> bool {
-    Path::new(PROVIDER).exists() && Path::new("/usr/bin/rsync").exists()
+    Path::new(PROVIDER).exists() && Path::new("/usr/bin/rsync").exists() && rustix::process::geteuid().is_root()
 }
 
 pub struct Galera {
@@ -98,8 +98,10 @@ impl Galera {
             port + 2
         );
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        // A server that changes its user itself forgets that it was to die with us.
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "mariadbd", "--no-defaults", "--user=mysql"])
+            .args(["--reuid", "mysql", "--regid", "mysql", "--init-groups", "--pdeathsig", "KILL"])
+            .args(["mariadbd", "--no-defaults"])
             .args([format!("--datadir={}", at("data")), format!("--socket={}", at("s"))])
             .args([format!("--pid-file={}", at("pid")), format!("--tmpdir={}", at(""))])
             .args([format!("--port={}", port + 1), "--bind-address=127.0.0.1".to_owned()])
@@ -127,7 +129,7 @@ impl Galera {
         let since = Instant::now();
         while !self.is_synced(node) {
             let log = || std::fs::read_to_string(self.folder(node).join("log")).unwrap_or_default();
-            assert!(since.elapsed() < Duration::from_secs(60), "node {node} does not come: {}", log());
+            assert!(since.elapsed() < Duration::from_secs(120), "node {node} does not come: {}", log());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
