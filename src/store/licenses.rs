@@ -207,6 +207,15 @@ pub struct Binding<'b> {
 }
 
 impl Tx<'_> {
+    /// Whether the state has this license, whatever it is held for.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn knows_license(&self, account: AccountId, id: LicenseId) -> Result<bool, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT 1 FROM license WHERE account = ?1 AND id = ?2")?;
+        Ok(statement.exists(params![account.0, id.0])?)
+    }
+
     /// Writes a license: bound to an incarnation, or to be freed when there is none.
     ///
     /// # Errors

@@ -46,24 +46,32 @@ impl Engine<'_> {
             "license {id}, freed by somebody else, is taken into the pool (pool_foreign)",
             "лицензия {id}, освобождённая кем-то другим, взята в пул (pool_foreign)"
         );
-        self.note(&reason);
         let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
         let (account, module) = (self.account, self.module);
-        self.commit("take in", |tx| {
-            let binding = Binding {
-                account,
-                family: product.family,
-                module,
-                internal_name: &product.internal_name,
-                mark: None,
-                pricelist: product.pricelist,
-                nodes,
-            };
-            tx.put_license(&binding, &seen, LicenseState::Pool, None, None)?;
-            tx.note(None, Some((account, id)), "pool", &reason)
-        })
-        .await?;
-        Ok(true)
+        let is_taken = self
+            .commit("take in", |tx| {
+                // Another run may have taken it in since the list was read, and may have given it to a service.
+                if tx.knows_license(account, id)? {
+                    return Ok(false);
+                }
+                let binding = Binding {
+                    account,
+                    family: product.family,
+                    module,
+                    internal_name: &product.internal_name,
+                    mark: None,
+                    pricelist: product.pricelist,
+                    nodes,
+                };
+                tx.put_license(&binding, &seen, LicenseState::Pool, None, None)?;
+                tx.note(None, Some((account, id)), "pool", &reason)?;
+                Ok(true)
+            })
+            .await?;
+        if is_taken {
+            self.note(&reason);
+        }
+        Ok(is_taken)
     }
 }
 
