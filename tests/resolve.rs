@@ -100,6 +100,37 @@ fn resolve_shows_before_and_after_and_asks() {
 }
 
 #[test]
+fn resolve_shows_what_another_order_would_cost() {
+    let test = in_doubt();
+    settle(&test);
+    let output = resolve(&test, &["--not-bought"]);
+    let mark = format!("mark pml-{}-42-1", state(&test, "SELECT value FROM meta WHERE name = 'panel_id'"));
+    for words in ["tariff 55227, address 192.0.2.10", &mark, "(list price 5.00 EUR)", "In all 5.00 EUR. The balance is"]
+    {
+        assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
+    }
+    refused(&test, &["--not-bought"], "--yes");
+}
+
+/// A license that the service does not need goes to the pool: before and after are shown as for one that is bound.
+#[test]
+fn resolve_shows_what_becomes_of_a_license_that_is_freed() {
+    let test = in_doubt();
+    let id = brought(&test, 55227).to_string();
+    test.cmd("close", 42).ok();
+    let told = resolve(&test, &["--bought", &id]).stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let panel = state(&test, "SELECT value FROM meta WHERE name = 'panel_id'");
+    for words in [
+        "address 192.0.2.10 -",
+        "name bought by hand free.lic",
+        &format!("mark - pml-{panel}-free"),
+        "goes to the pool with the next sync",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
 fn a_resolved_license_bears_the_mark_of_its_order_and_renews_by_us() {
     let test = in_doubt();
     let id = brought(&test, 55227);

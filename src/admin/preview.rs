@@ -1,100 +1,139 @@
-//! Shows what binding a license to a service changes, before and after, before the operator is asked: for `bind` and
-//! `resolve --bought`.
+//! Shows what an order changes, before and after, and what it costs, before the operator is asked: for `bind`, `move`
+//! and `resolve`.
+
+use serde_json::{Value, json};
 
 use super::list::key_end;
 use super::table::{table, wrapped};
-use super::{Desk, dash};
-use crate::engine::Preview;
+use super::{Answer, Desk, dash};
+use crate::engine::{Change, Face, Preview, ShownKey};
 use crate::error::Text;
-use crate::model::license::RemoteId;
-use crate::plan::identity::KeyFate;
 use crate::text;
 
-/// The lines of the page: a table of the values now and afterwards, then further changes and their costs. Of keys only
-/// the end is shown.
+/// The lines of the page: a table of the values now and afterwards, then further changes and their costs, then their
+/// sum and the balance. Of keys only the end is shown.
 pub fn page(desk: &Desk<'_>, preview: &Preview) -> String {
-    let (item, client, seen) = (preview.item, preview.client, &preview.seen);
-    let title = text!(
-        "License {} for service {item} ({}, client {client}):",
-        "Лицензия {} для услуги {item} ({}, клиент {client}):",
-        seen.id,
-        preview.item_name
-    );
-    let mut page = format!("{}\n", wrapped(desk.say(&title), desk.width, 2));
-    let head = [text!("", ""), text!("NOW", "СЕЙЧАС"), text!("THEN", "ПОТОМ")];
-    let head: Vec<&str> = head.iter().map(|title| desk.say(title)).collect();
-    page.push_str(&table(&head, &rows(desk, preview), desk.width));
-    for line in lines(preview) {
-        page.push_str(&format!("- {}\n", wrapped(desk.say(&line), desk.width, 2)));
+    let mut page = format!("{}\n", wrapped(desk.say(&preview.title), desk.width, 2));
+    if let Some(faces) = &preview.faces {
+        let head = [text!("", ""), text!("NOW", "СЕЙЧАС"), text!("THEN", "ПОТОМ")];
+        let head: Vec<&str> = head.iter().map(|title| desk.say(title)).collect();
+        page.push_str(&table(&head, &rows(desk, faces, &preview.outward), desk.width));
+    }
+    for change in &preview.changes {
+        page.push_str(&format!("- {}\n", wrapped(desk.say(&line(change)), desk.width, 2)));
+    }
+    let sum = preview.bill().told(preview.balance.as_ref());
+    if !sum.en.is_empty() {
+        page.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
     }
     page
 }
 
-fn rows(desk: &Desk<'_>, preview: &Preview) -> Vec<Vec<String>> {
-    let (seen, target) = (&preview.seen, &preview.target);
-    let key = dash(seen.key.as_ref().map(|key| key_end(key.reveal())));
-    let key_then = match preview.key {
-        KeyFate::Kept => key.clone(),
-        KeyFate::New => desk.say(&text!("a new one", "новый")).to_owned(),
-    };
-    let ip = dash(seen.ip);
-    let mark = match &seen.remoteid {
-        RemoteId::Text(text) => text.clone(),
-        RemoteId::Absent | RemoteId::Empty => "-".to_owned(),
-    };
-    let ours = format!("pml-{}-{}-", preview.panel.as_str(), preview.item);
-    let mark_then = if mark.starts_with(&ours) { mark.clone() } else { format!("{ours}…") };
-    let renews = |itself: Option<bool>| match itself {
-        Some(true) => desk.say(&text!("by itself", "сама")).to_owned(),
-        Some(false) => desk.say(&text!("by us", "нами")).to_owned(),
-        None => "?".to_owned(),
-    };
-    let named = |words: Text| desk.say(&words).to_owned();
-    let served = dash(preview.from);
-    let mut rows = vec![
-        (named(text!("key", "ключ")), key, key_then),
-        (named(text!("product", "продукт")), preview.has_product.clone(), target.internal_name.clone()),
-        (named(text!("address", "IP")), ip.clone(), target.ip.map_or(ip, |ip| ip.to_string())),
-        (named(text!("name", "имя")), seen.shown_name().to_owned(), target.licname.clone()),
-        (named(text!("mark", "метка")), mark, mark_then),
-        (named(text!("renewed", "продление")), renews(seen.autoprolong), renews(Some(false))),
-        (named(text!("service", "услуга")), served, preview.item.to_string()),
-    ];
-    let [now, then] = &preview.outward;
-    let is_set = |outward: &Option<String>| outward.as_ref().is_some_and(|ip| !ip.is_empty());
-    // Nothing to say where there is none and will be none, or where nobody knows of one and nothing is sent.
-    if is_set(now) || is_set(then) || now != then {
-        let known = |ip: &str| dash(Some(ip).filter(|ip| !ip.is_empty()));
-        let shown = |outward: &Option<String>| outward.as_deref().map_or_else(|| "?".to_owned(), known);
-        rows.insert(AFTER_ADDRESS, (named(text!("outward address", "внешний IP")), shown(now), shown(then)));
+/// The answer of a dry run: the page and, below it, what the command would say before it asks. Programs get the same as
+/// fields.
+pub fn answer(desk: &Desk<'_>, command: &str, plan: &Text, preview: Option<&Preview>) -> Answer {
+    let page = preview.map_or_else(String::new, |preview| page(desk, preview));
+    let plan = desk.say(plan);
+    let end = text!("This is a dry run. Nothing was changed.", "Это пробный прогон. Ничего не изменено.");
+    let end = desk.say(&end);
+    let text = format!("{page}{}\n{end}\n", wrapped(plan, desk.width, 2));
+    let mut json = preview.map_or_else(|| json!({}), |preview| json_of(desk, preview));
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("dry_run".to_owned(), Value::Bool(true));
+        fields.insert("text".to_owned(), json!(plan));
     }
-    rows.into_iter().map(|(what, now, then)| vec![what, now, then]).collect()
+    Answer::new(command, text, json)
 }
 
-/// Where the outward address stands: below the address.
-const AFTER_ADDRESS: usize = 3;
+fn json_of(desk: &Desk<'_>, preview: &Preview) -> Value {
+    let face = |face: &Face| {
+        let key = match &face.key {
+            ShownKey::None => None,
+            ShownKey::Known(key) => Some(key_end(key.reveal())),
+            ShownKey::New => Some("new".to_owned()),
+        };
+        json!({
+            "license": face.license.map(|license| license.0), "key": key, "product": face.product, "ip": face.ip,
+            "name": face.name, "mark": face.mark, "renews_itself": face.renews_itself,
+            "item": face.item.map(|item| item.0),
+        })
+    };
+    let changes: Vec<Value> = preview
+        .changes
+        .iter()
+        .map(|change| {
+            let cost = change.cost.as_ref().map(|cost| desk.say(cost));
+            json!({ "what": desk.say(&change.what), "cost": cost, "price": change.price.as_ref().map(ToString::to_string) })
+        })
+        .collect();
+    let bill = preview.bill();
+    let sums: Vec<String> = bill.sums().iter().map(ToString::to_string).collect();
+    json!({
+        "now": preview.faces.as_ref().map(|faces| face(&faces[0])),
+        "then": preview.faces.as_ref().map(|faces| face(&faces[1])),
+        "changes": changes,
+        "costs": sums,
+        "unknown_costs": bill.unknown(),
+        "balance": preview.balance.as_ref().map(ToString::to_string),
+    })
+}
 
-fn lines(preview: &Preview) -> Vec<Text> {
-    let (id, item) = (preview.seen.id, preview.item);
-    let mut lines = Vec::new();
-    if let Some(known) = preview.former_client {
-        let client = preview.client;
-        lines.push(text!(
-            "client {client} of service {item} is accepted in place of client {known}",
-            "клиент {client} услуги {item} принимается вместо клиента {known}"
-        ));
+/// A row of the table, in words.
+pub type Row = (Text, String, String);
+
+/// The rows of the table: what a license has, now and afterwards.
+fn rows(desk: &Desk<'_>, faces: &[Face; 2], outward: &[Option<String>; 2]) -> Vec<Vec<String>> {
+    let rows = compared(desk, faces, outward).into_iter();
+    rows.map(|(what, now, then)| vec![desk.say(&what).to_owned(), now, then]).collect()
+}
+
+/// What a license has, now and afterwards.
+pub fn compared(desk: &Desk<'_>, [now, then]: &[Face; 2], outward: &[Option<String>; 2]) -> Vec<Row> {
+    let named = |words: Text| desk.say(&words).to_owned();
+    let key = |face: &Face| match &face.key {
+        ShownKey::None => "-".to_owned(),
+        ShownKey::Known(key) => key_end(key.reveal()),
+        ShownKey::New => named(text!("a new one", "новый")),
+    };
+    let renews = |face: &Face| match face.renews_itself {
+        Some(true) => named(text!("by itself", "сама")),
+        Some(false) => named(text!("by us", "нами")),
+        None => "?".to_owned(),
+    };
+    let both = |what: Text, shown: &dyn Fn(&Face) -> String| (what, shown(now), shown(then));
+    let mut rows = vec![
+        both(text!("key", "ключ"), &key),
+        both(text!("product", "продукт"), &|face| face.product.clone()),
+        both(text!("address", "IP"), &|face| dash(face.ip)),
+    ];
+    let is_set = |outward: &Option<String>| outward.as_ref().is_some_and(|ip| !ip.is_empty());
+    // Nothing to say where there is none and will be none, or where nobody knows of one and nothing is sent.
+    let [outward_now, outward_then] = outward;
+    if is_set(outward_now) || is_set(outward_then) || outward_now != outward_then {
+        let known = |ip: &str| dash(Some(ip).filter(|ip| !ip.is_empty()));
+        let shown = |outward: &Option<String>| outward.as_deref().map_or_else(|| "?".to_owned(), known);
+        rows.push((text!("outward address", "внешний IP"), shown(outward_now), shown(outward_then)));
     }
-    if let Some(from) = preview.from {
-        lines.push(text!("service {from} loses license {id}", "услуга {from} лишается лицензии {id}"));
+    rows.extend([
+        both(text!("name", "имя"), &|face| face.name.clone()),
+        both(text!("mark", "метка"), &|face| dash(face.mark.as_ref())),
+        both(text!("renewed", "продление"), &renews),
+        both(text!("service", "услуга"), &|face| dash(face.item)),
+    ]);
+    if now.license != then.license {
+        let number = |face: &Face| match face.license {
+            Some(license) => license.to_string(),
+            None => named(text!("a new one", "новая")),
+        };
+        rows.insert(0, both(text!("license", "лицензия"), &number));
     }
-    if let Some(old) = preview.frees {
-        lines.push(text!("license {old} of service {item} is freed", "лицензия {old} услуги {item} освобождается"));
+    rows
+}
+
+/// A change with its cost, in words.
+pub fn line(change: &Change) -> Text {
+    match &change.cost {
+        None => change.what.clone(),
+        Some(cost) => text!(["{} ({})", change.what.en, cost.en], ["{} ({})", change.what.ru, cost.ru]),
     }
-    for change in &preview.changes {
-        lines.push(match &change.cost {
-            None => change.what.clone(),
-            Some(cost) => text!(["{} ({})", change.what.en, cost.en], ["{} ({})", change.what.ru, cost.ru]),
-        });
-    }
-    lines
 }

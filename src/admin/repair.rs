@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
-use crate::engine::{Consent, Verdict, run_to_end, state_error};
+use crate::engine::{Consent, Preview, Resolution, Verdict, run_to_end, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::command::ItemCommand;
 use crate::model::ids::{IntentId, ItemId, LicenseId, ModuleId};
@@ -15,6 +15,46 @@ use crate::model::journal::{Intent, IntentStatus, OnceRequest};
 use crate::session::{module_of_item, with_engine};
 use crate::store::WaitsFor;
 use crate::text;
+
+/// What happens after the page was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The operator is asked.
+    Asked,
+    /// The operator has agreed already (`--yes`).
+    Agreed,
+    /// Nothing: the page was all that was wanted (`--dry-run`).
+    Nothing,
+}
+
+impl After {
+    /// From the options of a command.
+    pub fn options(yes: bool, dry_run: bool) -> Self {
+        match (dry_run, yes) {
+            (true, _) => Self::Nothing,
+            (false, true) => Self::Agreed,
+            (false, false) => Self::Asked,
+        }
+    }
+}
+
+/// Shows the page, then the operator agrees. Returns the answer of a dry run, which ends here.
+fn shown(
+    desk: &mut Desk<'_>,
+    (command, after): (&str, After),
+    plan: &Text,
+    preview: Option<&Preview>,
+) -> Result<Option<Answer>, ModuleError> {
+    if after == After::Nothing {
+        return Ok(Some(super::preview::answer(desk, command, plan, preview)));
+    }
+    if let Some(preview) = preview {
+        let page = super::preview::page(desk, preview);
+        (desk.tell)(&page);
+    }
+    desk.confirm(plan, after == After::Agreed)?;
+    Ok(None)
+}
 
 /// `bind`
 ///
@@ -25,15 +65,15 @@ pub fn bind(
     item: ItemId,
     license: LicenseId,
     consent: &Consent,
-    yes: bool,
+    after: After,
 ) -> Result<Answer, ModuleError> {
     let module = module_of_item(desk.ctx, item)?;
     let preview = with_engine(desk.ctx, module, |engine| run_to_end(engine.preview(item, license, consent)))?;
-    let page = super::preview::page(desk, &preview);
-    (desk.tell)(&page);
     let plan =
         text!("License {license} is bound to service {item}", "Лицензия {license} привязывается к услуге {item}");
-    desk.confirm(&plan, yes)?;
+    if let Some(answer) = shown(desk, ("bind", after), &plan, Some(&preview))? {
+        return Ok(answer);
+    }
     let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.bind(item, license, consent.clone())))?;
     Ok(Answer::sentence("bind", desk.ctx.lang, &done))
 }
@@ -48,16 +88,13 @@ pub fn resolve(
     intent: Option<IntentId>,
     verdict: Verdict,
     consent: &Consent,
-    yes: bool,
+    after: After,
 ) -> Result<Answer, ModuleError> {
-    let module = module_of_item(desk.ctx, item)?;
-    let resolution =
-        with_engine(desk.ctx, module, |engine| run_to_end(engine.resolution(item, intent, verdict, consent)))?;
-    if let Some(preview) = &resolution.preview {
-        let page = super::preview::page(desk, preview);
-        (desk.tell)(&page);
+    let resolution = resolution(desk, item, intent, verdict, consent)?;
+    if let Some(answer) = shown(desk, ("resolve", after), &resolution.plan, resolution.preview.as_ref())? {
+        return Ok(answer);
     }
-    desk.confirm(&resolution.plan, yes)?;
+    let module = module_of_item(desk.ctx, item)?;
     // The intent that was shown, even if others are in doubt by now.
     let intent = resolution.intent;
     let done =
@@ -69,6 +106,21 @@ pub fn resolve(
     let text = desk.say(&done);
     let json = json!({ "text": text, "item": item.0, "wish": intent.0, "outcome": words, "license": license });
     Ok(Answer::new("resolve", format!("{text}\n"), json))
+}
+
+/// What `resolve` would do, after everything was checked.
+///
+/// # Errors
+/// See [`Engine::resolution`](crate::engine::Engine::resolution).
+pub fn resolution(
+    desk: &mut Desk<'_>,
+    item: ItemId,
+    intent: Option<IntentId>,
+    verdict: Verdict,
+    consent: &Consent,
+) -> Result<Resolution, ModuleError> {
+    let module = module_of_item(desk.ctx, item)?;
+    with_engine(desk.ctx, module, |engine| run_to_end(engine.resolution(item, intent, verdict, consent)))
 }
 
 /// `unbind`
@@ -103,13 +155,16 @@ fn held_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleEr
 ///
 /// # Errors
 /// See [`Engine::move_here`](crate::engine::Engine::move_here).
-pub fn move_item(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, ModuleError> {
+pub fn move_item(desk: &mut Desk<'_>, item: ItemId, after: After) -> Result<Answer, ModuleError> {
     let module = module_of_item(desk.ctx, item)?;
+    let preview = with_engine(desk.ctx, module, |engine| run_to_end(engine.move_preview(item)))?;
     let plan = text!(
         "service {item} gets another license, from the pool or bought with module {module}, with another key; the one it has is freed",
         "услуга {item} получит другую лицензию из пула или купленную через модуль {module}, с другим ключом; прежняя освободится"
     );
-    desk.confirm(&plan, yes)?;
+    if let Some(answer) = shown(desk, ("move", after), &plan, Some(&preview))? {
+        return Ok(answer);
+    }
     let done = with_engine(desk.ctx, module, |engine| run_to_end(engine.move_here(item)))?;
     Ok(Answer::sentence("move", desk.ctx.lang, &done))
 }

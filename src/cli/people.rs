@@ -130,6 +130,9 @@ pub enum AdminCommand {
         /// Take a license of another product; its tariff is changed afterwards
         #[arg(long)]
         other_product: bool,
+        /// Only show what would change and cost
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
@@ -159,6 +162,9 @@ pub enum AdminCommand {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
         item: ItemId,
+        /// Only show what would change and cost
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
@@ -265,6 +271,9 @@ pub enum AdminCommand {
         /// Take a license of another product than was ordered; its tariff is changed afterwards
         #[arg(long, requires = "bought")]
         other_product: bool,
+        /// Only show what would change and cost
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
@@ -344,6 +353,9 @@ impl AdminCommand {
             | Self::Cluster { command: ClusterCommand::Status }
             | Self::Doctor(DoctorArgs { accept_account: None, .. })
             | Self::Sync { dry_run: true, .. }
+            | Self::Bind { dry_run: true, .. }
+            | Self::Move { dry_run: true, .. }
+            | Self::Resolve { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
             Self::TakeOver { whose } => whose.taking().apply,
             Self::Import(import) => import.applies(),
@@ -370,6 +382,16 @@ impl AdminCommand {
     /// Whether it only looks at the state. Then a missing state is not made.
     pub fn looks(&self) -> bool {
         !self.changes() && !matches!(self, Self::Backup { .. } | Self::Cluster { .. })
+    }
+
+    /// The word of an order of an operator that is only shown.
+    pub fn only_shown(&self) -> Option<&'static str> {
+        let words = [
+            (matches!(self, Self::Bind { dry_run: true, .. }), "bind"),
+            (matches!(self, Self::Move { dry_run: true, .. }), "move"),
+            (matches!(self, Self::Resolve { dry_run: true, .. }), "resolve"),
+        ];
+        words.into_iter().find_map(|(is_shown, word)| is_shown.then_some(word))
     }
 
     /// Whether one line for monitoring is asked for.

@@ -53,7 +53,7 @@ use crate::ports::{
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bind::Consent;
-pub use bind::preview::{Change, Preview};
+pub use bind::preview::{Change, Face, Preview, ShownKey};
 pub use errors::{
     busy, call as call_error, left_to_other_run, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
     state as state_error,

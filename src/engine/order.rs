@@ -102,11 +102,8 @@ impl Engine<'_> {
         replaces: Option<LicenseId>,
         known: Known,
     ) -> Result<License, ModuleError> {
-        let (name, id) = (&terms.product.internal_name, item.id);
-        let what = text!(
-            ["order of {name} for service {id}, {}", terms.reason.en],
-            ["заказ {name} для услуги {id}, {}", terms.reason.ru]
-        );
+        let name = &terms.product.internal_name;
+        let what = order_in_words(item, terms);
         self.check_money(Some(item.id), &what).await?;
         self.check_address(terms, asked, &what).await?;
         let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces };
@@ -188,7 +185,13 @@ impl Engine<'_> {
             .await
     }
 
-    async fn check_address(&mut self, terms: &Terms<'_>, asked: &Asked, what: &Text) -> Result<(), ModuleError> {
+    /// Asks whether a license may have the address, where the seller can tell before the order.
+    pub(super) async fn check_address(
+        &mut self,
+        terms: &Terms<'_>,
+        asked: &Asked,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
         let (Family::Soft, Some(ip)) = (terms.product.family, asked.ip) else { return Ok(()) };
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
@@ -352,6 +355,15 @@ impl Engine<'_> {
         );
         Err(self.hand_over(intent, what, &why).await?)
     }
+}
+
+/// An order, for the journal and for messages.
+pub(super) fn order_in_words(item: &Item, terms: &Terms<'_>) -> Text {
+    let (name, id) = (&terms.product.internal_name, item.id);
+    text!(
+        ["order of {name} for service {id}, {}", terms.reason.en],
+        ["заказ {name} для услуги {id}, {}", terms.reason.ru]
+    )
 }
 
 /// True for a refusal because of the address: the address cannot be used, or cannot be used yet.

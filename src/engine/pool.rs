@@ -47,30 +47,40 @@ impl Engine<'_> {
         terms: &Terms<'_>,
         asked: &Asked,
     ) -> Result<Taken, ModuleError> {
-        let today = Today {
-            day: self.today(),
-            now: self.now(),
-            renew_before_days: self.rules.renew_before_days,
-            ip_change_limit: self.rules.ip_change_limit,
-        };
-        let end = item.expires.filter(|end| *end > today.day).unwrap_or_else(|| add_period(today.day, terms.period));
-        let need = Need {
-            pricelist: terms.product.pricelist,
-            nodes: asked.nodes.map(|(_, nodes)| nodes),
-            ip: asked.ip,
-            until: (item.period != Period::Lifetime).then_some(end),
-        };
-        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
-        let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        let need = self.need(item, terms, asked);
+        let order = self.candidates_now(&need)?;
         if let Some(taken) = self.try_candidates(item, incarnation, order, &need, asked, terms).await? {
             return Ok(Some(taken));
         }
         if !self.rules.pool_foreign || self.take_in_foreign(terms.product).await? == 0 {
             return Ok(None);
         }
-        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
-        let order: Vec<LicenseRow> = candidates(&rows, &need, today).into_iter().cloned().collect();
+        let order = self.candidates_now(&need)?;
         self.try_candidates(item, incarnation, order, &need, asked, terms).await
+    }
+
+    /// What a service needs of a freed license.
+    pub(super) fn need(&self, item: &Item, terms: &Terms<'_>, asked: &Asked) -> Need {
+        let today = self.today();
+        let end = item.expires.filter(|end| *end > today).unwrap_or_else(|| add_period(today, terms.period));
+        Need {
+            pricelist: terms.product.pricelist,
+            nodes: asked.nodes.map(|(_, nodes)| nodes),
+            ip: asked.ip,
+            until: (item.period != Period::Lifetime).then_some(end),
+        }
+    }
+
+    /// Our freed licenses that fit now, the best first.
+    pub(super) fn candidates_now(&self, need: &Need) -> Result<Vec<LicenseRow>, ModuleError> {
+        let today = Today {
+            day: self.today(),
+            now: self.now(),
+            renew_before_days: self.rules.renew_before_days,
+            ip_change_limit: self.rules.ip_change_limit,
+        };
+        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
+        Ok(candidates(&rows, need, today).into_iter().cloned().collect())
     }
 
     async fn try_candidates(

@@ -2,6 +2,7 @@
 //! compared with the order and shown before the operator is asked. Then everything is checked once more under the
 //! locks.
 
+mod preview;
 pub(super) mod wording;
 
 use crate::error::{ModuleError, Text};
@@ -43,7 +44,7 @@ pub struct Resolution {
     pub intent: IntentId,
     /// In words.
     pub plan: Text,
-    /// What the service and the license are now and would be then, where the license is bound to the service.
+    /// What the license is now and would be then, and what follows costs. `None`: nothing changes but our state.
     pub preview: Option<Preview>,
 }
 
@@ -131,15 +132,17 @@ impl Engine<'_> {
                     ["{}: ended as not bought. The next run may send it again.", what.en],
                     ["{}: завершается как не купленное. Следующий запуск может отправить снова.", what.ru]
                 );
-                (plan, None)
+                (plan, Some(self.preview_not_bought(intent).await?))
             }
             (Verdict::Bought(license), Some(order)) => {
                 let bought = self.bought(intent, order, license, consent).await?;
                 let preview = match &bought.fate {
-                    Fate::Bound(_) => Some(self.preview_bought(item, license, &agreed(consent)).await?),
-                    Fate::Kept(_) | Fate::Moved(..) | Fate::Duplicate(..) | Fate::Freed => None,
+                    Fate::Bound(_) => self.preview_bought(item, license, &agreed(consent)).await?,
+                    Fate::Kept(_) | Fate::Moved(..) | Fate::Duplicate(..) | Fate::Freed => {
+                        self.preview_fate(item, order, &bought).await?
+                    }
                 };
-                (plan_of_order(&what, order, &bought), preview)
+                (plan_of_order(&what, order, &bought), Some(preview))
             }
             (Verdict::Bought(license), None) => {
                 check_named(intent, license)?;

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::forms::selected;
 use super::lists::problem_id;
 use super::request::{Request, go_on, nothing_done, row};
+use crate::admin::Desk;
 use crate::admin::reconcile::{Apply, carried_out};
-use crate::admin::{Desk, repair};
+use crate::admin::repair::{self, After};
 use crate::engine::{Allow, Consent, Verdict};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::command::ItemCommand;
@@ -101,7 +102,7 @@ pub fn resolve(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element,
     if request.is_submitted() {
         let verdict = verdict(&request)?;
         let consent = Consent { replace: false, take_from: None, other_product: false };
-        repair::resolve(desk, item, Some(intent), verdict, &consent, true)?;
+        repair::resolve(desk, item, Some(intent), verdict, &consent, After::Agreed)?;
         return Ok(go_on("list", "pmisplicense.indoubt"));
     }
     let lang = desk.ctx.lang;

@@ -2,7 +2,9 @@
 //! shows for the license, if that is the price of the period that was bought. Otherwise it is our list price, marked as
 //! an estimate. It is never computed from balances, because other purchases of the account change these too.
 
-use crate::error::Text;
+use std::collections::BTreeMap;
+
+use crate::error::{Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::journal::OnceRequest;
 use crate::model::license::{Cost, License, Money};
@@ -68,6 +70,75 @@ pub fn year_by_months(product: &Product, paid: impl Fn(MonthCount) -> Option<Mon
     is_dearer.then_some(YearByMonths { by_month, at_once })
 }
 
+/// What several purchases cost together. Amounts of different currencies are never added, and a price that is not known
+/// never counts as zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bill {
+    sums: BTreeMap<String, i64>,
+    unknown: usize,
+}
+
+impl Bill {
+    /// The sum of prices; `None`: a price that is not known.
+    pub fn of<'m>(prices: impl Iterator<Item = Option<&'m Money>>) -> Self {
+        prices.fold(Self::default(), |mut bill, price| {
+            match price {
+                Some(Money { minor, currency }) => {
+                    let sum = bill.sums.entry(currency.clone()).or_default();
+                    *sum = sum.saturating_add(*minor);
+                }
+                None => bill.unknown += 1,
+            }
+            bill
+        })
+    }
+
+    /// Whether nothing costs anything.
+    pub fn is_free(&self) -> bool {
+        self.sums.is_empty() && self.unknown == 0
+    }
+
+    /// The known amounts, one for each currency.
+    pub fn sums(&self) -> Vec<Money> {
+        self.sums.iter().map(|(currency, minor)| Money { minor: *minor, currency: currency.clone() }).collect()
+    }
+
+    /// How many prices are not known.
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// The sum in words, and whether the balance covers it. Empty where nothing costs anything.
+    pub fn told(&self, balance: Option<&Money>) -> Text {
+        if self.is_free() {
+            return Text::default();
+        }
+        let known = self.sums().iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        let unknown = self.unknown;
+        let sum = match (known.as_str(), unknown) {
+            (known, 0) => text!("In all {known}.", "Всего {known}."),
+            ("", _) => text!("What it costs in all is not known.", "Сколько всего, неизвестно."),
+            (known, _) => text!(
+                ["In all {known}, without {} not known.", counted(unknown, "amount")],
+                ["Всего {known}, не считая неизвестных сумм: {unknown}."]
+            ),
+        };
+        let left = match balance {
+            None => text!("The balance is not known.", "Баланс неизвестен."),
+            Some(balance) if self.exceeds(balance) => {
+                text!("The balance is {balance}, which is not enough.", "На счёте {balance}, этого не хватит.")
+            }
+            Some(balance) => text!("The balance is {balance}.", "На счёте {balance}."),
+        };
+        text!(["{} {}", sum.en, left.en], ["{} {}", sum.ru, left.ru])
+    }
+
+    /// Whether the known amounts in the currency of the balance are more than the balance.
+    fn exceeds(&self, balance: &Money) -> bool {
+        self.sums.get(&balance.currency).is_some_and(|sum| *sum > balance.minor)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +164,23 @@ mod tests {
         assert_eq!(told(money(45_000, "RUB"), None), None, "another currency");
         let monthly = Product { periods: vec![MonthCount(1)], ..lite.clone() };
         assert_eq!(year_by_months(&monthly, |_| None), None, "sold by the month only");
+    }
+
+    /// A sum never mixes currencies and never hides a price that is not known. A balance that is too small is named.
+    #[test]
+    fn a_bill_names_what_is_not_known_and_what_the_balance_lacks() {
+        let money = |minor, currency: &str| Money { minor, currency: currency.into() };
+        let (five, ten, rubles) = (money(500, "EUR"), money(1_000, "EUR"), money(45_000, "RUB"));
+        let told =
+            |prices: &[Option<&Money>], balance: Option<&Money>| Bill::of(prices.iter().copied()).told(balance).en;
+        assert_eq!(told(&[], Some(&five)), "");
+        assert_eq!(told(&[Some(&five)], None), "In all 5.00 EUR. The balance is not known.");
+        assert_eq!(told(&[Some(&five), Some(&five)], Some(&ten)), "In all 10.00 EUR. The balance is 10.00 EUR.");
+        let short = "In all 15.00 EUR + 450.00 RUB. The balance is 10.00 EUR, which is not enough.";
+        assert_eq!(told(&[Some(&ten), Some(&rubles), Some(&five)], Some(&ten)), short);
+        let partly = "In all 5.00 EUR, without 2 amounts not known. The balance is 5.00 EUR.";
+        assert_eq!(told(&[None, Some(&five), None], Some(&five)), partly);
+        assert_eq!(told(&[None], Some(&five)), "What it costs in all is not known. The balance is 5.00 EUR.");
     }
 
     /// The journal says what a purchase cost, and how sure that is.

@@ -9,6 +9,7 @@ use clap::Parser;
 use super::{Finished, caught, context, do_nothing, dry_run};
 use crate::admin::monthly::Form;
 use crate::admin::reconcile::{Apply, Chosen};
+use crate::admin::repair::After;
 use crate::admin::{self, Answer, Desk};
 use crate::cli::{AdminArgs, AdminCommand, ClusterCommand, Common, StateCommand, TakeOver};
 use crate::commands::sync::{self, Part, Sync, Synced};
@@ -136,6 +137,10 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
         let part = part_of_sync(sweep, adopt, noted);
         return rehearsed(ctx, Sync { module, allow: allowed(allow_many), part }, switched_off);
     }
+    if let Some(word) = args.command.only_shown() {
+        // Whatever the checks find out, a dry run writes nothing down.
+        ctx = dry_run::rehearse(ctx, word)?.0;
+    }
     let log = std::sync::Arc::clone(&ctx.log);
     let mut ask = |question: &str| {
         let _ = std::io::stderr().write_all(question.as_bytes());
@@ -223,16 +228,18 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             }
             admin::reconcile::reconcile(desk, *module, apply, allowed(*allow_many))
         }
-        AdminCommand::Bind { item, license, replace, take_from, other_product, yes } => {
+        AdminCommand::Bind { item, license, replace, take_from, other_product, dry_run, yes } => {
             let (replace, other_product) = (*replace, *other_product);
             let consent = Consent { replace, take_from: take_from.clone(), other_product };
-            admin::repair::bind(desk, *item, *license, &consent, *yes)
+            admin::repair::bind(desk, *item, *license, &consent, After::options(*yes, *dry_run))
         }
         AdminCommand::TakeOver { whose: TakeOver::Panel(taking) } => admin::takeover::panel(desk, taking),
         AdminCommand::TakeOver { whose: TakeOver::Whmcs(whmcs) } => admin::whmcs::whmcs(desk, whmcs),
         AdminCommand::Import(import) => admin::import::import(desk, import),
         AdminCommand::Unbind { item, yes } => admin::repair::unbind(desk, *item, *yes),
-        AdminCommand::Move { item, yes } => admin::repair::move_item(desk, *item, *yes),
+        AdminCommand::Move { item, dry_run, yes } => {
+            admin::repair::move_item(desk, *item, After::options(*yes, *dry_run))
+        }
         AdminCommand::Retry { item: Some(item), intent, yes, .. } => {
             admin::repair::retry(desk, *item, intent.map(IntentId), *yes)
         }
@@ -249,10 +256,11 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             let part = part_of_sync(*sweep, *adopt, *noted);
             sync(desk.ctx, Sync { module: *module, allow: allowed(*allow_many), part })
         }
-        AdminCommand::Resolve { item, intent, bought, take_from, other_product, yes, .. } => {
+        AdminCommand::Resolve { item, intent, bought, take_from, other_product, dry_run, yes, .. } => {
             let verdict = bought.map_or(Verdict::NotBought, Verdict::Bought);
             let consent = Consent { replace: false, take_from: take_from.clone(), other_product: *other_product };
-            admin::repair::resolve(desk, *item, intent.map(IntentId), verdict, &consent, *yes)
+            let after = After::options(*yes, *dry_run);
+            admin::repair::resolve(desk, *item, intent.map(IntentId), verdict, &consent, after)
         }
         AdminCommand::Forecast { days } => admin::forecast::forecast(desk, *days),
         AdminCommand::Metrics { output } => admin::metrics::metrics(desk, output.as_deref()),

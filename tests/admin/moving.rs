@@ -196,3 +196,83 @@ fn a_moved_service_that_could_not_show_its_license_is_not_left_with_a_freed_one(
     assert!(refused(&t, "move 42 --yes").contains("no license of another module"));
     assert_eq!(json(&t, "list --status bound")["counts"]["bound"], 1);
 }
+
+/// What was changed at a seller.
+fn changes(seller: &Upstream) -> Vec<String> {
+    let reads = ["soft", "soft.edit?read", "soft.checkip", "subaccount", "whoami"];
+    seller.funcs().into_iter().filter(|func| !reads.contains(&func.as_str())).collect()
+}
+
+/// Told in lines of sixty columns: on one line.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_move_shows_both_licenses_and_the_price_before_it_asks() {
+    let (t, elsewhere) = between_two();
+    elsewhere.set_balance(300);
+    let told = joined(&refused(&t, "move 42"));
+    let mark = t.upstream.license(5001).remoteid;
+    let key = t.item(42).param("lickey").to_owned();
+    let end = format!("…{}", &key[key.len() - 4..]);
+    for words in [
+        "Service 42 (",
+        "gets a license of module 8",
+        "NOW THEN",
+        "license 5001 a new one",
+        &format!("key {end} a new one"),
+        "product 55227 55227",
+        "address 192.0.2.10 192.0.2.10",
+        "name shop shop",
+        &format!("mark {mark} {}…", mark.strip_suffix('1').unwrap()),
+        "order of 55227 for service 42",
+        "(list price 5.00 EUR)",
+        "license 5001 is freed by the next sync of module 7",
+        "In all 5.00 EUR. The balance is 3.00 EUR, which is not enough.",
+        "--yes",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert_eq!(changes(&elsewhere), Vec::<String>::new(), "nothing was sent");
+    keeps_5001(&t);
+}
+
+#[test]
+fn a_move_that_can_take_a_pooled_license_says_that_it_costs_nothing() {
+    let (t, elsewhere) = between_two();
+    with_pool(&t, &elsewhere);
+    let told = joined(&refused(&t, "move 42"));
+    assert!(told.contains("license 5001 9001") && told.contains("9001 comes from the pool, paid until"), "{told}");
+    assert!(!told.contains("In all"), "{told}");
+    assert_eq!(state(&t, "SELECT state FROM license WHERE id = 9001"), "pool", "nothing was claimed");
+}
+
+#[test]
+fn a_move_that_would_be_refused_says_so_before_it_asks() {
+    let (t, elsewhere) = between_two();
+    t.settings("minimum_balance = 10\n");
+    elsewhere.set_balance(300);
+    let told = joined(&refused(&t, "move 42"));
+    assert!(told.contains("minimum_balance") && told.contains("keeps license 5001"), "{told}");
+    assert!(!told.contains("--yes"), "nobody is asked: {told}");
+}
+
+#[test]
+fn a_dry_run_of_bind_move_and_resolve_only_shows() {
+    let (t, elsewhere) = between_two();
+    let before = std::fs::read(t.state_path()).unwrap();
+    let shown = json(&t, "move 42 --dry-run");
+    assert_eq!((&shown["command"], &shown["dry_run"]), (&"move".into(), &true.into()), "{shown:#}");
+    assert_eq!((&shown["now"]["license"], &shown["then"]["license"]), (&5001.into(), &serde_json::Value::Null));
+    assert_eq!((&shown["then"]["key"], &shown["costs"][0]), (&"new".into(), &"5.00 EUR".into()), "{shown:#}");
+    assert_eq!(shown["unknown_costs"], 0, "{shown:#}");
+    t.set_item(42, "processingmodule", "7");
+    let other = t.upstream.add_foreign(55227, 1, "192.0.2.10", "by hand");
+    let text = joined(&fine(&t, &format!("bind 42 {other} --replace --dry-run")));
+    assert!(text.contains("by hand shop") && text.ends_with("This is a dry run. Nothing was changed."), "{text}");
+    assert!(refused(&t, "resolve 42 --not-bought --dry-run").contains("Nothing of service 42 is in doubt"));
+    assert!(before == std::fs::read(t.state_path()).unwrap(), "the state was written");
+    assert_eq!(changes(&elsewhere), Vec::<String>::new());
+    keeps_5001(&t);
+}

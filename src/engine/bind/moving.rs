@@ -2,6 +2,8 @@
 //! The new license is obtained first and the old one released afterwards, so that at every step one of the two is bound
 //! to the service.
 
+mod preview;
+
 use chrono::Duration;
 
 use crate::error::{ErrorKind, ModuleError, Text};
@@ -12,6 +14,7 @@ use crate::model::journal::{IdempotencyKey, Incarnation, Intent};
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::model::rules::Rules;
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::store::{StoreError, Tx};
@@ -45,7 +48,7 @@ impl Left {
     }
 }
 
-impl Engine<'_> {
+impl<'p> Engine<'p> {
     /// Moves the service to this module's account: a license is obtained here, and the sync of the module that bought
     /// the old license frees that one. The command may be repeated.
     ///
@@ -62,13 +65,7 @@ impl Engine<'_> {
         self.lock(LockName::Item(id)).await?;
         let item = self.item(id).await?;
         let incarnation = self.incarnation_of(&item).await?;
-        self.no_open_order(id)?;
-        let Some(holds) = self.store.license_of(&incarnation).map_err(errors::state)? else {
-            return Err(not_elsewhere(id));
-        };
-        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
-            return Err(wants_nothing(id));
-        };
+        let (product, holds) = self.to_move(&item, &incarnation)?;
         if holds.account == self.account {
             return self.end_move(&item, &incarnation, product, &holds).await;
         }
@@ -83,6 +80,29 @@ impl Engine<'_> {
         ))
     }
 
+    /// What a service that may be moved asks for, and the license that it holds.
+    fn to_move(&self, item: &Item, incarnation: &Incarnation) -> Result<(&'p Product, LicenseRow), ModuleError> {
+        let rules: &'p Rules = self.rules;
+        self.no_open_order(item.id)?;
+        let Some(holds) = self.store.license_of(incarnation).map_err(errors::state)? else {
+            return Err(not_elsewhere(item.id));
+        };
+        match wanted(item, &rules.panel_addons, &rules.catalogue)? {
+            Wanted::Product(product) => Ok((product, holds)),
+            Wanted::Nopanel => Err(wants_nothing(item.id)),
+        }
+    }
+
+    /// The license that the service still shows after an earlier run bound `holds` in its place.
+    fn moved_from(&self, item: &Item) -> Result<LicenseRow, ModuleError> {
+        let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let is_left = |row: &LicenseRow| {
+            row.account != self.account && row.state == LicenseState::ToFree && row.reason == Some(Reason::Moved)
+        };
+        let old = rows.into_iter().find(is_left).filter(|old| item.params.licid == Some(old.id));
+        old.ok_or_else(|| not_elsewhere(item.id))
+    }
+
     /// Finishes a move whose earlier run bound the license and ended before the service showed it.
     async fn end_move(
         &mut self,
@@ -92,13 +112,7 @@ impl Engine<'_> {
         holds: &LicenseRow,
     ) -> Result<Text, ModuleError> {
         let (id, new) = (item.id, holds.id);
-        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
-        let is_left = |row: &&LicenseRow| {
-            row.account != self.account && row.state == LicenseState::ToFree && row.reason == Some(Reason::Moved)
-        };
-        let Some(old) = rows.iter().find(is_left).filter(|old| item.params.licid == Some(old.id)).cloned() else {
-            return Err(not_elsewhere(id));
-        };
+        let old = self.moved_from(item)?;
         let Some((row, seen)) = self.present_license(item, incarnation).await? else {
             return Err(errors::license_gone(Some(id), new));
         };

@@ -1,59 +1,110 @@
-//! What binding a license to a service would change. It makes the same checks as the binding and changes nothing. An
-//! operator sees it before the question.
+//! What an operator's order would change and cost. `bind`, `move` and `resolve` show it before they ask. The checks are
+//! those of the order itself, and nothing is changed.
+
+use std::net::IpAddr;
 
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::ids::{ClientId, ItemId, LicenseId, PanelId};
+use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{License, LicenseTariff, Money};
+use crate::model::license::{License, LicenseTariff, Money, RemoteId};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::MonthCount;
-use crate::plan::change::{Difference, Target, differences};
+use crate::plan::change::{Difference, differences};
+use crate::plan::cost::Bill;
 use crate::plan::explain::change;
 use crate::plan::identity::KeyFate;
 use crate::plan::outward;
+use crate::ports::Upstream as _;
 use crate::text;
 
 use crate::engine::bind::{Consent, Found, Word};
 use crate::engine::{Engine, errors};
 
-/// A license and the service that it would be bound to.
+/// What an operator's order would change, before and after.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// The service.
-    pub item: ItemId,
-    /// Its name in the panel.
-    pub item_name: String,
-    /// Its client.
-    pub client: ClientId,
-    /// The client that our state recorded, where it is another one.
-    pub former_client: Option<ClientId>,
-    /// The license as the seller shows it.
-    pub seen: License,
-    /// The product of the license.
-    pub has_product: String,
-    /// What the service wants of its license.
-    pub target: Target,
+    /// What it is about.
+    pub title: Text,
+    /// The license that the service has, or that is named, now and afterwards. `None`: no license changes.
+    pub faces: Option<Box<[Face; 2]>>,
     /// The outward address behind NAT now and afterwards; `None`: not known, empty: none.
     pub outward: [Option<String>; 2],
-    /// What becomes of the key.
-    pub key: KeyFate,
-    /// This installation, for the mark.
-    pub panel: PanelId,
-    /// The service that the license is taken from.
-    pub from: Option<ItemId>,
-    /// The license of the service that is freed.
-    pub frees: Option<LicenseId>,
-    /// The changes at the seller that the binding makes, or the next sync after it.
+    /// What else changes now, or at the next sync.
     pub changes: Vec<Change>,
+    /// The balance at the seller, read only where something costs money. `None`: not read, or not known.
+    pub balance: Option<Money>,
 }
 
-/// A change of a license at the seller.
+/// A license as an operator compares it with the one that it becomes, or that takes its place.
+#[derive(Debug, Clone)]
+pub struct Face {
+    /// Its number. `None`: it will be bought.
+    pub license: Option<LicenseId>,
+    /// Its key.
+    pub key: ShownKey,
+    /// The internal name of its product, or the seller's own word.
+    pub product: String,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// Its name.
+    pub name: String,
+    /// The mark on it. `None`: the seller shows none.
+    pub mark: Option<String>,
+    /// True: the seller renews it by itself. False: we do. `None`: not known.
+    pub renews_itself: Option<bool>,
+    /// The service that it serves.
+    pub item: Option<ItemId>,
+}
+
+/// The key of a license.
+#[derive(Debug, Clone)]
+pub enum ShownKey {
+    /// The seller shows none.
+    None,
+    /// This one.
+    Known(LicenseKey),
+    /// One that nobody had before.
+    New,
+}
+
+impl ShownKey {
+    fn of(key: Option<&LicenseKey>) -> Self {
+        key.map_or(Self::None, |key| Self::Known(key.clone()))
+    }
+}
+
+/// A change, with its cost.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// In words.
     pub what: Text,
-    /// What it costs, as far as that is known; `None`: nothing.
+    /// What it costs, in words; `None`: nothing.
     pub cost: Option<Text>,
+    /// The amount, where it is known.
+    pub price: Option<Money>,
+}
+
+impl Change {
+    /// A change that costs nothing.
+    pub(in crate::engine) fn free(what: Text) -> Self {
+        Self { what, cost: None, price: None }
+    }
+
+    /// A change at our list price, if there is one.
+    pub(in crate::engine) fn at_list_price(what: Text, price: Option<Money>) -> Self {
+        let cost = match &price {
+            Some(price) => text!("list price {price}", "по прайсу {price}"),
+            None => text!("the price is not known", "цена неизвестна"),
+        };
+        Self { what, cost: Some(cost), price }
+    }
+}
+
+impl Preview {
+    /// What all changes cost together.
+    pub fn bill(&self) -> Bill {
+        Bill::of(self.changes.iter().filter(|change| change.cost.is_some()).map(|change| change.price.as_ref()))
+    }
 }
 
 impl Engine<'_> {
@@ -95,25 +146,76 @@ impl Engine<'_> {
         let target = self.target(&found.item, self.served(&found.item, &found.product))?;
         let row = LicenseRow { internal_name: self.product_bound(&found, &word), ..found.as_row(self) };
         let todo = differences(&found.item, &target, &row, &found.seen, self.today());
-        let changes = todo.iter().map(|difference| self.change_of(&found, difference)).collect();
-        Ok(Preview {
-            item,
-            item_name: found.item.name.clone(),
-            client: found.item.client,
-            former_client: found.former_client,
-            has_product: self.product_shown(&found.seen),
-            outward: outward::now_and_then(&todo, target.remoteip, &row, &found.seen),
-            target,
-            key: found.key,
-            panel: self.panel_id.clone(),
-            from: found.from,
-            frees: found.replaced().map(|row| row.id),
+        let mut changes: Vec<Change> = told_first(&found).into_iter().map(Change::free).collect();
+        changes.extend(todo.iter().map(|difference| self.change_of(&found, difference)));
+        let now = Face { item: found.from, ..self.face_of(&found.seen) };
+        let then = Face {
+            key: if found.key == KeyFate::New { ShownKey::New } else { now.key.clone() },
+            product: target.internal_name.clone(),
+            ip: target.ip.or(now.ip),
+            name: target.licname.clone(),
+            mark: Some(self.mark_then(item, now.mark.as_deref())),
+            renews_itself: Some(false),
+            item: Some(item),
+            ..now.clone()
+        };
+        let outward = outward::now_and_then(&todo, target.remoteip, &row, &found.seen);
+        self.with_balance(Preview {
+            title: title(&found.item, license),
+            faces: Some(Box::new([now, then])),
+            outward,
             changes,
-            seen: found.seen,
+            balance: None,
         })
+        .await
+    }
+
+    /// Reads the balance, where something costs money. A seller that does not tell it does not stop the preview.
+    pub(in crate::engine) async fn with_balance(&mut self, preview: Preview) -> Result<Preview, ModuleError> {
+        if preview.bill().is_free() {
+            return Ok(preview);
+        }
+        self.step("ask balance").await?;
+        Ok(Preview { balance: self.ports.upstream.balance().ok(), ..preview })
+    }
+
+    /// A license as the seller shows it. It serves no service as far as this tells.
+    pub(in crate::engine) fn face_of(&self, seen: &License) -> Face {
+        Face {
+            license: Some(seen.id),
+            key: ShownKey::of(seen.key.as_ref()),
+            product: self.product_shown(seen),
+            ip: seen.ip,
+            name: seen.shown_name().to_owned(),
+            mark: match &seen.remoteid {
+                RemoteId::Text(text) => Some(text.clone()),
+                RemoteId::Absent | RemoteId::Empty => None,
+            },
+            renews_itself: seen.autoprolong,
+            item: None,
+        }
+    }
+
+    /// A license of ours as the last look showed it.
+    pub(in crate::engine) fn face_of_row(&self, row: &LicenseRow) -> Face {
+        Face {
+            product: row.internal_name.clone(),
+            mark: row.mark.as_ref().map(ToString::to_string),
+            // The automatic renewal of our licenses is switched off when they are bound.
+            renews_itself: Some(false),
+            item: row.item.filter(|_| row.incarnation.is_some()),
+            ..self.face_of(&row.as_last_seen())
+        }
+    }
+
+    /// The mark for a service; its number is not known before.
+    pub(in crate::engine) fn mark_then(&self, item: ItemId, now: Option<&str>) -> String {
+        let ours = format!("pml-{}-{item}-", self.panel_id.as_str());
+        now.filter(|mark| mark.starts_with(&ours)).map_or_else(|| format!("{ours}…"), str::to_owned)
     }
 
     fn change_of(&self, found: &Found, difference: &Difference) -> Change {
+        // The seller charges for the days that are left and shows nowhere how much, so the amount is not known.
         let cost = match difference {
             Difference::Tariff { to, .. } => {
                 let product = self.rules.catalogue.by_pricelist(*to);
@@ -132,7 +234,7 @@ impl Engine<'_> {
             | Difference::Running
             | Difference::NotRunning => None,
         };
-        Change { what: change(&found.seen, difference, self.moves_from(&found.seen)), cost }
+        Change { what: change(&found.seen, difference, self.moves_from(&found.seen)), cost, price: None }
     }
 
     fn product_shown(&self, seen: &License) -> String {
@@ -178,6 +280,40 @@ impl Engine<'_> {
         };
         trouble.filter(|error| error.kind == ErrorKind::State)
     }
+}
+
+/// The heading of a page about a license and a service.
+pub(in crate::engine) fn title(item: &Item, license: LicenseId) -> Text {
+    let (id, name, client) = (item.id, &item.name, item.client);
+    text!(
+        "License {license} for service {id} ({name}, client {client}):",
+        "Лицензия {license} для услуги {id} ({name}, клиент {client}):"
+    )
+}
+
+/// What binding changes besides the license itself.
+fn told_first(found: &Found) -> Vec<Text> {
+    let (id, license) = (found.item.id, found.seen.id);
+    let mut lines: Vec<Text> = found.former_client.map(|known| accepted(&found.item, known)).into_iter().collect();
+    if let Some(from) = found.from {
+        lines.push(text!("service {from} loses license {license}", "услуга {from} лишается лицензии {license}"));
+    }
+    lines.extend(found.replaced().map(|old| frees(id, old.id)));
+    lines
+}
+
+/// The client of a service changed, and the operator's word accepts it.
+pub(in crate::engine) fn accepted(item: &Item, known: ClientId) -> Text {
+    let (id, client) = (item.id, item.client);
+    text!(
+        "client {client} of service {id} is accepted in place of client {known}",
+        "клиент {client} услуги {id} принимается вместо клиента {known}"
+    )
+}
+
+/// The license that a service has is freed.
+pub(in crate::engine) fn frees(item: ItemId, old: LicenseId) -> Text {
+    text!("license {old} of service {item} is freed", "лицензия {old} услуги {item} освобождается")
 }
 
 /// What a change of tariff costs: the seller charges the difference for the days that are left.

@@ -7,15 +7,13 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::change::Target;
-use crate::plan::identity::KeyFate;
 use crate::plan::order::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::text;
 
 use super::look::unreadable;
 use super::wording;
-use crate::engine::bind::preview::Preview;
+use crate::engine::bind::preview::{self, Change, Face, Preview};
 use crate::engine::bind::{Consent, Word};
 use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
 use crate::engine::send::describe;
@@ -42,27 +40,21 @@ impl Engine<'_> {
         let pair = self.pair(item, order, consent).await;
         self.held.clear();
         let pair = pair?;
+        let now = Face { product: pair.name, ..self.face_of(&pair.seen.as_license()) };
+        let then = Face {
+            mark: Some(self.mark_then(item, now.mark.as_deref())),
+            renews_itself: Some(false),
+            item: Some(item),
+            ..now.clone()
+        };
+        let client = pair.former_client.map(|known| preview::accepted(&pair.item, known));
+        let freed = pair.held.map(|row| row.id).filter(|id| *id != order).map(|old| preview::frees(item, old));
         Ok(Preview {
-            item,
-            item_name: pair.item.name.clone(),
-            client: pair.item.client,
-            former_client: pair.former_client,
-            has_product: pair.name.clone(),
-            target: Target {
-                internal_name: pair.name,
-                pricelist: crate::model::ids::UpstreamPricelistId(0),
-                ip: None,
-                remoteip: None,
-                licname: pair.seen.domain.clone(),
-                nodes: None,
-            },
+            title: preview::title(&pair.item, order),
+            faces: Some(Box::new([now, then])),
             outward: [None, None],
-            key: KeyFate::Kept,
-            panel: self.panel_id.clone(),
-            from: None,
-            frees: pair.held.map(|row| row.id).filter(|id| *id != order),
-            changes: Vec::new(),
-            seen: pair.seen.as_license(),
+            changes: client.into_iter().chain(freed).map(Change::free).collect(),
+            balance: None,
         })
     }
 

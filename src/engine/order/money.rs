@@ -54,7 +54,8 @@ impl Engine<'_> {
         Err(error)
     }
 
-    async fn kept_back(
+    /// What would hold a purchase back now. Nothing is written down.
+    pub(in crate::engine) async fn kept_back(
         &mut self,
         what: &Text,
         cost: Option<&Money>,
