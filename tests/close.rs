@@ -50,6 +50,18 @@ fn another_installation_took_it() {
     }
 }
 
+/// A seller may show the past for a while: a license that runs after all once it is freed is stopped then.
+#[test]
+fn a_license_that_turns_out_to_run_once_it_is_freed_is_stopped() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    let past = |right: &str| right.replace("<status>2</status>", "<status>3</status>");
+    test.upstream.fault(Fault::on("soft.edit?read").reworded(past).times(1));
+    test.cmd("close", 42).ok();
+    assert_eq!(changes(&test), [free(id), format!("soft.suspend elid={id}")], "{}", test.story());
+    assert_eq!((test.upstream.license(id).status, state(&test, "SELECT state FROM license").as_str()), (3, "pool"));
+}
+
 /// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set all the
 /// same.
 #[test]

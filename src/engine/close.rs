@@ -17,6 +17,7 @@ use crate::text;
 
 use super::identity::wording::shown_elsewhere;
 use super::order::doubt::order_of;
+use super::pool::returning::is_untouched;
 use super::{Engine, errors, is_deleted};
 
 /// A license that waits to be freed is tried again this much later when the seller gives no date.
@@ -117,6 +118,10 @@ impl Engine<'_> {
     /// crash in between leaves a license that waits to be freed, never a license that nobody knows of.
     async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
+        if is_untouched(row) {
+            // Nothing has to be undone at the seller, where somebody else may have taken it since.
+            return self.release(row, LicenseState::Pool, None, &Reason::FreedIntoPool).await;
+        }
         if row.state != LicenseState::ToFree {
             let (row, id) = (row.clone(), row.id);
             let reason = text!("service {} gave license {id} back", "услуга {} вернула лицензию {id}", item.id);
@@ -267,7 +272,8 @@ impl Engine<'_> {
             if is_deleted(&again) {
                 return self.is_gone(row, &again, LicenseState::ToFree).await.map(drop);
             }
-            seen = again.unwrap_or(seen);
+            // The seller may have shown the past: an earlier start of the license may come into view only now.
+            seen = self.stop(row, again.unwrap_or(seen)).await?;
         }
         self.refresh(row, &seen).await?;
         if seen.looks_free() {

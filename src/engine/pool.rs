@@ -3,6 +3,7 @@
 //! claimed license.
 
 pub(super) mod foreign;
+pub(super) mod returning;
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::item::Item;
@@ -16,7 +17,6 @@ use crate::plan::doubt::has_run_out;
 use crate::plan::order::Terms;
 use crate::plan::outward;
 use crate::plan::pool::{Need, Today, candidates, has_address};
-use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
@@ -28,9 +28,6 @@ use super::{Engine, errors, is_deleted};
 /// Candidates that one run tries before it buys a license. A refused candidate rests, so that the next run tries
 /// others.
 const MAX_CANDIDATES: usize = 5;
-
-/// When a candidate was refused without a date, it is tried again this much later.
-const PUT_ASIDE_DAYS: i64 = 1;
 
 /// Takes the place of the fingerprint when the seller does not show the key.
 const NO_KEY: &str = "none";
@@ -223,25 +220,6 @@ impl Engine<'_> {
         }
     }
 
-    /// The license was changed elsewhere in between. With the mark of another installation it is not ours any more,
-    /// and is never touched again.
-    async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
-        let state = match seen.remoteid.mark() {
-            Some(mark) if *mark.panel() == self.panel_id => self.state_to_return(row),
-            // Nothing proves that its user is ours: it stays in the pool, reconcile names it, and nothing frees it.
-            None if seen.remoteid.is_silent() => LicenseState::Pool,
-            Some(_) | None => LicenseState::Stopped,
-        };
-        let why = text!("license {} is not free any more", "лицензия {} больше не свободна", row.id);
-        self.warn(&why);
-        let (row, until) = (row.clone(), self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
-        self.commit("no longer free", move |tx| {
-            tx.release_license(&row, state, Some(until), Some(&Reason::NotFree))?;
-            tx.note(row.item, Some((row.account, row.id)), state.word(), &why)
-        })
-        .await
-    }
-
     pub(super) fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
         match (&row.key_before, &seen.key) {
             (Some(before), Some(key)) => key.fingerprint() != *before,
@@ -336,48 +314,6 @@ impl Engine<'_> {
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!("wait, or use another address", "подождите или укажите другой IP"))
         .because(error)
-    }
-
-    /// Whether the key was changed is unknown: the candidate rests until this is settled, and the next one is tried.
-    async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        let state = self.state_to_return(row);
-        let row = row.clone();
-        self.commit("put aside", move |tx| tx.release_license(&row, state, Some(until), Some(&Reason::KeyInDoubt)))
-            .await
-    }
-
-    fn state_to_return(&self, row: &LicenseRow) -> LicenseState {
-        if row.name == FREE_NAME { LicenseState::Pool } else { LicenseState::ToFree }
-    }
-
-    /// Gives a claimed license back: stopped again, with the reason and the day from which it may be tried again.
-    async fn give_back(
-        &mut self,
-        row: &LicenseRow,
-        from: Option<chrono::NaiveDate>,
-        why: &Reason,
-    ) -> Result<(), ModuleError> {
-        let seen = self.read(row.family, row.id).await?;
-        if let Some(seen) = seen.filter(|seen| seen.status == LicenseStatus::Active) {
-            self.stop(row, seen).await?;
-        }
-        let midnight =
-            from.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
-        // A day in the past is ignored: otherwise every run would try this refused candidate first.
-        let later = midnight.filter(|&at| at > self.now());
-        let until = later.unwrap_or_else(|| self.now() + chrono::Duration::days(PUT_ASIDE_DAYS));
-        let state = self.state_to_return(row);
-        let cause = words(why);
-        self.note(&text!(
-            ["license {} goes back: {}", row.id, cause.en],
-            ["лицензия {} возвращается: {}", row.id, cause.ru]
-        ));
-        self.commit("give back", |tx| {
-            tx.release_license(row, state, Some(until), Some(why))?;
-            tx.note(row.item, Some((row.account, row.id)), "given_back", &cause)
-        })
-        .await
     }
 
     /// Step 4: name, address and mark in one edit. After this step the license is not given back.

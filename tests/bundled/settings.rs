@@ -1,6 +1,10 @@
 //! Settings that steer more than one rule, each through the binary.
 use super::{licid, state};
+use crate::service::changes;
 use crate::support::{Fault, Test};
+
+/// What the state holds its only license for.
+const HELD: &str = "SELECT state FROM license";
 
 /// A license freed by somebody else is nobody's business, until pool_foreign says that it may be taken.
 #[test]
@@ -25,6 +29,27 @@ fn pool_foreign() {
         assert_eq!(test.upstream.license(other).licname, "free.lic");
         assert_eq!(test.upstream.license(named).licname, "not free");
     }
+}
+
+/// A run that claimed a free license and ended before it sent anything has nothing to undo: whoever took the license
+/// since then keeps it as it is.
+#[test]
+fn a_claimed_license_for_which_nothing_was_sent_goes_back_untouched() {
+    let test = Test::new();
+    test.settings("pool_foreign = true\n");
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    let free = test.upstream.add_foreign(55227, 12, "0.0.0.0", "free.lic");
+    test.upstream.edit_license(free, |license| license.status = 3);
+    // The look that takes it in succeeds, and the one after the claim does not.
+    test.upstream.fault(Fault::on("soft.edit?read").of(free).nth(2).html());
+    test.soft_item(42, "55227", 12).ip("192.0.2.42").licname("shop").add();
+    test.cmd("open", 42).fails("bad_answer");
+    assert_eq!(crate::service::state(&test, HELD), "claimed", "{}", test.story());
+    test.upstream.edit_license(free, |license| {
+        (license.licname, license.ip, license.status) = ("somebody's".into(), "198.51.100.7".into(), 2);
+    });
+    test.cmd("close", 42).ok();
+    assert_eq!((changes(&test), crate::service::state(&test, HELD)), (vec![], "pool".to_owned()));
 }
 
 /// Taken in is only what is free, of that tariff and has an end, whatever the list leaves open; and nothing that our

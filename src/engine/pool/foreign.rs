@@ -17,7 +17,8 @@ use crate::engine::{Engine, errors};
 const MAX_OPENED: usize = 20;
 
 impl Engine<'_> {
-    /// Takes free licenses of a product into the pool. Returns how many.
+    /// Takes free licenses of a product into the pool. Returns how many of them our state has now, those that another
+    /// run took in at the same time included: the pool is then worth another search.
     pub(in crate::engine) async fn take_in_foreign(&mut self, product: &Product) -> Result<usize, ModuleError> {
         let mut pages = Pages::of(product.family);
         let mut free = Vec::new();
@@ -29,13 +30,14 @@ impl Engine<'_> {
                 }
             }
         }
-        let mut taken = 0;
+        let mut pooled = 0;
         for id in free.into_iter().take(MAX_OPENED) {
-            taken += usize::from(self.pool_one(product, id).await?);
+            pooled += usize::from(self.pool_one(product, id).await?);
         }
-        Ok(taken)
+        Ok(pooled)
     }
 
+    /// Whether our state has the license afterwards.
     async fn pool_one(&mut self, product: &Product, id: LicenseId) -> Result<bool, ModuleError> {
         let Some(seen) = self.read(product.family, id).await? else { return Ok(false) };
         let fits = is_free(&seen) && seen.tariff.id() == Some(product.pricelist) && seen.expires.day().is_some();
@@ -48,7 +50,7 @@ impl Engine<'_> {
         );
         let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
         let (account, module) = (self.account, self.module);
-        let is_taken = self
+        let is_new = self
             .commit("take in", |tx| {
                 // Another run may have taken it in since the list was read, and may have given it to a service.
                 if tx.knows_license(account, id)? {
@@ -68,10 +70,10 @@ impl Engine<'_> {
                 Ok(true)
             })
             .await?;
-        if is_taken {
+        if is_new {
             self.note(&reason);
         }
-        Ok(is_taken)
+        Ok(true)
     }
 }
 
