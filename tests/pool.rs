@@ -281,6 +281,39 @@ fn without_dates() {
     }
 }
 
+/// Where the seller gives no dates, what was changed for a client counts by our own record: the license is not tried
+/// before its month is over. Clearing its address at the close is no such change.
+#[test]
+fn without_dates_a_change_for_a_client_is_young_by_our_own_record() {
+    type Change = fn(&Test);
+    let changes_of: [(&str, Change); 2] = [
+        ("ip_changed", |test| {
+            test.set_param(41, "ip", "192.0.2.141");
+            test.cmd("setparam", 41).ok();
+        }),
+        ("key_changed", |test| {
+            test.cmd("gen_key", 41).ok();
+        }),
+    ];
+    for (column, change) in changes_of {
+        let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
+        test.upstream.options(|o| o.free_ip_changes = true);
+        let id = opened(&test, 41, "55227", 12);
+        change(&test);
+        test.cmd("close", 41).ok();
+        assert_eq!(state(&test, "SELECT state FROM license"), "pool", "{column}");
+        forget(&test);
+        open(&test, 142, "55227", 1).ok();
+        assert_eq!((licid(&test, 142) == id, orders(&test)), (false, 1), "{column}: {}", test.story());
+        let tried = changes(&test).iter().any(|line| line.contains(&format!("elid={id} ")));
+        assert!(!tried, "{column}: {}", test.story());
+        test.upstream.age(id, 40);
+        crate::service::alter_state(&test, &format!("UPDATE license SET {column} = '{}' WHERE id = {id}", day(-40)));
+        open(&test, 143, "55227", 1).ok();
+        assert_eq!((licid(&test, 143), orders(&test)), (id, 1), "{column}: {}", test.story());
+    }
+}
+
 /// A call in doubt about a license that no service holds is ended by a pass, whether anybody wants the license or
 /// not.
 #[test]

@@ -95,9 +95,9 @@ pub struct LicenseRow {
     pub created: Option<NaiveDate>,
     /// When it runs out, as last known.
     pub expires: Expiry,
-    /// The day of the last change of address.
+    /// The day of the last change of address: by the seller, else by our own record.
     pub ip_changed: Option<NaiveDate>,
-    /// The day of the last change of key.
+    /// The day of the last change of key: by the seller, else by our own record.
     pub key_changed: Option<NaiveDate>,
     /// When it got this state (UTC).
     pub since: DateTime<Utc>,

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::{Store, StoreError, Tx, cell};
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use crate::model::journal::Incarnation;
-use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license::{FREE_IP, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::name::KeptName;
 use crate::model::reason::Reason;
@@ -238,7 +238,8 @@ impl Tx<'_> {
                  internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = coalesce(?12, name),
                  ip = coalesce(?13, ip), last_ip = coalesce(?13, last_ip), status = coalesce(?14, status),
                  lickey = coalesce(?15, lickey), created = coalesce(?16, created), expires = coalesce(?17, expires),
-                 ip_changed = coalesce(?18, ip_changed), key_changed = coalesce(?19, key_changed), since = ?20,
+                 ip_changed = coalesce(?18, CASE WHEN ip <> ?13 AND ?13 <> ?22 THEN ?23 END, ip_changed),
+                 key_changed = coalesce(?19, CASE WHEN lickey <> ?15 THEN ?23 END, key_changed), since = ?20,
                  not_before = NULL, reason = NULL, domains = ?21",
             params![
                 binding.account.0,
@@ -261,7 +262,9 @@ impl Tx<'_> {
                 day(seen.ip_changed),
                 day(seen.key_changed),
                 self.now.timestamp(),
-                seen.domains
+                seen.domains,
+                FREE_IP.to_string(),
+                self.today()
             ],
         )?;
         self.raise_highest_license(binding.account, seen.id)?;
@@ -274,7 +277,8 @@ impl Tx<'_> {
         }
     }
 
-    /// Takes over what a look showed; what we hold the license for stays.
+    /// Takes over what a look showed; what we hold the license for stays. Where the seller gives no days of changes,
+    /// the day is today on which another address or key is seen than before. Clearing the address is no change.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -284,7 +288,8 @@ impl Tx<'_> {
             "UPDATE license SET name = coalesce(?3, name), ip = coalesce(?4, ip),
                  status = coalesce(?5, status), lickey = coalesce(?6, lickey),
                  created = coalesce(?7, created), expires = coalesce(?8, expires),
-                 ip_changed = coalesce(?9, ip_changed), key_changed = coalesce(?10, key_changed),
+                 ip_changed = coalesce(?9, CASE WHEN ip <> ?4 AND ?4 <> ?13 THEN ?14 END, ip_changed),
+                 key_changed = coalesce(?10, CASE WHEN lickey <> ?6 THEN ?14 END, key_changed),
                  pricelist = coalesce(?11, pricelist), domains = coalesce(?12, domains)
              WHERE account = ?1 AND id = ?2",
             params![
@@ -299,9 +304,16 @@ impl Tx<'_> {
                 day(seen.ip_changed),
                 day(seen.key_changed),
                 seen.tariff.id().map(|id| id.0),
-                seen.domains
+                seen.domains,
+                FREE_IP.to_string(),
+                self.today()
             ],
         )
+    }
+
+    /// The calendar day (UTC) of this write.
+    fn today(&self) -> String {
+        self.now.date_naive().to_string()
     }
 
     /// Moves a license to a state in which it serves nobody.
