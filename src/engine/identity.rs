@@ -13,8 +13,8 @@ use crate::error::ModuleError;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus};
-use crate::model::license::{Family, License};
-use crate::model::license_row::LicenseRow;
+use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::identity::{Shown, Standing, shown, shows_newer_key, standing};
 use crate::text;
 
@@ -169,14 +169,15 @@ impl Engine<'_> {
         })
     }
 
-    /// A license that a service shows, if it exists at the seller.
+    /// A license that a service shows, unless it is gone. Of a license of ours that the seller did not find once, only
+    /// the number is known.
     async fn read_shown(&mut self, license: LicenseId) -> Result<Option<License>, ModuleError> {
-        let row = self.store.license(self.account, license).map_err(errors::state)?;
-        let families = match &row {
-            Some(row) => vec![row.family],
-            None => vec![Family::Soft, Family::SoftExternal],
-        };
-        for family in families {
+        if let Some(row) = self.store.license(self.account, license).map_err(errors::state)? {
+            let seen = self.read(row.family, license).await?;
+            let is_gone = self.is_surely_gone(&row, &seen).await?;
+            return Ok((!is_gone).then(|| seen.unwrap_or_else(|| License::unknown(license))));
+        }
+        for family in [Family::Soft, Family::SoftExternal] {
             let seen = self.read(family, license).await?;
             if !is_deleted(&seen) {
                 return Ok(seen);
@@ -227,15 +228,28 @@ impl Engine<'_> {
     }
 
     /// Checks a license before it is freed or given a new key: no other service may show it. A license that is gone
-    /// passes, because nothing could be taken from that service any more.
+    /// passes, because nothing could be taken from that service any more. One answer that does not find the license
+    /// proves nothing (docs/money-safety.md 3): until a second one it is protected like a license that is there.
     ///
     /// # Errors
     /// `state`, with the command that hands the license over.
     pub(super) async fn check_no_heir(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        match self.heir_of(row, None).await? {
-            None => Ok(()),
-            Some(_) if is_deleted(&self.read(row.family, row.id).await?) => Ok(()),
-            Some(heir) => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+        let Some(heir) = self.heir_of(row, None).await? else { return Ok(()) };
+        let seen = self.read(row.family, row.id).await?;
+        match self.is_surely_gone(row, &seen).await? {
+            true => Ok(()),
+            false => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+        }
+    }
+
+    /// Whether a license that a service shows is gone for certain.
+    async fn is_surely_gone(&mut self, row: &LicenseRow, seen: &Option<License>) -> Result<bool, ModuleError> {
+        match seen {
+            None => Ok(row.state == LicenseState::Deleted || self.is_missing_again(row, row.state).await?),
+            Some(seen) => {
+                self.shown_again(row).await?;
+                Ok(seen.status == LicenseStatus::Deleted)
+            }
         }
     }
 

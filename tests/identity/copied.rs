@@ -56,6 +56,30 @@ fn a_copied_service_keeps_its_license_until_an_operator_decides() {
     assert_eq!((face(&test, id), test.upstream.billed("soft.order.param")), (before, 1), "{}", test.story());
 }
 
+/// One answer that does not find the license proves nothing: what the copy shows is neither freed nor bought beside on
+/// it, whichever look of whichever command gets that answer.
+#[test]
+fn one_answer_that_finds_no_license_changes_nothing_that_a_copy_shows() {
+    let (test, id) = copied();
+    let before = face(&test, id);
+    let no_license = |nth| {
+        test.upstream.clear_faults();
+        let looks = test.upstream.count_of("soft.edit?read");
+        test.upstream.fault(Fault::on("soft.edit?read").refused("no_license").nth(looks + nth));
+    };
+    for nth in 1..=3 {
+        no_license(nth);
+        assert_eq!(sync(&test).code, Some(1), "sync, look {nth}: {}", test.story());
+        no_license(nth);
+        assert_eq!(operator(&test, "unbind 1001 --yes").code, Some(1), "unbind, look {nth}: {}", test.story());
+        for command in ["prolong", "resume", "setparam"] {
+            no_license(nth);
+            test.cmd(command, 1002).fails("state");
+        }
+    }
+    assert_eq!((face(&test, id), test.upstream.billed("soft.order.param")), (before, 1), "{}", test.story());
+}
+
 /// bind hands the license over, with its key: nothing is sent that the client's server would notice, and the decision
 /// is in the journal. Afterwards the copy is served like any service, and the old row is done with.
 #[test]

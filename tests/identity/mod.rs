@@ -2,7 +2,7 @@
 //! another client or another wording: nothing is lost, nothing is bought beside, and an operator can always say "it
 //! is the same".
 use crate::service::{changes, day, ends_in, forget, ip_of, licid, opened, settle, state, told};
-use crate::support::{Output, Test};
+use crate::support::{Fault, Output, Test};
 
 mod advice;
 mod bind;
