@@ -72,9 +72,10 @@ impl Engine<'_> {
     pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         self.settle_orders(item, &incarnation, None).await?;
-        let held = self.license_to_prolong(item, &incarnation).await?;
-        if let Some((row, seen)) = &held {
+        let mut held = self.license_to_prolong(item, &incarnation).await?;
+        if let Some((row, seen)) = &mut held {
             self.check_expiry(item, row, seen)?;
+            self.see_last_renewal(row, seen).await?;
         }
         let payment = self.payment(item, &incarnation, held.as_ref()).await?;
         if let Some((row, seen)) = held {

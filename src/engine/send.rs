@@ -83,6 +83,20 @@ impl Engine<'_> {
         }
     }
 
+    /// Looks again when a license ends on a day from which it was renewed before: that answer shows the past. A payment
+    /// that believed it would take the earlier renewal for its own.
+    ///
+    /// # Errors
+    /// `order_unknown`: the seller does not show a renewal that was carried out.
+    pub(super) async fn see_last_renewal(&mut self, row: &LicenseRow, seen: &mut License) -> Result<(), ModuleError> {
+        let Some(before) = seen.expires.day() else { return Ok(()) };
+        let key = IdempotencyKey::Renewal { account: row.account, license: row.id, before };
+        let Some(done) = self.store.intent_by_key(&key.to_string()).map_err(errors::state)? else { return Ok(()) };
+        let now = self.done_before(row, &done, &describe(&done)).await?;
+        *seen = now.ok_or_else(|| errors::license_gone(row.item, row.id))?;
+        Ok(())
+    }
+
     fn cannot_tell(&self, intent: &Intent, what: &Text, why: &Text) -> ModuleError {
         errors::order_unknown(what, why, intent.item, intent.id.0)
     }
