@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::faults::Fault;
 use crate::life::{address, begin_operation, foreign, license_of, post_moved_end};
+use crate::outside::Outside;
 use crate::panel::add_period;
 use crate::seller::Lic;
 use crate::trouble::Trouble;
@@ -36,6 +37,8 @@ pub enum Act {
     Seller { item: u32, does: SellerDoes },
     /// Something befalls the whole installation.
     Trouble(Trouble),
+    /// Something changes outside.
+    Outside(Outside),
 }
 
 /// A run to begin.

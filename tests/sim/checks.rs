@@ -266,10 +266,11 @@ fn holds_none(world: &World, incarnation: &pmisplicense::model::journal::Incarna
     world.store.license_of(incarnation).is_ok_and(|row| row.is_none())
 }
 
-/// Whether the reconcile plan says that a service has no license.
+/// Whether the reconcile plan says that a service has no license, or which one it is to have.
 fn is_to_be_obtained(world: &World, item: &Item) -> bool {
     let obtains = |finding: &pmisplicense::plan::finding::Finding| {
-        finding.kind == Finding::NoLicense && finding.item == Some(item.id)
+        let is_taken_in = matches!(finding.remedy, Remedy::TakeIn(_, Some(of)) if of == item.id);
+        is_taken_in || finding.kind == Finding::NoLicense && finding.item == Some(item.id)
     };
     world.findings.iter().flatten().any(obtains)
 }
@@ -310,6 +311,9 @@ fn ends(world: &mut World) {
             Some((pmisplicense::error::ErrorKind::BadValue, _)) if sells_missing_nodes(world, op.item) => {}
             // What was sent in the quiet itself still settles.
             Some((pmisplicense::error::ErrorKind::Client, _)) if settles(world, op.item) => {}
+            // A license that the seller never lets be read, and that could be the one which is looked for.
+            Some((pmisplicense::error::ErrorKind::BadAnswer, words))
+                if world.seller.broken.iter().any(|id| words.contains(&format!("license {id}"))) => {}
             Some((kind, words)) if !crate::choices::may_last(*kind) => {
                 let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());
                 found.push(("unfinished without a lasting cause", what));

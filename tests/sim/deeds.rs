@@ -86,6 +86,11 @@ pub fn seller_hides_one(world: &mut World) {
     }
 }
 
+/// A duplicate of the first license, which nobody can read.
+pub fn stray_beside(world: &mut World) {
+    crate::outside::Outside::Stray(1).happen(world);
+}
+
 pub fn seller_renumbers(world: &mut World) {
     let ids: Vec<u32> = world.seller.licenses.iter().filter(|lic| !lic.foreign).map(|lic| lic.id).collect();
     ids.into_iter().for_each(|id| world.seller.renumber(id));

@@ -14,6 +14,8 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
         let turns = 77 + u64::try_from(tag).unwrap_or(0);
         Act::Runs { turns, runs: runs.iter().enumerate().map(begun).collect() }
     };
+    // What was copied goes on under its new number.
+    let action = action.of_present(|item| stage.world.borrow().present(item));
     match action {
         Action::Step { item, pick } => {
             let (before, what) = crate::life::next(&stage.world.borrow(), item, pick);
@@ -47,6 +49,7 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
             stage.happen(Act::Seller { item, does: crate::life::seller_does(pick) });
         }
         Action::Trouble(trouble) => stage.happen(Act::Trouble(trouble)),
+        Action::Outside(outside) => stage.happen(Act::Outside(outside)),
         Action::Import => stage.happen(runs(&[What::Import])),
         Action::Reconcile => stage.happen(runs(&[What::Reconcile])),
         Action::Decide => stage.happen(runs(&[What::Decide])),

@@ -2,7 +2,43 @@
 
 use serde::{Deserialize, Serialize};
 
+use pmisplicense::model::license::FREE_NAME;
+
 use crate::rng::Rng;
+
+/// What this seller makes of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Names {
+    AsSent,
+    Escaped,
+    Cut,
+    LowerCase,
+}
+
+impl Names {
+    /// The name as it is shown.
+    pub fn kept(self, name: &str) -> String {
+        match self {
+            _ if name == FREE_NAME => name.to_owned(),
+            Self::AsSent => name.to_owned(),
+            Self::Escaped => name.replace('&', "&amp;").replace('\'', "&#39;").replace('#', "&#35;"),
+            Self::Cut => name.chars().take(8).collect(),
+            Self::LowerCase => name.to_lowercase(),
+        }
+    }
+}
+
+/// A column that the form of a license has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    Nothing,
+    Status,
+    Expires,
+    Name,
+    Address,
+}
 
 /// How this seller differs from others: none of it is known for certain about the real one.
 /// A recorded one that lacks a habit has the plain one: it is older than that habit.
@@ -37,6 +73,9 @@ pub struct Habits {
     pub key_delay_s: i64,
     /// Whether changes of address are refused within a month of the last one.
     pub month_rule: bool,
+    pub names: Names,
+    /// What lists leave out.
+    pub list_lacks: Column,
 }
 
 impl Default for Habits {
@@ -62,6 +101,8 @@ impl Habits {
         page_rows: 500,
         key_delay_s: 0,
         month_rule: true,
+        names: Names::AsSent,
+        list_lacks: Column::Nothing,
     };
 
     pub fn draw(rng: &mut Rng) -> Self {
@@ -81,6 +122,19 @@ impl Habits {
             page_rows: rng.pick(&[500, 500, 500, 3]),
             key_delay_s: rng.pick(&[0, 0, 0, 2, 600]),
             month_rule: rng.chance(700),
+            ..Self::PLAIN
+        }
+    }
+
+    /// The same seller with what few do, drawn apart.
+    pub fn odd(self, rng: &mut Rng) -> Self {
+        use Column as C;
+        let names = rng.pick(&[Names::Escaped, Names::Cut, Names::LowerCase]);
+        let column = rng.pick(&[C::Status, C::Expires, C::Name, C::Address]);
+        Self {
+            names: if rng.chance(200) { names } else { Names::AsSent },
+            list_lacks: if rng.chance(200) { column } else { C::Nothing },
+            ..self
         }
     }
 }

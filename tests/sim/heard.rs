@@ -6,14 +6,15 @@ use chrono::NaiveDate;
 use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{Family, LicenseStatus};
-use pmisplicense::model::license_row::LicenseState;
+use pmisplicense::model::license_row::{LicenseRow, LicenseState};
 use pmisplicense::model::period::{Period, days_between};
 use pmisplicense::pass_report::Scope;
 
 use crate::checks::{ACCOUNT, is_nopanel};
+use crate::habits::Column;
 use crate::panel::MODULE;
 use crate::seller::Lic;
-use crate::world::{Job, World, day_of};
+use crate::world::{End, Job, World, day_of};
 
 /// The rules, by which their test knows them.
 pub const NOT_RENEWED: &str = "due, and neither renewed nor named";
@@ -73,11 +74,15 @@ pub fn after_pass(world: &mut World, run: usize) {
     if !is_undisturbed(world, run) {
         return;
     }
+    // What could not even begin says so by its exit code.
+    if matches!(world.runs[run].end, Some(End::Failed(..))) && world.runs[run].report.entries().is_empty() {
+        return;
+    }
     let mut found = Vec::new();
     for due in &world.runs[run].due {
         let Due { item, license, expires } = *due;
         let is_renewed = world.seller.get(license).is_none_or(|lic| lic.expires != Some(expires));
-        if !is_renewed && !is_named(world, run, item, Some(license)) {
+        if !is_renewed && !world.is_held(item) && !is_named(world, run, item, Some(license)) {
             let what = format!("run {run}: license {license} of item {item}, due on {expires}");
             found.push(("S4", NOT_RENEWED, what));
         }
@@ -85,8 +90,10 @@ pub fn after_pass(world: &mut World, run: usize) {
     for item in paid(world) {
         let Some(shown) = item.params.licid else { continue };
         // The panel itself shows an operation that has not ended.
-        let is_known = world.panel.open_op(item.id.0).is_some() || is_named(world, run, item.id, Some(shown.0));
-        if !is_known && !is_served(world, item, shown) {
+        let is_known = world.panel.open_op(item.id.0).is_some()
+            || world.is_held(item.id)
+            || is_named(world, run, item.id, Some(shown.0));
+        if !is_known && !is_served(world, item, shown) && !is_beyond_list(world, item, shown) {
             let what = format!("run {run}: item {} shows license {shown}, which does not serve it", item.id);
             found.push(("S9", NOT_SERVED, what));
         }
@@ -98,11 +105,19 @@ pub fn after_pass(world: &mut World, run: usize) {
 
 /// Whether a paid service has what the state holds for it: a license that runs.
 fn is_served(world: &World, item: &Item, shown: LicenseId) -> bool {
-    held(world, item).is_none_or(|lic| {
-        // No list shows modules: that one was stopped is seen when its end is near.
-        let runs = matches!(lic.status, LicenseStatus::Active | LicenseStatus::Processing);
-        lic.id == shown.0 && (runs || lic.family == Family::Addition)
-    })
+    held(world, item)
+        .is_some_and(|lic| lic.id == shown.0 && matches!(lic.status, LicenseStatus::Active | LicenseStatus::Processing))
+}
+
+/// Whether no list tells what became of a license that our state saw run when it was looked at last: lists without a
+/// column for the status do not say that somebody stopped it, and none shows modules at all. Only a look of its own
+/// could tell, and that comes near its end.
+fn is_beyond_list(world: &World, item: &Item, shown: LicenseId) -> bool {
+    let row = world.store.license(ACCOUNT, shown).ok().flatten();
+    let is_held = |row: &LicenseRow| row.item == Some(item.id) && row.state == LicenseState::Bound;
+    let lacks_status = world.seller.habits.list_lacks == Column::Status;
+    row.filter(is_held)
+        .is_some_and(|row| row.family == Family::Addition || lacks_status && row.status == LicenseStatus::Active)
 }
 
 /// Whether the exit code of a pass, or a problem in the panel, speaks of a service or its license.

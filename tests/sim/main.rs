@@ -26,6 +26,7 @@ mod jobs;
 mod life;
 mod operator;
 mod orderbox;
+mod outside;
 mod panel;
 mod play;
 mod quiet;

@@ -2,13 +2,14 @@
 //! reconcile plan, and gives the command that stands there, where it is the right one.
 
 use pmisplicense::engine::{Consent, Engine, Verdict};
-use pmisplicense::error::ModuleError;
+use pmisplicense::error::{ErrorKind, ModuleError, Text};
 use pmisplicense::model::ids::{IntentId, ItemId, LicenseId, PanelId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::plan::finding::{Finding, Kind, Remedy};
 
+use crate::checks::is_nopanel;
 use crate::seller::{Entry, Kind as Billed};
 use crate::world::{Effect, Shared, World};
 
@@ -36,6 +37,17 @@ pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
         }
         _ => return None,
     };
+    let decided = match decided {
+        // Nothing is left to be bound: whoever the service is, he gets another one.
+        Decision::Bind(item, license, _)
+            if matches!(finding.kind, Kind::OtherClient | Kind::Shown) && is_gone(world, license) =>
+        {
+            Decision::Unbind(item)
+        }
+        // A client who wants no panel by now: what his service shows is nobody's.
+        Decision::Bind(item, ..) if wants_nothing(world, item) => Decision::Unbind(item),
+        other => other,
+    };
     is_right(world, finding, &decided).then_some(decided)
 }
 
@@ -60,10 +72,21 @@ fn is_right(world: &World, finding: &Finding, decision: &Decision) -> bool {
         // Another service of that number has the license by our state, and the present one does not show it.
         Decision::Unbind(item) => {
             let shown = world.panel.service(item.0).and_then(|one| one.item.params.licid);
-            finding.kind == Kind::OtherIncarnation && (shown.is_none() || shown != finding.license)
+            let is_gone = finding.license.is_some_and(|license| is_gone(world, license));
+            is_gone
+                || wants_nothing(world, *item)
+                || finding.kind == Kind::OtherIncarnation && (shown.is_none() || shown != finding.license)
         }
         Decision::Resolve(..) => true,
     }
+}
+
+fn wants_nothing(world: &World, item: ItemId) -> bool {
+    world.panel.service(item.0).is_some_and(|service| is_nopanel(&service.item))
+}
+
+fn is_gone(world: &World, license: LicenseId) -> bool {
+    world.seller.get(license.0).is_none_or(|lic| lic.status == LicenseStatus::Deleted)
 }
 
 /// Whether a service works with a license: it is there, shows the license with its key, and nobody else does.
@@ -74,7 +97,12 @@ fn works_with(world: &World, item: ItemId, license: LicenseId) -> bool {
     };
     let shows = |one: &&Item| one.status != ItemStatus::Deleted && one.params.licid == Some(license);
     let mut showing = world.panel.services.iter().map(|one| &one.item).filter(shows);
-    let has_key = |one: &Item| one.params.lickey.as_ref().is_none_or(|key| key.reveal() == lic.key);
+    // The shown key is the last but one where a request for a new key was doubled on its way, or where the last one was
+    // asked for by a run of this service that could not save it.
+    let keys = || world.seller.ledger.iter().filter(|entry| entry.kind == Billed::Key && entry.license == lic.id);
+    let asked_for = |entry: &Entry| entry.tag.and_then(|tag| tag.item) == Some(item.0);
+    let is_renewed = keys().any(|entry| entry.doubled) || keys().last().is_some_and(asked_for);
+    let has_key = |one: &Item| is_renewed || one.params.lickey.as_ref().is_none_or(|key| key.reveal() == lic.key);
     showing.next().is_some_and(|one| one.id == item && has_key(one)) && showing.next().is_none()
 }
 
@@ -102,6 +130,45 @@ fn verdict(world: &World, intent: IntentId) -> Option<Verdict> {
     Some(found.map_or(Verdict::NotBought, |license| Verdict::Bought(LicenseId(license))))
 }
 
+/// Binds, and gives the commands that the refusals name on the way.
+async fn bind(
+    engine: &mut Engine<'_>,
+    world: &Shared,
+    (item, license): (ItemId, LicenseId),
+    mut consent: Consent,
+) -> Result<Text, ModuleError> {
+    let mut ended = Vec::new();
+    loop {
+        let error = match engine.bind(item, license, consent.clone()).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let words = &error.message.en;
+        if error.kind == ErrorKind::OrderUnknown {
+            // An order in doubt stands in the way: the seller's accounts say what became of it.
+            let known = doubted(&world.borrow(), &error).filter(|(_, intent, _)| !ended.contains(intent));
+            let Some((of, intent, verdict)) = known else { return Err(error) };
+            ended.push(intent);
+            engine.resolve(of, Some(intent), verdict, &Consent::default()).await?;
+        } else if words.contains("--other-product") && !consent.other_product {
+            // He knows that the client chose another product meanwhile.
+            consent.other_product = true;
+        } else if words.contains("--replace") && !consent.replace {
+            // He knows that the service works with this one.
+            consent.replace = true;
+        } else {
+            return Err(error);
+        }
+    }
+}
+
+/// The order that a refusal names, with its service and what became of it.
+fn doubted(world: &World, error: &ModuleError) -> Option<(ItemId, IntentId, Verdict)> {
+    let intent = IntentId(error.value.parse().ok()?);
+    let item = world.store.intent(intent).ok().flatten()?.item?;
+    Some((item, intent, verdict(world, intent)?))
+}
+
 /// Reads the reconcile plan and decides what stands there, one after the other.
 ///
 /// # Errors
@@ -114,7 +181,7 @@ pub async fn decide(engine: &mut Engine<'_>, world: &Shared) -> Result<(), Modul
         let Some(decided) = decided else { continue };
         world.borrow_mut().say(|_| format!("operator: {decided:?} because {}", finding.what.en));
         let done = match decided {
-            Decision::Bind(item, license, consent) => engine.bind(item, license, consent).await,
+            Decision::Bind(item, license, consent) => bind(engine, world, (item, license), consent).await,
             Decision::Unbind(item) => engine.unbind(item).await,
             Decision::Resolve(item, intent, verdict) => {
                 engine.resolve(item, Some(intent), verdict, &Consent::default()).await

@@ -83,6 +83,7 @@ pub struct Panel {
     pub next_number: u32,
     /// A service is in processing after ITEMTYPE.open, and active only after service.postopen.
     pub opens_after_both: bool,
+    pub module_is_off: bool,
 }
 
 pub fn new_item(id: u32, client: u32, code: &str, itemtype: &str, period: i32, ip: Option<String>) -> Item {
@@ -120,6 +121,7 @@ impl Panel {
             problems: Vec::new(),
             next_number: 100,
             opens_after_both: false,
+            module_is_off: false,
         }
     }
 
@@ -296,7 +298,8 @@ impl World {
 
     fn save(&mut self, item: ItemId, name: &str, value: &str) {
         let client = self.panel.service(item.0).map_or(0, |service| service.item.client.0);
-        if name == "lickey" {
+        // A service that gives its license up shows no key.
+        if name == "lickey" && !value.is_empty() {
             let shown = self.panel.shown_keys.iter().find(|(key, _)| key == value).map(|(_, to)| *to);
             match shown {
                 Some(to) if to != client && !self.rolled_back => {
@@ -463,7 +466,8 @@ impl BillDb for Db {
 
     fn modules(&mut self) -> Result<Vec<Module>, DbError> {
         let program = MODULE_PROGRAM.to_owned();
-        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active: true }])
+        let active = !self.world.borrow().panel.module_is_off;
+        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active }])
     }
 
     fn alignment_rules(&mut self, _: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {

@@ -115,6 +115,10 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
         is_muted: how.muted,
         findings: None,
         other_account: false,
+        username: "sim",
+        is_renamed: false,
+        asks_a_person: false,
+        copies: std::collections::BTreeMap::new(),
         own_panel: None,
         database_was_swapped: false,
         state_lost_ms: None,
@@ -172,6 +176,7 @@ impl<'a> Stage<'a> {
             }
             Act::Seller { item, does } => crate::acts::seller(&mut self.world.borrow_mut(), *item, *does),
             Act::Trouble(trouble) => self.befall(*trouble),
+            Act::Outside(outside) => outside.happen(&mut self.world.borrow_mut()),
         }
         self.acts.push(act);
     }
@@ -239,6 +244,7 @@ impl<'a> Stage<'a> {
         let hook = Rc::clone(&self.world);
         let store = store.with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
         let (rules, mut access) = (self.rules, self.access.clone());
+        access.username = self.world.borrow().username.to_owned();
         if self.world.borrow().other_account {
             access.username = "another".to_owned();
         }

@@ -9,7 +9,7 @@ use pmisplicense::model::license::LicenseStatus;
 use crate::faults::Mode;
 use crate::panel::Op;
 use crate::play::{QUIET, Stage};
-use crate::world::{Job, SETTLE_S};
+use crate::world::{End, Job, SETTLE_S};
 
 impl Stage<'_> {
     /// Whether the state says itself that it is old.
@@ -24,6 +24,7 @@ impl Stage<'_> {
             world.say(|_| "--- drain".to_owned());
             world.faults.mode = Mode::Off;
             crate::trouble::over(&mut world);
+            crate::outside::over(&mut world);
             world.skew_ms = 0;
             world.seller.balance = 100_000_000;
             while let Some(due) = world.pending.iter().map(|pending| pending.due_ms).max() {
@@ -48,6 +49,18 @@ impl Stage<'_> {
             if self.waits_for_a_person() {
                 self.group(&[Job::Decide], tag);
                 tag += 8;
+                let asked = {
+                    let mut world = self.world.borrow_mut();
+                    let is_done = world.runs.last().is_some_and(|run| run.end == Some(End::Ok));
+                    let asked = world.asks_a_person;
+                    world.asks_a_person &= !is_done;
+                    asked
+                };
+                if asked {
+                    // What his decision leaves to be freed or obtained, the plan says.
+                    self.group(&[Job::Reconcile], tag);
+                    tag += 8;
+                }
             }
             let mut open: Vec<usize> = Vec::new();
             for (index, op) in self.world.borrow().panel.ops.iter().enumerate() {
@@ -96,6 +109,9 @@ impl Stage<'_> {
     /// Whether an operation failed because somebody has to say who a service or a license is.
     fn waits_for_a_person(&self) -> bool {
         let world = self.world.borrow();
+        if world.asks_a_person {
+            return true;
+        }
         let waits = |op: &Op| op.last_error.as_ref().is_some_and(|(kind, _)| *kind == ErrorKind::State);
         world.panel.ops.iter().filter(|op| !op.done && !op.dropped).any(waits)
     }

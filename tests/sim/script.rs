@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::choices::FOREIGN_POOL;
+use crate::outside::Outside;
 use crate::panel::PanelHabits;
 use crate::rng::Rng;
 use crate::seller::Habits;
@@ -60,6 +61,8 @@ pub enum Action {
     Client { item: u32, pick: u32 },
     /// Something befalls the whole installation.
     Trouble(Trouble),
+    /// Something changes outside.
+    Outside(Outside),
     /// A person has another's license imported.
     Import,
     /// A person has the differences repaired.
@@ -72,12 +75,24 @@ pub enum Action {
 const MAX_RUNS: u32 = 10;
 
 impl Action {
+    /// The same of services as they are numbered now.
+    pub fn of_present(self, present: impl Fn(u32) -> u32) -> Self {
+        match self {
+            Self::Step { item, pick } => Self::Step { item: present(item), pick },
+            Self::Group { item, other, pick } => Self::Group { item: present(item), other: present(other), pick },
+            Self::Seller { item, pick } => Self::Seller { item: present(item), pick },
+            Self::Client { item, pick } => Self::Client { item: present(item), pick },
+            Self::Outside(outside) => Self::Outside(outside.of_present(present)),
+            Self::Sync | Self::Wait { .. } | Self::Trouble(_) | Self::Import | Self::Reconcile | Self::Decide => self,
+        }
+    }
+
     /// How many runs it starts, at most.
     fn runs(self) -> u32 {
         match self {
             Self::Step { .. } | Self::Sync | Self::Import | Self::Reconcile | Self::Decide => 1,
             Self::Group { pick, .. } => 2 + u32::from(pick.is_multiple_of(11)),
-            Self::Wait { .. } | Self::Seller { .. } | Self::Client { .. } | Self::Trouble(_) => 0,
+            Self::Wait { .. } | Self::Seller { .. } | Self::Client { .. } | Self::Trouble(_) | Self::Outside(_) => 0,
         }
     }
 }
@@ -94,7 +109,7 @@ impl Script {
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::fork(seed, 1);
         let rng = &mut rng;
-        let seller = Habits::draw(rng);
+        let seller = Habits::draw(rng).odd(&mut Rng::fork(seed, 6));
         let mut panel =
             PanelHabits { moves_before: rng.chance(500), end_at_open: rng.chance(300), reuses_numbers: false };
         let items = rng.pick(&[1, 2, 2, 3, 3, 4]);
@@ -142,6 +157,7 @@ impl Script {
             runs <= MAX_RUNS
         });
         crate::trouble::draw(seed, &mut actions);
+        crate::outside::draw(seed, items, &mut actions);
         let module = module && !server;
         let setting = Setting { seed, align_year, rules, foreign, server, module, starts, panel, seller };
         Self { setting, actions, intensity }

@@ -2,6 +2,7 @@
 //! change of address and key a month, busy addresses, late keys, expiry and deletion. It shares no rule with `src/`.
 //! Its ledger is what the seller billed, each entry tagged, outside the protocol, with the run that sent it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use chrono::{Datelike, Days, Months, NaiveDate};
@@ -11,6 +12,7 @@ use pmisplicense::model::license::{Expiry, Family, License, LicenseStatus, Licen
 use pmisplicense::model::period::Period;
 use pmisplicense::ports::{Edit, Refusal, RefusalKind, Repeatable};
 
+use crate::habits::Column;
 pub use crate::habits::Habits;
 
 /// Who caused something upstream: written beside the request, never inside it.
@@ -95,6 +97,10 @@ pub struct Seller {
     pub filter: Option<u32>,
     /// Answers hold one field of each license twice, with different values: it counts as not known.
     pub doubles_a_field: bool,
+    /// Dates are told in a form that nobody reads.
+    pub tells_no_dates: bool,
+    /// Licenses whose every read fails.
+    pub broken: BTreeSet<u32>,
     keys: u32,
     pub today: NaiveDate,
 }
@@ -124,6 +130,8 @@ impl Seller {
             next_id: 1000,
             filter: None,
             doubles_a_field: false,
+            tells_no_dates: false,
+            broken: BTreeSet::new(),
             keys: 0,
             today,
         }
@@ -415,19 +423,20 @@ impl Seller {
             (true, false) => RemoteId::Text(lic.remoteid.clone()),
         };
         let doubled = if self.doubles_a_field { vec!["autoprolong".to_owned()] } else { Vec::new() };
+        let dated = |day: Option<NaiveDate>| day.filter(|_| !self.tells_no_dates);
         License {
-            name: Some(lic.name.clone()),
+            name: Some(self.habits.names.kept(&lic.name)),
             ip: lic.ip,
             remoteid,
             tariff: LicenseTariff::Id(UpstreamPricelistId(lic.pricelist)),
             period: Some(lic.period),
             status: lic.status,
             key: if lic.key_from_ms > now_ms { None } else { LicenseKey::parse(&lic.key) },
-            created: Some(lic.created),
-            expires: lic.expires.map_or(Expiry::Never, Expiry::On),
+            created: dated(Some(lic.created)),
+            expires: if self.tells_no_dates { Expiry::Unknown } else { lic.expires.map_or(Expiry::Never, Expiry::On) },
             autoprolong: doubled.is_empty().then_some(lic.autoprolong),
-            ip_changed: lic.ip_changed,
-            key_changed: lic.key_changed,
+            ip_changed: dated(lic.ip_changed),
+            key_changed: dated(lic.key_changed),
             addons: lic.nodes.into_iter().collect(),
             doubled,
             ..License::unknown(LicenseId(lic.id))
@@ -440,6 +449,13 @@ impl Seller {
         let mut row = self.shown(lic, now_ms);
         row.key = None;
         row.addons.clear();
+        match self.habits.list_lacks {
+            Column::Nothing => {}
+            Column::Status => row.status = LicenseStatus::Absent,
+            Column::Expires => row.expires = Expiry::Unknown,
+            Column::Name => row.name = None,
+            Column::Address => row.ip = None,
+        }
         if !self.habits.mark_in_list {
             row.remoteid = RemoteId::Absent;
         }

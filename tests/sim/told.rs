@@ -53,7 +53,15 @@ pub fn told(world: &mut World, run: usize) {
             let twice = |entry: &Entry| entry.doubled && entry.kind == Kind::Tariff && entry.license == id;
             // So is what it has when a state that was lost takes it in.
             let adopted = world.state_lost_ms.is_some() || world.seller.ledger.iter().any(twice);
-            setparam_is_wrong(&wanted, id, &seen, adopted)
+            let is_wrong = |seen: &License| setparam_is_wrong(&wanted, id, seen, adopted);
+            // An answer that shows the past takes nothing back of what the run saw before it, if that is still so.
+            let seen_before = info
+                .answers
+                .iter()
+                .any(|(of, seen)| *of == id && seen.as_ref().is_some_and(|seen| is_wrong(seen).is_none()));
+            let is_so = world.seller.get(id).map(|lic| world.seller.shown(lic, world.now_ms));
+            let is_so = seen_before && is_so.is_some_and(|now| is_wrong(&now).is_none());
+            is_wrong(&seen).filter(|_| !is_so)
         }
         (ItemCommand::Close, Some((id, Some(seen)))) if seen.status == LicenseStatus::Active => {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();

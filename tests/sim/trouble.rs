@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use pmisplicense::model::license::{FREE_NAME, LicenseStatus};
 
-use crate::panel::{Panel, Service, new_item};
+use crate::panel::{MODULE, Panel, Service, new_item};
 use crate::rng::Rng;
 use crate::script::Action;
-use crate::world::World;
+use crate::world::{World, moment};
+
+/// The user that the settings name when it is not "sim".
+pub const RENAMED: &str = "another";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +25,8 @@ pub enum Trouble {
     FilteredList,
     /// The module's settings name another account.
     OtherAccount,
+    /// The seller's account has another name, which the module's settings follow.
+    AccountRenamed,
     /// The database is another panel's: the same numbers, other services.
     OtherDatabase,
     /// Somebody copies the state.
@@ -46,13 +51,14 @@ pub fn draw(seed: u64, actions: &mut Vec<Action>) {
     if !rng.chance(220) {
         return;
     }
-    let (first, second) = match rng.below(12) {
+    let (first, second) = match rng.below(14) {
         0 | 1 => (T::FilteredList, T::Over),
         2 => (T::StateCopied, T::StateRolledBack),
         3 | 4 => (T::OtherAccount, T::Over),
         5 | 6 => (T::OtherDatabase, T::Over),
         7 | 8 => (T::StateCopied, T::StateRestored),
         9 => (T::StateLost, T::Over),
+        12 | 13 => (T::AccountRenamed, T::Over),
         _ => (T::NeighbourTakes, T::Over),
     };
     let count = u32::try_from(actions.len()).unwrap_or(1);
@@ -77,10 +83,18 @@ impl Trouble {
             Self::OtherAccount => {
                 world.other_account = world.store.account(AccountId(1)).is_ok_and(|account| account.is_some());
             }
+            Self::AccountRenamed => {
+                world.other_account = world.store.account(AccountId(1)).is_ok_and(|account| account.is_some());
+                world.is_renamed = world.other_account;
+            }
             Self::OtherDatabase => swap_database(world),
             Self::NeighbourTakes => neighbour_takes(world),
-            Self::StateRolledBack => (world.state_lost_ms, world.rolled_back) = (Some(world.now_ms), true),
-            Self::StateRestored | Self::StateLost => world.state_lost_ms = Some(world.now_ms),
+            Self::StateRolledBack | Self::StateRestored | Self::StateLost => {
+                world.state_lost_ms = Some(world.now_ms);
+                world.rolled_back |= self == Self::StateRolledBack;
+                // What it missed, reconcile takes in or leaves to a person.
+                world.asks_a_person = true;
+            }
             Self::StateCopied => world.state_is_copied = true,
             Self::Over => over(world),
         }
@@ -91,10 +105,24 @@ impl Trouble {
 pub fn over(world: &mut World) {
     world.seller.filter = None;
     world.other_account = false;
+    if std::mem::take(&mut world.is_renamed) {
+        accept_name(world);
+    }
     if let Some(own) = world.own_panel.take() {
         let foreign = std::mem::replace(&mut world.panel, *own);
         world.panel.shown_keys = foreign.shown_keys;
     }
+}
+
+/// A person says that it is the same account: doctor --accept-account, without its questions.
+fn accept_name(world: &mut World) {
+    world.username = RENAMED;
+    let known = world.store.account_of_module(MODULE).expect("a state").expect("an account that was used");
+    let renamed = world.store.write(moment(world.now_ms), |tx| {
+        tx.rename_account(&known, None, &known.url, RENAMED)?;
+        tx.set_account(MODULE, &known.url, RENAMED)
+    });
+    renamed.expect("a name");
 }
 
 /// A license that our state holds is among those left out: that is how a filtered list gives itself away. One that

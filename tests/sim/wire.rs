@@ -137,8 +137,13 @@ impl World {
     }
 
     /// The key of a license that gets an address is nobody else's: the client there would have what another one saw.
+    /// He is the client of the service that our state holds the license for. The service that was read last may be
+    /// another one, for example the closed original of a copied service.
     fn check_key(&mut self, run: usize, license: LicenseId, edit: &Edit) {
-        let Some(client) = self.runs[run].last_item.as_ref().map(|item| item.client.0) else { return };
+        let row = self.store.license(AccountId(1), license).ok().flatten();
+        let holder = row.filter(|row| row.incarnation.is_some()).and_then(|row| self.panel.service(row.item?.0));
+        let served = holder.map(|service| &service.item).or(self.runs[run].last_item.as_ref());
+        let Some(client) = served.map(|item| item.client.0) else { return };
         let moves = edit.ip.is_some_and(|ip| !ip.is_unspecified());
         let Some(key) = self.seller.get(license.0).filter(|_| moves).map(|lic| lic.key.clone()) else { return };
         if self.panel.shown_keys.iter().any(|(shown, to)| *shown == key && *to != client) {
@@ -305,6 +310,7 @@ impl World {
         let (now, gone) = (self.now_ms, || CallError::Refused(refusal(RefusalKind::NotFound, "no such license")));
         let fresh = self.seller.view(license.0, now);
         let result = match fault {
+            _ if self.seller.broken.contains(&license.0) => Err(CallError::BadAnswer(Text::same("sim: status 500"))),
             Some(F::NotSent) => Err(unreachable()),
             Some(F::Garbled) => Err(garbled()),
             Some(F::Refused) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
@@ -317,7 +323,11 @@ impl World {
                 _ => fresh.ok_or_else(gone),
             },
             Some(F::Another) => {
-                let other = self.seller.licenses.iter().find(|lic| lic.id != license.0);
+                let other = self
+                    .seller
+                    .licenses
+                    .iter()
+                    .find(|lic| lic.id != license.0 && !self.seller.broken.contains(&lic.id));
                 other.map(|lic| self.seller.shown(lic, now)).or(fresh).ok_or_else(gone)
             }
             Some(F::Stale) if !self.runs[run].refused_but_done => {

@@ -2,7 +2,7 @@
 //! run did. Everything that a run can see goes through the ports in `wire.rs` and `office.rs`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -142,6 +142,14 @@ pub struct World {
     pub misled: BTreeSet<u32>,
     /// The module's settings name another account.
     pub other_account: bool,
+    /// The user that the module's settings name.
+    pub username: &'static str,
+    /// That other account is the same one under another name, as a person will say.
+    pub is_renamed: bool,
+    /// Something happened that leaves a person something to decide: a change outside, an old state.
+    pub asks_a_person: bool,
+    /// Services that were copied, and the numbers of their copies.
+    pub copies: BTreeMap<u32, u32>,
     /// What services gave back because they were to have no panel.
     pub gave_back: BTreeSet<(ItemId, LicenseId)>,
     /// What passes report is dropped: for the proof that S9 bites.
@@ -274,6 +282,32 @@ impl World {
     /// The name of the step that a run stands at.
     pub fn step_of(&self, run: usize) -> &'static str {
         self.runs[run].at.get()
+    }
+}
+
+/// The holder of locks that is no run of the history.
+const ANOTHER_RUN: usize = usize::MAX;
+
+impl World {
+    /// A run of another process takes a lock, if it is free, and keeps it.
+    pub fn hold(&mut self, name: LockName) {
+        if !self.locks.iter().any(|held| held.name == name) {
+            self.locks.push(Lock { name, run: ANOTHER_RUN, is_alone: true });
+        }
+    }
+
+    /// It gives back what it has.
+    pub fn release(&mut self) {
+        self.locks.retain(|held| held.run != ANOTHER_RUN);
+    }
+
+    /// The number that a service has now.
+    pub fn present(&self, item: u32) -> u32 {
+        self.copies.get(&item).map_or(item, |copy| self.present(*copy))
+    }
+
+    pub fn is_held(&self, item: ItemId) -> bool {
+        self.locks.iter().any(|held| held.run == ANOTHER_RUN && held.name == LockName::Item(item))
     }
 }
 

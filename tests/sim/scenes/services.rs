@@ -3,7 +3,8 @@
 use super::{DAY, Deed, OPEN, SYNC, Scene, start};
 use crate::deeds::{
     lives_again, more_nodes, new_address, new_client, new_name, new_tariff, new_tariff_without_money, seller_deletes,
-    seller_hides_one, seller_renews_by_itself, seller_renumbers, to_nopanel, to_panel, trial_becomes_paid,
+    seller_hides_one, seller_renews_by_itself, seller_renumbers, stray_beside, to_nopanel, to_panel,
+    trial_becomes_paid,
 };
 use crate::faults::Fault as F;
 use pmisplicense::error::ErrorKind as E;
@@ -37,6 +38,15 @@ pub(super) fn payments() -> Vec<Scene> {
             tried,
             &["license gone", "send order", "bind", "finish payment"],
         ),
+        Scene::new(
+            "prolong of a deleted one beside one that cannot be read",
+            month,
+            &[OPEN, Wait(20 * DAY), World(stray_beside), World(seller_deletes)],
+            tried,
+            &["read license"],
+        )
+        .at(|habits| habits.mark_in_list = false)
+        .fails(E::BadAnswer),
         Scene::new(
             "prolong of a trial",
             &[start("55227", -100, 1)],
