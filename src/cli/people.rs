@@ -259,10 +259,10 @@ pub enum AdminCommand {
         /// Which intent, if the service has several in doubt
         #[arg(long = "wish", value_name = "N")]
         intent: Option<u32>,
-        /// It was bought: the license's number at the seller
+        /// It was bought, or the change was carried out: the license's number at the seller
         #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]
         bought: Option<LicenseId>,
-        /// It was not bought: the next run may order again
+        /// It was not bought or not carried out: the next run may send it again
         #[arg(long)]
         not_bought: bool,
         /// Take a license that bears the mark of this other installation

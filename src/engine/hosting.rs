@@ -9,8 +9,9 @@ pub(super) mod listing;
 mod look;
 mod obtain;
 mod pass;
-mod removal;
+pub(super) mod removal;
 mod survey;
+mod unproven;
 mod wording;
 
 use crate::error::ModuleError;

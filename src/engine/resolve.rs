@@ -20,6 +20,7 @@ use crate::text;
 use super::bind::preview::Preview;
 use super::bind::{Consent, Word};
 use super::hosting::doubt::addition_of;
+use super::hosting::removal::removal_of;
 use super::order::doubt::order_of;
 use super::resolve::wording::{
     about_another, bought_elsewhere, found_after_all, free_already, no_such_doubt, nothing_in_doubt, of_another_order,
@@ -124,6 +125,11 @@ impl Engine<'_> {
             return Ok(Resolution { intent: purchase.id, plan, preview: None });
         }
         let intent = choose(item, &open, intent)?;
+        if removal_of(intent).is_some() {
+            check_answer(intent, verdict)?;
+            let plan = self.plan_of_removal(intent, verdict).await?;
+            return Ok(Resolution { intent: intent.id, plan, preview: None });
+        }
         let what = describe(intent);
         let (plan, preview) = match (verdict, order_of(intent)) {
             (Verdict::NotBought, order) => {
@@ -187,6 +193,10 @@ impl Engine<'_> {
             return self.give_up_keyless(item, &row, &purchase).await;
         }
         let intent = choose(item, &open, intent)?;
+        if removal_of(intent).is_some() {
+            check_answer(intent, verdict)?;
+            return self.resolve_removal(intent, verdict).await;
+        }
         match (verdict, order_of(intent)) {
             (Verdict::NotBought, order) => self.resolve_not_bought(intent, order).await,
             (Verdict::Bought(license), Some(order)) => self.resolve_order(intent, order, license, consent).await,
@@ -401,6 +411,13 @@ fn check_named(intent: &Intent, license: LicenseId) -> Result<(), ModuleError> {
     match intent.request.license() {
         Some(about) if about == license => Ok(()),
         about => Err(about_another(intent, license, about.unwrap_or(LicenseId(0)))),
+    }
+}
+
+fn check_answer(intent: &Intent, verdict: Verdict) -> Result<(), ModuleError> {
+    match verdict {
+        Verdict::Bought(license) => check_named(intent, license),
+        Verdict::NotBought => Ok(()),
     }
 }
 

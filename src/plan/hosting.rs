@@ -13,7 +13,7 @@ pub mod survey;
 use chrono::{DateTime, Duration, Months, Utc};
 
 use super::doubt::Verdict;
-use crate::model::hosting::{AddLicense, OrderAction};
+use crate::model::hosting::{AddLicense, HostingOrder, OrderAction};
 use crate::model::journal::Intent;
 use crate::model::period::Period;
 use crate::text;
@@ -84,6 +84,28 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
         true => Trace::Ended,
         false if young.iter().any(|action| is_ours(action)) => Trace::Failed,
         false => Trace::Nothing,
+    }
+}
+
+/// What an order shows about the license whose key is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyNow {
+    /// There is no key, or the order is deleted: the license is gone.
+    Gone,
+    /// The same key.
+    Same,
+    /// Another key. The seller may have issued the key of the same license anew, or the license was removed and somebody
+    /// bought another one. Nothing that can be read tells which.
+    Other,
+}
+
+/// Compares the key of an order with the fingerprint of a known one.
+pub fn key_now(seen: &HostingOrder, fingerprint: &str) -> KeyNow {
+    match &seen.key {
+        Some(_) if seen.is_deleted() => KeyNow::Gone,
+        None => KeyNow::Gone,
+        Some(key) if key.fingerprint() == fingerprint => KeyNow::Same,
+        Some(_) => KeyNow::Other,
     }
 }
 

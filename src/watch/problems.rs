@@ -294,10 +294,23 @@ fn of_intent(intent: &Intent) -> Problem {
         Some(license) => {
             let look = format!("pmisplicense show license:{license}");
             let yes = format!("pmisplicense resolve {item} --wish {id} --bought {license}");
-            let next = text!(
-                "look at the license: {look}; it happened: {yes}; it did not: {no}",
-                "посмотрите лицензию: {look}; выполнено: {yes}; не выполнено: {no}"
-            );
+            let next = match intent.request {
+                // Another key than before proves nothing: it may have been issued anew.
+                OnceRequest::RemoveLicense(_) => text!(
+                    "look at the order in the seller's panel; it has the license still, even with another key: {no}; it has none, or somebody else's: {yes}",
+                    "посмотрите заказ в панели продавца; лицензия ещё там, пусть и с другим ключом: {no}; её нет, или там чужая: {yes}"
+                ),
+                OnceRequest::Order(_)
+                | OnceRequest::Prolong { .. }
+                | OnceRequest::ChangePricelist { .. }
+                | OnceRequest::SetNodes { .. }
+                | OnceRequest::NewKey { .. }
+                | OnceRequest::Delete { .. }
+                | OnceRequest::AddLicense(_) => text!(
+                    "look at the license: {look}; it happened: {yes}; it did not: {no}",
+                    "посмотрите лицензию: {look}; выполнено: {yes}; не выполнено: {no}"
+                ),
+            };
             problem(Kind::HandedOver, what, next, look)
         }
         None => {

@@ -7,6 +7,7 @@ mod keeping;
 mod kills;
 mod late;
 mod open;
+mod reissued;
 mod secrets;
 mod wishes;
 

@@ -153,9 +153,13 @@ fn decisions(world: &World) -> Vec<Job> {
         let open = world.store.open_intents_of_item(id).unwrap_or_default();
         for intent in open.iter().filter(|intent| intent.status == IntentStatus::HandedOver) {
             let order = intent.request.license().unwrap_or(LicenseId(0));
-            let is_removal = intent.request.kind() == "remove";
-            let is_there = world.shop.order(order.0).is_some_and(|order| order.license.is_some());
-            let verdict = if is_there == is_removal { Verdict::NotBought } else { Verdict::Bought(order) };
+            let license = world.shop.order(order.0).and_then(|order| order.license.as_ref());
+            let happened = match intent.request.kind() {
+                // A license of ours is still there, whatever its key is now; another's is not what was to be removed.
+                "remove" => license.is_none_or(|license| license.charge.is_none()),
+                _ => license.is_some(),
+            };
+            let verdict = if happened { Verdict::Bought(order) } else { Verdict::NotBought };
             jobs.push(Job::Decide { item: id.0, intent: Some(intent.id), verdict });
         }
         // What a closed service gave up is looked for a month: nobody who wants the order again waits so long.

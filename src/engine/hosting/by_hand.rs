@@ -4,7 +4,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
 use crate::model::ids::{ClientId, ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, Intent};
+use crate::model::journal::{Incarnation, Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::order::{Wanted, wanted};
@@ -26,6 +26,8 @@ struct Pair {
     former_client: Option<ClientId>,
     name: String,
     held: Option<LicenseRow>,
+    /// A removal of the order's license that waits for an operator: binding the license ends it.
+    removal: Option<Intent>,
     seen: HostingOrder,
 }
 
@@ -77,6 +79,10 @@ impl Engine<'_> {
             let item = pair.item.clone();
             self.commit("new client", move |tx| tx.set_client(&item)).await?;
         }
+        if let Some(removal) = &pair.removal {
+            let event = IntentEvent::NotHappened { reason: "a person bound the license that the order has".to_owned() };
+            self.write_event(removal, event, &done).await?;
+        }
         let row = self.bind_held(&pair.item, &pair.incarnation, &pair.name, &pair.seen, &done).await?;
         self.save_addon(&pair.item, &row, &pair.seen).await?;
         Ok(done)
@@ -99,7 +105,7 @@ impl Engine<'_> {
         };
         let name = product.internal_name.clone();
         self.lock_license(order).await?;
-        self.settle_removals(order).await?;
+        let removal = self.removal_ended_by_bind(order).await?;
         let row = self.store.license(self.account, order).map_err(errors::state)?;
         let is_bound = |row: &LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
         if let Some(other) = row.filter(is_bound).and_then(|row| row.item).filter(|other| *other != id) {
@@ -111,7 +117,7 @@ impl Engine<'_> {
         if seen.key.is_none() {
             return Err(wording::nothing_to_bind(order));
         }
-        Ok(Pair { item, incarnation, former_client, name, held, seen })
+        Ok(Pair { item, incarnation, former_client, name, held, removal, seen })
     }
 
     /// Checks, before an operator's answer that nothing was bought is accepted, that the order shows no license.

@@ -105,7 +105,8 @@ impl Engine<'_> {
         }
     }
 
-    fn is_settled(&self, intent: &Intent) -> bool {
+    /// Whether the seller no longer carries the request out.
+    pub(super) fn is_settled(&self, intent: &Intent) -> bool {
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         self.now_at_least() >= intent.recorded_at + settle
     }

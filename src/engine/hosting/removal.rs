@@ -10,11 +10,10 @@ use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, In
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
-use crate::plan::doubt::Verdict;
-use crate::plan::hosting::after_empty_look;
+use crate::plan::hosting::{KeyNow, key_now};
 use crate::plan::identity::serves;
 use crate::ports::{Outcome, PanelCall};
-use crate::store::{NewIntent, Recorded};
+use crate::store::{NewIntent, Recorded, RecordedIntent};
 use crate::text;
 
 use super::doubt::addition_of;
@@ -27,7 +26,7 @@ use crate::engine::{Engine, errors};
 const KEPT: &str = "kept until its hosting order ends";
 
 /// The removal inside an intent.
-pub(super) fn removal_of(intent: &Intent) -> Option<&RemoveLicense> {
+pub(in crate::engine) fn removal_of(intent: &Intent) -> Option<&RemoveLicense> {
     match &intent.request {
         OnceRequest::RemoveLicense(remove) => Some(remove),
         OnceRequest::Order(_)
@@ -186,7 +185,7 @@ impl Engine<'_> {
         let seen = self.order_now(line, row.id).await?;
         // A purchase that failed brought no license, so a key that exists anyway belongs to somebody else.
         let failed = row.key.is_none() && self.has_failed(&row).await?;
-        let Some(key) = seen.key.as_ref().filter(|_| !failed) else {
+        let Some(key) = seen.key.as_ref().filter(|_| !failed && !seen.is_deleted()) else {
             if row.key.is_none() && !failed && !seen.is_deleted() {
                 // Bought, and its key is still to come. Once a person was told, a pass has nothing more to say.
                 let is_told = self.tell_late_key(item, &row).await?;
@@ -194,21 +193,19 @@ impl Engine<'_> {
             }
             return self.forget_removed(&row, Reason::DeletedUpstream).await.map(|()| None);
         };
-        if self.rules.hosting.remove_call.is_empty() {
-            let price = self.cost_of_months(1);
-            self.tell_problem(item, &row, &wording::to_remove(item, &seen, price.as_ref())).await?;
-            return self.ask_operator(item).await.map(|()| Some(seen));
-        }
         let fingerprint = key.fingerprint();
         match &row.key {
             Some(ours) if ours.fingerprint() != fingerprint => {
-                let problem = wording::other_key(item, row.id);
-                self.tell_problem(item, &row, &problem).await?;
-                return Err(ModuleError::new(ErrorKind::State, "licid", row.id, problem));
+                return Err(self.ask_whose_key(item, &row, line, ours.fingerprint()).await?);
             }
             Some(_) => {}
             // The key of our purchase came after the close.
             None => self.refresh(&row, &seen.as_license()).await?,
+        }
+        if self.rules.hosting.remove_call.is_empty() {
+            let price = self.cost_of_months(1);
+            self.tell_problem(item, &row, &wording::to_remove(item, &seen, price.as_ref())).await?;
+            return self.ask_operator(item).await.map(|()| Some(seen));
         }
         let pending = self.pending_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
         if !pending.is_empty() {
@@ -218,13 +215,14 @@ impl Engine<'_> {
         self.send_removal(item, &row, line, fingerprint).await.map(|()| None)
     }
 
-    async fn send_removal(
+    /// Writes a removal down, before it is sent or an operator is asked about it.
+    pub(super) async fn record_removal(
         &mut self,
         item: ItemId,
         row: &LicenseRow,
         line: ProductLine,
         fingerprint: String,
-    ) -> Result<(), ModuleError> {
+    ) -> Result<RecordedIntent, ModuleError> {
         let rules = &self.rules.hosting;
         let request = RemoveLicense {
             order: row.id,
@@ -247,18 +245,29 @@ impl Engine<'_> {
         let recorded =
             self.store.record_intent(self.now_at_latest(), &new, |_| Ok(OnceRequest::RemoveLicense(request.clone())));
         self.step("intent recorded").await?;
-        let recorded = match recorded.map_err(errors::state)? {
-            Recorded::Intent(recorded) => recorded,
+        match recorded.map_err(errors::state)? {
+            Recorded::Intent(recorded) => Ok(recorded),
             // A key that was removed does not come back.
             Recorded::Existing(intent) if intent.status == IntentStatus::Done => {
                 let why = text!(
                     "it was removed before, and the order shows the same key",
                     "её уже сняли, а заказ показывает тот же ключ"
                 );
-                return Err(errors::order_unknown(&what, &why, Some(item), intent.id.0));
+                Err(errors::order_unknown(&what, &why, Some(item), intent.id.0))
             }
-            Recorded::Existing(intent) => return Err(self.still_in_doubt(&intent, &what)),
-        };
+            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
+        }
+    }
+
+    async fn send_removal(
+        &mut self,
+        item: ItemId,
+        row: &LicenseRow,
+        line: ProductLine,
+        fingerprint: String,
+    ) -> Result<(), ModuleError> {
+        let what = wording::removal(item, row.id);
+        let recorded = self.record_removal(item, row, line, fingerprint.clone()).await?;
         self.note(&what);
         let intent = self.recorded(recorded.intent())?;
         match self.send_recorded(recorded).await? {
@@ -268,13 +277,16 @@ impl Engine<'_> {
                 Err(error)
             }
             Outcome::Refused(refusal) => match self.try_order(line, row.id).await? {
-                Ok(seen) if is_gone(&seen, &intent) => self.removed(row, &intent).await,
-                Ok(_) => {
-                    self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
-                    let problem = wording::removal_refused(item, row.id, &refusal);
-                    self.tell_problem(item, row, &problem).await?;
-                    Err(errors::refused(&refusal, &what, "licid", row.id))
-                }
+                Ok(seen) => match key_now(&seen, &fingerprint) {
+                    KeyNow::Gone => self.removed(row, &intent).await,
+                    KeyNow::Other => Err(self.hand_over_removal(&intent, row).await?),
+                    KeyNow::Same => {
+                        self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
+                        let problem = wording::removal_refused(item, row.id, &refusal);
+                        self.tell_problem(item, row, &problem).await?;
+                        Err(errors::refused(&refusal, &what, "licid", row.id))
+                    }
+                },
                 Err(error) => {
                     let reason = format!("{refusal}, then {}", error.words().en);
                     self.write_event(&intent, IntentEvent::Unknown { reason }, &what).await?;
@@ -299,60 +311,6 @@ impl Engine<'_> {
             return Ok(());
         }
         Err(self.still_in_doubt(&intent, &what))
-    }
-
-    /// Settles the removals of an order that are in doubt. Until then no run buys or removes for this order.
-    pub(super) async fn settle_removals(&mut self, order: LicenseId) -> Result<(), ModuleError> {
-        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
-        for intent in open.iter().filter(|intent| removal_of(intent).is_some()) {
-            if let Some(row) = self.store.license(self.account, order).map_err(errors::state)? {
-                self.settle_removal(intent, &row).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn settle_removal(&mut self, intent: &Intent, row: &LicenseRow) -> Result<(), ModuleError> {
-        let Some(remove) = removal_of(intent).cloned() else { return Ok(()) };
-        let what = describe(intent);
-        let seen = self.order_now(remove.line, remove.order).await?;
-        if is_gone(&seen, intent) {
-            return self.removed(row, intent).await;
-        }
-        if intent.status == IntentStatus::HandedOver {
-            let why = text!("a person must look", "решить должен человек");
-            return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
-        }
-        let pending = self.pending_actions(remove.order).await?.map_err(|error| unreadable(&error, remove.order))?;
-        if !pending.is_empty() {
-            return Err(wording::under_way(&what, remove.order));
-        }
-        let rules = &self.rules.upstream;
-        match after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend) {
-            Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
-            Verdict::FirstCleanLook { again } => {
-                self.write_event(intent, IntentEvent::CleanLook, &what).await?;
-                Err(errors::in_doubt(&what, again, "licid", row.id))
-            }
-            Verdict::NeverHappened => {
-                let reason = "two looks, the second after the settling time, show the same key".to_owned();
-                self.write_event(intent, IntentEvent::NotHappened { reason }, &what).await
-            }
-            Verdict::HandOver(why) => {
-                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
-                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
-            }
-        }
-    }
-
-    async fn removed(&mut self, row: &LicenseRow, intent: &Intent) -> Result<(), ModuleError> {
-        let (what, row, intent) = (describe(intent), row.clone(), intent.clone());
-        self.note(&what);
-        self.commit("removed", move |tx| {
-            tx.event(&intent, &IntentEvent::Adopted { license: row.id }, &what)?;
-            tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::Deleted))
-        })
-        .await
     }
 
     /// The key is gone: an operator removed it, or the hosting ended.
@@ -388,10 +346,4 @@ impl Engine<'_> {
         }
         Ok(())
     }
-}
-
-/// True when the key that was to be removed is gone. Another key is another license.
-fn is_gone(seen: &HostingOrder, intent: &Intent) -> bool {
-    let removed = removal_of(intent).map(|remove| remove.key.as_str());
-    seen.key.as_ref().is_none_or(|key| Some(key.fingerprint().as_str()) != removed)
 }

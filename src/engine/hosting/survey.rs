@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
+use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::finding::{Finding, ItemView};
+use crate::plan::finding::{Finding, ItemView, Kind};
 use crate::plan::hosting::explain::{Question, explain};
 use crate::plan::hosting::survey::{Ground, Sight};
 use crate::plan::import::Search;
@@ -37,7 +38,14 @@ impl Engine<'_> {
         let open = self.store.open_intents().map_err(errors::state)?;
         let open: Vec<_> = open.into_iter().filter(|intent| intent.account == self.account).collect();
         let mut found: Vec<Finding> = open.iter().map(|intent| ground.doubt(intent)).collect();
-        self.survey_rows(&ground, &mut found, progress).await?;
+        let is_asked = |license| {
+            let is_it = |one: &Intent| one.status == IntentStatus::HandedOver && one.request.license() == license;
+            open.iter().any(is_it)
+        };
+        let mut of_rows = Vec::new();
+        self.survey_rows(&ground, &mut of_rows, progress).await?;
+        // An operator is asked about its removal already.
+        found.extend(of_rows.into_iter().filter(|one| one.kind != Kind::Key || !is_asked(one.license)));
         let waiting: BTreeSet<ItemId> = open.iter().filter_map(|intent| intent.item).collect();
         self.survey_services(&ground, &waiting, &mut found, progress).await?;
         let strangers = self.unclaimed_orders(&Search::everything()).await?;

@@ -410,13 +410,6 @@ pub(super) fn kept(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> 
     )
 }
 
-pub(super) fn other_key(item: ItemId, order: LicenseId) -> Text {
-    text!(
-        "Hosting order {order} has another license than the one that service {item} gave back. Nothing was removed. Next: look at the order in the seller's panel.",
-        "У заказа хостинга {order} другая лицензия, а не та, что вернула услуга {item}. Ничего не снято. Далее: посмотрите заказ в панели продавца."
-    )
-}
-
 pub(super) fn removal_refused(item: ItemId, order: LicenseId, refusal: &Refusal) -> Text {
     text!(
         "The seller refused to remove the license of hosting order {order}, which service {item} gave back: {refusal}. Remove it in the seller's panel, or correct remove_call under [orderbox].",

@@ -6,7 +6,7 @@ use super::survey::Sight;
 use crate::error::Text;
 use crate::model::hosting::HostingOrder;
 use crate::model::item::ItemStatus;
-use crate::model::journal::Intent;
+use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::explain::doubt_words;
 use crate::plan::finding::{ItemView, Want};
@@ -56,7 +56,13 @@ pub fn explain(q: &Question<'_>) -> Vec<Text> {
 
 fn given_back(q: &Question<'_>, row: &LicenseRow) -> Option<Text> {
     let order = row.id;
+    let is_asked_about = q
+        .open
+        .iter()
+        .any(|intent| intent.status == IntentStatus::HandedOver && intent.request.license() == Some(order));
     match row.state {
+        // The line of the removal says that it waits for an operator.
+        LicenseState::ToFree if is_asked_about => None,
         LicenseState::ToFree if q.removes => Some(text!(
             "the license of hosting order {order} is removed: its service gave it back",
             "лицензия заказа хостинга {order} снимается: услуга её вернула"

@@ -5,11 +5,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Text;
 use crate::model::hosting::HostingOrder;
+use crate::model::ids::IntentId;
 use crate::model::item::ItemStatus;
-use crate::model::journal::{Intent, IntentStatus};
+use crate::model::journal::{Intent, IntentStatus, OnceRequest};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::finding::{Finding, Holds, ItemView, Kind, Remedy, Want};
+use crate::plan::hosting::{KeyNow, key_now};
 use crate::plan::identity::{Shown, serves};
 use crate::plan::renew::is_paid;
 use crate::text;
@@ -167,24 +169,26 @@ impl Ground {
     /// A license that nobody uses and that is to be removed.
     fn to_remove(&self, row: &LicenseRow, seen: &HostingOrder) -> Option<Finding> {
         let order = row.id;
-        let ours = row.key.as_ref().map(|key| key.fingerprint());
-        match seen.key.as_ref().map(|key| key.fingerprint()) {
-            // Gone, or still to come: the next look writes that down.
-            None => row.key.as_ref().zip(row.item).map(|(_, item)| {
+        let look = || row.item.map_or_else(|| command(format_args!("show license:{order}")), Remedy::Look);
+        let key = row.key.as_ref().map(|ours| key_now(seen, &ours.fingerprint()));
+        match key {
+            Some(KeyNow::Gone) => {
                 let what = text!(
                     "the license of hosting order {order} is removed by now",
                     "лицензия заказа хостинга {order} уже снята"
                 );
-                self.finding(Kind::ToFree, row, what, Remedy::Look(item))
-            }),
-            Some(key) if ours.is_some_and(|ours| ours != key) => {
-                let what = text!(
-                    "hosting order {order} has another license than the one that was to be removed: it stays",
-                    "у заказа хостинга {order} не та лицензия, которую нужно было снять: она остаётся"
-                );
-                Some(self.finding(Kind::Key, row, what, command(format_args!("show license:{order}"))))
+                Some(self.finding(Kind::ToFree, row, what, look()))
             }
-            Some(_) => {
+            Some(KeyNow::Other) => {
+                let what = text!(
+                    "hosting order {order} shows another key than the license that was to be removed: the key was issued anew, or somebody bought another license. The next look asks an operator",
+                    "у заказа хостинга {order} не тот ключ, что у лицензии, которую нужно было снять: ключ перевыпущен, или кто-то купил другую лицензию. Следующий просмотр спросит оператора"
+                );
+                Some(self.finding(Kind::Key, row, what, look()))
+            }
+            // Its key is still to come.
+            None if seen.key.is_none() => None,
+            None | Some(KeyNow::Same) => {
                 let what = text!(
                     "nobody uses the license of hosting order {order}: it is to be removed",
                     "лицензией заказа хостинга {order} никто не пользуется: её нужно снять"
@@ -216,7 +220,13 @@ impl Ground {
             "{kind} for hosting order {order} of service {item} (wish {id}): its outcome is not known yet",
             "{kind} для заказа хостинга {order} услуги {item} (желание {id}): исход ещё неизвестен"
         );
-        let (kind, remedy) = match (intent.status == IntentStatus::HandedOver, intent.item) {
+        let is_asked = intent.status == IntentStatus::HandedOver;
+        let what = if is_asked && matches!(intent.request, OnceRequest::RemoveLicense(_)) {
+            removal_to_decide(order, &item, intent.id)
+        } else {
+            what
+        };
+        let (kind, remedy) = match (is_asked, intent.item) {
             (false, Some(item)) => (Kind::Doubt, Remedy::Look(item)),
             (false, None) => (Kind::Doubt, command(format_args!("history license:{order}"))),
             (true, _) => (Kind::HandedOver, command(format_args!("resolve {item} --wish {id}"))),
@@ -256,6 +266,14 @@ impl Ground {
         let remedy = command(format_args!("bind ITEM {order}"));
         Finding { kind: Kind::Unowned, item: None, license: Some(order), what, remedy, cost: self.cost() }
     }
+}
+
+/// A removal that an operator has to end, with both commands.
+fn removal_to_decide(order: u32, item: &str, id: IntentId) -> Text {
+    text!(
+        "removal of the license of hosting order {order} of service {item} (wish {id}): an operator must look at the order. The license is still there, even with another key: pmisplicense resolve {item} --wish {id} --not-bought. It is gone, or what is there is somebody else's: pmisplicense resolve {item} --wish {id} --bought {order}",
+        "снятие лицензии с заказа хостинга {order} услуги {item} (желание {id}): оператор должен посмотреть заказ. Лицензия ещё там, пусть и с другим ключом: pmisplicense resolve {item} --wish {id} --not-bought. Её нет, или там чужая: pmisplicense resolve {item} --wish {id} --bought {order}"
+    )
 }
 
 #[cfg(test)]

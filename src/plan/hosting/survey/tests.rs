@@ -166,7 +166,7 @@ fn licenses_given_back() {
     let (to_free, kept) = (LicenseState::ToFree, LicenseState::Stopped);
     assert_eq!(given_back(to_free, "KEY-1", "KEY-1", true), [(Kind::ToFree, "free")]);
     assert_eq!(given_back(to_free, "KEY-1", "KEY-1", false), [(Kind::ToFree, "person")]);
-    assert_eq!(given_back(to_free, "KEY-1", "KEY-2", true), [(Kind::Key, "person")], "somebody else's");
+    assert_eq!(given_back(to_free, "KEY-1", "KEY-2", true), [(Kind::Key, "sync")], "an operator is asked");
     assert_eq!(given_back(to_free, "KEY-1", "", true), [(Kind::ToFree, "sync")]);
     assert_eq!(given_back(to_free, "", "", true), [], "its key is still to come");
     assert_eq!(given_back(kept, "KEY-1", "KEY-1", true), []);

@@ -1,0 +1,287 @@
+//! A removal whose outcome is not known: what proves it, and what an operator says about it. An order without a key
+//! proves it. Another key does not: the seller may have issued the key of the same license anew.
+
+use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::hosting::{HostingOrder, ProductLine, RemoveLicense};
+use crate::model::ids::{ItemId, LicenseId};
+use crate::model::journal::{Intent, IntentEvent, IntentStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
+use crate::plan::doubt::Verdict;
+use crate::plan::hosting::{KeyNow, after_empty_look, key_now};
+use crate::text;
+
+use super::look::unreadable;
+use super::removal::removal_of;
+use super::wording;
+use crate::engine::send::describe;
+use crate::engine::{Engine, Verdict as Answer, errors};
+
+impl Engine<'_> {
+    /// Settles the removals of an order that are in doubt. Until then no run buys or removes for this order.
+    pub(super) async fn settle_removals(&mut self, order: LicenseId) -> Result<(), ModuleError> {
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        for intent in open.iter().filter(|intent| removal_of(intent).is_some()) {
+            if let Some(row) = self.store.license(self.account, order).map_err(errors::state)? {
+                self.settle_removal(intent, &row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn settle_removal(&mut self, intent: &Intent, row: &LicenseRow) -> Result<(), ModuleError> {
+        let Some(remove) = removal_of(intent).cloned() else { return Ok(()) };
+        let what = describe(intent);
+        let seen = self.order_now(remove.line, remove.order).await?;
+        let key = key_now(&seen, &remove.key);
+        match (key, intent.status == IntentStatus::HandedOver) {
+            (KeyNow::Gone, _) => return self.removed(row, intent).await,
+            (KeyNow::Other, true) => return Err(reissued_or_removed(intent, remove.order)),
+            (KeyNow::Same, true) => {
+                let why = text!("a person must look", "решить должен человек");
+                return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
+            }
+            (KeyNow::Same | KeyNow::Other, false) => {}
+        }
+        let pending = self.pending_actions(remove.order).await?.map_err(|error| unreadable(&error, remove.order))?;
+        if !pending.is_empty() {
+            return Err(wording::under_way(&what, remove.order));
+        }
+        if key == KeyNow::Other {
+            // What was sent may still arrive. Until then nobody can say what became of the license.
+            let settled = self.is_settled(intent);
+            return Err(if settled {
+                self.hand_over_removal(intent, row).await?
+            } else {
+                self.still_in_doubt(intent, &what)
+            });
+        }
+        let rules = &self.rules.upstream;
+        match after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend) {
+            Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
+            Verdict::FirstCleanLook { again } => {
+                self.write_event(intent, IntentEvent::CleanLook, &what).await?;
+                Err(errors::in_doubt(&what, again, "licid", row.id))
+            }
+            Verdict::NeverHappened => {
+                let reason = "two looks, the second after the settling time, show the same key".to_owned();
+                self.write_event(intent, IntentEvent::NotHappened { reason }, &what).await
+            }
+            Verdict::HandOver(why) => {
+                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
+            }
+        }
+    }
+
+    /// The order of a license that is to be removed shows another key than the one we hold. Nothing is sent: the removal
+    /// is written down as one that an operator has to decide about.
+    pub(super) async fn ask_whose_key(
+        &mut self,
+        item: ItemId,
+        row: &LicenseRow,
+        line: ProductLine,
+        ours: String,
+    ) -> Result<ModuleError, ModuleError> {
+        let recorded = self.record_removal(item, row, line, ours).await?;
+        let intent = self.recorded(recorded.intent())?;
+        self.hand_over_removal(&intent, row).await
+    }
+
+    /// Leaves a removal to an operator, because the order shows another key. Returns the error to end with.
+    pub(super) async fn hand_over_removal(
+        &mut self,
+        intent: &Intent,
+        row: &LicenseRow,
+    ) -> Result<ModuleError, ModuleError> {
+        let error = reissued_or_removed(intent, row.id);
+        let why = text!("the order shows another key", "у заказа другой ключ");
+        self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+        if let Some(item) = intent.item {
+            self.tell_problem(item, row, &error.message).await?;
+        }
+        Ok(error)
+    }
+
+    /// Ends a removal that happened. A license that serves again is another one and stays.
+    pub(super) async fn removed(&mut self, row: &LicenseRow, intent: &Intent) -> Result<(), ModuleError> {
+        let (what, row, intent) = (describe(intent), row.clone(), intent.clone());
+        self.note(&what);
+        let is_given_back = matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
+        self.commit("removed", move |tx| {
+            tx.event(&intent, &IntentEvent::Adopted { license: row.id }, &what)?;
+            if is_given_back {
+                tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::Deleted))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Settles the removals of an order before an operator binds its license. Returns one that waits for him: by binding
+    /// what the order has now, he says that it is not to be removed.
+    pub(super) async fn removal_ended_by_bind(&mut self, order: LicenseId) -> Result<Option<Intent>, ModuleError> {
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        let removal = open.into_iter().find(|intent| removal_of(intent).is_some());
+        let Some(intent) = removal.filter(|intent| intent.status == IntentStatus::HandedOver) else {
+            return self.settle_removals(order).await.map(|()| None);
+        };
+        Ok(Some(intent))
+    }
+
+    /// What an operator's answer about a removal would do, in words.
+    ///
+    /// # Errors
+    /// `client`: the seller may still carry it out; `bad_value`: the order shows that the answer is wrong.
+    pub(in crate::engine) async fn plan_of_removal(
+        &mut self,
+        intent: &Intent,
+        answer: Answer,
+    ) -> Result<Text, ModuleError> {
+        let seen = self.order_for_answer(intent, answer).await?;
+        Ok(plan(intent, answer, seen.map(|(key, _)| key)))
+    }
+
+    /// Ends a removal as an operator says.
+    pub(in crate::engine) async fn resolve_removal(
+        &mut self,
+        intent: &Intent,
+        answer: Answer,
+    ) -> Result<Text, ModuleError> {
+        let order = intent.request.license().unwrap_or(LicenseId(0));
+        self.lock_license(order).await?;
+        let seen = self.order_for_answer(intent, answer).await?;
+        let done = plan(intent, answer, seen.as_ref().map(|(key, _)| *key));
+        let row = self.store.license(intent.account, order).map_err(errors::state)?;
+        match (answer, row) {
+            (Answer::Bought(_), Some(row)) => self.removed(&row, intent).await?,
+            (Answer::Bought(license), None) => {
+                self.write_event(intent, IntentEvent::Adopted { license }, &done).await?;
+            }
+            (Answer::NotBought, row) => {
+                if let (Some(row), Some((KeyNow::Other, seen))) = (row, seen) {
+                    // From now on this is the key that we hold, and the only one that is removed.
+                    self.refresh(&row, &seen.as_license()).await?;
+                }
+                let event = IntentEvent::NotHappened { reason: "a person said so (resolve --not-bought)".to_owned() };
+                self.write_event(intent, event, &done).await?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// The order, and its key compared with the one that was to be removed, if the answer does not contradict it. `None`:
+    /// it cannot be read, and the operator says that the license is gone.
+    async fn order_for_answer(
+        &mut self,
+        intent: &Intent,
+        answer: Answer,
+    ) -> Result<Option<(KeyNow, HostingOrder)>, ModuleError> {
+        let Some(RemoveLicense { order, line, key, .. }) = removal_of(intent).cloned() else { return Ok(None) };
+        if answer == Answer::NotBought && intent.status != IntentStatus::HandedOver && !self.is_settled(intent) {
+            return Err(self.still_in_doubt(intent, &describe(intent)));
+        }
+        // The present account cannot show what a former one sold.
+        if intent.account != self.account {
+            return Ok(None);
+        }
+        let seen = match (self.try_order(line, order).await?, answer) {
+            (Ok(seen), _) => seen,
+            (Err(error), Answer::NotBought) => return Err(unreadable(&error, order)),
+            (Err(_), Answer::Bought(_)) => return Ok(None),
+        };
+        match (key_now(&seen, &key), answer) {
+            (KeyNow::Gone, Answer::NotBought) => Err(removed_after_all(order)),
+            (KeyNow::Same, Answer::Bought(_)) => Err(not_removed(intent, order)),
+            (key, _) => Ok(Some((key, seen))),
+        }
+    }
+}
+
+/// What an answer does, in words.
+fn plan(intent: &Intent, answer: Answer, key: Option<KeyNow>) -> Text {
+    let (what, item) = (describe(intent), intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string()));
+    match (answer, key) {
+        (Answer::NotBought, Some(KeyNow::Other)) => text!(
+            [
+                "{}: not carried out. The key that the order shows counts as the new key of the license that service {item} gave back. That license is removed as any other.",
+                what.en
+            ],
+            [
+                "{}: не выполнено. Ключ, который показывает заказ, считается новым ключом лицензии, возвращённой услугой {item}. Она снимается, как любая другая.",
+                what.ru
+            ]
+        ),
+        (Answer::NotBought, _) => text!(
+            ["{}: not carried out. The next run may send it again.", what.en],
+            ["{}: не выполнено. Следующий запуск может отправить снова.", what.ru]
+        ),
+        (Answer::Bought(_), Some(KeyNow::Other)) => text!(
+            [
+                "{}: carried out. The license that the order shows now belongs to somebody else and is left alone.",
+                what.en
+            ],
+            ["{}: выполнено. Лицензия, которую теперь показывает заказ, чужая и остаётся нетронутой.", what.ru]
+        ),
+        (Answer::Bought(_), _) => text!(
+            ["{}: carried out. It is not sent again.", what.en],
+            ["{}: выполнено. Снова не отправляется.", what.ru]
+        ),
+    }
+}
+
+/// The order of a license that is to be removed, or whose removal is in doubt, shows another key.
+fn reissued_or_removed(intent: &Intent, order: LicenseId) -> ModuleError {
+    let (item, id) = (intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()), intent.id);
+    ModuleError::new(
+        ErrorKind::OrderUnknown,
+        "wish",
+        id,
+        text!(
+            "Hosting order {order} shows another key than that of the license that service {item} gave back. Either the seller issued the key of this license anew, or the license was removed and somebody bought another one",
+            "У заказа хостинга {order} не тот ключ, что у лицензии, возвращённой услугой {item}. Либо продавец перевыпустил ключ этой лицензии, либо её сняли и кто-то купил другую"
+        ),
+    )
+    .changed(text!(
+        "The license was not forgotten, and nothing more is removed",
+        "Лицензия не забыта, и больше ничего не снимается"
+    ))
+    .next(text!(
+        "look at the order in the seller's panel. If the key was issued anew, so that the license is to be removed: pmisplicense resolve {item} --wish {id} --not-bought. If the license is somebody else's: pmisplicense resolve {item} --wish {id} --bought {order}. If service {item} uses it again: pmisplicense bind {item} {order}",
+        "посмотрите заказ в панели продавца. Если ключ перевыпущен и лицензию нужно снять: pmisplicense resolve {item} --wish {id} --not-bought. Если лицензия чужая: pmisplicense resolve {item} --wish {id} --bought {order}. Если услуга {item} снова ею пользуется: pmisplicense bind {item} {order}"
+    ))
+}
+
+/// An operator says that a removal did not happen, and the order has no license.
+fn removed_after_all(order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "not-bought",
+        order,
+        text!(
+            "Hosting order {order} has no license any more, so it was removed",
+            "У заказа хостинга {order} больше нет лицензии: она снята"
+        ),
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("run: pmisplicense sync", "выполните: pmisplicense sync"))
+}
+
+/// An operator says that a removal happened, and the order shows the very key.
+fn not_removed(intent: &Intent, order: LicenseId) -> ModuleError {
+    let (item, id) = (intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()), intent.id);
+    ModuleError::new(
+        ErrorKind::BadValue,
+        "bought",
+        order,
+        text!(
+            "Hosting order {order} still shows the key that was to be removed",
+            "Заказ хостинга {order} всё ещё показывает ключ, который нужно было снять"
+        ),
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!(
+        "remove the license in the seller's panel, or let the program send the removal again: pmisplicense resolve {item} --wish {id} --not-bought",
+        "снимите лицензию в панели продавца или пусть программа отправит снятие снова: pmisplicense resolve {item} --wish {id} --not-bought"
+    ))
+}
