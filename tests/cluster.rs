@@ -10,19 +10,19 @@ use mysql::prelude::Queryable;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-struct Cluster {
-    test: Test,
-    schema: String,
+pub struct Cluster {
+    pub test: Test,
+    pub schema: String,
     /// The servers, as the settings list them, and where root logs in.
     hosts: String,
     socket: PathBuf,
 }
 
 #[derive(Clone, Copy)]
-struct Machine(&'static str);
+pub struct Machine(&'static str);
 
-const A: Machine = Machine("a");
-const B: Machine = Machine("b");
+pub const A: Machine = Machine("a");
+pub const B: Machine = Machine("b");
 const C: Machine = Machine("c");
 
 const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE";
@@ -54,13 +54,13 @@ impl Cluster {
         cluster
     }
 
-    fn settings(&self, more: &str) {
+    pub fn settings(&self, more: &str) {
         let (name, hosts) = (&self.schema, &self.hosts);
-        self.test.settings(&format!("[cluster]\ntrial = true\nlog = \"mysql://{name}@{hosts}/{name}\"\n{more}"));
+        self.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@{hosts}/{name}\"\n{more}"));
     }
 
     /// Begun on A, with B as the second machine.
-    fn begun() -> Self {
+    pub fn begun() -> Self {
         Self::empty(Test::new()).begin()
     }
 
@@ -75,7 +75,7 @@ impl Cluster {
         cluster
     }
 
-    fn root(&self, sql: &str) -> Vec<String> {
+    pub fn root(&self, sql: &str) -> Vec<String> {
         let mut conn = Conn::new(opts(&self.socket, "mysql")).expect("the server");
         conn.query(sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
@@ -88,7 +88,7 @@ impl Cluster {
         self.folder(machine).join("state.db")
     }
 
-    fn program<'t>(&'t self, machine: Machine, args: &[&str]) -> Program<'t> {
+    pub fn program<'t>(&'t self, machine: Machine, args: &[&str]) -> Program<'t> {
         let folder = self.folder(machine);
         std::fs::create_dir_all(&folder).unwrap();
         let id = folder.join("machine-id");
@@ -100,11 +100,11 @@ impl Cluster {
             .env("PMISPLICENSE_CLUSTER_PASSWORD", PASSWORD)
     }
 
-    fn run(&self, machine: Machine, args: &[&str]) -> Output {
+    pub fn run(&self, machine: Machine, args: &[&str]) -> Output {
         self.program(machine, args).run()
     }
 
-    fn cmd(&self, machine: Machine, command: &str, item: u32) -> Output {
+    pub fn cmd(&self, machine: Machine, command: &str, item: u32) -> Output {
         self.run(machine, &["--command", command, "--item", &item.to_string()])
     }
 
@@ -114,12 +114,12 @@ impl Cluster {
         serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.stdout))
     }
 
-    fn agree(&self, machines: &[Machine]) {
+    pub fn agree(&self, machines: &[Machine]) {
         let all: Vec<_> = machines.iter().map(|machine| self.status(*machine)["here"].clone()).collect();
         assert!(all[0]["digest"].is_string() && all.windows(2).all(|two| two[0] == two[1]), "{all:?}");
     }
 
-    fn orders(&self) -> usize {
+    pub fn orders(&self) -> usize {
         self.test.upstream.billed("soft.order.param")
     }
 }
@@ -188,7 +188,7 @@ fn nothing_is_bought_while_no_server_of_the_log_answers() {
     cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     cluster.test.upstream.clear_requests();
     let name = &cluster.schema;
-    cluster.test.settings(&format!("[cluster]\ntrial = true\nlog = \"mysql://{name}@127.0.0.1:1/{name}\"\n"));
+    cluster.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@127.0.0.1:1/{name}\"\n"));
     let failed = cluster.cmd(A, "open", 42);
     assert_eq!(failed.fails("state").attribute("object"), "cluster");
     assert_eq!(sent(&cluster.test), Vec::<String>::new());
@@ -295,6 +295,64 @@ fn runs_that_are_killed_at_any_moment_never_buy_twice() {
     cluster.agree(&[A, B]);
 }
 
+/// Many services at the same moment: each is bought once, whichever machine is faster, and no collision of the log's
+/// writers reaches the panel.
+#[test]
+fn services_opened_on_two_machines_at_the_same_moment_are_bought_once_each() {
+    let cluster = Cluster::begun();
+    for item in 42..50 {
+        cluster.test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
+    }
+    let open = |machine| {
+        let cluster = &cluster;
+        move |item: u32| cluster.program(machine, &["--command", "open", "--item", &item.to_string()]).spawn()
+    };
+    let runs: Vec<_> = (42..50).map(open(A)).chain((42..50).map(open(B))).collect();
+    for run in runs {
+        let output = run.wait();
+        assert!(!output.stdout.contains("1213") && !output.stdout.contains("1062"), "{}", output.stdout);
+    }
+    for item in 42..50 {
+        cluster.cmd(A, "open", item).ok();
+    }
+    assert_eq!(cluster.orders(), 1 + 8);
+    cluster.agree(&[A, B]);
+}
+
+/// A node whose rows were changed by hand, or that holds another history, is named with the entry.
+#[test]
+fn doctor_names_an_entry_of_the_log_that_was_changed_by_hand() {
+    let cluster = Cluster::begun();
+    let name = &cluster.schema;
+    cluster.cmd(A, "suspend", 41).ok();
+    cluster.cmd(A, "resume", 41).ok();
+    let newest: u64 = cluster.root(&format!("SELECT MAX(seq) FROM {name}.entry"))[0].parse().unwrap();
+    let doctor = || cluster.run(A, &["doctor"]).stdout;
+    assert!(!doctor().contains("of the log"), "{}", doctor());
+    let changed = newest - 1;
+    cluster.root(&format!("UPDATE {name}.entry SET body = CONCAT(body, ' ') WHERE seq = {changed}"));
+    assert!(doctor().contains(&format!("entry {changed} of the log was changed")), "{}", doctor());
+    cluster.root(&format!("UPDATE {name}.entry SET chain = REPEAT('x', 32) WHERE seq = {changed}"));
+    assert!(doctor().contains(&format!("another entry {changed} of the log than the state of this machine")));
+}
+
+#[test]
+fn status_shows_what_a_run_holds_and_until_when() {
+    let cluster = Cluster::begun();
+    cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    let gate = cluster.test.upstream.hold_after("soft.order.param");
+    let run = cluster.program(B, &["--command", "open", "--item", "42"]).spawn();
+    gate.reached();
+    let leases = cluster.status(A)["leases"].clone();
+    let held = leases.as_array().unwrap().iter().find(|lease| lease["name"].as_str().unwrap().contains("42"));
+    let held = held.unwrap_or_else(|| panic!("{leases:#}"));
+    assert_eq!(held["machine"], "machine-b");
+    let ends: chrono::DateTime<chrono::Utc> = held["ends"].as_str().unwrap().parse().unwrap();
+    assert!(ends > chrono::Utc::now());
+    gate.release();
+    run.wait().ok();
+}
+
 /// The other machine has a newer program: this one neither guesses what its entries mean nor buys beside them.
 #[test]
 fn an_entry_in_a_newer_form_is_refused() {
@@ -380,7 +438,7 @@ fn open_while_nodes_fall(items: std::ops::Range<u32>) {
         let node = u16::try_from(item % 3).unwrap();
         cluster.test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
         let (name, hosts) = (&cluster.schema, nodes.hosts(node));
-        cluster.test.settings(&format!("[cluster]\ntrial = true\nlog = \"mysql://{name}@{hosts}/{name}\"\n"));
+        cluster.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@{hosts}/{name}\"\n"));
         let id = item.to_string();
         let runs = [A, B].map(|machine| cluster.program(machine, &["--command", "open", "--item", &id]).spawn());
         match item % 4 {

@@ -1,5 +1,6 @@
 //! cluster init, join, status, leave, snapshot: the log that several machines share (docs/cluster.md).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::session::open_state;
 use crate::session::state::{access, alone, is_there, no_state};
 use crate::store::membership;
-use crate::store::{ClusterError, HostReport, Store, read_copy};
+use crate::store::{Chain, ClusterError, HostReport, Lease, Position, Store, read_copy};
 use crate::text;
 
 /// `cluster init`: the state of this machine becomes the first entry of the log.
@@ -24,8 +25,8 @@ pub fn init(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
         return Err(no_state(&desk.ctx.settings.state));
     }
     let plan = text!(
-        "The state of this machine becomes the beginning of the cluster's log. From then on nothing is bought while no server of the log answers.",
-        "Состояние этой машины станет началом журнала кластера. С этого момента, пока ни один сервер журнала не отвечает, ничего не покупается."
+        "The state of this machine becomes the beginning of the cluster's log. From then on nothing is bought while no server of the log answers. This is new, and no installation that we know of uses it yet: docs/cluster.md 5 says what stays open.",
+        "Состояние этой машины станет началом журнала кластера. С этого момента, пока ни один сервер журнала не отвечает, ничего не покупается. Это новая возможность, и известных нам установок с ней ещё нет: docs/cluster.md 5 говорит, какие риски остаются."
     );
     desk.confirm(&plan, yes)?;
     let _alone = alone(desk.ctx)?;
@@ -167,7 +168,7 @@ pub fn snapshot(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::sentence("cluster", desk.ctx.lang, &text!("The snapshot was written.", "Снимок записан.")))
 }
 
-/// `cluster status`: shows machines, servers, and how far this replica is.
+/// `cluster status`: shows machines, servers, how far this replica is, and what runs hold at this moment.
 ///
 /// # Errors
 /// `config`: no `[cluster]`; `state`.
@@ -192,16 +193,28 @@ pub fn status(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         let (name, since) = (&machine.name, machine.joined_at.format("%Y-%m-%d %H:%M:%S UTC"));
         lines.push(text!("machine {name}, since {since}", "машина {name}, с {since}"));
     }
+    let leases = store.as_ref().map_or(Ok(Vec::new()), Store::leases).map_err(state_error)?;
+    lines.extend(leases.iter().map(lease_line));
     let json = json!({
         "here": here.as_ref().map(|((at, digest), _)| json!({
             "entry": at.seq, "chain": at.chain.short(), "digest": digest.short(),
         })),
         "machines": machines.iter().map(|machine| json!({ "name": machine.name })).collect::<Vec<_>>(),
+        "leases": leases.iter().map(lease_json).collect::<Vec<_>>(),
         "hosts": hosts.iter().map(host_json).collect::<Vec<_>>(),
     });
     let text: String = lines.iter().map(|line| format!("{}\n", desk.say(line))).collect();
     let is_bad = here.is_none() || hosts.iter().all(|host| host.facts.is_err());
     Ok(Answer::new("cluster", text, json).with_code(u8::from(is_bad)))
+}
+
+fn lease_line(lease: &Lease) -> Text {
+    let (name, machine, ends) = (&lease.name, &lease.machine, lease.ends.format("%Y-%m-%d %H:%M:%S UTC"));
+    text!("lease of {name}: machine {machine}, until {ends}", "аренда {name}: машина {machine}, до {ends}")
+}
+
+fn lease_json(lease: &Lease) -> serde_json::Value {
+    json!({ "name": lease.name, "machine": lease.machine, "ends": lease.ends.to_rfc3339() })
 }
 
 fn host_line(report: &HostReport) -> Text {
@@ -231,6 +244,17 @@ fn host_json(report: &HostReport) -> serde_json::Value {
     }
 }
 
+/// Entries by their numbers, each with the chain that it has somewhere, and where that is.
+type Known = BTreeMap<u64, (Chain, Text)>;
+
+/// The first entry of a server that is another one elsewhere, and where.
+fn first_difference<'k>(tail: &[Position], known: &'k Known) -> Option<(u64, &'k Text)> {
+    tail.iter().find_map(|at| {
+        let (chain, place) = known.get(&at.seq)?;
+        (*chain != at.chain).then_some((at.seq, place))
+    })
+}
+
 /// For doctor: problems of the log's servers, and of this machine's part.
 pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Text)> {
     let mut found = Vec::new();
@@ -238,8 +262,10 @@ pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Tex
         Ok(mut log) => log.survey(),
         Err(error) => return vec![(true, *error.message)],
     };
-    let newest =
-        hosts.iter().filter_map(|host| host.facts.as_ref().ok()).map(|facts| facts.head).max_by_key(|at| at.seq);
+    let kept = store.map_or(Ok(Vec::new()), Store::kept_places);
+    let of_machine = || text!("the state of this machine", "в состоянии этой машины");
+    let kept = kept.unwrap_or_default().into_iter();
+    let mut known: Known = kept.map(|at| (at.seq, (at.chain, of_machine()))).collect();
     let now = desk.ctx.clock.now();
     for report in &hosts {
         let host = &report.host;
@@ -256,14 +282,27 @@ pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Tex
                 ),
             ));
         }
-        if newest.is_some_and(|newest| newest.seq == facts.head.seq && newest.chain != facts.head.chain) {
+        if let Some(entry) = facts.broken {
             found.push((
                 true,
                 text!(
-                    "server {host} holds another log than the others: its newest entry differs",
-                    "на сервере {host} другой журнал: его последняя запись отличается"
+                    "server {host}: entry {entry} of the log was changed, or an entry before it is missing: keep the state files of all machines, and read \"Fork\" in docs/cluster.md",
+                    "сервер {host}: запись {entry} журнала изменена или перед ней нет записи: сохраните файлы состояния всех машин и прочитайте раздел «Fork» в docs/cluster.md"
                 ),
             ));
+        }
+        if let Some((entry, other)) = first_difference(&facts.tail, &known) {
+            found.push((
+                true,
+                text!(
+                    ["server {host} holds another entry {entry} of the log than {}", other.en],
+                    ["на сервере {host} запись {entry} журнала не та, что {}", other.ru]
+                ),
+            ));
+        }
+        for at in &facts.tail {
+            let of_server = || text!("server {host}", "на сервере {host}");
+            known.entry(at.seq).or_insert_with(|| (at.chain, of_server()));
         }
         let apart = (facts.clock - now).num_seconds().abs();
         if apart > 2 {

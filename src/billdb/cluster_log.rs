@@ -11,7 +11,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use self::server::{Facts, Server};
-use crate::store::{Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Snapshot, Token};
+use crate::store::{COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Snapshot, Token};
 use crate::text;
 
 /// The tables of the schema, which holds nothing else. `entry` is the first: a schema with this table is a log.
@@ -163,6 +163,13 @@ fn newest(conn: &mut Conn) -> mysql::Result<(Position, Option<DateTime<Utc>>, Da
     let chain = chain.as_deref().and_then(Chain::from_bytes).unwrap_or(Chain::BEGINNING);
     let clock = moment(&clock).unwrap_or_default();
     Ok((Position { seq: seq.unwrap_or(0), chain }, written.as_deref().and_then(moment), clock))
+}
+
+/// The newest entries that one server has, the newest first. One that cannot be read is left out.
+fn newest_entries(conn: &mut Conn) -> mysql::Result<Vec<Entry>> {
+    let sql = "SELECT seq, token, node, format, chain, body FROM entry ORDER BY seq DESC LIMIT ?";
+    let rows: Vec<EntryRow> = conn.exec(sql, (COMPARED,))?;
+    Ok(rows.into_iter().filter_map(|row| entry(row).ok()).collect())
 }
 
 impl ClusterLog for MysqlClusterLog {

@@ -53,16 +53,6 @@ impl ClusterSettings {
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ModuleError> {
         let log = table.required("log")?;
         let (user, hosts, schema) = place(&log)?;
-        // Not every loss of a machine has been tested yet, so nobody may rely on this by mistake.
-        if !table.take("trial").map(|f| f.flag()).transpose()?.unwrap_or(false) {
-            return Err(table.wrong(
-                "trial",
-                text!(
-                    "a state that several machines share is not proven yet, so it is for trials only; on an installation without real clients set trial = true",
-                    "общее состояние нескольких машин ещё не проверено до конца и годится только для испытаний; на установке без настоящих клиентов задайте trial = true"
-                ),
-            ));
-        }
         let settings = Self {
             hosts,
             user,

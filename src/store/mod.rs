@@ -34,8 +34,8 @@ use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 pub use accounts::Account;
 pub use cluster::{
-    Chain, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Head, HostFacts, HostReport, LeaseGuard,
-    LogError, Machine, Position, Snapshot, Token,
+    COMPARED, Chain, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Head, HostFacts, HostReport,
+    Lease, LeaseGuard, LogError, Machine, Position, Snapshot, Token, places,
 };
 pub mod membership {
     //! Beginning, joining and leaving a cluster.

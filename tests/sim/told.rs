@@ -67,11 +67,14 @@ pub fn told(world: &mut World, run: usize) {
             let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten();
             // A module ends with its license, which waits to be freed until the module has ended.
             let own = world.store.licenses_of_item(ItemId(item)).unwrap_or_default();
-            let waits = row.is_none_or(|row| row.state == LicenseState::ToFree)
+            let waits = row.as_ref().is_none_or(|row| row.state == LicenseState::ToFree)
                 || (saved != Some(LicenseId(id)) && own.iter().any(|row| row.state == LicenseState::ToFree));
             // What another installation took meanwhile runs for its client.
             let taken = world.seller.get(id).is_some_and(|lic| lic.foreign);
-            (!waits && !taken).then(|| format!("license {id} still runs"))
+            // A run that the restored state knows nothing of started it in the pool, where it serves nobody.
+            let is_pooled = row.as_ref().is_some_and(|row| row.state == LicenseState::Pool) && seen.looks_free();
+            let is_forgotten = is_pooled && world.state_lost_ms.is_some();
+            (!waits && !taken && !is_forgotten).then(|| format!("license {id} still runs"))
         }
         (ItemCommand::GenKey, Some((id, Some(seen)))) => {
             let op = info.job.op().map(|op| &world.panel.ops[op]);

@@ -9,8 +9,8 @@ use mysql::{Conn, OptsBuilder, SslOpts};
 
 use super::super::connect::{ConnectError, connect, without_files};
 use super::super::tls::is_about_tls;
-use super::{LogPlace, moment, newest, no_log};
-use crate::store::{HostFacts, LogError};
+use super::{LogPlace, moment, newest, newest_entries, no_log};
+use crate::store::{HostFacts, LogError, places};
 use crate::text;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -202,6 +202,9 @@ impl Server {
     /// A report for people.
     pub(super) fn report(&mut self) -> mysql::Result<HostFacts> {
         let (head, _, clock) = newest(&mut self.conn)?;
+        let mut entries = newest_entries(&mut self.conn)?;
+        entries.reverse();
+        let (tail, broken) = places(&entries);
         let facts = self.facts.clone();
         Ok(HostFacts {
             head,
@@ -210,6 +213,8 @@ impl Server {
             galera: facts.galera.map(|galera| galera.words),
             closed: facts.closed,
             unsafe_settings: facts.unsafe_settings,
+            tail,
+            broken,
         })
     }
 }

@@ -18,6 +18,17 @@ use super::{Cluster, ClusterError};
 /// The replicated moment (seconds since 1970, the database's clock) before which nothing is bought.
 pub(super) const HOLD_UNTIL: &str = "cluster_hold_until";
 
+/// A lease as the replicated state has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// What it is for.
+    pub name: String,
+    /// The machine whose run holds it.
+    pub machine: String,
+    /// When it runs out, by the database's clock.
+    pub ends: DateTime<Utc>,
+}
+
 /// A lease of this run.
 pub(super) struct Held {
     name: String,
@@ -160,6 +171,22 @@ impl Store {
         let mut statement = cluster.conn.prepare_cached(sql)?;
         let names = statement.query_map(params![cluster.rules.owner, clock.timestamp_millis()], |row| row.get(0))?;
         Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    /// The leases of all machines, those that ran out included; none without a cluster.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn leases(&self) -> Result<Vec<Lease>, StoreError> {
+        let Some(cluster) = &self.cluster else { return Ok(Vec::new()) };
+        let mut statement = cluster.conn.prepare("SELECT name, owner, ends FROM cluster_lease ORDER BY name")?;
+        let read = |row: &rusqlite::Row<'_>| {
+            let owner: String = row.get(1)?;
+            let machine = owner.split(' ').next().unwrap_or_default().to_owned();
+            let ends = DateTime::from_timestamp_millis(row.get(2)?).unwrap_or_default();
+            Ok(Lease { name: row.get(0)?, machine, ends })
+        };
+        Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
     }
 
     /// Makes sure, before a call that changes something outside, that the leases of this run outlast it.

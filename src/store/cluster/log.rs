@@ -191,4 +191,22 @@ pub struct HostFacts {
     pub closed: Option<String>,
     /// Settings that may lose acknowledged writes, each as it is set.
     pub unsafe_settings: Vec<String>,
+    /// Its newest entries, the oldest of them first.
+    pub tail: Vec<Position>,
+    /// The first of these whose number or content does not follow from the entry before it.
+    pub broken: Option<u64>,
+}
+
+/// How many of the newest entries of each server are compared with those of the others.
+pub const COMPARED: u32 = 100;
+
+/// The places of entries that lie next to each other, the oldest first, and the first entry that does not follow from
+/// the one before it. Of the first entry only the place counts, because what it follows is not known.
+pub fn places(entries: &[Entry]) -> (Vec<Position>, Option<u64>) {
+    let follows = |(before, entry): (&Entry, &Entry)| {
+        let at = before.position;
+        entry.position == Position { seq: at.seq + 1, chain: at.chain.then(&entry.body) }
+    };
+    let broken = entries.iter().zip(entries.iter().skip(1)).find(|two| !follows(*two)).map(|(_, entry)| entry);
+    (entries.iter().map(|entry| entry.position).collect(), broken.map(|entry| entry.position.seq))
 }

@@ -27,8 +27,10 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{Open, StoreError, Tx, schema};
 use crate::error::Text;
 pub(super) use body::{Line, owned};
-pub use lease::{Deadline, LeaseGuard};
-pub use log::{Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Snapshot, Token};
+pub use lease::{Deadline, Lease, LeaseGuard};
+pub use log::{
+    COMPARED, Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Snapshot, Token, places,
+};
 pub use members::{Machine, begin, bring_forward, join, leave, rejoin};
 pub(super) use replica::{APPLICATION_ID, is_replica, machine, unmake};
 

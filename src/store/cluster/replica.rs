@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::{Open, StoreError, schema};
 use super::body::{self, Line};
-use super::log::{Chain, Entry, Position, Token};
+use super::log::{COMPARED, Chain, Entry, Position, Token};
 
 /// `PRAGMA application_id` of a replica.
 pub(in crate::store) const APPLICATION_ID: i32 = 0x706d_6c63;
@@ -129,6 +129,13 @@ pub(in crate::store) fn kept(conn: &Connection, seq: u64) -> Result<Option<Entry
     let Some((token, node, format, chain, body)) = found else { return Ok(None) };
     let token = token.as_slice().try_into().map(Token).map_err(|_| damaged("token"))?;
     Ok(Some(Entry { position: place(number(seq)?, &chain)?, token, node, format, body }))
+}
+
+/// The places of the newest entries that were kept, as many as are compared between machines.
+pub(in crate::store) fn newest_places(conn: &Connection) -> Result<Vec<Position>, StoreError> {
+    let mut statement = conn.prepare("SELECT seq, chain FROM cluster_kept ORDER BY seq DESC LIMIT ?1")?;
+    let rows = statement.query_map([COMPARED], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    rows.map(|row| row.map_err(StoreError::from).and_then(|(seq, chain)| place(seq, &chain))).collect()
 }
 
 /// Applies the next entry. An entry that was applied before is skipped.

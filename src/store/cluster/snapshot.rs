@@ -71,4 +71,12 @@ impl Store {
         let Some(cluster) = &self.cluster else { return Err(ClusterError::NotReplica.into()) };
         Ok((replica::position(&cluster.conn)?, replica::digest(&cluster.conn)?))
     }
+
+    /// The places of the newest entries that this machine keeps; none without a cluster.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn kept_places(&self) -> Result<Vec<super::Position>, StoreError> {
+        self.cluster.as_ref().map_or(Ok(Vec::new()), |cluster| replica::newest_places(&cluster.conn))
+    }
 }
