@@ -7,7 +7,9 @@ mod cluster;
 mod doctor;
 mod list;
 mod people;
+pub mod russian;
 mod takeover;
+mod usage_error;
 
 use std::path::PathBuf;
 

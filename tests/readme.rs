@@ -1,6 +1,7 @@
 //! What the documents show is true: commands that they name are understood, targets of make are there, settings have
 //! their names in the sample, links lead somewhere, and the Russian documents show what the English ones do.
 use crate::support::Test;
+use pmisplicense::error::Lang;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +17,21 @@ fn shown(document: &str) -> Vec<String> {
     code.filter(|line| !line.is_empty()).collect()
 }
 
-/// What stands between backticks in running text, each line break a space.
+/// Names of values as the Russian documents and the Russian help have them, and the English ones.
+const VALUES: [(&str, &str); 6] = [
+    ("УСЛУГА", "ITEM"),
+    ("ЛИЦЕНЗИЯ", "LICENSE"),
+    ("ФАЙЛ", "FILE"),
+    ("МОДУЛЬ", "MODULE"),
+    ("КОПИЯ", "NEW"),
+    ("ПРЕЖНЯЯ", "HELD"),
+];
+
+/// What stands between backticks in running text, each line break a space, names of values in English.
 fn quoted(document: &str) -> Vec<String> {
     let prose: String = document.split("```").step_by(2).collect();
-    prose.split('`').skip(1).step_by(2).map(|code| code.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    let code = prose.split('`').skip(1).step_by(2).map(|code| code.split_whitespace().collect::<Vec<_>>().join(" "));
+    code.map(|code| VALUES.iter().fold(code, |code, (ru, en)| code.replace(ru, en))).collect()
 }
 
 /// Rows of tables, without the lines beneath their headings.
@@ -233,19 +245,26 @@ fn commands_of(cell: &str) -> Vec<Vec<String>> {
     quoted(cell).iter().filter(|code| *code != "panel_id").map(|code| line(code)).collect()
 }
 
-/// The guide shows what `pmisplicense help doctor` ends with, and each row names commands that the program has.
+/// The guides show what `pmisplicense help doctor` ends with, and each row names commands that the program has.
 #[test]
 fn what_changed_outside_leads_to_commands_that_exist() {
+    let subjects = ["another client", "another number", "createdate", "renamed its host", "another account", "machine"];
+    check_changes(Lang::En, GUIDES[0], "What changed outside", &subjects);
+    let subjects = ["другой клиент", "другой номер", "createdate", "переименовал", "другой учётной записи", "машину"];
+    check_changes(Lang::Ru, GUIDES[1], "Что изменилось снаружи", &subjects);
+}
+
+fn check_changes(lang: Lang, guide: &str, title: &str, subjects: &[&str]) {
     use pmisplicense::cli::{AdminArgs, changed};
-    let document = text("docs/admin-guide.md");
-    let table = document.split("# What changed outside").nth(1).unwrap().split("\n## ").next().unwrap();
+    let document = text(guide);
+    let table = document.split(&format!("# {title}")).nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")).skip(1);
     let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
-    let told: Vec<Vec<&str>> = changed::CHANGES.iter().map(|one| vec![one.what, one.seen, one.run]).collect();
+    let told: Vec<Vec<&str>> = changed::changes(lang).iter().map(|one| vec![one.what, one.seen, one.run]).collect();
     assert_eq!(rows, told);
     for row in &rows {
         let commands = commands_of(row[2]);
-        assert!(!commands.is_empty() || row[2].starts_with("nothing"), "{row:?}");
+        assert!(!commands.is_empty() || row[2].starts_with("nothing") || row[2].starts_with("ничего"), "{row:?}");
         for command in commands.iter().filter(|command| !command[0].starts_with("--")) {
             let line = std::iter::once("pmisplicense".to_owned()).chain(command.clone());
             let read = <AdminArgs as clap::Parser>::try_parse_from(line);
@@ -253,13 +272,12 @@ fn what_changed_outside_leads_to_commands_that_exist() {
         }
     }
     let all = table.split_whitespace().collect::<Vec<_>>().join(" ");
-    for subject in ["another client", "another number", "createdate", "renamed its host", "another account", "machine"]
-    {
+    for subject in subjects {
         assert!(all.contains(subject), "{subject}");
     }
-    let help = Test::new().run(["help", "doctor"]).stdout;
+    let help = Test::new().run(["help", "doctor", "--lang", lang.code()]).stdout;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for one in changed::CHANGES {
+    for one in changed::changes(lang) {
         assert!(help.contains(&one.run.replace(['`', '*'], "")), "{}: {help}", one.what);
     }
 }

@@ -3,12 +3,24 @@
 
 use clap::CommandFactory;
 
-use crate::cli::AdminArgs;
+use crate::cli::{AdminArgs, russian};
+use crate::error::Lang;
 
 /// The section of the manual: system administration.
 const SECTION: &str = "8";
 
-/// The script with which a shell completes our commands.
+/// The headings of the manual that no setting of clap_mangen replaces.
+const HEADINGS: [(&str, &str); 7] = [
+    ("NAME", "ИМЯ"),
+    ("SYNOPSIS", "ОБЗОР"),
+    ("DESCRIPTION", "ОПИСАНИЕ"),
+    ("OPTIONS", "ПАРАМЕТРЫ"),
+    ("SUBCOMMANDS", "КОМАНДЫ"),
+    ("EXTRA", "ДОПОЛНИТЕЛЬНО"),
+    ("VERSION", "ВЕРСИЯ"),
+];
+
+/// The script with which a shell completes our commands. It is English, because it serves all users of a machine.
 pub fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut AdminArgs::command(), "pmisplicense", &mut text);
@@ -16,13 +28,25 @@ pub fn completions(shell: clap_complete::Shell) -> String {
 }
 
 /// The manual: the program, then each of its commands.
-pub fn page() -> String {
+pub fn page(lang: Lang) -> String {
     let mut text = Vec::new();
-    let mut command = AdminArgs::command();
-    command.build();
+    let command = match lang {
+        Lang::En => {
+            let mut command = AdminArgs::command();
+            command.build();
+            command
+        }
+        Lang::Ru => russian::command(),
+    };
     let _ = clap_mangen::Man::new(command.clone()).section(SECTION).render(&mut text);
     describe_all(&command, "", &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    let text = String::from_utf8_lossy(&text).into_owned();
+    match lang {
+        Lang::En => text,
+        Lang::Ru => {
+            HEADINGS.iter().fold(text, |text, (en, ru)| text.replace(&format!(".SH {en}\n"), &format!(".SH {ru}\n")))
+        }
+    }
 }
 
 /// Each command with the commands beneath it, such as `take-over panel`, one after the other.

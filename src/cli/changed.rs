@@ -1,8 +1,12 @@
 //! A table: what changed outside, what an operator sees, and what an operator runs. It is the end of
-//! `pmisplicense help doctor`, and the table of the same name in docs/admin-guide.md; a test compares the two and
-//! checks that the program has every command in it.
+//! `pmisplicense help doctor`, and the table of the same name in docs/admin-guide.md (in Russian: admin-guide.ru.md). A
+//! test compares them and checks that the program has every command in it.
+
+mod russian;
 
 use std::fmt::Write as _;
+
+use crate::error::Lang;
 
 /// Columns of the text.
 const WIDTH: usize = 96;
@@ -23,7 +27,14 @@ const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Ch
 }
 
 /// The changes, the likeliest first.
-pub const CHANGES: [Change; 17] = [
+pub fn changes(lang: Lang) -> &'static [Change; 17] {
+    match lang {
+        Lang::En => &ENGLISH,
+        Lang::Ru => &russian::CHANGES,
+    }
+}
+
+const ENGLISH: [Change; 17] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
         "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
@@ -112,12 +123,16 @@ pub const CHANGES: [Change; 17] = [
 ];
 
 /// The table as text for a terminal.
-pub fn told() -> String {
-    let mut text = "What changed outside, what you see, what you run:".to_owned();
-    for Change { what, seen, run } in CHANGES {
+pub fn told(lang: Lang) -> String {
+    let (head, see, what_to_run) = match lang {
+        Lang::En => ("What changed outside, what you see, what you run:", "you see", "you run"),
+        Lang::Ru => ("Что изменилось снаружи, что вы видите, что выполнить:", "видно", "выполнить"),
+    };
+    let mut text = head.to_owned();
+    for Change { what, seen, run } in changes(lang) {
         let _ = write!(text, "\n\n{}", folded(what, "  "));
-        let _ = write!(text, "\n{}", folded(&format!("you see: {seen}"), "    "));
-        let _ = write!(text, "\n{}", folded(&format!("you run: {run}"), "    "));
+        let _ = write!(text, "\n{}", folded(&format!("{see}: {seen}"), "    "));
+        let _ = write!(text, "\n{}", folded(&format!("{what_to_run}: {run}"), "    "));
     }
     text.replace(['`', '*'], "")
 }

@@ -3,8 +3,10 @@
 use clap::ValueEnum;
 
 use super::people::number;
+use super::usage_error::Unusable;
 use crate::model::ids::ModuleId;
 use crate::model::license_row::LicenseState;
+use crate::text;
 
 /// The state of a license, as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,7 +65,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "ID", value_parser = number::<ModuleId>)]
     pub module: Option<ModuleId>,
     /// Runs out before this day, YYYY-MM-DD
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub expires_before: Option<chrono::NaiveDate>,
     /// Only the pool: the same as --status pool
     #[arg(long, conflicts_with = "status")]
@@ -76,4 +78,9 @@ pub struct ListArgs {
     /// Sort by
     #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
     pub sort: SortBy,
+}
+
+fn day(word: &str) -> Result<chrono::NaiveDate, Unusable> {
+    let words = || text!(["{word} is not a day such as 2027-01-31"], ["нужна дата вида 2027-01-31"]);
+    word.parse().map_err(|_| Unusable(words()))
 }

@@ -8,7 +8,10 @@ use super::cluster::ClusterCommand;
 use super::doctor::{DoctorArgs, EXAMPLES as DOCTOR_EXAMPLES};
 use super::list::ListArgs;
 use super::takeover::{Import, TakeOver};
+use super::usage_error::Unusable;
+use crate::error::Lang;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
+use crate::text;
 
 /// The administrator's command line.
 #[derive(Debug, Parser)]
@@ -79,7 +82,7 @@ pub enum AdminCommand {
     /// Look for what is wrong with the installation, and say what to do. Exit code 1: problems
     #[command(
         after_help = DOCTOR_EXAMPLES,
-        after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::told())
+        after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::told(Lang::En))
     )]
     Doctor(DoctorArgs),
     /// Compare panel, state and seller; with --apply correct the differences. Exit code 1: something differs
@@ -179,7 +182,7 @@ pub enum AdminCommand {
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
         item: Option<ItemId>,
         /// Only this intent, if several of the service wait; their numbers are shown first
-        #[arg(long = "wish", value_name = "N", conflicts_with = "all")]
+        #[arg(long = "wish", value_name = "N", value_parser = number::<u32>, conflicts_with = "all")]
         intent: Option<u32>,
         /// All services whose last purchase was refused, or held back because of missing money
         #[arg(long, conflicts_with = "item")]
@@ -210,7 +213,7 @@ pub enum AdminCommand {
     #[command(after_help = "Examples:\n  pmisplicense forecast\n  pmisplicense forecast --days 90 --json")]
     Forecast {
         /// Days to look ahead
-        #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=731))]
+        #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = within::<1, 731>)]
         days: u16,
     },
     /// Figures for monitoring (Prometheus, OpenMetrics), from the state alone
@@ -257,7 +260,7 @@ pub enum AdminCommand {
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
         item: ItemId,
         /// Which intent, if the service has several in doubt
-        #[arg(long = "wish", value_name = "N")]
+        #[arg(long = "wish", value_name = "N", value_parser = number::<u32>)]
         intent: Option<u32>,
         /// It was bought, or the change was carried out: the license's number at the seller
         #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]
@@ -293,7 +296,7 @@ pub enum AdminCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
         /// Remove all but the newest copies from that folder, after the new one was checked
-        #[arg(long, value_name = "N", requires = "dir", value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(long, value_name = "N", requires = "dir", value_parser = within::<1, { u16::MAX }>)]
         keep: Option<u16>,
     },
     /// Replace the state by a copy; the present state is kept beside it. Nothing has to be stopped
@@ -308,7 +311,7 @@ pub enum AdminCommand {
     /// Remove old lines of the journal about closed services and licenses that are gone
     Prune {
         /// Days
-        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..))]
+        #[arg(long, value_name = "DAYS", value_parser = within::<30, { u16::MAX }>)]
         older_than: u16,
     },
     /// Several machines with one state, whose log is in a clustered database (docs/cluster.md)
@@ -456,12 +459,25 @@ pub enum StateCommand {
     },
 }
 
-pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text} is not a number"))
+pub(super) fn number<T: std::str::FromStr>(word: &str) -> Result<T, Unusable> {
+    word.parse().map_err(|_| Unusable(text!(["{word} is not a number"], ["нужно число"])))
 }
 
-fn panel_id(text: &str) -> Result<PanelId, String> {
-    PanelId::parse(text).ok_or_else(|| format!("{text} is not eight small letters and digits"))
+fn panel_id(word: &str) -> Result<PanelId, Unusable> {
+    let unusable = || {
+        Unusable(text!(
+            ["{word} is not eight small letters and digits"],
+            ["нужны восемь строчных латинских букв и цифр"]
+        ))
+    };
+    PanelId::parse(word).ok_or_else(unusable)
+}
+
+/// A number between `FIRST` and `LAST`.
+fn within<const FIRST: u16, const LAST: u16>(word: &str) -> Result<u16, Unusable> {
+    let number = word.parse().ok().filter(|number| (FIRST..=LAST).contains(number));
+    let words = || text!("the number must be between {FIRST} and {LAST}", "нужно число от {FIRST} до {LAST}");
+    number.ok_or_else(|| Unusable(words()))
 }
 
 #[cfg(test)]

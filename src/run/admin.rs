@@ -11,7 +11,7 @@ use crate::admin::monthly::Form;
 use crate::admin::reconcile::{Apply, Chosen};
 use crate::admin::repair::After;
 use crate::admin::{self, Answer, Desk};
-use crate::cli::{AdminArgs, AdminCommand, ClusterCommand, Common, StateCommand, TakeOver};
+use crate::cli::{self, AdminArgs, AdminCommand, ClusterCommand, Common, StateCommand, TakeOver};
 use crate::commands::sync::{self, Part, Sync, Synced};
 use crate::context::Context;
 use crate::dry_run::Rehearsed;
@@ -34,10 +34,15 @@ const USUAL: usize = 80;
 /// Runs a subcommand. `variable` reads the environment.
 pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
     let program = OsString::from("pmisplicense");
-    let args = match AdminArgs::try_parse_from(std::iter::once(&program).chain(args)) {
+    let words = || std::iter::once(&program).chain(args);
+    let args = match AdminArgs::try_parse_from(words()) {
         Ok(args) => args,
         Err(error) => {
-            let text = error.render().to_string();
+            let english = || error.render().to_string();
+            let text = match asked_language(args, variable) {
+                Lang::En => english(),
+                Lang::Ru => cli::russian::told(words()).unwrap_or_else(english),
+            };
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             return if code == 0 {
                 Finished { stdout: text, ..Finished::default() }
@@ -46,15 +51,11 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
             };
         }
     };
+    let lang = language(args.lang.as_deref(), args.json, variable);
     // These need neither settings nor panel, because they run while packages are built.
-    if let Some(stdout) = paper(&args.command) {
+    if let Some(stdout) = paper(&args.command, lang) {
         return Finished { stdout, ..Finished::default() };
     }
-    // Programs read English unless they ask for another language, wherever they are started.
-    let lang = match args.json {
-        true => args.lang.as_deref().map(Lang::parse).unwrap_or_default(),
-        false => language(args.lang.as_deref(), variable),
-    };
     match caught(|| carried_out(&args, lang, environment, columns(variable))) {
         Ok(answer) if answer.printed => Finished { stdout: String::new(), stderr: answer.stderr, code: answer.code },
         Ok(answer) => {
@@ -71,11 +72,11 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
     }
 }
 
-fn paper(command: &AdminCommand) -> Option<String> {
+fn paper(command: &AdminCommand, lang: Lang) -> Option<String> {
     if let AdminCommand::Completions { shell } = command {
         return Some(admin::completions::completions(*shell));
     }
-    matches!(command, AdminCommand::Man).then(admin::completions::page)
+    matches!(command, AdminCommand::Man).then(|| admin::completions::page(lang))
 }
 
 fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
@@ -97,11 +98,23 @@ fn error_json(error: &ModuleError, lang: Lang) -> serde_json::Value {
     })
 }
 
-/// --lang, else the locale as every program reads it.
-fn language(option: Option<&str>, variable: &dyn Fn(&str) -> Option<OsString>) -> Lang {
+/// --lang, else the locale as every program reads it. Programs, which ask for JSON, read English unless they ask for
+/// another language, wherever they are started.
+fn language(option: Option<&str>, as_json: bool, variable: &dyn Fn(&str) -> Option<OsString>) -> Lang {
+    if let (None, true) = (option, as_json) {
+        return Lang::En;
+    }
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
     option.map(Lang::parse).or_else(|| locale().map(|text| Lang::parse(&text.to_string_lossy()))).unwrap_or_default()
+}
+
+/// The language that a command line asks for which clap does not carry out: a request for help, or a mistyped one.
+fn asked_language(args: &[OsString], variable: &dyn Fn(&str) -> Option<OsString>) -> Lang {
+    let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--").collect();
+    let after = words.iter().position(|word| word == "--lang").and_then(|at| words.get(at + 1)).map(|word| &**word);
+    let joined = || words.iter().find_map(|word| word.strip_prefix("--lang="));
+    language(after.or_else(joined), words.iter().any(|word| word == "--json"), variable)
 }
 
 fn columns(variable: &dyn Fn(&str) -> Option<OsString>) -> usize {
@@ -271,7 +284,7 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Restore { file, yes } => admin::state_file::restore(desk, file, *yes),
         AdminCommand::Prune { older_than } => admin::state_file::prune(desk, *older_than),
         AdminCommand::Completions { .. } | AdminCommand::Man => {
-            Ok(say("man", Text::same(paper(command).unwrap_or_default())))
+            Ok(say("man", Text::same(paper(command, lang).unwrap_or_default())))
         }
         AdminCommand::Cluster { command } => match command {
             ClusterCommand::Init { yes } => admin::cluster::init(desk, *yes),

@@ -96,3 +96,26 @@ fn people() {
     assert!(wrong.code == 2 && wrong.stdout.is_empty() && !wrong.stderr.is_empty());
     assert_eq!(run_in(folder.path(), "").code, 2);
 }
+
+/// Help and usage errors have the language of all other answers: `--lang`, else the locale; with `--json` only `--lang`.
+#[test]
+fn help_and_usage_errors_have_the_language_of_all_answers() {
+    let told = |locale: &'static str, line: &str| {
+        let args = line.split_whitespace().map(OsString::from).collect();
+        let finished = run("pmisplicense", args, &move |name| (name == "LC_ALL").then(|| locale.into()));
+        [finished.stdout, finished.stderr].concat()
+    };
+    for (locale, line, words) in [
+        ("ru_RU.UTF-8", "help bind", "Использование: pmisplicense bind [ПАРАМЕТРЫ] <УСЛУГА> <ЛИЦЕНЗИЯ>"),
+        ("ru_RU.UTF-8", "bind 42", "ошибка: не указано обязательное: «<ЛИЦЕНЗИЯ>»"),
+        ("ru_RU.UTF-8", "man", ".SH ПАРАМЕТРЫ"),
+        ("ru_RU.UTF-8", "bind 42 --json", "error: the following required arguments"),
+        ("ru_RU.UTF-8", "bind --lang en", "error: the following required arguments"),
+        ("C", "bind --lang ru", "ошибка: не указано обязательное"),
+        ("C", "--lang=ru bind --json", "ошибка: не указано обязательное"),
+        ("C", "bind 42", "error: the following required arguments"),
+        ("C", "man", ".SH OPTIONS"),
+    ] {
+        assert!(told(locale, line).contains(words), "{locale} {line}: {}", told(locale, line));
+    }
+}
