@@ -188,7 +188,8 @@ fn commands() {
     }
     assert!(lines.len() > 8, "{lines:?}");
     for line in lines {
-        let given = line.replace("ITEM", "42").replace("LICENSE", "5001").replace("ID", "7").replace("FILE", "copy.db");
+        let given = line.replace("ITEM", "42").replace("LICENSE", "5001").replace("PANEL_ID", "k3v9q2ab");
+        let given = given.replace("ID", "7").replace("FILE", "copy.db");
         let output = test.run(given.split_whitespace().skip(1));
         assert_ne!(output.code, Some(2), "{line}: {}", output.stderr);
         // Missed options and the like end with 2; a panic or a signal has no code of ours at all.

@@ -2,6 +2,7 @@
 //! stable JSON for programs. Every change at the seller or in the panel goes through the engine; this module sends
 //! nothing itself.
 
+pub mod adopt;
 pub mod cluster;
 pub mod completions;
 pub mod doctor;

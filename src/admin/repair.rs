@@ -39,7 +39,7 @@ impl After {
 }
 
 /// Shows the page, then the operator agrees. Returns the answer of a dry run, which ends here.
-fn shown(
+pub(super) fn shown(
     desk: &mut Desk<'_>,
     (command, after): (&str, After),
     plan: &Text,

@@ -183,7 +183,7 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
 }
 
 /// Refuses in a cluster: an older state of one machine would contradict the log that all machines share.
-fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
+pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     if desk.ctx.cluster.is_none() {
         return Ok(());
     }
@@ -202,8 +202,8 @@ fn begun(panel: &str, is_known: bool) -> Text {
         );
     }
     text!(
-        "The state begins anew. Which installation it was could not be read, so its marks are not known as ours. Next: set panel_id to the P of the marks pml-P-… that licenses bear at the seller; then pmisplicense reconcile, and pmisplicense reconcile --apply.",
-        "Состояние начато заново. Прочитать, чья это установка, не удалось, поэтому её метки не считаются нашими. Далее: задайте panel_id равным P в метках pml-P-… лицензий у продавца, затем pmisplicense reconcile и pmisplicense reconcile --apply."
+        "The state begins anew. Which installation it was could not be read, so its marks are not known as ours. Next: pmisplicense reconcile, which names it where services still show its licenses; then pmisplicense state adopt with that id. Where it names none, set panel_id to the P of the marks pml-P-… at the seller.",
+        "Состояние начато заново. Прочитать, чья это установка, не удалось, поэтому её метки не считаются нашими. Далее: pmisplicense reconcile, она назовёт установку, если услуги ещё показывают её лицензии; затем pmisplicense state adopt с этим номером. Если не назовёт, задайте panel_id равным P в метках pml-P-… у продавца."
     )
 }
 

@@ -62,8 +62,8 @@ const ENGLISH: [Change; 17] = [
     ),
     change(
         "the state file is lost, and `panel_id` was not pinned",
-        "type `state`, \"the mark of installation …\"; finding `shown`",
-        "set `panel_id` to that mark's installation, then `reconcile --apply`; or for each service `bind ITEM LICENSE --take-from PANEL_ID`",
+        "type `state`, \"the mark of installation …\"; findings `lost_state`, `shown`",
+        "`state adopt PANEL_ID`, as `reconcile` names it, then `reconcile --apply`; if it was another installation, for each service `bind ITEM LICENSE --take-from PANEL_ID`",
     ),
     change(
         "somebody ordered the license elsewhere, and the panel shows it",

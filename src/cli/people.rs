@@ -358,6 +358,7 @@ impl AdminCommand {
             | Self::Sync { dry_run: true, .. }
             | Self::Bind { dry_run: true, .. }
             | Self::Move { dry_run: true, .. }
+            | Self::State { command: StateCommand::Adopt { dry_run: true, .. } }
             | Self::Resolve { dry_run: true, .. }
             | Self::Reconcile { apply: false, .. } => false,
             Self::TakeOver { whose } => whose.taking().apply,
@@ -393,6 +394,7 @@ impl AdminCommand {
             (matches!(self, Self::Bind { dry_run: true, .. }), "bind"),
             (matches!(self, Self::Move { dry_run: true, .. }), "move"),
             (matches!(self, Self::Resolve { dry_run: true, .. }), "resolve"),
+            (matches!(self, Self::State { command: StateCommand::Adopt { dry_run: true, .. } }), "state adopt"),
         ];
         words.into_iter().find_map(|(is_shown, word)| is_shown.then_some(word))
     }
@@ -443,10 +445,23 @@ pub enum RefusedFor {
 }
 
 /// `state …`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum StateCommand {
     /// Confirm that the panel moved to this machine for good, and that the state file is this machine's from now on
     Claim {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Give a new state the id that this installation had before its state was lost; `reconcile` names it
+    #[command(after_help = "Example:\n  pmisplicense state adopt k3v9q2ab    (then: pmisplicense reconcile --apply)")]
+    Adopt {
+        /// The P of the marks pml-P-… on the licenses of our services
+        #[arg(value_name = "PANEL_ID", value_parser = panel_id)]
+        panel: PanelId,
+        /// Only show what would change
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,

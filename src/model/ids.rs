@@ -98,7 +98,7 @@ impl fmt::Display for LicenseKey {
 }
 
 /// The id of this installation of pmisplicense: the P of the mark. Eight lower-case letters and digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PanelId(String);
 

@@ -77,6 +77,8 @@ pub enum Kind {
     Duplicate,
     /// This state is old: it misses what was done after it was saved.
     OldState,
+    /// The state that this installation had is lost: its services show licenses with the mark of another id.
+    LostState,
     /// An outcome is not known yet.
     Doubt,
     /// An operator must end a doubt.
@@ -129,10 +131,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Unowned,
         Self::Duplicate,
         Self::OldState,
+        Self::LostState,
         Self::Doubt,
         Self::HandedOver,
         Self::NoLicense,
@@ -165,6 +168,7 @@ impl Kind {
             Self::Unowned => "unowned",
             Self::Duplicate => "duplicate",
             Self::OldState => "old_state",
+            Self::LostState => "lost_state",
             Self::Doubt => "doubt",
             Self::HandedOver => "handed_over",
             Self::NoLicense => "no_license",

@@ -48,6 +48,11 @@ fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
 }
 
+/// The command that says which installation this one was before its state was lost.
+pub fn adopting(panel: &PanelId) -> Remedy {
+    command(format_args!("state adopt {}", panel.as_str()))
+}
+
 /// The command that an operator may run.
 fn command(words: impl std::fmt::Display) -> Remedy {
     Remedy::Person(format!("pmisplicense {words}"))
@@ -68,8 +73,8 @@ fn used_by(seen: &License) -> Remedy {
 struct Stranger {
     tariff: Option<UpstreamPricelistId>,
     is_foreign: bool,
-    /// The other installation whose mark it bears.
-    of: Option<PanelId>,
+    /// The mark of another installation that it bears.
+    theirs: Option<Mark>,
 }
 
 impl Stranger {
@@ -240,7 +245,11 @@ impl<'g> Comparison<'g> {
         self.two_items();
         self.shown_unheld();
         let mut list = self.list;
-        list.sort_by(|a, b| (&a.remedy, a.kind, a.item, a.license).cmp(&(&b.remedy, b.kind, b.item, b.license)));
+        // An operator reads first what decides about all others.
+        let place = |one: &Finding| one.kind != Kind::LostState;
+        list.sort_by(|a, b| {
+            (place(a), &a.remedy, a.kind, a.item, a.license).cmp(&(place(b), &b.remedy, b.kind, b.item, b.license))
+        });
         list
     }
 

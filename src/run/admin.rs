@@ -294,6 +294,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
             ClusterCommand::Snapshot => admin::cluster::snapshot(desk),
         },
         AdminCommand::State { command: StateCommand::Claim { yes } } => admin::identity::claim_state(desk, *yes),
+        AdminCommand::State { command: StateCommand::Adopt { panel, dry_run, yes } } => {
+            admin::adopt::adopt(desk, panel, After::options(*yes, *dry_run))
+        }
         AdminCommand::State { command: StateCommand::BeginAnew { yes } } => admin::state_file::begin_anew(desk, *yes),
     }
 }

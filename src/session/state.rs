@@ -12,7 +12,7 @@ use crate::locks::STATE_LOCK;
 use crate::ports::{LockGuard, LockName};
 use crate::store::membership;
 use crate::store::{ClusterError, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
-use crate::store::{open_ready, prepare};
+use crate::store::{open_file, open_ready, prepare};
 use crate::text;
 
 /// Opens the state, and makes it at first use. A run that only looks gets its copy instead.
@@ -94,6 +94,19 @@ fn not_replica() -> ModuleError {
 /// `busy`: they take too long.
 pub fn alone(ctx: &Context) -> Result<Box<dyn LockGuard>, ModuleError> {
     patiently(ctx, || try_alone(ctx))
+}
+
+/// The state for one change that no other run may meet half-way: runs that began before have ended, and those that
+/// begin later read what this one wrote.
+///
+/// # Errors
+/// `busy`: other runs take too long; `state`.
+pub fn open_alone(ctx: &Context) -> Result<Store, ModuleError> {
+    let guard = alone(ctx)?;
+    let pinned = ctx.settings.rules(ctx.module).panel_id;
+    let who = Installation { pinned: pinned.as_ref(), fresh: &ctx.fresh_panel, machine: &ctx.machine };
+    let store = open_file(&ctx.settings.state, who, ctx.clock.now()).map_err(state_error)?;
+    Ok(store.guarded_by(guard))
 }
 
 /// The state as a copy in memory, for a run that changes nothing; a new one where there is none.

@@ -6,8 +6,8 @@ use rusqlite::params;
 use super::journal::is_open;
 use super::{LAST_NUMBER, Order, Store, StoreError, Tx, cell, read_number};
 use crate::error::Text;
-use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, ModuleId};
-use crate::model::journal::{Intent, IntentEvent};
+use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, Mark, ModuleId, PanelId};
+use crate::model::journal::{Intent, IntentEvent, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
 
 /// A filter for licenses of ours. `None` excludes nothing.
@@ -187,6 +187,30 @@ impl Store {
     /// An error of SQLite.
     pub fn orders(&self, account: AccountId) -> Result<Vec<Intent>, StoreError> {
         self.intents("account = ?1 AND kind = 'order'", params![account.0])
+    }
+
+    /// How many licenses, and how many orders, bear a mark that was not made by this installation.
+    ///
+    /// # Errors
+    /// An error of SQLite; [`StoreError::Unusable`]: a row that cannot be read.
+    pub fn marked_by_others(&self, panel: &PanelId) -> Result<(usize, usize), StoreError> {
+        let is_other = |mark: &Mark| mark.panel() != panel;
+        let mut statement = self.conn.prepare_cached("SELECT mark FROM license WHERE mark IS NOT NULL")?;
+        let marks = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let marks = marks.collect::<Result<Vec<_>, _>>()?;
+        let licenses = marks.iter().filter(|mark| Mark::parse(mark).as_ref().is_none_or(is_other)).count();
+        let orders = self.intents("kind = 'order'", &[])?;
+        let ordered = orders.iter().filter(|intent| match &intent.request {
+            OnceRequest::Order(order) => is_other(&order.mark),
+            OnceRequest::Prolong { .. }
+            | OnceRequest::ChangePricelist { .. }
+            | OnceRequest::SetNodes { .. }
+            | OnceRequest::NewKey { .. }
+            | OnceRequest::Delete { .. }
+            | OnceRequest::AddLicense(_)
+            | OnceRequest::RemoveLicense(_) => false,
+        });
+        Ok((licenses, ordered.count()))
     }
 
     /// Intents of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and

@@ -7,9 +7,10 @@ use crate::support::{Fault, Test};
 #[test]
 fn asked_first() {
     let t = opened();
-    for line in ["unbind 42", "bind 42 5001", "move 42", "retry 42"] {
+    for line in ["unbind 42", "bind 42 5001", "retry 42"] {
         assert!(refused(&t, line).contains("--yes"), "{line}");
     }
+    assert!(!refused(&t, "move 42").contains("--yes"), "it has nothing to move, which is no question");
     assert_eq!(t.item(42).param("licid"), "5001");
     t.do_nothing(true);
     for line in ["unbind 42 --yes", "reconcile --apply", "retry 42 --yes", "prune --older-than 30"] {

@@ -14,7 +14,8 @@ fn commands(text: &str) -> Vec<String> {
             let bare = word.trim_end_matches([',', ';', '.', ')']);
             let is_part = line.is_empty() || bare.starts_with("--") || bare.bytes().any(|b| b.is_ascii_digit());
             // The value of the option, and the second word of the command.
-            let is_value = line.last().is_some_and(|last: &String| last == "--take-from" || last == "state");
+            let is_value =
+                line.last().is_some_and(|last: &String| ["--take-from", "state", "adopt"].contains(&last.as_str()));
             if !is_part && !is_value {
                 break;
             }

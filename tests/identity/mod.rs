@@ -4,6 +4,7 @@
 use crate::service::{changes, day, ends_in, forget, ip_of, licid, opened, settle, state, told};
 use crate::support::{Fault, Output, Test};
 
+mod adopted;
 mod advice;
 mod bind;
 mod client;

@@ -113,8 +113,8 @@ pub(in crate::engine) fn mark_of_theirs(witness: &Witness<'_>, mark: &Mark) -> M
     let (id, license, panel) = (witness.item.id, witness.license, mark.panel().as_str());
     let replace = if witness.held.is_some() { " --replace" } else { "" };
     let words = text!(
-        "Service {id} shows license {license}, which is not in this state and bears the mark of installation {panel}. Nothing was changed or bought. If this installation was {panel} before its state was lost, set panel_id = \"{panel}\" in the settings, then: pmisplicense reconcile --apply; if not: pmisplicense bind {id} {license} --take-from {panel}{replace}",
-        "Услуга {id} показывает лицензию {license}, которой нет в состоянии; на ней метка установки {panel}. Ничего не изменено и не куплено. Если {panel} — эта установка до потери состояния, задайте в настройках panel_id = \"{panel}\", затем: pmisplicense reconcile --apply; если нет: pmisplicense bind {id} {license} --take-from {panel}{replace}"
+        "Service {id} shows license {license}, which is not in this state and bears the mark of installation {panel}. Nothing was changed or bought. If this installation was {panel} before its state was lost: pmisplicense state adopt {panel}; if not: pmisplicense bind {id} {license} --take-from {panel}{replace}",
+        "Услуга {id} показывает лицензию {license}, которой нет в состоянии; на ней метка установки {panel}. Ничего не изменено и не куплено. Если {panel} — эта установка до потери состояния: pmisplicense state adopt {panel}; если нет: pmisplicense bind {id} {license} --take-from {panel}{replace}"
     );
     state("licid", license, words)
 }

@@ -64,8 +64,8 @@ pub(in crate::engine) fn another_installation(
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "if {panel} was this installation, set panel_id = \"{panel}\" in the settings, then: pmisplicense reconcile --apply; to take it from there: pmisplicense bind {id} {license} --take-from {panel}{replace}",
-            "если {panel} — эта установка, задайте в настройках panel_id = \"{panel}\", затем: pmisplicense reconcile --apply; чтобы забрать лицензию: pmisplicense bind {id} {license} --take-from {panel}{replace}"
+            "if {panel} was this installation before its state was lost: pmisplicense state adopt {panel}; to take it from there: pmisplicense bind {id} {license} --take-from {panel}{replace}",
+            "если {panel} — эта установка до потери состояния: pmisplicense state adopt {panel}; чтобы забрать лицензию: pmisplicense bind {id} {license} --take-from {panel}{replace}"
         ))
 }
 

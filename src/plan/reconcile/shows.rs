@@ -2,10 +2,11 @@
 //! ordered the license, or the panel copied a service under another number. A license that they show is not freed, and
 //! no other one is bought for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Comparison, Finding, Holds, ItemView, Kind, Remedy, command};
-use crate::model::ids::{ItemId, LicenseId};
+use super::{Comparison, Finding, Holds, ItemView, Kind, Remedy, adopting, command};
+use crate::error::counted;
+use crate::model::ids::{ItemId, LicenseId, Mark, PanelId};
 use crate::plan::identity::Shown;
 use crate::text;
 
@@ -42,6 +43,7 @@ impl Comparison<'_> {
     /// Adds a finding for each of them, and withdraws remedies that would free such a license or buy another one.
     pub(super) fn shown_unheld(&mut self) {
         let mut decided = BTreeSet::new();
+        self.lost_state();
         for show in std::mem::take(&mut self.shows) {
             let Show { item, license, .. } = show;
             if self.dead.contains(&license) {
@@ -59,7 +61,9 @@ impl Comparison<'_> {
                 // Not listed, or added to our state by another remedy: nothing to decide.
                 (None, None) => continue,
                 (None, Some(stranger)) if !stranger.is_foreign => continue,
-                (_, Some(stranger)) => stranger.of.as_ref().map(|panel| format!(" --take-from {}", panel.as_str())),
+                (_, Some(stranger)) => {
+                    stranger.theirs.as_ref().map(|mark| format!(" --take-from {}", mark.panel().as_str()))
+                }
                 (Some(_), None) => None,
             };
             let what = match show.of {
@@ -97,6 +101,42 @@ impl Comparison<'_> {
                 && (takes_away(finding) || is_handed_out(license))
             {
                 finding.remedy = command(format_args!("bind {heir} {license}"));
+            }
+        }
+    }
+
+    /// A state that never gave out a mark, while services show licenses that were marked for these very services: the
+    /// state of this installation is lost, and another id took its place. Nothing is bought before an operator decides.
+    fn lost_state(&mut self) {
+        if self.ground.last_number > 0 {
+            return;
+        }
+        let mut shown: BTreeMap<PanelId, u32> = BTreeMap::new();
+        for show in &self.shows {
+            let mark = self.strangers.get(&show.license).and_then(|stranger| stranger.theirs.as_ref());
+            if let Some(Mark::Order { panel, item, .. }) = mark
+                && *item == show.item
+            {
+                *shown.entry(panel.clone()).or_default() += 1;
+            }
+        }
+        for (panel, count) in &shown {
+            let id = panel.as_str();
+            let what = text!(
+                [
+                    "this state has ordered nothing, and {} of this module show licenses that installation {id} marked for them: the state of that installation is lost here",
+                    counted(count, "service")
+                ],
+                [
+                    "это состояние ничего не заказывало, а услуги этого модуля показывают лицензии с меткой установки {id} для этих же услуг (услуг: {count}): состояние той установки здесь потеряно"
+                ]
+            );
+            self.add(Kind::LostState, None, None, what, adopting(panel));
+        }
+        let Some(panel) = shown.keys().next() else { return };
+        for finding in &mut self.list {
+            if matches!(finding.remedy, Remedy::Obtain(_)) {
+                finding.remedy = adopting(panel);
             }
         }
     }

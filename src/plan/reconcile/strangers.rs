@@ -26,9 +26,8 @@ pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
 impl Comparison<'_> {
     pub(super) fn stranger(&mut self, seen: &License) {
         let mark = seen.remoteid.mark_of(&self.ground.panel);
-        let other = seen.remoteid.mark().map(|mark| mark.panel().clone());
-        let of = other.filter(|panel| *panel != self.ground.panel);
-        let stranger = Stranger { tariff: seen.tariff.id(), is_foreign: mark.is_none(), of };
+        let theirs = seen.remoteid.mark().filter(|mark| *mark.panel() != self.ground.panel);
+        let stranger = Stranger { tariff: seen.tariff.id(), is_foreign: mark.is_none(), theirs };
         self.strangers.insert(seen.id, stranger);
         if let Some(ip) = seen.ip {
             self.strangers_at.entry(ip).or_default().push(seen.id);
