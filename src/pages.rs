@@ -36,7 +36,7 @@ struct Function {
     answer: fn(&mut Desk<'_>, Request<'_>) -> Result<Element, ModuleError>,
 }
 
-const FUNCTIONS: [Function; 13] = [
+const FUNCTIONS: [Function; 14] = [
     Function { name: "pmisplicense.licenses", changes: false, answer: lists::licenses },
     Function { name: "pmisplicense.filter", changes: false, answer: forms::filter },
     Function { name: "pmisplicense.indoubt", changes: false, answer: lists::waiting },
@@ -48,6 +48,7 @@ const FUNCTIONS: [Function; 13] = [
     Function { name: "pmisplicense.newkey", changes: true, answer: changes::new_key },
     Function { name: "pmisplicense.unbind", changes: true, answer: changes::unbind },
     Function { name: "pmisplicense.resolve", changes: true, answer: changes::resolve },
+    Function { name: "pmisplicense.decide", changes: true, answer: changes::decide },
     Function { name: "pmisplicense.apply", changes: true, answer: changes::apply },
     Function { name: "pmisplicense.applyall", changes: true, answer: changes::apply_all },
 ];

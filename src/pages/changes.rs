@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use super::forms::selected;
 use super::lists::problem_id;
 use super::request::{Request, go_on, nothing_done, row};
-use crate::admin::Desk;
 use crate::admin::reconcile::{Apply, carried_out};
 use crate::admin::repair::{self, After};
+use crate::admin::{Desk, preview};
 use crate::engine::{Allow, Consent, Verdict};
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::command::ItemCommand;
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::ids::{IntentId, ItemId, LicenseId};
 use crate::text;
 use crate::watch::last_runs::{self, LastRuns, SeenDifference};
 use crate::watch::problems::Problems;
@@ -83,51 +83,122 @@ fn service(desk: &Desk<'_>, id: &str) -> Result<ItemId, ModuleError> {
     })
 }
 
-/// `pmisplicense.resolve`: the answer to a request in doubt, as `pmisplicense resolve`.
+/// `pmisplicense.resolve`: the answer to a request in doubt. It changes nothing yet: what the answer would change is
+/// checked and shown by [`decide`].
 ///
 /// # Errors
-/// `missed`: nobody has to answer, or the answer is missing; as the command.
+/// `missed`: nobody has to answer, or the answer is missing; as `pmisplicense resolve`.
 pub fn resolve(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
     let id = request.element()?;
-    let store = desk.store()?;
-    let problems = Problems::read(&store, desk.ctx.clock.now())?;
-    let problem = problems.list().iter().find(|problem| problem_id(problem) == id).ok_or_else(|| {
-        let words = text!("This does not wait for an answer any more.", "Ответ больше не нужен.");
-        nothing_done(ErrorKind::Missed, "elid", &id, words).next(text!("reload the list", "обновите список"))
-    })?;
-    let (Some(intent), Some(item)) = (problem.intent, problem.item) else {
-        let words = text!("An answer does not end this.", "Ответом это не завершить.");
-        return Err(nothing_done(ErrorKind::BadValue, "elid", &id, words).next(problem.next.clone()));
-    };
+    let doubt = in_doubt(desk, &id)?;
     if request.is_submitted() {
         let verdict = verdict(&request)?;
-        let consent = Consent { replace: false, take_from: None, other_product: false };
-        repair::resolve(desk, item, Some(intent), verdict, &consent, After::Agreed)?;
-        return Ok(go_on("list", "pmisplicense.indoubt"));
+        repair::resolution(desk, doubt.item, Some(doubt.intent), verdict, &NO_CONSENT)?;
+        let answer = match verdict {
+            Verdict::Bought(license) => format!("bought.{license}"),
+            Verdict::NotBought => "not_bought".to_owned(),
+        };
+        return Ok(go_on("form", &format!("pmisplicense.decide&elid={}.{answer}", doubt.intent)));
     }
     let lang = desk.ctx.lang;
     request.set("elid", &id);
-    request.set("what", problem.what.in_lang(lang));
-    request.set("next", problem.next.in_lang(lang));
+    request.set("what", doubt.what.in_lang(lang));
+    request.set("next", doubt.next.in_lang(lang));
     request.choices("verdict", &["none", "bought", "not_bought"]);
     request.set("verdict", "none");
     Ok(request.doc)
 }
 
+/// `pmisplicense.decide`: the page that `pmisplicense resolve` shows before it asks, and then the same as that command.
+/// The row is the request with the answer: `12.not_bought`, `12.bought.5001`.
+///
+/// # Errors
+/// `missed`: nobody has to answer any more, or the box is not ticked; as the command.
+pub fn decide(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
+    let row_id = request.element()?;
+    let (id, verdict) = decision(&row_id)?;
+    let doubt = in_doubt(desk, id)?;
+    if request.is_submitted() {
+        check_confirmed(&request)?;
+        repair::resolve(desk, doubt.item, Some(doubt.intent), verdict, &NO_CONSENT, After::Agreed)?;
+        return Ok(go_on("list", "pmisplicense.indoubt"));
+    }
+    let resolution = repair::resolution(desk, doubt.item, Some(doubt.intent), verdict, &NO_CONSENT)?;
+    let lang = desk.ctx.lang;
+    request.set("elid", &row_id);
+    request.set("plan", resolution.plan.in_lang(lang));
+    let Some(preview) = resolution.preview else { return Ok(request.doc) };
+    let say = |text: &Text| text.in_lang(lang).to_owned();
+    if let Some(faces) = &preview.faces {
+        let compared = preview::compared(desk, faces, &preview.outward).into_iter();
+        let rows = compared.map(|(what, now, then)| row([("what", say(&what)), ("now", now), ("then", then)]));
+        request.table("compared", rows.collect());
+    }
+    let changes = preview.changes.iter().map(|change| {
+        let cost = change.cost.as_ref().map(say).unwrap_or_default();
+        row([("what", say(&change.what)), ("cost", cost)])
+    });
+    request.table("changes", changes.collect());
+    request.set("sum", &say(&preview.bill().told(preview.balance.as_ref())));
+    Ok(request.doc)
+}
+
+/// Answers that need an option of the command are given with the command.
+const NO_CONSENT: Consent = Consent { replace: false, take_from: None, other_product: false };
+
+/// A request whose outcome an operator must tell.
+struct Doubt {
+    intent: IntentId,
+    item: ItemId,
+    what: Text,
+    next: Text,
+}
+
+fn in_doubt(desk: &Desk<'_>, id: &str) -> Result<Doubt, ModuleError> {
+    let store = desk.store()?;
+    let problems = Problems::read(&store, desk.ctx.clock.now())?;
+    let problem = problems.list().iter().find(|problem| problem_id(problem) == id).ok_or_else(|| {
+        let words = text!("This does not wait for an answer any more.", "Ответ больше не нужен.");
+        nothing_done(ErrorKind::Missed, "elid", id, words).next(text!("reload the list", "обновите список"))
+    })?;
+    let (Some(intent), Some(item)) = (problem.intent, problem.item) else {
+        let words = text!("An answer does not end this.", "Ответом это не завершить.");
+        return Err(nothing_done(ErrorKind::BadValue, "elid", id, words).next(problem.next.clone()));
+    };
+    Ok(Doubt { intent, item, what: problem.what.clone(), next: problem.next.clone() })
+}
+
+/// The request and the answer in the row of [`decide`].
+fn decision(row: &str) -> Result<(&str, Verdict), ModuleError> {
+    let mut parts = row.splitn(3, '.');
+    let answer = match (parts.next(), parts.next(), parts.next()) {
+        (Some(id), Some("not_bought"), None) => Some((id, Verdict::NotBought)),
+        (Some(id), Some("bought"), Some(license)) => license.parse().ok().map(|license| (id, Verdict::Bought(license))),
+        (_, _, _) => None,
+    };
+    answer.ok_or_else(|| {
+        let words = text!("{row:?} is not a request with an answer.", "{row:?} — не запрос с ответом.");
+        nothing_done(ErrorKind::BadValue, "elid", row, words).next(text!("reload the list", "обновите список"))
+    })
+}
+
 fn verdict(request: &Request<'_>) -> Result<Verdict, ModuleError> {
-    let verdict = match request.param("verdict").as_deref() {
-        Some("bought") => Verdict::Bought(bought(request)?),
-        Some("not_bought") => Verdict::NotBought,
+    match request.param("verdict").as_deref() {
+        Some("bought") => bought(request).map(Verdict::Bought),
+        Some("not_bought") => Ok(Verdict::NotBought),
         Some(_) | None => {
             let words = text!("No answer was chosen.", "Ответ не выбран.");
-            return Err(nothing_done(ErrorKind::Missed, "verdict", "", words).next(text!(
+            Err(nothing_done(ErrorKind::Missed, "verdict", "", words).next(text!(
                 "look at the seller's panel, then choose one of the two answers",
                 "проверьте в панели продавца и выберите один из двух ответов"
-            )));
+            )))
         }
-    };
+    }
+}
+
+fn check_confirmed(request: &Request<'_>) -> Result<(), ModuleError> {
     if request.param("confirm").is_some_and(|value| value == "on") {
-        return Ok(verdict);
+        return Ok(());
     }
     let words = text!("The answer was not confirmed.", "Ответ не подтверждён.");
     Err(nothing_done(ErrorKind::Missed, "confirm", "", words)

@@ -69,6 +69,10 @@ fn an_administrator_walks_through_the_pages_and_decides_in_a_browser() {
     browser.value("document.querySelector('[name=elid]').checked = true");
     browser.click("button[value='pmisplicense.resolve']");
     browser.value("document.querySelector('[name=verdict]').value = 'not_bought'");
+    browser.click("#ok");
+    let text = browser.text();
+    assert!(text.contains("ended as not bought") && text.contains("In all 5.00 EUR. The balance is"), "{text}");
+    assert_eq!(state(&t, "SELECT status FROM wish WHERE item = 45"), "handed_over", "only shown so far");
     browser.value("document.querySelector('[name=confirm]').checked = true");
     browser.click("#ok");
     assert_eq!(browser.value("document.querySelectorAll('.error, main td').length"), 0, "nothing waits");

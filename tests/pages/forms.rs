@@ -45,7 +45,7 @@ fn of_several_selected_rows_none_is_taken() {
     let t = Test::new();
     opened(&t, 42);
     opened(&t, 43);
-    for func in ["license", "sync", "newkey", "unbind", "resolve"].map(|name| format!("pmisplicense.{name}")) {
+    for func in ["license", "sync", "newkey", "unbind", "resolve", "decide"].map(|name| format!("pmisplicense.{name}")) {
         for sok in [None, Some(("PARAM_sok", "ok"))] {
             let query = format!("func={func}&elid=42%2C43");
             let several: Vec<_> =
@@ -162,7 +162,15 @@ fn handed_over(t: &Test) -> String {
 }
 
 fn answer<'p>(id: &'p str, verdict: &'p str, license: &'p str) -> Vec<(&'p str, &'p str)> {
-    submitted(id, &[("PARAM_verdict", verdict), ("PARAM_license", license), ("PARAM_confirm", "on")])
+    submitted(id, &[("PARAM_verdict", verdict), ("PARAM_license", license)])
+}
+
+/// The row of the form that shows what an answer changes.
+fn decided(doc: &Element) -> String {
+    let (kind, query) = goes_on(doc);
+    let row = query.strip_prefix("func=pmisplicense.decide&elid=").unwrap_or_else(|| panic!("{query}"));
+    assert_eq!(kind, "form");
+    row.to_owned()
 }
 
 #[test]
@@ -175,14 +183,23 @@ fn a_form_ends_a_request_in_doubt_as_resolve_does() {
     let says = |params: &[(&str, &str)]| refused(&t, "pmisplicense.resolve", params);
     assert!(says(&answer(&id, "bought", "x")).contains("\"x\" is not the number of a license"));
     assert!(says(&answer(&id, "none", "")).contains("No answer was chosen"));
-    let unconfirmed = submitted(&id, &[("PARAM_verdict", "not_bought")]);
-    assert!(says(&unconfirmed).contains("tick the box"));
     assert!(says(&answer(&id, "bought", "999")).contains("999"), "the seller has no such license");
+    let row = decided(&shown(&t, "pmisplicense.resolve", &answer(&id, "not_bought", "")));
+    let page = shown(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]);
+    assert!(page.value_of("plan").unwrap().contains("ended as not bought"), "{page:?}");
+    let costs: Vec<_> = table(&page, "changes").iter().filter_map(|row| row.value_of("cost")).collect();
+    assert!(costs.contains(&"list price 5.00 EUR"), "{page:?}");
+    assert!(page.value_of("sum").unwrap().starts_with("In all 5.00 EUR. The balance is"), "{page:?}");
+    assert!(refused(&t, "pmisplicense.decide", &submitted(&row, &[])).contains("tick the box"));
+    for odd in [id.as_str(), "1.bought", "1.bought.x", "1.bought.5001.2"] {
+        assert!(refused(&t, "pmisplicense.decide", &[("PARAM_elid", odd)]).contains("is not a request with"), "{odd}");
+    }
     assert_eq!(state(&t, "SELECT status FROM wish"), "handed_over");
-    let doc = shown(&t, "pmisplicense.resolve", &answer(&id, "not_bought", ""));
+    let doc = shown(&t, "pmisplicense.decide", &submitted(&row, &[("PARAM_confirm", "on")]));
     assert_eq!(goes_on(&doc), ("list", "func=pmisplicense.indoubt"));
     assert_eq!(state(&t, "SELECT status FROM wish"), "not_happened");
     assert!(says(&answer(&id, "not_bought", "")).contains("does not wait for an answer any more"));
+    assert!(refused(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]).contains("does not wait for an answer any more"));
     t.cmd("open", 42).ok();
     assert_eq!(t.upstream.billed("soft.order.param"), 1);
 }
@@ -192,7 +209,13 @@ fn a_license_that_was_bought_is_bound_by_the_form() {
     let t = Test::new();
     let id = handed_over(&t);
     let number = t.upstream.add_foreign(55227, 1, "192.0.2.42", "bought by hand").to_string();
-    shown(&t, "pmisplicense.resolve", &answer(&id, "bought", &number));
+    let row = decided(&shown(&t, "pmisplicense.resolve", &answer(&id, "bought", &number)));
+    let page = shown(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]);
+    let compared = table(&page, "compared");
+    let name = compared.iter().find(|row| row.value_of("what") == Some("name")).unwrap();
+    assert_eq!((name.value_of("now"), name.value_of("then")), (Some("bought by hand"), Some("Item #42")), "{page:?}");
+    assert_eq!(t.upstream.license(number.parse().unwrap()).remoteid, "", "only shown so far");
+    shown(&t, "pmisplicense.decide", &submitted(&row, &[("PARAM_confirm", "on")]));
     assert_eq!(state(&t, "SELECT id FROM license WHERE state = 'bound' AND item = 42"), number);
     t.cmd("open", 42).ok();
     assert_eq!((t.item(42).param("licid"), t.upstream.billed("soft.order.param")), (number.as_str(), 0));
