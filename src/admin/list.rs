@@ -38,7 +38,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         product: args.product.as_deref(),
         module: args.module,
         expires_before: args.expires_before,
-        text: None,
+        ..LicenseFilter::default()
     };
     // Only the list of problems asks the panel, to leave out refusals of closed services.
     let problems = match args.problems {
@@ -339,12 +339,22 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
 }
 
 /// The number of rows of [`pool`], and the cells of some of them: so many `rows` after those that are passed over.
+/// `sorted`: by what, and whether backwards; `None`: in the order of [`pool`].
 ///
 /// # Errors
 /// `state`
-pub fn pool_part(desk: &Desk<'_>, passed_over: u32, rows: u32) -> Result<(u32, Vec<PoolRow>), ModuleError> {
+pub fn pool_part(
+    desk: &Desk<'_>,
+    sorted: Option<(Order, bool)>,
+    passed_over: u32,
+    rows: u32,
+) -> Result<(u32, Vec<PoolRow>), ModuleError> {
     let store = desk.store()?;
     let read = store.at_one_moment(|| {
+        if let Some((order, is_descending)) = sorted {
+            let part = store.page_of_licenses(LicenseFilter::FREE, order, is_descending, passed_over, rows)?;
+            return Ok((store.count_licenses_that(LicenseFilter::FREE)?, part));
+        }
         let (mut total, mut part) = (0_u32, Vec::new());
         for filter in FREE {
             let before = passed_over.saturating_sub(total);

@@ -81,11 +81,32 @@ fn license_row(one: &LicenseRow, problems: &[&str]) -> Element {
     ])
 }
 
-/// A part of rows that are all in memory: lists that stay short however many licenses there are.
+/// A part of rows that are all in memory: lists that stay short however many licenses there are. They are sorted by the
+/// column that is asked for, as it is shown.
 fn part_of<T>(all: &[T], request: Request<'_>, to_row: impl Fn(&T) -> Element) -> Element {
     let part = request.part();
-    let rows = all.iter().skip(part.passed_over() as usize).take(part.rows as usize).map(to_row).collect();
+    let (before, count) = (part.passed_over() as usize, part.rows as usize);
+    let rows = match part.sort.as_str() {
+        "" => all.iter().skip(before).take(count).map(to_row).collect(),
+        column => {
+            let mut rows: Vec<Element> = all.iter().map(to_row).collect();
+            rows.sort_by(|one, other| {
+                let order = value_in(one, column).cmp(&value_in(other, column));
+                if part.is_descending { order.reverse() } else { order }
+            });
+            rows.into_iter().skip(before).take(count).collect()
+        }
+    };
     request.listed(u32::try_from(all.len()).unwrap_or(u32::MAX), &part, rows)
+}
+
+/// The value of a row by which rows are sorted: numbers by their size, before texts.
+fn value_in<'r>(row: &'r Element, column: &str) -> (bool, u64, &'r str) {
+    let text = row.value_of(column).unwrap_or_default();
+    match text.parse() {
+        Ok(number) => (false, number, text),
+        Err(_) => (true, 0, text),
+    }
 }
 
 /// `pmisplicense.indoubt`: everything that waits for an operator, the worst first.
@@ -154,7 +175,15 @@ pub fn findings(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element
 /// `state`
 pub fn pool(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, ModuleError> {
     let part = request.part();
-    let (total, free) = pool_part(desk, part.passed_over(), part.rows)?;
+    let order = match part.sort.as_str() {
+        "license" => Some(Order::License),
+        "product" => Some(Order::Product),
+        // The later a license runs out, the more days it has.
+        "expires" | "days" => Some(Order::Expires),
+        _ => None,
+    };
+    let sorted = order.map(|order| (order, part.is_descending));
+    let (total, free) = pool_part(desk, sorted, part.passed_over(), part.rows)?;
     let rows = free.into_iter().map(|(id, cells)| {
         let names = ["license", "product", "expires", "days", "worth", "from", "why"];
         let id = license_id(id.0, id.1);

@@ -15,6 +15,8 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 pub struct LicenseFilter<'f> {
     /// Their state.
     pub state: Option<LicenseState>,
+    /// They are in the pool or wait to be freed into it.
+    pub is_free: bool,
     /// The internal name that they were ordered for.
     pub product: Option<&'f str>,
     /// The module that they were bound with.
@@ -28,29 +30,38 @@ pub struct LicenseFilter<'f> {
 impl LicenseFilter<'_> {
     /// Those that are held for this.
     pub const fn held(state: LicenseState) -> Self {
-        Self { state: Some(state), product: None, module: None, expires_before: None, text: None }
+        Self { state: Some(state), ..Self::ALL }
     }
+
+    /// Those that are free, or will be.
+    pub const FREE: Self = Self { is_free: true, ..Self::ALL };
+
+    const ALL: Self =
+        Self { state: None, is_free: false, product: None, module: None, expires_before: None, text: None };
 
     /// Its condition.
     pub(super) const CONDITION: &'static str = "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR internal_name = ?2)
         AND (?3 IS NULL OR module = ?3) AND (?4 IS NULL OR expires < ?4)
         AND (?5 IS NULL OR CAST(id AS TEXT) = ?5 OR CAST(item AS TEXT) = ?5 OR ip = ?5
-            OR instr(lower(name), lower(?5)) > 0)";
+            OR instr(lower(name), lower(?5)) > 0)
+        AND (NOT ?6 OR state IN ('pool', 'to_free'))";
 
     /// The parameters of [`Self::CONDITION`].
-    pub(super) fn params(&self) -> [Box<dyn rusqlite::ToSql + '_>; 5] {
+    pub(super) fn params(&self) -> [Box<dyn rusqlite::ToSql + '_>; 6] {
         [
             Box::new(self.state.map(LicenseState::word)),
             Box::new(self.product),
             Box::new(self.module.map(|module| module.0)),
             Box::new(self.expires_before.map(|day| day.to_string())),
             Box::new(self.text),
+            Box::new(self.is_free),
         ]
     }
 
     /// Whether every license fits.
     pub fn is_empty(&self) -> bool {
         self.state.is_none()
+            && !self.is_free
             && self.product.is_none()
             && self.module.is_none()
             && self.expires_before.is_none()

@@ -80,6 +80,49 @@ fn licenses_are_shown_page_by_page_sorted_and_filtered() {
 }
 
 #[test]
+fn every_list_is_sorted_by_the_columns_that_the_description_offers() {
+    let t = Test::new();
+    for item in [9, 42, 110] {
+        opened(&t, item);
+    }
+    alter_state(&t, "UPDATE license SET state = 'pool', life = NULL, item = NULL, name = 'free.lic' WHERE item != 42");
+    alter_state(&t, "UPDATE license SET expires = '2031-01-02', state = 'to_free' WHERE id = 5003");
+    t.db.exec("DELETE FROM itemparam WHERE intname IN ('licid', 'lickey')", ());
+    t.run(["reconcile"]);
+    let sorted = |func: &str, sort: &str, order: &str| {
+        let doc = shown(&t, func, &[("PARAM_p_sort", sort), ("PARAM_p_order", order), ("PARAM_p_cnt", "500")]);
+        assert_eq!((doc.value_of("p_sort"), doc.value_of("p_order")), (Some(sort), Some(order)));
+        column(&doc, sort).into_iter().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let root = pmisplicense::xml::parse(&std::fs::read("xml/billmgr_mod_pmisplicense_pages.xml").unwrap(), 1 << 20).unwrap();
+    let mut columns = 0;
+    for list in root.children_named("metadata").filter(|one| one.attribute("type") == Some("list")) {
+        let func = list.attribute("name").unwrap();
+        let cols = list.child("coldata").unwrap().children_named("col").filter(|col| col.attribute("sort").is_some());
+        // The list of licenses is sorted by the database, where an empty value comes first.
+        let is_ours = func.starts_with("pmisplicense.") && func != "pmisplicense.licenses";
+        for name in cols.map(|col| col.attribute("name").unwrap()).filter(|_| is_ours) {
+            let up = sorted(func, name, "asc");
+            let key = |one: &String| (one.parse::<u64>().is_err(), one.parse::<u64>().unwrap_or(0), one.clone());
+            let mut want = up.clone();
+            want.sort_by_key(key);
+            assert_eq!(up, want, "{func} {name}");
+            let mut down = sorted(func, name, "desc");
+            down.reverse();
+            assert_eq!(down.len(), up.len(), "{func} {name}");
+            down.sort_by_key(key);
+            assert_eq!(down, want, "{func} {name}");
+            columns += 1;
+        }
+    }
+    assert_eq!(columns, 13);
+    assert_eq!(sorted("pmisplicense.pool", "license", "desc"), ["5003", "5001"]);
+    assert_eq!(sorted("pmisplicense.pool", "days", "desc")[0], sorted("pmisplicense.pool", "days", "asc")[1]);
+    let items = sorted("pmisplicense.findings", "item", "asc");
+    assert!(items.windows(2).all(|two| two[0].len() <= two[1].len() || two[1].is_empty()), "9 before 110: {items:?}");
+}
+
+#[test]
 fn pages_read_this_machine_only_and_show_the_end_of_a_key() {
     let t = Test::new();
     opened(&t, 42);
