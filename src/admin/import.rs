@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::progress::Bar;
 use super::show::status;
-use super::table::{Giving, fitting, wrapped};
+use super::stream::Listing;
+use super::table::{Giving, Measure, wrapped};
 use super::takeover::{chosen, refused};
 use super::{Answer, Desk, dash};
 use crate::cli::{Import, Itemtype};
 use crate::engine::{Importable, run_to_end};
-use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::Family;
 use crate::pass_report::{PassReport, Scope};
@@ -62,12 +63,15 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
         return Ok(told(desk, &list, &Done { skipped, ..Done::default() }, true));
     }
     let shown: Vec<&Importable> = wanted.iter().map(|index| &list[*index]).collect();
-    let page = page(desk, &shown, &Done::default());
-    (desk.tell)(&page);
+    page(desk, &shown, &Done::default(), &mut |desk, line| (desk.tell)(line));
     let (count, foreign) = (shown.len(), shown.iter().filter(|one| !one.ours).count());
     let plan = text!(
-        "{count} licenses become services of the panel; {foreign} of them are foreign: make sure that nobody else renews those",
-        "услугами панели станут лицензии: {count}; из них чужие: {foreign} — убедитесь, что их больше никто не продлевает"
+        [
+            "{} {} of the panel; foreign among them: {foreign}. Make sure that nobody else renews those",
+            counted(count, "license"),
+            if count == 1 { "becomes a service" } else { "become services" }
+        ],
+        ["услугами панели станут лицензии: {count}; из них чужие: {foreign} — убедитесь, что их больше никто не продлевает"]
     );
     desk.confirm(&plan, args.yes)?;
     let done = Done { skipped, ..carried_out(desk, &shown) };
@@ -102,8 +106,10 @@ fn wanted(list: &[Importable], args: &Import) -> Result<Vec<usize>, ModuleError>
     let can = |one: &Importable| one.against.is_none() && (one.ours || args.foreign);
     if args.all {
         let places: Vec<usize> = (0..list.len()).filter(|place| can(&list[*place])).collect();
-        let twice = places.iter().find(|place| same(list, list[**place].license.id).len() > 1);
-        return twice.map_or(Ok(places.clone()), |place| Err(several(list, list[*place].license.id)));
+        let mut numbers = BTreeSet::new();
+        let repeated: BTreeSet<LicenseId> = list.iter().map(|one| one.id).filter(|id| !numbers.insert(*id)).collect();
+        let twice = places.iter().map(|place| list[*place].id).find(|id| repeated.contains(id));
+        return twice.map_or(Ok(places), |id| Err(several(list, id)));
     }
     let chosen: BTreeSet<LicenseId> = args.licenses.iter().copied().collect();
     chosen.into_iter().map(|id| one_of(list, id)).collect()
@@ -113,14 +119,14 @@ fn wanted(list: &[Importable], args: &Import) -> Result<Vec<usize>, ModuleError>
 fn skipped(list: &[Importable], args: &Import) -> Vec<Text> {
     let meant = list.iter().filter(|one| args.all && (one.ours || args.foreign));
     let why = |one: &Importable| {
-        let (id, why) = (one.license.id, one.against.as_ref()?);
+        let (id, why) = (one.id, one.against.as_ref()?);
         Some(text!(["{id}: {}", why.en], ["{id}: {}", why.ru]))
     };
     meant.filter_map(why).collect()
 }
 
 fn same(list: &[Importable], id: LicenseId) -> Vec<usize> {
-    (0..list.len()).filter(|place| list[*place].license.id == id).collect()
+    (0..list.len()).filter(|place| list[*place].id == id).collect()
 }
 
 fn one_of(list: &[Importable], id: LicenseId) -> Result<usize, ModuleError> {
@@ -167,7 +173,7 @@ fn several(list: &[Importable], id: LicenseId) -> ModuleError {
 fn carried_out(desk: &mut Desk<'_>, shown: &[&Importable]) -> Done {
     let mut groups: BTreeMap<(ModuleId, &'static str), BTreeSet<LicenseId>> = BTreeMap::new();
     for one in shown {
-        groups.entry((one.module, one.family.func())).or_default().insert(one.license.id);
+        groups.entry((one.module, one.family.func())).or_default().insert(one.id);
     }
     let mut done = Done::default();
     for ((module, itemtype), ids) in groups {
@@ -187,80 +193,116 @@ fn carried_out(desk: &mut Desk<'_>, shown: &[&Importable]) -> Done {
     done
 }
 
-fn page(desk: &Desk<'_>, list: &[&Importable], done: &Done) -> String {
+/// Prints the table of licenses row by row, and why some of them cannot be imported. A list may be so long that its rows
+/// do not fit into memory as text.
+fn page(desk: &mut Desk<'_>, list: &[&Importable], done: &Done, print: &mut dyn FnMut(&mut Desk<'_>, &str)) {
     let head =
         text!("LICENSE|OURS|PRODUCT|IP|EXPIRES|STATUS|ITEM|NAME", "ЛИЦЕНЗИЯ|НАША|ПРОДУКТ|IP|СРОК|СОСТОЯНИЕ|УСЛУГА|ИМЯ");
-    let head: Vec<&str> = desk.say(&head).split('|').collect();
-    let (yes, no) = (text!("ours", "наша"), text!("foreign", "чужая"));
-    let cells = list.iter().map(|one| {
-        vec![
-            one.license.id.to_string(),
-            desk.say(if one.ours { &yes } else { &no }).to_owned(),
-            dash(one.code.as_ref()),
-            dash(one.license.ip),
-            one.license.expires.to_string(),
-            status(one.license.status),
-            dash(done.services.get(&(one.module, one.license.id))),
-            one.license.shown_name().to_owned(),
-        ]
-    });
-    let cells: Vec<Vec<String>> = cells.collect();
-    let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, GIVING) };
-    for one in list {
-        if let Some(why) = &one.against {
-            let words = format!("{}: {}", one.license.id, desk.say(why));
-            text.push_str(&format!("- {}\n", wrapped(&words, desk.width, 2)));
+    let head: Vec<&str> = head.in_lang(desk.ctx.lang).split('|').collect();
+    if !list.is_empty() {
+        let mut measure = Measure::new(&head);
+        list.iter().for_each(|one| measure.add(&cells(desk, one, done)));
+        let layout = measure.layout(desk.width, GIVING);
+        print(desk, &layout.line(&head));
+        for one in list {
+            let line = layout.line(&cells(desk, one, done));
+            print(desk, &line);
         }
     }
-    text
+    for one in list {
+        if let Some(why) = &one.against {
+            let words = format!("{}: {}", one.id, desk.say(why));
+            let line = format!("- {}\n", wrapped(&words, desk.width, 2));
+            print(desk, &line);
+        }
+    }
 }
 
-/// The answer. `applied`: licenses were to be imported, and not only listed.
-fn told(desk: &Desk<'_>, list: &[Importable], result: &Done, applied: bool) -> Answer {
+fn cells(desk: &Desk<'_>, one: &Importable, done: &Done) -> Vec<String> {
+    let ours = if one.ours { text!("ours", "наша") } else { text!("foreign", "чужая") };
+    vec![
+        one.id.to_string(),
+        desk.say(&ours).to_owned(),
+        dash(one.code.as_ref()),
+        dash(one.ip),
+        one.expires.to_string(),
+        status(one.status),
+        dash(done.services.get(&(one.module, one.id))),
+        one.name.as_deref().unwrap_or_default().to_owned(),
+    ]
+}
+
+/// Prints the answer. `applied`: licenses were to be imported, and not only listed.
+fn told(desk: &mut Desk<'_>, list: &[Importable], result: &Done, applied: bool) -> Answer {
+    let answer = Answer::printed().with_code(result.report.code());
+    if desk.json {
+        told_as_json(desk, list, result);
+        return answer;
+    }
     let all: Vec<&Importable> = list.iter().collect();
-    let mut text = page(desk, &all, result);
+    page(desk, &all, result, &mut |desk, line| {
+        (desk.print)(line);
+    });
     let left = result.left.iter().map(|why| ('-', why.clone()));
     let failed = result.report.failure_lines().into_iter().map(|line| ('!', line));
     for (sign, words) in left.chain(failed) {
-        text.push_str(&format!("{sign} {}\n", wrapped(desk.say(&words), desk.width, 2)));
+        let line = format!("{sign} {}\n", wrapped(desk.say(&words), desk.width, 2));
+        (desk.print)(&line);
     }
+    let sum = format!("{}\n", wrapped(desk.say(&sum(list, result, applied)), desk.width, 2));
+    (desk.print)(&sum);
+    answer
+}
+
+fn sum(list: &[Importable], result: &Done, applied: bool) -> Text {
     let (total, ours) = (list.len(), list.iter().filter(|one| one.ours).count());
     let (imported, failed) = (result.services.len(), result.report.failures().count());
     let left = result.left.len() + result.skipped.len();
-    let sum = match applied {
+    match applied {
         false if total == 0 => text!("every license at the seller is already in use", "у каждой лицензии есть хозяин"),
         false => text!(
-            "{total} licenses that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
-            "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"
+            [
+                "{} that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
+                counted(total, "license")
+            ],
+            [
+                "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"
+            ]
         ),
         true => text!(
             "{imported} imported, {left} left alone, {failed} failed",
             "импортировано: {imported}, не тронуто: {left}, не удалось: {failed}"
         ),
-    };
-    text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
-    let licenses: Vec<Value> = list.iter().map(|one| license_json(one, result, desk.ctx.lang)).collect();
-    let json = json!({
-        "licenses": licenses,
-        "imported": imported,
+    }
+}
+
+fn told_as_json(desk: &mut Desk<'_>, list: &[Importable], result: &Done) {
+    let lang = desk.ctx.lang;
+    let mut fields = json!({
+        "imported": result.services.len(),
         "left": result.left.iter().chain(&result.skipped).map(|why| desk.say(why)).collect::<Vec<_>>(),
         "failed": result.report.failures().map(|entry| desk.say(&entry.error.message)).collect::<Vec<_>>(),
     });
-    Answer::new("import", text, json).with_report(&result.report, desk.ctx.lang)
+    if let (Some(fields), Value::Object(report)) = (fields.as_object_mut(), result.report.json(lang)) {
+        fields.extend(report);
+    }
+    let mut listing = Listing::begin(desk, "import", &fields, "licenses");
+    let _ = list.iter().all(|one| listing.element(desk, &license_json(one, result, lang)));
+    listing.end(desk);
 }
 
 fn license_json(one: &Importable, done: &Done, lang: Lang) -> Value {
     json!({
-        "license": one.license.id.0,
+        "license": one.id.0,
         "module": one.module.0,
         "family": one.family.func(),
         "ours": one.ours,
-        "product": one.code,
-        "name": one.license.name,
-        "ip": one.license.ip,
-        "status": one.license.status.number(),
-        "expires": one.license.expires,
-        "item": done.services.get(&(one.module, one.license.id)).map(|item| item.0),
+        "product": one.code.as_deref(),
+        "name": one.name,
+        "ip": one.ip,
+        "status": one.status.number(),
+        "expires": one.expires,
+        "item": done.services.get(&(one.module, one.id)).map(|item| item.0),
         "why_not": one.against.as_ref().map(|why| why.in_lang(lang)),
     })
 }

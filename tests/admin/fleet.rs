@@ -78,16 +78,7 @@ fn statements(t: &Test) -> u64 {
 pub(super) fn measured(t: &Test, line: &str) -> (crate::support::Output, u64) {
     let args: Vec<&str> = line.split(' ').collect();
     let limit = std::time::Duration::from_secs(600);
-    let mut running = t.program(&args).env("LC_ALL", "C").limit(limit).spawn();
-    let status = format!("/proc/{}/status", running.pid());
-    let mut most = 0;
-    while !running.ended() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-        most = most.max(line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0));
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    (running.wait(), most)
+    t.program(&args).env("LC_ALL", "C").limit(limit).spawn().measured()
 }
 
 /// Where all agree: pages and batches only, no line on stderr, the panel's tool started twice.

@@ -1,7 +1,9 @@
 //! import: licenses that nobody has, shown; those that are chosen become services; foreign ones only when chosen.
 use super::takeover::{changes, killed_at, one};
 use super::{day_in, fine, json, person, refused, troubled};
+use super::fleet::measured;
 use crate::support::Test;
+use crate::support::upstream::Crowd;
 
 const SOFT: u32 = 1;
 
@@ -195,4 +197,27 @@ fn two_modules() {
     assert_eq!(imports(&t), 0);
     fine(&t, &format!("import {foreign} --module 7 --yes"));
     assert_eq!(services(&t, foreign).len(), 1);
+}
+
+/// A hundred thousand licenses that nobody has are listed within 40 MiB, for people and for programs.
+#[test]
+fn a_long_list_of_licenses_that_nobody_has_needs_no_memory() {
+    const MANY: u64 = 100_000;
+    let (t, _, foreign) = world();
+    t.upstream.edit_license(foreign, |license| license.licname = "one of many".into());
+    t.upstream.with(|w| {
+        let like = w.licenses[&foreign].clone();
+        w.crowd = Some(Crowd { like, numbers: 1_000_000..1_000_000 + MANY, later: 0 });
+    });
+    for line in ["import", "import --json"] {
+        let (output, kib) = measured(&t, line);
+        assert_eq!(output.code, Some(0), "{line}: {}", output.stderr);
+        assert!(kib < 40 << 10, "{line}: {kib} KiB");
+        let listed = match line.ends_with("--json") {
+            true => output.stdout.matches("\"license\":").count() as u64,
+            false => output.stdout.lines().filter(|line| line.contains("one of many")).count() as u64,
+        };
+        // Beside the crowd there are ours and the one that they are like.
+        assert_eq!(listed, MANY + if line.ends_with("--json") { 2 } else { 1 }, "{line}");
+    }
 }

@@ -116,6 +116,19 @@ impl Running {
         self.child.try_wait().expect("our child").is_some()
     }
 
+    /// The output, and the memory that the program had at most, in KiB.
+    pub fn measured(mut self) -> (Output, u64) {
+        let status = format!("/proc/{}/status", self.pid());
+        let mut most = 0;
+        while !self.ended() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+            most = most.max(line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0));
+            thread::sleep(Duration::from_millis(2));
+        }
+        (self.wait(), most)
+    }
+
     /// SIGKILL, now; what it had printed until then.
     pub fn kill(mut self) -> Output {
         let _ = self.child.kill();

@@ -3,11 +3,13 @@
 //! panel's command.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
-use crate::model::license::{Family, License};
+use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
 use crate::ports::CallError;
 use crate::text;
@@ -17,21 +19,51 @@ use crate::engine::pages::Pages;
 use crate::engine::takeover::{Progress, TOLD_EACH};
 use crate::engine::{Engine, errors};
 
-/// A license that no service has.
+/// A license that no service has. An account may have a hundred thousand of them, so this keeps only what the list
+/// shows.
 #[derive(Debug, Clone)]
 pub struct Importable {
     /// The module whose account has it.
     pub module: ModuleId,
     /// Which functions serve it.
     pub family: Family,
-    /// As the list shows it.
-    pub license: License,
-    /// The internal name that its service would have.
-    pub code: Option<String>,
+    /// Its number.
+    pub id: LicenseId,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// When it runs out.
+    pub expires: Expiry,
+    /// Its status.
+    pub status: LicenseStatus,
+    /// The internal name that its service would have. Few names, many licenses.
+    pub code: Option<Rc<str>>,
     /// This installation bought or bound it.
     pub ours: bool,
     /// Why it cannot be imported as it is.
-    pub against: Option<Text>,
+    pub against: Option<Box<Text>>,
+}
+
+impl Importable {
+    fn new(module: ModuleId, family: Family, seen: License) -> Self {
+        Self {
+            module,
+            family,
+            id: seen.id,
+            name: seen.name.map(String::into_boxed_str),
+            ip: seen.ip,
+            expires: seen.expires,
+            status: seen.status,
+            code: None,
+            ours: false,
+            against: None,
+        }
+    }
+
+    fn against(self, why: Text) -> Self {
+        Self { against: Some(Box::new(why)), ..self }
+    }
 }
 
 impl Engine<'_> {
@@ -49,7 +81,7 @@ impl Engine<'_> {
             return if family == Family::Soft { self.importable_orders().await } else { Ok(Vec::new()) };
         }
         let mut pages = Pages::of(family);
-        let (mut found, mut looked) = (Vec::new(), 0);
+        let (mut found, mut looked, mut codes) = (Vec::new(), 0, Codes::default());
         while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for seen in page.rows {
@@ -57,7 +89,7 @@ impl Engine<'_> {
                 if looked % TOLD_EACH == 0 || Some(looked) == page.total {
                     progress(looked, page.total);
                 }
-                found.extend(self.unclaimed(family, seen, &shown).await?);
+                found.extend(self.unclaimed(family, seen, &shown, &mut codes).await?);
             }
         }
         Ok(found)
@@ -66,13 +98,8 @@ impl Engine<'_> {
     /// Orders with a license that no service has. They are reported, never imported.
     async fn importable_orders(&mut self) -> Result<Vec<Importable>, ModuleError> {
         let orders = self.unclaimed_orders(&Search::everything()).await?;
-        let importable = |order: HostingOrder| Importable {
-            module: self.module,
-            family: Family::Orderbox,
-            license: License { key: None, ..order.as_license() },
-            code: None,
-            ours: false,
-            against: Some(to_bind(order.id)),
+        let importable = |order: HostingOrder| {
+            Importable::new(self.module, Family::Orderbox, order.as_license()).against(to_bind(order.id))
         };
         Ok(orders.into_iter().map(importable).collect())
     }
@@ -95,6 +122,7 @@ impl Engine<'_> {
         family: Family,
         listed: License,
         shown: &BTreeMap<LicenseId, BTreeSet<ItemId>>,
+        codes: &mut Codes,
     ) -> Result<Option<Importable>, ModuleError> {
         let row = self.store.license(self.account, listed.id).map_err(errors::state)?;
         if !is_unclaimed(&listed, Known { row: row.as_ref(), mark: None, in_doubt: false }) {
@@ -108,10 +136,7 @@ impl Engine<'_> {
                 self.check_account().await?;
                 let why = error.words();
                 let against = text!(["it cannot be read: {}", why.en], ["она не читается: {}", why.ru]);
-                let module = self.module;
-                let unread =
-                    Importable { module, family, ours: false, code: None, against: Some(against), license: listed };
-                return Ok(Some(unread));
+                return Ok(Some(Importable::new(self.module, family, listed).against(against)));
             }
         };
         let mark = seen.remoteid.mark_of(&self.panel_id);
@@ -128,7 +153,23 @@ impl Engine<'_> {
                 .map(|item| stands_on(*item, seen.id))
                 .or_else(|| code.is_none().then(|| text!("its tariff is not known", "её тариф неизвестен"))),
         };
-        Ok(Some(Importable { module: self.module, family, ours: is_ours(known), code, against, license: seen }))
+        let (ours, code, against) = (is_ours(known), code.map(|code| codes.shared(&code)), against.map(Box::new));
+        Ok(Some(Importable { ours, code, against, ..Importable::new(self.module, family, seen) }))
+    }
+}
+
+/// The internal names of a list: each is kept once.
+#[derive(Default)]
+struct Codes(BTreeSet<Rc<str>>);
+
+impl Codes {
+    fn shared(&mut self, code: &str) -> Rc<str> {
+        if let Some(known) = self.0.get(code) {
+            return Rc::clone(known);
+        }
+        let shared: Rc<str> = Rc::from(code);
+        self.0.insert(Rc::clone(&shared));
+        shared
     }
 }
 
