@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Answer, Desk, refused};
 use crate::cli::DoctorArgs;
 use crate::engine::{call_error, check_machine, former_accounts, is_account, state_error};
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ModuleId};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
@@ -248,10 +248,19 @@ impl Case {
             let Evidence { same, different, missing } = *evidence;
             let (pooled, read) = (licenses.saturating_sub(*bound), same + different + missing);
             let one = text!(
-                "Before it was {} at {}: {bound} licenses serve services, {pooled} are in the pool or wait, {open} requests are in doubt. Of {read} licenses looked for in the present account, {same} are there with our mark or name, {different} are other licenses, {missing} are not there.",
-                "Прежде было: {} на {}; лицензий обслуживает услуги: {bound}, в пуле или ждут: {pooled}, запросов под вопросом: {open}. Из {read} лицензий, которые искали в нынешней учётной записи, с нашей меткой или именем нашлось: {same}, другие лицензии: {different}, не найдено: {missing}.",
-                account.username,
-                account.url
+                [
+                    "Before it was {} at {}. There, {} for services, {pooled} in the pool or waiting, and {} in doubt. In the present account {} looked for: {same} found with our mark or name, {different} found to be other licenses, {missing} not found.",
+                    account.username,
+                    account.url,
+                    counted(*bound, "license"),
+                    counted(*open, "request"),
+                    counted(read, "license")
+                ],
+                [
+                    "Прежде было: {} на {}; лицензий обслуживает услуги: {bound}, в пуле или ждут: {pooled}, запросов под вопросом: {open}. Из {read} лицензий, которые искали в нынешней учётной записи, с нашей меткой или именем нашлось: {same}, другие лицензии: {different}, не найдено: {missing}.",
+                    account.username,
+                    account.url
+                ]
             );
             words = text!(["{} {}", words.en, one.en], ["{} {}", words.ru, one.ru]);
         }

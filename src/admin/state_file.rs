@@ -344,8 +344,12 @@ pub fn prune(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
     });
     let removed = removed.map_err(state_error)?;
     let text = text!(
-        "{removed} lines of the journal were removed; bindings and wishes stay",
-        "удалено строк журнала: {removed}; привязки и желания остались"
+        [
+            "{} of the journal {} removed; bindings and wishes stay",
+            counted(removed, "line"),
+            if removed == 1 { "was" } else { "were" }
+        ],
+        ["удалено строк журнала: {removed}; привязки и желания остались"]
     );
     Ok(Answer::new("prune", format!("{}\n", desk.say(&text)), json!({ "removed": removed })))
 }

@@ -12,7 +12,7 @@ use super::table::{Giving, fitting, wrapped};
 use super::{Answer, Desk, dash};
 use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
-use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::ModuleId;
 use crate::plan::takeover::{Evidence, Left, Verdict};
 use crate::session::servers::served_by;
@@ -159,16 +159,16 @@ impl List {
         (desk.tell)(&shown);
         if bind > 0 {
             let plan = text!(
-                "{bind} licenses are bound to their services, for good",
-                "к своим услугам будут привязаны лицензии: {bind}"
+                ["To be bound to the services that they are for: {}, for good", counted(bind, "license")],
+                ["к своим услугам будут привязаны лицензии: {bind}"]
             );
             desk.confirm(&plan, taking.yes)?;
         }
         if taking.mark {
             if bind == 0 {
                 let plan = text!(
-                    "{mark} licenses are marked as ours, their automatic renewal is switched off",
-                    "лицензий получат нашу метку и лишатся автопродления: {mark}"
+                    ["To be marked as ours, with automatic renewal switched off: {}", counted(mark, "license")],
+                    ["получат нашу метку и лишатся автопродления лицензии: {mark}"]
                 );
                 desk.confirm(&plan, taking.yes)?;
             }
@@ -177,8 +177,13 @@ impl List {
         let renewing = self.lines.iter().filter(|line| line.is_open(&Verdict::Bind) && line.candidate.renews_itself());
         let (all, renewing) = (bind + mark, renewing.count());
         let question = text!(
-            "Mark these {all} licenses as ours, and switch their automatic renewal off? {renewing} of them renew themselves and are bound only so",
-            "Пометить эти лицензии ({all}) как наши и отключить их автопродление? Из них продлеваются сами и привязываются только так: {renewing}"
+            [
+                "Mark {} as ours, and switch the automatic renewal off? Bound only so, because they renew themselves: {renewing}",
+                counted(all, "license")
+            ],
+            [
+                "Пометить эти лицензии ({all}) как наши и отключить их автопродление? Из них продлеваются сами и привязываются только так: {renewing}"
+            ]
         );
         Ok(if !taking.yes && desk.agrees(&question) { Marking::Mark } else { Marking::Leave })
     }

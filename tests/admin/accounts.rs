@@ -278,7 +278,7 @@ fn accepting_an_account_shows_what_was_found_and_asks() {
     t.add_module(9, "pmisplicense");
     rename(&t);
     let told = joined(&refused(&t, "doctor --accept-account 7"));
-    for words in ["127.0.0.1", "localhost", "1 licenses serve services", "Of 1 licenses", "--same, or --other"] {
+    for words in ["127.0.0.1", "localhost", "1 license for services", "1 license looked for", "--same, or --other"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!(refused(&t, "doctor --accept-account 7 --same").contains("--yes"));

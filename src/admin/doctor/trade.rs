@@ -7,7 +7,7 @@ use super::Checks;
 use crate::admin::Desk;
 use crate::context::Leading;
 use crate::engine::state_error;
-use crate::error::ModuleError;
+use crate::error::{ModuleError, counted};
 use crate::model::catalogue::Product;
 use crate::model::ids::ModuleId;
 use crate::model::period::{MonthCount, Period};
@@ -99,8 +99,13 @@ fn years(
         checks.hint(
             "alignment",
             text!(
-                "{name} ({code}) was bought by the month {count} times in {MONTH_DAYS} days: twelve months cost {by_month}, a year {at_once}",
-                "{name} ({code}) за {MONTH_DAYS} дн. покупали помесячно, раз: {count}; двенадцать месяцев стоят {by_month}, год {at_once}"
+                [
+                    "{name} ({code}) was bought by the month {} in {MONTH_DAYS} days: twelve months cost {by_month}, a year {at_once}",
+                    counted(count, "time")
+                ],
+                [
+                    "{name} ({code}) за {MONTH_DAYS} дн. покупали помесячно, раз: {count}; двенадцать месяцев стоят {by_month}, год {at_once}"
+                ]
             ),
             text!(
                 "a period alignment 1 -> 12 in the module's table, or in the settings: [[period_alignment]] from = 1, to = 12; freed years go to the pool",

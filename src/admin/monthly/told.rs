@@ -9,7 +9,7 @@ use super::loss::{Loss, Losses};
 use super::shown;
 use crate::admin::table::{Giving, fitting, wrapped};
 use crate::admin::{Desk, dash};
-use crate::error::Text;
+use crate::error::{Text, counted};
 use crate::text;
 
 /// Most lines of a table of services. The worst services are shown; the JSON has all.
@@ -165,8 +165,11 @@ pub fn about_domains(domains: &Domains) -> Option<Text> {
     let (known, full) = (domains.known, domains.nearly_full.len());
     (known > 0).then(|| {
         text!(
-            "domains in use are known of {known} licenses; {full} use 90 % or more of what their product allows",
-            "занятые домены известны у лицензий: {known}; из них занято не менее 90 % разрешённых: {full}"
+            [
+                "domains in use are known of {}; with 90 % or more of what their product allows: {full}",
+                counted(known, "license")
+            ],
+            ["занятые домены известны у лицензий: {known}; из них занято не менее 90 % разрешённых: {full}"]
         )
     })
 }
