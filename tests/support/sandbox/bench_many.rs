@@ -14,6 +14,9 @@ const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// The first copy's number.
 const FIRST: u32 = 100_000;
 
+/// The first number of licenses that no state knows.
+const UNKNOWN: u64 = 100_000_000;
+
 /// So many of the copies wait in the pool.
 const POOLED: u32 = 100;
 
@@ -41,8 +44,38 @@ pub fn many(sizes: &[u32]) -> Result<(), String> {
         pass(&test, *size, alone)?;
         lookups(&test, *size)?;
         pages(&test)?;
+        commands(&test, *size);
     }
     Ok(())
+}
+
+/// An administrator's commands over all licenses: memory, and the time of the fastest of some runs.
+fn commands(test: &Test, size: u32) {
+    for (command, limit) in
+        [("list", ""), ("list --json", ""), ("pool", ""), ("pool --json", ""), ("metrics", "under 0.5")]
+    {
+        measure(test, command, limit);
+    }
+    // None of these is known to the state, so all of them are listed.
+    test.upstream.with(|world| {
+        world.crowd.iter_mut().for_each(|crowd| crowd.numbers = UNKNOWN..UNKNOWN + u64::from(size));
+    });
+    for command in ["import", "import --json"] {
+        measure(test, command, "");
+    }
+}
+
+fn measure(test: &Test, command: &str, limit: &str) {
+    let (mut least, mut most) = (Duration::MAX, 0);
+    for _ in 0..PASSES {
+        let program = test.program(command.split(' ')).limit(Duration::from_secs(600));
+        let began = Instant::now();
+        let (output, kib) = program.spawn().measured();
+        output.ok();
+        (least, most) = (least.min(began.elapsed()), most.max(kib));
+    }
+    line(&format!("{command}: memory at most, MiB"), &format!("{:.1}", most as f64 / 1024.0), "under 40");
+    line(&format!("{command}: seconds"), &format!("{:.3}", least.as_secs_f64()), limit);
 }
 
 /// The pages in the panel, each in the fastest of some runs.
