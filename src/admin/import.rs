@@ -71,7 +71,9 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
             counted(count, "license"),
             if count == 1 { "becomes a service" } else { "become services" }
         ],
-        ["услугами панели станут лицензии: {count}; из них чужие: {foreign} — убедитесь, что их больше никто не продлевает"]
+        [
+            "услугами панели станут лицензии: {count}; из них чужие: {foreign} — убедитесь, что их больше никто не продлевает"
+        ]
     );
     desk.confirm(&plan, args.yes)?;
     let done = Done { skipped, ..carried_out(desk, &shown) };

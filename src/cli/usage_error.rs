@@ -45,10 +45,13 @@ impl ErrorFormatter for InRussian {
 
 /// The words of a context. `None`: the error does not have it, or it is empty.
 fn words(error: &Error<InRussian>, kind: ContextKind) -> Option<Vec<String>> {
-    let words = match error.get(kind)? {
-        ContextValue::String(word) => vec![word.clone()],
-        ContextValue::Strings(words) => words.clone(),
-        _ => return None,
+    let value = error.get(kind)?;
+    let words = if let ContextValue::String(word) = value {
+        vec![word.clone()]
+    } else if let ContextValue::Strings(words) = value {
+        words.clone()
+    } else {
+        return None;
     };
     words.iter().any(|word| !word.is_empty()).then_some(words)
 }

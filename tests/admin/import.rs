@@ -1,7 +1,7 @@
 //! import: licenses that nobody has, shown; those that are chosen become services; foreign ones only when chosen.
+use super::fleet::measured;
 use super::takeover::{changes, killed_at, one};
 use super::{day_in, fine, json, person, refused, troubled};
-use super::fleet::measured;
 use crate::support::Test;
 use crate::support::upstream::Crowd;
 

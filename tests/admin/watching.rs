@@ -311,3 +311,87 @@ fn a_backup_counts_only_when_its_copy_is_whole_and_the_new_one_always_stays() {
     assert_eq!((names(), answer["removed"].as_u64()), (vec![new], Some(2)));
     assert!(figure(&fine(&t, "metrics"), "pmisplicense_last_backup_timestamp_seconds").is_some());
 }
+
+/// A real node_exporter that serves the folder of a metrics file, until it is dropped.
+struct NodeExporter {
+    child: std::process::Child,
+    address: String,
+}
+
+impl NodeExporter {
+    /// `None`: it is not installed, which is said aloud.
+    #[allow(clippy::print_stdout)]
+    fn serving(folder: &std::path::Path) -> Option<Self> {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let started = Command::new("prometheus-node-exporter")
+            .args(["--collector.disable-defaults", "--web.disable-exporter-metrics", "--collector.textfile"])
+            .arg(format!("--collector.textfile.directory={}", folder.display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(child) = started else {
+            println!("left out: node_exporter is not installed (Debian package prometheus-node-exporter)");
+            return None;
+        };
+        Some(Self { child, address })
+    }
+
+    /// What Prometheus would read.
+    fn scraped(&mut self) -> String {
+        use std::io::{Read, Write};
+        for _ in 0..1_000 {
+            assert!(self.child.try_wait().unwrap().is_none(), "node_exporter ended");
+            let Ok(mut stream) = std::net::TcpStream::connect(&self.address) else {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                continue;
+            };
+            stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            return answer;
+        }
+        panic!("node_exporter does not listen at {}", self.address);
+    }
+}
+
+impl Drop for NodeExporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn every_figure_of_the_metrics_file_passes_a_real_node_exporter() {
+    let t = opened();
+    std::fs::create_dir(t.root().join("collected")).unwrap();
+    t.settings("metrics_file = \"{root}/collected/pmisplicense.prom\"\n");
+    fine(&t, "backup --dir var --keep 2");
+    person(&t, "reconcile");
+    in_state(&t, "UPDATE license SET internal_name = 'odd \"name\\' WHERE id = 5001");
+    fine(&t, "sync");
+    let file = std::fs::read_to_string(t.root().join("collected/pmisplicense.prom")).unwrap();
+    let Some(mut exporter) = NodeExporter::serving(&t.root().join("collected")) else { return };
+    let scraped = exporter.scraped();
+    assert_eq!(figure(&scraped, "node_textfile_scrape_error"), Some("0"), "{scraped}");
+    // The exporter sorts labels, and writes large numbers in another form.
+    let read = |text: &str| {
+        let samples = text.lines().filter(|line| line.starts_with("pmisplicense_"));
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = name.strip_suffix('}').and_then(|name| name.split_once('{')).unwrap_or((name, ""));
+            let mut labels: Vec<String> =
+                labels.split("\",").map(|label| label.trim_end_matches('"').to_owned()).collect();
+            labels.sort();
+            (name.to_owned(), labels, value.parse::<f64>().unwrap().to_string())
+        };
+        let mut samples: Vec<_> = samples.map(sample).collect();
+        samples.sort();
+        samples
+    };
+    assert!(read(&file).len() > 20, "{file}");
+    assert_eq!(read(&scraped), read(&file), "{scraped}");
+}

@@ -45,7 +45,8 @@ fn of_several_selected_rows_none_is_taken() {
     let t = Test::new();
     opened(&t, 42);
     opened(&t, 43);
-    for func in ["license", "sync", "newkey", "unbind", "resolve", "decide"].map(|name| format!("pmisplicense.{name}")) {
+    for func in ["license", "sync", "newkey", "unbind", "resolve", "decide"].map(|name| format!("pmisplicense.{name}"))
+    {
         for sok in [None, Some(("PARAM_sok", "ok"))] {
             let query = format!("func={func}&elid=42%2C43");
             let several: Vec<_> =
@@ -199,7 +200,9 @@ fn a_form_ends_a_request_in_doubt_as_resolve_does() {
     assert_eq!(goes_on(&doc), ("list", "func=pmisplicense.indoubt"));
     assert_eq!(state(&t, "SELECT status FROM wish"), "not_happened");
     assert!(says(&answer(&id, "not_bought", "")).contains("does not wait for an answer any more"));
-    assert!(refused(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]).contains("does not wait for an answer any more"));
+    assert!(
+        refused(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]).contains("does not wait for an answer any more")
+    );
     t.cmd("open", 42).ok();
     assert_eq!(t.upstream.billed("soft.order.param"), 1);
 }

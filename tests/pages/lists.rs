@@ -94,7 +94,8 @@ fn every_list_is_sorted_by_the_columns_that_the_description_offers() {
         assert_eq!((doc.value_of("p_sort"), doc.value_of("p_order")), (Some(sort), Some(order)));
         column(&doc, sort).into_iter().map(str::to_owned).collect::<Vec<String>>()
     };
-    let root = pmisplicense::xml::parse(&std::fs::read("xml/billmgr_mod_pmisplicense_pages.xml").unwrap(), 1 << 20).unwrap();
+    let root =
+        pmisplicense::xml::parse(&std::fs::read("xml/billmgr_mod_pmisplicense_pages.xml").unwrap(), 1 << 20).unwrap();
     let mut columns = 0;
     for list in root.children_named("metadata").filter(|one| one.attribute("type") == Some("list")) {
         let func = list.attribute("name").unwrap();

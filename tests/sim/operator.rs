@@ -101,7 +101,7 @@ fn works_with(world: &World, item: ItemId, license: LicenseId) -> bool {
     // asked for by a run of this service that could not save it.
     let keys = || world.seller.ledger.iter().filter(|entry| entry.kind == Billed::Key && entry.license == lic.id);
     let asked_for = |entry: &Entry| entry.tag.and_then(|tag| tag.item) == Some(item.0);
-    let is_renewed = keys().any(|entry| entry.doubled) || keys().last().is_some_and(asked_for);
+    let is_renewed = keys().any(|entry| entry.doubled) || keys().next_back().is_some_and(asked_for);
     let has_key = |one: &Item| is_renewed || one.params.lickey.as_ref().is_none_or(|key| key.reveal() == lic.key);
     showing.next().is_some_and(|one| one.id == item && has_key(one)) && showing.next().is_none()
 }

@@ -101,7 +101,7 @@ impl Outside {
 pub fn over(world: &mut World) {
     world.seller.tells_no_dates = false;
     world.release();
-    // Only a state that is known to be whole can be compared beside a license that nobody can read.
+    // A state that was lost or put back takes in what it missed only when every license can be read.
     if world.state_lost_ms.is_none() {
         return;
     }
