@@ -12,6 +12,8 @@ use super::{Answer, Desk};
 use crate::engine::{self, Allow, Phase, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, ModuleId};
+use crate::model::license::Money;
+use crate::plan::cost::Bill;
 use crate::plan::finding::{Finding, Kind, Remedy};
 use crate::session::servers::servers_of;
 use crate::session::state::is_there;
@@ -92,6 +94,8 @@ impl Apply<'_> {
 /// The differences, with what became of them, and the first error of a module that could not be compared.
 pub struct Reconciled {
     results: Vec<(ModuleId, Finding, Outcome)>,
+    /// The balances of the modules where something is to be bought, as far as the sellers tell them.
+    balances: BTreeMap<ModuleId, Money>,
     error: Option<ModuleError>,
 }
 
@@ -102,6 +106,18 @@ impl Reconciled {
             Outcome::Failed(words) => Some(words.as_str()),
             Outcome::Named | Outcome::Done(_) => None,
         })
+    }
+
+    /// What is still to be bought, by module.
+    fn bills(&self) -> BTreeMap<ModuleId, Bill> {
+        let is_left = |outcome: &Outcome| !matches!(outcome, Outcome::Done(_));
+        let left = self.results.iter().filter(|(_, finding, outcome)| finding.buys() && is_left(outcome));
+        let modules: BTreeSet<ModuleId> = left.clone().map(|(module, ..)| *module).collect();
+        let of = |module: ModuleId| {
+            let findings = left.clone().filter(|(of, ..)| *of == module).map(|(_, finding, _)| finding);
+            (module, Finding::bill(findings))
+        };
+        modules.into_iter().map(of).collect()
     }
 
     /// Why a module could not be compared, while others were.
@@ -122,7 +138,7 @@ pub fn reconcile(
 ) -> Result<Answer, ModuleError> {
     let reconciled = carried_out(desk, only, apply, allow)?;
     let is_applied = !matches!(apply, Apply::Nothing);
-    Ok(told(desk, &reconciled.results, reconciled.error.as_ref(), is_applied))
+    Ok(told(desk, &reconciled, is_applied))
 }
 
 /// Compares, and puts right what is to be.
@@ -143,7 +159,7 @@ pub fn carried_out(
         None => our_modules(desk)?,
     };
     let lang = desk.ctx.lang;
-    let (mut results, mut first_error) = (Vec::new(), None);
+    let (mut results, mut first_error, mut balances) = (Vec::new(), None, BTreeMap::new());
     for module in modules {
         let bar = Bar(desk.live);
         let servers = servers_of(desk.ctx, module)?;
@@ -155,10 +171,20 @@ pub fn carried_out(
             }));
             bar.clear(tell);
             let findings = findings?;
+            let bill = Finding::bill(findings.iter());
+            if !bill.is_free()
+                && let Some(balance) = run_to_end(engine.balance_known())?
+            {
+                balances.insert(module, balance);
+            }
             let (wanted, named): (Vec<_>, Vec<_>) =
                 findings.into_iter().partition(|finding| apply.covers(module, finding));
             if wanted.is_empty() && !matches!(apply, Apply::All) {
                 return Ok(named.into_iter().map(|finding| (finding, Outcome::Named)).collect());
+            }
+            let sum = Finding::bill(wanted.iter()).told(balances.get(&module));
+            if !sum.en.is_empty() {
+                tell(&format!("{}\n", sum.in_lang(lang)));
             }
             let is_old = is_old(&named, &wanted);
             if matches!(apply, Apply::Only(_) | Apply::Chosen(_)) && is_old {
@@ -212,7 +238,7 @@ pub fn carried_out(
             if only.is_none() && error.is_none() {
                 remember(desk, &results);
             }
-            Ok(Reconciled { results, error })
+            Ok(Reconciled { results, balances, error })
         }
     }
 }
@@ -220,11 +246,29 @@ pub fn carried_out(
 /// The question about one difference, on a terminal.
 fn question(finding: &Finding) -> Text {
     let (kind, what, remedy) = (finding.kind.word(), &finding.what, finding.remedy.describe());
-    let cost = finding.cost.as_ref().map_or_else(Text::default, |cost| text!(" (costs {cost})", " (стоит {cost})"));
+    let cost = cost(finding).map_or_else(Text::default, |cost| text!([" ({})", cost.en], [" ({})", cost.ru]));
     text!(
         ["{kind}: {}\n  -> {}{}\nDo that? [y/N] ", what.en, remedy.en, cost.en],
         ["{kind}: {}\n  -> {}{}\nВыполнить? [y/N] ", what.ru, remedy.ru, cost.ru]
     )
+}
+
+/// What a difference has to do with money, in words: what its remedy buys, or what its license costs.
+fn cost(finding: &Finding) -> Option<Text> {
+    match (finding.buys(), &finding.price, &finding.cost) {
+        (true, Some(price), _) => Some(text!("costs {price}, list price", "стоит {price} по прайсу")),
+        (true, None, _) => Some(text!("costs money; the price is not known", "стоит денег; цена неизвестна")),
+        (false, _, Some(cost)) => Some(text!("the license costs {cost}", "лицензия стоит {cost}")),
+        (false, _, None) => None,
+    }
+}
+
+/// The same for programs and for the page in the panel: an amount.
+fn cost_word(finding: &Finding) -> Option<String> {
+    match finding.buys() {
+        true => finding.price.as_ref().map(ToString::to_string),
+        false => finding.cost.clone(),
+    }
 }
 
 /// Whether the state is older than what was done with it. Going on from its end before all that it missed is taken in
@@ -261,7 +305,7 @@ fn seen(module: ModuleId, finding: &Finding) -> SeenDifference {
         license: finding.license.map(|license| license.0),
         what: both(&finding.what),
         remedy: both(&finding.remedy.describe()),
-        cost: finding.cost.as_ref().map(ToString::to_string),
+        cost: cost_word(finding),
         command: match &finding.remedy {
             Remedy::Person(command) => Some(command.clone()),
             Remedy::TakeIn(..)
@@ -286,7 +330,8 @@ fn former_accounts(
     let former = engine::former_accounts(&open_state(desk.ctx)?, &modules)?;
     let named = former.into_iter().filter(|one| only.is_none_or(|only| only == one.module)).map(|one| {
         let (what, remedy) = (one.told().0, Remedy::Person(one.command()));
-        let finding = Finding { kind: Kind::FormerAccount, item: None, license: None, what, remedy, cost: None };
+        let finding =
+            Finding { kind: Kind::FormerAccount, item: None, license: None, what, remedy, cost: None, price: None };
         (one.module, finding, Outcome::Named)
     });
     Ok(named.collect())
@@ -300,8 +345,9 @@ fn busy_with(module: ModuleId, phase: Phase) -> Text {
     }
 }
 
-fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option<&ModuleError>, apply: bool) -> Answer {
+fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: bool) -> Answer {
     let lang = desk.ctx.lang;
+    let (results, error) = (&reconciled.results, reconciled.error.as_ref());
     let (mut text, mut list, mut left) = (String::new(), Vec::new(), 0_u32);
     for (module, finding, outcome) in results {
         let (sign, after) = match outcome {
@@ -315,14 +361,20 @@ fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option
             "{sign} {}\n",
             wrapped(&format!("{kind}: {}", finding.what.in_lang(lang)), desk.width, 2)
         ));
-        if let Some(cost) = &finding.cost {
-            text.push_str(&format!("  {}\n", text!("costs {cost}", "стоит {cost}").in_lang(lang)));
+        if let Some(cost) = cost(finding) {
+            text.push_str(&format!("  {}\n", cost.in_lang(lang)));
         }
         text.push_str(&format!("  -> {}\n", wrapped(&after, desk.width, 5)));
         list.push(finding_json(*module, finding, outcome, lang));
     }
     if let Some(error) = error {
         text.push_str(&format!("! {}\n", wrapped(error.message.in_lang(lang), desk.width, 2)));
+    }
+    let bills = reconciled.bills();
+    for (module, bill) in &bills {
+        let sum = bill.told(reconciled.balances.get(module));
+        let words = text!(["module {module}, to buy: {}", sum.en], ["модуль {module}, купить: {}", sum.ru]);
+        text.push_str(&format!("{}\n", wrapped(words.in_lang(lang), desk.width, 2)));
     }
     let total = results.len();
     let sum = match (total, apply) {
@@ -339,7 +391,16 @@ fn told(desk: &Desk<'_>, results: &[(ModuleId, Finding, Outcome)], error: Option
     };
     text.push_str(&format!("{}\n", wrapped(sum.in_lang(lang), desk.width, 2)));
     let code = u8::from(left > 0 || error.is_some());
-    let json = json!({ "differences": list, "left": left, "error": error.map(|error| desk.say(&error.message)) });
+    let costs: Vec<Value> = bills
+        .iter()
+        .map(|(module, bill)| {
+            let sums: Vec<String> = bill.sums().iter().map(ToString::to_string).collect();
+            let balance = reconciled.balances.get(module).map(ToString::to_string);
+            json!({ "module": module.0, "costs": sums, "unknown_costs": bill.unknown(), "balance": balance })
+        })
+        .collect();
+    let error = error.map(|error| desk.say(&error.message));
+    let json = json!({ "differences": list, "to_buy": costs, "left": left, "error": error });
     Answer::new("reconcile", text, json).with_code(code)
 }
 
@@ -366,7 +427,7 @@ fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome, lang: La
         "what": finding.what.in_lang(lang),
         "remedy": finding.remedy.word(),
         "command": command,
-        "cost": finding.cost,
+        "cost": cost_word(finding),
         "outcome": outcome,
         "result": words,
     })

@@ -13,13 +13,14 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{Family, License, LicenseStatus, RemoteId};
+use crate::model::license::{Family, License, LicenseStatus, Money, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::model::rules::Rules;
+use crate::plan::cost::list_price;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
-use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
+use crate::plan::order::{Wanted, aligned_months, terms, wanted, why_months};
 use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
 use crate::ports::CallError;
 use crate::text;
@@ -321,6 +322,16 @@ impl Engine<'_> {
         Ok(Explained { lines, away })
     }
 
+    /// What a license for a service would cost by our list of prices.
+    async fn price_of(&mut self, item: &Item) -> Result<Option<Money>, ModuleError> {
+        let rules = self.alignment().await?;
+        let Ok(Wanted::Product(product)) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue) else {
+            return Ok(None);
+        };
+        let terms = terms(product, item, &rules, &self.rules.catalogue, self.today());
+        Ok(terms.ok().and_then(|terms| list_price(&terms, item.additional_nodes(&self.rules.nodes_addons))))
+    }
+
     async fn view(&mut self, item: Item) -> Result<ItemView, ModuleError> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
@@ -334,7 +345,8 @@ impl Engine<'_> {
             _ => Holds::Former,
         };
         let shown = self.shown_now(&item, &incarnation).await?;
-        Ok(ItemView { known_client: known.map(|row| row.client), incarnation, want, holds, shown, item })
+        let price = if holds == Holds::Nothing { self.price_of(&item).await? } else { None };
+        Ok(ItemView { price, known_client: known.map(|row| row.client), incarnation, want, holds, shown, item })
     }
 }
 

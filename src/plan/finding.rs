@@ -6,7 +6,9 @@ use crate::error::Text;
 use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId};
 use crate::model::item::Item;
 use crate::model::journal::{Incarnation, Intent};
+use crate::model::license::Money;
 use crate::plan::change::Target;
+use crate::plan::cost::Bill;
 use crate::plan::identity::Shown;
 use crate::text;
 
@@ -36,6 +38,8 @@ pub struct ItemView {
     pub holds: Holds,
     /// What it shows its client, as far as our state knows it.
     pub shown: Shown,
+    /// What a license for it costs by our list of prices, for a service that has none; `None`: not known.
+    pub price: Option<Money>,
 }
 
 /// Whether an item has a license, as our state knows it.
@@ -269,6 +273,26 @@ pub struct Finding {
     pub remedy: Remedy,
     /// What the license costs, as the seller words it.
     pub cost: Option<String>,
+    /// What a purchase by the remedy costs by our list of prices; `None`: it buys nothing, or the price is not known.
+    pub price: Option<Money>,
+}
+
+impl Finding {
+    /// Its place in a list. What decides about all others comes first, for the operator; then remedies come in the order
+    /// in which they are carried out.
+    pub fn place(&self) -> impl Ord + '_ {
+        (self.kind != Kind::LostState, &self.remedy, self.kind, self.item, self.license)
+    }
+
+    /// Whether the remedy may buy something.
+    pub fn buys(&self) -> bool {
+        matches!(self.remedy, Remedy::Obtain(_))
+    }
+
+    /// What the remedies of several findings cost together.
+    pub fn bill<'f>(findings: impl Iterator<Item = &'f Self>) -> Bill {
+        Bill::of(findings.filter(|finding| finding.buys()).map(|finding| finding.price.as_ref()))
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use chrono::NaiveDate;
 
 pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
 use crate::error::Text;
-use crate::model::ids::{ItemId, LicenseId, Mark, PanelId, UpstreamPricelistId};
+use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{IntentStatus, OnceRequest};
 use crate::model::license::{License, LicenseStatus};
@@ -29,6 +29,7 @@ use crate::plan::identity::serves;
 use crate::plan::renew::is_paid;
 use crate::plan::takeover::named;
 use crate::text;
+pub use shows::adopting;
 pub use strangers::is_young_enough;
 
 /// The beginning of default names, for licenses that the client did not name (docs/licensing-rules.md 3).
@@ -46,11 +47,6 @@ pub fn is_given_out_since(mark: Option<Mark>, last_number: u32) -> bool {
 
 fn is_alive(seen: &License) -> bool {
     seen.status != LicenseStatus::Deleted
-}
-
-/// The command that says which installation this one was before its state was lost.
-pub fn adopting(panel: &PanelId) -> Remedy {
-    command(format_args!("state adopt {}", panel.as_str()))
 }
 
 /// The command that an operator may run.
@@ -245,17 +241,13 @@ impl<'g> Comparison<'g> {
         self.two_items();
         self.shown_unheld();
         let mut list = self.list;
-        // An operator reads first what decides about all others.
-        let place = |one: &Finding| one.kind != Kind::LostState;
-        list.sort_by(|a, b| {
-            (place(a), &a.remedy, a.kind, a.item, a.license).cmp(&(place(b), &b.remedy, b.kind, b.item, b.license))
-        });
+        list.sort_by(|a, b| a.place().cmp(&b.place()));
         list
     }
 
     fn add(&mut self, kind: Kind, item: Option<ItemId>, license: Option<LicenseId>, what: Text, remedy: Remedy) {
         let cost = license.and_then(|id| self.costs.get(&id)).map(ToString::to_string);
-        self.list.push(Finding { kind, item, license, what, remedy, cost });
+        self.list.push(Finding { kind, item, license, what, remedy, cost, price: None });
     }
 
     fn old_state(&mut self) {
@@ -490,7 +482,16 @@ impl<'g> Comparison<'g> {
             Some(id) => command(format_args!("bind {item} {id}")),
             None => Remedy::Obtain(item),
         };
-        self.add(Kind::NoLicense, Some(item), None, what, remedy);
+        let price = view.price.clone();
+        self.list.push(Finding {
+            kind: Kind::NoLicense,
+            item: Some(item),
+            license: None,
+            what,
+            remedy,
+            cost: None,
+            price,
+        });
     }
 }
 

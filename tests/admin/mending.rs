@@ -340,3 +340,24 @@ fn prune() {
     assert!(!fine(&t, "prune --older-than 365").starts_with("0 lines"));
     assert_eq!(person(&t, "prune --older-than 3").code, Some(2), "too young");
 }
+
+/// The one remedy that spends money says how much, and the sum and the balance stand below.
+#[test]
+fn reconcile_says_what_missing_licenses_cost_before_it_buys() {
+    let t = opened();
+    for (item, product) in [(43, "55227"), (44, "55228")] {
+        t.soft_item(item, product, 1).ip(&format!("192.0.2.{item}")).active_until(&super::day_in(20)).add();
+    }
+    t.upstream.set_balance(300);
+    let text = troubled(&t, "reconcile").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("costs 5.00 EUR, list price -> obtain a license for 43"), "{text}");
+    let sum = "module 7, to buy: In all 15.00 EUR. The balance is 3.00 EUR, which is not enough.";
+    assert!(text.contains(sum), "{text}");
+    let found = json(&t, "reconcile");
+    let bill = &found["to_buy"][0];
+    assert_eq!((&bill["costs"][0], &bill["balance"]), (&"15.00 EUR".into(), &"3.00 EUR".into()), "{found:#}");
+    assert_eq!((&bill["unknown_costs"], &difference(&found, "no_license")["cost"]), (&0.into(), &"5.00 EUR".into()));
+    let (asked, _) = on_terminal(&t, "reconcile --apply", "n\nn\n");
+    assert!(asked.contains("(costs 5.00 EUR, list price)") && asked.contains("In all 15.00 EUR."), "{asked}");
+    assert_eq!(t.upstream.billed("soft.order.param"), 1, "nothing was bought");
+}

@@ -175,8 +175,16 @@ impl Engine<'_> {
         if preview.bill().is_free() {
             return Ok(preview);
         }
+        Ok(Preview { balance: self.balance_known().await?, ..preview })
+    }
+
+    /// The balance, if the seller tells it.
+    ///
+    /// # Errors
+    /// None of the seller's.
+    pub async fn balance_known(&mut self) -> Result<Option<Money>, ModuleError> {
         self.step("ask balance").await?;
-        Ok(Preview { balance: self.ports.upstream.balance().ok(), ..preview })
+        Ok(self.ports.upstream.balance().ok())
     }
 
     /// A license as the seller shows it. It serves no service as far as this tells.

@@ -46,7 +46,7 @@ fn command(words: std::fmt::Arguments<'_>) -> Remedy {
 
 impl Ground {
     fn finding(&self, kind: Kind, row: &LicenseRow, what: Text, remedy: Remedy) -> Finding {
-        Finding { kind, item: row.item, license: Some(row.id), what, remedy, cost: self.cost() }
+        Finding { kind, item: row.item, license: Some(row.id), what, remedy, cost: self.cost(), price: None }
     }
 
     fn cost(&self) -> Option<String> {
@@ -231,14 +231,24 @@ impl Ground {
             (false, None) => (Kind::Doubt, command(format_args!("history license:{order}"))),
             (true, _) => (Kind::HandedOver, command(format_args!("resolve {item} --wish {id}"))),
         };
-        Finding { kind, item: intent.item, license: intent.request.license(), what, remedy, cost: self.cost() }
+        Finding {
+            kind,
+            item: intent.item,
+            license: intent.request.license(),
+            what,
+            remedy,
+            cost: self.cost(),
+            price: None,
+        }
     }
 
     /// A service of the module that has no license of ours.
     pub fn service(&self, view: &ItemView, is_in_doubt: bool) -> Option<Finding> {
         let item = view.item.id;
-        let finding =
-            |kind, license, what, remedy| Finding { kind, item: Some(item), license, what, remedy, cost: None };
+        let finding = |kind, license, what, remedy| {
+            let price = self.price.clone();
+            Finding { kind, item: Some(item), license, what, remedy, cost: None, price }
+        };
         if view.holds == Holds::Present || is_in_doubt || view.item.status == ItemStatus::Deleted {
             return None;
         }
@@ -264,7 +274,7 @@ impl Ground {
             "у заказа хостинга {order} ({domain}) есть лицензия, которой нет ни у одной услуги"
         );
         let remedy = command(format_args!("bind ITEM {order}"));
-        Finding { kind: Kind::Unowned, item: None, license: Some(order), what, remedy, cost: self.cost() }
+        Finding { kind: Kind::Unowned, item: None, license: Some(order), what, remedy, cost: self.cost(), price: None }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Comparison, Finding, Holds, ItemView, Kind, Remedy, adopting, command};
+use super::{Comparison, Finding, Holds, ItemView, Kind, Remedy, command};
 use crate::error::counted;
 use crate::model::ids::{ItemId, LicenseId, Mark, PanelId};
 use crate::plan::identity::Shown;
@@ -167,6 +167,11 @@ impl Comparison<'_> {
                 && finding.item == Some(item)
         })
     }
+}
+
+/// The command that says which installation this one was before its state was lost.
+pub fn adopting(panel: &PanelId) -> Remedy {
+    command(format_args!("state adopt {}", panel.as_str()))
 }
 
 /// Whether the remedy of a finding would take the license from the service that shows it.

@@ -57,7 +57,8 @@ fn view(id: u32) -> ItemView {
         licname: "shop".into(),
         nodes: None,
     });
-    ItemView { item, incarnation, known_client: Some(ClientId(5)), want, holds: Holds::Nothing, shown: Shown::Nothing }
+    let (holds, shown) = (Holds::Nothing, Shown::Nothing);
+    ItemView { item, incarnation, known_client: Some(ClientId(5)), want, holds, shown, price: None }
 }
 
 fn row(id: u32, view: &ItemView) -> LicenseRow {

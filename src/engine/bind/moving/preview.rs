@@ -8,8 +8,8 @@ use crate::model::item::Item;
 use crate::model::journal::Incarnation;
 use crate::model::license::Money;
 use crate::model::license_row::LicenseRow;
-use crate::model::period::Period;
-use crate::plan::order::{Terms, check_nodes, terms};
+use crate::plan::cost::list_price;
+use crate::plan::order::{check_nodes, terms};
 use crate::ports::LockName;
 use crate::text;
 
@@ -95,8 +95,7 @@ impl<'p> Engine<'p> {
             renews_itself: Some(false),
             item: Some(item.id),
         };
-        // The list names no price of nodes, so a license with more of them costs more than it says.
-        let price = list_price(&terms).filter(|_| item.additional_nodes(&self.rules.nodes_addons) == 0);
+        let price = list_price(&terms, item.additional_nodes(&self.rules.nodes_addons));
         let free = match self.claimed_beside(incarnation)? {
             Some(claimed) => Some(claimed),
             None => {
@@ -116,14 +115,6 @@ impl<'p> Engine<'p> {
         self.check_address(&terms, &asked, &what).await?;
         let buys = text!(["a license is bought: {}", what.en], ["покупается лицензия: {}", what.ru]);
         Ok(Obtained { then, changes: vec![Change::at_list_price(buys, price)] })
-    }
-}
-
-/// What a new license costs by our list of prices.
-fn list_price(terms: &Terms<'_>) -> Option<Money> {
-    match terms.period {
-        Period::Months(months) => terms.product.prices.get(&months).cloned(),
-        Period::Trial | Period::Day | Period::Lifetime | Period::Unknown(_) => None,
     }
 }
 

@@ -51,7 +51,15 @@ fn view() -> ItemView {
         licname: "shop".into(),
         nodes: None,
     });
-    ItemView { item, incarnation, known_client: Some(ClientId(5)), want, holds: Holds::Present, shown: Shown::Own }
+    ItemView {
+        item,
+        incarnation,
+        known_client: Some(ClientId(5)),
+        want,
+        holds: Holds::Present,
+        shown: Shown::Own,
+        price: None,
+    }
 }
 
 fn row() -> LicenseRow {
