@@ -8,6 +8,7 @@ mod doctor;
 mod list;
 mod people;
 pub mod russian;
+mod state;
 mod takeover;
 mod usage_error;
 
@@ -16,7 +17,8 @@ use std::path::PathBuf;
 pub use self::cluster::ClusterCommand;
 pub use self::doctor::DoctorArgs;
 pub use self::list::{HeldFor, ListArgs, SortBy};
-pub use self::people::{AdminArgs, AdminCommand, RefusedFor, StateCommand};
+pub use self::people::{AdminArgs, AdminCommand, RefusedFor};
+pub use self::state::StateCommand;
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 use crate::error::Lang;
 use crate::model::command::ItemCommand;

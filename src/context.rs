@@ -284,10 +284,12 @@ pub fn complete(access: &ModuleAccess) -> Result<(), ModuleError> {
 /// The error of a panel's database that does not answer.
 pub fn database_error(error: DbError) -> ModuleError {
     let usual = || {
-        text!(
-            "The panel's database could not be read. Nothing was done that is not in the journal. See the log, then repeat the command.",
-            "База данных панели не читается. Сверх записанного в журнале ничего не сделано. Посмотрите лог и повторите команду."
-        )
+        text!("The panel's database could not be read", "База данных панели не читается")
+            .changed(text!(
+                "Nothing was done that is not in the journal",
+                "Сверх записанного в журнале ничего не сделано"
+            ))
+            .next(text!("see the log, then repeat the command", "посмотрите лог и повторите команду"))
     };
     let message = error.advice.as_deref().cloned().unwrap_or_else(usual);
     ModuleError::new(ErrorKind::Database, "database", "", message).because(error)

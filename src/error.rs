@@ -168,6 +168,48 @@ impl Text {
     }
 }
 
+impl Text {
+    /// The beginning of a message: this text says what happened, `sentence` what was changed, or that nothing was.
+    #[must_use]
+    pub fn changed(self, sentence: Text) -> Message {
+        Message { changed: Some(sentence), ..Message::from(self) }
+    }
+
+    /// A message without a word about changes: this text says what happened, `step` what to do next.
+    #[must_use]
+    pub fn next(self, step: Text) -> Message {
+        Message::from(self).next(step)
+    }
+}
+
+/// The three parts of a message while no error has them yet: for functions that find the words, and leave the error to
+/// their caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    happened: Text,
+    changed: Option<Text>,
+    next: Option<Text>,
+}
+
+impl Message {
+    /// What happened.
+    pub fn happened(&self) -> &Text {
+        &self.happened
+    }
+
+    /// With the next step: a command, or an action of the operator.
+    #[must_use]
+    pub fn next(self, step: Text) -> Self {
+        Self { next: Some(step), ..self }
+    }
+}
+
+impl From<Text> for Message {
+    fn from(happened: Text) -> Self {
+        Self { happened, changed: None, next: None }
+    }
+}
+
 /// A number with a noun in English: "1 month", "12 months". Russian texts put the number where the form of the noun
 /// does not depend on it.
 pub fn counted(number: impl fmt::Display, what: &str) -> String {
@@ -249,10 +291,11 @@ pub struct ModuleError {
 }
 
 impl ModuleError {
-    /// An error about `object` = `value`. `happened`: what happened, as a sentence. [`ModuleError::changed`] and
-    /// [`ModuleError::next`] add the other two parts of a message, in this order.
-    pub fn new(kind: ErrorKind, object: &str, value: impl fmt::Display, happened: Text) -> Self {
-        Self {
+    /// An error about `object` = `value`. `message`: what happened, as a sentence, or a whole [`Message`].
+    /// [`ModuleError::changed`] and [`ModuleError::next`] add the other two parts of a message, in this order.
+    pub fn new(kind: ErrorKind, object: &str, value: impl fmt::Display, message: impl Into<Message>) -> Self {
+        let Message { happened, changed, next } = message.into();
+        let mut error = Self {
             kind,
             object: object.to_owned(),
             value: value.to_string(),
@@ -260,6 +303,13 @@ impl ModuleError {
             changed: None,
             next: None,
             causes: Vec::new(),
+        };
+        if let Some(sentence) = changed {
+            error = error.changed(sentence);
+        }
+        match next {
+            Some(step) => error.next(step),
+            None => error,
         }
     }
 
@@ -371,6 +421,9 @@ mod tests {
         let document = error.document(Lang::En);
         let end = "<changed>Nothing was done</changed><next>pmisplicense show 42</next></error></doc>\n";
         assert!(document.ends_with(&format!("Next: pmisplicense show 42</msg>{end}")), "{document}");
+        let words = text!("It is held", "Занято").changed(text!("Nothing was done", "Ничего не сделано"));
+        let words = words.next(text!("pmisplicense show 42", "pmisplicense show 42"));
+        assert_eq!(ModuleError::new(ErrorKind::Busy, "item", 42, words), error);
     }
 
     /// A secret is removed from every part of an error.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::error::Text;
+use crate::error::Message;
 use crate::model::ids::{
     AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
 };
@@ -210,7 +210,7 @@ pub struct DbError {
     /// Which database, and what went wrong in its own words.
     pub cause: String,
     /// The message for people, if more is known than that it did not answer.
-    pub advice: Option<Box<Text>>,
+    pub advice: Option<Box<Message>>,
 }
 
 impl DbError {
@@ -221,7 +221,7 @@ impl DbError {
 
     /// With the message for people.
     #[must_use]
-    pub fn advising(self, advice: Text) -> Self {
+    pub fn advising(self, advice: Message) -> Self {
         Self { advice: Some(Box::new(advice)), ..self }
     }
 }

@@ -114,7 +114,8 @@ fn whatever_is_wrong_with_the_server_is_named() {
     let schema = Schema::new();
     let named = |log: &mut MysqlClusterLog, words: &str| match log.head() {
         Err(LogError::Unfit { cause, advice }) => {
-            assert!(advice.en.contains(words) && !advice.ru.is_empty(), "{words}: {}", advice.en);
+            let happened = advice.happened();
+            assert!(happened.en.contains(words) && !happened.ru.is_empty(), "{words}: {}", happened.en);
             assert!(!cause.contains(PASSWORD), "{cause}");
         }
         other => panic!("{words}: {other:?}"),
@@ -146,7 +147,10 @@ fn a_server_that_cannot_prove_who_it_is_is_refused() {
     let wrong = other.path().join("ca.pem");
     std::fs::write(&wrong, ca).unwrap();
     let refused = MysqlClusterLog::new(place(&wrong)).head();
-    assert!(matches!(&refused, Err(LogError::Unfit { advice, .. }) if advice.en.contains("over TLS")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(LogError::Unfit { advice, .. }) if advice.happened().en.contains("over TLS")),
+        "{refused:?}"
+    );
     let let_in = MysqlClusterLog::new(place(&server.ca_pem())).head();
     assert!(!format!("{let_in:?}").contains("over TLS"), "{let_in:?}");
 }

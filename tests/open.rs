@@ -347,7 +347,8 @@ fn number_used_again() {
 /// whether it bears a mark. Once it is deleted it stands in nobody's way.
 #[test]
 fn names_an_unknown_license() {
-    for (remoteid, advice) in [("", "pmisplicense bind 42 ID"), ("pml-zzzzzzzz-42-1", "pmisplicense reconcile --apply")]
+    for (remoteid, advice) in
+        [("", "pmisplicense bind 42 ID"), ("pml-zzzzzzzz-42-1", "pmisplicense state adopt zzzzzzzz")]
     {
         let test = Test::new();
         let id = test.upstream.add_foreign(55227, 1, "192.0.2.77", "a server");

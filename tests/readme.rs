@@ -276,7 +276,7 @@ fn check_changes(lang: Lang, guide: &str, title: &str, subjects: &[&str]) {
     for subject in subjects {
         assert!(all.contains(subject), "{subject}");
     }
-    let help = Test::new().run(["help", "doctor", "--lang", lang.code()]).stdout;
+    let help = Test::new().run(["--lang", lang.code(), "help", "doctor"]).stdout;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for one in changed::changes(lang) {
         assert!(help.contains(&one.run.replace(['`', '*'], "")), "{}: {help}", one.what);

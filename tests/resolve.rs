@@ -33,7 +33,7 @@ fn refused(test: &Test, words: &[&str], told: &str) {
 fn not_bought_too_early() {
     let test = in_doubt();
     refused(&test, &["--not-bought", "--yes"], "client");
-    refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no open wish 7");
+    refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no doubt 7");
     settle(&test);
     resolve(&test, &["--not-bought", "--wish", "1", "--yes"]).ok();
     assert_eq!(state(&test, "SELECT status FROM wish"), "not_happened");

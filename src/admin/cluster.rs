@@ -94,9 +94,14 @@ fn refuse_own_licenses(desk: &Desk<'_>) -> Result<bool, ModuleError> {
         return Ok(false);
     }
     let words = text!(
-        "The state of this machine holds licenses of its own ({held}), which the cluster does not know. Nothing was changed. Next: begin the cluster on this machine with pmisplicense cluster init, or free them first.",
-        "В состоянии этой машины есть свои лицензии ({held}), которых кластер не знает. Ничего не изменено. Далее: начните кластер на этой машине командой pmisplicense cluster init или сначала освободите их."
-    );
+        "The state of this machine holds licenses of its own ({held}), which the cluster does not know",
+        "В состоянии этой машины есть свои лицензии ({held}), которых кластер не знает"
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!(
+        "begin the cluster on this machine with pmisplicense cluster init, or free them first",
+        "начните кластер на этой машине командой pmisplicense cluster init или сначала освободите их"
+    ));
     Err(ModuleError::new(ErrorKind::State, "cluster", held, words))
 }
 
@@ -158,10 +163,9 @@ pub fn snapshot(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
             ErrorKind::Busy,
             "cluster",
             "snapshot",
-            text!(
-                "Another machine is making a snapshot. Nothing was done. Next: repeat later.",
-                "Снимок уже делает другая машина. Ничего не сделано. Далее: повторите позже."
-            ),
+            text!("Another machine is making a snapshot", "Снимок уже делает другая машина")
+                .changed(text!("Nothing was done", "Ничего не сделано"))
+                .next(text!("repeat later", "повторите позже")),
         ));
     };
     store.make_snapshot(false).map_err(state_error)?;

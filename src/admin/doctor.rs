@@ -343,7 +343,7 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
         Some(first) => checks.problem(
             "state",
             text!("the state is damaged: {first}", "состояние повреждено: {first}"),
-            text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore FILE"),
+            text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore ФАЙЛ"),
         ),
     }
     let known = store.home_machine().map_err(state_error)?;

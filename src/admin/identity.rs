@@ -178,16 +178,11 @@ fn is_that(row: &LicenseRow, seen: &License) -> bool {
 /// Asks the operator for the decision. Without a terminal an option has to give it.
 fn asked(desk: &mut Desk<'_>, plan: &Text, id: ModuleId) -> Result<Decision, ModuleError> {
     if desk.ask.is_none() {
-        return Err(refused(text!(
-            [
-                "{} Nothing was changed. Next: say which it is: pmisplicense doctor --accept-account {id} --same, or --other",
-                plan.en
-            ],
-            [
-                "{} Ничего не изменено. Дальше: укажите, что это: pmisplicense doctor --accept-account {id} --same или --other",
-                plan.ru
-            ]
-        )));
+        let words = plan.clone().changed(text!("Nothing was changed", "Ничего не изменено")).next(text!(
+            "say which it is: pmisplicense doctor --accept-account {id} --same, or --other",
+            "укажите, что это: pmisplicense doctor --accept-account {id} --same или --other"
+        ));
+        return Err(refused(words));
     }
     let shown = format!("{}\n", desk.say(plan));
     (desk.tell)(&shown);
@@ -273,13 +268,23 @@ impl Case {
         let lacks = |before: &Before| before.evidence.same == 0 && (before.licenses > 0 || before.open > 0);
         let words = match decision {
             Decision::Same if self.before.iter().any(lacks) => text!(
-                "Nothing shows that it is the same account: none of the licenses known before could be read in it. Nothing was changed. Next: check address and user of module {module}. If you are certain: pmisplicense doctor --accept-account {module} --same --against-evidence",
-                "Ничто не говорит о том, что это та же учётная запись: ни одной из известных лицензий в ней нет. Ничего не изменено. Дальше: проверьте адрес и имя пользователя модуля {module}. Если вы уверены: pmisplicense doctor --accept-account {module} --same --against-evidence"
-            ),
+                "Nothing shows that it is the same account: none of the licenses known before could be read in it",
+                "Ничто не говорит о том, что это та же учётная запись: ни одной из известных лицензий в ней нет"
+            )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "check address and user of module {module}. If you are certain: pmisplicense doctor --accept-account {module} --same --against-evidence",
+                "проверьте адрес и имя пользователя модуля {module}. Если вы уверены: pmisplicense doctor --accept-account {module} --same --against-evidence"
+            )),
             Decision::Other if self.before.iter().any(|before| before.evidence.same > 0) => text!(
-                "Licenses known before are in this account too, so it is the same account. As another one they would be renewed by nobody. Nothing was changed. Next: pmisplicense doctor --accept-account {module} --same. If you are certain: --other --against-evidence",
-                "Известные лицензии есть и в этой учётной записи, значит, она та же. Как у другой, их никто не продлевал бы. Ничего не изменено. Дальше: pmisplicense doctor --accept-account {module} --same. Если вы уверены: --other --against-evidence"
-            ),
+                "Licenses known before are in this account too, so it is the same account. If it counted as another one, nobody would renew them",
+                "Известные лицензии есть и в этой учётной записи, значит, она та же. Если считать её другой, их никто не будет продлевать"
+            )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "pmisplicense doctor --accept-account {module} --same. If you are certain: pmisplicense doctor --accept-account {module} --other --against-evidence",
+                "pmisplicense doctor --accept-account {module} --same. Если вы уверены: pmisplicense doctor --accept-account {module} --other --against-evidence"
+            )),
             Decision::Same | Decision::Other => return Ok(()),
         };
         if against { Ok(()) } else { Err(ModuleError::new(ErrorKind::Config, "account", module, words)) }

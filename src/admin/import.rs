@@ -43,7 +43,7 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
     let (mut list, mut away) = (Vec::new(), PassReport::default());
     for module in chosen(desk, args.module)? {
         match importable(desk, module, args.itemtype) {
-            Ok(found) => list.extend(found),
+            Ok(found) => add(&mut list, found),
             // A chosen license may be in the account that could not be read, so nothing is chosen from an incomplete
             // list.
             Err(error) if args.applies() => return Err(error),
@@ -92,15 +92,25 @@ fn importable(desk: &mut Desk<'_>, module: ModuleId, only: Option<Itemtype>) -> 
     let list = with_engine(desk.ctx, module, |engine| {
         let mut list = Vec::new();
         for family in families {
-            list.extend(run_to_end(engine.importable(family, &mut |count, total| {
+            let found = run_to_end(engine.importable(family, &mut |count, total| {
                 let words = text!("module {module}: found", "модуль {module}: найдено");
                 bar.draw(tell, words.in_lang(lang), count, total);
-            }))?);
+            }));
+            add(&mut list, found?);
         }
         Ok(list)
     })?;
     bar.clear(desk.tell);
     Ok(list)
+}
+
+/// Adds licenses to a list. The first ones, mostly all of them, are not copied: there may be very many.
+fn add(list: &mut Vec<Importable>, more: Vec<Importable>) {
+    if list.is_empty() {
+        *list = more;
+    } else {
+        list.extend(more);
+    }
 }
 
 /// The positions in the list of the licenses that are to be imported.
@@ -139,9 +149,10 @@ fn one_of(list: &[Importable], id: LicenseId) -> Result<usize, ModuleError> {
                 "license",
                 id,
                 text!(
-                    ["license {id} cannot be imported: {}; nothing was done", why.en],
-                    ["лицензию {id} импортировать нельзя: {}; ничего не сделано", why.ru]
-                ),
+                    ["License {id} cannot be imported: {}", why.en],
+                    ["Лицензию {id} импортировать нельзя: {}", why.ru]
+                )
+                .changed(text!("Nothing was done", "Ничего не сделано")),
             )),
         },
         [] => Err(ModuleError::new(
@@ -166,9 +177,11 @@ fn several(list: &[Importable], id: LicenseId) -> ModuleError {
         "module",
         &modules,
         text!(
-            "license {id} stands in the accounts of modules {modules}; nothing was done; name one with --module ID",
-            "лицензия {id} есть в учётных записях модулей {modules}; ничего не сделано; укажите один через --module ID"
-        ),
+            "License {id} is in the accounts of modules {modules}",
+            "Лицензия {id} есть в учётных записях модулей {modules}"
+        )
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!("name one with --module ID", "укажите один через --module МОДУЛЬ")),
     )
 }
 
@@ -195,8 +208,8 @@ fn carried_out(desk: &mut Desk<'_>, shown: &[&Importable]) -> Done {
     done
 }
 
-/// Prints the table of licenses row by row, and why some of them cannot be imported. A list may be so long that its rows
-/// do not fit into memory as text.
+/// Prints the table of licenses row by row, and why some of them cannot be imported. A list may be so long that its
+/// rows do not fit into memory as text.
 fn page(desk: &mut Desk<'_>, list: &[&Importable], done: &Done, print: &mut dyn FnMut(&mut Desk<'_>, &str)) {
     let head =
         text!("LICENSE|OURS|PRODUCT|IP|EXPIRES|STATUS|ITEM|NAME", "ЛИЦЕНЗИЯ|НАША|ПРОДУКТ|IP|СРОК|СОСТОЯНИЕ|УСЛУГА|ИМЯ");

@@ -33,7 +33,7 @@ pub mod whmcs;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::error::{ErrorKind, Lang, ModuleError, Text};
+use crate::error::{ErrorKind, Lang, Message, ModuleError, Text};
 use crate::pass_report::PassReport;
 use crate::session::open_state;
 use crate::session::state::is_there;
@@ -171,7 +171,7 @@ impl Desk<'_> {
     }
 }
 
-fn refused(words: Text) -> ModuleError {
+fn refused(words: impl Into<Message>) -> ModuleError {
     ModuleError::new(ErrorKind::Missed, "yes", "", words)
 }
 

@@ -120,7 +120,7 @@ pub fn record(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mod
     let (shown, asked) = (file.display(), book.asked);
     let words = text!(
         "{asked} answers were written to {shown}. Nothing was changed. Next: read the file, then attach it to the report.",
-        "Ответов записано в {shown}: {asked}. Ничего не изменено. Дальше: прочитайте файл и приложите его к сообщению."
+        "Ответов записано в {shown}: {asked}. Ничего не изменено. Далее: прочитайте файл и приложите его к сообщению."
     );
     Ok(Answer::sentence("doctor", desk.ctx.lang, &words))
 }

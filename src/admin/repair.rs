@@ -223,7 +223,7 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
         );
         return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words).next(text!(
             "say what you found: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought",
-            "скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought"
+            "скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ или --not-bought"
         )));
     }
     Ok(match intent.request {
@@ -237,7 +237,7 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
 
 fn no_intent(item: ItemId, id: IntentId, waiting: &[Intent]) -> ModuleError {
     let list = shown_intents(waiting);
-    let words = text!("Service {item} has no wish {id} that waits", "У услуги {item} нет ожидающего желания {id}");
+    let words = text!("Service {item} has no request {id} that waits", "У услуги {item} нет ожидающего запроса {id}");
     ModuleError::new(ErrorKind::Missed, "wish", id, words)
         .changed(text!(["Nothing was done{}", list.en], ["Ничего не сделано{}", list.ru]))
 }

@@ -169,7 +169,7 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
     let beside = kept.display();
     let plan = text!(
         "The state becomes empty; the present one is kept as {beside}. Licenses are known again only by our marks at the seller. A backup is better: pmisplicense restore FILE. Nothing is bought until: pmisplicense reconcile --apply",
-        "Состояние станет пустым; нынешнее останется как {beside}. Лицензии будут узнаны только по нашим меткам у продавца. Копия лучше: pmisplicense restore FILE. До pmisplicense reconcile --apply ничего не покупается"
+        "Состояние станет пустым; нынешнее останется как {beside}. Лицензии будут узнаны только по нашим меткам у продавца. Копия лучше: pmisplicense restore ФАЙЛ. До pmisplicense reconcile --apply ничего не покупается"
     );
     desk.confirm(&plan, yes)?;
     let _alone = alone(desk.ctx)?;
@@ -188,9 +188,14 @@ pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
         return Ok(());
     }
     let words = text!(
-        "This machine belongs to a cluster, whose log decides what the state is. Nothing was changed. Next: pmisplicense cluster join, which rebuilds the state of this machine from the log.",
-        "Эта машина входит в кластер, состояние определяет его журнал. Ничего не изменено. Далее: pmisplicense cluster join — состояние этой машины будет построено заново из журнала."
-    );
+        "This machine belongs to a cluster, whose log decides what the state is",
+        "Эта машина входит в кластер, состояние определяет его журнал"
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!(
+        "pmisplicense cluster join, which rebuilds the state of this machine from the log",
+        "pmisplicense cluster join — состояние этой машины будет построено заново из журнала"
+    ));
     Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
@@ -345,11 +350,11 @@ pub fn prune(desk: &mut Desk<'_>, days: u16) -> Result<Answer, ModuleError> {
     let removed = removed.map_err(state_error)?;
     let text = text!(
         [
-            "{} of the journal {} removed; bindings and wishes stay",
+            "{} of the journal {} removed; bindings and requests stay",
             counted(removed, "line"),
             if removed == 1 { "was" } else { "were" }
         ],
-        ["удалено строк журнала: {removed}; привязки и желания остались"]
+        ["удалено строк журнала: {removed}; привязки и запросы остались"]
     );
     Ok(Answer::new("prune", format!("{}\n", desk.say(&text)), json!({ "removed": removed })))
 }

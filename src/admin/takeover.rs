@@ -12,7 +12,7 @@ use super::table::{Giving, fitting, wrapped};
 use super::{Answer, Desk, dash};
 use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
-use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Lang, Message, ModuleError, Text, counted};
 use crate::model::ids::ModuleId;
 use crate::plan::takeover::{Evidence, Left, Verdict};
 use crate::session::servers::served_by;
@@ -379,6 +379,6 @@ impl Line {
 }
 
 /// A refusal before anything was done.
-pub(super) fn refused(object: &str, value: impl std::fmt::Display, words: Text) -> ModuleError {
+pub(super) fn refused(object: &str, value: impl std::fmt::Display, words: impl Into<Message>) -> ModuleError {
     ModuleError::new(ErrorKind::BadValue, object, value, words)
 }

@@ -109,19 +109,22 @@ fn table(desk: &Desk<'_>, source: &str) -> Result<Vec<NocRow>, ModuleError> {
                 "source",
                 scheme,
                 text!(
-                    "a table is read from a CSV file or from mysql://user@host/database, not from {scheme}://; nothing was done",
-                    "таблица читается из файла CSV или из mysql://user@host/database, а не из {scheme}://; ничего не сделано"
-                ),
+                    "A table is read from a CSV file or from mysql://user@host/database, not from {scheme}://",
+                    "Таблица читается из файла CSV или из mysql://user@host/database, а не из {scheme}://"
+                )
+                .changed(text!("Nothing was done", "Ничего не сделано")),
             ));
         }
         return read_rows(&records(Path::new(source), &COLUMNS)?);
     }
     let records = desk.ctx.whmcs.noc_table(source).map_err(|error| {
         let usual = || {
-            text!(
-                "WHMCS's table ispsystem_noc cannot be read; nothing was done; check user, password and name of the database, or export the table as CSV",
-                "таблица ispsystem_noc в WHMCS не читается; ничего не сделано; проверьте пользователя, пароль и имя базы или выгрузите таблицу в CSV"
-            )
+            text!("WHMCS's table ispsystem_noc cannot be read", "Таблица ispsystem_noc в WHMCS не читается")
+                .changed(text!("Nothing was done", "Ничего не сделано"))
+                .next(text!(
+                    "check user, password and name of the database, or export the table as CSV",
+                    "проверьте пользователя, пароль и имя базы или выгрузите таблицу в CSV"
+                ))
         };
         let words = error.advice.as_deref().cloned().unwrap_or_else(usual);
         ModuleError::new(ErrorKind::Database, "source", "", words).because(error)
@@ -138,9 +141,11 @@ fn read_rows(records: &[(u64, Record)]) -> Result<Vec<NocRow>, ModuleError> {
                 column,
                 &value,
                 text!(
-                    "row {number}: {column} cannot be \"{value}\"; nothing was done; is this the table ispsystem_noc?",
-                    "строка {number}: в {column} не может быть «{value}»; ничего не сделано; это таблица ispsystem_noc?"
-                ),
+                    "Row {number}: {column} cannot be \"{value}\"",
+                    "Строка {number}: в {column} не может быть «{value}»"
+                )
+                .changed(text!("Nothing was done", "Ничего не сделано"))
+                .next(text!("check that this is the table ispsystem_noc", "проверьте, что это таблица ispsystem_noc")),
             )
         })
     };
@@ -161,9 +166,10 @@ fn add_map(rows: &mut [NocRow], path: &Path) -> Result<(), ModuleError> {
                 "map",
                 number,
                 text!(
-                    "row {number} of {shown} cannot be used: it names no license of the table and one service of this panel, or names a license a second time; nothing was done",
-                    "строка {number} файла {shown} непригодна: в ней нет лицензии из таблицы и одной услуги панели, или лицензия названа второй раз; ничего не сделано"
-                ),
+                    "Row {number} of {shown} cannot be used: it must name one license of the table and one service of this panel, and each license only once",
+                    "Строка {number} файла {shown} непригодна: нужны одна лицензия из таблицы и одна услуга панели, и каждая лицензия — только один раз"
+                )
+                .changed(text!("Nothing was done", "Ничего не сделано")),
             ));
         };
         map.insert(license, item);
@@ -182,10 +188,8 @@ fn records(path: &Path, columns: &[&str]) -> Result<Vec<(u64, Record)>, ModuleEr
         refused(
             "file",
             &shown,
-            text!(
-                "the file {shown} cannot be used: {error}; nothing was done",
-                "файл {shown} непригоден: {error}; ничего не сделано"
-            ),
+            text!("The file {shown} cannot be used: {error}", "Файл {shown} непригоден: {error}")
+                .changed(text!("Nothing was done", "Ничего не сделано")),
         )
     };
     let size = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
@@ -214,10 +218,11 @@ fn records(path: &Path, columns: &[&str]) -> Result<Vec<(u64, Record)>, ModuleEr
             "file",
             missing,
             text!(
-                "the first line of {} must name the columns {wanted}, and names: {found}; nothing was done",
-                "в первой строке {} должны быть столбцы {wanted}, а там: {found}; ничего не сделано",
+                "The first line of {} must name the columns {wanted}, and names: {found}",
+                "В первой строке {} должны быть столбцы {wanted}, а там: {found}",
                 path.display()
-            ),
+            )
+            .changed(text!("Nothing was done", "Ничего не сделано")),
         ));
     }
     let mut records = Vec::new();

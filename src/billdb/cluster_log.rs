@@ -254,9 +254,11 @@ impl ClusterLog for MysqlClusterLog {
 fn no_log() -> LogError {
     LogError::Unfit {
         cause: "the schema holds no log".to_owned(),
-        advice: Box::new(text!(
-            "The schema that [cluster] names holds no log. Nothing was changed. Next: pmisplicense cluster init on the machine that has the state; if the log was lost, read docs/cluster.md first.",
-            "В схеме из [cluster] нет журнала. Ничего не изменено. Далее: pmisplicense cluster init на машине с состоянием; если журнал был утерян, сначала прочитайте docs/cluster.md."
-        )),
+        advice: Box::new(text!("The schema that [cluster] names holds no log", "В схеме из [cluster] нет журнала")
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "pmisplicense cluster init on the machine that has the state; if the log was lost, read docs/cluster.md first",
+            "pmisplicense cluster init на машине с состоянием; если журнал был утерян, сначала прочитайте docs/cluster.md"
+        ))),
     }
 }

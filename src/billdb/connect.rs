@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mysql::{Conn, DriverError, LocalInfileHandler, OptsBuilder, SslOpts};
 
-use crate::error::Text;
+use crate::error::Message;
 use crate::ports::DbError;
 use crate::text;
 
@@ -130,7 +130,7 @@ pub(super) enum ConnectError {
     /// The library gave up in the middle: its own words.
     Library(String),
     /// TLS, with the message for people.
-    Tls(mysql::Error, Box<Text>),
+    Tls(mysql::Error, Box<Message>),
 }
 
 impl From<mysql::Error> for ConnectError {
@@ -173,9 +173,14 @@ impl ConnectError {
             Self::Library(words) => DbError::new(format!("{place}: the database library stopped: {words}")),
             Self::Plugin(plugin) => {
                 let advice = text!(
-                    "The database user {user} logs in with the plugin {plugin}, which this program does not have. Nothing was changed by this step. Next: give the user a password of the kind mysql_native_password (MySQL: caching_sha2_password) with ALTER USER, then repeat the command.",
-                    "Пользователь базы данных {user} входит через плагин {plugin}, которого в этой программе нет. Этим шагом ничего не изменено. Далее: задайте пользователю через ALTER USER пароль вида mysql_native_password (MySQL: caching_sha2_password) и повторите команду."
-                );
+                    "The database user {user} logs in with the plugin {plugin}, which this program does not have",
+                    "Пользователь базы данных {user} входит через плагин {plugin}, которого в этой программе нет"
+                )
+                .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+                .next(text!(
+                    "give the user a password of the kind mysql_native_password (MySQL: caching_sha2_password) with ALTER USER, then repeat the command",
+                    "задайте пользователю через ALTER USER пароль вида mysql_native_password (MySQL: caching_sha2_password) и повторите команду"
+                ));
                 DbError::new(format!("{place}: no login plugin {plugin}")).advising(advice)
             }
         }

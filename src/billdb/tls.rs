@@ -9,7 +9,7 @@ use std::path::Path;
 use mysql::{Conn, DriverError, SslOpts};
 
 use super::connect::{ConnectError, DbParams, connect};
-use crate::error::Text;
+use crate::error::Message;
 use crate::text;
 
 /// The database accepts no connection without TLS (`require_secure_transport`).
@@ -47,9 +47,11 @@ impl DbParams {
         let shown = ca_file.display();
         std::fs::File::open(ca_file).map_err(|error| {
             let advice = text!(
-                "The file {shown} cannot be read; the setting ca_file of [panel_db] names it. Nothing was changed by this step. Next: correct the setting, then repeat the command.",
-                "Файл {shown}, указанный в настройке ca_file раздела [panel_db], не читается. Этим шагом ничего не изменено. Далее: исправьте настройку и повторите команду."
-            );
+                "The file {shown} cannot be read; the setting ca_file of [panel_db] names it",
+                "Файл {shown}, указанный в настройке ca_file раздела [panel_db], не читается"
+            )
+            .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+            .next(text!("correct the setting, then repeat the command", "исправьте настройку и повторите команду"));
             ConnectError::Tls(error.into(), Box::new(advice))
         })?;
         let tls = SslOpts::default().with_root_cert_path(Some(ca_file.to_owned()));
@@ -61,15 +63,25 @@ impl DbParams {
             let (host, port) = (&self.host, self.port);
             if error.to_string().contains(AUTHORITY_AS_SERVER) {
                 let advice = text!(
-                    "The certificate of the panel's database at {host}:{port} is marked as an authority's, and no server may use such a one. Nothing was changed by this step. Next: make a certificate for the database with basicConstraints=CA:FALSE, and name it, or the authority that signed it, as ca_file of [panel_db].",
-                    "Сертификат базы данных панели {host}:{port} помечен как сертификат центра сертификации, серверу такой использовать нельзя. Этим шагом ничего не изменено. Далее: создайте для базы сертификат с basicConstraints=CA:FALSE и укажите его или подписавший его центр в настройке ca_file раздела [panel_db]."
-                );
+                    "The certificate of the panel's database at {host}:{port} is marked as an authority's, and no server may use such a one",
+                    "Сертификат базы данных панели {host}:{port} помечен как сертификат центра сертификации, серверу такой использовать нельзя"
+                )
+                .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+                .next(text!(
+                    "make a certificate for the database with basicConstraints=CA:FALSE, and name it, or the authority that signed it, as ca_file of [panel_db]",
+                    "создайте для базы сертификат с basicConstraints=CA:FALSE и укажите его или подписавший его центр в настройке ca_file раздела [panel_db]"
+                ));
                 return ConnectError::Tls(error, Box::new(advice));
             }
             let advice = text!(
-                "The panel's database at {host}:{port} could not prove over TLS who it is. Nothing was changed by this step. Next: check that its certificate names {host} and was signed by an authority in {shown} (the setting ca_file of [panel_db]).",
-                "База данных панели {host}:{port} не смогла подтвердить себя по TLS. Этим шагом ничего не изменено. Далее: проверьте, что в её сертификате указан {host} и что он подписан центром сертификации из {shown} (настройка ca_file раздела [panel_db])."
-            );
+                "The panel's database at {host}:{port} could not prove over TLS who it is",
+                "База данных панели {host}:{port} не смогла подтвердить себя по TLS"
+            )
+            .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+            .next(text!(
+                "check that its certificate names {host} and was signed by an authority in {shown} (the setting ca_file of [panel_db])",
+                "проверьте, что в её сертификате указан {host} и что он подписан центром сертификации из {shown} (настройка ca_file раздела [panel_db])"
+            ));
             ConnectError::Tls(error, Box::new(advice))
         })
     }
@@ -93,18 +105,28 @@ impl DbParams {
         })
     }
 
-    fn which_setting(&self, code: u16) -> Text {
+    fn which_setting(&self, code: u16) -> Message {
         let (host, port, user) = (&self.host, self.port, &self.user);
         if code == SECURE_TRANSPORT_REQUIRED {
             return text!(
-                "The panel's database at {host}:{port} takes connections over TLS only. Nothing was changed by this step. Next: name a PEM file with its certificate authority as ca_file of [panel_db] in the settings, then repeat the command.",
-                "База данных панели {host}:{port} принимает соединения только по TLS. Этим шагом ничего не изменено. Далее: укажите файл PEM с её центром сертификации как ca_file в разделе [panel_db] настроек и повторите команду."
-            );
+                "The panel's database at {host}:{port} takes connections over TLS only",
+                "База данных панели {host}:{port} принимает соединения только по TLS"
+            )
+            .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+            .next(text!(
+                "name a PEM file with its certificate authority as ca_file of [panel_db] in the settings, then repeat the command",
+                "укажите файл PEM с её центром сертификации как ca_file в разделе [panel_db] настроек и повторите команду"
+            ));
         }
         text!(
-            "The panel's database at {host}:{port} refused the login of {user}. Nothing was changed by this step. Next: check user and password in the panel. If this user must use TLS, name a PEM file with the certificate authority of the database as ca_file of [panel_db] in the settings.",
-            "База данных панели {host}:{port} не приняла вход пользователя {user}. Этим шагом ничего не изменено. Далее: проверьте имя и пароль в панели. Если этому пользователю нужен TLS, укажите файл PEM с центром сертификации базы как ca_file в разделе [panel_db] настроек."
+            "The panel's database at {host}:{port} refused the login of {user}",
+            "База данных панели {host}:{port} не приняла вход пользователя {user}"
         )
+        .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+        .next(text!(
+            "check user and password in the panel. If this user must use TLS, name a PEM file with the certificate authority of the database as ca_file of [panel_db] in the settings",
+            "проверьте имя и пароль в панели. Если этому пользователю нужен TLS, укажите файл PEM с центром сертификации базы как ca_file в разделе [panel_db] настроек"
+        ))
     }
 }
 

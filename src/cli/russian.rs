@@ -70,7 +70,8 @@ fn template(command: &Command) -> String {
     format!("{{about-with-newline}}\nИспользование: {{usage}}{}{{after-help}}", parts.collect::<String>())
 }
 
-/// An argument in Russian. clap's headings of values cannot be replaced, so they are hidden, and the help has the values.
+/// An argument in Russian. clap's headings of values cannot be replaced, so they are hidden, and the help has the
+/// values.
 fn argument(arg: Arg, find: Find) -> Arg {
     let text = |styled: Option<&clap::builder::StyledStr>| styled.map(ToString::to_string).unwrap_or_default();
     let (short, long) = (text(arg.get_help()), text(arg.get_long_help().or(arg.get_help())));

@@ -146,14 +146,18 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
                 // The client's own advice names addresses already, and one is enough.
                 let who = if refusal.advice.is_some() { String::new() } else { format!(" {url}") };
                 text!(
-                    ["The license server{who} refused the login: {refusal}. Nothing was changed. Next: {}.", next.en],
-                    ["Сервер лицензий{who} отклонил вход: {refusal}. Ничего не изменено. Далее: {}.", next.ru]
+                    "The license server{who} refused the login: {refusal}",
+                    "Сервер лицензий{who} отклонил вход: {refusal}"
                 )
+                .changed(text!("Nothing was changed", "Ничего не изменено"))
+                .next(next)
             } else {
-                text!(
-                    "The license server {url} refused: {refusal}. Nothing was changed. Correct the cause that it names and repeat.",
-                    "Сервер лицензий {url} отказал: {refusal}. Ничего не изменено. Устраните названную причину и повторите."
-                )
+                text!("The license server {url} refused: {refusal}", "Сервер лицензий {url} отказал: {refusal}")
+                    .changed(text!("Nothing was changed", "Ничего не изменено"))
+                    .next(text!(
+                        "correct the cause that it names and repeat",
+                        "устраните названную причину и повторите"
+                    ))
             };
             ModuleError::new(kind, "url", url, message)
         }

@@ -14,25 +14,52 @@ pub fn state(error: StoreError) -> ModuleError {
     let certain = match &error {
         StoreError::Cluster(error) => return cluster::error(error),
         StoreError::Newer { found, known } => text!(
-            "the state file has version {found}, this program knows {known}; nothing was changed; install the newer program",
-            "версия файла состояния {found}, программа знает {known}; ничего не изменено; установите более новую программу"
-        ),
+            "The state file has version {found}, and this program knows {known}",
+            "Версия файла состояния — {found}, а эта программа знает {known}"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("install the newer program", "установите более новую программу")),
         StoreError::Unusable(why) => text!(
-            "The state file cannot be used: {why}. It was left as it is. Next: pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew.",
-            "Файл состояния непригоден: {why}. Он оставлен как есть. Далее: pmisplicense restore FILE с последней копией, а без копии — pmisplicense state begin-anew."
-        ),
+            "The state file cannot be used: {why}. It was left as it is",
+            "Файл состояния непригоден: {why}. Он оставлен как есть"
+        )
+        .next(text!(
+            "pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew",
+            "pmisplicense restore ФАЙЛ с последней копией, а без копии — pmisplicense state begin-anew"
+        )),
         StoreError::Io { path, .. } => text!(
-            "the state at {path} cannot be used; nothing was sent; check the folder, its rights and the free space",
-            "состояние {path} недоступно; ничего не отправлено; проверьте каталог, права и свободное место"
-        ),
+            "The state at {path} cannot be used",
+            "Файл состояния {path} недоступен"
+        )
+        .changed(text!("Nothing was sent", "Ничего не отправлено"))
+        .next(text!(
+            "check the folder, its rights and the free space",
+            "проверьте каталог, права и свободное место"
+        )),
         StoreError::Unreadable(why) => text!(
-            "A value in the state file cannot be read: {why}. Nothing was changed for its license or service. Next: pmisplicense doctor; if the file is damaged, pmisplicense restore FILE; without a backup: pmisplicense state begin-anew.",
-            "Значение в файле состояния не читается: {why}. Для его лицензии или услуги ничего не изменено. Далее: pmisplicense doctor; если файл повреждён, pmisplicense restore FILE, а без копии — pmisplicense state begin-anew."
-        ),
+            "A value in the state file cannot be read: {why}",
+            "Значение в файле состояния не читается: {why}"
+        )
+        .changed(text!(
+            "Nothing was changed for its license or service",
+            "Для его лицензии или услуги ничего не изменено"
+        ))
+        .next(text!(
+            "pmisplicense doctor; if the file is damaged, pmisplicense restore FILE; without a backup: pmisplicense state begin-anew",
+            "pmisplicense doctor; если файл повреждён, pmisplicense restore ФАЙЛ, а без копии — pmisplicense state begin-anew"
+        )),
         StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
-            "the state file could not be written; what was recorded before is looked for at the next run; check the free space and run: pmisplicense doctor",
-            "файл состояния не удалось записать; записанное ранее будет проверено при следующем запуске; проверьте место на диске и выполните: pmisplicense doctor"
-        ),
+            "The state file could not be written",
+            "Файл состояния не удалось записать"
+        )
+        .changed(text!(
+            "The next run looks for what was recorded before",
+            "Записанное ранее проверит следующий запуск"
+        ))
+        .next(text!(
+            "check the free space and run: pmisplicense doctor",
+            "проверьте место на диске и выполните: pmisplicense doctor"
+        )),
     };
     ModuleError::new(ErrorKind::State, "state", "", certain).because(error)
 }
@@ -40,10 +67,9 @@ pub fn state(error: StoreError) -> ModuleError {
 /// The panel's database failed.
 pub fn database(error: &DbError) -> ModuleError {
     let usual = || {
-        text!(
-            "the panel's database did not answer; nothing was changed by this step; check that it runs",
-            "база данных панели не ответила; этим шагом ничего не изменено; проверьте, работает ли она"
-        )
+        text!("The panel's database did not answer", "База данных панели не ответила")
+            .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))
+            .next(text!("check that it runs", "проверьте, работает ли она"))
     };
     let words = error.advice.as_deref().cloned().unwrap_or_else(usual);
     ModuleError::new(ErrorKind::Database, "database", "", words).because(error)
@@ -398,8 +424,8 @@ pub fn ip_limit(
     ModuleError::new(ErrorKind::IpChangeLimit, "ip", ip, words)
         .changed(text!("It keeps its present address", "Адрес остался прежним"))
         .next(text!(
-            ["the wish is kept and sync carries it out {}", from.en],
-            ["желание сохранено, sync выполнит его {}", from.ru]
+            ["the request is kept, and sync carries it out {}", from.en],
+            ["запрос сохранён, sync выполнит его {}", from.ru]
         ))
         .because(refusal)
 }

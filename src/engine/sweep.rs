@@ -88,9 +88,11 @@ fn no_servers() -> ModuleError {
         "bundled",
         "",
         text!(
-            "Licenses of OrderBox belong to hosting orders, not to servers. Nothing was done for these servers. Next: name another module in bundled_module.",
-            "Лицензии OrderBox относятся к заказам хостинга, а не к серверам. Для этих серверов ничего не сделано. Далее: укажите другой модуль в bundled_module."
-        ),
+            "Licenses of OrderBox belong to hosting orders, not to servers",
+            "Лицензии OrderBox относятся к заказам хостинга, а не к серверам"
+        )
+        .changed(text!("Nothing was done for these servers", "Для этих серверов ничего не сделано"))
+        .next(text!("name another module in bundled_module", "укажите другой модуль в bundled_module")),
     )
 }
 

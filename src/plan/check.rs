@@ -183,10 +183,12 @@ pub fn check_order_number(name: &str, value: &str) -> Result<(), ModuleError> {
             ErrorKind::Missed,
             name,
             "",
-            text!(
-                "The number of the hosting order is missing. Nothing was ordered. Enter the number that the hosting's panel shows.",
-                "Не указан номер заказа хостинга. Ничего не заказано. Впишите номер, который показывает панель хостинга."
-            ),
+            text!("The number of the hosting order is missing", "Не указан номер заказа хостинга")
+                .changed(text!("Nothing was ordered", "Ничего не заказано"))
+                .next(text!(
+                    "enter the number that the hosting's panel shows",
+                    "впишите номер, который показывает панель хостинга"
+                )),
         ));
     }
     if order_number(value).is_some() { Ok(()) } else { Err(bad_order_number(name, value)) }
@@ -198,10 +200,12 @@ pub fn bad_order_number(name: &str, value: &str) -> ModuleError {
         ErrorKind::BadValue,
         name,
         value,
-        text!(
-            "{value:?} is not the number of a hosting order. Nothing was sent. Enter the digits that the hosting's panel shows.",
-            "{value:?} — не номер заказа хостинга. Ничего не отправлено. Впишите цифры, которые показывает панель хостинга."
-        ),
+        text!("{value:?} is not the number of a hosting order", "{value:?} — не номер заказа хостинга")
+            .changed(text!("Nothing was sent", "Ничего не отправлено"))
+            .next(text!(
+                "enter the digits that the hosting's panel shows",
+                "впишите цифры, которые показывает панель хостинга"
+            )),
     )
 }
 

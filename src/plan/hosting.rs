@@ -94,8 +94,8 @@ pub enum KeyNow {
     Gone,
     /// The same key.
     Same,
-    /// Another key. The seller may have issued the key of the same license anew, or the license was removed and somebody
-    /// bought another one. Nothing that can be read tells which.
+    /// Another key. The seller may have issued the key of the same license anew, or the license was removed and
+    /// somebody bought another one. Nothing that can be read tells which.
     Other,
 }
 

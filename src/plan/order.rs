@@ -139,9 +139,14 @@ fn sold_elsewhere(name: &str, catalogue: &Catalogue) -> Option<ModuleError> {
         "intname",
         name,
         text!(
-            "The internal name {name} is not sold at the address of this module. Nothing was ordered. Next: give the tariff to a module whose address is that of its seller, for example {address}.",
-            "Внутреннее имя {name} не продаётся по адресу этого модуля. Ничего не заказано. Далее: отдайте тариф модулю с адресом его продавца, например {address}."
-        ),
+            "The internal name {name} is not sold at the address of this module",
+            "Внутреннее имя {name} не продаётся по адресу этого модуля"
+        )
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(text!(
+            "give the tariff to a module whose address is that of its seller, for example {address}",
+            "отдайте тариф модулю с адресом его продавца, например {address}"
+        )),
     ))
 }
 

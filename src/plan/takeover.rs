@@ -342,7 +342,7 @@ fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
         let id = seen.id;
         let why = text!(
             "its key names license {other}; to take it all the same: pmisplicense bind ITEM {id}",
-            "её ключ называет лицензию {other}; чтобы всё же взять её: pmisplicense bind ITEM {id}"
+            "её ключ называет лицензию {other}; чтобы всё же взять её: pmisplicense bind УСЛУГА {id}"
         );
         return Some((Left::Unsure, why));
     }

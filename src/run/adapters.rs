@@ -242,9 +242,14 @@ impl Cluster {
         std::fs::read_to_string(file).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
             let shown = file.display();
             let words = text!(
-                "The file {shown}, which password_file of [cluster] names, cannot be read. Nothing was done. Next: correct the setting or the file's rights, then repeat.",
-                "Файл {shown} из настройки password_file раздела [cluster] не читается. Ничего не сделано. Далее: исправьте настройку или права на файл и повторите."
-            );
+                "The file {shown}, which password_file of [cluster] names, cannot be read",
+                "Файл {shown} из настройки password_file раздела [cluster] не читается"
+            )
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!(
+                "correct the setting or the file's rights, then repeat",
+                "исправьте настройку или права на файл и повторите"
+            ));
             ModuleError::new(ErrorKind::Config, "cluster.password_file", shown, words).because(error)
         })
     }
@@ -271,9 +276,14 @@ impl ClusterAccess for Cluster {
         if name.is_empty() {
             let shown = self.settings.machine_id.display();
             let words = text!(
-                "A cluster tells its machines apart by the file {shown}, which is empty or missing. Nothing was done. Next: make it with systemd-machine-id-setup, or name another file in PMISPLICENSE_MACHINE_ID.",
-                "Кластер различает машины по файлу {shown}, а он пуст или отсутствует. Ничего не сделано. Далее: создайте его командой systemd-machine-id-setup или укажите другой файл в PMISPLICENSE_MACHINE_ID."
-            );
+                "A cluster tells its machines apart by the file {shown}, which is empty or missing",
+                "Кластер различает машины по файлу {shown}, а он пуст или отсутствует"
+            )
+            .changed(text!("Nothing was done", "Ничего не сделано"))
+            .next(text!(
+                "make it with systemd-machine-id-setup, or name another file in PMISPLICENSE_MACHINE_ID",
+                "создайте его командой systemd-machine-id-setup или укажите другой файл в PMISPLICENSE_MACHINE_ID"
+            ));
             return Err(ModuleError::new(ErrorKind::Config, "machine", shown, words));
         }
         let locks = self.settings.locks();

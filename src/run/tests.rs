@@ -97,7 +97,8 @@ fn people() {
     assert_eq!(run_in(folder.path(), "").code, 2);
 }
 
-/// Help and usage errors have the language of all other answers: `--lang`, else the locale; with `--json` only `--lang`.
+/// Help and usage errors have the language of all other answers: `--lang`, else the locale; with `--json` only
+/// `--lang`.
 #[test]
 fn help_and_usage_errors_have_the_language_of_all_answers() {
     let told = |locale: &'static str, line: &str| {

@@ -90,9 +90,11 @@ impl HttpConnector {
                 "username",
                 user,
                 text!(
-                    "The user of processing module {module} must be the number of the reseller at OrderBox, and the password his API key. Nothing was sent. Next: correct both in the module's settings.",
-                    "Именем в модуле обработки {module} должен быть номер реселлера в OrderBox, а паролем — его ключ API. Ничего не отправлено. Далее: исправьте их в настройках модуля."
-                ),
+                    "The user of processing module {module} must be the number of the reseller at OrderBox, and the password his API key",
+                    "Именем в модуле обработки {module} должен быть номер реселлера в OrderBox, а паролем — его ключ API"
+                )
+                .changed(text!("Nothing was sent", "Ничего не отправлено"))
+                .next(text!("correct both in the module's settings", "исправьте их в настройках модуля")),
             ));
         }
         let rules = self.of_modules.get(&module).unwrap_or(&self.rules);

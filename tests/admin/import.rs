@@ -101,7 +101,7 @@ fn all_of_them() {
     t.soft_item(50, "55227", 1).ip("192.0.2.20").active_until(&day_in(20)).param("licid", &shown.to_string()).add();
     let list = json(&t, "import");
     assert!(one(&list, shown)["why_not"].as_str().unwrap().contains("take-over panel"), "{list:#}");
-    assert!(refused(&t, &format!("import {shown} --yes")).contains("nothing was done"));
+    assert!(refused(&t, &format!("import {shown} --yes")).contains("Nothing was done"));
     let done = json(&t, "import --all --foreign --yes");
     assert_eq!((&done["imported"], done["left"].as_array().unwrap().len()), (&2.into(), 1), "{done:#}");
     assert_eq!((services(&t, ours).len(), services(&t, foreign).len(), services(&t, shown)), (1, 1, vec![50]));

@@ -330,7 +330,10 @@ fn domains_of_the_last_look_are_listed_and_reported_until_the_license_is_given_b
     let full = json!({ "item": 42, "license": 5001, "product": "55227", "domains": 9, "domains_limit": 10 });
     assert_eq!(json(&t, "report")["domains"]["nearly_full"], json!([full]));
     let report = fine(&t, "report").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(report.contains("1 use 90 % or more") && report.contains("42 5001 55227 9/10"), "{report}");
+    assert!(
+        report.contains("with 90 % or more of what their product allows: 1") && report.contains("42 5001 55227 9/10"),
+        "{report}"
+    );
     assert!(sheet()[1].starts_with("55227,") && sheet()[1].ends_with(",9,1"), "{:?}", sheet());
     let page = fine(&t, "report --html");
     assert!(page.contains("<h2>Domains in use</h2>") && page.contains("<td>9/10</td>"), "{page}");

@@ -228,7 +228,7 @@ fn retry_one_intent() {
         assert!(asked.contains(line), "{asked}");
     }
     let error = refused(&t, "retry 42 --wish 1 --yes");
-    assert!(error.contains("no wish 1 that waits") && error.contains("--wish 2"), "{error}");
+    assert!(error.contains("no request 1 that waits") && error.contains("--wish 2"), "{error}");
     assert_eq!(person(&t, "retry --all --wish 2").code, Some(2));
     let before = t.upstream.license(5001).key;
     in_state(&t, "UPDATE wish SET recorded_at = recorded_at - 1000 WHERE status = 'in_doubt'");

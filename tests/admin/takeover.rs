@@ -276,7 +276,7 @@ fn asked_twice() {
     assert!(text.contains("Go on?") && code == Some(1), "{text}");
     assert_eq!(changes(&t), Vec::<String>::new());
     let (text, _) = on_terminal(&t, "take-over panel --apply", "y\nn\n");
-    assert!(text.contains("automatic renewal off? 0 of them"), "{text}");
+    assert!(text.contains("because they renew themselves: 0?"), "{text}");
     assert_eq!((t.item(42).param("licid"), t.upstream.license(id).remoteid.as_str()), (&*id.to_string(), "42"));
     let (text, code) = on_terminal(&t, "take-over panel --apply", "y\n");
     assert_eq!(code, Some(0), "{text}");

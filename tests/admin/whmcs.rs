@@ -135,18 +135,18 @@ fn bad_files() {
         (file("other.csv", b"id,name\n1,2\n"), "names: id, name"),
         (file("short.csv", format!("{HEAD}\n1,2\n").as_bytes()), "line: 2"),
         (file("word.csv", format!("{HEAD}\n{}\n", row(1, 0, "x")).as_bytes()), "serviceid cannot be \"x\""),
-        (file("kind.csv", format!("{HEAD}\n{}\n", row(1, 7, "1")).as_bytes()), "row 2: licensetype"),
+        (file("kind.csv", format!("{HEAD}\n{}\n", row(1, 7, "1")).as_bytes()), "Row 2: licensetype"),
         (file("zero.csv", format!("{HEAD}\n{}\n", row(0, 0, "1")).as_bytes()), "licenseid cannot be \"0\""),
         (file("bytes.csv", b"licenseid,licensetype,serviceid\n\xff\xfe,0,1\n"), "UTF-8"),
         ("postgres://u:SECRET@192.0.2.1/db".to_owned(), "not from postgres://"),
         (format!("{good} --map nosuch.csv"), "nosuch.csv cannot be used"),
         (format!("{good} --map {}", file("map1.csv", b"licenseid\n5001\n")), "licenseid, item"),
-        (format!("{good} --map {}", file("map2.csv", b"licenseid,item\n7,42\n")), "row 2"),
-        (format!("{good} --map {}", file("map3.csv", b"licenseid,item\n5001,42\n5001,43\n")), "row 3"),
-        (format!("{good} --map {}", file("map4.csv", b"licenseid,item\n5001,x\n")), "row 2"),
+        (format!("{good} --map {}", file("map2.csv", b"licenseid,item\n7,42\n")), "Row 2"),
+        (format!("{good} --map {}", file("map3.csv", b"licenseid,item\n5001,42\n5001,43\n")), "Row 3"),
+        (format!("{good} --map {}", file("map4.csv", b"licenseid,item\n5001,x\n")), "Row 2"),
     ] {
         let error = refused(&t, &format!("take-over whmcs {line}"));
-        assert!(error.contains(words) && error.contains("nothing was done"), "{line}: {error}");
+        assert!(error.contains(words) && error.contains("Nothing was done"), "{line}: {error}");
         assert!(!error.contains("SECRET"), "{error}");
     }
     for line in ["take-over whmcs", "take-over whmcs x --by-address", "take-over whmcs x --whmcs-stopped"] {
@@ -201,7 +201,7 @@ fn from_a_database() {
     ] {
         let output = with_password(&t, &format!("take-over whmcs {url}"), password);
         assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{url} {}", output.stderr);
-        assert!(output.stderr.contains("nothing was done"), "{}", output.stderr);
+        assert!(output.stderr.contains("Nothing was done"), "{}", output.stderr);
         for secret in ["WRONG-SECRET", "Wh:m cs/1", "Wh%3Am"] {
             assert!(!output.stderr.contains(secret) && !t.log().contains(secret), "{}\n{}", output.stderr, t.log());
         }

@@ -1,5 +1,5 @@
-//! A removal, and an order that shows another key: the seller issued the key of the same license anew, or the license was
-//! removed and somebody bought another one. Only a person can tell; nothing is removed or forgotten without him.
+//! A removal, and an order that shows another key: the seller issued the key of the same license anew, or the license
+//! was removed and somebody bought another one. Only a person can tell; nothing is removed or forgotten without him.
 use super::*;
 use crate::service::{settle, state};
 use crate::support::Fault;

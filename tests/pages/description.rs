@@ -221,9 +221,10 @@ fn the_description_names_what_the_program_answers_for_administrators_only() {
     assert_eq!(described, answered.iter().copied().chain(FOREIGN).collect());
     assert!(of(all(&root, "toolbtn"), "func").is_subset(&owned));
     assert!(of(all(&root, "node"), "action").is_subset(&owned));
-    // Each page can be reached: by the menu, a button, or the form of a license.
-    let reached: BTreeSet<String> =
+    // Each page can be reached: by the menu, a button, or the form of a license; one by the answer about a request.
+    let mut reached: BTreeSet<String> =
         of(all(&root, "toolbtn"), "func").union(&of(all(&root, "node"), "action")).cloned().collect();
+    reached.insert("pmisplicense.decide".to_owned());
     assert_eq!(reached, owned);
     for element in [all(&root, "mainmenu"), all(&root, "toolbtn")].concat() {
         assert_eq!(element.attribute("level"), Some("admin"), "{element:?}");

@@ -216,7 +216,11 @@ fn a_license_that_was_bought_is_bound_by_the_form() {
     let page = shown(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]);
     let compared = table(&page, "compared");
     let name = compared.iter().find(|row| row.value_of("what") == Some("name")).unwrap();
-    assert_eq!((name.value_of("now"), name.value_of("then")), (Some("bought by hand"), Some("Item #42")), "{page:?}");
+    assert_eq!(
+        (name.value_of("now"), name.value_of("then")),
+        (Some("bought by hand"), Some("Item #42 Service 42")),
+        "{page:?}"
+    );
     assert_eq!(t.upstream.license(number.parse().unwrap()).remoteid, "", "only shown so far");
     shown(&t, "pmisplicense.decide", &submitted(&row, &[("PARAM_confirm", "on")]));
     assert_eq!(state(&t, "SELECT id FROM license WHERE state = 'bound' AND item = 42"), number);

@@ -97,9 +97,9 @@ fn every_list_is_sorted_by_the_columns_that_the_description_offers() {
     let root =
         pmisplicense::xml::parse(&std::fs::read("xml/billmgr_mod_pmisplicense_pages.xml").unwrap(), 1 << 20).unwrap();
     let mut columns = 0;
-    for list in root.children_named("metadata").filter(|one| one.attribute("type") == Some("list")) {
-        let func = list.attribute("name").unwrap();
-        let cols = list.child("coldata").unwrap().children_named("col").filter(|col| col.attribute("sort").is_some());
+    for list in root.children_named("metadata") {
+        let (func, Some(cols)) = (list.attribute("name").unwrap(), list.child("coldata")) else { continue };
+        let cols = cols.children_named("col").filter(|col| col.attribute("sort").is_some());
         // The list of licenses is sorted by the database, where an empty value comes first.
         let is_ours = func.starts_with("pmisplicense.") && func != "pmisplicense.licenses";
         for name in cols.map(|col| col.attribute("name").unwrap()).filter(|_| is_ours) {

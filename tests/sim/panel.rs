@@ -53,7 +53,6 @@ pub struct Op {
     /// When it was made.
     pub made_ms: i64,
     pub end_before: Option<NaiveDate>,
-    /// The key of that license then.
     pub key_before: Option<String>,
 }
 

@@ -74,16 +74,26 @@ pub(super) fn said(host: &str, error: &mysql::Error) -> LogError {
         1044 | 1045 | 1142 | 1143 | 1227 | 1698 => LogError::Unfit {
             cause,
             advice: Box::new(text!(
-                "The server {host} of the cluster's log refused this program's user. Nothing was changed. Next: check user and password; the user needs SELECT, INSERT, UPDATE, DELETE, CREATE on its schema, and nothing else.",
-                "Сервер {host} журнала кластера не принял пользователя программы. Ничего не изменено. Далее: проверьте имя и пароль; на свою схему нужны права SELECT, INSERT, UPDATE, DELETE, CREATE и никаких других."
-            )),
+                "The server {host} of the cluster's log refused this program's user",
+                "Сервер {host} журнала кластера не принял пользователя программы"
+            )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "check user and password; the user needs SELECT, INSERT, UPDATE, DELETE, CREATE on its schema, and nothing else",
+                "проверьте имя и пароль; на свою схему нужны права SELECT, INSERT, UPDATE, DELETE, CREATE и никаких других"
+            ))),
         },
         1049 => LogError::Unfit {
             cause,
             advice: Box::new(text!(
-                "The server {host} has no schema of the name that [cluster] gives. Nothing was changed. Next: create it, then pmisplicense cluster init.",
-                "На сервере {host} нет схемы, указанной в [cluster]. Ничего не изменено. Далее: создайте её, затем выполните pmisplicense cluster init."
-            )),
+                "The server {host} has no schema of the name that [cluster] gives",
+                "На сервере {host} нет схемы, указанной в [cluster]"
+            )
+            .changed(text!("Nothing was changed", "Ничего не изменено"))
+            .next(text!(
+                "create it, then pmisplicense cluster init",
+                "создайте её, затем выполните pmisplicense cluster init"
+            ))),
         },
         1146 => no_log(),
         _ => LogError::Away(cause),
@@ -147,10 +157,17 @@ impl Server {
                 let (one, two) = (&self.host, &other.host);
                 return Err(LogError::Unfit {
                     cause: format!("{one} and {two} both take writes, each by itself"),
-                    advice: Box::new(text!(
-                        "The servers {one} and {two} of the cluster's log both take writes and are not one cluster. Nothing was sent. Next: make the one that is no longer the primary read only, or stop it; then repeat.",
-                        "Серверы {one} и {two} журнала кластера оба принимают запись и не составляют один кластер. Ничего не отправлено. Далее: переведите прежний основной сервер в режим «только чтение» или остановите его и повторите."
-                    )),
+                    advice: Box::new(
+                        text!(
+                            "The servers {one} and {two} of the cluster's log both take writes and are not one cluster",
+                            "Серверы {one} и {two} журнала кластера оба принимают запись и не составляют один кластер"
+                        )
+                        .changed(text!("Nothing was sent", "Ничего не отправлено"))
+                        .next(text!(
+                            "make the one that is no longer the primary read only, or stop it; then repeat",
+                            "переведите прежний основной сервер в режим «только чтение» или остановите его и повторите"
+                        )),
+                    ),
                 });
             }
         }
@@ -167,10 +184,14 @@ impl Server {
         let Some((name, _)) = tables.iter().find(|table| !is_ours(table)) else { return Ok(()) };
         Err(LogError::Unfit {
             cause: format!("the schema holds the table {name}"),
-            advice: Box::new(text!(
-                "The schema that [cluster] names holds another table ({name}), or its tables are not InnoDB. Nothing was changed. Next: name a schema that holds nothing else.",
-                "В схеме из [cluster] есть чужая таблица ({name}) или её таблицы не InnoDB. Ничего не изменено. Далее: укажите схему, в которой больше ничего нет."
-            )),
+            advice: Box::new(
+                text!(
+                    "The schema that [cluster] names holds another table ({name}), or its tables are not InnoDB",
+                    "В схеме из [cluster] есть чужая таблица ({name}) или её таблицы не InnoDB"
+                )
+                .changed(text!("Nothing was changed", "Ничего не изменено"))
+                .next(text!("name a schema that holds nothing else", "укажите схему, в которой больше ничего нет")),
+            ),
         })
     }
 
@@ -193,9 +214,14 @@ impl Server {
         Err(LogError::Unfit {
             cause: format!("{host}: reads go to {plain:?}, writes to {locking:?}"),
             advice: Box::new(text!(
-                "{host} is a proxy that sends reads and writes to different servers. Nothing was sent. Next: name the servers themselves in [cluster], or a proxy with one writer (docs/cluster.md has an example).",
-                "{host} — прокси, который отправляет чтение и запись на разные серверы. Ничего не отправлено. Далее: укажите в [cluster] сами серверы или прокси с одним пишущим сервером (пример в docs/cluster.md)."
-            )),
+                "{host} is a proxy that sends reads and writes to different servers",
+                "{host} — прокси, который отправляет чтение и запись на разные серверы"
+            )
+            .changed(text!("Nothing was sent", "Ничего не отправлено"))
+            .next(text!(
+                "name the servers themselves in [cluster], or a proxy with one writer (docs/cluster.md has an example)",
+                "укажите в [cluster] сами серверы или прокси с одним пишущим сервером (пример в docs/cluster.md)"
+            ))),
         })
     }
 
@@ -225,9 +251,14 @@ fn refused(place: &LogPlace, host: &str, error: ConnectError) -> LogError {
             return LogError::Unfit {
                 cause: format!("{host}: {error}"),
                 advice: Box::new(text!(
-                    "The server {host} of the cluster's log could not prove over TLS who it is. Nothing was sent. Next: check that its certificate names this host and was signed by the authority in ca_file of [cluster].",
-                    "Сервер {host} журнала кластера не смог подтвердить себя по TLS. Ничего не отправлено. Далее: проверьте, что в его сертификате указан этот узел и что он подписан центром из ca_file раздела [cluster]."
-                )),
+                    "The server {host} of the cluster's log could not prove over TLS who it is",
+                    "Сервер {host} журнала кластера не смог подтвердить себя по TLS"
+                )
+                .changed(text!("Nothing was sent", "Ничего не отправлено"))
+                .next(text!(
+                    "check that its certificate names this host and was signed by the authority in ca_file of [cluster]",
+                    "проверьте, что в его сертификате указан этот узел и что он подписан центром из ca_file раздела [cluster]"
+                ))),
             };
         }
         return said(host, error);

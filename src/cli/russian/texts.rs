@@ -26,8 +26,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("Examples:", "Примеры:"),
     ("Example:", "Пример:"),
-    ("What to do", "Что сделать"),
-    ("What to do with it", "Что с ним сделать"),
     // clap's own.
     ("Print help", "Показать справку"),
     ("Print help (see more with '--help')", "Показать справку (подробнее — с --help)"),
@@ -73,6 +71,21 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Answer as JSON, in the form that docs/json.md describes", "Ответ в JSON; форма описана в docs/json.md"),
     ("Do not ask", "Не спрашивать"),
     ("Only show what would change and cost", "Только показать, что изменится и сколько это стоит"),
+    ("Only show what would change", "Только показать, что изменится"),
+    (
+        "It was bought, or the change was carried out: the license's number at the seller",
+        "Куплено, или изменение выполнено: номер лицензии у продавца",
+    ),
+    (
+        "It was not bought or not carried out: the next run may send it again",
+        "Не куплено или не выполнено: следующий запуск может отправить это снова",
+    ),
+    (
+        "Give a new state the id that this installation had before its state was lost; `reconcile` names it",
+        "Дать новому состоянию номер, который был у этой установки до потери прежнего; его называет `reconcile`",
+    ),
+    ("The P of the marks pml-P-… on the licenses of our services", "P из меток pml-P-… на лицензиях наших услуг"),
+    ("(then: pmisplicense reconcile --apply)", "(затем: pmisplicense reconcile --apply)"),
     ("The service", "Услуга"),
     ("The license's number at the seller", "Номер лицензии у продавца"),
     ("Only this processing module", "Только этот модуль обработки"),
@@ -209,7 +222,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Take over licenses that others ordered: the vendor's own module, WHMCS",
         "Принять лицензии, которые заказали другие: модуль производителя, WHMCS",
     ),
-    ("Who ordered them", "Кто их заказал"),
     (
         "Licenses that the vendor's own module ordered for services of this panel",
         "Лицензии, которые модуль производителя заказал для услуг этой панели",
@@ -349,8 +361,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the seller's panel shows none", "в панели продавца её нет"),
     ("one of several doubts", "один из нескольких запросов под вопросом"),
     ("Which intent, if the service has several in doubt", "Какой запрос, если у услуги их под вопросом несколько"),
-    ("It was bought: the license's number at the seller", "Покупка состоялась: номер лицензии у продавца"),
-    ("It was not bought: the next run may order again", "Покупка не состоялась: следующий запуск может заказать снова"),
     (
         "Take a license of another product than was ordered; its tariff is changed afterwards",
         "Взять лицензию не того продукта, который заказан; её тариф меняется потом",

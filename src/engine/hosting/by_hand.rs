@@ -150,15 +150,11 @@ impl Engine<'_> {
                 "licid",
                 order,
                 text!(
-                    [
-                        "{}: hosting order {order} shows no license. Nothing was changed. Next: look at the order in the seller's panel.",
-                        what.en
-                    ],
-                    [
-                        "{}: у заказа хостинга {order} нет лицензии. Ничего не изменено. Далее: посмотрите заказ в панели продавца.",
-                        what.ru
-                    ]
-                ),
+                    ["{}: hosting order {order} shows no license", what.en],
+                    ["{}: у заказа хостинга {order} нет лицензии", what.ru]
+                )
+                .changed(text!("Nothing was changed", "Ничего не изменено"))
+                .next(text!("look at the order in the seller's panel", "посмотрите заказ в панели продавца")),
             )),
         }
     }

@@ -74,8 +74,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The order of a license that is to be removed shows another key than the one we hold. Nothing is sent: the removal
-    /// is written down as one that an operator has to decide about.
+    /// The order of a license that is to be removed shows another key than the one we hold. Nothing is sent: the
+    /// removal is written down as one that an operator has to decide about.
     pub(super) async fn ask_whose_key(
         &mut self,
         item: ItemId,
@@ -118,8 +118,8 @@ impl Engine<'_> {
         .await
     }
 
-    /// Settles the removals of an order before an operator binds its license. Returns one that waits for him: by binding
-    /// what the order has now, he says that it is not to be removed.
+    /// Settles the removals of an order before an operator binds its license. Returns one that waits for him: by
+    /// binding what the order has now, he says that it is not to be removed.
     pub(super) async fn removal_ended_by_bind(&mut self, order: LicenseId) -> Result<Option<Intent>, ModuleError> {
         let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
         let removal = open.into_iter().find(|intent| removal_of(intent).is_some());
@@ -170,8 +170,8 @@ impl Engine<'_> {
         Ok(done)
     }
 
-    /// The order, and its key compared with the one that was to be removed, if the answer does not contradict it. `None`:
-    /// it cannot be read, and the operator says that the license is gone.
+    /// The order, and its key compared with the one that was to be removed, if the answer does not contradict it.
+    /// `None`: it cannot be read, and the operator says that the license is gone.
     async fn order_for_answer(
         &mut self,
         intent: &Intent,

@@ -99,11 +99,16 @@ pub(super) fn other_customer(item: &Item, order: LicenseId) -> ModuleError {
         "orderid",
         order,
         text!(
-            "Hosting order {order} belongs to another customer than client {client} of service {}. Nothing was sent and no key was shown. Next: correct the number, or give both the same e-mail address.",
-            "Заказ хостинга {order} принадлежит другому покупателю, а не клиенту {client} услуги {}. Ничего не отправлено, ключ не показан. Далее: исправьте номер или укажите у обоих один e-mail.",
+            "Hosting order {order} belongs to another customer than client {client} of service {}",
+            "Заказ хостинга {order} принадлежит другому покупателю, а не клиенту {client} услуги {}",
             item.id
         ),
     )
+    .changed(text!("Nothing was sent and no key was shown", "Ничего не отправлено, ключ не показан"))
+    .next(text!(
+        "correct the number, or give both the same e-mail address",
+        "исправьте номер или укажите у обоих один e-mail"
+    ))
 }
 
 pub(super) fn taken(order: LicenseId, other: ItemId) -> ModuleError {
@@ -230,16 +235,21 @@ pub(super) fn too_long(item: &Item, seen: &HostingOrder, months: u32, price: Opt
         months,
         text!(
             [
-                "The term of hosting order {order} ends on {ends}, and the license is charged until then at once: {}{}. Service {id} pays for less. Nothing was sent. Next: sell it for a longer period, or raise max_extra_months under [orderbox].",
+                "The term of hosting order {order} ends on {ends}, and the license is charged until then at once: {}{}. Service {id} pays for less",
                 counted(months, "month"),
                 price.en
             ],
             [
-                "Срок заказа хостинга {order} — до {ends}, и лицензия оплачивается сразу за всё это время: {months} мес.{}. Услуга {id} оплачена на меньший срок. Ничего не отправлено. Далее: продавайте её на больший период или увеличьте max_extra_months в разделе [orderbox].",
+                "Срок заказа хостинга {order} — до {ends}, и лицензия оплачивается сразу за всё это время: {months} мес.{}. Услуга {id} оплачена на меньший срок",
                 price.ru
             ]
         ),
     )
+    .changed(text!("Nothing was sent", "Ничего не отправлено"))
+    .next(text!(
+        "sell it for a longer period, or raise max_extra_months under [orderbox]",
+        "продавайте её на больший период или увеличьте max_extra_months в разделе [orderbox]"
+    ))
 }
 
 /// The purchase in words, for journal and log.
@@ -286,16 +296,15 @@ pub(super) fn under_way(what: &Text, order: LicenseId) -> ModuleError {
         "licid",
         order,
         text!(
-            [
-                "{}: the seller has an action on the order under way. Nothing is sent again meanwhile. Each run looks at it until it has ended.",
-                what.en
-            ],
-            [
-                "{}: у продавца на заказе выполняется действие. Пока ничего не отправляется повторно. Каждый запуск проверяет, закончилось ли оно.",
-                what.ru
-            ]
+            ["{}: the seller has an action on the order under way", what.en],
+            ["{}: у продавца на заказе выполняется действие", what.ru]
         ),
     )
+    .changed(text!("Nothing is sent again meanwhile", "Пока ничего не отправляется повторно"))
+    .next(text!(
+        "nothing; each run looks at the action until it has ended",
+        "ничего; каждый запуск проверяет, закончилось ли действие"
+    ))
 }
 
 pub(super) fn action_failed(what: &Text, intent: &Intent) -> ModuleError {
@@ -305,16 +314,15 @@ pub(super) fn action_failed(what: &Text, intent: &Intent) -> ModuleError {
         "licid",
         order,
         text!(
-            [
-                "{}: the seller took the request, and its action failed. No license was added. Next: look at the order's actions in the seller's panel, then repeat.",
-                what.en
-            ],
-            [
-                "{}: продавец принял запрос, но действие не удалось. Лицензия не добавлена. Далее: посмотрите действия заказа в панели продавца и повторите.",
-                what.ru
-            ]
+            ["{}: the seller took the request, and its action failed", what.en],
+            ["{}: продавец принял запрос, но действие не удалось", what.ru]
         ),
     )
+    .changed(text!("No license was added", "Лицензия не добавлена"))
+    .next(text!(
+        "look at the order's actions in the seller's panel, then repeat",
+        "посмотрите действия заказа в панели продавца и повторите"
+    ))
 }
 
 pub(super) fn key_to_come(row: &LicenseRow) -> ModuleError {

@@ -182,8 +182,7 @@ impl Former {
     /// The failure of a pass that skipped these licenses.
     pub fn passed_over(&self) -> ModuleError {
         let (what, next) = self.told();
-        let words = text!(["{} Next: {}", what.en, next.en], ["{} Дальше: {}", what.ru, next.ru]);
-        ModuleError::new(ErrorKind::Config, "account", &self.account.username, words)
+        ModuleError::new(ErrorKind::Config, "account", &self.account.username, what.next(next))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages: why a service or a license does not count as the one that our state knows, and the command with which an
 //! operator says that it is. A test runs each of these commands and checks that it resolves the situation.
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::text;
@@ -17,7 +17,7 @@ pub(in crate::engine) struct Witness<'w> {
     pub(in crate::engine) held: Option<LicenseId>,
 }
 
-fn state(object: &str, value: impl std::fmt::Display, words: Text) -> ModuleError {
+fn state(object: &str, value: impl std::fmt::Display, words: Message) -> ModuleError {
     ModuleError::new(ErrorKind::State, object, value, words)
 }
 
@@ -26,19 +26,28 @@ pub(in crate::engine) fn is_about_identity(error: &ModuleError) -> bool {
     error.kind == ErrorKind::State && matches!(error.object.as_str(), "item" | "licid")
 }
 
-/// The end of a message about a license that is bound to the number of a service, when it may be another service now.
-fn same_or_another(item: &Item, license: LicenseId) -> Text {
+/// The message about a license that is bound to the number of a service, when it may be another service now.
+fn same_or_another(happened: Text, item: &Item, license: LicenseId) -> Message {
     let id = item.id;
     if item.status == ItemStatus::Deleted {
-        return text!(
-            "The service is closed, and the license was left as it is. Next: pmisplicense unbind {id} (frees the license)",
-            "Услуга закрыта, лицензия оставлена как есть. Далее: pmisplicense unbind {id} (освободит лицензию)"
-        );
+        return happened
+            .changed(text!(
+                "The service is closed, and the license was left as it is",
+                "Услуга закрыта, лицензия оставлена как есть"
+            ))
+            .next(text!(
+                "pmisplicense unbind {id} (frees the license)",
+                "pmisplicense unbind {id} (освободит лицензию)"
+            ));
     }
-    text!(
-        "Nothing was changed. Next: pmisplicense bind {id} {license} (if it is the same service), or pmisplicense unbind {id} (if it is another one)",
-        "Ничего не изменено. Далее: pmisplicense bind {id} {license} (если услуга та же) или pmisplicense unbind {id} (если другая)"
-    )
+    happened.changed(text!("Nothing was changed", "Ничего не изменено")).next(text!(
+        "pmisplicense bind {id} {license} (if it is the same service), or pmisplicense unbind {id} (if it is another one)",
+        "pmisplicense bind {id} {license} (если услуга та же) или pmisplicense unbind {id} (если другая)"
+    ))
+}
+
+fn nothing_bought() -> Text {
+    text!("Nothing was changed or bought", "Ничего не изменено и не куплено")
 }
 
 /// The client of a service changed.
@@ -46,22 +55,21 @@ pub(in crate::engine) fn other_client(item: &Item, known: ClientId, held: Option
     let (id, client) = (item.id, item.client);
     let words = match held {
         Some(license) => {
-            let next = same_or_another(item, license);
-            text!(
-                [
-                    "Service {id} belongs to client {client} now, and its license {license} was bound for client {known}. {}",
-                    next.en
-                ],
-                [
-                    "Услуга {id} теперь принадлежит клиенту {client}, а её лицензия {license} привязана для клиента {known}. {}",
-                    next.ru
-                ]
-            )
+            let happened = text!(
+                "Service {id} belongs to client {client} now, and its license {license} was bound for client {known}",
+                "Услуга {id} теперь принадлежит клиенту {client}, а её лицензия {license} привязана для клиента {known}"
+            );
+            same_or_another(happened, item, license)
         }
         None => text!(
-            "Service {id} belongs to client {client} now, and an order made for client {known} is in doubt. Nothing was changed. Next: pmisplicense reconcile --apply (looks for the license)",
-            "Услуга {id} теперь принадлежит клиенту {client}, а заказ для клиента {known} под вопросом. Ничего не изменено. Далее: pmisplicense reconcile --apply (поищет лицензию)"
-        ),
+            "Service {id} belongs to client {client} now, and an order made for client {known} is in doubt",
+            "Услуга {id} теперь принадлежит клиенту {client}, а заказ для клиента {known} под вопросом"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "pmisplicense reconcile --apply (looks for the license)",
+            "pmisplicense reconcile --apply (поищет лицензию)"
+        )),
     };
     state("item", id, words)
 }
@@ -69,18 +77,11 @@ pub(in crate::engine) fn other_client(item: &Item, known: ClientId, held: Option
 /// A license is bound to another incarnation of a service's number.
 pub(in crate::engine) fn other_incarnation(item: &Item, held: LicenseId) -> ModuleError {
     let (id, created) = (item.id, &item.created);
-    let next = same_or_another(item, held);
-    let words = text!(
-        [
-            "License {held} is bound to a service with the number {id} that was created at another time than the present one ({created}), or closed since. {}",
-            next.en
-        ],
-        [
-            "Лицензия {held} привязана к услуге с номером {id}, созданной в другое время, чем нынешняя ({created}), или с тех пор закрытой. {}",
-            next.ru
-        ]
+    let happened = text!(
+        "License {held} is bound to a service with the number {id} that was created at another time than the present one ({created}), or closed since",
+        "Лицензия {held} привязана к услуге с номером {id}, созданной в другое время, чем нынешняя ({created}), или с тех пор закрытой"
     );
-    state("item", id, words)
+    state("item", id, same_or_another(happened, item, held))
 }
 
 /// The license that a service shows bears a mark that this state does not know. A service that holds another one
@@ -94,17 +95,11 @@ pub(in crate::engine) fn mark_of_ours(witness: &Witness<'_>) -> ModuleError {
             "pmisplicense bind {id} {license} --replace (освобождает лицензию {held}); затем pmisplicense reconcile"
         ),
     };
-    let words = text!(
-        [
-            "Service {id} shows license {license}, which bears our mark and is not in this state: the state is old, or was begun anew. Nothing was changed or bought. Next: {}",
-            next.en
-        ],
-        [
-            "Услуга {id} показывает лицензию {license} с нашей меткой, которой нет в состоянии: оно устарело или начато заново. Ничего не изменено и не куплено. Далее: {}",
-            next.ru
-        ]
+    let happened = text!(
+        "Service {id} shows license {license}, which bears our mark and is not in this state: the state is old, or was begun anew",
+        "Услуга {id} показывает лицензию {license} с нашей меткой, которой нет в состоянии: оно устарело или начато заново"
     );
-    state("licid", license, words)
+    state("licid", license, happened.changed(nothing_bought()).next(next))
 }
 
 /// The license that a service shows bears another installation's mark; that may be this one, before its state was
@@ -112,49 +107,49 @@ pub(in crate::engine) fn mark_of_ours(witness: &Witness<'_>) -> ModuleError {
 pub(in crate::engine) fn mark_of_theirs(witness: &Witness<'_>, mark: &Mark) -> ModuleError {
     let (id, license, panel) = (witness.item.id, witness.license, mark.panel().as_str());
     let replace = if witness.held.is_some() { " --replace" } else { "" };
-    let words = text!(
-        "Service {id} shows license {license}, which is not in this state and bears the mark of installation {panel}. Nothing was changed or bought. If this installation was {panel} before its state was lost: pmisplicense state adopt {panel}; if not: pmisplicense bind {id} {license} --take-from {panel}{replace}",
-        "Услуга {id} показывает лицензию {license}, которой нет в состоянии; на ней метка установки {panel}. Ничего не изменено и не куплено. Если {panel} — эта установка до потери состояния: pmisplicense state adopt {panel}; если нет: pmisplicense bind {id} {license} --take-from {panel}{replace}"
+    let happened = text!(
+        "Service {id} shows license {license}, which is not in this state and bears the mark of installation {panel}",
+        "Услуга {id} показывает лицензию {license}, которой нет в состоянии; на ней метка установки {panel}"
     );
-    state("licid", license, words)
+    let next = text!(
+        "if this installation was {panel} before its state was lost: pmisplicense state adopt {panel}; if not: pmisplicense bind {id} {license} --take-from {panel}{replace}",
+        "если {panel} — эта установка до потери состояния: pmisplicense state adopt {panel}; если нет: pmisplicense bind {id} {license} --take-from {panel}{replace}"
+    );
+    state("licid", license, happened.changed(nothing_bought()).next(next))
 }
 
 /// The service shows a license that our state does not know, or holds for another service (`holder`) or for nobody.
 pub(in crate::engine) fn shows_another(witness: &Witness<'_>, holder: Holder) -> ModuleError {
     let (id, license) = (witness.item.id, witness.license);
     let whose = match holder {
-        Holder::Unknown => text!("is not in this state", "нет в состоянии"),
+        Holder::Unknown => text!("is not in this state", "которой нет в состоянии"),
         Holder::Nobody => {
-            text!("this state has as free", "в состоянии числится свободной")
+            text!("is free in this state", "которая в состоянии числится свободной")
         }
         Holder::Closed(other) => text!(
-            "this state holds for service {other}, which is closed",
-            "в состоянии числится за закрытой услугой {other}"
+            "belongs to the closed service {other} in this state",
+            "которая в состоянии числится за закрытой услугой {other}"
         ),
         Holder::Open(other) => text!(
-            "this state holds for service {other}, which is not closed",
-            "в состоянии числится за незакрытой услугой {other}"
+            "belongs to service {other} in this state, which is not closed",
+            "которая в состоянии числится за незакрытой услугой {other}"
         ),
     };
     let next = match witness.held {
         Some(held) => text!(
-            "Next: pmisplicense bind {id} {held} (keeps license {held} and shows it again), or pmisplicense bind {id} {license} --replace (frees license {held})",
-            "Далее: pmisplicense bind {id} {held} (оставит лицензию {held} и покажет её) или pmisplicense bind {id} {license} --replace (освободит {held})"
+            "pmisplicense bind {id} {held} (keeps license {held} and shows it again), or pmisplicense bind {id} {license} --replace (frees license {held})",
+            "pmisplicense bind {id} {held} (оставит лицензию {held} и покажет её) или pmisplicense bind {id} {license} --replace (освободит {held})"
         ),
         None => text!(
-            "Next: pmisplicense bind {id} {license} (if it is this service's), or pmisplicense unbind {id} (if it is not)",
-            "Далее: pmisplicense bind {id} {license} (если она этой услуги) или pmisplicense unbind {id} (если нет)"
+            "pmisplicense bind {id} {license} (if it is this service's), or pmisplicense unbind {id} (if it is not)",
+            "pmisplicense bind {id} {license} (если она этой услуги) или pmisplicense unbind {id} (если нет)"
         ),
     };
-    let words = text!(
-        ["Service {id} shows license {license}, which {}. Nothing was changed or bought. {}", whose.en, next.en],
-        [
-            "Услуга {id} показывает лицензию {license}, которая {}. Ничего не изменено и не куплено. {}",
-            whose.ru,
-            next.ru
-        ]
+    let happened = text!(
+        ["Service {id} shows license {license}, which {}", whose.en],
+        ["Услуга {id} показывает лицензию {license}, {}", whose.ru]
     );
-    state("licid", license, words)
+    state("licid", license, happened.changed(nothing_bought()).next(next))
 }
 
 /// To whom the license that a service shows belongs.
@@ -183,15 +178,11 @@ pub(in crate::engine) fn shown_elsewhere(license: LicenseId, heir: ItemId, holds
             "pmisplicense bind {heir} {own} (снова покажет её лицензию {own}) или pmisplicense bind {heir} {license} --replace"
         ),
     };
-    let words = text!(
-        [
-            "Service {heir}, which is not closed, shows license {license}. The license was not freed, and its key was not changed. Next: {}",
-            next.en
-        ],
-        [
-            "Незакрытая услуга {heir} показывает лицензию {license}. Лицензия не освобождена, её ключ не изменён. Далее: {}",
-            next.ru
-        ]
+    let happened = text!(
+        "Service {heir}, which is not closed, shows license {license}",
+        "Незакрытая услуга {heir} показывает лицензию {license}"
     );
-    state("licid", license, words)
+    let changed =
+        text!("The license was not freed, and its key was not changed", "Лицензия не освобождена, её ключ не изменён");
+    state("licid", license, happened.changed(changed).next(next))
 }

@@ -154,13 +154,12 @@ fn too_little(what: &Text, balance: &Money, cost: &Money) -> ModuleError {
         balance,
         text!(
             [
-                "{}: the balance is {balance}, and after {cost} less than the setting minimum_balance would be left. Nothing was bought. Next: top up the account.",
+                "{}: the balance is {balance}, and after {cost} less than the setting minimum_balance would be left",
                 what.en
             ],
-            [
-                "{}: на счёте {balance}, после списания {cost} останется меньше настройки minimum_balance. Ничего не куплено. Далее: пополните счёт.",
-                what.ru
-            ]
+            ["{}: на счёте {balance}, после списания {cost} останется меньше настройки minimum_balance", what.ru]
         ),
     )
+    .changed(text!("Nothing was bought", "Ничего не куплено"))
+    .next(text!("top up the account", "пополните счёт"))
 }

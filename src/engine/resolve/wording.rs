@@ -1,7 +1,7 @@
 //! Errors of `resolve`: why the operator's answer does not end a doubt, what is certain, and the command that comes
 //! next.
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
 use crate::model::journal::{Intent, OrderRequest};
 use crate::model::license::{License, LicenseTariff};
@@ -12,7 +12,7 @@ use crate::engine::bind::Consent;
 use crate::engine::send::describe;
 
 /// A refusal of the license that was named.
-fn bad(license: LicenseId, words: Text) -> ModuleError {
+fn bad(license: LicenseId, words: Message) -> ModuleError {
     ModuleError::new(ErrorKind::BadValue, "bought", license, words)
 }
 
@@ -47,9 +47,14 @@ pub(in crate::engine) fn taken(intent: &Intent, license: LicenseId, holder: Opti
     bad(
         license,
         text!(
-            "License {license} serves service {holder}, so this order did not buy it. Nothing was changed. Next: name the license that it bought, or say that it bought none: {not_bought}",
-            "Лицензия {license} обслуживает услугу {holder}, значит, этот заказ её не покупал. Ничего не изменено. Дальше: укажите купленную им лицензию или скажите, что он ничего не купил: {not_bought}"
-        ),
+            "License {license} serves service {holder}, so this order did not buy it",
+            "Лицензия {license} обслуживает услугу {holder}, значит, этот заказ её не покупал"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "name the license that it bought, or say that it bought none: {not_bought}",
+            "укажите купленную им лицензию или скажите, что он ничего не купил: {not_bought}"
+        )),
     )
 }
 
@@ -66,9 +71,14 @@ pub(in crate::engine) fn bought_elsewhere(
     bad(
         license,
         text!(
-            "License {license} bears the mark of another installation ({panel}), and two installations would renew it twice. Nothing was changed. Next, if it is what this order bought: {command}",
-            "На лицензии {license} метка другой установки ({panel}): две установки продлят её дважды. Ничего не изменено. Дальше, если её купил этот заказ: {command}"
-        ),
+            "License {license} bears the mark of another installation ({panel}), and two installations would renew it twice",
+            "На лицензии {license} метка другой установки ({panel}): две установки продлят её дважды"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "if it is what this order bought: {command}",
+            "если её купил этот заказ: {command}"
+        )),
     )
 }
 
@@ -78,9 +88,14 @@ pub(in crate::engine) fn free_already(intent: &Intent, license: LicenseId) -> Mo
     bad(
         license,
         text!(
-            "License {license} is ours and free, so this order did not buy it. Nothing was changed. Next: {not_bought}, then pmisplicense bind {item} {license}",
-            "Лицензия {license} наша и свободна, значит, этот заказ её не покупал. Ничего не изменено. Дальше: {not_bought}, затем pmisplicense bind {item} {license}"
-        ),
+            "License {license} is ours and free, so this order did not buy it",
+            "Лицензия {license} наша и свободна, значит, этот заказ её не покупал"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "{not_bought}, then pmisplicense bind {item} {license}",
+            "{not_bought}, затем pmisplicense bind {item} {license}"
+        )),
     )
 }
 
@@ -90,9 +105,14 @@ pub(in crate::engine) fn of_another_order(intent: &Intent, license: LicenseId, o
     bad(
         license,
         text!(
-            "License {license} bears our mark of an order for service {of}. Nothing was changed. Next, to give it to service {of}: pmisplicense reconcile --apply. To give it to service {item}: {not_bought}, then pmisplicense bind {item} {license}",
-            "На лицензии {license} наша метка заказа для услуги {of}. Ничего не изменено. Дальше, чтобы отдать её услуге {of}: pmisplicense reconcile --apply. Чтобы отдать её услуге {item}: {not_bought}, затем pmisplicense bind {item} {license}"
-        ),
+            "License {license} bears our mark of an order for service {of}",
+            "На лицензии {license} наша метка заказа для услуги {of}"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "to give it to service {of}: pmisplicense reconcile --apply. To give it to service {item}: {not_bought}, then pmisplicense bind {item} {license}",
+            "чтобы отдать её услуге {of}: pmisplicense reconcile --apply. Чтобы отдать её услуге {item}: {not_bought}, затем pmisplicense bind {item} {license}"
+        )),
     )
 }
 
@@ -108,9 +128,14 @@ pub(in crate::engine) fn of_another_product(
     bad(
         license,
         text!(
-            "License {license} is of product {has}, and {ordered} was ordered. Once bound, its tariff is changed, which may cost money. Nothing was changed. Next, if it is what this order bought: {command}",
-            "Лицензия {license} — продукт {has}, а заказан был {ordered}. После привязки тариф сменится, это может стоить денег. Ничего не изменено. Дальше, если её купил этот заказ: {command}"
-        ),
+            "License {license} is of product {has}, and {ordered} was ordered. Once bound, its tariff is changed, which may cost money",
+            "Лицензия {license} — продукт {has}, а заказан был {ordered}. После привязки тариф сменится, это может стоить денег"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "if it is what this order bought: {command}",
+            "если её купил этот заказ: {command}"
+        )),
     )
 }
 
@@ -155,15 +180,11 @@ pub(in crate::engine) fn about_another(intent: &Intent, license: LicenseId, abou
     bad(
         license,
         text!(
-            [
-                "{}: it is about license {about}, not {license}. Nothing was changed. Next, if it was carried out: {command}",
-                what.en
-            ],
-            [
-                "{}: это о лицензии {about}, а не {license}. Ничего не изменено. Дальше, если это выполнено: {command}",
-                what.ru
-            ]
-        ),
+            ["{}: it is about license {about}, not {license}", what.en],
+            ["{}: это о лицензии {about}, а не {license}", what.ru]
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("if it was carried out: {command}", "если это выполнено: {command}")),
     )
 }
 
@@ -185,7 +206,7 @@ fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
 
 /// Several doubts, and none was named.
 pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> ModuleError {
-    let words = text!("Service {item} has several doubts", "У услуги {item} несколько вопросов");
+    let words = text!("Service {item} has several doubts", "У услуги {item} под вопросом несколько запросов");
     ModuleError::new(ErrorKind::Missed, "wish", item, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
@@ -196,7 +217,7 @@ pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> M
 
 /// The doubt that was named does not belong to this service.
 pub(in crate::engine) fn no_such_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
-    let words = text!("Service {item} has no open wish {intent}", "У услуги {item} нет открытого вопроса {intent}");
+    let words = text!("Service {item} has no doubt {intent}", "У услуги {item} нет запроса {intent} под вопросом");
     ModuleError::new(ErrorKind::Missed, "wish", intent, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(

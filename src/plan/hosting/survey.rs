@@ -217,8 +217,8 @@ impl Ground {
         let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
         let order = intent.request.license().map_or(0, |order| order.0);
         let what = text!(
-            "{kind} for hosting order {order} of service {item} (wish {id}): its outcome is not known yet",
-            "{kind} для заказа хостинга {order} услуги {item} (желание {id}): исход ещё неизвестен"
+            "{kind} for hosting order {order} of service {item} (request {id}): its outcome is not known yet",
+            "{kind} для заказа хостинга {order} услуги {item} (запрос {id}): исход ещё неизвестен"
         );
         let is_asked = intent.status == IntentStatus::HandedOver;
         let what = if is_asked && matches!(intent.request, OnceRequest::RemoveLicense(_)) {

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::error::Text;
+use crate::error::Message;
 
 /// SHA-256 over the chain before an entry and the entry's body: two logs with the same chain hold the same entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +94,7 @@ pub enum LogError {
         /// In technical words.
         cause: String,
         /// For people: what is wrong and what to do.
-        advice: Box<Text>,
+        advice: Box<Message>,
     },
 }
 

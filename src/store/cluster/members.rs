@@ -49,10 +49,17 @@ pub fn begin(path: &Path, mut log: Box<dyn ClusterLog>, rules: ClusterRules) -> 
         if !is_ours {
             return Err(ClusterError::Unfit {
                 cause: "the log has entries".to_owned(),
-                advice: Box::new(crate::text!(
-                    "The schema that [cluster] names already holds a log. Nothing was changed. Next: pmisplicense cluster join on this machine, or name an empty schema.",
-                    "В схеме из [cluster] уже есть журнал. Ничего не изменено. Далее: pmisplicense cluster join на этой машине или укажите пустую схему."
-                )),
+                advice: Box::new(
+                    crate::text!(
+                        "The schema that [cluster] names already holds a log",
+                        "В схеме из [cluster] уже есть журнал"
+                    )
+                    .changed(crate::text!("Nothing was changed", "Ничего не изменено"))
+                    .next(crate::text!(
+                        "pmisplicense cluster join on this machine, or name an empty schema",
+                        "pmisplicense cluster join на этой машине или укажите пустую схему"
+                    )),
+                ),
             }
             .into());
         }
@@ -82,10 +89,17 @@ pub fn join(
     let Some(snapshot) = log.snapshot()? else {
         return Err(ClusterError::Unfit {
             cause: "the log has no snapshot".to_owned(),
-            advice: Box::new(crate::text!(
-                "The schema that [cluster] names holds no log yet. Nothing was changed. Next: pmisplicense cluster init on the machine that has the state.",
-                "В схеме из [cluster] журнала ещё нет. Ничего не изменено. Далее: pmisplicense cluster init на машине, где есть состояние."
-            )),
+            advice: Box::new(
+                crate::text!(
+                    "The schema that [cluster] names holds no log yet",
+                    "В схеме из [cluster] журнала ещё нет"
+                )
+                .changed(crate::text!("Nothing was changed", "Ничего не изменено"))
+                .next(crate::text!(
+                    "pmisplicense cluster init on the machine that has the state",
+                    "pmisplicense cluster init на машине, где есть состояние"
+                )),
+            ),
         }
         .into());
     };

@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{Open, StoreError, Tx, schema};
-use crate::error::Text;
+use crate::error::Message;
 pub(super) use body::{Line, owned};
 pub use lease::{Deadline, Lease, LeaseGuard};
 pub use log::{
@@ -81,7 +81,7 @@ pub enum ClusterError {
         /// In technical words.
         cause: String,
         /// For people.
-        advice: Box<Text>,
+        advice: Box<Message>,
     },
     /// Other machines were faster for too long.
     #[error("other machines wrote first for {} seconds", TRY_FOR.as_secs())]
