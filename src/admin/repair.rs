@@ -140,8 +140,8 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
 /// What `unbind` would do, in words.
 pub fn unbind_plan(item: ItemId) -> Text {
     text!(
-        "service {item} loses its license, which goes to the pool; the panel shows none any more",
-        "услуга {item} лишится лицензии, та уйдёт в пул; панель её больше не покажет"
+        "service {item} loses its license, which goes to the pool (a WHMCS license stays on its hosting order); the panel shows none any more",
+        "услуга {item} лишится лицензии, та уйдёт в пул (лицензия WHMCS останется у заказа хостинга); панель её больше не покажет"
     )
 }
 

@@ -3,7 +3,7 @@
 //! the order's number. It cannot be stopped, renewed or given to another service. It can only be added to the order and
 //! removed from it.
 
-mod by_hand;
+pub(super) mod by_hand;
 pub(super) mod doubt;
 pub(super) mod listing;
 mod look;

@@ -204,7 +204,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A purchase that counts as done although its key never came, where a person means it: nothing else is in doubt.
+    /// A purchase that counts as done although its key never came, where a person means it: he named it, or there is
+    /// nothing else that he could mean. To end the wrong one could buy a second license.
     fn keyless_meant(
         &mut self,
         item: ItemId,
@@ -212,11 +213,18 @@ impl Engine<'_> {
         intent: Option<IntentId>,
         verdict: Verdict,
     ) -> Result<Option<(LicenseRow, Intent)>, ModuleError> {
-        if !open.is_empty() || verdict != Verdict::NotBought {
+        if verdict != Verdict::NotBought {
             return Ok(None);
         }
-        let meant = |(_, purchase): &(LicenseRow, Intent)| intent.is_none_or(|id| id == purchase.id);
-        Ok(self.keyless(item)?.filter(meant))
+        let mut keyless = self.keyless(item)?;
+        if let Some(id) = intent {
+            return Ok(keyless.into_iter().find(|(_, purchase)| purchase.id == id));
+        }
+        if keyless.is_empty() || open.len() + keyless.len() == 1 {
+            return Ok(keyless.pop());
+        }
+        let purchases = keyless.into_iter().map(|(_, purchase)| purchase);
+        Err(several_in_doubt(item, &open.iter().cloned().chain(purchases).collect::<Vec<_>>()))
     }
 
     /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an

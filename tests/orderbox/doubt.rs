@@ -329,6 +329,66 @@ fn a_service_closed_in_doubt_is_not_told_to_close_itself() {
     assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 0));
 }
 
+/// Closed in doubt and opened again: after the settling time the service, or another one on the order, gets a license
+/// like any other purchase that never happened, and not only after 30 days.
+#[test]
+fn a_purchase_that_was_given_up_delays_the_next_one_only_until_it_is_settled() {
+    for item in [ITEM, 43] {
+        let test = lost(Fault::on(CALL).drop_before());
+        test.whmcs_item(43, 1, ORDER).add();
+        test.cmd("open", ITEM).fails("client");
+        test.cmd("close", ITEM).ok();
+        test.set_item(ITEM, "status", if item == ITEM { "1" } else { "4" });
+        let command = if item == ITEM { "reopen" } else { "open" };
+        test.cmd(command, item).fails("client");
+        settle(&test);
+        for _ in 0..2 {
+            if test.cmd(command, item).code == Some(0) {
+                break;
+            }
+            settle(&test);
+        }
+        assert_eq!(
+            (test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)),
+            (2, 1),
+            "{}",
+            test.story()
+        );
+        assert_eq!(test.item(item).param("lickey"), key(&test));
+    }
+}
+
+/// What came of it after all is handed out, and nothing is bought.
+#[test]
+fn a_purchase_that_was_given_up_and_appears_is_handed_out_again() {
+    let test = lost(Fault::on(CALL).late());
+    test.cmd("open", ITEM).fails("client");
+    test.cmd("close", ITEM).ok();
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).fails("client");
+    test.orderbox().land_late();
+    test.cmd("reopen", ITEM).ok();
+    once(&test);
+    served(&test);
+}
+
+/// Where nothing is sent twice, the operator is asked by the next run that wants the order.
+#[test]
+fn a_purchase_that_was_given_up_is_handed_over_where_nothing_is_sent_twice() {
+    let test = lost(Fault::on(CALL).drop_before());
+    test.settings("[upstream]\nresend = false\n");
+    test.cmd("open", ITEM).fails("client");
+    test.cmd("close", ITEM).ok();
+    test.set_item(ITEM, "status", "1");
+    settle(&test);
+    let output = test.cmd("reopen", ITEM);
+    let message = output.fails("order_unknown").message().to_owned();
+    assert!(message.contains("pmisplicense resolve 42 --wish 1"), "{message}");
+    assert_eq!(operator(&test, "resolve 42 --not-bought --yes").code, Some(0), "{}", test.story());
+    test.cmd("reopen", ITEM).ok();
+    served(&test);
+}
+
 /// What appears on an order is that of the service whose purchase is in doubt: it cannot be bound to another one.
 #[test]
 fn what_a_service_waits_for_is_not_bound_to_another_one() {

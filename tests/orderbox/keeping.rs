@@ -201,6 +201,27 @@ fn reconcile_names_what_differs() {
     assert_eq!(differences(&test), (Some(1), vec![("no_license".into(), 0), ("unowned".into(), 4002)]));
 }
 
+/// A removal is final, and `unbind` asks for none: the license stays on its order, whatever becomes of the service.
+#[test]
+fn unbind_leaves_the_license_on_its_order() {
+    let test = opened_with(REMOVING, |_| {});
+    let before = key(&test);
+    let output = operator(&test, "unbind 42 --yes");
+    assert!(output.code == Some(0) && output.stdout.contains("stays on its hosting order (4001)"), "{output:?}");
+    assert_eq!((test.item(ITEM).param("lickey"), test.item(ITEM).param("licid")), ("", ""));
+    let row = || crate::service::state(&test, "SELECT state FROM license WHERE id = 4001");
+    sync(&test);
+    test.cmd("close", ITEM).ok();
+    sync(&test).ok();
+    assert_eq!((row().as_str(), key(&test)), ("stopped", before.clone()), "{}", test.story());
+    nothing_sent(&test);
+    // The service asks for it again.
+    test.set_item(ITEM, "status", "1");
+    test.cmd("reopen", ITEM).ok();
+    served(&test);
+    assert_eq!((key(&test), test.orderbox().charges(ORDER)), (before, 1));
+}
+
 /// With --apply the license of a service that the panel closed alone is removed, and a paid service gets its own.
 #[test]
 fn reconcile_puts_right_what_it_can() {

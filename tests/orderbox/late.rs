@@ -199,3 +199,24 @@ fn the_waiting_for_a_key_is_not_ended_when_it_came() {
     sync(&test).ok();
     served_by_the_first_purchase(&test);
 }
+
+/// A service waits for the keys of two orders. To end the wrong one would buy a second license, so the operator has to
+/// name the purchase.
+#[test]
+fn of_two_keys_that_never_came_the_operator_names_one() {
+    let test = closed_before_its_key_came(REMOVING);
+    test.orderbox().add(Order::new(4002));
+    test.set_param(ITEM, "orderid", "4002");
+    opened_again(&test).ok();
+    settle(&test);
+    let states = || state(&test, "SELECT group_concat(state) FROM (SELECT state FROM license ORDER BY id)");
+    assert_eq!(states(), "to_free,bound", "{}", test.story());
+    let output = operator(&test, "resolve 42 --not-bought --yes");
+    assert_eq!(output.code, Some(1));
+    for words in ["--wish 1: license for hosting order 4001", "--wish 2: license for hosting order 4002"] {
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+    }
+    assert_eq!(states(), "to_free,bound");
+    assert_eq!(operator(&test, "resolve 42 --wish 2 --not-bought --yes").code, Some(0), "{}", test.story());
+    assert_eq!(states(), "to_free,deleted");
+}

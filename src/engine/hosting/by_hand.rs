@@ -19,6 +19,9 @@ use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
+/// The reason, stored with a license, why no service has it.
+const UNBOUND: &str = "taken from its service by an operator";
+
 /// A service and an order with its license, as they were read.
 struct Pair {
     item: Item,
@@ -159,19 +162,20 @@ impl Engine<'_> {
         }
     }
 
-    /// The license of a service that was bought and never showed its key, with its purchase, which counts as done: an
-    /// operator may say that the license is not there.
-    pub(in crate::engine) fn keyless(&mut self, item: ItemId) -> Result<Option<(LicenseRow, Intent)>, ModuleError> {
+    /// The licenses of a service that were bought and never showed their keys, each with its purchase, which counts as
+    /// done: an operator may say that the license is not there.
+    pub(in crate::engine) fn keyless(&mut self, item: ItemId) -> Result<Vec<(LicenseRow, Intent)>, ModuleError> {
+        let mut found = Vec::new();
         if !self.sells_addons() {
-            return Ok(None);
+            return Ok(found);
         }
-        let rows = self.store.licenses_of_item(item).map_err(errors::state)?;
-        let account = self.account;
-        let is_waited_for =
-            |row: &LicenseRow| row.account == account && row.key.is_none() && row.state != LicenseState::Deleted;
-        let Some(row) = rows.into_iter().find(is_waited_for) else { return Ok(None) };
-        let purchase = self.purchase_of(&row)?;
-        Ok(purchase.map(|purchase| (row, purchase)))
+        for row in self.store.licenses_of_item(item).map_err(errors::state)? {
+            let waits = row.account == self.account && row.key.is_none() && row.state != LicenseState::Deleted;
+            if let Some(purchase) = self.purchase_of(&row)?.filter(|_| waits) {
+                found.push((row, purchase));
+            }
+        }
+        Ok(found)
     }
 
     /// Before that word: the purchase has had its time, and the order shows neither a license nor an action.
@@ -223,4 +227,29 @@ impl Engine<'_> {
         }
         Ok(done)
     }
+
+    /// An operator says that a service does not use its license. The license stays on its order: a removal is final,
+    /// and nobody asked for one.
+    pub(in crate::engine) async fn leave_addon(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        self.lock_license(row.id).await?;
+        let (order, row) = (row.id, row.clone());
+        let reason = text!(
+            "an operator took the license of hosting order {order} from its service: it stays on the order",
+            "оператор забрал лицензию заказа хостинга {order} у услуги: она остаётся у заказа"
+        );
+        self.note(&reason);
+        self.commit("left", move |tx| {
+            tx.release_license(&row, LicenseState::Stopped, None, Some(&Reason::Other(UNBOUND.to_owned())))?;
+            tx.note(row.item, Some((row.account, row.id)), LicenseState::Stopped.word(), &reason)
+        })
+        .await
+    }
+}
+
+/// What an operator is told whose service has no license any more.
+pub(in crate::engine) fn left_on_orders(item: ItemId, orders: &str) -> Text {
+    text!(
+        "service {item} holds no license any more. The license stays on its hosting order ({orders}), and each renewal of the hosting charges it. To hand it over: pmisplicense bind ITEM ORDER. To end it: remove it in the seller's panel",
+        "у услуги {item} больше нет лицензии. Лицензия остаётся у заказа хостинга ({orders}), и её оплачивает каждое продление хостинга. Чтобы передать её: pmisplicense bind ITEM ORDER. Чтобы прекратить: снимите её в панели продавца"
+    )
 }

@@ -3,7 +3,7 @@
 
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
-use crate::model::ids::{IntentId, ItemId, UpstreamPricelistId};
+use crate::model::ids::{IntentId, ItemId, LicenseId, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license::{Cost, Family, Money};
@@ -62,12 +62,36 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Settles the purchases for an order that closed services gave up, because a service wants the order again.
+    /// Without that nobody is in a hurry, and sync looks for their licenses for 30 days. Now the rule of an open
+    /// service ends them: after the settling time, two looks without a trace. What appears nevertheless is to be
+    /// removed.
+    pub(super) async fn settle_given_up(&mut self, order: LicenseId) -> Result<(), ModuleError> {
+        let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
+        let is_given_up =
+            |intent: &&Intent| addition_of(intent).is_some() && intent.status == IntentStatus::FreeWhenAppears;
+        for intent in open.iter().filter(is_given_up) {
+            self.settle_for(intent, None, true).await?;
+        }
+        Ok(())
+    }
+
     /// Looks for the license of one purchase in doubt. `Ok(None)`: the purchase ended without a license, or no service
     /// waits for it.
     pub(in crate::engine) async fn settle_addition(
         &mut self,
         intent: &Intent,
         wanted: Option<&Incarnation>,
+    ) -> Result<Option<LicenseRow>, ModuleError> {
+        self.settle_for(intent, wanted, wanted.is_some()).await
+    }
+
+    /// The same. `is_awaited`: a service cannot go on before the end of this doubt.
+    async fn settle_for(
+        &mut self,
+        intent: &Intent,
+        wanted: Option<&Incarnation>,
+        is_awaited: bool,
     ) -> Result<Option<LicenseRow>, ModuleError> {
         let Some(add) = addition_of(intent).cloned() else { return Ok(None) };
         self.lock_license(add.order).await?;
@@ -92,7 +116,7 @@ impl Engine<'_> {
             Trace::Failed if !self.is_settled(intent) => Err(self.still_in_doubt(intent, &what)),
             Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
             // Nobody waits for it, or somebody else by now: it is looked for, but not without end.
-            Trace::Nothing | Trace::Ended if wanted.is_none() => self.not_yet_added(intent, &what).await.map(|()| None),
+            Trace::Nothing | Trace::Ended if !is_awaited => self.not_yet_added(intent, &what).await.map(|()| None),
             Trace::Ended if self.is_settled(intent) => {
                 let why = text!(
                     "an action on the order ended after it was sent, and the order shows no key",
@@ -101,7 +125,7 @@ impl Engine<'_> {
                 Err(self.hand_over(intent, &what, &why).await?)
             }
             Trace::Ended => Err(self.still_in_doubt(intent, &what)),
-            Trace::Nothing => self.after_nothing_added(intent, &what).await.map(|()| None),
+            Trace::Nothing => self.after_nothing_added(intent, &what, wanted.is_some()).await.map(|()| None),
         }
     }
 
@@ -174,11 +198,12 @@ impl Engine<'_> {
         if tell { Err(wording::action_failed(what, intent)) } else { Ok(None) }
     }
 
-    async fn after_nothing_added(&mut self, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
+    async fn after_nothing_added(&mut self, intent: &Intent, what: &Text, is_adopted: bool) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
         let verdict = after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend);
         let gave_up = intent.status == IntentStatus::FreeWhenAppears;
-        if gave_up && matches!(verdict, Verdict::FirstCleanLook { .. } | Verdict::HandOver(_)) {
+        let is_wanted_again = is_adopted && matches!(verdict, Verdict::FirstCleanLook { .. });
+        if gave_up && (is_wanted_again || matches!(verdict, Verdict::HandOver(_))) {
             self.write_event(intent, IntentEvent::WantedAgain, what).await?;
         }
         match verdict {

@@ -46,6 +46,7 @@ impl Engine<'_> {
             return self.hand_out_held(item, &row).await;
         }
         self.lock_license(order).await?;
+        self.settle_given_up(order).await?;
         self.check_not_taken(item, incarnation, order)?;
         self.settle_removals(order).await?;
         let line = self.line_of(order).await?.ok_or_else(|| wording::no_such_order(order))?;
@@ -125,6 +126,10 @@ impl Engine<'_> {
         let is_for_another = |intent: &&Intent| addition_of(intent).is_some() && !intent.is_order_of(incarnation);
         let Some(intent) = open.iter().find(is_for_another) else { return Ok(()) };
         match intent.item {
+            Some(other) if intent.status == IntentStatus::HandedOver => {
+                let why = text!("a person must look", "решить должен человек");
+                Err(errors::order_unknown(&describe(intent), &why, Some(other), intent.id.0))
+            }
             Some(other) if other != item => Err(wording::taken(order, other)),
             Some(_) | None => Err(self.still_in_doubt(intent, &describe(intent))),
         }

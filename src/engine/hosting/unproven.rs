@@ -178,8 +178,10 @@ impl Engine<'_> {
         answer: Answer,
     ) -> Result<Option<(KeyNow, HostingOrder)>, ModuleError> {
         let Some(RemoveLicense { order, line, key, .. }) = removal_of(intent).cloned() else { return Ok(None) };
-        if answer == Answer::NotBought && intent.status != IntentStatus::HandedOver && !self.is_settled(intent) {
-            return Err(self.still_in_doubt(intent, &describe(intent)));
+        let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        // A removal that was handed over has had its time, or was not sent.
+        if answer == Answer::NotBought && intent.status != IntentStatus::HandedOver && self.now() < until {
+            return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
         }
         // The present account cannot show what a former one sold.
         if intent.account != self.account {

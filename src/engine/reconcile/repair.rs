@@ -14,6 +14,7 @@ use crate::plan::order::{Wanted, wanted};
 use crate::ports::{LockName, PanelCall};
 use crate::text;
 
+use crate::engine::hosting::by_hand::left_on_orders;
 use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{
     marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
@@ -53,8 +54,13 @@ impl Engine<'_> {
         for row in &rows {
             self.check_no_heir(row).await?;
         }
+        let is_addon = self.sells_addons();
         for row in &rows {
-            self.release_by_hand(row).await?;
+            if is_addon {
+                self.leave_addon(row).await?;
+            } else {
+                self.release_by_hand(row).await?;
+            }
             freed.push(row.id.to_string());
         }
         self.step("read item").await?;
@@ -69,6 +75,9 @@ impl Engine<'_> {
             return Err(errors::no_license(id));
         }
         let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
+        if is_addon {
+            return Ok(left_on_orders(id, &list));
+        }
         Ok(text!(
             "service {id} holds no license any more; freed: {list}",
             "у услуги {id} больше нет лицензии; освобождены: {list}"
