@@ -284,7 +284,7 @@ mod tests {
 
     /// Both spellings, short options, unknown options with and without values: the item is found in every position.
     #[test]
-    fn tolerant() {
+    fn the_item_is_found_whatever_options_stand_around_it() {
         for line in [
             "--command open --item 42",
             "--command=open --item=42",
@@ -324,7 +324,7 @@ mod tests {
 
     /// Each command names the option that it lacks. The error of a malformed number shows its text.
     #[test]
-    fn required() {
+    fn a_command_names_the_option_that_it_lacks_or_cannot_read() {
         use ErrorKind::{BadValue, Missed, UnknownCommand};
         for (line, kind, object, value) in [
             ("--command", Missed, "command", ""),
@@ -363,7 +363,7 @@ mod tests {
 
     /// 0 and an empty value mean "no service" and "no operation". Commands about a service refuse both.
     #[test]
-    fn none_in_words() {
+    fn zero_and_an_empty_value_mean_no_service_and_no_operation() {
         for none in ["0", "", "00"] {
             let args = |command: &str| {
                 let more = ["--item", none, "--runningoperation", none, "--param", "ip", "--value", "x"];
@@ -386,14 +386,14 @@ mod tests {
 
     /// An empty value counts as a value where that makes sense.
     #[test]
-    fn empty_value() {
+    fn an_empty_value_counts_where_it_makes_sense() {
         let given = read(&["--command=check_param", "--param=licname", "--value="].map(str::to_owned));
         assert_eq!(given.check(), Ok(Command::CheckParam { param: "licname".into(), value: String::new() }));
     }
 
     /// Commands that the protocol knows and we do not carry out never look like unknown ones.
     #[test]
-    fn answered_without_work() {
+    fn commands_that_we_do_not_carry_out_are_not_unknown_ones() {
         let names = COMMANDS.into_iter().filter(|known| known.does == Does::NotSupported).map(|known| known.name);
         for name in names {
             assert_eq!(parse(&format!("--command {name}")).check(), Ok(Command::NotSupported(name)));

@@ -225,7 +225,7 @@ mod tests {
 
     /// Every protocol option has one name.
     #[test]
-    fn declarations() {
+    fn each_option_of_the_protocol_has_one_name() {
         for (name, _, opt) in OPTIONS {
             assert_eq!(opt.name(), name);
         }

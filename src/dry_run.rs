@@ -229,7 +229,7 @@ mod tests {
 
     /// New numbers have names, also inside words; values are quoted as a shell wants them, secrets never shown.
     #[test]
-    fn lines() {
+    fn a_line_names_new_numbers_quotes_values_and_shows_no_secret() {
         let made = Made { ordered: 2, ..Made::default() };
         let form = Form::new("service.saveparam")
             .with("licid", FIRST_LICENSE)

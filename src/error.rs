@@ -391,7 +391,7 @@ mod tests {
 
     /// The exact bytes that the panel gets, in its language, whatever the value holds.
     #[test]
-    fn document() {
+    fn an_error_document_has_exact_bytes_whatever_the_value_holds() {
         let error = ModuleError::new(
             ErrorKind::BadValue,
             "ip",
@@ -428,7 +428,7 @@ mod tests {
 
     /// A secret is removed from every part of an error.
     #[test]
-    fn masked() {
+    fn a_secret_is_removed_from_every_part_of_an_error() {
         let secret = || Text::same("s3cret");
         let error = ModuleError::new(ErrorKind::Client, "url", "s3cret", secret()).changed(secret()).next(secret());
         let error = error.because("s3cret");
@@ -437,7 +437,7 @@ mod tests {
 
     /// The words are stable and each kind has its own.
     #[test]
-    fn words() {
+    fn each_kind_of_error_has_a_word_of_its_own() {
         let mut words: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.word()).collect();
         words.sort_unstable();
         words.dedup();

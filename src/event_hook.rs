@@ -69,14 +69,14 @@ mod tests {
 
     /// The handler is recognised by its name, in any folder.
     #[test]
-    fn name() {
+    fn the_handler_is_recognised_by_its_name_in_any_folder() {
         assert!(is_handler("/usr/local/mgr5/addon/pmisplicense-event") && is_handler("pmisplicense-event"));
         assert!(!is_handler("pmisplicense") && !is_handler("/x/pmisplicense-event/pmisplicense"));
     }
 
     /// It notes only numbers, always answers, and notes nothing under DoNothing.
     #[test]
-    fn notes() {
+    fn the_handler_notes_only_numbers_and_nothing_under_do_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let environment = Environment { root: Some(folder.path().into()), ..Environment::default() };
         for item in ["42", "42", "", "../7", "4 2", "0", "+5", "99999999999"] {

@@ -87,7 +87,7 @@ mod tests {
     /// A lock has one holder at a time, other names stay free, and dropping the guard releases it. Files and folder are
     /// private and stay.
     #[test]
-    fn one_holder() {
+    fn a_lock_has_one_holder_until_its_guard_is_dropped() {
         let dir = tempfile::tempdir().expect("a folder");
         let locks = FileLocks::new(dir.path().join("locks"));
         let item = LockName::Item(ItemId(42));
@@ -122,7 +122,7 @@ mod tests {
 
     /// A folder that cannot be made is an error that names the file.
     #[test]
-    fn no_folder() {
+    fn a_lock_that_cannot_be_made_is_an_error_naming_the_file() {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("file"), "").expect("a file");
         let error = FileLocks::new(dir.path().join("file")).try_lock(LockName::Item(ItemId(1))).err();

@@ -333,7 +333,7 @@ mod tests {
 
     /// The line has the form of the vendor's library. Only the owner can read the file.
     #[test]
-    fn line_form() {
+    fn a_line_has_the_form_of_the_vendors_library() {
         let folder = tempfile::tempdir().expect("a folder");
         let log = log_in(folder.path(), 5);
         let path = folder.path().join("pmisplicense.log");
@@ -350,7 +350,7 @@ mod tests {
 
     /// Foreign text cannot forge a line, nor show a secret in any of its spellings.
     #[test]
-    fn injection_and_secrets() {
+    fn foreign_text_forges_no_line_and_shows_no_secret() {
         let folder = tempfile::tempdir().expect("a folder");
         let log = log_in(folder.path(), 9);
         log.secret("p&ss word");
@@ -365,7 +365,7 @@ mod tests {
 
     /// A long run keeps only its last lines, a line has a limit, and a log that cannot be written stops nothing.
     #[test]
-    fn limits() {
+    fn the_log_keeps_the_last_lines_and_cuts_long_ones() {
         let log = log_in(Path::new("/nonexistent"), 6);
         for number in 0..(KEPT_LINES + 5) {
             log.info(&format!("line {number}"));
@@ -378,7 +378,7 @@ mod tests {
 
     /// docs/panel-protocol.md 6: comments, other programs, the last match.
     #[test]
-    fn debug_conf() {
+    fn the_last_line_of_debug_conf_that_fits_sets_the_level() {
         for (text, want) in [
             ("", Level::Extinfo),
             ("# pmisplicense.* 9\n", Level::Extinfo),

@@ -28,7 +28,7 @@ fn number(file: &str, name: &str) -> Option<u64> {
 mod tests {
     /// Work shows in the figures.
     #[test]
-    fn figures() {
+    fn the_work_of_a_process_shows_in_its_figures() {
         let figure = |text: &str| text.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number");
         let before = figure(&super::taken());
         let sum = (0..3_000_000u64).fold(0u64, |a, b| std::hint::black_box(a ^ b));

@@ -114,7 +114,7 @@ mod tests {
 
     /// Secrets are masked in every form in which a document names them. Everything else is unchanged.
     #[test]
-    fn masks() {
+    fn secrets_are_masked_in_every_form_of_a_document() {
         for (doc, want) in [
             ("<doc><id>5</id><lickey> KEY </lickey></doc>", "<doc><id>5</id><lickey>***</lickey></doc>"),
             ("<doc><lickey v=\"KEY\"/></doc>", "<doc><lickey v=\"***\"></lickey></doc>"),
@@ -137,7 +137,7 @@ mod tests {
 
     /// A list is shown by its number of rows and its beginning.
     #[test]
-    fn rows() {
+    fn a_list_is_shown_by_its_number_of_rows_and_its_beginning() {
         let mut rows = Rows::default();
         let row = Element::new("elem").with_child(Element::new("licname").with_text(&"x".repeat(1000)));
         (0..100).for_each(|_| rows.add(&row));

@@ -12,7 +12,7 @@ fn bought(test: &Test, item: u32, name: &str, period: i32) -> String {
 
 /// A general rule: years are bought for months, for orders and renewals alike.
 #[test]
-fn years_for_months() {
+fn a_general_rule_buys_years_for_months() {
     let test = Test::new();
     test.period_align("1;12;;");
     assert_eq!(bought(&test, 42, "55227", 1), "12");
@@ -27,7 +27,7 @@ fn years_for_months() {
 
 /// Each purchase carries its reason and its rule, in the log, the journal and the forecast, in both languages.
 #[test]
-fn told() {
+fn each_purchase_tells_its_reason_and_its_rule_in_both_languages() {
     let test = Test::new();
     let tariff = {
         test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
@@ -69,7 +69,7 @@ fn told() {
 
 /// The most specific rule wins: tariff, product type, general; rules of another type or period do not count.
 #[test]
-fn most_specific() {
+fn the_most_specific_rule_of_alignment_wins() {
     let test = Test::new();
     for row in ["1;12;vds;", "12;1;;", "x;y;;", "1;6;soft;"] {
         test.period_align(row);
@@ -92,7 +92,7 @@ fn most_specific() {
 
 /// Rules of the settings file hold where the panel has none; a day becomes sold by a rule that names it.
 #[test]
-fn settings_file() {
+fn rules_of_the_settings_file_hold_where_the_panel_has_none() {
     let test = Test::new();
     test.settings("[[period_alignment]]\nfrom = 1\nto = 12\n[[period_alignment]]\nfrom = -50\nto = 1\n[[period_alignment]]\nfrom = 0\nto = 12\n");
     assert_eq!(bought(&test, 1, "55227", 1), "12");
@@ -104,7 +104,7 @@ fn settings_file() {
 
 /// A rule to a period that is not sold: the shortest that is.
 #[test]
-fn unsold_target() {
+fn a_rule_to_an_unsold_period_buys_the_shortest_one() {
     let test = Test::new();
     test.period_align("1;5;;");
     assert_eq!(bought(&test, 42, "55227", 1), "1");
@@ -112,7 +112,7 @@ fn unsold_target() {
 
 /// A trial stays a trial, whatever the rules say.
 #[test]
-fn trial() {
+fn a_trial_stays_a_trial_whatever_the_rules_say() {
     let test = Test::new();
     test.period_align("-100;12;;");
     assert_eq!(bought(&test, 42, "55227", -100), "-100");

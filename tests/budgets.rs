@@ -4,7 +4,7 @@ use crate::support::{Setup, Test};
 
 /// open, first time: the look before (one list page, checkip), the order, one read; four processes of mgrctl.
 #[test]
-fn open() {
+fn a_first_open_takes_four_requests_and_four_processes() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.cmd("open", 42).ok();
@@ -14,7 +14,7 @@ fn open() {
 
 /// Where the panel's key is readable the module's settings need no process.
 #[test]
-fn open_with_the_panels_key() {
+fn a_readable_key_of_the_panel_saves_a_process() {
     let test = Setup::default().crypt_key().start();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.cmd("open", 42).ok();
@@ -25,7 +25,7 @@ fn open_with_the_panels_key() {
 
 /// A running operation costs no process when all is well.
 #[test]
-fn open_of_an_operation() {
+fn a_running_operation_costs_no_process() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     let operation = test.operation(42, "open");
@@ -35,7 +35,7 @@ fn open_of_an_operation() {
 
 /// sync_item with nothing new: one request, two processes, no write.
 #[test]
-fn sync_item() {
+fn sync_item_with_nothing_new_sends_one_request_and_writes_nothing() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     // The first look after open may settle what open left; the second has nothing new.
@@ -52,7 +52,7 @@ fn sync_item() {
 
 /// Every other command about a license that is as it should be: one request, and no write at the seller.
 #[test]
-fn nothing_to_do() {
+fn a_command_with_nothing_to_do_sends_one_request() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     for command in ["open", "resume", "setparam", "sync_item"] {
@@ -65,7 +65,7 @@ fn nothing_to_do() {
 
 /// sync of many with nothing new: one page for the list, not one request a license.
 #[test]
-fn sync_of_many() {
+fn a_sync_with_nothing_new_reads_only_pages_of_the_list() {
     let test = Test::new();
     for item in 1..=12 {
         opened(&test, item, "55227", 1);
@@ -78,7 +78,7 @@ fn sync_of_many() {
 
 /// A renewal: the look, the payment, the look after it.
 #[test]
-fn prolong() {
+fn a_renewal_takes_a_look_the_payment_and_a_second_look() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let operation = test.prolong_paid(42);

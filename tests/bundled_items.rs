@@ -11,7 +11,7 @@ fn served(test: &Test, item: u32) -> u64 {
 
 /// open orders for the main address, under the service's name; only parameters are saved.
 #[test]
-fn open() {
+fn open_orders_for_the_main_address_and_saves_only_parameters() {
     let test = Test::new();
     let before = test.db.rows("SELECT status, expiredate, opendate, period, pricelist FROM item", ());
     let id = served(&test, 42);
@@ -35,7 +35,7 @@ fn open() {
 
 /// Every command: license only, exit 0, no post-call.
 #[test]
-fn license_only() {
+fn every_command_touches_the_license_only_and_makes_no_post_call() {
     let test = Test::new();
     let id = served(&test, 42);
     let service = |test: &Test| {
@@ -67,7 +67,7 @@ fn license_only() {
 
 /// Another panel, none, and one again: tariff changed, freed, obtained anew.
 #[test]
-fn setparam() {
+fn a_server_may_change_give_up_and_choose_its_panel_again() {
     let test = Test::new();
     let id = served(&test, 42);
     forget(&test);
@@ -85,7 +85,7 @@ fn setparam() {
 
 /// The client's address comes first; IPv4 comes before IPv6; no address at all is an error.
 #[test]
-fn address() {
+fn the_clients_address_comes_first_and_ipv4_before_ipv6() {
     let test = Test::new();
     test.vds_item(1, "55227", 1).addresses(&["2001:db8::1", "192.0.2.31"]).add();
     test.vds_item(2, "55227", 1).addresses(&["192.0.2.32"]).ip("192.0.2.99").add();
@@ -106,7 +106,7 @@ fn address() {
 
 /// `nopanel` on a server: nothing ordered, nothing saved, every command succeeds.
 #[test]
-fn nopanel() {
+fn nopanel_on_a_server_orders_and_saves_nothing() {
     let test = Test::new();
     test.vds_item(42, "nopanel", 1).addresses(&["192.0.2.20"]).add();
     for command in ["open", "suspend", "resume", "setparam", "prolong", "sync_item", "close"] {
@@ -117,7 +117,7 @@ fn nopanel() {
 
 /// The license server: --module, else the setting, else the only active one; several without a choice is an error.
 #[test]
-fn license_server() {
+fn several_license_servers_without_a_choice_are_an_error() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     let url = test.upstream.url();
@@ -141,7 +141,7 @@ fn license_server() {
 
 /// A server without the control-panel addon is not ours, whatever its operating system.
 #[test]
-fn not_ours() {
+fn a_server_without_the_control_panel_addon_is_not_ours() {
     let test = Test::new();
     test.vds_item(42, "55227", 1).on_tariff().addresses(&["192.0.2.20"]).add();
     for command in ["open", "suspend", "close", "setparam", "prolong", "sync_item"] {

@@ -22,7 +22,7 @@ fn ordered(test: &Test) -> String {
 
 /// The international table, row by row.
 #[test]
-fn international() {
+fn each_international_product_is_ordered_as_the_table_says() {
     let test = Test::new();
     for (item, (name, period, want)) in (1..).zip([
         ("55227", 1, "55227 1"),
@@ -52,7 +52,7 @@ fn international() {
 
 /// Trials: of a product its trial's code, of the trial's own code the trial; what has no trial is not sold as one.
 #[test]
-fn trials() {
+fn a_trial_is_ordered_by_its_code_and_never_renewed() {
     let test = Test::new();
     for (item, (name, period, want)) in (1..).zip([
         ("55227", -100, "55239 -100"),
@@ -89,7 +89,7 @@ fn trials() {
 
 /// Periods that are not sold become the shortest that is; a day is not sold at all.
 #[test]
-fn other_periods() {
+fn a_period_that_is_not_sold_becomes_the_shortest_one() {
     let test = Test::new();
     for (item, (name, period, want)) in (1..).zip([
         ("55227", 3, "55227 1"),
@@ -107,7 +107,7 @@ fn other_periods() {
 
 /// The Russian billing has codes of its own; a code of the other one is refused with the set that fits.
 #[test]
-fn russian() {
+fn each_russian_product_is_ordered_by_its_own_code() {
     let test = Setup::default().options(|o| o.country = Country::Russian).start();
     test.upstream.set_balance(100_000_000);
     for (item, (name, period)) in (1..).zip([("55231", 1), ("55232", 12), ("55233", 1)]) {
@@ -151,7 +151,7 @@ fn what_cannot_be_resold_is_named() {
 
 /// Other software goes by functions of its own: no checkip, no address where none is needed.
 #[test]
-fn third_party() {
+fn other_software_is_ordered_by_functions_of_its_own() {
     let test = Test::new();
     for (item, (name, period)) in (1..).zip([
         ("9203", 1),
@@ -194,7 +194,7 @@ fn third_party() {
 
 /// ISPmanager 5 is no longer sold: refused before anything is sent, with the successors.
 #[test]
-fn ended_products() {
+fn an_ended_product_is_refused_with_its_successors() {
     let test = Test::new();
     for (item, name, successors) in [(1, "3541", "55227, 55228, 55229"), (2, "4601", "55230")] {
         let output = order(&test, item, name, 1);
@@ -209,7 +209,7 @@ fn ended_products() {
 
 /// Unknown names buy nothing and are told with the known ones and the place to add one.
 #[test]
-fn unknown_names() {
+fn an_unknown_name_buys_nothing_and_is_told_with_the_known_ones() {
     let test = Test::new();
     for (item, name) in [(1, "ISPmanager"), (2, "99999"), (3, "nopanel1")] {
         let output = order(&test, item, name, 1);
@@ -229,7 +229,7 @@ fn unknown_names() {
 
 /// `nopanel` buys nothing and succeeds, without any request.
 #[test]
-fn nopanel() {
+fn nopanel_succeeds_without_any_request() {
     let test = Test::new();
     test.soft_item(42, "nopanel", 1).add();
     test.cmd("open", 42).ok().stdout("");
@@ -242,7 +242,7 @@ fn nopanel() {
 
 /// A product of the settings file, with nodes, periods and a trial of its own; a changed and a replaced table.
 #[test]
-fn added_in_the_settings() {
+fn a_product_of_the_settings_is_ordered_like_a_built_in_one() {
     let test = Test::new();
     test.upstream
         .add_tariff(Tariff::new(70001, "ISPmanager 7", Family::Soft, &[(3, 900), (12, 3000)]).nodes(70005, 2, 100));
@@ -274,7 +274,7 @@ fn added_in_the_settings() {
 
 /// Several enumerations that could be meant are refused with their names; the setting decides.
 #[test]
-fn which_enumeration() {
+fn the_setting_decides_which_enumeration_names_the_product() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).with_os().ip("192.0.2.42").add();
     test.cmd("open", 42).ok();

@@ -19,7 +19,7 @@ fn is_asked_about(test: &Test, id: u64) -> bool {
 /// Five candidates are tried in one run, then a license is bought. Those that were refused rest for a day, also when
 /// their last change is long ago, so that the next run comes to the others.
 #[test]
-fn many_refused() {
+fn after_five_refused_candidates_a_license_is_bought() {
     let test = Test::new();
     let ids = pooled_many(&test, 1..=6);
     for id in &ids {
@@ -39,7 +39,7 @@ fn many_refused() {
 
 /// Refused with a day to come it rests until that day is over, not only for a day.
 #[test]
-fn refused_with_a_day() {
+fn a_candidate_refused_until_a_day_rests_until_it_is_over() {
     let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
     let id = pooled(&test, 41, "55227", 40);
     // The day is told only once it is refused.
@@ -59,7 +59,7 @@ fn refused_with_a_day() {
 
 /// One that is found in use is left alone for a day; one that bears another installation's mark for good.
 #[test]
-fn found_in_use() {
+fn a_candidate_found_in_use_is_left_alone_for_a_day() {
     for mark in [None, Some("pml-zzzzzzzz-9-9")] {
         let test = Test::new();
         let id = pooled(&test, 41, "55227", 40);
@@ -86,7 +86,7 @@ fn found_in_use() {
 
 /// It still had the address in our state, but somebody moved it: it serves him, and is not taken away.
 #[test]
-fn moved_elsewhere() {
+fn a_license_that_somebody_moved_is_not_taken_away() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 41, "55227", 12);
@@ -102,7 +102,7 @@ fn moved_elsewhere() {
 /// A new key that is not issued at once: until it is there nobody gets the address, and nothing is asked or bought in
 /// its place.
 #[test]
-fn key_is_late() {
+fn nobody_gets_the_address_while_the_new_key_is_late() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").key_late(u32::MAX));
@@ -121,7 +121,7 @@ fn key_is_late() {
 
 /// Where the seller shows no key at all nobody could tell a new one from it: the license goes back as it was.
 #[test]
-fn key_not_shown() {
+fn a_license_whose_key_is_not_shown_goes_back_to_the_pool() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     test.upstream.edit_license(id, |l| l.key = String::new());
@@ -133,7 +133,7 @@ fn key_not_shown() {
 /// A claim that a run left behind is continued as it began. Its key cannot change yet: where the license had the
 /// address that is asked for the run says so; else another one serves.
 #[test]
-fn continued_and_refused() {
+fn a_claim_left_behind_is_continued_or_gives_way_to_another() {
     for own in [true, false] {
         let test = Test::new();
         let id = pooled(&test, 41, "55227", 40);
@@ -158,7 +158,7 @@ fn continued_and_refused() {
 /// An edit that took no effect is repeated in the same run: name, address and mark arrive together, also where the
 /// license has the address already.
 #[test]
-fn edit_repeated() {
+fn an_edit_without_effect_is_repeated_in_the_same_run() {
     for own in [true, false] {
         let test = Test::new();
         test.upstream.options(|o| o.order_counts_as_change = own);
@@ -179,7 +179,7 @@ fn edit_repeated() {
 /// The edit stays without effect for as long as a run looks. What comes of it later, or nothing, is found by the next
 /// run: by the mark, or by name and address together where the seller returns none. A new key is asked for once.
 #[test]
-fn edit_in_doubt() {
+fn an_edit_in_doubt_is_settled_by_the_next_run() {
     for (returned, own) in [(true, false), (false, false), (false, true)] {
         for lands in [true, false] {
             let test = Test::new();
@@ -211,7 +211,7 @@ fn edit_in_doubt() {
 /// What the last look shows decides: with another's mark, or the key of the client before, the license is not bound,
 /// and the service shows neither number nor key.
 #[test]
-fn never_bound() {
+fn a_license_with_anothers_mark_or_the_old_key_is_never_bound() {
     for mark in [true, false] {
         let test = Test::new();
         let id = pooled(&test, 41, "55227", 40);
@@ -229,7 +229,7 @@ fn never_bound() {
 
 /// A candidate that another run takes meanwhile is not waited for.
 #[test]
-fn taken_meanwhile() {
+fn a_candidate_that_another_run_takes_is_not_waited_for() {
     let test = Test::new();
     let ids = pooled_many(&test, 1..=2);
     let spawn = |item: u32| {

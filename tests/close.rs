@@ -8,7 +8,7 @@ fn free(id: u64) -> String {
 
 /// Closing frees the license into the pool: stopped, name, address and mark cleared, no renewal; then the post-call.
 #[test]
-fn frees_into_the_pool() {
+fn a_close_frees_the_license_into_the_pool() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 12);
     test.cmd("close", 42).ok().stdout("");
@@ -25,7 +25,7 @@ fn frees_into_the_pool() {
 /// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on.
 /// Only what lies free in its pool, and may be taken from there, is.
 #[test]
-fn another_installation_took_it() {
+fn a_license_that_another_installation_marked_is_not_touched() {
     for (setting, mark, is_free, touched) in [
         ("", "pml-zzzzzzzz-9-9", false, false),
         ("", "pml-zzzzzzzz-free", true, false),
@@ -65,7 +65,7 @@ fn a_license_that_turns_out_to_run_once_it_is_freed_is_stopped() {
 /// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set all the
 /// same.
 #[test]
-fn half_free() {
+fn a_half_freed_license_is_freed_in_full() {
     for by_hand in [true, false] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 12);
@@ -84,7 +84,7 @@ fn half_free() {
 
 /// A license that is left to run out is never renewed by the seller itself, whatever it was told before.
 #[test]
-fn never_renews_itself() {
+fn a_license_left_to_run_out_never_renews_itself() {
     for (setting, words) in [("on_close = \"stop\"", None), ("", Some("something_odd"))] {
         let test = Test::new();
         test.settings(setting);
@@ -102,7 +102,7 @@ fn never_renews_itself() {
 /// What the seller refused, or did without showing it, rests: until the month is over where the address is too young,
 /// else for a day. Neither sync nor a repeated close asks before, and both do afterwards.
 #[test]
-fn rests() {
+fn what_the_seller_refused_to_free_rests_before_it_is_tried_again() {
     for (case, days) in [("too young", 31), ("odd", 1), ("not shown", 1)] {
         for command in ["sync_item", "close"] {
             let test = Test::new();
@@ -134,7 +134,7 @@ fn rests() {
 /// A renewal in doubt is none of the orders that are freed when they appear: it is settled as such, then the license
 /// is freed.
 #[test]
-fn renewal_in_doubt() {
+fn a_renewal_in_doubt_is_settled_before_its_license_is_freed() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("service.prolong").drop_before());
@@ -156,7 +156,7 @@ fn renewal_in_doubt() {
 /// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it:
 /// the next one starts afresh.
 #[test]
-fn incarnation_ends() {
+fn an_incarnation_ends_with_its_close_even_if_nothing_was_bought() {
     let test = Test::new();
     test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
     test.upstream.fault(Fault::on("soft.order.param").refused("something_odd"));
@@ -172,7 +172,7 @@ fn incarnation_ends() {
 
 /// on_close = "stop": stopped and left to run out; "delete": deleted once, at once; for one module as well.
 #[test]
-fn other_ways_to_close() {
+fn on_close_decides_whether_a_license_is_stopped_or_deleted() {
     for (setting, want, status) in [
         ("on_close = \"stop\"", "soft.suspend elid=ID", 3),
         ("on_close = \"delete\"", "soft.delete elid=ID sok=ok", 4),
@@ -193,7 +193,7 @@ fn other_ways_to_close() {
 
 /// What is stopped at the end is not renewed by the seller either, though somebody switched that on.
 #[test]
-fn no_automatic_renewal() {
+fn a_close_switches_off_the_sellers_automatic_renewal() {
     let test = Test::new();
     test.settings("on_close = \"stop\"");
     let id = opened(&test, 42, "55227", 1);
@@ -205,7 +205,7 @@ fn no_automatic_renewal() {
 
 /// Trials, third-party licenses and ended products are stopped, never pooled.
 #[test]
-fn never_pooled() {
+fn trials_and_third_party_licenses_are_stopped_and_never_pooled() {
     let test = Test::new();
     test.soft_item(1, "55227", -100).ip("192.0.2.1").add();
     test.soft_item(2, "9203", 1).external().ip("192.0.2.2").add();
@@ -221,7 +221,7 @@ fn never_pooled() {
 
 /// What was never bought, is `nopanel`, or has a name that nobody knows, closes and suspends without a request.
 #[test]
-fn nothing_to_free() {
+fn a_service_without_a_license_closes_without_a_request() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
     test.soft_item(2, "nopanel", 1).add();
@@ -241,7 +241,7 @@ fn nothing_to_free() {
 
 /// A license that is gone upstream: status 4, or not there at all; the service closes and suspends all the same.
 #[test]
-fn gone_upstream() {
+fn a_service_whose_license_is_gone_closes_all_the_same() {
     for forgets in [false, true] {
         for command in ["close", "suspend"] {
             let test = Test::new();
@@ -256,7 +256,7 @@ fn gone_upstream() {
 
 /// The seller does not let go of the address yet: stopped, remembered, freed by sync when the month is over.
 #[test]
-fn address_too_young() {
+fn a_license_whose_address_is_too_young_is_freed_by_sync_later() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 42, "55227", 12);
@@ -276,7 +276,7 @@ fn address_too_young() {
 
 /// Answers are lost, the seller is away, the panel fails: the service closes, and what is left is done by sync, once.
 #[test]
-fn faults() {
+fn a_service_closes_whatever_fails_and_sync_does_the_rest() {
     for fault in ["soft.suspend", "soft.edit?set", "soft.edit?read"] {
         for name in ["drop_before", "drop_after", "html", "refused"] {
             let test = Test::new();
@@ -306,7 +306,7 @@ fn faults() {
 
 /// A deletion whose answer is lost is not sent again before it is settled, and never twice once it is seen.
 #[test]
-fn deletion_in_doubt() {
+fn a_deletion_in_doubt_is_sent_again_only_when_it_is_settled() {
     let test = Test::new();
     test.settings("on_close = \"delete\"");
     let id = opened(&test, 42, "55227", 1);
@@ -324,7 +324,7 @@ fn deletion_in_doubt() {
 /// license is not there at all, only when it is missing twice, a settling time after the sending. Sent once either
 /// way.
 #[test]
-fn deletion_without_an_answer() {
+fn a_deletion_whose_answer_was_lost_is_sent_once() {
     for (forgets, at_once) in [(false, "deleted"), (true, "to_free")] {
         let test = Test::new();
         test.settings("on_close = \"delete\"");
@@ -346,7 +346,7 @@ fn deletion_without_an_answer() {
 /// One look that finds nothing ends no deletion that never happened, whenever it comes: it is missing once only, and
 /// is sent again when the seller has settled.
 #[test]
-fn deletion_beside_one_false_look() {
+fn one_false_look_ends_no_deletion_that_never_happened() {
     for look in 0..4 {
         let test = Test::new();
         test.settings("on_close = \"delete\"");
@@ -368,7 +368,7 @@ fn deletion_beside_one_false_look() {
 
 /// Where nothing else of the account can be read a person must say, until something can.
 #[test]
-fn deletion_of_the_only_license() {
+fn the_deletion_of_an_accounts_only_license_is_left_to_an_operator() {
     let test = Test::new();
     test.settings("on_close = \"delete\"");
     test.upstream.options(|o| o.forget_deleted = true);
@@ -390,7 +390,7 @@ fn deletion_of_the_only_license() {
 
 /// An item of a life that ended and begins anew is another intent: it may buy again.
 #[test]
-fn opened_again_after_close() {
+fn an_item_that_is_opened_again_after_its_close_may_buy_again() {
     let test = Test::new();
     test.settings("on_close = \"stop\"");
     let first = opened(&test, 42, "55227", 1);
@@ -406,7 +406,7 @@ fn opened_again_after_close() {
 
 /// A license without an expiry date is stopped, never pooled: nobody could say what is left of it.
 #[test]
-fn without_expiry() {
+fn a_license_without_an_expiry_is_stopped_and_never_pooled() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| l.expires = None);

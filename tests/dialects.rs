@@ -112,7 +112,7 @@ fn one_odd_name_does_not_hide_the_list() {
 /// White space or a byte order mark before the declaration, and `utf8` in it, make no other document; an encoding
 /// that is not UTF-8 is an error that names it.
 #[test]
-fn what_stands_before_a_document_and_its_encoding() {
+fn a_prefix_changes_no_document_and_a_foreign_encoding_is_named() {
     let test = Test::new();
     test.upstream.fault(Fault::on("*").reworded(|right| format!("\n \u{feff}{right}")).always());
     opened(&test, 42, "55227", 1);
@@ -128,7 +128,7 @@ fn what_stands_before_a_document_and_its_encoding() {
 /// Balances with separators are read as what they can only mean; one that could be two amounts is unknown, and an
 /// unknown balance stops a purchase only where `minimum_balance` is set.
 #[test]
-fn balances_with_separators() {
+fn balances_with_separators_are_read_only_where_they_are_plain() {
     type Words = fn(&str) -> String;
     let test = Test::new();
     test.upstream.set_balance(120_000);

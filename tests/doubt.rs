@@ -47,7 +47,7 @@ fn lost_answer_is_adopted() {
 
 /// It says no although it did it: believed only after a look.
 #[test]
-fn refusal_that_took_effect() {
+fn a_refusal_that_took_effect_is_believed_only_after_a_look() {
     let test = ordered("", Fault::on("soft.order.param").refused_after("no_money"));
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
@@ -55,7 +55,7 @@ fn refusal_that_took_effect() {
 
 /// The answer of another request names no license of ours: ours is looked for.
 #[test]
-fn answer_of_another() {
+fn an_answer_to_another_request_does_not_hide_our_license() {
     let test = Test::new();
     test.soft_item(41, "55227", 1).ip("192.0.2.41").add();
     test.cmd("open", 41).ok();
@@ -68,7 +68,7 @@ fn answer_of_another() {
 
 /// While nothing is found the run fails with `client`, says until when, and sends nothing; then it is sent once more.
 #[test]
-fn sent_once_more_after_settling() {
+fn an_order_without_effect_is_sent_once_more_after_settling() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
     let first = test.cmd("open", 42);
     assert_eq!((first.fails("client").attribute("object"), first.attribute("value")), ("item", "42"));
@@ -85,7 +85,7 @@ fn sent_once_more_after_settling() {
 
 /// A clock that jumps ahead does not shorten the settling time: the seller's Date counts as well.
 #[test]
-fn settles_by_both_clocks() {
+fn a_clock_that_jumps_does_not_shorten_the_settling_time() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     settle(&test);
@@ -124,7 +124,7 @@ fn late_effect_is_adopted() {
 
 /// What appears after it was sent once more is a duplicate: freed, never bound beside the other one.
 #[test]
-fn duplicate_is_freed() {
+fn what_appears_after_a_second_sending_is_freed_as_a_duplicate() {
     let test = ordered("", Fault::on("soft.order.param").late());
     test.cmd("open", 42).fails("client");
     settle(&test);
@@ -158,7 +158,7 @@ fn duplicate_is_freed() {
 
 /// A twin that was never paid for, or is deleted, is no duplicate to be freed: it is neither opened nor kept.
 #[test]
-fn no_duplicate() {
+fn an_unpaid_or_deleted_twin_is_no_duplicate() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     let mark = test.upstream.license(id).remoteid;
@@ -174,7 +174,7 @@ fn no_duplicate() {
 
 /// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
 #[test]
-fn a_person_decides() {
+fn without_resend_an_operator_ends_the_doubt_after_settling() {
     let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     settle(&test);
@@ -213,7 +213,7 @@ fn a_person_decides() {
 
 /// A person names the license that was bought: bound, and the next run makes the post-call.
 #[test]
-fn resolved_as_bought() {
+fn a_license_that_an_operator_names_as_bought_is_bound() {
     let test = ordered("", Fault::on("soft.order.param").late());
     test.upstream.options(|o| o.list_remoteid = false);
     test.cmd("open", 42).fails("client");
@@ -230,7 +230,7 @@ fn resolved_as_bought() {
 
 /// A license of a neighbour with the same name and address is never adopted for ours.
 #[test]
-fn never_by_address() {
+fn a_neighbours_license_is_never_adopted_by_name_and_address() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     let foreign = test.upstream.add_foreign(55227, 1, "192.0.2.10", "Item #42 Service 42");
@@ -248,7 +248,7 @@ fn never_by_address() {
 /// Where the seller returns no remoteid at all, name, address and tariff together decide, and the ordered name ends
 /// in the mark until the number is recorded.
 #[test]
-fn upstream_without_remoteid() {
+fn without_remoteids_name_address_and_tariff_decide_together() {
     let test = Test::new();
     test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
     test.soft_item(41, "55227", 1).ip("192.0.2.41").licname("first").add();
@@ -266,7 +266,7 @@ fn upstream_without_remoteid() {
 
 /// A list that is not complete proves nothing: nothing is sent again, a person is asked.
 #[test]
-fn incomplete_list() {
+fn an_incomplete_list_proves_nothing_and_an_operator_is_asked() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
     test.soft_item(41, "55228", 1).ip("192.0.2.41").add();
     test.upstream.fault(Fault::on("soft.order.param").nth(2).drop_before());
@@ -289,7 +289,7 @@ fn incomplete_list() {
 
 /// Connection refused before the first byte is certain: no doubt remains, and the next run orders.
 #[test]
-fn not_sent() {
+fn a_refused_connection_leaves_no_doubt() {
     let test = ordered("", Fault::on("soft.checkip").then_refuse(0));
     let output = test.cmd("open", 42);
     assert_eq!(output.fails("client").attribute("object"), "url");
@@ -303,7 +303,7 @@ fn not_sent() {
 
 /// A service closed while its order is in doubt closes; what appears is freed by sync, or adopted after reopening.
 #[test]
-fn closed_in_doubt() {
+fn what_a_closed_service_ordered_is_freed_or_adopted_when_it_appears() {
     for again in [false, true] {
         let test = ordered("", Fault::on("soft.order.param").late());
         test.cmd("open", 42).fails("client");
@@ -333,7 +333,7 @@ fn closed_in_doubt() {
 /// Reopened while its order is in doubt, and no pool to take from: what appears is the service's again when it is
 /// still wanted; another choice buys anew, and what appears is given up.
 #[test]
-fn reopened_with_another_choice() {
+fn what_appears_after_a_reopening_is_kept_only_if_still_wanted() {
     for (choice, orders, pricelist) in [("55227", 1, 55227), ("55228", 2, 55228)] {
         let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
         test.cmd("open", 42).fails("client");
@@ -352,7 +352,7 @@ fn reopened_with_another_choice() {
 /// A close that the panel did not take is no new life: whatever appears is the service's own, and only its tariff is
 /// changed; a choice of another kind waits for it.
 #[test]
-fn close_without_end() {
+fn a_close_that_the_panel_did_not_take_begins_no_incarnation() {
     for (choice, kind) in [("55228", ""), ("9203", "client")] {
         let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
         test.cmd("open", 42).fails("client");
@@ -373,7 +373,7 @@ fn close_without_end() {
 /// What an order of this very life brought was given up, and the client wants it after all: the order is not sent
 /// again by itself, a person must say.
 #[test]
-fn given_up_and_wanted_again() {
+fn a_license_given_up_and_wanted_again_is_not_ordered_twice() {
     let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
     test.cmd("open", 42).fails("client");
     test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
@@ -395,7 +395,7 @@ fn given_up_and_wanted_again() {
 
 /// Reopened in doubt and never to be sent again by itself: it is a person's until he answers, not for 30 days.
 #[test]
-fn reopened_and_handed_over() {
+fn without_resend_a_reopened_doubt_waits_for_the_operators_answer() {
     let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     test.cmd("close", 42).ok();
@@ -411,7 +411,7 @@ fn reopened_and_handed_over() {
 /// What a closed service had ordered is given up after 30 days, by two complete lists and never by one that leaves
 /// something out.
 #[test]
-fn closed_in_doubt_for_long() {
+fn a_closed_services_order_is_given_up_by_two_complete_lists() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     test.upstream.clear_faults();
@@ -436,7 +436,7 @@ fn closed_in_doubt_for_long() {
 
 /// Items cannot overtake their own doubt: whatever is asked of the item waits, close excepted.
 #[test]
-fn later_intents_wait() {
+fn everything_but_close_waits_while_an_items_order_is_in_doubt() {
     let test = ordered("", Fault::on("soft.order.param").late());
     test.cmd("open", 42).fails("client");
     forget(&test);

@@ -71,7 +71,7 @@ fn steps(test: &Test, args: &[&str]) -> Vec<String> {
 
 /// An order, all that follows its success, in words and numbers that nobody has given yet; no state file is made.
 #[test]
-fn open() {
+fn a_dry_run_of_open_shows_the_order_and_makes_no_state() {
     let test = world();
     test.soft_item(41, "55227", 1).ip("192.0.2.41").licname("a shop").expires(&day(31)).add();
     let want = [
@@ -98,7 +98,7 @@ fn open() {
 
 /// The commands about a service that has its license.
 #[test]
-fn commands() {
+fn a_dry_run_shows_what_each_command_would_do() {
     let test = world();
     let id = opened(&test, 42, "55227", 1);
     let end = months(&day(0), 1);
@@ -150,7 +150,7 @@ fn commands() {
 
 /// What a client changed: address, and another tariff that costs money.
 #[test]
-fn changed() {
+fn a_dry_run_shows_what_a_client_changed_and_what_costs_money() {
     let test = world();
     let id = opened(&test, 42, "55227", 1);
     test.set_param(42, "ip", "192.0.2.77");
@@ -176,7 +176,7 @@ fn changed() {
 
 /// A pass over everything: renewals of several services, as the real pass then makes them.
 #[test]
-fn sync() {
+fn a_dry_run_of_sync_shows_the_renewals_of_the_real_pass() {
     let test = world();
     let ids: Vec<u64> = (42..45).map(|item| opened(&test, item, "55227", 1)).collect();
     for (item, id) in (42..45).zip(&ids) {
@@ -201,7 +201,7 @@ fn sync() {
 
 /// Why it would fail, and what the panel would be told of it; in Russian, for programs, with the panel switched off.
 #[test]
-fn told_otherwise() {
+fn a_dry_run_tells_why_it_would_fail_in_each_form() {
     let test = world();
     test.soft_item(41, "nosuch", 1).ip("192.0.2.41").add();
     let operation = test.operation(41, "open").to_string();
@@ -234,7 +234,7 @@ fn told_otherwise() {
 
 /// A license that nobody has becomes a service that the panel has not made yet.
 #[test]
-fn import() {
+fn a_dry_run_of_import_shows_the_service_not_yet_made() {
     let test = world();
     let id = test.upstream.add_foreign(55227, 1, "192.0.2.50", "theirs");
     let lines = steps(&test, &["import", "--module", "7", "--itemtype", "soft", "--param", &id.to_string()][..]);
@@ -247,7 +247,7 @@ fn import() {
 /// `--verbose`: requests, answers and calls with their times on stderr, stdout as without it; the log at its usual
 /// level does not grow by them, at level 9 it holds the same.
 #[test]
-fn verbose() {
+fn verbose_shows_requests_answers_and_calls_without_secrets() {
     let test = world();
     let id = opened(&test, 42, "55227", 1);
     let log = test.log().len();

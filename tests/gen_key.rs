@@ -4,7 +4,7 @@ use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A new key at the seller and on the item; the answer says ok.
 #[test]
-fn new_key() {
+fn gen_key_saves_one_new_key_to_the_item() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     let before = license(&test, 42).key;
@@ -21,7 +21,7 @@ fn new_key() {
 
 /// The first key is not issued yet: it must not pass for the new one, whatever became of an earlier attempt.
 #[test]
-fn first_key_is_late() {
+fn a_late_first_key_does_not_pass_for_the_new_one() {
     let test = Test::new();
     test.upstream.fault(Fault::on("soft.order.param").key_late(u32::MAX));
     let id = opened(&test, 42, "55227", 1);
@@ -36,7 +36,7 @@ fn first_key_is_late() {
 
 /// The new key is issued later: the old one counts no more, and the next sync brings the new one.
 #[test]
-fn new_key_is_late() {
+fn a_late_new_key_is_brought_by_the_next_sync() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("soft.edit?newkey").key_late(u32::MAX));
@@ -49,7 +49,7 @@ fn new_key_is_late() {
 
 /// A lost answer: the new key is seen by the look; the repeated operation asks for no second one.
 #[test]
-fn lost_answer() {
+fn a_new_key_whose_answer_was_lost_is_not_asked_for_twice() {
     for name in ["drop_after", "html", "refused_after", "http_500"] {
         let test = Test::new();
         opened(&test, 42, "55227", 1);
@@ -64,7 +64,7 @@ fn lost_answer() {
 
 /// The key was made, the panel failed: the repeated operation saves it, and makes no other.
 #[test]
-fn panel_fails() {
+fn a_key_that_the_panel_failed_to_save_is_not_made_again() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let operation = test.operation(42, "gen_key");
@@ -78,7 +78,7 @@ fn panel_fails() {
 
 /// Nothing happened and nobody knows: not sent again before it is settled.
 #[test]
-fn in_doubt() {
+fn a_new_key_in_doubt_is_asked_for_again_only_when_settled() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("soft.edit?newkey").drop_before());
@@ -95,7 +95,7 @@ fn in_doubt() {
 
 /// One key a month: told with the day from which it will work; other refusals with their type.
 #[test]
-fn refused() {
+fn a_second_key_within_a_month_is_refused_with_the_day() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     opened(&test, 42, "55227", 1);
@@ -111,7 +111,7 @@ fn refused() {
 
 /// Without a license: never bought, `nopanel`, deleted.
 #[test]
-fn no_license() {
+fn a_service_without_a_license_gets_no_key() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
     test.soft_item(2, "nopanel", 1).add();
@@ -127,7 +127,7 @@ fn no_license() {
 
 /// The seller away: nothing happened, the next run makes the key.
 #[test]
-fn not_sent() {
+fn a_key_that_was_not_asked_for_is_made_next_time() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("soft.edit?read").then_refuse(0));

@@ -31,7 +31,7 @@ fn many(settings: &str, count: u32) -> Test {
 
 /// The panel shows many services suspended whose licenses run: none is stopped, renewals go on, nothing is forgotten.
 #[test]
-fn stops() {
+fn many_services_shown_as_suspended_stop_no_license() {
     let test = many("max_changes = 2\n", 4);
     for item in 1..=3 {
         test.set_item(item, "status", "3");
@@ -61,7 +61,7 @@ fn stops() {
 
 /// The panel shows many services closed that it never closed: nothing is freed, and nothing deleted.
 #[test]
-fn frees_and_deletions() {
+fn many_services_shown_as_closed_free_and_delete_nothing() {
     for (on_close, left) in [("pool", 3), ("delete", 0)] {
         let test = many(&format!("max_changes = 2\non_close = \"{on_close}\"\n"), 3);
         for item in 1..=3 {
@@ -80,7 +80,7 @@ fn frees_and_deletions() {
 
 /// What waits for its month to be over is no mass of changes; once its time has come it is.
 #[test]
-fn frees_that_wait() {
+fn licenses_that_wait_for_their_month_count_only_when_it_is_over() {
     let test = many("max_changes = 2\n", 3);
     test.upstream.with(|w| w.licenses.values_mut().for_each(|l| l.ip_changed = day(0).parse().ok()));
     for item in 1..=3 {
@@ -100,7 +100,7 @@ fn frees_that_wait() {
 
 /// What a pass may do grows with what is bound: of 610 licenses 5 % are renewed and 2 % stopped without a question.
 #[test]
-fn shares() {
+fn what_a_pass_may_do_grows_with_what_is_bound() {
     let test = many("", 22);
     crate::service::alter_state(
         &test,
@@ -125,7 +125,7 @@ fn shares() {
 
 /// What a pass has seen waiting to be freed is looked at again under its lock: taken back meanwhile, it is in use.
 #[test]
-fn taken_back_meanwhile() {
+fn a_license_taken_back_during_a_pass_is_not_freed() {
     let test = Test::new();
     let due = opened(&test, 41, "55227", 1);
     ends_in(&test, due, 1);
@@ -150,7 +150,7 @@ fn taken_back_meanwhile() {
 
 /// A command waits for another one of its service, and does its own work then.
 #[test]
-fn waits_its_turn() {
+fn a_command_waits_for_another_one_of_its_service() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let held = test.upstream.hold_before("soft.suspend");
@@ -168,7 +168,7 @@ fn waits_its_turn() {
 /// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor
 /// waits for them, and does its own work.
 #[test]
-fn what_others_do() {
+fn a_pass_neither_counts_nor_waits_for_what_other_runs_do() {
     for (command, status) in [("close", "2"), ("suspend", "3")] {
         let test = many("max_changes = 1\n", 3);
         ends_in(&test, licid(&test, 3), 1);
@@ -193,7 +193,7 @@ fn what_others_do() {
 
 /// A renewal under way is in doubt until its answer comes: a pass beside it leaves its license alone and goes on.
 #[test]
-fn renewal_under_way() {
+fn a_pass_leaves_a_renewal_under_way_alone() {
     let test = many("", 2);
     for item in 1..=2 {
         ends_in(&test, licid(&test, item), 1);
@@ -212,7 +212,7 @@ fn renewal_under_way() {
 
 /// Orders of reconcile are counted too; few licenses more or less do not move the limit.
 #[test]
-fn orders() {
+fn the_orders_of_a_reconcile_are_counted_by_the_guard() {
     let test = many("max_changes = 2\n", 3);
     for item in 4..=6 {
         test.soft_item(item, "55227", 1).ip(&ip_of(item)).active_until(&day(20)).add();
@@ -334,7 +334,7 @@ fn renewals_of_changed_services_count_until_they_are_few() {
 /// Another service, or another client, has the number of one that we know: no command saves, shows or changes
 /// anything, closing included; reconcile names the license, and a pass of sync does not succeed.
 #[test]
-fn swapped_database() {
+fn a_number_that_belongs_to_another_service_now_changes_nothing() {
     for (column, value, kind) in [("createdate", "2020-02-02 00:00:00", "other_life"), ("account", "9", "other_client")]
     {
         let test = Test::new();
@@ -361,7 +361,7 @@ fn swapped_database() {
 
 /// Only a row with status 4 counts as closed: of a missing one nothing is touched, and it is named.
 #[test]
-fn missing_row() {
+fn a_service_whose_row_is_missing_is_named_and_not_touched() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     ends_in(&test, id, 1);
@@ -376,7 +376,7 @@ fn missing_row() {
 
 /// A copy of panel and state on another machine only reads, whatever it is asked, until a person says that it moved.
 #[test]
-fn copied_and_moved_state() {
+fn a_state_on_another_machine_only_reads_until_it_is_claimed() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
@@ -409,7 +409,7 @@ fn copied_and_moved_state() {
 
 /// A clock that is off by more than a day: sync, sweep and reconcile buy, free and delete nothing.
 #[test]
-fn wrong_clock() {
+fn with_a_wrong_clock_nothing_is_bought_freed_or_deleted() {
     let test = Test::new();
     test.settings("bundled = [3]\n");
     opened(&test, 42, "55227", 1);
@@ -429,7 +429,7 @@ fn wrong_clock() {
 
 /// A license that an open intent could have created is left to that intent: neither freed nor taken in beside it.
 #[test]
-fn open_intent() {
+fn a_license_that_an_open_intent_may_have_bought_is_left_alone() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     opened(&test, 41, "55228", 1);

@@ -28,7 +28,7 @@ fn says(test: &Test, command: &str, item: u32, kind: &str, object: &str, value: 
 
 /// What is wrong with the service itself.
 #[test]
-fn service() {
+fn what_is_wrong_with_a_service_is_told_in_exact_words() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).add();
     test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
@@ -114,7 +114,7 @@ fn service() {
 
 /// What the seller refused, in its own words with ours around them.
 #[test]
-fn refusals() {
+fn a_refusal_is_told_in_the_sellers_words_and_ours() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
     test.upstream.fault(Fault::on("soft.order.param").refused("odd").always());
@@ -148,7 +148,7 @@ fn refusals() {
 
 /// What happened to the license: gone, not paid, unreachable.
 #[test]
-fn license() {
+fn what_became_of_a_license_is_told_in_exact_words() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     let shown = id.to_string();
@@ -211,7 +211,7 @@ fn license() {
 
 /// A doubt says until when nothing is sent; one for a person names the command that ends it.
 #[test]
-fn doubt() {
+fn the_words_of_a_doubt_name_the_moment_or_the_command() {
     let test = Test::new();
     test.settings("[upstream]\nresend = false\n");
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -242,7 +242,7 @@ fn doubt() {
 
 /// A module without an address, an HTML answer, a state that is not ours.
 #[test]
-fn surroundings() {
+fn what_is_wrong_around_a_service_is_told_in_exact_words() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.upstream.fault(Fault::on("soft").html().always());

@@ -57,7 +57,7 @@ fn missed() -> (Test, u64) {
 /// A state put back from a copy of the disk: a mark with a higher number gives it away, then every command only
 /// reads, until reconcile --apply has taken in what it missed.
 #[test]
-fn taken_in() {
+fn an_old_state_only_reads_until_reconcile_takes_in_what_it_missed() {
     let test = Test::new();
     let first = opened(&test, 41, "55227", 1);
     keep(&test);
@@ -108,7 +108,7 @@ fn a_service_that_got_another_license_since_the_copy_is_bound_to_it_by_the_comma
 /// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is
 /// the service's license, and nothing is bought beside it.
 #[test]
-fn in_doubt() {
+fn a_newer_mark_ends_the_doubt_of_an_old_state() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.upstream.fault(Fault::on("soft.order.param").drop_before());
@@ -150,7 +150,7 @@ fn reopened() -> Test {
 /// A state that was copied while a closed service's order was in doubt: reopened, the service has that license and
 /// shows it, so it is not freed as one that came too late.
 #[test]
-fn reopened_in_doubt() {
+fn a_license_that_a_reopened_service_shows_is_not_freed() {
     let test = reopened();
     let id = licid(&test, 42);
     sync(&test).ok();
@@ -161,7 +161,7 @@ fn reopened_in_doubt() {
 
 /// The same of a service that wants no panel any more: it keeps none.
 #[test]
-fn without_panel_in_doubt() {
+fn a_reopened_service_that_wants_no_panel_keeps_no_license() {
     let test = reopened();
     test.choose(42, "nopanel");
     test.cmd("sync_item", 42).ok();
@@ -170,7 +170,7 @@ fn without_panel_in_doubt() {
 
 /// A state begun anew gives the same numbers out: what gives it away is a mark that it never gave.
 #[test]
-fn begun_anew() {
+fn a_mark_that_was_never_given_shows_that_a_state_began_anew() {
     let test = Test::new();
     test.settings("panel_id = \"abcdefgh\"\n");
     test.soft_item(41, "9203", 1).external().ip("192.0.2.41").add();
@@ -189,7 +189,7 @@ fn begun_anew() {
 
 /// What was looked at once is not asked about for ever: a deleted license of before the loss stays in the list.
 #[test]
-fn deleted_before_the_loss() {
+fn a_license_deleted_before_the_loss_is_looked_at_once() {
     let test = Test::new();
     test.settings(PINNED);
     opened(&test, 41, "55227", 1);
@@ -207,7 +207,7 @@ fn deleted_before_the_loss() {
 
 /// A freed license is a witness to a state that freed nothing; to one that gave numbers out it is none.
 #[test]
-fn freed_before_the_loss() {
+fn a_freed_license_shows_that_a_state_which_freed_nothing_is_old() {
     let test = Test::new();
     test.settings(PINNED);
     pooled(&test, 41, "55227", 40);
@@ -227,7 +227,7 @@ fn freed_before_the_loss() {
 
 /// Until what it missed is taken in the state stays old; what can never be taken in holds up nothing.
 #[test]
-fn not_taken_in() {
+fn a_state_stays_old_until_all_that_it_missed_is_taken_in() {
     let (test, missed) = self::missed();
     test.upstream.fault(Fault::on("soft.edit?read").drop_before().always());
     assert_eq!(reconcile(&test).code, Some(1));
@@ -245,7 +245,7 @@ fn not_taken_in() {
 
 /// What the state holds free was given to a service since: it is that service's, though it is older than it.
 #[test]
-fn given_since() {
+fn a_license_given_to_a_service_since_stays_with_it() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     keep(&test);
@@ -261,7 +261,7 @@ fn given_since() {
 /// The license that the state holds was deleted since, and another one bought. Where the former is there after all it
 /// is a person's to say which of the two it is.
 #[test]
-fn replaced_since() {
+fn a_license_that_replaced_a_deleted_one_since_is_bound() {
     for is_back in [false, true] {
         let test = Test::new();
         let first = opened(&test, 42, "55227", 1);
@@ -284,7 +284,7 @@ fn replaced_since() {
 
 /// Its service is closed by now: taken in to be freed, when it is not young any more.
 #[test]
-fn closed_since() {
+fn a_license_whose_service_was_closed_since_is_freed() {
     let (test, missed) = missed();
     test.set_item(42, "status", "4");
     reconcile(&test).ok();
@@ -297,7 +297,7 @@ fn closed_since() {
 /// The number belongs to a younger service by now, and the list shows no dates: opened, the license shows that it is
 /// none of that service's.
 #[test]
-fn number_used_again() {
+fn a_younger_service_of_the_same_number_gets_no_old_license() {
     let (test, missed) = missed();
     test.upstream.age(missed, 60);
     test.db.exec("DELETE FROM itemparam WHERE item = 42 AND intname IN ('licid', 'lickey')", ());
@@ -319,7 +319,7 @@ fn number_used_again() {
 
 /// Deleted as the state believes, and there all the same: it is taken in and freed, not forgotten.
 #[test]
-fn believed_deleted() {
+fn a_license_believed_deleted_that_is_there_is_freed() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| l.status = 4);

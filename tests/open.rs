@@ -6,7 +6,7 @@ use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 /// A first open orders exactly what the service asks for, and tells the panel number, key and name, then that it is
 /// open.
 #[test]
-fn first_open() {
+fn a_first_open_orders_exactly_what_the_service_asks_for() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").licname("shop").add();
     test.cmd("open", 42).ok().stdout("");
@@ -55,7 +55,7 @@ fn people_may_be_called_as_they_like() {
 
 /// Without a name of the client's the license is called after the service.
 #[test]
-fn default_name() {
+fn a_license_without_a_name_is_called_after_its_service() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").name("Shop \"<b>A</b>\" & Co").add();
     test.cmd("open", 42).ok();
@@ -65,7 +65,7 @@ fn default_name() {
 
 /// A repeated open finds its license: one read, nothing bought, only the post-call again.
 #[test]
-fn repeated() {
+fn a_repeated_open_buys_nothing_and_tells_the_panel_again() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     for _ in 0..3 {
@@ -83,7 +83,7 @@ fn repeated() {
 
 /// Items that cannot be opened are refused with their own error, and nothing is sent.
 #[test]
-fn refused_before_anything() {
+fn an_item_that_cannot_be_opened_is_refused_before_anything_is_sent() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).add();
     test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
@@ -121,7 +121,7 @@ fn refused_before_anything() {
 
 /// The words of a refusal reach the panel with their type, the run may be repeated, nothing is opened.
 #[test]
-fn refused_by_upstream() {
+fn a_refusal_reaches_the_panel_and_the_run_may_be_repeated() {
     let test = Test::new();
     for (item, words, kind) in [
         (1, "no_money", "nomoney"),
@@ -151,7 +151,7 @@ fn refused_by_upstream() {
 
 /// A stop that lands while open waits for the key is undone: what is handed out runs.
 #[test]
-fn stopped_while_waiting() {
+fn a_license_stopped_while_open_waits_is_started_again() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     test.upstream.fault(Fault::on("soft.order.param").key_late(2));
@@ -162,7 +162,7 @@ fn stopped_while_waiting() {
 
 /// A run that bought the license died before it said so: the next command says it, whichever that is.
 #[test]
-fn said_by_the_next_command() {
+fn a_purchase_that_was_never_told_is_told_by_the_next_command() {
     for command in ["prolong", "resume"] {
         let test = Test::new();
         test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
@@ -179,7 +179,7 @@ fn said_by_the_next_command() {
 
 /// An address that has such a license already is found before the order.
 #[test]
-fn busy_address() {
+fn a_busy_address_is_found_before_the_order() {
     let test = Test::new();
     test.upstream.add_foreign(55227, 1, "192.0.2.10", "somebody's");
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -191,7 +191,7 @@ fn busy_address() {
 
 /// A login that fails is `auth` and registered as a problem of the module; nothing is ordered.
 #[test]
-fn login_refused() {
+fn a_refused_login_is_a_problem_of_the_module() {
     let mut test = Test::new();
     test.module_password(7, "wrong");
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -208,7 +208,7 @@ fn login_refused() {
 
 /// A license left unpaid at status 1 is waited for, never ordered anew, and opens the service once it is paid.
 #[test]
-fn unpaid_order() {
+fn an_unpaid_order_is_waited_for_and_never_ordered_anew() {
     let test = Test::new();
     test.upstream.options(|o| o.no_money_leaves_order = true);
     test.upstream.set_balance(100);
@@ -234,7 +234,7 @@ fn unpaid_order() {
 
 /// A key that is late does not keep the service closed; the next sync brings it.
 #[test]
-fn late_key() {
+fn a_late_key_does_not_keep_the_service_closed() {
     for status in [2, 5] {
         let test = Test::new();
         test.upstream.options(|o| (o.key_after_reads, o.late_key_status) = (u32::MAX, status));
@@ -255,7 +255,7 @@ fn late_key() {
 
 /// A key that appears at the second look is saved by open itself, with one read more.
 #[test]
-fn key_at_the_second_look() {
+fn a_key_that_appears_at_the_second_look_is_saved_by_open() {
     let test = Test::new();
     test.upstream.options(|o| o.key_after_reads = 1);
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -266,7 +266,7 @@ fn key_at_the_second_look() {
 
 /// A panel that fails after the purchase: nothing is bought again, what is missing is told at the next run.
 #[test]
-fn panel_fails_after_the_purchase() {
+fn a_panel_that_fails_after_the_purchase_costs_no_second_one() {
     for (func, kind) in [
         ("service.saveparam", MgrctlFaultKind::ErrorDocument),
         ("service.saveparam", MgrctlFaultKind::Lost),
@@ -298,7 +298,7 @@ fn panel_fails_after_the_purchase() {
 
 /// An older panel takes parameters one by one, in the older form.
 #[test]
-fn older_panel() {
+fn an_older_panel_gets_its_parameters_one_by_one() {
     let mut test = Test::new();
     test.panel(|p| p.saveparam_refuses_names = true);
     test.soft_item(42, "55227", 1).ip("192.0.2.10").licname("shop").add();
@@ -312,7 +312,7 @@ fn older_panel() {
 
 /// reopen does what open would still have to do, and ends with a post-call of its own.
 #[test]
-fn reopen() {
+fn reopen_does_what_open_left_and_ends_with_its_own_post_call() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.set_item(42, "status", "3");
@@ -330,7 +330,7 @@ fn reopen() {
 
 /// An item's number used again, for another client: the license of the former one is neither shown nor changed.
 #[test]
-fn number_used_again() {
+fn a_number_used_again_never_touches_the_former_license() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.set_item(42, "account", "777");
@@ -346,7 +346,7 @@ fn number_used_again() {
 /// The service names a license that this state does not know: nothing is bought beside it, and what to do depends on
 /// whether it bears a mark. Once it is deleted it stands in nobody's way.
 #[test]
-fn names_an_unknown_license() {
+fn nothing_is_bought_beside_an_unknown_license_that_is_shown() {
     for (remoteid, advice) in
         [("", "pmisplicense bind 42 ID"), ("pml-zzzzzzzz-42-1", "pmisplicense state adopt zzzzzzzz")]
     {
@@ -369,7 +369,7 @@ fn names_an_unknown_license() {
 /// The look before an order takes no note of what others have: a key that the seller changed is still news to the
 /// next sync, which brings it.
 #[test]
-fn look_before_leaves_others() {
+fn the_look_before_an_order_hides_no_change_from_sync() {
     let test = Test::new();
     let id = opened(&test, 41, "55227", 1);
     let today = test.upstream.today();

@@ -37,7 +37,7 @@ pub fn orders(test: &Test) -> usize {
 /// Taken in this order: a new key while nobody has the address, then name, address and mark in one edit, then
 /// started.
 #[test]
-fn taken() {
+fn a_pooled_license_gets_its_key_before_its_address() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     let old_key = test.upstream.license(id).key;
@@ -62,7 +62,7 @@ fn taken() {
 
 /// Not given out: too young, another tariff, about to run out, a trial, put into another state, foreign.
 #[test]
-fn not_taken() {
+fn a_license_that_does_not_fit_is_not_given_out() {
     for (case, days, name) in [
         ("too young", 0, "55227"),
         ("too young by a day", 29, "55227"),
@@ -95,7 +95,7 @@ fn not_taken() {
 /// Among those that cover the need the one that ends soonest; else the one that ends latest. What is needed ends with
 /// what the client has paid for, or with his period where he has paid for nothing beyond today.
 #[test]
-fn choice() {
+fn the_license_that_covers_the_need_and_ends_soonest_is_taken() {
     for (period, paid, want) in
         [(1, None, 1), (12, None, 2), (1, Some(100), 2), (12, Some(50), 1), (12, Some(0), 2), (12, Some(-10), 2)]
     {
@@ -113,7 +113,7 @@ fn choice() {
 
 /// The number of nodes must be the same.
 #[test]
-fn nodes() {
+fn a_pooled_license_is_taken_only_with_as_many_nodes() {
     let test = Test::new();
     test.soft_item(41, "55230", 12).nodes(2).ip("192.0.2.41").add();
     test.cmd("open", 41).ok();
@@ -131,7 +131,7 @@ fn nodes() {
 
 /// The service comes back to its own address: its former license is the first candidate; a key too young is told.
 #[test]
-fn same_address() {
+fn a_services_former_license_is_its_first_candidate() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 41, "55227", 12);
@@ -149,7 +149,7 @@ fn same_address() {
 
 /// Refused at the key or the address: given back, stopped, and the next candidate or an order takes its place.
 #[test]
-fn refused() {
+fn a_refused_candidate_goes_back_and_the_next_takes_its_place() {
     for (func, words) in
         [("soft.edit?newkey", "key_change"), ("soft.edit?set", "ip_change"), ("soft.edit?newkey", "odd")]
     {
@@ -166,7 +166,7 @@ fn refused() {
 /// The address is busy upstream: the run ends with that, nothing is bought, and no other license loses its key for
 /// it.
 #[test]
-fn busy_address() {
+fn a_busy_address_costs_no_pooled_license_its_key() {
     let test = Test::new();
     let ids = pooled_many(&test, 1..=2);
     test.upstream.add_foreign(55227, 1, "192.0.2.142", "somebody's");
@@ -180,7 +180,7 @@ fn busy_address() {
 
 /// The key's answer is lost: seen by the look; not seen: put aside until it is settled, another one serves.
 #[test]
-fn key_in_doubt() {
+fn a_license_whose_new_key_is_in_doubt_is_put_aside() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").drop_after());
@@ -213,7 +213,7 @@ fn key_in_doubt() {
 
 /// The edit's answer is lost or the run ends there: the claim is kept and continued, no order is placed.
 #[test]
-fn continued() {
+fn an_interrupted_claim_is_continued_without_an_order() {
     for name in ["drop_after", "drop_before", "html"] {
         let test = Test::new();
         let id = pooled(&test, 41, "55227", 40);
@@ -238,7 +238,7 @@ fn key_needs_a_running_license() {
 
 /// Two services at once: the pool's only license goes to one of them, the other one buys.
 #[test]
-fn two_at_once() {
+fn the_last_pooled_license_goes_to_one_of_two_services() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     let runs: Vec<_> = [142, 143]
@@ -258,7 +258,7 @@ fn two_at_once() {
 
 /// A product that is not pooled by the settings buys, and is stopped at the end.
 #[test]
-fn switched_off() {
+fn a_product_that_is_not_pooled_takes_nothing_from_the_pool() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     test.settings("[[product]]\ninternal_name = \"55227\"\npooled = false\n");
@@ -270,7 +270,7 @@ fn switched_off() {
 
 /// Where the seller gives no dates the attempt decides: refused, the candidate goes back and the next way is taken.
 #[test]
-fn without_dates() {
+fn where_the_seller_gives_no_dates_the_attempt_decides() {
     for (days, taken) in [(40, true), (0, false)] {
         let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
         let id = pooled(&test, 41, "55227", days);
@@ -317,7 +317,7 @@ fn without_dates_a_change_for_a_client_is_young_by_our_own_record() {
 /// A call in doubt about a license that no service holds is ended by a pass, whether anybody wants the license or
 /// not.
 #[test]
-fn doubt_of_nobody() {
+fn a_pass_ends_the_doubt_about_a_license_that_nobody_holds() {
     let test = Test::new();
     pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").late());
@@ -332,7 +332,7 @@ fn doubt_of_nobody() {
 
 /// A run that passed a license over keeps others from it no longer, and its own service as long as it runs.
 #[test]
-fn passed_over() {
+fn a_run_that_passed_a_license_over_holds_up_no_other_service() {
     let test = Test::new();
     let id = pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").drop_before());

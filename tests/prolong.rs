@@ -19,7 +19,7 @@ fn renewed(test: &Test) -> usize {
 /// One payment, one period, whether the panel moves the end before the call or by the post-call; repeated runs buy
 /// nothing more.
 #[test]
-fn one_period_a_payment() {
+fn one_payment_buys_one_period() {
     for test in worlds() {
         let id = opened(&test, 42, "55227", 1);
         let first = test.item(42).expiredate.unwrap();
@@ -47,7 +47,7 @@ fn one_period_a_payment() {
 
 /// Without a running operation a payment is told by the panel's end alone.
 #[test]
-fn without_operation() {
+fn without_an_operation_a_payment_is_told_by_the_panels_end() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let first = test.item(42).expiredate.unwrap();
@@ -89,7 +89,7 @@ fn without_an_operation_the_next_call_is_the_next_payment() {
 
 /// The answer is lost: seen by the look, one billing, the panel told.
 #[test]
-fn lost_answer() {
+fn a_renewal_whose_answer_was_lost_is_billed_once() {
     for name in ["drop_after", "html", "http_502", "truncated", "refused_after", "empty", "answer_of_another"] {
         for test in worlds() {
             opened(&test, 42, "55227", 1);
@@ -108,7 +108,7 @@ fn lost_answer() {
 /// Nothing happened, and nobody can know: not sent again before it is settled; then once more, and the payment is
 /// whole.
 #[test]
-fn in_doubt() {
+fn a_renewal_in_doubt_is_not_sent_again_before_it_is_settled() {
     for test in worlds() {
         let id = opened(&test, 42, "55227", 1);
         let operation = test.prolong_paid(42);
@@ -136,7 +136,7 @@ fn in_doubt() {
 
 /// It was not reached: certain, so the next run sends it at once.
 #[test]
-fn not_sent() {
+fn a_renewal_that_was_not_sent_is_sent_by_the_next_run() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let operation = test.prolong_paid(42);
@@ -149,7 +149,7 @@ fn not_sent() {
 
 /// Refused: the type says why, the panel is not told, the repeated run pays.
 #[test]
-fn refused() {
+fn a_refused_renewal_is_paid_by_the_repeated_run() {
     for (words, kind) in [
         ("no_money", "nomoney"),
         ("blocked", "blocked"),
@@ -171,7 +171,7 @@ fn refused() {
 
 /// A license that lasts beyond the paid end (a year under a monthly service) is not renewed; the panel is told.
 #[test]
-fn covered() {
+fn a_license_that_lasts_beyond_the_paid_end_is_not_renewed() {
     let test = Test::new();
     test.period_align("1;12;;");
     opened(&test, 42, "55227", 1);
@@ -185,7 +185,7 @@ fn covered() {
 
 /// A suspended service: nothing is bought, the panel is told; resume starts it, and sync renews it when it is due.
 #[test]
-fn suspended() {
+fn a_payment_of_a_suspended_service_buys_nothing() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.cmd("suspend", 42).ok();
@@ -202,7 +202,7 @@ fn suspended() {
 
 /// An active service whose license the seller has deleted gets a new one: that is all that this payment buys.
 #[test]
-fn deleted() {
+fn a_payment_for_a_deleted_license_buys_only_a_new_one() {
     for test in worlds() {
         let first = opened(&test, 42, "55227", 1);
         test.upstream.edit_license(first, |l| l.status = 4);
@@ -217,7 +217,7 @@ fn deleted() {
 
 /// The post-call's outcome is lost: it is sent again only while the item's end is what it was.
 #[test]
-fn post_call_lost() {
+fn a_lost_post_call_is_repeated_only_while_the_end_is_unmoved() {
     for (kind, again) in [(MgrctlFaultKind::Lost, false), (MgrctlFaultKind::ErrorDocument, true)] {
         let test = Test::new();
         opened(&test, 42, "55227", 1);
@@ -233,7 +233,7 @@ fn post_call_lost() {
 
 /// What prolong bought, sync does not buy again; and the other way round.
 #[test]
-fn shared_with_sync() {
+fn what_prolong_bought_is_not_bought_again_by_sync() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     ends_in(&test, id, 1);
@@ -251,7 +251,7 @@ fn shared_with_sync() {
 
 /// The first prolong of a trial turns it into a paid license, and the trial is stopped.
 #[test]
-fn trial_becomes_paid() {
+fn the_first_prolong_turns_a_trial_into_a_paid_license() {
     let test = Test::new();
     test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
     test.cmd("open", 42).ok();
@@ -308,7 +308,7 @@ fn a_paid_service_whose_trial_ended_without_a_paid_license_is_named_by_each_pass
 
 /// `nopanel` and a service without an end cost nothing and succeed.
 #[test]
-fn nothing_to_pay() {
+fn a_service_without_an_end_or_panel_costs_nothing() {
     let test = Test::new();
     test.soft_item(1, "nopanel", 1).active_until(&day(10)).add();
     opened(&test, 2, "55227", 0);
@@ -321,7 +321,7 @@ fn nothing_to_pay() {
 
 /// A running operation stands for its paid end for 20 days; a number used again later is another payment.
 #[test]
-fn operation_after_twenty_days() {
+fn an_operation_stands_for_its_paid_end_for_20_days() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let operation = test.prolong_paid(42);
@@ -339,7 +339,7 @@ fn operation_after_twenty_days() {
 /// A license that the seller stopped is started before it is renewed, so that nothing of its time is lost; where
 /// nothing is owed it is only started, and one that ran out is left to whoever pays.
 #[test]
-fn stopped_by_the_seller() {
+fn a_license_that_the_seller_stopped_is_started_before_its_renewal() {
     let stop = |test: &Test, id| test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (3, StoppedBy::Hand));
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
@@ -363,7 +363,7 @@ fn stopped_by_the_seller() {
 
 /// A license that lasts exactly until the paid end is not renewed.
 #[test]
-fn covered_to_the_day() {
+fn a_license_that_ends_exactly_with_the_paid_end_is_not_renewed() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     let paid = months(&test.item(42).expiredate.unwrap(), 1);
@@ -374,7 +374,7 @@ fn covered_to_the_day() {
 
 /// A renewal in doubt whose license is stopped meanwhile: its end tells nothing any more, so a person is asked.
 #[test]
-fn stopped_in_doubt() {
+fn an_operator_is_asked_when_a_license_is_stopped_in_doubt() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("service.prolong").drop_before());
@@ -396,7 +396,7 @@ fn stopped_in_doubt() {
 /// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing
 /// was renewed; else it is in doubt, and not sent again.
 #[test]
-fn refused_and_not_found() {
+fn an_odd_refusal_is_a_doubt_while_its_license_is_not_found() {
     for (fault, kind) in
         [(Some(Fault::on("service.prolong").refused("odd").with_late_effect()), "client"), (None, "license_gone")]
     {
@@ -421,7 +421,7 @@ fn refused_and_not_found() {
 
 /// The end of a payment that cannot be written down fails the run; the panel is not told twice.
 #[test]
-fn end_not_written() {
+fn a_payment_whose_end_was_not_written_is_not_told_twice() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let operation = test.prolong_paid(42);

@@ -12,7 +12,7 @@ fn funcs(test: &Test) -> Vec<String> {
 
 /// `features` from a bare folder: nothing is read, called or written.
 #[test]
-fn features() {
+fn features_reads_calls_and_writes_nothing() {
     let bare = tempfile::tempdir().unwrap();
     let output = std::process::Command::new(crate::support::program_exe())
         .args(["--command", "features"])
@@ -29,7 +29,7 @@ fn features() {
 
 /// Commands that mean nothing for licenses answer validly, each with its exact bytes.
 #[test]
-fn empty_answers() {
+fn a_command_that_means_nothing_here_has_a_valid_answer() {
     let test = Test::new();
     for name in ["get_suitable_module", "usercreate", "stat", "get_server_config", "sync_pricelist", "sync_iplist"] {
         test.run(["--command", name, "--module", "7"]).ok().stdout(&format!("{HEAD}<doc/>\n"));
@@ -43,7 +43,7 @@ fn empty_answers() {
 
 /// The login is tried with what stands on stdin, and with nothing else.
 #[test]
-fn check_connection() {
+fn check_connection_tries_the_login_from_stdin_only() {
     let test = Test::new();
     let (user, password) = test.upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
     let check = |url: &str, password: &str| {
@@ -79,7 +79,7 @@ fn check_connection() {
 
 /// The form comes back whole, with the known addresses and the one that is set.
 #[test]
-fn tune_connection() {
+fn tune_connection_gives_the_form_back_with_the_known_addresses() {
     let test = Test::new();
     let form =
         "<doc lang=\"ru\" func=\"processing.edit\"><metadata name=\"m\"/><url>https://billing.example.com</url></doc>";
@@ -101,7 +101,7 @@ fn tune_connection() {
 
 /// The period-alignment table: rows are listed once, a form becomes the stored text and the form again.
 #[test]
-fn tuning_param() {
+fn tuning_param_turns_a_form_into_a_row_and_back() {
     let test = Test::new();
     test.period_align("1;12;soft;17");
     let tune =
@@ -146,7 +146,7 @@ fn tuning_param() {
 
 /// Addresses, names and internal names before the panel takes them.
 #[test]
-fn check_param_and_addon() {
+fn what_a_client_types_is_checked_before_the_panel_takes_it() {
     let test = Test::new();
     let ok = format!("{HEAD}<doc><ok/></doc>\n");
     let param = |name: &str, value: &str| test.run(["--command", "check_param", "--param", name, "--value", value]);
@@ -235,7 +235,7 @@ fn bad_arguments_touch_nothing() {
 
 /// A row that names another item or command is an error before anything is touched, and is not written to.
 #[test]
-fn foreign_running_operation() {
+fn a_running_operation_of_another_item_is_an_error() {
     let test = Test::new();
     for operation in [test.operation(41, "open"), test.operation(42, "close")] {
         let output = test.cmd_op("open", 42, operation);
@@ -253,7 +253,7 @@ fn foreign_running_operation() {
 
 /// A failure is saved with type, causes and log; after ten tries a person gets a task, once.
 #[test]
-fn failure_report() {
+fn a_failure_is_saved_and_becomes_one_task_after_ten_tries() {
     let test = Test::new();
     let operation = test.operation(4242, "open");
     let output = test.cmd_op("open", 4242, operation);
@@ -313,7 +313,7 @@ fn a_refusal_of_any_length_is_saved_shortened() {
 
 /// A panel that takes no report does not hide the error.
 #[test]
-fn failing_report() {
+fn a_panel_that_takes_no_report_does_not_hide_the_error() {
     let test = Test::new();
     let operation = test.operation(4242, "open");
     let plain = test.cmd("open", 4242);
@@ -325,7 +325,7 @@ fn failing_report() {
 
 /// DoNothing: no output, no call, no state, exit 0; the event handler too.
 #[test]
-fn do_nothing() {
+fn do_nothing_stops_every_command_without_a_word() {
     let test = Test::new();
     test.do_nothing(true);
     for name in [
@@ -349,7 +349,7 @@ fn do_nothing() {
 
 /// The event handler notes the item and answers, whatever it is handed and in whatever state the settings are.
 #[test]
-fn event_handler() {
+fn the_event_handler_notes_the_item_and_always_answers() {
     let test = Test::new();
     test.settings("broken");
     for item in ["42", "", "x/../y"] {

@@ -50,7 +50,7 @@ const DOCUMENTS: [&str; 4] = [READMES[0], READMES[1], GUIDES[0], GUIDES[1]];
 
 /// Levels of the headings, code, tables and every quoted command are the same in both languages.
 #[test]
-fn both_languages() {
+fn the_documents_show_the_same_in_both_languages() {
     for pair in [READMES, GUIDES] {
         let [en, ru] = pair.map(text);
         let levels = |document: &str| -> Vec<usize> {
@@ -164,7 +164,7 @@ fn help_names_documents_that_exist() {
 
 /// Every target of make that a document names is one.
 #[test]
-fn targets() {
+fn every_target_of_make_that_a_document_names_exists() {
     let makefile = text("Makefile");
     let mut seen = 0;
     for document in DOCUMENTS.map(text) {
@@ -180,7 +180,7 @@ fn targets() {
 
 /// Every command for people that a document shows is understood: never exit code 2.
 #[test]
-fn commands() {
+fn every_command_that_a_document_shows_is_understood() {
     let test = Test::new();
     let mut lines: BTreeSet<String> = BTreeSet::new();
     for document in DOCUMENTS.map(text) {
@@ -199,7 +199,7 @@ fn commands() {
 
 /// Each command that the program has stands in both tables.
 #[test]
-fn tables_are_whole() {
+fn the_tables_of_both_readmes_hold_every_command() {
     let test = Test::new();
     let help = test.run(["--help"]).stdout;
     let listed = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -220,7 +220,7 @@ fn tables_are_whole() {
 
 /// Names of settings that a document quotes are in the sample.
 #[test]
-fn settings() {
+fn every_setting_that_a_document_quotes_is_in_the_sample() {
     let sample = text("etc/pmisplicense.toml");
     for language in 0..2 {
         let document = [READMES[language], GUIDES[language]].map(text).join("\n");

@@ -37,7 +37,7 @@ fn releases() -> Vec<(String, Option<chrono::NaiveDate>)> {
 
 /// Settings of every version, with every key that it knew, open without a word.
 #[test]
-fn frozen_settings() {
+fn settings_of_every_version_open_without_a_word() {
     let all = frozen();
     assert!(all.contains("0.1.0"), "{all:?}");
     for name in all {
@@ -54,7 +54,7 @@ fn frozen_settings() {
 /// Keep a Changelog: what is not released first, then versions with their days, newest first, known headings beneath.
 /// A released version is this one or an earlier one, and its settings are frozen.
 #[test]
-fn changelog() {
+fn the_changelog_keeps_its_form() {
     let all = releases();
     let (first, rest) = all.split_first().expect("a heading");
     assert_eq!(first, &("Unreleased".to_owned(), None));
@@ -124,7 +124,7 @@ fn clarified(deny: &toml::Table) -> BTreeMap<String, String> {
 /// Every crate of the lock file has a license that deny.toml allows, and deny.toml allows no more than is needed.
 /// `make licenses` asks cargo-deny for the same and more.
 #[test]
-fn licenses() {
+fn deny_toml_allows_the_licenses_of_all_crates_and_no_others() {
     let deny: toml::Table = toml::from_str(&fs::read_to_string(repository("deny.toml")).unwrap()).unwrap();
     let allowed = deny["licenses"]["allow"].as_array().unwrap().iter();
     let allowed: Vec<String> = allowed.map(|license| license.as_str().unwrap().to_owned()).collect();
@@ -156,7 +156,7 @@ fn licenses() {
 
 /// Expressions are read as SPDX means them, and the older spelling with a stroke.
 #[test]
-fn expressions() {
+fn license_expressions_are_read_as_spdx_means_them() {
     let allowed = ["MIT", "ISC"].map(str::to_owned);
     for (text, expected) in [
         ("MIT", true),

@@ -30,7 +30,7 @@ fn refused(test: &Test, words: &[&str], told: &str) {
 
 /// Before the settling time is over the seller may still carry the order out: it cannot be said that it did not.
 #[test]
-fn not_bought_too_early() {
+fn an_order_cannot_be_ended_as_not_bought_before_it_has_settled() {
     let test = in_doubt();
     refused(&test, &["--not-bought", "--yes"], "client");
     refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no doubt 7");
@@ -43,7 +43,7 @@ fn not_bought_too_early() {
 
 /// A license that serves another service is not what was bought for this one; one that serves nobody may be.
 #[test]
-fn license_of_another() {
+fn a_license_that_serves_another_service_was_not_bought_for_this_one() {
     let test = Test::new();
     let (held, free) = (opened(&test, 40, "55227", 1), opened(&test, 41, "55227", 1));
     order_in_doubt(&test);
@@ -61,7 +61,7 @@ fn license_of_another() {
 
 /// A change in doubt is about one license, which must be named; said to be carried out, it is not sent again.
 #[test]
-fn a_change() {
+fn a_change_said_to_be_carried_out_is_not_sent_again() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.fault(Fault::on("service.prolong").drop_before().always());

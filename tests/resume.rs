@@ -12,7 +12,7 @@ fn suspended(test: &Test) -> u64 {
 
 /// A license with time left is started, not renewed.
 #[test]
-fn starts() {
+fn a_license_with_time_left_is_started_and_not_renewed() {
     let test = Test::new();
     let id = suspended(&test);
     test.cmd("resume", 42).ok().stdout("");
@@ -29,7 +29,7 @@ fn starts() {
 
 /// One that ran out is renewed for a period of the service, once, from today; the service's end lies ahead.
 #[test]
-fn ran_out() {
+fn a_license_that_ran_out_is_renewed_once_from_today() {
     let test = Test::new();
     let id = suspended(&test);
     ends_in(&test, id, -3);
@@ -44,7 +44,7 @@ fn ran_out() {
 
 /// One about to run out is started first and renewed then: renewing a stopped license would lose its time.
 #[test]
-fn due_after_start() {
+fn a_license_about_to_run_out_is_started_before_its_renewal() {
     let test = Test::new();
     let id = suspended(&test);
     ends_in(&test, id, 1);
@@ -59,7 +59,7 @@ fn due_after_start() {
 
 /// It ran out, and the service itself is not paid beyond today: the run fails, nothing is bought.
 #[test]
-fn not_paid() {
+fn a_license_that_ran_out_is_not_renewed_for_an_unpaid_service() {
     let test = Test::new();
     let id = suspended(&test);
     ends_in(&test, id, -3);
@@ -72,7 +72,7 @@ fn not_paid() {
 /// A third-party license that is not found is gone when it is missing twice, a settling time apart, beside another
 /// one of its own list: only then a new one is ordered.
 #[test]
-fn external_not_found() {
+fn a_third_party_license_is_gone_only_when_missing_twice() {
     let test = Test::new();
     test.upstream.options(|o| o.forget_deleted = true);
     for item in [41, 42] {
@@ -93,7 +93,7 @@ fn external_not_found() {
 
 /// The seller deleted it: a new one is ordered, running, with its key on the item, and the log says so. Once.
 #[test]
-fn deleted() {
+fn a_deleted_license_is_replaced_once_by_a_new_one() {
     let test = Test::new();
     let first = suspended(&test);
     let key = test.item(42).param("lickey").to_owned();
@@ -110,7 +110,7 @@ fn deleted() {
 
 /// A license that the seller does not show any more is replaced only when two looks, a settling time apart, say so.
 #[test]
-fn not_shown() {
+fn a_license_that_is_not_shown_is_replaced_after_two_looks() {
     let test = Test::new();
     opened(&test, 41, "55228", 1);
     let first = suspended(&test);
@@ -126,7 +126,7 @@ fn not_shown() {
 
 /// The answer of the renewal is lost: seen by the look, never sent twice.
 #[test]
-fn renewal_with_a_lost_answer() {
+fn a_renewal_whose_answer_was_lost_is_not_sent_twice() {
     let test = Test::new();
     let id = suspended(&test);
     ends_in(&test, id, -3);
@@ -138,7 +138,7 @@ fn renewal_with_a_lost_answer() {
 
 /// `nopanel` has nothing to start.
 #[test]
-fn nopanel() {
+fn nopanel_has_nothing_to_start() {
     let test = Test::new();
     test.soft_item(42, "nopanel", 1).status(3).add();
     test.cmd("resume", 42).ok().stdout("");
@@ -147,7 +147,7 @@ fn nopanel() {
 
 /// A trial with time left is started like any other.
 #[test]
-fn trial() {
+fn a_trial_with_time_left_is_started() {
     let test = Test::new();
     test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
     test.cmd("open", 42).ok();
@@ -158,7 +158,7 @@ fn trial() {
 
 /// Whether a license has run out is told by a day: with a clock that differs from the seller's nothing is renewed.
 #[test]
-fn wrong_clock() {
+fn a_clock_that_differs_from_the_sellers_renews_nothing() {
     let test = Test::new();
     let id = suspended(&test);
     ends_in(&test, id, -3);

@@ -7,7 +7,7 @@ use crate::support::{Fault, Test};
 /// The answer names a license that cannot be read yet: the next run looks at it, whether or not a list shows it, and
 /// counts it once, also where nothing but name, address and tariff tells it.
 #[test]
-fn named_and_not_read() {
+fn a_license_that_was_named_and_not_read_is_looked_at_next() {
     for (remoteid, unlisted) in [(true, false), (true, true), (false, false), (false, true)] {
         let test = Test::new();
         test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (remoteid, remoteid));
@@ -25,7 +25,7 @@ fn named_and_not_read() {
 
 /// What an answer named and what bears somebody else's mark is not bound, however well it fits.
 #[test]
-fn named_is_anothers() {
+fn a_named_license_with_anothers_mark_is_not_bound() {
     let test = ordered("", Fault::on("soft.edit?read").drop_before().always());
     test.cmd("open", 42).fails("client");
     test.upstream.clear_faults();
@@ -41,7 +41,7 @@ fn named_is_anothers() {
 
 /// Where the seller is known to return marks a license without one is not believed either, though an answer named it.
 #[test]
-fn named_without_a_mark() {
+fn a_named_license_without_a_mark_is_not_believed() {
     let test = Test::new();
     opened(&test, 41, "55227", 1);
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -69,7 +69,7 @@ fn only_what_may_be_it_is_opened() {
 
 /// The mark is looked for in everything that may be it, not only in what is opened first.
 #[test]
-fn found_behind_others() {
+fn our_mark_is_found_behind_the_licenses_of_others() {
     let test = ordered("", Fault::on("soft.order.param").late());
     test.upstream.options(|o| o.list_remoteid = false);
     test.cmd("open", 42).fails("client");
@@ -99,7 +99,7 @@ fn marks_of_others_are_marks() {
 
 /// Where the seller returns no remoteid each of several lost answers is told by the mark in its name.
 #[test]
-fn several_without_remoteid() {
+fn without_remoteids_each_lost_order_is_told_by_its_name() {
     let test = Test::new();
     test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
     opened(&test, 41, "55227", 1);

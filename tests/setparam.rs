@@ -4,7 +4,7 @@ use crate::support::{Fault, Test};
 
 /// Another address and another name are passed on, then the panel is told; a second run reads only.
 #[test]
-fn address_and_name() {
+fn a_new_address_and_name_are_passed_on_once() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.set_param(42, "ip", "192.0.2.77");
@@ -30,7 +30,7 @@ fn address_and_name() {
 
 /// A service that went to `nopanel` gave its license back: nothing is missing, and sync says so.
 #[test]
-fn no_panel_any_more() {
+fn a_service_that_gave_up_its_panel_misses_nothing() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.choose(42, "nopanel");
@@ -58,7 +58,7 @@ fn a_panel_that_is_chosen_again_unheard_is_named_by_sync() {
 
 /// One address a month: told with the day from which it will work; the intent is kept and sync carries it out.
 #[test]
-fn address_limit() {
+fn an_address_refused_within_the_month_is_set_by_sync_later() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 42, "55227", 12);
@@ -84,7 +84,7 @@ fn address_limit() {
 
 /// Where the seller gives no dates a refused address is not asked for again before a day has passed.
 #[test]
-fn address_limit_without_dates() {
+fn without_dates_a_refused_address_waits_for_a_day() {
     let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 42, "55227", 12);
@@ -102,7 +102,7 @@ fn address_limit_without_dates() {
 /// A trial stays one as long as the service is on trial, nodes included; what becomes of it then is not sync's to
 /// buy.
 #[test]
-fn trial() {
+fn a_trial_stays_one_as_long_as_the_service_is_on_trial() {
     for name in ["55227", "55230"] {
         let test = Test::new();
         test.soft_item(42, name, -100).nodes(0).ip("192.0.2.42").add();
@@ -126,7 +126,7 @@ fn trial() {
 
 /// Bad values of the client's change nothing.
 #[test]
-fn bad_values() {
+fn bad_values_of_the_client_change_nothing() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     for (name, value) in [("ip", "127.0.0.1"), ("ip", "192.0.2.1,192.0.2.2"), ("licname", "free.lic")] {
@@ -140,7 +140,7 @@ fn bad_values() {
 
 /// A busy address is refused by the seller and nothing is told.
 #[test]
-fn busy_address() {
+fn a_busy_address_is_refused_and_nothing_is_told() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.add_foreign(55227, 1, "192.0.2.77", "somebody's");
@@ -151,7 +151,7 @@ fn busy_address() {
 
 /// Nodes: the included ones plus the client's, charged once even when the answer is lost.
 #[test]
-fn nodes() {
+fn changed_nodes_are_charged_once_even_without_an_answer() {
     for name in ["none", "drop_after", "refused_after"] {
         let test = Test::new();
         test.soft_item(42, "55230", 1).nodes(2).ip("192.0.2.10").add();
@@ -212,7 +212,7 @@ fn nodes_that_the_product_does_not_have_are_never_passed_over() {
 
 /// Another panel: the tariff changes at the seller, license and key stay; a repeated run sends nothing.
 #[test]
-fn tariff() {
+fn another_panel_changes_the_tariff_and_keeps_license_and_key() {
     for name in ["none", "drop_after", "html", "refused_after"] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 1);
@@ -246,7 +246,7 @@ fn tariff() {
 
 /// Only what the seller refused is rolled back in the panel, and only when there is a tariff to go back to.
 #[test]
-fn rollback() {
+fn only_a_refused_tariff_is_rolled_back_in_the_panel() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).on_tariff().ip("192.0.2.10").add();
     test.cmd("open", 42).ok();
@@ -268,7 +268,7 @@ fn rollback() {
 
 /// Unknown, or never sent: no rollback; the run fails and is repeated.
 #[test]
-fn no_rollback() {
+fn an_unknown_or_unsent_change_is_not_rolled_back() {
     for not_sent in [false, true] {
         let test = Test::new();
         test.soft_item(42, "55227", 1).on_tariff().ip("192.0.2.10").add();
@@ -298,7 +298,7 @@ fn no_rollback() {
 
 /// While a change of the tariff is in doubt nothing else is changed.
 #[test]
-fn in_doubt() {
+fn nothing_else_is_changed_while_a_tariff_is_in_doubt() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.choose(42, "55228");
@@ -311,7 +311,7 @@ fn in_doubt() {
 /// Somebody else changes the license meanwhile: nothing is told before it is what the client wants. Whether it runs
 /// is not setparam's to decide.
 #[test]
-fn changed_meanwhile() {
+fn nothing_is_told_before_the_license_is_as_the_client_wants() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.set_param(42, "ip", "192.0.2.77");
@@ -333,7 +333,7 @@ fn changed_meanwhile() {
 
 /// A license that is gone: an active service gets a new one, a suspended one does not.
 #[test]
-fn license_gone() {
+fn only_an_active_service_gets_a_new_license_for_a_gone_one() {
     for (status, bought) in [("2", 2), ("3", 1)] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 1);
@@ -346,7 +346,7 @@ fn license_gone() {
 
 /// From no panel to a panel: an order; from a panel to none: freed; each remembered.
 #[test]
-fn nopanel() {
+fn a_service_can_choose_a_panel_and_give_it_up() {
     let test = Test::new();
     test.soft_item(42, "nopanel", 1).ip("192.0.2.10").add();
     test.cmd("open", 42).ok().stdout("");
@@ -374,7 +374,7 @@ fn nopanel() {
 
 /// From ISPmanager 5, whose sale is over, to 6: not refused; back to it: refused before anything is sent.
 #[test]
-fn away_from_an_ended_product() {
+fn a_change_away_from_an_ended_product_is_not_refused() {
     let test = Test::new();
     test.upstream.set_today("2021-04-01".parse().unwrap());
     let old = test.upstream.add_foreign(3541, 12, "192.0.2.42", "old");
@@ -395,7 +395,7 @@ fn away_from_an_ended_product() {
 
 /// The seller away: `client`, nothing told.
 #[test]
-fn not_reached() {
+fn nothing_is_told_while_the_seller_is_away() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.set_param(42, "licname", "x");
@@ -410,7 +410,7 @@ fn not_reached() {
 /// A change whose answer was lost lands after the client changed his mind: the next pass sees that address and name
 /// are not what the service wants, and puts them right, also when its first attempt fails.
 #[test]
-fn late_change() {
+fn a_change_that_lands_late_is_put_right_by_the_next_pass() {
     for fails in [false, true] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 1);
@@ -444,7 +444,7 @@ fn late_change() {
 
 /// The same where the seller allows one address a month: kept until then, and never forgotten.
 #[test]
-fn late_change_waits() {
+fn a_late_address_is_put_right_when_the_month_is_over() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| {

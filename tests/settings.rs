@@ -5,7 +5,7 @@ use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// A bad file stops every command that needs it, names key and line, and nothing is touched.
 #[test]
-fn bad_files() {
+fn a_bad_file_is_named_with_key_and_line_and_touches_nothing() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     for (text, key, line) in [
@@ -36,7 +36,7 @@ fn bad_files() {
 
 /// The sample file is what the program does without one.
 #[test]
-fn sample() {
+fn the_sample_is_what_the_program_does_without_a_file() {
     let test = Test::new();
     let sample = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/etc/pmisplicense.toml")).unwrap();
     let root = test.root().display().to_string();
@@ -47,7 +47,7 @@ fn sample() {
 
 /// --config and the environment name the file; state and log go where they say, readable by nobody else.
 #[test]
-fn places() {
+fn option_and_environment_say_where_the_files_are() {
     use std::os::unix::fs::PermissionsExt;
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -131,7 +131,7 @@ fn a_settings_file_in_another_encoding_is_refused_by_that_name() {
 
 /// post_open = "service": another call tells the panel that the service is open.
 #[test]
-fn post_open() {
+fn post_open_chooses_the_call_that_tells_the_panel() {
     let test = Test::new();
     test.settings("post_open = \"service\"\n");
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -198,7 +198,7 @@ fn a_run_killed_between_the_two_calls_leaves_what_the_next_run_completes() {
 
 /// panel_id is pinned: marks bear it whatever state file there is.
 #[test]
-fn panel_id() {
+fn marks_bear_the_pinned_panel_id() {
     let test = Test::new();
     test.settings("panel_id = \"abcd1234\"\n");
     opened(&test, 42, "55227", 1);
@@ -207,7 +207,7 @@ fn panel_id() {
 
 /// Below the smallest balance nothing is bought or renewed; closing and stopping go on.
 #[test]
-fn minimum_balance() {
+fn nothing_is_bought_or_renewed_below_the_minimum_balance() {
     let test = Test::new();
     opened(&test, 41, "55228", 1);
     test.settings("[module.7]\nminimum_balance = \"50.00\"\n");
@@ -225,7 +225,7 @@ fn minimum_balance() {
 
 /// After a refusal for money a run only asks the balance, until it has grown or fifteen minutes are over.
 #[test]
-fn back_off() {
+fn after_a_refusal_for_money_a_run_only_asks_the_balance() {
     for (words, kind) in [("no_money", "nomoney"), ("blocked", "blocked")] {
         let test = Test::new();
         test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
@@ -250,7 +250,7 @@ fn back_off() {
 
 /// Words of a seller are understood by a table that the settings extend.
 #[test]
-fn refusal_words() {
+fn the_settings_teach_the_program_a_sellers_words() {
     let test = Test::new();
     test.settings("[[refusal]]\ntype = \"odd\"\nmeans = \"nomoney\"\n");
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();

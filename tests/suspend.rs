@@ -4,7 +4,7 @@ use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// The license is stopped, looked at, and the panel told; a second run reads only.
 #[test]
-fn stops_once() {
+fn a_suspended_license_is_stopped_once_and_the_panel_told() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.cmd("suspend", 42).ok().stdout("");
@@ -29,7 +29,7 @@ fn stops_once() {
 /// A lost answer and a refusal that took effect are seen by the look; a call without answer is repeated, since it may
 /// be; a refusal without effect fails.
 #[test]
-fn faults() {
+fn a_lost_answer_is_seen_by_the_look_and_a_refusal_fails() {
     for (name, kind) in [
         ("drop_after", ""),
         ("html", ""),
@@ -59,7 +59,7 @@ fn faults() {
 
 /// The seller away: `client`, a registered problem, nothing told; the repeated run succeeds.
 #[test]
-fn not_reached() {
+fn a_seller_that_is_away_is_a_problem_and_nothing_is_told() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.stop_listening();
@@ -73,7 +73,7 @@ fn not_reached() {
 
 /// The post-call fails: the run fails with `mgrctl`, and its repetition only tells the panel again.
 #[test]
-fn post_call_fails() {
+fn a_failed_post_call_is_repeated_without_a_second_stop() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.mgrctl_fault(MgrctlFault::on("service.postsuspend", MgrctlFaultKind::ErrorDocument));
@@ -86,7 +86,7 @@ fn post_call_fails() {
 
 /// cancel_prolong forbids at the seller to renew by itself and makes no post-call; without a license it succeeds.
 #[test]
-fn cancel_prolong() {
+fn cancel_prolong_switches_off_the_sellers_own_renewal() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| l.autoprolong = "1".into());
@@ -104,7 +104,7 @@ fn cancel_prolong() {
 
 /// The panel's switch: nothing is read, called or written by a command about an open service.
 #[test]
-fn do_nothing() {
+fn do_nothing_leaves_an_open_service_untouched() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let before = state(&test, "SELECT count(*) FROM journal");
@@ -129,7 +129,7 @@ fn do_nothing() {
 
 /// The seller says done: a license that still runs is not told as gone, and one that is gone is not told as running.
 #[test]
-fn done_and_not_seen() {
+fn what_the_seller_calls_done_is_told_only_when_it_is_seen() {
     for (status, kind) in [(2, "upstream"), (4, "license_gone")] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 1);

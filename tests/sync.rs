@@ -10,7 +10,7 @@ fn sync(test: &Test) -> crate::support::Output {
 
 /// With nothing new nothing is changed, saved or told.
 #[test]
-fn nothing_new() {
+fn a_sync_with_nothing_new_changes_saves_and_tells_nothing() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.cmd("sync_item", 42).ok().stdout("");
@@ -36,7 +36,7 @@ fn sellers_changes_are_adopted() {
 
 /// What the client wants is carried out, never overwritten: address, name, running or stopped, automatic renewal.
 #[test]
-fn clients_intents() {
+fn what_the_client_wants_is_carried_out_and_never_overwritten() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| (l.licname, l.autoprolong, l.status) = ("odd".into(), "1".into(), 3));
@@ -52,7 +52,7 @@ fn clients_intents() {
 
 /// Due: renewed for one aligned period while the service is active and paid; once; never otherwise.
 #[test]
-fn renewals() {
+fn what_is_due_is_renewed_once_for_an_active_paid_service() {
     for (case, status, item_end, license_end, period, want) in [
         ("due", 2, 20, 1, 1, 1),
         ("ran out", 2, 20, -2, 1, 1),
@@ -86,7 +86,7 @@ fn renewals() {
 
 /// `renew_before_days`, and a license without an expiry date, which never runs out.
 #[test]
-fn renew_before_days() {
+fn a_license_is_renewed_the_set_number_of_days_before_its_end() {
     let test = Test::new();
     test.settings("renew_before_days = 5\n");
     let id = opened(&test, 42, "55227", 1);
@@ -126,7 +126,7 @@ fn late_key_is_a_problem() {
 
 /// A license that is deleted under an active service: told, never ordered by sync.
 #[test]
-fn deleted() {
+fn a_deleted_license_is_told_and_never_ordered_by_sync() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| l.status = 4);
@@ -140,7 +140,7 @@ fn deleted() {
 
 /// One pass over the list; a call of its own only for what needs one.
 #[test]
-fn server() {
+fn a_pass_reads_the_list_and_only_what_needs_a_call() {
     let test = Test::new();
     for item in 41..=45 {
         opened(&test, item, "55227", 1);
@@ -166,7 +166,7 @@ fn server() {
 /// A stopped license of a suspended service is no reason for a call when its end is near, but an automatic renewal
 /// is, and so is a service that was paid again.
 #[test]
-fn server_and_suspended() {
+fn a_suspended_services_license_near_its_end_needs_no_call() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.cmd("suspend", 42).ok();
@@ -190,7 +190,7 @@ fn server_and_suspended() {
 /// A list that shows when a key changed says that the service's is another one by now; once taken over it says
 /// nothing.
 #[test]
-fn server_and_keys() {
+fn a_key_that_changed_in_the_list_is_brought_once() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| (l.key, l.key_changed) = ("NEW-KEY-1".into(), day(0).parse().ok()));
@@ -203,7 +203,7 @@ fn server_and_keys() {
 
 /// The figures of a pass over several modules are those of all of them, and so are the failures.
 #[test]
-fn several_modules() {
+fn a_pass_over_several_modules_adds_up_figures_and_failures() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     test.connect_module(8, &test.upstream.url());
@@ -224,7 +224,7 @@ fn several_modules() {
 
 /// What waits to be freed is freed by a look at its service as well, not before its time.
 #[test]
-fn frees_in_time() {
+fn a_look_at_a_service_frees_what_waits_in_its_time() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 42, "55227", 12);
@@ -258,7 +258,7 @@ fn open_is_told_once() {
 
 /// An order in doubt belongs to the account that it was sent to: no other one is searched for it, nor asked again.
 #[test]
-fn order_of_a_former_account() {
+fn an_order_in_doubt_is_not_looked_for_in_another_account() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     test.upstream.fault(Fault::on("soft.order.param").drop_before());
@@ -276,7 +276,7 @@ fn order_of_a_former_account() {
 
 /// One failing item does not keep the others from being handled; the run fails with its error.
 #[test]
-fn one_fails() {
+fn one_failing_item_does_not_hold_up_the_others() {
     let test = Test::new();
     for item in [41, 42] {
         let id = opened(&test, item, "55227", 1);
@@ -293,7 +293,7 @@ fn one_fails() {
 
 /// Far more renewals than usual: none is made, and the error says how to allow it.
 #[test]
-fn guard_of_many() {
+fn far_more_renewals_than_usual_are_not_made() {
     let test = Test::new();
     test.settings("renew_before_days = 1\n");
     for item in 1..=22 {
@@ -313,7 +313,7 @@ fn guard_of_many() {
 
 /// A clock that differs from the seller's by more than a day: nothing is bought by sync.
 #[test]
-fn wrong_clock() {
+fn a_clock_off_by_more_than_a_day_buys_nothing() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     ends_in(&test, id, 1);
@@ -328,7 +328,7 @@ fn wrong_clock() {
 
 /// Address or user of a module changed: nothing is changed at the seller until a person accepts the account.
 #[test]
-fn account_swapped() {
+fn a_swapped_account_changes_nothing_until_it_is_accepted() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.module_param(7, "url", &test.upstream.base().replace("127.0.0.1", "localhost"));
@@ -343,7 +343,7 @@ fn account_swapped() {
 /// An accepted account buys for what is new; what was bound with the former one stays with it, and is neither looked
 /// for nor bought again in the new one.
 #[test]
-fn account_accepted() {
+fn an_accepted_account_buys_only_for_what_is_new() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let former = (test.upstream.url(), 1001, licid(&test, 42));
@@ -374,7 +374,7 @@ fn account_accepted() {
 /// An order that is in doubt with the former account is neither looked for nor sent in the new one: a person must
 /// say.
 #[test]
-fn account_accepted_in_doubt() {
+fn a_doubt_of_a_former_account_is_left_to_an_operator() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.upstream.fault(Fault::on("soft.order.param").late());

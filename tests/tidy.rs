@@ -48,7 +48,7 @@ fn too_long(line: &str) -> bool {
 /// No source file is longer than five hundred lines, no line longer than the page, and each file opens with its
 /// purpose.
 #[test]
-fn lengths() {
+fn files_and_lines_are_short_and_files_open_with_their_purpose() {
     let sources = texts(&[".rs"]);
     assert!(sources.len() > 100, "the sources are found: {}", sources.len());
     let mut found = Vec::new();
@@ -174,7 +174,7 @@ fn imports(text: &str) -> Vec<String> {
 
 /// Who may import whom.
 #[test]
-fn layers() {
+fn no_module_imports_a_module_that_it_may_not() {
     let allowed = allowed();
     let mut found = Vec::new();
     let mut checked = 0;
@@ -201,7 +201,7 @@ fn layers() {
 /// Nothing was left behind: markers of work, of a merge, of a debugging hour, machine paths, words about how it was
 /// made.
 #[test]
-fn nothing_left_behind() {
+fn no_mark_of_unfinished_work_is_left_behind() {
     // Written in halves, or this file would find itself.
     let marks = [
         ["TO", "DO"],
@@ -245,7 +245,7 @@ fn nothing_left_behind() {
 
 /// Every feature test is named by the one integration binary: a file that nobody runs proves nothing.
 #[test]
-fn every_test_runs() {
+fn every_test_file_is_part_of_the_test_binary() {
     let lib = std::fs::read_to_string(root().join("tests/lib.rs")).unwrap();
     for entry in std::fs::read_dir(root().join("tests")).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -54,7 +54,7 @@ mod tests {
 
     /// The bar fits the line, fills up, and is silent without a terminal.
     #[test]
-    fn bar() {
+    fn the_bar_fits_its_line_and_is_silent_without_a_terminal() {
         let half = drawn(Some(60), 500, Some(1000));
         assert_eq!(half.trim_end(), "\rmodule 7: licenses [##############--------------] 500/1000");
         assert_eq!(half.chars().count(), 60);

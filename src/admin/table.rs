@@ -166,7 +166,7 @@ mod tests {
 
     /// The widest column is cut, letters are counted and not bytes, and line breaks in names do no harm.
     #[test]
-    fn fits() {
+    fn the_widest_column_is_cut_and_letters_are_counted_not_bytes() {
         let rows = vec![
             vec!["5001".to_owned(), "магазин с очень длинным именем".to_owned()],
             vec!["7".to_owned(), "a\nb".to_owned()],
@@ -178,7 +178,7 @@ mod tests {
 
     /// Columns that can be left out go before cells are cut, and no more of them than necessary.
     #[test]
-    fn spares() {
+    fn spare_columns_are_left_out_before_any_cell_is_cut() {
         let rows = vec![vec!["5001".to_owned(), "active".to_owned(), "192.0.2.10".to_owned(), "shop".to_owned()]];
         let head = ["ID", "STATUS", "IP", "NAME"];
         let giving = Giving { soft: &[3], spare: &[1, 3] };
@@ -207,7 +207,7 @@ mod tests {
 
     /// Words stay whole, later lines are indented.
     #[test]
-    fn wraps() {
+    fn wrapped_words_stay_whole_and_later_lines_are_indented() {
         assert_eq!(wrapped("one two three four five six", 22, 2), "one two three four\n  five six");
         assert_eq!(
             wrapped("now run: pmisplicense sync; then wait", 24, 2),

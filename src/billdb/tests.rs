@@ -4,7 +4,7 @@ use super::*;
 
 /// Defaults, sockets and TCP follow the panel's parameters; the password is never shown.
 #[test]
-fn parameters() {
+fn the_connection_follows_the_panels_parameters_and_hides_the_password() {
     let params = |pairs: &[(&str, &str)]| {
         let map = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         DbParams::from_paramlist(&map)
@@ -21,7 +21,7 @@ fn parameters() {
 
 /// A database that does not answer is an error that names it without the password, and it comes at once.
 #[test]
-fn away() {
+fn a_database_that_is_away_is_named_without_the_password() {
     let mut map = BTreeMap::from([("DBPassword".to_owned(), "SECRET".to_owned())]);
     map.insert("DBSocket".to_owned(), "/nonexistent/mysql.sock".to_owned());
     let mut db = MysqlBillDb::connect(&DbParams::from_paramlist(&map));
@@ -32,7 +32,7 @@ fn away() {
 
 /// The rules of docs/interface.md 4 for numbers, and which rows count.
 #[test]
-fn addon_rows() {
+fn addon_rows_are_counted_and_kept_by_the_rules_of_the_panel() {
     let row = |pairs: &[(usize, &str)]| {
         let mut columns = vec![None; 19];
         for (column, text) in pairs {
@@ -66,7 +66,7 @@ fn addon_rows() {
 
 /// Dates have the database's own form; a day is read from each form.
 #[test]
-fn dates() {
+fn dates_have_the_databases_form_and_days_are_read_from_each_form() {
     let date = || Value::Date(2026, 11, 1, 0, 0, 0, 0);
     assert_eq!(text_of(date(), ColumnType::MYSQL_TYPE_DATE).as_deref(), Some("2026-11-01"));
     assert_eq!(text_of(date(), ColumnType::MYSQL_TYPE_DATETIME).as_deref(), Some("2026-11-01 00:00:00"));
@@ -77,7 +77,7 @@ fn dates() {
 
 /// vendor/regex matches what the crate mysql needs: versions of servers, and nothing that is not UTF-8.
 #[test]
-fn versions() {
+fn the_vendored_regex_matches_what_the_mysql_crate_needs() {
     let parts = |pattern: &str, version: &[u8]| {
         let found = regex::bytes::Regex::new(pattern).expect("a pattern").captures(version)?;
         let part = |group| found.get(group).map(|part| String::from_utf8_lossy(part.as_bytes()).into_owned());

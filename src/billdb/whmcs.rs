@@ -77,7 +77,7 @@ mod tests {
 
     /// A URL of another kind is refused. The password of the URL overrides the one from outside, and is never shown.
     #[test]
-    fn urls() {
+    fn a_url_of_another_kind_is_refused_and_no_password_is_shown() {
         let place = |url: &str| Place::parse(url, Some("OUTSIDE".into()));
         for url in [
             "",

@@ -462,7 +462,7 @@ mod tests {
 
     /// clap itself accepts the declarations.
     #[test]
-    fn declarations() {
+    fn clap_accepts_the_declarations_of_the_subcommands() {
         super::AdminArgs::command().debug_assert();
     }
 }

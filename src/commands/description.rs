@@ -49,7 +49,7 @@ fn every_error_has_texts() {
 
 /// The settings form has exactly the parameters of `features`, each with a label and a hint, and the known addresses.
 #[test]
-fn settings_form() {
+fn the_settings_form_has_the_parameters_of_features() {
     let root = root(MODULE);
     let params: Vec<_> = features::PARAMS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let form = "processing.edit.pmisplicense";
@@ -63,7 +63,7 @@ fn settings_form() {
 
 /// The table of the period alignment has the fields that `tuning_param` reads and writes.
 #[test]
-fn period_alignment_form() {
+fn the_alignment_form_has_the_fields_of_tuning_param() {
     let root = root(MODULE);
     let form = "processing.customparam.edit.pmisplicense.period_align";
     assert_eq!(fields(&root, form), tuning::FIELDS);
@@ -74,7 +74,7 @@ fn period_alignment_form() {
 
 /// The description names this module, its product types, and the handler with the events of bundled services.
 #[test]
-fn plugin_and_events() {
+fn the_description_names_the_module_its_types_and_its_events() {
     let root = root(MODULE);
     let plugin = root.child("plugin").expect("a plugin");
     assert_eq!(plugin.attribute("name"), Some(crate::model::item::MODULE_PROGRAM));

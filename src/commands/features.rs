@@ -37,7 +37,7 @@ mod tests {
 
     /// The exact bytes (docs/interface.md 3).
     #[test]
-    fn exact() {
+    fn features_answers_with_its_exact_bytes() {
         let names = "check_connection tune_connection tuning_param open suspend resume close setparam reopen prolong \
                      cancel_prolong sync_item sync_server gen_key check_param check_addon import import_pricelist";
         let features: String = names.split(' ').map(|name| format!("<feature name=\"{name}\"/>")).collect();

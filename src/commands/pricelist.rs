@@ -152,7 +152,7 @@ mod tests {
     /// Each shape of an answer, numbers as text and as attribute. What cannot be ordered, errors and forms without
     /// tariffs offer nothing.
     #[test]
-    fn offers() {
+    fn offers_are_read_from_each_shape_of_an_answer() {
         let export = "<doc><pricelist><id>55231</id><active>on</active><price currency=\"RUB\"/></pricelist>\
                       <pricelist><id v=\"55232\"/></pricelist><pricelist><id>55233</id><archived>on</archived></pricelist>\
                       <pricelist><id>55234</id><active>off</active></pricelist>\

@@ -187,7 +187,7 @@ mod tests {
 
     /// The form becomes a row, and the row the form again. Hidden fields do not count.
     #[test]
-    fn row_and_form() {
+    fn a_form_becomes_a_row_and_the_row_the_same_form() {
         let form = |compare: &str, itemtype: &str, pricelist: &str| {
             doc(&format!(
                 "<doc><source_period>1</source_period><change_into>12</change_into><compare_tariff>{compare}</compare_tariff>\
@@ -215,7 +215,7 @@ mod tests {
 
     /// A row that could not be read later is not stored.
     #[test]
-    fn bad_rows() {
+    fn a_row_that_could_not_be_read_later_is_not_stored() {
         let fields = |from: &str, into: &str, itemtype: &str, pricelist: &str| {
             doc(&format!(
                 "<doc><source_period>{from}</source_period><change_into>{into}</change_into><itemtype>{itemtype}</itemtype>\
@@ -237,7 +237,7 @@ mod tests {
 
     /// The old session_params is emptied and a full one follows, names in order.
     #[test]
-    fn session() {
+    fn the_session_params_are_written_anew_with_names_in_order() {
         let mut form = doc(
             "<doc><session_params><param name=\"plid\" value=\"7\"/><param name=\"elid\" value=\"\"/></session_params></doc>",
         );

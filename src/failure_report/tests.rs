@@ -170,7 +170,7 @@ fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
 
 /// The document, to the letter: date, module, type, causes, log lines without secrets.
 #[test]
-fn exact_document() {
+fn the_saved_document_is_exact_and_holds_no_secret() {
     let calls = told(Fake::default(), ErrorKind::Upstream, Some(31));
     let want = "save 31 <doc><processingmodule date=\"2026-11-21 08:00:00\" id=\"7\" name=\"Licenses &lt;7&gt;\"/>\
                 <error date=\"2026-11-21 08:00:00\" type=\"upstream\" object=\"o\" value=\"v&amp;\">\
@@ -181,7 +181,7 @@ fn exact_document() {
 
 /// Ten tries, read after the error was saved; a doubt about money at once; `busy` never; one task only.
 #[test]
-fn who_gets_a_task() {
+fn one_task_is_made_after_ten_tries_or_at_a_doubt() {
     let after_save = |fake: Fake, kind| told(fake, kind, Some(31)).into_iter().skip(1).collect::<Vec<_>>();
     let fake = |tries| Fake { tries, task_type: "6", ..Fake::default() };
     let none: [&str; 0] = [];
@@ -201,7 +201,7 @@ fn who_gets_a_task() {
 
 /// An unreachable license server is a registered problem, with or without a running operation.
 #[test]
-fn problems() {
+fn an_unreachable_license_server_is_a_registered_problem() {
     for kind in [ErrorKind::Client, ErrorKind::Auth] {
         assert_eq!(told(Fake::default(), kind, None), ["problem 7 Licenses <7>: what & why"]);
         assert_eq!(told(Fake::default(), kind, Some(31)).len(), 2);
@@ -212,7 +212,7 @@ fn problems() {
 /// However long log, message, causes and names are, and however much longer escaping makes them, the document stays
 /// below the limit for an argument of a process, and says what it left out.
 #[test]
-fn bounded() {
+fn the_document_stays_below_the_limit_of_an_argument() {
     for letter in ["я", "&", "\"", "x"] {
         let long = letter.repeat(100 * 1024);
         let lines: Vec<String> = (0..100).map(|n| format!("{n} {long}")).collect();

@@ -53,7 +53,7 @@ fn seen(root: &Path) -> (String, String) {
 
 /// How each call looks to the tool: no shell, the root as folder, secrets in the environment after the parameters.
 #[test]
-fn command_lines() {
+fn the_tool_is_called_without_a_shell_and_secrets_are_kept_apart() {
     let dir = root();
     let mut mgrctl = tool(dir.path());
     let key = "KEY $HOME\n'".to_owned();
@@ -102,7 +102,7 @@ fn command_lines() {
 
 /// The calls that only `run` makes.
 #[test]
-fn own_calls() {
+fn the_calls_that_only_run_makes_are_sent_and_read() {
     let dir = root();
     let mgrctl = tool(dir.path());
     let params = mgrctl.paramlist().expect("parameters");
@@ -126,7 +126,7 @@ fn own_calls() {
 
 /// Every way to fail, and what is known after it. Secrets that the tool quotes are masked.
 #[test]
-fn failures() {
+fn each_failure_of_the_tool_says_what_is_known_after_it() {
     let dir = root();
     let mgrctl = tool(dir.path());
     let run = |func: &str| mgrctl.run(&Form::new(func).with("lickey", "KEY-1"));

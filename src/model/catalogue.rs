@@ -340,7 +340,7 @@ mod tests {
 
     /// docs/licensing-rules.md 1: every code of the table with its periods, trial and nodes.
     #[test]
-    fn builtin_table() {
+    fn every_built_in_code_has_its_periods_trial_and_nodes() {
         let catalogue = Catalogue::builtin();
         for (code, periods, trial, nodes) in [
             ("55227", vec![1, 12], Some("55239"), None),
@@ -371,7 +371,7 @@ mod tests {
 
     /// Every successor and trial that a product names is a product.
     #[test]
-    fn references_resolve() {
+    fn every_successor_and_trial_is_a_product() {
         let catalogue = Catalogue::builtin();
         for product in catalogue.iter() {
             for name in product.successors.iter().chain(&product.trial) {

@@ -226,7 +226,7 @@ mod tests {
 
     /// Numbers of orders are digits only.
     #[test]
-    fn numbers_of_orders() {
+    fn the_number_of_an_order_is_digits_only() {
         assert_eq!(order_number(" 78877737 "), Some(LicenseId(78_877_737)));
         for wrong in ["", " ", "0", "-1", "+1", "12a", "1.5", "99999999999", "١٢"] {
             assert_eq!(order_number(wrong), None, "{wrong}");
@@ -236,7 +236,7 @@ mod tests {
     /// A request that was written down by a version without the seller's time is read as one without it, and written
     /// unchanged.
     #[test]
-    fn purchases_of_former_versions() {
+    fn a_purchase_of_a_former_version_is_read_without_the_sellers_time() {
         let text = [
             r#"{"order":12,"name":"whmcs","line":"resellerhosting","#,
             r#""invoice":"NoInvoice","action_before":"0","months":1}"#,
@@ -249,7 +249,7 @@ mod tests {
 
     /// An action counts as failed only if the word says so.
     #[test]
-    fn failed_actions() {
+    fn an_action_has_failed_only_if_its_word_says_so() {
         let action = |status: &str| OrderAction { id: "1".into(), added: None, status: status.into() };
         assert!(["Failed", "ActionFailed", "Cancelled"].iter().all(|word| action(word).has_failed()));
         assert!(["Success", "InvoicePaid", "PendingExecution", "Odd", ""].iter().all(|w| !action(w).has_failed()));
@@ -257,7 +257,7 @@ mod tests {
 
     /// Each line is found by its key, and all paths differ.
     #[test]
-    fn product_lines() {
+    fn each_product_line_has_a_key_and_a_path_of_its_own() {
         for line in PRODUCT_LINES {
             assert_eq!(ProductLine::parse(line.key), Some(line));
             assert_eq!(PRODUCT_LINES.iter().filter(|other| other.path == line.path).count(), 1);

@@ -196,7 +196,7 @@ mod tests {
     /// A mark survives the trip to the seller and back, stays within the seller's limit, and nothing else reads as
     /// one.
     #[test]
-    fn mark_round_trip() {
+    fn a_mark_is_read_back_as_written_and_nothing_else_is_one() {
         let panel = PanelId::from_bytes([7; 8]);
         let order = Mark::Order { panel: panel.clone(), item: ItemId(u32::MAX), number: u32::MAX };
         assert!(order.to_string().len() <= 40);
@@ -210,7 +210,7 @@ mod tests {
 
     /// A key never shows itself by accident.
     #[test]
-    fn key_is_masked() {
+    fn a_printed_key_is_masked() {
         let key = LicenseKey::parse(" SECRET-KEY ").expect("a key");
         assert!(!format!("{key:?} {key}").contains("SECRET"));
         assert_eq!(key.reveal(), "SECRET-KEY");

@@ -311,7 +311,7 @@ mod tests {
     /// docs/licensing-rules.md 2, row by row: which enumeration counts, which value, and when there is an error instead
     /// of a guess.
     #[test]
-    fn internal_name_choice() {
+    fn the_internal_name_is_chosen_by_the_rules_and_never_guessed() {
         let catalogue = Catalogue::builtin();
         let panel = || choice("panel", "55227", &["nopanel", "55227"]);
         let os = || choice("ostempl", "debian", &["debian", "alma"]);
@@ -350,7 +350,7 @@ mod tests {
 
     /// Nodes come from the named whole-number addon and are never negative.
     #[test]
-    fn nodes() {
+    fn nodes_come_from_the_named_addon_and_are_never_negative() {
         let number = |name: &str, n| Addon { name: name.into(), value: AddonValue::Number(n) };
         let names = vec!["nodes".to_owned()];
         assert_eq!(item("soft", "", vec![number("disk", 9), number("nodes", 2)]).additional_nodes(&names), 2);

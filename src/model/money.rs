@@ -134,7 +134,7 @@ mod tests {
     /// One amount in all its spellings. A text that could be another amount, or is not a plain number, is not an
     /// amount.
     #[test]
-    fn amounts_in_words() {
+    fn every_spelling_of_an_amount_is_read_and_no_unclear_one() {
         for text in [
             "1200.00",
             "1200,00",
@@ -202,7 +202,7 @@ mod tests {
 
     /// Amounts are read without floats, and rubbish is not an amount.
     #[test]
-    fn money() {
+    fn amounts_are_read_without_floats_and_rubbish_is_no_amount() {
         for (text, minor) in [("10", 1000), ("10.5", 1050), ("1 200,00", 120_000), ("-3.07", -307), ("0.999", 99)] {
             assert_eq!(Money::parse(text, "eur").map(|m| m.minor), Some(minor), "{text}");
         }

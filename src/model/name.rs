@@ -66,7 +66,7 @@ mod tests {
 
     /// Escapes and white space make no difference. A beginning may be the same name. Anything else is another name.
     #[test]
-    fn names_as_sellers_keep_them() {
+    fn a_name_is_the_same_in_each_form_that_sellers_keep() {
         let cases = [
             ("Smith & Sons", "Smith & Sons", true, true),
             ("Smith & Sons", "Smith &amp; Sons", true, true),

@@ -154,7 +154,7 @@ mod tests {
 
     /// Months are added with the day clamped to the month's last (docs/licensing-rules.md 5).
     #[test]
-    fn months_clamp() {
+    fn an_added_month_ends_at_the_last_day_of_a_shorter_one() {
         for (from, months, to) in [
             ("2027-01-31", 1, "2027-02-28"),
             ("2028-01-31", 1, "2028-02-29"),
@@ -184,7 +184,7 @@ mod tests {
 
     /// An incomplete row is not a rule.
     #[test]
-    fn broken_rows() {
+    fn an_incomplete_row_is_not_a_rule() {
         for row in ["", "1", "1;", "1;0;;", "1;-100;;", "x;1;;", "1;2;;x", "1;2;a;3;4", "-7;1;;"] {
             assert_eq!(parse_alignment(row), None, "{row}");
         }

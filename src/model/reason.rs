@@ -159,7 +159,7 @@ mod tests {
 
     /// Stored reasons can be read back, also the seller's words and those of an earlier version. All words differ.
     #[test]
-    fn round_trip() {
+    fn every_stored_reason_can_be_read_back() {
         let more = [Reason::KeyRefused("too young".into()), Reason::AddressRefused(String::new())];
         for reason in Reason::PLAIN.into_iter().chain(more).chain([Reason::Other("by hand".into())]) {
             assert_eq!(Reason::parse(&reason.to_string()), reason);

@@ -98,7 +98,7 @@ mod tests {
 
     /// Addresses in every spelling lead to the same host.
     #[test]
-    fn hosts() {
+    fn every_spelling_of_an_address_leads_to_the_same_host() {
         for (url, host, sells) in [
             ("https://api.ispmanager.com", "api.ispmanager.com", true),
             ("https://api-eu.ispmanager.com/manager/billmgr", "api-eu.ispmanager.com", true),
@@ -119,7 +119,7 @@ mod tests {
 
     /// Path `/api` on this machine and the hosts of OrderBox mean OrderBox; nothing else does.
     #[test]
-    fn kinds() {
+    fn only_its_hosts_and_a_local_api_path_mean_orderbox() {
         for url in [
             "https://httpapi.com/api/",
             "https://HTTPAPI.com",

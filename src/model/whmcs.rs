@@ -103,7 +103,7 @@ mod tests {
 
     /// Each column in the forms of databases and exports. The error of a wrong row names column and value.
     #[test]
-    fn rows() {
+    fn each_form_of_a_row_is_read_and_wrong_cells_are_named() {
         let row = |service: &str| record(&[("licenseid", "5001"), ("licensetype", "0"), ("serviceid", service)]);
         for (service, remoteid) in [("12", "l12"), ("NULL", "l"), ("\\N", "l"), ("", "l"), ("0", "l")] {
             let read = NocRow::read(&row(service)).expect("a row");

@@ -248,7 +248,7 @@ mod tests {
     /// docs/licensing-rules.md 9: active, suspended, resumed, closed, addon and address changed, and what is only
     /// reported.
     #[test]
-    fn table() {
+    fn each_difference_of_a_server_has_its_step_or_its_report() {
         let catalogue = Catalogue::builtin();
         let lite = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
         let pro = || Ok(Wanted::Product(catalogue.get("55228").expect("Pro")));
@@ -303,7 +303,7 @@ mod tests {
     /// The guard of many changes counts each step by its kind. Resuming takes nothing away and buys nothing, so it is
     /// not counted.
     #[test]
-    fn kinds() {
+    fn every_step_but_a_resumption_is_counted_by_its_kind() {
         let kinds = [Step::Open, Step::Suspend, Step::Close, Step::Drop, Step::Change, Step::Resume].map(Step::kind);
         let freed = Some(Kind::Frees);
         assert_eq!(kinds, [Some(Kind::Orders), Some(Kind::Stops), freed, freed, Some(Kind::Changes), None]);
@@ -311,7 +311,7 @@ mod tests {
 
     /// The difference is named, and an error names its server.
     #[test]
-    fn told() {
+    fn a_difference_is_named_and_an_error_names_its_server() {
         let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(2), ..test_item(42) };
         let catalogue = Catalogue::builtin();
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
@@ -339,7 +339,7 @@ mod tests {
 
     /// When the seller has a license for a server without one in our state, none is ordered.
     #[test]
-    fn found_upstream() {
+    fn a_license_of_the_same_address_and_product_may_be_the_servers() {
         let here = test_license(5001);
         let no_address = Target { ip: None, ..target("55227", "") };
         for (case, seen, target, want) in [

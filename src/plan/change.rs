@@ -199,7 +199,7 @@ mod tests {
     /// docs/licensing-rules.md 8, row by row; and what the seller changed is adopted, not undone
     /// (docs/licensing-rules.md 5).
     #[test]
-    fn table() {
+    fn each_difference_is_found_and_the_sellers_changes_are_adopted() {
         let found = |status, target: &Target, seen: &License| {
             differences(&item(status), target, &row(), seen, "2027-01-10".parse().expect("a date"))
         };

@@ -226,7 +226,7 @@ mod tests {
 
     /// docs/licensing-rules.md 3, edges of each range: what is refused, what passes, what passes with a warning.
     #[test]
-    fn addresses() {
+    fn each_range_of_addresses_is_refused_or_warned_of_to_its_edge() {
         for text in [
             "",
             " ",
@@ -285,7 +285,7 @@ mod tests {
 
     /// IPv6 is accepted only if the product allows it, and loopback never.
     #[test]
-    fn long_addresses() {
+    fn ipv6_is_accepted_only_if_the_product_allows_it() {
         let mut product = Product::new("x", "x", 1);
         assert!(check_ip("2a00::1", Some(&product)).is_err());
         product.ipv6 = true;
@@ -306,7 +306,7 @@ mod tests {
 
     /// Names that look like ours or break a line are refused. All other names pass.
     #[test]
-    fn names() {
+    fn a_name_that_looks_like_ours_or_breaks_a_line_is_refused() {
         let long = "я".repeat(NAME_CHARS + 1);
         for text in
             ["free.lic", " Free.LIC ", "pml-abcdefgh-1-2", "PML-x", "a\nb", "a\u{7f}b", "a\u{2028}b", long.as_str()]
@@ -348,7 +348,7 @@ mod tests {
 
     /// The error of an unknown name lists the known ones.
     #[test]
-    fn internal_names() {
+    fn the_error_of_an_unknown_name_lists_the_known_ones() {
         let catalogue = Catalogue::builtin();
         assert_eq!(check_internal_name(NOPANEL, &catalogue), Ok(None));
         let product = check_internal_name("55227", &catalogue).expect("known").expect("a product");

@@ -159,7 +159,7 @@ mod tests {
     /// docs/licensing-rules.md 5 and 10: months that cost more than a year are reported; different currencies are never
     /// compared.
     #[test]
-    fn months_against_a_year() {
+    fn months_that_cost_more_than_a_year_are_reported() {
         let catalogue = Catalogue::builtin();
         let lite = catalogue.get("55227").expect("Lite");
         let money = |minor, currency: &str| Some(Money { minor, currency: currency.into() });
@@ -195,7 +195,7 @@ mod tests {
 
     /// The journal says what a purchase cost, and how sure that is.
     #[test]
-    fn worded() {
+    fn the_journal_says_what_a_purchase_cost_and_how_sure_that_is() {
         let money = Money { minor: 450, currency: "EUR".into() };
         let shown = money.to_string();
         for (cost, want) in [
@@ -210,7 +210,7 @@ mod tests {
 
     /// docs/licensing-rules.md 10: costs in minor units with a currency, the seller's word before the list price.
     #[test]
-    fn costs() {
+    fn the_sellers_price_comes_before_the_list_price() {
         let catalogue = Catalogue::builtin();
         let lite = catalogue.get("55227");
         let license = LicenseId(5001);

@@ -242,7 +242,7 @@ mod tests {
     /// The text about a doubt names the moment before which nothing is sent again. If it waits for an operator, it
     /// names the command.
     #[test]
-    fn doubts() {
+    fn the_text_about_a_doubt_names_the_moment_or_the_command() {
         let at = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let intent = |status| Intent {
             id: IntentId(3),

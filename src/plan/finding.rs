@@ -301,7 +301,7 @@ mod tests {
 
     /// The guard of many changes counts orders, and remedies that take a license away (docs/money-safety.md 6).
     #[test]
-    fn weighty() {
+    fn the_guard_counts_orders_and_what_takes_a_license_away() {
         let (license, item) = (LicenseId(5001), ItemId(42));
         for (remedy, counts, words) in [
             (Remedy::TakeIn(license, Some(item)), false, "bind license 5001 to service 42"),

@@ -179,7 +179,7 @@ mod tests {
 
     /// A month that has begun is charged whole; what is more than period and setting allow is not bought.
     #[test]
-    fn terms_of_orders() {
+    fn a_term_that_is_longer_than_allowed_is_not_bought() {
         let now = at("2027-01-10T12:00:00Z");
         for (ends, months, too_long) in [
             ("2027-01-10T12:00:00Z", 0, false),
@@ -198,7 +198,7 @@ mod tests {
 
     /// What waits, what was carried out, what failed: each means something else, and older ones mean nothing.
     #[test]
-    fn traces() {
+    fn each_newer_action_tells_its_outcome_and_an_older_one_nothing() {
         let action = |id: &str, added: Option<&str>, status: &str| OrderAction {
             id: id.into(),
             added: added.map(at),
@@ -222,7 +222,7 @@ mod tests {
     /// A failure ends a purchase only when it is its own: not an earlier one that the list shows late, nor one whose
     /// place in time cannot be told.
     #[test]
-    fn failures_of_earlier_actions() {
+    fn only_a_purchases_own_failure_ends_it() {
         let failed = |added: Option<&str>, seller_time: Option<&str>| {
             let action = OrderAction { id: "9".into(), added: added.map(at), status: "Failed".into() };
             trace(&[], &[action], &intent(None), &purchase(seller_time))
@@ -236,7 +236,7 @@ mod tests {
 
     /// Only what a later look could mistake is written down.
     #[test]
-    fn actions_known_before() {
+    fn only_actions_that_a_later_look_could_mistake_are_written_down() {
         let action = |id: &str, added: Option<&str>| OrderAction {
             id: id.into(),
             added: added.map(at),
@@ -249,7 +249,7 @@ mod tests {
 
     /// Actions are dated by the seller's clock: one that is half an hour behind hides none, one that is ahead neither.
     #[test]
-    fn traces_by_the_sellers_clock() {
+    fn actions_are_dated_by_the_sellers_clock() {
         let ended = |seller_time: Option<&str>, added: &str| {
             let action = OrderAction { id: "9".into(), added: Some(at(added)), status: "Success".into() };
             trace(&[], &[action], &intent(None), &purchase(seller_time))
@@ -264,7 +264,7 @@ mod tests {
 
     /// Nothing is sent again before the settling time, nor after one empty look alone.
     #[test]
-    fn empty_looks() {
+    fn one_empty_look_is_not_enough_to_send_again() {
         let decide = |first: Option<&str>, now: &str, resend| after_empty_look(&intent(first), at(now), 900, resend);
         let (settled, early) = ("2027-01-10T12:15:00Z", "2027-01-10T12:00:05Z");
         assert_eq!(decide(None, early, true), Verdict::FirstCleanLook { again: at(settled) });
@@ -278,7 +278,7 @@ mod tests {
 
     /// Only an order that is renewed by itself, and soon.
     #[test]
-    fn renewals_nobody_pays_for() {
+    fn only_an_order_that_soon_renews_itself_is_told() {
         let now = at("2027-01-10T12:00:00Z");
         let soon = Some(at("2027-01-24T12:00:00Z"));
         assert!(is_renewed_soon(true, soon, now));

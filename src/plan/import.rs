@@ -140,7 +140,7 @@ mod tests {
     /// docs/interface.md 3, import: ours by state or mark, foreign only by number, never what is in use, free or in
     /// doubt.
     #[test]
-    fn choices() {
+    fn unclaimed_licenses_are_imported_and_foreign_ones_only_by_number() {
         let mark = |pool: bool| {
             let panel = PanelId::from_bytes([0; 8]);
             if pool { Mark::Pool { panel } } else { Mark::Order { panel, item: ItemId(42), number: 1 } }

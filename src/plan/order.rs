@@ -356,7 +356,7 @@ mod tests {
     /// docs/licensing-rules.md 4, row by row: the period itself, the shortest, the trial's code, what is not sold,
     /// rules.
     #[test]
-    fn terms_table() {
+    fn each_service_is_ordered_by_the_terms_of_its_product_and_rules() {
         let catalogue = Catalogue::builtin();
         let rules: Vec<AlignmentRule> = ["3;12;;", "6;12;soft;", "6;1;;99", "24;12;;17", "-50;1;;"]
             .into_iter()
@@ -394,7 +394,7 @@ mod tests {
 
     /// Every decision says why, in both languages.
     #[test]
-    fn reasons() {
+    fn the_reason_of_a_period_is_told_in_both_languages() {
         let rules = |row: &str| vec![parse_alignment(row).expect("a rule")];
         for (rules, en) in [
             (vec![], "period of the service 1"),
@@ -410,7 +410,7 @@ mod tests {
 
     /// Renewals are aligned by the same rules as orders.
     #[test]
-    fn renewals_are_aligned() {
+    fn renewals_are_aligned_by_the_same_rules_as_orders() {
         let catalogue = Catalogue::builtin();
         let rules: Vec<AlignmentRule> = parse_alignment("3;12;;").into_iter().collect();
         for (name, period, want) in [
@@ -428,7 +428,7 @@ mod tests {
 
     /// docs/licensing-rules.md 6 with its dates: orders of ISPmanager 5 at the edges, and the successors named.
     #[test]
-    fn end_of_sale_edges() {
+    fn a_product_is_not_ordered_from_the_end_of_its_sale_on() {
         let catalogue = Catalogue::builtin();
         for (name, today, sold, successors) in [
             ("3541", "2021-04-07", true, ""),
@@ -450,7 +450,7 @@ mod tests {
 
     /// The longest period that fits when the seller refuses the aligned one near the end (docs/licensing-rules.md 6).
     #[test]
-    fn longest_period_that_fits() {
+    fn near_the_end_of_sale_the_longest_period_that_fits_is_taken() {
         let catalogue = Catalogue::builtin();
         let product = catalogue.get("3541").expect("ISPmanager 5");
         for (from, refused, want) in [
@@ -470,7 +470,7 @@ mod tests {
 
     /// The error of a code of the other billing names the set that fits (docs/licensing-rules.md 1).
     #[test]
-    fn codes_of_both_billings() {
+    fn the_error_of_a_wrong_code_names_the_set_that_fits() {
         let catalogue = Catalogue::builtin();
         let advice = |name: &str| code_advice(catalogue.get(name).expect(name)).en;
         assert!(advice("55227").contains("55231") && advice("55233").contains("55227 to 55230"));

@@ -157,7 +157,7 @@ mod tests {
     /// The choice of docs/licensing-rules.md 7: covering and soonest, else latest, ties by lower id, the same address
     /// first.
     #[test]
-    fn choice() {
+    fn the_license_that_covers_the_need_and_ends_soonest_comes_first() {
         let ids = |rows: &[LicenseRow], until| {
             candidates(rows, &need(until), today()).iter().map(|r| r.id.0).collect::<Vec<_>>()
         };
@@ -176,7 +176,7 @@ mod tests {
 
     /// Every reason not to give a license out.
     #[test]
-    fn reasons() {
+    fn every_reason_not_to_give_a_license_out_is_found() {
         let fits = row(1, "2027-06-01");
         assert_eq!(why_not(&fits, &need(""), today()), None);
         let waited = LicenseRow { not_before: Some(today().now), ..fits.clone() };

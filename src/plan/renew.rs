@@ -159,7 +159,7 @@ mod tests {
     /// The paid end is right whether the panel moves the end before or after, also at the edges of months
     /// (docs/licensing-rules.md 5).
     #[test]
-    fn paid_end_in_both_worlds() {
+    fn the_paid_end_is_right_whenever_the_panel_moves_the_end() {
         for (case, end, settled, period, want) in [
             ("end moved before the call", "2027-02-01", "2027-01-01", 1, "2027-02-01"),
             ("end moved by the post-call", "2027-01-01", "2027-01-01", 1, "2027-02-01"),
@@ -182,7 +182,7 @@ mod tests {
 
     /// sync renews what is about to run out while the service is paid, and nothing else (docs/licensing-rules.md 5).
     #[test]
-    fn due_table() {
+    fn sync_renews_only_what_runs_out_while_the_service_is_paid() {
         let product = Product { periods: vec![MonthCount(1), MonthCount(12)], ..Product::new("55227", "Lite", 55227) };
         let today = day("2027-01-04");
         for (case, period, status, end, expires, aligned, want) in [
@@ -223,7 +223,7 @@ mod tests {
 
     /// The last days of sale of ISPmanager 5 (docs/licensing-rules.md 6).
     #[test]
-    fn renewal_of_an_ended_product() {
+    fn an_ended_product_is_not_renewed_past_its_last_day() {
         let product = Product {
             limited_from: Some(day("2021-04-08")),
             not_past: Some(day("2021-12-31")),

@@ -17,7 +17,7 @@ fn folder() -> tempfile::TempDir {
 
 /// `features` needs nothing but the binary, and leaves nothing behind.
 #[test]
-fn features_need_nothing() {
+fn features_needs_only_the_binary_and_leaves_nothing_behind() {
     let folder = folder();
     std::fs::write(folder.path().join("etc/pmisplicense.toml"), "broken").expect("settings");
     let finished = run_in(folder.path(), "--command features");
@@ -28,7 +28,7 @@ fn features_need_nothing() {
 
 /// The switch comes before arguments and settings; it does not stop questions.
 #[test]
-fn do_nothing_gate() {
+fn do_nothing_comes_before_arguments_and_stops_no_questions() {
     let folder = folder();
     std::fs::write(folder.path().join("etc/billmgr.DoNothing"), "").expect("the switch");
     std::fs::write(folder.path().join("etc/pmisplicense.toml"), "broken").expect("settings");
@@ -49,7 +49,7 @@ fn do_nothing_gate() {
 
 /// Errors of the command line are documents in the panel's language, with exit 1, before anything is touched.
 #[test]
-fn errors_are_documents() {
+fn errors_of_the_command_line_are_documents_in_the_panels_language() {
     let folder = folder();
     for (line, head) in [
         ("--command open", "<error type=\"missed\" object=\"item\" value=\"\">"),
@@ -87,7 +87,7 @@ fn panic_becomes_an_error() {
 
 /// People get text, help and version. A misspelt subcommand ends with exit code 2.
 #[test]
-fn people() {
+fn people_get_text_and_a_misspelt_subcommand_ends_with_code_2() {
     let folder = folder();
     let help = run_in(folder.path(), "--help");
     assert!(help.code == 0 && help.stdout.contains("resolve"));

@@ -166,7 +166,7 @@ mod tests {
 
     /// docs/interface.md 4, last paragraphs: own services, bundled ones, and what is refused with the choices named.
     #[test]
-    fn choice() {
+    fn the_module_is_chosen_by_the_service_or_refused_with_the_choices() {
         let two = [module(7, MODULE_PROGRAM, true), module(8, MODULE_PROGRAM, true), module(3, "pmvmmanager", true)];
         let one = [module(7, MODULE_PROGRAM, true), module(8, MODULE_PROGRAM, false), module(3, "pmvmmanager", true)];
         let none = [module(3, "pmvmmanager", true)];

@@ -19,7 +19,7 @@ fn rules(text: &str) -> Rules {
 
 /// The sample holds every key with its default, so a reader sees what a run without a file does.
 #[test]
-fn sample_equals_defaults() {
+fn the_sample_holds_every_key_with_its_default() {
     let sample = parse(SAMPLE).expect("the sample is valid");
     let nothing = Settings::without_file(&Environment::default(), None);
     assert_eq!(sample.rules(None), nothing.rules(None));
@@ -107,7 +107,7 @@ fn errors_name_key_and_line() {
 
 /// Each thing that can be wrong with `[cluster]` has its own error.
 #[test]
-fn cluster_settings() {
+fn each_wrong_setting_of_a_cluster_has_its_own_error() {
     let cluster = |lines: &str| parse(&format!("[cluster]\n{lines}"));
     let good = cluster("log = \"mysql://pml@127.0.0.1,localhost:3307,[::1]:3308/licenses\"").expect("good settings");
     let read = good.cluster.clone().expect("a cluster");
@@ -141,7 +141,7 @@ fn cluster_settings() {
 
 /// Products: added, changed, hidden, replaced. Without a tariff, the internal name is the tariff.
 #[test]
-fn products() {
+fn products_can_be_added_changed_hidden_and_replaced() {
     let extended = rules(
         "[[product]]\ninternal_name = \"60001\"\nperiods = [12, 1]\nprice_1 = 5\nprice_12 = \"55.50\"\ncurrency = \"eur\"\n\
          no_order_from = 2030-01-01\n[[product]]\ninternal_name = \"55227\"\nhidden = true\n\
@@ -164,7 +164,7 @@ fn products() {
 
 /// A module's own settings override the top level; its alignment rules come first.
 #[test]
-fn module_overrides() {
+fn a_modules_own_settings_override_the_top_level() {
     let settings = parse(
         "minimum_balance = 10\nupstream_timezone = \"+03:00\"\n[[period_alignment]]\nfrom = 1\nto = 12\ntariff = 17\n\
          [upstream]\nsettle_s = 60\n[module.7]\nminimum_balance = \"\"\n[[module.7.period_alignment]]\nfrom = 1\nto = 3\n\
@@ -185,7 +185,7 @@ fn module_overrides() {
 
 /// The most explicit wins: default, settings file, environment, command line.
 #[test]
-fn paths() {
+fn the_most_explicit_path_wins() {
     let environment = Environment { root: Some("/srv/mgr".into()), ..Environment::default() };
     let plain = Settings::without_file(&environment, None);
     assert_eq!(plain.config, Path::new("/srv/mgr/etc/pmisplicense.toml"));
@@ -209,7 +209,7 @@ fn paths() {
 
 /// The authority of the panel's database: none if the setting is empty, and never a relative path.
 #[test]
-fn panel_db() {
+fn the_authority_of_the_panels_database_is_no_relative_path() {
     let ca = |text: &str| parse(text).map(|settings| settings.panel_db_ca);
     assert_eq!(ca("[panel_db]\nca_file = \"/etc/db.pem\""), Ok(Some("/etc/db.pem".into())));
     assert_eq!((ca(""), ca("[panel_db]\nca_file = \"\"")), (Ok(None), Ok(None)));
@@ -221,7 +221,7 @@ fn panel_db() {
 
 /// Without a file the defaults count. A file that the command line names must exist. A folder is not a file.
 #[test]
-fn loading() {
+fn only_a_settings_file_that_was_named_must_exist() {
     let folder = tempfile::tempdir().expect("a folder");
     let environment = Environment { root: Some(folder.path().into()), ..Environment::default() };
     assert_eq!(Settings::load(&environment, None).expect("defaults").rules(None), Rules::default());

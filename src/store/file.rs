@@ -308,7 +308,7 @@ mod tests {
     /// Many runs at once find no file. Each gets the state, and all get the same one. Without the retries SQLite failed
     /// once in some hundred rounds.
     #[test]
-    fn first_runs_at_once() {
+    fn many_first_runs_at_once_get_the_same_state() {
         for _ in 0..100 {
             // In a folder in memory if there is one, because each run syncs a file and its folder.
             let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");

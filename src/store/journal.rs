@@ -344,7 +344,7 @@ mod tests {
     /// is known to have had no effect. Each step is in the journal, and its run is remembered for as long as the panel
     /// repeats it.
     #[test]
-    fn one_key_one_send() -> Result<(), StoreError> {
+    fn a_key_stands_for_one_intent_until_that_had_no_effect() -> Result<(), StoreError> {
         let (store, account) = store()?;
         let (license, item, now) = (LicenseId(9), ItemId(42), moment(1_800_000_000));
         let (key, reason) = (IdempotencyKey::Delete { account, license }, Text::same("why"));
@@ -386,7 +386,7 @@ mod tests {
     /// A purchase that was carried out ends the back-off after a refusal. The last entry about an import is the newest
     /// one.
     #[test]
-    fn lifted_and_last() -> Result<(), StoreError> {
+    fn a_purchase_ends_the_back_off_and_the_newest_import_is_last() -> Result<(), StoreError> {
         let (store, account) = store()?;
         let (license, reason) = (LicenseId(9), Text::same("why"));
         let key = IdempotencyKey::Delete { account, license };

@@ -445,7 +445,7 @@ mod tests {
     /// A free license is claimed once, whichever row the second run has read. Held licenses are counted, and reading
     /// continues where the last page ended.
     #[test]
-    fn claimed_once() -> Result<(), StoreError> {
+    fn a_pooled_license_is_claimed_once() -> Result<(), StoreError> {
         let panel = PanelId::parse("simulate").expect("eight letters");
         let store = Store::in_memory(&panel)?;
         let account = store.write(moment(0), |tx| tx.set_account(ModuleId(7), "https://192.0.2.1/", "reseller"))?;

@@ -10,7 +10,7 @@ fn tree(text: &str) -> Result<Element, XmlError> {
 
 /// What the panel sends comes out: attributes, text, entities, CDATA, comments, processing instructions, a BOM.
 #[test]
-fn reads() {
+fn everything_that_the_panel_sends_is_read() {
     let doc = tree(
         "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<?x y?><doc a='1 &amp; &#x41;'><!-- no --><id v=\"7\"/>\
          <t> &lt;b&gt;<![CDATA[<&]]> &#8364; </t><t>2</t></doc>\n<!-- end -->",
@@ -26,7 +26,7 @@ fn reads() {
 
 /// A written document reads back the same, whatever it holds. Characters that XML cannot hold are left out.
 #[test]
-fn writes_and_reads_back() {
+fn a_written_document_reads_back_the_same() {
     let nasty = "a<b>&\"'\r\n\t\u{1}\u{fffe}]]> ü 😀";
     let element = Element::new("doc")
         .with_attribute("a", nasty)
@@ -54,7 +54,7 @@ fn forbidden_characters_are_passed_over() {
 
 /// White space and byte order marks before the declaration are ignored, and `utf8` is UTF-8.
 #[test]
-fn what_may_stand_before_a_document() {
+fn white_space_and_byte_order_marks_before_a_document_are_ignored() {
     for before in ["", "\n", " \r\n\t", "\u{feff}", "\u{feff}\n", "\n\u{feff}", "\u{feff}\u{feff}"] {
         for encoding in ["UTF-8", "utf8", "Utf-8", "us-ascii"] {
             let text = format!("{before}<?xml version=\"1.0\" encoding=\"{encoding}\"?>\n<d>ü</d>\n");
@@ -66,7 +66,7 @@ fn what_may_stand_before_a_document() {
 
 /// Hostile and broken documents are refused, each for its own reason, without quoting them.
 #[test]
-fn refuses() {
+fn hostile_and_broken_documents_are_refused_without_quoting_them() {
     let deep = "<a>".repeat(MAX_DEPTH + 1);
     let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
     let bomb = "<!DOCTYPE d [<!ENTITY a \"SECRET\"><!ENTITY b \"&a;&a;\">]><d>&b;</d>";
@@ -120,7 +120,7 @@ fn refuses() {
 
 /// The limit on bytes holds to the byte.
 #[test]
-fn limit_of_bytes() {
+fn the_limit_on_bytes_holds_to_the_byte() {
     assert!(parse(b"<d>1234</d>", 11).is_ok());
     assert!(matches!(parse(b"<d>1234</d>", 10), Err(XmlError::TooLong(10))));
     let endless = std::io::repeat(b' ');
@@ -129,7 +129,7 @@ fn limit_of_bytes() {
 
 /// A list is read row by row, with far more rows in all than a tree may have elements; only what was asked for stays.
 #[test]
-fn rows() {
+fn a_list_is_read_row_by_row_whatever_its_length() {
     let mut list = String::from("<doc lang='en'><metadata><elem>no</elem></metadata>");
     for id in 0..MAX_ELEMENTS {
         list.push_str(&format!("<elem><id>{id}</id></elem>"));

@@ -16,7 +16,7 @@ fn edits(t: &Test) -> usize {
 /// A mark of ours stays on the license of the service that it was bought for; another service's own takes its place.
 /// It renews itself no more either way: that goes off with the same request.
 #[test]
-fn marks_of_ours() {
+fn bind_keeps_the_mark_of_the_service_that_bought_the_license() {
     let t = opened();
     let mark = t.upstream.license(5001).remoteid;
     in_state(&t, "DELETE FROM license");
@@ -37,7 +37,7 @@ fn marks_of_ours() {
 
 /// While an order of the service is in doubt no license is bound to it, and none is taken away.
 #[test]
-fn order_in_doubt() {
+fn nothing_is_bound_or_taken_away_while_an_order_is_in_doubt() {
     let t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     t.upstream.fault(Fault::on("soft.order.param").drop_before());
@@ -52,7 +52,7 @@ fn order_in_doubt() {
 /// What the panel shows without a license of ours behind it is no longer shown; with one of another account behind it
 /// everything stays.
 #[test]
-fn only_shown() {
+fn unbind_clears_what_is_only_shown_unless_another_account_has_it() {
     let mut t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&super::day_in(20)).param("licid", "777777").add();
     assert!(fine(&t, "unbind 42 --yes").contains("freed: -"));
@@ -72,7 +72,7 @@ fn only_shown() {
 
 /// A license in the pool renews itself: switched off, unless another installation marked it meanwhile.
 #[test]
-fn pooled_renews_itself() {
+fn reconcile_switches_off_the_renewal_of_a_pooled_license() {
     let t = opened();
     t.upstream.age(5001, 40);
     t.cmd("close", 42).ok();
@@ -91,7 +91,7 @@ fn pooled_renews_itself() {
 
 /// What the seller does not allow yet is not called mended.
 #[test]
-fn not_yet() {
+fn what_the_seller_does_not_allow_yet_is_not_called_mended() {
     let t = opened();
     t.set_param(42, "ip", "192.0.2.50");
     t.cmd("setparam", 42).ok();

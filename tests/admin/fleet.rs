@@ -83,7 +83,7 @@ pub(super) fn measured(t: &Test, line: &str) -> (crate::support::Output, u64) {
 
 /// Where all agree: pages and batches only, no line on stderr, the panel's tool started twice.
 #[test]
-fn batches() {
+fn reconcile_asks_in_pages_and_batches_and_never_for_one_license() {
     let count = size();
     let t = fleet(count);
     t.upstream.clear_requests();
@@ -105,7 +105,7 @@ fn batches() {
 
 /// Differences among many, each found; --apply goes on where one failed, and a second run does the rest.
 #[test]
-fn needles() {
+fn every_difference_among_many_is_found_and_put_right() {
     let t = fleet(1_100);
     t.upstream.edit_license(LICENSE + 700, |l| l.licname = "other".into());
     t.upstream.edit_license(LICENSE + 1_099, |l| l.autoprolong = "1".into());
@@ -138,7 +138,7 @@ fn needles() {
 
 /// On a terminal a bar shows how far it is, and is gone afterwards.
 #[test]
-fn bar() {
+fn a_bar_is_drawn_on_a_terminal_and_gone_afterwards() {
     let t = fleet(1_200);
     let line = format!("{} reconcile", crate::support::program_exe().display());
     let output = std::process::Command::new("script")
@@ -158,7 +158,7 @@ fn bar() {
 
 /// Thousands of rows in 60 columns; a reader that has enough after the first line.
 #[test]
-fn list() {
+fn thousands_of_rows_fit_60_columns_and_a_reader_may_stop_early() {
     let t = fleet(3_000);
     let text = fine(&t, "list");
     assert!(text.lines().count() > 3_000 && text.lines().all(|line| line.chars().count() <= 60));

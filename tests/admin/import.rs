@@ -36,7 +36,7 @@ fn world() -> (Test, u64, u64) {
 
 /// The list shows what nobody has, ours and foreign told apart; --all takes ours, a number takes a foreign one.
 #[test]
-fn chosen_from_the_list() {
+fn import_lists_what_nobody_has_and_takes_what_is_chosen() {
     let (t, ours, foreign) = world();
     t.upstream.clear_requests();
     let list = json(&t, "import");
@@ -71,7 +71,7 @@ fn chosen_from_the_list() {
 
 /// The seller's list may leave out the remoteid, and give the tariff's name for its number: the license says both.
 #[test]
-fn lists_that_leave_out() {
+fn import_reads_the_license_where_the_list_leaves_something_out() {
     for (remoteid, name) in [(false, false), (true, true), (false, true)] {
         let setup = Test::setup().options(|o| (o.list_remoteid, o.list_pricelist_name) = (remoteid, name));
         let t = setup.start();
@@ -95,7 +95,7 @@ fn lists_that_leave_out() {
 
 /// --all --foreign takes both; a license that a service shows already is for take-over, not for import.
 #[test]
-fn all_of_them() {
+fn import_all_foreign_takes_everything_that_no_service_shows() {
     let (t, ours, foreign) = world();
     let shown = t.upstream.add_foreign(55227, 1, "192.0.2.20", "shown");
     t.soft_item(50, "55227", 1).ip("192.0.2.20").active_until(&day_in(20)).param("licid", &shown.to_string()).add();
@@ -139,7 +139,7 @@ fn one_module_that_fails_does_not_end_the_list() {
 
 /// Numbers that cannot be meant, a panel that refuses, a seller who is away.
 #[test]
-fn bad_choices() {
+fn an_import_of_what_cannot_be_meant_changes_nothing() {
     let (t, _, foreign) = world();
     for (line, word) in [("import 5001 --yes", "show license:5001"), ("import 5002 --yes", "show license:5002")] {
         assert!(refused(&t, line).contains(word), "{line}: held or pooled");
@@ -168,7 +168,7 @@ fn bad_choices() {
 
 /// Killed at each request of an import, then repeated: one service.
 #[test]
-fn killed_and_repeated() {
+fn an_import_killed_at_any_request_makes_one_service() {
     for skip in 0.. {
         let t = Test::new();
         t.settings("[upstream]\nsettle_s = 1\n");
@@ -189,7 +189,7 @@ fn killed_and_repeated() {
 
 /// One license in the accounts of two modules: a person says through which.
 #[test]
-fn two_modules() {
+fn a_license_of_two_modules_is_imported_only_through_a_named_one() {
     let (mut t, _, foreign) = world();
     t.add_module(8, "pmisplicense");
     t.connect_module(8, &t.upstream.url());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// Everything that only looks, in one world: no request that changes, no call that changes.
 #[test]
-fn looking_changes_nothing() {
+fn commands_that_only_look_change_nothing() {
     let t = opened();
     t.upstream.clear_requests();
     t.clear_mgrctl();
@@ -34,7 +34,7 @@ fn looking_changes_nothing() {
 
 /// A fresh installation: looks make no state file.
 #[test]
-fn fresh() {
+fn a_look_at_a_fresh_installation_makes_no_state() {
     let t = Test::new();
     assert!(fine(&t, "list").contains("0 licenses"));
     fine(&t, "pool");
@@ -45,7 +45,7 @@ fn fresh() {
 
 /// Filters, sorting, counts; the key shows its end only.
 #[test]
-fn list() {
+fn list_filters_sorts_counts_and_shows_only_the_end_of_a_key() {
     let t = opened();
     t.soft_item(43, "55228", 12).ip("192.0.2.11").expires(&day_in(365)).add();
     t.cmd("open", 43).ok();
@@ -70,7 +70,7 @@ fn list() {
 
 /// A part of a key, a number that is two things, an address of nobody.
 #[test]
-fn what_is_meant() {
+fn show_finds_what_is_meant_and_refuses_what_is_unclear() {
     let t = opened();
     let key = t.upstream.license(5001).key;
     let part: String = key.chars().skip(key.len() - 8).collect();
@@ -93,7 +93,7 @@ fn what_is_meant() {
 
 /// The seller is away: what the state knows is still told, and that it is only that.
 #[test]
-fn upstream_away() {
+fn looks_tell_what_the_state_knows_while_the_seller_is_away() {
     let t = opened();
     t.upstream.stop_listening();
     let shown = fine(&t, "show 42");
@@ -108,7 +108,7 @@ fn upstream_away() {
 
 /// The journal in words: the order, its reason, the license.
 #[test]
-fn history() {
+fn history_tells_the_order_its_reason_and_its_license() {
     let t = opened();
     let text = fine(&t, "history 42");
     assert!(text.contains("recorded: order of 55227") && text.contains("bound"), "{text}");
@@ -119,7 +119,7 @@ fn history() {
 
 /// Russian by locale and by option; the words of programs stay.
 #[test]
-fn language() {
+fn people_read_their_language_by_locale_and_by_option() {
     let t = opened();
     let russian = t.program(["list"]).env("LC_ALL", "ru_RU.UTF-8").run();
     assert!(russian.ok().stdout.contains("лицензий: 1"), "{}", russian.stdout);
@@ -131,7 +131,7 @@ fn language() {
 
 /// A pooled license: from when it can be given out, and why not now.
 #[test]
-fn pool() {
+fn pool_says_from_when_a_license_can_be_given_out() {
     let t = opened();
     t.set_item(42, "status", "4");
     t.cmd("close", 42).ok();
@@ -144,7 +144,7 @@ fn pool() {
 
 /// A line each, problems with their next step; readable permissions are one.
 #[test]
-fn doctor() {
+fn doctor_names_each_problem_with_its_next_step() {
     let t = opened();
     let checks = json(&t, "doctor");
     let of = |name: &str| {
@@ -170,7 +170,7 @@ fn doctor() {
 
 /// What is sold: tariffs and values that lead to an ended product, and months that cost more than a year.
 #[test]
-fn doctor_of_the_trade() {
+fn doctor_tells_of_ended_products_and_of_months_dearer_than_a_year() {
     let t = Test::new();
     assert!(!person(&t, "doctor").stdout.contains("twelve"), "nothing was bought");
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
@@ -198,7 +198,7 @@ fn doctor_of_the_trade() {
 
 /// Why a license waits is told in the reader's language.
 #[test]
-fn reasons() {
+fn the_reason_why_a_license_waits_is_told_in_the_readers_language() {
     let t = Test::setup().options(|o| o.order_counts_as_change = true).start();
     t.soft_item(42, "55227", 12).ip("192.0.2.10").expires(&day_in(365)).add();
     t.cmd("open", 42).ok();
@@ -248,7 +248,7 @@ fn texts_in_json_follow_the_language_asked_for() {
 
 /// A reader that goes away early is nobody's failure.
 #[test]
-fn closed_pipe() {
+fn a_reader_that_goes_away_early_is_no_failure() {
     let t = opened();
     let mut child = std::process::Command::new(crate::support::program_exe())
         .args(["list", "--json"])
@@ -262,7 +262,7 @@ fn closed_pipe() {
 
 /// Made from the definitions: every command is in them, wherever they are asked for.
 #[test]
-fn completions_and_manual() {
+fn completions_and_manual_hold_every_command() {
     let bare = tempfile::tempdir().unwrap();
     for args in [vec!["completions", "bash"], vec!["completions", "zsh"], vec!["man"]] {
         let output = std::process::Command::new(crate::support::program_exe())

@@ -5,7 +5,7 @@ use crate::support::{Fault, Test};
 
 /// Nobody is there to be asked: nothing is done. The panel's switch stops them, looking goes on.
 #[test]
-fn asked_first() {
+fn nothing_is_changed_unless_somebody_agreed() {
     let t = opened();
     for line in ["unbind 42", "bind 42 5001", "retry 42"] {
         assert!(refused(&t, line).contains("--yes"), "{line}");
@@ -60,7 +60,7 @@ fn explicit_requests_are_refused_while_the_panel_does_nothing() {
 
 /// A foreign license becomes a service's own, and goes back to the pool.
 #[test]
-fn bind_and_unbind() {
+fn bind_makes_a_foreign_license_a_services_own_and_unbind_frees_it() {
     let t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&day_in(20)).add();
     let id = t.upstream.add_foreign(55227, 12, "192.0.2.10", "shop");
@@ -88,7 +88,7 @@ fn bind_and_unbind() {
 
 /// Bound to a suspended service while its key is not issued yet: it stays stopped.
 #[test]
-fn bound_while_suspended() {
+fn a_license_bound_to_a_suspended_service_stays_stopped() {
     let t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&day_in(20)).status(3).add();
     let id = t.upstream.add_foreign(55227, 12, "192.0.2.10", "shop");
@@ -100,7 +100,7 @@ fn bound_while_suspended() {
 
 /// Where the list leaves the mark out, what nobody knows is opened: a second license of one order is named.
 #[test]
-fn duplicate_without_marks_in_the_list() {
+fn a_duplicate_is_named_where_the_list_leaves_out_the_mark() {
     let t = opened();
     let mark = t.upstream.license(5001).remoteid;
     let twin = t.upstream.add_foreign(55227, 1, "192.0.2.77", "twin");
@@ -114,7 +114,7 @@ fn duplicate_without_marks_in_the_list() {
 
 /// A state from a backup only reads; reconcile takes in what it missed, and nothing is bought twice.
 #[test]
-fn restored_state() {
+fn a_restored_state_only_reads_until_reconcile_takes_in_what_it_missed() {
     let t = opened();
     let copy = t.root().join("copy.db").display().to_string();
     fine(&t, &format!("backup {copy}"));
@@ -153,7 +153,7 @@ fn restored_state() {
 
 /// Refused for lack of money: listed, and tried again when there is some.
 #[test]
-fn retry_after_refusal() {
+fn retry_orders_again_what_was_refused_for_lack_of_money() {
     let t = Test::new();
     t.upstream.set_balance(0);
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
@@ -214,7 +214,7 @@ fn retry_takes_what_the_minimum_balance_held_back() {
 /// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is
 /// not.
 #[test]
-fn retry_one_intent() {
+fn retry_repeats_only_the_intent_that_was_named() {
     let t = opened();
     t.upstream.fault(Fault::on("soft.edit?newkey").always().refused("key_limit"));
     assert_eq!(t.cmd("gen_key", 42).code, Some(1));
@@ -243,7 +243,7 @@ fn retry_one_intent() {
 
 /// A service moved to a module with another account gets a license there; its old one is freed where it is.
 #[test]
-fn moved() {
+fn move_obtains_a_license_in_the_new_account_and_frees_the_former() {
     let mut t = opened();
     refused(&t, "move 42 --yes");
     t.add_module(8, "pmisplicense");
@@ -261,7 +261,7 @@ fn moved() {
 
 /// A close that the panel never told us of, a renewal by the seller itself, a guard against many.
 #[test]
-fn reconcile_others() {
+fn reconcile_frees_what_was_closed_unheard_and_guards_against_many() {
     let t = opened();
     t.upstream.edit_license(5001, |l| l.autoprolong = "1".into());
     assert_eq!(difference(&json(&t, "reconcile"), "autoprolong")["remedy"], "sync");
@@ -329,7 +329,7 @@ fn reconcile_asks_about_each_difference_on_a_terminal() {
 
 /// Old lines about closed services go; bindings, intents and what is open stay.
 #[test]
-fn prune() {
+fn prune_removes_only_old_lines_about_closed_services() {
     let t = opened();
     in_state(&t, "UPDATE journal SET at = at - 400 * 86400");
     let before = json(&t, "history 42")["lines"].as_array().unwrap().len();

@@ -12,7 +12,7 @@ fn settled(t: &Test, bought: usize) {
 
 /// Somebody bought a second license in the seller's panel: it replaces the first, which waits for the next client.
 #[test]
-fn paid_twice_by_hand() {
+fn a_license_bought_by_hand_can_replace_the_first_one() {
     let t = opened();
     let second = t.upstream.add_foreign(55227, 12, "192.0.2.10", "shop");
     let found = json(&t, "reconcile");
@@ -32,7 +32,7 @@ fn paid_twice_by_hand() {
 
 /// A paid service without a license: one is obtained, once.
 #[test]
-fn service_without_license() {
+fn a_paid_service_without_a_license_obtains_one_once() {
     let t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&day_in(20)).add();
     let one = difference(&json(&t, "reconcile"), "no_license");
@@ -45,7 +45,7 @@ fn service_without_license() {
 
 /// The seller's support moved the license to another address.
 #[test]
-fn wrong_address() {
+fn an_address_that_the_seller_changed_is_put_right() {
     let t = opened();
     t.upstream.edit_license(5001, |l| l.ip = "192.0.2.99".into());
     let shown = fine(&t, "show 42");
@@ -59,7 +59,7 @@ fn wrong_address() {
 
 /// An order whose answer was lost, and which the seller did not show at once.
 #[test]
-fn lost_answer() {
+fn an_order_whose_answer_was_lost_is_told_and_found() {
     let t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
     t.upstream.fault(Fault::on("soft.order.param").drop_after().lag(1));
@@ -80,7 +80,7 @@ fn person_text(t: &Test) -> String {
 
 /// A key that never came: named after an hour, brought by retry once the seller has it.
 #[test]
-fn late_key() {
+fn a_key_that_never_came_is_named_and_brought_by_retry() {
     let t = Test::setup().options(|o| o.key_after_reads = u32::MAX).start();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
     t.cmd("open", 42).ok();

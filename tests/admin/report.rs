@@ -17,7 +17,7 @@ fn service(t: &Test, item: u32, product: &str, months: i32) {
 
 /// What a month bought; sheets for other programs; bad months.
 #[test]
-fn month() {
+fn report_tells_what_a_month_bought_and_refuses_bad_months() {
     let t = opened();
     let report = json(&t, "report");
     assert_eq!(report["products"][0]["bought"], 1, "{report:#}");
@@ -35,7 +35,7 @@ fn month() {
 
 /// Price and cost of the same time are compared; other currencies, unknown prices and servers are named, not guessed.
 #[test]
-fn below_cost() {
+fn report_names_the_services_that_are_sold_below_cost() {
     let t = opened();
     for (item, product, months) in [(43, "55228", 1), (44, "55227", 12), (45, "55227", 1), (46, "55227", 1)] {
         service(&t, item, product, months);
@@ -66,7 +66,7 @@ fn below_cost() {
 
 /// A license that was given out again saved an order of the service's own period; one given back saved nothing.
 #[test]
-fn pool() {
+fn report_tells_what_the_pool_saved() {
     let t = opened();
     service(&t, 43, "55227", 12);
     t.cmd("close", 43).ok();
@@ -117,7 +117,7 @@ fn history(t: &Test) {
 /// A page that needs nothing else: no script, nothing fetched, well-formed, in both languages, to a file or stdout;
 /// names of the catalogue cannot break out of it.
 #[test]
-fn page() {
+fn the_page_of_a_report_needs_nothing_else_and_escapes_names() {
     let t = opened();
     history(&t);
     assert_eq!(json(&t, "report")["months_below_programme"], 0);

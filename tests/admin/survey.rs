@@ -11,7 +11,7 @@ fn kinds(found: &serde_json::Value) -> Vec<String> {
 /// A state from a backup, and a list without marks: what it holds free is opened, and serves a service by now; what
 /// it holds for a service is compared as ever.
 #[test]
-fn given_out_since_the_backup() {
+fn a_license_given_out_since_the_backup_stays_with_its_service() {
     let t = Test::setup().options(|o| o.list_remoteid = false).start();
     for (item, ip) in [(42, "192.0.2.10"), (43, "192.0.2.11"), (44, "192.0.2.12")] {
         t.soft_item(item, "55227", 1).ip(ip).expires(&day_in(31)).add();
@@ -40,7 +40,7 @@ fn given_out_since_the_backup() {
 /// The number belongs to another service since the backup: what the state holds for the one before does not make the
 /// new one's license a duplicate.
 #[test]
-fn another_service_since_the_backup() {
+fn the_license_of_a_numbers_younger_service_is_no_duplicate() {
     let t = opened();
     let copy = t.root().join("copy.db").display().to_string();
     fine(&t, &format!("backup {copy}"));
@@ -60,7 +60,7 @@ fn another_service_since_the_backup() {
 
 /// A license that no list shows is missed by its service, which the panel still has.
 #[test]
-fn not_listed() {
+fn a_license_that_no_list_shows_is_missed_by_its_service() {
     let t = opened();
     t.upstream.edit_license(5001, |l| l.unlisted = true);
     let found = json(&t, "reconcile");
@@ -71,7 +71,7 @@ fn not_listed() {
 /// Where a list shows no marks the newest strangers are opened, and it is said how many were not. Where it shows them
 /// none is.
 #[test]
-fn more_strangers_than_are_opened() {
+fn strangers_are_opened_up_to_a_limit_where_lists_show_no_marks() {
     let t = opened();
     t.settings("[upstream]\npause_ms = 0\n");
     for (marks, strangers, opened, told) in

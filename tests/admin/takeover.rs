@@ -33,7 +33,7 @@ pub fn changes(t: &Test) -> Vec<String> {
 
 /// Known by name and remoteid: shown first, bound when asked for, marked only when that is asked for too.
 #[test]
-fn shown_bound_marked() {
+fn take_over_binds_and_marks_only_what_was_asked_for() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     let stranger = t.upstream.add_foreign(55227, 1, "192.0.2.99", "somebody");
@@ -77,7 +77,7 @@ fn shown_bound_marked() {
 
 /// What renews itself has two masters as soon as it is bound: only together with switching that off.
 #[test]
-fn renews_itself() {
+fn a_license_that_renews_itself_is_bound_only_with_that_switched_off() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     t.upstream.edit_license(id, |l| l.autoprolong = "1".into());
@@ -94,7 +94,7 @@ fn renews_itself() {
 
 /// Each guard of docs/money-safety.md 5, from the outside: named with its word, and not touched.
 #[test]
-fn left_alone() {
+fn take_over_names_and_leaves_alone_what_a_guard_protects() {
     let mut t = Test::new();
     t.add_module(8, "pmisplicense");
     let elsewhere = crate::support::Upstream::start();
@@ -166,7 +166,7 @@ fn left_alone() {
 
 /// The list of the seller may leave out the remoteid: then each license is opened, and another panel's mark is seen.
 #[test]
-fn list_without_remoteid() {
+fn take_over_opens_each_license_where_the_list_leaves_out_the_mark() {
     for list_remoteid in [false, true] {
         let t = Test::setup().options(|o| o.list_remoteid = list_remoteid).start();
         let id = vendor(&t, 42, "192.0.2.10");
@@ -184,7 +184,7 @@ fn list_without_remoteid() {
 
 /// Killed at its first, second, third … request, each in a world of its own, then repeated: bound and marked once.
 #[test]
-fn killed_and_repeated() {
+fn a_take_over_killed_at_any_request_binds_and_marks_once() {
     const LINE: [&str; 5] = ["take-over", "panel", "--apply", "--mark", "--yes"];
     for skip in 0.. {
         let t = Test::new();
@@ -212,7 +212,7 @@ fn killed_and_repeated() {
 
 /// Killed while the panel saves what was bound, without marking: the repetition finishes the binding.
 #[test]
-fn killed_while_saving() {
+fn a_take_over_killed_while_the_panel_saves_can_be_repeated() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     t.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Lost));
@@ -252,7 +252,7 @@ pub fn killed_at(t: &Test, line: &[&str], skip: usize) -> Output {
 
 /// Four runs at once: one binding, whoever was first.
 #[test]
-fn at_once() {
+fn four_take_overs_at_once_make_one_binding() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     let runs: Vec<_> = (0..4).map(|_| t.spawn(["take-over", "panel", "--apply", "--mark", "--yes"])).collect();
@@ -269,7 +269,7 @@ fn at_once() {
 
 /// Both questions on a terminal: no to the first does nothing, no to the second binds and leaves the rest.
 #[test]
-fn asked_twice() {
+fn take_over_asks_about_binding_and_about_marking_apart() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     let (text, code) = on_terminal(&t, "take-over panel --apply", "n\n");
@@ -345,7 +345,7 @@ fn one_module_that_fails_keeps_no_other_from_being_bound() {
 
 /// Options that make no sense, a seller who is away, the panel's switch, a state that was restored.
 #[test]
-fn bad_input() {
+fn take_over_refuses_bad_options_and_binds_nothing() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     for line in ["take-over", "take-over nobody", "take-over panel --mark", "take-over panel --yes"] {

@@ -37,7 +37,7 @@ fn service(t: &Test, item: u32, ip: &str) {
 /// and tariff of the only service that fits are. What has no service of this panel is for import, what is free or
 /// disputed stays.
 #[test]
-fn from_a_file() {
+fn a_table_from_a_file_binds_licenses_only_where_that_is_plain() {
     let t = Test::new();
     let ids: Vec<u64> = (10..17).map(|n| ordered(&t, &format!("l{n}"), &format!("192.0.2.{n}"))).collect();
     let [shown, mapped, placed, alone, stale, crowded, twice] = ids[..] else { unreachable!() };
@@ -105,7 +105,7 @@ fn from_a_file() {
 
 /// A column `item` of the table is a map too; semicolons, quotes, a byte order mark and \N are what exports have.
 #[test]
-fn spellings() {
+fn a_table_is_read_in_the_spellings_of_exports() {
     let t = Test::new();
     let id = ordered(&t, "l5", "192.0.2.10");
     let free = ordered(&t, "l", "192.0.2.12");
@@ -121,7 +121,7 @@ fn spellings() {
 
 /// Files that are none, another table, rows that cannot be: refused before anybody is asked, with what is wrong.
 #[test]
-fn bad_files() {
+fn a_bad_file_is_refused_with_what_is_wrong_before_any_question() {
     let t = Test::new();
     let file = |name: &str, bytes: &[u8]| {
         std::fs::write(t.root().join(name), bytes).unwrap();
@@ -176,7 +176,7 @@ fn with_password(t: &Test, line: &str, password: &str) -> Output {
 
 /// Read from WHMCS's database, over TCP and a socket; the password, from the URL or the environment, shows nowhere.
 #[test]
-fn from_a_database() {
+fn a_table_is_read_from_a_database_and_its_password_shows_nowhere() {
     let t = Test::new();
     let id = ordered(&t, "l5", "192.0.2.10");
     service(&t, 42, "192.0.2.10");
@@ -215,7 +215,7 @@ fn from_a_database() {
 
 /// On a terminal: WHMCS first, then the addresses, then the binding, then the mark.
 #[test]
-fn asked() {
+fn take_over_asks_about_whmcs_addresses_binding_and_mark_in_turn() {
     let t = Test::new();
     let id = ordered(&t, "l5", "192.0.2.10");
     service(&t, 42, "192.0.2.10");
@@ -233,7 +233,7 @@ fn asked() {
 
 /// Killed at each request, then repeated; and which account WHMCS buys from is a person's to say when there are two.
 #[test]
-fn killed_and_repeated() {
+fn a_take_over_killed_at_any_request_binds_the_license_once() {
     for skip in 0.. {
         let mut t = Test::new();
         let id = ordered(&t, "l5", "192.0.2.10");

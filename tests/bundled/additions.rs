@@ -16,7 +16,7 @@ fn with_module() -> Test {
 
 /// A module is ordered for the license of its parent, and goes through a life of its own without a list or a pool.
 #[test]
-fn module_of_a_license() {
+fn a_module_is_ordered_for_the_license_of_its_parent() {
     let test = with_module();
     test.cmd("open", 43).ok();
     let order = test.upstream.requests_of("addition.order.param").pop().unwrap();
@@ -48,7 +48,7 @@ fn module_of_a_license() {
 
 /// Without a parent, or without a license of the parent, nothing is ordered.
 #[test]
-fn no_license_to_belong_to() {
+fn without_a_license_of_its_parent_no_module_is_ordered() {
     let test = Test::new();
     test.soft_item(43, "55371", 1).on_tariff().add();
     assert_eq!(test.cmd("open", 43).fails("missed").attribute("object"), "parent");
@@ -68,7 +68,7 @@ fn no_license_to_belong_to() {
 
 /// No list shows a module: a pass looks at one whose end is near, renews it, and asks for no other.
 #[test]
-fn renewed_by_a_pass() {
+fn a_pass_renews_a_module_whose_end_is_near() {
     let test = with_module();
     test.cmd("open", 43).ok();
     let id = licid(&test, 43);
@@ -86,7 +86,7 @@ fn renewed_by_a_pass() {
 
 /// The license is given back: its modules end with it, and it is not for the next client.
 #[test]
-fn dies_with_its_license() {
+fn a_module_ends_with_its_license_which_is_not_pooled() {
     let test = with_module();
     test.cmd("open", 43).ok();
     let (license, module) = (licid(&test, 42), licid(&test, 43));
@@ -158,7 +158,7 @@ fn a_module_that_a_pass_ends_is_named_by_that_pass() {
 /// No list shows modules. A refusal is believed when nothing with the mark follows the newest number and the balance
 /// is what it was.
 #[test]
-fn refused() {
+fn a_refusal_of_a_module_is_believed_and_leaves_no_doubt() {
     let test = with_module();
     test.upstream.fault(Fault::on("addition.order.param").refused("tariff"));
     assert_eq!(test.cmd("open", 43).code, Some(1));
@@ -170,7 +170,7 @@ fn refused() {
 /// A refusal that was none, and an answer that was lost: the module stands at one of the next numbers, and its mark
 /// says whose it is.
 #[test]
-fn found_at_the_next_numbers() {
+fn a_module_is_found_by_its_mark_at_the_next_numbers() {
     for fault in
         [Fault::on("addition.order.param").refused_after("tariff"), Fault::on("addition.order.param").drop_after()]
     {
@@ -185,7 +185,7 @@ fn found_at_the_next_numbers() {
 /// Too many numbers were given to others: the balance says that something was billed, so nothing is bought again, and
 /// after the settling time a person decides.
 #[test]
-fn not_found_is_for_a_person() {
+fn a_module_that_is_not_found_is_left_to_an_operator() {
     for fault in
         [Fault::on("addition.order.param").refused_after("tariff"), Fault::on("addition.order.param").drop_after()]
     {
@@ -204,7 +204,7 @@ fn not_found_is_for_a_person() {
 
 /// Other software: the same verbs, no look at the address beforehand, no pool; BitNinja needs no address at all.
 #[test]
-fn other_software() {
+fn other_software_is_ordered_without_checkip_and_never_pooled() {
     let test = Test::new();
     test.soft_item(42, "9203", 1).external().on_tariff().ip("192.0.2.42").add();
     test.soft_item(43, "55369", 3).external().on_tariff().add();

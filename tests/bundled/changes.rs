@@ -13,7 +13,7 @@ fn opened(choice: &str, period: i32) -> (Test, u64) {
 
 /// A new address once a month: a refusal names the day from which it will work, and sync carries the intent out then.
 #[test]
-fn address_once_a_month() {
+fn an_address_refused_within_the_month_is_changed_by_sync_later() {
     let (test, id) = opened("55227", 1);
     test.set_param(42, "ip", "192.0.2.50");
     test.set_param(42, "licname", "new name");
@@ -36,7 +36,7 @@ fn address_once_a_month() {
 
 /// Another tariff: license and key stay. What the seller refused is rolled back in the panel; nothing else is.
 #[test]
-fn tariff_and_rollback() {
+fn another_tariff_keeps_the_license_and_a_refused_one_is_rolled_back() {
     let (test, id) = opened("55227", 1);
     let key = test.upstream.license(id).key;
     test.choose(42, "55228");
@@ -63,7 +63,7 @@ fn tariff_and_rollback() {
 
 /// Nodes more and fewer; from a panel to none and back.
 #[test]
-fn nodes_and_nopanel() {
+fn nodes_change_and_a_given_up_panel_comes_back_from_the_pool() {
     let (test, id) = opened("55230", 12);
     for nodes in [2, 0] {
         test.set_nodes(42, nodes);
@@ -82,7 +82,7 @@ fn nodes_and_nopanel() {
 
 /// A new key once a month, saved to the service.
 #[test]
-fn new_key() {
+fn a_new_key_is_saved_and_given_once_a_month() {
     let (test, id) = opened("55227", 1);
     let old = test.upstream.license(id).key;
     test.cmd("gen_key", 42).ok();
@@ -96,7 +96,7 @@ fn new_key() {
 /// Among freed licenses the one that covers the need and expires soonest is taken, with a new key and for nothing;
 /// one whose address changed less than a month ago is not, unless it had the very address that is wanted.
 #[test]
-fn pool() {
+fn a_freed_license_that_covers_the_need_costs_nothing() {
     let test = Test::new();
     for (item, period) in [(42, 12), (43, 12), (44, 1)] {
         test.soft_item(item, "55227", period).ip(&format!("192.0.2.{item}")).add();

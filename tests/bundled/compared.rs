@@ -26,7 +26,7 @@ fn orders(test: &Test) -> usize {
 
 /// A server closed while its order is in doubt: the sweep closes it, once. What was bought goes to the pool.
 #[test]
-fn closed_in_doubt() {
+fn a_server_closed_in_doubt_is_closed_once_by_the_sweep() {
     let test = Test::new();
     test.settings("bundled = [3]\n");
     server(&test, 50);
@@ -47,7 +47,7 @@ fn closed_in_doubt() {
 
 /// The number belongs to another server by now: a closed one closes nothing, an active one gets nothing.
 #[test]
-fn swapped() {
+fn a_number_that_belongs_to_another_server_closes_and_gets_nothing() {
     let test = adopted("bundled = [3]\n");
     let before = test.upstream.license(licid(&test, 50));
     test.set_item(50, "createdate", "2020-02-02 00:00:00");
@@ -60,7 +60,7 @@ fn swapped() {
 
 /// A panel given up and chosen again is obtained by the sweep without an event: the license was not lost.
 #[test]
-fn chosen_again() {
+fn a_panel_chosen_again_is_obtained_without_an_event() {
     let test = adopted("bundled = [3]\n");
     let id = licid(&test, 50);
     test.upstream.age(id, 40);
@@ -75,7 +75,7 @@ fn chosen_again() {
 
 /// A list that leaves out what we know may leave out the server's own license too: nothing is ordered beside it.
 #[test]
-fn incomplete_list() {
+fn nothing_is_ordered_beside_a_list_that_leaves_something_out() {
     let test = adopted("bundled = [3]\n");
     let known = licid(&test, 50);
     test.upstream.edit_license(known, |license| license.unlisted = true);
@@ -91,7 +91,7 @@ fn incomplete_list() {
 
 /// Servers of two modules: each is compared by its own module's sweep, once.
 #[test]
-fn two_modules() {
+fn each_server_is_compared_once_by_its_own_module() {
     let mut test = Test::new();
     test.add_module(4, "pmvmmanager");
     test.settings("bundled = [3, 4]\n");
@@ -107,7 +107,7 @@ fn two_modules() {
 
 /// An order in doubt stays with the account that made it: the sweep of another one leaves it to that account's sync.
 #[test]
-fn ordered_elsewhere() {
+fn an_order_in_doubt_stays_with_the_account_that_made_it() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     let elsewhere = Upstream::start();
@@ -130,7 +130,7 @@ fn ordered_elsewhere() {
 /// Suspended when it was compared, active with another panel when its turn came: nothing is stopped, and what it
 /// wants now is the next sweep's.
 #[test]
-fn changed_meanwhile() {
+fn a_server_that_changed_since_it_was_compared_is_not_stopped() {
     let test = adopted("bundled = [3]\n");
     server(&test, 51);
     sweep(&test).ok();

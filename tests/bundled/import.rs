@@ -26,7 +26,7 @@ fn services(test: &Test, license: u64) -> Vec<u32> {
 
 /// A foreign license is imported only when named; the service is bound to it and lives on as any other.
 #[test]
-fn foreign_only_when_named() {
+fn a_foreign_license_is_imported_only_when_named() {
     let test = Test::new();
     test.tariff("55227", 1);
     let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop & co");
@@ -56,7 +56,7 @@ fn foreign_only_when_named() {
 
 /// Ours are known by the mark; the search narrows by name and address; what serves an item stays.
 #[test]
-fn ours_by_mark() {
+fn an_import_knows_our_licenses_by_their_mark() {
     let test = Test::new();
     test.tariff("55227", 1);
     test.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop").add();
@@ -80,7 +80,7 @@ fn ours_by_mark() {
 
 /// The answer is lost: the next run looks in the panel first, and binds what it finds there.
 #[test]
-fn lost_answer() {
+fn an_import_whose_answer_was_lost_is_found_in_the_panel() {
     let test = Test::new();
     test.settings("[upstream]\nsettle_s = 2\n");
     test.tariff("55227", 1);
@@ -97,7 +97,7 @@ fn lost_answer() {
 
 /// What the panel refuses leaves nothing behind, and is repeated when the tariff is there.
 #[test]
-fn refused_then_repeated() {
+fn an_import_that_the_panel_refused_can_be_repeated() {
     let test = Test::new();
     let license = test.upstream.add_foreign(55228, 1, "192.0.2.77", "shop");
     let output = import(&test, &license.to_string());
@@ -110,7 +110,7 @@ fn refused_then_repeated() {
 
 /// A license that an order in doubt may have bought is the order's own.
 #[test]
-fn orders_in_doubt_are_left() {
+fn a_license_that_an_order_in_doubt_may_have_bought_is_left() {
     use crate::support::Fault;
     let test = Test::new();
     test.tariff("55227", 1);
@@ -153,7 +153,7 @@ fn bound(test: &Test, license: u64) -> String {
 
 /// The next run finds the service in the panel, makes no second one, and binds it.
 #[test]
-fn torn_then_repeated() {
+fn a_torn_import_is_finished_without_a_second_service() {
     let test = Test::new();
     test.tariff("55227", 1);
     let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
@@ -164,7 +164,7 @@ fn torn_then_repeated() {
 
 /// Service or license have another partner by now: neither is bound a second time.
 #[test]
-fn torn_and_taken() {
+fn a_torn_import_with_another_partner_binds_nothing() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     test.tariff("55227", 1);
@@ -188,7 +188,7 @@ fn torn_and_taken() {
 
 /// A person binds the license to another service while the import waits for its own: the person was first.
 #[test]
-fn bound_meanwhile() {
+fn an_operator_who_binds_first_keeps_the_license_from_an_import() {
     let test = Test::new();
     test.tariff("55227", 1);
     let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
@@ -212,7 +212,7 @@ fn bound_meanwhile() {
 
 /// Whether the panel did it is not known, and it shows nothing: it is asked again only after the settling time.
 #[test]
-fn settles_first() {
+fn an_unknown_import_is_repeated_only_after_the_settling_time() {
     let test = Test::new();
     test.tariff("55227", 1);
     let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
@@ -228,7 +228,7 @@ fn settles_first() {
 
 /// A license that we stopped has another tariff by now: the service gets the product that it is.
 #[test]
-fn another_tariff_by_now() {
+fn a_license_whose_tariff_changed_is_imported_as_what_it_is() {
     let test = Test::new();
     test.settings("on_close = \"stop\"\n");
     test.tariff("55228", 1);
@@ -246,7 +246,7 @@ fn another_tariff_by_now() {
 
 /// Another product type, and a module that is not ours.
 #[test]
-fn bad_questions() {
+fn an_import_of_another_type_or_module_is_refused() {
     let test = Test::new();
     let run = |module: &str, kind: &str| test.run(["--command", "import", "--module", module, "--itemtype", kind]);
     assert_eq!(run("7", "vds").fails("bad_value").attribute("object"), "itemtype");
@@ -258,7 +258,7 @@ fn bad_questions() {
 
 /// The tariffs that can be resold: codes, names, periods, trials, nodes; nothing whose sale has ended.
 #[test]
-fn import_pricelist() {
+fn import_pricelist_lists_what_can_be_resold_and_nothing_ended() {
     let test = Test::new();
     let output = test.run(["--command", "import_pricelist", "--module", "7"]);
     let text = &output.ok().stdout;

@@ -9,7 +9,7 @@ const COSTS: &str = "SELECT pricelist || ' ' || COALESCE(minor, '-') || ' ' || C
 /// Every purchase leaves its cost: the seller's word, the list price where that says nothing of the period, or that
 /// nobody knows.
 #[test]
-fn costs() {
+fn every_purchase_leaves_its_cost_in_the_journal() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     test.cmd("open", 42).ok();
@@ -27,7 +27,7 @@ fn costs() {
 
 /// Below minimum_balance nothing is bought, and nothing is sent; a module may have a minimum of its own.
 #[test]
-fn minimum_balance() {
+fn nothing_is_bought_or_sent_below_the_minimum_balance() {
     let mut test = Test::new();
     test.settings("minimum_balance = \"50.00\"\n[module.8]\nminimum_balance = \"\"\n");
     test.add_module(8, "pmisplicense");
@@ -48,7 +48,7 @@ fn minimum_balance() {
 
 /// The Russian billing sells the same under codes of its own: a wrong code names the set that fits.
 #[test]
-fn russian_codes() {
+fn a_code_of_the_wrong_billing_is_refused_with_the_right_set() {
     let test = Test::setup().options(|o| o.country = Country::Russian).start();
     test.soft_item(42, "55231", 1).ip("192.0.2.42").add();
     test.cmd("open", 42).ok();
@@ -66,7 +66,7 @@ fn russian_codes() {
 
 /// A negative balance of a postpaid account is normal: there is no minimum by default.
 #[test]
-fn postpaid() {
+fn a_negative_balance_of_a_postpaid_account_stops_nothing() {
     let test = Test::setup().options(|o| o.prepaid = false).start();
     test.upstream.set_balance(-100_000);
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();

@@ -17,7 +17,7 @@ fn sync_noted(test: &Test) -> crate::support::Output {
 
 /// Nothing noted: no request, no call of the panel, no state, no words; also where there is a state.
 #[test]
-fn nothing() {
+fn a_sync_without_notes_asks_and_writes_nothing() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     sync_noted(&test).ok().stdout("");
@@ -34,7 +34,7 @@ fn nothing() {
 
 /// What was noted is carried out, and nothing besides: not another server, not the licenses of our own services.
 #[test]
-fn only_what_was_noted() {
+fn nothing_is_carried_out_besides_what_was_noted() {
     let test = bundled();
     opened(&test, 42, "55227", 1);
     for item in [50, 51] {
@@ -57,7 +57,7 @@ fn only_what_was_noted() {
 
 /// While one run carries out what was noted, another ends quietly and leaves the notes alone.
 #[test]
-fn one_at_a_time() {
+fn only_one_run_at_a_time_carries_out_what_was_noted() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     event(&test, 50);
@@ -76,7 +76,7 @@ fn one_at_a_time() {
 /// What fails is tried again each minute for a quarter of an hour, then left to the hourly sync, which tells a
 /// person.
 #[test]
-fn failures() {
+fn a_noted_failure_is_repeated_for_a_quarter_of_an_hour() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     event(&test, 50);
@@ -101,7 +101,7 @@ fn failures() {
 
 /// Where no server's panel is licensed, notes are removed without a question to the panel.
 #[test]
-fn nobodys_servers() {
+fn notes_of_unlicensed_servers_are_removed_without_a_question() {
     let test = Test::new();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     event(&test, 50);
@@ -111,7 +111,7 @@ fn nobodys_servers() {
 
 /// The panel's switch stops it quietly; a contradiction is misspelt.
 #[test]
-fn switched_off() {
+fn do_nothing_stops_the_sync_of_notes_quietly() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     event(&test, 50);

@@ -16,7 +16,7 @@ fn days_from_today(days: i64) -> String {
 /// The most specific rule wins: tariff plan, product type, general; the panel's before the file's; without one the
 /// period itself, or the shortest that is sold.
 #[test]
-fn most_specific_rule() {
+fn the_most_specific_rule_decides_the_period_that_is_bought() {
     let test = Test::new();
     test.settings("[[period_alignment]]\nfrom = 3\nto = 12\n[[period_alignment]]\nfrom = 6\nto = 12\n");
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
@@ -44,7 +44,7 @@ fn most_specific_rule() {
 
 /// A day is not sold unless a rule names it; a lifetime is the shortest period.
 #[test]
-fn odd_periods() {
+fn a_day_needs_a_rule_and_a_lifetime_buys_the_shortest_period() {
     let test = Test::new();
     test.soft_item(42, "55227", -50).ip("192.0.2.42").add();
     test.soft_item(43, "55227", 0).ip("192.0.2.43").add();
@@ -58,7 +58,7 @@ fn odd_periods() {
 /// Bought by the year, sold by the month: prolong buys nothing while the license covers what is paid, sync nothing
 /// before it is due, and then a year again.
 #[test]
-fn yearly_resold_monthly() {
+fn a_yearly_license_under_a_monthly_service_is_renewed_only_when_due() {
     let test = Test::new();
     test.period_align("1;12;;");
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
@@ -85,7 +85,7 @@ fn yearly_resold_monthly() {
 /// ISPmanager 5 is no longer sold: refused before anything is sent, with its successors; a change away is not
 /// refused.
 #[test]
-fn ended_long_ago() {
+fn an_ended_product_is_refused_before_anything_is_sent() {
     let test = Test::new();
     test.soft_item(42, "3541", 1).ip("192.0.2.42").add();
     let refused = test.cmd("open", 42);
@@ -95,7 +95,7 @@ fn ended_long_ago() {
 
 /// The last weeks of a sale: what is ordered or renewed ends at its last day, or is the longest period that fits.
 #[test]
-fn last_weeks() {
+fn near_the_end_of_sale_nothing_is_bought_beyond_its_last_day() {
     let day = |days: i64| chrono::Utc::now().date_naive() + chrono::Duration::days(days);
     let test = Test::new();
     let tariff = || Tariff::new(60001, "Old product", Family::Soft, &[(1, 400), (12, 4400)]);
@@ -138,7 +138,7 @@ fn last_weeks() {
 
 /// A tariff change away from an ended product is carried out.
 #[test]
-fn change_away() {
+fn a_tariff_change_away_from_an_ended_product_is_carried_out() {
     let test = Test::new();
     let day = |days: i64| chrono::Utc::now().date_naive() + chrono::Duration::days(days);
     test.upstream.add_tariff(Tariff::new(60001, "Old product", Family::Soft, &[(1, 400)]));
@@ -157,7 +157,7 @@ fn change_away() {
 
 /// A trial becomes a paid service: the paid product is bought, then the trial stopped.
 #[test]
-fn trial_to_paid() {
+fn a_trial_that_becomes_paid_is_stopped_after_the_purchase() {
     let test = Test::new();
     test.soft_item(42, "55230", -100).ip("192.0.2.42").add();
     test.cmd("open", 42).ok();

@@ -8,7 +8,7 @@ const HELD: &str = "SELECT state FROM license";
 
 /// A license freed by somebody else is nobody's business, until pool_foreign says that it may be taken.
 #[test]
-fn pool_foreign() {
+fn a_license_freed_by_others_is_taken_only_with_pool_foreign() {
     for allowed in [false, true] {
         let test = Test::new();
         test.settings(&format!("pool_foreign = {allowed}\n"));
@@ -81,7 +81,7 @@ fn pool_foreign_leaves_the_rest() {
 
 /// The pinned id stands in the marks and outlives the state file: a lost state is noticed before anything is bought.
 #[test]
-fn panel_id() {
+fn a_pinned_panel_id_gives_a_lost_state_away() {
     let test = Test::new();
     test.settings("panel_id = \"abcd1234\"\n");
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
@@ -96,7 +96,7 @@ fn panel_id() {
 /// An id that is pinned later goes into new marks; what was bought before stays bound, and an order in doubt is found
 /// by the mark that it was sent with.
 #[test]
-fn panel_id_pinned_later() {
+fn a_panel_id_pinned_later_keeps_what_was_bought_before() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
     test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
@@ -119,7 +119,7 @@ fn panel_id_pinned_later() {
 
 /// `[module.ID]`: choices and products of one module only; each license stays with its own account.
 #[test]
-fn modules() {
+fn settings_of_one_module_hold_for_that_module_only() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     let url = test.upstream.url();

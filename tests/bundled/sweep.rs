@@ -27,7 +27,7 @@ fn only_parameters(test: &Test) {
 
 /// Events carry a server through its whole life: active, suspended, resumed, moved, another panel, closed.
 #[test]
-fn events() {
+fn events_carry_a_server_through_its_whole_life() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     let happened = || {
@@ -65,7 +65,7 @@ fn events() {
 
 /// nopanel orders nothing, and is remembered: a panel chosen later is ordered, one given up is freed.
 #[test]
-fn nopanel_and_back() {
+fn nopanel_orders_nothing_until_a_panel_is_chosen() {
     let test = bundled();
     test.vds_item(50, "nopanel", 1).addresses(&["192.0.2.50"]).add();
     event(&test, 50);
@@ -85,7 +85,7 @@ fn nopanel_and_back() {
 
 /// The first sweep only reports; once confirmed, each one carries out what events did not tell.
 #[test]
-fn first_sweep_reports() {
+fn the_first_sweep_only_reports_until_it_is_confirmed() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     test.vds_item(51, "nopanel", 1).addresses(&["192.0.2.51"]).add();
@@ -110,7 +110,7 @@ fn first_sweep_reports() {
 
 /// A license that is at the seller already is reported for take-over, not ordered for.
 #[test]
-fn found_upstream() {
+fn a_license_that_the_seller_has_already_is_reported_not_ordered() {
     for name_in_list in [false, true] {
         let test = Test::setup().options(|o| o.list_pricelist_name = name_in_list).start();
         test.settings("bundled = [3]\n");
@@ -127,7 +127,7 @@ fn found_upstream() {
 
 /// Unknown names are skipped and listed once; a missing row is reported and nothing of its license changed.
 #[test]
-fn skipped_and_missing() {
+fn unknown_names_are_skipped_and_a_missing_row_changes_nothing() {
     let test = bundled();
     for (item, choice) in [(50, "odd-panel"), (51, "odd-panel"), (52, "55227")] {
         test.vds_item(item, choice, 1).addresses(&[&format!("192.0.2.{item}")]).add();
@@ -144,7 +144,7 @@ fn skipped_and_missing() {
 
 /// More than max_changes of a kind: none of that kind, until --allow-many; the other kinds go on, up to the limit.
 #[test]
-fn many_changes() {
+fn too_many_changes_of_one_kind_wait_and_other_kinds_go_on() {
     let test = Test::new();
     test.settings("bundled = [3]\nmax_changes = 1\n");
     for item in [60, 61] {
@@ -167,7 +167,7 @@ fn many_changes() {
 
 /// A server module with a license server of its own is refused with both names; so is one of ours.
 #[test]
-fn own_license_server() {
+fn a_server_module_with_a_license_server_of_its_own_is_refused() {
     for (name, value) in [
         ("license_url", "https://license.example.com"),
         ("licenseserver", "5"),
@@ -199,7 +199,7 @@ fn own_license_server() {
 
 /// Off until the setting names the module: a note of a server that nobody licenses is removed, nothing is ordered.
 #[test]
-fn off_by_default() {
+fn servers_are_left_alone_until_the_setting_names_their_module() {
     let test = Test::new();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
@@ -211,7 +211,7 @@ fn off_by_default() {
 
 /// What fails keeps its note for the next sync.
 #[test]
-fn failure_keeps_the_note() {
+fn what_fails_keeps_its_note_for_the_next_sync() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     event(&test, 50);
@@ -228,7 +228,7 @@ fn failure_keeps_the_note() {
 
 /// A license that is gone is not ordered again by a sweep, only when the server was resumed.
 #[test]
-fn gone_license() {
+fn a_license_that_is_gone_is_not_ordered_again_by_a_sweep() {
     let test = bundled();
     test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
     admin(&test, &["sync", "--sweep", "--adopt"]).ok();
@@ -244,7 +244,7 @@ fn gone_license() {
 
 /// Several license servers: one must be chosen, for all or for one module of servers.
 #[test]
-fn several_license_servers() {
+fn one_of_several_license_servers_must_be_chosen() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     let url = test.upstream.url();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// An endless answer is cut at the program's limit: memory stays small, and the order is found again.
 #[test]
-fn gigabytes() {
+fn an_endless_answer_is_cut_and_memory_stays_small() {
     for func in ["soft", "soft.order.param", "soft.edit?read", "soft.checkip"] {
         let mut office = Office::new();
         let item = office.item("55227");
@@ -38,7 +38,7 @@ fn memory_kib(pid: u32) -> u64 {
 
 /// What is no document is never believed, and said so in the promised words.
 #[test]
-fn no_document() {
+fn an_answer_that_is_no_document_is_never_believed() {
     let office = {
         let mut office = Office::new();
         let item = office.item("55227");
@@ -63,7 +63,7 @@ fn no_document() {
 
 /// Redirects are not followed, to plain HTTP least of all: the password goes nowhere else.
 #[test]
-fn redirects() {
+fn a_redirect_is_never_followed() {
     let elsewhere = Upstream::start();
     let mut office = Office::new();
     let item = office.item("55227");
@@ -80,7 +80,7 @@ fn redirects() {
 
 /// A wrong certificate: nothing is sent, not even the login.
 #[test]
-fn certificates() {
+fn nothing_is_sent_to_a_seller_with_a_wrong_certificate() {
     for tls in [Tls::Good, Tls::WrongName, Tls::UnknownAuthority, Tls::Expired] {
         let mut office = Office::with(Test::setup().tls(tls));
         office.test.settings(&format!("{SETTINGS}ca_file = \"{{root}}/etc/ca.pem\"\n"));
@@ -99,7 +99,7 @@ fn certificates() {
 /// HTTPS from now on, the certificate known to nobody: without ca_file it is refused; plain HTTP to an address that
 /// is not this machine is refused before a byte leaves.
 #[test]
-fn downgrades() {
+fn plain_http_to_another_machine_is_refused_before_a_byte_leaves() {
     let mut office = Office::with(Test::setup().tls(Tls::Good));
     office.test.settings(SETTINGS);
     let item = office.item("55227");

@@ -22,7 +22,7 @@ const KINDS: [MgrctlFaultKind; 8] = [
 /// twice, nor the service's end moved twice.
 #[test]
 #[allow(clippy::print_stdout)]
-fn mgrctl_faults() {
+fn nothing_is_paid_twice_whatever_mgrctl_does() {
     let table = [
         ("open", "paramlist"),
         ("open", "processing.edit"),
@@ -87,7 +87,7 @@ fn months_between(from: Option<&str>, to: Option<&str>) -> i32 {
 /// A panel's tool that never answers is stopped after the program's own limit of a minute, with all that it started,
 /// and the run fails. Two minutes long, so only with HURT_ALL=1.
 #[test]
-fn mgrctl_hangs() {
+fn a_tool_that_never_answers_is_stopped_after_a_minute() {
     if super::setting("HURT_ALL").is_none() {
         return;
     }
@@ -127,7 +127,7 @@ fn without_database(test: &Test, intent: &Intent, func: &str, after: bool) -> Ou
 /// MariaDB stops in the middle of a command, at its first request at the seller or at the one that costs money, and
 /// comes back.
 #[test]
-fn database_stops() {
+fn a_database_that_stops_during_a_command_breaks_no_promise() {
     let mut office = Office::with(Test::setup().own_database());
     let item = office.item("55227");
     let steps = [

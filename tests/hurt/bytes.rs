@@ -35,7 +35,7 @@ fn timed(run: fn(&[u8]), bytes: &[u8], what: &str) {
 }
 
 #[test]
-fn corpus_is_replayed() {
+fn every_file_of_the_corpus_is_read_in_time() {
     for (target, run) in targets::TARGETS {
         let files = corpus(target);
         assert!(files.len() >= 4, "{target}: {} files", files.len());
@@ -88,7 +88,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
 
 #[test]
 #[allow(clippy::print_stdout)]
-fn corpus_is_mutated() {
+fn mutations_of_the_corpus_crash_nothing() {
     let seed = seed("mutations");
     let time = Duration::from_millis(setting("HURT_FUZZ_MS").unwrap_or(1500)) / 6;
     for (number, (target, run)) in targets::TARGETS.into_iter().enumerate() {
@@ -115,7 +115,7 @@ fn nested(depth: usize) -> String {
 
 /// The named limits, at their edges: the last that passes, the first that does not.
 #[test]
-fn limits() {
+fn the_named_limits_hold_at_their_edges() {
     let parse = |text: &str| xml::parse(text.as_bytes(), u64::MAX);
     assert!(parse(&nested(MAX_DEPTH)).is_ok());
     assert!(matches!(parse(&nested(MAX_DEPTH + 1)), Err(XmlError::TooDeep)));
@@ -139,7 +139,7 @@ fn limits() {
 
 /// The same limits through the binary: standard input, and an answer of the seller of exactly the length allowed.
 #[test]
-fn limits_of_the_binary() {
+fn the_binary_keeps_the_limits_of_input_and_answers() {
     let office = Office::new();
     let form = |bytes: u64| {
         let frame = "<doc><url></url></doc>".len();
@@ -174,7 +174,7 @@ fn answered(test: &Test, text: String, good: bool) {
 
 /// Arguments as a hostile panel might have them: an answer each time, never a crash.
 #[test]
-fn arguments() {
+fn hostile_arguments_get_an_answer_and_never_a_crash() {
     let office = Office::new();
     let mut dice = Dice::new(seed("arguments"), 3);
     let words = [

@@ -15,7 +15,7 @@ fn at_once(office: &Office, intents: &[Intent]) -> Vec<Output> {
 
 /// Sixteen times the same: each ends well or says who is busy, and one purchase is made.
 #[test]
-fn on_one_item() {
+fn sixteen_runs_of_one_command_make_one_purchase() {
     let mut office = Office::new();
     let item = office.item("55227");
     for command in ["open", "prolong", "setparam", "suspend", "resume", "close"] {
@@ -39,7 +39,7 @@ fn on_one_item() {
 
 /// Different commands of one item at once, as when the panel and a person do not know of each other.
 #[test]
-fn different_commands_of_one_item() {
+fn different_commands_of_one_item_at_once_keep_the_promises() {
     let mut dice = Dice::new(seed("different commands"), 1);
     for _ in 0..3 {
         let mut office = Office::new();
@@ -70,7 +70,7 @@ fn different_commands_of_one_item() {
 /// Sixteen items opened and closed at once from one state file, sync beside them; then sixteen new ones that share
 /// what was freed. Each license serves one item.
 #[test]
-fn on_many_items() {
+fn sixteen_items_at_once_share_no_license() {
     let mut office = Office::new();
     let first: Vec<u32> = (0..CROWD).map(|_| office.item("55227")).collect();
     for (command, items) in [("open", &first), ("close", &first)] {
@@ -99,7 +99,7 @@ fn on_many_items() {
 
 /// The very first use: sixteen processes make one state file.
 #[test]
-fn first_use() {
+fn sixteen_first_runs_make_one_state() {
     let mut office = Office::new();
     let items: Vec<u32> = (0..CROWD).map(|_| office.item("55227")).collect();
     let intents: Vec<Intent> = items.iter().map(|item| office.intent("open", *item)).collect();

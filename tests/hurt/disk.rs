@@ -47,7 +47,7 @@ fn fill(folder: &Path, leave: u64) {
 /// The disk is full, from no byte left up to nearly enough: whatever step it hits, nothing is bought twice and
 /// nothing is lost once there is room again.
 #[test]
-fn full_disk() {
+fn a_full_disk_buys_nothing_twice_and_loses_nothing() {
     let mut office = Office::new();
     let folder = office.test.root().join("var/pmisplicense");
     let Some(_mounted) = Mounted::new(&folder, &["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"]) else {
@@ -92,7 +92,7 @@ fn without_mount(office: &mut Office) {
 /// The folder is read-only (a bind mount, because rights do not bind root; a plain file in its place where nothing
 /// may be mounted): nothing leaves, and the error says where to look.
 #[test]
-fn read_only_folder() {
+fn nothing_leaves_while_the_folder_of_the_state_is_read_only() {
     let mut office = Office::new();
     let first = office.item("55227");
     office.does("open", first);
@@ -163,7 +163,7 @@ fn without_journal(test: &Test) {
 
 /// Not SQLite; SQLite of another program; damaged in the middle; cut off: left as it is.
 #[test]
-fn unusable_state() {
+fn an_unusable_state_is_left_as_it_is() {
     let (mut office, item) = with_state();
     let path = office.test.state_path();
     let good = fs::read(&path).unwrap();
@@ -199,7 +199,7 @@ fn unusable_state() {
 
 /// A newer program's file: refused, both versions named.
 #[test]
-fn newer_state() {
+fn a_newer_state_is_refused_with_both_versions() {
     let (mut office, item) = with_state();
     let conn = Connection::open(office.test.state_path()).unwrap();
     conn.execute_batch("PRAGMA user_version = 77; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -209,7 +209,7 @@ fn newer_state() {
 
 /// The state of another machine: nothing is changed until a person claims it.
 #[test]
-fn state_of_another_machine() {
+fn the_state_of_another_machine_changes_nothing_until_it_is_claimed() {
     let (mut office, item) = with_state();
     office.test.another_machine();
     let second = office.item("55227");
@@ -230,7 +230,7 @@ fn state_of_another_machine() {
 /// bought for anybody; without the setting the item's own number is the witness that keeps its license from being
 /// bought again.
 #[test]
-fn lost_state() {
+fn a_service_is_not_bought_for_again_after_the_state_is_lost() {
     for pinned in [true, false] {
         let mut office = Office::new();
         if pinned {

@@ -213,7 +213,7 @@ fn in_parallel<T: Sync, R: Send>(jobs: &[T], work: impl Fn(&T) -> R + Sync) -> V
 
 #[test]
 #[allow(clippy::print_stdout)]
-fn every_fault_on_every_call() {
+fn the_promises_hold_with_every_fault_on_every_call() {
     let (seed, everything, start) = (seed("faults"), setting("HURT_ALL").is_some(), Instant::now());
     let found = in_parallel(&COMMANDS, |command| calls_of(command));
     let calls: BTreeMap<&'static str, BTreeMap<String, u64>> = COMMANDS.into_iter().zip(found).collect();

@@ -77,7 +77,7 @@ fn versions() -> Vec<i32> {
 
 /// Writes the dump of the present version; `None`: it was not asked for.
 #[test]
-fn freeze() {
+fn the_present_state_is_frozen_when_that_is_asked_for() {
     if super::setting("HURT_FREEZE").is_none() {
         return;
     }
@@ -91,7 +91,8 @@ fn freeze() {
     let sql = dump(&conn).unwrap().replace(&port, ":PORT/");
     let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let head = format!(
-        "-- The state of schema version {version}: written by the program itself in the test hurt::frozen::freeze\n\
+        "-- The state of schema version {version}: written by the program itself in the test\n\
+         -- hurt::frozen::the_present_state_is_frozen_when_that_is_asked_for\n\
          -- (open 42; open and close 43; open 44 without an answer; sync), then dumped. PORT is the test seller's. Never edited.\n"
     );
     let path = frozen(version);
@@ -104,7 +105,7 @@ fn freeze() {
 /// pooled one serves a new item, the doubt is settled, nothing is bought twice. An older version leaves a copy of
 /// itself.
 #[test]
-fn frozen_states_live() {
+fn a_state_of_each_version_goes_on_and_buys_nothing_twice() {
     let all = versions();
     assert!(all.contains(&1), "version 1 is frozen");
     for version in all {

@@ -154,7 +154,7 @@ fn incarnation(dice: &mut Dice, tally: &Tally) {
 /// At least HURT_KILLS kills, and every promise kept after each.
 #[test]
 #[allow(clippy::print_stdout)]
-fn sigkill() {
+fn every_promise_holds_after_a_kill_at_any_moment() {
     let (seed, wanted) = (seed("sigkill"), usize::try_from(setting("HURT_KILLS").unwrap_or(60)).unwrap_or(60));
     let (tally, next, start) = (Tally::default(), Mutex::new(0), Instant::now());
     std::thread::scope(|scope| {

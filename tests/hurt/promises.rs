@@ -169,7 +169,7 @@ pub fn covered(test: &Test, item: u32) -> Result<(), String> {
 
 /// The checks bite: each broken promise, made by hand, is told.
 #[test]
-fn checks_bite() {
+fn each_broken_promise_is_told_by_the_checks() {
     let mut office = Office::new();
     let items = [office.item("55227"), office.item("55227")];
     for item in items {

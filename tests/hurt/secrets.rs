@@ -83,7 +83,7 @@ fn said(output: &Output) -> Vec<u8> {
 }
 
 #[test]
-fn nowhere_else() {
+fn passwords_and_keys_are_only_where_they_are_allowed() {
     let mut office = Office::with(Test::setup().options(|o| o.password = PASSWORD.to_owned()));
     fs::write(office.test.root().join("etc/debug.conf"), "pmisplicense.* 9\n").unwrap();
     let temporary = office.test.root().join("tmp");
@@ -194,7 +194,7 @@ fn nobody_else_may_read(test: &Test) {
 
 /// A crash leaves no core file: the limit is zero from the start, whatever it was in the shell that started us.
 #[test]
-fn no_core_file() {
+fn a_crash_leaves_no_core_file() {
     let mut office = Office::new();
     let item = office.item("55227");
     let held = office.test.upstream.hold_before("*");

@@ -92,7 +92,7 @@ fn each(test: impl Fn(Fresh, &Path, &Path)) {
 
 /// Installed where nothing was: everything is at its place, the panel was reloaded, and doctor has nothing to say.
 #[test]
-fn first_installation() {
+fn a_first_installation_is_whole_and_doctor_is_content() {
     each(|fresh, _, present| {
         fresh.install(present);
         fresh.assert_installed();
@@ -109,7 +109,7 @@ fn first_installation() {
 
 /// What is given away (DIST only): starts on glibc 2.17, is below ten mebibytes, and carries its crates' licenses.
 #[test]
-fn given_away() {
+fn what_is_given_away_is_small_and_starts_on_an_old_glibc() {
     if std::env::var_os("DIST").is_none() {
         return;
     }
@@ -127,7 +127,7 @@ fn given_away() {
 /// The version before, in use, is replaced: its license, state, settings and log stay, and so does what a provider
 /// changed in cron; the next command goes on from there and buys nothing.
 #[test]
-fn upgrade() {
+fn an_upgrade_keeps_license_state_settings_and_log() {
     each(|fresh, before, present| {
         fresh.install(before);
         let settings = fresh.read(SETTINGS).replace("renew_before_days = 1", "renew_before_days = 3");
@@ -172,7 +172,7 @@ fn pages_that_are_switched_off_are_removed_by_the_next_installation() {
 
 /// Removed, even purged: settings, state and log stay, and it says so; installed again, nothing is bought twice.
 #[test]
-fn removal() {
+fn a_removal_keeps_settings_state_and_log() {
     each(|fresh, _, present| {
         fresh.install(present);
         let license = open(&fresh);
@@ -196,7 +196,7 @@ fn removal() {
 
 /// A panel that does not answer, and none at all, fail neither installation nor removal.
 #[test]
-fn no_panel() {
+fn a_panel_that_is_away_fails_no_installation_or_removal() {
     each(|fresh, _, present| {
         fresh.write_program(MGRCTL, "#!/bin/sh\nexit 1\n");
         let said = fresh.install(present);
@@ -214,7 +214,7 @@ fn no_panel() {
 
 /// A panel that hangs is waited for as long as is allowed, and fails neither installation nor removal.
 #[test]
-fn panel_that_hangs() {
+fn a_panel_that_hangs_is_waited_for_only_as_long_as_allowed() {
     each(|fresh, _, present| {
         fresh.write_program(MGRCTL, "#!/bin/sh\necho \"$@\" >> /tmp/asked\nexec sleep 50\n");
         let began = std::time::Instant::now();
@@ -230,7 +230,7 @@ fn panel_that_hangs() {
 
 /// Cron's lines of a package that was removed end quietly; of one that is there they run the program.
 #[test]
-fn lines_of_cron() {
+fn the_lines_of_cron_end_quietly_without_the_program() {
     let cron = std::fs::read_to_string(repository().join("dist/pmisplicense.cron")).unwrap();
     let root = tempfile::tempdir().unwrap();
     let line = |word: &str, outcome: &str| {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Packed twice, in two places, under two umasks and at two times: the same sums.
 #[test]
-fn same_bytes() {
+fn packing_twice_gives_the_same_bytes() {
     if let Some(why) = missing() {
         return say(&format!("nothing is packed here: {why}"));
     }
@@ -40,7 +40,7 @@ fn same_bytes() {
 
 /// A program that wants a newer glibc than allowed is named and refused; one that names none at all, too.
 #[test]
-fn glibc() {
+fn a_program_that_needs_a_newer_glibc_is_refused() {
     let check = |program: &Path, version: &str| {
         let script = repository().join("dist/glibc.sh");
         let output = Command::new(script).arg(program).arg(version).output().unwrap();
@@ -58,7 +58,7 @@ fn glibc() {
 
 /// `make install` into a folder: the same files, first settings that are never overwritten, and removed again.
 #[test]
-fn make_install() {
+fn make_install_installs_the_same_files_and_overwrites_no_settings() {
     let home = tempfile::tempdir().unwrap();
     let at = |path: &str| home.path().join(path);
     let make = |target: &str| {

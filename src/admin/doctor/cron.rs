@@ -45,7 +45,7 @@ mod tests {
 
     /// The installed file has both lines. A missing line, and lines that are commented out, are noticed.
     #[test]
-    fn cron_lines() {
+    fn a_missing_or_commented_line_of_cron_is_a_warning() {
         let shipped = include_str!("../../../dist/pmisplicense.cron");
         let level = |text: &str| {
             let mut checks = Checks::default();

@@ -5,7 +5,7 @@ use crate::model::ids::PanelId;
 
 /// No event changes an intent whose outcome is certain, and no history begins without its recording.
 #[test]
-fn legal_transitions() {
+fn no_event_changes_an_intent_whose_outcome_is_certain() {
     let license = LicenseId(9);
     let reason = || String::from("x");
     let events = [
@@ -57,7 +57,7 @@ fn legal_transitions() {
 
 /// Every call that is sent once has its word, and all except orders concern an existing license.
 #[test]
-fn requests() {
+fn every_request_has_its_word_and_names_its_license() {
     let (license, family) = (LicenseId(9), Family::Soft);
     let order = OrderRequest {
         family,
@@ -90,7 +90,7 @@ fn requests() {
 
 /// The stored words can be read back.
 #[test]
-fn words() {
+fn the_stored_words_of_a_status_can_be_read_back() {
     for word in ["in_doubt", "free_when_appears", "handed_over", "done", "refused", "not_sent", "not_happened"] {
         assert_eq!(IntentStatus::parse(word).map(IntentStatus::word), Some(word));
     }

@@ -53,7 +53,7 @@ fn intent(clean_look_s: Option<i64>) -> Intent {
 /// An order belongs to its service in each incarnation, and not to another service that has its number now. Another
 /// function asks for exactly one incarnation.
 #[test]
-fn whose_order() {
+fn an_order_belongs_to_its_service_in_each_incarnation() {
     let incarnation =
         |item, created: &str, closes| Incarnation { item: ItemId(item), created: created.to_owned(), closes };
     for (incarnation, is_its, is_of_it) in [
@@ -84,7 +84,7 @@ fn license(id: u32, remoteid: RemoteId) -> License {
 /// When a purchase counts as never made (docs/money-safety.md 3): only after settle_s, and two complete looks a
 /// minute apart.
 #[test]
-fn verdicts() {
+fn a_purchase_counts_as_never_made_only_after_two_complete_looks() {
     let wait = |s| Verdict::Wait { until: after(s) };
     for (case, clean_look, at, resend, complete, want) in [
         ("at once", None, 0, true, true, wait(900)),
@@ -107,7 +107,7 @@ fn verdicts() {
 
 /// When a closed item's order counts as never made: two complete lists, both after the 30 days.
 #[test]
-fn nothing_appeared() {
+fn a_closed_items_order_counts_as_never_made_after_30_days() {
     const OVER: i64 = FREE_WHEN_APPEARS_DAYS * 86_400;
     let wait = |s| Verdict::Wait { until: after(s) };
     for (case, clean_look, at, complete, want) in [
@@ -143,7 +143,7 @@ fn days_are_the_sellers() {
 
 /// Which licenses are worth opening, by their rows in a list (docs/money-safety.md 4).
 #[test]
-fn candidates() {
+fn only_licenses_that_may_be_the_orders_own_are_opened() {
     let bare = || License { name: Some("client".into()), ..license(1, RemoteId::Absent) };
     let row = |id, created: &str| License { id: LicenseId(id), created: created.parse().ok(), ..bare() };
     let other_tariff = |tariff| License { tariff, ..row(1001, "") };
@@ -174,7 +174,7 @@ fn candidates() {
 
 /// The mark decides that a license is the one. A missing mark counts only where the seller is known to return none.
 #[test]
-fn decisions() {
+fn the_mark_decides_which_license_an_order_bought() {
     let mark = || RemoteId::Text(order().mark.to_string());
     let foreign = || RemoteId::Text("whmcs-7".into());
     let found = |opened: Vec<License>, returns| decide(&order(), opened, returns);
@@ -220,7 +220,7 @@ fn decisions() {
 
 /// A license that was read back agrees with the order, or the differing field is named.
 #[test]
-fn mismatches() {
+fn a_field_that_differs_from_the_order_is_named() {
     const NODES: UpstreamAddonId = UpstreamAddonId(7);
     let with_nodes = OrderRequest { nodes: Some((NODES, 2)), ..order() };
     let holds = |nodes: u32| License { addons: [(NODES, nodes)].into(), ..license(1, RemoteId::Empty) };
@@ -243,7 +243,7 @@ fn mismatches() {
 /// A license whose expiry proves nothing about a renewal for a month that was sent on 2027-01-10: it had more time
 /// left, and is stopped now.
 #[test]
-fn hidden_renewals() {
+fn a_stopped_license_with_time_left_hides_its_renewal() {
     let hidden_since = |not_before: Option<NaiveDate>, status, expires: &str| {
         let before: NaiveDate = expires.parse().expect("a date");
         let request = OnceRequest::Prolong { license: LicenseId(9), period: MonthCount(1), before, not_before };
@@ -262,7 +262,7 @@ fn hidden_renewals() {
 
 /// A list is complete only when it can be shown to be.
 #[test]
-fn completeness() {
+fn a_list_is_complete_only_when_it_can_be_shown_to_be() {
     let list = |ids: &[u32], totals: &[Option<u32>]| {
         let mut list = Completeness::default();
         totals.iter().for_each(|total| list.page_total(*total));
@@ -305,7 +305,7 @@ fn a_list_ends_or_repeats_itself() {
 
 /// A license has run out on the day of its expiry; one without expiry never does.
 #[test]
-fn run_out() {
+fn a_license_has_run_out_on_the_day_of_its_expiry() {
     let today: NaiveDate = "2027-01-10".parse().expect("a date");
     for (expires, want) in [("2027-01-09", true), ("2027-01-10", true), ("2027-01-11", false), ("", false)] {
         let seen = License { expires: ends(expires), ..license(9, RemoteId::Empty) };
@@ -315,7 +315,7 @@ fn run_out() {
 
 /// The effect of each call on what is seen afterwards.
 #[test]
-fn effects() {
+fn the_effect_of_each_call_is_told_by_what_is_seen_afterwards() {
     let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
     let key = |text: &str| crate::model::ids::LicenseKey::parse(text);
     let id = LicenseId(9);

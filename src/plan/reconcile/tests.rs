@@ -178,7 +178,7 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
 
 /// Nothing is found where all three agree.
 #[test]
-fn agreement() {
+fn nothing_is_found_where_panel_state_and_seller_agree() {
     let item = view(42);
     assert_eq!(found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)]), []);
     assert_eq!(found(&[], &[], &[seen(7000, ""), seen(7001, "pml-anotherp-1-1")]), [], "foreign ones are left alone");
@@ -186,7 +186,7 @@ fn agreement() {
 
 /// One bound license, one thing wrong with it.
 #[test]
-fn one_wrong() {
+fn each_difference_of_a_bound_license_has_its_kind_and_remedy() {
     let item = view(42);
     let ours = row(5001, &item);
     let there = seen(5001, MARK);
@@ -241,7 +241,7 @@ fn one_wrong() {
 /// A license that was paid for and that nobody has is bound to its service, or freed when the service does not need it.
 /// After that an old state is made current.
 #[test]
-fn unowned() {
+fn an_unclaimed_license_is_bound_to_its_service_or_freed() {
     let item = view(42);
     let marked = |id, number: u32| seen(id, &format!("pml-abcdefgh-42-{number}"));
     assert_eq!(found(&[item.clone()], &[], &[marked(5001, 1)]), [(Kind::Unowned, "bind")]);
@@ -284,7 +284,7 @@ fn unowned() {
 /// or of a license that the seller does not have any more. This does not hold if the state knows the mark, or if the
 /// other license exists.
 #[test]
-fn newest_mark() {
+fn the_newest_mark_takes_the_place_of_a_license_that_is_gone() {
     let item = view(42);
     let marked = |id, number: u32| seen(id, &format!("pml-abcdefgh-42-{number}"));
     let bind = (Kind::Unowned, "bind");
@@ -299,7 +299,7 @@ fn newest_mark() {
 
 /// The remedy of a doubt is a look. A doubt that waits for an operator stays with the operator.
 #[test]
-fn doubts() {
+fn the_remedy_of_a_doubt_is_a_look_or_the_operators_word() {
     let item = view(42);
     let told = |status| {
         let intent = Intent { status, ..order(1) };
@@ -340,7 +340,7 @@ fn order(number: u32) -> Intent {
 
 /// A paid service without a license. Its license was bought by hand, or two services show it.
 #[test]
-fn without_license() {
+fn a_paid_service_without_a_license_is_given_one_or_named() {
     let item = view(42);
     assert_eq!(found(&[item.clone()], &[], &[]), [(Kind::NoLicense, "obtain")]);
     assert_eq!(found(&[item.clone()], &[], &[seen(7000, "")]), [(Kind::NoLicense, "person")], "one is there");
@@ -374,7 +374,7 @@ fn without_license() {
 
 /// Licenses that serve no service: to be freed, renewed automatically, or used by somebody.
 #[test]
-fn unheld() {
+fn a_license_that_serves_nobody_is_freed_or_named() {
     let item = view(42);
     let free = |state| LicenseRow { state, incarnation: None, item: None, ..row(5001, &item) };
     let mut pooled = seen(5001, "pml-abcdefgh-free");

@@ -34,7 +34,7 @@ fn service() -> Service {
 
 /// The services that a license names: by name and remoteid in the vendor's spelling only, and by the panel's data.
 #[test]
-fn names() {
+fn a_license_names_services_only_in_the_vendors_spelling() {
     for (name, item) in [
         ("Item #42 shop", Some(42)),
         ("Item #42 addon shop", Some(42)),
@@ -77,7 +77,7 @@ fn an_addons_license_is_its_servers() {
 
 /// If several services fit, an operator must decide, unless one has decided already.
 #[test]
-fn one_service() {
+fn an_operator_decides_where_several_services_fit() {
     let by = |all: &[(u32, Evidence)]| -> Named {
         all.iter().map(|(item, by)| (ItemId(*item), BTreeSet::from([*by]))).collect()
     };
@@ -91,7 +91,7 @@ fn one_service() {
 
 /// What may be taken over at all.
 #[test]
-fn candidates() {
+fn a_freed_or_stopped_license_is_not_taken_over() {
     let row = |state| LicenseRow { state, ..test_row(5001) };
     for (state, want) in [
         (LicenseState::Bound, true),
@@ -123,7 +123,7 @@ fn word(seen: &License, row: Option<&LicenseRow>, service: Option<&Service>, by:
 /// The guards of docs/money-safety.md 5, one by one: a license is left alone if it belongs to somebody else, is
 /// unclear, or would cause a change or a purchase.
 #[test]
-fn guards() {
+fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
     let with = |change: &dyn Fn(&mut Service)| {
         let mut service = service();
         change(&mut service);
@@ -182,7 +182,7 @@ fn guards() {
 
 /// A number alone may come from another panel. It counts only with the address, or with the exact name of the service.
 #[test]
-fn evidence() {
+fn a_number_counts_only_with_the_address_or_the_exact_name() {
     let mut without_ip = service();
     if let Want::License(target) = &mut without_ip.want {
         target.ip = None;
@@ -201,7 +201,7 @@ fn evidence() {
 /// For a bound license, there is nothing left to do, or the mark is missing, or an earlier run did not finish. A
 /// license that serves another service is left alone.
 #[test]
-fn bound_ones() {
+fn a_bound_license_only_gets_what_an_earlier_run_left_undone() {
     let ours = mark(panel());
     let row = |mark: Option<Mark>| LicenseRow { mark, ..test_row(5001) };
     let mut done = service();
@@ -225,7 +225,7 @@ fn bound_ones() {
 
 /// Of two licenses for one service neither is bound. A pair that is left alone already does not count.
 #[test]
-fn doubles() {
+fn of_two_licenses_for_one_service_neither_is_bound() {
     let gone = || Verdict::Leave(Left::Gone, text!("gone", "нет"));
     let mut list = [
         (LicenseId(1), ItemId(42), Verdict::Bind),

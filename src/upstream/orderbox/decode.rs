@@ -199,7 +199,7 @@ mod tests {
 
     /// Texts for numbers, and both places of the key.
     #[test]
-    fn orders_in_every_shape() {
+    fn an_order_is_read_in_every_shape() {
         let details = json!({"orderid": "78877737", "currentstatus": "Active", "customerid": 5, "endtime": "1800000000",
             "recurring": "true", "licenseKey": "Owned-1", "eaqid": "0", "siteadminpassword": "SECRET", "domainname": "a.example"});
         let seen = order(&details).expect("an order");
@@ -223,7 +223,7 @@ mod tests {
 
     /// Nothing secret is shown, wherever it stands.
     #[test]
-    fn secrets_are_masked() {
+    fn secrets_are_masked_wherever_they_stand() {
         let answer = json!({"licenseKey": "S1", "addons": [{"license_key": "S2"}], "siteadminpassword": "S3",
             "siteadminusername": "S4", "77": {"licenseKey": "S5"}, "status": "Success"});
         let text = shown(&answer);
@@ -233,7 +233,7 @@ mod tests {
 
     /// What an answer to a purchase says: done, refused, or nothing that can be trusted.
     #[test]
-    fn answers_of_a_purchase() {
+    fn an_answer_to_a_purchase_is_believed_only_about_its_order() {
         let order = LicenseId(12);
         for (answer, taken) in [
             (json!({"status": "Success", "entityid": "12", "eaqid": 5, "actionstatus": "PendingExecution"}), true),
@@ -257,7 +257,7 @@ mod tests {
 
     /// Lists have numbered rows; actions of another order are left out.
     #[test]
-    fn lists() {
+    fn numbered_rows_are_read_and_a_cut_list_is_no_proof() {
         let list = json!({"recsonpage": "2", "recsindb": "2",
             "1": {"entityid": "12", "eaqid": "9", "actionadded": "1800000000", "actionstatus": "PendingExecution"},
             "2": {"entityid": "13", "eaqid": "8"}});
@@ -278,7 +278,7 @@ mod tests {
 
     /// Locked money cannot be spent.
     #[test]
-    fn balances() {
+    fn locked_money_cannot_be_spent() {
         let answer = json!({"sellingcurrencysymbol": "RUB", "sellingcurrencybalance": "900.500", "sellingcurrencylockedbalance": "100.0"});
         assert_eq!(balance(&answer), Some(Money { minor: 80_050, currency: "RUB".into() }));
         assert_eq!(balance(&json!({"sellingcurrencysymbol": "RUB"})), None);

@@ -54,7 +54,7 @@ mod tests {
 
     /// Words on record and plausible ones, each with what they mean.
     #[test]
-    fn words_of_errors() {
+    fn the_words_of_an_error_have_their_meaning() {
         use RefusalKind as K;
         for (message, want) in [
             ("Access Denied. You are not authorized to perform this action.", K::Auth),

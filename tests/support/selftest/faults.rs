@@ -44,7 +44,7 @@ fn an_effect_comes_late_or_twice() {
 }
 
 #[test]
-fn refusals_with_and_without_effect() {
+fn a_refusal_comes_with_or_without_an_effect() {
     let (raw, licenses, ..) = order(Fault::on(ORDER).refused("sale_closed"));
     assert_eq!((raw.error().as_str(), licenses), ("sale_closed/pricelist", 0));
     let (raw, licenses, ..) = order(Fault::on(ORDER).refused_after("somethingelse"));
@@ -54,7 +54,7 @@ fn refusals_with_and_without_effect() {
 }
 
 #[test]
-fn statuses_pages_and_rubbish() {
+fn a_wrong_answer_comes_in_each_shape_that_was_asked_for() {
     for (fault, status, licenses) in [
         (Fault::on(ORDER).status(500), 500, 1),
         (Fault::on(ORDER).status(502).without_effect(), 502, 0),
@@ -93,7 +93,7 @@ fn an_answer_can_be_endless_or_another_ones() {
 }
 
 #[test]
-fn slowness_and_a_wrong_clock() {
+fn an_answer_can_be_slow_or_wrongly_dated() {
     let start = Instant::now();
     let (raw, ..) = order(Fault::on(ORDER).slow(300));
     assert!(start.elapsed() >= Duration::from_millis(300) && raw.element("id") == "5001");
@@ -159,7 +159,7 @@ fn faults_choose_their_call() {
 }
 
 #[test]
-fn certificates_good_and_wrong() {
+fn a_client_accepts_only_the_good_certificate() {
     for (tls, good) in
         [(Tls::Good, true), (Tls::WrongName, false), (Tls::UnknownAuthority, false), (Tls::Expired, false)]
     {

@@ -36,7 +36,7 @@ fn no(t: &Test, args: &[&str], error: &str) {
 }
 
 #[test]
-fn settings_of_panel_and_module() {
+fn mgrctl_shows_the_settings_of_panel_and_module() {
     let mut t = Test::new();
     t.module_password(7, "p<&>ss");
     let list = yes(&t, &["paramlist"]);
@@ -279,7 +279,7 @@ fn an_end_is_judged_by_code_and_document() {
 }
 
 #[test]
-fn other_setups() {
+fn a_sandbox_can_have_tls_tcp_and_a_key_of_its_own() {
     use super::super::Tls;
     use base64::Engine;
     use rsa::pkcs1::DecodeRsaPrivateKey;

@@ -175,7 +175,7 @@ fn the_other_families_work_alike() {
 }
 
 #[test]
-fn who_and_how_much() {
+fn the_seller_says_who_asks_and_how_much_he_has() {
     let up = Upstream::start();
     up.set_balance(-12_345);
     assert_eq!(yes(&up, "whoami", "").element("name"), "reseller");
@@ -184,7 +184,7 @@ fn who_and_how_much() {
 }
 
 #[test]
-fn months_are_clamped() {
+fn an_added_month_is_clamped_to_the_last_day() {
     let day = |text: &str| text.parse::<NaiveDate>().unwrap();
     assert_eq!(add_period(day("2028-01-31"), 1), day("2028-02-29"));
     assert_eq!(add_period(day("2026-08-31"), 1), day("2026-09-30"));

@@ -122,7 +122,7 @@ fn one(kind: Kind, remedy: &str) -> Vec<(Kind, String)> {
 
 /// The license of a service that lives.
 #[test]
-fn licenses_that_serve() {
+fn each_difference_of_a_serving_license_has_its_remedy() {
     assert_eq!(found(|_, _, _| {}), []);
     let decide = |words: &str| format!("you decide: pmisplicense {words}");
     let right = "set service 42 right";
@@ -150,7 +150,7 @@ fn licenses_that_serve() {
 
 /// Services that are not what they were.
 #[test]
-fn licenses_of_other_services() {
+fn a_license_of_a_changed_or_missing_service_is_named() {
     let decide = |words: &str| format!("you decide: pmisplicense {words}");
     assert_eq!(found(|_, view, _| *view = None), one(Kind::NoItem, &decide("show license:4001")));
     let other_life = |row: &mut LicenseRow, _: &mut Option<ItemView>, _: &mut Sight| {
@@ -164,7 +164,7 @@ fn licenses_of_other_services() {
 
 /// Licenses that nobody uses.
 #[test]
-fn licenses_given_back() {
+fn a_license_given_back_is_freed_only_with_its_own_key() {
     let given_back = |state: LicenseState, held: &str, key: &str, removes: bool| {
         let row = LicenseRow { state, incarnation: None, key: LicenseKey::parse(held), ..row() };
         let ground = Ground { removes, ..ground() };
@@ -210,7 +210,7 @@ fn intent(status: IntentStatus) -> Intent {
 
 /// Services without a license, doubts, and orders that nobody has.
 #[test]
-fn what_has_no_row() {
+fn services_doubts_and_orders_without_a_row_are_named() {
     let service = |change: fn(&mut ItemView), is_in_doubt| {
         let mut view = ItemView { holds: Holds::Nothing, shown: Shown::Nothing, ..view() };
         change(&mut view);
@@ -234,7 +234,7 @@ fn what_has_no_row() {
 
 /// explain says nothing of addresses, names and renewals, which such a license does not have.
 #[test]
-fn explained() {
+fn explain_says_only_what_such_a_license_has() {
     let lines = |change: fn(&mut LicenseRow), sight: Sight| {
         let (view, mut row) = (view(), row());
         change(&mut row);
