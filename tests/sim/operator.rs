@@ -74,6 +74,7 @@ fn is_right(world: &World, finding: &Finding, decision: &Decision) -> bool {
             let shown = world.panel.service(item.0).and_then(|one| one.item.params.licid);
             let is_gone = finding.license.is_some_and(|license| is_gone(world, license));
             is_gone
+                || is_over(world, *item) && !finding.license.is_some_and(|license| is_shown(world, license))
                 || wants_nothing(world, *item)
                 || finding.kind == Kind::OtherIncarnation && (shown.is_none() || shown != finding.license)
         }
@@ -83,6 +84,16 @@ fn is_right(world: &World, finding: &Finding, decision: &Decision) -> bool {
 
 fn wants_nothing(world: &World, item: ItemId) -> bool {
     world.panel.service(item.0).is_some_and(|service| is_nopanel(&service.item))
+}
+
+fn is_over(world: &World, item: ItemId) -> bool {
+    world.panel.service(item.0).is_some_and(|service| service.item.status == ItemStatus::Deleted)
+}
+
+/// Whether a service that goes on shows a license.
+fn is_shown(world: &World, license: LicenseId) -> bool {
+    let shows = |one: &Item| one.status != ItemStatus::Deleted && one.params.licid == Some(license);
+    world.panel.services.iter().any(|service| shows(&service.item))
 }
 
 fn is_gone(world: &World, license: LicenseId) -> bool {
