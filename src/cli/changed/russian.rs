@@ -27,8 +27,8 @@ pub(super) const CHANGES: [Change; 17] = [
     ),
     change(
         "файл состояния потерян, `panel_id` не был закреплён",
-        "тип `state`, «метка установки …»; отличие `shown`",
-        "запишите в `panel_id` установку из этой метки, затем `reconcile --apply`; или для каждой услуги `bind УСЛУГА ЛИЦЕНЗИЯ --take-from PANEL_ID`",
+        "тип `state`, «метка установки …»; отличия `lost_state`, `shown`",
+        "`state adopt PANEL_ID`, как назвал `reconcile`, затем `reconcile --apply`; если это была другая установка, для каждой услуги `bind УСЛУГА ЛИЦЕНЗИЯ --take-from PANEL_ID`",
     ),
     change(
         "лицензию заказали в другом месте, и панель её показывает",
