@@ -129,6 +129,19 @@ impl Running {
         (self.wait(), most)
     }
 
+    /// The output, and how long the program had a processor: other tests do not count.
+    pub fn timed(mut self) -> (Output, Duration) {
+        let stat = format!("/proc/{}/schedstat", self.pid());
+        let mut took = Duration::ZERO;
+        while !self.ended() {
+            let text = std::fs::read_to_string(&stat).unwrap_or_default();
+            let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
+            took = took.max(ns.map_or(Duration::ZERO, Duration::from_nanos));
+            thread::sleep(Duration::from_millis(1));
+        }
+        (self.wait(), took)
+    }
+
     /// SIGKILL, now; what it had printed until then.
     pub fn kill(mut self) -> Output {
         let _ = self.child.kill();
