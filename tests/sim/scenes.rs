@@ -114,6 +114,6 @@ const OPEN: Deed = Deed::Run(1, C::Open);
 pub fn scenes() -> Vec<Scene> {
     let services = [services::payments(), services::stops(), services::changes()];
     let passes = [passes::syncs(), passes::others()];
-    let rare = [passes::beside_an_operation()];
+    let rare = [passes::beside_an_operation(), openings::with_a_filtered_list()];
     rare.into_iter().chain([openings::openings()]).chain(services).chain(passes).flatten().collect()
 }
