@@ -116,7 +116,7 @@ impl Engine<'_> {
 
     /// As [`Engine::free`], for a license that no other service shows. The decision is written down first, so that a
     /// crash in between leaves a license that waits to be freed, never a license that nobody knows of.
-    async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+    pub(super) async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         if is_untouched(row) {
             // Nothing has to be undone at the seller, where somebody else may have taken it since.

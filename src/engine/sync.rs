@@ -117,7 +117,16 @@ impl Engine<'_> {
         let Some(row) = self.witnessed(item, incarnation).await?.filter(|_| !self.withheld.frees) else {
             return Ok(());
         };
-        self.free(item, &row).await?;
+        if let Err(shown_elsewhere) = self.check_no_heir(&row).await {
+            // An operator must bind the license to the other service, and `bind` waits until nothing about it is in
+            // doubt. No other run looks for that.
+            self.lock_license(row.id).await?;
+            if let Err(in_doubt) = self.settle_pending(&row).await {
+                self.warn(&in_doubt.message);
+            }
+            return Err(shown_elsewhere);
+        }
+        self.give_up(item, &row).await?;
         self.end_incarnation(item, incarnation).await
     }
 

@@ -68,7 +68,8 @@ impl Stage<'_> {
                     open.push(index);
                 }
             }
-            if open.is_empty() {
+            // What a person was refused for now, he tries again later.
+            if open.is_empty() && !self.world.borrow().asks_a_person {
                 break;
             }
             for op in open {

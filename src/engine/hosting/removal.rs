@@ -250,8 +250,8 @@ impl Engine<'_> {
             // A key that was removed does not come back.
             Recorded::Existing(intent) if intent.status == IntentStatus::Done => {
                 let why = text!(
-                    "it was removed before, and the order shows the same key",
-                    "её уже сняли, а заказ показывает тот же ключ"
+                    "the license with our key was removed before, and the order still shows a license",
+                    "лицензию с нашим ключом уже сняли, а заказ всё ещё показывает лицензию"
                 );
                 Err(errors::order_unknown(&what, &why, Some(item), intent.id.0))
             }

@@ -74,10 +74,10 @@ impl Engine<'_> {
         if freed.is_empty() && !shows {
             return Err(errors::no_license(id));
         }
-        let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
-        if is_addon {
-            return Ok(left_on_orders(id, &list));
+        if is_addon && !freed.is_empty() {
+            return Ok(left_on_orders(id, &freed.join(", ")));
         }
+        let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
         Ok(text!(
             "service {id} holds no license any more; freed: {list}",
             "у услуги {id} больше нет лицензии; освобождены: {list}"

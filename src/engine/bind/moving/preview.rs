@@ -1,5 +1,5 @@
 //! What a move would do and cost. An operator sees it before the question. Everything that may forbid the move is
-//! checked first, and nothing is claimed, bought or written.
+//! checked first. Nothing is claimed, bought or changed at the seller; what was read of pooled licenses is written down.
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
