@@ -16,7 +16,6 @@ use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::identity::wording::shown_elsewhere;
-use super::order::doubt::order_of;
 use super::pool::returning::is_untouched;
 use super::{Engine, errors, is_deleted};
 
@@ -92,8 +91,9 @@ impl Engine<'_> {
     /// Turns orders in doubt of a closed item into "free it when it appears".
     async fn free_doubts(&mut self, item: &Item) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
-        for intent in
-            open.iter().filter(|intent| order_of(intent).is_some() && intent.status != IntentStatus::FreeWhenAppears)
+        for intent in open
+            .iter()
+            .filter(|intent| intent.request.as_order().is_some() && intent.status != IntentStatus::FreeWhenAppears)
         {
             let reason = text!(
                 "the service was closed while its order is in doubt",

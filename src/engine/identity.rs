@@ -21,7 +21,6 @@ use crate::text;
 use super::identity::wording::{
     Holder, Witness, mark_of_ours, mark_of_theirs, other_client, other_incarnation, shown_elsewhere, shows_another,
 };
-use super::order::doubt::order_of;
 use super::{Engine, errors, is_deleted};
 
 impl Engine<'_> {
@@ -45,7 +44,9 @@ impl Engine<'_> {
             | IntentStatus::NotSent
             | IntentStatus::NotHappened => false,
         };
-        Ok(open.iter().any(|intent| order_of(intent).is_some() && waits(intent.status) && intent.was_for(incarnation)))
+        Ok(open
+            .iter()
+            .any(|intent| intent.request.as_order().is_some() && waits(intent.status) && intent.was_for(incarnation)))
     }
 
     /// The present incarnation, after making sure that what our state has for this number belongs to it.

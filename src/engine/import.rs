@@ -20,7 +20,6 @@ use crate::store::Binding;
 use crate::text;
 
 use super::hosting::listing::to_bind;
-use super::order::doubt::order_of;
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -107,7 +106,7 @@ impl Engine<'_> {
     pub(super) fn in_doubt(&self, seen: &License) -> Result<bool, ModuleError> {
         let open = self.store.open_intents().map_err(errors::state)?;
         Ok(open.iter().filter(|intent| intent.account == self.account).any(|intent| {
-            order_of(intent).is_some_and(|order| {
+            intent.request.as_order().is_some_and(|order| {
                 let may_be = seen.remoteid.is_silent() || seen.remoteid.is(&order.mark);
                 may_be && is_candidate(order, intent, seen)
             })

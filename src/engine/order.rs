@@ -24,7 +24,7 @@ use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
-use super::order::doubt::{Whose, order_of};
+use super::order::doubt::Whose;
 use super::{Engine, errors};
 
 /// What a service asks of its license, checked before money is spent.
@@ -227,7 +227,7 @@ impl Engine<'_> {
     ) -> Result<License, ModuleError> {
         let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
         let intent = self.store.intent(recorded.intent()).map_err(errors::state)?.ok_or_else(missing)?;
-        let order = order_of(&intent).cloned().ok_or_else(missing)?;
+        let order = intent.request.as_order().cloned().ok_or_else(missing)?;
         match self.send_recorded(recorded).await? {
             Outcome::NotSent(why) => {
                 let error = errors::unreachable(what, &why, incarnation.item);

@@ -19,9 +19,6 @@ use crate::text;
 
 use super::bind::preview::Preview;
 use super::bind::{Consent, Word};
-use super::hosting::doubt::addition_of;
-use super::hosting::removal::removal_of;
-use super::order::doubt::order_of;
 use super::resolve::wording::{
     about_another, bought_elsewhere, found_after_all, free_already, no_such_doubt, nothing_in_doubt, of_another_order,
     of_another_product, sent_elsewhere, several_in_doubt, taken,
@@ -125,13 +122,13 @@ impl Engine<'_> {
             return Ok(Resolution { intent: purchase.id, plan, preview: None });
         }
         let intent = choose(item, &open, intent)?;
-        if removal_of(intent).is_some() {
+        if intent.request.as_removal().is_some() {
             check_answer(intent, verdict)?;
             let plan = self.plan_of_removal(intent, verdict).await?;
             return Ok(Resolution { intent: intent.id, plan, preview: None });
         }
         let what = describe(intent);
-        let (plan, preview) = match (verdict, order_of(intent)) {
+        let (plan, preview) = match (verdict, intent.request.as_order()) {
             (Verdict::NotBought, order) => {
                 self.check_not_bought(intent, order).await?;
                 let plan = text!(
@@ -193,11 +190,11 @@ impl Engine<'_> {
             return self.give_up_keyless(item, &row, &purchase).await;
         }
         let intent = choose(item, &open, intent)?;
-        if removal_of(intent).is_some() {
+        if intent.request.as_removal().is_some() {
             check_answer(intent, verdict)?;
             return self.resolve_removal(intent, verdict).await;
         }
-        match (verdict, order_of(intent)) {
+        match (verdict, intent.request.as_order()) {
             (Verdict::NotBought, order) => self.resolve_not_bought(intent, order).await,
             (Verdict::Bought(license), Some(order)) => self.resolve_order(intent, order, license, consent).await,
             (Verdict::Bought(license), None) => self.resolve_change(intent, license).await,
@@ -234,7 +231,7 @@ impl Engine<'_> {
         if self.now() < until {
             return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
         }
-        if let Some(add) = addition_of(intent) {
+        if let Some(add) = intent.request.as_addition() {
             return self.check_not_added(intent, add).await;
         }
         // The present account cannot show what a former one sold.
@@ -405,7 +402,7 @@ impl Engine<'_> {
         check_named(intent, license)?;
         let what = describe(intent);
         let done = text!(["{}: ended as carried out", what.en], ["{}: завершено как выполненное", what.ru]);
-        if addition_of(intent).is_some() {
+        if intent.request.as_addition().is_some() {
             self.resolve_addition(intent, &what).await?;
             return Ok(done);
         }

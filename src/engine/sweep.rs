@@ -19,7 +19,6 @@ use crate::text;
 
 use super::guard::By;
 use super::identity::suspects::Suspects;
-use super::order::doubt::order_of;
 use super::pages::Pages;
 use super::{Engine, errors};
 use crate::model::command::ItemCommand;
@@ -164,7 +163,8 @@ impl Engine<'_> {
             }
         }
         let open = self.store.open_intents().map_err(errors::state)?;
-        let ordering = open.iter().filter(|intent| intent.account == self.account && order_of(intent).is_some());
+        let ordering =
+            open.iter().filter(|intent| intent.account == self.account && intent.request.as_order().is_some());
         items.extend(ordering.filter_map(|intent| intent.item).filter(|item| !own.contains(item)));
         Ok(items)
     }
@@ -254,7 +254,7 @@ impl Engine<'_> {
         let given_back = known.as_ref().and_then(|known| known.choice.as_deref()) == Some(NOPANEL);
         let lost = known.and_then(|known| known.last_license).filter(|_| row.is_none() && !given_back);
         let in_doubt = open.iter().any(|intent| {
-            order_of(intent).is_some() && intent.status != crate::model::journal::IntentStatus::FreeWhenAppears
+            intent.request.as_order().is_some() && intent.status != crate::model::journal::IntentStatus::FreeWhenAppears
         });
         let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
         let target = match &wanted {
@@ -320,7 +320,7 @@ impl Engine<'_> {
     async fn look_before_order(&mut self, id: ItemId) -> Result<Option<(Family, Target)>, ModuleError> {
         let item = self.item(id).await?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
-        if open.iter().any(|intent| order_of(intent).is_some()) {
+        if open.iter().any(|intent| intent.request.as_order().is_some()) {
             // A license that the server's own order bought is found by settling that order.
             return Ok(None);
         }

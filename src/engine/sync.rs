@@ -21,7 +21,7 @@ use crate::text;
 
 use super::change::Kept;
 use super::open::usable;
-use super::order::doubt::{Whose, order_of};
+use super::order::doubt::Whose;
 use super::{Engine, errors};
 
 impl Engine<'_> {
@@ -197,7 +197,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
         let account = self.account;
-        for intent in open.iter().filter(|intent| order_of(intent).is_some() && intent.account == account) {
+        for intent in open.iter().filter(|intent| intent.request.as_order().is_some() && intent.account == account) {
             match (intent.status == IntentStatus::FreeWhenAppears, incarnation) {
                 (false, Some((incarnation, _))) => drop(self.settle_order(intent, Whose::Wanted(incarnation)).await?),
                 (true, Some((incarnation, Some(shown)))) => {

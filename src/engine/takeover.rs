@@ -19,7 +19,6 @@ use crate::ports::LockName;
 use crate::text;
 
 use super::bind::{Consent, Word};
-use super::order::doubt::order_of;
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -271,7 +270,7 @@ impl Engine<'_> {
             want: self.want_of(&item),
             master: self.master_of(&item, servers),
             held,
-            ordering: open.iter().any(|intent| order_of(intent).is_some()),
+            ordering: open.iter().any(|intent| intent.request.as_order().is_some()),
             settled: item.expires.is_none() || known.is_some_and(|row| row.settled_end.is_some()),
             item,
         }))

@@ -236,6 +236,21 @@ pub enum OnceRequest {
 }
 
 impl OnceRequest {
+    /// The order, if it is one.
+    pub fn as_order(&self) -> Option<&OrderRequest> {
+        if let Self::Order(order) = self { Some(order) } else { None }
+    }
+
+    /// The purchase of an addon, if it is one.
+    pub fn as_addition(&self) -> Option<&AddLicense> {
+        if let Self::AddLicense(add) = self { Some(add) } else { None }
+    }
+
+    /// The removal of an addon, if it is one.
+    pub fn as_removal(&self) -> Option<&RemoveLicense> {
+        if let Self::RemoveLicense(remove) = self { Some(remove) } else { None }
+    }
+
     /// The existing license that the request is about; `None` for an order.
     pub fn license(&self) -> Option<LicenseId> {
         match self {

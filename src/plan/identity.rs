@@ -172,18 +172,8 @@ pub fn marks_of(
     rows: &[LicenseRow],
     last: Option<LicenseId>,
 ) -> Vec<Mark> {
-    use crate::model::journal::OnceRequest;
-    let ordered =
-        orders.iter().filter(|intent| intent.is_order_of(incarnation)).filter_map(|intent| match &intent.request {
-            OnceRequest::Order(order) => Some(order.mark.clone()),
-            OnceRequest::Prolong { .. }
-            | OnceRequest::ChangePricelist { .. }
-            | OnceRequest::SetNodes { .. }
-            | OnceRequest::NewKey { .. }
-            | OnceRequest::Delete { .. }
-            | OnceRequest::AddLicense(_)
-            | OnceRequest::RemoveLicense(_) => None,
-        });
+    let ours = orders.iter().filter(|intent| intent.is_order_of(incarnation));
+    let ordered = ours.filter_map(|intent| intent.request.as_order()).map(|order| order.mark.clone());
     let is_its =
         |row: &&LicenseRow| serves(row, incarnation) || (row.state == LicenseState::Deleted && Some(row.id) == last);
     let held = rows.iter().filter(is_its).filter_map(|row| row.mark.clone());

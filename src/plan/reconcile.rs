@@ -20,7 +20,7 @@ pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{IntentStatus, OnceRequest};
+use crate::model::journal::IntentStatus;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -127,18 +127,7 @@ pub struct Comparison<'g> {
 impl<'g> Comparison<'g> {
     /// A comparison that has not seen anything yet.
     pub fn new(ground: &'g Ground) -> Self {
-        let orders = || {
-            ground.open.iter().filter_map(|intent| match &intent.request {
-                OnceRequest::Order(order) => Some((intent, order)),
-                OnceRequest::Prolong { .. }
-                | OnceRequest::ChangePricelist { .. }
-                | OnceRequest::SetNodes { .. }
-                | OnceRequest::NewKey { .. }
-                | OnceRequest::Delete { .. }
-                | OnceRequest::AddLicense(_)
-                | OnceRequest::RemoveLicense(_) => None,
-            })
-        };
+        let orders = || ground.open.iter().filter_map(|intent| intent.request.as_order().map(|order| (intent, order)));
         Self {
             ground,
             ordering: orders().filter_map(|(intent, _)| intent.item).collect(),

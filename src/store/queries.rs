@@ -7,7 +7,7 @@ use super::journal::is_open;
 use super::{LAST_NUMBER, Order, Store, StoreError, Tx, cell, read_number};
 use crate::error::Text;
 use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, Mark, ModuleId, PanelId};
-use crate::model::journal::{Intent, IntentEvent, OnceRequest};
+use crate::model::journal::{Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 
 /// A filter for licenses of ours. `None` excludes nothing.
@@ -211,17 +211,8 @@ impl Store {
         let marks = marks.collect::<Result<Vec<_>, _>>()?;
         let licenses = marks.iter().filter(|mark| Mark::parse(mark).as_ref().is_none_or(is_other)).count();
         let orders = self.intents("kind = 'order'", &[])?;
-        let ordered = orders.iter().filter(|intent| match &intent.request {
-            OnceRequest::Order(order) => is_other(&order.mark),
-            OnceRequest::Prolong { .. }
-            | OnceRequest::ChangePricelist { .. }
-            | OnceRequest::SetNodes { .. }
-            | OnceRequest::NewKey { .. }
-            | OnceRequest::Delete { .. }
-            | OnceRequest::AddLicense(_)
-            | OnceRequest::RemoveLicense(_) => false,
-        });
-        Ok((licenses, ordered.count()))
+        let ordered = orders.iter().filter_map(|intent| intent.request.as_order());
+        Ok((licenses, ordered.filter(|order| is_other(&order.mark)).count()))
     }
 
     /// Intents of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and

@@ -20,7 +20,6 @@ use crate::ports::LockName;
 use crate::store::{StoreError, Tx};
 use crate::text;
 
-use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{not_elsewhere, wants_nothing};
 use crate::engine::{Engine, errors};
 
@@ -219,7 +218,7 @@ impl<'p> Engine<'p> {
         intent: &Intent,
     ) -> Result<Option<Left>, ModuleError> {
         let holds = self.store.license_of(incarnation).map_err(errors::state)?;
-        let Some(row) = holds.filter(|row| row.account != self.account && order_of(intent).is_some()) else {
+        let Some(row) = holds.filter(|row| row.account != self.account && intent.request.as_order().is_some()) else {
             return Ok(None);
         };
         let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces: Some(row.id) };

@@ -5,7 +5,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
 use crate::model::ids::{IntentId, ItemId, LicenseId, UpstreamPricelistId};
 use crate::model::item::Item;
-use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus};
 use crate::model::license::{Cost, Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::cost::with_cost;
@@ -22,20 +22,6 @@ use crate::engine::{Engine, errors};
 
 /// The seller names ten minutes for a purchase that it has queued: a key that is this late is a person's to look for.
 const KEY_LATE_MINUTES: i64 = 60;
-
-/// The purchase inside an intent.
-pub(in crate::engine) fn addition_of(intent: &Intent) -> Option<&AddLicense> {
-    match &intent.request {
-        OnceRequest::AddLicense(add) => Some(add),
-        OnceRequest::Order(_)
-        | OnceRequest::Prolong { .. }
-        | OnceRequest::ChangePricelist { .. }
-        | OnceRequest::SetNodes { .. }
-        | OnceRequest::NewKey { .. }
-        | OnceRequest::Delete { .. }
-        | OnceRequest::RemoveLicense(_) => None,
-    }
-}
 
 impl Engine<'_> {
     /// An intent that was recorded, as the state has it now.
@@ -54,7 +40,7 @@ impl Engine<'_> {
         self.step("read doubts").await?;
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
-        for intent in open.iter().filter(|intent| addition_of(intent).is_some() && intent.account == account) {
+        for intent in open.iter().filter(|intent| intent.request.as_addition().is_some() && intent.account == account) {
             // A license that was bought for another incarnation of this number may belong to another client.
             let wanted = incarnation.filter(|incarnation| intent.is_order_of(incarnation));
             self.settle_addition(intent, wanted).await?;
@@ -69,7 +55,7 @@ impl Engine<'_> {
     pub(super) async fn settle_given_up(&mut self, order: LicenseId) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
         let is_given_up =
-            |intent: &&Intent| addition_of(intent).is_some() && intent.status == IntentStatus::FreeWhenAppears;
+            |intent: &&Intent| intent.request.as_addition().is_some() && intent.status == IntentStatus::FreeWhenAppears;
         for intent in open.iter().filter(is_given_up) {
             self.settle_for(intent, None, true).await?;
         }
@@ -93,7 +79,7 @@ impl Engine<'_> {
         wanted: Option<&Incarnation>,
         is_awaited: bool,
     ) -> Result<Option<LicenseRow>, ModuleError> {
-        let Some(add) = addition_of(intent).cloned() else { return Ok(None) };
+        let Some(add) = intent.request.as_addition().cloned() else { return Ok(None) };
         self.lock_license(add.order).await?;
         let what = describe(intent);
         let seen = self.order_now(add.line, add.order).await?;
@@ -146,7 +132,7 @@ impl Engine<'_> {
     /// that its action failed.
     pub(super) async fn has_failed(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let Some(intent) = self.purchase_of(row)? else { return Ok(false) };
-        let Some(add) = addition_of(&intent) else { return Ok(false) };
+        let Some(add) = intent.request.as_addition() else { return Ok(false) };
         Ok(self.is_settled(&intent) && self.traced(&intent, add).await? == Trace::Failed)
     }
 
@@ -243,7 +229,7 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         refusal: &Refusal,
     ) -> Result<LicenseRow, ModuleError> {
-        let Some(add) = addition_of(intent).cloned() else {
+        let Some(add) = intent.request.as_addition().cloned() else {
             return Err(self.still_in_doubt(intent, &describe(intent)));
         };
         let what = describe(intent);
@@ -278,11 +264,11 @@ impl Engine<'_> {
         incarnation: Option<&Incarnation>,
         event: IntentEvent,
     ) -> Result<LicenseRow, ModuleError> {
-        let months = addition_of(intent).map_or(0, |add| add.months);
+        let months = intent.request.as_addition().map_or(0, |add| add.months);
         let cost = self.cost_of_months(months).map_or(Cost::Unknown, Cost::ListPrice);
         let what = with_cost(&describe(intent), &cost);
         let state = if incarnation.is_some() { LicenseState::Bound } else { LicenseState::ToFree };
-        let name = addition_of(intent).map_or_else(String::new, |add| add.name.clone());
+        let name = intent.request.as_addition().map_or_else(String::new, |add| add.name.clone());
         let (account, module, order) = (self.account, self.module, seen.id);
         let note = match state {
             LicenseState::Bound => {

@@ -15,7 +15,6 @@ use crate::ports::{Outcome, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent};
 use crate::text;
 
-use super::doubt::addition_of;
 use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
@@ -123,7 +122,8 @@ impl Engine<'_> {
         order: LicenseId,
     ) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
-        let is_for_another = |intent: &&Intent| addition_of(intent).is_some() && !intent.is_order_of(incarnation);
+        let is_for_another =
+            |intent: &&Intent| intent.request.as_addition().is_some() && !intent.is_order_of(incarnation);
         let Some(intent) = open.iter().find(is_for_another) else { return Ok(()) };
         match intent.item {
             Some(other) if intent.status == IntentStatus::HandedOver => {

@@ -18,7 +18,6 @@ use crate::plan::renew::is_paid;
 use crate::ports::LockName;
 use crate::text;
 
-use super::doubt::addition_of;
 use super::wording;
 use crate::engine::guard::By;
 use crate::engine::{Engine, Summary, errors};
@@ -109,7 +108,7 @@ impl Engine<'_> {
         let incarnation = self.incarnation_to_settle(item)?;
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
-        for intent in open.iter().filter(|intent| addition_of(intent).is_some() && intent.account == account) {
+        for intent in open.iter().filter(|intent| intent.request.as_addition().is_some() && intent.account == account) {
             let waits = intent.status != IntentStatus::FreeWhenAppears && item.status != ItemStatus::Deleted;
             let wanted = Some(&incarnation).filter(|incarnation| waits && intent.is_order_of(incarnation));
             self.settle_addition(intent, wanted).await?;

@@ -16,7 +16,6 @@ use crate::ports::{Outcome, PanelCall};
 use crate::store::{NewIntent, Recorded, RecordedIntent};
 use crate::text;
 
-use super::doubt::addition_of;
 use super::look::unreadable;
 use super::wording;
 use crate::engine::send::describe;
@@ -24,20 +23,6 @@ use crate::engine::{Engine, errors};
 
 /// The reason, stored with a license, why it stays on its order.
 const KEPT: &str = "kept until its hosting order ends";
-
-/// The removal inside an intent.
-pub(in crate::engine) fn removal_of(intent: &Intent) -> Option<&RemoveLicense> {
-    match &intent.request {
-        OnceRequest::RemoveLicense(remove) => Some(remove),
-        OnceRequest::Order(_)
-        | OnceRequest::Prolong { .. }
-        | OnceRequest::ChangePricelist { .. }
-        | OnceRequest::SetNodes { .. }
-        | OnceRequest::NewKey { .. }
-        | OnceRequest::Delete { .. }
-        | OnceRequest::AddLicense(_) => None,
-    }
-}
 
 impl Engine<'_> {
     /// close: a purchase in doubt becomes "remove it when it appears", and the license of the service is removed or
@@ -65,7 +50,7 @@ impl Engine<'_> {
     async fn give_up_additions(&mut self, item: &Item) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let is_waited_for =
-            |intent: &&Intent| addition_of(intent).is_some() && intent.status != IntentStatus::FreeWhenAppears;
+            |intent: &&Intent| intent.request.as_addition().is_some() && intent.status != IntentStatus::FreeWhenAppears;
         for intent in open.iter().filter(is_waited_for) {
             let reason = text!(
                 "the service was closed while its purchase is in doubt: the license is removed when it appears",

@@ -12,7 +12,6 @@ use crate::plan::hosting::{KeyNow, after_empty_look, key_now};
 use crate::text;
 
 use super::look::unreadable;
-use super::removal::removal_of;
 use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, Verdict as Answer, errors};
@@ -21,7 +20,7 @@ impl Engine<'_> {
     /// Settles the removals of an order that are in doubt. Until then no run buys or removes for this order.
     pub(super) async fn settle_removals(&mut self, order: LicenseId) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
-        for intent in open.iter().filter(|intent| removal_of(intent).is_some()) {
+        for intent in open.iter().filter(|intent| intent.request.as_removal().is_some()) {
             if let Some(row) = self.store.license(self.account, order).map_err(errors::state)? {
                 self.settle_removal(intent, &row).await?;
             }
@@ -30,7 +29,7 @@ impl Engine<'_> {
     }
 
     pub(super) async fn settle_removal(&mut self, intent: &Intent, row: &LicenseRow) -> Result<(), ModuleError> {
-        let Some(remove) = removal_of(intent).cloned() else { return Ok(()) };
+        let Some(remove) = intent.request.as_removal().cloned() else { return Ok(()) };
         let what = describe(intent);
         let seen = self.order_now(remove.line, remove.order).await?;
         let key = key_now(&seen, &remove.key);
@@ -122,7 +121,7 @@ impl Engine<'_> {
     /// binding what the order has now, he says that it is not to be removed.
     pub(super) async fn removal_ended_by_bind(&mut self, order: LicenseId) -> Result<Option<Intent>, ModuleError> {
         let open = self.store.open_intents_of_license(self.account, order).map_err(errors::state)?;
-        let removal = open.into_iter().find(|intent| removal_of(intent).is_some());
+        let removal = open.into_iter().find(|intent| intent.request.as_removal().is_some());
         let Some(intent) = removal.filter(|intent| intent.status == IntentStatus::HandedOver) else {
             return self.settle_removals(order).await.map(|()| None);
         };
@@ -177,7 +176,9 @@ impl Engine<'_> {
         intent: &Intent,
         answer: Answer,
     ) -> Result<Option<(KeyNow, HostingOrder)>, ModuleError> {
-        let Some(RemoveLicense { order, line, key, .. }) = removal_of(intent).cloned() else { return Ok(None) };
+        let Some(RemoveLicense { order, line, key, .. }) = intent.request.as_removal().cloned() else {
+            return Ok(None);
+        };
         let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         // A removal that was handed over has had its time, or was not sent.
         if answer == Answer::NotBought && intent.status != IntentStatus::HandedOver && self.now() < until {

@@ -15,7 +15,6 @@ use crate::plan::order::{Wanted, wanted};
 use crate::store::Binding;
 use crate::text;
 
-use crate::engine::order::doubt::order_of;
 use crate::engine::pages::Pages;
 use crate::engine::{Engine, errors, is_deleted, unreadable};
 
@@ -200,7 +199,7 @@ impl Engine<'_> {
     /// Whether a license with the mark of an ended order belongs to the service and is not a duplicate: the service
     /// holds no license, or the license that it holds with that mark does not exist any more.
     pub(in crate::engine) async fn is_awaited(&mut self, id: ItemId, intent: &Intent) -> Result<bool, ModuleError> {
-        let Some(mark) = order_of(intent).map(|order| order.mark.clone()) else { return Ok(false) };
+        let Some(mark) = intent.request.as_order().map(|order| order.mark.clone()) else { return Ok(false) };
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item.filter(|item| item.status != ItemStatus::Deleted) else { return Ok(false) };

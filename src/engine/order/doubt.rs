@@ -7,7 +7,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest, OrderRequest};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OrderRequest};
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::license_row::LicenseState;
 use crate::plan::cost::{cost_of, with_cost};
@@ -25,20 +25,6 @@ use crate::engine::{Engine, errors, unreadable};
 
 /// Most licenses that one search opens. With more candidates an operator must look.
 const MAX_OPENED: usize = 60;
-
-/// The order inside an intent; other intents never get here.
-pub(in crate::engine) fn order_of(intent: &Intent) -> Option<&OrderRequest> {
-    match &intent.request {
-        OnceRequest::Order(order) => Some(order),
-        OnceRequest::Prolong { .. }
-        | OnceRequest::ChangePricelist { .. }
-        | OnceRequest::SetNodes { .. }
-        | OnceRequest::NewKey { .. }
-        | OnceRequest::Delete { .. }
-        | OnceRequest::AddLicense(_)
-        | OnceRequest::RemoveLicense(_) => None,
-    }
-}
 
 /// Who gets the license that an order in doubt bought, if it is found.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +62,8 @@ impl Engine<'_> {
         self.step("read doubts").await?;
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
-        for intent in open.iter().filter(|intent| order_of(intent).is_some() && intent.account == account) {
-            let fits = order_of(intent).zip(product).is_some_and(|(order, product)| {
+        for intent in open.iter().filter(|intent| intent.request.as_order().is_some() && intent.account == account) {
+            let fits = intent.request.as_order().zip(product).is_some_and(|(order, product)| {
                 order.pricelist == product.pricelist
                     || (intent.is_order_of(incarnation) && order.family == product.family)
             });
@@ -100,7 +86,7 @@ impl Engine<'_> {
         intent: &Intent,
         whose: Whose<'_>,
     ) -> Result<Option<License>, ModuleError> {
-        let Some(order) = order_of(intent).cloned() else { return Ok(None) };
+        let Some(order) = intent.request.as_order().cloned() else { return Ok(None) };
         let what = describe(intent);
         let (found, complete) = self.search(intent, &order).await?;
         match found {

@@ -14,7 +14,6 @@ use crate::ports::LockName;
 use crate::store::Binding;
 use crate::text;
 
-use crate::engine::order::doubt::order_of;
 use crate::engine::{Engine, errors};
 
 /// What happens to an unclaimed license.
@@ -67,14 +66,15 @@ impl Engine<'_> {
             return Ok(Stray::Left);
         };
         let orders = self.store.orders_of_item(item).map_err(errors::state)?;
-        let intent = orders.into_iter().find(|intent| order_of(intent).is_some_and(|order| order.mark == mark));
+        let intent =
+            orders.into_iter().find(|intent| intent.request.as_order().is_some_and(|order| order.mark == mark));
         let Some(intent) = intent.filter(|intent| intent.status.is_ended() && intent.account == self.account) else {
             return Ok(Stray::Left);
         };
         if self.is_awaited(item, &intent).await? {
             return Ok(Stray::Of(item));
         }
-        let Some(order) = order_of(&intent).cloned() else { return Ok(Stray::Left) };
+        let Some(order) = intent.request.as_order().cloned() else { return Ok(Stray::Left) };
         let reason = text!(
             "license {id} is a duplicate: it bears the mark of an order of service {item} that had ended; to be freed",
             "лицензия {id} — дубликат: на ней метка уже завершённого заказа услуги {item}; будет освобождена"

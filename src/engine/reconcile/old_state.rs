@@ -13,7 +13,6 @@ use crate::store::Binding;
 use crate::text;
 
 use crate::engine::bind::{Consent, Word};
-use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{not_marked, order_open};
 use crate::engine::{Engine, errors, is_deleted};
 
@@ -65,7 +64,7 @@ impl Engine<'_> {
                     Err(error) if error.is_of_one_row() => return Ok(false),
                     orders => orders.map_err(errors::state)?,
                 };
-                Ok(!orders.iter().filter_map(order_of).any(|order| order.mark == *mark))
+                Ok(!orders.iter().filter_map(|intent| intent.request.as_order()).any(|order| order.mark == *mark))
             }
             // A state that never gave out a mark has not freed any license either.
             Mark::Pool { .. } => Ok(taken_in.is_none() && self.store.last_number().map_err(errors::state)? == 0),
@@ -134,7 +133,9 @@ impl Engine<'_> {
     /// Ends the orders of a service that were sent before the one with this number.
     pub(in crate::engine) async fn end_older_orders(&mut self, item: ItemId, number: u32) -> Result<(), ModuleError> {
         for intent in self.store.open_intents_of_item(item).map_err(errors::state)? {
-            let Some(Mark::Order { number: older, .. }) = order_of(&intent).map(|order| &order.mark) else { continue };
+            let Some(Mark::Order { number: older, .. }) = intent.request.as_order().map(|order| &order.mark) else {
+                continue;
+            };
             if *older >= number {
                 return Err(order_open(item, intent.id.0));
             }

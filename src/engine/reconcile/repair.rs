@@ -15,7 +15,6 @@ use crate::ports::{LockName, PanelCall};
 use crate::text;
 
 use crate::engine::hosting::by_hand::left_on_orders;
-use crate::engine::order::doubt::order_of;
 use crate::engine::reconcile::wording::{
     marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
 };
@@ -24,7 +23,7 @@ use crate::engine::{Engine, errors, is_deleted};
 impl Engine<'_> {
     pub(in crate::engine) fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
-        match open.iter().find(|intent| order_of(intent).is_some()) {
+        match open.iter().find(|intent| intent.request.as_order().is_some()) {
             Some(intent) => Err(order_open(item, intent.id.0)),
             None => Ok(()),
         }

@@ -9,7 +9,7 @@ use crate::model::ids::{
     AccountId, ClientId, IntentId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId,
 };
 use crate::model::item::{Item, ItemParams};
-use crate::model::journal::{Incarnation, Intent};
+use crate::model::journal::{Incarnation, Intent, OnceRequest};
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
 use crate::plan::change::Target;
