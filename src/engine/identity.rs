@@ -187,7 +187,7 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    async fn is_open_in_panel(&mut self, id: ItemId) -> Result<bool, ModuleError> {
+    pub(super) async fn is_open_in_panel(&mut self, id: ItemId) -> Result<bool, ModuleError> {
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         Ok(item.is_some_and(|item| item.status != ItemStatus::Deleted))

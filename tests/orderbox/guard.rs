@@ -71,3 +71,27 @@ fn a_dry_run_buys_nothing() {
     nothing_sent(&test);
     assert_eq!((test.orderbox().charges(ORDER), test.item(ITEM).status), (0, 1));
 }
+
+/// The panel copies a service under another number and closes the old one: the copy works with the license, so neither
+/// the close nor a pass removes it, and one command hands it over.
+#[test]
+fn a_license_that_a_copy_of_its_service_shows_is_not_removed() {
+    let test = opened_with(REMOVING, |_| {});
+    let key = key(&test);
+    test.whmcs_item(43, 1, ORDER).param("licid", "4001").param("lickey", &key).add();
+    test.set_item(43, "status", "2");
+    test.cmd("close", ITEM).ok().stdout("");
+    assert!(told_people(&test).contains("pmisplicense bind 43 4001"), "{}", told_people(&test));
+    assert_eq!(test.item(ITEM).status, 4);
+    for output in [sync(&test), test.cmd("sync_item", 43)] {
+        assert!(output.fails("state").stdout.contains("pmisplicense bind 43 4001"), "{}", output.stdout);
+    }
+    nothing_sent(&test);
+    operator(&test, "bind 43 4001 --yes").ok();
+    sync(&test).ok();
+    nothing_sent(&test);
+    assert_eq!(test.item(43).param("lickey"), key);
+    test.cmd("close", 43).ok();
+    assert_eq!(test.orderbox().removals(ORDER), 1);
+    test.assert_clean();
+}

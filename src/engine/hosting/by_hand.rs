@@ -72,6 +72,7 @@ impl Engine<'_> {
     ) -> Result<Text, ModuleError> {
         let pair = self.pair(item, order, consent).await?;
         if let Some(row) = pair.held.as_ref().filter(|row| row.id != order) {
+            self.check_not_shown_elsewhere(row).await?;
             self.give_up_addon(&pair.item, row).await?;
         }
         let done = text!(
@@ -111,7 +112,9 @@ impl Engine<'_> {
         let removal = self.removal_ended_by_bind(order).await?;
         let row = self.store.license(self.account, order).map_err(errors::state)?;
         let is_bound = |row: &LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
-        if let Some(other) = row.filter(is_bound).and_then(|row| row.item).filter(|other| *other != id) {
+        if let Some(other) = row.filter(is_bound).and_then(|row| row.item).filter(|other| *other != id)
+            && self.is_open_in_panel(other).await?
+        {
             return Err(wording::taken(order, other));
         }
         self.check_not_waited_for(id, &incarnation, order)?;

@@ -187,15 +187,16 @@ impl Engine<'_> {
     async fn after_nothing_added(&mut self, intent: &Intent, what: &Text, is_adopted: bool) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
         let verdict = after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend);
+        // A purchase that was given up and is wanted again is in doubt once more, or an operator decides about it. Both
+        // events are written at once: in doubt, it would wait for a service that nobody opens.
         let gave_up = intent.status == IntentStatus::FreeWhenAppears;
         let is_wanted_again = is_adopted && matches!(verdict, Verdict::FirstCleanLook { .. });
-        if gave_up && (is_wanted_again || matches!(verdict, Verdict::HandOver(_))) {
-            self.write_event(intent, IntentEvent::WantedAgain, what).await?;
-        }
+        let first = (gave_up && (is_wanted_again || matches!(verdict, Verdict::HandOver(_))))
+            .then_some((IntentEvent::WantedAgain, what.clone()));
         match verdict {
             Verdict::Wait { until } => Err(errors::in_doubt(what, until, "licid", order_number(intent))),
             Verdict::FirstCleanLook { again } => {
-                self.write_event(intent, IntentEvent::CleanLook, what).await?;
+                self.write_events(intent, first, (IntentEvent::CleanLook, what.clone())).await?;
                 Err(errors::in_doubt(what, again, "licid", order_number(intent)))
             }
             Verdict::NeverHappened => {
@@ -204,10 +205,28 @@ impl Engine<'_> {
                 self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
             }
             Verdict::HandOver(why) => {
-                self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
+                let handed_over = IntentEvent::HandedOver { reason: why.en.clone() };
+                self.write_events(intent, first, (handed_over, why.clone())).await?;
                 Err(errors::order_unknown(what, &why, intent.item, intent.id.0))
             }
         }
+    }
+
+    /// Writes an event about an intent, and the one that comes before it, if any, in one transaction.
+    async fn write_events(
+        &mut self,
+        intent: &Intent,
+        first: Option<(IntentEvent, Text)>,
+        last: (IntentEvent, Text),
+    ) -> Result<(), ModuleError> {
+        let intent = intent.clone();
+        self.commit("record outcome", move |tx| {
+            for (event, reason) in first.iter().chain([&last]) {
+                tx.event(&intent, event, reason)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// The service is closed: a license that has not appeared within 30 days never will.

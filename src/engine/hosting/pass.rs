@@ -13,6 +13,7 @@ use crate::model::reason::Reason;
 use crate::pass_report::{PassReport, Scope, named};
 use crate::plan::guard::{Allow, Kind};
 use crate::plan::hosting::is_renewed_soon;
+use crate::plan::identity::Shown;
 use crate::plan::order::{Wanted, wanted};
 use crate::plan::renew::is_paid;
 use crate::ports::LockName;
@@ -129,7 +130,12 @@ impl Engine<'_> {
         let held = self.held_by(&incarnation)?;
         let synced = match held {
             Some(row) => self.sync_held_addon(item, &incarnation, &row).await,
-            None => self.without_license(item),
+            None => match self.shown_by(item, &incarnation)? {
+                Shown::Elsewhere(license, Some(_)) => Err(wording::shows_unknown(item.id, license)),
+                Shown::Elsewhere(_, None) | Shown::Unknown(_) | Shown::Nothing | Shown::Own | Shown::Former => {
+                    self.without_license(item)
+                }
+            },
         };
         result.and(synced)
     }
@@ -149,6 +155,7 @@ impl Engine<'_> {
             return Ok(());
         }
         if self.keeps_addons() {
+            self.check_not_shown_elsewhere(row).await?;
             return self.give_up_addon(item, row).await;
         }
         let left = self.remove_addon(item.id, row).await?;
@@ -210,6 +217,7 @@ impl Engine<'_> {
             if self.withheld.frees {
                 return Ok(());
             }
+            self.check_not_shown_elsewhere(row).await?;
             self.give_up_addon(item, row).await?;
             return self.end_incarnation(item, incarnation).await;
         }

@@ -31,15 +31,24 @@ impl Engine<'_> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.give_up_additions(item).await?;
         self.look_for_late_ones(item).await?;
-        self.give_up_held(item, &incarnation).await?;
+        let left = self.give_up_held(item, &incarnation).await?;
         self.post(item, "service.postclose").await?;
-        self.end_incarnation(item, &incarnation).await
+        match left {
+            None => self.end_incarnation(item, &incarnation).await,
+            // The license stays bound to this incarnation until an operator decides.
+            Some(shown_elsewhere) => {
+                self.warn(&shown_elsewhere.message);
+                Ok(())
+            }
+        }
     }
 
     /// The client does not want a license any more: does the same as close, and the service goes on.
     pub(super) async fn drop_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.give_up_additions(item).await?;
-        self.give_up_held(item, incarnation).await?;
+        if let Some(shown_elsewhere) = self.give_up_held(item, incarnation).await? {
+            return Err(shown_elsewhere);
+        }
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             self.clear_shown(item, &row).await?;
         }
@@ -90,14 +99,40 @@ impl Engine<'_> {
         Ok(())
     }
 
-    async fn give_up_held(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+    /// Gives up every license of a service. Returns the error for one that stays, because another service shows it.
+    async fn give_up_held(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+    ) -> Result<Option<ModuleError>, ModuleError> {
         let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let waits = |row: &&LicenseRow| serves(row, incarnation) || row.state == LicenseState::ToFree;
         let account = self.account;
+        let mut left = None;
         for row in rows.iter().filter(|row| row.account == account).filter(waits) {
-            self.give_up_addon(item, row).await?;
+            match self.shown_by_another(row).await? {
+                Some(shown_elsewhere) => left = Some(shown_elsewhere),
+                None => self.give_up_addon(item, row).await?,
+            }
         }
-        Ok(())
+        Ok(left)
+    }
+
+    /// The error for a license that a service shows which our state does not hold it for: the panel copied a service
+    /// under another number, for example. A removal is final, and an operator has to say whose the license is.
+    async fn shown_by_another(&mut self, row: &LicenseRow) -> Result<Option<ModuleError>, ModuleError> {
+        Ok(self.heir_of(row, None).await?.map(|heir| wording::shown_elsewhere(row.id, heir)))
+    }
+
+    /// Checks that no other service shows a license before it is given up.
+    ///
+    /// # Errors
+    /// `state`, with the command that binds it to the other service.
+    pub(super) async fn check_not_shown_elsewhere(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        match self.shown_by_another(row).await? {
+            Some(shown_elsewhere) => Err(shown_elsewhere),
+            None => Ok(()),
+        }
     }
 
     /// Whether a license stays on its order when its service gives it back.
@@ -166,6 +201,7 @@ impl Engine<'_> {
         if row.state != LicenseState::ToFree {
             return Ok(None);
         }
+        self.check_not_shown_elsewhere(&row).await?;
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
         // A purchase that failed brought no license, so a key that exists anyway belongs to somebody else.

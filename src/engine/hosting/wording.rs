@@ -128,6 +128,24 @@ pub(super) fn taken(order: LicenseId, other: ItemId) -> ModuleError {
     ))
 }
 
+/// A service shows a license that is about to be given up.
+pub(super) fn shown_elsewhere(order: LicenseId, heir: ItemId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::State,
+        "licid",
+        order,
+        text!(
+            "Service {heir}, which is not closed, shows the license of hosting order {order}",
+            "Незакрытая услуга {heir} показывает лицензию заказа хостинга {order}"
+        ),
+    )
+    .changed(text!("The license was not removed", "Лицензия не снята"))
+    .next(text!(
+        "pmisplicense bind {heir} {order} (if it is that service's), or pmisplicense unbind {heir} (if it is not)",
+        "pmisplicense bind {heir} {order} (если она той услуги) или pmisplicense unbind {heir} (если нет)"
+    ))
+}
+
 pub(super) fn shows_unknown(item: ItemId, license: LicenseId) -> ModuleError {
     ModuleError::new(
         ErrorKind::State,

@@ -24,6 +24,7 @@ use pmisplicense::ports::{
 };
 use pmisplicense::store::RecordedIntent;
 
+use super::ACCOUNT;
 use super::shop::{No, Tag};
 use super::stage::{Shared, World};
 use crate::faults::{Class, Fault};
@@ -125,6 +126,12 @@ impl World {
         }
     }
 
+    /// Whether the program's state has the license of an order for a service.
+    fn is_held_for(&self, order: u32, item: ItemId) -> bool {
+        let row = self.store.license(ACCOUNT, LicenseId(order)).ok().flatten();
+        row.is_some_and(|row| row.item == Some(item))
+    }
+
     /// Who buys, and what is removed, at the moment of sending.
     fn check_sending(&mut self, run: usize, order: u32, is_purchase: bool) {
         if is_purchase {
@@ -143,8 +150,15 @@ impl World {
             // What the panel left in the middle of a close was given back all the same.
             let gave_back =
                 |op: &super::stage::Op| op.item == item.id.0 && op.command == ItemCommand::Close && !op.done;
+            // A service that was closed and is opened again shows what it gave back, until it is given a license.
+            let is_given_none = |op: &super::stage::Op| {
+                op.item == item.id.0 && matches!(op.command, ItemCommand::Open | ItemCommand::Reopen) && !op.done
+            };
+            let is_over = self.ops.iter().any(|op| op.item == item.id.0 && op.command == ItemCommand::Close && op.done)
+                && self.ops.iter().any(is_given_none)
+                && !self.is_held_for(order, item.id);
             let is_wanted = item.status != ItemStatus::Deleted && item.tariff_intname != "nopanel";
-            is_shown && is_wanted && !self.ops.iter().any(|op| gave_back(op) && op.tries > 0)
+            is_shown && is_wanted && !is_over && !self.ops.iter().any(|op| gave_back(op) && op.tries > 0)
         };
         let Some(used) = self.services.iter().map(|service| &service.item).find(|item| shows(item)) else { return };
         // What became of the service since this run looked at it is told to the next one.
