@@ -214,6 +214,9 @@ impl Engine<'_> {
             // (docs/money-safety.md 5).
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }
+        if self.rules.pool_foreign && seen.remoteid.mark().is_none() && !self.may_be_its_services(row, &seen).await? {
+            return self.no_longer_free(row, &seen).await;
+        }
         let has_modules = self.end_modules(row).await?;
         let kept = self.product_of(row).is_some_and(Product::is_pooled);
         let pooled = kept && seen.expires != Expiry::Never && !has_modules;
@@ -227,6 +230,22 @@ impl Engine<'_> {
                 self.release(row, LicenseState::Stopped, None, &Reason::Stopped).await
             }
         }
+    }
+
+    /// Whether a license without a mark may have been in use by the service that gives it back. One that was taken from
+    /// the pool, and for which a run that died sent nothing, may be in use by another installation since.
+    async fn may_be_its_services(&mut self, row: &LicenseRow, seen: &License) -> Result<bool, ModuleError> {
+        if seen.looks_free() {
+            return Ok(true);
+        }
+        let Some(id) = row.item else { return Ok(true) };
+        self.step("read item").await?;
+        let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
+        Ok(item.is_none_or(|item| {
+            let address = item.params.ip.as_deref().and_then(|ip| ip.parse().ok());
+            let name = item.params.licname.clone().unwrap_or_else(|| item.default_license_name());
+            seen.ip == address || seen.ip == row.last_ip || seen.is_named_like(&name)
+        }))
     }
 
     pub(super) async fn release(

@@ -15,7 +15,7 @@ use crate::model::catalogue::Product;
 use crate::model::ids::{LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, OnceAnswer, OnceRequest, OrderRequest};
-use crate::model::license::{Family, License, Money};
+use crate::model::license::{Family, License, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
@@ -246,7 +246,9 @@ impl Engine<'_> {
                 let (found, complete) = self.search_again(&intent, &order).await?;
                 match found {
                     Some(license) => self.adopt(&intent, &order, license, Some(incarnation), what).await,
-                    None if !complete && !self.is_unmoved(before).await? => Err(self.still_in_doubt(&intent, what)),
+                    None if !complete && !self.is_unmoved(before, &refusal).await? => {
+                        Err(self.still_in_doubt(&intent, what))
+                    }
                     None => {
                         self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, what).await?;
                         self.remember_refusal(intent.item, &refusal, what).await?;
@@ -317,9 +319,11 @@ impl Engine<'_> {
         // its own.
         let may_be_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
         let is_free = self.store.license(self.account, license).map_err(errors::state)?.is_none();
+        // A license that was ordered just now is there.
+        let may_be_new = is_free && seen.status != LicenseStatus::Deleted;
         match compare(order, &seen) {
             Match::Mark => {}
-            Match::LookAlike | Match::OtherName if may_be_silent && is_free => {}
+            Match::LookAlike | Match::OtherName if may_be_silent && may_be_new => {}
             Match::LookAlike | Match::OtherName | Match::OtherKey | Match::No => {
                 return self.another_answer(intent, order, license, incarnation, what).await;
             }

@@ -12,7 +12,7 @@ use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::days_between;
 use crate::model::reason::Reason;
-use crate::ports::Upstream as _;
+use crate::ports::{Refusal, RefusalKind, Upstream as _};
 use crate::text;
 
 use crate::engine::{Engine, errors};
@@ -72,9 +72,16 @@ impl Engine<'_> {
     }
 
     /// True when the balance is what it was before a refused order: that order was not billed. A balance that is not
-    /// known, or that changed for any reason, proves nothing.
-    pub(in crate::engine) async fn is_unmoved(&mut self, before: Option<&Money>) -> Result<bool, ModuleError> {
-        let Some(before) = before else { return Ok(false) };
+    /// known, or that changed for any reason, proves nothing. Neither does one that pays for nothing: some sellers
+    /// accept an order and wait for the money. A refusal for want of money is believed.
+    pub(in crate::engine) async fn is_unmoved(
+        &mut self,
+        before: Option<&Money>,
+        refusal: &Refusal,
+    ) -> Result<bool, ModuleError> {
+        let Some(before) = before.filter(|before| before.minor > 0 || refusal.kind == RefusalKind::NoMoney) else {
+            return Ok(false);
+        };
         self.step("ask balance").await?;
         Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
     }

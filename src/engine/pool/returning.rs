@@ -26,7 +26,7 @@ pub(in crate::engine) fn is_untouched(row: &LicenseRow) -> bool {
 impl Engine<'_> {
     /// The license was changed elsewhere in between. With the mark of another installation it is not ours any more,
     /// and is never touched again.
-    pub(super) async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+    pub(in crate::engine) async fn no_longer_free(&mut self, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let state = match seen.remoteid.mark() {
             Some(mark) if *mark.panel() == self.panel_id => self.state_to_return(row),
             // Nothing proves that its user is ours: it stays in the pool, reconcile names it, and nothing frees it.
