@@ -1,6 +1,6 @@
 //! The report to the panel about a failed run (docs/interface.md 2). The error is saved to the running operation. After
-//! ten attempts an operator gets a task. A problem is registered when the license server cannot be reached. If the
-//! report fails, this is logged and never hides the error itself.
+//! ten attempts an operator gets a task. A problem is registered when the license server cannot be reached or refuses
+//! the login. If the report fails, this is logged and never hides the error itself.
 
 use crate::context::Context;
 use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, as_sentence, shortened, shortened_words};

@@ -1,6 +1,6 @@
 //! The pages in the panel (docs/pages.md): for each list and form of xml/billmgr_mod_pmisplicense_pages.xml the panel
 //! starts the program under a second name and shows the document that it prints. Lists and forms read what this machine
-//! has: the state, the panel's database, the last runs. A form that is submitted goes through the code of the command.
+//! has: the state, the panel's database, the last runs. A form that is submitted runs the code of the command.
 
 mod changes;
 mod forms;

@@ -1,6 +1,6 @@
-//! What a pass over many left undone, and what each failure concerns. A failure of one item or license never ends a
-//! pass; a failure of the account does. A pass reports everything that it leaves alone. Every pass collects its
-//! failures here, and only this module makes the text, the JSON and the exit code from them.
+//! The work that a pass over many items or licenses left undone, and what each failure concerns. A failure of one item
+//! or license never ends a pass, but a failure of the account does. A pass reports everything that it leaves alone.
+//! Every pass collects its failures here, and only this module makes the text, the JSON and the exit code from them.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
-//! One run: arguments in, one result out. It builds the context, obeys the switch DoNothing, checks the running
-//! operation, and turns every failure, also a panic, into an error document. No rule of licensing is here.
+//! One run: arguments in, one result out. It builds the context, stops while the file `etc/billmgr.DoNothing` exists,
+//! checks the running operation, and turns every failure, also a panic, into an error document. No rule of licensing is
+//! here.
 
 mod adapters;
 mod admin;

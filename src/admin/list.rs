@@ -1,4 +1,5 @@
-//! list and pool: licenses of ours, from the state alone. So these commands work when neither panel nor seller answers.
+//! list and pool: our licenses, read from the state alone. So these commands work when neither panel nor seller
+//! answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

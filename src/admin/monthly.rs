@@ -1,6 +1,6 @@
-//! report: licenses by product, what a month bought, renewed and took from the pool, what the pool saved and is
-//! worth, the last six months against the reseller programme, and what is sold below cost. The figures are for
-//! orientation, in four forms; only the seller knows what was charged in the end.
+//! report: the licenses by product, those that were bought, renewed and taken from the pool in a month, the savings and
+//! the worth of the pool, the last six months against the reseller programme, and the services that are sold below
+//! cost. The report has four forms. Its figures are estimates: only the seller knows what was charged in the end.
 
 mod chart;
 mod figures;

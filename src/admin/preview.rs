@@ -1,5 +1,5 @@
-//! Shows what an order changes, before and after, and what it costs, before the operator is asked: for `bind`, `move`
-//! and `resolve`.
+//! Shows what `bind`, `move` and `resolve` change and cost, before the operator is asked: the license now and
+//! afterwards, the changes, and the bill.
 
 use serde_json::{Value, json};
 

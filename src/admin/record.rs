@@ -1,8 +1,8 @@
 //! `doctor --record FILE`: what this panel and its sellers answer to questions that change nothing, with every name,
 //! address, key, amount and secret replaced, for a bug report. `make replay FILE=…` lets the sandbox answer from it.
 //!
-//! The file is JSON, `Record` below. Fields may be added to a version. When one changes its meaning, the version
-//! rises.
+//! The file is JSON, `Record` below. Fields may be added without a new version. When a field changes its meaning, the
+//! version is raised.
 
 mod placeholders;
 

@@ -1,4 +1,5 @@
-//! bind, unbind, move, retry: an operator's orders about one service. The change is shown and confirmed first.
+//! bind, unbind, move, retry, resolve: an operator's commands about one service. The change is shown and confirmed
+//! first.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What can be told without a database: parameters, addon rules, dates.
+//! Tests that need no database: parameters, addon rules, dates.
 
 use super::*;
 

@@ -1,6 +1,6 @@
-//! A table: what changed outside, what an operator sees, and what an operator runs. It is the end of
-//! `pmisplicense help doctor`, and the table of the same name in docs/admin-guide.md (in Russian: admin-guide.ru.md). A
-//! test compares them and checks that the program has every command in it.
+//! A table: what changed outside, what an operator sees, and what an operator runs. `pmisplicense help doctor` ends
+//! with it, and docs/admin-guide.md has it under the same name (in Russian: admin-guide.ru.md). A test compares them
+//! and checks that the program has every command in the table.
 
 mod russian;
 

@@ -1,5 +1,6 @@
-//! The command line's help and usage errors in Russian. The declarations are English; here the tree that clap makes of
-//! them is walked once, and each text is replaced by its translation in `texts`. The rest are clap's own words.
+//! The command line's help and usage errors in Russian. The declarations are English. This module walks once through
+//! the tree that clap makes of them, and replaces each text by its translation in `texts`. It also replaces clap's own
+//! words.
 
 #[cfg(test)]
 mod tests;

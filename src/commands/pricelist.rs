@@ -1,5 +1,5 @@
-//! `import_pricelist`: the tariffs that can be resold. If the offers of the seller to this account can be read, only
-//! these are listed. Otherwise all are listed, whatever the address of the seller is.
+//! `import_pricelist`: the tariffs that can be resold. If the seller's offers to this account can be read, only the
+//! tariffs among them are listed. Otherwise all are listed, whatever the address of the seller is.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
 //! The engine: read, decide by the plan, write the intent down, act, look, write the outcome down. Only the engine
 //! calls ports that change anything.
 //!
-//! It is straight-line code. Its `async` is a coroutine for the simulator, not input and output: `stepping` says why.
+//! It is straight-line code. It uses `async` as a coroutine for the simulator, not for input and output: `stepping`
+//! says why.
 //!
 //! Order of locks: the item, then its license. Both are taken before the first read that a decision depends on
 //! (docs/money-safety.md 7).

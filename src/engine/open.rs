@@ -1,5 +1,5 @@
-//! open and reopen, and the steps of every command that must end with a license. It is, in this order, the license that
-//! the item has, a license of its own that is found at the seller, one from the pool, or a new one
+//! open and reopen, and the steps of every command that must end with a license. The engine tries four sources in this
+//! order: the license that the item has, a license with the item's mark at the seller, the pool, a purchase
 //! (docs/licensing-rules.md 3).
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! resolve: an operator ends a doubt that the program must not end alone (docs/money-safety.md 3). The license is
-//! compared with the order and shown before the operator is asked. Then everything is checked once more under the
-//! locks.
+//! resolve: an operator decides about an intent in doubt that the program must not decide about alone
+//! (docs/money-safety.md 3). The license is compared with the order and shown before the operator is asked. Then
+//! everything is checked once more under the locks.
 
 mod preview;
 pub(super) mod wording;

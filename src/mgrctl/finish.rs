@@ -1,5 +1,5 @@
 //! Waits for a started tool until its time limit, and reads its two pipes as they fill, because a full pipe would stop
-//! it. It uses no threads, because each run of the panel's tool would pay for them.
+//! it. It uses no threads, because they would cost time in each run of the panel's tool.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! The calls of the panel's tool that change something: function and parameters, in order (docs/interface.md 2 and
-//! 3). Pure, so that a change can be shown without being made; `Mgrctl` runs exactly these.
+//! The calls of the panel's tool that change something: function and parameters, in order (docs/interface.md 2 and 3).
+//! This is pure, so that a change can be shown without being made. `Mgrctl` runs exactly these calls.
 
 use crate::error::{MESSAGE_CHARS, shortened_words};
 use crate::model::ids::{ItemId, ModuleId, RunningOperationId};

@@ -1,5 +1,5 @@
 //! The moment of creation of an item, by which its incarnations differ. The panel's database may show one moment in
-//! several ways, when somebody changed the column to DATE or back, or to another precision.
+//! several forms, because somebody may have changed the column's type to DATE or back, or its precision.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 

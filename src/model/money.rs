@@ -1,4 +1,5 @@
-//! Amounts of money. They are read without floats, never guessed, and never mixed between currencies.
+//! Amounts of money. They are read without floats and never guessed, and amounts of different currencies are never
+//! mixed.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
 //! A row of WHMCS's table ispsystem_noc, in which ISPsystem's module billmanager_noc keeps its licenses. Source: the
-//! module as published (ispsystem_whmcs_modules, versions 7.0 and 7.1). Columns: licenseid, the number the seller;
+//! module as published (ispsystem_whmcs_modules, versions 7.0 and 7.1). Columns: licenseid, the number at the seller;
 //! licensetype, 0 for a product of its own and 1 for an addon; serviceid, the service (or addon) in WHMCS, NULL for a
 //! license that waits for the next client; duedate; servicepackage, the tariff at the seller; serverid, serviceaddon.
 //! The module sets the remoteid to `l` or `a` and the service's number, or to `l` or `a` alone for a free license. Its

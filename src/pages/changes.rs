@@ -1,5 +1,5 @@
-//! The forms that change something. Each shows first what would happen. Submitted, it runs the code of the command,
-//! with its locks, checks and guards.
+//! The forms that change something. Each shows first what would happen. When it is submitted, it runs the code of the
+//! command, with its locks, checks and guards.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! Compares what the panel asks for a server with a control panel with the license that it has (docs/licensing-rules.md
-//! 9). The sweep carries the step out by the code of the panel's commands, so doing it twice does no harm.
+//! Servers with a control panel (docs/licensing-rules.md 9): compares the license that a server has with the license
+//! that the panel asks for, and returns the next step. The sweep carries the step out by the code of the panel's
+//! commands, so doing it twice does no harm.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -5,8 +5,8 @@
 //! at most one request for a key is under way. When its outcome is unknown, the license that it may have bought has the
 //! mark of the request. Nothing else decides, because clients type names and addresses. The request is sent again only
 //! after the settling time (`settle_s`), when the seller can no longer carry out the first one, and only when two
-//! complete lists, both read after that and a while apart, show no trace. Two lists are needed because one list may be
-//! out of date. When a list cannot be shown to be complete, or a license without a mark looks like ours, an operator
+//! complete lists, both read after that and some time apart, show no trace. Two lists are needed because one list may
+//! be out of date. When a list cannot be shown to be complete, or a license without a mark looks like ours, an operator
 //! decides. The program does not guess with money.
 
 use std::collections::BTreeSet;

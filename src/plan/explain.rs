@@ -1,4 +1,5 @@
-//! What the next look at a service would do, and why, in words. Pure: the same rules that the look itself follows.
+//! What the next look at a service would do, and why, in words. This is pure, and follows the same rules as the look
+//! itself.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -1,4 +1,4 @@
-//! What reconcile finds, and what is done about it: stable words for programs, plain ones for people.
+//! The findings of reconcile and their remedies: stable words for programs, plain words for people.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -4,8 +4,8 @@
 //! The evidence is the order itself. It had no key when the intent was written, an order has at most one open intent at
 //! a time, and no other service is bound to it. So a key that is there now was bought by that intent. A missing key
 //! alone proves nothing, because purchases are queued: an action that waits, or that was carried out after the sending,
-//! forbids another purchase. What a repeated purchase costs is documented nowhere, so the call is never repeated only
-//! to see its answer.
+//! forbids another purchase. No document says what a repeated purchase costs, so the call is never repeated only to see
+//! its answer.
 
 pub mod explain;
 pub mod survey;

@@ -1,6 +1,6 @@
-//! The outward address of a server behind NAT (`remoteip`), besides its own address. Sellers may never show it. Then
-//! the address that we sent last counts; if we sent none, it is not known (docs/billmanager-protocol.md, Outward
-//! addresses).
+//! The outward address of a server behind NAT (`remoteip`), besides its own address. A seller may never show it. Then
+//! the address that we sent last counts. If we sent none, the outward address is not known
+//! (docs/billmanager-protocol.md, Outward addresses).
 
 use std::net::IpAddr;
 

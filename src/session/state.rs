@@ -1,6 +1,6 @@
 //! The state file under its lock. Every run shares the lock while it has the file open, and opens the file only after
 //! it has the lock. A run that replaces the file holds the lock alone, so no other run can go on writing into the old
-//! file. Nothing has to be stopped by hand.
+//! file. An operator does not have to stop anything.
 
 use std::fs;
 use std::path::Path;

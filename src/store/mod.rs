@@ -1,5 +1,6 @@
-//! Our state: one SQLite file. Here are opening, permissions, the only way to write (a transaction that ends before the
-//! seller or the panel is called), and what is known of accounts and modules. All SQL for the state is in this folder.
+//! Our state: one SQLite file. This module opens it, checks its permissions, and has the only way to write: a
+//! transaction that ends before the seller or the panel is called. It also holds what is known of accounts and modules.
+//! All SQL for the state is in this folder.
 //!
 //! A write that returned `Ok` survives a power loss (WAL with full sync). A write that failed counts as "perhaps
 //! written": nothing is sent because of it, and an intent that it recorded reads as in doubt.

@@ -1,5 +1,5 @@
 //! Reads for the list of problems (the licenses that wait longer than they should) and for lists of licenses, whole or
-//! a page of them. One look over the table, whatever its size; nothing here decides what a row means.
+//! a page of them. Each goes over the table once, whatever its size. Nothing here decides what a row means.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{params, params_from_iter};

@@ -1,6 +1,6 @@
 //! The sellers over HTTPS. `billmanager` and `orderbox` are the two kinds of them. This module checks addresses and
-//! chooses the kind by the address. What both kinds need is here too: `connection`, `pace`, `trust`, and `refusal`,
-//! which says what an error means. No decisions are made here.
+//! chooses the kind by the address. The parts that both kinds need are here too: `connection`, `pace`, `trust`, and
+//! `refusal`, which says what an error means. No decisions are made here.
 
 pub mod billmanager;
 mod connection;

@@ -1,6 +1,7 @@
-//! What an error document of the seller means. Four refusals are on record (docs/billmanager-protocol.md); no document
-//! has the words of the others. So a table matches types, objects and texts. Rules of the settings file come first, the
-//! first rule that fits wins, and a refusal that no rule matches is `Other`.
+//! What an error document of the seller means. The real words of four refusals are known
+//! (docs/billmanager-protocol.md). No document has the words of the others. So a table matches types, objects and
+//! texts. Rules of the settings file come first, the first rule that fits wins, and a refusal that no rule matches is
+//! `Other`.
 
 use crate::ports::{Refusal, RefusalKind};
 use crate::xml::Element;

@@ -1,6 +1,7 @@
 //! The findings of the last runs: when and how each module's sync ended, the balance that was read last, the
-//! differences that the last reconcile named, and the last backup. A small file beside the state, `last_runs.json`,
-//! because a pass with nothing new writes nothing to the state. No decision depends on it, and its loss does no harm.
+//! differences that the last reconcile named, and the last backup. They are in a small file beside the state,
+//! `last_runs.json`, because a pass with nothing new writes nothing to the state. No decision depends on this file, and
+//! its loss does no harm.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The figures for monitoring, in the text format that Prometheus, its node_exporter and every reader of OpenMetrics
-//! understand. All of them are gauges with base units: a state that is put back from a backup may lower any of them.
+//! understand. All of them are gauges with base units, because a state that is restored from a backup may lower any of
+//! them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Documents as the panel sends them, and as an enemy would.
+//! Documents as the panel sends them, and as an attacker would send them.
 
 use super::*;
 

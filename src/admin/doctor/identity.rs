@@ -1,5 +1,5 @@
-//! Checks of doctor: services that differ from the ones that our state knows. They are found here before their licenses
-//! run out.
+//! Checks of doctor: services that differ from the ones that our state knows. This check finds them before their
+//! licenses run out.
 
 use super::Checks;
 use crate::admin::Desk;

@@ -1,4 +1,4 @@
-//! Checks of doctor about what is sold: tariffs of the panel that lead to a product whose sale ends
+//! Checks of doctor about the products for sale: tariffs of the panel that lead to a product whose sale ends
 //! (docs/licensing-rules.md 6), and months that cost more than a year (docs/licensing-rules.md 5).
 
 use chrono::Duration;

@@ -1,5 +1,5 @@
-//! What an operator's order would change and cost. `bind`, `move` and `resolve` show it before they ask. The checks are
-//! those of the order itself, and nothing is changed.
+//! What an operator's command would change and cost. `bind`, `move` and `resolve` show it before they ask. The checks
+//! are those of the command itself, and nothing is changed.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
 //! Steps before a license is bound by hand, when another client had it or when it takes the place of another license:
-//! its new key, its address. A refusal here leaves the service with what it has.
+//! its new key, its address. After a refusal here the service keeps the license that it has.
 
 use std::net::IpAddr;
 

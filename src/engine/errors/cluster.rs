@@ -1,4 +1,4 @@
-//! Errors of a cluster's log, in words: what happened, that nothing was sent, and the next step.
+//! Errors of a cluster's log, in words: what happened, what is certain about the request, and the next step.
 
 use crate::error::{ErrorKind, Message, ModuleError};
 use crate::store::ClusterError;

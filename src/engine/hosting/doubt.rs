@@ -1,5 +1,5 @@
-//! Settles purchases of addons whose outcome is unknown, and writes down the licenses that they brought. The rules are
-//! in `plan::hosting`.
+//! Settles purchases of addons whose outcome is unknown, and records the licenses that they brought. The rules are in
+//! `plan::hosting`.
 
 use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};

@@ -1,5 +1,6 @@
-//! The end of a service: its license is removed from the order, once, and only exactly the one that we hold. The call
-//! for this is not documented, so without the setting `remove_call` an operator does it, and a task names the last day.
+//! The end of a service: its license is removed from the order, once, and only if it is exactly the license that we
+//! hold. The call for this is not documented. So without the setting `remove_call` an operator removes the license, and
+//! a task names the last day.
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::NOPANEL;

@@ -1,5 +1,5 @@
-//! Modules of a license (family `addition`, docs/licensing-rules.md 1): a service whose product is one belongs to the
-//! license of its parent service, lives and dies with it, and is never pooled. The seller has no list of them.
+//! Modules of a license (family `addition`, docs/licensing-rules.md 1): a module is ordered for the license of the
+//! parent service, lives and dies with that license, and is never pooled. The seller has no list of them.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! `pool_foreign = true`: licenses that somebody else freed (`free.lic` at 0.0.0.0) are taken into our pool when it
-//! holds no license that fits (docs/money-safety.md 5). From then on the rules of our own pool apply, above all that of
-//! the new key.
+//! holds no license that fits (docs/money-safety.md 5). From then on the rules of our own pool apply, above all the
+//! rule of the new key.
 
 use crate::error::ModuleError;
 use crate::model::catalogue::Product;

@@ -1,5 +1,5 @@
 //! Answers about a license that contradict themselves. A field that is there twice with different values counts as not
-//! known, because nobody can say which one is meant; of days of a change the later one counts (`upstream::fields`,
+//! known, because nobody can say which one is meant. Of two days of a change the later one counts (`upstream::fields`,
 //! docs/money-safety.md 3). The journal and the log say so once, so that an operator can ask the seller.
 
 use crate::error::{ModuleError, Text};

@@ -1,4 +1,4 @@
-//! The seller, watched during a pass. This module decides whether the seller stopped answering or refuses the login. It
+//! Watches the seller during a pass. This module decides whether the seller stopped answering or refuses the login. It
 //! uses the results of the calls, never the words of an error.
 
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! Tables of cases for taking over: who is named by what, what is bound, what is left alone and why.
+//! Tables of cases for taking over: which evidence names which service, which licenses are bound, and which are left
+//! alone and why.
 
 use super::*;
 use crate::model::ids::{Mark, UpstreamAddonId, UpstreamPricelistId};

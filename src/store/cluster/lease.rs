@@ -1,4 +1,4 @@
-//! Locks that hold on all machines, and the time within which an intent may leave. A lease is a row of the replicated
+//! Locks that hold on all machines, and the time within which an intent may be sent. A lease is a row of the replicated
 //! state. It ends at a moment of the database's clock. Each lease comes with a lock file, which only the runs of one
 //! machine see.
 //!

@@ -1,6 +1,6 @@
 //! The state as a replica of a log that several machines share (docs/cluster.md). Each write transaction is one entry
-//! of the log. The entry's number is its key in the database and it names the entry before it by its chain, so that
-//! exactly one machine writes the next entry, and only one that knows everything before it.
+//! of the log. The entry's number is its key in the database, and the entry names the one before it by its chain. So
+//! exactly one machine writes the next entry, and only a machine that knows all entries before it.
 //!
 //! No local transaction is open while a server is asked. `work` runs in a transaction that notes its statements and is
 //! rolled back. Then the entry is written to the log, and applied here as on every other machine. A run that dies in

@@ -1,6 +1,6 @@
 //! The state file as a replica of the log: the entry that it applied last, the newest entries as they were written, and
-//! the applying of an entry. A replica has an application id of its own. So a program, or settings, without a cluster
-//! refuse the file instead of going on alone.
+//! the applying of an entry. A replica has an SQLite application id of its own. So a program that knows no cluster, or
+//! has no cluster in its settings, refuses the file instead of using it alone.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! Images of the state. Machines begin with them, and rebuild a lost replica from them.
+//! Images of the state. A machine that joins begins with one, and a lost replica is rebuilt from one.
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;

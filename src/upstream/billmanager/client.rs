@@ -1,5 +1,5 @@
 //! One HTTP exchange with the seller, and what is known after it. Each request is a POST with everything in the body,
-//! over HTTP/1.1. There are no redirects, the library's own retries are off, and TLS is always verified. `NotSent` is
+//! over HTTP/1.1. No redirect is followed, the library's own retries are off, and TLS is always verified. `NotSent` is
 //! reported only for failures while the connection was being made; in any doubt the call is `Lost`. A call that is sent
 //! once gets a fresh connection, so that it cannot get lost in a stale one. No error holds the login, the body of a
 //! request, or the text of an answer.

@@ -3,7 +3,7 @@
 //! dialect, add a name here.
 //!
 //! A field that is missing, or has no value that can be read, is not known; it is never "no". The same holds for a
-//! field that is there twice with different values: nobody can say which of them is meant. Of days of a change the
+//! field that is there twice with different values: nobody can say which of them is meant. Of two days of a change the
 //! later one counts, because it only makes a license wait (docs/money-safety.md 3).
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
 //! A license as the seller sent it: every field of its form and of its row in the list, whether the program knows it or
-//! not. Secrets are masked here, where the login is known, so that no code above this module can print one.
+//! not. Secrets are masked here, where the login is known, so that no code above this module can print a secret.
 
 use super::client::{HttpUpstream, Repeat};
 use super::decode::{self, date};

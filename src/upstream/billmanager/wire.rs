@@ -1,5 +1,5 @@
-//! What is sent for each change: its function and its parameters, in order (docs/interface.md 5). Pure, so that a
-//! change can be shown without being sent. `calls` sends exactly these.
+//! The request for each change: its function and its parameters, in order (docs/interface.md 5). This is pure, so that
+//! a change can be shown without being sent. `calls` sends exactly these requests.
 
 use crate::model::ids::{LicenseId, UpstreamAddonId};
 use crate::model::journal::{OnceRequest, OrderRequest};

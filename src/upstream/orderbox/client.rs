@@ -1,6 +1,7 @@
-//! One HTTP exchange with OrderBox, and what is known after it. A read is a GET with everything in the query, a write a
-//! POST with everything in the body. There are no redirects and no retries of a write, and TLS is always verified. The
-//! address of a read holds the login, so neither the address nor the text of an answer gets into an error or the log.
+//! One HTTP exchange with OrderBox, and what is known after it. A read is a GET with everything in the query, and a
+//! write is a POST with everything in the body. No redirect is followed, no write is retried, and TLS is always
+//! verified. The address of a read holds the login, so neither the address nor the text of an answer gets into an error
+//! or the log.
 
 use std::fmt;
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! What a value becomes, and what may stay of it.
+//! The placeholder that each value gets, and the values that may stay.
 
 use super::*;
 use crate::xml;

@@ -1,4 +1,4 @@
-//! The words of a seller that are nobody's.
+//! Words in a seller's answers that say nothing about anybody, so a record keeps them.
 
 /// Words that a seller says to everybody.
 pub const WORDS: &[&str] = &[
