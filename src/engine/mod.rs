@@ -330,8 +330,11 @@ impl<'p> Engine<'p> {
         let account = row.account;
         let (before, after) = (row.expires, seen.expires.or(row.expires));
         let moved = before != after;
+        let has_another_key = matches!((&row.key, &seen.key), (Some(ours), Some(theirs)) if ours != theirs);
         let reason = if moved {
             text!("seen upstream: expiry {before} -> {after}", "видно у продавца: срок {before} -> {after}")
+        } else if has_another_key {
+            text!("seen upstream: the key changed", "видно у продавца: ключ изменился")
         } else {
             text!("seen upstream: license changed", "видно у продавца: лицензия изменилась")
         };

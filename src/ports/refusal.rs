@@ -35,7 +35,7 @@ pub enum RefusalKind {
 pub struct Refusal {
     /// What it means to us.
     pub kind: RefusalKind,
-    /// `error/@type`
+    /// `error/@type`. Empty at a seller whose errors have no codes.
     pub error_type: String,
     /// `error/@object`
     pub object: String,
@@ -50,6 +50,9 @@ pub struct Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [kind, object] = [&self.error_type, &self.object].map(|word| shortened(word, VALUE_CHARS));
-        write!(f, "{kind} {object} {}", shortened_words(&self.message, QUOTED_CHARS))
+        let said = [kind, object, shortened_words(&self.message, QUOTED_CHARS)];
+        // Not every seller has codes of errors.
+        let said: Vec<String> = said.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&said.join(" "))
     }
 }

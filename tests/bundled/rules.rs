@@ -49,3 +49,14 @@ fn every_rule_of_dialects_names_its_tests() {
     let all: Vec<String> = (1..=15).map(|rule: u32| format!("R{rule}")).collect();
     assert!(all.iter().all(|rule| rules.get(rule).is_some_and(|count| *count > 0)), "{rules:?}");
 }
+
+/// Every `file#test` of tests/orderbox_points.md exists, and each point and each check has some.
+#[test]
+fn every_point_about_orderbox_names_its_tests() {
+    let points = tests_of("tests/orderbox_points.md");
+    let point = (1..=16).map(|point: u32| format!("point {point}"));
+    let check = (1..=27).map(|check: u32| format!("check {check}"));
+    let all: Vec<String> = point.chain(check).chain(["stand-in".to_owned()]).collect();
+    let bare: Vec<&String> = all.iter().filter(|point| points.get(*point).is_none_or(|count| *count == 0)).collect();
+    assert!(bare.is_empty(), "without a test: {bare:?}");
+}

@@ -52,6 +52,17 @@ fn a_closed_service_has_its_license_removed_once() {
     test.assert_clean();
 }
 
+/// There is no pool here, and no license can be stopped: each renewal would cost money.
+#[test]
+fn whatever_else_the_settings_say_a_closed_license_is_removed() {
+    for on_close in ["pool", "stop", "delete"] {
+        let test = opened_with(&format!("on_close = \"{on_close}\"\n{REMOVING}"), |_| {});
+        test.cmd("close", ITEM).ok();
+        removed_once(&test);
+        assert_eq!(test.item(ITEM).status, 4, "{on_close}");
+    }
+}
+
 #[test]
 fn the_removing_call_takes_the_parameters_of_the_settings() {
     let settings =

@@ -37,6 +37,20 @@ fn a_wrong_clock_removes_nothing() {
     assert_eq!(test.orderbox().removals(ORDER), 1);
 }
 
+/// Nor does a run buy by it: how much of the hosting's term is left is not known then.
+#[test]
+fn a_wrong_clock_buys_nothing() {
+    let test = shop();
+    test.orderbox().fault(Fault::on("*").skewed(2 * 86_400).always());
+    for _ in 0..2 {
+        assert_eq!(test.cmd("open", ITEM).code, Some(1), "{}", test.story());
+        nothing_sent(&test);
+    }
+    test.orderbox().clear_faults();
+    test.cmd("open", ITEM).ok();
+    served(&test);
+}
+
 /// Another account under the same address: its orders are none of ours, and none of ours is taken for gone.
 #[test]
 fn a_swapped_account_is_not_touched() {

@@ -39,6 +39,9 @@ fn a_key_that_changed_is_saved() {
     sync(&test).ok();
     served(&test);
     nothing_sent(&test);
+    let history = operator(&test, "history 42").stdout;
+    assert!(history.contains("the key changed"), "{history}");
+    assert!(!history.contains("Reseller-reissued-77"), "{history}");
 }
 
 #[test]
@@ -68,6 +71,30 @@ fn a_renewal_that_nobody_pays_for_is_told_before() {
         let is_it = |line: &String| line.starts_with("problems.register") && line.contains(&end_of_order(&test));
         let has = told.iter().any(is_it);
         assert_eq!(has, is_told, "{status} {days} {is_recurring}: {told:?}");
+        nothing_sent(&test);
+    }
+}
+
+/// Likewise while the license of a closed service waits for a person, or is kept.
+#[test]
+fn a_renewal_of_a_closed_service_is_told_before() {
+    for settings in ["", "on_close = \"keep\"\n"] {
+        let test = opened_with(settings, |_| {});
+        test.cmd("close", ITEM).ok();
+        let told = || {
+            let lines = test.panel_changes();
+            let is_it =
+                |line: &&String| line.starts_with("problems.register") && line.contains("renews hosting order 4001");
+            lines.iter().filter(is_it).count()
+        };
+        sync(&test);
+        assert_eq!(told(), 0, "the hosting is not renewed: {}", test.story());
+        test.orderbox().edit(ORDER, |o| (o.recurring, o.term, o.ends) = (true, 3, Order::new(1).ends_in(10).ends));
+        for _ in 0..2 {
+            sync(&test);
+        }
+        assert_eq!(told(), 1, "{settings}: {}", test.story());
+        assert!(told_people(&test).contains(&end_of_order(&test)));
         nothing_sent(&test);
     }
 }

@@ -9,6 +9,7 @@ mod late;
 mod open;
 mod reissued;
 mod secrets;
+mod setup;
 mod wishes;
 
 use crate::support::orderbox::{Options, Order};

@@ -20,6 +20,8 @@ fn stops_and_payments_send_nothing_and_are_told() {
         }
         nothing_sent(&test);
     }
+    let said = "the license of hosting order 4001 goes on working and is still paid for";
+    assert_eq!(test.log().matches(said).count(), 2, "by suspend and by resume: {}", test.log());
     served(&test);
     assert_eq!(test.orderbox().order(ORDER).status, "Active");
     for call in ["orders/suspend", "orders/unsuspend", "renew", "delete"] {

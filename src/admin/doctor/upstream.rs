@@ -7,6 +7,7 @@ use crate::engine::{self, state_error};
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
 use crate::model::item::MODULE_PROGRAM;
+use crate::model::sellers::SellerKind;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::session::modules_in_use;
 use crate::store::Store;
@@ -149,7 +150,8 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         CallError::Refused(refusal) if refusal.kind == RefusalKind::Auth => checks.problem(
             "login",
             text!("{url} refused the login: {refusal}", "{url} отклонил вход: {refusal}"),
-            engine::login_advice(),
+            // A client that knows its seller better says more.
+            refusal.advice.as_deref().cloned().unwrap_or_else(engine::login_advice),
         ),
         CallError::Refused(refusal) => checks.problem(
             "login",
@@ -178,7 +180,15 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         CallError::BadAnswer(why) => checks.problem(
             "upstream",
             text!(["{url} gives no answer that can be trusted: {}", why.en], ["{url} отвечает непонятно: {}", why.ru]),
-            text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager"),
+            match SellerKind::of(url) {
+                SellerKind::Billmanager => {
+                    text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager")
+                }
+                SellerKind::Orderbox => text!(
+                    "check in the seller's panel, under Settings, API, that the address of this server is allowed; a new one works after up to an hour",
+                    "проверьте в панели продавца, «Settings», «API», что адрес этого сервера разрешён; новый начинает действовать не позже чем через час"
+                ),
+            },
         ),
     }
 }

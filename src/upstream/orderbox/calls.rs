@@ -189,7 +189,7 @@ impl Upstream for OrderBox {
         }
         Err(CallError::Refused(crate::ports::Refusal {
             kind: RefusalKind::NotFound,
-            error_type: "error".to_owned(),
+            error_type: String::new(),
             object: "order-id".to_owned(),
             message: format!("no order {license} in this account"),
             advice: None,

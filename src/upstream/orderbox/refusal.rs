@@ -45,7 +45,7 @@ pub(super) fn refusal_of(table: &RefusalTable, message: &str) -> Refusal {
     let lower = message.to_lowercase();
     let known = WORDS.iter().find(|(words, _)| lower.contains(words)).map(|(_, kind)| *kind);
     let kind = table.extra_kind("error", "", message).or(known).unwrap_or_else(|| table.kind("error", "", message));
-    Refusal { kind, error_type: "error".to_owned(), object: String::new(), message: message.to_owned(), advice: None }
+    Refusal { kind, error_type: String::new(), object: String::new(), message: message.to_owned(), advice: None }
 }
 
 #[cfg(test)]
