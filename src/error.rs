@@ -1,9 +1,13 @@
 //! The module's error: a stable type, the object that it concerns, a message in two languages, and its document
 //! (docs/interface.md 2). Nothing is printed here.
 
+mod halt;
+
 use std::fmt;
 
 use crate::xml::escape;
+
+pub use halt::Halt;
 
 /// Stable types of errors; each has texts in the XML description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -273,8 +277,10 @@ fn element(name: &str, part: Option<&Text>, lang: Lang) -> String {
 /// The error of a run: what was attempted and on which id, what is certain now, what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleError {
-    /// The stable type.
+    /// The stable type, for people and scripts.
     pub kind: ErrorKind,
+    /// Why the work stopped, for callers that may have another way.
+    pub halt: Halt,
     /// The object that it concerns: `item`, `ip`, `licname`, `elid`, a key of the settings.
     pub object: String,
     /// The wrong value.
@@ -297,6 +303,7 @@ impl ModuleError {
         let Message { happened, changed, next } = message.into();
         let mut error = Self {
             kind,
+            halt: Halt::Final,
             object: object.to_owned(),
             value: value.to_string(),
             message: Box::new(happened),
@@ -311,6 +318,12 @@ impl ModuleError {
             Some(step) => error.next(step),
             None => error,
         }
+    }
+
+    /// With the reason for callers that may have another way.
+    #[must_use]
+    pub fn halted(self, halt: Halt) -> Self {
+        Self { halt, ..self }
     }
 
     /// With the sentence that says what was changed, or that nothing was.

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
@@ -34,6 +34,7 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
         license,
         text!("License {license} has no key yet", "У лицензии {license} ещё нет ключа"),
     )
+    .halted(Halt::NotYet)
     .changed(text!("No new one was asked for", "Новый не запрошен"))
     .next(text!("the run is repeated once the first one is there", "запуск повторится, когда появится первый"))
 }
@@ -257,17 +258,20 @@ impl Engine<'_> {
                     made.extend((!has_intent && is_made).then_some(words));
                 }
                 Ok(None) => kept.is_left = true,
-                Err(error) if error.kind == ErrorKind::IpChangeLimit && quiet => {
-                    // The day from which it will work is known; it is tried again on that day.
-                    kept.is_left = true;
-                    self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"));
+                Err(Failed::Refused(refusal, error)) if refusal.kind == RefusalKind::IpTooYoung => {
+                    if quiet {
+                        // The day from which it will work is known; it is tried again on that day.
+                        kept.is_left = true;
+                        self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"));
+                    } else {
+                        first_error = first_error.or(Some(error));
+                    }
                 }
-                Err(error) if quiet => {
+                Err(Failed::Refused(_, error) | Failed::Other(error)) if quiet => {
                     kept.is_left = true;
                     kept.failed = kept.failed.or(Some(error));
                 }
-                Err(error) if error.kind == ErrorKind::IpChangeLimit => first_error = first_error.or(Some(error)),
-                Err(error) => return Err(error),
+                Err(Failed::Refused(_, error) | Failed::Other(error)) => return Err(error),
             }
         }
         self.tell_changes(row, made).await?;
@@ -322,14 +326,14 @@ impl Engine<'_> {
         seen: &License,
         difference: Difference,
         quiet: bool,
-    ) -> Result<Option<License>, ModuleError> {
+    ) -> Result<Option<License>, Failed> {
         let id = row.id;
         let edit = match difference {
             Difference::Tariff { from, to } => return self.change_tariff(item, row, from, to).await,
             Difference::Nodes { from, to } => return self.change_nodes(row, from, to).await,
             Difference::Running if self.withheld.stops => return Ok(None),
-            Difference::Running => return self.stop(row, seen.clone()).await.map(Some),
-            Difference::NotRunning if quiet => return self.start(row, seen.clone()).await.map(Some),
+            Difference::Running => return Ok(Some(self.stop(row, seen.clone()).await?)),
+            Difference::NotRunning if quiet => return Ok(Some(self.start(row, seen.clone()).await?)),
             Difference::NotRunning => return Ok(None),
             Difference::Ip(ip) => {
                 let too_young = self.moves_from(seen).is_some();
@@ -355,7 +359,7 @@ impl Engine<'_> {
 
     /// A repeatable edit, checked by reading the license afterwards. The error of a refused address names the day from
     /// which it will work.
-    async fn edit(&mut self, row: &LicenseRow, seen: &License, edit: Edit) -> Result<License, ModuleError> {
+    async fn edit(&mut self, row: &LicenseRow, seen: &License, edit: Edit) -> Result<License, Failed> {
         let id = row.id;
         let what = text!("change of license {id}", "изменение лицензии {id}");
         let answer = self.try_change(row, &Repeatable::Edit(edit.clone())).await?;
@@ -377,10 +381,11 @@ impl Engine<'_> {
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpTooYoung => {
                 let ip = edit.ip.map_or_else(String::new, |ip| ip.to_string());
                 self.put_off_address(row).await?;
-                Err(errors::ip_limit(&refusal, id, ip, after.ip_changed.or(seen.ip_changed)))
+                let error = errors::ip_limit(&refusal, id, ip, after.ip_changed.or(seen.ip_changed));
+                Err(Failed::Refused(refusal, error))
             }
-            Err(error) => Err(errors::call(&error, &what, id)),
-            Ok(()) => Err(errors::not_visible(&what, id)),
+            Err(error) => Err(errors::call(&error, &what, id).into()),
+            Ok(()) => Err(errors::not_visible(&what, id).into()),
         }
     }
 
@@ -397,7 +402,7 @@ impl Engine<'_> {
         row: &LicenseRow,
         from: crate::model::ids::UpstreamPricelistId,
         to: crate::model::ids::UpstreamPricelistId,
-    ) -> Result<Option<License>, ModuleError> {
+    ) -> Result<Option<License>, Failed> {
         let product = self.rules.catalogue.by_pricelist(to).cloned();
         if let Some(product) = &product {
             check_sale(product, self.today())?;
@@ -412,19 +417,15 @@ impl Engine<'_> {
             "смена тарифа лицензии {} с {from} на {to}",
             row.id
         );
-        match self.once(row, &key, request, &what).await {
-            Ok(seen) => Ok(seen),
-            Err(Failed::Refused(_, error)) => {
-                if item.previous_tariff.is_some() {
-                    self.post(item, "service.changepricelist.rollback").await?;
-                }
-                Err(error)
-            }
-            Err(Failed::Other(error)) => Err(error),
+        let sent = self.once(row, &key, request, &what).await;
+        let is_refused = matches!(sent, Err(Failed::Refused(..)));
+        if is_refused && item.previous_tariff.is_some() {
+            self.post(item, "service.changepricelist.rollback").await?;
         }
+        sent
     }
 
-    async fn change_nodes(&mut self, row: &LicenseRow, from: u32, to: u32) -> Result<Option<License>, ModuleError> {
+    async fn change_nodes(&mut self, row: &LicenseRow, from: u32, to: u32) -> Result<Option<License>, Failed> {
         let Some(addon) = self.product_of(row).and_then(|product| product.nodes_addon) else { return Ok(None) };
         let key = IdempotencyKey::Nodes { account: row.account, license: row.id, from, to, finished: row.changes };
         let request = OnceRequest::SetNodes { family: row.family, license: row.id, addon, nodes: to };
@@ -433,7 +434,7 @@ impl Engine<'_> {
             "смена числа узлов лицензии {} с {from} на {to}",
             row.id
         );
-        Ok(self.once(row, &key, request, &what).await?)
+        self.once(row, &key, request, &what).await
     }
 
     /// gen_key: a new key at the seller, then on the item. A repeated run of the same operation does not ask for a

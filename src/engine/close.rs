@@ -1,6 +1,6 @@
 //! close and suspend, and freeing a license: a service must always be closable (docs/licensing-rules.md 7).
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::ModuleError;
 use crate::model::catalogue::Product;
 use crate::model::ids::Mark;
 use crate::model::item::Item;
@@ -9,6 +9,7 @@ use crate::model::license::{Expiry, FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::{OnClose, a_month_after};
+use crate::plan::halt::{allows_stopping, may_arrive_late};
 use crate::plan::identity::serves;
 use crate::plan::outward;
 use crate::plan::reason::words;
@@ -26,7 +27,7 @@ const TRY_FREEING_AGAIN_HOURS: i64 = 24;
 /// stopping the license goes on.
 fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
     match settled {
-        Err(error) if error.kind != ErrorKind::OrderUnknown => Err(error),
+        Err(error) if !allows_stopping(error.halt) => Err(error),
         Err(_) | Ok(()) => Ok(()),
     }
 }
@@ -184,7 +185,7 @@ impl Engine<'_> {
     pub(super) async fn free_unshown(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row).await;
         if let Err(error) = &result
-            && matches!(error.kind, ErrorKind::Client | ErrorKind::BadAnswer)
+            && may_arrive_late(error.halt)
             // A license that is missing rests already, and the time at which it was first missed must be kept.
             && let now = self.store.license(row.account, row.id).map_err(errors::state)?
             && now.is_some_and(|now| now.reason != Some(Reason::Missing))

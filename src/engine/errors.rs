@@ -2,7 +2,7 @@
 
 mod cluster;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::rules::a_month_after;
 use crate::ports::{CallError, DbError, LockName, PanelError, Refusal, RefusalKind};
@@ -61,7 +61,7 @@ pub fn state(error: StoreError) -> ModuleError {
             "проверьте место на диске и выполните: pmisplicense doctor"
         )),
     };
-    ModuleError::new(ErrorKind::State, "state", "", certain).because(error)
+    ModuleError::new(ErrorKind::State, "state", "", certain).halted(Halt::State).because(error)
 }
 
 /// The panel's database failed.
@@ -72,7 +72,7 @@ pub fn database(error: &DbError) -> ModuleError {
             .next(text!("check that it runs", "проверьте, работает ли она"))
     };
     let words = error.advice.as_deref().cloned().unwrap_or_else(usual);
-    ModuleError::new(ErrorKind::Database, "database", "", words).because(error)
+    ModuleError::new(ErrorKind::Database, "database", "", words).halted(Halt::Database).because(error)
 }
 
 /// There is no such item.
@@ -98,6 +98,7 @@ pub fn left_to_other_run(name: LockName) -> ModuleError {
     let (object, value) = locked(name);
     let words = text!("Another run works on it at this moment", "Сейчас с ней работает другой запуск");
     ModuleError::new(ErrorKind::Busy, object, value, words)
+        .halted(Halt::Busy)
         .changed(text!("It was left to that run", "Она оставлена ему"))
         .next(text!("the next sync looks at it again", "следующий sync проверит её снова"))
 }
@@ -113,6 +114,7 @@ pub fn busy(name: LockName) -> ModuleError {
         "Другой запуск держит {object} {value} дольше 30 секунд"
     );
     ModuleError::new(ErrorKind::Busy, object, value, words)
+        .halted(Halt::Busy)
         .changed(text!("Nothing was done", "Ничего не сделано"))
         .next(text!("nothing to do; the run is repeated", "ничего делать не нужно; запуск повторится"))
 }
@@ -122,12 +124,13 @@ fn state_busy() -> ModuleError {
         "Other runs have used the state file for more than 30 seconds",
         "Другие запуски заняты файлом состояния дольше 30 секунд"
     );
-    ModuleError::new(ErrorKind::Busy, "state", "", words).changed(text!("Nothing was done", "Ничего не сделано")).next(
-        text!(
+    ModuleError::new(ErrorKind::Busy, "state", "", words)
+        .halted(Halt::Busy)
+        .changed(text!("Nothing was done", "Ничего не сделано"))
+        .next(text!(
             "repeat the command; nothing has to be stopped by hand",
             "повторите команду; останавливать вручную ничего не нужно"
-        ),
-    )
+        ))
 }
 
 /// A lock file cannot be made.
@@ -135,6 +138,7 @@ pub fn lock_failed(why: &str) -> ModuleError {
     let words =
         text!("A lock file cannot be made beside the state", "Не удаётся создать файл блокировки рядом с состоянием");
     ModuleError::new(ErrorKind::State, "lock", "", words)
+        .halted(Halt::State)
         .changed(text!("Nothing was done", "Ничего не сделано"))
         .next(text!("check the folder's rights and the free space", "проверьте права и свободное место"))
         .because(why)
@@ -145,6 +149,7 @@ pub fn too_many_steps(limit: u32) -> ModuleError {
     let words =
         text!("The run took more than {limit} steps and was stopped", "Запуск сделал более {limit} шагов и остановлен");
     ModuleError::new(ErrorKind::State, "steps", limit, words)
+        .halted(Halt::State)
         .changed(text!(
             "What it recorded is looked for at the next run",
             "Записанное будет проверено при следующем запуске"
@@ -165,6 +170,22 @@ pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
         RefusalKind::PeriodNotSold => ErrorKind::PeriodNotSold,
         RefusalKind::NotFound => ErrorKind::LicenseGone,
         RefusalKind::NoFunction | RefusalKind::Other => ErrorKind::Upstream,
+    }
+}
+
+/// What a refusal of the seller means for callers that may have another way.
+fn refusal_halt(kind: RefusalKind) -> Halt {
+    match kind {
+        RefusalKind::IpBusy => Halt::AddressBusy,
+        RefusalKind::NoFunction | RefusalKind::Other => Halt::NotYet,
+        RefusalKind::Auth
+        | RefusalKind::NoMoney
+        | RefusalKind::Blocked
+        | RefusalKind::IpTooYoung
+        | RefusalKind::KeyTooYoung
+        | RefusalKind::SaleClosed
+        | RefusalKind::PeriodNotSold
+        | RefusalKind::NotFound => Halt::Final,
     }
 }
 
@@ -211,6 +232,7 @@ pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fm
     let words = refusal.to_string();
     let message = text!(["{}: the seller refused: {words}", what.en], ["{}: продавец отказал: {words}", what.ru]);
     ModuleError::new(kind, object, value, message)
+        .halted(refusal_halt(refusal.kind))
         .changed(text!("Nothing was changed by it", "Ничего не изменено"))
         .next(text!(["{}", next.en], ["{}", next.ru]))
         .because(words)
@@ -227,6 +249,7 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
                 ["{}: ответу продавца нельзя доверять ({})", what.ru, why.ru]
             );
             ModuleError::new(ErrorKind::BadAnswer, "url", value, message)
+                .halted(Halt::BadAnswer)
                 .changed(text!("Nothing was bought by this step", "Этим шагом ничего не куплено"))
                 .next(text!(
                     "nothing to do; the next run tries again",
@@ -239,6 +262,7 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
                 ["{}: вместо результата продавец показывает форму {name:?}", what.ru]
             );
             ModuleError::new(ErrorKind::BadAnswer, "form", name, message)
+                .halted(Halt::BadAnswer)
                 .changed(text!("This step bought nothing", "Этим шагом ничего не куплено"))
                 .next(text!(
                     "log in there with a browser as the module's user, answer the form, then run: pmisplicense doctor",
@@ -256,6 +280,7 @@ pub fn no_expiry(item: Option<ItemId>, license: LicenseId) -> ModuleError {
         "Продавец не показывает, когда истекает лицензия {license} услуги {item}: поля expiredate нет, или это не дата"
     );
     ModuleError::new(ErrorKind::BadAnswer, "expiredate", license, message)
+        .halted(Halt::BadAnswer)
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!(
             "look at the license in the seller's panel, then run: pmisplicense sync",
@@ -270,6 +295,7 @@ pub fn no_balance(what: &Text, why: &Text) -> ModuleError {
         ["{}: настройка minimum_balance требует баланса, а прочесть его нельзя ({})", what.ru, why.ru]
     );
     ModuleError::new(ErrorKind::BadAnswer, "minimum_balance", "", message)
+        .halted(Halt::BadAnswer)
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!(
             "look at the account there, or take minimum_balance out of the settings, then run: pmisplicense doctor",
@@ -281,6 +307,7 @@ pub fn no_balance(what: &Text, why: &Text) -> ModuleError {
 pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> ModuleError {
     let message = text!(["{}: the seller was not reached", what.en], ["{}: продавец недоступен", what.ru]);
     ModuleError::new(ErrorKind::Client, "url", value, message)
+        .halted(Halt::Unreachable)
         .changed(text!("Nothing was bought by this step", "Этим шагом ничего не куплено"))
         .next(text!(
             "nothing to do; the next run tries again",
@@ -295,7 +322,7 @@ pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
         ["{}: the seller said done and does not show it yet", what.en],
         ["{}: продавец ответил «готово», но этого пока не видно", what.ru]
     );
-    ModuleError::new(ErrorKind::Upstream, "licid", license, message).next(text!(
+    ModuleError::new(ErrorKind::Upstream, "licid", license, message).halted(Halt::NotYet).next(text!(
         "nothing to do; the next run tries again",
         "ничего делать не нужно; следующий запуск попробует снова"
     ))
@@ -314,6 +341,7 @@ pub fn in_doubt(
         ["{}: запрос отправлен, выполнен ли он — пока неизвестно", what.ru]
     );
     ModuleError::new(ErrorKind::Client, object, value, message)
+        .halted(Halt::InDoubt)
         .changed(text!("It is not sent again before {until}", "До {until} он не повторяется"))
         .next(text!(
             "nothing to do; each run looks for it, and none buys until it is known",
@@ -329,6 +357,7 @@ pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32)
         ["{}: нельзя сказать, выполнено ли это ({})", what.ru, why.ru]
     );
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, message)
+        .halted(Halt::HandedOver)
         .changed(text!("Nothing more is sent", "Больше ничего не отправляется"))
         .next(text!(
             "look at the seller's panel, then run: pmisplicense resolve {item} --wish {intent} --bought LICENSE, or --not-bought",

@@ -5,7 +5,7 @@ pub(super) mod list;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
@@ -324,6 +324,7 @@ fn not_bound(item: &Item, license: LicenseId) -> ModuleError {
         license,
         text!("Service {id} shows the imported license {license} and cannot be bound to it: one of them has another partner by now", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: у одной из них уже другая пара"),
     )
+        .halted(Halt::Unrecognized)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!("run: pmisplicense reconcile", "выполните: pmisplicense reconcile"))
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
@@ -14,10 +14,12 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{Terms, Wanted, check_nodes, terms, wanted};
+use crate::ports::RefusalKind;
 use crate::store::StoreError;
 use crate::text;
 
 use super::identity::account::other_account;
+use super::send::Failed;
 use super::{Engine, errors, is_deleted};
 
 /// How long open waits for a key that is not issued yet, before one more look. After that, the next sync brings the
@@ -120,8 +122,7 @@ impl Engine<'_> {
         self.checked_after_buying(incarnation, seen)
     }
 
-    /// Places the order. When the seller refuses the period because the sale ends, orders the longest period that still
-    /// fits.
+    /// Places the order. When the seller refused it because the sale ends, orders the longest period that still fits.
     async fn buy(
         &mut self,
         item: &Item,
@@ -130,17 +131,14 @@ impl Engine<'_> {
         asked: &super::order::Asked,
         (replaces, known): (Option<LicenseId>, super::order::Known),
     ) -> Result<License, ModuleError> {
-        use crate::model::period::Period;
         match self.order(item, incarnation, terms, asked, replaces, known).await {
-            Err(error) if matches!(error.kind, ErrorKind::PeriodNotSold | ErrorKind::SaleClosed) => {
-                let Period::Months(refused) = terms.period else { return Err(error) };
-                let Some(shorter) = crate::plan::order::longest_that_fits(terms.product, self.today(), refused) else {
-                    return Err(error);
-                };
-                let shorter = Terms { period: Period::Months(shorter), ..terms.clone() };
-                self.order(item, incarnation, &shorter, asked, replaces, known).await
+            Err(Failed::Refused(refusal, error))
+                if matches!(refusal.kind, RefusalKind::PeriodNotSold | RefusalKind::SaleClosed) =>
+            {
+                let shorter = terms.shorter(self.today()).ok_or(error)?;
+                Ok(self.order(item, incarnation, &shorter, asked, replaces, known).await?)
             }
-            other => other,
+            bought => Ok(bought?),
         }
     }
 
@@ -359,6 +357,7 @@ pub(super) fn usable(
                 "Продавец не показывает состояние лицензии {license} услуги {item}"
             ),
         )
+        .halted(Halt::BadAnswer)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
             "look at the license in the seller's panel, then repeat",
@@ -373,6 +372,7 @@ pub(super) fn usable(
                 "У лицензии {license} услуги {item} неизвестное состояние {number}"
             ),
         )
+        .halted(Halt::NotYet)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!("look at the seller's panel", "посмотрите в панели продавца"))),
     }

@@ -25,6 +25,7 @@ use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
 use super::order::doubt::Whose;
+use super::send::Failed;
 use super::{Engine, errors};
 
 /// What a service asks of its license, checked before money is spent.
@@ -93,6 +94,10 @@ impl Engine<'_> {
 
     /// Buys a license for an incarnation. The idempotency key allows one purchase: an order that was recorded before is
     /// never sent again.
+    ///
+    /// # Errors
+    /// [`Failed::Refused`]: the seller refused and nothing was bought, so another order may be sent.
+    /// [`Failed::Other`]: no other order may be sent.
     pub(super) async fn order(
         &mut self,
         item: &Item,
@@ -101,7 +106,7 @@ impl Engine<'_> {
         asked: &Asked,
         replaces: Option<LicenseId>,
         known: Known,
-    ) -> Result<License, ModuleError> {
+    ) -> Result<License, Failed> {
         let name = &terms.product.internal_name;
         let what = order_in_words(item, terms);
         self.check_money(Some(item.id), &what).await?;
@@ -134,7 +139,7 @@ impl Engine<'_> {
                 self.note(&what);
                 self.send_order(recorded, incarnation, before.as_ref(), &what).await
             }
-            Recorded::Existing(intent) if intent.status.is_ended() => Err(ordered_before(&intent, &what)),
+            Recorded::Existing(intent) if intent.status.is_ended() => Err(ordered_before(&intent, &what).into()),
             Recorded::Existing(intent) if intent.account != self.account => {
                 // The order was sent with another account, so no list of the present account can show its result,
                 // however often the run is repeated.
@@ -142,9 +147,9 @@ impl Engine<'_> {
                     "it was sent to the account that the module had before",
                     "он отправлен в прежнюю учётную запись модуля"
                 );
-                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
+                Err(errors::order_unknown(&what, &why, intent.item, intent.id.0).into())
             }
-            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
+            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what).into()),
         }
     }
 
@@ -186,12 +191,7 @@ impl Engine<'_> {
     }
 
     /// Asks whether a license may have the address, where the seller can tell before the order.
-    pub(super) async fn check_address(
-        &mut self,
-        terms: &Terms<'_>,
-        asked: &Asked,
-        what: &Text,
-    ) -> Result<(), ModuleError> {
+    pub(super) async fn check_address(&mut self, terms: &Terms<'_>, asked: &Asked, what: &Text) -> Result<(), Failed> {
         let (Family::Soft, Some(ip)) = (terms.product.family, asked.ip) else { return Ok(()) };
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
@@ -211,9 +211,10 @@ impl Engine<'_> {
                 } else {
                     errors::refused(&refusal, what, "intname", terms.product.pricelist)
                 };
-                Err(advised(error, &refusal, terms.product.pricelist, Some(terms.product)))
+                let error = advised(error, &refusal, terms.product.pricelist, Some(terms.product));
+                Err(Failed::Refused(refusal, error))
             }
-            Err(error) => Err(errors::call(&error, what, ip)),
+            Err(error) => Err(errors::call(&error, what, ip).into()),
         }
     }
 
@@ -224,7 +225,7 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         before: Option<&Money>,
         what: &Text,
-    ) -> Result<License, ModuleError> {
+    ) -> Result<License, Failed> {
         let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
         let intent = self.store.intent(recorded.intent()).map_err(errors::state)?.ok_or_else(missing)?;
         let order = intent.request.as_order().cloned().ok_or_else(missing)?;
@@ -232,27 +233,28 @@ impl Engine<'_> {
             Outcome::NotSent(why) => {
                 let error = errors::unreachable(what, &why, incarnation.item);
                 self.write_event(&intent, IntentEvent::NotSent { reason: why }, what).await?;
-                Err(error)
+                Err(error.into())
             }
             Outcome::Done(OnceAnswer::Ordered(Some(license))) => {
-                self.read_back(&intent, &order, license, incarnation, what).await
+                Ok(self.read_back(&intent, &order, license, incarnation, what).await?)
             }
             Outcome::Done(answer) => {
-                self.lost(&intent, incarnation, format!("no license number in {answer:?}"), what).await
+                Ok(self.lost(&intent, incarnation, format!("no license number in {answer:?}"), what).await?)
             }
-            Outcome::Unknown(why) => self.lost(&intent, incarnation, why, what).await,
+            Outcome::Unknown(why) => Ok(self.lost(&intent, incarnation, why, what).await?),
             Outcome::Refused(refusal) => {
                 // Believed only after a look that finds nothing with the mark: an unpaid order is the intent's own.
                 let (found, complete) = self.search_again(&intent, &order).await?;
                 match found {
-                    Some(license) => self.adopt(&intent, &order, license, Some(incarnation), what).await,
+                    Some(license) => Ok(self.adopt(&intent, &order, license, Some(incarnation), what).await?),
                     None if !complete && !self.is_unmoved(before, &refusal).await? => {
-                        Err(self.still_in_doubt(&intent, what))
+                        Err(self.still_in_doubt(&intent, what).into())
                     }
                     None => {
                         self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, what).await?;
                         self.remember_refusal(intent.item, &refusal, what).await?;
-                        Err(self.refused_order(&refusal, &order, what))
+                        let error = self.refused_order(&refusal, &order, what);
+                        Err(Failed::Refused(refusal, error))
                     }
                 }
             }

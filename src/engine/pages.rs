@@ -1,7 +1,7 @@
 //! Reads a list of the seller, page by page, to its end. Only this module decides when a list ends. A list that never
 //! ends is an error: a seller that ignores the number of the page shows the same page again and again.
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::license::Family;
 use crate::plan::doubt::{Completeness, Onward};
 use crate::ports::{Page, Upstream as _};
@@ -73,6 +73,7 @@ fn repeats(family: Family, number: u32) -> ModuleError {
         "Список {list} продавца повторяется: на странице {number} снова лицензии страницы {before}"
     );
     ModuleError::new(ErrorKind::BadAnswer, "list", list, words)
+        .halted(Halt::BadAnswer)
         .changed(text!("This step changed nothing", "Этим шагом ничего не изменено"))
         .next(text!(
             "ask the seller whether {list} obeys the parameters p_num and p_cnt",
@@ -87,6 +88,7 @@ fn endless(family: Family) -> ModuleError {
         "В списке {list} продавца больше {MAX_PAGES} страниц"
     );
     ModuleError::new(ErrorKind::BadAnswer, "list", list, words)
+        .halted(Halt::BadAnswer)
         .changed(text!("This step changed nothing", "Этим шагом ничего не изменено"))
         .next(text!(
             "ask the seller what the list {list} of this account holds",

@@ -5,7 +5,7 @@
 pub(super) mod foreign;
 pub(super) mod returning;
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::item::Item;
 use crate::model::journal::Incarnation;
 use crate::model::license::{FREE_NAME, License, LicenseStatus};
@@ -14,6 +14,7 @@ use crate::model::period::{Period, add_period};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::doubt::has_run_out;
+use crate::plan::halt::passes_over_license;
 use crate::plan::order::Terms;
 use crate::plan::outward;
 use crate::plan::pool::{Need, Today, candidates, has_address};
@@ -160,7 +161,7 @@ impl Engine<'_> {
     pub(super) async fn settled(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
         match self.settle_license(row).await {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind, ErrorKind::Client | ErrorKind::OrderUnknown) => {
+            Err(error) if passes_over_license(error.halt) => {
                 self.note(&text!("license {} is passed over: {error}", "лицензия {} пропущена: {error}", row.id));
                 Ok(false)
             }
@@ -311,6 +312,7 @@ impl Engine<'_> {
                 "Этот IP ещё занят нашей лицензией {id}, а её ключ нельзя сменить раньше {from}"
             ),
         )
+        .halted(Halt::AddressBusy)
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!("wait, or use another address", "подождите или укажите другой IP"))
         .because(error)

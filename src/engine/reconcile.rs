@@ -9,7 +9,7 @@ pub(in crate::engine) mod wording;
 
 use std::collections::BTreeMap;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
@@ -438,6 +438,7 @@ fn unreadable_and_old(license: LicenseId) -> ModuleError {
         "Лицензия {license} у продавца не читается. Состояние старое или ещё ничего не заказывало, поэтому оно могло забыть именно её"
     );
     ModuleError::new(ErrorKind::BadAnswer, "license", license, words)
+        .halted(Halt::BadAnswer)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
             "ask the seller about license {license}, then run again: pmisplicense reconcile",
@@ -456,6 +457,7 @@ fn incomplete(family: Family) -> ModuleError {
             "Список {name} продавца изменился во время чтения или не сходится"
         ),
     )
+    .halted(Halt::BadAnswer)
     .changed(text!("Nothing was changed", "Ничего не изменено"))
     .next(text!("run it again", "повторите"))
 }

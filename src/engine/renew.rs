@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Halt, ModuleError, Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
@@ -409,6 +409,7 @@ fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
             "Только что срок услуги {id} был {end}, а теперь {now}"
         ),
     )
+    .halted(Halt::Database)
     .changed(text!("The panel was not told", "Панели не сообщено"))
     .next(text!("the run is repeated and buys nothing twice", "запуск повторится и ничего не купит дважды"))
 }

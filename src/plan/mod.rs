@@ -10,6 +10,7 @@ pub mod doubt;
 pub mod explain;
 pub mod finding;
 pub mod guard;
+pub mod halt;
 pub mod hosting;
 pub mod identity;
 pub mod import;

@@ -315,9 +315,17 @@ fn period_not_sold(product: &Product, period: Period) -> ModuleError {
     ))
 }
 
-/// For a product whose sale ends soon, when the seller refuses the aligned period: the longest shorter period that
-/// still ends before `not_past` (docs/licensing-rules.md 6).
-pub fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount) -> Option<MonthCount> {
+impl Terms<'_> {
+    /// What is ordered when the seller refused these terms because the sale of the product ends: the longest shorter
+    /// period that still ends before `not_past` (docs/licensing-rules.md 6). `None`: there is none.
+    pub fn shorter(&self, from: NaiveDate) -> Option<Self> {
+        let Period::Months(refused) = self.period else { return None };
+        let months = longest_that_fits(self.product, from, refused)?;
+        Some(Self { period: Period::Months(months), ..self.clone() })
+    }
+}
+
+fn longest_that_fits(product: &Product, from: NaiveDate, refused: MonthCount) -> Option<MonthCount> {
     let end = product.not_past?;
     product.periods.iter().copied().filter(|&months| months < refused && add_months(from, months) <= end).max()
 }

@@ -6,7 +6,7 @@ mod preview;
 
 use chrono::Duration;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{Halt, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
@@ -232,7 +232,7 @@ impl<'p> Engine<'p> {
 
 /// Adds to an error that the service still has its license.
 fn keeps(error: ModuleError, item: ItemId, old: LicenseId) -> ModuleError {
-    let way = if error.kind == ErrorKind::IpBusy {
+    let way = if error.halt == Halt::AddressBusy {
         text!(
             " If the seller allows one license an address, give up {old} first; the service is without one until then: pmisplicense unbind {item}, then pmisplicense reconcile --apply.",
             " Если продавец допускает одну лицензию на IP, сначала откажитесь от {old}; до новой услуга останется без лицензии: pmisplicense unbind {item}, затем pmisplicense reconcile --apply."

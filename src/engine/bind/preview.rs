@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{License, LicenseTariff, Money, RemoteId};
@@ -12,6 +12,7 @@ use crate::model::period::MonthCount;
 use crate::plan::change::{Difference, differences};
 use crate::plan::cost::Bill;
 use crate::plan::explain::change;
+use crate::plan::halt::is_identity_trouble;
 use crate::plan::identity::KeyFate;
 use crate::plan::outward;
 use crate::ports::Upstream as _;
@@ -286,7 +287,7 @@ impl Engine<'_> {
             Ok(incarnation) => self.check_witness(item, &incarnation).await.err(),
             Err(error) => Some(error),
         };
-        trouble.filter(|error| error.kind == ErrorKind::State)
+        trouble.filter(|error| is_identity_trouble(error.halt))
     }
 }
 

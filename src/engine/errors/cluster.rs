@@ -1,14 +1,16 @@
 //! Errors of a cluster's log, in words: what happened, what is certain about the request, and the next step.
 
-use crate::error::{ErrorKind, Message, ModuleError};
+use crate::error::{ErrorKind, Halt, Message, ModuleError};
 use crate::store::ClusterError;
 use crate::text;
 
 /// The error for a cluster's log that cannot be used.
 pub(super) fn error(error: &ClusterError) -> ModuleError {
-    let kind = match error {
-        ClusterError::Crowded | ClusterError::LeaseLost(_) => ErrorKind::Busy,
-        ClusterError::Unfit { .. } | ClusterError::NoSettings | ClusterError::NotReplica => ErrorKind::Config,
+    let (kind, halt) = match error {
+        ClusterError::Crowded | ClusterError::LeaseLost(_) => (ErrorKind::Busy, Halt::Busy),
+        ClusterError::Unfit { .. } | ClusterError::NoSettings | ClusterError::NotReplica => {
+            (ErrorKind::Config, Halt::Final)
+        }
         ClusterError::Away(_)
         | ClusterError::InDoubt(_)
         | ClusterError::Behind { .. }
@@ -16,9 +18,9 @@ pub(super) fn error(error: &ClusterError) -> ModuleError {
         | ClusterError::Quiet { .. }
         | ClusterError::Held { .. }
         | ClusterError::NotJoined(_)
-        | ClusterError::Elsewhere(_) => ErrorKind::State,
+        | ClusterError::Elsewhere(_) => (ErrorKind::State, Halt::State),
     };
-    ModuleError::new(kind, "cluster", "", words(error)).because(error)
+    ModuleError::new(kind, "cluster", "", words(error)).halted(halt).because(error)
 }
 
 fn words(error: &ClusterError) -> Message {

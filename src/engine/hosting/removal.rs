@@ -2,7 +2,7 @@
 //! hold. The call for this is not documented. So without the setting `remove_call` an operator removes the license, and
 //! a task names the last day.
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{Halt, ModuleError};
 use crate::model::catalogue::NOPANEL;
 use crate::model::hosting::{HostingOrder, ProductLine, RemoveLicense};
 use crate::model::ids::{ItemId, LicenseId};
@@ -75,7 +75,7 @@ impl Engine<'_> {
     /// Looks for the license of a purchase that was given up. If it cannot be seen now, sync looks for it later.
     async fn look_for_late_ones(&mut self, item: &Item) -> Result<(), ModuleError> {
         match self.settle_additions(item, None).await {
-            Err(error) if error.kind == ErrorKind::Database => Err(error),
+            Err(error) if error.halt == Halt::Database => Err(error),
             Err(error) => {
                 self.warn(&error.message);
                 Ok(())
@@ -176,7 +176,7 @@ impl Engine<'_> {
         }
         match self.remove_addon(item.id, &row).await {
             Ok(_) => Ok(()),
-            Err(error) if error.kind == ErrorKind::Database => Err(error),
+            Err(error) if error.halt == Halt::Database => Err(error),
             Err(error) => {
                 self.warn(&text!(
                     "the license of hosting order {} is removed later: {error}",

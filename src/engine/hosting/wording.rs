@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Halt, ModuleError, Text, counted};
 use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
@@ -156,6 +156,7 @@ pub(super) fn shows_unknown(item: ItemId, license: LicenseId) -> ModuleError {
             "Услуга {item} показывает лицензию {license}, которой для неё нет в нашем состоянии"
         ),
     )
+    .halted(Halt::Unrecognized)
     .changed(text!("Nothing was sent", "Ничего не отправлено"))
     .next(text!("pmisplicense bind {item} {license}", "pmisplicense bind {item} {license}"))
 }
@@ -318,6 +319,7 @@ pub(super) fn under_way(what: &Text, order: LicenseId) -> ModuleError {
             ["{}: у продавца на заказе выполняется действие", what.ru]
         ),
     )
+    .halted(Halt::InDoubt)
     .changed(text!("Nothing is sent again meanwhile", "Пока ничего не отправляется повторно"))
     .next(text!(
         "nothing; each run looks at the action until it has ended",

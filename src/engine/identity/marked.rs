@@ -3,7 +3,7 @@
 //! its order was given up. This module looks for it before anything is bought, and before such a license is freed as a
 //! duplicate.
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent};
@@ -238,6 +238,7 @@ fn list_changed(family: Family) -> ModuleError {
         "Список {name} продавца изменился, пока в нём по метке искали лицензию этой услуги"
     );
     ModuleError::new(ErrorKind::BadAnswer, "list", name, words)
+        .halted(Halt::BadAnswer)
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!("nothing to do; the run is repeated", "ничего делать не нужно; запуск повторится"))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Incarnation;
@@ -56,6 +56,7 @@ impl Suspects {
         (left > 0).then(|| {
             let words = text!("{left} more services belong to another client than recorded, or show licenses that this state does not hold for them", "Ещё у {left} услуг сменился клиент, или они показывают лицензии, которых за ними нет в состоянии");
             ModuleError::new(ErrorKind::State, "licid", left, words)
+                .halted(Halt::Unrecognized)
                 .changed(text!("Nothing was changed for them", "Для них ничего не изменено"))
                 .next(text!("pmisplicense reconcile", "pmisplicense reconcile"))
         })

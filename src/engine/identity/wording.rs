@@ -1,7 +1,7 @@
 //! Messages: why a service or a license does not count as the one that our state knows, and the command with which an
 //! operator says that it is. A test runs each of these commands and checks that it resolves the situation.
 
-use crate::error::{ErrorKind, Message, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, Message, ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::text;
@@ -18,12 +18,7 @@ pub(in crate::engine) struct Witness<'w> {
 }
 
 fn state(object: &str, value: impl std::fmt::Display, words: Message) -> ModuleError {
-    ModuleError::new(ErrorKind::State, object, value, words)
-}
-
-/// Whether an error says that a service or a license is not the one that our state knows.
-pub(in crate::engine) fn is_about_identity(error: &ModuleError) -> bool {
-    error.kind == ErrorKind::State && matches!(error.object.as_str(), "item" | "licid")
+    ModuleError::new(ErrorKind::State, object, value, words).halted(Halt::Unrecognized)
 }
 
 /// The message about a license that is bound to the number of a service, when it may be another service now.

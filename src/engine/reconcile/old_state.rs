@@ -1,12 +1,13 @@
 //! An old state: restored from a backup, copied, or lost. With it, the program only reads until reconcile has added
 //! what the state missed, which it learns from the marks of licenses (docs/money-safety.md 4 and 6).
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::journal::{IntentEvent, IntentStatus};
 use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseState;
 use crate::model::reason::Reason;
+use crate::plan::halt::may_pass;
 use crate::plan::reconcile::is_given_out_since;
 use crate::ports::LockName;
 use crate::store::Binding;
@@ -79,7 +80,7 @@ impl Engine<'_> {
         item: Option<ItemId>,
     ) -> Result<Text, ModuleError> {
         let taken = self.take_in_locked(license, item).await;
-        self.is_left_out |= taken.as_ref().is_err_and(|error| may_pass(error.kind));
+        self.is_left_out |= taken.as_ref().is_err_and(|error| may_pass(error.halt));
         taken
     }
 
@@ -239,14 +240,6 @@ impl Engine<'_> {
     }
 }
 
-/// Whether another try may succeed although nobody changed anything.
-fn may_pass(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Client | ErrorKind::BadAnswer | ErrorKind::Busy | ErrorKind::Database | ErrorKind::Upstream
-    )
-}
-
 fn old_state(license: LicenseId, mark: &Mark) -> ModuleError {
     ModuleError::new(
         ErrorKind::State,
@@ -254,6 +247,7 @@ fn old_state(license: LicenseId, mark: &Mark) -> ModuleError {
         license,
         text!("License {license} bears our mark {mark}, which this state never gave out: the state is old, or was begun anew", "На лицензии {license} наша метка {mark}, а это состояние её не выдавало: оно устарело или начато заново"),
     )
+        .halted(Halt::Unrecognized)
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"))
 }

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::license::{License, LicenseTariff};
 use crate::model::license_row::LicenseRow;
@@ -133,7 +133,7 @@ pub(in crate::engine) fn one_license_an_address(
             next.ru
         ]
     );
-    ModuleError::new(ErrorKind::IpBusy, "ip", ip, words)
+    ModuleError::new(ErrorKind::IpBusy, "ip", ip, words).halted(Halt::AddressBusy)
 }
 
 pub(in crate::engine) fn order_open(id: ItemId, intent: u32) -> ModuleError {
@@ -155,6 +155,7 @@ pub(in crate::engine) fn not_marked(license: LicenseId) -> ModuleError {
     let words =
         text!("License {license} does not bear our mark any more", "На лицензии {license} больше нет нашей метки");
     ModuleError::new(ErrorKind::State, "licid", license, words)
+        .halted(Halt::Unrecognized)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
 }
 
@@ -164,6 +165,7 @@ pub(in crate::engine) fn not_yet(id: ItemId, license: LicenseId) -> ModuleError 
         "Лицензия {license} всё ещё отличается от нужного услуге {id}: продавец пока не разрешил"
     );
     ModuleError::new(ErrorKind::Upstream, "licid", license, words)
+        .halted(Halt::NotYet)
         .changed(text!("Sync tries again", "Sync попробует снова"))
         .next(text!("the reason: pmisplicense explain {id}", "причина: pmisplicense explain {id}"))
 }
@@ -173,5 +175,5 @@ pub(in crate::engine) fn no_key(id: ItemId, license: LicenseId) -> ModuleError {
         "license {license} of service {id} has no key the seller either: ask the seller",
         "у лицензии {license} услуги {id} ключа нет и у продавца: спросите его"
     );
-    ModuleError::new(ErrorKind::Upstream, "licid", license, words)
+    ModuleError::new(ErrorKind::Upstream, "licid", license, words).halted(Halt::NotYet)
 }

@@ -1,10 +1,10 @@
 //! How a pass collects failures: a failure of one service or license goes into its report, and the pass goes on.
 
-use crate::error::{ErrorKind, ModuleError};
+use crate::error::{Halt, ModuleError};
 use crate::pass_report::{PassReport, Scope, Why};
+use crate::plan::halt::ends_pass;
 use crate::store::StoreError;
 
-use crate::engine::identity::wording::is_about_identity;
 use crate::engine::{Engine, errors};
 
 impl Engine<'_> {
@@ -36,11 +36,10 @@ impl Engine<'_> {
         error: ModuleError,
     ) -> Result<(), ModuleError> {
         self.held.clear();
-        // The panel's database does not answer, so no other service could be read either.
-        if error.kind == ErrorKind::Database {
+        if ends_pass(error.halt) {
             return Err(error);
         }
-        let why = if is_about_identity(&error) { Why::UnknownLicense } else { Why::Failed };
+        let why = if error.halt == Halt::Unrecognized { Why::UnknownLicense } else { Why::Failed };
         report.left(self.module, scope, why, error);
         self.warn_last(report);
         self.check_account().await

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ModuleError, Text};
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
 use crate::pass_report::{Entry, PassReport, Scope, Why};
+use crate::plan::halt::counts_as_failure;
 use crate::plan::renew::is_paid;
 use crate::ports::PanelCall;
 use crate::text;
@@ -62,10 +63,9 @@ impl Engine<'_> {
         let known = self.store.troubles(Some(self.module)).map_err(errors::state)?;
         let ended_well = |item: &ItemId| handled.contains(item) && !failed.contains_key(item);
         let over: Vec<ItemId> = known.iter().map(|trouble| trouble.item).filter(ended_well).collect();
-        let counts = |entry: &Entry| entry.error.kind != ErrorKind::Busy;
         let counted: Vec<(ItemId, Text)> = failed
             .iter()
-            .filter(|(_, entry)| counts(entry))
+            .filter(|(_, entry)| counts_as_failure(entry.error.halt))
             .map(|(item, entry)| (*item, *entry.error.message.clone()))
             .collect();
         if !over.is_empty() || !counted.is_empty() {
