@@ -155,6 +155,22 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     ])
 }
 
+/// The type of an error is for people and scripts. What happens next depends on its `Halt`, or on the type of a result.
+#[test]
+fn no_decision_of_engine_or_plan_reads_the_type_of_an_error() {
+    let is_read =
+        |line: &&str| ["error.kind", "== ErrorKind::", "!= ErrorKind::"].iter().any(|read| line.contains(read));
+    let mut found = Vec::new();
+    for (name, text) in texts(&[".rs"]) {
+        if name.ends_with("tests.rs") || !["engine", "plan"].map(Some).contains(&module(&name)) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        found.extend(code.lines().filter(is_read).map(|line| format!("{name}: {}", line.trim())));
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
 /// Names of our modules that a text imports by `crate::`, tests apart.
 fn imports(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license_row::LicenseRow;
-use crate::plan::order::{Wanted, wanted};
+use crate::plan::choice::{Wanted, wanted};
 use crate::text;
 
 use super::{Engine, ItemCommand, errors};

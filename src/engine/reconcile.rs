@@ -16,11 +16,11 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, Money, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
-use crate::model::rules::Rules;
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::cost::list_price;
 use crate::plan::doubt::Completeness;
 use crate::plan::explain::{Question, explain};
-use crate::plan::order::{Wanted, aligned_months, terms, wanted, why_months};
+use crate::plan::order::{aligned_months, terms, why_months};
 use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
 use crate::ports::CallError;
 use crate::text;
@@ -275,6 +275,16 @@ impl Engine<'_> {
         trial.and_then(|name| self.rules.catalogue.get(name)).unwrap_or(product)
     }
 
+    /// What an item asks of its license, or the reason why this cannot be decided.
+    pub(super) fn want_of(&self, item: &Item) -> Want {
+        let target = match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Nopanel) => return Want::Nothing,
+            Ok(Wanted::Product(product)) => self.target(item, self.served(item, product)),
+            Err(why) => Err(why.into()),
+        };
+        target.map_or_else(|error| Want::Unclear(*error.message), Want::License)
+    }
+
     /// The steps of the next look at a service, with their reasons. Nothing is carried out. `away`: the seller was not
     /// reached, and the last look is used instead.
     ///
@@ -335,7 +345,7 @@ impl Engine<'_> {
     async fn view(&mut self, item: Item) -> Result<ItemView, ModuleError> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        let want = want(self.rules, &item, |product| self.target(&item, self.served(&item, product)));
+        let want = self.want_of(&item);
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let present = incarnation.to_string();
         let lives: Vec<&String> = held.iter().filter_map(|row| row.incarnation.as_ref()).collect();
@@ -415,21 +425,6 @@ fn nothing_for_it(trouble: &ModuleError) -> Text {
         ["Nothing is done for it until an operator decides. {}", words.en],
         ["Для неё ничего не делается, пока не решит оператор. {}", words.ru]
     )
-}
-
-/// What an item asks for, or the reason why this cannot be decided.
-fn want(
-    rules: &Rules,
-    item: &Item,
-    target: impl FnOnce(&crate::model::catalogue::Product) -> Result<crate::plan::change::Target, ModuleError>,
-) -> Want {
-    match wanted(item, &rules.panel_addons, &rules.catalogue) {
-        Ok(Wanted::Nopanel) => Want::Nothing,
-        Ok(Wanted::Product(product)) => {
-            target(product).map_or_else(|error| Want::Unclear(*error.message), Want::License)
-        }
-        Err(error) => Want::Unclear(*error.message),
-    }
 }
 
 fn unreadable_and_old(license: LicenseId) -> ModuleError {

@@ -1,17 +1,20 @@
 //! Renewal: prolong, resume, cancel_prolong, and the money step that they share with sync (docs/licensing-rules.md
 //! 5).
 
+mod wording;
+
 use chrono::NaiveDate;
 
-use crate::error::{ErrorKind, Halt, ModuleError, Text, counted};
+use crate::error::{ModuleError, Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{Expiry, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::{MonthCount, Period};
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::doubt::has_run_out;
-use crate::plan::order::{Wanted, aligned_months, wanted, why_months};
+use crate::plan::order::{aligned_months, why_months};
 use crate::plan::renew::{Renewal, check_renewal, due, may_run_short, need, paid_end};
 use crate::ports::{Edit, Repeatable};
 use crate::store::Payment;
@@ -19,6 +22,7 @@ use crate::text;
 
 use super::open::running;
 use super::{Engine, errors, is_deleted};
+use wording::{end_moves, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
 
 impl Engine<'_> {
     /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
@@ -379,112 +383,4 @@ fn owed_from(payment: &Payment, row: &LicenseRow, seen: &License) -> Option<Naiv
     let (before, now) = (payment.expires_before?, seen.expires.day()?);
     let same_license = payment.license == Some(row.id);
     (same_license && now <= before && before < payment.paid_end).then_some(payment.paid_end)
-}
-
-fn no_period(item: &Item) -> ModuleError {
-    let (id, period) = (item.id, item.period.number());
-    ModuleError::new(
-        ErrorKind::PeriodNotSold,
-        "period",
-        period,
-        text!(
-            "Service {id} has the period {period}, for which nothing is sold",
-            "У услуги {id} период {period}, на который ничего не продаётся"
-        ),
-    )
-    .changed(text!("Nothing was renewed", "Ничего не продлено"))
-    .next(text!("add a period alignment rule", "добавьте правило выравнивания"))
-}
-
-/// The end of a service differs between two reads of one run, and only this run moves it. So one of the reads was out
-/// of date, or a call of the panel that was given up is still under way.
-fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
-    let (id, end, now) = (item.id, super::show_day(item.expires), super::show_day(fresh.expires));
-    ModuleError::new(
-        ErrorKind::Database,
-        "expiredate",
-        &now,
-        text!(
-            "The end of service {id} was {end} a moment ago and is {now} now",
-            "Только что срок услуги {id} был {end}, а теперь {now}"
-        ),
-    )
-    .halted(Halt::Database)
-    .changed(text!("The panel was not told", "Панели не сообщено"))
-    .next(text!("the run is repeated and buys nothing twice", "запуск повторится и ничего не купит дважды"))
-}
-
-/// The catalogue has lost the product of a license that is to be renewed.
-fn product_unknown(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
-    let (id, license, end, name) = (item.id, row.id, seen.expires, &row.internal_name);
-    ModuleError::new(
-        ErrorKind::UnknownInternalName,
-        "internal_name",
-        name,
-        text!(
-            "License {license} of the paid service {id} runs out on {end}",
-            "Лицензия {license} оплаченной услуги {id} истекает {end}"
-        ),
-    )
-    .changed(text!(
-        "It was not renewed, because its product {name} is not in the catalogue",
-        "Она не продлена: её продукта {name} нет в каталоге"
-    ))
-    .next(text!(
-        "add the product as [[product]] to the settings file",
-        "добавьте продукт как [[product]] в файл настроек"
-    ))
-}
-
-/// A trial license runs out, and its service is paid. Only a command of that service buys the license that replaces the
-/// trial; sync does not.
-fn trial_runs_out(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
-    let (id, license, end) = (item.id, row.id, seen.expires);
-    ModuleError::new(
-        ErrorKind::Missed,
-        "licid",
-        license,
-        text!(
-            "Trial license {license} of the paid service {id} runs out on {end}, and trials are not renewed",
-            "Пробная лицензия {license} оплаченной услуги {id} истекает {end}, а пробные не продлеваются"
-        ),
-    )
-    .changed(text!("Nothing was bought", "Ничего не куплено"))
-    .next(text!(
-        "give the service a tariff with a paid product, then run: pmisplicense --command setparam --item {id}",
-        "дайте услуге тариф с платным продуктом и выполните: pmisplicense --command setparam --item {id}"
-    ))
-}
-
-fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
-    let (id, license, end) = (item.id, row.id, seen.expires);
-    ModuleError::new(
-        ErrorKind::Missed,
-        "licid",
-        license,
-        text!(
-            "Trial license {license} of service {id} ran out on {end}, and trials are not renewed",
-            "Пробная лицензия {license} услуги {id} истекла {end}, а пробные не продлеваются"
-        ),
-    )
-    .changed(text!("Nothing was changed", "Ничего не изменено"))
-    .next(text!(
-        "the service goes on with a paid period or tariff",
-        "услуга продолжится с платным периодом или тарифом"
-    ))
-}
-
-fn not_paid(item: &Item, today: NaiveDate) -> ModuleError {
-    let (id, end) = (item.id, super::show_day(item.expires));
-    ModuleError::new(
-        ErrorKind::Missed,
-        "expiredate",
-        &end,
-        text!(
-            "The license of service {id} ran out, and the service itself is paid until {end} only (today {today})",
-            "Лицензия услуги {id} истекла, а сама услуга оплачена лишь до {end} (сегодня {today})"
-        ),
-    )
-    .changed(text!("Nothing was renewed", "Ничего не продлено"))
-    .next(text!("the run is repeated once the panel has moved the end", "запуск повторится, когда панель сдвинет срок"))
 }

@@ -11,9 +11,9 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OrderRequest};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::doubt::{Found, mismatch};
 use crate::plan::identity::{KeyFate, Standing};
-use crate::plan::order::{Wanted, wanted};
 use crate::ports::{CallError, Edit, LockName, Repeatable};
 use crate::text;
 

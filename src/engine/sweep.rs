@@ -12,8 +12,8 @@ use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
 use crate::pass_report::{PassReport, Scope, Why, named};
 use crate::plan::bundled::{Have, Plan, Step, may_belong, plan};
 use crate::plan::change::Target;
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::guard::{Allow, Kind};
-use crate::plan::order::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::text;
 

@@ -15,7 +15,7 @@ use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::order::{Wanted, wanted};
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::renew::is_paid;
 use crate::text;
 

@@ -11,7 +11,6 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseTariff};
 use crate::plan::finding::Want;
-use crate::plan::order::{Wanted, wanted};
 use crate::plan::takeover::{
     Evidence, Left, Master, Named, Service, Verdict, addon_of, is_candidate, judge, named, only_one, refuse_doubles,
 };
@@ -274,18 +273,6 @@ impl Engine<'_> {
             settled: item.expires.is_none() || known.is_some_and(|row| row.settled_end.is_some()),
             item,
         }))
-    }
-
-    fn want_of(&self, item: &Item) -> Want {
-        let target = wanted(item, &self.rules.panel_addons, &self.rules.catalogue).and_then(|wanted| match wanted {
-            Wanted::Nopanel => Ok(None),
-            Wanted::Product(product) => self.target(item, self.served(item, product)).map(Some),
-        });
-        match target {
-            Ok(Some(target)) => Want::License(target),
-            Ok(None) => Want::Nothing,
-            Err(error) => Want::Unclear(*error.message),
-        }
     }
 
     /// Who renews the license of this item. Two programs would each renew it, so the service must be ours, or belong to

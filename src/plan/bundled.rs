@@ -5,8 +5,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::change::{Difference, Target, differences};
+use super::choice::{NoChoice, Wanted};
 use super::guard::Kind;
-use super::order::Wanted;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
@@ -76,7 +76,7 @@ pub struct Have<'h> {
 /// Compares one server. `target`: what it asks of its license, or why that cannot be decided.
 pub fn plan(
     item: &Item,
-    wanted: &Result<Wanted<'_>, ModuleError>,
+    wanted: &Result<Wanted<'_>, NoChoice>,
     target: Option<&Result<Target, ModuleError>>,
     have: Have<'_>,
     today: NaiveDate,
@@ -104,9 +104,9 @@ pub fn plan(
             (_, Some(Err(error))) => Plan::Report(about(item, error)),
             (_, None) => Plan::Nothing,
         },
-        Err(error) if error.kind == ErrorKind::UnknownInternalName => Plan::UnknownName(error.value.clone()),
-        Err(error) if error.kind == ErrorKind::UnsupportedModule && have.row.is_none() => Plan::Nothing,
-        Err(error) => Plan::Report(about(item, error)),
+        Err(NoChoice::UnknownName(name, _)) => Plan::UnknownName(name.to_string()),
+        Err(NoChoice::NotOurs(_)) if have.row.is_none() => Plan::Nothing,
+        Err(NoChoice::NotOurs(error) | NoChoice::Unclear(error)) => Plan::Report(about(item, error)),
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
     use crate::model::license::LicenseTariff;
     use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, ends, test_license};
     use crate::model::license_row::test_row;
-    use crate::plan::order::unknown_name;
+    use crate::plan::choice::unknown_name;
 
     fn target(internal_name: &str, ip: &str) -> Target {
         Target {
@@ -253,8 +253,9 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let lite = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
         let pro = || Ok(Wanted::Product(catalogue.get("55228").expect("Pro")));
-        let no_addon = || Err(ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no", "нет")));
-        let unknown = || Err(unknown_name("odd", &catalogue));
+        let not_ours = ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no", "нет"));
+        let no_addon = || Err(NoChoice::NotOurs(not_ours.clone()));
+        let unknown = || Err(NoChoice::UnknownName("odd".into(), unknown_name("odd", &catalogue)));
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let (same, moved) = (target("55227", "192.0.2.10"), target("55227", "192.0.2.11"));
         let other = target("55228", "192.0.2.10");
@@ -318,7 +319,7 @@ mod tests {
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let row = LicenseRow { nodes: Some(1), name: "old".into(), ..test_row(5001) };
         let have = Have { row: Some(&row), in_doubt: false, lost: None, noted: false };
-        let said = |wanted: Result<Wanted<'_>, ModuleError>, target: Target| match plan(
+        let said = |wanted: Result<Wanted<'_>, NoChoice>, target: Target| match plan(
             &item,
             &wanted,
             Some(&Ok(target)),
@@ -334,8 +335,8 @@ mod tests {
         assert_eq!(other, "license 5001 differs from what server 42 wants: pricelist, ip, licname");
         let named = said(product(), Target { licname: "new".into(), ..target("55227", "192.0.2.10") });
         assert_eq!(named, "license 5001 differs from what server 42 wants: licname");
-        let addon = Err(ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no addon", "нет")));
-        assert_eq!(said(addon, target("55227", "192.0.2.10")), "server 42: no addon");
+        let addon = ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no addon", "нет"));
+        assert_eq!(said(Err(NoChoice::NotOurs(addon)), target("55227", "192.0.2.10")), "server 42: no addon");
     }
 
     /// When the seller has a license for a server without one in our state, none is ordered.

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::order::unknown_name;
+use super::choice::unknown_name;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::{Catalogue, NOPANEL, Product};
 use crate::model::hosting::order_number;

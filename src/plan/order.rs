@@ -4,10 +4,9 @@
 use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError, Text, counted};
-use crate::model::catalogue::{Catalogue, NOPANEL, Product, Region, unsupported};
-use crate::model::item::{ChoiceError, Item};
+use crate::model::catalogue::{Catalogue, Product, Region};
+use crate::model::item::Item;
 use crate::model::period::{AlignmentRule, MonthCount, Period, add_months, alignment};
-use crate::model::sellers::{ORDERBOX_ADDRESSES, SellerKind};
 use crate::text;
 
 /// What is ordered at the seller, and why.
@@ -19,153 +18,6 @@ pub struct Terms<'c> {
     pub period: Period,
     /// Why this period, in words.
     pub reason: Text,
-}
-
-/// What a service asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted<'c> {
-    /// No control panel: nothing is ordered.
-    Nopanel,
-    /// A product of the catalogue.
-    Product(&'c Product),
-}
-
-/// Reads the internal name that a service asks for.
-///
-/// # Errors
-/// `unknown_internal_name` with the known names and where to add one; `missed` when the service names none.
-pub fn wanted<'c>(item: &Item, panel_addons: &[String], catalogue: &'c Catalogue) -> Result<Wanted<'c>, ModuleError> {
-    let name = internal_name(item, panel_addons, catalogue)?;
-    if name == NOPANEL {
-        return Ok(Wanted::Nopanel);
-    }
-    catalogue.get(&name).map(Wanted::Product).ok_or_else(|| unknown_name(&name, catalogue))
-}
-
-/// The internal name itself, whether the catalogue knows it or not.
-///
-/// # Errors
-/// `missed` when the service names none, or several enumerations could be meant.
-pub fn internal_name(item: &Item, panel_addons: &[String], catalogue: &Catalogue) -> Result<String, ModuleError> {
-    let id = item.id;
-    item.internal_name(panel_addons, catalogue).map_err(|error| match error {
-        ChoiceError::SeveralEnumerations(names) => {
-            let list = names.join(", ");
-            ModuleError::new(
-                ErrorKind::Missed,
-                "panel_addons",
-                &list,
-                text!(
-                    "Service {id} has several enumerations that hold a control panel ({list})",
-                    "У услуги {id} несколько перечислений с панелью управления ({list})"
-                ),
-            )
-            .changed(text!("Nothing was ordered", "Ничего не заказано"))
-            .next(text!("name the right one in the setting panel_addons", "укажите нужное в настройке panel_addons"))
-        }
-        ChoiceError::NothingChosen(addon) => ModuleError::new(
-            ErrorKind::Missed,
-            "intname",
-            &addon,
-            text!(
-                "The addon {addon} of service {id} has no chosen value",
-                "У дополнения {addon} услуги {id} не выбрано значение"
-            ),
-        )
-        .changed(text!("Nothing was ordered", "Ничего не заказано"))
-        .next(text!(
-            "choose one, or set a default in the tariff",
-            "выберите его или задайте значение по умолчанию в тарифе"
-        )),
-        ChoiceError::NoName if item.is_license_type() => ModuleError::new(
-            ErrorKind::Missed,
-            "intname",
-            item.tariff,
-            text!(
-                "Tariff {} of service {id} has no internal name",
-                "У тарифа {} услуги {id} нет внутреннего имени",
-                item.tariff
-            ),
-        )
-        .changed(text!("Nothing was ordered", "Ничего не заказано"))
-        .next(text!("set it to a code of the catalogue, for example 55227", "задайте код из каталога, например 55227")),
-        ChoiceError::NoName => ModuleError::new(
-            ErrorKind::UnsupportedModule,
-            "item",
-            id,
-            text!(
-                "Service {id} of module {} has no control-panel addon: it is not ours",
-                "У услуги {id} модуля {} нет дополнения «панель управления»: она не наша",
-                item.module_program
-            ),
-        )
-        .changed(text!("Nothing was done", "Ничего не сделано")),
-    })
-}
-
-/// The error of an internal name that no product has.
-pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
-    if let Some(product) = unsupported(name) {
-        return not_supported(name, product);
-    }
-    if let Some(error) = sold_elsewhere(name, catalogue) {
-        return error;
-    }
-    let known = catalogue.known_names().join(", ");
-    ModuleError::new(
-        ErrorKind::UnknownInternalName,
-        "intname",
-        name,
-        text!("The internal name \"{name}\" is not in the catalogue", "Внутреннего имени «{name}» нет в каталоге"),
-    )
-    .changed(text!("Nothing was ordered", "Ничего не заказано"))
-    .next(text!(
-        "known: {known}; add one as [[product]] in the settings file",
-        "известны: {known}; добавить новое можно как [[product]] в файле настроек"
-    ))
-}
-
-/// The error of a name that another kind of seller sells: the module has the wrong address for it.
-fn sold_elsewhere(name: &str, catalogue: &Catalogue) -> Option<ModuleError> {
-    let family = Catalogue::builtin().get(name)?.family;
-    let is_orderbox = SellerKind::Orderbox.sells(family);
-    let wrong = if is_orderbox { SellerKind::Billmanager } else { SellerKind::Orderbox };
-    if !catalogue.iter().all(|product| wrong.sells(product.family)) {
-        return None;
-    }
-    let address = if is_orderbox { ORDERBOX_ADDRESSES[0] } else { "https://api.ispmanager.com" };
-    Some(ModuleError::new(
-        ErrorKind::UnknownInternalName,
-        "intname",
-        name,
-        text!(
-            "The internal name {name} is not sold at the address of this module",
-            "Внутреннее имя {name} не продаётся по адресу этого модуля"
-        )
-        .changed(text!("Nothing was ordered", "Ничего не заказано"))
-        .next(text!(
-            "give the tariff to a module whose address is that of its seller, for example {address}",
-            "отдайте тариф модулю с адресом его продавца, например {address}"
-        )),
-    ))
-}
-
-/// This error is separate because adding the product to the settings would not help: its orders use other functions.
-fn not_supported(name: &str, product: &str) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::UnknownInternalName,
-        "intname",
-        name,
-        text!(
-            "The internal name {name} is {product}, which this module does not support",
-            "Внутреннее имя {name} — это {product}: модуль этот продукт не поддерживает"
-        ),
-    )
-    .changed(text!("Nothing was ordered", "Ничего не заказано"))
-    .next(text!(
-        "sell it through another module, or give the tariff another internal name",
-        "продавайте его через другой модуль или укажите в тарифе другое внутреннее имя"
-    ))
 }
 
 /// Which period of which product is ordered for a service (docs/licensing-rules.md 4), and whether it is still sold

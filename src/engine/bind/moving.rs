@@ -15,7 +15,7 @@ use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::Rules;
-use crate::plan::order::{Wanted, wanted};
+use crate::plan::choice::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::store::{StoreError, Tx};
 use crate::text;

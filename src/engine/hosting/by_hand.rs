@@ -7,7 +7,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::order::{Wanted, wanted};
+use crate::plan::choice::{Wanted, wanted};
 use crate::ports::LockName;
 use crate::text;
 

@@ -7,11 +7,11 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::finding::{Finding, ItemView, Kind};
 use crate::plan::hosting::explain::{Question, explain};
 use crate::plan::hosting::survey::{Ground, Sight};
 use crate::plan::import::Search;
-use crate::plan::order::{Wanted, wanted};
 use crate::ports::{CallError, LockName, RefusalKind};
 use crate::text;
 

@@ -10,8 +10,8 @@ use crate::model::journal::{Incarnation, Intent};
 use crate::model::license::{Family, License, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::plan::choice::{Wanted, wanted};
 use crate::plan::identity::marks_of;
-use crate::plan::order::{Wanted, wanted};
 use crate::store::Binding;
 use crate::text;
 

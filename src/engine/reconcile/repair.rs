@@ -10,7 +10,7 @@ use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::differences;
-use crate::plan::order::{Wanted, wanted};
+use crate::plan::choice::{Wanted, wanted};
 use crate::ports::{LockName, PanelCall};
 use crate::text;
 

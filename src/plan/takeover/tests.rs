@@ -1,6 +1,7 @@
 //! Tables of cases for taking over: which evidence names which service, which licenses are bound, and which are left
 //! alone and why.
 
+use super::evidence::{item_of_name, item_of_remoteid};
 use super::*;
 use crate::model::ids::{Mark, UpstreamAddonId, UpstreamPricelistId};
 use crate::model::item::test_item;

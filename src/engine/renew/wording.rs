@@ -1,0 +1,119 @@
+//! Messages: why a license is not renewed, and what an operator can do about it.
+
+use chrono::NaiveDate;
+
+use crate::error::{ErrorKind, Halt, ModuleError};
+use crate::model::item::Item;
+use crate::model::license::License;
+use crate::model::license_row::LicenseRow;
+use crate::text;
+
+use crate::engine::show_day;
+
+pub(super) fn no_period(item: &Item) -> ModuleError {
+    let (id, period) = (item.id, item.period.number());
+    ModuleError::new(
+        ErrorKind::PeriodNotSold,
+        "period",
+        period,
+        text!(
+            "Service {id} has the period {period}, for which nothing is sold",
+            "У услуги {id} период {period}, на который ничего не продаётся"
+        ),
+    )
+    .changed(text!("Nothing was renewed", "Ничего не продлено"))
+    .next(text!("add a period alignment rule", "добавьте правило выравнивания"))
+}
+
+/// The end of a service differs between two reads of one run, and only this run moves it. So one of the reads was out
+/// of date, or a call of the panel that was given up is still under way.
+pub(super) fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
+    let (id, end, now) = (item.id, show_day(item.expires), show_day(fresh.expires));
+    ModuleError::new(
+        ErrorKind::Database,
+        "expiredate",
+        &now,
+        text!(
+            "The end of service {id} was {end} a moment ago and is {now} now",
+            "Только что срок услуги {id} был {end}, а теперь {now}"
+        ),
+    )
+    .halted(Halt::Database)
+    .changed(text!("The panel was not told", "Панели не сообщено"))
+    .next(text!("the run is repeated and buys nothing twice", "запуск повторится и ничего не купит дважды"))
+}
+
+/// The catalogue has lost the product of a license that is to be renewed.
+pub(super) fn product_unknown(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, license, end, name) = (item.id, row.id, seen.expires, &row.internal_name);
+    ModuleError::new(
+        ErrorKind::UnknownInternalName,
+        "internal_name",
+        name,
+        text!(
+            "License {license} of the paid service {id} runs out on {end}",
+            "Лицензия {license} оплаченной услуги {id} истекает {end}"
+        ),
+    )
+    .changed(text!(
+        "It was not renewed, because its product {name} is not in the catalogue",
+        "Она не продлена: её продукта {name} нет в каталоге"
+    ))
+    .next(text!(
+        "add the product as [[product]] to the settings file",
+        "добавьте продукт как [[product]] в файл настроек"
+    ))
+}
+
+/// A trial license runs out, and its service is paid. Only a command of that service buys the license that replaces the
+/// trial; sync does not.
+pub(super) fn trial_runs_out(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, license, end) = (item.id, row.id, seen.expires);
+    ModuleError::new(
+        ErrorKind::Missed,
+        "licid",
+        license,
+        text!(
+            "Trial license {license} of the paid service {id} runs out on {end}, and trials are not renewed",
+            "Пробная лицензия {license} оплаченной услуги {id} истекает {end}, а пробные не продлеваются"
+        ),
+    )
+    .changed(text!("Nothing was bought", "Ничего не куплено"))
+    .next(text!(
+        "give the service a tariff with a paid product, then run: pmisplicense --command setparam --item {id}",
+        "дайте услуге тариф с платным продуктом и выполните: pmisplicense --command setparam --item {id}"
+    ))
+}
+
+pub(super) fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, license, end) = (item.id, row.id, seen.expires);
+    ModuleError::new(
+        ErrorKind::Missed,
+        "licid",
+        license,
+        text!(
+            "Trial license {license} of service {id} ran out on {end}, and trials are not renewed",
+            "Пробная лицензия {license} услуги {id} истекла {end}, а пробные не продлеваются"
+        ),
+    )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!(
+        "the service goes on with a paid period or tariff",
+        "услуга продолжится с платным периодом или тарифом"
+    ))
+}
+
+pub(super) fn not_paid(item: &Item, today: NaiveDate) -> ModuleError {
+    let (id, end) = (item.id, show_day(item.expires));
+    ModuleError::new(
+        ErrorKind::Missed,
+        "expiredate",
+        &end,
+        text!(
+            "The license of service {id} ran out, and the service itself is paid until {end} only (today {today})",
+            "Лицензия услуги {id} истекла, а сама услуга оплачена лишь до {end} (сегодня {today})"
+        ),
+    )
+    .changed(text!("Nothing was renewed", "Ничего не продлено"))
+    .next(text!("the run is repeated once the panel has moved the end", "запуск повторится, когда панель сдвинет срок"))
+}

@@ -1,0 +1,248 @@
+//! Each problem in words: what happened, what to do, and the command to begin with.
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{Text, counted};
+use crate::model::ids::AccountId;
+use crate::model::journal::{Intent, IntentStatus, OnceRequest};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::store::Trouble;
+use crate::text;
+
+use super::{Kind, Problem, moment};
+
+/// A request in words.
+pub(super) fn asked(request: &OnceRequest) -> Text {
+    match request {
+        OnceRequest::Order(order) => text!("order of tariff {}", "заказ тарифа {}", order.pricelist),
+        OnceRequest::Prolong { license, .. } => text!("renewal of license {license}", "продление лицензии {license}"),
+        OnceRequest::ChangePricelist { license, .. } => {
+            text!("change of tariff of license {license}", "смена тарифа лицензии {license}")
+        }
+        OnceRequest::SetNodes { license, .. } => {
+            text!("change of nodes of license {license}", "смена числа узлов лицензии {license}")
+        }
+        OnceRequest::NewKey { license, .. } => text!("new key for license {license}", "новый ключ лицензии {license}"),
+        OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),
+        OnceRequest::AddLicense(add) => {
+            text!("WHMCS license of order {}", "лицензия WHMCS заказа {}", add.order)
+        }
+        OnceRequest::RemoveLicense(remove) => {
+            text!("removal of the WHMCS license of order {}", "удаление лицензии WHMCS заказа {}", remove.order)
+        }
+    }
+}
+
+/// A request whose outcome is not known, or is left to an operator.
+pub(super) fn of_intent(intent: &Intent) -> Problem {
+    let (asked, id, item) = (asked(&intent.request), intent.id, dash(intent.item));
+    let since = moment(intent.recorded_at);
+    let license = intent.request.license().or(intent.license);
+    let problem = |kind, what, next, command| Problem {
+        kind,
+        item: intent.item,
+        license: license.map(|license| (intent.account, license)),
+        intent: Some(intent.id),
+        since: Some(intent.recorded_at),
+        what,
+        next,
+        command,
+    };
+    if intent.status != IntentStatus::HandedOver {
+        return problem(
+            Kind::Doubt,
+            text!(
+                ["{} for service {item} of {since}: its answer was lost. Every pass looks for it.", asked.en],
+                ["{} для услуги {item} от {since}: ответ потерян. Его ищет каждый проход.", asked.ru]
+            ),
+            text!(
+                "sync settles it; to look at once: pmisplicense reconcile --apply",
+                "это завершит sync; проверить сразу: pmisplicense reconcile --apply"
+            ),
+            "pmisplicense reconcile --apply".to_owned(),
+        );
+    }
+    let what = text!(
+        ["{} for service {item} of {since}: an operator must say whether it happened.", asked.en],
+        ["{} для услуги {item} от {since}: оператор должен сказать, выполнено ли это.", asked.ru]
+    );
+    let no = format!("pmisplicense resolve {item} --wish {id} --not-bought");
+    match license {
+        // The number of the license is known, so the seller's own record of it answers the question.
+        Some(license) => {
+            let look = format!("pmisplicense show license:{license}");
+            let yes = format!("pmisplicense resolve {item} --wish {id} --bought {license}");
+            let next = match intent.request {
+                // Another key than before proves nothing: it may have been issued anew.
+                OnceRequest::RemoveLicense(_) => text!(
+                    "look at the order in the seller's panel; it has the license still, even with another key: {no}; it has none, or somebody else's: {yes}",
+                    "посмотрите заказ в панели продавца; лицензия ещё там, пусть и с другим ключом: {no}; её нет, или там чужая: {yes}"
+                ),
+                OnceRequest::Order(_)
+                | OnceRequest::Prolong { .. }
+                | OnceRequest::ChangePricelist { .. }
+                | OnceRequest::SetNodes { .. }
+                | OnceRequest::NewKey { .. }
+                | OnceRequest::Delete { .. }
+                | OnceRequest::AddLicense(_) => text!(
+                    "look at the license: {look}; it happened: {yes}; it did not: {no}",
+                    "посмотрите лицензию: {look}; выполнено: {yes}; не выполнено: {no}"
+                ),
+            };
+            problem(Kind::HandedOver, what, next, look)
+        }
+        None => {
+            let look = "pmisplicense import".to_owned();
+            let next = text!(
+                "see whether the license is among those that nobody has: {look}; it is: pmisplicense resolve {item} --wish {id} --bought LICENSE; it is not, and the seller's panel shows none: {no}",
+                "проверьте, есть ли лицензия среди ничьих: {look}; есть: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ; нет, и в панели продавца её нет: {no}"
+            );
+            problem(Kind::HandedOver, what, next, look)
+        }
+    }
+}
+
+/// The problems of a license that waits longer than it should.
+pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> {
+    let (id, item, since) = (row.id, dash(row.item), moment(row.since));
+    let problem = |kind, what, next, command: String| Problem {
+        kind,
+        item: row.item,
+        license: Some((row.account, row.id)),
+        intent: None,
+        since: Some(row.since),
+        what,
+        next,
+        command,
+    };
+    let retry = format!("pmisplicense retry {item}");
+    let mut found = Vec::new();
+    match row.state {
+        LicenseState::Bound => {
+            if row.key.is_none() && row.since < late {
+                found.push(problem(
+                    Kind::KeyLate,
+                    text!(
+                        "license {id} of service {item} has no key for over an hour",
+                        "у лицензии {id} услуги {item} больше часа нет ключа"
+                    ),
+                    text!(
+                        "{retry}; if that brings none, ask the seller",
+                        "{retry}; если не поможет, спросите продавца"
+                    ),
+                    retry.clone(),
+                ));
+            }
+            if row.status == crate::model::license::LicenseStatus::Ordered {
+                found.push(problem(
+                    Kind::Unpaid,
+                    text!(
+                        "license {id} of service {item} is ordered, and the seller waits for its payment",
+                        "лицензия {id} услуги {item} заказана, продавец ждёт её оплаты"
+                    ),
+                    text!(
+                        "pay it in the seller's panel, then: {retry}",
+                        "оплатите её в панели продавца, затем: {retry}"
+                    ),
+                    retry,
+                ));
+            }
+        }
+        LicenseState::Claimed => found.push(problem(
+            Kind::Claimed,
+            text!(
+                "license {id} is being prepared for service {item} since {since}, and that did not end",
+                "лицензия {id} готовится для услуги {item} с {since}, и это не закончилось"
+            ),
+            text!("carry on with it: {retry}", "продолжить: {retry}"),
+            retry,
+        )),
+        LicenseState::ToFree => {
+            let why = row.reason.as_ref().map(crate::plan::reason::words);
+            let why = why.map_or_else(|| Text::same(""), |why| text!([": {}", why.en], [": {}", why.ru]));
+            found.push(problem(
+                Kind::ToFree,
+                text!(
+                    ["license {id} waits to be freed since {since}{}", why.en],
+                    ["лицензия {id} ждёт освобождения с {since}{}", why.ru]
+                ),
+                text!("free it now: pmisplicense sync", "освободить сейчас: pmisplicense sync"),
+                "pmisplicense sync".to_owned(),
+            ));
+        }
+        LicenseState::Pool | LicenseState::Stopped | LicenseState::Deleted => {}
+    }
+    found
+}
+
+/// A license that is gone at the seller.
+pub(super) fn gone(row: &LicenseRow) -> Problem {
+    let (id, item, since) = (row.id, dash(row.item), moment(row.since));
+    Problem {
+        kind: Kind::Gone,
+        item: row.item,
+        license: Some((row.account, row.id)),
+        intent: None,
+        since: Some(row.since),
+        what: text!(
+            "license {id} of service {item} is gone at the seller since {since}",
+            "лицензии {id} услуги {item} нет у продавца с {since}"
+        ),
+        next: text!(
+            "see what the service needs, and what that costs: pmisplicense reconcile; to get a license for each such service: pmisplicense reconcile --apply",
+            "посмотрите, что нужно услуге и сколько это стоит: pmisplicense reconcile; получить лицензию каждой такой услуге: pmisplicense reconcile --apply"
+        ),
+        command: "pmisplicense reconcile".to_owned(),
+    }
+}
+
+/// Passes that fail again and again for a service.
+pub(super) fn sync_fails(trouble: &Trouble) -> Problem {
+    let (item, times, why) = (trouble.item, trouble.times, &trouble.why);
+    let since = trouble.since.format("%Y-%m-%d %H:%M UTC");
+    let command = format!("pmisplicense retry {item}");
+    Problem {
+        kind: Kind::SyncFails,
+        item: Some(item),
+        license: None,
+        intent: None,
+        since: Some(trouble.since),
+        what: text!(
+            ["sync fails for service {item} since {since}, {} in a row: {}", counted(times, "time"), why.en],
+            ["sync не справляется с услугой {item} с {since}, подряд: {times}: {}", why.ru]
+        ),
+        next: text!("correct the cause, then look again: {command}", "устраните причину и проверьте снова: {command}"),
+        command,
+    }
+}
+
+/// Licenses that are bound with an account that no module buys from.
+pub(super) fn former(account: AccountId, module: u32, licenses: u32) -> Problem {
+    let command = format!("pmisplicense doctor --accept-account {module}");
+    Problem {
+        kind: Kind::FormerAccount,
+        item: None,
+        license: None,
+        intent: None,
+        since: None,
+        what: text!(
+            [
+                "module {module} bound {} with account {account}, and no module buys from it now: no run renews them",
+                counted(licenses, "license")
+            ],
+            [
+                "модуль {module} привязал лицензии ({licenses}) через учётную запись {account}, через которую никто больше не покупает: их никто не продлевает"
+            ]
+        ),
+        next: text!(
+            "say whether that is the same account: {command}",
+            "укажите, та же ли это учётная запись: {command}"
+        ),
+        command,
+    }
+}
+
+/// An optional value for people.
+fn dash(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
