@@ -5,10 +5,11 @@ use crate::model::catalogue::Product;
 use crate::model::ids::Mark;
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
-use crate::model::license::{Expiry, FREE_IP, FREE_NAME, License, LicenseStatus};
+use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::model::rules::{OnClose, a_month_after};
+use crate::model::rules::a_month_after;
+use crate::plan::freeing::{Fate, fate, free_again_at, is_taken_by_another, is_untouched};
 use crate::plan::halt::{allows_stopping, may_arrive_late};
 use crate::plan::identity::serves;
 use crate::plan::outward;
@@ -17,11 +18,7 @@ use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::identity::wording::shown_elsewhere;
-use super::pool::returning::is_untouched;
 use super::{Engine, errors, is_deleted};
-
-/// A license that waits to be freed is tried again this much later when the seller gives no date.
-const TRY_FREEING_AGAIN_HOURS: i64 = 24;
 
 /// Ignores an error about a doubt that waits for an operator: the seller can no longer carry that request out, so
 /// stopping the license goes on.
@@ -208,23 +205,18 @@ impl Engine<'_> {
         let Some(seen) = seen else { return Ok(()) };
         self.shown_again(row).await?;
         self.check_not_given_since(row, &seen).await?;
-        // A license that another installation freed, and that we took but could not mark yet, is still free.
-        let is_free = |mark: &Mark| self.rules.pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
-        if seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.panel_id && !is_free(&mark)) {
-            // Another installation took it in the meantime: it is not ours any more, and is never touched again
-            // (docs/money-safety.md 5).
+        if is_taken_by_another(&seen, &self.panel_id, self.rules.pool_foreign) {
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }
         if self.rules.pool_foreign && seen.remoteid.mark().is_none() && !self.may_be_its_services(row, &seen).await? {
             return self.no_longer_free(row, &seen).await;
         }
         let has_modules = self.end_modules(row).await?;
-        let kept = self.product_of(row).is_some_and(Product::is_pooled);
-        let pooled = kept && seen.expires != Expiry::Never && !has_modules;
-        match self.rules.on_close {
-            OnClose::Delete => self.delete(row).await,
-            OnClose::Pool if pooled => self.free_into_pool(row, seen).await,
-            OnClose::Pool | OnClose::Stop | OnClose::Keep => {
+        let is_pooled = self.product_of(row).is_some_and(Product::is_pooled);
+        match fate(self.rules.on_close, is_pooled, seen.expires, has_modules) {
+            Fate::Deleted => self.delete(row).await,
+            Fate::Pooled => self.free_into_pool(row, seen).await,
+            Fate::Stopped => {
                 let seen = self.stop(row, seen).await?;
                 self.forbid_autoprolong(row, &seen).await?;
                 self.refresh(row, &seen).await?;
@@ -299,7 +291,7 @@ impl Engine<'_> {
         if seen.looks_free() {
             return self.release(row, LicenseState::Pool, None, &Reason::FreedIntoPool).await;
         }
-        let later = self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS);
+        let later = free_again_at(None, self.now());
         self.release(row, LicenseState::ToFree, Some(later), &Reason::NotShownFree).await
     }
 
@@ -312,10 +304,8 @@ impl Engine<'_> {
             let what = text!("freeing license {}", "освобождение лицензии {}", row.id);
             return Err(errors::call(error, &what, row.id));
         };
-        let by_date = seen.ip_changed.filter(|_| refusal.kind == RefusalKind::IpTooYoung).map(a_month_after);
-        let later =
-            by_date.and_then(|day| day.succ_opt()).and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
-        let later = later.unwrap_or_else(|| self.now() + chrono::Duration::hours(TRY_FREEING_AGAIN_HOURS));
+        let month_ends = seen.ip_changed.filter(|_| refusal.kind == RefusalKind::IpTooYoung).map(a_month_after);
+        let later = free_again_at(month_ends, self.now());
         self.release(row, LicenseState::ToFree, Some(later), &Reason::AddressNotCleared).await
     }
 

@@ -14,10 +14,11 @@ use crate::model::period::{Period, add_period};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::doubt::has_run_out;
+use crate::plan::freeing::state_to_return;
 use crate::plan::halt::passes_over_license;
 use crate::plan::order::Terms;
 use crate::plan::outward;
-use crate::plan::pool::{Need, Today, candidates, has_address};
+use crate::plan::pool::{Need, Taking, Today, candidates, has_address, has_new_key, taking};
 use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
@@ -199,32 +200,20 @@ impl Engine<'_> {
             // before this is certain.
             match row.key_before {
                 Some(_) => self.confirm_gone(row, &seen).await?,
-                None => self.is_gone(row, &seen, self.state_to_return(row)).await.map(drop)?,
+                None => self.is_gone(row, &seen, state_to_return(row)).await.map(drop)?,
             }
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
-        let given = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark))
-            || (seen.remoteid.is_silent() && seen.may_be_named(&asked.licname) && seen.ip == asked.ip);
-        if given && self.key_is_new(row, &seen) {
-            return self.finish_taking(item, incarnation, row, asked, seen).await.map(Some);
-        }
-        let is_free = seen.looks_free() || (keeps_address && seen.ip == asked.ip);
-        let tariff_fits = seen.tariff.may_be(row.pricelist);
-        if !(is_free && tariff_fits && seen.doubled.is_empty()) {
-            return self.no_longer_free(row, &seen).await.map(|()| None);
+        match taking(row, &seen, &asked.licname, asked.ip, keeps_address) {
+            Taking::Given => return self.finish_taking(item, incarnation, row, asked, seen).await.map(Some),
+            Taking::NotFree => return self.no_longer_free(row, &seen).await.map(|()| None),
+            Taking::Free => {}
         }
         let row = self.remember_key_before(row, &seen).await?;
         match self.renew_key(&row, seen, keeps_address).await? {
             Some(seen) => self.give_address(item, incarnation, &row, asked, seen).await,
             None => Ok(None),
-        }
-    }
-
-    pub(super) fn key_is_new(&self, row: &LicenseRow, seen: &License) -> bool {
-        match (&row.key_before, &seen.key) {
-            (Some(before), Some(key)) => key.fingerprint() != *before,
-            (Some(_), None) | (None, _) => false,
         }
     }
 
@@ -250,7 +239,7 @@ impl Engine<'_> {
         seen: License,
         keeps_address: bool,
     ) -> Result<Option<License>, ModuleError> {
-        if self.key_is_new(row, &seen) {
+        if has_new_key(row, &seen) {
             return Ok(Some(seen));
         }
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
@@ -271,7 +260,7 @@ impl Engine<'_> {
                 Ok(Some(after)) if after.key.is_none() => return Err(errors::not_visible(&late, row.id)),
                 Ok(Some(after)) => return Ok(Some(after)),
                 Ok(None) => {
-                    self.is_gone(row, &None, self.state_to_return(row)).await?;
+                    self.is_gone(row, &None, state_to_return(row)).await?;
                     return Ok(None);
                 }
                 Err(Failed::Refused(refusal, _))
@@ -394,7 +383,7 @@ impl Engine<'_> {
         // not given back, and handing it out corrects the difference.
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         let at_address = asked.ip.is_none() || seen.ip == asked.ip;
-        let fits = self.key_is_new(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));
+        let fits = has_new_key(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));
         if is_deleted(&Some(seen.clone())) || !fits {
             let what = text!("taking license {}", "взятие лицензии {}", row.id);
             return Err(errors::not_visible(&what, row.id));

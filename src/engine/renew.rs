@@ -11,13 +11,13 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{Expiry, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
+use crate::model::payment::Payment;
 use crate::model::period::{MonthCount, Period};
 use crate::plan::choice::{Wanted, wanted};
 use crate::plan::doubt::has_run_out;
 use crate::plan::order::{aligned_months, why_months};
-use crate::plan::renew::{Renewal, check_renewal, due, may_run_short, need, paid_end};
+use crate::plan::renew::{Renewal, check_renewal, due, may_run_short, need, owed_until, paid_end};
 use crate::ports::{Edit, Repeatable};
-use crate::store::Payment;
 use crate::text;
 
 use super::open::running;
@@ -201,7 +201,7 @@ impl Engine<'_> {
             };
             return self.replace_trial(item, incarnation, row, paid).await;
         }
-        let owed = payment.and_then(|payment| owed_from(payment, row, &seen));
+        let owed = payment.and_then(|payment| owed_until(payment, row.id, seen.expires));
         let seen = match (owed, product) {
             (Some(paid_end), Some(product)) => {
                 let rules = self.alignment().await?;
@@ -375,12 +375,4 @@ impl Engine<'_> {
             text!("switching off automatic renewal of license {}", "отключение автопродления лицензии {}", row.id);
         Err(errors::call(&error, &what, row.id))
     }
-}
-
-/// The paid end, if this payment still owes the license a period. `None`: the license covers the payment, or the period
-/// was bought before.
-fn owed_from(payment: &Payment, row: &LicenseRow, seen: &License) -> Option<NaiveDate> {
-    let (before, now) = (payment.expires_before?, seen.expires.day()?);
-    let same_license = payment.license == Some(row.id);
-    (same_license && now <= before && before < payment.paid_end).then_some(payment.paid_end)
 }

@@ -13,6 +13,7 @@ pub mod license;
 pub mod license_row;
 pub mod money;
 pub mod name;
+pub mod payment;
 pub mod period;
 pub mod reason;
 pub mod rules;

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod doubt;
 pub mod explain;
 pub mod finding;
+pub mod freeing;
 pub mod guard;
 pub mod halt;
 pub mod hosting;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::error::Text;
 use crate::model::ids::UpstreamPricelistId;
-use crate::model::license::{Expiry, FREE_IP, FREE_NAME, LicenseStatus};
+use crate::model::license::{Expiry, FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::{IpChangeLimit, a_month_after};
@@ -86,6 +86,38 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     key_from.map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
 }
 
+/// How a license that a service takes stands at the seller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// What the service asks for has arrived, and the key is new: the license is started and bound.
+    Given,
+    /// Nobody uses it: the next step of taking it may follow.
+    Free,
+    /// Somebody uses it, or it is not the license that our state knows.
+    NotFree,
+}
+
+/// Decides how taking a license goes on. `keeps_address`: the license had the address of the service before, so the
+/// address alone does not mean that somebody uses it.
+pub fn taking(row: &LicenseRow, seen: &License, licname: &str, ip: Option<IpAddr>, keeps_address: bool) -> Taking {
+    let is_marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
+    let is_given = is_marked || (seen.remoteid.is_silent() && seen.may_be_named(licname) && seen.ip == ip);
+    if is_given && has_new_key(row, seen) {
+        return Taking::Given;
+    }
+    let is_free = seen.looks_free() || (keeps_address && seen.ip == ip);
+    let is_the_same = seen.tariff.may_be(row.pricelist) && seen.doubled.is_empty();
+    if is_free && is_the_same { Taking::Free } else { Taking::NotFree }
+}
+
+/// Whether a license shows another key than the one that was written down before a new one was requested.
+pub fn has_new_key(row: &LicenseRow, seen: &License) -> bool {
+    match (&row.key_before, &seen.key) {
+        (Some(before), Some(key)) => key.fingerprint() != *before,
+        (Some(_), None) | (None, _) => false,
+    }
+}
+
 /// Candidates in the order in which they are tried. First those with the same address. Then those that cover the need,
 /// the soonest expiry first. Then the others, the latest expiry first. Equal ones by their number.
 pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<&'r LicenseRow> {
@@ -103,9 +135,8 @@ pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{AccountId, LicenseId, ModuleId};
-    use crate::model::license::Family;
-    use crate::model::license::ends;
+    use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, PanelId};
+    use crate::model::license::{Family, LicenseTariff, RemoteId, ends, test_license};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -172,6 +203,54 @@ mod tests {
             ..row(9, "2027-02-01")
         };
         assert_eq!(ids(&[row(2, "2027-06-01"), same], "2027-05-01"), [9, 2]);
+    }
+
+    /// Before the new key the license must be free, and after it name, address or mark must be those of the service.
+    #[test]
+    fn a_license_is_given_only_with_a_new_key_and_taken_only_while_free() {
+        let mark = Mark::Order { panel: PanelId::from_bytes([0; 8]), item: ItemId(42), number: 1 };
+        let key = |text: &str| LicenseKey::parse(text).expect("a key");
+        let (old, new) = (key("old"), key("new"));
+        let claimed = LicenseRow { mark: Some(mark.clone()), ..row(5001, "2027-06-01") };
+        let begun = LicenseRow { key_before: Some(old.fingerprint()), ..claimed.clone() };
+        let free = License {
+            name: Some(FREE_NAME.into()),
+            ip: Some(FREE_IP),
+            remoteid: RemoteId::Empty,
+            key: Some(old),
+            ..test_license(5001)
+        };
+        let named = License { name: Some("shop".into()), ip: need("").ip, ..free.clone() };
+        let renewed = License { key: Some(new), ..free.clone() };
+        let marked = License { remoteid: RemoteId::Text(mark.to_string()), ..named.clone() };
+        let given = License { key: renewed.key.clone(), ..named.clone() };
+        for (case, row, seen, keeps_address, want) in [
+            ("free", &claimed, free.clone(), false, Taking::Free),
+            ("free with a new key", &begun, renewed.clone(), false, Taking::Free),
+            ("named, the old key", &begun, named.clone(), false, Taking::NotFree),
+            ("named, the old key, its own address", &begun, named, true, Taking::Free),
+            ("named, a new key", &begun, given.clone(), false, Taking::Given),
+            ("named, nothing written down", &claimed, given.clone(), false, Taking::NotFree),
+            ("marked, the old key", &begun, marked.clone(), false, Taking::NotFree),
+            ("marked, a new key", &begun, License { key: renewed.key, ..marked }, false, Taking::Given),
+            (
+                "marked for another",
+                &begun,
+                License { remoteid: RemoteId::Text("7".into()), ..given },
+                false,
+                Taking::NotFree,
+            ),
+            (
+                "another tariff",
+                &claimed,
+                License { tariff: LicenseTariff::Id(UpstreamPricelistId(1)), ..free.clone() },
+                false,
+                Taking::NotFree,
+            ),
+            ("told twice", &claimed, License { doubled: vec!["ip".into()], ..free }, false, Taking::NotFree),
+        ] {
+            assert_eq!(taking(row, &seen, "shop", need("").ip, keeps_address), want, "{case}");
+        }
     }
 
     /// Every reason not to give a license out.

@@ -6,8 +6,10 @@ use chrono::NaiveDate;
 use super::order::sale_closed;
 use crate::error::{ModuleError, Text, counted};
 use crate::model::catalogue::Product;
+use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::Expiry;
+use crate::model::payment::Payment;
 use crate::model::period::{MonthCount, Period, add_months, add_period, days_between};
 use crate::text;
 
@@ -18,6 +20,14 @@ pub fn paid_end(item_end: Option<NaiveDate>, settled_end: Option<NaiveDate>, per
     let end = item_end?;
     let moved_already = settled_end.is_some_and(|settled| end > settled);
     Some(if moved_already { end } else { add_period(end, period) })
+}
+
+/// The paid end, if a payment still owes a period to the license that the service has now. `None`: the license covers
+/// the payment, the period was bought before, or the payment found another license.
+pub fn owed_until(payment: &Payment, license: LicenseId, expires: Expiry) -> Option<NaiveDate> {
+    let (before, now) = (payment.expires_before?, expires.day()?);
+    let is_same = payment.license == Some(license);
+    (is_same && now <= before && before < payment.paid_end).then_some(payment.paid_end)
 }
 
 /// Whether a product may be renewed today.
@@ -129,6 +139,7 @@ mod tests {
     use super::*;
     use crate::model::ids::{ClientId, ItemId, PricelistId};
     use crate::model::item::ItemParams;
+    use crate::model::license::ends;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -171,6 +182,31 @@ mod tests {
             assert_eq!(got, Some(day(want)), "{case}");
         }
         assert_eq!(paid_end(None, None, Period::Lifetime), None);
+    }
+
+    /// A repeated run of a payment buys nothing twice, and no payment renews a license that it did not find.
+    #[test]
+    fn a_payment_owes_one_period_to_the_license_that_it_found() {
+        for (case, found, before, now, want) in [
+            ("runs out before the paid end", Some(5001), "2027-01-05", "2027-01-05", true),
+            ("ran out long ago", Some(5001), "2026-12-01", "2026-12-01", true),
+            ("renewed by an earlier run", Some(5001), "2027-01-05", "2027-02-05", false),
+            ("shown with an older end than before", Some(5001), "2027-01-05", "2026-12-05", true),
+            ("covers the payment", Some(5001), "2027-02-01", "2027-02-01", false),
+            ("another license", Some(5002), "2027-01-05", "2027-01-05", false),
+            ("no license at the first run", None, "", "2027-01-05", false),
+            ("a license without end", Some(5001), "2027-01-05", "", false),
+        ] {
+            let payment = Payment {
+                paid_end: day("2027-02-01"),
+                license: found.map(LicenseId),
+                expires_before: before.parse().ok(),
+                item_end_before: Some(day("2027-01-01")),
+                finished: false,
+            };
+            let got = owed_until(&payment, LicenseId(5001), ends(now));
+            assert_eq!(got, want.then_some(payment.paid_end), "{case}");
+        }
     }
 
     fn months(renewal: &Renewal) -> Option<u16> {

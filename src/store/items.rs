@@ -9,6 +9,7 @@ use crate::model::creation::is_same_creation;
 use crate::model::ids::{ClientId, ItemId, LicenseId, RunningOperationId};
 use crate::model::item::Item;
 use crate::model::journal::Incarnation;
+use crate::model::payment::Payment;
 
 /// What is remembered of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,21 +24,6 @@ pub struct ItemRow {
     pub last_license: Option<LicenseId>,
     /// The settled end. A later end is a new payment.
     pub settled_end: Option<NaiveDate>,
-}
-
-/// One payment of the panel, with the situation that the first run for its paid end found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    /// The date until which the service is paid after `prolong`.
-    pub paid_end: NaiveDate,
-    /// The license at the first run.
-    pub license: Option<LicenseId>,
-    /// Its expiry at the first run; `None` without a license or an end.
-    pub expires_before: Option<NaiveDate>,
-    /// item.expiredate at the first run. The post-call is repeated only while it is unchanged.
-    pub item_end_before: Option<NaiveDate>,
-    /// Whether the post-call was seen to succeed.
-    pub finished: bool,
 }
 
 pub(super) const SELECT_ITEM: &str = "SELECT client, closes, choice, last_license, settled_end, id FROM item";

@@ -43,7 +43,7 @@ pub mod membership {
     pub use super::cluster::{begin, bring_forward, join, leave, rejoin};
 }
 pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, open_file, open_ready, prepare};
-pub use items::{ItemRow, Payment};
+pub use items::ItemRow;
 pub use journal::{NewIntent, Recorded, RecordedIntent};
 pub use licenses::Binding;
 pub use passes::{OpenIntent, Serving, Trouble};

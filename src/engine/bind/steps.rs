@@ -15,6 +15,7 @@ use crate::plan::change::Target;
 use crate::plan::doubt::has_run_out;
 use crate::plan::identity::KeyFate;
 use crate::plan::outward;
+use crate::plan::pool::has_new_key;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
@@ -51,7 +52,7 @@ impl Engine<'_> {
     /// `key_change_limit` and others: refused; nothing was bound.
     async fn key_for_another(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
         let row = self.remember_key_before(row, &seen).await?;
-        if self.key_is_new(&row, &seen) {
+        if has_new_key(&row, &seen) {
             return Ok(seen);
         }
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);

@@ -1,0 +1,188 @@
+//! What becomes of a license that its service gave back, or that a service could not take after all
+//! (docs/licensing-rules.md 7).
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+
+use crate::model::ids::{Mark, PanelId};
+use crate::model::license::{Expiry, FREE_NAME, License};
+use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::rules::OnClose;
+
+/// How long a license rests when no day is known from which the seller allows the change.
+pub const REST_HOURS: i64 = 24;
+
+/// How a license ends that its service gave back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is freed for the next client.
+    Pooled,
+    /// It is stopped, and left to run out.
+    Stopped,
+    /// It is deleted at the seller.
+    Deleted,
+}
+
+/// How a license ends. `is_pooled`: whether licenses of its product are given to other clients. A license without end
+/// stays with its client, and so does one with modules: they cannot change their license.
+pub fn fate(on_close: OnClose, is_pooled: bool, expires: Expiry, has_modules: bool) -> Fate {
+    match on_close {
+        OnClose::Delete => Fate::Deleted,
+        OnClose::Pool if is_pooled && expires != Expiry::Never && !has_modules => Fate::Pooled,
+        OnClose::Pool | OnClose::Stop | OnClose::Keep => Fate::Stopped,
+    }
+}
+
+/// Whether another installation took a license in the meantime. Then it is not ours any more, and is never touched
+/// again (docs/money-safety.md 5). With `pool_foreign`, a license that another installation freed and that we took but
+/// could not mark yet is still free.
+pub fn is_taken_by_another(seen: &License, panel: &PanelId, pool_foreign: bool) -> bool {
+    let is_free = |mark: &Mark| pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
+    seen.remoteid.mark().is_some_and(|mark| mark.panel() != panel && !is_free(&mark))
+}
+
+/// Whether a license was claimed, and nothing was sent for the claim yet: it is as free as it was in the pool. The
+/// first request for a claim is that for a new key, and the old key is written down before.
+pub fn is_untouched(row: &LicenseRow) -> bool {
+    row.state == LicenseState::Claimed && row.key_before.is_none() && has_free_name(row)
+}
+
+/// The state of a claimed license that goes back. Without the name of a free license it still has to be freed.
+pub fn state_to_return(row: &LicenseRow) -> LicenseState {
+    if has_free_name(row) { LicenseState::Pool } else { LicenseState::ToFree }
+}
+
+fn has_free_name(row: &LicenseRow) -> bool {
+    row.name == FREE_NAME
+}
+
+/// The state of a claimed license that somebody uses now. With the mark of another installation it is not ours any
+/// more. Without any mark nothing proves that its user is ours: it stays in the pool, reconcile names it, and nothing
+/// frees it.
+pub fn state_when_used(row: &LicenseRow, seen: &License, panel: &PanelId) -> LicenseState {
+    match seen.remoteid.mark() {
+        Some(mark) if mark.panel() == panel => state_to_return(row),
+        None if seen.remoteid.is_silent() => LicenseState::Pool,
+        Some(_) | None => LicenseState::Stopped,
+    }
+}
+
+/// When a license is freed again whose address the seller did not clear: on the day after `until`, the last day of the
+/// month in which it may not change.
+pub fn free_again_at(until: Option<NaiveDate>, now: DateTime<Utc>) -> DateTime<Utc> {
+    until.and_then(day_after).unwrap_or(now + Duration::hours(REST_HOURS))
+}
+
+/// When a license that was refused to a service may be tried again: on the day after `until`. A day in the past is
+/// ignored: otherwise every run would try this refused license first.
+pub fn try_again_at(until: Option<NaiveDate>, now: DateTime<Utc>) -> DateTime<Utc> {
+    until.and_then(day_after).filter(|at| *at > now).unwrap_or(now + Duration::hours(REST_HOURS))
+}
+
+/// Midnight (UTC) at the end of a day.
+fn day_after(day: NaiveDate) -> Option<DateTime<Utc>> {
+    Some(day.succ_opt()?.and_hms_opt(0, 0, 0)?.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::ItemId;
+    use crate::model::license::{FREE_IP, RemoteId, ends, test_license};
+    use crate::model::license_row::test_row;
+
+    /// The setting decides, and only a license that another client may use goes into the pool.
+    #[test]
+    fn only_a_license_that_another_client_may_use_is_pooled() {
+        let month = ends("2027-02-01");
+        for (case, on_close, is_pooled, expires, has_modules, want) in [
+            ("an ordinary one", OnClose::Pool, true, month, false, Fate::Pooled),
+            ("its expiry is not known", OnClose::Pool, true, Expiry::Unknown, false, Fate::Pooled),
+            ("a product that is not pooled", OnClose::Pool, false, month, false, Fate::Stopped),
+            ("without end", OnClose::Pool, true, Expiry::Never, false, Fate::Stopped),
+            ("with modules", OnClose::Pool, true, month, true, Fate::Stopped),
+            ("the setting stop", OnClose::Stop, true, month, false, Fate::Stopped),
+            ("the setting keep", OnClose::Keep, true, month, false, Fate::Stopped),
+            ("the setting delete", OnClose::Delete, true, month, false, Fate::Deleted),
+            ("the setting delete, not pooled", OnClose::Delete, false, Expiry::Never, true, Fate::Deleted),
+        ] {
+            assert_eq!(fate(on_close, is_pooled, expires, has_modules), want, "{case}");
+        }
+    }
+
+    fn panel(byte: u8) -> PanelId {
+        PanelId::from_bytes([byte; 8])
+    }
+
+    fn order(panel: PanelId) -> RemoteId {
+        RemoteId::Text(Mark::Order { panel, item: ItemId(42), number: 1 }.to_string())
+    }
+
+    fn pool(panel: PanelId) -> RemoteId {
+        RemoteId::Text(Mark::Pool { panel }.to_string())
+    }
+
+    /// Only a mark is proof, and a free license of another installation is taken only where the settings allow it.
+    #[test]
+    fn a_license_with_the_mark_of_another_installation_is_not_ours() {
+        let free = License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..test_license(5001) };
+        for (case, remoteid, is_free, pool_foreign, want) in [
+            ("no mark", RemoteId::Empty, false, false, false),
+            ("words of somebody", RemoteId::Text("shop".into()), false, false, false),
+            ("our order", order(panel(0)), false, false, false),
+            ("our pool", pool(panel(0)), true, false, false),
+            ("an order of another", order(panel(1)), false, true, true),
+            ("an order of another, looks free", order(panel(1)), true, true, true),
+            ("freed by another", pool(panel(1)), true, true, false),
+            ("freed by another, not allowed", pool(panel(1)), true, false, true),
+            ("marked free by another, used", pool(panel(1)), false, true, true),
+        ] {
+            let seen = if is_free { free.clone() } else { test_license(5001) };
+            let seen = License { remoteid, ..seen };
+            assert_eq!(is_taken_by_another(&seen, &panel(0), pool_foreign), want, "{case}");
+        }
+    }
+
+    /// A claim that sent nothing has changed nothing; after that, the name tells what has to be undone.
+    #[test]
+    fn a_claimed_license_goes_back_as_its_name_and_mark_say() {
+        let claimed = LicenseRow { state: LicenseState::Claimed, name: FREE_NAME.into(), ..test_row(5001) };
+        let begun = LicenseRow { key_before: Some("none".into()), ..claimed.clone() };
+        let named = LicenseRow { name: "shop".into(), ..begun.clone() };
+        let bound = LicenseRow { state: LicenseState::Bound, ..claimed.clone() };
+        for (case, row, untouched, state) in [
+            ("nothing sent", &claimed, true, LicenseState::Pool),
+            ("a new key requested", &begun, false, LicenseState::Pool),
+            ("named for the service", &named, false, LicenseState::ToFree),
+            ("not claimed", &bound, false, LicenseState::Pool),
+        ] {
+            assert_eq!((is_untouched(row), state_to_return(row)), (untouched, state), "{case}");
+        }
+        for (case, row, remoteid, want) in [
+            ("our mark, free name", &begun, order(panel(0)), LicenseState::Pool),
+            ("our mark, named", &named, order(panel(0)), LicenseState::ToFree),
+            ("no mark", &named, RemoteId::Empty, LicenseState::Pool),
+            ("no remoteid", &named, RemoteId::Absent, LicenseState::Pool),
+            ("another installation", &begun, order(panel(1)), LicenseState::Stopped),
+            ("words of somebody", &begun, RemoteId::Text("shop".into()), LicenseState::Stopped),
+        ] {
+            let seen = License { remoteid, ..test_license(5001) };
+            assert_eq!(state_when_used(row, &seen, &panel(0)), want, "{case}");
+        }
+    }
+
+    /// The seller's month decides; a refused candidate rests at least a day, a license to be freed does not.
+    #[test]
+    fn a_license_is_tried_again_on_the_day_after_its_month() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).expect("a moment").to_utc();
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        let (now, tomorrow) = (at("2027-01-10T12:00:00Z"), at("2027-01-11T12:00:00Z"));
+        for (case, until, free, again) in [
+            ("no day", None, tomorrow, tomorrow),
+            ("ahead", day("2027-01-20"), at("2027-01-21T00:00:00Z"), at("2027-01-21T00:00:00Z")),
+            ("today", day("2027-01-10"), at("2027-01-11T00:00:00Z"), at("2027-01-11T00:00:00Z")),
+            ("over", day("2027-01-01"), at("2027-01-02T00:00:00Z"), tomorrow),
+        ] {
+            assert_eq!((free_again_at(until, now), try_again_at(until, now)), (free, again), "{case}");
+        }
+    }
+}
