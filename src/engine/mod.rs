@@ -24,6 +24,7 @@ mod panel;
 mod pool;
 mod reconcile;
 mod renew;
+mod repeatable;
 mod resolve;
 mod send;
 mod stepping;

@@ -7,6 +7,7 @@
 //! each row of our state ([`Comparison::held`]), the services that marks name ([`Comparison::marked`]), all other
 //! services ([`Comparison::service`]), and [`Comparison::finish`].
 
+mod held;
 mod shows;
 mod strangers;
 
@@ -23,9 +24,6 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::IntentStatus;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::reason::Reason;
-use crate::plan::change::{Difference, differences};
-use crate::plan::identity::serves;
 use crate::plan::renew::is_paid;
 use crate::plan::takeover::named;
 use crate::text;
@@ -272,181 +270,6 @@ impl<'g> Comparison<'g> {
                 let what = text!("{kind} of {since}: its answer was lost", "{kind} от {since}: ответ потерян");
                 self.add(Kind::Doubt, Some(item), intent.request.license(), what, Remedy::Look(item));
             }
-        }
-    }
-
-    fn row(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
-        if let Some(view) = view {
-            self.visit(view);
-        }
-        match row.state {
-            LicenseState::Bound | LicenseState::Claimed => self.bound(row, seen, view),
-            LicenseState::ToFree if row.not_before.is_none_or(|until| until <= self.ground.now) => {
-                let id = row.id;
-                let what = text!("license {id} waits to be freed", "лицензия {id} ждёт освобождения");
-                self.add(Kind::ToFree, row.item, Some(id), what, Remedy::Free(id));
-            }
-            LicenseState::Pool | LicenseState::Stopped | LicenseState::ToFree => self.unheld(row, seen),
-            LicenseState::Deleted => {}
-        }
-    }
-
-    fn unheld(&mut self, row: &LicenseRow, seen: Option<&License>) {
-        let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
-        let id = row.id;
-        if row.state == LicenseState::Stopped && row.reason == Some(Reason::NotFree) {
-            // It belongs to another installation now.
-            return;
-        }
-        let is_taken = row.state == LicenseState::Pool && seen.looks_used();
-        if seen.autoprolong == Some(true) && !is_taken {
-            let what = text!(
-                "unused license {id} is renewed by the seller itself",
-                "незанятую лицензию {id} продавец продлевает сам"
-            );
-            self.add(Kind::Autoprolong, None, Some(id), what, Remedy::SwitchOff(id));
-        }
-        if is_taken {
-            let (name, ip) = (seen.shown_name(), seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
-            let what =
-                text!("pooled license {id} is used as {name} at {ip}", "лицензия {id} из пула занята: {name}, {ip}");
-            self.add(Kind::NotFree, None, Some(id), what, used_by(seen));
-        }
-    }
-
-    fn bound(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
-        let (id, Some(item)) = (row.id, row.item) else { return };
-        let unbind = || command(format_args!("unbind {item}"));
-        let bind = || command(format_args!("bind {item} {id}"));
-        let Some(view) = view else {
-            let what = text!(
-                "license {id} is bound to service {item}, which the panel does not have",
-                "лицензия {id} привязана к услуге {item}, которой в панели нет"
-            );
-            return self.add(Kind::NoItem, Some(item), Some(id), what, unbind());
-        };
-        if row.incarnation == Some(view.incarnation.beside().to_string()) {
-            let what = text!(
-                "license {id} was taken for service {item}, whose move to this account has not ended",
-                "лицензия {id} взята для услуги {item}, перенос которой на эту учётную запись не завершён"
-            );
-            return self.add(Kind::Doubt, Some(item), Some(id), what, Remedy::Look(item));
-        }
-        let is_open = view.item.status != ItemStatus::Deleted;
-        if !serves(row, &view.incarnation) {
-            let what = text!(
-                "license {id} was bound to another service numbered {item}",
-                "лицензия {id} привязана к другой услуге с номером {item}"
-            );
-            let is_shown = is_open && view.item.params.licid == Some(id);
-            let remedy = if is_shown { bind() } else { unbind() };
-            return self.add(Kind::OtherIncarnation, Some(item), Some(id), what, remedy);
-        }
-        if let Some(known) = view.known_client.filter(|known| *known != view.item.client) {
-            let client = view.item.client;
-            let what = text!(
-                "service {item} belongs to client {client}, its license {id} was bound for client {known}",
-                "услуга {item} принадлежит клиенту {client}, а её лицензия {id} привязана для клиента {known}"
-            );
-            return self.add(Kind::OtherClient, Some(item), Some(id), what, if is_open { bind() } else { unbind() });
-        }
-        if view.item.status == ItemStatus::Deleted {
-            if seen.is_some_and(|seen| !is_alive(seen)) {
-                self.dead.insert(id);
-            }
-            let what = text!(
-                "service {item} is closed, license {id} is still held",
-                "услуга {item} закрыта, а лицензия {id} ещё занята"
-            );
-            return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
-        }
-        match seen.filter(|seen| is_alive(seen)) {
-            None => {
-                self.gone.insert(item);
-                let what = text!("license {id} is not in the seller's list", "лицензии {id} нет в списке продавца");
-                self.add(Kind::Gone, Some(item), Some(id), what, Remedy::Look(item));
-            }
-            Some(seen) if seen.status == LicenseStatus::Ordered => {
-                let what = text!(
-                    "license {id} is ordered and not paid at the seller",
-                    "лицензия {id} заказана и не оплачена у продавца"
-                );
-                self.add(Kind::Unpaid, Some(item), Some(id), what, command("doctor"));
-            }
-            Some(seen) => self.against_intent(view, row, seen),
-        }
-        if let Some(other) = row.key.as_ref().and_then(|key| key.names_another(id)) {
-            let what = text!(
-                "the key of license {id} begins with the number of license {other}",
-                "ключ лицензии {id} начинается с номера лицензии {other}"
-            );
-            self.add(Kind::KeyNumber, Some(item), Some(id), what, command(format_args!("show license:{id}")));
-        }
-        self.shown(view, row);
-    }
-
-    fn against_intent(&mut self, view: &ItemView, row: &LicenseRow, seen: &License) {
-        let Want::License(target) = &view.want else { return };
-        let (item, id) = (view.item.id, row.id);
-        let have_ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        for difference in differences(&view.item, target, row, seen, self.ground.today) {
-            let (kind, what) = match difference {
-                Difference::Tariff { from, to } => {
-                    (Kind::Tariff, text!("tariff {from}, wanted {to}", "тариф {from}, нужен {to}"))
-                }
-                Difference::Nodes { from, to } => {
-                    (Kind::Nodes, text!("{from} nodes, wanted {to}", "узлов {from}, нужно {to}"))
-                }
-                Difference::Ip(ip) => {
-                    (Kind::Address, text!("address {have_ip}, wanted {ip}", "IP {have_ip}, нужен {ip}"))
-                }
-                Difference::Outward(ip) => {
-                    let have = seen.remoteip.as_deref().or(row.remoteip.as_deref()).unwrap_or("?");
-                    let wanted = ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-                    let what = text!("outward address {have}, wanted {wanted}", "внешний IP {have}, нужен {wanted}");
-                    (Kind::Address, what)
-                }
-                Difference::Name(name) => {
-                    (Kind::Name, text!("name {}, wanted {name}", "имя {}, нужно {name}", seen.shown_name()))
-                }
-                Difference::Autoprolong => {
-                    (Kind::Autoprolong, text!("the seller renews it by itself", "продавец продлевает её сам"))
-                }
-                Difference::Running => (
-                    Kind::Status,
-                    text!("runs, though the service is suspended", "работает, хотя услуга приостановлена"),
-                ),
-                Difference::NotRunning => {
-                    (Kind::Status, text!("stopped, though the service is active", "остановлена, хотя услуга активна"))
-                }
-            };
-            let what = text!(["license {id}: {}", what.en], ["лицензия {id}: {}", what.ru]);
-            self.add(kind, Some(item), Some(id), what, Remedy::Look(item));
-        }
-    }
-
-    /// Compares what the service shows its client.
-    fn shown(&mut self, view: &ItemView, row: &LicenseRow) {
-        let (item, id) = (view.item.id, row.id);
-        if row.key.is_none() {
-            if self.ground.now - row.since > chrono::Duration::hours(1) {
-                let what = text!("license {id} has no key for over an hour", "у лицензии {id} больше часа нет ключа");
-                self.add(Kind::KeyLate, Some(item), Some(id), what, Remedy::Look(item));
-            }
-        } else if view.item.params.lickey != row.key {
-            let what = text!(
-                "the service does not show the key of license {id}",
-                "услуга показывает не тот ключ, что у лицензии {id}"
-            );
-            self.add(Kind::Key, Some(item), Some(id), what, Remedy::Look(item));
-        }
-        if view.item.params.licid != Some(id) {
-            self.unshown.insert(id);
-            let what = text!(
-                "the service does not show the number of license {id}",
-                "услуга показывает не тот номер: её лицензия {id}"
-            );
-            self.add(Kind::Key, Some(item), Some(id), what, Remedy::Look(item));
         }
     }
 

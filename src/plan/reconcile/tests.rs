@@ -12,6 +12,7 @@ use crate::model::item::{Item, ItemParams};
 use crate::model::journal::{Incarnation, Intent, OnceRequest};
 use crate::model::license::{Expiry, FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
 use crate::model::period::Period;
+use crate::model::reason::Reason;
 use crate::plan::change::Target;
 use crate::plan::identity::{Shown, shown};
 
