@@ -49,4 +49,5 @@ mod support;
 mod suspend;
 mod sync;
 mod tidy;
+mod tour;
 mod wire;

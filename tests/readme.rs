@@ -140,6 +140,18 @@ fn the_guides_name_what_watches() {
     }
 }
 
+/// Both READMEs lead to what an administrator needs first.
+#[test]
+fn the_readmes_lead_to_the_tour_the_pages_and_monitoring() {
+    let wanted = [["tour.md", "pages.md", "monitoring.md"], ["tour.ru.md", "pages.md", "monitoring.ru.md"]];
+    for (name, wanted) in READMES.into_iter().zip(wanted) {
+        let links = links(&text(name));
+        for document in wanted {
+            assert!(links.contains(&format!("docs/{document}")), "{name}: {document}");
+        }
+    }
+}
+
 /// The table of contents of the book names every document of docs/ once.
 #[test]
 fn the_book_holds_every_document() {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Answer, Desk, refused};
 use crate::cli::DoctorArgs;
-use crate::engine::{call_error, check_machine, former_accounts, is_account, state_error};
+use crate::engine::{RESTORED, call_error, check_machine, former_accounts, is_account, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ModuleId};
 use crate::model::license::{License, LicenseStatus};
@@ -400,5 +400,13 @@ pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError
         tx.note(None, None, "machine", &done)
     });
     write.map_err(state_error)?;
-    Ok(Answer::sentence("state", desk.ctx.lang, &done))
+    let next = match store.meta(RESTORED).map_err(state_error)? {
+        Some(_) => text!(
+            " It is older than what was done with it. Next: pmisplicense reconcile, then pmisplicense reconcile --apply.",
+            " Оно старее того, что было сделано. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply."
+        ),
+        None => Text::default(),
+    };
+    let told = text!(["{}{}", done.en, next.en], ["{}{}", done.ru, next.ru]);
+    Ok(Answer::sentence("state", desk.ctx.lang, &told))
 }

@@ -21,6 +21,7 @@ use crate::model::rules::{Rules, a_month_after};
 use crate::plan::pool::{Need, Today, why_not};
 use crate::store::{LicenseFilter, Order, Store, StoreError};
 use crate::text;
+use crate::watch::last_runs::{self, LastRuns};
 
 /// A narrow terminal cuts the names, then leaves out the address, the product and the domains, in this order.
 const GIVING: Giving<'_> = Giving { soft: &[8], spare: &[6, 3, 7] };
@@ -43,7 +44,11 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
     };
     // Only the list of problems asks the panel, to leave out refusals of closed services.
     let problems = match args.problems {
-        true => problems::read(desk, &store)?,
+        true => {
+            let mut problems = problems::read(desk, &store)?;
+            problems.add_failing_modules(&LastRuns::read(&last_runs::path(&desk.ctx.settings)));
+            problems
+        }
         false => Problems::read(&store, desk.ctx.clock.now())?,
     };
     let is_shown = |row: &LicenseRow| !args.problems || !problems.words(row).is_empty();

@@ -137,8 +137,7 @@ pub fn reconcile(
     allow: Allow,
 ) -> Result<Answer, ModuleError> {
     let reconciled = carried_out(desk, only, apply, allow)?;
-    let is_applied = !matches!(apply, Apply::Nothing);
-    Ok(told(desk, &reconciled, is_applied))
+    Ok(told(desk, &reconciled, apply))
 }
 
 /// Compares, and puts right what is to be.
@@ -345,7 +344,7 @@ fn busy_with(module: ModuleId, phase: Phase) -> Text {
     }
 }
 
-fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: bool) -> Answer {
+fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer {
     let lang = desk.ctx.lang;
     let (results, error) = (&reconciled.results, reconciled.error.as_ref());
     let (mut text, mut list, mut left) = (String::new(), Vec::new(), 0_u32);
@@ -381,10 +380,17 @@ fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: bool) -> Answer {
         (0, _) if error.is_none() => {
             text!("panel, state and the seller agree", "панель, состояние и продавец согласны")
         }
-        (_, true) => {
+        (_, Apply::Chosen(_)) if !results.iter().any(|(module, finding, _)| apply.covers(*module, finding)) => text!(
+            [
+                "{}; --only names none of these: it takes the number of a service, or the kind of a difference",
+                counted(total, "difference")
+            ],
+            ["различий: {total}; в --only ни одно из них не названо: укажите номер услуги или вид различия"]
+        ),
+        (_, Apply::All | Apply::Only(_) | Apply::Chosen(_)) => {
             text!(["{}, {left} left", counted(total, "difference")], ["различий: {total}, осталось: {left}"])
         }
-        (_, false) => text!(
+        (_, Apply::Nothing) => text!(
             ["{}; to put right what can be: pmisplicense reconcile --apply", counted(total, "difference")],
             ["различий: {total}; исправить, что можно: pmisplicense reconcile --apply"]
         ),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Answer, Desk};
 use crate::durable::private_folder;
-use crate::engine::{RESTORED, state_error};
+use crate::engine::{RESTORED, check_machine, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::item::ItemStatus;
 use crate::session::open_state;
@@ -53,8 +53,9 @@ pub fn backup_in(desk: &mut Desk<'_>, dir: &Path, keep: Option<u16>) -> Result<A
     copied(desk, &file)?;
     let removed = keep.map_or(Ok(0), |keep| remove_old(dir, &file, usize::from(keep)))?;
     let shown = file.display();
+    let copies = if removed == 1 { "copy" } else { "copies" };
     let words = text!(
-        ["the state was copied to {shown}; it holds license keys; {} removed", counted(removed, "old copy")],
+        ["the state was copied to {shown}; it holds license keys; {removed} old {copies} removed"],
         ["состояние скопировано в {shown}; в нём ключи лицензий; старых копий удалено: {removed}"]
     );
     let mut answer = Answer::sentence("backup", desk.ctx.lang, &words);
@@ -150,10 +151,17 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
     desk.confirm(&plan, yes)?;
     let _alone = alone(desk.ctx)?;
     replace(desk, &copy, &kept, Aside::Unusable, now)?;
-    let done = text!(
-        "the state was restored from {from}; now run: pmisplicense reconcile, then reconcile --apply",
-        "состояние восстановлено из {from}; теперь: pmisplicense reconcile, затем reconcile --apply"
-    );
+    let done = match check_machine(&copy, &desk.ctx.machine) {
+        Ok(()) => text!(
+            "the state was restored from {from}; now run: pmisplicense reconcile, then reconcile --apply",
+            "состояние восстановлено из {from}; теперь: pmisplicense reconcile, затем reconcile --apply"
+        ),
+        // Until the state is this machine's, each of these would be refused.
+        Err(_) => text!(
+            "The state was restored from {from}. It was made on another machine. Next: when that machine is switched off, run: pmisplicense state claim. Then: pmisplicense reconcile, and pmisplicense reconcile --apply.",
+            "Состояние восстановлено из {from}. Оно создано на другой машине. Далее: когда та машина выключена, выполните pmisplicense state claim. Затем: pmisplicense reconcile и pmisplicense reconcile --apply."
+        ),
+    };
     Ok(Answer::sentence("restore", desk.ctx.lang, &done))
 }
 

@@ -70,6 +70,8 @@ impl Line {
 /// The list, and the failures because of which a part of it is missing.
 pub(super) struct List {
     pub(super) command: &'static str,
+    /// The whole command that binds them, as it can be pasted.
+    pub(super) again: String,
     pub(super) lines: Vec<Line>,
     pub(super) error: Option<ModuleError>,
 }
@@ -85,12 +87,18 @@ pub(super) fn chosen(desk: &mut Desk<'_>, only: Option<ModuleId>) -> Result<Vec<
     }
 }
 
+/// The option that names the module again.
+pub(super) fn module_option(taking: &Taking) -> String {
+    taking.module.map_or_else(String::new, |module| format!(" --module {module}"))
+}
+
 /// `take-over panel`
 ///
 /// # Errors
 /// Any error that prevents the list or the question. The failure of a single license is part of the answer.
 pub fn panel(desk: &mut Desk<'_>, taking: &Taking) -> Result<Answer, ModuleError> {
-    let mut list = List { command: "take-over panel", lines: Vec::new(), error: None };
+    let again = format!("pmisplicense take-over panel{} --apply", module_option(taking));
+    let mut list = List { command: "take-over panel", again, lines: Vec::new(), error: None };
     for module in chosen(desk, taking.module)? {
         match survey(desk, module) {
             Ok(found) => list.lines.extend(found.into_iter().map(Line::new)),
@@ -284,17 +292,17 @@ impl List {
         let done = count(|outcome| matches!(outcome, Outcome::Done(_)));
         let left = count(|outcome| matches!(outcome, Outcome::Left(..)));
         let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
-        let command = self.command;
+        let (command, again) = (self.command, &self.again);
         let sum = match (applied, bind + mark + left) {
             (false, 0) => text!("nothing to take over", "принимать нечего"),
             (false, _) => text!(
-                "{bind} to bind, {mark} to mark, {left} left alone; to do it: pmisplicense {command} … --apply",
-                "привязать: {bind}, пометить: {mark}, не трогать: {left}; выполнить: pmisplicense {command} … --apply"
+                "{bind} to bind, {mark} to mark, {left} left alone; to do it: {again}",
+                "привязать: {bind}, пометить: {mark}, не трогать: {left}; выполнить: {again}"
             ),
             // The module of these licenses could not be used.
             (true, _) if bind > 0 => text!(
-                "{done} done, {bind} not bound, {mark} not marked, {left} left alone, {failed} failed; the rest again: pmisplicense {command} … --apply",
-                "выполнено: {done}, не привязано: {bind}, без метки: {mark}, не тронуто: {left}, не удалось: {failed}; остальное снова: pmisplicense {command} … --apply"
+                "{done} done, {bind} not bound, {mark} not marked, {left} left alone, {failed} failed; the rest again: {again}",
+                "выполнено: {done}, не привязано: {bind}, без метки: {mark}, не тронуто: {left}, не удалось: {failed}; остальное снова: {again}"
             ),
             (true, _) => text!(
                 "{done} done, {mark} not marked, {left} left alone, {failed} failed",

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::progress::Bar;
-use super::takeover::{Line, List, Outcome, chosen, refused};
+use super::takeover::{Line, List, Outcome, chosen, module_option, refused};
 use super::{Answer, Desk};
 use crate::cli::Whmcs;
 use crate::engine::{Candidate, run_to_end};
@@ -35,12 +35,29 @@ pub fn whmcs(desk: &mut Desk<'_>, args: &Whmcs) -> Result<Answer, ModuleError> {
     let [module] = modules.as_slice() else { return Err(which_module(&modules)) };
     let found = survey(desk, *module, &rows)?;
     let lines = found.into_iter().map(Line::new).collect();
-    let mut list = List { command: "take-over whmcs", lines, error: None };
+    let mut list = List { command: "take-over whmcs", again: again(args), lines, error: None };
     if args.taking.apply && list.lines.iter().any(|line| matches!(line.outcome, Outcome::Named)) {
         stopped(desk, args)?;
     }
     list.ask_addresses(desk, &args.taking, args.by_address);
     list.finish(desk, &args.taking)
+}
+
+/// The whole command that binds the licenses. A URL is left out, because it may hold a password.
+fn again(args: &Whmcs) -> String {
+    let source = if args.source.contains("://") { "…".to_owned() } else { quoted(&args.source) };
+    let map = args.map.as_ref().map_or_else(String::new, |map| format!(" --map {}", quoted(&map.to_string_lossy())));
+    format!("pmisplicense take-over whmcs {source}{map}{} --apply", module_option(&args.taking))
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Makes sure that WHMCS's module is switched off. It renews everything in its table, so each license would be renewed

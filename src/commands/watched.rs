@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
-use crate::pass_report::PassReport;
+use crate::pass_report::{PassReport, Scope};
 use crate::session::open_state;
 use crate::watch::last_runs::{self, LastRuns};
 use crate::watch::metrics::{figures, write};
@@ -17,9 +17,10 @@ pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport)
     }
     let now = ctx.clock.now();
     let failure = report.error("sync").map(|error| error.mapped(|words| ctx.log.masked(words)));
+    let is_of_module = report.first().is_some_and(|entry| entry.scope == Scope::Account);
     let balance = ctx.settings.metrics_file.is_some().then(|| balance(ctx, module)).and_then(Result::ok);
     let changed = LastRuns::change(&last_runs::path(&ctx.settings), |all| {
-        all.sync_ended(module, now, failure.as_ref().map(|error| &*error.message));
+        all.sync_ended(module, now, failure.as_ref().map(|error| &*error.message), is_of_module);
         if let Some(balance) = balance.flatten() {
             all.balance_seen(module, now, &balance);
         }

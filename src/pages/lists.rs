@@ -114,7 +114,8 @@ fn value_in<'r>(row: &'r Element, column: &str) -> (bool, u64, &'r str) {
 /// # Errors
 /// `state`
 pub fn waiting(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, ModuleError> {
-    let problems = Problems::read(&desk.store()?, desk.ctx.clock.now())?;
+    let mut problems = Problems::read(&desk.store()?, desk.ctx.clock.now())?;
+    problems.add_failing_modules(&LastRuns::read(&last_runs::path(&desk.ctx.settings)));
     let lang = desk.ctx.lang;
     let settling = Duration::seconds(i64::from(desk.ctx.settings.longest_settle_s()));
     Ok(part_of(problems.list(), request, |problem| {

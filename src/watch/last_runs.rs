@@ -46,6 +46,9 @@ pub struct LastSync {
     pub failures: u32,
     /// The first failure of the last one, in English and Russian.
     pub failure: Option<(String, String)>,
+    /// Whether that failure concerns the whole module, not one service or license of it.
+    #[serde(default)]
+    pub is_of_module: bool,
 }
 
 /// A balance.
@@ -146,10 +149,10 @@ impl LastRuns {
         })
     }
 
-    /// A sync of a module ended, well or with a failure.
-    pub fn sync_ended(&mut self, module: ModuleId, at: DateTime<Utc>, failure: Option<&Text>) {
+    /// A sync of a module ended, well or with a failure. `is_of_module`: the failure concerns the whole module.
+    pub fn sync_ended(&mut self, module: ModuleId, at: DateTime<Utc>, failure: Option<&Text>, is_of_module: bool) {
         let sync = self.syncs.entry(module.0).or_default();
-        sync.at = at;
+        (sync.at, sync.is_of_module) = (at, is_of_module);
         match failure {
             None => (sync.ended_well_at, sync.failures, sync.failure) = (Some(at), 0, None),
             Some(why) => {
@@ -199,7 +202,7 @@ mod tests {
         let path = folder.path().join("last_runs.json");
         let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("a moment");
         let ended = |seconds, failure: Option<&Text>| {
-            LastRuns::change(&path, |all| all.sync_ended(ModuleId(7), at(seconds), failure)).expect("written");
+            LastRuns::change(&path, |all| all.sync_ended(ModuleId(7), at(seconds), failure, false)).expect("written");
             LastRuns::read(&path).syncs[&7].clone()
         };
         assert_eq!(ended(1, None).failures, 0);
@@ -212,7 +215,7 @@ mod tests {
         assert_eq!(LastRuns::read(&path), LastRuns::default());
         // No folder: nothing to remember, and none is made.
         let nowhere = folder.path().join("no/last_runs.json");
-        LastRuns::change(&nowhere, |all| all.sync_ended(ModuleId(7), at(1), None)).expect("nothing to do");
+        LastRuns::change(&nowhere, |all| all.sync_ended(ModuleId(7), at(1), None, false)).expect("nothing to do");
         assert!(!nowhere.exists());
     }
 }

@@ -2,6 +2,7 @@
 //! read it here. Each problem has a stable word, what happened, and one whole command that can be pasted. It is made
 //! from the state alone, and its size does not depend on how many licenses there are.
 
+mod modules;
 mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,7 @@ mod keeping;
 mod looking;
 mod mending;
 mod moving;
+mod next_steps;
 mod planted;
 mod problems;
 mod record;

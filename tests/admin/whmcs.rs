@@ -78,7 +78,9 @@ fn a_table_from_a_file_binds_licenses_only_where_that_is_plain() {
     }
     assert!(one(&list, stale)["why"].as_str().unwrap().contains("says l14, the seller l99"), "{list:#}");
     assert!(one(&list, alone)["why"].as_str().unwrap().contains(&format!("import {alone}")));
-    assert!(fine(&t, &line).contains("--apply"));
+    let shown_again: Vec<String> = fine(&t, &line).split_whitespace().map(str::to_owned).collect();
+    let again = format!("pmisplicense take-over whmcs {file} --map {} --apply", map.display());
+    assert!(shown_again.join(" ").contains(&again), "the command can be pasted");
 
     assert!(refused(&t, &format!("{line} --apply --yes")).contains("--whmcs-stopped"));
     assert!(refused(&t, &format!("{line} --apply --whmcs-stopped")).contains("--yes"));

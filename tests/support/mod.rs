@@ -15,6 +15,7 @@ pub mod mariadb;
 pub mod mgrctl;
 pub mod modes;
 pub mod orderbox;
+pub mod plain;
 pub mod replay;
 pub mod run;
 pub mod scratch;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 const XML: &str = include_str!("../../xml/billmgr_mod_pmisplicense_pages.xml");
 
 /// Parameters of a request in their order; a name may come more than once.
-type Params = Vec<(String, String)>;
+pub(super) type Params = Vec<(String, String)>;
 
 /// The handler of the pages as the panel starts it, and the description that it goes by.
 pub struct Panel {
@@ -33,12 +33,7 @@ pub struct Viewer {
 impl Viewer {
     /// Starts it for a sandbox. `lang`: the language that the panel speaks.
     pub fn start(t: &Test, lang: &str) -> Self {
-        let panel = Panel {
-            root: t.root().to_owned(),
-            machine_id: t.machine_id(),
-            lang: lang.to_owned(),
-            description: html::parsed(XML),
-        };
+        let panel = Panel::new(t, lang);
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port of the loopback");
         let url = format!("http://{}/", listener.local_addr().expect("its address"));
         let panel = Arc::new(panel);
@@ -58,6 +53,15 @@ impl Viewer {
 }
 
 impl Panel {
+    pub(super) fn new(t: &Test, lang: &str) -> Self {
+        Self {
+            root: t.root().to_owned(),
+            machine_id: t.machine_id(),
+            lang: lang.to_owned(),
+            description: html::parsed(XML),
+        }
+    }
+
     fn serve(&self, stream: &TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream);
         let mut first = String::new();
@@ -95,12 +99,12 @@ impl Panel {
         stream.write_all(answer.as_bytes()).ok()
     }
 
-    fn metadata(&self, func: &str) -> Option<&Node> {
+    pub(super) fn metadata(&self, func: &str) -> Option<&Node> {
         self.description.named("metadata").find(|one| one.attribute("name") == func)
     }
 
     /// A text of the description in the panel's language; the name where there is none.
-    fn text<'a>(&'a self, block: &str, name: &'a str) -> &'a str {
+    pub(super) fn text<'a>(&'a self, block: &str, name: &'a str) -> &'a str {
         let langs = self.description.named("lang").filter(|lang| lang.attribute("name") == self.lang);
         let blocks = langs.flat_map(|lang| lang.named("messages")).filter(|one| one.attribute("name") == block);
         let mut texts = blocks.flat_map(|one| one.named("msg")).filter(|one| one.attribute("name") == name);
@@ -109,7 +113,7 @@ impl Panel {
 
     /// Starts the handler as the panel does: the document with its description on stdin, the rest in the environment.
     /// Of several selected rows `PARAM_elid` has the first, the query string has all.
-    fn asked(&self, given: &Params) -> Node {
+    pub(super) fn asked(&self, given: &Params) -> Node {
         let func = value(given, "func");
         let metadata = self.metadata(func).map_or_else(String::new, Node::written);
         let lang = &self.lang;
@@ -320,7 +324,7 @@ fn with(given: &Params, changes: &[(&str, &str)]) -> String {
     all.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
 }
 
-fn params(query: &str) -> Params {
+pub(super) fn params(query: &str) -> Params {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let split = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -67,7 +67,7 @@ pub fn check_machine(store: &Store, machine: &str) -> Result<(), ModuleError> {
         machine,
         text!("This state file was made on another machine", "Этот файл состояния создан на другой машине"),
     )
-    .changed(text!("Nothing was changed, here or the seller", "Ничего не изменено"))
+    .changed(text!("Nothing was changed, here or at the seller", "Ничего не изменено"))
     .next(text!(
         "if the panel moved here for good, run: pmisplicense state claim",
         "если панель переехала сюда навсегда, выполните: pmisplicense state claim"

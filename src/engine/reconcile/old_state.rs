@@ -194,10 +194,13 @@ impl Engine<'_> {
         })
         .await?;
         match rests_until {
-            Some(until) => Ok(text!(
-                "license {id} is taken in; so young it rests until {until}, then sync frees it",
-                "лицензия {id} принята; она слишком новая и ждёт до {until}, затем её освободит sync"
-            )),
+            Some(until) => {
+                let until = until.format("%Y-%m-%d %H:%M UTC");
+                Ok(text!(
+                    "license {id} is taken in; so young it rests until {until}, then sync frees it",
+                    "лицензия {id} принята; она слишком новая и ждёт до {until}, затем её освободит sync"
+                ))
+            }
             None => self.free_now(id).await,
         }
     }
