@@ -1,5 +1,6 @@
 //! WHMCS licenses from OrderBox through the binary: bought as an addition to a client's hosting order, kept, removed.
 //! What one costs stands in the ledger of the stand-in (tests/support/orderbox).
+mod both;
 mod close;
 mod doubt;
 mod guard;
