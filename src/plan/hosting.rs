@@ -18,7 +18,8 @@ use crate::model::journal::Intent;
 use crate::model::period::Period;
 use crate::text;
 
-/// Two looks without a trace are at least this far apart, or `settle_s` if that is less.
+/// A read may show an order as it was so long ago, at most. So two looks without a trace are at least this far apart,
+/// and an order without a key proves nothing sooner after its license was there. `settle_s` if that is less.
 const LOOKS_APART_S: u32 = 60;
 
 /// The seller's clock may be this far behind ours, so an action that it dates a little before the sending may be ours.
@@ -109,18 +110,26 @@ pub fn key_now(seen: &HostingOrder, fingerprint: &str) -> KeyNow {
     }
 }
 
-/// Decides after a look that found neither an effect nor an action. The first look may follow right after the lost
-/// answer. The second comes after the settling time.
+/// The shortest time between two looks that do not show the same moment of the seller.
+fn apart(settle_s: u32) -> Duration {
+    Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)))
+}
+
+/// Whether an order without a key may still be an old image of it, because its license was there at this moment.
+pub fn may_be_old(there: DateTime<Utc>, now: DateTime<Utc>, settle_s: u32) -> bool {
+    now < there + apart(settle_s)
+}
+
+/// Decides after a look that found neither an effect nor an action. Both looks come after the settling time: an earlier
+/// one may have missed an action that was accepted just before, and a single later one the moment in which the action
+/// has ended and neither it nor the key shows.
 pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
     let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
-    let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
-    let first = intent.clean_look_at;
+    let apart = apart(settle_s);
     if now < settled {
-        return match first {
-            None => Verdict::FirstCleanLook { again: settled.max(now + apart) },
-            Some(first) => Verdict::Wait { until: settled.max(first + apart) },
-        };
+        return Verdict::Wait { until: settled };
     }
+    let first = intent.clean_look_at.filter(|first| *first >= settled);
     if !resend {
         return Verdict::HandOver(text!("the setting resend is off", "настройка resend выключена"));
     }
@@ -262,18 +271,27 @@ mod tests {
         assert_eq!(ended(None, "2027-01-10T11:30:05Z"), Trace::Nothing);
     }
 
-    /// Nothing is sent again before the settling time, nor after one empty look alone.
+    /// Nothing is sent again before the settling time, nor after one empty look alone, nor when the first was earlier.
     #[test]
     fn one_empty_look_is_not_enough_to_send_again() {
         let decide = |first: Option<&str>, now: &str, resend| after_empty_look(&intent(first), at(now), 900, resend);
         let (settled, early) = ("2027-01-10T12:15:00Z", "2027-01-10T12:00:05Z");
-        assert_eq!(decide(None, early, true), Verdict::FirstCleanLook { again: at(settled) });
-        assert_eq!(decide(Some(early), "2027-01-10T12:10:00Z", true), Verdict::Wait { until: at(settled) });
-        assert_eq!(decide(Some(early), settled, true), Verdict::NeverHappened);
-        assert_eq!(decide(None, settled, true), Verdict::FirstCleanLook { again: at("2027-01-10T12:16:00Z") });
-        let late = Some("2027-01-10T12:14:30Z");
-        assert_eq!(decide(late, settled, true), Verdict::Wait { until: at("2027-01-10T12:15:30Z") });
+        assert_eq!(decide(None, early, true), Verdict::Wait { until: at(settled) });
+        let again = at("2027-01-10T12:16:00Z");
+        assert_eq!(decide(None, settled, true), Verdict::FirstCleanLook { again });
+        assert_eq!(decide(Some(early), settled, true), Verdict::FirstCleanLook { again });
+        assert_eq!(decide(Some(settled), "2027-01-10T12:15:59Z", true), Verdict::Wait { until: again });
+        assert_eq!(decide(Some(settled), "2027-01-10T12:16:00Z", true), Verdict::NeverHappened);
         assert!(matches!(decide(Some(early), settled, false), Verdict::HandOver(_)));
+    }
+
+    /// A minute after the license was there, an order without a key says that it is gone.
+    #[test]
+    fn a_minute_later_an_order_without_a_key_proves_that_its_license_is_gone() {
+        let there = at("2027-01-10T12:00:00Z");
+        assert!(may_be_old(there, at("2027-01-10T12:00:59Z"), 900));
+        assert!(!may_be_old(there, at("2027-01-10T12:01:00Z"), 900));
+        assert!(!may_be_old(there, at("2027-01-10T12:00:01Z"), 1));
     }
 
     /// Only an order that is renewed by itself, and soon.

@@ -56,7 +56,7 @@ fn every_point_about_orderbox_names_its_tests() {
     let points = tests_of("tests/orderbox_points.md");
     let point = (1..=16).map(|point: u32| format!("point {point}"));
     let check = (1..=27).map(|check: u32| format!("check {check}"));
-    let all: Vec<String> = point.chain(check).chain(["stand-in", "both"].map(str::to_owned)).collect();
+    let all: Vec<String> = point.chain(check).chain(["stand-in", "both", "reads"].map(str::to_owned)).collect();
     let bare: Vec<&String> = all.iter().filter(|point| points.get(*point).is_none_or(|count| *count == 0)).collect();
     assert!(bare.is_empty(), "without a test: {bare:?}");
 }

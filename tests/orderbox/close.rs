@@ -1,6 +1,6 @@
 //! The end: without a name for the removing call a person does it; with one it is sent once, for the very key we hold.
 use super::*;
-use crate::service::{settle, state};
+use crate::service::{alter_state, settle, state};
 use crate::support::Fault;
 
 const REMOVE: &str = "delete-license-key";
@@ -254,12 +254,37 @@ fn a_removal_in_doubt_is_settled_although_the_setting_says_keep() {
     test.settings("on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n");
     sync(&test);
     test.orderbox().land_late();
-    for _ in 0..2 {
-        sync(&test);
-    }
+    sync(&test);
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'remove'"), "in_doubt", "a look may show the past");
+    settle(&test);
+    sync(&test);
     removed_once(&test);
     assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted", "{}", test.story());
     assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'"), "0");
+}
+
+/// A look may show the order as it was before the purchase: what was just given back is neither forgotten nor bought
+/// again.
+#[test]
+fn a_license_that_was_just_given_back_is_not_forgotten_by_a_look_at_the_past() {
+    for settings in [REMOVING, "on_close = \"keep\"\n", ""] {
+        let test = opened_with(settings, |_| {});
+        let before = key(&test);
+        let past = |right: &str| right.replace("licenseKey", "nothing");
+        test.orderbox().fault(Fault::on("details").reworded(past).always());
+        test.cmd("close", ITEM).ok();
+        sync(&test);
+        let kept = state(&test, "SELECT state FROM license WHERE id = 4001");
+        assert!(["to_free", "stopped"].contains(&kept.as_str()), "{settings}: {kept}");
+        test.set_item(ITEM, "status", "1");
+        let message = test.cmd("reopen", ITEM).fails("client").message().to_owned();
+        assert!(message.contains("had a license of ours a moment ago"), "{message}");
+        nothing_sent(&test);
+        test.orderbox().clear_faults();
+        test.cmd("reopen", ITEM).ok();
+        served(&test);
+        assert_eq!((key(&test), test.orderbox().charges(ORDER)), (before, 1), "{settings}: {}", test.story());
+    }
 }
 
 /// After a removal there is nothing left to reopen: a new license is bought, with a new key.
@@ -311,6 +336,9 @@ fn a_person_removes_what_a_service_with_another_order_gave_back() {
     test.cmd("reopen", ITEM).ok();
     sync(&test).ok();
     test.orderbox().remove_key(ORDER);
+    sync(&test).ok();
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free", "a look may show the past");
+    alter_state(&test, "UPDATE license SET since = since - 60");
     sync(&test).ok();
     assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted", "{}", test.story());
     assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4002"), "bound");

@@ -53,6 +53,7 @@ impl Engine<'_> {
         self.check_customer(item, &seen).await?;
         let row = match &seen.key {
             Some(key) => self.take_back(item, incarnation, name, &seen, key).await?,
+            None if self.was_there(&seen)? => return Err(wording::shown_a_moment_ago(order)),
             None => match self.still_to_come(&seen).await? {
                 Some(row) => self.wait_for_key(item, incarnation, name, &seen, &row).await?,
                 None => {
@@ -133,6 +134,15 @@ impl Engine<'_> {
             Some(other) if other != item => Err(wording::taken(order, other)),
             Some(_) | None => Err(self.still_in_doubt(intent, &describe(intent))),
         }
+    }
+
+    /// Whether a license that was given back a moment ago may still be on the order, although this look shows none.
+    fn was_there(&self, seen: &HostingOrder) -> Result<bool, ModuleError> {
+        let row = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        let is_given_back =
+            |row: &LicenseRow| matches!(row.state, LicenseState::ToFree | LicenseState::Stopped) && row.key.is_some();
+        let was_there = |row: &LicenseRow| self.may_be_old(row.since, self.now());
+        Ok(row.filter(is_given_back).is_some_and(|row| was_there(&row)) && !seen.is_deleted())
     }
 
     /// Decides about a license that exists although nothing was bought now. It is handed out again only if this

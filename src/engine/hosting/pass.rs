@@ -182,6 +182,9 @@ impl Engine<'_> {
                 // Bought, and its key is still to come.
                 return self.tell_late_key(item.id, row).await.map(drop);
             }
+            if row.key.is_some() && !seen.is_deleted() && self.may_be_old(row.since, self.now()) {
+                return Ok(());
+            }
             return self.forget_removed(row, Reason::DeletedUpstream).await;
         }
         if row.key.is_none() {

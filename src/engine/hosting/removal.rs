@@ -213,6 +213,10 @@ impl Engine<'_> {
                 let is_told = self.tell_late_key(item, &row).await?;
                 return if is_told { Ok(None) } else { Err(wording::key_to_come(&row)) };
             }
+            if row.key.is_some() && !seen.is_deleted() && self.may_be_old(row.since, self.now()) {
+                // It was there when it was given back. A later look decides.
+                return Ok(None);
+            }
             return self.forget_removed(&row, Reason::DeletedUpstream).await.map(|()| None);
         };
         let fingerprint = key.fingerprint();
@@ -315,12 +319,18 @@ impl Engine<'_> {
                     Err(self.still_in_doubt(&intent, &what))
                 }
             },
+            // The answer and the look agree.
+            Outcome::Done(_) if self.shows_no_key(line, row.id).await? => self.removed(row, &intent).await,
             Outcome::Done(_) => {
                 let reason = "answered, not visible yet".to_owned();
                 self.look_for_removal(row, &intent, reason).await
             }
             Outcome::Unknown(why) => self.look_for_removal(row, &intent, why).await,
         }
+    }
+
+    async fn shows_no_key(&mut self, line: ProductLine, order: LicenseId) -> Result<bool, ModuleError> {
+        Ok(self.try_order(line, order).await?.is_ok_and(|seen| seen.key.is_none()))
     }
 
     async fn look_for_removal(&mut self, row: &LicenseRow, intent: &Intent, why: String) -> Result<(), ModuleError> {

@@ -1,6 +1,8 @@
 //! A removal whose outcome is not known: what proves it, and what an operator says about it. An order without a key
 //! proves it. Another key does not: the seller may have issued the key of the same license anew.
 
+use chrono::{DateTime, Utc};
+
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::hosting::{HostingOrder, ProductLine, RemoveLicense};
 use crate::model::ids::{ItemId, LicenseId};
@@ -8,7 +10,7 @@ use crate::model::journal::{Intent, IntentEvent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::doubt::Verdict;
-use crate::plan::hosting::{KeyNow, after_empty_look, key_now};
+use crate::plan::hosting::{KeyNow, after_empty_look, key_now, may_be_old};
 use crate::text;
 
 use super::look::unreadable;
@@ -34,6 +36,10 @@ impl Engine<'_> {
         let seen = self.order_now(remove.line, remove.order).await?;
         let key = key_now(&seen, &remove.key);
         match (key, intent.status == IntentStatus::HandedOver) {
+            // The key was there just before the removal was written down.
+            (KeyNow::Gone, false) if self.may_be_old(intent.recorded_at, self.now_at_least()) => {
+                return Err(self.still_in_doubt(intent, &what));
+            }
             (KeyNow::Gone, _) => return self.removed(row, intent).await,
             (KeyNow::Other, true) => return Err(reissued_or_removed(intent, remove.order)),
             (KeyNow::Same, true) => {
@@ -71,6 +77,11 @@ impl Engine<'_> {
                 Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
             }
         }
+    }
+
+    /// Whether a look that shows no key may show the past, because the license was there at a moment.
+    pub(super) fn may_be_old(&self, there: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        may_be_old(there, now, self.rules.upstream.settle_s)
     }
 
     /// The order of a license that is to be removed shows another key than the one we hold. Nothing is sent: the

@@ -345,6 +345,21 @@ pub(super) fn action_failed(what: &Text, intent: &Intent) -> ModuleError {
     ))
 }
 
+/// An order shows no license, and that may be how it was before a purchase.
+pub(super) fn shown_a_moment_ago(order: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::Client,
+        "licid",
+        order,
+        text!(
+            "Hosting order {order} had a license of ours a moment ago and shows none now",
+            "У заказа хостинга {order} только что была наша лицензия, а теперь её не видно"
+        ),
+    )
+    .changed(text!("Nothing was bought", "Ничего не куплено"))
+    .next(text!("it is tried again in a minute", "попытка повторится через минуту"))
+}
+
 pub(super) fn key_to_come(row: &LicenseRow) -> ModuleError {
     let order = row.id;
     ModuleError::new(
