@@ -3,10 +3,12 @@
 //! by hand, and clients who type somebody else's order. Chance, faults and figures are those of all histories.
 
 mod checks;
+pub mod grid;
 mod history;
 mod ports;
 mod shop;
 mod stage;
+mod wire;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use pmisplicense::model::rules::Rules;
 use serde::{Deserialize, Serialize};
 
 use self::history::{Act, Setting};
-use self::shop::Shop;
+use self::shop::{Habits, Shop};
 use self::stage::{Job, QUIET, Stage, World};
 use crate::acts::Wrong;
 use crate::checks::ACCOUNT;
@@ -69,10 +71,28 @@ fn play_acts(
     rules: &Rules,
     stats: &mut Stats,
 ) -> Played {
+    let mut stage = begin(setting, history::habits(setting.seed), mode, tracing, image, rules);
+    for (at, act) in acts {
+        stage.happen(*at, *act);
+    }
+    finish(stage, stats)
+}
+
+/// A world in which nothing has happened yet.
+fn begin<'a>(
+    setting: &Setting,
+    habits: Habits,
+    mode: Mode,
+    tracing: bool,
+    image: &'a Image,
+    rules: &'a Rules,
+) -> Stage<'a> {
     image.empty();
     let mut world = World {
         now_ms: BEGIN_MS,
-        shop: Shop::new(history::habits(setting.seed), setting.seed, BEGIN_MS),
+        skew_ms: 0,
+        clock_moved: false,
+        shop: Shop::new(habits, setting.seed, BEGIN_MS),
         services: Vec::new(),
         ops: Vec::new(),
         problems: Vec::new(),
@@ -91,10 +111,11 @@ fn play_acts(
     };
     history::populate(setting, &mut world);
     world.say(|world| format!("{setting:?} {:?}", world.shop.habits));
-    let mut stage = Stage { world: Rc::new(RefCell::new(world)), image, rules, seed: setting.seed, next_tag: 0 };
-    for (at, act) in acts {
-        stage.happen(*at, *act);
-    }
+    Stage { world: Rc::new(RefCell::new(world)), image, rules, seed: setting.seed, next_tag: 0 }
+}
+
+/// The quiet, the checks, and what came out.
+fn finish(mut stage: Stage<'_>, stats: &mut Stats) -> Played {
     quiet(&mut stage);
     let injected = stage.count(stats);
     let mut world = stage.world.borrow_mut();
@@ -112,6 +133,7 @@ fn quiet(stage: &mut Stage<'_>) {
         let mut world = stage.world.borrow_mut();
         world.say(|_| "--- drain".to_owned());
         world.faults.mode = Mode::Off;
+        world.skew_ms = 0;
         (world.shop.is_poor, world.shop.habits.fails) = (false, false);
         let latest = world.pending.iter().map(|pending| pending.due_ms).max().unwrap_or(0);
         let ms = (latest - world.now_ms).max(0) + (SETTLE_S + 60) * 1000;
@@ -162,22 +184,21 @@ fn decisions(world: &World) -> Vec<Job> {
             let verdict = if happened { Verdict::Bought(order) } else { Verdict::NotBought };
             jobs.push(Job::Decide { item: id.0, intent: Some(intent.id), verdict });
         }
-        // What a closed service gave up is looked for a month: nobody who wants the order again waits so long.
-        for intent in open.iter().filter(|intent| intent.status == IntentStatus::FreeWhenAppears) {
-            let order = intent.request.license().unwrap_or(LicenseId(0)).0;
-            let is_there = world.shop.order(order).is_some_and(|order| order.license.is_some());
-            if !is_there && !world.shop.is_busy(order) {
-                jobs.push(Job::Decide { item: id.0, intent: Some(intent.id), verdict: Verdict::NotBought });
-            }
-        }
         let rows = world.store.licenses_of_item(id).unwrap_or_default();
-        let never_came = rows.iter().any(|row| {
+        for row in rows {
             let is_there = world.shop.order(row.id.0).is_some_and(|order| order.license.is_some());
             let waits = row.account == ACCOUNT && row.key.is_none() && row.state != LicenseState::Deleted;
-            waits && !is_there && !world.shop.is_busy(row.id.0)
-        });
-        if never_came && open.is_empty() {
-            jobs.push(Job::Decide { item: id.0, intent: None, verdict: Verdict::NotBought });
+            if !waits || is_there || world.shop.is_busy(row.id.0) || !open.is_empty() {
+                continue;
+            }
+            // The purchase that the program names for this order.
+            let bought = world.store.additions_of_item(id).unwrap_or_default();
+            let purchase = bought.iter().rev().find(|intent| intent.request.license() == Some(row.id));
+            jobs.push(Job::Decide {
+                item: id.0,
+                intent: purchase.map(|intent| intent.id),
+                verdict: Verdict::NotBought,
+            });
         }
     }
     jobs
@@ -190,7 +211,9 @@ fn repeat_finished(stage: &mut Stage<'_>) {
         let last = {
             let world = stage.world.borrow();
             let is_active = world.service(item).is_some_and(|service| service.item.status == ItemStatus::Active);
-            let last = (0..world.ops.len()).rev().find(|op| world.ops[*op].item == item && !world.ops[*op].dropped);
+            // What the panel gave up since then would be overtaken by it.
+            let last = (0..world.ops.len()).rev().find(|op| world.ops[*op].item == item);
+            let last = last.filter(|op| !world.ops[*op].dropped);
             let holds = world.service(item).is_some_and(|service| checks::held(&world, &service.item).is_some());
             last.filter(|op| is_active && holds && world.ops[*op].done && world.ops[*op].command != ItemCommand::Close)
         };

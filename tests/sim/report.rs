@@ -379,14 +379,19 @@ pub fn run() {
                 .into_iter()
                 .find(|bug| std::env::var("BUG").is_ok_and(|name| format!("{bug:?}") == name)),
         );
-        std::process::exit(i32::from(!crate::grid::replay(&name)));
+        let is_good = match number::<u32>("TIER") {
+            Some(4) => crate::orderbox::grid::replay(&name),
+            _ => crate::grid::replay(&name),
+        };
+        std::process::exit(i32::from(!is_good));
     }
     let asked = Arc::new(asked());
-    if asked.only_grid {
-        std::process::exit(i32::from(!crate::grid::run(asked.threads, true)));
-    }
     // Histories at the second kind of seller have a world of their own.
     let is_at_orderbox = number::<u32>("TIER") == Some(4);
+    if asked.only_grid {
+        let is_good = if is_at_orderbox { crate::orderbox::grid::run() } else { crate::grid::run(asked.threads, true) };
+        std::process::exit(i32::from(!is_good));
+    }
     if let Some(seed) = number::<u64>("SEED") {
         if is_at_orderbox {
             std::process::exit(i32::from(!crate::orderbox::show(seed)));
@@ -452,7 +457,8 @@ pub fn run() {
         show(list[0]);
     }
     // Without optimisation the enumeration takes longer than all other tests of a kind: `make sim` plays it.
-    let is_enumerated = cfg!(debug_assertions) || crate::grid::run(asked.threads, asked.minutes.is_some());
+    let is_enumerated = cfg!(debug_assertions)
+        || (crate::grid::run(asked.threads, asked.minutes.is_some()) & crate::orderbox::grid::run());
     if !is_enumerated || !met.is_empty() || !good {
         std::process::exit(1);
     }

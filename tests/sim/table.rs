@@ -34,7 +34,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("bind by hand", "a person's bind: in random histories, and tests/admin"),
     ("kept name", "a seller that keeps a name in its own way: tests/modes and tests/dialects.rs"),
     ("moved", "a person's move: tests/admin"),
-    ("problem told", "a hosting order at OrderBox, which the simulator does not play yet: tests/orderbox"),
+    ("problem told", "a hosting order at OrderBox: the enumeration of tests/sim/orderbox/grid.rs"),
     ("renew state", "a person's reconcile: in random histories with a restored state"),
     ("state is old", "a state put back from a copy: tests/guards.rs"),
 ];

@@ -31,6 +31,9 @@ fn is_open(world: &World, order: u32) -> bool {
 
 /// S5: a run that ended well.
 pub fn told(world: &mut World, run: usize) {
+    if world.runs[run].misled {
+        return;
+    }
     let Some(item) = world.runs[run].item else { return };
     let Some(command) = world.runs[run].command else { return };
     // What the run saw is what it answers for.
@@ -78,7 +81,9 @@ type Found = Vec<(&'static str, &'static str, String)>;
 /// S1: nothing is charged on an order that has its license.
 fn bought(world: &World, found: &mut Found) {
     // What comes later than any seller may be comes beside what was bought in its place.
-    let counts = |charge: &&super::shop::Charge| charge.again && !charge.doubled && !charge.refunded;
+    // Who was shown the order before somebody else bought for it could not know better.
+    let misled = |charge: &super::shop::Charge| !charge.is_ours && world.runs[charge.tag.run].misled;
+    let counts = |charge: &&super::shop::Charge| charge.again && !charge.doubled && !charge.refunded && !misled(charge);
     for charge in world.shop.charges.iter().filter(counts).filter(|_| !world.is_beyond) {
         let what = format!("order {} by run {} for item {}", charge.order, charge.tag.run, charge.tag.item);
         found.push(("S1", "charged twice", what));
@@ -173,8 +178,8 @@ fn ends(world: &World, found: &mut Found) {
                     | ErrorKind::LicenseGone
                     | ErrorKind::PeriodNotSold
                     | ErrorKind::OrderUnknown
-                    | ErrorKind::State
-            )
+                    | ErrorKind::State // A request that was written down by a clock in the future waits until then.
+            ) || world.clock_moved && kind == ErrorKind::Client
         };
         if let Some((kind, words)) = op.last_error.as_ref().filter(|(kind, _)| !lasts(*kind)) {
             let what = format!("item {} {}: {}: {words}", op.item, op.command.word(), kind.word());

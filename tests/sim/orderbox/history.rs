@@ -225,7 +225,7 @@ fn client_types(world: &mut World, item: u32, pick: u32) {
     }
 }
 
-fn live_again(world: &mut World, item: u32, to_another: bool) {
+pub fn live_again(world: &mut World, item: u32, to_another: bool) {
     let today = day_of(world.now_ms);
     let fresh = to_another.then(|| {
         let client = 50 + item * 10 + u32::try_from(world.shop.orders.len()).unwrap_or(0);
@@ -244,7 +244,7 @@ fn live_again(world: &mut World, item: u32, to_another: bool) {
     }
 }
 
-fn seller(world: &mut World, order: usize, does: Does) {
+pub fn seller(world: &mut World, order: usize, does: Does) {
     let Some(id) = world.shop.orders.get(order).map(|order| order.id) else { return };
     let (store, on_its_way) = (&world.store, world.pending.iter().any(|pending| pending.order == id));
     let row = store.license(ACCOUNT, LicenseId(id)).ok().flatten();

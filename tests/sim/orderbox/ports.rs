@@ -1,6 +1,5 @@
-//! The outside of a run at OrderBox: the seller with everything that can go wrong on the way, the panel's tool and its
-//! database, time, locks. Checks that hold at the moment of a call are here: who buys, what is removed, which
-//! key is shown to whom.
+//! The outside of a run at OrderBox: the seller's answers, the panel's tool and its database, time, locks. Here is also
+//! the check which key is shown to whom.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,13 +8,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use pmisplicense::error::Text;
-use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::hosting::{HostingOrder, OrderAction, ProductLine};
 use pmisplicense::model::ids::{
     ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
 };
 use pmisplicense::model::item::{Item, ItemStatus, MODULE_PROGRAM};
-use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
 use pmisplicense::model::license::{Family, License, Money};
 use pmisplicense::model::period::{AlignmentRule, Period};
 use pmisplicense::ports::{
@@ -24,9 +21,8 @@ use pmisplicense::ports::{
 };
 use pmisplicense::store::RecordedIntent;
 
-use super::ACCOUNT;
-use super::shop::{No, Tag};
 use super::stage::{Shared, World};
+use super::wire::unreachable;
 use crate::faults::{Class, Fault};
 use crate::panel::{MODULE, add_period};
 use crate::seller::refusal;
@@ -35,147 +31,7 @@ use crate::world::{day_of, moment};
 /// One run's way out.
 pub struct Port(pub Shared, pub usize);
 
-fn unreachable() -> CallError {
-    CallError::Unreachable("sim: no answer".to_owned())
-}
-
 impl World {
-    fn call_begins(&mut self, run: usize) {
-        if self.store.is_writing() {
-            self.violation("S6", "a transaction is open during a call", format!("run {run}"));
-        }
-        let ms = 20 + i64::from(self.noise.below(400));
-        self.advance(ms);
-    }
-
-    /// A question to the seller; what it answers, unless something goes wrong.
-    fn asked<T>(
-        &mut self,
-        run: usize,
-        step: &'static str,
-        answer: impl FnOnce(&Self) -> Result<T, CallError>,
-    ) -> Result<T, CallError> {
-        self.call_begins(run);
-        match self.ask(run, Class::Probe, step) {
-            Some(Fault::NotSent) => Err(unreachable()),
-            Some(Fault::Garbled) => Err(CallError::BadAnswer(Text::same("sim: cut off"))),
-            Some(_) => Err(CallError::Refused(refusal(RefusalKind::Other, "sim: not now"))),
-            None => answer(self),
-        }
-    }
-
-    fn send(&mut self, run: usize, request: &OnceRequest) -> Outcome {
-        self.call_begins(run);
-        let (order, is_purchase) = match request {
-            OnceRequest::AddLicense(add) => (add.order.0, true),
-            OnceRequest::RemoveLicense(remove) => (remove.order.0, false),
-            other => return Outcome::NotSent(format!("sim: {} at OrderBox", other.kind())),
-        };
-        self.sends += 1;
-        self.check_sending(run, order, is_purchase);
-        let step = if is_purchase { "send addition" } else { "send removal" };
-        let fault = self.ask(run, Class::Once(is_purchase), step);
-        self.say(|_| format!("run {run} sends {request:?}"));
-        let tag = Tag { run, item: self.runs[run].item.unwrap_or(0) };
-        let outcome = self.deliver(order, tag, is_purchase, fault);
-        self.say(|_| format!("run {run} gets {outcome:?}"));
-        outcome
-    }
-
-    fn deliver(&mut self, order: u32, tag: Tag, is_purchase: bool, fault: Option<Fault>) -> Outcome {
-        use Fault as F;
-        let lost = || Outcome::Unknown("sim: no answer".to_owned());
-        let done = || Outcome::Done(OnceAnswer::Changed);
-        match fault {
-            Some(F::NotSent) => return Outcome::NotSent("sim: no connection".to_owned()),
-            Some(F::LostBefore) => return lost(),
-            Some(F::SaidDone) => return done(),
-            Some(F::Refused) => return Outcome::Refused(refusal(RefusalKind::Other, "sim: not now")),
-            Some(F::Late(delay)) => {
-                self.pending.push(super::stage::Pending {
-                    due_ms: self.now_ms + delay * 1000,
-                    order,
-                    tag,
-                    is_purchase,
-                });
-                self.is_beyond |= delay * 1000 > crate::world::SETTLE_S * 1000 - 30_000;
-                return lost();
-            }
-            Some(F::NoMoney) => self.shop.is_poor = true,
-            _ => {}
-        }
-        let before = self.shop.order(order).and_then(|order| order.license.clone());
-        let result = self.arrive(order, tag, is_purchase, false);
-        match fault {
-            Some(F::Doubled) => drop(self.arrive(order, tag, is_purchase, true)),
-            Some(F::NotReadable(delay)) => self.shop.hide(order, before, self.now_ms + delay * 1000),
-            _ => {}
-        }
-        match (fault, result) {
-            // What a proxy repeats later, and answers that name another order or none, or are cut off.
-            (Some(F::LostAfter | F::UnpaidLost | F::Unpaid | F::DoubledLate(_)), _)
-            | (Some(F::Garbled | F::EmptyAnswer | F::WrongAnswer), _)
-            | (_, Err(No::Busy)) => lost(),
-            (Some(F::RefusedButDone), _) => {
-                self.shop.show(order);
-                Outcome::Refused(refusal(RefusalKind::Other, "sim: a refusal that was none"))
-            }
-            (_, Err(No::Money)) => Outcome::Refused(refusal(RefusalKind::NoMoney, "sim: no money")),
-            (_, Err(No::Not(words))) => Outcome::Refused(refusal(RefusalKind::Other, words)),
-            (_, Ok(())) => done(),
-        }
-    }
-
-    /// Whether the program's state has the license of an order for a service.
-    fn is_held_for(&self, order: u32, item: ItemId) -> bool {
-        let row = self.store.license(ACCOUNT, LicenseId(order)).ok().flatten();
-        row.is_some_and(|row| row.item == Some(item))
-    }
-
-    /// Who buys, and what is removed, at the moment of sending.
-    fn check_sending(&mut self, run: usize, order: u32, is_purchase: bool) {
-        if is_purchase {
-            if !self.runs[run].may_buy {
-                self.violation("S4", "bought by a run that must not", format!("run {run}: order {order}"));
-            }
-            return;
-        }
-        let Some(license) = self.shop.order(order).and_then(|order| order.license.clone()) else { return };
-        if license.charge.is_none() {
-            let what = format!("run {run}: {} of order {order}", license.key);
-            self.violation("S8", "a license of somebody else is removed", what);
-        }
-        let shows = |item: &Item| {
-            let is_shown = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == license.key);
-            // What the panel left in the middle of a close was given back all the same.
-            let gave_back =
-                |op: &super::stage::Op| op.item == item.id.0 && op.command == ItemCommand::Close && !op.done;
-            // A service that was closed and is opened again shows what it gave back, until it is given a license.
-            let is_given_none = |op: &super::stage::Op| {
-                op.item == item.id.0 && matches!(op.command, ItemCommand::Open | ItemCommand::Reopen) && !op.done
-            };
-            let is_over = self.ops.iter().any(|op| op.item == item.id.0 && op.command == ItemCommand::Close && op.done)
-                && self.ops.iter().any(is_given_none)
-                && !self.is_held_for(order, item.id);
-            let is_wanted = item.status != ItemStatus::Deleted && item.tariff_intname != "nopanel";
-            is_shown && is_wanted && !is_over && !self.ops.iter().any(|op| gave_back(op) && op.tries > 0)
-        };
-        let Some(used) = self.services.iter().map(|service| &service.item).find(|item| shows(item)) else { return };
-        // What became of the service since this run looked at it is told to the next one.
-        let last = self.runs[run].last_item.as_ref().filter(|last| last.id == used.id);
-        let is_news =
-            last.is_some_and(|last| (last.status, &last.tariff_intname) != (used.status, &used.tariff_intname));
-        if !is_news && !self.is_closing(run, used.id.0) {
-            let what = format!("run {run}: {} of item {}", license.key, used.id);
-            self.violation("S4", "a license that serves is removed", what);
-        }
-    }
-
-    fn is_closing(&self, run: usize, item: u32) -> bool {
-        let is_close = self.runs[run].command == Some(ItemCommand::Close);
-        is_close && self.runs[run].item == Some(item)
-    }
-
     fn tool(&mut self, run: usize, call: &PanelCall) -> Result<BTreeMap<String, String>, PanelError> {
         self.call_begins(run);
         let step = match call {
@@ -248,7 +104,9 @@ impl World {
             self.violation("S3", "a key of another client's order", what);
         }
         let is_foreign = license.is_some_and(|license| license.charge.is_none());
-        if is_foreign {
+        // Who was shown the order as it was before somebody else bought for it took that license for his purchase.
+        let was_misled = self.runs.iter().any(|run| run.misled && run.may_buy && run.item == Some(item.0));
+        if is_foreign && !was_misled {
             self.violation("S8", "a key that somebody else bought is shown", format!("{key} of order {order}"));
         }
     }
@@ -328,18 +186,22 @@ impl HostingOrders for Port {
     fn order(&mut self, _: ProductLine, order: LicenseId) -> Result<HostingOrder, CallError> {
         let missing = || CallError::Refused(refusal(RefusalKind::NotFound, "Website doesn't exist"));
         let mut world = self.0.borrow_mut();
-        let seen = world.asked(self.1, "read order", |world| world.shop.details(order.0).ok_or_else(missing));
+        let seen = world.asked_of_order(self.1, "read order", |world, is_past| {
+            world.shop.details(order.0, is_past).ok_or_else(missing)
+        });
         world.say(|_| format!("run {} reads order {order}: {seen:?}", self.1));
         seen
     }
 
     fn pending_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
-        self.0.borrow_mut().asked(self.1, "read actions", |world| Ok(world.shop.listed(order.0, false)))
+        let listed = |world: &World, is_past| Ok(world.shop.listed(order.0, false, is_past));
+        self.0.borrow_mut().asked_of_order(self.1, "read actions", listed)
     }
 
     fn finished_actions(&mut self, order: LicenseId) -> Result<Vec<OrderAction>, CallError> {
         let mut world = self.0.borrow_mut();
-        let found = world.asked(self.1, "read ended actions", |world| Ok(world.shop.listed(order.0, true)));
+        let listed = |world: &World, is_past| Ok(world.shop.listed(order.0, true, is_past));
+        let found = world.asked_of_order(self.1, "read ended actions", listed);
         world.say(|_| format!("run {} lists ended actions of {order}: {found:?}", self.1));
         found
     }
@@ -445,10 +307,12 @@ pub struct SimClock(pub Shared);
 
 impl Clock for SimClock {
     fn now(&self) -> DateTime<Utc> {
-        moment(self.0.borrow().now_ms)
+        let world = self.0.borrow();
+        moment(world.now_ms + world.skew_ms)
     }
     fn today(&self) -> NaiveDate {
-        day_of(self.0.borrow().now_ms)
+        let world = self.0.borrow();
+        day_of(world.now_ms + world.skew_ms)
     }
     fn sleep(&self, duration: Duration) {
         let ms = i64::try_from(duration.as_millis()).unwrap_or(0);

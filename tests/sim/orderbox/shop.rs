@@ -17,6 +17,13 @@ pub enum Repeat {
     Charged,
 }
 
+impl Order {
+    fn change(&mut self, now_ms: i64, license: Option<License>) {
+        let before = std::mem::replace(&mut self.license, license);
+        self.changed = Some((now_ms, before));
+    }
+}
+
 /// How this OrderBox behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
@@ -73,6 +80,8 @@ pub struct Order {
     /// Until then nothing that was done lately can be seen.
     unreadable_until_ms: i64,
     before: Option<License>,
+    /// When its license changed the last time, and what it was before.
+    changed: Option<(i64, Option<License>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +113,8 @@ pub struct Charge {
     pub doubled: bool,
     /// The order had a license already.
     pub again: bool,
+    /// That one was bought by us.
+    pub is_ours: bool,
     pub refunded: bool,
 }
 
@@ -129,6 +140,10 @@ pub struct Shop {
 
 const DAY_MS: i64 = 86_400_000;
 
+/// For so long a read may show an order as it was before its license changed, and leave out an action that began or
+/// ended: less than the time between two looks.
+const PAST_MS: i64 = 55_000;
+
 impl Shop {
     pub fn new(habits: Habits, seed: u64, now_ms: i64) -> Self {
         let chance = Rng::fork(seed, 31);
@@ -147,6 +162,7 @@ impl Shop {
             license: None,
             unreadable_until_ms: 0,
             before: None,
+            changed: None,
         });
         id
     }
@@ -211,12 +227,12 @@ impl Shop {
             Work::Add(charge) => {
                 let license = self.fresh_license(Some(charge));
                 if let Some(order) = self.order_mut(id).filter(|order| order.license.is_none()) {
-                    order.license = Some(license);
+                    order.change(now_ms, Some(license));
                 }
             }
             Work::Remove => {
                 if let Some(order) = self.order_mut(id) {
-                    order.license = None;
+                    order.change(now_ms, None);
                 }
             }
             Work::Other => {}
@@ -241,7 +257,8 @@ impl Shop {
         if self.is_poor {
             return Err(No::Money);
         }
-        self.charges.push(Charge { order: id, tag, doubled, again: has_license, refunded: false });
+        let is_ours = self.order(id).and_then(|order| order.license.as_ref()).is_some_and(|one| one.charge.is_some());
+        self.charges.push(Charge { order: id, tag, doubled, again: has_license, is_ours, refunded: false });
         self.begin(id, Work::Add(self.charges.len() - 1), self.habits.queue_s);
         Ok(())
     }
@@ -269,7 +286,7 @@ impl Shop {
     pub fn show(&mut self, id: u32) {
         let now_ms = self.now_ms;
         if let Some(order) = self.order_mut(id) {
-            order.unreadable_until_ms = 0;
+            (order.unreadable_until_ms, order.changed) = (0, None);
             order.license.iter_mut().for_each(|license| license.shown_from_ms = now_ms);
         }
     }
@@ -277,16 +294,19 @@ impl Shop {
     /// A person in the seller's panel takes the license away; what somebody else then buys is his own.
     pub fn remove_by_hand(&mut self, id: u32, buys_his_own: bool) {
         let own = buys_his_own.then(|| self.fresh_license(None));
+        let now_ms = self.now_ms;
         if let Some(order) = self.order_mut(id) {
-            order.license = own;
+            order.change(now_ms, own);
         }
     }
 
     /// The key is issued anew.
     pub fn reissue(&mut self, id: u32) {
-        let fresh = self.fresh_license(None).key;
-        if let Some(license) = self.order_mut(id).and_then(|order| order.license.as_mut()) {
-            license.key = fresh;
+        let (fresh, now_ms) = (self.fresh_license(None).key, self.now_ms);
+        if let Some(order) = self.order_mut(id)
+            && let Some(license) = order.license.clone()
+        {
+            order.change(now_ms, Some(License { key: fresh, ..license }));
         }
     }
 
@@ -298,10 +318,15 @@ impl Shop {
     }
 
     /// `details`
-    pub fn details(&self, id: u32) -> Option<HostingOrder> {
+    pub fn details(&self, id: u32, is_past: bool) -> Option<HostingOrder> {
         let order = self.order(id)?;
         let is_hidden = self.now_ms < order.unreadable_until_ms;
-        let license = if is_hidden { &order.before } else { &order.license };
+        let past = order.changed.as_ref().filter(|(when, _)| is_past && self.now_ms - when < PAST_MS);
+        let license = match past {
+            Some((_, before)) => before,
+            None if is_hidden => &order.before,
+            None => &order.license,
+        };
         let shown = license.as_ref().filter(|license| license.shown_from_ms <= self.now_ms);
         let pending = self.actions.iter().rev().find(|one| one.order == id && one.ended.is_none() && !is_hidden);
         Some(HostingOrder {
@@ -317,7 +342,7 @@ impl Shop {
     }
 
     /// Its lists of actions: those under way, or those that ended.
-    pub fn listed(&self, id: u32, is_over: bool) -> Vec<OrderAction> {
+    pub fn listed(&self, id: u32, is_over: bool, is_past: bool) -> Vec<OrderAction> {
         if self.order(id).is_none_or(|order| self.now_ms < order.unreadable_until_ms) {
             return Vec::new();
         }
@@ -327,8 +352,11 @@ impl Shop {
             Some((_, false)) => "Failed",
         };
         let is_listed = |one: &&Action| match one.ended {
-            Some((ended, _)) => is_over && ended + self.habits.unlisted_s * 1000 <= self.now_ms,
-            None => !is_over,
+            Some((ended, _)) => {
+                let late_ms = if is_past { PAST_MS } else { self.habits.unlisted_s * 1000 };
+                is_over && ended + late_ms <= self.now_ms
+            }
+            None => !is_over && !(is_past && self.now_ms - one.added_ms < PAST_MS),
         };
         let meant = self.actions.iter().filter(|one| one.order == id).filter(is_listed);
         let told = |one: &Action| OrderAction {

@@ -19,17 +19,21 @@ use pmisplicense::store::{CommitFault, Store};
 
 use super::ports::{Db, Port, SimClock, SimLocks, SimNotes, Tool};
 use super::shop::{No, Shop, Tag};
-use crate::faults::{Class, Fault, Faults, Path, Planned, Stats};
+use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
 use crate::image::Image;
 use crate::panel::MODULE;
 use crate::rng::Rng;
-use crate::world::{End, Violation, moment};
+use crate::world::{End, SETTLE_S, Violation, moment};
 
 /// Steps that a run may take in a history this small.
 const MAX_STEPS: u32 = 2_000;
 
 /// Runs of the quiet have tags from here on.
 pub const QUIET: usize = 1 << 20;
+
+/// Second processes have tags from here on, so many for each run.
+const BESIDE: usize = 1 << 24;
+const BESIDES: usize = 8;
 
 pub type Shared = Rc<RefCell<World>>;
 
@@ -85,6 +89,13 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Run {
     pub tag: usize,
+    pub job: Job,
+    /// Second processes that began while it ran.
+    pub besides: usize,
+    /// A read showed it the past, so what it did about an order is no fault of its own.
+    pub misled: bool,
+    /// It heard a refusal of something that was done: after that one look decides (docs/money-safety.md 1).
+    pub refused_but_done: bool,
     pub item: Option<u32>,
     pub command: Option<ItemCommand>,
     /// Whether somebody asked for a license.
@@ -102,6 +113,10 @@ pub struct Run {
 
 pub struct World {
     pub now_ms: i64,
+    /// So much the machine's clock is ahead.
+    pub skew_ms: i64,
+    /// It jumped by more than the settling time.
+    pub clock_moved: bool,
     pub shop: Shop,
     pub services: Vec<Service>,
     pub ops: Vec<Op>,
@@ -245,6 +260,10 @@ impl<'a> Stage<'a> {
         let buyers = [ItemCommand::Open, ItemCommand::Reopen, ItemCommand::Setparam];
         world.runs.push(Run {
             tag,
+            job,
+            besides: 0,
+            misled: false,
+            refused_but_done: false,
             item,
             command,
             may_buy: command.is_some_and(|command| buyers.contains(&command)),
@@ -275,6 +294,9 @@ impl<'a> Stage<'a> {
         while !going.is_empty() {
             let index = usize::try_from(order.below(u32::try_from(going.len()).unwrap_or(1))).unwrap_or(0);
             let (job, run) = (going[index].0, going[index].1.0);
+            if let Some(second) = self.meanwhile(run) {
+                self.beside(run, second);
+            }
             let end = match self.before_step(run) {
                 // The process is gone: what it held is released, what it had written stays.
                 Some(end) => Some(end),
@@ -292,6 +314,46 @@ impl<'a> Stage<'a> {
         runs
     }
 
+    /// Runs a second process, in which nothing goes wrong, to its end.
+    fn beside(&mut self, run: usize, job: Job) {
+        let (tag, mode) = {
+            let mut world = self.world.borrow_mut();
+            let info = &world.runs[run];
+            let tag = BESIDE + info.tag * BESIDES + info.besides;
+            (tag, std::mem::replace(&mut world.faults.mode, Mode::Off))
+        };
+        let next = std::mem::replace(&mut self.next_tag, tag);
+        self.together(&[job]);
+        self.next_tag = next;
+        self.world.borrow_mut().faults.mode = mode;
+    }
+
+    /// A second process begins while a run stands at this step: sync, what waits for another service, or the same.
+    fn meanwhile(&self, run: usize) -> Option<Job> {
+        let mut world = self.world.borrow_mut();
+        let world = &mut *world;
+        let step = world.runs[run].at.get();
+        let info = &mut world.runs[run];
+        if info.tag >= BESIDE || info.besides + 1 >= BESIDES {
+            return None;
+        }
+        let place = info.path.ahead(info.tag, step);
+        let fault = world.faults.meanwhile(&place, &mut info.rng)?;
+        info.besides += 1;
+        world.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
+        let job = world.runs[run].job;
+        if fault == Fault::SyncMeanwhile {
+            return Some(Job::Sync);
+        }
+        let own = match job {
+            Job::Item { item, .. } | Job::Decide { item, .. } => Some(item),
+            Job::Sync | Job::Survey => None,
+        };
+        let other = world.ops.iter().position(|op| Some(op.item) != own && !op.done && !op.dropped);
+        let command = |op: usize| Job::Item { item: world.ops[op].item, command: world.ops[op].command, op: Some(op) };
+        Some(other.map_or(job, command))
+    }
+
     fn before_step(&self, run: usize) -> Option<End> {
         let mut world = self.world.borrow_mut();
         let step = world.runs[run].at.get();
@@ -301,7 +363,12 @@ impl<'a> Stage<'a> {
             return Some(End::Stuck);
         }
         match world.ask(run, Class::Step, step) {
-            Some(Fault::ClockJump(_)) | None => None,
+            Some(Fault::ClockJump(seconds)) => {
+                world.skew_ms += seconds * 1000;
+                world.clock_moved |= seconds.abs() > SETTLE_S;
+                None
+            }
+            None => None,
             Some(_) => Some(End::Died),
         }
     }
