@@ -293,16 +293,19 @@ impl Case {
     /// Writes the decision down: one transaction, and a line of the journal.
     fn carry_out(&self, desk: &Desk<'_>, store: &Store, decision: Decision) -> Result<Text, ModuleError> {
         let ModuleAccess { module, url, username, .. } = &self.access;
-        let names = self.before.iter().map(|before| format!("{} at {}", before.account.username, before.account.url));
-        let names = names.collect::<Vec<_>>().join(", ");
+        let names = |at: &str| {
+            let name = |before: &Before| format!("{} {at} {}", before.account.username, before.account.url);
+            self.before.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        let (en, ru) = (names("at"), names("на"));
         let done = match decision {
             Decision::Same => text!(
-                "Module {module} buys as {username} at {url} now, the same account as {names}.",
-                "Модуль {module} теперь покупает как {username} на {url}, это та же учётная запись, что {names}."
+                ["Module {module} buys as {username} at {url} now, the same account as {en}."],
+                ["Модуль {module} теперь покупает как {username} на {url}, это та же учётная запись, что {ru}."]
             ),
             Decision::Other => text!(
-                "Module {module} buys as {username} at {url} now. What it bound before stays with {names}.",
-                "Модуль {module} теперь покупает как {username} на {url}. Привязанное раньше остаётся на {names}."
+                ["Module {module} buys as {username} at {url} now. What it bound before stays with {en}."],
+                ["Модуль {module} теперь покупает как {username} на {url}. Привязанное раньше осталось за {ru}."]
             ),
         };
         if decision == Decision::Same {
@@ -403,7 +406,7 @@ pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError
     let next = match store.meta(RESTORED).map_err(state_error)? {
         Some(_) => text!(
             " It is older than what was done with it. Next: pmisplicense reconcile, then pmisplicense reconcile --apply.",
-            " Оно старее того, что было сделано. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply."
+            " Он старее того, что было сделано. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply."
         ),
         None => Text::default(),
     };

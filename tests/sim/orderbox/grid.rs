@@ -1,5 +1,6 @@
 //! The enumeration at OrderBox, as for the first kind of seller (`crate::grid`): each step of each scene, each fault
-//! that can occur there, each way in which the panel carries on. `TIER=4 GRID=1` plays it, `TIER=4 CELL="…"` one cell alone.
+//! that can occur there, each way in which the panel carries on. `TIER=4 GRID=1` plays it, `TIER=4 CELL="…"` one cell
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

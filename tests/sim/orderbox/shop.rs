@@ -356,7 +356,7 @@ impl Shop {
                 let late_ms = if is_past { PAST_MS } else { self.habits.unlisted_s * 1000 };
                 is_over && ended + late_ms <= self.now_ms
             }
-            None => !is_over && !(is_past && self.now_ms - one.added_ms < PAST_MS),
+            None => !(is_over || is_past && self.now_ms - one.added_ms < PAST_MS),
         };
         let meant = self.actions.iter().filter(|one| one.order == id).filter(is_listed);
         let told = |one: &Action| OrderAction {

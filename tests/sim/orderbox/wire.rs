@@ -3,10 +3,12 @@
 
 use pmisplicense::error::Text;
 use pmisplicense::model::command::ItemCommand;
+use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
 use pmisplicense::ports::{CallError, Outcome, RefusalKind};
 
+use super::ACCOUNT;
 use super::shop::{No, Tag};
 use super::stage::{Op, Pending, World};
 use crate::faults::{Class, Fault};
