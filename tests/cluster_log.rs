@@ -6,9 +6,11 @@ use mysql::prelude::Queryable;
 use pmisplicense::billdb::cluster_log::{LogPlace, MysqlClusterLog};
 use pmisplicense::model::ids::PanelId;
 use pmisplicense::store::{
-    Chain, ClusterError, ClusterLog, ClusterRules, Entry, Installation, LogError, Position, Store, StoreError, Token,
-    membership, prepare,
+    Chain, Clocks, ClusterError, ClusterLog, ClusterRules, Entry, Installation, LogError, Position, Store, StoreError,
+    Token, membership, prepare,
 };
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -155,6 +157,58 @@ fn a_server_that_cannot_prove_who_it_is_is_refused() {
     assert!(!format!("{let_in:?}").contains("over TLS"), "{let_in:?}");
 }
 
+/// A proxy in front of the server. What it lets through it may change, byte for byte.
+fn proxy(port: u16, change: fn(&mut [u8])) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let ends = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+            for (at, (mut from, mut to)) in ends.into_iter().enumerate() {
+                std::thread::spawn(move || {
+                    let mut buffer = vec![0; 1 << 16];
+                    while let Ok(read @ 1..) = from.read(&mut buffer) {
+                        if at == 0 {
+                            change(&mut buffer[..read]);
+                        }
+                        if to.write_all(&buffer[..read]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    own
+}
+
+/// A locking read is answered as if another server had answered it.
+fn splits(packet: &mut [u8]) {
+    let place = |packet: &[u8], what: &[u8]| packet.windows(what.len()).position(|window| window == what);
+    if place(packet, b"FOR UPDATE").is_some()
+        && let Some(at) = place(packet, b"@@hostname")
+    {
+        packet[at..at + 10].copy_from_slice(b"'another1'");
+    }
+}
+
+#[test]
+fn a_proxy_that_sends_reads_and_writes_to_different_servers_is_refused() {
+    let schema = Schema::new();
+    assert!(schema.log().begin(&entry(Position::BEGINNING, 1, "one\n")).unwrap());
+    let through = |change| {
+        let place =
+            LogPlace { hosts: vec![("127.0.0.1".to_owned(), proxy(schema.server.port, change))], ..schema.place() };
+        MysqlClusterLog::new(place).head()
+    };
+    assert!(through(|_| {}).is_ok(), "a proxy with one writer");
+    let refused = through(splits);
+    let is_named = |advice: &pmisplicense::error::Message| advice.happened().en.contains("is a proxy that sends reads");
+    assert!(matches!(&refused, Err(LogError::Unfit { advice, .. }) if is_named(advice)), "{refused:?}");
+}
+
 fn rules(machine: &str) -> ClusterRules {
     ClusterRules {
         machine: machine.to_owned(),
@@ -164,7 +218,7 @@ fn rules(machine: &str) -> ClusterRules {
         send_by: Duration::from_secs(60),
         call: Duration::from_secs(60),
         settle: Duration::from_secs(1020),
-        now: chrono::Utc::now,
+        clocks: Clocks::SYSTEM,
     }
 }
 
@@ -176,8 +230,8 @@ fn two_replicas_that_write_at_once_agree_entry_for_entry() {
     let panel = PanelId::from_bytes([7; 8]);
     let now = chrono::Utc::now();
     prepare(&paths[0], Installation { pinned: None, fresh: &panel, machine: "a" }, now).unwrap();
-    drop(membership::begin(&paths[0], Box::new(schema.log()), rules("a")).unwrap());
-    drop(membership::join(&paths[1], Box::new(schema.log()), rules("b"), now).unwrap());
+    drop(membership::begin(&paths[0], Box::new(schema.log()), rules("a"), &mut |_, _| {}).unwrap());
+    drop(membership::join(&paths[1], Box::new(schema.log()), rules("b"), now, &mut |_, _| {}).unwrap());
     std::thread::scope(|scope| {
         for (path, machine) in paths.iter().zip(["a", "b"]) {
             let log = schema.log();
@@ -196,7 +250,7 @@ fn two_replicas_that_write_at_once_agree_entry_for_entry() {
     assert_eq!(digests[0], digests[1]);
     assert_eq!(digests[0].0.seq, 62, "the beginning, one that joined, sixty writes: none twice, none lost");
     assert!(stores[0].make_snapshot(false).unwrap());
-    let again = membership::join(&paths[1], Box::new(schema.log()), rules("b"), now).unwrap();
+    let again = membership::join(&paths[1], Box::new(schema.log()), rules("b"), now, &mut |_, _| {}).unwrap();
     assert_eq!(again.replica_digest().unwrap().1, digests[0].1);
 }
 
@@ -217,8 +271,33 @@ fn a_replica_is_refused_by_whoever_knows_of_no_cluster() {
     let panel = PanelId::from_bytes([7; 8]);
     let who = Installation { pinned: None, fresh: &panel, machine: "a" };
     prepare(&path, who, chrono::Utc::now()).unwrap();
-    drop(membership::begin(&path, Box::new(schema.log()), rules("a")).unwrap());
+    drop(membership::begin(&path, Box::new(schema.log()), rules("a"), &mut |_, _| {}).unwrap());
     let refused = pmisplicense::store::open_file(&path, who, chrono::Utc::now()).err();
     let is_refused = matches!(&refused, Some(StoreError::Cluster(why)) if matches!(**why, ClusterError::NoSettings));
     assert!(is_refused, "{refused:?}");
+}
+
+/// Several mebibytes of state go into the log and come out again, part by part, and both machines hold the same.
+#[test]
+fn a_large_state_begins_and_joins_with_progress_and_equal_digests() {
+    let schema = Schema::new();
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths = [a.path().join("state.db"), b.path().join("state.db")];
+    let (panel, now) = (PanelId::from_bytes([7; 8]), chrono::Utc::now());
+    prepare(&paths[0], Installation { pinned: None, fresh: &panel, machine: "a" }, now).unwrap();
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
+               INSERT INTO journal (at, event, en, ru) SELECT i, 'x', hex(randomblob(100)), '' FROM n";
+    rusqlite::Connection::open(&paths[0]).unwrap().execute_batch(sql).unwrap();
+    let (mut went, mut came) = (Vec::new(), Vec::new());
+    let first = membership::begin(&paths[0], Box::new(schema.log()), rules("a"), &mut |done, of| went.push((done, of)));
+    let first = first.unwrap();
+    let second = membership::join(&paths[1], Box::new(schema.log()), rules("b"), now, &mut |done, of| {
+        came.push((done, of));
+    });
+    let second = second.unwrap();
+    let parts = went.last().unwrap().1;
+    assert!(parts > 2 && went == (1..=parts).map(|part| (part, parts)).collect::<Vec<_>>(), "{went:?}");
+    assert_eq!(came, went);
+    first.catch_up().unwrap();
+    assert_eq!(first.replica_digest().unwrap(), second.replica_digest().unwrap());
 }

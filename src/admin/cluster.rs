@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::progress::Bar;
 use super::{Answer, Desk};
 use crate::context::ClusterAccess;
 use crate::engine::state_error;
@@ -30,7 +31,13 @@ pub fn init(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     );
     desk.confirm(&plan, yes)?;
     let _alone = alone(desk.ctx)?;
-    membership::begin(&desk.ctx.settings.state, log, rules).map_err(state_error)?;
+    let (path, lang, tell, bar) = (&desk.ctx.settings.state, desk.ctx.lang, &mut *desk.tell, Bar(desk.live));
+    let words = text!("the state goes into the log, MiB", "состояние уходит в журнал, МиБ");
+    let begun = membership::begin(path, log, rules, &mut |done, total| {
+        bar.draw(tell, words.in_lang(lang), done, Some(total));
+    });
+    bar.clear(tell);
+    begun.map_err(state_error)?;
     Ok(Answer::sentence(
         "cluster",
         desk.ctx.lang,
@@ -59,7 +66,12 @@ pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
         return Ok(Answer::sentence("cluster", desk.ctx.lang, &belongs()));
     }
     let kept = set_aside(desk)?;
-    let joined = membership::join(path, log, rules, now);
+    let (lang, tell, bar) = (desk.ctx.lang, &mut *desk.tell, Bar(desk.live));
+    let words = text!("the state comes from the log, MiB", "состояние приходит из журнала, МиБ");
+    let joined = membership::join(path, log, rules, now, &mut |done, total| {
+        bar.draw(tell, words.in_lang(lang), done, Some(total));
+    });
+    bar.clear(tell);
     if let (Err(_), Some(kept)) = (&joined, &kept)
         && !path.exists()
     {
@@ -283,6 +295,15 @@ pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Tex
                 text!(
                     "server {host}: {unsafe_setting}: writes that were acknowledged can be lost",
                     "сервер {host}: {unsafe_setting}: подтверждённые записи могут потеряться"
+                ),
+            ));
+        }
+        for rights in &facts.needless_rights {
+            found.push((
+                false,
+                text!(
+                    "server {host}: the user of the log has rights that it does not need: {rights}. It needs SELECT, INSERT, UPDATE, DELETE, CREATE on its own schema",
+                    "сервер {host}: у пользователя журнала есть лишние права: {rights}. Нужны SELECT, INSERT, UPDATE, DELETE, CREATE на его собственную схему"
                 ),
             ));
         }

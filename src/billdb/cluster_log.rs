@@ -1,6 +1,7 @@
 //! The log of a cluster in a schema of its own on MariaDB, MySQL or Percona (docs/cluster.md). The servers are tried in
 //! the order of the settings. Only a server that accepts writes, and is not cut off from its cluster, is used.
 
+mod grants;
 mod server;
 mod snapshots;
 
@@ -11,7 +12,9 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use self::server::{Facts, Server};
-use crate::store::{COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Snapshot, Token};
+use crate::store::{
+    COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Progress, Snapshot, Token,
+};
 use crate::text;
 
 /// The tables of the schema, which holds nothing else. `entry` is the first: a schema with this table is a log.
@@ -216,12 +219,12 @@ impl ClusterLog for MysqlClusterLog {
         }
     }
 
-    fn snapshot(&mut self) -> Result<Option<Snapshot>, LogError> {
-        snapshots::newest(self)
+    fn snapshot(&mut self, tell: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError> {
+        snapshots::newest(self, tell)
     }
 
-    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), LogError> {
-        snapshots::put(self, snapshot)
+    fn put_snapshot(&mut self, snapshot: &Snapshot, tell: &mut Progress<'_>) -> Result<(), LogError> {
+        snapshots::put(self, snapshot, tell)
     }
 
     fn next_host(&mut self) {

@@ -237,8 +237,13 @@ impl<'p> Engine<'p> {
     /// The later of our clock and the seller's: an upper bound for the moment at which a request is recorded, even if
     /// our clock is set in between.
     fn now_at_latest(&self) -> DateTime<Utc> {
-        let here = self.store.cluster_clock().ok().flatten().map_or(self.now(), |shared| shared.max(self.now()));
+        let here = self.shared_now_at_latest();
         self.their_now().map_or(here, |theirs| theirs.max(here))
+    }
+
+    /// In a cluster the later of our clock and the database's: an upper bound for now on every machine.
+    fn shared_now_at_latest(&self) -> DateTime<Utc> {
+        self.store.cluster_clock().ok().flatten().map_or(self.now(), |shared| shared.max(self.now()))
     }
 
     /// The earlier of both clocks: a time that a doubt waits for has passed only when both clocks say so.
@@ -259,8 +264,18 @@ impl<'p> Engine<'p> {
         name: &'static str,
         work: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, ModuleError> {
+        self.commit_at(name, self.now(), work).await
+    }
+
+    /// As [`Engine::commit`], with the moment that is written down.
+    async fn commit_at<T>(
+        &mut self,
+        name: &'static str,
+        at: DateTime<Utc>,
+        work: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, ModuleError> {
         self.step(name).await?;
-        let result = self.store.write(self.ports.clock.now(), work).map_err(errors::state);
+        let result = self.store.write(at, work).map_err(errors::state);
         self.step("committed").await?;
         result
     }

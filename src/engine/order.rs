@@ -121,6 +121,7 @@ impl Engine<'_> {
             highest_license: known.highest,
             operation: self.operation,
             reason: &what,
+            settle_s: self.rules.upstream.settle_s,
         };
         self.step("record intent").await?;
         let panel = self.panel_id.clone();

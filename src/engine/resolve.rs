@@ -227,8 +227,8 @@ impl Engine<'_> {
     /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an
     /// operator's oversight could buy a second license.
     async fn check_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
-        let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        if self.now() < until {
+        let until = intent.settled_at(self.rules.upstream.settle_s);
+        if self.now_at_least() < until {
             return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
         }
         if let Some(add) = intent.request.as_addition() {

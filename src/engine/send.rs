@@ -56,6 +56,7 @@ impl Engine<'_> {
             highest_license: LicenseId(0),
             operation: self.operation,
             reason: what,
+            settle_s: self.rules.upstream.settle_s,
         };
         self.step("record intent").await?;
         let recorded =
@@ -102,9 +103,9 @@ impl Engine<'_> {
     }
 
     /// Sends what was recorded. A run that ends in between leaves the intent in doubt.
-    pub(super) async fn send_recorded(&mut self, recorded: RecordedIntent) -> Result<Outcome, ModuleError> {
+    pub(super) async fn send_recorded(&mut self, mut recorded: RecordedIntent) -> Result<Outcome, ModuleError> {
         self.step("send").await?;
-        if let Err(why) = self.store.may_send(recorded.deadline(), self.now()) {
+        if let Err(why) = self.store.may_send(&mut recorded, self.now()) {
             return Ok(Outcome::NotSent(why));
         }
         let outcome = self.ports.upstream.send_once(recorded);
@@ -177,7 +178,7 @@ impl Engine<'_> {
     }
 
     pub(super) fn still_in_doubt(&self, intent: &Intent, what: &Text) -> ModuleError {
-        let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let until = intent.settled_at(self.rules.upstream.settle_s);
         match intent.request.license() {
             Some(license) => errors::in_doubt(what, until, "licid", license),
             None => errors::in_doubt(what, until, "item", intent.item.map_or(0, |item| item.0)),
@@ -191,7 +192,10 @@ impl Engine<'_> {
         reason: &Text,
     ) -> Result<(), ModuleError> {
         let (intent, reason) = (intent.clone(), reason.clone());
-        self.commit("record outcome", move |tx| tx.event(&intent, &event, &reason)).await
+        // Another machine measures from this look by its own clock.
+        let looked = matches!(event, IntentEvent::CleanLook).then(|| self.shared_now_at_latest());
+        let at = looked.unwrap_or_else(|| self.now());
+        self.commit_at("record outcome", at, move |tx| tx.event(&intent, &event, &reason)).await
     }
 
     /// Writes down that a call was carried out, with all its consequences, in one transaction.

@@ -461,9 +461,18 @@ pub struct Intent {
     pub license: Option<LicenseId>,
     /// The run that recorded it, for people.
     pub operation: Option<RunningOperationId>,
+    /// In a cluster: the settling time of the machine that recorded it, in seconds.
+    pub settle_s: Option<u32>,
 }
 
 impl Intent {
+    /// From when on the seller can no longer carry the request out (UTC). `settle_s`: the settling time here. If the
+    /// machine that recorded the intent waits longer, its own counts: the request may have left as late as it allows.
+    pub fn settled_at(&self, settle_s: u32) -> DateTime<Utc> {
+        let longest = self.settle_s.map_or(settle_s, |theirs| theirs.max(settle_s));
+        self.recorded_at + chrono::Duration::seconds(i64::from(longest))
+    }
+
     /// Whether an order was made for this service, in any of its incarnations. Another moment of creation means another
     /// service, perhaps of another client.
     pub fn was_for(&self, incarnation: &Incarnation) -> bool {

@@ -48,7 +48,7 @@ pub enum Verdict {
 
 /// Decides after a look that found no trace of an intent. `complete`: the look proves that nothing was left out.
 pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
-    let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
+    let settled = intent.settled_at(settle_s);
     if now < settled {
         return Verdict::Wait { until: settled };
     }

@@ -72,7 +72,7 @@ pub fn explain(q: &Question<'_>) -> Vec<Text> {
 }
 
 fn doubt(q: &Question<'_>, intent: &Intent) -> Text {
-    let settled = intent.recorded_at + chrono::Duration::seconds(i64::from(q.rules.upstream.settle_s));
+    let settled = intent.settled_at(q.rules.upstream.settle_s);
     doubt_words(intent, settled)
 }
 
@@ -257,6 +257,7 @@ mod tests {
             status,
             license: None,
             operation: None,
+            settle_s: None,
         };
         let rules = Rules::default();
         let text = |status| doubt_text(&rules, &intent(status), at);

@@ -124,7 +124,7 @@ pub fn may_be_old(there: DateTime<Utc>, now: DateTime<Utc>, settle_s: u32) -> bo
 /// one may have missed an action that was accepted just before, and a single later one the moment in which the action
 /// has ended and neither it nor the key shows.
 pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
-    let settled = intent.recorded_at + Duration::seconds(i64::from(settle_s));
+    let settled = intent.settled_at(settle_s);
     let apart = apart(settle_s);
     if now < settled {
         return Verdict::Wait { until: settled };
@@ -183,6 +183,7 @@ mod tests {
             status: IntentStatus::InDoubt,
             license: None,
             operation: None,
+            settle_s: None,
         }
     }
 

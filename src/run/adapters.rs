@@ -24,7 +24,7 @@ use crate::ports::{
 };
 use crate::secret;
 use crate::settings::Settings;
-use crate::store::{ClusterLog, ClusterRules};
+use crate::store::{Clocks, ClusterLog, ClusterRules};
 use crate::text;
 use crate::trace::Trace;
 use crate::upstream::HttpConnector;
@@ -303,7 +303,7 @@ impl ClusterAccess for Cluster {
             send_by: std::time::Duration::from_secs(self.settings.send_by_s().into()),
             call: longest(&|rules| rules.timeout_s),
             settle: longest(&|rules| rules.settle_s),
-            now: Utc::now,
+            clocks: Clocks::SYSTEM,
         })
     }
 }

@@ -345,7 +345,15 @@ mod tests {
         let (license, reason) = (LicenseId(license), Text::same("why"));
         let key = IdempotencyKey::Delete { account, license };
         let highest_license = LicenseId(1);
-        let intent = NewIntent { key: &key, item: None, account, highest_license, operation: None, reason: &reason };
+        let intent = NewIntent {
+            key: &key,
+            item: None,
+            account,
+            highest_license,
+            operation: None,
+            reason: &reason,
+            settle_s: 900,
+        };
         let recorded =
             store.record_intent(moment(9), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
         Ok(matches!(recorded, Recorded::Intent(_)))

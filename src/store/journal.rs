@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Deadline, Store, StoreError, Tx, cell};
+use super::{Deadline, LastLook, Store, StoreError, Tx, cell};
 use crate::error::Text;
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
 use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
@@ -15,6 +15,7 @@ pub struct RecordedIntent {
     intent: IntentId,
     request: OnceRequest,
     deadline: Option<Deadline>,
+    last_look: Option<Box<LastLook>>,
 }
 
 impl RecordedIntent {
@@ -29,8 +30,17 @@ impl RecordedIntent {
     }
 
     /// In a cluster: the time by which it must have been sent.
-    pub fn deadline(&self) -> Option<&Deadline> {
+    pub(super) fn deadline(&self) -> Option<&Deadline> {
         self.deadline.as_ref()
+    }
+
+    pub(super) fn set_last_look(&mut self, look: LastLook) {
+        self.last_look = Some(Box::new(look));
+    }
+
+    /// In a cluster: what has to be checked between the connection to the seller and the first byte.
+    pub fn last_look(&self) -> Option<LastLook> {
+        self.last_look.as_deref().copied()
     }
 }
 
@@ -49,6 +59,8 @@ pub struct NewIntent<'w> {
     pub operation: Option<RunningOperationId>,
     /// Why, in words.
     pub reason: &'w Text,
+    /// The settling time of this machine, in seconds. In a cluster it is recorded with the intent.
+    pub settle_s: u32,
 }
 
 /// The result of recording.
@@ -60,8 +72,21 @@ pub enum Recorded {
     Existing(Box<Intent>),
 }
 
-pub(super) const SELECT: &str = "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
-     license, operation FROM wish WHERE ";
+macro_rules! select {
+    ($settle_s:literal) => {
+        concat!(
+            "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
+             license, operation, ",
+            $settle_s,
+            " FROM wish WHERE "
+        )
+    };
+}
+
+pub(super) const SELECT: &str = select!("NULL");
+
+/// The same in a cluster, where each machine writes down how long its intents may take effect.
+const SELECT_SHARED: &str = select!("(SELECT seconds FROM cluster_settle WHERE cluster_settle.wish = wish.id)");
 
 /// The condition for an intent without an ended outcome. It uses the exact words of the index `intent_open`; with other
 /// words SQLite would not use the index.
@@ -89,10 +114,15 @@ pub(super) fn read_intent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Intent> {
         status: cell::required(row, 8, "it is not a status", IntentStatus::parse)?,
         license: row.get::<_, Option<u32>>(9)?.map(LicenseId),
         operation: row.get::<_, Option<u32>>(10)?.map(RunningOperationId),
+        settle_s: row.get(11)?,
     })
 }
 
 impl Store {
+    fn select_intent(&self) -> &'static str {
+        if self.is_clustered() { SELECT_SHARED } else { SELECT }
+    }
+
     /// Whether the journal holds exactly these words about a license.
     ///
     /// # Errors
@@ -124,7 +154,7 @@ impl Store {
             }
             let request = request(tx)?;
             let id = tx.insert_intent(&key, intent, &request)?;
-            Ok(Recorded::Intent(RecordedIntent { intent: id, request, deadline }))
+            Ok(Recorded::Intent(RecordedIntent { intent: id, request, deadline, last_look: None }))
         })
     }
 
@@ -134,7 +164,7 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn intent_by_key(&self, key: &str) -> Result<Option<Intent>, StoreError> {
-        let mut statement = self.conn.prepare_cached(&[SELECT, IS_KEY_TAKEN].concat())?;
+        let mut statement = self.conn.prepare_cached(&[self.select_intent(), IS_KEY_TAKEN].concat())?;
         Ok(statement.query_row([key], cell::of("wish", read_intent)).optional()?)
     }
 
@@ -143,12 +173,12 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn intent(&self, id: IntentId) -> Result<Option<Intent>, StoreError> {
-        let mut statement = self.conn.prepare_cached(&[SELECT, "id = ?1"].concat())?;
+        let mut statement = self.conn.prepare_cached(&[self.select_intent(), "id = ?1"].concat())?;
         Ok(statement.query_row([id.0], cell::of("wish", read_intent)).optional()?)
     }
 
     pub(super) fn intents(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Intent>, StoreError> {
-        let mut statement = self.conn.prepare_cached(&[SELECT, condition, " ORDER BY id"].concat())?;
+        let mut statement = self.conn.prepare_cached(&[self.select_intent(), condition, " ORDER BY id"].concat())?;
         let rows = statement.query_map(params, cell::of("wish", read_intent))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -260,6 +290,10 @@ impl Tx<'_> {
             intent.operation.map(|operation| operation.0)
             ],
         )?;
+        if self.noted.is_some() {
+            // Another machine, whose settings say less, must not end this doubt earlier.
+            self.run("INSERT INTO cluster_settle (wish, seconds) VALUES (?1, ?2)", params![id, intent.settle_s])?;
+        }
         let license = request.license().map(|license| (intent.account, license));
         self.intent_line(id, intent.item, license, &IntentEvent::Recorded, intent.reason)?;
         Ok(IntentId(id))
@@ -351,7 +385,8 @@ mod tests {
         let record = |run| -> Result<(IntentId, bool), StoreError> {
             let operation = Some(RunningOperationId(run));
             let (item, highest_license) = (Some(item), LicenseId(1));
-            let intent = NewIntent { key: &key, item, account, highest_license, operation, reason: &reason };
+            let intent =
+                NewIntent { key: &key, item, account, highest_license, operation, reason: &reason, settle_s: 900 };
             let recorded =
                 store.record_intent(now, &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
             Ok(match recorded {
@@ -397,6 +432,7 @@ mod tests {
             highest_license: LicenseId(1),
             operation: None,
             reason: &reason,
+            settle_s: 900,
         };
         store.record_intent(moment(1), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
         let intent = store.intent_by_key(&key.to_string())?.expect("a wish");

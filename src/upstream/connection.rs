@@ -2,16 +2,21 @@
 
 use std::error::Error as _;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use reqwest::blocking::{Client, Response};
 use rustls::ClientConfig;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use super::trust;
 use crate::error::ModuleError;
 use crate::model::rules::UpstreamRules;
+use crate::store::LastLook;
 
 /// Most bytes of an answer that is not a list.
 pub const MAX_ANSWER: u64 = 1 << 20;
@@ -51,7 +56,13 @@ impl Connecting {
 }
 
 /// A client of the library that follows no redirect and repeats no request. `kept`: how many idle connections it keeps.
-pub(super) fn new_client(url: &Url, kept: usize, connecting: &Connecting) -> Result<Client, reqwest::Error> {
+/// `look`: what is checked on each connection that was made, before the first byte of a request.
+pub(super) fn new_client(
+    url: &Url,
+    kept: usize,
+    connecting: &Connecting,
+    look: Option<LastLook>,
+) -> Result<Client, reqwest::Error> {
     let mut builder = Client::builder()
         .user_agent(concat!("pmisplicense/", env!("CARGO_PKG_VERSION")))
         .http1_only()
@@ -68,7 +79,55 @@ pub(super) fn new_client(url: &Url, kept: usize, connecting: &Connecting) -> Res
     if let Some(trust) = &connecting.trust {
         builder = builder.use_preconfigured_tls(trust.clone());
     }
+    if let Some(look) = look {
+        builder = builder.connector_layer(Looking(look));
+    }
     builder.build()
+}
+
+/// Makes connections on which a request may still leave. The library calls a connector, and sends the request over what
+/// it returns. A connection that came too late is an error of connecting, so nothing was sent.
+#[derive(Clone)]
+struct Looking(LastLook);
+
+/// A connector with that check behind it.
+#[derive(Clone)]
+struct Looked<S> {
+    look: LastLook,
+    connector: S,
+}
+
+impl<S> Layer<S> for Looking {
+    type Service = Looked<S>;
+
+    fn layer(&self, connector: S) -> Self::Service {
+        Looked { look: self.0, connector }
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<S, T> Service<T> for Looked<S>
+where
+    S: Service<T, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, to: T) -> Self::Future {
+        let (look, connecting) = (self.look, self.connector.call(to));
+        Box::pin(async move {
+            let connection = connecting.await?;
+            look.check()?;
+            Ok(connection)
+        })
+    }
 }
 
 /// An error of the library with its causes, without the address (which the caller knows).

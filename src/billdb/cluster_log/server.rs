@@ -9,14 +9,15 @@ use mysql::{Conn, OptsBuilder, SslOpts};
 
 use super::super::connect::{ConnectError, connect, without_files};
 use super::super::tls::is_about_tls;
-use super::{LogPlace, moment, newest, newest_entries, no_log};
+use super::{LogPlace, grants, moment, newest, newest_entries, no_log};
 use crate::store::{HostFacts, LogError, places};
 use crate::text;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time for one answer. A Galera node that lost its majority delays a commit for some seconds, then refuses it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Three servers that stand still are found out within 45 s.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
 const SESSION: [&str; 2] = [
     "SET NAMES utf8mb4, autocommit = 1, sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', \
@@ -231,6 +232,10 @@ impl Server {
         let mut entries = newest_entries(&mut self.conn)?;
         entries.reverse();
         let (tail, broken) = places(&entries);
+        let schema: Option<String> = self.conn.query_first("SELECT DATABASE()")?;
+        let schema = schema.unwrap_or_default();
+        let grants: Vec<String> = self.conn.query("SHOW GRANTS")?;
+        let needless_rights = grants.iter().filter_map(|grant| grants::needless(grant, &schema)).collect();
         let facts = self.facts.clone();
         Ok(HostFacts {
             head,
@@ -241,6 +246,7 @@ impl Server {
             unsafe_settings: facts.unsafe_settings,
             tail,
             broken,
+            needless_rights,
         })
     }
 }

@@ -6,7 +6,7 @@ use mysql::prelude::Queryable;
 use sha2::{Digest, Sha256};
 
 use super::MysqlClusterLog;
-use crate::store::{Chain, ClusterLog, LogError, Position, Snapshot};
+use crate::store::{Chain, ClusterLog, LogError, Position, Progress, Snapshot};
 
 const PART: usize = 1 << 20;
 
@@ -21,18 +21,22 @@ fn label(parts: usize, image: &[u8]) -> String {
     format!("{parts} {digest}")
 }
 
-pub(super) fn put(log: &mut MysqlClusterLog, snapshot: &Snapshot) -> Result<(), LogError> {
+pub(super) fn put(log: &mut MysqlClusterLog, snapshot: &Snapshot, tell: &mut Progress<'_>) -> Result<(), LogError> {
     let parts: Vec<&[u8]> = snapshot.image.chunks(PART).collect();
     let label = label(parts.len(), &snapshot.image);
+    let total = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let numbered = parts.into_iter().zip(1_u32..).map(|(body, part)| (part, body));
     for (part, body) in numbered.chain(std::iter::once((0, label.as_bytes()))) {
         let (seq, chain) = (snapshot.position.seq, snapshot.position.chain.0.to_vec());
         let values = params! { "seq" => seq, "part" => part, "chain" => chain, "body" => body.to_vec() };
         let sql = "REPLACE INTO snapshot (seq, part, chain, body) VALUES (:seq, :part, :chain, :body)";
         log.change(|conn| conn.exec_drop(sql, values).map(|()| 0))?;
+        if part > 0 {
+            tell(part, total);
+        }
     }
     // Two machines may have written at once: what is there must be one of them, whole.
-    match whole(log, snapshot.position)? {
+    match whole(log, snapshot.position, &mut |_, _| {})? {
         Some(_) => remove_older(log, snapshot.position.seq),
         None => Err(LogError::Away("the snapshot was written by two machines at once".to_owned())),
     }
@@ -51,7 +55,7 @@ fn remove_older(log: &mut MysqlClusterLog, seq: u64) -> Result<(), LogError> {
     Ok(())
 }
 
-pub(super) fn newest(log: &mut MysqlClusterLog) -> Result<Option<Snapshot>, LogError> {
+pub(super) fn newest(log: &mut MysqlClusterLog, tell: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError> {
     let sql = "SELECT seq, chain FROM snapshot WHERE part = 0 ORDER BY seq DESC";
     let found: Vec<(u64, Vec<u8>)> = log.ask(|conn| conn.query(sql))?;
     for (seq, chain) in found {
@@ -59,7 +63,7 @@ pub(super) fn newest(log: &mut MysqlClusterLog) -> Result<Option<Snapshot>, LogE
         // The entry of its own number is there, and it is the same: otherwise it belongs to another history.
         let position = Position { seq, chain };
         if log.entries(seq, 1)?.first().is_some_and(|entry| entry.position == position)
-            && let Some(image) = whole(log, position)?
+            && let Some(image) = whole(log, position, tell)?
         {
             return Ok(Some(Snapshot { position, image }));
         }
@@ -67,7 +71,7 @@ pub(super) fn newest(log: &mut MysqlClusterLog) -> Result<Option<Snapshot>, LogE
     Ok(None)
 }
 
-fn whole(log: &mut MysqlClusterLog, at: Position) -> Result<Option<Vec<u8>>, LogError> {
+fn whole(log: &mut MysqlClusterLog, at: Position, tell: &mut Progress<'_>) -> Result<Option<Vec<u8>>, LogError> {
     let sql = "SELECT body FROM snapshot WHERE seq = ? AND part = ? AND chain = ?";
     let chain = at.chain.0.to_vec();
     let mut part = |number: u32| -> Result<Option<Vec<u8>>, LogError> {
@@ -79,7 +83,10 @@ fn whole(log: &mut MysqlClusterLog, at: Position) -> Result<Option<Vec<u8>>, Log
     let mut image = Vec::new();
     for number in 1..=parts {
         match part(number)? {
-            Some(body) => image.extend(body),
+            Some(body) => {
+                image.extend(body);
+                tell(number, parts);
+            }
             None => return Ok(None),
         }
     }

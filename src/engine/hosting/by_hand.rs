@@ -192,8 +192,8 @@ impl Engine<'_> {
         purchase: &Intent,
     ) -> Result<(), ModuleError> {
         let what = describe(purchase);
-        let until = purchase.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        if self.now() < until {
+        let until = purchase.settled_at(self.rules.upstream.settle_s);
+        if self.now_at_least() < until {
             return Err(errors::in_doubt(&what, until, "licid", row.id));
         }
         self.lock_license(row.id).await?;

@@ -117,8 +117,7 @@ impl Engine<'_> {
 
     /// Whether the seller no longer carries the request out.
     pub(super) fn is_settled(&self, intent: &Intent) -> bool {
-        let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        self.now_at_least() >= intent.recorded_at + settle
+        self.now_at_least() >= intent.settled_at(self.rules.upstream.settle_s)
     }
 
     /// The trace of a purchase in the lists of actions. A list that cannot be read proves nothing, so the run ends.

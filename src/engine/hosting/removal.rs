@@ -266,6 +266,7 @@ impl Engine<'_> {
             highest_license: LicenseId(0),
             operation: self.operation,
             reason: &what,
+            settle_s: self.rules.upstream.settle_s,
         };
         self.step("record intent").await?;
         let recorded =

@@ -190,9 +190,9 @@ impl Engine<'_> {
         let Some(RemoveLicense { order, line, key, .. }) = intent.request.as_removal().cloned() else {
             return Ok(None);
         };
-        let until = intent.recorded_at + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        let until = intent.settled_at(self.rules.upstream.settle_s);
         // A removal that was handed over has had its time, or was not sent.
-        if answer == Answer::NotBought && intent.status != IntentStatus::HandedOver && self.now() < until {
+        if answer == Answer::NotBought && intent.status != IntentStatus::HandedOver && self.now_at_least() < until {
             return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
         }
         // The present account cannot show what a former one sold.

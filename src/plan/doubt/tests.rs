@@ -47,6 +47,7 @@ fn intent(clean_look_s: Option<i64>) -> Intent {
         status: IntentStatus::InDoubt,
         license: None,
         operation: None,
+        settle_s: None,
     }
 }
 

@@ -34,8 +34,7 @@ pub struct Question<'q> {
 
 /// The lines, in the order in which things would be done.
 pub fn explain(q: &Question<'_>) -> Vec<Text> {
-    let settle = chrono::Duration::seconds(i64::from(q.settle_s));
-    let mut lines: Vec<Text> = q.open.iter().map(|intent| doubt_words(intent, intent.recorded_at + settle)).collect();
+    let mut lines: Vec<Text> = q.open.iter().map(|intent| doubt_words(intent, intent.settled_at(q.settle_s))).collect();
     lines.extend(q.rows.iter().filter_map(|row| given_back(q, row)));
     match &q.view.want {
         Want::Unclear(why) => {

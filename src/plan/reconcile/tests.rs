@@ -336,6 +336,7 @@ fn order(number: u32) -> Intent {
         status: IntentStatus::InDoubt,
         license: None,
         operation: None,
+        settle_s: None,
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Store, StoreError, Tx};
-use super::{Cluster, ClusterError};
+use super::super::{RecordedIntent, Store, StoreError, Tx};
+use super::{Clocks, Cluster, ClusterError};
 
 /// The replicated moment (seconds since 1970, the database's clock) before which nothing is bought.
 pub(super) const HOLD_UNTIL: &str = "cluster_hold_until";
@@ -59,8 +59,55 @@ pub struct Deadline {
     database: DateTime<Utc>,
 }
 
+/// The last moment at which a request may leave, by the clocks of this machine. A run may be paused while it connects
+/// to the seller, so this is checked between the connection and the first byte.
+#[derive(Debug, Clone, Copy)]
+pub struct LastLook {
+    since: Deadline,
+    /// How long after the recording the request may leave.
+    send_by: Duration,
+    /// Time since boot from which the leases of this run do not outlast the call.
+    leases: Option<Duration>,
+    clocks: Clocks,
+}
+
+impl LastLook {
+    /// For a request that was recorded just now.
+    #[cfg(test)]
+    pub(crate) fn from_now(send_by: Duration) -> Self {
+        let since = Deadline { boot: since_boot(), here: Utc::now(), database: Utc::now() };
+        Self { since, send_by, leases: None, clocks: Clocks::SYSTEM }
+    }
+
+    /// Whether the request may still leave.
+    ///
+    /// # Errors
+    /// Why it must not be sent, for the journal.
+    pub fn check(&self) -> Result<(), String> {
+        let boot = (self.clocks.uptime)();
+        if self.leases.is_some_and(|until| boot > until) {
+            return Err("the leases of this run do not outlast the call".to_owned());
+        }
+        let send_by = i64::try_from(self.send_by.as_secs()).unwrap_or(i64::MAX);
+        let up = boot.saturating_sub(self.since.boot).as_secs();
+        let by = [
+            ("this machine's uptime", i64::try_from(up).unwrap_or(i64::MAX)),
+            ("this machine's clock", ((self.clocks.now)() - self.since.here).num_seconds()),
+        ];
+        in_time(&by, send_by)
+    }
+}
+
+/// Whether by all of these clocks the time is not over.
+fn in_time(by: &[(&str, i64)], send_by: i64) -> Result<(), String> {
+    match by.iter().find(|(_, after)| *after >= send_by) {
+        Some((clock, after)) => Err(late(clock, *after, send_by)),
+        None => Ok(()),
+    }
+}
+
 /// Time since boot, a sleeping machine included.
-fn since_boot() -> Duration {
+pub(super) fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
@@ -104,7 +151,7 @@ impl Cluster {
 
     /// Renews the leases of this run if the oldest is older than a third of its time: they outlast the next call.
     fn renew(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let before = since_boot();
+        let before = self.uptime();
         let is_old = |held: &Held| before.saturating_sub(held.since) > self.rules.lease / 3;
         if !self.held.borrow().iter().any(is_old) {
             return Ok(());
@@ -135,7 +182,7 @@ impl Store {
         };
         // A pass takes one lock after the other. A lease that it holds throughout must not run out before its end.
         cluster.renew(self, now)?;
-        let before = since_boot();
+        let before = cluster.uptime();
         let clock = cluster.clock()?;
         cluster.given_back.borrow_mut().retain(|other| other != name);
         let take = |tx: &Tx<'_>| {
@@ -200,7 +247,7 @@ impl Store {
     /// The clocks just before an intent is recorded. `None` without a cluster.
     pub(in crate::store) fn deadline(&self) -> Result<Option<Deadline>, StoreError> {
         let Some(cluster) = &self.cluster else { return Ok(None) };
-        let (boot, here) = (since_boot(), (cluster.rules.now)());
+        let (boot, here) = (cluster.uptime(), (cluster.rules.clocks.now)());
         let database = cluster.clock()?;
         let held = self.number(HOLD_UNTIL)?.and_then(|seconds| DateTime::from_timestamp(i64::from(seconds), 0));
         match held.filter(|until| database < *until) {
@@ -209,30 +256,23 @@ impl Store {
         }
     }
 
-    /// The last check before an intent is sent: the leases of this run outlast the call, and by no clock it is too
-    /// late.
+    /// The check before an intent is sent: the leases of this run outlast the call, and by no clock it is too late. It
+    /// gives the request its [`LastLook`].
     ///
     /// # Errors
     /// Why it must not be sent, for the journal.
-    pub fn may_send(&self, deadline: Option<&Deadline>, now: DateTime<Utc>) -> Result<(), String> {
-        let (Some(cluster), Some(deadline)) = (&self.cluster, deadline) else { return Ok(()) };
+    pub fn may_send(&self, recorded: &mut RecordedIntent, now: DateTime<Utc>) -> Result<(), String> {
+        let (Some(cluster), Some(since)) = (&self.cluster, recorded.deadline().copied()) else { return Ok(()) };
         cluster.renew(self, now).map_err(|error| error.to_string())?;
         let database = cluster.clock().map_err(|error| error.to_string())?;
-        let send_by = i64::try_from(cluster.rules.send_by.as_secs()).unwrap_or(i64::MAX);
-        let boot = since_boot().saturating_sub(deadline.boot);
-        let lease = cluster.rules.lease.saturating_sub(cluster.rules.call);
-        if cluster.held.borrow().iter().any(|held| since_boot().saturating_sub(held.since) > lease) {
-            return Err("the leases of this run do not outlast the call".to_owned());
-        }
-        let by = [
-            ("this machine's uptime", i64::try_from(boot.as_secs()).unwrap_or(i64::MAX)),
-            ("this machine's clock", ((cluster.rules.now)() - deadline.here).num_seconds()),
-            ("the database's clock", (database - deadline.database).num_seconds()),
-        ];
-        match by.into_iter().find(|(_, after)| *after >= send_by) {
-            Some((clock, after)) => Err(late(clock, after, send_by)),
-            None => Ok(()),
-        }
+        let outlasted = cluster.rules.lease.saturating_sub(cluster.rules.call);
+        let leases = cluster.held.borrow().iter().map(|held| held.since + outlasted).min();
+        let look = LastLook { since, send_by: cluster.rules.send_by, leases, clocks: cluster.rules.clocks };
+        let send_by = i64::try_from(look.send_by.as_secs()).unwrap_or(i64::MAX);
+        in_time(&[("the database's clock", (database - since.database).num_seconds())], send_by)?;
+        look.check()?;
+        recorded.set_last_look(look);
+        Ok(())
     }
 
     /// The database's clock, for times that machines compare. `None` without a cluster.
@@ -250,6 +290,6 @@ impl Drop for Cluster {
             return;
         }
         // A lease that could not be removed runs out later, and this machine's next run takes it over at once.
-        let _ = self.write(&std::cell::Cell::new(false), (self.rules.now)(), &|tx| self.remove_given_back(tx));
+        let _ = self.write(&std::cell::Cell::new(false), (self.rules.clocks.now)(), &|tx| self.remove_given_back(tx));
     }
 }

@@ -107,6 +107,9 @@ pub struct Snapshot {
     pub image: Vec<u8>,
 }
 
+/// Hears how much of a snapshot has come or gone: parts, and of how many.
+pub type Progress<'p> = dyn FnMut(u32, u32) + 'p;
+
 /// What the store needs from a clustered database. Each method takes one round trip or a few. A lost connection is made
 /// again at the next call; if the last server failed, to the next server of the list.
 pub trait ClusterLog {
@@ -144,13 +147,13 @@ pub trait ClusterLog {
     ///
     /// # Errors
     /// See [`LogError`]; `Unfit` also when its parts do not fit together.
-    fn snapshot(&mut self) -> Result<Option<Snapshot>, LogError>;
+    fn snapshot(&mut self, tell: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError>;
 
     /// Writes a snapshot, and removes older ones and the entries before it.
     ///
     /// # Errors
     /// See [`LogError`].
-    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), LogError>;
+    fn put_snapshot(&mut self, snapshot: &Snapshot, tell: &mut Progress<'_>) -> Result<(), LogError>;
 
     /// From now on asks the next server of the list, because the answers of the last one cannot be used.
     fn next_host(&mut self);
@@ -195,6 +198,8 @@ pub struct HostFacts {
     pub tail: Vec<Position>,
     /// The first of these whose number or content does not follow from the entry before it.
     pub broken: Option<u64>,
+    /// Rights of the program's user that the log does not need, in the server's words.
+    pub needless_rights: Vec<String>,
 }
 
 /// How many of the newest entries of each server are compared with those of the others.

@@ -11,7 +11,9 @@ use super::super::file::{MODE, check_version, connect, vacuum_into};
 use super::super::{Store, StoreError, Tx, schema};
 use super::body::{self, Line};
 use super::mend::IDENTITY;
-use super::{Appended, Cluster, ClusterError, ClusterLog, ClusterRules, Entry, Position, Token, replica, snapshot};
+use super::{
+    Appended, Cluster, ClusterError, ClusterLog, ClusterRules, Entry, Position, Progress, Token, replica, snapshot,
+};
 use crate::durable::{self, FileError};
 
 /// A machine that has joined.
@@ -35,18 +37,27 @@ fn joined(tx: &Tx<'_>, machine: &str) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`ClusterError::Unfit`]: the log has entries of another machine. As [`Store::write`].
-pub fn begin(path: &Path, mut log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Store, StoreError> {
+pub fn begin(
+    path: &Path,
+    mut log: Box<dyn ClusterLog>,
+    rules: ClusterRules,
+    tell: &mut Progress<'_>,
+) -> Result<Store, StoreError> {
     let conn = connect(path)?;
     check_version(&conn)?;
     let panel = super::super::read_meta(&conn, "panel_id")?.unwrap_or_default();
     let body = body::written(&[Line::Beginning(panel)])?;
     let position = Position { seq: 1, chain: Position::BEGINNING.chain.then(&body) };
     let (node, format) = (rules.machine.clone(), schema::version());
-    let first = Entry { position, token: Token::fresh()?, node, format, body };
+    let mut first = Entry { position, token: Token::fresh()?, node, format, body };
     if !log.begin(&first)? {
         let found = log.entries(1, 2)?;
-        let is_ours = matches!(found.as_slice(), [only] if only.position == position && only.node == rules.machine);
-        if !is_ours {
+        if let [only] = found.as_slice()
+            && only.position == position
+            && only.node == rules.machine
+        {
+            first = only.clone();
+        } else {
             return Err(ClusterError::Unfit {
                 cause: "the log has entries".to_owned(),
                 advice: Box::new(
@@ -66,11 +77,12 @@ pub fn begin(path: &Path, mut log: Box<dyn ClusterLog>, rules: ClusterRules) -> 
     }
     let identity = log.head()?.identity;
     if !replica::is_replica(&conn)? {
-        let image = snapshot::first_image(&conn, &rules.machine, &identity, (rules.now)())?;
-        log.put_snapshot(&super::Snapshot { position, image: image.clone() })?;
+        let image = snapshot::first_image(&conn, &rules.machine, &identity, (rules.clocks.now)())?;
+        let snapshot = super::Snapshot { position, image };
+        log.put_snapshot(&snapshot, tell)?;
         // Exactly the bytes that other machines begin with. Nothing can have been written here in between, because the
         // lock is held alone.
-        put_in_place(path, &image, &rules.machine, position)?;
+        put_in_place(path, &snapshot.image, &rules.machine, position, Some(&first))?;
     }
     open(path, log, rules)
 }
@@ -85,8 +97,9 @@ pub fn join(
     mut log: Box<dyn ClusterLog>,
     rules: ClusterRules,
     now: DateTime<Utc>,
+    tell: &mut Progress<'_>,
 ) -> Result<Store, StoreError> {
-    let Some(snapshot) = log.snapshot()? else {
+    let Some(snapshot) = log.snapshot(tell)? else {
         return Err(ClusterError::Unfit {
             cause: "the log has no snapshot".to_owned(),
             advice: Box::new(
@@ -103,7 +116,9 @@ pub fn join(
         }
         .into());
     };
-    put_in_place(path, &snapshot.image, &rules.machine, snapshot.position)?;
+    let entries = log.entries(snapshot.position.seq, 1)?;
+    let of_image = entries.first().filter(|entry| entry.position == snapshot.position);
+    put_in_place(path, &snapshot.image, &rules.machine, snapshot.position, of_image)?;
     let store = open(path, log, rules)?;
     admit(&store, now)?;
     Ok(store)
@@ -145,13 +160,21 @@ fn admit(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
     written
 }
 
-/// Puts an image in the state's place, as this machine's replica.
-fn put_in_place(path: &Path, image: &[u8], machine: &str, at: Position) -> Result<(), StoreError> {
+/// Puts an image in the state's place, as this machine's replica. `of_image`: the entry that the image ends with. It is
+/// kept too, so that a log that falls back to exactly this entry is not taken for another log.
+fn put_in_place(
+    path: &Path,
+    image: &[u8],
+    machine: &str,
+    at: Position,
+    of_image: Option<&Entry>,
+) -> Result<(), StoreError> {
     if let Some(folder) = path.parent() {
         durable::private_folder(folder)?;
     }
     let made = snapshot::opened(image)?;
     replica::make(&made, machine, at)?;
+    of_image.map_or(Ok(()), |entry| replica::keep(&made, entry))?;
     durable::replace(path, MODE, |new| {
         vacuum_into(&made, new)?;
         // SQLite would otherwise treat the newest writes of the old file as a part of the new one.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::super::StoreError;
 use super::lease::HOLD_UNTIL;
 use super::log::{Head, LogError, Position};
-use super::{Appended, Cluster, ClusterError, Line, append, replica};
+use super::{Appended, Cluster, ClusterError, Line, replica};
 
 /// The replicated name of the database that the log lies in.
 pub(super) const IDENTITY: &str = "cluster_identity";
@@ -89,7 +89,7 @@ impl Cluster {
             let Some(entry) = replica::kept(&self.conn, next)? else {
                 return Err(fork(here, format!("entry {next} is no longer kept here")));
             };
-            match append(self.log.borrow_mut().as_mut(), after, &entry, None)? {
+            match self.append(after, &entry, None)? {
                 Appended::Written => after = entry.position,
                 Appended::Taken | Appended::Lost => {
                     return Err(fork(here, format!("another entry of number {next}")));
@@ -101,7 +101,7 @@ impl Cluster {
 
     /// Adds an entry of our own, whatever other machines write in between.
     fn add_until_written(&self, lines: &[Line]) -> Result<(), StoreError> {
-        let since = std::time::Instant::now();
+        let since = self.uptime();
         loop {
             match self.add(replica::position(&self.conn)?, lines)? {
                 Appended::Written => return Ok(()),
@@ -110,7 +110,7 @@ impl Cluster {
                     return Err(ClusterError::Away("the log changes under this run".to_owned()).into());
                 }
             }
-            if since.elapsed() >= super::TRY_FOR {
+            if self.uptime().saturating_sub(since) >= super::TRY_FOR {
                 return Err(ClusterError::Crowded.into());
             }
         }
@@ -149,7 +149,7 @@ impl Cluster {
     }
 
     fn wait_quietly(&self) -> Result<(), StoreError> {
-        let now = (self.rules.now)();
+        let now = (self.rules.clocks.now)();
         let since = match replica::quiet_since(&self.conn)? {
             Some(since) if since <= now.timestamp() => since,
             // Setting the clock back must not shorten the wait.

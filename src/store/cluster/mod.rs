@@ -19,7 +19,7 @@ mod tests;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension};
@@ -27,9 +27,10 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{Open, StoreError, Tx, schema};
 use crate::error::Message;
 pub(super) use body::{Line, owned};
-pub use lease::{Deadline, Lease, LeaseGuard};
+pub use lease::{Deadline, LastLook, Lease, LeaseGuard};
 pub use log::{
-    COMPARED, Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Snapshot, Token, places,
+    COMPARED, Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Progress, Snapshot, Token,
+    places,
 };
 pub use members::{Machine, begin, bring_forward, join, leave, rejoin};
 pub(super) use replica::{APPLICATION_ID, is_replica, machine, unmake};
@@ -62,8 +63,24 @@ pub struct ClusterRules {
     /// After this time since its recording, an intent can no longer take effect: settling time, `send_by` and the
     /// length of a call.
     pub settle: Duration,
-    /// Reads the clock, for times that are compared with other machines.
+    /// This machine's clocks.
+    pub clocks: Clocks,
+}
+
+/// The clocks of a machine. The simulator has its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    /// The clock, for times that are compared with other machines.
     pub now: fn() -> DateTime<Utc>,
+    /// Time since boot, a sleeping machine included.
+    pub uptime: fn() -> Duration,
+    /// Waits.
+    pub sleep: fn(Duration),
+}
+
+impl Clocks {
+    /// Those of the operating system.
+    pub const SYSTEM: Self = Self { now: Utc::now, uptime: lease::since_boot, sleep: std::thread::sleep };
 }
 
 /// Why a replica cannot go on. Nothing was sent because of it.
@@ -198,7 +215,7 @@ impl Cluster {
         work: &dyn Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _turn = self.turn();
-        let since = Instant::now();
+        let since = self.uptime();
         loop {
             writing.set(true);
             let rehearsed = self.rehearse(now, work);
@@ -217,10 +234,10 @@ impl Cluster {
                 Appended::Taken => self.catch_up()?,
                 Appended::Lost => self.mend()?,
             }
-            if since.elapsed() >= TRY_FOR {
+            if self.uptime().saturating_sub(since) >= TRY_FOR {
                 return Err(ClusterError::Crowded.into());
             }
-            pause(PAUSE)?;
+            self.pause(PAUSE)?;
         }
     }
 
@@ -258,7 +275,7 @@ impl Cluster {
         let format = schema::version();
         let entry = Entry { position, token: Token::fresh()?, node: self.rules.machine.clone(), format, body };
         let known = super::read_meta(&self.conn, mend::IDENTITY)?;
-        let appended = append(self.log.borrow_mut().as_mut(), after, &entry, known.as_deref())?;
+        let appended = self.append(after, &entry, known.as_deref())?;
         if appended == Appended::Written {
             replica::apply(&self.conn, &entry)?;
         }
@@ -306,14 +323,69 @@ impl Cluster {
     fn turn(&self) -> Option<std::fs::File> {
         let path = self.rules.queue.as_ref()?;
         let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).ok()?;
-        let since = Instant::now();
+        let since = self.uptime();
         while let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
-            if since.elapsed() >= QUEUE_FOR {
+            if self.uptime().saturating_sub(since) >= QUEUE_FOR {
                 return None;
             }
-            pause(PAUSE / 2).ok()?;
+            self.pause(PAUSE / 2).ok()?;
         }
         Some(file)
+    }
+
+    fn uptime(&self) -> Duration {
+        (self.rules.clocks.uptime)()
+    }
+
+    /// Waits between one and two times this long, at random, so that two machines that collided once do not collide
+    /// again.
+    fn pause(&self, least: Duration) -> Result<(), StoreError> {
+        let more = u32::from(Token::fresh()?.0.first().copied().unwrap_or_default());
+        (self.rules.clocks.sleep)(least + least * more / 256);
+        Ok(())
+    }
+
+    /// Writes an entry after another one. Whatever the answer says, only the log's content afterwards counts: an answer
+    /// may be lost, and a server that was cut off may carry the insert out late. The same number and token are used
+    /// until one of the three results is proven. `known`: the database that may be asked again after an error. This
+    /// function does not write to another database, nor to one that may lack entries.
+    fn append(&self, after: Position, entry: &Entry, known: Option<&str>) -> Result<Appended, StoreError> {
+        let log = &mut **self.log.borrow_mut();
+        let connection = log.connection();
+        let since = self.uptime();
+        loop {
+            let said = match log.append(after, entry) {
+                Ok(true) => return Ok(Appended::Written),
+                Ok(false) => "the entry before it was not there".to_owned(),
+                Err(error @ LogError::Away(_)) => {
+                    log.next_host();
+                    error.to_string()
+                }
+                Err(error @ LogError::Unfit { .. }) => return Err(error.into()),
+            };
+            match log.entries(after.seq, 2) {
+                Ok(found) => {
+                    let next = found.iter().find(|other| other.position.seq == entry.position.seq);
+                    if next.is_some_and(|other| other.token == entry.token) {
+                        return Ok(Appended::Written);
+                    }
+                    if found.iter().all(|other| other.position != after) {
+                        return Ok(Appended::Lost);
+                    }
+                    if next.is_some() {
+                        return Ok(Appended::Taken);
+                    }
+                    if log.connection() != connection && known.is_some() && !is_known(log, known) {
+                        return Err(ClusterError::InDoubt(said).into());
+                    }
+                }
+                Err(_) => log.next_host(),
+            }
+            if self.uptime().saturating_sub(since) >= TRY_FOR {
+                return Err(ClusterError::InDoubt(said).into());
+            }
+            self.pause(PAUSE * 5)?;
+        }
     }
 }
 
@@ -323,60 +395,6 @@ impl Token {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| StoreError::Unusable(format!("no random bytes: {error}")))?;
         Ok(Self(bytes))
-    }
-}
-
-/// Waits between one and two times this long, at random, so that two machines that collided once do not collide again.
-fn pause(least: Duration) -> Result<(), StoreError> {
-    let more = u32::from(Token::fresh()?.0.first().copied().unwrap_or_default());
-    std::thread::sleep(least + least * more / 256);
-    Ok(())
-}
-
-/// Writes an entry after another one. Whatever the answer says, only the log's content afterwards counts: an answer may
-/// be lost, and a server that was cut off may carry the insert out late. The same number and token are used until one
-/// of the three results is proven. `known`: the database that may be asked again after an error. This function does not
-/// write to another database, nor to one that may lack entries.
-fn append(
-    log: &mut dyn ClusterLog,
-    after: Position,
-    entry: &Entry,
-    known: Option<&str>,
-) -> Result<Appended, StoreError> {
-    let connection = log.connection();
-    let since = Instant::now();
-    loop {
-        let said = match log.append(after, entry) {
-            Ok(true) => return Ok(Appended::Written),
-            Ok(false) => "the entry before it was not there".to_owned(),
-            Err(error @ LogError::Away(_)) => {
-                log.next_host();
-                error.to_string()
-            }
-            Err(error @ LogError::Unfit { .. }) => return Err(error.into()),
-        };
-        match log.entries(after.seq, 2) {
-            Ok(found) => {
-                let next = found.iter().find(|other| other.position.seq == entry.position.seq);
-                if next.is_some_and(|other| other.token == entry.token) {
-                    return Ok(Appended::Written);
-                }
-                if found.iter().all(|other| other.position != after) {
-                    return Ok(Appended::Lost);
-                }
-                if next.is_some() {
-                    return Ok(Appended::Taken);
-                }
-                if log.connection() != connection && known.is_some() && !is_known(log, known) {
-                    return Err(ClusterError::InDoubt(said).into());
-                }
-            }
-            Err(_) => log.next_host(),
-        }
-        if since.elapsed() >= TRY_FOR {
-            return Err(ClusterError::InDoubt(said).into());
-        }
-        pause(PAUSE * 5)?;
     }
 }
 

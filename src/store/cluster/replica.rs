@@ -15,8 +15,8 @@ pub(in crate::store) const APPLICATION_ID: i32 = 0x706d_6c63;
 /// How many entries are kept as they were written, to be written again if the log loses its end.
 const KEPT: u64 = 1000;
 
-/// The tables of a replica. `cluster_replica` and `cluster_kept` are this machine's own; leases and machines are part
-/// of the replicated state.
+/// The tables of a replica. `cluster_replica` and `cluster_kept` are this machine's own; leases, machines and the
+/// settling times of intents are part of the replicated state.
 const TABLES: &str = "
 CREATE TABLE cluster_replica (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS cluster_lease (
     run TEXT NOT NULL,
     ends INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cluster_settle (
+    wish INTEGER PRIMARY KEY,
+    seconds INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS cluster_machine (
     name TEXT PRIMARY KEY,
     joined_at INTEGER NOT NULL
@@ -75,6 +79,7 @@ pub(in crate::store) fn unmake(conn: &Connection) -> Result<(), StoreError> {
     let open = Open::begin(conn)?;
     conn.execute_batch(
         "DROP TABLE cluster_replica; DROP TABLE cluster_kept; DROP TABLE cluster_lease; DROP TABLE cluster_machine;
+         DROP TABLE cluster_settle;
          DELETE FROM meta WHERE name LIKE 'cluster\\_%' ESCAPE '\\';",
     )?;
     let sql = "INSERT INTO meta (name, value) VALUES ('machine', ?1) ON CONFLICT DO UPDATE SET value = ?1";
@@ -131,6 +136,15 @@ pub(in crate::store) fn kept(conn: &Connection, seq: u64) -> Result<Option<Entry
     Ok(Some(Entry { position: place(number(seq)?, &chain)?, token, node, format, body }))
 }
 
+/// Keeps an entry as it was written.
+pub(in crate::store) fn keep(conn: &Connection, entry: &Entry) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cluster_kept (seq, token, node, format, chain, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (token, chain) = (entry.token.0.as_slice(), entry.position.chain.0.as_slice());
+    let seq = number(entry.position.seq)?;
+    conn.prepare_cached(sql)?.execute(params![seq, token, entry.node, entry.format, chain, entry.body])?;
+    Ok(())
+}
+
 /// The places of the newest entries that were kept, as many as are compared between machines.
 pub(in crate::store) fn newest_places(conn: &Connection) -> Result<Vec<Position>, StoreError> {
     let mut statement = conn.prepare("SELECT seq, chain FROM cluster_kept ORDER BY seq DESC LIMIT ?1")?;
@@ -173,9 +187,8 @@ pub(in crate::store) fn apply(conn: &Connection, entry: &Entry) -> Result<(), St
             Line::Beginning(_) => {}
         }
     }
-    let sql = "INSERT INTO cluster_kept (seq, token, node, format, chain, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (token, chain) = (entry.token.0.as_slice(), entry.position.chain.0.as_slice());
-    conn.prepare_cached(sql)?.execute(params![number(seq)?, token, entry.node, entry.format, chain, entry.body])?;
+    keep(conn, entry)?;
+    let chain = entry.position.chain.0.as_slice();
     let old = number(seq.saturating_sub(KEPT))?;
     conn.prepare_cached("DELETE FROM cluster_kept WHERE seq <= ?1")?.execute([old])?;
     conn.prepare_cached("UPDATE cluster_replica SET seq = ?1, chain = ?2")?.execute(params![number(seq)?, chain])?;

@@ -59,7 +59,7 @@ impl Store {
         let mut copy = in_memory(&cluster.conn)?;
         let position = replica::position(&copy)?;
         replica::strip(&copy)?;
-        cluster.log.borrow_mut().put_snapshot(&Snapshot { position, image: bytes(&mut copy)? })?;
+        cluster.log.borrow_mut().put_snapshot(&Snapshot { position, image: bytes(&mut copy)? }, &mut |_, _| {})?;
         Ok(true)
     }
 

@@ -1,225 +1,18 @@
 //! Two machines on one log in memory: the interleavings of docs/cluster.md that end in the store.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+mod memory;
+
 use std::rc::Rc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use tempfile::TempDir;
-
-use super::super::{NewIntent, Recorded, StoreError, moment, prepare};
+use self::memory::*;
+use super::super::{NewIntent, Recorded, StoreError};
 use super::*;
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId};
-use crate::model::journal::{IdempotencyKey, OnceRequest};
+use crate::model::journal::{IdempotencyKey, IntentEvent, IntentStatus, OnceRequest};
 use crate::store::{Installation, Store};
 use crate::text;
 
 const PANEL: [u8; 8] = [7; 8];
-
-thread_local! {
-    static NOW: Cell<i64> = const { Cell::new(1_800_000_000) };
-}
-
-fn now() -> DateTime<Utc> {
-    moment(NOW.get())
-}
-
-fn later(seconds: i64) {
-    NOW.set(NOW.get() + seconds);
-}
-
-/// What happens to the next insert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// Written, and the answer is lost.
-    AnswerLost,
-    /// It never arrives.
-    NotArrived,
-    /// It never arrives while anybody asks, and is carried out by the cut-off server at [`Shared::land`].
-    Late,
-    /// Another machine writes first.
-    Beaten,
-}
-
-/// The database.
-struct Shared {
-    entries: Vec<Entry>,
-    snapshot: Option<Snapshot>,
-    identity: String,
-    is_witnessed: bool,
-    is_away: bool,
-    faults: VecDeque<Fault>,
-    late: Vec<(Position, Entry)>,
-    /// Writes of another machine, for [`Fault::Beaten`].
-    rival: Option<Box<dyn Fn()>>,
-    appends: u32,
-}
-
-type Database = Rc<RefCell<Shared>>;
-
-fn database() -> Database {
-    Rc::new(RefCell::new(Shared {
-        entries: Vec::new(),
-        snapshot: None,
-        identity: "galera:one".to_owned(),
-        is_witnessed: true,
-        is_away: false,
-        faults: VecDeque::new(),
-        late: Vec::new(),
-        rival: None,
-        appends: 0,
-    }))
-}
-
-impl Shared {
-    fn insert(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
-        if !self.entries.iter().any(|other| other.position == after) {
-            return Ok(false);
-        }
-        if self.entries.iter().any(|other| other.position.seq == entry.position.seq) {
-            return Err(LogError::Away("1062 duplicate entry".to_owned()));
-        }
-        self.entries.push(entry.clone());
-        self.is_witnessed = true;
-        Ok(true)
-    }
-
-    fn land(&mut self) -> Vec<Result<bool, LogError>> {
-        std::mem::take(&mut self.late).iter().map(|(after, entry)| self.insert(*after, entry)).collect()
-    }
-
-    fn ask(&self) -> Result<(), LogError> {
-        if self.is_away { Err(LogError::Away("2002 no connection".to_owned())) } else { Ok(()) }
-    }
-}
-
-struct MemoryLog(Database);
-
-impl ClusterLog for MemoryLog {
-    fn head(&mut self) -> Result<Head, LogError> {
-        let shared = self.0.borrow();
-        shared.ask()?;
-        let position = shared.entries.last().map_or(Position::BEGINNING, |entry| entry.position);
-        let (identity, is_witnessed) = (shared.identity.clone(), shared.is_witnessed);
-        Ok(Head { position, clock: now(), identity, is_witnessed })
-    }
-
-    fn clock(&mut self) -> Result<DateTime<Utc>, LogError> {
-        self.0.borrow().ask().map(|()| now())
-    }
-
-    fn entries(&mut self, from: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
-        let shared = self.0.borrow();
-        shared.ask()?;
-        let found = shared.entries.iter().filter(|entry| entry.position.seq >= from).take(limit as usize);
-        Ok(found.cloned().collect())
-    }
-
-    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
-        self.0.borrow().ask()?;
-        self.0.borrow_mut().appends += 1;
-        let fault = self.0.borrow_mut().faults.pop_front();
-        let lost = || Err(LogError::Away("2013 lost connection".to_owned()));
-        match fault {
-            None => self.0.borrow_mut().insert(after, entry),
-            Some(Fault::AnswerLost) => self.0.borrow_mut().insert(after, entry).and_then(|_| lost()),
-            Some(Fault::NotArrived) => lost(),
-            Some(Fault::Late) => {
-                self.0.borrow_mut().late.push((after, entry.clone()));
-                lost()
-            }
-            Some(Fault::Beaten) => {
-                let rival = self.0.borrow_mut().rival.take();
-                rival.iter().for_each(|write| write());
-                self.0.borrow_mut().insert(after, entry)
-            }
-        }
-    }
-
-    fn begin(&mut self, first: &Entry) -> Result<bool, LogError> {
-        let mut shared = self.0.borrow_mut();
-        if shared.entries.is_empty() {
-            shared.entries.push(first.clone());
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    fn snapshot(&mut self) -> Result<Option<Snapshot>, LogError> {
-        Ok(self.0.borrow().snapshot.clone())
-    }
-
-    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), LogError> {
-        let mut shared = self.0.borrow_mut();
-        shared.entries.retain(|entry| entry.position.seq >= snapshot.position.seq);
-        shared.snapshot = Some(snapshot.clone());
-        Ok(())
-    }
-
-    fn next_host(&mut self) {}
-
-    fn connection(&self) -> u64 {
-        1
-    }
-
-    fn hosts(&self) -> usize {
-        1
-    }
-}
-
-/// A machine with a folder of its own.
-struct Node {
-    dir: TempDir,
-    name: &'static str,
-    boot: &'static str,
-    database: Database,
-}
-
-impl Node {
-    fn new(name: &'static str, database: &Database) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        Self { dir, name, boot: "boot", database: Rc::clone(database) }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("state.db")
-    }
-
-    fn rules(&self) -> ClusterRules {
-        ClusterRules {
-            machine: self.name.to_owned(),
-            owner: format!("{} {}", self.name, self.boot),
-            queue: None,
-            lease: Duration::from_secs(180),
-            send_by: Duration::from_secs(60),
-            call: Duration::from_secs(60),
-            settle: Duration::from_secs(1020),
-            now,
-        }
-    }
-
-    fn log(&self) -> Box<dyn ClusterLog> {
-        Box::new(MemoryLog(Rc::clone(&self.database)))
-    }
-
-    fn begins(&self) -> Store {
-        let panel = PanelId::from_bytes(PANEL);
-        let who = Installation { pinned: None, fresh: &panel, machine: self.name };
-        prepare(&self.path(), who, now()).expect("a state");
-        begin(&self.path(), self.log(), self.rules()).expect("the log begins")
-    }
-
-    fn joins(&self) -> Store {
-        join(&self.path(), self.log(), self.rules(), now()).expect("the machine joins")
-    }
-
-    /// Another run on this machine.
-    fn run(&self) -> Store {
-        let conn = Connection::open(self.path()).expect("the replica");
-        Store::from_connection(Rc::new(conn)).in_cluster(self.log(), self.rules()).expect("a replica")
-    }
-}
 
 /// Two machines, the first with an account.
 fn pair() -> (Database, Node, Node, Store, Store, AccountId) {
@@ -242,6 +35,7 @@ fn record(store: &Store, account: AccountId, license: u32) -> Result<Recorded, S
         highest_license: LicenseId(0),
         operation: None,
         reason: &reason,
+        settle_s: 1020,
     };
     store.record_intent(now(), &intent, |tx| {
         tx.set_meta("last_number", "5")?;
@@ -389,11 +183,155 @@ fn a_lease_is_held_by_one_machine_until_it_is_given_back_or_runs_out() {
 #[test]
 fn an_intent_leaves_in_time_or_never() {
     let (_database, _a, _b, first, _second, account) = pair();
-    let recorded = record(&first, account, 5001).expect("recorded").expect_intent();
-    assert_eq!(first.may_send(recorded.deadline(), now()), Ok(()));
+    let mut recorded = record(&first, account, 5001).expect("recorded").expect_intent();
+    assert_eq!(first.may_send(&mut recorded, now()), Ok(()));
+    let look = recorded.last_look().expect("a last look");
+    assert_eq!(look.check(), Ok(()));
     later(60);
-    let late = first.may_send(recorded.deadline(), now()).expect_err("too late");
-    assert!(late.starts_with("too late"), "{late}");
+    // The run stood still while it connected to the seller, or before.
+    for late in [look.check(), first.may_send(&mut recorded, now())] {
+        let late = late.expect_err("too late");
+        assert!(late.starts_with("too late"), "{late}");
+    }
+}
+
+/// The database's clock says when a lease ends. A deadline is over as soon as any clock says so, and a clock that is
+/// set back prolongs nothing.
+#[test]
+fn clocks_ten_minutes_apart_neither_prolong_a_deadline_nor_end_a_lease() {
+    for ahead in [600, -600] {
+        set_ahead(ahead);
+        let (_database, _a, _b, first, second, account) = pair();
+        let held = first.lease("item-42", now()).expect("the log").expect("free");
+        assert!(second.lease("item-42", now()).expect("the log").is_none());
+        drop(held);
+        let mut recorded = record(&second, account, 5001).expect("recorded").expect_intent();
+        assert_eq!(second.may_send(&mut recorded, now()), Ok(()));
+        let look = recorded.last_look().expect("a last look");
+        later(59);
+        assert_eq!(look.check(), Ok(()));
+        set_ahead(ahead - 3600);
+        later(1);
+        assert!(look.check().expect_err("by its uptime").contains("uptime"));
+        assert!(second.may_send(&mut recorded, now()).is_err());
+        set_ahead(0);
+    }
+}
+
+/// A machine that was paused finds out at its next change, also when it writes nothing itself.
+#[test]
+fn a_run_whose_lease_was_taken_over_changes_nothing_any_more() {
+    let (database, _a, _b, first, second, _account) = pair();
+    let held = first.lease("item-42", now()).expect("the log").expect("free");
+    later(181);
+    let taken = second.lease("item-42", now()).expect("the log").expect("it ran out");
+    let written = database.borrow().entries.len();
+    for lost in [first.hold_leases(now()), first.write(now(), |tx| tx.set_meta("x", "y"))] {
+        let error = why(lost.expect_err("it was taken over"));
+        assert!(matches!(error, ClusterError::LeaseLost(_)), "{error}");
+    }
+    assert_eq!(database.borrow().entries.len(), written);
+    drop((held, taken));
+}
+
+/// The log orders an outcome and a takeover: the second machine reads the outcome, or the first can no longer write it.
+#[test]
+fn an_outcome_is_read_by_the_machine_that_takes_over_or_not_written() {
+    for is_before in [true, false] {
+        let (_database, _a, _b, first, second, account) = pair();
+        let held = first.lease("item-42", now()).expect("the log").expect("free");
+        let id = record(&first, account, 5001).expect("recorded").expect_intent().intent();
+        let intent = first.intent(id).expect("an intent").expect("recorded");
+        let reason = text!("a test", "проверка");
+        let outcome = || first.write(now(), |tx| tx.event(&intent, &IntentEvent::Done { license: None }, &reason));
+        if is_before {
+            outcome().expect("in time");
+        }
+        later(181);
+        let taken = second.lease("item-42", now()).expect("the log").expect("it ran out");
+        if !is_before {
+            let error = why(outcome().expect_err("it was taken over"));
+            assert!(matches!(error, ClusterError::LeaseLost(_)), "{error}");
+        }
+        let seen = second.intent(id).expect("an intent").expect("recorded").status;
+        assert_eq!(seen, if is_before { IntentStatus::Done } else { IntentStatus::InDoubt });
+        drop((held, taken));
+    }
+}
+
+/// A pooled license is claimed by the machine whose entry is first: the other's closure runs again and sees it.
+#[test]
+fn what_a_write_checks_is_checked_again_when_another_machine_was_faster() {
+    fn claim(store: &Store, who: &str) -> Result<bool, StoreError> {
+        store.write(now(), |tx| {
+            if super::super::read_meta(tx.conn, "claimed")?.is_some() {
+                return Ok(false);
+            }
+            tx.set_meta("claimed", who).map(|()| true)
+        })
+    }
+    let (database, _a, b, first, second, _account) = pair();
+    database.borrow_mut().faults.push_back(Fault::Beaten);
+    database.borrow_mut().rival = Some(Box::new(move || assert!(claim(&b.run(), "b").expect("the rival writes"))));
+    assert!(!claim(&first, "a").expect("the log"));
+    assert_eq!(first.meta("claimed").expect("a meta").as_deref(), Some("b"));
+    assert!(digests_are_equal(&[&first, &second]));
+}
+
+/// The first server of the list lacks what this machine knows, or what another machine wrote.
+#[test]
+fn a_server_that_lags_is_passed_over() {
+    let (database, _a, _b, first, second, account) = pair();
+    record(&first, account, 5001).expect("recorded").expect_intent();
+    database.borrow_mut().lags = 1;
+    first.catch_up().expect("the second server");
+    record(&first, account, 5002).expect("it is not held").expect_intent();
+    assert!(matches!(record(&second, account, 5002), Ok(Recorded::Existing(_))), "every entry proves its predecessor");
+}
+
+/// Nobody sent it, so it is looked for and settled like every intent in doubt.
+#[test]
+fn an_insert_that_lands_after_its_machine_gave_up_is_an_intent_in_doubt() {
+    let (database, _a, _b, first, second, account) = pair();
+    first.catch_up().expect("the log");
+    database.borrow_mut().faults.extend([Fault::Late].into_iter().chain(std::iter::repeat_n(Fault::NotArrived, 1000)));
+    let error = why(record(&first, account, 5001).expect_err("no answer"));
+    assert!(matches!(error, ClusterError::InDoubt(_)), "{error}");
+    database.borrow_mut().faults.clear();
+    assert!(database.borrow_mut().land().iter().all(|landed| matches!(landed, Ok(true))));
+    for store in [&first, &second] {
+        store.catch_up().expect("the log");
+        let [intent] = store.open_intents().expect("intents").try_into().expect("one");
+        assert_eq!(intent.status, IntentStatus::InDoubt);
+        assert!(matches!(record(store, account, 5001), Ok(Recorded::Existing(_))), "its key is taken");
+    }
+}
+
+/// Settings differ: a machine that waits for less must not end a doubt before the recorder's request has had its time.
+#[test]
+fn a_doubt_lasts_as_long_as_its_recorder_says_on_every_machine() {
+    let (_database, _a, _b, first, second, account) = pair();
+    record(&first, account, 5001).expect("recorded").expect_intent();
+    second.catch_up().expect("the log");
+    let [intent] = second.open_intents().expect("intents").try_into().expect("one");
+    assert_eq!(intent.settled_at(300), intent.recorded_at + chrono::Duration::seconds(1020));
+    assert_eq!(intent.settled_at(2000), intent.recorded_at + chrono::Duration::seconds(2000));
+    assert!(digests_are_equal(&[&first, &second]));
+}
+
+/// The log loses everything behind the image that a machine began with. That machine writes its entries again, and does
+/// not take the log for another one.
+#[test]
+fn a_log_that_falls_back_to_the_entry_a_replica_began_with_is_written_again() {
+    let (database, _a, _b, first, second, _account) = pair();
+    second.write(now(), |tx| tx.set_meta("x", "y")).expect("written");
+    // What the first machine began with, and what the second.
+    for (store, left) in [(&first, 1), (&second, 1)] {
+        store.catch_up().expect("the log");
+        database.borrow_mut().entries.truncate(left);
+        store.write(now(), |tx| tx.set_meta("x", "z")).expect("the log is mended");
+    }
+    assert!(digests_are_equal(&[&first, &second]));
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn outcome(result: Result<OnceAnswer, Failure>) -> Outcome {
 
 impl Upstream for HttpUpstream {
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
+        self.last_look = recorded.last_look();
         outcome(self.send_request(recorded.request()))
     }
 

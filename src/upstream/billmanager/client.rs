@@ -15,6 +15,7 @@ use reqwest::{StatusCode, Url};
 use crate::error::{ModuleError, Text};
 use crate::model::rules::{OrderApi, UpstreamRules};
 use crate::ports::{CallError, ModuleAccess, Refusal, is_secret_name};
+use crate::store::LastLook;
 use crate::text;
 use crate::trace::{Rows, Trace, shown};
 use crate::upstream::connection::{
@@ -78,6 +79,8 @@ pub struct HttpUpstream {
     keeping: Option<Client>,
     /// A fresh connection for each call.
     fresh: Option<Client>,
+    /// In a cluster: what the next call that is sent once has to check before its first byte.
+    pub(super) last_look: Option<LastLook>,
     pub(super) last_date: Option<DateTime<Utc>>,
     trace: Trace,
 }
@@ -110,6 +113,7 @@ impl HttpUpstream {
             refusals,
             keeping: None,
             fresh: None,
+            last_look: None,
             last_date: None,
             trace: Trace::default(),
         })
@@ -295,9 +299,10 @@ impl HttpUpstream {
             Repeat::Read | Repeat::Repeatable => (&mut self.keeping, 1),
             Repeat::Once => (&mut self.fresh, 0),
         };
-        let client = match slot.take() {
+        let look = if repeat == Repeat::Once { self.last_look } else { None };
+        let client = match slot.take().filter(|_| look.is_none()) {
             Some(client) => client,
-            None => new_client(&self.url, kept, &self.connecting)?,
+            None => new_client(&self.url, kept, &self.connecting, look)?,
         };
         Ok(slot.insert(client))
     }

@@ -8,6 +8,7 @@ use super::client::*;
 use crate::model::ids::ModuleId;
 use crate::model::rules::UpstreamRules;
 use crate::ports::{CallError, ModuleAccess};
+use crate::store::LastLook;
 use crate::upstream::refusal::RefusalTable;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -144,6 +145,19 @@ fn once(upstream: &mut HttpUpstream) -> &'static str {
             }
         }
     }
+}
+
+/// A run of a cluster stood still while it connected: the connection is there, and no byte goes over it.
+#[test]
+fn a_call_whose_time_is_over_when_the_connection_is_made_is_not_sent() {
+    let seller = Seller::new(vec![Act::Answer(DOC), Act::Answer(DOC)]);
+    let mut upstream = upstream(&seller.address, &quick(None));
+    for (send_by, expected, arrived) in [(60, "done", 1), (0, "not sent", 1), (60, "done", 2)] {
+        upstream.last_look = Some(LastLook::from_now(Duration::from_secs(send_by)));
+        assert_eq!(once(&mut upstream), expected, "{send_by} s");
+        assert_eq!(seller.seen().heads.len(), arrived);
+    }
+    assert_eq!(seller.seen().connections, 3);
 }
 
 /// Everything travels in the body of a POST over HTTP/1.1; nothing in the address.

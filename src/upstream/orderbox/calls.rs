@@ -164,6 +164,7 @@ impl HostingOrders for OrderBox {
 
 impl Upstream for OrderBox {
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
+        self.last_look = recorded.last_look();
         match recorded.request() {
             OnceRequest::AddLicense(add) => self.add(add),
             OnceRequest::RemoveLicense(remove) => self.remove(remove),

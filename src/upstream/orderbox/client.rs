@@ -19,6 +19,7 @@ use crate::error::ModuleError;
 use crate::model::hosting::{HostingRules, ProductLine};
 use crate::model::rules::UpstreamRules;
 use crate::ports::{CallError, ModuleAccess, Refusal, RefusalKind, is_secret_name};
+use crate::store::LastLook;
 use crate::text;
 use crate::trace::Trace;
 use crate::upstream::connection::{
@@ -64,6 +65,8 @@ pub struct OrderBox {
     keeping: Option<Client>,
     /// A fresh connection for each write.
     fresh: Option<Client>,
+    /// In a cluster: what the next write has to check before its first byte.
+    pub(super) last_look: Option<LastLook>,
     pub(super) last_date: Option<DateTime<Utc>>,
     trace: Trace,
 }
@@ -97,6 +100,7 @@ impl OrderBox {
             refusals,
             keeping: None,
             fresh: None,
+            last_look: None,
             last_date: None,
             trace,
         })
@@ -247,9 +251,10 @@ impl OrderBox {
 
     fn client(&mut self, is_write: bool) -> Result<&Client, reqwest::Error> {
         let (slot, kept) = if is_write { (&mut self.fresh, 0) } else { (&mut self.keeping, 1) };
-        let client = match slot.take() {
+        let look = if is_write { self.last_look } else { None };
+        let client = match slot.take().filter(|_| look.is_none()) {
             Some(client) => client,
-            None => new_client(&self.url, kept, &self.connecting)?,
+            None => new_client(&self.url, kept, &self.connecting, look)?,
         };
         Ok(slot.insert(client))
     }

@@ -205,6 +205,7 @@ fn intent(status: IntentStatus) -> Intent {
         status,
         license: None,
         operation: None,
+        settle_s: None,
     }
 }
 
