@@ -40,6 +40,8 @@ pub enum Fault {
     SyncMeanwhile,
     /// The same run begins a second time.
     TwinMeanwhile,
+    /// The run stands still for longer than leases and doubts last, and the other machine does its work.
+    Pause,
     /// The machine's clock jumps by so much.
     ClockJump(i64),
     /// Refused by the network before the first byte left.
@@ -111,12 +113,12 @@ pub enum Fault {
 impl Fault {
     /// Whether it happens between two steps, and not at a call or a commit.
     fn is_between(self) -> bool {
-        matches!(self, Self::Death | Self::SyncMeanwhile | Self::TwinMeanwhile | Self::ClockJump(_))
+        matches!(self, Self::Death | Self::SyncMeanwhile | Self::TwinMeanwhile | Self::Pause | Self::ClockJump(_))
     }
 
     /// Whether it is another process, and not something that happens to the run.
     pub fn is_meanwhile(self) -> bool {
-        matches!(self, Self::SyncMeanwhile | Self::TwinMeanwhile)
+        matches!(self, Self::SyncMeanwhile | Self::TwinMeanwhile | Self::Pause)
     }
 
     /// The kind alone, for tables.
@@ -125,6 +127,7 @@ impl Fault {
             Self::Death => "death",
             Self::SyncMeanwhile => "sync meanwhile",
             Self::TwinMeanwhile => "twin meanwhile",
+            Self::Pause => "pause",
             Self::ClockJump(_) => "clock jump",
             Self::NotSent => "not sent",
             Self::LostBefore => "lost before effect",
@@ -168,6 +171,9 @@ const DELAYS: [i64; 12] = [1, 5, 30, 60, 120, 300, 600, 850, 1_500, 7_200, 86_40
 
 /// How often a second process begins between two steps of a run, in thousandths at full intensity.
 const MEANWHILE: u32 = 2;
+
+/// The same between two machines, which this is about.
+const MEANWHILE_APART: u32 = 15;
 
 impl Class {
     /// Everything that can go wrong at such a place, one value of each kind: for enumeration.
@@ -334,6 +340,8 @@ impl Path {
 #[derive(Debug)]
 pub struct Faults {
     pub mode: Mode,
+    /// There are two machines.
+    pub is_pair: bool,
     pub injected: Vec<Planned>,
     /// Every place that was passed, while somebody wants to know.
     pub passed: Option<Vec<Place>>,
@@ -341,13 +349,16 @@ pub struct Faults {
 
 impl Faults {
     pub fn new(mode: Mode) -> Self {
-        Self { mode, injected: Vec::new(), passed: None }
+        Self { mode, is_pair: false, injected: Vec::new(), passed: None }
     }
 
     /// Whether a second process is to begin at this point of a run, and run to its end while the run holds its locks.
     pub fn meanwhile(&mut self, place: &Place, rng: &mut Rng) -> Option<Fault> {
         let fault = match &self.mode {
             Mode::Fixed(list) => list.iter().find(|one| one.fault.is_meanwhile() && one.is_at(place))?.fault,
+            Mode::Random(intensity) if self.is_pair => rng
+                .chance(MEANWHILE_APART * intensity / 1000)
+                .then(|| rng.pick(&[Fault::SyncMeanwhile, Fault::TwinMeanwhile, Fault::Pause]))?,
             Mode::Random(intensity) => rng
                 .chance(MEANWHILE * intensity / 1000)
                 .then(|| rng.pick(&[Fault::SyncMeanwhile, Fault::TwinMeanwhile]))?,

@@ -64,8 +64,11 @@ fn is_undisturbed(world: &World, run: usize) -> bool {
     let info = &world.runs[run];
     let alone = !world.runs.iter().any(|other| other.tag != info.tag && other.started_ms >= info.started_ms)
         && world.runs.iter().enumerate().all(|(index, other)| index == run || other.end.is_some());
-    let whole =
-        world.skew_ms == 0 && !world.other_account && world.own_panel.is_none() && world.seller.filter.is_none();
+    let whole = world.skew_ms == 0
+        && world.apart_ms == 0
+        && !world.other_account
+        && world.own_panel.is_none()
+        && world.seller.filter.is_none();
     alone && whole && info.job == Job::SyncAll && !info.hurt && !info.lagged
 }
 

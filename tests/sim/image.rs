@@ -1,15 +1,19 @@
 //! Where the state lives. Tier 1: one connection in memory, emptied for every history, statements cached. Tier 2: a
 //! connection a run on one shared in-memory database. Tier 3: files with the shipped pragmas, opened anew by every
-//! run.
+//! run. The tier of two machines: files again, replicas of one log (`machines`).
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use pmisplicense::model::ids::PanelId;
+use pmisplicense::model::rules::Rules;
 use pmisplicense::store::{Installation, Store, open_file};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+
+use crate::machines::{Machines, WATCHER, machine_of};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,10 +21,15 @@ pub enum Tier {
     One,
     Two,
     Three,
+    /// Two machines.
+    Pair,
 }
 
 pub struct Image {
     tier: Tier,
+    machines: Option<Machines>,
+    /// The settings that histories choose from, with the settling time of a cluster.
+    pub shared_rules: Vec<Rules>,
     anchor: Rc<Connection>,
     store: Store,
     uri: String,
@@ -81,7 +90,7 @@ impl Image {
         let dir = folder();
         let schema = schema(dir.path());
         let uri = match tier {
-            Tier::One | Tier::Three => ":memory:".to_owned(),
+            Tier::One | Tier::Three | Tier::Pair => ":memory:".to_owned(),
             Tier::Two => format!("file:sim{number}?mode=memory&cache=shared"),
         };
         let conn = Connection::open(&uri).expect("a database in memory");
@@ -94,16 +103,25 @@ impl Image {
         let emptying = emptying(&tables);
         let anchor = Rc::new(conn);
         let store = Store::from_connection(Rc::clone(&anchor));
-        Self { tier, anchor, store, uri, dir, tables, emptying }
+        let machines = (tier == Tier::Pair).then(|| Machines::new(dir.path()));
+        let mut shared_rules = crate::choices::rules();
+        shared_rules.iter_mut().for_each(|rules| rules.upstream.settle_s = crate::machines::SETTLE_S);
+        Self { tier, machines, shared_rules, anchor, store, uri, dir, tables, emptying }
     }
 
     fn file(&self) -> PathBuf {
         self.dir.path().join("state").join("state.db")
     }
 
+    /// The machines, in the tier that has two.
+    pub fn machines(&self) -> Option<&Machines> {
+        self.machines.as_ref()
+    }
+
     /// An empty state for the next history.
-    pub fn empty(&self) {
+    pub fn empty(&self, seed: u64) {
         match self.tier {
+            Tier::Pair => self.machines.iter().for_each(|machines| machines.begin(seed)),
             Tier::One | Tier::Two => {
                 for statement in &self.emptying {
                     self.anchor.prepare_cached(statement).and_then(|mut it| it.execute([])).expect("an emptied state");
@@ -120,7 +138,7 @@ impl Image {
 
     /// Whether the state can be put aside and taken away: tier 3 has no anchor for it, and goes without.
     pub fn is_in_memory(&self) -> bool {
-        self.tier != Tier::Three
+        matches!(self.tier, Tier::One | Tier::Two)
     }
 
     /// Copies the state aside, as `backup` does.
@@ -150,12 +168,15 @@ impl Image {
         self.anchor.execute_batch(&sql).expect("a state put back");
     }
 
-    /// The state as one run opens it.
-    pub fn open(&self) -> Store {
+    /// The state as one run opens it. `is_alive`: until it is false.
+    pub fn open(&self, tag: usize, is_alive: &Rc<Cell<bool>>) -> Store {
+        if let Some(machines) = &self.machines {
+            return machines.open(machine_of(tag), is_alive);
+        }
         match self.tier {
             Tier::One => self.store.clone(),
             Tier::Two => Store::from_connection(Rc::new(Connection::open(&self.uri).expect("a connection"))),
-            Tier::Three => opened(&self.file()),
+            Tier::Three | Tier::Pair => opened(&self.file()),
         }
     }
 
@@ -163,7 +184,11 @@ impl Image {
     pub fn look(&self) -> Store {
         match self.tier {
             Tier::One | Tier::Two => self.store.clone(),
-            Tier::Three => self.open(),
+            Tier::Three => opened(&self.file()),
+            Tier::Pair => match &self.machines {
+                Some(machines) => machines.open(WATCHER, &Rc::new(Cell::new(true))),
+                None => self.store.clone(),
+            },
         }
     }
 }

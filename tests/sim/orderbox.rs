@@ -87,7 +87,7 @@ fn begin<'a>(
     image: &'a Image,
     rules: &'a Rules,
 ) -> Stage<'a> {
-    image.empty();
+    image.empty(setting.seed);
     let mut world = World {
         now_ms: BEGIN_MS,
         skew_ms: 0,

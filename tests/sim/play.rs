@@ -18,6 +18,7 @@ use pmisplicense::store::CommitFault;
 use crate::acts::Act;
 use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
 use crate::image::Image;
+use crate::machines::{machine_of, name};
 use crate::panel::{Db, MODULE, Panel, Tool};
 use crate::record::Record;
 use crate::rng::Rng;
@@ -30,6 +31,11 @@ use crate::world::{End, Job, Run, SETTLE_S, Shared, SimClock, SimLocks, SimNotes
 /// 2026-12-01 10:00 UTC
 const BEGIN_MS: i64 = 1_796_119_200_000;
 
+/// How far the clock of the second machine is ahead of the first one's.
+const APART_MS: [i64; 3] = [0, -MOST_APART_MS, MOST_APART_MS];
+
+pub const MOST_APART_MS: i64 = 600_000;
+
 /// Steps that a run may take in a history this small.
 const MAX_STEPS: u32 = 3_000;
 
@@ -37,8 +43,8 @@ const MAX_STEPS: u32 = 3_000;
 const MAX_RUN_MS: i64 = 3_600_000;
 
 /// Second processes have tags from here on, so many for each run.
-const BESIDE: usize = 1 << 20;
-const BESIDES: usize = 64;
+pub const BESIDE: usize = 1 << 20;
+pub const BESIDES: usize = 64;
 
 /// Runs of the quiet have tags from here on: nothing goes wrong there.
 pub const QUIET: usize = 1 << 32;
@@ -66,6 +72,7 @@ type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ModuleError>> + 'a>>
 /// A run under way.
 struct Going<'a> {
     run: usize,
+    is_alive: Rc<Cell<bool>>,
     future: RunFuture<'a>,
 }
 
@@ -100,7 +107,8 @@ pub fn replay(record: &Record, how: &How, image: &Image, rules: &[Rules], stats:
 
 /// The world of a history before anything happens in it.
 pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rules]) -> Stage<'a> {
-    image.empty();
+    image.empty(setting.seed);
+    crate::machines::set_clocks(BEGIN_MS, [0; 2]);
     let mut seller = Seller::new(setting.seller, day_of(BEGIN_MS));
     let mut panel = Panel::new(setting.panel);
     panel.opens_after_both = rules[setting.rules].post_open == PostOpen::Both;
@@ -109,6 +117,8 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
     let world = World {
         now_ms: BEGIN_MS,
         skew_ms: 0,
+        apart_ms: if image.machines().is_some() { APART_MS[usize::try_from(setting.seed % 3).unwrap_or(0)] } else { 0 },
+        is_pair: image.machines().is_some(),
         meddled: std::collections::BTreeSet::new(),
         misled: std::collections::BTreeSet::new(),
         gave_back: std::collections::BTreeSet::new(),
@@ -145,8 +155,10 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
         username: "sim".to_owned(),
         password: String::new(),
     };
-    let rules = &rules[setting.rules];
+    let rules = if world.is_pair { &image.shared_rules[setting.rules] } else { &rules[setting.rules] };
     let mut world = world;
+    world.faults.is_pair = world.is_pair;
+    world.set_clocks();
     if setting.server {
         crate::deeds::make_server(&mut world, u32::try_from(setting.starts.len()).unwrap_or(1));
     }
@@ -194,7 +206,7 @@ impl<'a> Stage<'a> {
             Trouble::StateCopied => self.image.copy(),
             Trouble::StateRestored => self.image.restore(true),
             Trouble::StateRolledBack => self.image.restore(false),
-            Trouble::StateLost => self.image.empty(),
+            Trouble::StateLost => self.image.empty(self.seed),
             _ => {}
         }
         trouble.befall(&mut world);
@@ -240,7 +252,9 @@ impl<'a> Stage<'a> {
         };
         self.world.borrow_mut().say(|_| format!("run {run} begins: {job:?} {operation:?}"));
         let world = Rc::clone(&self.world);
-        let store = self.image.open();
+        let is_alive = Rc::new(Cell::new(true));
+        let store = self.image.open(tag, &is_alive);
+        let machine = if self.image.machines().is_some() { name(machine_of(tag)) } else { "sim" };
         let hook = Rc::clone(&self.world);
         let store = store.with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
         let (rules, mut access) = (self.rules, self.access.clone());
@@ -249,10 +263,11 @@ impl<'a> Stage<'a> {
             access.username = "another".to_owned();
         }
         let future = async move {
+            store.catch_up().map_err(pmisplicense::engine::state_error)?;
             let mut wire = Wire { world: Rc::clone(&world), run };
             let mut tool = Tool { world: Rc::clone(&world), run };
             let mut db = Db { world: Rc::clone(&world), run };
-            let clock = SimClock(Rc::clone(&world));
+            let clock = SimClock(Rc::clone(&world), run);
             let locks = SimLocks(Rc::clone(&world), run);
             let notes = SimNotes(Rc::clone(&world), run);
             let ports = Ports {
@@ -263,12 +278,12 @@ impl<'a> Stage<'a> {
                 locks: &locks,
                 notes: &notes,
             };
-            let identity = EngineRun { access: &access, operation, machine: "sim", stepping: Some(at) };
+            let identity = EngineRun { access: &access, operation, machine, stepping: Some(at) };
             let mut engine = Engine::begin(ports, store, rules, identity)?;
             let allow = if tag >= QUIET { Allow::Many } else { Allow::Guarded };
             crate::jobs::carry_out(&mut engine, (run, job), allow, &world).await
         };
-        Going { run, future: Box::pin(future) }
+        Going { run, is_alive, future: Box::pin(future) }
     }
 
     /// Runs several at once to their ends; their tags follow each other.
@@ -289,10 +304,12 @@ impl<'a> Stage<'a> {
             }
             index = index.min(going.len() - 1);
             let run = going[index].run;
-            if let Some(beside) = self.meanwhile(run) {
-                self.beside(run, beside);
+            self.look_again();
+            if let Some((fault, beside)) = self.meanwhile(run) {
+                self.beside(run, fault, beside);
             }
             if let Some(end) = self.before_step(run) {
+                going[index].is_alive.set(false);
                 // The process is gone: what it held is released, what it had written stays.
                 drop(going.swap_remove(index));
                 self.ended(run, end);
@@ -309,8 +326,30 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Runs a second process, in which nothing goes wrong, to its end.
-    fn beside(&mut self, run: usize, job: Job) {
+    /// From now on the log of two machines answers well.
+    pub fn log_is_quiet(&self) {
+        self.image.machines().into_iter().for_each(crate::machines::Machines::quiet);
+    }
+
+    /// The watching replica learns what the machines wrote.
+    fn look_again(&self) {
+        if self.image.machines().is_some() {
+            self.world.borrow().store.catch_up().expect("the log");
+        }
+    }
+
+    /// Runs a second process, in which nothing goes wrong, to its end; after a pause that outlasts leases several,
+    /// until even a doubt is settled.
+    fn beside(&mut self, run: usize, fault: Fault, job: Job) {
+        let waits: &[i64] = if fault == Fault::Pause { &[200, 1_100, 61] } else { &[0] };
+        for wait in waits {
+            self.world.borrow_mut().advance(wait * 1000);
+            self.beside_once(run, job);
+            self.world.borrow_mut().runs[run].besides += usize::from(fault == Fault::Pause);
+        }
+    }
+
+    fn beside_once(&mut self, run: usize, job: Job) {
         let (tag, mode) = {
             let mut world = self.world.borrow_mut();
             let info = &world.runs[run];
@@ -322,7 +361,7 @@ impl<'a> Stage<'a> {
     }
 
     /// A second process begins while a run stands at this step, and runs to its end.
-    fn meanwhile(&self, run: usize) -> Option<Job> {
+    fn meanwhile(&self, run: usize) -> Option<(Fault, Job)> {
         let mut world = self.world.borrow_mut();
         let world = &mut *world;
         let step = world.step_of(run);
@@ -334,8 +373,9 @@ impl<'a> Stage<'a> {
         let fault = world.faults.meanwhile(&place, &mut info.rng)?;
         info.besides += 1;
         world.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
-        match (fault, world.runs[run].job) {
-            (Fault::SyncMeanwhile, _) => Some(Job::SyncAll),
+        let beside = match (fault, world.runs[run].job) {
+            (Fault::SyncMeanwhile, _) => Job::SyncAll,
+            (Fault::Pause, job) => job,
             (_, job) => {
                 // Another operation, where one waits: it wants the same licenses, or changes a service that a pass
                 // has read already.
@@ -344,13 +384,14 @@ impl<'a> Stage<'a> {
                     _ => None,
                 };
                 let other = world.panel.ops.iter().position(|op| Some(op.item) != own && !op.done && !op.dropped);
-                Some(other.map_or(job, |op| Job::Item {
+                other.map_or(job, |op| Job::Item {
                     item: world.panel.ops[op].item,
                     command: world.panel.ops[op].command,
                     op: Some(op),
-                }))
+                })
             }
-        }
+        };
+        Some((fault, beside))
     }
 
     fn before_step(&self, run: usize) -> Option<End> {
@@ -372,6 +413,7 @@ impl<'a> Stage<'a> {
                     run.earliest_machine_ms = Some(earliest.min(machine_ms));
                 }
                 world.skew_ms += seconds * 1000;
+                world.set_clocks();
                 world.clock_moved |= seconds.abs() > SETTLE_S;
                 None
             }
@@ -381,6 +423,7 @@ impl<'a> Stage<'a> {
     }
 
     fn ended(&mut self, run: usize, end: End) {
+        self.look_again();
         let mut world = self.world.borrow_mut();
         world.say(|_| format!("run {run} ends: {end:?}"));
         if let Some(op) = world.runs[run].job.op() {

@@ -19,6 +19,7 @@ impl Stage<'_> {
 
     /// Everything on its way arrives, causes go away, and each unfinished run is repeated.
     pub fn quiet(&mut self) {
+        self.log_is_quiet();
         {
             let mut world = self.world.borrow_mut();
             world.say(|_| "--- drain".to_owned());
@@ -26,6 +27,8 @@ impl Stage<'_> {
             crate::trouble::over(&mut world);
             crate::outside::over(&mut world);
             world.skew_ms = 0;
+            world.apart_ms = 0;
+            world.set_clocks();
             world.seller.balance = 100_000_000;
             while let Some(due) = world.pending.iter().map(|pending| pending.due_ms).max() {
                 let ms = (due - world.now_ms).max(0) + 1;
@@ -36,7 +39,10 @@ impl Stage<'_> {
                     lic.status = LicenseStatus::Active;
                 }
             }
-            world.advance((SETTLE_S + 60) * 1000);
+            // What a machine recorded whose clock is ahead settles so much later.
+            let shared_s = i64::from(crate::machines::SETTLE_S) + crate::play::MOST_APART_MS / 1000;
+            let settle_s = if world.is_pair { shared_s } else { SETTLE_S };
+            world.advance((settle_s + 60) * 1000);
         }
         let items: Vec<u32> = self.world.borrow().panel.services.iter().map(|service| service.item.id.0).collect();
         let mut tag = QUIET;

@@ -43,6 +43,7 @@ fn asked() -> Asked {
         1 => Some(Tier::One),
         2 => Some(Tier::Two),
         3 => Some(Tier::Three),
+        5 => Some(Tier::Pair),
         _ => None,
     });
     let short = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
@@ -70,11 +71,15 @@ fn fresh_seed() -> u64 {
     since.map_or(1, |since| since.as_secs() * 1000)
 }
 
-/// The tier of a seed: of a thousand histories 978 are of the first, 20 of the second, 2 of the third.
+const ALL_TIERS: [Tier; 4] = [Tier::One, Tier::Two, Tier::Three, Tier::Pair];
+
+/// The tier of a seed: of a thousand histories 976 are of the first, 20 of the second, 2 of the third, 2 of two
+/// machines.
 fn tier_of(seed: u64) -> Tier {
     match seed % 1000 {
         0..=1 => Tier::Three,
         2..=21 => Tier::Two,
+        500 | 501 => Tier::Pair,
         _ => Tier::One,
     }
 }
@@ -100,14 +105,14 @@ fn thread_cpu() -> f64 {
 
 /// Processor time by tier. The clock is read only when the tier changes: reading it costs as much as some queries.
 struct Meter {
-    spent: [f64; 3],
+    spent: [f64; 4],
     tier: usize,
     since: f64,
 }
 
 impl Meter {
     fn start() -> Self {
-        Self { spent: [0.0; 3], tier: 0, since: thread_cpu() }
+        Self { spent: [0.0; 4], tier: 0, since: thread_cpu() }
     }
 
     fn turn_to(&mut self, tier: usize) {
@@ -118,16 +123,16 @@ impl Meter {
         }
     }
 
-    fn stop(mut self) -> [f64; 3] {
+    fn stop(mut self) -> [f64; 4] {
         self.spent[self.tier] += thread_cpu() - self.since;
         self.spent
     }
 }
 
-fn worker(number: u32, asked: &Asked, next: &AtomicU64, stop: &AtomicBool, met: &Mutex<Vec<Met>>) -> (Stats, [f64; 3]) {
+fn worker(number: u32, asked: &Asked, next: &AtomicU64, stop: &AtomicBool, met: &Mutex<Vec<Met>>) -> (Stats, [f64; 4]) {
     let mut stats = Stats::default();
     let rules = rules();
-    let images = [Tier::One, Tier::Two, Tier::Three].map(|tier| Image::new(tier, number));
+    let images = ALL_TIERS.map(|tier| Image::new(tier, number));
     let mut meter = Meter::start();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -180,8 +185,7 @@ fn record(seed: u64, tier: Tier, script: &Script, played: &Played) -> Record {
 
 /// Plays every history that ever failed. Whether none fails now.
 fn play_regressions() -> bool {
-    let (images, rules, records) =
-        ([Tier::One, Tier::Two, Tier::Three].map(|tier| Image::new(tier, 98)), rules(), regressions());
+    let (images, rules, records) = (ALL_TIERS.map(|tier| Image::new(tier, 98)), rules(), regressions());
     let mut good = true;
     for record in &records {
         let played = record.play(true, &images[at(record.tier)], &rules);
@@ -252,11 +256,7 @@ fn silence_is_noticed(first: u64) -> bool {
 }
 
 fn at(tier: Tier) -> usize {
-    match tier {
-        Tier::One => 0,
-        Tier::Two => 1,
-        Tier::Three => 2,
-    }
+    ALL_TIERS.iter().position(|known| *known == tier).unwrap_or(0)
 }
 
 /// Prints the records of some seeds, for `regressions.json`: shrunk where they break a rule, else whole.
@@ -427,7 +427,7 @@ pub fn run() {
         stop.store(true, Ordering::Relaxed);
     }
     let mut stats = Stats::default();
-    let mut spent = [0.0; 3];
+    let mut spent = [0.0; 4];
     for worker in workers {
         let (part, times) = worker.join().expect("a worker");
         stats.add(part);
@@ -464,9 +464,9 @@ pub fn run() {
     }
 }
 
-fn print(stats: &Stats, spent: [f64; 3], took: Duration) {
+fn print(stats: &Stats, spent: [f64; 4], took: Duration) {
     println!(
-        "histories {}, runs {}, steps {}, in {:.1} s ({:.3} ms of processor time a history; by tier {:.1} {:.1} {:.1} s)",
+        "histories {}, runs {}, steps {}, in {:.1} s ({:.3} ms of processor time each; by tier {:.1} {:.1} {:.1} {:.1} s)",
         stats.histories,
         stats.runs,
         stats.steps,
@@ -474,7 +474,8 @@ fn print(stats: &Stats, spent: [f64; 3], took: Duration) {
         spent.iter().sum::<f64>() * 1000.0 / stats.histories.max(1) as f64,
         spent[0],
         spent[1],
-        spent[2]
+        spent[2],
+        spent[3]
     );
     let ends: BTreeMap<_, _> = stats.ends.iter().collect();
     println!("runs ended: {}", ends.iter().map(|(end, count)| format!("{end} {count}")).collect::<Vec<_>>().join(", "));

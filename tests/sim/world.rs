@@ -135,6 +135,10 @@ pub struct World {
     pub now_ms: i64,
     /// The machine's clock minus the world's.
     pub skew_ms: i64,
+    /// The second machine's clock minus the first one's.
+    pub apart_ms: i64,
+    /// There are two machines.
+    pub is_pair: bool,
     /// Services of which somebody else changed something that no run was told of, or whose past a run was shown.
     pub meddled: BTreeSet<u32>,
     /// Services that a database showing the past said want no license, when they did: what was given back for that is
@@ -254,6 +258,18 @@ impl World {
             self.seller.new_day(day_of(day * DAY_MS));
         }
         self.now_ms = until;
+        self.set_clocks();
+    }
+
+    /// The clocks that the replicas of a log read are these.
+    pub fn set_clocks(&self) {
+        crate::machines::set_clocks(self.now_ms, [self.skew_ms, self.skew_ms + self.apart_ms]);
+    }
+
+    /// The machine that a run is on.
+    fn machine(&self, run: usize) -> usize {
+        let tag = self.runs.get(run).map(|run| run.tag);
+        if self.is_pair { tag.map_or(0, crate::machines::machine_of) } else { 0 }
     }
 
     fn arrive(&mut self, effect: Effect) {
@@ -292,7 +308,7 @@ impl World {
     /// A run of another process takes a lock, if it is free, and keeps it.
     pub fn hold(&mut self, name: LockName) {
         if !self.locks.iter().any(|held| held.name == name) {
-            self.locks.push(Lock { name, run: ANOTHER_RUN, is_alone: true });
+            self.locks.push(Lock { name, run: ANOTHER_RUN, machine: None, is_alone: true });
         }
     }
 
@@ -312,14 +328,16 @@ impl World {
 }
 
 /// Time as a run sees it.
-pub struct SimClock(pub Shared);
+pub struct SimClock(pub Shared, pub usize);
 
 impl Clock for SimClock {
     fn now(&self) -> DateTime<Utc> {
-        moment(self.0.borrow().machine_ms())
+        let world = self.0.borrow();
+        let apart_ms = if world.machine(self.1) == 1 { world.apart_ms } else { 0 };
+        moment(world.machine_ms() + apart_ms)
     }
     fn today(&self) -> NaiveDate {
-        day_of(self.0.borrow().machine_ms())
+        self.now().date_naive()
     }
     fn sleep(&self, duration: Duration) {
         let ms = i64::try_from(duration.as_millis()).unwrap_or(0);
@@ -336,6 +354,8 @@ pub struct SimLocks(pub Shared, pub usize);
 pub struct Lock {
     name: LockName,
     run: usize,
+    /// Locks are files of a machine. `None`: held on all.
+    machine: Option<usize>,
     is_alone: bool,
 }
 
@@ -356,10 +376,12 @@ impl Drop for Guard {
 impl SimLocks {
     fn take(&self, name: LockName, is_alone: bool) -> Option<Box<dyn LockGuard>> {
         let mut world = self.0.borrow_mut();
-        if world.locks.iter().any(|held| held.name == name && (is_alone || held.is_alone)) {
+        let machine = Some(world.machine(self.1));
+        let is_here = |held: &Lock| held.machine.is_none() || held.machine == machine;
+        if world.locks.iter().any(|held| is_here(held) && held.name == name && (is_alone || held.is_alone)) {
             return None;
         }
-        let lock = Lock { name, run: self.1, is_alone };
+        let lock = Lock { name, run: self.1, machine, is_alone };
         world.locks.push(lock);
         Some(Box::new(Guard(Rc::clone(&self.0), lock)))
     }

@@ -222,7 +222,10 @@ impl<'a> Stage<'a> {
         let (run, operation) = self.enter(job, tag, &at);
         let world = Rc::clone(&self.world);
         let hook = Rc::clone(&self.world);
-        let store = self.image.open().with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
+        let store = self
+            .image
+            .open(0, &Rc::new(std::cell::Cell::new(true)))
+            .with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
         let rules = self.rules;
         let future = async move {
             let mut port = Port(Rc::clone(&world), run);
