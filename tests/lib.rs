@@ -12,6 +12,7 @@ mod claims;
 mod close;
 mod cluster;
 mod cluster_log;
+mod cluster_nodes;
 mod cluster_pauses;
 mod database;
 mod dialects;

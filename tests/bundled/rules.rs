@@ -60,3 +60,12 @@ fn every_point_about_orderbox_names_its_tests() {
     let bare: Vec<&String> = all.iter().filter(|point| points.get(*point).is_none_or(|count| *count == 0)).collect();
     assert!(bare.is_empty(), "without a test: {bare:?}");
 }
+
+/// Every `file#test` of tests/cluster_checks.md exists, and each check and each interleaving has some.
+#[test]
+fn every_check_of_a_cluster_names_its_tests() {
+    let checks = tests_of("tests/cluster_checks.md");
+    let interleavings = (1..=13).map(|number: u32| format!("interleaving {number}"));
+    let all: Vec<String> = (1..=24).map(|number: u32| number.to_string()).chain(interleavings).collect();
+    assert!(all.iter().all(|check| checks.get(check).is_some_and(|count| *count > 0)), "{checks:?}");
+}

@@ -149,6 +149,17 @@ impl Galera {
 
     /// Starts a node that was killed, at the position that it can prove.
     pub fn start_again(&self, node: u16) {
+        self.launch_again(node);
+        self.wait_for(node);
+    }
+
+    /// Starts all nodes after all were killed: together they find out that they were one cluster.
+    pub fn start_all_again(&self) {
+        [0, 1, 2].into_iter().for_each(|node| self.launch_again(node));
+        [0, 1, 2].into_iter().for_each(|node| self.wait_for(node));
+    }
+
+    fn launch_again(&self, node: u16) {
         let datadir = format!("--datadir={}", self.folder(node).join("data").display());
         let said = Command::new("mariadbd")
             .args(["--no-defaults", "--user=mysql", "--wsrep-recover", "--innodb-log-file-size=8M", "--wsrep-on=ON"])
@@ -163,7 +174,6 @@ impl Galera {
             Some(position) => self.launch(node, &[&format!("--wsrep-start-position={position}")]),
             None => self.launch(node, &[]),
         }
-        self.wait_for(node);
     }
 
     /// Stops or continues a node's process, as a machine that stands still.
