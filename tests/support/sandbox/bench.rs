@@ -1,7 +1,7 @@
 //! `sandbox bench PROGRAM`: docs/testing.md 5, printed: what an open and a look cost, sizes. What a start costs
-//! stands in `bench_start`, what many licenses cost in `bench_many`. Budgets are named beside the figures; nothing
-//! here judges a time, because times are a machine's.
-use super::{bench_many, bench_start};
+//! stands in `bench_start`, what many licenses cost in `bench_many`, what a cluster adds in `bench_cluster`. Budgets
+//! are named beside the figures; nothing here judges a time, because times are a machine's.
+use super::{bench_cluster, bench_many, bench_start};
 use crate::support::{Test, program_exe};
 
 /// Own CPU of open is the middle one and the least of this many.
@@ -9,10 +9,11 @@ const OPENS: u32 = 21;
 
 pub fn bench(sizes: &[String]) -> i32 {
     println!("program: {}", program_exe().display());
-    let result = bench_start::start().and_then(|()| one_service()).and_then(|()| {
-        let sizes = sizes.iter().map(|size| size.parse::<u32>().map_err(|_| format!("not a number: {size}")));
-        bench_many::many(&sizes.collect::<Result<Vec<_>, _>>()?)
-    });
+    let result =
+        bench_start::start().and_then(|()| one_service()).and_then(|()| bench_cluster::cluster()).and_then(|()| {
+            let sizes = sizes.iter().map(|size| size.parse::<u32>().map_err(|_| format!("not a number: {size}")));
+            bench_many::many(&sizes.collect::<Result<Vec<_>, _>>()?)
+        });
     match result {
         Ok(()) => 0,
         Err(why) => {

@@ -6,6 +6,7 @@
 mod support;
 
 mod bench;
+mod bench_cluster;
 mod bench_many;
 mod bench_start;
 mod demo;
