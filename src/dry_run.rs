@@ -17,7 +17,8 @@ pub use self::upstream::RehearsedConnector;
 use crate::error::{Lang, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
-use crate::model::license::License;
+use crate::model::license::{Cost, License, Money};
+use crate::plan::cost::Bill;
 use crate::ports::{Form, LockGuard, LockName, Locks, Notes};
 use crate::text;
 
@@ -34,8 +35,8 @@ enum Step {
     Note(Text),
     /// Something that an operator should know.
     Warning(Text),
-    /// A request that changes something at the seller: the account, and whether it costs money.
-    Send { to: String, form: Form, paid: bool },
+    /// A request that changes something at the seller: the account, and what it costs there.
+    Send { to: String, form: Form, cost: Cost },
     /// A call of the panel's tool that changes something.
     Call(Form),
 }
@@ -52,6 +53,8 @@ struct Made {
     params: BTreeMap<ItemId, BTreeMap<String, String>>,
     /// Services that the panel would have made.
     items: BTreeMap<ItemId, Item>,
+    /// The balances of the accounts where something would be bought, as far as the sellers tell them.
+    balances: BTreeMap<String, Option<Money>>,
 }
 
 /// The list of the steps. Clones are cheap and write into the same list.
@@ -103,15 +106,23 @@ impl Script {
             out += &match step {
                 Step::Note(words) => format!("  {}\n", made.named(words.in_lang(lang))),
                 Step::Warning(words) => format!("! {}\n", made.named(words.in_lang(lang))),
-                Step::Send { to, form, paid: true } => say(text!(
+                Step::Send { to, form, cost: Cost::None } => {
+                    say(text!("would send to {to}: {}", "отправил бы на {to}: {}", made.line(form)))
+                }
+                Step::Send { to, form, cost: Cost::Seller(_) | Cost::ListPrice(_) | Cost::Unknown } => say(text!(
                     "would send (costs money) to {to}: {}",
                     "отправил бы (стоит денег) на {to}: {}",
                     made.line(form)
                 )),
-                Step::Send { to, form, paid: false } => {
-                    say(text!("would send to {to}: {}", "отправил бы на {to}: {}", made.line(form)))
-                }
                 Step::Call(form) => say(text!("would call: {}", "вызвал бы: {}", made.line(form))),
+            };
+        }
+        let bills = made.bills();
+        for (to, bill, balance) in &bills {
+            let sum = bill.told(*balance);
+            out += &match bills.len() {
+                1 => say(sum),
+                _ => say(text!(["{to}: {}", sum.en], ["{to}: {}", sum.ru])),
             };
         }
         let changes = made.steps.iter().filter(|step| matches!(step, Step::Send { .. } | Step::Call(_))).count();
@@ -138,9 +149,10 @@ impl Script {
             .map(|step| match step {
                 Step::Note(words) => json!({ "step": "note", "text": made.named(words.in_lang(lang)) }),
                 Step::Warning(words) => json!({ "step": "warning", "text": made.named(words.in_lang(lang)) }),
-                Step::Send { to, form, paid } => {
-                    json!({ "step": "send", "to": to, "func": form.func, "params": made.params(form), "paid": paid })
-                }
+                Step::Send { to, form, cost } => json!({
+                    "step": "send", "to": to, "func": form.func, "params": made.params(form),
+                    "paid": *cost != Cost::None, "price": cost.price().map(ToString::to_string),
+                }),
                 Step::Call(form) => json!({ "step": "call", "func": form.func, "params": made.params(form) }),
             })
             .collect();
@@ -152,14 +164,35 @@ impl Script {
                 "changed": changed.map(|words| made.named(words)), "next": next.map(|words| made.named(words)),
             })
         });
+        let to_buy: Vec<Value> = made
+            .bills()
+            .into_iter()
+            .map(|(to, bill, balance)| {
+                let mut json = bill.json(balance);
+                json["to"] = json!(to);
+                json
+            })
+            .collect();
         json!({
             "version": 1, "command": "dry_run", "of": run.command, "item": run.item.map(|item| item.0),
-            "switched_off": run.switched_off, "steps": steps, "error": error,
+            "switched_off": run.switched_off, "steps": steps, "to_buy": to_buy, "error": error,
         })
     }
 }
 
 impl Made {
+    /// What would be spent at each account, and its balance before.
+    fn bills(&self) -> Vec<(&str, Bill, Option<&Money>)> {
+        let spent = |account: &str| {
+            let prices = self.steps.iter().filter_map(|step| match step {
+                Step::Send { to, cost, .. } if to == account && *cost != Cost::None => Some(cost.price()),
+                Step::Send { .. } | Step::Call(_) | Step::Note(_) | Step::Warning(_) => None,
+            });
+            Bill::of(prices)
+        };
+        self.balances.iter().map(|(to, balance)| (to.as_str(), spent(to), balance.as_ref())).collect()
+    }
+
     /// Replaces numbers that were not given out yet by names for people.
     fn named(&self, words: &str) -> String {
         let name =

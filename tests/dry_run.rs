@@ -83,6 +83,7 @@ fn a_dry_run_of_open_shows_the_order_and_makes_no_state() {
         format!("  192.0.2.41 {NAT}"),
         "would call: service.saveparam sok=ok elid=41 lickey=*** licid=NEW crypted=off".to_owned(),
         "would call: soft.open elid=41 sok=ok".to_owned(),
+        "In all 5.00 EUR. The balance is 10000.00 EUR. After that 9995.00 EUR is left.".to_owned(),
     ];
     assert_eq!(dry(&test, &["open", "--item", "41"]), want);
     assert!(!test.state_path().exists());
@@ -109,6 +110,7 @@ fn a_dry_run_shows_what_each_command_would_do() {
             months(&test.item(42).expiredate.unwrap(), 1)
         ),
         "would call: service.postprolong elid=42 sok=ok".to_owned(),
+        "In all 5.00 EUR. The balance is 9995.00 EUR. After that 9990.00 EUR is left.".to_owned(),
     ];
     assert_eq!(dry(&test, &["prolong", "--item", "42"]), want);
     let want = [
@@ -194,9 +196,48 @@ fn a_dry_run_of_sync_shows_the_renewals_of_the_real_pass() {
     let output = test.program(["sync", "--dry-run"]).env("LC_ALL", "C").run();
     assert_eq!(output.stdout.matches("would send (costs money)").count(), 3, "{}", output.stdout);
     assert_eq!(test.upstream.billed("service.prolong"), 0);
+    for (balance, left) in [(2_000, ". After that 5.00 EUR is left."), (1_499, ", which is not enough.")] {
+        test.upstream.with(|world| world.balance = balance);
+        let sum = format!("In all 15.00 EUR. The balance is {}.{:02} EUR{left}", balance / 100, balance % 100);
+        assert_eq!(dry(&test, &["sync"]).pop(), Some(sum));
+    }
+    let json: Value = serde_json::from_str(&dry_output(&test, &["sync", "--json"]).stdout).unwrap();
+    let bought = &json["to_buy"][0];
+    assert_eq!((&bought["costs"], &bought["suffices"]), (&serde_json::json!(["15.00 EUR"]), &false.into()), "{json:#}");
+    assert_eq!(json["steps"].as_array().unwrap().iter().filter(|step| step["price"] == "5.00 EUR").count(), 3);
+    explains_what_the_renewal_costs(&test);
+    test.upstream.with(|world| world.balance = 1_000_000);
     test.run(["--command", "sync"]).ok();
     assert_eq!(test.upstream.billed("service.prolong"), 3);
     assert_eq!(steps(&test, &["sync"]), Vec::<String>::new());
+}
+
+/// explain names the price, the sum and what the balance lacks or keeps, where it asks the seller anyway.
+fn explains_what_the_renewal_costs(test: &Test) {
+    let said = |lang: &str| {
+        let output = test.run(["explain", "42", "--lang", lang]);
+        output.ok().stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    test.upstream.with(|world| world.balance = 499);
+    for (lang, words) in [
+        ("en", ["(costs 5.00 EUR)", "In all 5.00 EUR. The balance is 4.99 EUR, which is not enough."]),
+        ("ru", ["(стоит 5.00 EUR)", "Всего 5.00 EUR. На счёте 4.99 EUR, этого не хватит."]),
+    ] {
+        words.iter().for_each(|word| assert!(said(lang).contains(word), "{}", said(lang)));
+    }
+    test.upstream.with(|world| world.balance = 700);
+    let json: Value = serde_json::from_str(&test.run(["explain", "42", "--json"]).ok().stdout).unwrap();
+    let told = ["balance", "balance_after"].map(|name| json[name].as_str().unwrap_or_default());
+    assert_eq!((told, &json["suffices"]), (["7.00 EUR", "2.00 EUR"], &true.into()), "{json:#}");
+    test.upstream.fault(Fault::on("subaccount").always().status(500));
+    assert!(said("en").contains("In all 5.00 EUR. The balance is not known."), "{}", said("en"));
+    test.upstream.clear_faults();
+    test.soft_item(60, "55227", 1).ip("192.0.2.60").add();
+    let asked = test.upstream.requests_of("subaccount").len();
+    let open = test.run(["explain", "60"]).ok().stdout.clone();
+    assert!(open.contains("open obtains one (list price 5.00 EUR)"), "{open}");
+    assert_eq!(test.upstream.requests_of("subaccount").len(), asked, "not asked for the balance alone");
+    test.set_item(60, "status", "4");
 }
 
 /// Why it would fail, and what the panel would be told of it; in Russian, for programs, with the panel switched off.

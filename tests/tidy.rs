@@ -138,7 +138,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
         ("session", &["context", "engine", "error", "locks", "model", "ports", "store"]),
         // Shows what the shells would send and call; opens none of them.
-        ("dry_run", &["context", "error", "mgrctl", "model", "ports", "store", "upstream"]),
+        ("dry_run", &["context", "error", "mgrctl", "model", "plan", "ports", "store", "upstream"]),
         ("trace", &["log", "ports", "xml"]),
         ("xml", &["error"]),
         ("error", &["xml"]),

@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
+use super::preview::with_fields;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::run_to_end;
 use crate::error::ModuleError;
 use crate::model::ids::ItemId;
+use crate::plan::cost::Bill;
 use crate::session::{module_of_item, with_engine};
 use crate::text;
 
@@ -27,13 +29,16 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
     }
     let title = text!("the next sync of service {item}:", "следующий sync услуги {item}:");
     text.push_str(&format!("{}\n", desk.say(&title)));
-    for line in &explained.lines {
-        text.push_str(&format!("- {}\n", wrapped(desk.say(line), desk.width, 2)));
+    let lines: Vec<String> = explained.lines.iter().map(|change| desk.say(&change.line()).to_owned()).collect();
+    for line in &lines {
+        text.push_str(&format!("- {}\n", wrapped(line, desk.width, 2)));
     }
-    let lines: Vec<&str> = explained.lines.iter().map(|line| desk.say(line)).collect();
-    Ok(Answer::new(
-        "explain",
-        text,
-        json!({ "item": item.0, "lines": lines, "upstream_away": explained.away.as_ref().map(|why| desk.say(why)) }),
-    ))
+    let (bill, balance) = (Bill::of_changes(&explained.lines), explained.balance.as_ref());
+    let sum = bill.told(balance);
+    if !sum.en.is_empty() {
+        text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
+    }
+    let away = explained.away.as_ref().map(|why| desk.say(why));
+    let json = json!({ "item": item.0, "lines": lines, "upstream_away": away });
+    Ok(Answer::new("explain", text, with_fields(json, bill.json(balance))))
 }

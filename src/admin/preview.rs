@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::list::key_end;
 use super::table::{table, wrapped};
 use super::{Answer, Desk, dash};
-use crate::engine::{Change, Face, Preview, ShownKey};
+use crate::engine::{Face, Preview, ShownKey};
 use crate::error::Text;
 use crate::text;
 
@@ -20,7 +20,7 @@ pub fn page(desk: &Desk<'_>, preview: &Preview) -> String {
         page.push_str(&table(&head, &rows(desk, faces, &preview.outward), desk.width));
     }
     for change in &preview.changes {
-        page.push_str(&format!("- {}\n", wrapped(desk.say(&line(change)), desk.width, 2)));
+        page.push_str(&format!("- {}\n", wrapped(desk.say(&change.line()), desk.width, 2)));
     }
     let sum = preview.bill().told(preview.balance.as_ref());
     if !sum.en.is_empty() {
@@ -66,16 +66,20 @@ fn json_of(desk: &Desk<'_>, preview: &Preview) -> Value {
             json!({ "what": desk.say(&change.what), "cost": cost, "price": change.price.as_ref().map(ToString::to_string) })
         })
         .collect();
-    let bill = preview.bill();
-    let sums: Vec<String> = bill.sums().iter().map(ToString::to_string).collect();
-    json!({
+    let json = json!({
         "now": preview.faces.as_ref().map(|faces| face(&faces[0])),
         "then": preview.faces.as_ref().map(|faces| face(&faces[1])),
         "changes": changes,
-        "costs": sums,
-        "unknown_costs": bill.unknown(),
-        "balance": preview.balance.as_ref().map(ToString::to_string),
-    })
+    });
+    with_fields(json, preview.bill().json(preview.balance.as_ref()))
+}
+
+/// An object with the fields of another one added.
+pub fn with_fields(mut json: Value, more: Value) -> Value {
+    if let (Value::Object(fields), Value::Object(more)) = (&mut json, more) {
+        fields.extend(more);
+    }
+    json
 }
 
 /// A row of the table, in words.
@@ -128,12 +132,4 @@ pub fn compared(desk: &Desk<'_>, [now, then]: &[Face; 2], outward: &[Option<Stri
         rows.insert(0, both(text!("license", "лицензия"), &number));
     }
     rows
-}
-
-/// A change with its cost, in words.
-pub fn line(change: &Change) -> Text {
-    match &change.cost {
-        None => change.what.clone(),
-        Some(cost) => text!(["{} ({})", change.what.en, cost.en], ["{} ({})", change.what.ru, cost.ru]),
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::preview::with_fields;
 use super::progress::Bar;
 use super::show::our_modules;
 use super::table::wrapped;
@@ -399,11 +400,7 @@ fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer {
     let code = u8::from(left > 0 || error.is_some());
     let costs: Vec<Value> = bills
         .iter()
-        .map(|(module, bill)| {
-            let sums: Vec<String> = bill.sums().iter().map(ToString::to_string).collect();
-            let balance = reconciled.balances.get(module).map(ToString::to_string);
-            json!({ "module": module.0, "costs": sums, "unknown_costs": bill.unknown(), "balance": balance })
-        })
+        .map(|(module, bill)| with_fields(json!({ "module": module.0 }), bill.json(reconciled.balances.get(module))))
         .collect();
     let error = error.map(|error| desk.say(&error.message));
     let json = json!({ "differences": list, "to_buy": costs, "left": left, "error": error });

@@ -9,10 +9,13 @@ use crate::error::ModuleError;
 use crate::model::hosting::{AddLicense, HostingOrder, OrderAction, ProductLine, RemoveLicense};
 use crate::model::ids::{LicenseId, LicenseKey, ModuleId, UpstreamPricelistId};
 use crate::model::journal::{OnceAnswer, OnceRequest, OrderRequest};
-use crate::model::license::{Expiry, Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
+use crate::model::license::{Cost, Expiry, Family, License, LicenseStatus, LicenseTariff, Money, RemoteId};
 use crate::model::period::{Period, add_months, add_period};
-use crate::model::rules::OrderApi;
-use crate::ports::{CallError, Connector, Edit, HostingOrders, ModuleAccess, Outcome, Page, Repeatable, Upstream};
+use crate::model::rules::Rules;
+use crate::plan::cost::cost_of;
+use crate::ports::{
+    CallError, Connector, Edit, Form, HostingOrders, ModuleAccess, Outcome, Page, Repeatable, Upstream,
+};
 use crate::store::RecordedIntent;
 use crate::text;
 use crate::upstream::billmanager::wire;
@@ -24,13 +27,13 @@ const TRIAL: Days = Days::new(14);
 pub struct RehearsedConnector {
     real: Box<dyn Connector>,
     script: Script,
-    order_api: Box<dyn Fn(ModuleId) -> OrderApi>,
+    rules: Box<dyn Fn(ModuleId) -> Rules>,
 }
 
 impl RehearsedConnector {
-    /// Questions go to `real`, changes into `script`. `order_api`: the function that would take the orders of a module.
-    pub fn new(real: Box<dyn Connector>, script: Script, order_api: impl Fn(ModuleId) -> OrderApi + 'static) -> Self {
-        Self { real, script, order_api: Box::new(order_api) }
+    /// Questions go to `real`, changes into `script`. `rules`: the provider's choices for a module.
+    pub fn new(real: Box<dyn Connector>, script: Script, rules: impl Fn(ModuleId) -> Rules + 'static) -> Self {
+        Self { real, script, rules: Box::new(rules) }
     }
 }
 
@@ -40,8 +43,8 @@ impl Connector for RehearsedConnector {
         let host = access.url.split_once("://").map_or(access.url.as_str(), |(_, rest)| rest);
         let host = host.split(['/', '?', '#']).next().unwrap_or(host).to_owned();
         let account = format!("{}@{}", access.username, access.url);
-        let order_api = (self.order_api)(access.module);
-        Ok(Box::new(Rehearsed { real, script: self.script.clone(), host, account, order_api }))
+        let rules = (self.rules)(access.module);
+        Ok(Box::new(Rehearsed { real, script: self.script.clone(), host, account, rules }))
     }
 }
 
@@ -50,7 +53,7 @@ struct Rehearsed {
     script: Script,
     host: String,
     account: String,
-    order_api: OrderApi,
+    rules: Rules,
 }
 
 impl Rehearsed {
@@ -68,6 +71,43 @@ impl Rehearsed {
             Some(pictured) => Ok(pictured),
             None => self.real.license(family, license),
         }
+    }
+
+    /// Writes a step down. Before the first one that costs money, the balance is asked for.
+    fn send(&mut self, form: Form, cost: Cost) {
+        let is_first = cost != Cost::None && !self.script.made.borrow().balances.contains_key(&self.host);
+        if is_first {
+            let balance = self.real.balance().ok();
+            self.script.made.borrow_mut().balances.insert(self.host.clone(), balance);
+        }
+        self.script.push(Step::Send { to: self.host.clone(), form, cost });
+    }
+
+    /// What a request would cost, as far as the seller or our list of prices says it before.
+    fn cost(&mut self, request: &OnceRequest) -> Cost {
+        let seen = match request {
+            OnceRequest::Order(order) => {
+                let product = self.rules.catalogue.by_pricelist(order.pricelist);
+                let more_nodes =
+                    order.nodes.is_some_and(|(_, nodes)| product.is_none_or(|it| nodes > it.nodes_included));
+                // The list names no price of nodes.
+                if more_nodes {
+                    return Cost::Unknown;
+                }
+                License { tariff: LicenseTariff::Id(order.pricelist), ..License::unknown(LicenseId(FIRST_LICENSE)) }
+            }
+            OnceRequest::Prolong { license, .. } => self.read(*license).unwrap_or_else(|_| License::unknown(*license)),
+            OnceRequest::AddLicense(AddLicense { months, .. }) => {
+                return self.rules.hosting.price_of(*months).map_or(Cost::Unknown, Cost::ListPrice);
+            }
+            OnceRequest::ChangePricelist { license, .. }
+            | OnceRequest::SetNodes { license, .. }
+            | OnceRequest::NewKey { license, .. }
+            | OnceRequest::Delete { license, .. } => License::unknown(*license),
+            OnceRequest::RemoveLicense(removed) => License::unknown(removed.order),
+        };
+        let product = seen.tariff.id().and_then(|pricelist| self.rules.catalogue.by_pricelist(pricelist));
+        cost_of(request, &seen, product)
     }
 
     fn order(&mut self, order: &OrderRequest) -> OnceAnswer {
@@ -108,17 +148,16 @@ impl Rehearsed {
     }
 
     fn about(&mut self, license: LicenseId, request: &OnceRequest) -> Result<OnceAnswer, CallError> {
-        let family = match request {
+        let mut seen = match request {
             OnceRequest::SetNodes { family, .. }
             | OnceRequest::NewKey { family, .. }
-            | OnceRequest::Delete { family, .. } => *family,
+            | OnceRequest::Delete { family, .. } => self.now(*family, license)?,
             OnceRequest::Order(_)
             | OnceRequest::Prolong { .. }
             | OnceRequest::ChangePricelist { .. }
             | OnceRequest::AddLicense(_)
-            | OnceRequest::RemoveLicense(_) => self.family_of(license)?,
+            | OnceRequest::RemoveLicense(_) => self.read(license)?,
         };
-        let mut seen = self.now(family, license)?;
         let answer = match request {
             OnceRequest::Prolong { period, .. } => {
                 let from = seen.expires.day().map_or(self.script.today, |expires| expires.max(self.script.today));
@@ -148,13 +187,15 @@ impl Rehearsed {
         Ok(answer)
     }
 
-    /// The family of a license, for renewals and changes of tariff, which do not name it: the one whose functions show
-    /// it.
-    fn family_of(&mut self, license: LicenseId) -> Result<Family, CallError> {
-        if self.pictured(license).is_some() || self.real.license(Family::Soft, license).is_ok() {
-            return Ok(Family::Soft);
+    /// The license of a renewal or a change of tariff, which do not name its family: the one whose functions show it.
+    fn read(&mut self, license: LicenseId) -> Result<License, CallError> {
+        if let Some(pictured) = self.pictured(license) {
+            return Ok(pictured);
         }
-        self.real.license(Family::SoftExternal, license).map(|_| Family::SoftExternal)
+        let seen =
+            self.real.license(Family::Soft, license).or_else(|_| self.real.license(Family::SoftExternal, license))?;
+        self.picture(seen.clone());
+        Ok(seen)
     }
 }
 
@@ -173,18 +214,6 @@ fn edited(seen: &mut License, fields: &Edit, today: NaiveDate) {
     }
     if fields.no_autoprolong {
         seen.autoprolong = Some(false);
-    }
-}
-
-/// Whether the seller bills it.
-fn is_paid(request: &OnceRequest) -> bool {
-    match request {
-        OnceRequest::Order(_)
-        | OnceRequest::Prolong { .. }
-        | OnceRequest::ChangePricelist { .. }
-        | OnceRequest::SetNodes { .. }
-        | OnceRequest::AddLicense(_) => true,
-        OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } | OnceRequest::RemoveLicense(_) => false,
     }
 }
 
@@ -227,9 +256,8 @@ impl HostingOrders for Rehearsed {
 impl Upstream for Rehearsed {
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
         let request = recorded.request();
-        let step =
-            Step::Send { to: self.host.clone(), form: wire::once(request, self.order_api), paid: is_paid(request) };
-        self.script.push(step);
+        let cost = self.cost(request);
+        self.send(wire::once(request, self.rules.upstream.order_api), cost);
         match request {
             OnceRequest::Order(order) => Outcome::Done(self.order(order)),
             OnceRequest::AddLicense(AddLicense { order, .. }) => {
@@ -253,7 +281,7 @@ impl Upstream for Rehearsed {
 
     fn change(&mut self, family: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {
         let form = wire::change(family, license, change);
-        self.script.push(Step::Send { to: self.host.clone(), form, paid: false });
+        self.send(form, Cost::None);
         let mut seen = self.now(family, license)?;
         match change {
             Repeatable::Suspend => seen.status = LicenseStatus::Stopped,

@@ -11,6 +11,7 @@ mod bind;
 mod change;
 mod close;
 mod errors;
+mod explain;
 mod guard;
 mod hosting;
 mod identity;
@@ -55,11 +56,12 @@ use crate::ports::{
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bind::Consent;
-pub use bind::preview::{Change, Face, Preview, ShownKey};
+pub use bind::preview::{Face, Preview, ShownKey};
 pub use errors::{
     busy, call as call_error, left_to_other_run, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
     state as state_error,
 };
+pub use explain::Explained;
 use identity::account::account_of;
 pub use identity::account::{Former, check_machine, former_accounts, is_account, other_account};
 pub use import::Imported;
@@ -67,7 +69,7 @@ pub use import::list::Importable;
 pub use locking::lease_name;
 pub use reconcile::approval::Approved;
 pub use reconcile::old_state::RESTORED;
-pub use reconcile::{Explained, Headway, Phase};
+pub use reconcile::{Headway, Phase};
 pub use resolve::{Resolution, Verdict};
 use stepping::PauseForSimulator;
 pub use stepping::{StepName, run_to_end};

@@ -9,7 +9,7 @@ pub(in crate::engine) mod wording;
 
 use std::collections::BTreeMap;
 
-use crate::error::{ErrorKind, Halt, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
@@ -19,8 +19,7 @@ use crate::model::period::Period;
 use crate::plan::choice::{Wanted, wanted};
 use crate::plan::cost::list_price;
 use crate::plan::doubt::Completeness;
-use crate::plan::explain::{Question, explain};
-use crate::plan::order::{aligned_months, terms, why_months};
+use crate::plan::order::terms;
 use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
 use crate::ports::CallError;
 use crate::text;
@@ -285,53 +284,6 @@ impl Engine<'_> {
         target.map_or_else(|error| Want::Unclear(*error.message), Want::License)
     }
 
-    /// The steps of the next look at a service, with their reasons. Nothing is carried out. `away`: the seller was not
-    /// reached, and the last look is used instead.
-    ///
-    /// # Errors
-    /// `missed`: no such item; `state`.
-    pub async fn explain(&mut self, id: ItemId) -> Result<Explained, ModuleError> {
-        let item = self.item(id).await?;
-        if let Some(trouble) = self.identity_trouble(&item).await {
-            return Ok(Explained { lines: vec![nothing_for_it(&trouble)], away: None });
-        }
-        let view = self.view(item).await?;
-        if self.sells_addons() {
-            return self.explain_addon(&view).await;
-        }
-        let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
-        let held = self.store.license_of(&view.incarnation).map_err(errors::state)?;
-        let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
-        let mut away = None;
-        let seen = match &held {
-            Some(row) => match self.try_read(row.family, row.id).await? {
-                Ok(seen) => seen,
-                Err(error) => {
-                    away = Some(error.words());
-                    Some(row.as_last_seen())
-                }
-            },
-            None => None,
-        };
-        let product = held.as_ref().and_then(|row| self.product_of(row));
-        let alignment = self.alignment().await?;
-        let aligned = product.and_then(|product| aligned_months(product, &view.item, &alignment));
-        let lines = explain(&Question {
-            view: &view,
-            held: held.as_ref(),
-            rows: &rows,
-            open: &open,
-            seen: seen.as_ref(),
-            product,
-            aligned,
-            why_aligned: &why_months(&view.item, &alignment),
-            today: self.today(),
-            now: self.now(),
-            rules: self.rules,
-        });
-        Ok(Explained { lines, away })
-    }
-
     /// What a license for a service would cost by our list of prices.
     async fn price_of(&mut self, item: &Item) -> Result<Option<Money>, ModuleError> {
         let rules = self.alignment().await?;
@@ -342,7 +294,7 @@ impl Engine<'_> {
         Ok(terms.ok().and_then(|terms| list_price(&terms, item.additional_nodes(&self.rules.nodes_addons))))
     }
 
-    async fn view(&mut self, item: Item) -> Result<ItemView, ModuleError> {
+    pub(super) async fn view(&mut self, item: Item) -> Result<ItemView, ModuleError> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let want = self.want_of(&item);
@@ -407,24 +359,6 @@ pub struct Headway {
     pub done: u32,
     /// Of how many, where that is known.
     pub total: Option<u32>,
-}
-
-/// The answer of [`Engine::explain`].
-#[derive(Debug)]
-pub struct Explained {
-    /// What would be done, and why, in order.
-    pub lines: Vec<Text>,
-    /// Why the seller could not be asked.
-    pub away: Option<Text>,
-}
-
-/// The only line about a service for which nothing is done until an operator says which service it is.
-fn nothing_for_it(trouble: &ModuleError) -> Text {
-    let words = &trouble.message;
-    text!(
-        ["Nothing is done for it until an operator decides. {}", words.en],
-        ["Для неё ничего не делается, пока не решит оператор. {}", words.ru]
-    )
 }
 
 fn unreadable_and_old(license: LicenseId) -> ModuleError {

@@ -97,6 +97,14 @@ pub struct HostingRules {
     pub price_month: Option<Money>,
 }
 
+impl HostingRules {
+    /// The price of a number of months, where [`price_month`](Self::price_month) is set.
+    pub fn price_of(&self, months: u32) -> Option<Money> {
+        let Money { minor, currency } = self.price_month.as_ref()?;
+        Some(Money { minor: minor.checked_mul(i64::from(months))?, currency: currency.clone() })
+    }
+}
+
 impl Default for HostingRules {
     fn default() -> Self {
         Self {

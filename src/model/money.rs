@@ -120,6 +120,16 @@ pub enum Cost {
     Unknown,
 }
 
+impl Cost {
+    /// The amount, where it is known.
+    pub fn price(&self) -> Option<&Money> {
+        match self {
+            Self::Seller(price) | Self::ListPrice(price) => Some(price),
+            Self::None | Self::Unknown => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.minor < 0 { "-" } else { "" };

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use crate::error::{Text, counted};
 use crate::model::catalogue::Product;
 use crate::model::journal::OnceRequest;
@@ -24,6 +26,11 @@ pub fn cost_of(request: &OnceRequest, seen: &License, product: Option<&Product>)
         }
         OnceRequest::NewKey { .. } | OnceRequest::Delete { .. } | OnceRequest::RemoveLicense(_) => return Cost::None,
     };
+    cost_of_period(period, seen, product)
+}
+
+/// The cost of a license for a period.
+pub fn cost_of_period(period: Period, seen: &License, product: Option<&Product>) -> Cost {
     let shown = seen.cost.as_deref().and_then(Money::from_words);
     if let Some(money) = shown.filter(|_| seen.period == Some(period)) {
         return Cost::Seller(money);
@@ -80,6 +87,53 @@ pub fn year_by_months(product: &Product, paid: impl Fn(MonthCount) -> Option<Mon
     is_dearer.then_some(YearByMonths { by_month, at_once })
 }
 
+/// A change, with its cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// In words.
+    pub what: Text,
+    /// What it costs, in words; `None`: nothing.
+    pub cost: Option<Text>,
+    /// The amount, where it is known.
+    pub price: Option<Money>,
+}
+
+impl Change {
+    /// A change that costs nothing.
+    pub fn free(what: Text) -> Self {
+        Self { what, cost: None, price: None }
+    }
+
+    /// A change at our list price, if there is one.
+    pub fn at_list_price(what: Text, price: Option<Money>) -> Self {
+        Self::at(what, price.map_or(Cost::Unknown, Cost::ListPrice))
+    }
+
+    /// A change with a cost.
+    pub fn at(what: Text, cost: Cost) -> Self {
+        match cost {
+            Cost::None => Self::free(what),
+            Cost::Seller(price) => {
+                Self { what, cost: Some(text!("costs {price}", "стоит {price}")), price: Some(price) }
+            }
+            Cost::ListPrice(price) => {
+                Self { what, cost: Some(text!("list price {price}", "по прайсу {price}")), price: Some(price) }
+            }
+            Cost::Unknown => {
+                Self { what, cost: Some(text!("the price is not known", "цена неизвестна")), price: None }
+            }
+        }
+    }
+
+    /// The change with its cost, in words.
+    pub fn line(&self) -> Text {
+        match &self.cost {
+            None => self.what.clone(),
+            Some(cost) => text!(["{} ({})", self.what.en, cost.en], ["{} ({})", self.what.ru, cost.ru]),
+        }
+    }
+}
+
 /// What several purchases cost together. Amounts of different currencies are never added, and a price that is not known
 /// never counts as zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,6 +155,11 @@ impl Bill {
             }
             bill
         })
+    }
+
+    /// What changes cost together.
+    pub fn of_changes(changes: &[Change]) -> Self {
+        Self::of(changes.iter().filter(|change| change.cost.is_some()).map(|change| change.price.as_ref()))
     }
 
     /// Whether nothing costs anything.
@@ -135,17 +194,48 @@ impl Bill {
         };
         let left = match balance {
             None => text!("The balance is not known.", "Баланс неизвестен."),
-            Some(balance) if self.exceeds(balance) => {
-                text!("The balance is {balance}, which is not enough.", "На счёте {balance}, этого не хватит.")
-            }
-            Some(balance) => text!("The balance is {balance}.", "На счёте {balance}."),
+            Some(balance) => match (self.suffices(balance), self.left_of(balance)) {
+                (Some(false), _) => {
+                    text!("The balance is {balance}, which is not enough.", "На счёте {balance}, этого не хватит.")
+                }
+                (Some(true), Some(left)) => text!(
+                    "The balance is {balance}. After that {left} is left.",
+                    "На счёте {balance}. После этого останется {left}."
+                ),
+                (Some(true) | None, _) => text!(
+                    "The balance is {balance}. It is not known whether that is enough.",
+                    "На счёте {balance}. Хватит ли этого, неизвестно."
+                ),
+            },
         };
         text!(["{} {}", sum.en, left.en], ["{} {}", sum.ru, left.ru])
     }
 
-    /// Whether the known amounts in the currency of the balance are more than the balance.
-    fn exceeds(&self, balance: &Money) -> bool {
-        self.sums.get(&balance.currency).is_some_and(|sum| *sum > balance.minor)
+    /// Whether a balance covers the bill; `None`: not known, because an amount is not known or is in another currency.
+    pub fn suffices(&self, balance: &Money) -> Option<bool> {
+        if self.sums.get(&balance.currency).is_some_and(|sum| *sum > balance.minor) {
+            return Some(false);
+        }
+        (self.unknown == 0 && self.sums.keys().all(|currency| *currency == balance.currency)).then_some(true)
+    }
+
+    /// What is left of a balance that covers the bill. `None`: it does not, or that is not known.
+    pub fn left_of(&self, balance: &Money) -> Option<Money> {
+        let spent = self.sums.get(&balance.currency).copied().unwrap_or(0);
+        let left = || Money { minor: balance.minor.saturating_sub(spent), currency: balance.currency.clone() };
+        (self.suffices(balance) == Some(true)).then(left)
+    }
+
+    /// The sum and the balance for programs.
+    pub fn json(&self, balance: Option<&Money>) -> Value {
+        let sums: Vec<String> = self.sums().iter().map(ToString::to_string).collect();
+        json!({
+            "costs": sums,
+            "unknown_costs": self.unknown,
+            "balance": balance.map(ToString::to_string),
+            "balance_after": balance.and_then(|balance| self.left_of(balance)).map(|left| left.to_string()),
+            "suffices": balance.and_then(|balance| self.suffices(balance)),
+        })
     }
 }
 
@@ -185,12 +275,27 @@ mod tests {
             |prices: &[Option<&Money>], balance: Option<&Money>| Bill::of(prices.iter().copied()).told(balance).en;
         assert_eq!(told(&[], Some(&five)), "");
         assert_eq!(told(&[Some(&five)], None), "In all 5.00 EUR. The balance is not known.");
-        assert_eq!(told(&[Some(&five), Some(&five)], Some(&ten)), "In all 10.00 EUR. The balance is 10.00 EUR.");
+        assert_eq!(
+            told(&[Some(&five), Some(&five)], Some(&ten)),
+            "In all 10.00 EUR. The balance is 10.00 EUR. After that 0.00 EUR is left."
+        );
         let short = "In all 15.00 EUR + 450.00 RUB. The balance is 10.00 EUR, which is not enough.";
         assert_eq!(told(&[Some(&ten), Some(&rubles), Some(&five)], Some(&ten)), short);
-        let partly = "In all 5.00 EUR, without 2 amounts not known. The balance is 5.00 EUR.";
-        assert_eq!(told(&[None, Some(&five), None], Some(&five)), partly);
-        assert_eq!(told(&[None], Some(&five)), "What it costs in all is not known. The balance is 5.00 EUR.");
+        let unsure = "The balance is 5.00 EUR. It is not known whether that is enough.";
+        for (prices, sum) in [
+            (&[None, Some(&five), None][..], "In all 5.00 EUR, without 2 amounts not known."),
+            (&[None], "What it costs in all is not known."),
+            (&[Some(&five), Some(&rubles)], "In all 5.00 EUR + 450.00 RUB."),
+        ] {
+            assert_eq!(told(prices, Some(&five)), format!("{sum} {unsure}"));
+        }
+        let json = |prices: &[Option<&Money>]| {
+            let json = Bill::of(prices.iter().copied()).json(Some(&ten));
+            (json["balance_after"].as_str().map(str::to_owned), json["suffices"].as_bool())
+        };
+        assert_eq!(json(&[Some(&five)]), (Some("5.00 EUR".to_owned()), Some(true)));
+        assert_eq!(json(&[Some(&five), None]), (None, None), "an amount that is not known is never nothing");
+        assert_eq!(json(&[Some(&ten), Some(&five), None]), (None, Some(false)));
     }
 
     /// The journal says what a purchase cost, and how sure that is.

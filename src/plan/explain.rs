@@ -4,16 +4,17 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Text;
-use crate::model::catalogue::Product;
+use crate::model::catalogue::{Catalogue, Product};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{Intent, IntentStatus};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::{License, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::period::MonthCount;
+use crate::model::period::{MonthCount, Period};
 use crate::model::rules::Rules;
 use crate::plan::change::{Difference, differences};
+use crate::plan::cost::{Change, cost_of_period};
 use crate::plan::finding::{ItemView, Want};
-use crate::plan::reason::words;
+use crate::plan::reason::{asked, words};
 use crate::plan::renew::{Renewal, due, is_paid};
 use crate::text;
 
@@ -44,28 +45,28 @@ pub struct Question<'q> {
 }
 
 /// The lines, in the order in which things would be done.
-pub fn explain(q: &Question<'_>) -> Vec<Text> {
+pub fn explain(q: &Question<'_>) -> Vec<Change> {
     let mut lines = Vec::new();
     for intent in q.open {
-        lines.push(doubt(q, intent));
+        lines.push(Change::free(doubt(q, intent)));
     }
     for row in q.rows.iter().filter(|row| row.state == LicenseState::ToFree) {
-        lines.push(freeing(q, row));
+        lines.push(Change::free(freeing(q, row)));
     }
     match &q.view.want {
         Want::Unclear(why) => {
-            lines.push(text!(["nothing can be ordered: {}", why.en], ["ничего не заказать: {}", why.ru]))
+            lines.push(Change::free(text!(["nothing can be ordered: {}", why.en], ["ничего не заказать: {}", why.ru])));
         }
-        Want::Nothing => lines.push(text!("the service asks for no panel", "услуга не требует панели")),
+        Want::Nothing => lines.push(Change::free(text!("the service asks for no panel", "услуга не требует панели"))),
         Want::License(_) => {}
     }
     match (q.held, q.seen) {
         (Some(row), Some(seen)) => license(q, row, seen, &mut lines),
-        (Some(row), None) => lines.push(text!(
+        (Some(row), None) => lines.push(Change::free(text!(
             "license {} is not shown upstream: looked at twice before it counts as gone",
             "лицензии {} у продавца не видно: до вывода «исчезла» будет два просмотра",
             row.id
-        )),
+        ))),
         (None, _) => lines.push(without(q)),
     }
     lines
@@ -78,24 +79,36 @@ fn doubt(q: &Question<'_>, intent: &Intent) -> Text {
 
 /// A doubt in words. `settled`: the moment before which nothing is sent again.
 pub fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
-    let (kind, id) = (intent.request.kind(), intent.id);
+    let (asked, id) = (asked(&intent.request), intent.id);
     let until = settled.format("%Y-%m-%d %H:%M UTC");
     match intent.status {
-        IntentStatus::HandedOver => text!(
-            "{kind} (wish {id}) waits for you: pmisplicense resolve",
-            "{kind} (wish {id}) ждёт вас: pmisplicense resolve"
-        ),
-        IntentStatus::FreeWhenAppears => {
-            text!("{kind} (wish {id}) is looked for, to be freed", "{kind} (wish {id}) ищется, чтобы освободить")
+        IntentStatus::HandedOver => {
+            let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+            let license = intent.request.license().map(|license| license.to_string());
+            let (en, ru) = (license.as_deref().unwrap_or("LICENSE"), license.as_deref().unwrap_or("ЛИЦЕНЗИЯ"));
+            text!(
+                [
+                    "{} (wish {id}) waits for you: pmisplicense resolve {item} --wish {id} --bought {en} | --not-bought",
+                    asked.en
+                ],
+                [
+                    "{} (желание {id}) ждёт вас: pmisplicense resolve {item} --wish {id} --bought {ru} | --not-bought",
+                    asked.ru
+                ]
+            )
         }
+        IntentStatus::FreeWhenAppears => text!(
+            ["{} (wish {id}) is looked for, to be freed", asked.en],
+            ["{} (желание {id}): ищется, чтобы освободить", asked.ru]
+        ),
         IntentStatus::InDoubt
         | IntentStatus::Done
         | IntentStatus::Refused
         | IntentStatus::NotSent
         | IntentStatus::NotHappened => {
             text!(
-                "{kind} (wish {id}) is looked for; its answer was lost; sent again not before {until}",
-                "{kind} (wish {id}) ищется: ответ потерян; повтор не раньше {until}"
+                ["{} (wish {id}) is looked for; its answer was lost; sent again not before {until}", asked.en],
+                ["{} (желание {id}): ищется, ответ потерян; повтор не раньше {until}", asked.ru]
             )
         }
     }
@@ -115,54 +128,61 @@ fn freeing(q: &Question<'_>, row: &LicenseRow) -> Text {
     }
 }
 
-fn without(q: &Question<'_>) -> Text {
-    let id = q.view.item.id;
+/// A license of the pool costs nothing. The price is what is spent if the pool has none.
+fn without(q: &Question<'_>) -> Change {
+    let (id, price) = (q.view.item.id, q.view.price.clone());
     match (&q.view.want, q.view.item.status) {
-        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => text!(
-            "service {id} is paid and has no license: sync never orders one; run: pmisplicense reconcile --apply",
-            "услуга {id} оплачена, а лицензии нет: sync не заказывает; выполните: pmisplicense reconcile --apply"
-        ),
+        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
+            let words = text!(
+                "service {id} is paid and has no license: sync never orders one; run: pmisplicense reconcile --apply",
+                "услуга {id} оплачена, а лицензии нет: sync не заказывает; выполните: pmisplicense reconcile --apply"
+            );
+            Change::at_list_price(words, price)
+        }
         (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
-            text!("no license yet: open obtains one", "лицензии ещё нет: её получит open")
+            Change::at_list_price(text!("no license yet: open obtains one", "лицензии ещё нет: её получит open"), price)
         }
         (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => {
-            text!("no license, and none is obtained", "лицензии нет, и получать её не нужно")
+            Change::free(text!("no license, and none is obtained", "лицензии нет, и получать её не нужно"))
         }
     }
 }
 
-fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<Text>) {
+fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<Change>) {
     let (item, id) = (&q.view.item, row.id);
     let before = lines.len();
     if let Want::License(target) = &q.view.want {
         let moves_from = q.rules.ip_change_limit.waits_until(seen.ip_changed, q.today);
         for difference in differences(item, target, row, seen, q.today) {
-            lines.push(change(seen, &difference, moves_from));
+            lines.push(change_with_cost(seen, &difference, moves_from, &q.rules.catalogue));
         }
     }
     if seen.key.is_none() {
-        lines.push(text!(
+        lines.push(Change::free(text!(
             "the key of license {id} is asked for: it has none yet",
             "у лицензии {id} ещё нет ключа: он запрашивается"
-        ));
+        )));
     } else if item.params.lickey != seen.key {
-        lines.push(text!("the key of license {id} is saved to the service", "ключ лицензии {id} сохранится в услугу"));
+        let words = text!("the key of license {id} is saved to the service", "ключ лицензии {id} сохранится в услугу");
+        lines.push(Change::free(words));
     }
     if seen.status == LicenseStatus::Ordered {
-        lines.push(text!("license {id} waits for payment at the seller", "лицензия {id} ждёт оплаты у продавца"));
+        let words = text!("license {id} waits for payment at the seller", "лицензия {id} ждёт оплаты у продавца");
+        lines.push(Change::free(words));
     }
     let renewal = q.product.map_or(Renewal::NotDue, |product| {
         due(item, product, q.aligned, seen.expires, q.today, q.rules.renew_before_days)
     });
     match renewal {
-        Renewal::CannotTell => lines.push(text!(
+        Renewal::CannotTell => lines.push(Change::free(text!(
             "nothing is renewed: the seller shows no day on which license {id} runs out",
             "продления не будет: продавец не показывает, когда истекает лицензия {id}"
-        )),
+        ))),
         Renewal::Due(due) => {
-            lines.push(text!(["{}; {}", due.reason.en, q.why_aligned.en], ["{}; {}", due.reason.ru, q.why_aligned.ru]));
+            let words = text!(["{}; {}", due.reason.en, q.why_aligned.en], ["{}; {}", due.reason.ru, q.why_aligned.ru]);
+            lines.push(Change::at(words, cost_of_period(Period::Months(due.months), seen, q.product)));
         }
-        Renewal::NotDue if lines.len() == before => lines.push(calm(q, seen)),
+        Renewal::NotDue if lines.len() == before => lines.push(Change::free(calm(q, seen))),
         Renewal::NotDue => {}
     }
 }
@@ -192,6 +212,49 @@ fn calm(q: &Question<'_>, seen: &License) -> Text {
         "nothing: the license lasts until {expires} and is renewed from {from} on (service paid until {end})",
         "ничего: лицензия до {expires}, продление начнётся с {from} (услуга оплачена до {end})"
     )
+}
+
+/// A difference as a change with its cost. `moves_from`: the day before which the address cannot change.
+pub fn change_with_cost(
+    seen: &License,
+    difference: &Difference,
+    moves_from: Option<NaiveDate>,
+    catalogue: &Catalogue,
+) -> Change {
+    // The seller charges for the days that are left and shows nowhere how much, so the amount is not known.
+    let cost = match difference {
+        Difference::Tariff { to, .. } => {
+            let month = catalogue.by_pricelist(*to).and_then(|product| product.prices.get(&MonthCount(1)));
+            Some(difference_of_prices(seen.cost.as_deref(), month))
+        }
+        Difference::Nodes { from, to } if to > from => Some(text!(
+            "the seller charges the nodes for the days that are left",
+            "продавец возьмёт плату за узлы за оставшиеся дни"
+        )),
+        Difference::Nodes { .. }
+        | Difference::Ip(_)
+        | Difference::Outward(_)
+        | Difference::Name(_)
+        | Difference::Autoprolong
+        | Difference::Running
+        | Difference::NotRunning => None,
+    };
+    Change { cost, ..Change::free(change(seen, difference, moves_from)) }
+}
+
+/// What a change of tariff costs: the seller charges the difference for the days that are left.
+fn difference_of_prices(before: Option<&str>, after: Option<&Money>) -> Text {
+    let before = before.unwrap_or("?");
+    match after {
+        Some(after) => text!(
+            "now {before}, list price then {after} a month; the seller charges the difference for the days that are left",
+            "сейчас {before}, по прайсу будет {after} в месяц; продавец возьмёт разницу за оставшиеся дни"
+        ),
+        None => text!(
+            "now {before}, then not known; the seller charges the difference for the days that are left",
+            "сейчас {before}, затем неизвестно; продавец возьмёт разницу за оставшиеся дни"
+        ),
+    }
 }
 
 /// A difference in words: what is changed, and who wants it. `moves_from`: the day before which the address cannot
@@ -236,7 +299,7 @@ pub fn change(seen: &License, difference: &Difference, moves_from: Option<NaiveD
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{AccountId, IntentId, LicenseId};
+    use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId};
     use crate::model::journal::OnceRequest;
     use crate::model::license::Family;
 
@@ -248,7 +311,7 @@ mod tests {
         let intent = |status| Intent {
             id: IntentId(3),
             key: "k".into(),
-            item: None,
+            item: Some(ItemId(42)),
             account: AccountId(1),
             request: OnceRequest::Delete { family: Family::Soft, license: LicenseId(5) },
             highest_license: LicenseId(0),
@@ -262,11 +325,13 @@ mod tests {
         let rules = Rules::default();
         let text = |status| doubt_text(&rules, &intent(status), at);
         assert!(text(IntentStatus::InDoubt).contains("not before 2027-01-10 12:15 UTC"));
-        assert!(text(IntentStatus::HandedOver).contains("pmisplicense resolve"));
+        let command =
+            "deletion of license 5 (wish 3) waits for you: pmisplicense resolve 42 --wish 3 --bought 5 | --not-bought";
+        assert_eq!(text(IntentStatus::HandedOver), command);
     }
 
     fn doubt_text(rules: &Rules, intent: &Intent, now: DateTime<Utc>) -> String {
-        let settled = intent.recorded_at + chrono::Duration::seconds(i64::from(rules.upstream.settle_s));
+        let settled = intent.settled_at(rules.upstream.settle_s);
         assert!(settled > now);
         super::doubt_words(intent, settled).en
     }

@@ -1,6 +1,7 @@
-//! Why a license waits or serves nobody, in words: what `pool`, `list`, `explain` and the journal show.
+//! Reasons and requests in words: why a license waits or serves nobody, and what was asked of the seller.
 
 use crate::error::Text;
+use crate::model::journal::OnceRequest;
 use crate::model::reason::Reason;
 use crate::text;
 
@@ -34,4 +35,26 @@ pub fn words(reason: &Reason) -> Text {
         Reason::Other(words) => return Text::same(words),
     };
     Text { en: reason.to_string(), ru: ru.to_owned() }
+}
+
+/// A request in words.
+pub fn asked(request: &OnceRequest) -> Text {
+    match request {
+        OnceRequest::Order(order) => text!("order of tariff {}", "заказ тарифа {}", order.pricelist),
+        OnceRequest::Prolong { license, .. } => text!("renewal of license {license}", "продление лицензии {license}"),
+        OnceRequest::ChangePricelist { license, .. } => {
+            text!("change of tariff of license {license}", "смена тарифа лицензии {license}")
+        }
+        OnceRequest::SetNodes { license, .. } => {
+            text!("change of nodes of license {license}", "смена числа узлов лицензии {license}")
+        }
+        OnceRequest::NewKey { license, .. } => text!("new key for license {license}", "новый ключ лицензии {license}"),
+        OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),
+        OnceRequest::AddLicense(add) => {
+            text!("WHMCS license of order {}", "лицензия WHMCS заказа {}", add.order)
+        }
+        OnceRequest::RemoveLicense(remove) => {
+            text!("removal of the WHMCS license of order {}", "удаление лицензии WHMCS заказа {}", remove.order)
+        }
+    }
 }

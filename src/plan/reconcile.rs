@@ -24,6 +24,7 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::IntentStatus;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::reason::asked;
 use crate::plan::renew::is_paid;
 use crate::plan::takeover::named;
 use crate::text;
@@ -256,18 +257,19 @@ impl<'g> Comparison<'g> {
     fn doubts(&mut self) {
         let ground = self.ground;
         for intent in &ground.open {
-            let (id, kind) = (intent.id, intent.request.kind());
+            let (id, asked) = (intent.id, asked(&intent.request));
             let Some(item) = intent.item else { continue };
             let since = intent.recorded_at.format("%Y-%m-%d %H:%M");
             if intent.status == IntentStatus::HandedOver {
                 let what = text!(
-                    "{kind} of {since}: nobody knows whether it happened",
-                    "{kind} от {since}: неизвестно, выполнено ли"
+                    ["{} of {since}: nobody knows whether it happened", asked.en],
+                    ["{} от {since}: неизвестно, выполнено ли", asked.ru]
                 );
                 let remedy = command(format_args!("resolve {item} --wish {id} --bought LICENSE | --not-bought"));
                 self.add(Kind::HandedOver, Some(item), intent.request.license(), what, remedy);
             } else {
-                let what = text!("{kind} of {since}: its answer was lost", "{kind} от {since}: ответ потерян");
+                let what =
+                    text!(["{} of {since}: its answer was lost", asked.en], ["{} от {since}: ответ потерян", asked.ru]);
                 self.add(Kind::Doubt, Some(item), intent.request.license(), what, Remedy::Look(item));
             }
         }

@@ -22,11 +22,11 @@ pub fn rehearse(ctx: Context, word: &str) -> Result<(Context, Script), ModuleErr
     }
     ctx.log.info(&format!("dry run of {word}: nothing is sent, called or written by this process"));
     let settings = ctx.settings.clone();
-    let order_api = move |module| settings.rules(Some(module)).upstream.order_api;
+    let rules = move |module| settings.rules(Some(module));
     let tool = RehearsedTool::new(ctx.data.tool, script.clone());
     let rehearsed = Context {
         locks: Box::new(NoLocks),
-        connector: Box::new(RehearsedConnector::new(ctx.connector, script.clone(), order_api)),
+        connector: Box::new(RehearsedConnector::new(ctx.connector, script.clone(), rules)),
         panel: Box::new(RehearsedPanel(script.clone())),
         data: Data::new(Box::new(tool), Arc::clone(&ctx.log)),
         notes: Box::new(script.clone()),

@@ -14,10 +14,11 @@ use crate::engine::state_error;
 use crate::error::{Lang, ModuleError, Text};
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::reason::asked;
 use crate::store::{Store, WaitsFor};
 use crate::text;
 
-use wording::{asked, former, gone, of_intent, of_license, sync_fails};
+use wording::{former, gone, of_intent, of_license, sync_fails};
 
 /// A key, a payment or the end of a claim that is missing for this long needs an operator.
 const LATE_HOURS: i64 = 1;

@@ -8,10 +8,9 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{License, LicenseTariff, Money, RemoteId};
 use crate::model::license_row::LicenseRow;
-use crate::model::period::MonthCount;
-use crate::plan::change::{Difference, differences};
-use crate::plan::cost::Bill;
-use crate::plan::explain::change;
+use crate::plan::change::differences;
+use crate::plan::cost::{Bill, Change};
+use crate::plan::explain::change_with_cost;
 use crate::plan::halt::is_identity_trouble;
 use crate::plan::identity::KeyFate;
 use crate::plan::outward;
@@ -74,37 +73,10 @@ impl ShownKey {
     }
 }
 
-/// A change, with its cost.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// In words.
-    pub what: Text,
-    /// What it costs, in words; `None`: nothing.
-    pub cost: Option<Text>,
-    /// The amount, where it is known.
-    pub price: Option<Money>,
-}
-
-impl Change {
-    /// A change that costs nothing.
-    pub(in crate::engine) fn free(what: Text) -> Self {
-        Self { what, cost: None, price: None }
-    }
-
-    /// A change at our list price, if there is one.
-    pub(in crate::engine) fn at_list_price(what: Text, price: Option<Money>) -> Self {
-        let cost = match &price {
-            Some(price) => text!("list price {price}", "по прайсу {price}"),
-            None => text!("the price is not known", "цена неизвестна"),
-        };
-        Self { what, cost: Some(cost), price }
-    }
-}
-
 impl Preview {
     /// What all changes cost together.
     pub fn bill(&self) -> Bill {
-        Bill::of(self.changes.iter().filter(|change| change.cost.is_some()).map(|change| change.price.as_ref()))
+        Bill::of_changes(&self.changes)
     }
 }
 
@@ -148,7 +120,8 @@ impl Engine<'_> {
         let row = LicenseRow { internal_name: self.product_bound(&found, &word), ..found.as_row(self) };
         let todo = differences(&found.item, &target, &row, &found.seen, self.today());
         let mut changes: Vec<Change> = told_first(&found).into_iter().map(Change::free).collect();
-        changes.extend(todo.iter().map(|difference| self.change_of(&found, difference)));
+        let (moves_from, catalogue) = (self.moves_from(&found.seen), &self.rules.catalogue);
+        changes.extend(todo.iter().map(|difference| change_with_cost(&found.seen, difference, moves_from, catalogue)));
         let now = Face { item: found.from, ..self.face_of(&found.seen) };
         let then = Face {
             key: if found.key == KeyFate::New { ShownKey::New } else { now.key.clone() },
@@ -221,29 +194,6 @@ impl Engine<'_> {
     pub(in crate::engine) fn mark_then(&self, item: ItemId, now: Option<&str>) -> String {
         let ours = format!("pml-{}-{item}-", self.panel_id.as_str());
         now.filter(|mark| mark.starts_with(&ours)).map_or_else(|| format!("{ours}…"), str::to_owned)
-    }
-
-    fn change_of(&self, found: &Found, difference: &Difference) -> Change {
-        // The seller charges for the days that are left and shows nowhere how much, so the amount is not known.
-        let cost = match difference {
-            Difference::Tariff { to, .. } => {
-                let product = self.rules.catalogue.by_pricelist(*to);
-                let month = product.and_then(|product| product.prices.get(&MonthCount(1)));
-                Some(difference_of_prices(found.seen.cost.as_deref(), month))
-            }
-            Difference::Nodes { from, to } if to > from => Some(text!(
-                "the seller charges the nodes for the days that are left",
-                "продавец возьмёт плату за узлы за оставшиеся дни"
-            )),
-            Difference::Nodes { .. }
-            | Difference::Ip(_)
-            | Difference::Outward(_)
-            | Difference::Name(_)
-            | Difference::Autoprolong
-            | Difference::Running
-            | Difference::NotRunning => None,
-        };
-        Change { what: change(&found.seen, difference, self.moves_from(&found.seen)), cost, price: None }
     }
 
     fn product_shown(&self, seen: &License) -> String {
@@ -323,19 +273,4 @@ pub(in crate::engine) fn accepted(item: &Item, known: ClientId) -> Text {
 /// The license that a service has is freed.
 pub(in crate::engine) fn frees(item: ItemId, old: LicenseId) -> Text {
     text!("license {old} of service {item} is freed", "лицензия {old} услуги {item} освобождается")
-}
-
-/// What a change of tariff costs: the seller charges the difference for the days that are left.
-fn difference_of_prices(before: Option<&str>, after: Option<&Money>) -> Text {
-    let before = before.unwrap_or("?");
-    match after {
-        Some(after) => text!(
-            "now {before}, list price then {after} a month; the seller charges the difference for the days that are left",
-            "сейчас {before}, по прайсу будет {after} в месяц; продавец возьмёт разницу за оставшиеся дни"
-        ),
-        None => text!(
-            "now {before}, then not known; the seller charges the difference for the days that are left",
-            "сейчас {before}, затем неизвестно; продавец возьмёт разницу за оставшиеся дни"
-        ),
-    }
 }

@@ -8,12 +8,13 @@ use crate::model::journal::{Incarnation, Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::choice::{Wanted, wanted};
+use crate::plan::cost::Change;
 use crate::ports::LockName;
 use crate::text;
 
 use super::look::unreadable;
 use super::wording;
-use crate::engine::bind::preview::{self, Change, Face, Preview};
+use crate::engine::bind::preview::{self, Face, Preview};
 use crate::engine::bind::{Consent, Word};
 use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
 use crate::engine::send::describe;

@@ -355,8 +355,7 @@ impl Engine<'_> {
 
     /// The price of a number of months, by the setting `price_month`.
     pub(super) fn cost_of_months(&self, months: u32) -> Option<Money> {
-        let price = self.rules.hosting.price_month.as_ref()?;
-        Some(Money { minor: price.minor.checked_mul(i64::from(months))?, currency: price.currency.clone() })
+        self.rules.hosting.price_of(months)
     }
 }
 

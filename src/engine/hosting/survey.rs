@@ -16,8 +16,9 @@ use crate::ports::{CallError, LockName, RefusalKind};
 use crate::text;
 
 use super::wording;
+use crate::engine::explain::Explained;
 use crate::engine::reconcile::wording::wants_nothing;
-use crate::engine::reconcile::{Explained, Headway, Phase};
+use crate::engine::reconcile::{Headway, Phase};
 use crate::engine::{Engine, errors};
 
 /// Rows and services read at once.
@@ -136,8 +137,9 @@ impl Engine<'_> {
             settle_s: self.rules.upstream.settle_s,
             removes: !self.rules.hosting.remove_call.is_empty() && !self.keeps_addons(),
             today: self.today(),
+            price: self.rules.hosting.price_month.as_ref(),
         });
-        Ok(Explained { lines, away })
+        self.explained(lines, away, held.is_some()).await
     }
 
     /// Looks at a service as sync does.

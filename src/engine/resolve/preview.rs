@@ -9,9 +9,10 @@ use crate::model::period::{MonthCount, Period};
 use crate::text;
 
 use super::{Bought, Fate};
-use crate::engine::bind::preview::{Change, Face, Preview, frees, title};
+use crate::engine::bind::preview::{Face, Preview, frees, title};
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
+use crate::plan::cost::Change;
 
 impl Engine<'_> {
     /// The doubt is ended as not bought: the next run may send the request again, and that may cost money.

@@ -7,7 +7,9 @@ use crate::error::Text;
 use crate::model::hosting::HostingOrder;
 use crate::model::item::ItemStatus;
 use crate::model::journal::{Intent, IntentStatus};
+use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::cost::Change;
 use crate::plan::explain::doubt_words;
 use crate::plan::finding::{ItemView, Want};
 use crate::plan::renew::is_paid;
@@ -30,10 +32,12 @@ pub struct Question<'q> {
     pub removes: bool,
     /// The seller's day.
     pub today: NaiveDate,
+    /// What a month costs, where the setting `price_month` says so.
+    pub price: Option<&'q Money>,
 }
 
 /// The lines, in the order in which things would be done.
-pub fn explain(q: &Question<'_>) -> Vec<Text> {
+pub fn explain(q: &Question<'_>) -> Vec<Change> {
     let mut lines: Vec<Text> = q.open.iter().map(|intent| doubt_words(intent, intent.settled_at(q.settle_s))).collect();
     lines.extend(q.rows.iter().filter_map(|row| given_back(q, row)));
     match &q.view.want {
@@ -48,8 +52,10 @@ pub fn explain(q: &Question<'_>) -> Vec<Text> {
         Some((row, Sight::Missing)) => lines.push(gone(row)),
         // Why it cannot be read is told apart.
         Some((_, Sight::Unreadable(_))) => {}
-        None => lines.push(without(q)),
+        None => {}
     }
+    let mut lines: Vec<Change> = lines.into_iter().map(Change::free).collect();
+    lines.extend(q.held.is_none().then(|| without(q)));
     lines
 }
 
@@ -120,18 +126,21 @@ fn license(view: &ItemView, row: &LicenseRow, seen: &HostingOrder) -> Vec<Text> 
     lines
 }
 
-fn without(q: &Question<'_>) -> Text {
-    let id = q.view.item.id;
+fn without(q: &Question<'_>) -> Change {
+    let (id, price) = (q.view.item.id, q.price.cloned());
     match (&q.view.want, q.view.item.status) {
-        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => text!(
-            "service {id} is paid and has no license: sync never buys one; run: pmisplicense reconcile --apply",
-            "услуга {id} оплачена, а лицензии нет: sync не покупает; выполните: pmisplicense reconcile --apply"
-        ),
+        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
+            let words = text!(
+                "service {id} is paid and has no license: sync never buys one; run: pmisplicense reconcile --apply",
+                "услуга {id} оплачена, а лицензии нет: sync не покупает; выполните: pmisplicense reconcile --apply"
+            );
+            Change::at_list_price(words, price)
+        }
         (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
-            text!("no license yet: open buys one", "лицензии ещё нет: её купит open")
+            Change::at_list_price(text!("no license yet: open buys one", "лицензии ещё нет: её купит open"), price)
         }
         (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => {
-            text!("no license, and none is bought", "лицензии нет, и покупать её не нужно")
+            Change::free(text!("no license, and none is bought", "лицензии нет, и покупать её не нужно"))
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::finding::{Finding, Holds, ItemView, Kind, Remedy, Want};
 use crate::plan::hosting::{KeyNow, key_now};
 use crate::plan::identity::{Shown, serves};
+use crate::plan::reason::asked;
 use crate::plan::renew::is_paid;
 use crate::text;
 
@@ -213,12 +214,12 @@ impl Ground {
 
     /// A purchase or a removal whose outcome is not known.
     pub fn doubt(&self, intent: &Intent) -> Finding {
-        let (id, kind) = (intent.id, intent.request.kind());
+        let (id, asked) = (intent.id, asked(&intent.request));
         let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
         let order = intent.request.license().map_or(0, |order| order.0);
         let what = text!(
-            "{kind} for hosting order {order} of service {item} (request {id}): its outcome is not known yet",
-            "{kind} для заказа хостинга {order} услуги {item} (запрос {id}): исход ещё неизвестен"
+            ["{} for service {item} (request {id}): its outcome is not known yet", asked.en],
+            ["{} для услуги {item} (запрос {id}): исход ещё неизвестен", asked.ru]
         );
         let is_asked = intent.status == IntentStatus::HandedOver;
         let what = if is_asked && matches!(intent.request, OnceRequest::RemoveLicense(_)) {

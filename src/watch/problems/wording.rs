@@ -6,32 +6,11 @@ use crate::error::{Text, counted};
 use crate::model::ids::AccountId;
 use crate::model::journal::{Intent, IntentStatus, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::reason::{asked, words};
 use crate::store::Trouble;
 use crate::text;
 
 use super::{Kind, Problem, moment};
-
-/// A request in words.
-pub(super) fn asked(request: &OnceRequest) -> Text {
-    match request {
-        OnceRequest::Order(order) => text!("order of tariff {}", "заказ тарифа {}", order.pricelist),
-        OnceRequest::Prolong { license, .. } => text!("renewal of license {license}", "продление лицензии {license}"),
-        OnceRequest::ChangePricelist { license, .. } => {
-            text!("change of tariff of license {license}", "смена тарифа лицензии {license}")
-        }
-        OnceRequest::SetNodes { license, .. } => {
-            text!("change of nodes of license {license}", "смена числа узлов лицензии {license}")
-        }
-        OnceRequest::NewKey { license, .. } => text!("new key for license {license}", "новый ключ лицензии {license}"),
-        OnceRequest::Delete { license, .. } => text!("deletion of license {license}", "удаление лицензии {license}"),
-        OnceRequest::AddLicense(add) => {
-            text!("WHMCS license of order {}", "лицензия WHMCS заказа {}", add.order)
-        }
-        OnceRequest::RemoveLicense(remove) => {
-            text!("removal of the WHMCS license of order {}", "удаление лицензии WHMCS заказа {}", remove.order)
-        }
-    }
-}
 
 /// A request whose outcome is not known, or is left to an operator.
 pub(super) fn of_intent(intent: &Intent) -> Problem {
@@ -158,7 +137,7 @@ pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> 
             retry,
         )),
         LicenseState::ToFree => {
-            let why = row.reason.as_ref().map(crate::plan::reason::words);
+            let why = row.reason.as_ref().map(words);
             let why = why.map_or_else(|| Text::same(""), |why| text!([": {}", why.en], [": {}", why.ru]));
             found.push(problem(
                 Kind::ToFree,

@@ -9,14 +9,14 @@ use crate::model::item::Item;
 use crate::model::journal::Incarnation;
 use crate::model::license::Money;
 use crate::model::license_row::LicenseRow;
-use crate::plan::cost::list_price;
+use crate::plan::cost::{Change, list_price};
 use crate::plan::order::{check_nodes, terms};
 use crate::ports::LockName;
 use crate::text;
 
 use super::keeps;
 use crate::engine::Engine;
-use crate::engine::bind::preview::{Change, Face, Preview, ShownKey};
+use crate::engine::bind::preview::{Face, Preview, ShownKey};
 use crate::engine::order::{Asked, order_in_words};
 
 /// The license that would take the place of the present one, and how it is obtained.

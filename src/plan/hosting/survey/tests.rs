@@ -242,8 +242,8 @@ fn explain_says_only_what_such_a_license_has() {
         let rows = [row];
         let held = rows.iter().find(|row| row.state == LicenseState::Bound).map(|row| (row, &sight));
         let (settle_s, removes, today) = (900, true, now().date_naive());
-        let question = Question { view: &view, held, rows: &rows, open: &[], settle_s, removes, today };
-        explain(&question).into_iter().map(|line| line.en).collect::<Vec<_>>().join("; ")
+        let question = Question { view: &view, held, rows: &rows, open: &[], settle_s, removes, today, price: None };
+        explain(&question).into_iter().map(|line| line.what.en).collect::<Vec<_>>().join("; ")
     };
     let seen = |key: &str| Sight::Seen(order(key));
     for (said, want) in [
