@@ -31,7 +31,8 @@ pub enum Subject {
 pub fn subject(desk: &mut Desk<'_>, store: &Store, word: &str) -> Result<Subject, ModuleError> {
     let word = word.trim();
     if let Some(number) = word.strip_prefix("item:") {
-        return number.parse().map(Subject::Item).map_err(|_| nothing(word));
+        let item = number.parse().map_err(|_| nothing(word))?;
+        return if is_service(desk, store, item)? { Ok(Subject::Item(item)) } else { Err(nothing(word)) };
     }
     if let Some(number) = word.strip_prefix("license:") {
         let id: LicenseId = number.parse().map_err(|_| nothing(word))?;
@@ -65,11 +66,7 @@ pub fn subject(desk: &mut Desk<'_>, store: &Store, word: &str) -> Result<Subject
 fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Result<Subject, ModuleError> {
     let rows = store.licenses_numbered(LicenseId(number)).map_err(crate::engine::state_error)?;
     let item = ItemId(number);
-    let known = !store.licenses_of_item(item).map_err(crate::engine::state_error)?.is_empty()
-        || !store.lives_of_item(item).map_err(crate::engine::state_error)?.is_empty();
-    // If the panel does not answer, only the state is used.
-    let mut in_panel = || desk.ctx.data.billdb().ok().and_then(|db| db.item(item).ok().flatten()).is_some();
-    match (known || in_panel(), rows.is_empty()) {
+    match (is_service(desk, store, item)?, rows.is_empty()) {
         (true, true) => Ok(Subject::Item(item)),
         (false, false) => one(word, rows),
         (true, false) => Err(ModuleError::new(
@@ -81,6 +78,14 @@ fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Resu
         .next(text!("say item:{number} or license:{number}", "укажите item:{number} или license:{number}"))),
         (false, true) => Err(nothing(word)),
     }
+}
+
+/// Whether the state or the panel knows a service. If the panel does not answer, only the state is used.
+fn is_service(desk: &mut Desk<'_>, store: &Store, item: ItemId) -> Result<bool, ModuleError> {
+    let known = !store.licenses_of_item(item).map_err(crate::engine::state_error)?.is_empty()
+        || !store.lives_of_item(item).map_err(crate::engine::state_error)?.is_empty();
+    let mut in_panel = || desk.ctx.data.billdb().ok().and_then(|db| db.item(item).ok().flatten()).is_some();
+    Ok(known || in_panel())
 }
 
 fn one(word: &str, mut rows: Vec<LicenseRow>) -> Result<Subject, ModuleError> {

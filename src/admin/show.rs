@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::find::{Subject, subject};
-use super::list::{key_end, state_words};
+use super::list::{key_end, state_words, status_words};
 use super::problems::{self, Problem};
 use super::table::{table, wrapped};
 use super::usage::Usage;
@@ -103,7 +103,8 @@ fn in_panel(desk: &mut Desk<'_>, item: ItemId, notes: &mut Vec<Text>) -> Option<
             None
         }
         Err(error) => {
-            notes.push(text!("the panel's database is away: {error}", "база панели недоступна: {error}"));
+            let why = &error.message;
+            notes.push(text!(["the panel's database is away: {}", why.en], ["база панели недоступна: {}", why.ru]));
             None
         }
     }
@@ -126,7 +127,11 @@ fn upstream(
         let mut client = match client {
             Ok(client) => client,
             Err(error) => {
-                notes.push(text!("module {module} cannot be used: {error}", "модуль {module} непригоден: {error}"));
+                let why = &error.message;
+                notes.push(text!(
+                    ["module {module} cannot be used: {}", why.en],
+                    ["модуль {module} непригоден: {}", why.ru]
+                ));
                 continue;
             }
         };
@@ -173,7 +178,7 @@ fn page(
         let differs = differs(values);
         let mark = if differs { "*" } else { " " };
         let mut cell = vec![format!("{mark}{}", desk.say(title))];
-        cell.extend(values.iter().cloned());
+        cell.extend(values.iter().map(|value| desk.say(&for_people(name, value)).to_owned()));
         cells.push(cell);
         let [panel, state, upstream] = values;
         fields.insert(
@@ -298,13 +303,30 @@ fn lines(sides: &Sides<'_>) -> Vec<Line> {
     ]
 }
 
+/// A value of the line with this stable name for people. Programs read the word itself.
+fn for_people(name: &str, value: &str) -> Text {
+    match (name, value) {
+        ("status", "ordered") => status_words(LicenseStatus::Ordered),
+        ("status", "active") => status_words(LicenseStatus::Active),
+        ("status", "stopped") => status_words(LicenseStatus::Stopped),
+        ("status", "deleted") => status_words(LicenseStatus::Deleted),
+        ("status", "processing") => status_words(LicenseStatus::Processing),
+        ("autoprolong", "on") => text!("on", "да"),
+        ("autoprolong", "off") => text!("off", "нет"),
+        (_, value) => Text::same(value),
+    }
+}
+
 /// The same lines from this machine alone: the seller as the state saw it last. A title, then panel, state and seller.
 pub fn as_last_seen(desk: &Desk<'_>, panel: Option<&Item>, row: Option<&LicenseRow>) -> Vec<[String; 4]> {
     let seen = row.map(LicenseRow::as_last_seen);
     let mut lines = lines(&Sides { panel, row, seen: seen.as_ref() });
     let usage = seen.as_ref().and_then(|seen| usage(desk, row.map(|row| row.module), seen));
     lines.extend(domains([usage, usage]));
-    let with_title = |(_, title, [panel, state, seller]): Line| [desk.say(&title).to_owned(), panel, state, seller];
+    let with_title = |(name, title, values): Line| {
+        let [panel, state, seller] = values.map(|value| desk.say(&for_people(name, &value)).to_owned());
+        [desk.say(&title).to_owned(), panel, state, seller]
+    };
     lines.into_iter().map(with_title).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::locks::STATE_LOCK;
 use crate::ports::{LockGuard, LockName};
 use crate::store::membership;
 use crate::store::{ClusterError, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
-use crate::store::{open_file, open_ready, prepare};
+use crate::store::{open_file, open_ready, prepare, read_copy};
 use crate::text;
 
 /// Opens the state, and makes it at first use. A run that only looks gets its copy instead.
@@ -81,7 +81,20 @@ fn opened(ctx: &Context) -> Result<Option<Store>, ModuleError> {
 /// # Errors
 /// `config`: the settings have no `[cluster]`.
 pub fn access(ctx: &Context) -> Result<&dyn ClusterAccess, ModuleError> {
-    ctx.cluster.as_deref().ok_or_else(|| state_error(ClusterError::NoSettings.into()))
+    ctx.cluster.as_deref().ok_or_else(|| match read_copy(&ctx.settings.state) {
+        Ok(copy) if copy.was_replica() => state_error(ClusterError::NoSettings.into()),
+        Ok(_) | Err(_) => works_alone(),
+    })
+}
+
+fn works_alone() -> ModuleError {
+    let words = text!(
+        "The settings have no section [cluster], so this machine works alone",
+        "В настройках нет раздела [cluster], поэтому эта машина работает одна"
+    );
+    ModuleError::new(ErrorKind::Config, "cluster", "", words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("docs/cluster.md says what a cluster needs", "docs/cluster.md говорит, что нужно кластеру"))
 }
 
 fn not_replica() -> ModuleError {

@@ -82,11 +82,12 @@ fn show_finds_what_is_meant_and_refuses_what_is_unclear() {
     t.soft_item(43, "55227", 1).ip("192.0.2.11").expires(&day_in(31)).add();
     t.cmd("open", 43).ok();
     assert!(refused(&t, "show ISPKEY").contains("fits 2 licenses"));
-    for word in ["999999", "198.51.100.1", "ab", "nosuchkey", "item:x"] {
+    for word in ["999999", "198.51.100.1", "ab", "nosuchkey", "item:x", "item:999999"] {
         refused(&t, &format!("show {word}"));
         refused(&t, &format!("history {word}"));
     }
     refused(&t, "explain 999999");
+    assert!(refused(&t, "cluster status").contains("this machine works alone"));
     let error = json(&t, "show 999999");
     assert_eq!(error["error"]["type"], "missed");
 }
@@ -123,6 +124,8 @@ fn people_read_their_language_by_locale_and_by_option() {
     let t = opened();
     let russian = t.program(["list"]).env("LC_ALL", "ru_RU.UTF-8").run();
     assert!(russian.ok().stdout.contains("лицензий: 1"), "{}", russian.stdout);
+    let shown = t.program(["show", "42", "--lang", "ru"]).env("LC_ALL", "C").run().ok().stdout.clone();
+    assert!(shown.contains("активна") && !shown.contains("active") && !shown.contains(" off"), "{shown}");
     let russian = t.program(["explain", "42", "--lang", "ru"]).env("LC_ALL", "C").run();
     assert!(russian.ok().stdout.contains("ничего"), "{}", russian.stdout);
     let english = t.program(["list"]).env("LC_ALL", "C").env("LANG", "ru_RU.UTF-8").run();
