@@ -35,8 +35,8 @@ enum Step {
     Note(Text),
     /// Something that an operator should know.
     Warning(Text),
-    /// A request that changes something at the seller: the account, and what it costs there.
-    Send { to: String, form: Form, cost: Cost },
+    /// A request that changes something at the seller: the host, the account there, and what it costs.
+    Send { to: String, account: String, form: Form, cost: Cost },
     /// A call of the panel's tool that changes something.
     Call(Form),
 }
@@ -106,10 +106,10 @@ impl Script {
             out += &match step {
                 Step::Note(words) => format!("  {}\n", made.named(words.in_lang(lang))),
                 Step::Warning(words) => format!("! {}\n", made.named(words.in_lang(lang))),
-                Step::Send { to, form, cost: Cost::None } => {
+                Step::Send { to, form, cost: Cost::None, .. } => {
                     say(text!("would send to {to}: {}", "отправил бы на {to}: {}", made.line(form)))
                 }
-                Step::Send { to, form, cost: Cost::Seller(_) | Cost::ListPrice(_) | Cost::Unknown } => say(text!(
+                Step::Send { to, form, cost: Cost::Seller(_) | Cost::ListPrice(_) | Cost::Unknown, .. } => say(text!(
                     "would send (costs money) to {to}: {}",
                     "отправил бы (стоит денег) на {to}: {}",
                     made.line(form)
@@ -149,7 +149,7 @@ impl Script {
             .map(|step| match step {
                 Step::Note(words) => json!({ "step": "note", "text": made.named(words.in_lang(lang)) }),
                 Step::Warning(words) => json!({ "step": "warning", "text": made.named(words.in_lang(lang)) }),
-                Step::Send { to, form, cost } => json!({
+                Step::Send { to, form, cost, .. } => json!({
                     "step": "send", "to": to, "func": form.func, "params": made.params(form),
                     "paid": *cost != Cost::None, "price": cost.price().map(ToString::to_string),
                 }),
@@ -185,7 +185,7 @@ impl Made {
     fn bills(&self) -> Vec<(&str, Bill, Option<&Money>)> {
         let spent = |account: &str| {
             let prices = self.steps.iter().filter_map(|step| match step {
-                Step::Send { to, cost, .. } if to == account && *cost != Cost::None => Some(cost.price()),
+                Step::Send { account: of, cost, .. } if of == account && *cost != Cost::None => Some(cost.price()),
                 Step::Send { .. } | Step::Call(_) | Step::Note(_) | Step::Warning(_) => None,
             });
             Bill::of(prices)

@@ -75,12 +75,13 @@ impl Rehearsed {
 
     /// Writes a step down. Before the first one that costs money, the balance is asked for.
     fn send(&mut self, form: Form, cost: Cost) {
-        let is_first = cost != Cost::None && !self.script.made.borrow().balances.contains_key(&self.host);
+        let is_first = cost != Cost::None && !self.script.made.borrow().balances.contains_key(&self.account);
         if is_first {
             let balance = self.real.balance().ok();
-            self.script.made.borrow_mut().balances.insert(self.host.clone(), balance);
+            self.script.made.borrow_mut().balances.insert(self.account.clone(), balance);
         }
-        self.script.push(Step::Send { to: self.host.clone(), form, cost });
+        let (to, account) = (self.host.clone(), self.account.clone());
+        self.script.push(Step::Send { to, account, form, cost });
     }
 
     /// What a request would cost, as far as the seller or our list of prices says it before.
