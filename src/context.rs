@@ -272,12 +272,15 @@ pub fn complete(access: &ModuleAccess) -> Result<(), ModuleError> {
         ErrorKind::Missed,
         name,
         module,
-        text!("Processing module {module} has no {name}", "У модуля обработки {module} не заполнено поле {name}"),
+        text!(
+            "The field {name} of processing module {module} is empty",
+            "У модуля обработки {module} не заполнено поле {name}"
+        ),
     )
     .changed(text!("Nothing was done", "Ничего не сделано"))
     .next(text!(
         "fill in the field in the module's settings in the panel and repeat",
-        "заполните его в настройках модуля в панели и повторите"
+        "заполните это поле в настройках модуля в панели и повторите"
     )))
 }
 
@@ -286,7 +289,7 @@ pub fn database_error(error: DbError) -> ModuleError {
     let usual = || {
         text!("The panel's database could not be read", "База данных панели не читается")
             .changed(text!(
-                "Nothing was done that is not in the journal",
+                "Nothing was done beyond what the journal shows",
                 "Сверх записанного в журнале ничего не сделано"
             ))
             .next(text!("see the log, then repeat the command", "посмотрите лог и повторите команду"))

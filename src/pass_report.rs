@@ -201,7 +201,7 @@ impl PassReport {
                 let (names, line) = (self.names(), first.line());
                 let rest = match self.failures().any(|entry| entry.scope == Scope::Account && entry.why == Why::Failed)
                 {
-                    true => text!("Not everything else could be done.", "Выполнено не всё остальное."),
+                    true => text!("Some other work could not be done either.", "Остальное выполнено не полностью."),
                     false => text!("Everything else was done.", "Остальное выполнено."),
                 };
                 text!(
@@ -290,7 +290,9 @@ mod tests {
         assert!(words(&report).1.contains("license 8 and 2 more. Everything else was done."), "{:?}", words(&report));
         report.failed(ModuleId(8), Scope::Account, error(ErrorKind::Auth, "login refused"));
         assert_eq!(words(&report).0, ErrorKind::Auth);
-        assert!(words(&report).1.ends_with("Not everything else could be done. The first: module 8: login refused"));
+        assert!(
+            words(&report).1.ends_with("Some other work could not be done either. The first: module 8: login refused")
+        );
         let mut one = PassReport::default();
         one.failed(MODULE, Scope::License(LicenseId(5)), error(ErrorKind::BadAnswer, "odd"));
         assert_eq!(words(&one).1, "sync: license 5: odd. Everything else was done.");

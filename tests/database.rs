@@ -211,7 +211,7 @@ fn a_self_signed_certificate_of_the_database_is_believed_where_ca_file_names_it(
     test.settings(&format!("[panel_db]\nca_file = \"{ca}\"\n"));
     let refused = test.cmd("open", 42);
     let message = refused.fails("database").message().to_owned();
-    for words in ["is marked as an authority", "CA:FALSE", "ca_file of [panel_db]"] {
+    for words in ["is marked as that of an authority", "CA:FALSE", "ca_file of [panel_db]"] {
         assert!(message.contains(words), "{words}: {message}");
     }
 }

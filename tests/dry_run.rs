@@ -75,7 +75,7 @@ fn a_dry_run_of_open_shows_the_order_and_makes_no_state() {
     let test = world();
     test.soft_item(41, "55227", 1).ip("192.0.2.41").licname("a shop").expires(&day(31)).add();
     let want = [
-        format!("  There is no state file {} yet, and a look makes none.", test.state_path().display()),
+        format!("  There is no state file {} yet. This command only looks and does not create it.", test.state_path().display()),
         format!("  192.0.2.41 {NAT}"),
         "  order of 55227 for service 41, ordered for 1 month: period of the service 1".to_owned(),
         "would send (costs money) to S: soft.order.param clicked_button=finish sok=ok skipbasket=on pricelist=55227 period=1 ip=192.0.2.41 licname='a shop' remoteid=pml-dryrunaa-41-1 autoprolong=null".to_owned(),

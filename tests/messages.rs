@@ -84,7 +84,7 @@ fn what_is_wrong_with_a_service_is_told_in_exact_words() {
             "3541",
             [
                 "ISPmanager 5 Lite (3541) is not sold or renewed since 2021-06-15.| Nothing was sent.| Next: order instead: 55227, 55228, 55229",
-                "ISPmanager 5 Lite (3541) не продаётся и не продлевается с 2021-06-15.| Ничего не отправлено.| Далее: вместо него: 55227, 55228, 55229",
+                "ISPmanager 5 Lite (3541) не продаётся и не продлевается с 2021-06-15.| Ничего не отправлено.| Далее: закажите вместо него: 55227, 55228, 55229",
             ],
         ),
         (
@@ -93,8 +93,8 @@ fn what_is_wrong_with_a_service_is_told_in_exact_words() {
             "period",
             "-50",
             [
-                "ISPmanager 6 Lite (55227) is not sold for the period -50.| Nothing was ordered.| Next: sold for months: 1, 12; a period alignment rule can replace the period",
-                "ISPmanager 6 Lite (55227) не продаётся на период -50.| Ничего не заказано.| Далее: продаётся на месяцы: 1, 12; период можно заменить правилом выравнивания",
+                "ISPmanager 6 Lite (55227) is not sold for the period -50.| Nothing was ordered.| Next: choose a period that is sold (months: 1, 12), or add a rule to the table Period alignment of the module",
+                "ISPmanager 6 Lite (55227) не продаётся на период -50.| Ничего не заказано.| Далее: выберите продаваемый период (месяцы: 1, 12) или добавьте правило в таблицу «Выравнивание периодов» модуля",
             ],
         ),
         (
@@ -126,8 +126,8 @@ fn a_refusal_is_told_in_the_sellers_words_and_ours() {
         "intname",
         "55227",
         [
-            "order of 55227 for service 1, ordered for 1 month: period of the service 1: the seller refused: odd  The operation was refused.| Nothing was changed by it.| Next: read the seller&apos;s words and its panel",
-            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: odd  The operation was refused.| Ничего не изменено.| Далее: смотрите ответ продавца и его панель",
+            "order of 55227 for service 1, ordered for 1 month: period of the service 1: the seller refused: odd The operation was refused.| The request changed nothing.| Next: look for the cause in the seller&apos;s panel, remove it, then repeat",
+            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: odd The operation was refused.| Ничего не изменено.| Далее: найдите причину в панели продавца, устраните её и повторите",
         ],
     );
     test.upstream.clear_faults();
@@ -140,8 +140,8 @@ fn a_refusal_is_told_in_the_sellers_words_and_ours() {
         "ip",
         "192.0.2.1",
         [
-            "order of 55227 for service 1, ordered for 1 month: period of the service 1: the seller refused: exists ip A license for this IP address already exists.| Nothing was changed by it.| Next: the address has such a license already: remove it there or use another address",
-            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: exists ip A license for this IP address already exists.| Ничего не изменено.| Далее: на этом IP уже есть такая лицензия: снимите её или укажите другой IP",
+            "order of 55227 for service 1, ordered for 1 month: period of the service 1: the seller refused: exists ip A license for this IP address already exists.| The request changed nothing.| Next: remove the license that this address already has, or use another address",
+            "заказ 55227 для услуги 1, заказ на 1 мес.: период услуги 1: продавец отказал: exists ip A license for this IP address already exists.| Ничего не изменено.| Далее: снимите лицензию, которая на этом IP уже есть, или укажите другой IP",
         ],
     );
 }
@@ -200,10 +200,10 @@ fn what_became_of_a_license_is_told_in_exact_words() {
         &shown,
         [
             &format!(
-                "License {id} of service 42 is no longer there at the seller.| Nothing was changed.| Next: resume, or prolong of an active service, obtains a new one"
+                "License {id} of service 42 is no longer there at the seller.| Nothing was changed.| Next: see what the service needs: pmisplicense reconcile. To get a new license for an active service: pmisplicense reconcile --apply"
             ),
             &format!(
-                "Лицензии {id} услуги 42 у продавца больше нет.| Ничего не изменено.| Далее: новую получат resume или prolong активной услуги"
+                "Лицензии {id} услуги 42 у продавца больше нет.| Ничего не изменено.| Далее: посмотрите, что нужно услуге: pmisplicense reconcile. Получить новую лицензию активной услуге: pmisplicense reconcile --apply"
             ),
         ],
     );
@@ -221,7 +221,7 @@ fn the_words_of_a_doubt_name_the_moment_or_the_command() {
     let (start, until) = words.split_once("It is not sent again before ").unwrap();
     assert_eq!(
         start,
-        "order of 55227 for service 42: the request left, and whether it was carried out is not known yet. "
+        "order of 55227 for service 42: the request was sent, and it is not known yet whether it was carried out. "
     );
     assert!(until.contains(" UTC. Next: "), "{until}");
     crate::service::settle(&test);
@@ -234,8 +234,8 @@ fn the_words_of_a_doubt_name_the_moment_or_the_command() {
         "wish",
         "1",
         [
-            "order of 55227 for service 42: it cannot be told whether it happened (a person must look).| Nothing more is sent.| Next: look at the seller&apos;s panel, then run: pmisplicense resolve 42 --wish 1 --bought LICENSE, or --not-bought",
-            "заказ 55227 для услуги 42: нельзя сказать, выполнено ли это (решить должен человек).| Больше ничего не отправляется.| Далее: проверьте в панели продавца и выполните: pmisplicense resolve 42 --wish 1 --bought ЛИЦЕНЗИЯ или --not-bought",
+            "order of 55227 for service 42: it is not known whether it was carried out (an operator must look).| Nothing more is sent.| Next: look at the seller&apos;s panel. If it was carried out: pmisplicense resolve 42 --wish 1 --bought LICENSE. If not: pmisplicense resolve 42 --wish 1 --not-bought",
+            "заказ 55227 для услуги 42: неизвестно, выполнено ли это (решить должен оператор).| Больше ничего не отправляется.| Далее: проверьте в панели продавца. Если выполнено: pmisplicense resolve 42 --wish 1 --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve 42 --wish 1 --not-bought",
         ],
     );
 }

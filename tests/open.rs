@@ -203,7 +203,7 @@ fn a_refused_login_is_a_problem_of_the_module() {
     test.upstream.options(|o| o.two_factor = true);
     let password = test.upstream.with(|w| w.options.password.clone());
     test.module_password(7, &password);
-    assert!(test.cmd("open", 42).fails("auth").message().contains("two-factor"));
+    assert!(test.cmd("open", 42).fails("auth").message().contains("Two-factor"));
 }
 
 /// A license left unpaid at status 1 is waited for, never ordered anew, and opens the service once it is paid.

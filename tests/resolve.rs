@@ -33,7 +33,7 @@ fn refused(test: &Test, words: &[&str], told: &str) {
 fn an_order_cannot_be_ended_as_not_bought_before_it_has_settled() {
     let test = in_doubt();
     refused(&test, &["--not-bought", "--yes"], "client");
-    refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no doubt 7");
+    refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no request 7 in doubt");
     settle(&test);
     resolve(&test, &["--not-bought", "--wish", "1", "--yes"]).ok();
     assert_eq!(state(&test, "SELECT status FROM wish"), "not_happened");

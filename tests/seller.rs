@@ -34,7 +34,7 @@ fn a_refused_login_names_the_allow_list_two_factor_login_and_the_captcha() {
         let check = test.program(["--command", "check_connection"]).stdin(connection(&test)).run();
         let open = test.cmd("open", 42);
         for told in [check.fails("auth").message(), open.fails("auth").message(), &doctor(&test)] {
-            for word in ["list of allowed IP addresses", "two-factor login", "captcha"] {
+            for word in ["list of allowed IP addresses", "Two-factor login", "captcha"] {
                 assert!(told.contains(word), "{mode}: {word}: {told}");
             }
         }

@@ -49,7 +49,7 @@ fn a_panel_that_is_chosen_again_unheard_is_named_by_sync() {
     test.cmd("setparam", 42).ok();
     test.choose(42, "55227");
     let message = test.run(["--command", "sync", "--module", "7"]).fails("missed").message().to_owned();
-    let named = "Service 42 had no panel, asks for one now, and holds no license";
+    let named = "Service 42 now needs a control panel, but has no license";
     assert!(message.contains(named) && message.contains("pmisplicense reconcile"), "{message}");
     assert_eq!(test.upstream.billed("soft.order.param"), 1, "a pass buys nothing");
     test.run(["reconcile", "--apply"]).ok();

@@ -113,7 +113,7 @@ fn late_key_is_a_problem() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].starts_with("problems.register ") && problems[0].contains("level=error"), "{problems:?}");
     assert!(problems[0].contains(&format!("license {id} of service 42 still has no key")), "{problems:?}");
-    assert!(test.run(["doctor"]).stdout.contains(&format!("license {id} of service 42 has no key")));
+    assert!(test.run(["doctor"]).stdout.contains(&format!("license {id} of service 42 has had no key")));
     test.upstream.issue_keys();
     forget(&test);
     test.cmd("sync_item", 42).ok();

@@ -45,8 +45,8 @@ pub fn adopt(desk: &mut Desk<'_>, panel: &PanelId, after: After) -> Result<Answe
     }
     let (old, new) = (before.as_str(), panel.as_str());
     let plan = text!(
-        "The state becomes that of installation {new}; until now it is {old}. Licenses with the mark of {new} are ours then. No other machine may use that id. Nothing is bought until: pmisplicense reconcile --apply",
-        "Состояние станет состоянием установки {new}; сейчас оно {old}. Лицензии с меткой {new} станут нашими. Ни одна другая машина не должна работать под этим номером. До pmisplicense reconcile --apply ничего не покупается"
+        "The state will be that of installation {new}. Now it is that of {old}. Licenses with the mark of {new} will then be ours. No other machine may work under that id. Nothing is bought until you run: pmisplicense reconcile --apply",
+        "Состояние станет состоянием установки {new}; сейчас это установка {old}. Лицензии с меткой {new} станут нашими. Ни одна другая машина не должна работать под этим номером. Пока вы не выполните pmisplicense reconcile --apply, ничего не покупается"
     );
     if let Some(answer) = shown(desk, ("state", after), &plan, None)? {
         return Ok(answer);
@@ -139,8 +139,8 @@ fn witnesses(desk: &mut Desk<'_>, panel: &PanelId) -> Result<Vec<Text>, ModuleEr
 fn no_witness(panel: &PanelId) -> ModuleError {
     let id = panel.as_str();
     let words = text!(
-        "No service shows a license that installation {id} marked for it, so nothing proves that this one had that id",
-        "Ни одна услуга не показывает лицензию с меткой установки {id} для неё; ничто не доказывает, что это был её номер"
+        "No service shows a license that installation {id} marked for this very service, so nothing proves that this installation had that id",
+        "Ни одна услуга не показывает лицензию, которую установка {id} пометила именно для неё; ничто не доказывает, что у этой установки был такой номер"
     );
     ModuleError::new(ErrorKind::State, "panel_id", id, words).changed(nothing()).next(text!(
         "see which id the marks have: pmisplicense reconcile. If you are certain, set panel_id = \"{id}\" in the settings",

@@ -257,7 +257,7 @@ fn installation(desk: &Desk<'_>, checks: &mut Checks) {
         checks.warning(
             "events",
             text!(
-                "no event handler: services bundled with servers wait for the next sync",
+                "no event handler is installed: licenses of servers wait for the next sync",
                 "нет обработчика событий: лицензии серверов ждут следующего sync"
             ),
             reinstall(),
@@ -353,8 +353,8 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
         checks.warning(
             "machine",
             text!(
-                "{file} does not name this machine: a copied state would not be noticed",
-                "{file} не называет эту машину: копия состояния осталась бы незамеченной"
+                "{file} is empty or missing, so the program would not notice a state file copied from another machine",
+                "файл {file} пуст или отсутствует: программа не заметила бы состояние, скопированное с другой машины"
             ),
             text!(
                 "run: systemd-machine-id-setup; in a container name another file in PMISPLICENSE_MACHINE_ID",
@@ -366,8 +366,8 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
         checks.problem(
             "machine",
             text!(
-                "the state was made on another machine: only reads",
-                "состояние создано на другой машине: только чтение"
+                "the state was made on another machine, so the program only reads",
+                "состояние создано на другой машине: программа только читает"
             ),
             text!(
                 "if the panel moved here for good: pmisplicense state claim",
@@ -379,8 +379,8 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
         checks.problem(
             "restored",
             text!(
-                "the state was restored, or found to be old, at {when}: only reads",
-                "состояние восстановлено или оказалось старым {when}: только чтение"
+                "the state was restored, or found to be old, at {when}, so the program only reads",
+                "состояние восстановлено или оказалось старым {when}: программа только читает"
             ),
             text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
         );
@@ -437,7 +437,7 @@ fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<()
             "refused",
             text!(
                 [
-                    "{} waited for money at the seller, or were refused, and got no license or renewal since",
+                    "{} waited for money at the seller or had a request refused, and got no license or renewal since",
                     counted(refused, "service")
                 ],
                 ["ждали денег у продавца или получили отказ и с тех пор не получили лицензии или продления: {refused}"]
@@ -452,7 +452,7 @@ fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<()
         checks.warning(
             "to_free",
             text!(
-                ["{} for over two hours due to be freed", counted(to_free, "license")],
+                ["{} waiting to be freed for over two hours", counted(to_free, "license")],
                 ["больше двух часов ждут освобождения: {to_free}"]
             ),
             text!("run: pmisplicense sync", "выполните: pmisplicense sync"),
@@ -461,7 +461,10 @@ fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<()
     if checks.0.len() == before {
         checks.ok(
             "waiting",
-            text!("nothing waits: no doubt, no late key", "ничего не ждёт: вопросов и поздних ключей нет"),
+            text!(
+                "nothing waits: no request in doubt, no late key",
+                "ничего не ждёт: запросов под вопросом и опоздавших ключей нет"
+            ),
         );
     }
     Ok(())

@@ -22,8 +22,8 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
     let mut text = String::new();
     if let Some(why) = &explained.away {
         let words = text!(
-            ["the seller is away ({}): told from its last look", why.en],
-            ["продавец недоступен ({}): по последнему просмотру", why.ru]
+            ["the seller was not reached ({}), so this is told from the last look", why.en],
+            ["продавец недоступен ({}): дальше — по последнему просмотру", why.ru]
         );
         text.push_str(&format!("{}\n", wrapped(desk.say(&words), desk.width, 2)));
     }

@@ -75,7 +75,10 @@ fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Resu
             word,
             text!("{number} is a service and a license", "{number} — и услуга, и лицензия"),
         )
-        .next(text!("say item:{number} or license:{number}", "укажите item:{number} или license:{number}"))),
+        .next(text!(
+            "repeat with item:{number} or license:{number}",
+            "повторите, указав item:{number} или license:{number}"
+        ))),
         (false, true) => Err(nothing(word)),
     }
 }
@@ -102,7 +105,7 @@ fn one(word: &str, mut rows: Vec<LicenseRow>) -> Result<Subject, ModuleError> {
                 word,
                 text!("{word} fits {count} licenses: {list}", "{word} подходит к {count} лицензиям: {list}"),
             )
-            .next(text!("name one", "укажите одну")))
+            .next(text!("repeat with the number of one license", "повторите с номером одной лицензии")))
         }
     }
 }
@@ -113,9 +116,9 @@ fn nothing(word: &str) -> ModuleError {
         "what",
         word,
         text!(
-            "{word}: no service, license, address or key of ours is called so",
-            "{word}: нет такой услуги, лицензии, адреса или ключа"
+            "{word} is no service, license, address or key of ours",
+            "{word}: такой услуги, лицензии, адреса или ключа у нас нет"
         ),
     )
-    .next(text!("what there is: pmisplicense list", "что есть: pmisplicense list"))
+    .next(text!("see all licenses: pmisplicense list", "посмотрите все лицензии: pmisplicense list"))
 }

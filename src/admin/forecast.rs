@@ -279,8 +279,8 @@ fn lines(module: ModuleId, days: u16, outlook: &Outlook, is_fresh: bool) -> Vec<
     };
     lines.push(match (outlook.ends_on(|one| one.is_certain), outlook.ends_on(|_| true)) {
         (Some(from), _) => text!(
-            ["The balance is {balance}{}. It does not cover the paid renewals from {from} on. Next: top up the account.", when.en],
-            ["Баланс {balance}{}. Оплаченные продления не покрыты с {from}. Далее: пополните счёт.", when.ru]
+            ["The balance is {balance}{}. It does not cover the renewals that clients have paid for from {from} on. Next: top up the account.", when.en],
+            ["Баланс {balance}{}. Начиная с {from}, его не хватит на оплаченные клиентами продления. Далее: пополните счёт.", when.ru]
         ),
         (None, Some(from)) => {
             let known = known(outlook.compares(|one| one.is_certain));
@@ -298,7 +298,7 @@ fn lines(module: ModuleId, days: u16, outlook: &Outlook, is_fresh: bool) -> Vec<
             )
         }
         (None, None) if outlook.compares(|_| true) => {
-            text!(["The balance is {balance}{}. It lasts.", when.en], ["Баланс {balance}{}. Его хватает.", when.ru])
+            text!(["The balance is {balance}{}. It covers all these renewals.", when.en], ["Баланс {balance}{}. Его хватит на все эти продления.", when.ru])
         }
         (None, None) => text!(
             [

@@ -75,7 +75,7 @@ fn event_word(word: &str) -> Text {
         "clean_look" => text!("looked for, not found", "искали, не нашли"),
         "adopted" => text!("found", "найдено"),
         "not_happened" => text!("did not happen", "не произошло"),
-        "handed_over" => text!("a person must look", "решить должен человек"),
+        "handed_over" => text!("an operator must look", "решить должен оператор"),
         "free_when_appears" => text!("to be freed when it appears", "освободить, когда появится"),
         "wanted_again" => text!("wanted again", "снова нужно"),
         "seen" => text!("seen", "видно"),
@@ -91,7 +91,7 @@ fn event_word(word: &str) -> Text {
         "waits_nomoney" => text!("waits for money", "ждёт денег"),
         "waits_blocked" => text!("waits for the account to be unblocked", "ждёт разблокировки учётной записи"),
         "sweep" => text!("servers compared", "сверка серверов"),
-        "renew_state" => text!("the state caught up", "состояние догнало"),
+        "renew_state" => text!("the state was brought up to date", "состояние обновлено"),
         other => Text::same(other),
     }
 }
@@ -102,8 +102,8 @@ fn unknown(id: crate::model::ids::LicenseId) -> ModuleError {
         "license",
         id,
         text!(
-            "license {id} is not ours: this state did nothing with it",
-            "лицензия {id} не наша: это состояние с ней не работало"
+            "license {id} is not in this state: this installation did nothing with it",
+            "лицензии {id} в состоянии нет: эта установка с ней ничего не делала"
         ),
     )
 }

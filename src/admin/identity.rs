@@ -179,8 +179,8 @@ fn is_that(row: &LicenseRow, seen: &License) -> bool {
 fn asked(desk: &mut Desk<'_>, plan: &Text, id: ModuleId) -> Result<Decision, ModuleError> {
     if desk.ask.is_none() {
         let words = plan.clone().changed(text!("Nothing was changed", "Ничего не изменено")).next(text!(
-            "say which it is: pmisplicense doctor --accept-account {id} --same, or --other",
-            "укажите, что это: pmisplicense doctor --accept-account {id} --same или --other"
+            "if it is the same account: pmisplicense doctor --accept-account {id} --same. If it is another one: pmisplicense doctor --accept-account {id} --other",
+            "если учётная запись та же: pmisplicense doctor --accept-account {id} --same. Если другая: pmisplicense doctor --accept-account {id} --other"
         ));
         return Err(refused(words));
     }
@@ -190,11 +190,14 @@ fn asked(desk: &mut Desk<'_>, plan: &Text, id: ModuleId) -> Result<Decision, Mod
         let words = decision.told();
         match decision {
             Decision::Same => text!(
-                ["Is it the same account under another name? {} So", words.en],
-                ["Это та же учётная запись под другим именем? {} Верно", words.ru]
+                ["If it is the same account under another name: {} Is it the same account", words.en],
+                ["Если это та же учётная запись под другим именем: {} Это та же учётная запись", words.ru]
             ),
             Decision::Other => {
-                text!(["Is it another account? {} So", words.en], ["Это другая учётная запись? {} Верно", words.ru])
+                text!(
+                    ["If it is another account: {} Is it another account", words.en],
+                    ["Если это другая учётная запись: {} Это другая учётная запись", words.ru]
+                )
             }
         }
     };
@@ -244,7 +247,7 @@ impl Case {
             let (pooled, read) = (licenses.saturating_sub(*bound), same + different + missing);
             let one = text!(
                 [
-                    "Before it was {} at {}. There, {} for services, {pooled} in the pool or waiting, and {} in doubt. In the present account {} looked for: {same} found with our mark or name, {different} found to be other licenses, {missing} not found.",
+                    "The former account was {} at {}. This state holds for it: {} bound to services, {pooled} in the pool or waiting, and {} in doubt. In the present account the program looked for {}: {same} found with our mark or name, {different} found to be other licenses, {missing} not found.",
                     account.username,
                     account.url,
                     counted(*bound, "license"),
@@ -252,7 +255,7 @@ impl Case {
                     counted(read, "license")
                 ],
                 [
-                    "Прежде было: {} на {}; лицензий обслуживает услуги: {bound}, в пуле или ждут: {pooled}, запросов под вопросом: {open}. Из {read} лицензий, которые искали в нынешней учётной записи, с нашей меткой или именем нашлось: {same}, другие лицензии: {different}, не найдено: {missing}.",
+                    "Прежняя учётная запись: {} на {}. Лицензий у услуг: {bound}, в пуле или ждут: {pooled}, запросов под вопросом: {open}. В нынешней учётной записи искали лицензий: {read}. Из них с нашей меткой или именем: {same}, оказались другими: {different}, не найдено: {missing}.",
                     account.username,
                     account.url
                 ]

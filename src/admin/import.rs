@@ -159,12 +159,15 @@ fn one_of(list: &[Importable], id: LicenseId) -> Result<usize, ModuleError> {
             ErrorKind::Missed,
             "license",
             id,
-            text!("License {id} is none that nobody has", "Лицензия {id} не из свободных"),
+            text!(
+                "License {id} is not one of those that no service has",
+                "Лицензия {id} не из тех, которых нет ни у одной услуги"
+            ),
         )
         .changed(text!("Nothing was done", "Ничего не сделано"))
         .next(text!(
-            "the list: pmisplicense import; whose it is: pmisplicense show license:{id}",
-            "список: pmisplicense import; чья она: pmisplicense show license:{id}"
+            "to see the list: pmisplicense import. To see whose it is: pmisplicense show license:{id}",
+            "посмотреть список: pmisplicense import. Узнать, чья она: pmisplicense show license:{id}"
         ))),
         _ => Err(several(list, id)),
     }
@@ -274,14 +277,16 @@ fn sum(list: &[Importable], result: &Done, applied: bool) -> Text {
     let (imported, failed) = (result.services.len(), result.report.failures().count());
     let left = result.left.len() + result.skipped.len();
     match applied {
-        false if total == 0 => text!("every license at the seller is already in use", "у каждой лицензии есть хозяин"),
+        false if total == 0 => {
+            text!("every license at the seller is already in use", "все лицензии у продавца уже заняты")
+        }
         false => text!(
             [
-                "{} that nobody has, {ours} of them ours; to import: pmisplicense import LICENSE…, or --all for ours",
+                "{} that no service has, {ours} of them ours. To import: pmisplicense import LICENSE. To import all of ours: pmisplicense import --all",
                 counted(total, "license")
             ],
             [
-                "лицензий без хозяина: {total}, из них наших: {ours}; импорт: pmisplicense import ЛИЦЕНЗИЯ… или --all для наших"
+                "лицензий без услуги: {total}, из них наших: {ours}. Импортировать: pmisplicense import ЛИЦЕНЗИЯ. Все наши: pmisplicense import --all"
             ]
         ),
         true => text!(

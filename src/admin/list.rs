@@ -303,7 +303,7 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     let store = desk.store()?;
     let head = text!(
         "LICENSE|PRODUCT|EXPIRES|DAYS|WORTH|FROM|WHY NOT NOW",
-        "ЛИЦЕНЗИЯ|ПРОДУКТ|СРОК|ДНЕЙ|ЦЕНА|С ДНЯ|ПОЧЕМУ НЕТ"
+        "ЛИЦЕНЗИЯ|ПРОДУКТ|СРОК|ДНЕЙ|ЦЕНА|С ДНЯ|ПОЧЕМУ НЕ СЕЙЧАС"
     );
     let head: Vec<&str> = desk.say(&head).split('|').collect();
     let mut rules: BTreeMap<ModuleId, Rules> = BTreeMap::new();

@@ -158,8 +158,8 @@ impl Desk<'_> {
             Some(true) => Ok(()),
             Some(false) => Err(refused(text!("nothing was done, as you said", "ничего не сделано, как вы и сказали"))),
             None => Err(refused(text!(
-                "{plan}: nothing was done, because nobody is there to be asked; add --yes",
-                "{plan}: ничего не сделано — спросить некого; добавьте --yes"
+                "Nothing was done: there is no terminal to ask on. Next: repeat the command with --yes. It would do this: {plan}",
+                "Ничего не сделано: нет терминала, чтобы спросить. Далее: повторите команду с --yes. Она сделает вот что: {plan}"
             ))),
         }
     }

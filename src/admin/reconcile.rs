@@ -279,8 +279,8 @@ fn is_old(some: &[Finding], others: &[Finding]) -> bool {
 
 fn only_together(module: ModuleId) -> ModuleError {
     let words = text!(
-        "The state is older than what was done with it. Its differences are put right together, not one by one",
-        "Состояние старее того, что было сделано. Его различия исправляются вместе, а не по одному"
+        "The state is old: it has missed changes that this installation made. The differences of an old state are corrected all together, not one by one",
+        "Состояние старое: части сделанного этой установкой в нём нет. Различия старого состояния исправляются все вместе, а не по одному"
     );
     ModuleError::new(ErrorKind::State, "reconcile", module, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))

@@ -141,8 +141,8 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
 /// What `unbind` would do, in words.
 pub fn unbind_plan(item: ItemId) -> Text {
     text!(
-        "service {item} loses its license, which goes to the pool (a WHMCS license stays on its hosting order); the panel shows none any more",
-        "услуга {item} лишится лицензии, та уйдёт в пул (лицензия WHMCS останется у заказа хостинга); панель её больше не покажет"
+        "service {item} loses its license, and the panel no longer shows one. The license goes to the pool; a WHMCS license stays on its hosting order",
+        "услуга {item} лишится лицензии, и панель её больше не покажет. Лицензия уйдёт в пул; лицензия WHMCS останется у заказа хостинга"
     )
 }
 
@@ -160,8 +160,8 @@ pub fn move_item(desk: &mut Desk<'_>, item: ItemId, after: After) -> Result<Answ
     let module = module_of_item(desk.ctx, item)?;
     let preview = with_engine(desk.ctx, module, |engine| run_to_end(engine.move_preview(item)))?;
     let plan = text!(
-        "service {item} gets another license, from the pool or bought with module {module}, with another key; the one it has is freed",
-        "услуга {item} получит другую лицензию из пула или купленную через модуль {module}, с другим ключом; прежняя освободится"
+        "service {item} gets another license with another key, from the pool or bought with module {module}. Its present license is freed",
+        "услуга {item} получит другую лицензию с другим ключом: из пула или купленную через модуль {module}. Прежняя освободится"
     );
     if let Some(answer) = shown(desk, ("move", after), &plan, Some(&preview))? {
         return Ok(answer);
@@ -219,12 +219,12 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
     if intent.status == IntentStatus::HandedOver {
         let (id, item) = (intent.id, intent.item.map_or(0, |item| item.0));
         let words = text!(
-            "Wish {id} of service {item} cannot be repeated: nobody knows whether it happened",
-            "Желание {id} услуги {item} повторить нельзя: неизвестно, выполнено ли оно"
+            "Request {id} of service {item} cannot be repeated: it is not known whether it was carried out",
+            "Запрос {id} услуги {item} повторить нельзя: неизвестно, выполнен ли он"
         );
         return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words).next(text!(
-            "say what you found: pmisplicense resolve {item} --wish {id} --bought LICENSE | --not-bought",
-            "скажите, что нашли: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ или --not-bought"
+            "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --wish {id} --bought LICENSE. If not: pmisplicense resolve {item} --wish {id} --not-bought",
+            "проверьте в панели продавца. Если выполнен: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --wish {id} --not-bought"
         )));
     }
     Ok(match intent.request {
@@ -249,8 +249,8 @@ fn command_for(desk: &mut Desk<'_>, id: ItemId) -> Result<ItemCommand, ModuleErr
     owed(item.status).ok_or_else(|| {
         let status = item.status.number();
         let words = text!(
-            "service {id} has the status {status}, for which nothing is known to do",
-            "у услуги {id} статус {status}, для него ничего не предусмотрено"
+            "service {id} has the status {status}, and the program has nothing to repeat for a service with this status",
+            "у услуги {id} статус {status}; для услуги с таким статусом повторять нечего"
         );
         ModuleError::new(ErrorKind::BadValue, "item", id, words)
     })

@@ -143,8 +143,8 @@ fn upstream(
                 Err(error) => {
                     let why = error.words();
                     notes.push(text!(
-                        ["the seller is away, the state answers: {}", why.en],
-                        ["продавец недоступен, отвечает состояние: {}", why.ru]
+                        ["the seller was not reached, so this is told from the state: {}", why.en],
+                        ["продавец недоступен, поэтому показано то, что есть в состоянии: {}", why.ru]
                     ));
                     return None;
                 }
@@ -384,6 +384,6 @@ fn nowhere(word: &str, notes: &[Text]) -> ModuleError {
         ErrorKind::Missed,
         "what",
         word,
-        text!(["{word} is nowhere: {}", list(|text| &text.en)], ["{word} нигде нет: {}", list(|text| &text.ru)]),
+        text!(["{word} was not found: {}", list(|text| &text.en)], ["{word}: не найдено: {}", list(|text| &text.ru)]),
     )
 }

@@ -145,16 +145,16 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
     let (from, kept) = (file.display(), kept_name(desk, now));
     let beside = kept.display();
     let plan = text!(
-        "the state becomes what {from} holds; the present one is kept as {beside}; nothing is bought until: pmisplicense reconcile --apply",
-        "состоянием станет {from}; нынешнее останется как {beside}; до pmisplicense reconcile --apply ничего не покупается"
+        "The state is replaced by the copy {from}. The present state is kept as {beside}. Nothing is bought until you run: pmisplicense reconcile --apply",
+        "Состояние будет заменено копией {from}. Нынешнее останется как {beside}. Пока вы не выполните pmisplicense reconcile --apply, ничего не покупается"
     );
     desk.confirm(&plan, yes)?;
     let _alone = alone(desk.ctx)?;
     replace(desk, &copy, &kept, Aside::Unusable, now)?;
     let done = match check_machine(&copy, &desk.ctx.machine) {
         Ok(()) => text!(
-            "the state was restored from {from}; now run: pmisplicense reconcile, then reconcile --apply",
-            "состояние восстановлено из {from}; теперь: pmisplicense reconcile, затем reconcile --apply"
+            "The state was restored from {from}. Next: pmisplicense reconcile, then pmisplicense reconcile --apply",
+            "Состояние восстановлено из {from}. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply"
         ),
         // Until the state is this machine's, each of these would be refused.
         Err(_) => text!(
@@ -176,8 +176,8 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
     let kept = kept_name(desk, now);
     let beside = kept.display();
     let plan = text!(
-        "The state becomes empty; the present one is kept as {beside}. Licenses are known again only by our marks at the seller. A backup is better: pmisplicense restore FILE. Nothing is bought until: pmisplicense reconcile --apply",
-        "Состояние станет пустым; нынешнее останется как {beside}. Лицензии будут узнаны только по нашим меткам у продавца. Копия лучше: pmisplicense restore ФАЙЛ. До pmisplicense reconcile --apply ничего не покупается"
+        "The state becomes empty. The present state is kept as {beside}. Licenses are known again only by our marks at the seller. If there is a backup, use it instead: pmisplicense restore FILE. Nothing is bought until you run: pmisplicense reconcile --apply",
+        "Состояние станет пустым. Нынешнее останется как {beside}. Лицензии будут узнаны только по нашим меткам у продавца. Если есть копия, лучше выполните: pmisplicense restore ФАЙЛ. Пока вы не выполните pmisplicense reconcile --apply, ничего не покупается"
     );
     desk.confirm(&plan, yes)?;
     let _alone = alone(desk.ctx)?;
@@ -215,8 +215,8 @@ fn begun(panel: &str, is_known: bool) -> Text {
         );
     }
     text!(
-        "The state begins anew. Which installation it was could not be read, so its marks are not known as ours. Next: pmisplicense reconcile, which names it where services still show its licenses; then pmisplicense state adopt with that id. Where it names none, set panel_id to the P of the marks pml-P-… at the seller.",
-        "Состояние начато заново. Прочитать, чья это установка, не удалось, поэтому её метки не считаются нашими. Далее: pmisplicense reconcile, она назовёт установку, если услуги ещё показывают её лицензии; затем pmisplicense state adopt с этим номером. Если не назовёт, задайте panel_id равным P в метках pml-P-… у продавца."
+        "The state begins anew. The id of this installation could not be read, so its marks are not known as ours. Next: pmisplicense reconcile. It names the id if services still show licenses of this installation; then run: pmisplicense state adopt PANEL_ID. If it names no id, set panel_id in the settings to the P of the marks pml-P-… at the seller.",
+        "Состояние начато заново. Прочитать номер этой установки не удалось, поэтому её метки не считаются нашими. Далее: pmisplicense reconcile. Он назовёт номер, если услуги ещё показывают лицензии этой установки; тогда выполните: pmisplicense state adopt PANEL_ID. Если не назовёт, задайте в настройках panel_id равным P из меток pml-P-… у продавца."
     )
 }
 

@@ -168,7 +168,7 @@ impl List {
         if bind > 0 {
             let plan = text!(
                 ["To be bound to the services that they are for: {}, for good", counted(bind, "license")],
-                ["к своим услугам будут привязаны лицензии: {bind}"]
+                ["к своим услугам будут навсегда привязаны лицензии: {bind}"]
             );
             desk.confirm(&plan, taking.yes)?;
         }
@@ -186,11 +186,11 @@ impl List {
         let (all, renewing) = (bind + mark, renewing.count());
         let question = text!(
             [
-                "Mark {} as ours, and switch the automatic renewal off? Bound only so, because they renew themselves: {renewing}",
+                "Licenses that renew themselves, and are bound only if you agree: {renewing}. Mark {} as ours, and switch the automatic renewal off",
                 counted(all, "license")
             ],
             [
-                "Пометить эти лицензии ({all}) как наши и отключить их автопродление? Из них продлеваются сами и привязываются только так: {renewing}"
+                "Лицензий, которые продлеваются сами и привязываются только с вашего согласия: {renewing}. Пометить все ({all}) как наши и отключить их автопродление"
             ]
         );
         Ok(if !taking.yes && desk.agrees(&question) { Marking::Mark } else { Marking::Leave })
@@ -250,8 +250,8 @@ impl List {
         let shown = self.page(desk);
         (desk.tell)(&shown);
         let question = text!(
-            "{count} of them are known by nothing but their address. Bind these too",
-            "Из них известны только по адресу: {count}. Привязать и их"
+            "Licenses that are known by nothing but their address: {count}. Bind these too",
+            "Лицензий, известных только по адресу: {count}. Привязать и их"
         );
         if !taking.yes && desk.agrees(&question) {
             return;

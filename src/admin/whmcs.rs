@@ -96,12 +96,12 @@ fn which_module(modules: &[ModuleId]) -> ModuleError {
         "module",
         &list,
         text!(
-            "WHMCS buys from one account, and which module has it cannot be told (in use: {list})",
+            "WHMCS buys from one account, and it is not known which module has that account (in use: {list})",
             "WHMCS покупает с одной учётной записи, а у какого она модуля — неясно (используются: {list})"
         ),
     )
     .changed(text!("Nothing was done", "Ничего не сделано"))
-    .next(text!("name it with --module ID", "укажите его через --module ID"))
+    .next(text!("name it with --module ID", "укажите его через --module МОДУЛЬ"))
 }
 
 fn survey(desk: &mut Desk<'_>, module: ModuleId, rows: &[NocRow]) -> Result<Vec<Candidate>, ModuleError> {

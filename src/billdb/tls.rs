@@ -63,7 +63,7 @@ impl DbParams {
             let (host, port) = (&self.host, self.port);
             if error.to_string().contains(AUTHORITY_AS_SERVER) {
                 let advice = text!(
-                    "The certificate of the panel's database at {host}:{port} is marked as an authority's, and no server may use such a one",
+                    "The certificate of the panel's database at {host}:{port} is marked as that of an authority, and a server must not use such a certificate",
                     "Сертификат базы данных панели {host}:{port} помечен как сертификат центра сертификации, серверу такой использовать нельзя"
                 )
                 .changed(text!("Nothing was changed by this step", "Этим шагом ничего не изменено"))

@@ -27,7 +27,7 @@ use crate::text;
                   pmisplicense help doctor         what changed outside (client, number, account, machine), and what to run\n\n\
                   What would the panel's call do? Any command of the protocol only shows it with --dry-run:\n  \
                   pmisplicense --command open --item 42 --dry-run\n\n\
-                  Exit codes: 0 done, 1 failed or problems found, 2 misspelt."
+                  Exit codes: 0 done, 1 failed or problems found, 2 command line not understood."
 )]
 pub struct AdminArgs {
     /// Settings file (default: etc/pmisplicense.toml beneath the panel's folder)
@@ -248,7 +248,7 @@ pub enum AdminCommand {
         #[arg(long, conflicts_with = "sweep")]
         noted: bool,
     },
-    /// End a doubt: say whether a purchase happened, when the program cannot find out
+    /// Settle a request in doubt: say whether a purchase happened, when the program cannot find out
     ///
     /// Compares the license with the order, shows the state before and after, and asks.
     #[command(

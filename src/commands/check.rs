@@ -55,7 +55,7 @@ fn nodes(addon: &str, value: &str) -> Result<Reply, ModuleError> {
         value,
         text!(
             "The number of additional nodes {value:?} is not a number from 0 to {MAX_NODES}",
-            "Число дополнительных узлов {value:?} не лежит между 0 и {MAX_NODES}"
+            "Число дополнительных узлов должно быть от 0 до {MAX_NODES}, а указано {value:?}"
         ),
     )
     .changed(text!("Nothing was ordered or changed", "Ничего не заказано и не изменено"))

@@ -37,7 +37,7 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
     )
     .halted(Halt::NotYet)
     .changed(text!("No new one was asked for", "Новый не запрошен"))
-    .next(text!("the run is repeated once the first one is there", "запуск повторится, когда появится первый"))
+    .next(text!("wait for the first key, then repeat", "дождитесь первого ключа и повторите"))
 }
 
 /// Differences that were not carried out.

@@ -20,12 +20,13 @@ pub fn state(error: StoreError) -> ModuleError {
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!("install the newer program", "установите более новую программу")),
         StoreError::Unusable(why) => text!(
-            "The state file cannot be used: {why}. It was left as it is",
-            "Файл состояния непригоден: {why}. Он оставлен как есть"
+            "The state file cannot be used: {why}",
+            "Файл состояния непригоден: {why}"
         )
+        .changed(text!("It was left as it is", "Он оставлен как есть"))
         .next(text!(
-            "pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew",
-            "pmisplicense restore ФАЙЛ с последней копией, а без копии — pmisplicense state begin-anew"
+            "put the newest backup back: pmisplicense restore FILE. Without a backup: pmisplicense state begin-anew",
+            "верните последнюю копию: pmisplicense restore ФАЙЛ. Если копии нет: pmisplicense state begin-anew"
         )),
         StoreError::Io { path, .. } => text!(
             "The state at {path} cannot be used",
@@ -45,16 +46,16 @@ pub fn state(error: StoreError) -> ModuleError {
             "Для его лицензии или услуги ничего не изменено"
         ))
         .next(text!(
-            "pmisplicense doctor; if the file is damaged, pmisplicense restore FILE; without a backup: pmisplicense state begin-anew",
-            "pmisplicense doctor; если файл повреждён, pmisplicense restore ФАЙЛ, а без копии — pmisplicense state begin-anew"
+            "see what is wrong: pmisplicense doctor. If the file is damaged: pmisplicense restore FILE. Without a backup: pmisplicense state begin-anew",
+            "посмотрите, что не так: pmisplicense doctor. Если файл повреждён: pmisplicense restore ФАЙЛ. Если копии нет: pmisplicense state begin-anew"
         )),
         StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
             "The state file could not be written",
             "Файл состояния не удалось записать"
         )
         .changed(text!(
-            "The next run looks for what was recorded before",
-            "Записанное ранее проверит следующий запуск"
+            "The next run checks everything that was recorded before",
+            "Следующий запуск проверит всё, что было записано раньше"
         ))
         .next(text!(
             "check the free space and run: pmisplicense doctor",
@@ -96,10 +97,13 @@ fn locked(name: LockName) -> (&'static str, String) {
 /// A pass leaves an item or license to the other run that works on it.
 pub fn left_to_other_run(name: LockName) -> ModuleError {
     let (object, value) = locked(name);
-    let words = text!("Another run works on it at this moment", "Сейчас с ней работает другой запуск");
+    let words = text!(
+        "Another run works on this service or license at this moment",
+        "С этой услугой или лицензией сейчас работает другой запуск"
+    );
     ModuleError::new(ErrorKind::Busy, object, value, words)
         .halted(Halt::Busy)
-        .changed(text!("It was left to that run", "Она оставлена ему"))
+        .changed(text!("This run did not touch it", "Этот запуск её не менял"))
         .next(text!("the next sync looks at it again", "следующий sync проверит её снова"))
 }
 
@@ -110,13 +114,16 @@ pub fn busy(name: LockName) -> ModuleError {
     }
     let (object, value) = locked(name);
     let words = text!(
-        "Another run holds {object} {value} for more than 30 seconds",
-        "Другой запуск держит {object} {value} дольше 30 секунд"
+        "Another run has held the lock of {object} {value} for more than 30 seconds",
+        "Другой запуск дольше 30 секунд держит блокировку {object} {value}"
     );
     ModuleError::new(ErrorKind::Busy, object, value, words)
         .halted(Halt::Busy)
         .changed(text!("Nothing was done", "Ничего не сделано"))
-        .next(text!("nothing to do; the run is repeated", "ничего делать не нужно; запуск повторится"))
+        .next(text!(
+            "nothing to do when the panel or cron started this run: it is repeated. Otherwise repeat the command",
+            "ничего, если запуск начали панель или cron: он повторится. Иначе повторите команду"
+        ))
 }
 
 fn state_busy() -> ModuleError {
@@ -151,10 +158,10 @@ pub fn too_many_steps(limit: u32) -> ModuleError {
     ModuleError::new(ErrorKind::State, "steps", limit, words)
         .halted(Halt::State)
         .changed(text!(
-            "What it recorded is looked for at the next run",
-            "Записанное будет проверено при следующем запуске"
+            "The next run checks everything that this run recorded",
+            "Следующий запуск проверит всё, что записал этот"
         ))
-        .next(text!("please report this", "сообщите об этом"))
+        .next(text!("send the log to the developers", "передайте лог разработчикам"))
 }
 
 /// The type of error that a refusal of the seller means.
@@ -192,8 +199,8 @@ fn refusal_halt(kind: RefusalKind) -> Halt {
 /// What to check when the seller refuses the login. The seller's words rarely say which of these is the cause.
 pub fn login_advice() -> Text {
     text!(
-        "check user and password of the module; the account's list of allowed IP addresses must hold this server's; two-factor login and a captcha have to be switched off for this user, because a program cannot answer them",
-        "проверьте имя и пароль в модуле; в списке разрешённых IP учётной записи должен быть адрес этого сервера; двухфакторный вход и капчу для этого пользователя нужно отключить: программа ответить на них не может"
+        "check the user and the password of the module. The address of this server must be in the account's list of allowed IP addresses. Two-factor login and captcha must be off for this user, because a program cannot answer them",
+        "проверьте имя и пароль в модуле. В списке разрешённых IP учётной записи должен быть адрес этого сервера. Двухфакторный вход и капча для этого пользователя должны быть отключены: программа ответить на них не может"
     )
 }
 
@@ -201,8 +208,8 @@ pub fn login_advice() -> Text {
 /// never tried unless the settings ask for it.
 pub fn no_function_advice() -> Text {
     text!(
-        "check that the module's address is the seller's BILLmanager; if the seller takes orders by the newer function only, set order_api = \"v2\" under [upstream] in the settings",
-        "проверьте, что адрес в модуле — это BILLmanager продавца; если продавец принимает заказы только новой функцией, задайте order_api = \"v2\" в разделе [upstream] настроек"
+        "check that the module's address is the seller's BILLmanager. If the seller takes orders only by the newer function, set order_api = \"v2\" under [upstream] in the settings",
+        "проверьте, что адрес в модуле — это BILLmanager продавца. Если продавец принимает заказы только новой функцией, задайте order_api = \"v2\" в разделе [upstream] настроек"
     )
 }
 
@@ -213,27 +220,42 @@ pub fn refused(refusal: &Refusal, what: &Text, object: &str, value: impl std::fm
         RefusalKind::Auth => refusal.advice.as_deref().cloned().unwrap_or_else(login_advice),
         RefusalKind::NoMoney => text!("top up the account at the seller", "пополните счёт у продавца"),
         RefusalKind::Blocked => text!("pay the overdue invoices at the seller", "оплатите счета у продавца"),
-        RefusalKind::IpTooYoung => text!("an address may change once a month", "IP можно менять раз в месяц"),
-        RefusalKind::KeyTooYoung => text!("a key may change once a month", "ключ можно менять раз в месяц"),
+        RefusalKind::IpTooYoung => text!(
+            "repeat when a month has passed since the last change of the address",
+            "повторите, когда после прошлой смены IP пройдёт месяц"
+        ),
+        RefusalKind::KeyTooYoung => text!(
+            "repeat when a month has passed since the last change of the key",
+            "повторите, когда после прошлой смены ключа пройдёт месяц"
+        ),
         RefusalKind::IpBusy => text!(
-            "the address has such a license already: remove it there or use another address",
-            "на этом IP уже есть такая лицензия: снимите её или укажите другой IP"
+            "remove the license that this address already has, or use another address",
+            "снимите лицензию, которая на этом IP уже есть, или укажите другой IP"
         ),
         RefusalKind::SaleClosed => text!("choose another product", "выберите другой продукт"),
         RefusalKind::PeriodNotSold => {
-            text!("use another period or an alignment rule", "выберите другой период или задайте выравнивание")
+            text!(
+                "choose another period, or add a rule to the table Period alignment of the module",
+                "выберите другой период или добавьте правило в таблицу «Выравнивание периодов» модуля"
+            )
         }
         RefusalKind::NotFound => {
-            text!("resume or prolong obtains a new license", "resume или prolong получат новую лицензию")
+            text!(
+                "see what the service needs: pmisplicense reconcile. To get a new license for an active service: pmisplicense reconcile --apply",
+                "посмотрите, что нужно услуге: pmisplicense reconcile. Получить новую лицензию активной услуге: pmisplicense reconcile --apply"
+            )
         }
         RefusalKind::NoFunction => no_function_advice(),
-        RefusalKind::Other => text!("read the seller's words and its panel", "смотрите ответ продавца и его панель"),
+        RefusalKind::Other => text!(
+            "look for the cause in the seller's panel, remove it, then repeat",
+            "найдите причину в панели продавца, устраните её и повторите"
+        ),
     };
     let words = refusal.to_string();
     let message = text!(["{}: the seller refused: {words}", what.en], ["{}: продавец отказал: {words}", what.ru]);
     ModuleError::new(kind, object, value, message)
         .halted(refusal_halt(refusal.kind))
-        .changed(text!("Nothing was changed by it", "Ничего не изменено"))
+        .changed(text!("The request changed nothing", "Ничего не изменено"))
         .next(text!(["{}", next.en], ["{}", next.ru]))
         .because(words)
 }
@@ -276,7 +298,7 @@ pub fn call(error: &CallError, what: &Text, value: impl std::fmt::Display) -> Mo
 pub fn no_expiry(item: Option<ItemId>, license: LicenseId) -> ModuleError {
     let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
     let message = text!(
-        "The seller shows no day on which license {license} of service {item} runs out: the field expiredate is missing, or is no date",
+        "The seller does not show when license {license} of service {item} runs out: the field expiredate is missing, or is not a date",
         "Продавец не показывает, когда истекает лицензия {license} услуги {item}: поля expiredate нет, или это не дата"
     );
     ModuleError::new(ErrorKind::BadAnswer, "expiredate", license, message)
@@ -291,14 +313,14 @@ pub fn no_expiry(item: Option<ItemId>, license: LicenseId) -> ModuleError {
 /// The provider asks for a minimum balance, and the seller shows none that can be read.
 pub fn no_balance(what: &Text, why: &Text) -> ModuleError {
     let message = text!(
-        ["{}: the setting minimum_balance asks for a balance, and none can be read ({})", what.en, why.en],
-        ["{}: настройка minimum_balance требует баланса, а прочесть его нельзя ({})", what.ru, why.ru]
+        ["{}: the balance, which the setting minimum_balance needs, cannot be read ({})", what.en, why.en],
+        ["{}: для настройки minimum_balance нужен баланс, но прочитать его не удалось ({})", what.ru, why.ru]
     );
     ModuleError::new(ErrorKind::BadAnswer, "minimum_balance", "", message)
         .halted(Halt::BadAnswer)
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!(
-            "look at the account there, or take minimum_balance out of the settings, then run: pmisplicense doctor",
+            "look at the account in the seller's panel, or take minimum_balance out of the settings. Then run: pmisplicense doctor",
             "посмотрите счёт у продавца или уберите minimum_balance из настроек и выполните: pmisplicense doctor"
         ))
 }
@@ -319,8 +341,8 @@ pub fn unreachable(what: &Text, why: &str, value: impl std::fmt::Display) -> Mod
 /// The seller reported success, and shows something else than was asked for.
 pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
     let message = text!(
-        ["{}: the seller said done and does not show it yet", what.en],
-        ["{}: продавец ответил «готово», но этого пока не видно", what.ru]
+        ["{}: the seller answered that it is done, but does not show the change yet", what.en],
+        ["{}: продавец ответил «готово», но изменения пока не видно", what.ru]
     );
     ModuleError::new(ErrorKind::Upstream, "licid", license, message).halted(Halt::NotYet).next(text!(
         "nothing to do; the next run tries again",
@@ -337,15 +359,15 @@ pub fn in_doubt(
 ) -> ModuleError {
     let until = until.format("%Y-%m-%d %H:%M:%S UTC");
     let message = text!(
-        ["{}: the request left, and whether it was carried out is not known yet", what.en],
+        ["{}: the request was sent, and it is not known yet whether it was carried out", what.en],
         ["{}: запрос отправлен, выполнен ли он — пока неизвестно", what.ru]
     );
     ModuleError::new(ErrorKind::Client, object, value, message)
         .halted(Halt::InDoubt)
         .changed(text!("It is not sent again before {until}", "До {until} он не повторяется"))
         .next(text!(
-            "nothing to do; each run looks for it, and none buys until it is known",
-            "ничего делать не нужно; каждый запуск ищет результат и ничего не покупает"
+            "nothing to do. Each run looks for the result. No run buys until the result is known",
+            "ничего делать не нужно. Каждый запуск ищет результат. Пока он неизвестен, ничего не покупается"
         ))
 }
 
@@ -353,15 +375,15 @@ pub fn in_doubt(
 pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32) -> ModuleError {
     let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let message = text!(
-        ["{}: it cannot be told whether it happened ({})", what.en, why.en],
-        ["{}: нельзя сказать, выполнено ли это ({})", what.ru, why.ru]
+        ["{}: it is not known whether it was carried out ({})", what.en, why.en],
+        ["{}: неизвестно, выполнено ли это ({})", what.ru, why.ru]
     );
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, message)
         .halted(Halt::HandedOver)
         .changed(text!("Nothing more is sent", "Больше ничего не отправляется"))
         .next(text!(
-            "look at the seller's panel, then run: pmisplicense resolve {item} --wish {intent} --bought LICENSE, or --not-bought",
-            "проверьте в панели продавца и выполните: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ или --not-bought"
+            "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --wish {intent} --bought LICENSE. If not: pmisplicense resolve {item} --wish {intent} --not-bought",
+            "проверьте в панели продавца. Если выполнено: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --wish {intent} --not-bought"
         ))
 }
 
@@ -383,7 +405,7 @@ pub fn panel(error: &PanelError, func: &str, item: ItemId) -> ModuleError {
     let message = text!(["{func} for service {item}: {}", certain.en], ["{func} для услуги {item}: {}", certain.ru]);
     ModuleError::new(ErrorKind::Mgrctl, func, item, message)
         .changed(text!("The license itself is in order", "С самой лицензией всё в порядке"))
-        .next(text!("repeat the run", "повторите запуск"))
+        .next(text!("repeat the command", "повторите команду"))
         .because(why)
 }
 
@@ -397,16 +419,16 @@ pub fn license_gone(item: Option<ItemId>, license: LicenseId) -> ModuleError {
     ModuleError::new(ErrorKind::LicenseGone, "licid", license, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "resume, or prolong of an active service, obtains a new one",
-            "новую получат resume или prolong активной услуги"
+            "see what the service needs: pmisplicense reconcile. To get a new license for an active service: pmisplicense reconcile --apply",
+            "посмотрите, что нужно услуге: pmisplicense reconcile. Получить новую лицензию активной услуге: pmisplicense reconcile --apply"
         ))
 }
 
 /// A paid service shows a license that is gone or no longer serves it, and our state holds no other license for it.
 pub fn holds_none(item: ItemId, shown: LicenseId) -> ModuleError {
     let words = text!(
-        "License {shown} serves service {item} no more, and no other does. The service is active and paid for",
-        "Лицензия {shown} больше не служит услуге {item}, и другой у неё нет. Услуга активна и оплачена"
+        "Service {item} is active and paid for, but has no license. License {shown} no longer serves it",
+        "Услуга {item} активна и оплачена, но лицензии у неё нет. Лицензия {shown} ей больше не принадлежит"
     );
     ModuleError::new(ErrorKind::LicenseGone, "licid", shown, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
@@ -416,8 +438,8 @@ pub fn holds_none(item: ItemId, shown: LicenseId) -> ModuleError {
 /// A paid service whose client had chosen no panel and chose one since, with no run that obtained its license.
 pub fn wants_panel(item: ItemId) -> ModuleError {
     let words = text!(
-        "Service {item} had no panel, asks for one now, and holds no license. The service is active and paid for",
-        "У услуги {item} не было панели, теперь она нужна, а лицензии нет. Услуга активна и оплачена"
+        "Service {item} now needs a control panel, but has no license. The service is active and paid for",
+        "Услуге {item} теперь нужна панель управления, но лицензии нет. Услуга активна и оплачена"
     );
     ModuleError::new(ErrorKind::Missed, "licid", item, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
@@ -429,7 +451,10 @@ pub fn no_license(item: ItemId) -> ModuleError {
     let words = text!("Service {item} has no license", "У услуги {item} нет лицензии");
     ModuleError::new(ErrorKind::Missed, "licid", item, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
-        .next(text!("open obtains one", "её получает open"))
+        .next(text!(
+            "to get a license for an active service: pmisplicense reconcile --apply",
+            "получить лицензию активной услуге: pmisplicense reconcile --apply"
+        ))
 }
 
 /// The address changed less than a month ago. The error names the day from which it will work.

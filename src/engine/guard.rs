@@ -171,11 +171,15 @@ impl Engine<'_> {
             "clock_check",
             theirs,
             text!(
-                "This machine says {ours}, the seller {theirs}: nothing was bought, freed or deleted",
-                "На этой машине {ours}, у продавца {theirs}: ничего не куплено, не освобождено и не удалено"
+                "The clock of this machine shows {ours}, the seller's clock {theirs}",
+                "Часы этой машины показывают {ours}, часы продавца — {theirs}"
             ),
         )
-        .next(text!("set the clock, or clock_check = false", "исправьте часы или задайте clock_check = false")))
+        .changed(text!("Nothing was bought, freed or deleted", "Ничего не куплено, не освобождено и не удалено"))
+        .next(text!(
+            "set this machine's clock (timedatectl set-ntp true), or set clock_check = false in the settings",
+            "исправьте часы этой машины (timedatectl set-ntp true) или задайте в настройках clock_check = false"
+        )))
     }
 }
 
@@ -204,24 +208,24 @@ pub(super) fn held_back_error(by: By, held: HeldBack, who: &Text) -> ModuleError
             text!("sync", "sync"),
             text!("Everything else was done.", "Остальное выполнено."),
             text!(
-                "look at some with pmisplicense explain ITEM; if they are right: pmisplicense sync --allow-many",
-                "проверьте некоторые командой pmisplicense explain УСЛУГА; если всё верно: pmisplicense sync --allow-many"
+                "look at some of them: pmisplicense explain ITEM. If they are right: pmisplicense sync --allow-many",
+                "проверьте некоторые: pmisplicense explain УСЛУГА. Если всё верно: pmisplicense sync --allow-many"
             ),
         ),
         By::Sweep => (
             text!("The sweep", "Сверка"),
             text!("Everything else was done.", "Остальное выполнено."),
             text!(
-                "look at them with pmisplicense sync --sweep; if they are right: pmisplicense sync --sweep --allow-many",
-                "просмотрите их: pmisplicense sync --sweep; если всё верно: pmisplicense sync --sweep --allow-many"
+                "look at them: pmisplicense sync --sweep. If they are right: pmisplicense sync --sweep --allow-many",
+                "просмотрите их: pmisplicense sync --sweep. Если всё верно: pmisplicense sync --sweep --allow-many"
             ),
         ),
         By::Reconcile => (
             text!("reconcile", "reconcile"),
             text!("Nothing was done.", "Ничего не сделано."),
             text!(
-                "read the list; if it is right: pmisplicense reconcile --apply --allow-many",
-                "прочтите список; если всё верно: pmisplicense reconcile --apply --allow-many"
+                "read the list. If it is right: pmisplicense reconcile --apply --allow-many",
+                "прочтите список. Если всё верно: pmisplicense reconcile --apply --allow-many"
             ),
         ),
     };

@@ -144,7 +144,7 @@ impl Engine<'_> {
         if seen.expires == Expiry::Unknown {
             // The service would have no end, and would be renewed without end.
             done.left.push(text!(
-                "license {id} shows no day on which it runs out: the field expiredate is missing, or is no date",
+                "the seller does not show when license {id} runs out: the field expiredate is missing, or is not a date",
                 "у лицензии {id} не видно срока: поля expiredate нет, или это не дата"
             ));
             return Ok(None);
@@ -158,8 +158,8 @@ impl Engine<'_> {
             (owners, _) => {
                 let list = owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 done.left.push(text!(
-                    "license {id} stands on service {list} already; bind it with: pmisplicense bind {list} {id}",
-                    "лицензия {id} уже указана у услуги {list}; привяжите её: pmisplicense bind {list} {id}"
+                    "service {list} already shows license {id}. To bind it: pmisplicense bind {list} {id}",
+                    "услуга {list} уже показывает лицензию {id}. Привязать её: pmisplicense bind {list} {id}"
                 ));
                 return Ok(None);
             }
@@ -322,7 +322,7 @@ fn not_bound(item: &Item, license: LicenseId) -> ModuleError {
         ErrorKind::State,
         "licid",
         license,
-        text!("Service {id} shows the imported license {license} and cannot be bound to it: one of them has another partner by now", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: у одной из них уже другая пара"),
+        text!("Service {id} shows the imported license {license} but cannot be bound to it: the license already serves another service, or the service already has another license", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: лицензия уже у другой услуги, или у услуги уже другая лицензия"),
     )
         .halted(Halt::Unrecognized)
         .changed(text!("Nothing was changed", "Ничего не изменено"))

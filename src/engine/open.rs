@@ -346,8 +346,11 @@ pub(super) fn usable(
                 "Лицензия {license} для услуги {item} заказана и ждёт оплаты у продавца"
             ),
         )
-        .changed(text!("It is never ordered anew", "Заново она не заказывается"))
-        .next(text!("top up the account, then the run is repeated", "пополните счёт, запуск повторится"))),
+        .changed(text!("It is not ordered a second time", "Второй раз она не заказывается"))
+        .next(text!(
+            "top up the account at the seller; the panel then repeats the command",
+            "пополните счёт у продавца; панель затем повторит команду"
+        ))),
         LicenseStatus::Deleted => Err(errors::license_gone(Some(item), license)),
         LicenseStatus::Absent => Err(ModuleError::new(
             ErrorKind::BadAnswer,
@@ -375,6 +378,9 @@ pub(super) fn usable(
         )
         .halted(Halt::NotYet)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
-        .next(text!("look at the seller's panel", "посмотрите в панели продавца"))),
+        .next(text!(
+            "look at the license in the seller's panel, then repeat",
+            "посмотрите лицензию в панели продавца и повторите"
+        ))),
     }
 }

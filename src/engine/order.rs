@@ -384,14 +384,14 @@ fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
     let item = intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let license = intent.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
     let message = text!(
-        ["{}: it was carried out before, and its license is not held any more", what.en],
-        ["{}: он уже был выполнен, а его лицензии больше нет", what.ru]
+        ["{}: this order was carried out before, and the service no longer has the license that it bought", what.en],
+        ["{}: этот заказ уже был выполнен, но купленной им лицензии у услуги больше нет", what.ru]
     );
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent.id.0, message)
         .changed(text!("Nothing was ordered", "Ничего не заказано"))
         .next(text!(
-            "give the service a license: pmisplicense bind {item} {license}, or close it",
-            "дайте услуге лицензию: pmisplicense bind {item} {license}, или закройте её"
+            "give the license back to the service: pmisplicense bind {item} {license}. Or close the service in the panel",
+            "верните лицензию услуге: pmisplicense bind {item} {license}. Или закройте услугу в панели"
         ))
 }
 
@@ -427,7 +427,10 @@ pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError>
         );
         ModuleError::new(ErrorKind::BadValue, "remoteip", text, words)
             .changed(text!("Nothing was changed", "Ничего не изменено"))
-            .next(text!("correct or clear it", "исправьте или очистите его"))
+            .next(text!(
+                "correct or clear that parameter, then repeat",
+                "исправьте или очистите этот параметр и повторите"
+            ))
     })
 }
 

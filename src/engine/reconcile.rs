@@ -382,11 +382,11 @@ fn incomplete(family: Family) -> ModuleError {
         "list",
         name,
         text!(
-            "The list {name} of the seller changed while it was read, or does not add up",
-            "Список {name} продавца изменился во время чтения или не сходится"
+            "The seller's list {name} changed while it was read, or its number of licenses does not agree with what it shows",
+            "Список {name} продавца изменился во время чтения, или число лицензий в нём не сходится с показанными"
         ),
     )
     .halted(Halt::BadAnswer)
     .changed(text!("Nothing was changed", "Ничего не изменено"))
-    .next(text!("run it again", "повторите"))
+    .next(text!("run again: pmisplicense reconcile", "повторите: pmisplicense reconcile"))
 }

@@ -264,7 +264,7 @@ impl Engine<'_> {
             return Ok(());
         }
         if intent.status == IntentStatus::HandedOver {
-            return Err(self.cannot_tell(intent, &what, &text!("a person must look", "решить должен человек")));
+            return Err(self.cannot_tell(intent, &what, &text!("an operator must look", "решить должен оператор")));
         }
         let rules = &self.rules.upstream;
         let complete = found == Effect::NotVisible;
@@ -296,7 +296,7 @@ impl Engine<'_> {
             return Ok(());
         }
         if intent.status == IntentStatus::HandedOver {
-            return Err(self.cannot_tell(intent, what, &text!("a person must look", "решить должен человек")));
+            return Err(self.cannot_tell(intent, what, &text!("an operator must look", "решить должен оператор")));
         }
         let until = now(self)?.and_then(|row| row.not_before).unwrap_or_else(|| self.now());
         if self.now_at_least() < until {

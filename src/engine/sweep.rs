@@ -200,8 +200,8 @@ impl Engine<'_> {
                 // Only a row with status 4 counts as closed (docs/money-safety.md 6).
                 swept.settled.insert(id);
                 swept.reports.push(text!(
-                    "service {id} is not in the panel any more; nothing of its license was changed; run: pmisplicense reconcile",
-                    "услуги {id} в панели больше нет; с её лицензией ничего не сделано; выполните: pmisplicense reconcile"
+                    "service {id} is not in the panel any more. Its license was not changed. Next: pmisplicense reconcile",
+                    "услуги {id} в панели больше нет. Её лицензия не изменена. Далее: pmisplicense reconcile"
                 ));
                 continue;
             };
@@ -235,8 +235,8 @@ impl Engine<'_> {
         for (name, ids) in unknown {
             let list = ids.join(", ");
             swept.reports.push(text!(
-                "the internal name \"{name}\" is not in the catalogue, skipped: servers {list}; add it as [[product]] in the settings file",
-                "внутреннего имени «{name}» нет в каталоге, пропущены серверы {list}; добавьте его как [[product]] в файле настроек"
+                "the internal name \"{name}\" is not in the catalogue. These servers were skipped: {list}. Next: add the product as [[product]] in the settings file",
+                "внутреннего имени «{name}» нет в каталоге. Пропущены серверы: {list}. Далее: добавьте продукт как [[product]] в файле настроек"
             ));
         }
         Ok(steps)
@@ -295,15 +295,15 @@ impl Engine<'_> {
                     steps.remove(&id);
                     swept.settled.insert(id);
                     swept.reports.push(text!(
-                        "server {id}: license {license} of this product and address is at the seller already; nothing was ordered; take it over with: pmisplicense bind {id} {license}",
-                        "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом; ничего не заказано; возьмите её: pmisplicense bind {id} {license}"
+                        "server {id}: license {license} of this product and address is already at the seller. Nothing was ordered. Next: pmisplicense bind {id} {license}",
+                        "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом. Ничего не заказано. Далее: pmisplicense bind {id} {license}"
                     ));
                 }
                 Ok(Found::Unclear) => {
                     steps.remove(&id);
                     swept.reports.push(text!(
-                        "server {id}: the list of licenses cannot be shown to be complete; nothing was ordered; the next sweep looks again",
-                        "сервер {id}: нельзя убедиться, что список лицензий полон; ничего не заказано; следующая сверка посмотрит снова"
+                        "server {id}: it is not certain that the list of licenses is complete. Nothing was ordered. The next sweep looks again",
+                        "сервер {id}: нельзя убедиться, что список лицензий полон. Ничего не заказано. Следующая сверка посмотрит снова"
                     ));
                 }
                 // Without the look nothing is ordered.

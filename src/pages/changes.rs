@@ -158,11 +158,14 @@ fn in_doubt(desk: &Desk<'_>, id: &str) -> Result<Doubt, ModuleError> {
     let store = desk.store()?;
     let problems = Problems::read(&store, desk.ctx.clock.now())?;
     let problem = problems.list().iter().find(|problem| problem_id(problem) == id).ok_or_else(|| {
-        let words = text!("This does not wait for an answer any more.", "Ответ больше не нужен.");
+        let words = text!("This request no longer waits for an answer.", "Этот запрос больше не ждёт ответа.");
         nothing_done(ErrorKind::Missed, "elid", id, words).next(text!("reload the list", "обновите список"))
     })?;
     let (Some(intent), Some(item)) = (problem.intent, problem.item) else {
-        let words = text!("An answer does not end this.", "Ответом это не завершить.");
+        let words = text!(
+            "This problem is not a request that an answer ends.",
+            "Эта проблема — не запрос, который завершается ответом."
+        );
         return Err(nothing_done(ErrorKind::BadValue, "elid", id, words).next(problem.next.clone()));
     };
     Ok(Doubt { intent, item, what: problem.what.clone(), next: problem.next.clone() })

@@ -95,7 +95,7 @@ pub fn plan(
     }
     match wanted {
         Ok(Wanted::Nopanel) if have.row.is_some() => {
-            Plan::Do(Step::Drop, text!("server {id} wants no control panel", "серверу {id} не нужна панель управления"))
+            Plan::Do(Step::Drop, text!("server {id} needs no control panel", "серверу {id} не нужна панель управления"))
         }
         Ok(Wanted::Nopanel) => Plan::Nothing,
         Ok(Wanted::Product(_)) => match (have.row, target) {
@@ -176,8 +176,8 @@ fn compare(item: &Item, row: &LicenseRow, target: &Target, today: NaiveDate, now
     Plan::Do(
         Step::Change,
         text!(
-            "license {license} differs from what server {id} wants: {list}",
-            "лицензия {license} отличается от того, чего хочет сервер {id}: {list}"
+            "license {license} differs from what server {id} needs: {list}",
+            "лицензия {license} отличается от нужной серверу {id}: {list}"
         ),
     )
 }
@@ -332,9 +332,9 @@ mod tests {
         };
         let product = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
         let other = said(product(), target("55228", "192.0.2.11"));
-        assert_eq!(other, "license 5001 differs from what server 42 wants: pricelist, ip, licname");
+        assert_eq!(other, "license 5001 differs from what server 42 needs: pricelist, ip, licname");
         let named = said(product(), Target { licname: "new".into(), ..target("55227", "192.0.2.10") });
-        assert_eq!(named, "license 5001 differs from what server 42 wants: licname");
+        assert_eq!(named, "license 5001 differs from what server 42 needs: licname");
         let addon = ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no addon", "нет"));
         assert_eq!(said(Err(NoChoice::NotOurs(addon)), target("55227", "192.0.2.10")), "server 42: no addon");
     }

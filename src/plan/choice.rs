@@ -142,8 +142,8 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
     )
     .changed(text!("Nothing was ordered", "Ничего не заказано"))
     .next(text!(
-        "known: {known}; add one as [[product]] in the settings file",
-        "известны: {known}; добавить новое можно как [[product]] в файле настроек"
+        "correct the internal name in the tariff. Known names: {known}. A missing product can be added as [[product]] in the settings file",
+        "исправьте внутреннее имя в тарифе. Известны имена: {known}. Недостающий продукт можно добавить как [[product]] в файле настроек"
     ))
 }
 

@@ -55,16 +55,21 @@ pub fn explain(q: &Question<'_>) -> Vec<Change> {
     }
     match &q.view.want {
         Want::Unclear(why) => {
-            lines.push(Change::free(text!(["nothing can be ordered: {}", why.en], ["ничего не заказать: {}", why.ru])));
+            lines.push(Change::free(text!(
+                ["nothing can be ordered: {}", why.en],
+                ["заказать ничего нельзя: {}", why.ru]
+            )));
         }
-        Want::Nothing => lines.push(Change::free(text!("the service asks for no panel", "услуга не требует панели"))),
+        Want::Nothing => {
+            lines.push(Change::free(text!("the service needs no control panel", "услуге не нужна панель управления")))
+        }
         Want::License(_) => {}
     }
     match (q.held, q.seen) {
         (Some(row), Some(seen)) => license(q, row, seen, &mut lines),
         (Some(row), None) => lines.push(Change::free(text!(
-            "license {} is not shown upstream: looked at twice before it counts as gone",
-            "лицензии {} у продавца не видно: до вывода «исчезла» будет два просмотра",
+            "the seller does not show license {}: it counts as gone only after two looks",
+            "у продавца не видно лицензии {}: исчезнувшей она считается только после двух просмотров",
             row.id
         ))),
         (None, _) => lines.push(without(q)),
@@ -88,18 +93,18 @@ pub fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
             let (en, ru) = (license.as_deref().unwrap_or("LICENSE"), license.as_deref().unwrap_or("ЛИЦЕНЗИЯ"));
             text!(
                 [
-                    "{} (wish {id}) waits for you: pmisplicense resolve {item} --wish {id} --bought {en} | --not-bought",
+                    "{} (request {id}) waits for an operator: pmisplicense resolve {item} --wish {id} --bought {en} | --not-bought",
                     asked.en
                 ],
                 [
-                    "{} (желание {id}) ждёт вас: pmisplicense resolve {item} --wish {id} --bought {ru} | --not-bought",
+                    "{} (запрос {id}) ждёт оператора: pmisplicense resolve {item} --wish {id} --bought {ru} | --not-bought",
                     asked.ru
                 ]
             )
         }
         IntentStatus::FreeWhenAppears => text!(
-            ["{} (wish {id}) is looked for, to be freed", asked.en],
-            ["{} (желание {id}): ищется, чтобы освободить", asked.ru]
+            ["{} (request {id}): each run looks for it, to free it", asked.en],
+            ["{} (запрос {id}): каждый запуск ищет результат, чтобы освободить лицензию", asked.ru]
         ),
         IntentStatus::InDoubt
         | IntentStatus::Done
@@ -107,8 +112,11 @@ pub fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
         | IntentStatus::NotSent
         | IntentStatus::NotHappened => {
             text!(
-                ["{} (wish {id}) is looked for; its answer was lost; sent again not before {until}", asked.en],
-                ["{} (желание {id}): ищется, ответ потерян; повтор не раньше {until}", asked.ru]
+                [
+                    "{} (request {id}): its answer was lost. Each run looks for the result. It is not sent again before {until}",
+                    asked.en
+                ],
+                ["{} (запрос {id}): ответ потерян. Каждый запуск ищет результат. Повтор — не раньше {until}", asked.ru]
             )
         }
     }
@@ -134,8 +142,8 @@ fn without(q: &Question<'_>) -> Change {
     match (&q.view.want, q.view.item.status) {
         (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
             let words = text!(
-                "service {id} is paid and has no license: sync never orders one; run: pmisplicense reconcile --apply",
-                "услуга {id} оплачена, а лицензии нет: sync не заказывает; выполните: pmisplicense reconcile --apply"
+                "service {id} is paid and has no license: sync never orders one. Next: pmisplicense reconcile --apply",
+                "услуга {id} оплачена, а лицензии нет: sync её не заказывает. Далее: pmisplicense reconcile --apply"
             );
             Change::at_list_price(words, price)
         }
@@ -159,8 +167,8 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<C
     }
     if seen.key.is_none() {
         lines.push(Change::free(text!(
-            "the key of license {id} is asked for: it has none yet",
-            "у лицензии {id} ещё нет ключа: он запрашивается"
+            "license {id} has no key yet: sync asks for it",
+            "у лицензии {id} ещё нет ключа: sync его запросит"
         )));
     } else if item.params.lickey != seen.key {
         let words = text!("the key of license {id} is saved to the service", "ключ лицензии {id} сохранится в услугу");
@@ -324,9 +332,8 @@ mod tests {
         };
         let rules = Rules::default();
         let text = |status| doubt_text(&rules, &intent(status), at);
-        assert!(text(IntentStatus::InDoubt).contains("not before 2027-01-10 12:15 UTC"));
-        let command =
-            "deletion of license 5 (wish 3) waits for you: pmisplicense resolve 42 --wish 3 --bought 5 | --not-bought";
+        assert!(text(IntentStatus::InDoubt).contains("not sent again before 2027-01-10 12:15 UTC"));
+        let command = "deletion of license 5 (request 3) waits for an operator: pmisplicense resolve 42 --wish 3 --bought 5 | --not-bought";
         assert_eq!(text(IntentStatus::HandedOver), command);
     }
 

@@ -238,13 +238,17 @@ impl Remedy {
     pub fn describe(&self) -> Text {
         match self {
             Self::TakeIn(id, Some(item)) => {
-                text!("bind license {id} to service {item}", "привязать {id} к услуге {item}")
+                text!("bind license {id} to service {item}", "привязать лицензию {id} к услуге {item}")
             }
             Self::TakeIn(id, None) | Self::Free(id) => text!("free license {id}", "освободить лицензию {id}"),
-            Self::Renew(number) => text!("go on from number {number}", "продолжить с номера {number}"),
-            Self::Look(item) => text!("set service {item} right", "исправить услугу {item}"),
-            Self::SwitchOff(id) => text!("switch off renewal of {id}", "отключить автопродление {id}"),
-            Self::Obtain(item) => text!("obtain a license for {item}", "получить лицензию для {item}"),
+            Self::Renew(number) => {
+                text!("let the state go on from number {number}", "продолжить нумерацию в состоянии с {number}")
+            }
+            Self::Look(item) => text!("correct the license of service {item}", "исправить лицензию услуги {item}"),
+            Self::SwitchOff(id) => {
+                text!("switch off automatic renewal of license {id}", "отключить автопродление лицензии {id}")
+            }
+            Self::Obtain(item) => text!("obtain a license for service {item}", "получить лицензию для услуги {item}"),
             Self::Person(command) => text!("you decide: {command}", "решать вам: {command}"),
         }
     }
@@ -306,11 +310,11 @@ mod tests {
         for (remedy, counts, words) in [
             (Remedy::TakeIn(license, Some(item)), false, "bind license 5001 to service 42"),
             (Remedy::TakeIn(license, None), true, "free license 5001"),
-            (Remedy::Renew(7), false, "go on from number 7"),
-            (Remedy::Look(item), false, "set service 42 right"),
-            (Remedy::SwitchOff(license), false, "switch off renewal of 5001"),
+            (Remedy::Renew(7), false, "let the state go on from number 7"),
+            (Remedy::Look(item), false, "correct the license of service 42"),
+            (Remedy::SwitchOff(license), false, "switch off automatic renewal of license 5001"),
             (Remedy::Free(license), true, "free license 5001"),
-            (Remedy::Obtain(item), true, "obtain a license for 42"),
+            (Remedy::Obtain(item), true, "obtain a license for service 42"),
             (Remedy::Person("resolve 42".into()), false, "you decide: resolve 42"),
         ] {
             assert_eq!((remedy.is_weighty(), remedy.describe().en.as_str()), (counts, words), "{remedy:?}");

@@ -144,7 +144,7 @@ pub fn sale_closed(product: &Product, from: NaiveDate) -> ModuleError {
         ),
     )
     .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!("order instead: {successors}", "вместо него: {successors}"))
+    .next(text!("order instead: {successors}", "закажите вместо него: {successors}"))
 }
 
 fn period_not_sold(product: &Product, period: Period) -> ModuleError {
@@ -162,8 +162,8 @@ fn period_not_sold(product: &Product, period: Period) -> ModuleError {
     )
     .changed(text!("Nothing was ordered", "Ничего не заказано"))
     .next(text!(
-        "sold for months: {sold}; a period alignment rule can replace the period",
-        "продаётся на месяцы: {sold}; период можно заменить правилом выравнивания"
+        "choose a period that is sold (months: {sold}), or add a rule to the table Period alignment of the module",
+        "выберите продаваемый период (месяцы: {sold}) или добавьте правило в таблицу «Выравнивание периодов» модуля"
     ))
 }
 

@@ -246,8 +246,8 @@ impl<'g> Comparison<'g> {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {
                 text!(
-                    "a mark the seller has number {highest}, this state knows {last}",
-                    "у продавца есть метка с номером {highest}, а состояние знает {last}"
+                    "a mark at the seller has number {highest}, and this state knows numbers up to {last} only",
+                    "у продавца есть метка с номером {highest}, а состояние знает номера только до {last}"
                 )
             };
             self.add(Kind::OldState, None, None, what, Remedy::Renew(number));

@@ -226,7 +226,7 @@ fn refusal(
         };
         of_service(service, id).or_else(|| match &service.want {
             Want::Nothing => {
-                Some((Left::NoPanel, text!("service {item} asks for no panel", "услуге {item} панель не нужна")))
+                Some((Left::NoPanel, text!("service {item} needs no panel", "услуге {item} панель не нужна")))
             }
             Want::Unclear(why) => Some((Left::NoPanel, why.clone())),
             Want::License(target) => of_pair(seen, service, target, by),
@@ -238,7 +238,7 @@ fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
     if let Some(other) = seen.key_of_another().filter(|_| seen.remoteid.mark().is_none()) {
         let id = seen.id;
         let why = text!(
-            "its key names license {other}; to take it all the same: pmisplicense bind ITEM {id}",
+            "its key names license {other}; to take it anyway: pmisplicense bind ITEM {id}",
             "её ключ называет лицензию {other}; чтобы всё же взять её: pmisplicense bind УСЛУГА {id}"
         );
         return Some((Left::Unsure, why));
@@ -370,7 +370,7 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
     if sound {
         return None;
     }
-    with(Left::Unsure, text!("only a number speaks for it", "за неё говорит только номер"))
+    with(Left::Unsure, text!("only its number points to this service", "на эту услугу указывает только номер"))
 }
 
 /// When several licenses would be bound to one service, none of them is bound. `pairs`: the service of each verdict.

@@ -54,7 +54,7 @@ pub fn look_without_state(ctx: &mut Context) -> Result<bool, ModuleError> {
 pub fn no_state_yet(ctx: &Context) -> Text {
     let path = ctx.settings.state.display();
     text!(
-        "There is no state file {path} yet, and a look makes none.",
-        "Файла состояния {path} ещё нет, и просмотр его не создаёт."
+        "There is no state file {path} yet. This command only looks and does not create it.",
+        "Файла состояния {path} ещё нет. Эта команда только смотрит и его не создаёт."
     )
 }

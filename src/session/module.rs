@@ -24,7 +24,7 @@ pub fn ours(modules: &[Module], id: ModuleId) -> Result<&Module, ModuleError> {
         let message = text!("There is no processing module {id}", "Модуля обработки {id} нет");
         return Err(ModuleError::new(ErrorKind::Missed, "module", id, message)
             .changed(text!("Nothing was done", "Ничего не сделано"))
-            .next(text!("name one with --module ID", "укажите имеющийся через --module ID")));
+            .next(text!("name one with --module ID", "укажите имеющийся через --module МОДУЛЬ")));
     };
     if module.program == MODULE_PROGRAM {
         return Ok(module);
@@ -36,7 +36,7 @@ pub fn ours(modules: &[Module], id: ModuleId) -> Result<&Module, ModuleError> {
     );
     Err(ModuleError::new(ErrorKind::UnsupportedModule, "module", id, message)
         .changed(text!("Nothing was done", "Ничего не сделано"))
-        .next(text!("name a module of ours with --module ID", "укажите наш модуль через --module ID")))
+        .next(text!("name a module of ours with --module ID", "укажите наш модуль через --module МОДУЛЬ")))
 }
 
 /// The module of a service. `setting`: `bundled_module`; `option`: `--module`; `licensed`: the service has a
@@ -127,7 +127,7 @@ fn several_modules(item: &Item, several: &[&Module]) -> ModuleError {
         .changed(text!("Nothing was ordered", "Ничего не заказано"))
         .next(text!(
             "choose one with --module ID, or for good with bundled_module in the settings",
-            "выберите один через --module ID или навсегда настройкой bundled_module"
+            "выберите один через --module МОДУЛЬ или навсегда настройкой bundled_module"
         ))
 }
 

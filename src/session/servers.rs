@@ -113,8 +113,8 @@ fn own_server(servers: &Module, seller: &Module, param: &str) -> ModuleError {
         text!("Processing module {id} ({name}) has a license server of its own in its parameter {param}, and the setting bundled gives its servers licenses from {ours} ({our_name})", "У модуля обработки {id} ({name}) в параметре {param} указан свой сервер лицензий, а настройка bundled даёт его серверам лицензии от {ours} ({our_name})"),
     )
         .changed(text!(
-            "Nothing was done: two masters buy twice",
-            "Ничего не сделано: два хозяина купят дважды"
+            "Nothing was done, because both would buy licenses for the same servers",
+            "Ничего не сделано: лицензии тем же серверам покупали бы оба"
         ))
         .next(text!(
             "clear {param} in the panel, or take {id} out of bundled",
@@ -130,8 +130,8 @@ fn which_server(servers: &Module, several: &[&Module]) -> ModuleError {
         "bundled_module",
         &list,
         text!(
-            "Which license server serves processing module {id} cannot be told, active ones: {list}",
-            "Нельзя понять, какой сервер лицензий обслуживает модуль обработки {id}, включены: {list}"
+            "It is not known which license server serves processing module {id}. Active license servers: {list}",
+            "Неизвестно, какой сервер лицензий обслуживает модуль обработки {id}. Включённые серверы лицензий: {list}"
         ),
     )
     .changed(text!("Nothing was done for it", "Для него ничего не сделано"))

@@ -167,14 +167,14 @@ pub fn no_state(path: &Path) -> ModuleError {
 fn lost(path: &Path) -> ModuleError {
     let shown = path.display();
     let words = text!(
-        "The state file {shown} is empty, although this installation has been used: what it held is lost",
+        "The state file {shown} is empty, although this installation has been used: its content is lost",
         "Файл состояния {shown} пуст, хотя эта установка уже работала: его содержимое потеряно"
     );
     ModuleError::new(ErrorKind::State, "state", shown, words)
         .changed(text!("It was left as it is, and nothing was sent", "Он оставлен как есть, ничего не отправлено"))
         .next(text!(
-            "pmisplicense restore FILE, with the newest backup; without one: pmisplicense state begin-anew",
-            "pmisplicense restore FILE с последней копией, а без копии — pmisplicense state begin-anew"
+            "put the newest backup back: pmisplicense restore FILE. Without a backup: pmisplicense state begin-anew",
+            "верните последнюю копию: pmisplicense restore ФАЙЛ. Если копии нет: pmisplicense state begin-anew"
         ))
 }
 

@@ -78,7 +78,7 @@ fn a_renamed_account_goes_on_once_a_person_says_it_is_the_same() {
         assert_eq!(person(&t, command).code, Some(1), "{command}");
     }
     assert_eq!(t.upstream.billed("service.prolong"), 0);
-    assert!(joined(&troubled(&t, "doctor")).contains("doctor --accept-account 7 --same"));
+    assert!(joined(&troubled(&t, "doctor")).contains("doctor --accept-account 7"));
     fine(&t, "doctor --accept-account 7 --same --yes");
     fine(&t, "sync");
     assert_eq!(t.upstream.billed("service.prolong"), 1, "on its last day");
@@ -164,7 +164,7 @@ fn the_advice_about_a_former_account_leads_out() {
             followed.push(command);
             text = if output.code == Some(0) { t.cmd("sync_item", 42).message().to_owned() } else { output.stderr };
             // Where the text names the second way only, it is the one to take.
-            if !is_same && text.contains("--same, or --other") {
+            if !is_same && text.contains("If it is another one: ") {
                 followed.push("doctor --accept-account 7 --same".to_owned());
                 fine(&t, "doctor --accept-account 7 --other --yes");
                 text = t.cmd("sync_item", 42).message().to_owned();
@@ -278,7 +278,8 @@ fn accepting_an_account_shows_what_was_found_and_asks() {
     t.add_module(9, "pmisplicense");
     rename(&t);
     let told = joined(&refused(&t, "doctor --accept-account 7"));
-    for words in ["127.0.0.1", "localhost", "1 license for services", "1 license looked for", "--same, or --other"] {
+    for words in ["127.0.0.1", "localhost", "1 license bound to services", "looked for 1 license", "--same", "--other"]
+    {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!(refused(&t, "doctor --accept-account 7 --same").contains("--yes"));

@@ -47,7 +47,7 @@ fn import_lists_what_nobody_has_and_takes_what_is_chosen() {
     assert_eq!(one(&list, foreign)["product"], "55227");
     let text = fine(&t, "import");
     assert!(
-        text.contains("foreign") && text.contains("192.0.2.13") && text.contains("2 licenses that nobody has"),
+        text.contains("foreign") && text.contains("192.0.2.13") && text.contains("2 licenses that no service has"),
         "{text}"
     );
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
@@ -130,7 +130,7 @@ fn one_module_that_fails_does_not_end_the_list() {
     let list = json(&t, "import");
     assert_eq!((&one(&list, ours)["module"], &one(&list, foreign)["module"]), (&7.into(), &7.into()));
     assert_eq!((&list["failures"][0]["module"], list["failed"].as_array().unwrap().len()), (&8.into(), 1), "{list:#}");
-    assert!(troubled(&t, "import").contains("2 licenses that nobody has"));
+    assert!(troubled(&t, "import").contains("2 licenses that no service has"));
     refused(&t, "import --all --yes");
     assert_eq!(imports(&t), 0);
     fine(&t, "import --all --module 7 --yes");

@@ -350,7 +350,7 @@ fn reconcile_says_what_missing_licenses_cost_before_it_buys() {
     }
     t.upstream.set_balance(300);
     let text = troubled(&t, "reconcile").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains("costs 5.00 EUR, list price -> obtain a license for 43"), "{text}");
+    assert!(text.contains("costs 5.00 EUR, list price -> obtain a license for service 43"), "{text}");
     let sum = "module 7, to buy: In all 15.00 EUR. The balance is 3.00 EUR, which is not enough.";
     assert!(text.contains(sum), "{text}");
     let found = json(&t, "reconcile");

@@ -73,7 +73,7 @@ fn a_license_that_is_taken_in_young_names_a_plain_moment() {
     t.upstream.edit_license(twin, |license| license.remoteid = mark);
     assert_eq!(difference(&json(&t, "reconcile"), "duplicate")["license"], twin);
     let said = joined(&fine(&t, "reconcile --apply --yes"));
-    let moment = said.split("rests until ").nth(1).and_then(|rest| rest.split(" UTC, then").next()).unwrap_or(&said);
+    let moment = said.split("frees it after ").nth(1).and_then(|rest| rest.split(" UTC").next()).unwrap_or(&said);
     assert!(chrono::NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M").is_ok(), "{moment}");
     alter_state(&t, "UPDATE license SET not_before = not_before - 1200 WHERE not_before IS NOT NULL");
     fine(&t, "sync");

@@ -19,7 +19,7 @@ fn a_license_bought_by_hand_can_replace_the_first_one() {
     let one = difference(&found, "duplicate");
     let command = one["command"].as_str().unwrap().to_owned();
     assert_eq!(command, format!("pmisplicense bind 42 {second} --replace"));
-    assert!(troubled(&t, "reconcile").contains("paid twice"));
+    assert!(troubled(&t, "reconcile").contains("both are paid for"));
     fine(&t, &format!("{} --yes", command.strip_prefix("pmisplicense ").unwrap()));
     assert_eq!(t.item(42).param("licid"), second.to_string());
     let first = t.upstream.license(5001);
@@ -65,7 +65,7 @@ fn an_order_whose_answer_was_lost_is_told_and_found() {
     t.upstream.fault(Fault::on("soft.order.param").drop_after().lag(1));
     t.cmd("open", 42).fails("client");
     let explained = fine(&t, "explain 42").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(explained.contains("order of tariff 55227 (wish 1) is looked for; its answer was lost"), "{}", t.story());
+    assert!(explained.contains("order of tariff 55227 (request 1): its answer was lost"), "{}", t.story());
     assert!(person_text(&t).contains("answer was lost"));
     let one = difference(&json(&t, "reconcile"), "doubt");
     assert_eq!((one["item"].as_u64(), one["remedy"].as_str()), (Some(42), Some("sync")));
@@ -88,7 +88,7 @@ fn a_key_that_never_came_is_named_and_brought_by_retry() {
     assert_eq!(t.item(42).param("lickey"), "");
     in_state(&t, "UPDATE license SET since = since - 7200");
     let doctor = person_text(&t);
-    assert!(doctor.contains("no key for over an") && doctor.contains("retry 42"), "{doctor}");
+    assert!(doctor.contains("has had no key for over") && doctor.contains("retry 42"), "{doctor}");
     assert!(troubled(&t, "list --problems").contains("5001!"));
     assert_eq!(difference(&json(&t, "reconcile --apply"), "key_late")["outcome"], "failed");
     t.upstream.issue_keys();

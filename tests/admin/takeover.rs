@@ -276,7 +276,7 @@ fn take_over_asks_about_binding_and_about_marking_apart() {
     assert!(text.contains("Go on?") && code == Some(1), "{text}");
     assert_eq!(changes(&t), Vec::<String>::new());
     let (text, _) = on_terminal(&t, "take-over panel --apply", "y\nn\n");
-    assert!(text.contains("because they renew themselves: 0?"), "{text}");
+    assert!(text.contains("bound only if you agree: 0."), "{text}");
     assert_eq!((t.item(42).param("licid"), t.upstream.license(id).remoteid.as_str()), (&*id.to_string(), "42"));
     let (text, code) = on_terminal(&t, "take-over panel --apply", "y\n");
     assert_eq!(code, Some(0), "{text}");

@@ -172,7 +172,7 @@ fn a_torn_import_with_another_partner_binds_nothing() {
     let item = torn(&test, license);
     let refused = |test: &Test| {
         let output = import(test, &license.to_string());
-        assert!(output.fails("state").message().contains("another partner"), "{}", output.message());
+        assert!(output.fails("state").message().contains("already serves another service"), "{}", output.message());
         assert_eq!((imports(test).len(), bound(test, license)), (1, String::new()));
     };
     test.set_item(item, "processingmodule", "8");

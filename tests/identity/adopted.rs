@@ -40,7 +40,7 @@ fn reconcile_names_the_id_on_the_marks_and_adopting_it_brings_every_license_back
     test.set_item(45, "status", "4");
     let asked = operator(&test, &format!("state adopt {id}"));
     assert_eq!(asked.code, Some(1));
-    for words in ["2 services of this module show licenses", "No other machine may use that id", "--yes"] {
+    for words in ["2 services of this module with licenses", "No other machine may work under that id", "--yes"] {
         assert!(asked.stderr.contains(words), "{words}: {}", asked.stderr);
     }
     let new = panel_id(&test);
@@ -93,7 +93,7 @@ fn an_id_that_no_service_is_a_witness_for_is_not_adopted() {
         let mark = format!("pml-{id}-{license}-1");
         test.upstream.edit_license(licid(&test, item), |l| l.remoteid = mark);
     }
-    refused(&format!("state adopt {id} --yes"), 1, "nothing proves that this one had that id");
+    refused(&format!("state adopt {id} --yes"), 1, "nothing proves that this installation had that id");
     assert!(findings(&test).iter().all(|one| one.0 != "lost_state"));
 }
 

@@ -199,10 +199,8 @@ fn a_form_ends_a_request_in_doubt_as_resolve_does() {
     let doc = shown(&t, "pmisplicense.decide", &submitted(&row, &[("PARAM_confirm", "on")]));
     assert_eq!(goes_on(&doc), ("list", "func=pmisplicense.indoubt"));
     assert_eq!(state(&t, "SELECT status FROM wish"), "not_happened");
-    assert!(says(&answer(&id, "not_bought", "")).contains("does not wait for an answer any more"));
-    assert!(
-        refused(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]).contains("does not wait for an answer any more")
-    );
+    assert!(says(&answer(&id, "not_bought", "")).contains("no longer waits for an answer"));
+    assert!(refused(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]).contains("no longer waits for an answer"));
     t.cmd("open", 42).ok();
     assert_eq!(t.upstream.billed("soft.order.param"), 1);
 }
@@ -303,7 +301,7 @@ fn of_an_old_state_no_difference_is_put_right_alone() {
     assert!(column(&doc, "kind").contains(&"old_state"), "{doc:?}");
     for id in column(&doc, "id") {
         let said = refused(&t, "pmisplicense.apply", &submitted(id, &[]));
-        assert!(said.contains("put right together, not one by one"), "{id}: {said}");
+        assert!(said.contains("corrected all together, not one by one"), "{id}: {said}");
     }
     assert_eq!(state(&t, "SELECT count(*) FROM license"), "1");
     shown(&t, "pmisplicense.applyall", &submitted("", &[]));

@@ -23,7 +23,7 @@ pub(super) fn check(text: &str, checks: &mut Checks) {
             "cron",
             text!(
                 "cron does not run sync: nothing is renewed or finished by itself",
-                "cron не запускает sync: продления и доделки не выполняются сами"
+                "cron не запускает sync: ничего не продлевается и не завершается само"
             ),
             next(),
         ),

@@ -30,7 +30,10 @@ pub(super) fn identity(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut 
     if checks.0.len() == before {
         checks.ok(
             "identity",
-            text!("every service is the one that the state knows", "все услуги — те, что знает состояние"),
+            text!(
+                "every service is still the one that its license was bound for",
+                "все услуги — те же, для которых привязаны их лицензии"
+            ),
         );
     }
 }

@@ -55,8 +55,8 @@ fn ending(desk: &mut Desk<'_>, product: &Product, checks: &mut Checks) -> Result
             ),
         };
         let next = text!(
-            "see that the Tariff expiration date in the panel is {from} or earlier, or switch it off; sell instead: {successors}",
-            "проверьте, что «Дата окончания действия тарифа» в панели не позже {from}, или отключите; вместо него: {successors}"
+            "set the Tariff expiration date of that tariff in the panel to {from} or earlier, or switch the tariff off. Sell instead: {successors}",
+            "задайте тарифу в панели «Дату окончания действия тарифа» не позже {from} или отключите тариф. Продавайте вместо него: {successors}"
         );
         // Several modules sell the same products.
         if !checks.0.iter().any(|check| check.what == what) {
@@ -100,16 +100,16 @@ fn years(
             "alignment",
             text!(
                 [
-                    "{name} ({code}) was bought by the month {} in {MONTH_DAYS} days: twelve months cost {by_month}, a year {at_once}",
+                    "{name} ({code}) was bought for a single month {} in {MONTH_DAYS} days. Twelve single months cost {by_month}, a year costs {at_once}",
                     counted(count, "time")
                 ],
                 [
-                    "{name} ({code}) за {MONTH_DAYS} дн. покупали помесячно, раз: {count}; двенадцать месяцев стоят {by_month}, год {at_once}"
+                    "{name} ({code}): помесячных покупок за {MONTH_DAYS} дн.: {count}. Двенадцать отдельных месяцев стоят {by_month}, год — {at_once}"
                 ]
             ),
             text!(
-                "a period alignment 1 -> 12 in the module's table, or in the settings: [[period_alignment]] from = 1, to = 12; freed years go to the pool",
-                "выравнивание периода 1 -> 12 в таблице модуля или в настройках: [[period_alignment]] from = 1, to = 12; освобождённые годы идут в пул"
+                "add a period alignment 1 -> 12 to the module's table, or to the settings: [[period_alignment]] from = 1, to = 12. Freed yearly licenses go to the pool",
+                "добавьте выравнивание периода 1 -> 12 в таблицу модуля или в настройки: [[period_alignment]] from = 1, to = 12. Освобождённые годовые лицензии уходят в пул"
             ),
         );
     }

@@ -107,7 +107,7 @@ fn one_module(
         unreachable(&access, &error, checks);
         return Ok(());
     }
-    checks.ok("login", text!("module {id}: the seller lets us in", "модуль {id}: продавец пускает"));
+    checks.ok("login", text!("module {id}: the seller accepts the login", "модуль {id}: продавец принимает вход"));
     order_function(id, client.as_mut(), checks);
     balance(desk, id, bought, client.as_mut(), checks);
     clock(desk, id, client.as_ref(), checks);
@@ -121,12 +121,12 @@ fn account(store: &Store, id: ModuleId, access: &ModuleAccess, checks: &mut Chec
         checks.problem(
             "account",
             text!(
-                "module {id} was used with {user} at {url}: nothing is changed until somebody says whether that is the same account",
-                "модуль {id} работал с {user} на {url}: пока не сказано, та же ли это учётная запись, ничего не меняется"
+                "module {id} used to buy as {user} at {url}. Nothing is changed until an operator says whether the present account is the same",
+                "модуль {id} раньше покупал как {user} на {url}. Пока оператор не укажет, та же ли это учётная запись, ничего не меняется"
             ),
             text!(
-                "pmisplicense doctor --accept-account {id} --same, or --other",
-                "pmisplicense doctor --accept-account {id} --same или --other"
+                "see the evidence and decide: pmisplicense doctor --accept-account {id}",
+                "посмотрите доводы и решите: pmisplicense doctor --accept-account {id}"
             ),
         );
     }
@@ -156,7 +156,7 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         CallError::Refused(refusal) => checks.problem(
             "login",
             text!("{url} refused: {refusal}", "{url} отказал: {refusal}"),
-            text!("look at the account there", "посмотрите учётную запись там"),
+            text!("look at the account in the seller's panel", "посмотрите учётную запись в панели продавца"),
         ),
         CallError::Unreachable(why) => checks.problem(
             "upstream",
@@ -179,7 +179,7 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         ),
         CallError::BadAnswer(why) => checks.problem(
             "upstream",
-            text!(["{url} gives no answer that can be trusted: {}", why.en], ["{url} отвечает непонятно: {}", why.ru]),
+            text!(["{url} gives no answer that can be trusted: {}", why.en], ["{url} даёт ответ, которому нельзя верить: {}", why.ru]),
             match SellerKind::of(url) {
                 SellerKind::Billmanager => {
                     text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager")
@@ -228,7 +228,10 @@ fn balance(
                     ["module {id}: the balance cannot be read: {}", error.words().en],
                     ["модуль {id}: баланс не читается: {}", error.words().ru]
                 ),
-                text!("give the user the right to see it", "дайте пользователю право его видеть"),
+                text!(
+                    "at the seller, give the module's user the right to see the balance",
+                    "дайте у продавца пользователю модуля право видеть баланс"
+                ),
             );
         }
     };
@@ -257,8 +260,8 @@ fn balance(
                 "модуль {id}: баланса {balance} не хватит на оплаченные продления с {from}"
             ),
             text!(
-                "top up the account; what is due: pmisplicense forecast --days {MONEY_DAYS}",
-                "пополните счёт; что предстоит: pmisplicense forecast --days {MONEY_DAYS}"
+                "top up the account. To see what is due: pmisplicense forecast --days {MONEY_DAYS}",
+                "пополните счёт. Посмотреть, что предстоит: pmisplicense forecast --days {MONEY_DAYS}"
             ),
         ),
         None => checks.ok("balance", text!("module {id}: balance {balance}", "модуль {id}: баланс {balance}")),

@@ -45,7 +45,7 @@ fn backup_command() -> Text {
 fn last_backup(backup: &LastBackup, now: DateTime<Utc>, checks: &mut Checks) {
     let (file, days) = (backup.file.display(), (now - backup.at).num_days());
     let what =
-        text!(["the last backup is {} old: {file}", counted(days, "day")], ["последней копии, дней: {days}: {file}"]);
+        text!(["the last backup is {} old: {file}", counted(days, "day")], ["последней копии {file} уже дней: {days}"]);
     match days > BACKUP_DAYS {
         true => checks.warning("backup", what, backup_command()),
         false => checks.ok("backup", what),
@@ -61,7 +61,10 @@ fn last_sync(module: u32, sync: &LastSync, now: DateTime<Utc>, checks: &mut Chec
                 "module {module}: the last sync ended at {at}, over two hours ago: nothing is renewed by itself",
                 "модуль {module}: последний sync завершился {at}, больше двух часов назад: продления не выполняются"
             ),
-            text!("run: pmisplicense sync; then look at cron", "выполните: pmisplicense sync; затем проверьте cron"),
+            text!(
+                "run: pmisplicense sync. Then see whether cron starts it: pmisplicense doctor",
+                "выполните: pmisplicense sync. Затем проверьте, запускает ли его cron: pmisplicense doctor"
+            ),
         );
         return;
     }
@@ -73,7 +76,7 @@ fn last_sync(module: u32, sync: &LastSync, now: DateTime<Utc>, checks: &mut Chec
                     "module {module}: the last sync ended at {at} with a failure, {} in a row: {en}",
                     counted(failures, "time")
                 ],
-                ["модуль {module}: последний sync завершился {at} с ошибкой, подряд: {failures}: {ru}"]
+                ["модуль {module}: последний sync завершился {at} с ошибкой (ошибок подряд: {failures}): {ru}"]
             ),
             text!("correct the cause, then: pmisplicense sync", "устраните причину, затем: pmisplicense sync"),
         ),

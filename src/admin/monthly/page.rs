@@ -50,8 +50,8 @@ pub fn page(figures: &Figures, lang: Lang, today: NaiveDate) -> String {
         page.put(&format!("<p class=\"note\">{words}</p>\n"));
     }
     let foot = page.say(&text!(
-        "For a look: what was charged in the end stands at the seller.",
-        "Для обзора: сколько списано в итоге, видно у продавца."
+        "This page is an overview. The final charges are those in the seller's panel.",
+        "Эта страница — обзор. Сколько списано на самом деле, видно в панели продавца."
     ));
     page.put(&format!("<footer>{foot}</footer>\n</main>\n</body>\n</html>\n"));
     page.html

@@ -198,7 +198,13 @@ fn more(desk: &Desk<'_>, lines: usize) -> String {
     if more == 0 {
         return String::new();
     }
-    format!("{}\n", desk.say(&text!("and {more} more: --json has all", "и ещё {more}: все — в --json")))
+    format!(
+        "{}\n",
+        desk.say(&text!(
+            "and {more} more; all of them: pmisplicense report --json",
+            "и ещё {more}; все: pmisplicense report --json"
+        ))
+    )
 }
 
 /// One line a product, for other programs. Programs that know its columns by their places go on: new ones come last.

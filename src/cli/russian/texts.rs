@@ -21,7 +21,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Что сделал бы вызов панели? С --dry-run любая команда протокола только показывает это:",
     ),
     (
-        "Exit codes: 0 done, 1 failed or problems found, 2 misspelt.",
+        "Exit codes: 0 done, 1 failed or problems found, 2 command line not understood.",
         "Коды выхода: 0 — сделано, 1 — ошибка или найдены проблемы, 2 — команда не понята.",
     ),
     ("Examples:", "Примеры:"),
@@ -350,8 +350,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     // resolve
     (
-        "End a doubt: say whether a purchase happened, when the program cannot find out",
-        "Завершить сомнение: сказать, состоялась ли покупка, когда программа не может узнать это сама",
+        "Settle a request in doubt: say whether a purchase happened, when the program cannot find out",
+        "Решить судьбу запроса под вопросом: сказать, состоялась ли покупка, когда программа не может узнать это сама",
     ),
     (
         "Compares the license with the order, shows the state before and after, and asks.",

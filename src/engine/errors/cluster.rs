@@ -28,8 +28,8 @@ fn words(error: &ClusterError) -> Message {
         ClusterError::Away(_) => text!("No server of the cluster's log answers", "Ни один сервер журнала кластера не отвечает")
         .changed(text!("Nothing was sent", "Ничего не отправлено"))
         .next(text!(
-            "pmisplicense cluster status; the command may be repeated at any time",
-            "pmisplicense cluster status; команду можно повторить в любое время"
+            "run: pmisplicense cluster status. The command may be repeated at any time",
+            "выполните: pmisplicense cluster status. Команду можно повторить в любое время"
         )),
         ClusterError::InDoubt(_) => text!(
             "The answer of the cluster's log was lost, and it may hold what was to be written",
@@ -81,13 +81,13 @@ fn words(error: &ClusterError) -> Message {
             .next(text!("nothing; purchases go on by themselves after {until}", "ничего; покупки продолжатся сами после {until}"))
         }
         ClusterError::LeaseLost(_) => text!(
-            "Another machine of the cluster took over what this run was working on, because this run stood still for too long",
-            "Другая машина кластера взялась за то, с чем работал этот запуск: он слишком долго стоял"
+            "Another machine of the cluster took over what this run was working on, because this run made no progress for too long",
+            "Другая машина кластера взялась за то, с чем работал этот запуск: он слишком долго не продвигался"
         )
         .changed(text!("Nothing more was sent", "Больше ничего не отправлено"))
         .next(text!("repeat the command", "повторите команду")),
         ClusterError::NotJoined(machine) => text!(
-            "This machine ({machine}) is no member of the cluster, so it only reads",
+            "This machine ({machine}) is not a member of the cluster, so it only reads",
             "Эта машина ({machine}) не входит в кластер и поэтому только читает"
         )
         .changed(text!("Nothing was sent", "Ничего не отправлено"))
@@ -98,8 +98,8 @@ fn words(error: &ClusterError) -> Message {
         )
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "put [cluster] back into the settings; with it, pmisplicense cluster leave is the way out",
-            "верните [cluster] в настройки; выйти из кластера можно с ним командой pmisplicense cluster leave"
+            "put [cluster] back into the settings. To leave the cluster, run then: pmisplicense cluster leave",
+            "верните [cluster] в настройки. Чтобы выйти из кластера, затем выполните: pmisplicense cluster leave"
         )),
         ClusterError::NotReplica => text!(
             "The settings have [cluster], and the state of this machine is not part of it yet",

@@ -216,8 +216,8 @@ impl Engine<'_> {
         self.check_keyless(id, row, purchase).await?;
         let order = row.id;
         let done = text!(
-            "the license of hosting order {order} that was bought for service {id} is not there, as an operator says; the service holds none any more",
-            "лицензии заказа хостинга {order}, купленной для услуги {id}, нет — так сказал оператор; у услуги её больше нет"
+            "the license of hosting order {order} that was bought for service {id} is not there: an operator said so. The service has no license any more",
+            "лицензии заказа хостинга {order}, купленной для услуги {id}, нет: так сказал оператор. Лицензии у услуги больше нет"
         );
         self.note(&done);
         let (held, note) = (row.clone(), done.clone());
@@ -254,6 +254,6 @@ impl Engine<'_> {
 pub(in crate::engine) fn left_on_orders(item: ItemId, orders: &str) -> Text {
     text!(
         "service {item} holds no license any more. The license stays on its hosting order ({orders}), and each renewal of the hosting charges it. To hand it over: pmisplicense bind ITEM ORDER. To end it: remove it in the seller's panel",
-        "у услуги {item} больше нет лицензии. Лицензия остаётся у заказа хостинга ({orders}), и её оплачивает каждое продление хостинга. Чтобы передать её: pmisplicense bind ITEM ORDER. Чтобы прекратить: снимите её в панели продавца"
+        "у услуги {item} больше нет лицензии. Лицензия остаётся у заказа хостинга ({orders}), и её оплачивает каждое продление хостинга. Чтобы передать её: pmisplicense bind УСЛУГА ЗАКАЗ. Чтобы больше не платить за неё: снимите её в панели продавца"
     )
 }

@@ -93,7 +93,7 @@ impl Engine<'_> {
             return self.bind_addition(intent, &seen, wanted, event).await.map(Some);
         }
         if intent.status == IntentStatus::HandedOver {
-            let why = text!("a person must look", "решить должен человек");
+            let why = text!("an operator must look", "решить должен оператор");
             return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
         }
         match self.traced(intent, &add).await? {

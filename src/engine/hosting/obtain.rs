@@ -128,7 +128,7 @@ impl Engine<'_> {
         let Some(intent) = open.iter().find(is_for_another) else { return Ok(()) };
         match intent.item {
             Some(other) if intent.status == IntentStatus::HandedOver => {
-                let why = text!("a person must look", "решить должен человек");
+                let why = text!("an operator must look", "решить должен оператор");
                 Err(errors::order_unknown(&describe(intent), &why, Some(other), intent.id.0))
             }
             Some(other) if other != item => Err(wording::taken(order, other)),

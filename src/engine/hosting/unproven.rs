@@ -43,7 +43,7 @@ impl Engine<'_> {
             (KeyNow::Gone, _) => return self.removed(row, intent).await,
             (KeyNow::Other, true) => return Err(reissued_or_removed(intent, remove.order)),
             (KeyNow::Same, true) => {
-                let why = text!("a person must look", "решить должен человек");
+                let why = text!("an operator must look", "решить должен оператор");
                 return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
             }
             (KeyNow::Same | KeyNow::Other, false) => {}

@@ -1,5 +1,7 @@
 //! Messages about addons of hosting orders: what happened, what was changed, what to do next.
 
+mod whose;
+
 use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, Halt, ModuleError, Text, counted};
@@ -12,6 +14,11 @@ use crate::model::license_row::LicenseRow;
 use crate::plan::hosting::TOLD_BEFORE_DAYS;
 use crate::ports::Refusal;
 use crate::text;
+
+pub(super) use whose::{
+    another_order, foreign_key, no_email, no_order_named, no_such_order, other_customer, shown_elsewhere,
+    shows_unknown, taken,
+};
 
 fn day(seen: &HostingOrder) -> String {
     seen.ends.map_or_else(|| "?".to_owned(), |ends| ends.date_naive().to_string())
@@ -40,162 +47,6 @@ pub(super) fn no_new_key(item: ItemId) -> ModuleError {
     ))
 }
 
-pub(super) fn no_order_named(item: ItemId, param: &str) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::Missed,
-        param,
-        "",
-        text!(
-            "Service {item} names no hosting order: its parameter {param} is empty",
-            "Услуга {item} не называет заказ хостинга: её параметр {param} пуст"
-        ),
-    )
-    .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!(
-        "enter the number of the hosting order there, then repeat",
-        "впишите в него номер заказа хостинга и повторите"
-    ))
-}
-
-pub(super) fn no_such_order(order: LicenseId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::BadValue,
-        "orderid",
-        order,
-        text!(
-            "There is no such order in this account: {order} is in none of the lines of products of the setting products",
-            "Такого заказа в этой учётной записи нет: {order} не найден ни в одной линейке настройки products"
-        ),
-    )
-    .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!(
-        "correct the number, then repeat",
-        "исправьте номер и повторите"
-    ))
-}
-
-pub(super) fn no_email(item: &Item) -> ModuleError {
-    let client = item.client;
-    ModuleError::new(
-        ErrorKind::Missed,
-        "email",
-        client,
-        text!(
-            "The panel's database shows no e-mail address of client {client}, so it cannot be told whether the hosting order is his",
-            "В базе панели нет e-mail клиента {client}, поэтому нельзя сказать, его ли это заказ хостинга"
-        ),
-    )
-    .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!(
-        "if only you fill in the order's number, set any_customer = true under [orderbox]",
-        "если номер заказа вписываете только вы, задайте any_customer = true в разделе [orderbox]"
-    ))
-}
-
-pub(super) fn other_customer(item: &Item, order: LicenseId) -> ModuleError {
-    let client = item.client;
-    ModuleError::new(
-        ErrorKind::BadValue,
-        "orderid",
-        order,
-        text!(
-            "Hosting order {order} belongs to another customer than client {client} of service {}",
-            "Заказ хостинга {order} принадлежит другому покупателю, а не клиенту {client} услуги {}",
-            item.id
-        ),
-    )
-    .changed(text!("Nothing was sent and no key was shown", "Ничего не отправлено, ключ не показан"))
-    .next(text!(
-        "correct the number, or give both the same e-mail address",
-        "исправьте номер или укажите у обоих один e-mail"
-    ))
-}
-
-pub(super) fn taken(order: LicenseId, other: ItemId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::BadValue,
-        "orderid",
-        order,
-        text!(
-            "The license of hosting order {order} belongs to service {other}",
-            "Лицензия заказа хостинга {order} принадлежит услуге {other}"
-        ),
-    )
-    .changed(text!("Nothing was sent and no key was shown", "Ничего не отправлено, ключ не показан"))
-    .next(text!(
-        "enter another order's number, or close service {other} first",
-        "впишите номер другого заказа или сначала закройте услугу {other}"
-    ))
-}
-
-/// A service shows a license that is about to be given up.
-pub(super) fn shown_elsewhere(order: LicenseId, heir: ItemId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::State,
-        "licid",
-        order,
-        text!(
-            "Service {heir}, which is not closed, shows the license of hosting order {order}",
-            "Незакрытая услуга {heir} показывает лицензию заказа хостинга {order}"
-        ),
-    )
-    .changed(text!("The license was not removed", "Лицензия не снята"))
-    .next(text!(
-        "pmisplicense bind {heir} {order} (if it is that service's), or pmisplicense unbind {heir} (if it is not)",
-        "pmisplicense bind {heir} {order} (если она той услуги) или pmisplicense unbind {heir} (если нет)"
-    ))
-}
-
-pub(super) fn shows_unknown(item: ItemId, license: LicenseId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::State,
-        "licid",
-        license,
-        text!(
-            "Service {item} shows license {license}, which our state does not hold for it",
-            "Услуга {item} показывает лицензию {license}, которой для неё нет в нашем состоянии"
-        ),
-    )
-    .halted(Halt::Unrecognized)
-    .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!("pmisplicense bind {item} {license}", "pmisplicense bind {item} {license}"))
-}
-
-/// Somebody else bought the license, perhaps the client. We must not show its key.
-pub(super) fn foreign_key(item: ItemId, order: LicenseId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::BadValue,
-        "orderid",
-        order,
-        text!(
-            "Hosting order {order} has a license already, and this installation did not buy it for service {item}",
-            "У заказа хостинга {order} уже есть лицензия, и эта установка не покупала её для услуги {item}"
-        ),
-    )
-    .changed(text!("Nothing was sent and no key was shown", "Ничего не отправлено, ключ не показан"))
-    .next(text!(
-        "to hand it over without a purchase: pmisplicense bind {item} {order}",
-        "чтобы передать её без покупки: pmisplicense bind {item} {order}"
-    ))
-}
-
-pub(super) fn another_order(item: ItemId, held: LicenseId, asked: LicenseId) -> ModuleError {
-    ModuleError::new(
-        ErrorKind::NotSupported,
-        "orderid",
-        asked,
-        text!(
-            "Service {item} has the license of hosting order {held} and now names order {asked}. A license cannot move to another order",
-            "У услуги {item} лицензия заказа хостинга {held}, а теперь назван заказ {asked}. Перенести лицензию на другой заказ нельзя"
-        ),
-    )
-    .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!(
-        "close the service and order a new one, or enter {held} again",
-        "закройте услугу и закажите новую или верните {held}"
-    ))
-}
-
 pub(super) fn not_active(seen: &HostingOrder) -> ModuleError {
     let (order, status) = (seen.id, &seen.status);
     ModuleError::new(
@@ -221,7 +72,7 @@ pub(super) fn is_over(seen: &HostingOrder) -> ModuleError {
         "orderid",
         order,
         text!(
-            "The term of hosting order {order} is over ({ends}), or the seller does not tell it",
+            "The term of hosting order {order} is over ({ends}), or the seller does not show it",
             "Срок заказа хостинга {order} истёк ({ends}) или продавец его не сообщает"
         ),
     )
@@ -320,7 +171,7 @@ pub(super) fn under_way(what: &Text, order: LicenseId) -> ModuleError {
         ),
     )
     .halted(Halt::InDoubt)
-    .changed(text!("Nothing is sent again meanwhile", "Пока ничего не отправляется повторно"))
+    .changed(text!("Nothing is sent again until it has ended", "До его окончания ничего не отправляется повторно"))
     .next(text!(
         "nothing; each run looks at the action until it has ended",
         "ничего; каждый запуск проверяет, закончилось ли действие"
@@ -403,7 +254,7 @@ pub(super) fn key_came(item: ItemId, order: LicenseId) -> ModuleError {
         "licid",
         order,
         text!(
-            "Hosting order {order} shows a license key by now, so the purchase for service {item} did happen",
+            "Hosting order {order} already shows a license key, so the purchase for service {item} was carried out",
             "У заказа хостинга {order} уже есть ключ лицензии: покупка для услуги {item} состоялась"
         ),
     )
@@ -511,7 +362,7 @@ pub(super) fn added_after_all(item: Option<ItemId>, order: LicenseId) -> ModuleE
         "licid",
         order,
         text!(
-            "Hosting order {order} has a license by now, so it was bought",
+            "Hosting order {order} already has a license, so it was bought",
             "У заказа хостинга {order} уже есть лицензия: она куплена"
         ),
     )

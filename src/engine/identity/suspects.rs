@@ -54,7 +54,7 @@ impl Suspects {
     pub(in crate::engine) fn left_over(&self) -> Option<ModuleError> {
         let left = self.left;
         (left > 0).then(|| {
-            let words = text!("{left} more services belong to another client than recorded, or show licenses that this state does not hold for them", "Ещё у {left} услуг сменился клиент, или они показывают лицензии, которых за ними нет в состоянии");
+            let words = text!("More services have another client than recorded, or show licenses that are not bound to them in this state: {left}", "Есть ещё услуги, у которых сменился клиент или которые показывают не свои лицензии: {left}");
             ModuleError::new(ErrorKind::State, "licid", left, words)
                 .halted(Halt::Unrecognized)
                 .changed(text!("Nothing was changed for them", "Для них ничего не изменено"))

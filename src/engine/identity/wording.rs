@@ -73,8 +73,8 @@ pub(in crate::engine) fn other_client(item: &Item, known: ClientId, held: Option
 pub(in crate::engine) fn other_incarnation(item: &Item, held: LicenseId) -> ModuleError {
     let (id, created) = (item.id, &item.created);
     let happened = text!(
-        "License {held} is bound to a service with the number {id} that was created at another time than the present one ({created}), or closed since",
-        "Лицензия {held} привязана к услуге с номером {id}, созданной в другое время, чем нынешняя ({created}), или с тех пор закрытой"
+        "License {held} is bound to a former service with the number {id}. The present service was created at another time ({created}), or the former one was closed since then",
+        "Лицензия {held} привязана к прежней услуге с номером {id}. Нынешняя создана в другое время ({created}), или прежнюю с тех пор закрыли"
     );
     state("item", id, same_or_another(happened, item, held))
 }

@@ -175,7 +175,7 @@ impl Codes {
 
 fn stands_on(item: ItemId, license: LicenseId) -> Text {
     text!(
-        "service {item} shows it: pmisplicense take-over panel, or: pmisplicense bind {item} {license}",
-        "её показывает услуга {item}: pmisplicense take-over panel или pmisplicense bind {item} {license}"
+        "service {item} shows it; to bind it: pmisplicense bind {item} {license}. To bind all such licenses: pmisplicense take-over panel",
+        "её показывает услуга {item}; привязать: pmisplicense bind {item} {license}. Привязать все такие: pmisplicense take-over panel"
     )
 }

@@ -101,7 +101,7 @@ impl Engine<'_> {
                 Err(self.hand_over(intent, &what, &why).await?)
             }
             Found::Nothing if intent.status == IntentStatus::HandedOver => {
-                let why = text!("a person must look", "решить должен человек");
+                let why = text!("an operator must look", "решить должен оператор");
                 Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
             }
             Found::Nothing if !matches!(whose, Whose::Wanted(_)) => {
@@ -236,8 +236,8 @@ impl Engine<'_> {
             Err(error @ (CallError::Refused(_) | CallError::BadAnswer(_) | CallError::Form(_))) => {
                 let why = unreadable(&error, id);
                 self.warn(&text!(
-                    "License {id} may be the one that is looked for, and the seller does not show it: {why}",
-                    "Лицензия {id} может быть искомой, а продавец её не показывает: {why}"
+                    "License {id} may be the one that the program looks for, but it cannot be read at the seller: {why}",
+                    "Возможно, программа ищет именно лицензию {id}, но у продавца она не читается: {why}"
                 ));
                 *hidden = true;
                 Ok(None)

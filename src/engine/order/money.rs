@@ -85,7 +85,10 @@ impl Engine<'_> {
             };
             let until = (since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
             let message = text!(
-                ["{}: the seller refused for money at the last try, the balance is still {balance}", what.en],
+                [
+                    "{}: at the last try the seller refused because of too little money, and the balance is still {balance}",
+                    what.en
+                ],
                 ["{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}", what.ru]
             );
             return Ok(Some((
@@ -93,8 +96,8 @@ impl Engine<'_> {
                 ModuleError::new(kind, "balance", &balance, message)
                     .changed(text!("Nothing was sent", "Ничего не отправлено"))
                     .next(text!(
-                        "tried again after {until}, or as soon as the balance grows",
-                        "повтор после {until} или как только баланс вырастет"
+                        "top up the account. The purchase is tried again after {until}, or as soon as the balance grows",
+                        "пополните счёт. Покупка повторится после {until} или как только баланс вырастет"
                     )),
             )));
         }

@@ -90,7 +90,7 @@ impl Engine<'_> {
         }
         self.lock_license(license).await?;
         let known = self.store.license(self.account, license).map_err(errors::state)?;
-        let by_now = || text!("license {license} is known by now", "лицензия {license} уже известна");
+        let by_now = || text!("license {license} is already known", "лицензия {license} уже известна");
         if known.as_ref().is_some_and(|row| row.incarnation.is_some()) {
             return Ok(by_now());
         }
@@ -197,8 +197,8 @@ impl Engine<'_> {
             Some(until) => {
                 let until = until.format("%Y-%m-%d %H:%M UTC");
                 Ok(text!(
-                    "license {id} is taken in; so young it rests until {until}, then sync frees it",
-                    "лицензия {id} принята; она слишком новая и ждёт до {until}, затем её освободит sync"
+                    "license {id} is taken in. It is too new to be freed now: sync frees it after {until}",
+                    "лицензия {id} принята. Она слишком новая, чтобы освободить её сейчас: sync освободит её после {until}"
                 ))
             }
             None => self.free_now(id).await,

@@ -88,7 +88,7 @@ impl Engine<'_> {
         self.lock_license(row.id).await?;
         let (id, held) = (row.id, row.clone());
         let reason =
-            text!("license {id} is to be freed: a person said so", "лицензию {id} освободить: так решил человек");
+            text!("license {id} is to be freed: an operator said so", "лицензию {id} освободить: так решил оператор");
         self.note(&reason);
         self.commit("to free", move |tx| {
             tx.release_license(&held, LicenseState::ToFree, None, None)?;
@@ -199,7 +199,7 @@ impl Engine<'_> {
         if seen.key.is_none() {
             return Err(no_key(id, row.id));
         }
-        Ok(text!("service {id} is right", "услуга {id} в порядке"))
+        Ok(text!("service {id} is in order", "услуга {id} в порядке"))
     }
 
     /// Reads a license whose family is not known.

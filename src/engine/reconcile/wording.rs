@@ -33,12 +33,12 @@ pub(in crate::engine) fn has_license(id: ItemId, held: LicenseId, license: Licen
 }
 
 pub(in crate::engine) fn wants_nothing(id: ItemId) -> ModuleError {
-    let words = text!("Service {id} asks for no panel", "Услуга {id} не требует панели");
+    let words = text!("Service {id} needs no control panel", "Услуге {id} не нужна панель управления");
     ModuleError::new(ErrorKind::BadValue, "item", id, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "choose a product in the panel first, or, if it is to have no license, run: pmisplicense unbind {id}",
-            "сначала выберите продукт в панели, а если лицензия ей не нужна, выполните: pmisplicense unbind {id}"
+            "choose a product for it in the panel first. If it is to have no license: pmisplicense unbind {id}",
+            "сначала выберите ей продукт в панели. Если лицензия ей не нужна: pmisplicense unbind {id}"
         ))
 }
 
@@ -47,7 +47,10 @@ pub(in crate::engine) fn serves_another(license: LicenseId, item: Option<ItemId>
     let words = text!("License {license} serves service {item}", "Лицензия {license} обслуживает услугу {item}");
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
-        .next(text!("end that first: pmisplicense unbind {item}", "сначала: pmisplicense unbind {item}"))
+        .next(text!(
+            "take it from that service first: pmisplicense unbind {item}",
+            "сначала заберите её у той услуги: pmisplicense unbind {item}"
+        ))
 }
 
 pub(in crate::engine) fn another_installation(
@@ -93,8 +96,8 @@ pub(in crate::engine) fn another_product(id: ItemId, seen: &License, wanted: &st
         LicenseTariff::Absent => "-".to_owned(),
     };
     let words = text!(
-        "License {license} is of product {has}, and service {id} asks for {wanted}: once bound, its tariff is changed, which may cost money",
-        "Лицензия {license} — продукт {has}, а услуге {id} нужен {wanted}: после привязки тариф сменится, это может стоить денег"
+        "License {license} is of product {has}, and service {id} asks for {wanted}. After binding, its tariff is changed, which may cost money",
+        "Лицензия {license} — продукт {has}, а услуге {id} нужен {wanted}. После привязки тариф сменится, это может стоить денег"
     );
     ModuleError::new(ErrorKind::BadValue, "licid", license, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
@@ -141,8 +144,8 @@ pub(in crate::engine) fn order_open(id: ItemId, intent: u32) -> ModuleError {
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "let sync settle it, or say what happened: pmisplicense resolve {id} --wish {intent} --bought LICENSE | --not-bought",
-            "дождитесь sync или укажите: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ | --not-bought"
+            "wait until sync settles it, or say what the seller's panel shows. If it was bought: pmisplicense resolve {id} --wish {intent} --bought LICENSE. If not: pmisplicense resolve {id} --wish {intent} --not-bought",
+            "дождитесь, пока это завершит sync, или посмотрите в панели продавца. Если куплено: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {id} --wish {intent} --not-bought"
         ))
 }
 
@@ -161,8 +164,8 @@ pub(in crate::engine) fn not_marked(license: LicenseId) -> ModuleError {
 
 pub(in crate::engine) fn not_yet(id: ItemId, license: LicenseId) -> ModuleError {
     let words = text!(
-        "License {license} still differs from what service {id} wants: the seller did not allow it yet",
-        "Лицензия {license} всё ещё отличается от нужного услуге {id}: продавец пока не разрешил"
+        "License {license} still differs from what service {id} needs: the seller did not allow the change yet",
+        "Лицензия {license} всё ещё отличается от того, что нужно услуге {id}: продавец пока не разрешил изменение"
     );
     ModuleError::new(ErrorKind::Upstream, "licid", license, words)
         .halted(Halt::NotYet)
@@ -172,7 +175,7 @@ pub(in crate::engine) fn not_yet(id: ItemId, license: LicenseId) -> ModuleError 
 
 pub(in crate::engine) fn no_key(id: ItemId, license: LicenseId) -> ModuleError {
     let words = text!(
-        "license {license} of service {id} has no key the seller either: ask the seller",
+        "license {license} of service {id} has no key at the seller either: ask the seller",
         "у лицензии {license} услуги {id} ключа нет и у продавца: спросите его"
     );
     ModuleError::new(ErrorKind::Upstream, "licid", license, words).halted(Halt::NotYet)

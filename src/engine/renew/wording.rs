@@ -22,7 +22,10 @@ pub(super) fn no_period(item: &Item) -> ModuleError {
         ),
     )
     .changed(text!("Nothing was renewed", "Ничего не продлено"))
-    .next(text!("add a period alignment rule", "добавьте правило выравнивания"))
+    .next(text!(
+        "add a rule to the table Period alignment of the module",
+        "добавьте правило в таблицу «Выравнивание периодов» модуля"
+    ))
 }
 
 /// The end of a service differs between two reads of one run, and only this run moves it. So one of the reads was out
@@ -39,8 +42,11 @@ pub(super) fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
         ),
     )
     .halted(Halt::Database)
-    .changed(text!("The panel was not told", "Панели не сообщено"))
-    .next(text!("the run is repeated and buys nothing twice", "запуск повторится и ничего не купит дважды"))
+    .changed(text!("Nothing was reported to the panel", "Панели ничего не сообщено"))
+    .next(text!(
+        "nothing to do; the run is repeated and buys nothing twice",
+        "ничего делать не нужно; запуск повторится и ничего не купит дважды"
+    ))
 }
 
 /// The catalogue has lost the product of a license that is to be renewed.
@@ -98,8 +104,8 @@ pub(super) fn trial_is_over(item: &Item, row: &LicenseRow, seen: &License) -> Mo
     )
     .changed(text!("Nothing was changed", "Ничего не изменено"))
     .next(text!(
-        "the service goes on with a paid period or tariff",
-        "услуга продолжится с платным периодом или тарифом"
+        "choose a paid period or tariff for the service in the panel",
+        "выберите для услуги в панели платный период или тариф"
     ))
 }
 

@@ -156,8 +156,8 @@ pub(in crate::engine) fn sent_elsewhere(intent: &Intent, sent_with: Option<&Acco
     ModuleError::new(ErrorKind::Config, "account", user, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "give the module that account back and repeat, or give the order up, so that the next run orders with the present account: {not_bought}",
-            "верните модулю прежнюю учётную запись и повторите или откажитесь от заказа, тогда следующий запуск закажет через нынешнюю: {not_bought}"
+            "give the module its former account back and repeat. To give the order up, so that the next run orders with the present account: {not_bought}",
+            "верните модулю прежнюю учётную запись и повторите. Чтобы отказаться от заказа (следующий запуск закажет через нынешнюю): {not_bought}"
         ))
 }
 
@@ -206,7 +206,8 @@ fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
 
 /// Several doubts, and none was named.
 pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> ModuleError {
-    let words = text!("Service {item} has several doubts", "У услуги {item} под вопросом несколько запросов");
+    let words =
+        text!("Service {item} has several requests in doubt", "У услуги {item} под вопросом несколько запросов");
     ModuleError::new(ErrorKind::Missed, "wish", item, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
@@ -217,7 +218,8 @@ pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> M
 
 /// The doubt that was named does not belong to this service.
 pub(in crate::engine) fn no_such_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
-    let words = text!("Service {item} has no doubt {intent}", "У услуги {item} нет запроса {intent} под вопросом");
+    let words =
+        text!("Service {item} has no request {intent} in doubt", "У услуги {item} нет запроса {intent} под вопросом");
     ModuleError::new(ErrorKind::Missed, "wish", intent, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(

@@ -42,9 +42,9 @@ pub fn explain(q: &Question<'_>) -> Vec<Change> {
     lines.extend(q.rows.iter().filter_map(|row| given_back(q, row)));
     match &q.view.want {
         Want::Unclear(why) => {
-            lines.push(text!(["nothing can be ordered: {}", why.en], ["ничего не заказать: {}", why.ru]))
+            lines.push(text!(["nothing can be ordered: {}", why.en], ["заказать ничего нельзя: {}", why.ru]))
         }
-        Want::Nothing => lines.push(text!("the service asks for no panel", "услуга не требует панели")),
+        Want::Nothing => lines.push(text!("the service needs no control panel", "услуге не нужна панель управления")),
         Want::License(_) => {}
     }
     match q.held {
@@ -87,8 +87,8 @@ fn given_back(q: &Question<'_>, row: &LicenseRow) -> Option<Text> {
 fn gone(row: &LicenseRow) -> Text {
     let order = row.id;
     text!(
-        "hosting order {order} has no license any more: each pass says so, and none is bought again",
-        "у заказа хостинга {order} больше нет лицензии: об этом говорит каждый проход, повторно ничего не покупается"
+        "hosting order {order} has no license any more: each pass reports it, and no license is bought again",
+        "у заказа хостинга {order} больше нет лицензии: каждый проход сообщает об этом, повторно ничего не покупается"
     )
 }
 
@@ -98,7 +98,7 @@ fn license(view: &ItemView, row: &LicenseRow, seen: &HostingOrder) -> Vec<Text> 
     match &seen.key {
         None if row.key.is_some() => return vec![gone(row)],
         None => lines.push(text!(
-            "the key of hosting order {order} is waited for: it has none yet",
+            "hosting order {order} has no key yet: sync waits for it",
             "ожидается ключ заказа хостинга {order}: его ещё нет"
         )),
         Some(key) if item.params.lickey.as_ref() != Some(key) || item.params.licid != Some(order) => {
@@ -112,8 +112,8 @@ fn license(view: &ItemView, row: &LicenseRow, seen: &HostingOrder) -> Vec<Text> 
     if !seen.is_active() {
         let status = &seen.status;
         lines.push(text!(
-            "hosting order {order} has the status {status}: a problem says so",
-            "заказ хостинга {order} в состоянии {status}: об этом будет проблема"
+            "hosting order {order} has the status {status}: sync reports a problem",
+            "заказ хостинга {order} в состоянии {status}: sync сообщит о проблеме"
         ));
     }
     if lines.is_empty() {
@@ -131,8 +131,8 @@ fn without(q: &Question<'_>) -> Change {
     match (&q.view.want, q.view.item.status) {
         (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
             let words = text!(
-                "service {id} is paid and has no license: sync never buys one; run: pmisplicense reconcile --apply",
-                "услуга {id} оплачена, а лицензии нет: sync не покупает; выполните: pmisplicense reconcile --apply"
+                "service {id} is paid and has no license: sync never buys one. Next: pmisplicense reconcile --apply",
+                "услуга {id} оплачена, а лицензии нет: sync её не покупает. Далее: pmisplicense reconcile --apply"
             );
             Change::at_list_price(words, price)
         }

@@ -111,8 +111,8 @@ impl Ground {
         }
         if view.item.status == ItemStatus::Deleted {
             let what = text!(
-                "service {item} is closed, and the license of hosting order {order} is still held",
-                "услуга {item} закрыта, а лицензия заказа хостинга {order} ещё занята"
+                "service {item} is closed, but the license of hosting order {order} is still bound to it",
+                "услуга {item} закрыта, но лицензия заказа хостинга {order} ещё за ней"
             );
             return one(Kind::Closed, what, Remedy::Free(order));
         }
@@ -175,7 +175,7 @@ impl Ground {
         match key {
             Some(KeyNow::Gone) => {
                 let what = text!(
-                    "the license of hosting order {order} is removed by now",
+                    "the license of hosting order {order} is already removed",
                     "лицензия заказа хостинга {order} уже снята"
                 );
                 Some(self.finding(Kind::ToFree, row, what, look()))
@@ -255,8 +255,8 @@ impl Ground {
         }
         if let Shown::Unknown(license) | Shown::Elsewhere(license, _) = view.shown {
             let what = text!(
-                "service {item} shows the license of hosting order {license}, which this state does not hold for it",
-                "услуга {item} показывает лицензию заказа хостинга {license}, которой для неё нет в состоянии"
+                "service {item} shows the license of hosting order {license}, which is not bound to it in this state",
+                "услуга {item} показывает лицензию заказа хостинга {license}, которая в состоянии за ней не числится"
             );
             return Some(finding(Kind::Shown, Some(license), what, command(format_args!("bind {item} {license}"))));
         }
@@ -282,8 +282,8 @@ impl Ground {
 /// A removal that an operator has to end, with both commands.
 fn removal_to_decide(order: u32, item: &str, id: IntentId) -> Text {
     text!(
-        "removal of the license of hosting order {order} of service {item} (wish {id}): an operator must look at the order. The license is still there, even with another key: pmisplicense resolve {item} --wish {id} --not-bought. It is gone, or what is there is somebody else's: pmisplicense resolve {item} --wish {id} --bought {order}",
-        "снятие лицензии с заказа хостинга {order} услуги {item} (желание {id}): оператор должен посмотреть заказ. Лицензия ещё там, пусть и с другим ключом: pmisplicense resolve {item} --wish {id} --not-bought. Её нет, или там чужая: pmisplicense resolve {item} --wish {id} --bought {order}"
+        "removal of the license of hosting order {order} of service {item} (request {id}): an operator must look at the order. If the license is still there, even with another key: pmisplicense resolve {item} --wish {id} --not-bought. If it is gone, or if somebody else's license is there: pmisplicense resolve {item} --wish {id} --bought {order}",
+        "снятие лицензии с заказа хостинга {order} услуги {item} (запрос {id}): оператор должен посмотреть заказ. Если лицензия ещё там, пусть и с другим ключом: pmisplicense resolve {item} --wish {id} --not-bought. Если её нет или там чужая: pmisplicense resolve {item} --wish {id} --bought {order}"
     )
 }
 

@@ -44,8 +44,10 @@ impl Comparison<'_> {
         }
         if is_taken {
             let (name, ip) = (seen.shown_name(), seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
-            let what =
-                text!("pooled license {id} is used as {name} at {ip}", "лицензия {id} из пула занята: {name}, {ip}");
+            let what = text!(
+                "pooled license {id} is in use: name {name}, address {ip}",
+                "лицензия {id} из пула занята: имя {name}, IP {ip}"
+            );
             self.add(Kind::NotFree, None, Some(id), what, used_by(seen));
         }
     }
@@ -91,8 +93,8 @@ impl Comparison<'_> {
                 self.dead.insert(id);
             }
             let what = text!(
-                "service {item} is closed, license {id} is still held",
-                "услуга {item} закрыта, а лицензия {id} ещё занята"
+                "service {item} is closed, but license {id} is still bound to it",
+                "услуга {item} закрыта, но лицензия {id} ещё за ней"
             );
             return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
         }
@@ -166,7 +168,8 @@ impl Comparison<'_> {
         let (item, id) = (view.item.id, row.id);
         if row.key.is_none() {
             if self.ground.now - row.since > chrono::Duration::hours(1) {
-                let what = text!("license {id} has no key for over an hour", "у лицензии {id} больше часа нет ключа");
+                let what =
+                    text!("license {id} has had no key for over an hour", "у лицензии {id} больше часа нет ключа");
                 self.add(Kind::KeyLate, Some(item), Some(id), what, Remedy::Look(item));
             }
         } else if view.item.params.lickey != row.key {

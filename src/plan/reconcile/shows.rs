@@ -124,11 +124,11 @@ impl Comparison<'_> {
             let id = panel.as_str();
             let what = text!(
                 [
-                    "this state has ordered nothing, and {} of this module show licenses that installation {id} marked for them: the state of that installation is lost here",
+                    "this state has ordered nothing, but the panel has {} of this module with licenses that installation {id} marked for them. The state of that installation is lost here",
                     counted(count, "service")
                 ],
                 [
-                    "это состояние ничего не заказывало, а услуги этого модуля показывают лицензии с меткой установки {id} для этих же услуг (услуг: {count}): состояние той установки здесь потеряно"
+                    "это состояние ничего не заказывало, но в панели есть услуги этого модуля с лицензиями, которые для них пометила установка {id} (услуг: {count}). Состояние той установки здесь потеряно"
                 ]
             );
             self.add(Kind::LostState, None, None, what, adopting(panel));

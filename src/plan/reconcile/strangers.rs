@@ -49,7 +49,7 @@ impl Comparison<'_> {
     pub fn unreadable(&mut self, license: LicenseId, item: Option<ItemId>, why: &Text) {
         self.unreadable.insert(license);
         let what = text!(
-            ["license {license} cannot be read at the seller, so nobody knows whose it is: {}", why.en],
+            ["license {license} cannot be read at the seller, so it is not known whose it is: {}", why.en],
             ["лицензия {license} у продавца не читается, поэтому неизвестно, чья она: {}", why.ru]
         );
         self.add(Kind::Unreadable, item, Some(license), what, command(format_args!("show license:{license}")));
@@ -150,8 +150,8 @@ impl Comparison<'_> {
     pub(super) fn foreign_beside_ours(&mut self, row: &LicenseRow, item: ItemId, id: LicenseId) {
         let ours = row.id;
         let what = text!(
-            "license {id}, not ours, has address and tariff of license {ours}: paid twice",
-            "чужая лицензия {id} на том же IP и тарифе, что {ours}: оплачено дважды"
+            "foreign license {id} has the same address and tariff as our license {ours}: both are paid for",
+            "у чужой лицензии {id} те же IP и тариф, что у нашей {ours}: оплачиваются обе"
         );
         let remedy = command(format_args!("bind {item} {id} --replace"));
         self.add(Kind::Duplicate, Some(item), Some(id), what, remedy);

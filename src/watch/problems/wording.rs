@@ -54,8 +54,8 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
             let next = match intent.request {
                 // Another key than before proves nothing: it may have been issued anew.
                 OnceRequest::RemoveLicense(_) => text!(
-                    "look at the order in the seller's panel; it has the license still, even with another key: {no}; it has none, or somebody else's: {yes}",
-                    "посмотрите заказ в панели продавца; лицензия ещё там, пусть и с другим ключом: {no}; её нет, или там чужая: {yes}"
+                    "look at the order in the seller's panel. If it still has the license, even with another key: {no}. If it has none, or somebody else's: {yes}",
+                    "посмотрите заказ в панели продавца. Если лицензия ещё там, пусть и с другим ключом: {no}. Если её нет или там чужая: {yes}"
                 ),
                 OnceRequest::Order(_)
                 | OnceRequest::Prolong { .. }
@@ -64,8 +64,8 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
                 | OnceRequest::NewKey { .. }
                 | OnceRequest::Delete { .. }
                 | OnceRequest::AddLicense(_) => text!(
-                    "look at the license: {look}; it happened: {yes}; it did not: {no}",
-                    "посмотрите лицензию: {look}; выполнено: {yes}; не выполнено: {no}"
+                    "look at the license: {look}. If it was carried out: {yes}. If not: {no}",
+                    "посмотрите лицензию: {look}. Если выполнено: {yes}. Если нет: {no}"
                 ),
             };
             problem(Kind::HandedOver, what, next, look)
@@ -73,8 +73,8 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
         None => {
             let look = "pmisplicense import".to_owned();
             let next = text!(
-                "see whether the license is among those that nobody has: {look}; it is: pmisplicense resolve {item} --wish {id} --bought LICENSE; it is not, and the seller's panel shows none: {no}",
-                "проверьте, есть ли лицензия среди ничьих: {look}; есть: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ; нет, и в панели продавца её нет: {no}"
+                "look for the license among those that no service has: {look}. If it is there: pmisplicense resolve {item} --wish {id} --bought LICENSE. If not, and the seller's panel shows none: {no}",
+                "поищите лицензию среди тех, которых нет ни у одной услуги: {look}. Если она там: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ. Если нет и в панели продавца её нет: {no}"
             );
             problem(Kind::HandedOver, what, next, look)
         }
@@ -102,7 +102,7 @@ pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> 
                 found.push(problem(
                     Kind::KeyLate,
                     text!(
-                        "license {id} of service {item} has no key for over an hour",
+                        "license {id} of service {item} has had no key for over an hour",
                         "у лицензии {id} услуги {item} больше часа нет ключа"
                     ),
                     text!(
@@ -130,8 +130,8 @@ pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> 
         LicenseState::Claimed => found.push(problem(
             Kind::Claimed,
             text!(
-                "license {id} is being prepared for service {item} since {since}, and that did not end",
-                "лицензия {id} готовится для услуги {item} с {since}, и это не закончилось"
+                "license {id} has been in preparation for service {item} since {since}, which is too long",
+                "лицензия {id} слишком долго готовится для услуги {item}: с {since}"
             ),
             text!("carry on with it: {retry}", "продолжить: {retry}"),
             retry,
@@ -142,7 +142,7 @@ pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> 
             found.push(problem(
                 Kind::ToFree,
                 text!(
-                    ["license {id} waits to be freed since {since}{}", why.en],
+                    ["license {id} has been waiting to be freed since {since}{}", why.en],
                     ["лицензия {id} ждёт освобождения с {since}{}", why.ru]
                 ),
                 text!("free it now: pmisplicense sync", "освободить сейчас: pmisplicense sync"),
@@ -164,12 +164,12 @@ pub(super) fn gone(row: &LicenseRow) -> Problem {
         intent: None,
         since: Some(row.since),
         what: text!(
-            "license {id} of service {item} is gone at the seller since {since}",
+            "license {id} of service {item} has been gone at the seller since {since}",
             "лицензии {id} услуги {item} нет у продавца с {since}"
         ),
         next: text!(
-            "see what the service needs, and what that costs: pmisplicense reconcile; to get a license for each such service: pmisplicense reconcile --apply",
-            "посмотрите, что нужно услуге и сколько это стоит: pmisplicense reconcile; получить лицензию каждой такой услуге: pmisplicense reconcile --apply"
+            "see what the service needs, and what that costs: pmisplicense reconcile. To get a license for each such service: pmisplicense reconcile --apply",
+            "посмотрите, что нужно услуге и сколько это стоит: pmisplicense reconcile. Получить лицензию каждой такой услуге: pmisplicense reconcile --apply"
         ),
         command: "pmisplicense reconcile".to_owned(),
     }
@@ -188,7 +188,7 @@ pub(super) fn sync_fails(trouble: &Trouble) -> Problem {
         since: Some(trouble.since),
         what: text!(
             ["sync fails for service {item} since {since}, {} in a row: {}", counted(times, "time"), why.en],
-            ["sync не справляется с услугой {item} с {since}, подряд: {times}: {}", why.ru]
+            ["sync не справляется с услугой {item} с {since} (неудач подряд: {times}): {}", why.ru]
         ),
         next: text!("correct the cause, then look again: {command}", "устраните причину и проверьте снова: {command}"),
         command,

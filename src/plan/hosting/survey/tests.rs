@@ -125,7 +125,7 @@ fn one(kind: Kind, remedy: &str) -> Vec<(Kind, String)> {
 fn each_difference_of_a_serving_license_has_its_remedy() {
     assert_eq!(found(|_, _, _| {}), []);
     let decide = |words: &str| format!("you decide: pmisplicense {words}");
-    let right = "set service 42 right";
+    let right = "correct the license of service 42";
     assert_eq!(found(|_, _, sight| *sight = Sight::Missing), one(Kind::Gone, &decide("show license:4001")));
     let unreadable = |_: &mut LicenseRow, _: &mut Option<ItemView>, sight: &mut Sight| {
         *sight = Sight::Unreadable(Text::same("away"));
@@ -250,7 +250,7 @@ fn explain_says_only_what_such_a_license_has() {
         (lines(|_| {}, seen("KEY-1")), "nothing: the license lasts as long as hosting order 4001, until 2027-01-30"),
         (lines(|_| {}, seen("KEY-2")), "number and key of hosting order 4001 are saved"),
         (lines(|_| {}, seen("")), "hosting order 4001 has no license any more"),
-        (lines(|row| row.key = None, seen("")), "the key of hosting order 4001 is waited for"),
+        (lines(|row| row.key = None, seen("")), "hosting order 4001 has no key yet"),
         (lines(|_| {}, Sight::Missing), "hosting order 4001 has no license any more"),
         (lines(|row| row.state = LicenseState::ToFree, seen("KEY-1")), "the license of hosting order 4001 is removed"),
     ] {
