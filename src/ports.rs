@@ -48,6 +48,9 @@ pub enum Outcome {
     Refused(Refusal),
     /// It failed before the first byte of the request: name, connection, TLS, proxy CONNECT.
     NotSent(String),
+    /// The seller is busy with another action on the same object and did not accept the request now. That action may
+    /// be an earlier copy of this very request, so this is no refusal.
+    Busy(String),
     /// Anything else: it may have been carried out.
     Unknown(String),
 }

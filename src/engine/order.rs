@@ -242,13 +242,13 @@ impl Engine<'_> {
             Outcome::Done(answer) => {
                 Ok(self.lost(&intent, incarnation, format!("no license number in {answer:?}"), what).await?)
             }
-            Outcome::Unknown(why) => Ok(self.lost(&intent, incarnation, why, what).await?),
+            Outcome::Busy(why) | Outcome::Unknown(why) => Ok(self.lost(&intent, incarnation, why, what).await?),
             Outcome::Refused(refusal) => {
                 // Believed only after a look that finds nothing with the mark: an unpaid order is the intent's own.
                 let (found, complete) = self.search_again(&intent, &order).await?;
                 match found {
                     Some(license) => Ok(self.adopt(&intent, &order, license, Some(incarnation), what).await?),
-                    None if !complete && !self.is_unmoved(before, &refusal).await? => {
+                    None if !complete && !self.is_unmoved(before, &order, &refusal).await? => {
                         Err(self.still_in_doubt(&intent, what).into())
                     }
                     None => {
@@ -291,7 +291,7 @@ impl Engine<'_> {
         why: String,
         what: &Text,
     ) -> Result<License, ModuleError> {
-        self.write_event(intent, IntentEvent::Unknown { reason: why }, what).await?;
+        self.write_event(intent, IntentEvent::unknown(why), what).await?;
         match self.settle_order(intent, Whose::Wanted(incarnation)).await? {
             Some(license) => Ok(license),
             None => Err(self.still_in_doubt(intent, what)),

@@ -160,8 +160,8 @@ impl Engine<'_> {
                 }
                 Err(error) => self.unknown(&intent, format!("{refusal}, then {}", error.words().en), what).await,
             },
-            Outcome::Unknown(why) => {
-                self.write_event(&intent, IntentEvent::Unknown { reason: why }, what).await?;
+            Outcome::Busy(why) | Outcome::Unknown(why) => {
+                self.write_event(&intent, IntentEvent::unknown(why), what).await?;
                 match self.try_read(row.family, row.id).await? {
                     Ok(seen) if effect(&intent.request, seen.as_ref()) == Effect::Visible => {
                         self.carried_out(row, &intent, IntentEvent::Adopted { license: row.id }, seen, what).await
@@ -173,7 +173,7 @@ impl Engine<'_> {
     }
 
     async fn unknown(&mut self, intent: &Intent, why: String, what: &Text) -> Result<Option<License>, Failed> {
-        self.write_event(intent, IntentEvent::Unknown { reason: why }, what).await?;
+        self.write_event(intent, IntentEvent::unknown(why), what).await?;
         Err(Failed::Other(self.still_in_doubt(intent, what)))
     }
 

@@ -319,6 +319,9 @@ pub enum IntentEvent {
     Unknown {
         /// What happened.
         reason: String,
+        /// The seller did answer: it did not accept the request. What appears nevertheless may be somebody else's.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        declined: bool,
     },
     /// The seller named a license that could not be read back yet. The search begins there.
     Answered {
@@ -346,6 +349,18 @@ pub enum IntentEvent {
     FreeWhenAppears,
     /// Its item was opened again: a license that appears is adopted after all.
     WantedAgain,
+}
+
+impl IntentEvent {
+    /// The request left, and no trustworthy answer came.
+    pub fn unknown(reason: String) -> Self {
+        Self::Unknown { reason, declined: false }
+    }
+
+    /// The seller answered that it did not accept the request, and a look did not confirm that nothing happened.
+    pub fn declined(reason: String) -> Self {
+        Self::Unknown { reason, declined: true }
+    }
 }
 
 /// The status of an intent.

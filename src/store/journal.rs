@@ -215,6 +215,14 @@ impl Store {
         self.intents(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
     }
 
+    /// Every removal from a hosting order that was ever recorded, oldest first.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn removals_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Intent>, StoreError> {
+        self.intents("account = ?1 AND target = ?2 AND kind = 'remove'", params![account.0, license.0])
+    }
+
     /// All intents without an ended outcome, oldest first.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ fn event_words(event: &IntentEvent) -> (&'static str, String) {
         IntentEvent::Done { .. } => ("done", String::new()),
         IntentEvent::Refused { reason } => ("refused", reason.clone()),
         IntentEvent::NotSent { reason } => ("not_sent", reason.clone()),
-        IntentEvent::Unknown { reason } => ("unknown", reason.clone()),
+        IntentEvent::Unknown { reason, .. } => ("unknown", reason.clone()),
         IntentEvent::Answered { .. } => ("answered", String::new()),
         IntentEvent::CleanLook => ("clean_look", String::new()),
         IntentEvent::Adopted { .. } => ("adopted", String::new()),

@@ -202,6 +202,29 @@ fn a_module_that_is_not_found_is_left_to_an_operator() {
     }
 }
 
+/// A seller may accept an order and wait for the money: then the balance does not change. So a refusal whose reason we
+/// do not know is not believed, and an operator decides.
+#[test]
+fn an_unmoved_balance_proves_no_refusal_of_a_module_whose_reason_and_price_are_unknown() {
+    let test = with_module();
+    let billed = test.upstream.billed("addition.order.param");
+    test.upstream.with(|world| world.next_id += 1000);
+    let mut fault = Fault::on("addition.order.param").refused_after("something_odd");
+    fault.unpaid = true;
+    test.upstream.fault(fault);
+    test.cmd("open", 43).fails("client");
+    settle(&test);
+    test.cmd("open", 43).fails("order_unknown");
+    assert_eq!(test.upstream.requests_of("addition.order.param").len(), 1, "nothing is ordered again");
+    assert_eq!(test.upstream.billed("addition.order.param"), billed);
+    let id = test.upstream.licenses().iter().map(|l| l.id).max().unwrap();
+    assert_eq!(test.upstream.license(id).status, 1, "the seller waits for the money");
+    test.upstream.edit_license(id, |l| l.status = 2);
+    test.run(["resolve", "43", "--bought", &id.to_string(), "--yes"]).ok();
+    test.cmd("open", 43).ok();
+    assert_eq!(licid(&test, 43), id);
+}
+
 /// Other software: the same verbs, no look at the address beforehand, no pool; BitNinja needs no address at all.
 #[test]
 fn other_software_is_ordered_without_checkip_and_never_pooled() {

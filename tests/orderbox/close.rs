@@ -287,6 +287,30 @@ fn a_license_that_was_just_given_back_is_not_forgotten_by_a_look_at_the_past() {
     }
 }
 
+/// A removal was refused, and the look at its order shows the moment before the license was bought: it is not gone, and
+/// it is removed later.
+#[test]
+fn a_refused_removal_is_not_taken_for_done_by_a_look_at_the_past() {
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().before(REMOVE, 1, |world| {
+        if let Some(order) = world.orders.get_mut(&ORDER) {
+            order.key_late_reads = 1;
+        }
+    });
+    test.orderbox().fault(Fault::on(REMOVE).refused("Something odd is wrong here"));
+    test.cmd("close", ITEM).ok();
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free", "{}", test.story());
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'remove'"), "in_doubt");
+    assert!(!key(&test).is_empty());
+    for _ in 0..3 {
+        settle(&test);
+        sync(&test);
+    }
+    sync(&test).ok();
+    assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted", "{}", test.story());
+    assert_eq!((test.orderbox().removals(ORDER), test.orderbox().requests_of(REMOVE).len()), (1, 2));
+}
+
 /// After a removal there is nothing left to reopen: a new license is bought, with a new key.
 #[test]
 fn a_service_that_is_opened_again_gets_a_new_license() {

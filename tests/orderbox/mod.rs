@@ -2,6 +2,7 @@
 //! What one costs stands in the ledger of the stand-in (tests/support/orderbox).
 mod both;
 mod close;
+mod declined;
 mod doubt;
 mod guard;
 mod keeping;

@@ -276,7 +276,7 @@ pub fn seller(world: &mut World, item: u32, does: SellerDoes) {
     });
     let seller = &mut world.seller;
     match does {
-        D::EmptyBalance => seller.balance = 0,
+        D::EmptyBalance => seller.balance = 100,
         D::FillBalance => seller.balance = 1_000_000,
         D::FreeNeighbours | D::BuyAlike => {
             seller.next_id += 1;

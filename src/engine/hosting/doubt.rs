@@ -253,6 +253,10 @@ impl Engine<'_> {
         let what = describe(intent);
         let trace = match self.try_order(add.line, add.order).await? {
             Ok(seen) if seen.key.is_some() => {
+                // The purchase may have been carried out although it was refused. Or somebody else bought the license a
+                // moment before, and it was refused for that reason. The client gets the key of his own order in both
+                // cases. The journal keeps the refusal: such a license is not removed before an operator was asked.
+                self.write_event(intent, IntentEvent::declined(refusal.to_string()), &what).await?;
                 let event = IntentEvent::Adopted { license: add.order };
                 return self.bind_addition(intent, &seen, Some(incarnation), event).await;
             }
@@ -267,7 +271,7 @@ impl Engine<'_> {
             }
             Some(Trace::UnderWay | Trace::Ended) | None => {
                 let reason = format!("{refusal}, and a look did not confirm it");
-                self.write_event(intent, IntentEvent::Unknown { reason }, &what).await?;
+                self.write_event(intent, IntentEvent::declined(reason), &what).await?;
                 Err(self.still_in_doubt(intent, &what))
             }
         }

@@ -305,14 +305,24 @@ impl Engine<'_> {
                 self.bind_addition(&intent, seen, Some(incarnation), event).await
             }
             Outcome::Refused(refusal) => self.after_refusal(&intent, incarnation, &refusal).await,
-            Outcome::Unknown(why) => {
-                self.write_event(&intent, IntentEvent::Unknown { reason: why }, &what).await?;
-                let intent = self.recorded(intent.id)?;
-                match self.settle_addition(&intent, Some(incarnation)).await? {
-                    Some(row) => Ok(row),
-                    None => Err(self.still_in_doubt(&intent, &what)),
-                }
-            }
+            Outcome::Busy(why) => self.look_for_addition(&intent, incarnation, IntentEvent::declined(why)).await,
+            Outcome::Unknown(why) => self.look_for_addition(&intent, incarnation, IntentEvent::unknown(why)).await,
+        }
+    }
+
+    /// Writes down that the outcome of a purchase is not known, and looks for its license at once.
+    async fn look_for_addition(
+        &mut self,
+        intent: &Intent,
+        incarnation: &Incarnation,
+        event: IntentEvent,
+    ) -> Result<LicenseRow, ModuleError> {
+        let what = describe(intent);
+        self.write_event(intent, event, &what).await?;
+        let intent = self.recorded(intent.id)?;
+        match self.settle_addition(&intent, Some(incarnation)).await? {
+            Some(row) => Ok(row),
+            None => Err(self.still_in_doubt(&intent, &what)),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::store::{NewIntent, Recorded, RecordedIntent};
 use crate::text;
 
 use super::look::unreadable;
+use super::unproven::Question;
 use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
@@ -222,11 +223,15 @@ impl Engine<'_> {
         let fingerprint = key.fingerprint();
         match &row.key {
             Some(ours) if ours.fingerprint() != fingerprint => {
-                return Err(self.ask_whose_key(item, &row, line, ours.fingerprint()).await?);
+                let ours = ours.fingerprint();
+                return Err(self.ask_before_removal(item, &row, line, ours, Question::WhoseKey).await?);
             }
             Some(_) => {}
             // The key of our purchase came after the close.
             None => self.refresh(&row, &seen.as_license()).await?,
+        }
+        if self.may_be_anothers(&row)? {
+            return Err(self.ask_before_removal(item, &row, line, fingerprint, Question::WhoBought).await?);
         }
         if self.rules.hosting.remove_call.is_empty() {
             let price = self.cost_of_months(1);
@@ -305,8 +310,14 @@ impl Engine<'_> {
             }
             Outcome::Refused(refusal) => match self.try_order(line, row.id).await? {
                 Ok(seen) => match key_now(&seen, &fingerprint) {
+                    // The look may show the past, before the license was bought.
+                    KeyNow::Gone if self.may_be_old(intent.recorded_at, self.now_at_least()) => {
+                        let reason = format!("{refusal}, and a look showed no license key");
+                        self.write_event(&intent, IntentEvent::unknown(reason), &what).await?;
+                        Err(self.still_in_doubt(&intent, &what))
+                    }
                     KeyNow::Gone => self.removed(row, &intent).await,
-                    KeyNow::Other => Err(self.hand_over_removal(&intent, row).await?),
+                    KeyNow::Other => Err(self.hand_over_removal(&intent, row, Question::WhoseKey).await?),
                     KeyNow::Same => {
                         self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
                         let problem = wording::removal_refused(item, row.id, &refusal);
@@ -316,7 +327,7 @@ impl Engine<'_> {
                 },
                 Err(error) => {
                     let reason = format!("{refusal}, then {}", error.words().en);
-                    self.write_event(&intent, IntentEvent::Unknown { reason }, &what).await?;
+                    self.write_event(&intent, IntentEvent::unknown(reason), &what).await?;
                     Err(self.still_in_doubt(&intent, &what))
                 }
             },
@@ -326,7 +337,7 @@ impl Engine<'_> {
                 let reason = "answered, not visible yet".to_owned();
                 self.look_for_removal(row, &intent, reason).await
             }
-            Outcome::Unknown(why) => self.look_for_removal(row, &intent, why).await,
+            Outcome::Busy(why) | Outcome::Unknown(why) => self.look_for_removal(row, &intent, why).await,
         }
     }
 
@@ -336,7 +347,7 @@ impl Engine<'_> {
 
     async fn look_for_removal(&mut self, row: &LicenseRow, intent: &Intent, why: String) -> Result<(), ModuleError> {
         let what = describe(intent);
-        self.write_event(intent, IntentEvent::Unknown { reason: why }, &what).await?;
+        self.write_event(intent, IntentEvent::unknown(why), &what).await?;
         let intent = self.recorded(intent.id)?;
         self.settle_removal(&intent, row).await?;
         let row = self.store.license(row.account, row.id).map_err(errors::state)?;

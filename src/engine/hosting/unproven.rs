@@ -1,5 +1,6 @@
-//! A removal whose outcome is not known: what proves it, and what an operator says about it. An order without a key
-//! proves it. Another key does not: the seller may have issued the key of the same license anew.
+//! A removal that is in doubt: the proof that it happened, and an operator's answers about it. An order without a key
+//! proves it. Another key does not: the seller may have issued the key of the same license anew. Nor is a license
+//! removed unasked if the seller did not accept our purchase of it: somebody else may have bought it.
 
 use chrono::{DateTime, Utc};
 
@@ -17,6 +18,15 @@ use super::look::unreadable;
 use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, Verdict as Answer, errors};
+
+/// The question that an operator has to answer before a license is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    /// The order shows another key than the one that we hold.
+    WhoseKey,
+    /// The seller did not accept our purchase, and the order showed a key nevertheless.
+    WhoBought,
+}
 
 impl Engine<'_> {
     /// Settles the removals of an order that are in doubt. Until then no run buys or removes for this order.
@@ -41,7 +51,10 @@ impl Engine<'_> {
                 return Err(self.still_in_doubt(intent, &what));
             }
             (KeyNow::Gone, _) => return self.removed(row, intent).await,
-            (KeyNow::Other, true) => return Err(reissued_or_removed(intent, remove.order)),
+            (KeyNow::Other, true) => return Err(Question::WhoseKey.error(intent, remove.order)),
+            (KeyNow::Same, true) if self.may_be_anothers(row)? => {
+                return Err(Question::WhoBought.error(intent, remove.order));
+            }
             (KeyNow::Same, true) => {
                 let why = text!("an operator must look", "решить должен оператор");
                 return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
@@ -56,7 +69,7 @@ impl Engine<'_> {
             // What was sent may still arrive. Until then nobody can say what became of the license.
             let settled = self.is_settled(intent);
             return Err(if settled {
-                self.hand_over_removal(intent, row).await?
+                self.hand_over_removal(intent, row, Question::WhoseKey).await?
             } else {
                 self.still_in_doubt(intent, &what)
             });
@@ -84,28 +97,43 @@ impl Engine<'_> {
         may_be_old(there, now, self.rules.upstream.settle_s)
     }
 
-    /// The order of a license that is to be removed shows another key than the one we hold. Nothing is sent: the
-    /// removal is written down as one that an operator has to decide about.
-    pub(super) async fn ask_whose_key(
+    /// Whether somebody else may have bought the license that a service gave back: the seller did not accept our
+    /// purchase, and the order showed a key nevertheless. An operator who lets the license be removed, or binds it, has
+    /// answered that.
+    pub(super) fn may_be_anothers(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        let Some(purchase) = self.purchase_of(row)? else { return Ok(false) };
+        let events = self.store.events(purchase.id).map_err(errors::state)?;
+        if !events.iter().any(|event| matches!(event, IntentEvent::Unknown { declined: true, .. })) {
+            return Ok(false);
+        }
+        let removals = self.store.removals_of_license(row.account, row.id).map_err(errors::state)?;
+        let is_answer = |removal: &Intent| removal.id > purchase.id && removal.status == IntentStatus::NotHappened;
+        Ok(!removals.iter().any(is_answer))
+    }
+
+    /// Asks an operator about a license that is to be removed. Nothing is sent: the removal is written down as one that
+    /// the operator has to decide about. `key`: the fingerprint of the key that we hold.
+    pub(super) async fn ask_before_removal(
         &mut self,
         item: ItemId,
         row: &LicenseRow,
         line: ProductLine,
-        ours: String,
+        key: String,
+        question: Question,
     ) -> Result<ModuleError, ModuleError> {
-        let recorded = self.record_removal(item, row, line, ours).await?;
+        let recorded = self.record_removal(item, row, line, key).await?;
         let intent = self.recorded(recorded.intent())?;
-        self.hand_over_removal(&intent, row).await
+        self.hand_over_removal(&intent, row, question).await
     }
 
-    /// Leaves a removal to an operator, because the order shows another key. Returns the error to end with.
+    /// Leaves a removal to an operator. Returns the error to end with.
     pub(super) async fn hand_over_removal(
         &mut self,
         intent: &Intent,
         row: &LicenseRow,
+        question: Question,
     ) -> Result<ModuleError, ModuleError> {
-        let error = reissued_or_removed(intent, row.id);
-        let why = text!("the order shows another key", "у заказа другой ключ");
+        let (error, why) = (question.error(intent, row.id), question.reason());
         self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
         if let Some(item) = intent.item {
             self.tell_problem(item, row, &error.message).await?;
@@ -204,9 +232,11 @@ impl Engine<'_> {
             (Err(error), Answer::NotBought) => return Err(unreadable(&error, order)),
             (Err(_), Answer::Bought(_)) => return Ok(None),
         };
+        let row = self.store.license(intent.account, order).map_err(errors::state)?;
+        let is_others = row.map_or(Ok(false), |row| self.may_be_anothers(&row))?;
         match (key_now(&seen, &key), answer) {
             (KeyNow::Gone, Answer::NotBought) => Err(removed_after_all(order)),
-            (KeyNow::Same, Answer::Bought(_)) => Err(not_removed(intent, order)),
+            (KeyNow::Same, Answer::Bought(_)) if !is_others => Err(not_removed(intent, order)),
             (key, _) => Ok(Some((key, seen))),
         }
     }
@@ -230,6 +260,10 @@ fn plan(intent: &Intent, answer: Answer, key: Option<KeyNow>) -> Text {
             ["{}: not carried out. The next run may send it again.", what.en],
             ["{}: не выполнено. Следующий запуск может отправить снова.", what.ru]
         ),
+        (Answer::Bought(_), Some(KeyNow::Same)) => text!(
+            ["{}: not needed. The license belongs to somebody else and is left alone.", what.en],
+            ["{}: не требуется. Лицензия чужая и остаётся нетронутой.", what.ru]
+        ),
         (Answer::Bought(_), Some(KeyNow::Other)) => text!(
             [
                 "{}: carried out. The license that the order shows now belongs to somebody else and is left alone.",
@@ -244,26 +278,59 @@ fn plan(intent: &Intent, answer: Answer, key: Option<KeyNow>) -> Text {
     }
 }
 
-/// The order of a license that is to be removed, or whose removal is in doubt, shows another key.
-fn reissued_or_removed(intent: &Intent, order: LicenseId) -> ModuleError {
-    let (item, id) = (intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()), intent.id);
-    ModuleError::new(
-        ErrorKind::OrderUnknown,
-        "wish",
-        id,
-        text!(
-            "Hosting order {order} shows another key than that of the license that service {item} gave back. Either the seller issued the key of this license anew, or the license was removed and somebody bought another one",
-            "У заказа хостинга {order} не тот ключ, что у лицензии, возвращённой услугой {item}. Либо продавец перевыпустил ключ этой лицензии, либо её сняли и кто-то купил другую"
-        ),
-    )
-    .changed(text!(
-        "The license was not forgotten, and nothing more is removed",
-        "Лицензия не забыта, и больше ничего не снимается"
-    ))
-    .next(text!(
-        "look at the order in the seller's panel. If the key was issued anew, so that the license is to be removed: pmisplicense resolve {item} --wish {id} --not-bought. If the license is somebody else's: pmisplicense resolve {item} --wish {id} --bought {order}. If service {item} uses it again: pmisplicense bind {item} {order}",
-        "посмотрите заказ в панели продавца. Если ключ перевыпущен и лицензию нужно снять: pmisplicense resolve {item} --wish {id} --not-bought. Если лицензия чужая: pmisplicense resolve {item} --wish {id} --bought {order}. Если услуга {item} снова ею пользуется: pmisplicense bind {item} {order}"
-    ))
+impl Question {
+    /// The reason that the journal keeps.
+    fn reason(self) -> Text {
+        match self {
+            Self::WhoseKey => text!("the order shows another key", "у заказа другой ключ"),
+            Self::WhoBought => text!(
+                "the purchase was not accepted, so somebody else may have bought the license",
+                "покупка не была принята, так что лицензию мог купить кто-то другой"
+            ),
+        }
+    }
+
+    /// The error that puts the question, with the command for each answer.
+    fn error(self, removal: &Intent, order: LicenseId) -> ModuleError {
+        let (item, id) = (removal.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()), removal.id);
+        let (problem, if_ours) = match self {
+            Self::WhoseKey => (
+                text!(
+                    "Hosting order {order} shows another key than that of the license that service {item} gave back. Either the seller issued the key of this license anew, or the license was removed and somebody bought another one",
+                    "У заказа хостинга {order} не тот ключ, что у лицензии, возвращённой услугой {item}. Либо продавец перевыпустил ключ этой лицензии, либо её сняли и кто-то купил другую"
+                ),
+                text!(
+                    "look at the order in the seller's panel. If the key was issued anew, so that the license is to be removed",
+                    "посмотрите заказ в панели продавца. Если ключ перевыпущен и лицензию нужно снять"
+                ),
+            ),
+            Self::WhoBought => (
+                text!(
+                    "The seller did not accept the purchase for service {item}, and hosting order {order} showed a license key nevertheless. Either the purchase was carried out after all, or somebody else bought the license that the service gave back",
+                    "Продавец не принял покупку для услуги {item}, но у заказа хостинга {order} появился ключ лицензии. Либо покупка всё же выполнена, либо лицензию, возвращённую услугой, купил кто-то другой"
+                ),
+                text!(
+                    "look in the seller's panel who bought it. If it was bought for service {item} and is to be removed",
+                    "посмотрите в панели продавца, кто её купил. Если она куплена для услуги {item} и её нужно снять"
+                ),
+            ),
+        };
+        ModuleError::new(ErrorKind::OrderUnknown, "wish", id, problem)
+            .changed(text!(
+                "The license was not forgotten, and nothing more is removed",
+                "Лицензия не забыта, и больше ничего не снимается"
+            ))
+            .next(text!(
+                [
+                    "{}: pmisplicense resolve {item} --wish {id} --not-bought. If the license is somebody else's: pmisplicense resolve {item} --wish {id} --bought {order}. If service {item} uses it again: pmisplicense bind {item} {order}",
+                    if_ours.en
+                ],
+                [
+                    "{}: pmisplicense resolve {item} --wish {id} --not-bought. Если лицензия чужая: pmisplicense resolve {item} --wish {id} --bought {order}. Если услуга {item} снова ею пользуется: pmisplicense bind {item} {order}",
+                    if_ours.ru
+                ]
+            ))
+    }
 }
 
 /// An operator says that a removal did not happen, and the order has no license.

@@ -7,10 +7,10 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
-use crate::model::journal::Intent;
+use crate::model::journal::{Intent, OrderRequest};
 use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::period::days_between;
+use crate::model::period::{Period, days_between};
 use crate::model::reason::Reason;
 use crate::ports::{Refusal, RefusalKind, Upstream as _};
 use crate::text;
@@ -71,19 +71,35 @@ impl Engine<'_> {
         Ok(self.ports.upstream.balance().ok())
     }
 
-    /// True when the balance is what it was before a refused order: that order was not billed. A balance that is not
-    /// known, or that changed for any reason, proves nothing. Neither does one that pays for nothing: some sellers
-    /// accept an order and wait for the money. A refusal for want of money is believed.
+    /// True when the balance is what it was before a refused order, and this proves that the order was not billed. A
+    /// balance that is not known, or that changed for any reason, proves nothing. Neither does one that was too small
+    /// for the order: some sellers accept an order and wait for the money.
     pub(in crate::engine) async fn is_unmoved(
         &mut self,
         before: Option<&Money>,
+        order: &OrderRequest,
         refusal: &Refusal,
     ) -> Result<bool, ModuleError> {
-        let Some(before) = before.filter(|before| before.minor > 0 || refusal.kind == RefusalKind::NoMoney) else {
+        let Some(before) = before.filter(|before| self.would_move(before, order, refusal.kind)) else {
             return Ok(false);
         };
         self.step("ask balance").await?;
         Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
+    }
+
+    /// Whether an order that was carried out in spite of this refusal would have changed the balance. Where no price is
+    /// known, any amount counts as enough if the refusal gives a reason that we know.
+    fn would_move(&self, before: &Money, order: &OrderRequest, refusal: RefusalKind) -> bool {
+        let price = self.rules.catalogue.by_pricelist(order.pricelist).and_then(|product| {
+            let Period::Months(months) = order.period else { return None };
+            product.prices.get(&months).filter(|price| price.currency == before.currency)
+        });
+        match (refusal, price) {
+            (RefusalKind::NoMoney, _) => true,
+            (_, Some(price)) => before.minor >= price.minor,
+            (RefusalKind::Other, None) => false,
+            (_, None) => before.minor > 0,
+        }
     }
 
     /// Ends the modules of a license that is given back. Returns whether the seller still knows any of them; such a

@@ -53,7 +53,7 @@ impl Upstream for Watched<'_> {
         match &outcome {
             // An unknown outcome may also be an answer that cannot be read. The look that follows decides.
             Outcome::NotSent(_) | Outcome::Unknown(_) => self.unanswered += 1,
-            Outcome::Done(_) | Outcome::Refused(_) => self.unanswered = 0,
+            Outcome::Done(_) | Outcome::Refused(_) | Outcome::Busy(_) => self.unanswered = 0,
         }
         self.login_refused = matches!(&outcome, Outcome::Refused(refusal) if refusal.kind == RefusalKind::Auth);
         outcome

@@ -13,7 +13,7 @@ fn no_event_changes_an_intent_whose_outcome_is_certain() {
         IntentEvent::Done { license: Some(license) },
         IntentEvent::Refused { reason: reason() },
         IntentEvent::NotSent { reason: reason() },
-        IntentEvent::Unknown { reason: reason() },
+        IntentEvent::unknown(reason()),
         IntentEvent::CleanLook,
         IntentEvent::Adopted { license },
         IntentEvent::NotHappened { reason: reason() },

@@ -57,7 +57,7 @@ fn outcome(
     let status = answer.status;
     let error = answer.body.as_ref().and_then(decode::wrapped_error);
     if error.as_deref().is_some_and(is_pending) {
-        return Outcome::Unknown("another action on the order is under way".to_owned());
+        return Outcome::Busy("another action on the order is under way".to_owned());
     }
     // The error may be wrapped. It means the same as without the wrapping.
     let plain =

@@ -13,6 +13,7 @@ use pmisplicense::model::ids::{
     ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
 };
 use pmisplicense::model::item::{Item, ItemStatus, MODULE_PROGRAM};
+use pmisplicense::model::journal::{Intent, IntentStatus};
 use pmisplicense::model::license::{Family, License, Money};
 use pmisplicense::model::period::{AlignmentRule, Period};
 use pmisplicense::ports::{
@@ -104,8 +105,14 @@ impl World {
             self.violation("S3", "a key of another client's order", what);
         }
         let is_foreign = license.is_some_and(|license| license.charge.is_none());
-        // Who was shown the order as it was before somebody else bought for it took that license for his purchase.
-        let was_misled = self.runs.iter().any(|run| run.misled && run.may_buy && run.item == Some(item.0));
+        // A run that was shown the order as it was before somebody else bought takes that license for its own purchase.
+        // Without a purchase on record nothing excuses it.
+        let bought = self.store.additions_of_item(item).unwrap_or_default();
+        let is_its_purchase = |intent: &Intent| {
+            intent.request.license().map(|id| id.0) == Some(order) && intent.status == IntentStatus::Done
+        };
+        let was_misled = self.runs.iter().any(|run| run.misled && run.may_buy && run.item == Some(item.0))
+            && bought.iter().any(is_its_purchase);
         if is_foreign && !was_misled {
             self.violation("S8", "a key that somebody else bought is shown", format!("{key} of order {order}"));
         }

@@ -1,0 +1,128 @@
+//! A purchase that the seller did not accept, and an order that shows a key nevertheless: the purchase was carried out
+//! after all, or the client bought the license himself at that moment. The service gets it. Nothing removes it before
+//! an operator has said whose it is.
+use super::*;
+use crate::service::state;
+use crate::support::Fault;
+use crate::support::orderbox::Repeat;
+
+const ADD: &str = "generate-license-key";
+const REMOVE: &str = "delete-license-key";
+const OWN: &str = "Client-bought-it";
+
+fn row(test: &Test) -> String {
+    state(test, "SELECT state FROM license WHERE id = 4001")
+}
+
+fn said(test: &Test, line: &str) -> Output {
+    operator(test, &format!("{line} --yes"))
+}
+
+fn with_settings(settings: &str) -> Test {
+    let test = shop_with(|o| o.repeat = Repeat::Refused);
+    test.settings(settings);
+    test
+}
+
+/// The seller answers that it refuses, or that the order is busy, and carries the purchase out.
+fn declined_and_done(settings: &str, words: &str) -> Test {
+    let test = with_settings(settings);
+    test.orderbox().fault(Fault::on(ADD).refused_after(words));
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    test
+}
+
+/// The client buys the license in the moment between our last look and our request, which is refused for that reason.
+fn client_was_faster(settings: &str) -> Test {
+    let test = with_settings(settings);
+    test.orderbox().before(ADD, 1, |world| {
+        if let Some(order) = world.orders.get_mut(&ORDER) {
+            order.key = OWN.into();
+        }
+    });
+    test.cmd("open", ITEM).ok();
+    assert_eq!((test.item(ITEM).param("lickey"), test.orderbox().charges(ORDER)), (OWN, 0), "{}", test.story());
+    test
+}
+
+/// Nothing was removed, and the next pass and each list of an operator put the question.
+fn is_asked_about(test: &Test) {
+    let output = sync(test);
+    let message = output.fails("order_unknown").message();
+    let (no, yes) = ("pmisplicense resolve 42 --wish 2 --not-bought", "pmisplicense resolve 42 --wish 2 --bought 4001");
+    for words in [no, yes, "pmisplicense bind 42 4001", "did not accept the purchase", "somebody else bought"] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    for line in ["list --problems", "doctor", "reconcile", "show 42"] {
+        let output = operator(test, line);
+        let text = format!("{}{}", output.stdout, output.stderr);
+        assert!(text.contains("resolve 42 --wish 2"), "{line}: {text}");
+    }
+    let problems = test.panel_changes().into_iter().filter(|line| line.starts_with("problems.register"));
+    assert_eq!(problems.filter(|line| line.contains("did not accept")).count(), 1, "{}", test.story());
+    assert_eq!((row(test).as_str(), test.orderbox().requests_of(REMOVE).len()), ("to_free", 0), "{}", test.story());
+}
+
+#[test]
+fn a_license_that_the_client_bought_at_that_moment_is_never_removed() {
+    for settings in [REMOVING, ""] {
+        let test = client_was_faster(settings);
+        test.cmd("close", ITEM).ok();
+        is_asked_about(&test);
+        let output = said(&test, "resolve 42 --bought 4001");
+        assert!(output.code == Some(0) && output.stdout.contains("somebody else"), "{output:?}");
+        sync(&test).ok();
+        assert_eq!((row(&test).as_str(), key(&test).as_str()), ("deleted", OWN), "{settings}: {}", test.story());
+        assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0);
+    }
+}
+
+#[test]
+fn a_license_whose_purchase_was_declined_is_removed_once_an_operator_says_so() {
+    for words in ["no_money", "has_key", "pending"] {
+        let test = declined_and_done(REMOVING, words);
+        test.cmd("close", ITEM).ok();
+        is_asked_about(&test);
+        assert_eq!(said(&test, "resolve 42 --not-bought").code, Some(0), "{}", test.story());
+        sync(&test).ok();
+        assert_eq!((row(&test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{words}: {}", test.story());
+        sync(&test).ok();
+    }
+}
+
+/// Where an operator removes licenses by hand, he is asked to do it after he has said whose it is.
+#[test]
+fn a_declined_purchase_is_named_for_removal_by_hand_only_after_the_answer() {
+    let test = declined_and_done("", "no_money");
+    test.cmd("close", ITEM).ok();
+    is_asked_about(&test);
+    assert!(!told_people(&test).contains("Remove the license in the seller's panel"), "{}", test.story());
+    assert_eq!(said(&test, "resolve 42 --not-bought").code, Some(0));
+    sync(&test);
+    assert!(told_people(&test).contains("Remove the license in the seller's panel"), "{}", test.story());
+    test.orderbox().remove_key(ORDER);
+    sync(&test).ok();
+    assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0, "{}", test.story());
+}
+
+/// A service that is opened again goes on with the license by `bind`, which answers the question for good.
+#[test]
+fn a_declined_purchase_that_is_bound_again_is_the_services_own() {
+    let test = declined_and_done(REMOVING, "no_money");
+    test.cmd("close", ITEM).ok();
+    is_asked_about(&test);
+    test.set_item(ITEM, "status", "2");
+    assert_eq!(said(&test, "bind 42 4001").code, Some(0), "{}", test.story());
+    assert_eq!(row(&test), "bound");
+    test.cmd("close", ITEM).ok();
+    assert_eq!((row(&test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{}", test.story());
+}
+
+/// The key of a purchase that the seller accepted is removed as ever.
+#[test]
+fn an_accepted_purchase_is_removed_unasked() {
+    let test = opened_with(REMOVING, |_| {});
+    test.cmd("close", ITEM).ok();
+    assert_eq!((row(&test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{}", test.story());
+}
