@@ -11,7 +11,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::Incarnation;
+use crate::model::journal::{Incarnation, OrderRequest};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -269,7 +269,7 @@ impl Engine<'_> {
         let (id, license, family) = (item.id, seen.id, found.family);
         let reason = word.reason.clone().unwrap_or_else(|| by_hand(found));
         self.note(&reason);
-        let named = self.product_bound(found, word);
+        let named = self.product_bound(found, word)?;
         let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
         let ended = self.incarnation_left(found).await?;
         let replaced = found.replaced().cloned();
@@ -313,15 +313,26 @@ impl Engine<'_> {
     }
 
     /// The internal name that a license is bound with. A license that is in use already keeps its name, because a
-    /// change by the seller was adopted before. A license of another product that an operator binds keeps the name of
-    /// that product, so that the difference from the product that the service asks for stays visible.
-    pub(super) fn product_bound(&self, found: &Found, word: &Word) -> String {
+    /// change by the seller was adopted before. A license of another product that an operator binds, or that is of the
+    /// product which we ordered for this service, keeps the name of that product. So the difference from the product
+    /// that the service asks for stays visible.
+    pub(super) fn product_bound(&self, found: &Found, word: &Word) -> Result<String, ModuleError> {
         if let Some(row) = found.row.as_ref().filter(|row| row.incarnation.is_some()) {
-            return row.internal_name.clone();
+            return Ok(row.internal_name.clone());
         }
-        let pricelist = found.seen.tariff.id().filter(|_| word.by_person);
+        let is_certain = word.by_person || self.is_as_ordered(found)?;
+        let pricelist = found.seen.tariff.id().filter(|_| is_certain);
         let known = pricelist.and_then(|pricelist| self.rules.catalogue.by_pricelist(pricelist));
-        known.unwrap_or(&found.product).internal_name.clone()
+        Ok(known.unwrap_or(&found.product).internal_name.clone())
+    }
+
+    /// Whether a license bears the mark of an order for its service, and still has the tariff of that order.
+    fn is_as_ordered(&self, found: &Found) -> Result<bool, ModuleError> {
+        let orders = self.store.orders_of_item(found.item.id).map_err(errors::state)?;
+        let is_it = |order: &OrderRequest| {
+            found.seen.remoteid.is(&order.mark) && found.seen.tariff.id() == Some(order.pricelist)
+        };
+        Ok(orders.iter().filter_map(|intent| intent.request.as_order()).any(is_it))
     }
 
     /// The incarnation of a closed service that a license is taken from. It ends with that, as a close would end it.

@@ -112,6 +112,24 @@ fn a_duplicate_is_named_where_the_list_leaves_out_the_mark() {
     assert!(!found.to_string().contains(&other.to_string()), "another's stays unnamed: {found}");
 }
 
+/// A license that a repeated order brought is taken in as the product that was ordered. So the tariff that the client
+/// chose since then is still ordered for it.
+#[test]
+fn a_twin_that_is_taken_in_still_gets_the_tariff_that_the_client_chose() {
+    let t = opened();
+    let mark = t.upstream.license(5001).remoteid;
+    let twin = t.upstream.add_foreign(55227, 1, "192.0.2.10", "twin");
+    t.upstream.edit_license(twin, |l| l.remoteid = mark);
+    t.upstream.edit_license(5001, |l| l.status = 4);
+    t.change_tariff(42, "55228");
+    fine(&t, "unbind 42 --yes");
+    fine(&t, "reconcile --apply --yes");
+    assert_eq!(t.item(42).param("licid"), twin.to_string(), "{}", t.story());
+    t.cmd("setparam", 42).ok();
+    assert_eq!(t.upstream.license(twin).pricelist, 55228, "{}", t.story());
+    assert_eq!(t.upstream.requests_of("service.changepricelist").len(), 1);
+}
+
 /// A state from a backup only reads; reconcile takes in what it missed, and nothing is bought twice.
 #[test]
 fn a_restored_state_only_reads_until_reconcile_takes_in_what_it_missed() {

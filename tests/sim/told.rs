@@ -128,11 +128,11 @@ fn setparam_is_wrong(wanted: &Item, id: u32, seen: &License, any_tariff: bool) -
 
 /// A payment that ended well left the license as far as it had to reach: a period bought, or none needed.
 fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Option<String> {
-    let Job::Item { op: Some(op), .. } = world.runs[run].job else { return None };
+    let Job::Item { op: Some(number), .. } = world.runs[run].job else { return None };
     // What an earlier run of the operation was shown of the past, this one has written down.
-    let lagged = |run: &crate::world::Run| run.job.op() == Some(op) && run.lagged;
+    let lagged = |run: &crate::world::Run| run.job.op() == Some(number) && run.lagged;
     let any_lagged = world.runs.iter().any(lagged);
-    let op = &world.panel.ops[op];
+    let op = &world.panel.ops[number];
     let (Some(before), Some(end)) = (op.expires_before, op.end_before) else { return None };
     let another = wanted.params.licid.is_none() || wanted.params.licid != op.license_before;
     // What the database showed of yesterday cannot be judged by today.
@@ -147,6 +147,15 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
     // One that was taken again for this payment lasts as long as it lasts: sync renews it when that is due.
     let taken = row.since.timestamp_millis() + 1000 > op.made_ms;
+    // The first run of the payment was shown an older day than the license had. The days that the seller gave in between
+    // count as this renewal (docs/licensing-rules.md 5), and sync renews the license when they are over.
+    let is_of_old = |(of, seen): &(u32, Option<License>)| {
+        *of == id && seen.as_ref().and_then(|seen| seen.expires.day()).is_some_and(|expires| expires < before)
+    };
+    let mut of_payment = world.runs.iter().filter(|run| run.job.op() == Some(number));
+    if of_payment.any(|run| run.answers.iter().any(is_of_old)) {
+        return None;
+    }
     let seen = seen.filter(|_| row.item == Some(ItemId(item)) && !taken)?;
     (before < paid_end && seen.expires.day().is_some_and(|expires| expires <= before))
         .then(|| format!("license {id} still ends on {before}, paid until {paid_end}"))

@@ -117,7 +117,7 @@ impl Engine<'_> {
         self.held.clear();
         let found = found?;
         let target = self.target(&found.item, self.served(&found.item, &found.product))?;
-        let row = LicenseRow { internal_name: self.product_bound(&found, &word), ..found.as_row(self) };
+        let row = LicenseRow { internal_name: self.product_bound(&found, &word)?, ..found.as_row(self) };
         let todo = differences(&found.item, &target, &row, &found.seen, self.today());
         let mut changes: Vec<Change> = told_first(&found).into_iter().map(Change::free).collect();
         let (moves_from, catalogue) = (self.moves_from(&found.seen), &self.rules.catalogue);
