@@ -1,7 +1,9 @@
 //! The tables of the journal: legal transitions, words, what a request is about.
 
 use super::*;
-use crate::model::ids::PanelId;
+use crate::model::ids::{Mark, PanelId, UpstreamAddonId};
+use crate::model::license::Family;
+use crate::model::period::{MonthCount, Period};
 
 /// No event changes an intent whose outcome is certain, and no history begins without its recording.
 #[test]
