@@ -3,40 +3,20 @@
 
 mod cron;
 mod identity;
+mod installation;
+mod state;
 mod trade;
 mod upstream;
 mod watched;
-
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 
 use serde_json::json;
 
 use super::problems;
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::engine::{RESTORED, state_error};
 use crate::error::{ModuleError, Text, counted};
-use crate::session::open_state;
-use crate::session::state::is_there;
 use crate::store::Store;
 use crate::text;
-
-/// The descriptions that belong to this program.
-const XML: [(&str, &str); 3] = [
-    ("billmgr_mod_pmisplicense.xml", include_str!("../../xml/billmgr_mod_pmisplicense.xml")),
-    ("billmgr_mod_pmisplicense_event.xml", include_str!("../../xml/billmgr_mod_pmisplicense_event.xml")),
-    (PAGES_XML, include_str!("../../xml/billmgr_mod_pmisplicense_pages.xml")),
-];
-
-/// The description of the pages: only where the settings want them.
-const PAGES_XML: &str = "billmgr_mod_pmisplicense_pages.xml";
-
-/// The link that the panel starts for a page.
-const PAGES_HANDLER: &str = "addon/pmisplicense-pages";
-
-/// Less free space than this beside the state is a problem.
-const FREE_BYTES: u64 = 100 << 20;
 
 /// The longest line of `--brief`, which names the worst finding, in characters.
 const BRIEF_CHARS: usize = 200;
@@ -143,8 +123,8 @@ fn sum(problems: usize, warnings: usize) -> Text {
 
 fn looked(desk: &mut Desk<'_>) -> Vec<Check> {
     let mut checks = Checks::default();
-    installation(desk, &mut checks);
-    let store = state(desk, &mut checks);
+    installation::installation(desk, &mut checks);
+    let store = state::state(desk, &mut checks);
     if desk.ctx.cluster.is_some() {
         cluster(desk, store.as_ref(), &mut checks);
     }
@@ -205,205 +185,6 @@ fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
     text.push_str(&format!("{}\n", desk.say(&sum)));
     let json = json!({ "checks": list, "problems": problems, "warnings": warnings });
     Answer::new("doctor", text, json).with_code(u8::from(problems > 0))
-}
-
-fn installation(desk: &Desk<'_>, checks: &mut Checks) {
-    let root = &desk.ctx.settings.root;
-    let shown = root.display();
-    let tool = root.join("sbin/mgrctl");
-    if tool.exists() {
-        checks.ok("root", text!("panel in {shown}", "панель в {shown}"));
-    } else {
-        checks.problem(
-            "root",
-            text!("{} is not there", "{} не найден", tool.display()),
-            text!(
-                "set mgr_root in the settings, or PMISPLICENSE_MGR_ROOT",
-                "задайте mgr_root в настройках или PMISPLICENSE_MGR_ROOT"
-            ),
-        );
-    }
-    if root.join("etc/billmgr.DoNothing").exists() {
-        checks.warning(
-            "do_nothing",
-            text!("the panel is switched to doing nothing", "панель в режиме бездействия"),
-            text!("remove {shown}/etc/billmgr.DoNothing", "удалите {shown}/etc/billmgr.DoNothing"),
-        );
-    }
-    let has_pages = desk.ctx.settings.pages;
-    for (name, wanted) in XML.into_iter().filter(|(name, _)| has_pages || *name != PAGES_XML) {
-        let path = root.join("etc/xml").join(name);
-        let install = reinstall();
-        match std::fs::read_to_string(&path) {
-            Ok(found) if found == wanted => {
-                checks.ok("xml", text!("description {name} is installed", "описание {name} установлено"))
-            }
-            Ok(_) => checks.warning(
-                "xml",
-                text!("description {name} is of another version", "описание {name} другой версии"),
-                install,
-            ),
-            Err(_) => checks.problem(
-                "xml",
-                text!("description {name} is not installed", "описание {name} не установлено"),
-                install,
-            ),
-        }
-    }
-    let handler = root.join("addon").join(crate::event_hook::HANDLER);
-    if handler.exists() {
-        checks.ok("events", text!("the event handler is in place", "обработчик событий на месте"));
-    } else {
-        checks.warning(
-            "events",
-            text!(
-                "no event handler is installed: licenses of servers wait for the next sync",
-                "нет обработчика событий: лицензии серверов ждут следующего sync"
-            ),
-            reinstall(),
-        );
-    }
-    match (has_pages, root.join(PAGES_HANDLER).exists()) {
-        (true, true) => checks.ok("pages", text!("the pages of the panel are in place", "страницы панели на месте")),
-        (true, false) => checks.warning(
-            "pages",
-            text!("the panel has no pages of ours", "страниц программы в панели нет"),
-            reinstall(),
-        ),
-        (false, true) => checks.hint(
-            "pages",
-            text!("pages = false, and the pages are still installed", "pages = false, но страницы ещё установлены"),
-            reinstall(),
-        ),
-        (false, false) => {}
-    }
-    cron::check(&std::fs::read_to_string(cron::FILE).unwrap_or_default(), checks);
-}
-
-fn reinstall() -> Text {
-    text!("install the package again, or run: make install", "установите пакет заново или выполните: make install")
-}
-
-fn state(desk: &Desk<'_>, checks: &mut Checks) -> Option<Store> {
-    let path = &desk.ctx.settings.state;
-    match is_there(desk.ctx) {
-        Ok(true) => {}
-        Ok(false) => {
-            checks.ok(
-                "state",
-                text!(
-                    "no state yet: nothing was bought by this installation",
-                    "состояния ещё нет: эта установка ничего не покупала"
-                ),
-            );
-            return None;
-        }
-        Err(error) => {
-            checks.failed("state", &error);
-            return None;
-        }
-    }
-    let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777).unwrap_or(0);
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let folder_mode = std::fs::metadata(folder).map(|meta| meta.mode() & 0o777).unwrap_or(0);
-    let shown = path.display();
-    if mode & 0o077 != 0 || folder_mode & 0o077 != 0 {
-        checks.problem(
-            "permissions",
-            text!(
-                "others may read {shown} (mode {mode:o}, folder {folder_mode:o})",
-                "{shown} доступен другим (права {mode:o}, каталог {folder_mode:o})"
-            ),
-            text!(
-                "run: chmod 700 {}; chmod 600 {shown}",
-                "выполните: chmod 700 {}; chmod 600 {shown}",
-                folder.display()
-            ),
-        );
-    }
-    let store = match open_state(desk.ctx) {
-        Ok(store) => store,
-        Err(error) => {
-            checks.failed("state", &error);
-            return None;
-        }
-    };
-    if let Err(error) = inside(desk, &store, checks) {
-        checks.failed("state", &error);
-    }
-    free_space(folder, checks);
-    Some(store)
-}
-
-fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
-    let wrong = store.integrity().map_err(state_error)?;
-    let version = store.version().map_err(state_error)?;
-    match wrong.first() {
-        None => checks.ok("state", text!("the state is whole, version {version}", "состояние цело, версия {version}")),
-        Some(first) => checks.problem(
-            "state",
-            text!("the state is damaged: {first}", "состояние повреждено: {first}"),
-            text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore ФАЙЛ"),
-        ),
-    }
-    let known = store.home_machine().map_err(state_error)?;
-    let machine = &desk.ctx.machine;
-    if machine.is_empty() {
-        let file = desk.ctx.settings.machine_id.display();
-        checks.warning(
-            "machine",
-            text!(
-                "{file} is empty or missing, so the program would not notice a state file copied from another machine",
-                "файл {file} пуст или отсутствует: программа не заметила бы состояние, скопированное с другой машины"
-            ),
-            text!(
-                "run: systemd-machine-id-setup; in a container name another file in PMISPLICENSE_MACHINE_ID",
-                "выполните: systemd-machine-id-setup; в контейнере задайте другой файл в PMISPLICENSE_MACHINE_ID"
-            ),
-        );
-    }
-    if !known.is_empty() && !machine.is_empty() && known != *machine {
-        checks.problem(
-            "machine",
-            text!(
-                "the state was made on another machine, so the program only reads",
-                "состояние создано на другой машине: программа только читает"
-            ),
-            text!(
-                "if the panel moved here for good: pmisplicense state claim",
-                "если панель переехала насовсем: pmisplicense state claim"
-            ),
-        );
-    }
-    if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
-        checks.problem(
-            "restored",
-            text!(
-                "the state was restored, or found to be old, at {when}, so the program only reads",
-                "состояние восстановлено или оказалось старым {when}: программа только читает"
-            ),
-            text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
-        );
-    }
-    Ok(())
-}
-
-fn free_space(folder: &Path, checks: &mut Checks) {
-    let Ok(stat) = rustix::fs::statvfs(folder) else { return };
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let mib = free >> 20;
-    if free < FREE_BYTES {
-        checks.problem(
-            "space",
-            text!("{mib} MiB free beside the state", "рядом с состоянием свободно {mib} МиБ"),
-            text!(
-                "make room: without it nothing is bought or renewed",
-                "освободите место: без него ничего не покупается и не продлевается"
-            ),
-        );
-    } else {
-        checks.ok("space", text!("{mib} MiB free beside the state", "рядом с состоянием свободно {mib} МиБ"));
-    }
 }
 
 /// Doubts, licenses to be freed, keys that never came.

@@ -15,6 +15,7 @@ pub mod import;
 pub mod list;
 pub mod metrics;
 pub mod monthly;
+pub mod pool;
 pub mod preview;
 pub mod problems;
 mod progress;

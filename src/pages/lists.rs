@@ -5,7 +5,8 @@ use chrono::Duration;
 
 use super::request::{Request, row};
 use crate::admin::Desk;
-use crate::admin::list::{pool_part, state_words, status_word};
+use crate::admin::list::{state_words, status_word};
+use crate::admin::pool::pool_part;
 use crate::engine::state_error;
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, LicenseId};

@@ -222,7 +222,7 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::Show { what, raw: false } => admin::show::show(desk, what),
         AdminCommand::History { what } => admin::history::history(desk, what),
         AdminCommand::Explain { item } => admin::explain::explain(desk, *item),
-        AdminCommand::Pool => admin::list::pool(desk),
+        AdminCommand::Pool => admin::pool::pool(desk),
         AdminCommand::Doctor(args) => match (args.accept_account, &args.record) {
             (Some(module), _) => admin::identity::accept_account(desk, module, args),
             (None, Some(file)) => admin::record::record(desk, file, args.yes),

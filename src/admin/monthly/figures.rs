@@ -7,7 +7,7 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 
 use super::loss::{Losses, losses};
 use crate::admin::Desk;
-use crate::admin::list::worth;
+use crate::admin::pool::worth;
 use crate::admin::usage::{Limits, Usage};
 use crate::engine::state_error;
 use crate::error::ModuleError;

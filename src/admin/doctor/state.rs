@@ -1,0 +1,139 @@
+//! Can the state file be used: who may read it, whether it is whole, which machine it belongs to, how much space is
+//! left.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::Checks;
+use crate::admin::Desk;
+use crate::engine::{RESTORED, state_error};
+use crate::error::ModuleError;
+use crate::session::open_state;
+use crate::session::state::is_there;
+use crate::store::Store;
+use crate::text;
+
+/// Less free space than this beside the state is a problem.
+const FREE_BYTES: u64 = 100 << 20;
+
+pub(super) fn state(desk: &Desk<'_>, checks: &mut Checks) -> Option<Store> {
+    let path = &desk.ctx.settings.state;
+    match is_there(desk.ctx) {
+        Ok(true) => {}
+        Ok(false) => {
+            checks.ok(
+                "state",
+                text!(
+                    "no state yet: nothing was bought by this installation",
+                    "состояния ещё нет: эта установка ничего не покупала"
+                ),
+            );
+            return None;
+        }
+        Err(error) => {
+            checks.failed("state", &error);
+            return None;
+        }
+    }
+    let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777).unwrap_or(0);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder_mode = std::fs::metadata(folder).map(|meta| meta.mode() & 0o777).unwrap_or(0);
+    let shown = path.display();
+    if mode & 0o077 != 0 || folder_mode & 0o077 != 0 {
+        checks.problem(
+            "permissions",
+            text!(
+                "others may read {shown} (mode {mode:o}, folder {folder_mode:o})",
+                "{shown} доступен другим (права {mode:o}, каталог {folder_mode:o})"
+            ),
+            text!(
+                "run: chmod 700 {}; chmod 600 {shown}",
+                "выполните: chmod 700 {}; chmod 600 {shown}",
+                folder.display()
+            ),
+        );
+    }
+    let store = match open_state(desk.ctx) {
+        Ok(store) => store,
+        Err(error) => {
+            checks.failed("state", &error);
+            return None;
+        }
+    };
+    if let Err(error) = inside(desk, &store, checks) {
+        checks.failed("state", &error);
+    }
+    free_space(folder, checks);
+    Some(store)
+}
+
+fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
+    let wrong = store.integrity().map_err(state_error)?;
+    let version = store.version().map_err(state_error)?;
+    match wrong.first() {
+        None => checks.ok("state", text!("the state is whole, version {version}", "состояние цело, версия {version}")),
+        Some(first) => checks.problem(
+            "state",
+            text!("the state is damaged: {first}", "состояние повреждено: {first}"),
+            text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore ФАЙЛ"),
+        ),
+    }
+    let known = store.home_machine().map_err(state_error)?;
+    let machine = &desk.ctx.machine;
+    if machine.is_empty() {
+        let file = desk.ctx.settings.machine_id.display();
+        checks.warning(
+            "machine",
+            text!(
+                "{file} is empty or missing, so the program would not notice a state file copied from another machine",
+                "файл {file} пуст или отсутствует: программа не заметила бы состояние, скопированное с другой машины"
+            ),
+            text!(
+                "run: systemd-machine-id-setup; in a container name another file in PMISPLICENSE_MACHINE_ID",
+                "выполните: systemd-machine-id-setup; в контейнере задайте другой файл в PMISPLICENSE_MACHINE_ID"
+            ),
+        );
+    }
+    if !known.is_empty() && !machine.is_empty() && known != *machine {
+        checks.problem(
+            "machine",
+            text!(
+                "the state was made on another machine, so the program only reads",
+                "состояние создано на другой машине: программа только читает"
+            ),
+            text!(
+                "if the panel moved here for good: pmisplicense state claim",
+                "если панель переехала насовсем: pmisplicense state claim"
+            ),
+        );
+    }
+    if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
+        checks.problem(
+            "restored",
+            text!(
+                "the state was restored, or found to be old, at {when}, so the program only reads",
+                "состояние восстановлено или оказалось старым {when}: программа только читает"
+            ),
+            text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
+        );
+    }
+    Ok(())
+}
+
+fn free_space(folder: &Path, checks: &mut Checks) {
+    let Ok(stat) = rustix::fs::statvfs(folder) else { return };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let mib = free >> 20;
+    if free < FREE_BYTES {
+        checks.problem(
+            "space",
+            text!("{mib} MiB free beside the state", "рядом с состоянием свободно {mib} МиБ"),
+            text!(
+                "make room: without it nothing is bought or renewed",
+                "освободите место: без него ничего не покупается и не продлевается"
+            ),
+        );
+    } else {
+        checks.ok("space", text!("{mib} MiB free beside the state", "рядом с состоянием свободно {mib} МиБ"));
+    }
+}
