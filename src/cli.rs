@@ -5,20 +5,22 @@
 pub mod changed;
 mod cluster;
 mod doctor;
+mod effects;
 mod list;
-mod people;
 pub mod russian;
 mod state;
+mod subcommands;
 mod takeover;
 mod usage_error;
+mod values;
 
 use std::path::PathBuf;
 
 pub use self::cluster::ClusterCommand;
 pub use self::doctor::DoctorArgs;
 pub use self::list::{HeldFor, ListArgs, SortBy};
-pub use self::people::{AdminArgs, AdminCommand, RefusedFor};
 pub use self::state::StateCommand;
+pub use self::subcommands::{AdminArgs, AdminCommand, RefusedFor};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};
 use crate::error::Lang;
 use crate::model::command::ItemCommand;

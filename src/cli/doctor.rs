@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::people::number;
+use super::values::number;
 use crate::model::ids::ModuleId;
 
 /// The end of the short help.

@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
-use super::people::number;
 use super::usage_error::Unusable;
+use super::values::number;
 use crate::model::ids::ModuleId;
 use crate::model::license_row::LicenseState;
 use crate::text;

@@ -2,9 +2,8 @@
 
 use clap::Subcommand;
 
-use super::usage_error::Unusable;
+use super::values::panel_id;
 use crate::model::ids::PanelId;
-use crate::text;
 
 /// `state …`
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -34,14 +33,4 @@ pub enum StateCommand {
         #[arg(long, short)]
         yes: bool,
     },
-}
-
-pub(super) fn panel_id(word: &str) -> Result<PanelId, Unusable> {
-    let unusable = || {
-        Unusable(text!(
-            ["{word} is not eight small letters and digits"],
-            ["нужны восемь строчных латинских букв и цифр"]
-        ))
-    };
-    PanelId::parse(word).ok_or_else(unusable)
 }

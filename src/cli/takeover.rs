@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::people::number;
+use super::values::number;
 use crate::model::ids::{LicenseId, ModuleId};
 
 /// `take-over …`

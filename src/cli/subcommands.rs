@@ -7,12 +7,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::cluster::ClusterCommand;
 use super::doctor::{DoctorArgs, EXAMPLES as DOCTOR_EXAMPLES};
 use super::list::ListArgs;
-use super::state::{StateCommand, panel_id};
+use super::state::StateCommand;
 use super::takeover::{Import, TakeOver};
-use super::usage_error::Unusable;
+use super::values::{number, panel_id, within};
 use crate::error::Lang;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
-use crate::text;
 
 /// The administrator's command line.
 #[derive(Debug, Parser)]
@@ -339,103 +338,6 @@ pub enum AdminCommand {
     },
 }
 
-impl AdminCommand {
-    /// Whether it changes something. Such a command is refused while `etc/billmgr.DoNothing` exists.
-    pub fn changes(&self) -> bool {
-        match self {
-            Self::List(_)
-            | Self::Show { .. }
-            | Self::History { .. }
-            | Self::Explain { .. }
-            | Self::Pool
-            | Self::Report { .. }
-            | Self::Forecast { .. }
-            | Self::Metrics { .. }
-            | Self::Backup { .. }
-            | Self::Completions { .. }
-            | Self::Man
-            | Self::Cluster { command: ClusterCommand::Status }
-            | Self::Doctor(DoctorArgs { accept_account: None, .. })
-            | Self::Sync { dry_run: true, .. }
-            | Self::Bind { dry_run: true, .. }
-            | Self::Move { dry_run: true, .. }
-            | Self::State { command: StateCommand::Adopt { dry_run: true, .. } }
-            | Self::Resolve { dry_run: true, .. }
-            | Self::Reconcile { apply: false, .. } => false,
-            Self::TakeOver { whose } => whose.taking().apply,
-            Self::Import(import) => import.applies(),
-            Self::Doctor(_)
-            | Self::Reconcile { .. }
-            | Self::Bind { .. }
-            | Self::Unbind { .. }
-            | Self::Move { .. }
-            | Self::Retry { .. }
-            | Self::Sync { .. }
-            | Self::Resolve { .. }
-            | Self::Restore { .. }
-            | Self::Prune { .. }
-            | Self::Cluster { .. }
-            | Self::State { .. } => true,
-        }
-    }
-
-    /// Whether cron may have started it: a sync without `--adopt` and `--allow-many`.
-    pub fn is_of_cron(&self) -> bool {
-        matches!(self, Self::Sync { adopt: false, allow_many: false, .. })
-    }
-
-    /// Whether it only looks at the state. Then a missing state is not made.
-    pub fn looks(&self) -> bool {
-        !self.changes() && !matches!(self, Self::Backup { .. } | Self::Cluster { .. })
-    }
-
-    /// The word of an order of an operator that is only shown.
-    pub fn only_shown(&self) -> Option<&'static str> {
-        let words = [
-            (matches!(self, Self::Bind { dry_run: true, .. }), "bind"),
-            (matches!(self, Self::Move { dry_run: true, .. }), "move"),
-            (matches!(self, Self::Resolve { dry_run: true, .. }), "resolve"),
-            (matches!(self, Self::State { command: StateCommand::Adopt { dry_run: true, .. } }), "state adopt"),
-        ];
-        words.into_iter().find_map(|(is_shown, word)| is_shown.then_some(word))
-    }
-
-    /// Whether one line for monitoring is asked for.
-    pub fn is_brief(&self) -> bool {
-        matches!(self, Self::Doctor(DoctorArgs { brief: true, .. }))
-    }
-
-    /// The processing module that it names.
-    pub fn module(&self) -> Option<ModuleId> {
-        match self {
-            Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
-            Self::Doctor(args) => args.accept_account,
-            Self::TakeOver { whose } => whose.taking().module,
-            Self::Import(import) => import.module,
-            Self::List(_)
-            | Self::Show { .. }
-            | Self::History { .. }
-            | Self::Explain { .. }
-            | Self::Pool
-            | Self::Report { .. }
-            | Self::Forecast { .. }
-            | Self::Metrics { .. }
-            | Self::Backup { .. }
-            | Self::Completions { .. }
-            | Self::Man
-            | Self::Bind { .. }
-            | Self::Unbind { .. }
-            | Self::Move { .. }
-            | Self::Retry { .. }
-            | Self::Resolve { .. }
-            | Self::Restore { .. }
-            | Self::Prune { .. }
-            | Self::Cluster { .. }
-            | Self::State { .. } => None,
-        }
-    }
-}
-
 /// Why a purchase was refused, as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RefusedFor {
@@ -443,17 +345,6 @@ pub enum RefusedFor {
     Nomoney,
     /// The account is blocked.
     Blocked,
-}
-
-pub(super) fn number<T: std::str::FromStr>(word: &str) -> Result<T, Unusable> {
-    word.parse().map_err(|_| Unusable(text!(["{word} is not a number"], ["нужно число"])))
-}
-
-/// A number between `FIRST` and `LAST`.
-fn within<const FIRST: u16, const LAST: u16>(word: &str) -> Result<u16, Unusable> {
-    let number = word.parse().ok().filter(|number| (FIRST..=LAST).contains(number));
-    let words = || text!("the number must be between {FIRST} and {LAST}", "нужно число от {FIRST} до {LAST}");
-    number.ok_or_else(|| Unusable(words()))
 }
 
 #[cfg(test)]
