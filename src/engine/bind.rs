@@ -9,57 +9,27 @@ pub(super) mod steps;
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId};
+use crate::model::ids::{ClientId, ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, OrderRequest};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::plan::bind::{
+    Accepted, BindOptions, Consent, MarkThen, Source, accepted, fits, holder, mark_of_another, mark_then, name_then,
+    source,
+};
 use crate::plan::choice::{Wanted, wanted};
-use crate::plan::identity::{KeyFate, Pair, Standing, serves};
+use crate::plan::identity::{KeyFate, Pair, serves};
 use crate::ports::{Edit, LockName, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
-use super::identity::wording::{other_incarnation, shown_elsewhere};
+use super::identity::wording::{other_client, other_incarnation, shown_elsewhere};
 use super::reconcile::wording::{
     another_installation, another_product, closed, has_license, serves_another, wants_nothing,
 };
 use super::{Engine, errors, is_deleted};
-
-/// The options that an operator gave to `bind`: what may happen besides the binding itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Consent {
-    /// The license that the service holds now is freed.
-    pub replace: bool,
-    /// The license may bear the mark of this other installation.
-    pub take_from: Option<PanelId>,
-    /// The license may be of another product than the service asks for.
-    pub other_product: bool,
-}
-
-/// How a license is bound.
-pub(super) struct Word {
-    /// What was agreed to.
-    pub(super) consent: Consent,
-    /// An operator named service and license. This word decides who the service is, and from which service the license
-    /// is taken.
-    pub(super) by_person: bool,
-    /// The license gets our mark, and its automatic renewal is switched off.
-    pub(super) mark: bool,
-    /// Why, for the journal; `None`: by hand.
-    pub(super) reason: Option<Text>,
-    /// The number in the license's mark, where it proves that older orders of the service are over. A license that such
-    /// an order bought is freed when it appears. `None`: an open order prevents the binding.
-    pub(super) ends_older: Option<u32>,
-}
-
-impl Word {
-    /// The word of an operator.
-    pub(super) fn of_person(consent: Consent) -> Self {
-        Self { consent, by_person: true, mark: true, reason: None, ends_older: None }
-    }
-}
 
 /// A service and a license as they were read before the binding.
 pub(super) struct Found {
@@ -103,32 +73,37 @@ impl Engine<'_> {
         self.check_restored()?;
         let result = match self.sells_addons() {
             true => self.bind_addon(item, license, &consent).await,
-            false => self.bind_locked(item, license, Word::of_person(consent)).await,
+            false => self.bind_locked(item, license, BindOptions::of_operator(consent)).await,
         };
         self.held.clear();
         result
     }
 
     /// Reads a service and a license, and checks everything that may forbid binding them.
-    pub(super) async fn found(&mut self, id: ItemId, license: LicenseId, word: &Word) -> Result<Found, ModuleError> {
+    pub(super) async fn found(
+        &mut self,
+        id: ItemId,
+        license: LicenseId,
+        options: &BindOptions,
+    ) -> Result<Found, ModuleError> {
         self.lock(LockName::Item(id)).await?;
         let item = self.item(id).await?;
         if item.status == ItemStatus::Deleted {
             return Err(closed(id));
         }
-        let (incarnation, former_client) = self.accepted(&item, license, word)?;
-        if word.ends_older.is_none() {
+        let (incarnation, former_client) = self.accepted(&item, license, options)?;
+        if options.ends_older.is_none() {
             self.no_open_order(id)?;
         }
         let held = self.held_by(&incarnation)?;
-        if let Some(row) = held.as_ref().filter(|row| row.id != license && !word.consent.replace) {
+        if let Some(row) = held.as_ref().filter(|row| row.id != license && !options.consent.replace) {
             return Err(has_license(id, row.id, license));
         }
         let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
         };
         let product = product.clone();
-        let from = self.taken_from(&item, license, word).await?;
+        let from = self.taken_from(&item, license, options).await?;
         self.lock_license(license).await?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         if let Some(row) = &row {
@@ -146,9 +121,9 @@ impl Engine<'_> {
             row: row.as_ref(),
             panel: &self.panel_id,
         };
-        let key = if word.by_person { pair.key_fate() } else { KeyFate::Kept };
+        let key = if options.by_operator { pair.key_fate() } else { KeyFate::Kept };
         let found = Found { item, incarnation, former_client, held, product, family, seen, row, from, key };
-        self.no_objection(&found, word).await?;
+        self.no_objection(&found, options).await?;
         Ok(found)
     }
 
@@ -158,22 +133,17 @@ impl Engine<'_> {
         &self,
         item: &Item,
         license: LicenseId,
-        word: &Word,
+        options: &BindOptions,
     ) -> Result<(Incarnation, Option<ClientId>), ModuleError> {
-        if !word.by_person {
+        if !options.by_operator {
             return Ok((self.known_incarnation(item)?, None));
         }
         let (incarnation, standing) = self.standing(item)?;
-        match standing {
-            Standing::Same => Ok((incarnation, None)),
-            Standing::NewClient(known) | Standing::OtherClient { known, held: Some(_) } => {
-                Ok((incarnation, Some(known)))
-            }
-            Standing::OtherClient { held: None, .. } => {
-                self.known_incarnation(item).map(|incarnation| (incarnation, None))
-            }
-            Standing::OtherIncarnation { held } if held == license => Ok((incarnation, None)),
-            Standing::OtherIncarnation { held } => Err(other_incarnation(item, held)),
+        match accepted(standing, license) {
+            Accepted::Known => Ok((incarnation, None)),
+            Accepted::NewClient(known) => Ok((incarnation, Some(known))),
+            Accepted::OrderInDoubt(known) => Err(other_client(item, known, None)),
+            Accepted::OtherIncarnation(held) => Err(other_incarnation(item, held)),
         }
     }
 
@@ -183,36 +153,30 @@ impl Engine<'_> {
         &mut self,
         item: &Item,
         license: LicenseId,
-        word: &Word,
+        options: &BindOptions,
     ) -> Result<Option<ItemId>, ModuleError> {
         let row = self.store.license(self.account, license).map_err(errors::state)?;
-        let Some(holder) = row.filter(|row| row.incarnation.is_some()).and_then(|row| row.item) else {
-            return Ok(None);
+        let from = match source(item, license, row.as_ref(), options.by_operator) {
+            Source::Nobody => return Ok(None),
+            Source::Service(from) => from,
+            Source::Stays(holder) => return Err(serves_another(license, Some(holder))),
         };
-        if holder == item.id {
-            return Ok(None);
-        }
-        if !word.by_person || item.params.licid != Some(license) {
-            return Err(serves_another(license, Some(holder)));
-        }
-        self.lock(LockName::Item(holder)).await?;
-        self.no_open_order(holder)?;
+        self.lock(LockName::Item(from)).await?;
+        self.no_open_order(from)?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
-        match row.filter(|row| row.incarnation.is_some()).and_then(|row| row.item) {
-            now if now == Some(holder) => Ok(Some(holder)),
+        match holder(row.as_ref()) {
+            now if now == Some(from) => Ok(now),
             now => Err(serves_another(license, now)),
         }
     }
 
     /// Objections that only an operator may overrule.
-    async fn no_objection(&mut self, found: &Found, word: &Word) -> Result<(), ModuleError> {
+    async fn no_objection(&mut self, found: &Found, options: &BindOptions) -> Result<(), ModuleError> {
         let (id, seen) = (found.item.id, &found.seen);
-        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id)
-            && word.consent.take_from.as_ref() != Some(mark.panel())
-        {
+        if let Some(mark) = mark_of_another(seen, &self.panel_id, &options.consent) {
             return Err(another_installation(id, seen.id, &mark, found.replaced().is_some()));
         }
-        if !word.by_person {
+        if !options.by_operator {
             return Ok(());
         }
         if let Some(heir) = self.heir_of(&found.as_row(self), Some(id)).await?.filter(|heir| Some(*heir) != found.from)
@@ -224,8 +188,7 @@ impl Engine<'_> {
         }
         let served = self.served(&found.item, &found.product);
         let is_its_own = found.row.as_ref().is_some_and(|row| serves(row, &found.incarnation));
-        let fits = seen.tariff.may_be(served.pricelist) || seen.tariff.may_be(found.product.pricelist);
-        if !fits && !is_its_own && !word.consent.other_product {
+        if !fits(seen, [served, &found.product]) && !is_its_own && !options.consent.other_product {
             return Err(another_product(id, seen, &served.internal_name, found.replaced().is_some()));
         }
         Ok(())
@@ -235,19 +198,19 @@ impl Engine<'_> {
         &mut self,
         id: ItemId,
         license: LicenseId,
-        word: Word,
+        options: BindOptions,
     ) -> Result<Text, ModuleError> {
-        let mut found = self.found(id, license, &word).await?;
-        if let Some(number) = word.ends_older {
+        let mut found = self.found(id, license, &options).await?;
+        if let Some(number) = options.ends_older {
             self.end_older_orders(id, number).await?;
         }
         let replaced = found.replaced().cloned();
-        if word.by_person && (found.key == KeyFate::New || replaced.is_some()) {
+        if options.by_operator && (found.key == KeyFate::New || replaced.is_some()) {
             found.seen = self.made_ready(&found).await?;
         }
-        let row = self.write_binding(&found, &word).await?;
+        let row = self.write_binding(&found, &options).await?;
         let seen = found.seen.clone();
-        let seen = if word.mark { self.mark_bound(&row, seen).await? } else { seen };
+        let seen = if options.mark { self.mark_bound(&row, seen).await? } else { seen };
         self.hand_out(&found.item, &row, &found.product, seen).await?;
         self.settle_end(&found.item).await?;
         let mut done =
@@ -263,13 +226,13 @@ impl Engine<'_> {
 
     /// One transaction: the incarnation gives up its former license and gets this one, the number of its mark is
     /// reserved, and the operator's decision about client and former service is written down.
-    async fn write_binding(&mut self, found: &Found, word: &Word) -> Result<LicenseRow, ModuleError> {
+    async fn write_binding(&mut self, found: &Found, options: &BindOptions) -> Result<LicenseRow, ModuleError> {
         let Found { item, incarnation, product, seen, .. } = found;
         let (account, module, panel) = (self.account, self.module, self.panel_id.clone());
         let (id, license, family) = (item.id, seen.id, found.family);
-        let reason = word.reason.clone().unwrap_or_else(|| by_hand(found));
+        let reason = options.reason.clone().unwrap_or_else(|| by_hand(found));
         self.note(&reason);
-        let named = self.product_bound(found, word)?;
+        let named = self.name_bound(found, options)?;
         let nodes = product.nodes_addon.and_then(|addon| seen.addons.get(&addon).copied());
         let ended = self.incarnation_left(found).await?;
         let replaced = found.replaced().cloned();
@@ -289,11 +252,10 @@ impl Engine<'_> {
             if let Some(from) = found.from {
                 tx.note(Some(from), Some((account, license)), "given_to", &reason)?;
             }
-            // A mark of ours stays: it says for which item the license was bought.
-            let mark = match seen.remoteid.mark_of(&panel) {
-                Some(mark @ Mark::Order { item: of, .. }) if of == id => Some(mark),
-                Some(Mark::Order { .. } | Mark::Pool { .. }) | None if word.mark => Some(tx.next_mark(&panel, id)?),
-                Some(Mark::Order { .. } | Mark::Pool { .. }) | None => mark_so_far.clone(),
+            let mark = match mark_then(seen, &panel, id, options.mark) {
+                MarkThen::Kept(mark) => Some(mark),
+                MarkThen::Next => Some(tx.next_mark(&panel, id)?),
+                MarkThen::AsRecorded => mark_so_far.clone(),
             };
             let binding = Binding {
                 account,
@@ -312,18 +274,11 @@ impl Engine<'_> {
         row.ok_or_else(|| errors::license_gone(Some(id), license))
     }
 
-    /// The internal name that a license is bound with. A license that is in use already keeps its name, because a
-    /// change by the seller was adopted before. A license of another product that an operator binds, or that is of the
-    /// product which we ordered for this service, keeps the name of that product. So the difference from the product
-    /// that the service asks for stays visible.
-    pub(super) fn product_bound(&self, found: &Found, word: &Word) -> Result<String, ModuleError> {
-        if let Some(row) = found.row.as_ref().filter(|row| row.incarnation.is_some()) {
-            return Ok(row.internal_name.clone());
-        }
-        let is_certain = word.by_person || self.is_as_ordered(found)?;
-        let pricelist = found.seen.tariff.id().filter(|_| is_certain);
-        let known = pricelist.and_then(|pricelist| self.rules.catalogue.by_pricelist(pricelist));
-        Ok(known.unwrap_or(&found.product).internal_name.clone())
+    /// The internal name that a license is bound with.
+    pub(super) fn name_bound(&self, found: &Found, options: &BindOptions) -> Result<String, ModuleError> {
+        let (row, tariff) = (found.row.as_ref(), found.seen.tariff.id());
+        let is_certain = options.by_operator || self.is_as_ordered(found)?;
+        Ok(name_then(row, tariff, is_certain, &self.rules.catalogue, &found.product))
     }
 
     /// Whether a license bears the mark of an order for its service, and still has the tariff of that order.

@@ -49,13 +49,13 @@ use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::AlignmentRule;
 use crate::model::rules::Rules;
+pub use crate::plan::bind::Consent;
 pub use crate::plan::guard::Allow;
 use crate::ports::{
     BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Page, Panel, RefusalKind, Upstream as _,
 };
 use crate::store::{Store, StoreError, Tx};
 use crate::text;
-pub use bind::Consent;
 pub use bind::preview::{Face, Preview, ShownKey};
 pub use errors::{
     busy, call as call_error, left_to_other_run, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,

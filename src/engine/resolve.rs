@@ -2,27 +2,24 @@
 //! (docs/money-safety.md 3). The license is compared with the order and shown before the operator is asked. Then
 //! everything is checked once more under the locks.
 
+mod bought;
 mod preview;
 pub(super) mod wording;
 
 use crate::error::{ModuleError, Text};
-use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
-use crate::model::item::ItemStatus;
-use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OrderRequest};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::ids::{IntentId, ItemId, LicenseId};
+use crate::model::journal::{Intent, IntentEvent, OrderRequest};
+use crate::model::license::LicenseStatus;
 use crate::model::license_row::LicenseRow;
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::{Found, mismatch};
-use crate::plan::identity::{KeyFate, Standing};
-use crate::ports::{CallError, Edit, LockName, Repeatable};
+use crate::plan::bind::Consent;
+use crate::plan::doubt::Found;
+use crate::plan::resolution::Fate;
+use crate::ports::LockName;
 use crate::text;
 
 use super::bind::preview::Preview;
-use super::bind::{Consent, Word};
-use super::resolve::wording::{
-    about_another, bought_elsewhere, found_after_all, free_already, no_such_doubt, nothing_in_doubt, of_another_order,
-    of_another_product, sent_elsewhere, several_in_doubt, taken,
-};
+use super::resolve::bought::{agreed, plan_of_order};
+use super::resolve::wording::{about_another, found_after_all, no_such_doubt, nothing_in_doubt, several_in_doubt};
 use super::send::describe;
 use super::{Engine, errors};
 
@@ -44,46 +41,6 @@ pub struct Resolution {
     pub plan: Text,
     /// What the license is now and would be then, and what follows costs. `None`: nothing changes but our state.
     pub preview: Option<Preview>,
-}
-
-/// What happens to the license that an order bought, as the operator says.
-enum Fate {
-    /// The service gets it.
-    Bound(Incarnation),
-    /// It is written down for the service. The service asks for no license now, or its client changed, so its next
-    /// command decides what follows.
-    Kept(Incarnation),
-    /// The service gets it in place of its license of another account.
-    Moved(Incarnation, LicenseId),
-    /// The service has another one: it is a duplicate, to be freed.
-    Duplicate(Incarnation, LicenseId),
-    /// The service is closed: it is freed.
-    Freed,
-}
-
-impl Fate {
-    fn incarnation(&self) -> Option<&Incarnation> {
-        match self {
-            Self::Bound(incarnation)
-            | Self::Kept(incarnation)
-            | Self::Moved(incarnation, _)
-            | Self::Duplicate(incarnation, _) => Some(incarnation),
-            Self::Freed => None,
-        }
-    }
-}
-
-/// The license that the seller has under the number that the operator named, and what happens to it.
-struct Bought {
-    seen: License,
-    row: Option<LicenseRow>,
-    fate: Fate,
-}
-
-/// The consent for binding. [`Engine::bought`] has compared the product with the order, and that decides here. It does
-/// not matter that the service asks for something else now.
-fn agreed(consent: &Consent) -> Consent {
-    Consent { other_product: true, ..consent.clone() }
 }
 
 impl Engine<'_> {
@@ -201,8 +158,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A purchase that counts as done although its key never came, where a person means it: he named it, or there is
-    /// nothing else that he could mean. To end the wrong one could buy a second license.
+    /// A purchase that counts as done although its key never came, if the operator means it: the operator named it, or
+    /// there is no other. To end the wrong one could buy a second license.
     fn keyless_meant(
         &mut self,
         item: ItemId,
@@ -256,148 +213,6 @@ impl Engine<'_> {
         Ok(done)
     }
 
-    /// Reads the license that an order is said to have bought, and checks what only an operator may decide.
-    async fn bought(
-        &mut self,
-        intent: &Intent,
-        order: &OrderRequest,
-        license: LicenseId,
-        consent: &Consent,
-    ) -> Result<Bought, ModuleError> {
-        self.check_restored()?;
-        if intent.account != self.account {
-            let sent_with = self.store.account(intent.account).map_err(errors::state)?;
-            return Err(sent_elsewhere(intent, sent_with.as_ref()));
-        }
-        let item = intent.item.unwrap_or(ItemId(0));
-        self.lock_license(license).await?;
-        let row = self.store.license(self.account, license).map_err(errors::state)?;
-        if let Some(other) = row.as_ref().filter(|row| row.incarnation.is_some() && row.item != Some(item)) {
-            return Err(taken(intent, license, other.item));
-        }
-        let seen = self.read(order.family, license).await?;
-        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
-            return Err(errors::license_gone(Some(item), license));
-        };
-        match seen.remoteid.mark() {
-            Some(mark) if *mark.panel() != self.panel_id && consent.take_from.as_ref() != Some(mark.panel()) => {
-                return Err(bought_elsewhere(intent, license, &mark, consent));
-            }
-            Some(Mark::Order { panel, item: of, .. }) if panel == self.panel_id && of != item && row.is_none() => {
-                return Err(of_another_order(intent, license, of));
-            }
-            Some(Mark::Order { .. } | Mark::Pool { .. }) | None => {}
-        }
-        if !seen.tariff.may_be(order.pricelist) && !consent.other_product {
-            return Err(of_another_product(intent, &seen, order, consent));
-        }
-        let fate = self.fate(intent, license).await?;
-        if let (Fate::Kept(_) | Fate::Moved(..), Some(_)) =
-            (&fate, row.as_ref().filter(|row| row.incarnation.is_none()))
-        {
-            // Its key belongs to another client, and nobody would renew it here.
-            return Err(free_already(intent, license));
-        }
-        Ok(Bought { seen, row, fate })
-    }
-
-    async fn fate(&mut self, intent: &Intent, license: LicenseId) -> Result<Fate, ModuleError> {
-        let item = match intent.status {
-            IntentStatus::FreeWhenAppears => return Ok(Fate::Freed),
-            IntentStatus::InDoubt
-            | IntentStatus::HandedOver
-            | IntentStatus::Done
-            | IntentStatus::Refused
-            | IntentStatus::NotSent
-            | IntentStatus::NotHappened => self.item(intent.item.unwrap_or(ItemId(0))).await?,
-        };
-        if item.status == ItemStatus::Deleted {
-            return Ok(Fate::Freed);
-        }
-        let (incarnation, standing) = self.standing(&item)?;
-        let wants = matches!(wanted(&item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
-        let holds = self.store.license_of(&incarnation).map_err(errors::state)?;
-        Ok(match holds.filter(|row| row.id != license || row.account != self.account) {
-            None if wants && standing == Standing::Same => Fate::Bound(incarnation),
-            None => Fate::Kept(incarnation),
-            Some(row) if self.left_for_order(&incarnation, intent)?.is_some() => Fate::Moved(incarnation, row.id),
-            Some(row) => Fate::Duplicate(incarnation, row.id),
-        })
-    }
-
-    /// The license gets the order's mark before it is bound, so that the next search finds it when this run dies in
-    /// between. A license that another client had gets a new key, as from the pool.
-    async fn resolve_order(
-        &mut self,
-        intent: &Intent,
-        order: &OrderRequest,
-        license: LicenseId,
-        consent: &Consent,
-    ) -> Result<Text, ModuleError> {
-        let bought = self.bought(intent, order, license, consent).await?;
-        let (item, what) = (intent.item.unwrap_or(ItemId(0)), describe(intent));
-        let row = bought.row.unwrap_or_else(|| self.row_of_foreign(order.family, &bought.seen));
-        let mut seen = bought.seen;
-        if let Fate::Bound(_) = &bought.fate {
-            let word = Word { ends_older: Some(u32::MAX), ..Word::of_person(agreed(consent)) };
-            let found = self.found(item, license, &word).await?;
-            if found.key == KeyFate::New {
-                seen = self.made_ready(&found).await?;
-            }
-        }
-        if bought.fate.incarnation().is_some() {
-            seen = self.marked_as_ordered(&row, seen, &order.mark).await?;
-        }
-        let as_is = self.order_of_license(order, &seen);
-        let event = IntentEvent::Adopted { license };
-        self.bind_order(intent, &as_is, &seen, bought.fate.incarnation(), event, &what).await?;
-        Ok(match bought.fate {
-            Fate::Bound(_) | Fate::Kept(_) | Fate::Moved(..) => text!(
-                ["{}: license {license} is bound; run the command of the service again", what.en],
-                ["{}: лицензия {license} привязана; повторите команду услуги", what.ru]
-            ),
-            Fate::Duplicate(..) | Fate::Freed => text!(
-                ["{}: license {license} is ours; sync frees it", what.en],
-                ["{}: лицензия {license} наша; её освободит sync", what.ru]
-            ),
-        })
-    }
-
-    /// The order with the product of the license, where an operator accepted a license of another product for it.
-    fn order_of_license(&self, order: &OrderRequest, seen: &License) -> OrderRequest {
-        let Some(pricelist) = seen.tariff.id().filter(|pricelist| *pricelist != order.pricelist) else {
-            return order.clone();
-        };
-        let addon = self.rules.catalogue.by_pricelist(pricelist).and_then(|product| product.nodes_addon);
-        let nodes = addon.and_then(|addon| seen.addons.get(&addon).map(|nodes| (addon, *nodes)));
-        OrderRequest { pricelist, nodes, ..order.clone() }
-    }
-
-    /// Gives the license the order's mark and switches its automatic renewal off. When the seller refuses the mark, the
-    /// license is bound anyway.
-    async fn marked_as_ordered(
-        &mut self,
-        row: &LicenseRow,
-        seen: License,
-        mark: &Mark,
-    ) -> Result<License, ModuleError> {
-        if seen.remoteid.is(mark) && seen.autoprolong != Some(true) {
-            return Ok(seen);
-        }
-        let edit = Edit { remoteid: Some(mark.to_string()), no_autoprolong: true, ..Edit::default() };
-        let what = text!("marking license {}", "пометка лицензии {}", row.id);
-        match self.try_change(row, &Repeatable::Edit(edit)).await? {
-            Ok(()) => {}
-            Err(CallError::Refused(refusal)) => self.warn(&text!(
-                ["{}: the seller refused: {refusal}", what.en],
-                ["{}: продавец отказал: {refusal}", what.ru]
-            )),
-            Err(error) => return Err(errors::call(&error, &what, row.id)),
-        }
-        let after = self.read(row.family, row.id).await?;
-        after.ok_or_else(|| errors::license_gone(row.item, row.id))
-    }
-
     async fn resolve_change(&mut self, intent: &Intent, license: LicenseId) -> Result<Text, ModuleError> {
         check_named(intent, license)?;
         let what = describe(intent);
@@ -424,45 +239,6 @@ fn check_answer(intent: &Intent, verdict: Verdict) -> Result<(), ModuleError> {
         Verdict::Bought(license) => check_named(intent, license),
         Verdict::NotBought => Ok(()),
     }
-}
-
-fn plan_of_order(what: &Text, order: &OrderRequest, bought: &Bought) -> Text {
-    let license = bought.seen.id;
-    let then = match &bought.fate {
-        Fate::Bound(incarnation) => text!(
-            "It gets our mark and is bound to service {}.",
-            "Она получит нашу метку и будет привязана к услуге {}.",
-            incarnation.item
-        ),
-        Fate::Kept(incarnation) => text!(
-            "It gets our mark and is written down for service {}, which shows nothing of it yet.",
-            "Она получит нашу метку и будет записана за услугой {}; услуга её пока не покажет.",
-            incarnation.item
-        ),
-        Fate::Moved(incarnation, old) => text!(
-            "It gets our mark and takes the place of license {old} of service {}, which is freed.",
-            "Она получит нашу метку и заменит лицензию {old} услуги {}, та освободится.",
-            incarnation.item
-        ),
-        Fate::Duplicate(incarnation, held) => text!(
-            "Service {} has license {held} already, so this one is a duplicate and is freed.",
-            "У услуги {} уже есть лицензия {held}, поэтому эта — дубликат и освободится.",
-            incarnation.item
-        ),
-        Fate::Freed => text!("The service is closed, so it is freed.", "Услуга закрыта, поэтому она освободится."),
-    };
-    let differs = match mismatch(order, &bought.seen) {
-        None => text!("", ""),
-        Some("ip") => text!(" Its address is not the one that was ordered.", " Её IP — не тот, что был заказан."),
-        Some("nodes") => {
-            text!(" Its nodes are not those that were ordered.", " Число узлов — не то, что было заказано.")
-        }
-        Some(_) => text!(" Its product is not the one that was ordered.", " Её продукт — не тот, что был заказан."),
-    };
-    text!(
-        ["{}: license {license} is what it bought. {}{}", what.en, then.en, differs.en],
-        ["{}: им куплена лицензия {license}. {}{}", what.ru, then.ru, differs.ru]
-    )
 }
 
 fn choose(item: ItemId, open: &[Intent], intent: Option<IntentId>) -> Result<&Intent, ModuleError> {

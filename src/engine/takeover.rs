@@ -10,6 +10,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::Item;
 use crate::model::license::{Family, License, LicenseTariff};
+use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::finding::Want;
 use crate::plan::takeover::{
     Evidence, Left, Master, Named, Service, Verdict, addon_of, is_candidate, judge, named, only_one, refuse_doubles,
@@ -17,7 +18,6 @@ use crate::plan::takeover::{
 use crate::ports::LockName;
 use crate::text;
 
-use super::bind::{Consent, Word};
 use super::pages::Pages;
 use super::{Engine, errors};
 
@@ -362,8 +362,8 @@ impl Engine<'_> {
             "лицензия {id} принята для услуги {item}, известна по: {how}"
         );
         let (consent, mark) = (Consent::default(), marking == Marking::Mark);
-        let word = Word { consent, by_person: false, mark, reason: Some(reason), ends_older: None };
-        self.bind_locked(item, id, word).await?;
+        let options = BindOptions { consent, by_operator: false, mark, reason: Some(reason), ends_older: None };
+        self.bind_locked(item, id, options).await?;
         Ok(if marking == Marking::Mark { Taken::Marked } else { Taken::Bound })
     }
 }

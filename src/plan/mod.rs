@@ -2,6 +2,7 @@
 //! no clock, no state. Every rule of docs/licensing-rules.md and docs/money-safety.md that decides something is here,
 //! beside a table of its cases.
 
+pub mod bind;
 pub mod bundled;
 pub mod change;
 pub mod check;
@@ -22,4 +23,5 @@ pub mod pool;
 pub mod reason;
 pub mod reconcile;
 pub mod renew;
+pub mod resolution;
 pub mod takeover;

@@ -1,5 +1,5 @@
-//! What an operator's command would change and cost. `bind`, `move` and `resolve` show it before they ask. The checks
-//! are those of the command itself, and nothing is changed.
+//! The preview of an operator's command: its changes and its costs. `bind`, `move` and `resolve` show it before they
+//! ask. The checks are those of the command itself, and nothing is changed.
 
 use std::net::IpAddr;
 
@@ -8,6 +8,7 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{License, LicenseTariff, Money, RemoteId};
 use crate::model::license_row::LicenseRow;
+use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::change::differences;
 use crate::plan::cost::{Bill, Change};
 use crate::plan::explain::change_with_cost;
@@ -17,7 +18,7 @@ use crate::plan::outward;
 use crate::ports::Upstream as _;
 use crate::text;
 
-use crate::engine::bind::{Consent, Found, Word};
+use crate::engine::bind::Found;
 use crate::engine::{Engine, errors};
 
 /// What an operator's order would change, before and after.
@@ -63,7 +64,7 @@ pub enum ShownKey {
     None,
     /// This one.
     Known(LicenseKey),
-    /// One that nobody had before.
+    /// A key that nobody had before.
     New,
 }
 
@@ -95,7 +96,7 @@ impl Engine<'_> {
         if self.sells_addons() {
             return self.preview_addon(item, license, consent).await;
         }
-        self.preview_word(item, license, Word::of_person(consent.clone())).await
+        self.preview_bind(item, license, BindOptions::of_operator(consent.clone())).await
     }
 
     /// The same for the license that an order in doubt bought: this order is no obstacle.
@@ -108,16 +109,21 @@ impl Engine<'_> {
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Preview, ModuleError> {
-        let word = Word { ends_older: Some(u32::MAX), ..Word::of_person(consent.clone()) };
-        self.preview_word(item, license, word).await
+        let options = BindOptions { ends_older: Some(u32::MAX), ..BindOptions::of_operator(consent.clone()) };
+        self.preview_bind(item, license, options).await
     }
 
-    async fn preview_word(&mut self, item: ItemId, license: LicenseId, word: Word) -> Result<Preview, ModuleError> {
-        let found = self.found(item, license, &word).await;
+    async fn preview_bind(
+        &mut self,
+        item: ItemId,
+        license: LicenseId,
+        options: BindOptions,
+    ) -> Result<Preview, ModuleError> {
+        let found = self.found(item, license, &options).await;
         self.held.clear();
         let found = found?;
         let target = self.target(&found.item, self.served(&found.item, &found.product))?;
-        let row = LicenseRow { internal_name: self.product_bound(&found, &word)?, ..found.as_row(self) };
+        let row = LicenseRow { internal_name: self.name_bound(&found, &options)?, ..found.as_row(self) };
         let todo = differences(&found.item, &target, &row, &found.seen, self.today());
         let mut changes: Vec<Change> = told_first(&found).into_iter().map(Change::free).collect();
         let (moves_from, catalogue) = (self.moves_from(&found.seen), &self.rules.catalogue);

@@ -7,6 +7,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::choice::{Wanted, wanted};
 use crate::plan::cost::Change;
 use crate::ports::LockName;
@@ -15,7 +16,6 @@ use crate::text;
 use super::look::unreadable;
 use super::wording;
 use crate::engine::bind::preview::{self, Face, Preview};
-use crate::engine::bind::{Consent, Word};
 use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
@@ -99,7 +99,7 @@ impl Engine<'_> {
         if item.status == ItemStatus::Deleted {
             return Err(closed(id));
         }
-        let (incarnation, former_client) = self.accepted(&item, order, &Word::of_person(consent.clone()))?;
+        let (incarnation, former_client) = self.accepted(&item, order, &BindOptions::of_operator(consent.clone()))?;
         self.settle_additions(&item, Some(&incarnation)).await?;
         let held = self.held_by(&incarnation)?;
         if let Some(row) = held.as_ref().filter(|row| row.id != order && !consent.replace) {
@@ -250,7 +250,7 @@ impl Engine<'_> {
     }
 }
 
-/// What an operator is told whose service has no license any more.
+/// The message for an operator whose service has no license any more.
 pub(in crate::engine) fn left_on_orders(item: ItemId, orders: &str) -> Text {
     text!(
         "service {item} holds no license any more. The license stays on its hosting order ({orders}), and each renewal of the hosting charges it. To hand it over: pmisplicense bind ITEM ORDER. To end it: remove it in the seller's panel",

@@ -7,13 +7,13 @@ use crate::model::journal::{IntentEvent, IntentStatus};
 use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseState;
 use crate::model::reason::Reason;
+use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::halt::may_pass;
 use crate::plan::reconcile::is_given_out_since;
 use crate::ports::LockName;
 use crate::store::Binding;
 use crate::text;
 
-use crate::engine::bind::{Consent, Word};
 use crate::engine::reconcile::wording::{not_marked, order_open};
 use crate::engine::{Engine, errors, is_deleted};
 
@@ -107,16 +107,16 @@ impl Engine<'_> {
         }
         match item {
             Some(id) if self.is_of_incarnation(id, &seen).await? => {
-                let (consent, by_person) = (Consent::default(), false);
-                let word = Word { consent, by_person, mark: true, reason: None, ends_older: None };
-                let word = match seen.remoteid.mark_of(&self.panel_id) {
+                let (consent, by_operator) = (Consent::default(), false);
+                let options = BindOptions { consent, by_operator, mark: true, reason: None, ends_older: None };
+                let options = match seen.remoteid.mark_of(&self.panel_id) {
                     Some(Mark::Order { number, .. }) if number > last => {
                         let consent = Consent { replace: self.holds_gone(id).await?, ..Consent::default() };
-                        Word { consent, ends_older: Some(number), ..word }
+                        BindOptions { consent, ends_older: Some(number), ..options }
                     }
-                    Some(Mark::Order { .. } | Mark::Pool { .. }) | None => word,
+                    Some(Mark::Order { .. } | Mark::Pool { .. }) | None => options,
                 };
-                self.bind_locked(id, license, word).await
+                self.bind_locked(id, license, options).await
             }
             Some(_) | None => self.take_in_free(family, &seen).await,
         }
@@ -153,7 +153,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether a license may belong to the present incarnation; the list that pointed to it may have had no dates. A
+    /// True if a license may belong to the present incarnation; the list that pointed to it may have had no dates. A
     /// license from the pool is older than its service, which shows it.
     async fn is_of_incarnation(&mut self, id: ItemId, seen: &License) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;

@@ -1,5 +1,5 @@
-//! What ending a doubt changes and may cost, for the operator who is about to be asked. Where the license is bound to
-//! its service, the page is that of `bind` ([`Engine::preview_bought`]).
+//! The preview of ending a doubt, for the operator who is about to be asked: its changes and its possible costs. Where
+//! the license is bound to its service, the page is that of `bind` ([`Engine::preview_bought`]).
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, Mark};
@@ -8,11 +8,12 @@ use crate::model::license::{FREE_NAME, License, Money};
 use crate::model::period::{MonthCount, Period};
 use crate::text;
 
-use super::{Bought, Fate};
+use super::bought::Bought;
 use crate::engine::bind::preview::{Face, Preview, frees, title};
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 use crate::plan::cost::Change;
+use crate::plan::resolution::Fate;
 
 impl Engine<'_> {
     /// The doubt is ended as not bought: the next run may send the request again, and that may cost money.

@@ -5,10 +5,10 @@ use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
 use crate::model::journal::{Intent, OrderRequest};
 use crate::model::license::{License, LicenseTariff};
+use crate::plan::bind::Consent;
 use crate::store::Account;
 use crate::text;
 
-use crate::engine::bind::Consent;
 use crate::engine::send::describe;
 
 /// A refusal of the license that was named.

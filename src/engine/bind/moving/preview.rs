@@ -1,6 +1,6 @@
-//! What a move would do and cost. An operator sees it before the question. Everything that may forbid the move is
-//! checked first. Nothing is claimed or bought, and nothing changes at the seller. Pooled licenses may be read, and the
-//! state keeps what was read.
+//! The preview of a move: its changes and its costs. An operator sees it before the question. Everything that may
+//! forbid the move is checked first. Nothing is claimed or bought, and nothing changes at the seller. Pooled licenses
+//! may be read, and the state keeps what was read.
 
 use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;

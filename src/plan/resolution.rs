@@ -1,0 +1,145 @@
+//! resolve: what happens to the license that an order in doubt bought, when an operator has named it
+//! (docs/money-safety.md 3). `engine::resolve` reads the license and its service, and asks here.
+
+use crate::model::ids::LicenseId;
+use crate::model::journal::{Incarnation, IntentStatus};
+use crate::plan::identity::Standing;
+
+/// What happens to the license that an order bought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The service gets it.
+    Bound(Incarnation),
+    /// It is written down for the service. The service asks for no license now, or its client changed, so its next
+    /// command decides what follows.
+    Kept(Incarnation),
+    /// The service gets it in place of its license of another account.
+    Moved(Incarnation, LicenseId),
+    /// The service has another one: it is a duplicate, to be freed.
+    Duplicate(Incarnation, LicenseId),
+    /// The service is closed: it is freed.
+    Freed,
+}
+
+impl Fate {
+    /// The incarnation that the license is bound to or recorded for.
+    pub fn incarnation(&self) -> Option<&Incarnation> {
+        match self {
+            Self::Bound(incarnation)
+            | Self::Kept(incarnation)
+            | Self::Moved(incarnation, _)
+            | Self::Duplicate(incarnation, _) => Some(incarnation),
+            Self::Freed => None,
+        }
+    }
+}
+
+/// True if the order was given up when its service was closed: its license is freed, whatever the service is now.
+pub fn is_given_up(status: IntentStatus) -> bool {
+    match status {
+        IntentStatus::FreeWhenAppears => true,
+        IntentStatus::InDoubt
+        | IntentStatus::HandedOver
+        | IntentStatus::Done
+        | IntentStatus::Refused
+        | IntentStatus::NotSent
+        | IntentStatus::NotHappened => false,
+    }
+}
+
+/// The service of the order, as it is now.
+#[derive(Debug)]
+pub struct Service {
+    /// Its present incarnation.
+    pub incarnation: Incarnation,
+    /// Whether our state knows it.
+    pub standing: Standing,
+    /// It is closed.
+    pub is_closed: bool,
+    /// It asks for a license.
+    pub wants_license: bool,
+    /// Another license that it holds.
+    pub holds: Option<LicenseId>,
+    /// The order was made to take the place of that license.
+    pub replaces_it: bool,
+}
+
+/// Judges what happens to the license.
+pub fn fate(service: Service) -> Fate {
+    let Service { incarnation, standing, is_closed, wants_license, holds, replaces_it } = service;
+    if is_closed {
+        return Fate::Freed;
+    }
+    match holds {
+        None if wants_license && standing == Standing::Same => Fate::Bound(incarnation),
+        None => Fate::Kept(incarnation),
+        Some(old) if replaces_it => Fate::Moved(incarnation, old),
+        Some(held) => Fate::Duplicate(incarnation, held),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{ClientId, ItemId};
+
+    fn incarnation() -> Incarnation {
+        Incarnation { item: ItemId(42), created: "2026-11-01".into(), closes: 0 }
+    }
+
+    fn service() -> Service {
+        Service {
+            incarnation: incarnation(),
+            standing: Standing::Same,
+            is_closed: false,
+            wants_license: true,
+            holds: None,
+            replaces_it: false,
+        }
+    }
+
+    /// A license is bound only to an open service that our state knows, that asks for one and holds none.
+    #[test]
+    fn a_license_that_was_bought_is_bound_only_where_a_service_needs_it() {
+        let held = LicenseId(4000);
+        let with = |change: fn(&mut Service)| {
+            let mut service = service();
+            change(&mut service);
+            fate(service)
+        };
+        for (case, got, want) in [
+            ("needed", fate(service()), Fate::Bound(incarnation())),
+            ("closed", with(|s| s.is_closed = true), Fate::Freed),
+            (
+                "closed, and it holds another",
+                with(|s| (s.is_closed, s.holds) = (true, Some(LicenseId(4000)))),
+                Fate::Freed,
+            ),
+            ("it asks for none", with(|s| s.wants_license = false), Fate::Kept(incarnation())),
+            ("another client", with(|s| s.standing = Standing::NewClient(ClientId(6))), Fate::Kept(incarnation())),
+            (
+                "another incarnation of the number holds a license",
+                with(|s| s.standing = Standing::OtherIncarnation { held: LicenseId(4000) }),
+                Fate::Kept(incarnation()),
+            ),
+            ("it holds another", with(|s| s.holds = Some(LicenseId(4000))), Fate::Duplicate(incarnation(), held)),
+            (
+                "ordered in place of the other",
+                with(|s| (s.holds, s.replaces_it) = (Some(LicenseId(4000)), true)),
+                Fate::Moved(incarnation(), held),
+            ),
+        ] {
+            assert_eq!(got, want, "{case}");
+        }
+    }
+
+    /// Only the close of its service gives an order up.
+    #[test]
+    fn only_an_order_of_a_closed_service_is_given_up() {
+        use IntentStatus as S;
+        assert!(is_given_up(S::FreeWhenAppears));
+        for status in [S::InDoubt, S::HandedOver, S::Done, S::Refused, S::NotSent, S::NotHappened] {
+            assert!(!is_given_up(status), "{status:?}");
+        }
+    }
+}
