@@ -5,12 +5,11 @@
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::model::ids::{
-    AccountId, ClientId, IntentId, LicenseKey, ModuleId, PanelId, PricelistId, UpstreamPricelistId,
-};
-use crate::model::item::{Item, ItemParams};
+use crate::model::ids::{AccountId, ClientId, IntentId, LicenseKey, ModuleId, PanelId, UpstreamPricelistId};
+use crate::model::item::{Item, ItemParams, test_item};
 use crate::model::journal::{Incarnation, Intent, OnceRequest};
-use crate::model::license::{Expiry, FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId};
+use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId, test_license};
+use crate::model::license_row::test_row;
 use crate::model::period::Period;
 use crate::model::reason::Reason;
 use crate::plan::change::Target;
@@ -22,32 +21,16 @@ fn day(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
+/// An active service that shows license 5001, and asks for just what that license is.
 fn view(id: u32) -> ItemView {
-    let item = Item {
-        id: ItemId(id),
-        name: "shop".into(),
-        client: ClientId(5),
-        parent: None,
-        tariff: PricelistId(17),
-        tariff_intname: "55227".into(),
-        itemtype: "soft".into(),
-        module: Some(ModuleId(7)),
-        module_program: "pmisplicense".into(),
-        period: Period::from_panel(1),
-        status: ItemStatus::Active,
-        expires: Some(day("2027-02-01")),
-        created: "2026-12-01 10:00:00".into(),
-        previous_tariff: None,
-        params: ItemParams {
-            ip: Some("192.0.2.10".into()),
-            remoteip: None,
-            licname: Some("shop".into()),
-            licid: Some(LicenseId(5001)),
-            lickey: LicenseKey::parse("KEY-1"),
-        },
-        addons: Vec::new(),
-        ips: Vec::new(),
+    let params = ItemParams {
+        ip: Some("192.0.2.10".into()),
+        remoteip: None,
+        licname: Some("shop".into()),
+        licid: Some(LicenseId(5001)),
+        lickey: LicenseKey::parse("KEY-1"),
     };
+    let item = Item { created: "2026-12-01 10:00:00".into(), params, ..test_item(id) };
     let incarnation = Incarnation { item: item.id, created: item.created.clone(), closes: 0 };
     let ip = "192.0.2.10".parse().ok();
     let want = Want::License(Target {
@@ -62,50 +45,23 @@ fn view(id: u32) -> ItemView {
     ItemView { item, incarnation, known_client: Some(ClientId(5)), want, holds, shown, price: None }
 }
 
+/// A license that our state binds to a service.
 fn row(id: u32, view: &ItemView) -> LicenseRow {
     LicenseRow {
-        account: AccountId(1),
-        id: LicenseId(id),
-        family: Family::Soft,
-        module: ModuleId(7),
-        state: LicenseState::Bound,
         incarnation: Some(view.incarnation.to_string()),
         item: Some(view.item.id),
-        internal_name: "55227".into(),
-        mark: None,
-        pricelist: PRICELIST,
-        nodes: None,
-        changes: 0,
-        name: "shop".into(),
-        kept_name: None,
-        ip: "192.0.2.10".parse().ok(),
-        last_ip: None,
-        status: LicenseStatus::Active,
         key: LicenseKey::parse("KEY-1"),
-        key_before: None,
-        created: None,
-        expires: Expiry::On(day("2027-02-01")),
-        ip_changed: None,
-        key_changed: None,
         since: now() - chrono::Duration::days(9),
-        not_before: None,
-        reason: None,
-        domains: None,
-        remoteip: None,
+        ..test_row(id)
     }
 }
 
+/// A license as the seller lists it.
 fn seen(id: u32, mark: &str) -> License {
     License {
-        name: Some("shop".into()),
-        ip: "192.0.2.10".parse().ok(),
         remoteid: if mark.is_empty() { RemoteId::Empty } else { RemoteId::Text(mark.into()) },
-        tariff: LicenseTariff::Id(PRICELIST),
-        status: LicenseStatus::Active,
         created: Some(day("2026-12-01")),
-        expires: Expiry::On(day("2027-02-01")),
-        autoprolong: Some(false),
-        ..License::unknown(LicenseId(id))
+        ..test_license(id)
     }
 }
 
