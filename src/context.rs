@@ -1,5 +1,5 @@
-//! What a command works with. Each part is made at its first use and at most once, because most parts cost a process:
-//! an `open` starts the panel's tool four times, a `sync_item` at most twice (docs/testing.md 5).
+//! The context of a command. Each part is made at its first use and at most once, because most parts cost a process: an
+//! `open` starts the panel's tool four times, a `sync_item` at most twice (docs/testing.md 5).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

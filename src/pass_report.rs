@@ -262,7 +262,8 @@ mod tests {
 
     const MODULE: ModuleId = ModuleId(7);
 
-    /// A single failure is told with its name, several by at most ten names. The failure of an account comes first.
+    /// A single failure is reported with its name, several with at most ten names. The failure of an account comes
+    /// first.
     #[test]
     fn an_error_names_the_first_failures_and_counts_the_rest() {
         let mut report = PassReport::default();

@@ -59,8 +59,8 @@ pub fn adopt(desk: &mut Desk<'_>, panel: &PanelId, after: After) -> Result<Answe
     Ok(Answer::sentence("state", desk.ctx.lang, &done))
 }
 
-/// The change itself. No other run may order something with the former id meanwhile, so this one is alone, and looks at
-/// the state once more.
+/// The change itself. No other run may order something with the former id at the same time. So this run is alone, and
+/// looks at the state once more.
 fn write(desk: &Desk<'_>, before: &PanelId, panel: &PanelId, done: &Text) -> Result<(), ModuleError> {
     let store = open_alone(desk.ctx)?;
     check_empty(&store, panel)?;

@@ -331,7 +331,7 @@ impl Case {
         Ok(done)
     }
 
-    /// Two rows of one license that each serve a service: one of them is wrong, and nobody but a person knows which.
+    /// Two rows of one license that each serve a service: one of them is wrong, and only an operator can say which.
     fn check_union(&self, store: &Store) -> Result<(), ModuleError> {
         let Some(target) = self.known else { return Ok(()) };
         for before in &self.before {

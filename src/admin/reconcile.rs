@@ -32,7 +32,7 @@ enum Outcome {
     Failed(String),
 }
 
-/// The differences that are put right. Those that need a decision are only named, always.
+/// The differences that are put right. A difference that needs a decision is only named, always.
 #[derive(Debug, Clone, Copy)]
 pub enum Apply<'a> {
     /// None.
@@ -200,7 +200,8 @@ pub fn carried_out(
                     done.push((finding, Outcome::Named));
                     continue;
                 }
-                // The differences of an old state belong together. What was answered once holds for the same remedy.
+                // The differences of an old state belong together. An answer holds for all differences with the same
+                // remedy.
                 let is_new = !is_old && !remembered.contains_key(&finding.remedy);
                 if is_new
                     && let Some(ask) = ask.as_mut()

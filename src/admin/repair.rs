@@ -96,7 +96,7 @@ pub fn resolve(
         return Ok(answer);
     }
     let module = module_of_item(desk.ctx, item)?;
-    // The intent that was shown, even if others are in doubt by now.
+    // The intent that was shown, even if other intents have come into doubt since.
     let intent = resolution.intent;
     let done =
         with_engine(desk.ctx, module, |engine| run_to_end(engine.resolve(item, Some(intent), verdict, consent)))?;

@@ -168,7 +168,7 @@ fn newest(conn: &mut Conn) -> mysql::Result<(Position, Option<DateTime<Utc>>, Da
     Ok((Position { seq: seq.unwrap_or(0), chain }, written.as_deref().and_then(moment), clock))
 }
 
-/// The newest entries that one server has, the newest first. One that cannot be read is left out.
+/// The newest entries that one server has, the newest first. An entry that cannot be read is left out.
 fn newest_entries(conn: &mut Conn) -> mysql::Result<Vec<Entry>> {
     let sql = "SELECT seq, token, node, format, chain, body FROM entry ORDER BY seq DESC LIMIT ?";
     let rows: Vec<EntryRow> = conn.exec(sql, (COMPARED,))?;

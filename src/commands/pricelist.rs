@@ -87,7 +87,7 @@ impl Offers {
     }
 }
 
-/// What the list of tariffs is called in a form of an order (docs/billmanager-protocol.md, Where licenses are sold).
+/// The name of the list of tariffs in a form of an order (docs/billmanager-protocol.md, Where licenses are sold).
 const TARIFFS: &str = "tariflist";
 
 /// The codes that can be ordered: `pricelist.export` answers a `pricelist` for each, with `active`, `hideinorder` and
@@ -149,8 +149,8 @@ fn elem(product: &Product) -> Element {
 mod tests {
     use super::*;
 
-    /// Each shape of an answer, numbers as text and as attribute. What cannot be ordered, errors and forms without
-    /// tariffs offer nothing.
+    /// Each shape of an answer, numbers as text and as attribute. Products that cannot be ordered, errors, and forms
+    /// without tariffs offer nothing.
     #[test]
     fn offers_are_read_from_each_shape_of_an_answer() {
         let export = "<doc><pricelist><id>55231</id><active>on</active><price currency=\"RUB\"/></pricelist>\

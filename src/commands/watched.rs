@@ -1,5 +1,5 @@
-//! What a sync records for monitoring: how it ended, the balance, and the file of figures. When this fails, the failure
-//! is logged, and the sync does not fail.
+//! The records that a sync leaves for monitoring: how it ended, the balance, and the file of figures. When this fails,
+//! the failure is logged, and the sync does not fail.
 
 use crate::context::Context;
 use crate::error::ModuleError;

@@ -1,4 +1,4 @@
-//! What the next look at a service would do, why, and what it would cost. Nothing is carried out.
+//! The forecast of the next look at a service: its actions, their reasons and their costs. Nothing is carried out.
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::ItemId;

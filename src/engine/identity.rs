@@ -1,8 +1,7 @@
-//! Whether a service and a license are the ones that our state knows. Every command checks this before it sends
-//! anything. The rules are in `plan::identity`; this module collects the facts. A license that a service shows is
-//! neither freed nor given a new key, and no second license is bought for that service. A command fails when its
-//! service shows a license that our state does not hold for it, because our state may be wrong (docs/money-safety.md 5
-//! and 6).
+//! Checks that a service and a license are the ones that our state knows, before a command sends anything. The rules
+//! are in `plan::identity`; this module collects the facts. A license that a service shows is neither freed nor given a
+//! new key, and no second license is bought for that service. A command fails when its service shows a license that our
+//! state does not hold for it, because our state may be wrong (docs/money-safety.md 5 and 6).
 
 pub(super) mod account;
 pub(super) mod marked;
@@ -142,9 +141,9 @@ impl Engine<'_> {
         if is_in_use { Err(shown_elsewhere(row.id, id, self.held_of_number(id)?)) } else { Ok(()) }
     }
 
-    /// What the service shows is evidence: a license that it shows and that exists at the seller is in use, whatever
-    /// our state says. Our state may be old or lost, somebody else may have ordered the license, or the panel may have
-    /// copied the service under this number.
+    /// Checks that our state holds the license that a service shows. If that license exists at the seller, it is in
+    /// use, whatever our state says. Our state may be old or lost, somebody else may have ordered the license, or the
+    /// panel may have copied the service under this number.
     ///
     /// # Errors
     /// `state`, with the command that binds the license.

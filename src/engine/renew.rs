@@ -49,8 +49,7 @@ impl Engine<'_> {
             seen = self.start(row, seen).await?;
         }
         if seen.status == LicenseStatus::Stopped {
-            // Whether a license has run out depends on today's date: with a wrong date a renewal could not be
-            // recognised.
+            // Today's date decides whether a license has run out. With a wrong date a renewal could not be recognised.
             self.check_clock()?;
         }
         if !matches!(seen.status, LicenseStatus::Active | LicenseStatus::Stopped) {
@@ -88,8 +87,8 @@ impl Engine<'_> {
         self.finish_prolong(item, &incarnation, payment).await
     }
 
-    /// What a payment buys depends on the day on which the license runs out. Without that day nothing is written down
-    /// as paid. A trial is replaced and not renewed, and a service without end owes nothing.
+    /// The effect of a payment depends on the day on which the license runs out. Without that day nothing is written
+    /// down as paid. A trial is replaced and not renewed, and a service without end owes nothing.
     fn check_expiry(&self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
         let is_trial = self.product_of(row).is_some_and(Product::is_only_trial);
         if seen.expires == Expiry::Unknown && !is_trial && item.expires.is_some() {

@@ -146,7 +146,8 @@ impl Engine<'_> {
             return Ok(());
         }
         if had_no_panel {
-            // One that gave its license back for no panel misses nothing, until its client chooses a panel again.
+            // A service that gave its license back, because its client chose no panel, misses nothing until the client
+            // chooses a panel again.
             let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
             let is_missing = matches!(wanted, Ok(Wanted::Product(_)));
             return if is_missing { Err(errors::wants_panel(item.id)) } else { Ok(()) };

@@ -1,4 +1,4 @@
-//! What a failed run leaves in the panel: running operation, task, problem, and the saved document to the letter.
+//! The traces of a failed run in the panel: running operation, task, problem, and the saved document to the letter.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

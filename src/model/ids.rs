@@ -66,7 +66,7 @@ impl LicenseKey {
         &self.0
     }
 
-    /// The number before the first hyphen of a key. Where keys have that form, it is the license's number.
+    /// The number before the first hyphen of a key. If keys have that form, it is the license's number.
     pub fn number(&self) -> Option<LicenseId> {
         let (digits, _) = self.0.split_once('-')?;
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());

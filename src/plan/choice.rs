@@ -1,4 +1,4 @@
-//! What a service asks for: a product of the catalogue, or no control panel (docs/licensing-rules.md 3).
+//! The choice of a service: a product of the catalogue, or no control panel (docs/licensing-rules.md 3).
 
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::{Catalogue, NOPANEL, Product, unsupported};

@@ -1,4 +1,4 @@
-//! What a purchase cost, in minor units with a currency (docs/licensing-rules.md 10). It is the price that the seller
+//! The cost of a purchase, in minor units with a currency (docs/licensing-rules.md 10). It is the price that the seller
 //! shows for the license, if that is the price of the period that was bought. Otherwise it is our list price, marked as
 //! an estimate. It is never computed from balances, because other purchases of the account change these too.
 

@@ -1,4 +1,4 @@
-//! What becomes of a license that its service gave back, or that a service could not take after all
+//! The fate of a license that its service gave back, or that a service could not take after all
 //! (docs/licensing-rules.md 7).
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};

@@ -1,5 +1,5 @@
-//! What it means for the work around it that the work on a service or a license stopped: one function for each
-//! decision. The table in the tests has a line for each reason.
+//! The consequences of a [`Halt`] for the work around it: one function for each decision. The table in the tests has a
+//! line for each reason.
 
 use crate::error::Halt;
 

@@ -206,7 +206,8 @@ mod tests {
         assert!(is_too_long(at("2027-02-11T12:00:00Z"), now, Period::Trial, 1));
     }
 
-    /// What waits, what was carried out, what failed: each means something else, and older ones mean nothing.
+    /// An action that waits, one that was carried out and one that failed mean different things. An older action means
+    /// nothing.
     #[test]
     fn each_newer_action_tells_its_outcome_and_an_older_one_nothing() {
         let action = |id: &str, added: Option<&str>, status: &str| OrderAction {

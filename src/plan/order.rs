@@ -1,5 +1,5 @@
-//! What is ordered for a service: product and period, and whether the product is still sold (docs/licensing-rules.md 3,
-//! 4 and 6).
+//! The terms of an order for a service: product and period, and whether the product is still sold
+//! (docs/licensing-rules.md 3, 4 and 6).
 
 use chrono::NaiveDate;
 

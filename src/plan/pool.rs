@@ -1,4 +1,5 @@
-//! Which freed license may be given out again, in which order, and why not (docs/licensing-rules.md 7).
+//! The choice among freed licenses: which may be given out again, in which order, and why not (docs/licensing-rules.md
+//! 7).
 
 use std::net::IpAddr;
 
@@ -89,7 +90,7 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
 /// How a license that a service takes stands at the seller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taking {
-    /// What the service asks for has arrived, and the key is new: the license is started and bound.
+    /// The license is as the service asks for, and its key is new: it is started and bound.
     Given,
     /// Nobody uses it: the next step of taking it may follow.
     Free,

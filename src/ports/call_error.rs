@@ -1,4 +1,4 @@
-//! What is known after a failed question or a failed repeatable change, and its words for people.
+//! The outcome of a failed question or a failed repeatable change, and its words for people.
 
 use super::Refusal;
 use crate::error::Text;

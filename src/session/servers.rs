@@ -1,5 +1,5 @@
-//! Which module of ours is the license server of a module of servers, and whether it may be (docs/licensing-rules.md
-//! 9).
+//! The module of ours that is the license server of a module of servers, and whether it may be one
+//! (docs/licensing-rules.md 9).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What our state remembers of items: closes, the choice last carried out, the settled end, payments
+//! Facts about items in our state: closes, the choice last carried out, the settled end, payments
 //! (docs/licensing-rules.md 5).
 
 use chrono::{Duration, NaiveDate};

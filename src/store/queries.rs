@@ -28,12 +28,12 @@ pub struct LicenseFilter<'f> {
 }
 
 impl LicenseFilter<'_> {
-    /// Those that are held for this.
+    /// Licenses in this state.
     pub const fn held(state: LicenseState) -> Self {
         Self { state: Some(state), ..Self::ALL }
     }
 
-    /// Those that are free, or will be.
+    /// Licenses that are free, or will be.
     pub const FREE: Self = Self { is_free: true, ..Self::ALL };
 
     const ALL: Self =

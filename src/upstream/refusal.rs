@@ -1,4 +1,4 @@
-//! What an error document of the seller means. The real words of four refusals are known
+//! The meaning of an error document of the seller. The real words of four refusals are known
 //! (docs/billmanager-protocol.md). No document has the words of the others. So a table matches types, objects and
 //! texts. Rules of the settings file come first, the first rule that fits wins, and a refusal that no rule matches is
 //! `Other`.

@@ -8,7 +8,8 @@ fn tree(text: &str) -> Result<Element, XmlError> {
     parse(text.as_bytes(), LIMIT)
 }
 
-/// What the panel sends comes out: attributes, text, entities, CDATA, comments, processing instructions, a BOM.
+/// Everything that the panel sends is read: attributes, text, entities, CDATA, comments, processing instructions, a
+/// BOM.
 #[test]
 fn everything_that_the_panel_sends_is_read() {
     let doc = tree(

@@ -229,7 +229,7 @@ pub(super) fn key_to_come(row: &LicenseRow) -> ModuleError {
     ))
 }
 
-/// What an operator runs when the seller's panel shows that a license which was bought is not on its order.
+/// The command for an operator when the seller's panel shows that a purchased license is not on its order.
 fn if_not_there(row: &LicenseRow) -> Text {
     let item = row.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     text!(

@@ -1,5 +1,5 @@
-//! Which account at the seller a module buys from, and which licenses are bound with accounts that no module buys from
-//! any more. Such a license must not run out unnoticed while it is paid for.
+//! The account at the seller that a module buys from, and the licenses that are bound with accounts that no module buys
+//! from any more. Such a license must not run out unnoticed while it is paid for.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -226,8 +226,8 @@ impl Engine<'_> {
         }
     }
 
-    /// One pass over a family's list. The rows of our licenses are updated, in one write for each page. Those that need
-    /// a call of their own are collected.
+    /// One pass over a family's list. The rows of our licenses are updated, in one write for each page. Licenses that
+    /// need a call of their own are collected.
     async fn look_through(
         &mut self,
         family: Family,

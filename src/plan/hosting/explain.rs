@@ -1,4 +1,5 @@
-//! What the next look at a service whose license is an addon of a hosting order would do, and why, in words.
+//! The forecast of the next look at a service whose license is an addon of a hosting order: its actions and their
+//! reasons, in words.
 
 use chrono::NaiveDate;
 
@@ -50,7 +51,7 @@ pub fn explain(q: &Question<'_>) -> Vec<Change> {
     match q.held {
         Some((row, Sight::Seen(seen))) => lines.extend(license(q.view, row, seen)),
         Some((row, Sight::Missing)) => lines.push(gone(row)),
-        // Why it cannot be read is told apart.
+        // The reason why it cannot be read is reported apart from this.
         Some((_, Sight::Unreadable(_))) => {}
         None => {}
     }

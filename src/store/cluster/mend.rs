@@ -1,5 +1,5 @@
-//! What happens when the log differs from this replica: a server lags, the log lost its newest entries, there is a
-//! fork, or the database may lack entries without anybody noticing.
+//! Repairs when the log differs from this replica: a server lags, the log lost its newest entries, there is a fork, or
+//! the database may lack entries without anybody noticing.
 
 use chrono::{DateTime, Utc};
 
@@ -41,7 +41,7 @@ impl Cluster {
             return Err(fork(here, head_words(head.position)));
         }
         self.write_again(head.position, here)?;
-        // That this machine is ahead proves that the log lost entries. It may have lost more than this machine knew.
+        // This machine is ahead, which proves that the log lost entries. It may have lost more than this machine knew.
         let until = (head.clock + self.rules.settle).timestamp().to_string();
         self.add_until_written(&[set_meta(HOLD_UNTIL, &until)])
     }

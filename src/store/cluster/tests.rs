@@ -325,7 +325,7 @@ fn a_doubt_lasts_as_long_as_its_recorder_says_on_every_machine() {
 fn a_log_that_falls_back_to_the_entry_a_replica_began_with_is_written_again() {
     let (database, _a, _b, first, second, _account) = pair();
     second.write(now(), |tx| tx.set_meta("x", "y")).expect("written");
-    // What the first machine began with, and what the second.
+    // The log is cut to the image that the first machine began with, then to that of the second.
     for (store, left) in [(&first, 1), (&second, 1)] {
         store.catch_up().expect("the log");
         database.borrow_mut().entries.truncate(left);

@@ -278,7 +278,8 @@ impl<'e> Reader<'e> {
                 break;
             }
         }
-        // Where one of two is chosen, two names may mean two things: that is another contradiction than one name twice.
+        // If one of two names is chosen, the two may mean two things: that is another contradiction than one name
+        // twice.
         let is_chosen = matches!(field.several, Several::Chosen(_));
         let is_unlike = |pair: &[(&str, T)]| pair[0].1 != pair[1].1;
         let is_doubled = found.windows(2).any(|pair| is_unlike(pair) && !(is_chosen && pair[0].0 != pair[1].0));

@@ -1,4 +1,4 @@
-//! What an error of OrderBox means. Its errors have no codes, only words, and few of these words are known
+//! The meaning of an error of OrderBox. Its errors have no codes, only words, and few of these words are known
 //! (docs/orderbox-protocol.md 3). Rules of the settings file come first, then the words here, then the common table.
 
 use crate::ports::{Refusal, RefusalKind};
